@@ -1,0 +1,75 @@
+"""What passes between data, networks and losses: a batch of photographs, and what a network says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import paddle
+
+from oldrestore.color.lab_paddle import rgb_to_lab_nchw
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Photographs on the device, in CIE Lab.
+
+    Attributes
+    ----------
+    L_b1hw : paddle.Tensor
+        Lightness, float32, 0..100.
+    ab_b2hw : paddle.Tensor
+        True colour, float32, Lab units, about -110..110.
+    names : tuple of str
+        Where each photograph came from, for messages and tables.
+    """
+
+    L_b1hw: paddle.Tensor
+    ab_b2hw: paddle.Tensor
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def from_rgb(cls, rgb_bhw3: paddle.Tensor, names: Sequence[str] = ()) -> Batch:
+        """Convert uint8 sRGB photographs (B, H, W, 3), 0..255, to Lab on the tensor's device."""
+        lab_b3hw = rgb_to_lab_nchw(rgb_bhw3.transpose([0, 3, 1, 2]))
+        return cls(L_b1hw=lab_b3hw[:, :1], ab_b2hw=lab_b3hw[:, 1:], names=tuple(names))
+
+    def ab_at(self, height: int, width: int) -> paddle.Tensor:
+        """True colour subsampled to (height, width), float32 (B, 2, height, width), Lab units.
+
+        Every n-th pixel is taken, as the released Caffe training code of Zhang et al. (2016) does, so that
+        a target is always a colour that stands in the photograph and never a mixture across an edge.
+
+        Raises
+        ------
+        ValueError
+            When the photograph's size is not a whole multiple of the size asked for.
+        """
+        full_height, full_width = self.ab_b2hw.shape[-2:]
+        if full_height % height or full_width % width:
+            raise ValueError(
+                f"colour targets of {full_height} x {full_width} cannot be subsampled to {height} x {width}: "
+                "take a crop size that is a multiple of the network's stride"
+            )
+        return self.ab_b2hw[:, :, :: full_height // height, :: full_width // width]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network predicts; a field that it does not predict is None.
+
+    Attributes
+    ----------
+    logits : paddle.Tensor or None
+        Unnormalised scores over the 313 ab bins, float32 (B, 313, h, w).
+    ab : paddle.Tensor or None
+        Colour, float32 (B, 2, h, w), Lab units.
+    """
+
+    logits: paddle.Tensor | None = None
+    ab: paddle.Tensor | None = None
+
+    @staticmethod
+    def names() -> frozenset[str]:
+        """Every kind of prediction that a network may give and a loss may read."""
+        return frozenset(field.name for field in fields(Prediction))

@@ -1,0 +1,66 @@
+"""The command line: finds the verb, and imports nothing heavy before it knows it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from oldrestore import __version__
+from oldrestore.errors import UserError
+
+# Each verb lives in oldrestore/commands/VERB.py as run(arguments) -> exit code.
+VERBS = {
+    "train": "one run: compose a configuration, train, evaluate, log",
+    "evaluate": "score a run's checkpoint again, on any dataset and protocol",
+    "runs": "list runs",
+    "data": "what a dataset holds, its colour prior; prepare photos_plus",
+    "ui": "MLflow's and VisualDL's pages on these runs",
+    "doctor": "what this machine has, what is slow or missing, and the line that mends it",
+}
+DONE, FAILED, WRONG_REQUEST = 0, 1, 2
+
+
+def usage() -> str:
+    """Text of ``oldrestore --help``."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:<{width}}  {does}" for verb, does in VERBS.items())
+    return (
+        "usage: oldrestore VERB ...\n\n"
+        "Photo colorization and old-photo restoration research on PaddlePaddle.\n\n"
+        f"verbs:\n{verbs}\n\n"
+        "start here:\n"
+        "  oldrestore train experiments=quickstart     a few minutes on a CPU\n"
+        "  oldrestore VERB --help                      what a verb takes\n\n"
+        "exit codes: 0 done; 1 the job ran and failed; 2 the request was wrong"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb; returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return DONE if arguments else WRONG_REQUEST
+    if arguments[0] in ("-V", "--version"):
+        print(f"oldrestore {__version__}")
+        return DONE
+    verb, *rest = arguments
+    try:
+        if verb not in VERBS:
+            raise UserError(f"there is no verb '{verb}': choose one of {', '.join(VERBS)}")
+        return importlib.import_module(f"oldrestore.commands.{verb}").run(rest)
+    except UserError as error:
+        print(f"oldrestore: {error}", file=sys.stderr)
+        return WRONG_REQUEST
+    except KeyboardInterrupt:
+        print("oldrestore: stopped before a run began", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has what it wanted.
+        sys.stderr.close()
+        return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

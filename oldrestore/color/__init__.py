@@ -1,0 +1,27 @@
+"""Colour science: sRGB and CIE Lab, the 313 ab bins, soft encoding, decoding and the colour prior.
+
+This is the NumPy side, which needs no Paddle. The same operations on tensors stand in ``lab_paddle``,
+``encoding_paddle`` and ``decoding_paddle``.
+"""
+
+from oldrestore.color.bins import AB_BINS, GRID_STEP, NUMBER_OF_BINS, nearest_bin
+from oldrestore.color.decoding import annealed_mean
+from oldrestore.color.encoding import soft_encode
+from oldrestore.color.lab import gray_rgb8, lab_to_rgb, lab_to_rgb8, rgb_to_lab
+from oldrestore.color.prior import count_bins, rebalancing_weights, smooth_prior
+
+__all__ = [
+    "AB_BINS",
+    "GRID_STEP",
+    "NUMBER_OF_BINS",
+    "annealed_mean",
+    "count_bins",
+    "gray_rgb8",
+    "lab_to_rgb",
+    "lab_to_rgb8",
+    "nearest_bin",
+    "rebalancing_weights",
+    "rgb_to_lab",
+    "smooth_prior",
+    "soft_encode",
+]

@@ -1,0 +1,46 @@
+"""Decoding of scores over the 313 bins on tensors (B, 313, h, w): the maths of ``decoding.py``."""
+
+from __future__ import annotations
+
+import paddle
+
+from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
+from oldrestore.color.decoding import SMALLEST_DIVISOR, require_temperature
+
+
+def annealed_mean_nchw(logits_bqhw: paddle.Tensor, temperature: float = 0.38) -> paddle.Tensor:
+    """Decode scores to colours: the mean of softmax(logits / temperature) over the bins' centres.
+
+    Parameters
+    ----------
+    logits_bqhw : paddle.Tensor, (B, 313, h, w)
+        Unnormalised scores; decoded in float32, also under mixed precision.
+    temperature : float
+        0..100: 1 is the mean, 0 the mode (which has no gradient).
+
+    Returns
+    -------
+    paddle.Tensor, float32 (B, 2, h, w)
+        a and b, Lab units.
+
+    Raises
+    ------
+    ValueError
+        When the shape is not (B, 313, h, w), or the temperature is out of range.
+    """
+    require_temperature(temperature)
+    if logits_bqhw.ndim != 4 or logits_bqhw.shape[1] != NUMBER_OF_BINS:
+        raise ValueError(f"logits must be (B, {NUMBER_OF_BINS}, h, w), got {tuple(logits_bqhw.shape)}")
+    batch, _, height, width = logits_bqhw.shape
+    centres_q2 = paddle.to_tensor(AB_BINS, place=logits_bqhw.place)
+    if temperature == 0.0:
+        modes = logits_bqhw.argmax(axis=1)
+        ab = paddle.gather(centres_q2, modes.flatten()).reshape([batch, height, width, 2])
+        return ab.transpose([0, 3, 1, 2])
+    with paddle.amp.auto_cast(enable=False):
+        scores = logits_bqhw.astype("float32").flatten(start_axis=2)
+        # The mean does not depend on what is subtracted, so no gradient needs to flow through it.
+        scores = (scores - scores.max(axis=1, keepdim=True).detach()) / max(temperature, SMALLEST_DIVISOR)
+        probabilities = paddle.exp(scores)
+        ab = paddle.matmul(centres_q2.t(), probabilities) / probabilities.sum(axis=1, keepdim=True)
+    return ab.reshape([batch, 2, height, width])

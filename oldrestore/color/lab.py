@@ -1,0 +1,157 @@
+"""sRGB and CIE 1976 L*a*b* (D65, 2 degree observer), in NumPy.
+
+The matrix, the white point and the junction constants are those of scikit-image (``skimage.color``), so that
+published colorization code and this package speak of the same numbers. In Lab units: L is 0..100; for sRGB
+colours a lies in about -86..98 and b in about -108..95.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+# IEC 61966-2-1 primaries, linear RGB to CIE XYZ.
+XYZ_FROM_RGB = np.array(
+    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
+)
+WHITE_D65 = np.array([0.95047, 1.0, 1.08883])
+# One matrix each way, with the white point folded in: linear RGB <-> XYZ relative to white.
+RELATIVE_XYZ_FROM_RGB = XYZ_FROM_RGB / WHITE_D65[:, None]
+RGB_FROM_RELATIVE_XYZ = np.linalg.inv(RELATIVE_XYZ_FROM_RGB)
+
+# The sRGB transfer curve is linear below these values (encoded, and linear light).
+ENCODED_JUNCTION = 0.04045
+LINEAR_JUNCTION = 0.0031308
+# The Lab curve is linear below this relative XYZ, and below this value of f.
+XYZ_JUNCTION = 0.008856
+F_JUNCTION = 0.2068966
+F_SLOPE = 7.787
+F_OFFSET = 16.0 / 116.0
+
+
+def linear_table() -> np.ndarray:
+    """Linear light of each of the 256 8-bit sRGB values, float32 (256,), 0..1."""
+    return _decode_gamma(np.arange(256) / 255.0).astype(np.float32)
+
+
+def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
+    """Convert sRGB to CIE Lab.
+
+    Parameters
+    ----------
+    rgb : ndarray, (..., 3)
+        uint8 0..255, or floating point 0..1.
+
+    Returns
+    -------
+    ndarray, float32 (..., 3)
+        L 0..100, a and b in Lab units.
+
+    Raises
+    ------
+    TypeError
+        For any other integer type, whose range would have to be guessed.
+    ValueError
+        When the last axis is not 3, or floating-point values leave 0..1 (or are NaN).
+    """
+    rgb = _with_three_channels(rgb, "rgb")
+    if rgb.dtype == np.uint8:
+        linear = _LINEAR_TABLE[rgb]
+    elif np.issubdtype(rgb.dtype, np.floating):
+        rgb = rgb.astype(np.float32, copy=False)
+        if rgb.size and not (rgb.min() >= -1e-4 and rgb.max() <= 1.0 + 1e-4):
+            raise ValueError(f"floating-point rgb must lie in 0..1, got {rgb.min():g}..{rgb.max():g}")
+        linear = _decode_gamma(rgb)
+    else:
+        raise TypeError(f"rgb must be uint8 (0..255) or floating point (0..1), not {rgb.dtype}")
+    f = _lab_curve(linear @ RELATIVE_XYZ_FROM_RGB.T.astype(np.float32))
+    lab = np.empty_like(f)
+    lab[..., 0] = 116.0 * f[..., 1] - 16.0
+    lab[..., 1] = 500.0 * (f[..., 0] - f[..., 1])
+    lab[..., 2] = 200.0 * (f[..., 1] - f[..., 2])
+    return lab
+
+
+def lab_to_rgb(lab: np.ndarray) -> np.ndarray:
+    """Convert CIE Lab to sRGB; colours that sRGB cannot show are clipped channel by channel.
+
+    Parameters
+    ----------
+    lab : ndarray, (..., 3)
+        L 0..100, a and b in Lab units.
+
+    Returns
+    -------
+    ndarray, float32 (..., 3)
+        0..1.
+
+    Raises
+    ------
+    ValueError
+        When the last axis is not 3.
+    """
+    lab = _with_three_channels(lab, "lab").astype(np.float32, copy=False)
+    f = np.empty_like(lab)
+    f[..., 1] = (lab[..., 0] + 16.0) / 116.0
+    f[..., 0] = f[..., 1] + lab[..., 1] / 500.0
+    # A strongly yellow, dark prediction would need negative Z: scikit-image stops f_z at zero, and so do we.
+    f[..., 2] = np.maximum(f[..., 1] - lab[..., 2] / 200.0, 0.0)
+    relative_xyz = np.where(f > F_JUNCTION, f * f * f, (f - F_OFFSET) / F_SLOPE)
+    return _encode_gamma(relative_xyz @ RGB_FROM_RELATIVE_XYZ.T.astype(np.float32))
+
+
+def lab_to_rgb8(lab: np.ndarray) -> np.ndarray:
+    """Convert CIE Lab (..., 3) to 8-bit sRGB, uint8 (..., 3), rounded to the nearest value.
+
+    ``lab_to_rgb8(rgb_to_lab(rgb))`` gives back every uint8 colour exactly.
+    """
+    return _round_to_8_bits(lab_to_rgb(lab))
+
+
+def gray_rgb8(L_hw: np.ndarray) -> np.ndarray:
+    """Render lightness as a gray photograph: what is left of a photograph without its chroma.
+
+    The white point of Lab and the sum of the sRGB primaries differ in the fifth digit, so a = b = 0 is not
+    exactly gray in sRGB. Luminance is used for all three channels, which are therefore always equal.
+
+    Parameters
+    ----------
+    L_hw : ndarray, (...)
+        Lightness, 0..100.
+
+    Returns
+    -------
+    ndarray, uint8 (..., 3)
+        0..255, three equal channels.
+    """
+    f = (np.asarray(L_hw, dtype=np.float32) + 16.0) / 116.0
+    luminance = np.where(f > F_JUNCTION, f * f * f, (f - F_OFFSET) / F_SLOPE)
+    gray = _round_to_8_bits(_encode_gamma(luminance))
+    return np.repeat(gray[..., None], 3, axis=-1)
+
+
+def _with_three_channels(values: np.ndarray, name: str) -> np.ndarray:
+    values = np.asarray(values)
+    if values.ndim == 0 or values.shape[-1] != 3:
+        raise ValueError(f"{name} must have 3 channels on its last axis, got shape {values.shape}")
+    return values
+
+
+def _decode_gamma(encoded: np.ndarray) -> np.ndarray:
+    curve = ((np.maximum(encoded, ENCODED_JUNCTION) + 0.055) / 1.055) ** 2.4
+    return np.where(encoded > ENCODED_JUNCTION, curve, encoded / 12.92)
+
+
+def _encode_gamma(linear: np.ndarray) -> np.ndarray:
+    curve = 1.055 * np.maximum(linear, LINEAR_JUNCTION) ** (1.0 / 2.4) - 0.055
+    return np.clip(np.where(linear > LINEAR_JUNCTION, curve, linear * 12.92), 0.0, 1.0)
+
+
+def _lab_curve(relative_xyz: np.ndarray) -> np.ndarray:
+    return np.where(relative_xyz > XYZ_JUNCTION, np.cbrt(relative_xyz), F_SLOPE * relative_xyz + np.float32(F_OFFSET))
+
+
+def _round_to_8_bits(unit: np.ndarray) -> np.ndarray:
+    return np.rint(unit * 255.0).astype(np.uint8)
+
+
+_LINEAR_TABLE = linear_table()

@@ -1,0 +1,107 @@
+"""``oldrestore data``: what a dataset holds, its colour prior, and preparing photos_plus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from oldrestore import runtime
+from oldrestore.commands.arguments import parser
+from oldrestore.errors import UserError
+
+EPILOG = """\
+examples:
+  oldrestore data describe                                        the default photographs
+  oldrestore data describe dataset=image_folder dataset.root=DIR  your own
+  oldrestore data prior -o prior.png                              the colour prior, plotted
+  oldrestore data prepare photos_plus                             fetch Debian's photographs
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out the verb."""
+    options = parser("data", "Describes datasets.", EPILOG)
+    actions = options.add_subparsers(dest="action", required=True, metavar="describe|prior|prepare")
+    describe = actions.add_parser("describe", help="sources, splits, fingerprints, what was left out and why")
+    prior = actions.add_parser("prior", help="the colour prior of the training photographs")
+    prior.add_argument("-o", "--output", default=None, help="plot it into this PNG or PDF file")
+    for action in (describe, prior):
+        action.add_argument("--json", action="store_true", help="print JSON")
+        action.add_argument("overrides", nargs="*", help="Hydra overrides, as dataset=NAME dataset.root=FOLDER")
+    prepare = actions.add_parser("prepare", help="fetch and check photographs that no Python package ships")
+    prepare.add_argument("name", help="photos_plus")
+    chosen = options.parse_args(arguments)
+    if chosen.action == "prepare":
+        return run_prepare(chosen.name)
+
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+    from oldrestore.config.build import build
+    from oldrestore.config.compose import compose_config
+
+    source = build(compose_config(chosen.overrides).dataset)
+    return run_describe(source, chosen.json) if chosen.action == "describe" else run_prior(source, chosen)
+
+
+def run_describe(source, as_json: bool) -> int:
+    """Print what each split of a source holds."""
+    splits = [source.split(name) for name in source.split_names]
+    if as_json:
+        print(json.dumps({split.name: split.describe() for split in splits}, indent=2))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("split", "photographs", "labelled", "fingerprint"):
+        table.add_column(heading, no_wrap=True)
+    for split in splits:
+        labelled = sum(photo.label is not None for photo in split.photos)
+        table.add_row(split.name, str(len(split.photos)), str(labelled), split.fingerprint[:16])
+    console.print(f"source {splits[0].source}", markup=False)
+    console.print(table)
+    left_out = {item.name: item.reason for split in splits for item in split.left_out}
+    if left_out:
+        console.print(f"\n{len(left_out)} files left out:", markup=False)
+        for name, reason in sorted(left_out.items()):
+            console.print(f"  {name}: {reason}", markup=False)
+    return 0
+
+
+def run_prior(source, chosen) -> int:
+    """Print the most likely colours, and plot the whole prior when asked."""
+    from oldrestore.color.bins import AB_BINS
+    from oldrestore.data.prior import dataset_prior
+
+    train = source.split("train" if "train" in source.split_names else source.split_names[0])
+    prior = dataset_prior(train, source.crops)
+    order = prior.argsort()[::-1]
+    if chosen.json:
+        bins = [{"a": float(a), "b": float(b), "p": float(p)} for (a, b), p in zip(AB_BINS, prior, strict=True)]
+        print(json.dumps({"source": train.source, "fingerprint": train.fingerprint, "bins": bins}, indent=2))
+    else:
+        print(f"colour prior of {len(train.photos)} photographs of {train.source} (split {train.name})")
+        print(f"sum {prior.sum():.6f}  lowest {prior.min():.2e}  highest {prior.max():.4f}")
+        print("\n    a     b  probability")
+        for index in order[:10]:
+            a, b = AB_BINS[index]
+            print(f"{a:5.0f} {b:5.0f}  {prior[index]:.4f}")
+    if chosen.output:
+        from oldrestore.data.prior_figure import plot_prior
+
+        plot_prior(prior, chosen.output, title=f"{train.source}, {len(train.photos)} photographs")
+        if not chosen.json:
+            print(f"\nplot {chosen.output}")
+    return 0
+
+
+def run_prepare(name: str) -> int:
+    """Fetch, unpack, filter and check what ``photos_plus`` adds to the default photographs."""
+    if name != "photos_plus":
+        raise UserError(f"'{name}' needs no preparing: only photos_plus does")
+    from oldrestore.data.cache import cache_directory
+    from oldrestore.data.gcompris import prepare_gcompris
+
+    print(prepare_gcompris(cache_directory()))
+    return 0

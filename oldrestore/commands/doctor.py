@@ -1,0 +1,43 @@
+"""``oldrestore doctor``: what this machine has, what is slow or missing, and the line that mends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from oldrestore import runtime
+from oldrestore.commands.arguments import parser
+
+MARKS = {"ok": "[green]ok[/green]", "slow": "[yellow]slow[/yellow]", "missing": "[red]missing[/red]"}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out the verb; exit code 1 where something that a run needs is missing."""
+    options = parser("doctor", "Says what this machine has, what is slow or missing, and the line that mends it.")
+    options.add_argument("--measure", action="store_true", help="also measure matrix products (some seconds)")
+    options.add_argument("--json", action="store_true", help="print a JSON list")
+    chosen = options.parse_args(arguments)
+    set_here = runtime.prepare()
+
+    from oldrestore.runs.doctor import examine
+
+    findings = list(examine(set_here, chosen.measure))
+    if chosen.json:
+        print(json.dumps([finding.to_json() for finding in findings], indent=2))
+    else:
+        show(findings)
+    return 1 if any(finding.verdict == "missing" for finding in findings) else 0
+
+
+def show(findings) -> None:
+    """Print the findings, and below what needs mending the line that mends it."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False, soft_wrap=True)
+    width = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        mark = MARKS[finding.verdict] + " " * (7 - len(finding.verdict))
+        console.print(f"{mark}  {finding.what:<{width}}  {escape(finding.found)}")
+        if finding.mend:
+            console.print(f"{'':<7}  {'':<{width}}  [bold]{escape(finding.mend)}[/bold]")

@@ -1,0 +1,35 @@
+"""``oldrestore ui``: serves MLflow's and VisualDL's pages on these runs, on this machine only."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from oldrestore.commands.arguments import outputs_of, parser
+from oldrestore.errors import UserError
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out the verb."""
+    options = parser("ui", "Serves MLflow's and VisualDL's pages on these runs until Ctrl-C.")
+    options.add_argument("--mlflow-port", type=int, default=None, help="default: a free one from 5000")
+    options.add_argument("--visualdl-port", type=int, default=None, help="default: a free one from 8040")
+    options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="root of the run folders")
+    chosen = options.parse_intermixed_args(arguments)
+    outputs = Path(outputs_of(chosen.overrides))
+    if not outputs.is_dir():
+        raise UserError(f"there is no outputs folder '{outputs}': train a run first, or name it with outputs=FOLDER")
+
+    from oldrestore.tracking.ui import serve
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with serve(outputs, mlflow_port=chosen.mlflow_port, visualdl_port=chosen.visualdl_port) as pages:
+        for name, url in pages.urls.items():
+            print(f"{name:<10}{url}", flush=True)
+        print("Ctrl-C stops both", flush=True)
+        stop.wait()
+    return 0

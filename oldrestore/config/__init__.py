@@ -1,0 +1,1 @@
+"""Configuration: found, composed by Hydra, checked against what it names, and built."""

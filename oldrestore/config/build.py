@@ -1,0 +1,105 @@
+"""The one seam through which a configuration becomes objects: it admits only known targets."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from oldrestore.errors import UserError
+
+# A logged configuration is untrusted input, so a target is admitted by the module that *defines* it, never by
+# its spelling: oldrestore.data.photos.os.system is spelled like ours and is not.
+ADMITTED_MODULES = (
+    "oldrestore.models",
+    "oldrestore.losses",
+    "oldrestore.data",
+    "oldrestore.training",
+    "oldrestore.evaluation",
+    "oldrestore.restoration",
+    "oldrestore.tracking",
+    "paddle.nn",
+    "paddle.optimizer",
+    "paddle.regularizer",
+)
+# What Hydra reads besides _target_. _args_ would slip past the checks by name, so it is not among them.
+DIRECTIVES = ("_target_", "_partial_", "_recursive_", "_convert_")
+
+
+def locate(target: str) -> Any:
+    """Find the class or function that a ``_target_`` names.
+
+    Raises
+    ------
+    UserError
+        When the name is not a class or function defined under ``oldrestore.`` or in the parts of ``paddle.``
+        that configurations need.
+    """
+    if not isinstance(target, str) or not target.startswith(("oldrestore.", "paddle.")):
+        raise UserError(f"_target_ '{target}' is not admitted: only oldrestore. and paddle. targets are built")
+    module_name, _, name = target.rpartition(".")
+    if not _admitted(module_name):
+        raise UserError(f"_target_ '{target}' is not admitted: targets live in {', '.join(ADMITTED_MODULES)}")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError):
+        raise UserError(f"_target_ '{target}' does not exist") from None
+    defined_in = getattr(found, "__module__", None) or ""
+    if not (inspect.isclass(found) or inspect.isfunction(found)) or not _admitted(defined_in):
+        raise UserError(f"_target_ '{target}' is not a class or function of oldrestore or paddle")
+    return found
+
+
+def _admitted(module: str) -> bool:
+    return any(module == root or module.startswith(root + ".") for root in ADMITTED_MODULES)
+
+
+def check_targets(node: Any) -> None:
+    """Refuse a configuration that names, at any depth, a target which `build` would not admit."""
+    if isinstance(node, DictConfig | ListConfig):
+        node = OmegaConf.to_container(node, resolve=True)
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            locate(node["_target_"])
+            if "_args_" in node:
+                raise UserError(f"_args_ of '{node['_target_']}' is not admitted: name every argument")
+        for value in node.values():
+            check_targets(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            check_targets(value)
+
+
+def build(node: DictConfig | Mapping[str, Any], **arguments: Any) -> Any:
+    """Build the object that a configuration node describes by its ``_target_``.
+
+    Parameters
+    ----------
+    node : DictConfig or mapping
+        With ``_target_`` and its arguments; nested nodes with a target are built first.
+    **arguments
+        What only the running program has (parameters to optimise, a prior, ...).
+
+    Raises
+    ------
+    UserError
+        When a target is not admitted, or what it builds refuses its arguments.
+    """
+    check_targets(node)
+    # Hydra would take an argument that is a dataclass for configuration, so arguments never pass through it.
+    later = {"_partial_": True} if arguments else {}
+    try:
+        built = instantiate(node, _convert_="all", **later)
+    except InstantiationException as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, UserError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is not None:
+            raise cause from None
+        raise
+    return built(**arguments) if arguments else built

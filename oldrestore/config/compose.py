@@ -1,0 +1,203 @@
+"""Composes the configuration with Hydra and turns what Hydra refuses into one sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from oldrestore.config.location import GROUP_FOLDERS, configuration_root, user_root
+from oldrestore.config.schema import check_config
+from oldrestore.config.signature import unknown_name
+from oldrestore.errors import UserError
+
+CONFIG_NAME = "config"
+HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
+
+
+class GroupFolders(FileConfigSource):
+    """A folder of which Hydra may see ``experiments/`` and ``sweeps/`` and nothing else.
+
+    The repository's root as a whole would make every folder in it a group: ``outputs=FOLDER`` would then choose
+    from a group of that name instead of setting a value.
+    """
+
+    @staticmethod
+    def scheme() -> str:
+        """Prefix of such a folder in Hydra's search path."""
+        return "groups"
+
+    def available(self) -> bool:
+        """Say whether the folder exists."""
+        return Path(self.path).is_dir()
+
+    def is_group(self, config_path: str) -> bool:
+        """Say whether a path is one of the two folders, or within."""
+        return _is_group_folder(config_path) and super().is_group(config_path)
+
+    def is_config(self, config_path: str) -> bool:
+        """Say whether a path is a file within one of the two folders."""
+        return _is_group_folder(config_path) and super().is_config(config_path)
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """Names within a path."""
+        if not config_path:
+            names = [name for name in GROUP_FOLDERS if super(GroupFolders, self).is_group(name)]
+            return [] if results_filter == ObjectType.CONFIG else names
+        return super().list(config_path, results_filter) if _is_group_folder(config_path) else []
+
+
+def _is_group_folder(config_path: str) -> bool:
+    return config_path.partition("/")[0] in GROUP_FOLDERS
+
+
+class ConfigurationFolders(SearchPathPlugin):
+    """Lets ``experiments=NAME`` and ``sweeps=NAME`` find the folders beside ``conf/``, and the user's own.
+
+    The folders of the current directory come after the project's, so that a recorded experiment keeps its
+    meaning wherever the command is typed.
+    """
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the folders; Hydra calls this."""
+        search_path.append(provider="oldrestore", path=f"groups://{configuration_root()}")
+        if user_root() is not None:
+            search_path.append(provider="user", path=f"groups://{user_root()}")
+
+
+def register_search_path() -> None:
+    """Make Hydra find ``experiments/`` and ``sweeps/``; calling it again does nothing."""
+    if ConfigurationFolders not in Plugins.instance().discover(SearchPathPlugin):
+        Plugins.instance().register(ConfigurationFolders)
+        Plugins.instance().register(GroupFolders)
+
+
+def compose_config(overrides: Sequence[str]) -> DictConfig:
+    """Compose and check the configuration that a list of Hydra overrides asks for.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        As typed: ``experiments=quickstart``, ``trainer.max_iterations=600``, ...
+
+    Returns
+    -------
+    DictConfig
+        Resolved; without the keys that only select (``experiments``, ``sweeps``).
+
+    Raises
+    ------
+    UserError
+        One sentence that names the override or setting, and the valid choices.
+    """
+    register_search_path()
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(configuration_root() / "conf")):
+            composed = compose(CONFIG_NAME, overrides=list(overrides))
+    except HYDRA_ERRORS as error:
+        raise UserError(explain(error)) from None
+    return resolve_and_check(composed)
+
+
+def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """Change a run's logged configuration by overrides: settings, and whole groups from ``conf/``.
+
+    Raises
+    ------
+    UserError
+        When an override cannot be read or names what is not there.
+    """
+    changed = OmegaConf.create(OmegaConf.to_container(config))
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HYDRA_ERRORS as error:
+        raise UserError(explain(error)) from None
+    for override, text in zip(parsed, overrides, strict=True):
+        name, value = override.key_or_group, override.value()
+        folder = configuration_root() / "conf" / name
+        if folder.is_dir():
+            place = override.package or name.replace("/", ".")
+            OmegaConf.update(changed, place, OmegaConf.select(compose_config([text]), place), merge=False)
+            continue
+        parent, _, key = name.rpartition(".")
+        section = OmegaConf.select(changed, parent) if parent else changed
+        if not isinstance(section, DictConfig) or key not in section:
+            known = [str(k) for k in section] if isinstance(section, DictConfig) else []
+            raise UserError(unknown_name(name, parent, key, known))
+        OmegaConf.update(changed, name, value, merge=False)
+    return resolve_and_check(changed)
+
+
+def resolve_and_check(composed: DictConfig) -> DictConfig:
+    """Resolve every interpolation and check the whole against schema and signatures.
+
+    Raises
+    ------
+    UserError
+        On the first setting that is wrong or missing.
+    """
+    try:
+        plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from None
+    plain.pop("hydra", None)
+    check_config(plain)
+    return OmegaConf.create(plain)
+
+
+def explain(error: Exception) -> str:
+    """One sentence for what Hydra or OmegaConf refused, with the choices that would be right."""
+    text = str(error)
+    if isinstance(error, MissingConfigException):
+        missing = error.missing_cfg_file or ""
+        group, _, choice = str(missing).rpartition("/")
+        if group:
+            choices = ", ".join(error.options or []) or "none exist"
+            return f"there is no {group} '{choice}': choose one of {choices}"
+    if isinstance(error, OverrideParseException):
+        return f"the override '{error.override}' cannot be read: write NAME=VALUE"
+    group = re.search(r"Could not override '([^']+)'.\s*No match in the defaults list", text)
+    if group:
+        return _unknown_override(group.group(1))
+    cause: BaseException | None = error
+    while cause is not None:
+        unknown = re.search(r"Key '([^']+)' is not in struct(?:\s+full_key: (\S+))?", str(cause))
+        if unknown:
+            return _unknown_override(unknown.group(2) or unknown.group(1))
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
+        text = f"{text}: {error.__cause__}"
+    return " ".join(text.split())
+
+
+def _unknown_override(name: str) -> str:
+    """Name the nearest setting that exists, or what its section has."""
+    parent, _, key = name.rpartition(".")
+    register_search_path()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(version_base="1.3", config_dir=str(configuration_root() / "conf")):
+        defaults = compose(CONFIG_NAME)
+    # Settings of other choices than the default's (another model's fields) are not here: then name the parent.
+    while parent and not isinstance(OmegaConf.select(defaults, parent), DictConfig):
+        parent, _, key = parent.rpartition(".")
+    section = OmegaConf.select(defaults, parent) if parent else defaults
+    known = [str(k) for k in section if k not in DictConfig({})]
+    return unknown_name(name, parent, key, known)

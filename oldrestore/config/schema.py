@@ -1,0 +1,132 @@
+"""Types and ranges of the settings that are not components: what YAML cannot check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from oldrestore.config.signature import check_component, describe, unknown_name
+from oldrestore.errors import UserError
+
+Component = dict[str, Any]
+Count = Annotated[int, Field(ge=1, strict=True)]
+CountOrNever = Annotated[int, Field(ge=0, strict=True)]
+
+
+class Section(BaseModel):
+    """A part of the configuration with a fixed set of names."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+
+
+class Trainer(Section):
+    """How long, how fast and where a run trains; the learner says how one step is made."""
+
+    learner: Component
+    max_iterations: Count
+    batch_size: Count
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|gpu(:\d+)?)$")]
+    deterministic: Annotated[bool, Field(strict=True)]
+    workers: Annotated[int, Field(ge=0, le=256, strict=True)]
+    cache_mib: CountOrNever
+    log_every: Count
+    evaluate_every: CountOrNever
+    checkpoint_every: CountOrNever
+    keep_every: CountOrNever
+    monitor: Annotated[str, Field(min_length=1)]
+    monitor_mode: Literal["min", "max"]
+
+
+class Evaluation(Section):
+    """What a run is measured on, and how."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    size: Annotated[int, Field(ge=32, le=4096, multiple_of=8, strict=True)]
+    fit: Literal["shorter_side", "squash"]
+    batch_size: Count
+    judged: Component | Literal["dataset"] | None
+    judged_split: Literal["train", "val", "test"]
+    every: Count
+    judge_during_training: Annotated[bool, Field(strict=True)]
+    samples: CountOrNever
+
+
+class Optimizer(Section):
+    """What every optimizer has; the rest is its own and checked against its signature."""
+
+    model_config = ConfigDict(extra="allow")
+
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+
+
+class Root(Section):
+    """Every run's configuration, whole."""
+
+    experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+    seed: Annotated[int, Field(ge=0, lt=2**31, strict=True)]
+    outputs: Annotated[str, Field(min_length=1)]
+    run_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)] | None
+    model: Component
+    loss: Component
+    dataset: Component
+    optimizer: Optimizer
+    schedule: Component
+    judge: Component
+    tracking: dict[str, Component]
+    trainer: Trainer
+    evaluation: Evaluation
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Check a composed configuration: every name, type and range, sections and components alike.
+
+    Parameters
+    ----------
+    config : mapping
+        Plain containers with every interpolation resolved.
+
+    Raises
+    ------
+    UserError
+        One sentence on the first setting that is wrong.
+    """
+    try:
+        Root.model_validate(config)
+    except ValidationError as error:
+        raise UserError(_first_complaint(error)) from None
+    _check_components(config, "")
+
+
+def _first_complaint(error: ValidationError) -> str:
+    detail = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in detail["loc"] if not str(part).startswith("constrained-"))
+    if detail["type"] == "extra_forbidden":
+        *parents, name = [str(part) for part in detail["loc"]]
+        section = {"trainer": Trainer, "evaluation": Evaluation}.get(".".join(parents), Root)
+        return unknown_name(place, ".".join(parents), name, section.model_fields)
+    if detail["type"] == "missing":
+        return f"the configuration lacks {place}"
+    if detail["type"] == "string_pattern_mismatch" and place == "trainer.device":
+        return f"trainer.device must be auto, cpu, gpu or gpu:NUMBER, not {detail['input']!r}"
+    if detail["type"] == "string_pattern_mismatch":
+        allowed = "letters, digits, '_', '-' and '.', and starts with a letter or digit"
+        return f"{place} may hold {allowed}: not {detail['input']!r}"
+    single = ValidationError.from_exception_data("config", [_as_line_error(detail)])
+    return describe(single, place, detail["input"])
+
+
+def _as_line_error(detail: Mapping[str, Any]) -> dict[str, Any]:
+    # describe() names the place from the path it is given, so the error itself carries none.
+    return {"type": detail["type"], "loc": (), "input": detail["input"], "ctx": detail.get("ctx", {})}
+
+
+def _check_components(node: Any, path: str) -> None:
+    if not isinstance(node, Mapping):
+        return
+    if "_target_" in node:
+        check_component(node, path)
+        return
+    for name, value in node.items():
+        _check_components(value, f"{path}.{name}" if path else str(name))

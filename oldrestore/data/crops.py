@@ -1,0 +1,141 @@
+"""Resizing and cropping: what training and evaluation see of a photograph."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from oldrestore.errors import UserError
+
+RESIZE_FILTER = Image.Resampling.BICUBIC
+"""Pillow's bicubic, whose support grows with the reduction, so that it is antialiased."""
+
+MAX_ASPECT = 8
+"""Longer strips are cut to their central part of this aspect, or a few pixels would become gigabytes."""
+
+
+class Crops:
+    """How photographs are resized and cropped.
+
+    Parameters
+    ----------
+    size : int
+        Photographs are resized for training so that the shorter side has this length in pixels, or to a
+        square of this side.
+    crop : int
+        Side of the random square that training sees, at most `size`.
+    mirror : bool
+        Flip left and right at random in training.
+    fit : {"shorter_side", "squash"}
+        Keep proportions and resize the shorter side, or squash to a square as ImageNet preparations and
+        the training of Zhang et al. (2016) do.
+    evaluation_size : int or None
+        Side of the square that evaluation sees; `size` when None.
+
+    Raises
+    ------
+    UserError
+        When `crop` is larger than `size`, or `fit` is neither of the two.
+    """
+
+    def __init__(
+        self,
+        size: Annotated[int, Field(ge=1)],
+        crop: Annotated[int, Field(ge=1)],
+        mirror: bool = True,
+        fit: Literal["shorter_side", "squash"] = "shorter_side",
+        evaluation_size: Annotated[int, Field(ge=1)] | None = None,
+    ):
+        if crop > size:
+            raise UserError(f"crops.crop = {crop} is larger than crops.size = {size}; give a crop of at most {size}")
+        if min(size, crop, evaluation_size or 1) < 1:
+            raise UserError("crops.size, crops.crop and crops.evaluation_size must be at least 1 pixel")
+        if fit not in ("shorter_side", "squash"):
+            raise UserError(f"crops.fit = {fit!r} is not known; choose shorter_side or squash")
+        self.size = size
+        self.crop = crop
+        self.mirror = mirror
+        self.fit = fit
+        self.evaluation_size = evaluation_size or size
+
+    def describe(self) -> dict[str, int | bool | str]:
+        """Return the settings as plain values, for `data.json` and for cache keys."""
+        return {
+            "size": self.size,
+            "crop": self.crop,
+            "mirror": self.mirror,
+            "fit": self.fit,
+            "evaluation_size": self.evaluation_size,
+            "filter": RESIZE_FILTER.name.lower(),
+        }
+
+    def prepare(self, rgb: np.ndarray) -> np.ndarray:
+        """Resize a photograph to training size.
+
+        Parameters
+        ----------
+        rgb : numpy.ndarray
+            uint8 (H, W, 3), 0..255.
+
+        Returns
+        -------
+        numpy.ndarray
+            uint8: its shorter side is `size`, or (size, size, 3) when `fit` is "squash".
+        """
+        return self._resize(rgb, self.size)
+
+    def train(self, rgb_prepared: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Cut a random square, mirrored half of the time, from a prepared photograph.
+
+        Three numbers are drawn whatever the size, so that the same generator gives comparable crops of
+        photographs of different sizes.
+
+        Returns
+        -------
+        numpy.ndarray
+            uint8 (crop, crop, 3), contiguous.
+        """
+        height, width = rgb_prepared.shape[:2]
+        down, right, flip = rng.random(3)
+        top = int(down * (height - self.crop + 1))
+        left = int(right * (width - self.crop + 1))
+        square = rgb_prepared[top : top + self.crop, left : left + self.crop]
+        if self.mirror and flip < 0.5:
+            square = square[:, ::-1]
+        return np.ascontiguousarray(square)
+
+    def evaluation(self, rgb: np.ndarray) -> np.ndarray:
+        """Resize and cut the central square that evaluation sees.
+
+        Returns
+        -------
+        numpy.ndarray
+            uint8 (evaluation_size, evaluation_size, 3), contiguous.
+        """
+        resized = self._resize(rgb, self.evaluation_size)
+        top = (resized.shape[0] - self.evaluation_size) // 2
+        left = (resized.shape[1] - self.evaluation_size) // 2
+        return np.ascontiguousarray(resized[top : top + self.evaluation_size, left : left + self.evaluation_size])
+
+    def _resize(self, rgb: np.ndarray, side: int) -> np.ndarray:
+        if self.fit == "squash":
+            return _pillow_resize(rgb, side, side)
+        rgb = _cut_strip(rgb)
+        height, width = rgb.shape[:2]
+        if height <= width:
+            return _pillow_resize(rgb, max(side, round(width * side / height)), side)
+        return _pillow_resize(rgb, side, max(side, round(height * side / width)))
+
+
+def _cut_strip(rgb: np.ndarray) -> np.ndarray:
+    height, width = rgb.shape[:2]
+    longest = MAX_ASPECT * min(height, width)
+    top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
+    return rgb[top : top + longest, left : left + longest]
+
+
+def _pillow_resize(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
+    if rgb.shape[:2] == (height, width):
+        return rgb
+    return np.asarray(Image.fromarray(rgb).resize((width, height), RESIZE_FILTER))

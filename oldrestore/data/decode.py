@@ -1,0 +1,223 @@
+"""Reads any photograph file as 8-bit sRGB, upright, or says shortly why it cannot be read."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+from oldrestore.data.quiet_pillow import quiet_pillow
+from oldrestore.data.sample_depth import to_uint8
+
+MAX_PIXELS = 100_000_000
+"""Largest photograph that is decoded: 300 MB as RGB. More is taken for a decompression bomb."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+"""Pillow's readers that are tried (JPEG includes MPO). Those that start other programs, as EPS does, are left
+out on purpose."""
+
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+ORIENTATION_TAG = 0x0112
+WHITE = 255
+
+
+class UnreadablePhoto(ValueError):  # noqa: N818 (the contract's name: it is a finding about a file)
+    """A file that is not a photograph that can be decoded.
+
+    Attributes
+    ----------
+    reason : str
+        A few words, for lists of what was left out.
+    """
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
+
+
+def read_photo_file(path: str | Path) -> bytes:
+    """Return the bytes of a photograph file; `UnreadablePhoto` when it is not a readable, non-empty file."""
+    path = Path(path)
+    try:
+        # A named pipe or a device would block for ever, and a folder may well be called x.jpg.
+        if path.is_dir():
+            raise UnreadablePhoto("a folder, not a file")
+        if not path.is_file():
+            raise UnreadablePhoto("not a file" if path.exists() else "no such file")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadablePhoto((error.strerror or "cannot be read").lower()) from error
+    if not data:
+        raise UnreadablePhoto("empty file")
+    return data
+
+
+def decode_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode a photograph file to upright 8-bit sRGB.
+
+    EXIF orientation is applied. Gray, 1-bit, palette, CMYK and Lab pictures become RGB; 16-bit and
+    floating-point samples are scaled to 8 bits, never clipped; transparency is composited on white; an
+    embedded ICC profile other than sRGB is converted (relative colorimetric, black point compensated) and
+    a broken one ignored. Of an animation the first frame is taken.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file. Its ending does not matter.
+    max_pixels : int
+        Width times height beyond which the file is refused unread.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (H, W, 3), 0..255, contiguous.
+
+    Raises
+    ------
+    UnreadablePhoto
+        Missing, empty, truncated, corrupt, not an image, or too large.
+    """
+    return decode_bytes(read_photo_file(path), max_pixels)
+
+
+def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode the contents of a photograph file; see `decode_photo`."""
+    try:
+        with quiet_pillow():
+            return _decode_with_pillow(data, max_pixels)
+    except UnreadablePhoto:
+        raise
+    except UnidentifiedImageError as error:
+        if data.startswith(TIFF_MAGIC):
+            return _decode_with_tifffile(data, max_pixels)
+        raise UnreadablePhoto("not an image that can be read") from error
+    except Exception as error:
+        raise UnreadablePhoto(_short_reason(error)) from error
+
+
+def _decode_with_pillow(data: bytes, max_pixels: int) -> np.ndarray:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        _check_size(*image.size, max_pixels)
+        image.load()
+        # Read after loading: PNG may carry EXIF behind its pixels, and Pillow turns TIFF files itself and
+        # then forgets their tag.
+        orientation = _orientation(image)
+        rgb = _to_srgb(image)
+    return np.ascontiguousarray(_turn_upright(rgb, orientation))
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width < 1 or height < 1:
+        raise UnreadablePhoto("an image without pixels")
+    if width * height > max_pixels:
+        raise UnreadablePhoto(f"{width} x {height} pixels, above the limit of {max_pixels}")
+
+
+def _short_reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if "truncated" in text.lower():
+        return "truncated file"
+    if isinstance(error, MemoryError):
+        return "too large for memory"
+    return f"corrupt file ({text[:80] or type(error).__name__})"
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(ORIENTATION_TAG, 1)
+    except Exception:  # noqa: BLE001 (broken EXIF raises nearly anything, and must not cost the photograph)
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _turn_upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo an EXIF orientation (EXIF 2.3, tag 0x0112: where row 0 and column 0 of the file stand)."""
+    if orientation in (5, 6, 7, 8):
+        rgb = rgb.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        rgb = rgb[::-1]
+    if orientation in (2, 3, 6, 7):
+        rgb = rgb[:, ::-1]
+    return rgb
+
+
+def _to_srgb(image: Image.Image) -> np.ndarray:
+    """Return the loaded picture as uint8 sRGB (H, W, 3), not yet turned upright."""
+    if image.mode == "LAB":
+        # Lab in TIFF is relative to D50 where the file names no other white, as in ICC profiles.
+        return _apply_profile(image, ImageCms.createProfile("LAB"))
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        gray = to_uint8(np.asarray(image))
+        image = Image.fromarray(gray)
+
+    icc_profile = image.info.get("icc_profile")
+    if image.mode == "CMYK":
+        return _through_profile(image, icc_profile)
+    has_alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+    if not has_alpha:
+        return _through_profile(image if image.mode in ("L", "RGB") else image.convert("RGB"), icc_profile)
+    rgba = image.convert("LA").convert("RGBA") if image.mode == "La" else image.convert("RGBA")
+    # The profile of a gray picture does not fit the RGB it has just become, and is then ignored.
+    rgb = _through_profile(rgba.convert("RGB"), icc_profile)
+    return _composite_on_white(rgb, np.asarray(rgba.getchannel("A")))
+
+
+def _composite_on_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    alpha = alpha[..., None].astype(np.uint32)
+    return ((rgb * alpha + WHITE * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _through_profile(image: Image.Image, icc_profile: bytes | None) -> np.ndarray:
+    """Convert L, RGB or CMYK through its embedded profile; plainly when it has none, sRGB or a broken one."""
+    if icc_profile:
+        try:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
+            if "srgb" not in ImageCms.getProfileDescription(profile).lower():
+                return _apply_profile(image, profile)
+        except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+            pass
+    return np.asarray(image.convert("RGB"))
+
+
+def _apply_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> np.ndarray:
+    converted = ImageCms.profileToProfile(
+        image,
+        profile,
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        outputMode="RGB",
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    return np.asarray(converted)
+
+
+def _decode_with_tifffile(data: bytes, max_pixels: int) -> np.ndarray:
+    """Decode the TIFF files that Pillow does not know, such as floating-point RGB."""
+    import tifffile  # a dependency of scikit-image; rarely needed, so imported late
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+            page = tiff.pages[0]
+            _check_size(page.imagewidth, page.imagelength, max_pixels)
+            samples = page.asarray()
+            if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and samples.ndim == 3:
+                samples = np.moveaxis(samples, 0, -1)
+            orientation = page.tags.valueof(ORIENTATION_TAG, default=1)
+            photometric = page.photometric
+    except UnreadablePhoto:
+        raise
+    except Exception as error:
+        raise UnreadablePhoto(_short_reason(error)) from error
+    samples = samples[..., None] if samples.ndim == 2 else samples
+    known = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
+    if photometric not in known or samples.ndim != 3 or samples.shape[2] > 4 or samples.dtype.kind not in "uif":
+        raise UnreadablePhoto("a TIFF of a kind that is not supported")
+    colours = 3 if samples.shape[2] >= 3 else 1
+    rgb = np.broadcast_to(to_uint8(samples[..., :colours]), (*samples.shape[:2], 3))
+    if photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        rgb = 255 - rgb
+    if samples.shape[2] in (2, 4):
+        rgb = _composite_on_white(rgb, to_uint8(samples[..., -1]))
+    return np.ascontiguousarray(_turn_upright(rgb, int(orientation)))

@@ -1,0 +1,76 @@
+"""The 80 photographs whose ImageNet class is known, for the judge; they are never trained on."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from oldrestore.data.ai_benchmark import eye_labels
+from oldrestore.data.crops import Crops
+from oldrestore.data.packages import package_folder
+from oldrestore.data.photo import Photo
+from oldrestore.data.source import Candidate, LeftOut, Offer, PhotoSource, no_root
+from oldrestore.errors import UserError
+
+
+class LabelledPhotos(PhotoSource):
+    """Twenty ImageNet photographs of foolbox and sixty of ai-benchmark, each with its ImageNet class.
+
+    foolbox carries the class in the file name (``imagenet_NN_CLASS.jpg``). Those of ai-benchmark were
+    labelled by eye; only rows that are sure, and whose colours nothing speaks against, are taken. With n = 80
+    one photograph is 1.25 percent: always give n and an interval.
+
+    Parameters
+    ----------
+    crops : Crops
+        Resizing and cropping.
+    root : None
+        Present because every source has it; only None fits.
+    validation_fraction : float
+        Present because every source has it; nothing is split here.
+
+    Raises
+    ------
+    UserError
+        When a package is missing, on first use.
+    """
+
+    name = "labelled_photos"
+
+    def __init__(
+        self,
+        crops: Crops,
+        root: str | None = None,
+        validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0,
+    ):
+        super().__init__(crops, validation_fraction)
+        no_root(self.name, root)
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """Only "test": these photographs are for judging."""
+        return ("test",)
+
+    def offer(self) -> Offer:
+        """List the labelled photographs of both packages."""
+        foolbox = package_folder("foolbox", "data")
+        photos = [
+            Photo(f"foolbox/{path.name}", path, label=int(path.stem.rsplit("_", 1)[1]))
+            for path in sorted(foolbox.glob("imagenet_*_*.jpg"))
+        ]
+        if not photos:
+            raise UserError("the installed foolbox holds no ImageNet photographs; run: pip install foolbox==3.3.4")
+        classification = package_folder("ai_benchmark", "data/classification")
+        left_out = []
+        for row in eye_labels():
+            name = f"ai_benchmark/classification/{row.file}"
+            if row.judged:
+                photos.append(Photo(name, classification / row.file, label=row.class_index))
+            elif row.certainty != "sure":
+                left_out.append(LeftOut(name, f"its class is not sure (certainty: {row.certainty})"))
+            else:
+                left_out.append(LeftOut(name, f"unnatural colours: {row.why_unnatural}"))
+        return Offer(
+            candidates=tuple(Candidate(photo, split="test") for photo in photos),
+            left_out=tuple(left_out),
+            place="the packages foolbox and ai-benchmark",
+        )

@@ -1,0 +1,123 @@
+"""The accuracy table: does a pretrained classifier recognise photographs recoloured by the model?
+
+Zhang, Isola and Efros (2016), section 3.2, call this semantic interpretability: colours that help an
+off-the-shelf classifier are colours of the right things.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from oldrestore.color.lab import rgb_to_lab
+from oldrestore.errors import UserError
+from oldrestore.evaluation.accuracy_table import VERSIONS, AccuracyTable, JudgedPhoto, accuracy_row
+from oldrestore.evaluation.batching import batches
+from oldrestore.evaluation.judge import Judge
+from oldrestore.evaluation.prediction import Colorize, recolor
+
+# What a judge says of originals and gray photographs does not change while a run trains, so it is asked once
+# per process: (judge's fingerprint, photograph's hash) -> (original's, gray's probabilities).
+_remembered: dict[tuple[str, bytes], tuple[np.ndarray, np.ndarray]] = {}
+
+
+def judge_recolorings(
+    colorize: Colorize,
+    photos: Iterable[tuple[str, np.ndarray, int | None]],
+    judge: Judge,
+    every: int = 100,
+    batch_size: int = 16,
+    progress: Callable[[int], None] | None = None,
+) -> AccuracyTable:
+    """Judge each photograph three times: recoloured (iter), unmodified (orig) and without chroma (gray).
+
+    Recoloured is the true lightness with the predicted ab; gray is the true lightness with ab = 0. All three
+    are 8-bit sRGB at the photograph's full size and reach the judge on the same path, so that a perfect
+    colorizer has the accuracy of the originals and one that predicts nothing has that of gray, exactly.
+
+    Parameters
+    ----------
+    colorize : callable
+        Lightness channels -> one ColorPrediction each.
+    photos : iterable of (name, uint8 (H, W, 3), label)
+        Judged in the order given, which is the table's order: the rows before the last depend on it. Give
+        the same order in runs that are compared.
+    judge : Judge
+        Asked about originals and gray photographs once per process, about recolourings each time.
+    every : int
+        A row of the table for each so many photographs, and one at the end.
+    batch_size : int
+        Photographs colorized and judged at once; the result does not depend on it.
+    progress : callable, optional
+        Called with the number of photographs judged so far.
+
+    Returns
+    -------
+    AccuracyTable
+
+    Raises
+    ------
+    UserError
+        When there are no photographs, a photograph has no label, or a label is not a class of the judge.
+    """
+    if every < 1:
+        raise UserError(f"evaluation.every must be at least 1 photograph, not {every}")
+    judged: list[JudgedPhoto] = []
+    for batch in batches((_with_label(*photo) for photo in photos), batch_size):
+        originals = [photo for _, photo, _ in batch]
+        labs = [rgb_to_lab(photo) for photo in originals]
+        predictions = colorize([np.ascontiguousarray(lab[..., 0]) for lab in labs])
+        recolored = [recolor(lab[..., 0], prediction.ab_hw2) for lab, prediction in zip(labs, predictions, strict=True)]
+        ours = judge.probabilities(recolored)
+        known = _judge_originals(originals, labs, judge)
+        for (name, _, label), iter_p, (orig_p, gray_p) in zip(batch, ours, known, strict=True):
+            if label >= len(iter_p):
+                raise _no_such_class(name, label, len(iter_p))
+            for version, p in zip(VERSIONS, (iter_p, orig_p, gray_p), strict=True):
+                judged.append(JudgedPhoto(name, version, label, int(p.argmax()), float(p[label])))
+        if progress is not None:
+            progress(len(judged) // len(VERSIONS))
+    n = len(judged) // len(VERSIONS)
+    if n == 0:
+        raise UserError("there are no photographs to judge: the set is empty")
+    ends = sorted({*range(every, n + 1, every), n})
+    return AccuracyTable(judge.name, judge.fingerprint, [accuracy_row(judged, end) for end in ends], judged)
+
+
+def forget_judgements() -> None:
+    """Forget what judges said of originals and gray photographs in this process."""
+    _remembered.clear()
+
+
+def _judge_originals(
+    originals: Sequence[np.ndarray], labs: Sequence[np.ndarray], judge: Judge
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    keys = [(judge.fingerprint, _content_hash(photo)) for photo in originals]
+    new = {key: position for position, key in enumerate(keys) if key not in _remembered}
+    if new:
+        positions = list(new.values())
+        grays = [recolor(labs[i][..., 0], np.zeros_like(labs[i][..., 1:])) for i in positions]
+        orig_p = judge.probabilities([originals[i] for i in positions])
+        gray_p = judge.probabilities(grays)
+        _remembered.update(zip(new, zip(orig_p, gray_p, strict=True), strict=True))
+    return [_remembered[key] for key in keys]
+
+
+def _content_hash(photo: np.ndarray) -> bytes:
+    digest = hashlib.blake2b(repr(photo.shape).encode(), digest_size=20)
+    digest.update(np.ascontiguousarray(photo))
+    return digest.digest()
+
+
+def _with_label(name: str, photo: np.ndarray, label: int | None) -> tuple[str, np.ndarray, int]:
+    if label is None:
+        raise UserError(f"photograph '{name}' has no label: the judge needs ImageNet classes, as labelled_photos has")
+    if label < 0:
+        raise _no_such_class(name, label, 1000)
+    return name, photo, label
+
+
+def _no_such_class(name: str, label: int, classes: int) -> UserError:
+    return UserError(f"photograph '{name}' has the label {label}: the judge's are 0..{classes - 1}")

@@ -1,0 +1,177 @@
+"""The accuracy table's rows, its files and its look in a terminal."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from oldrestore.evaluation.scores import ImageScore
+from oldrestore.evaluation.statistics import wilson_interval
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+# Recoloured by the model, unmodified, lightness alone.
+VERSIONS = ("iter", "orig", "gray")
+
+
+class JudgedPhoto(NamedTuple):
+    """What the judge said of one version of one photograph.
+
+    Attributes
+    ----------
+    image, version : str
+        The photograph's name, and "iter", "orig" or "gray".
+    label, top1 : int
+        The true class, and the one the judge holds likeliest.
+    probability : float
+        The judge's probability of the true class, 0..1.
+    """
+
+    image: str
+    version: str
+    label: int
+    top1: int
+    probability: float
+
+    @property
+    def correct(self) -> int:
+        """1 when the judge is right, else 0."""
+        return int(self.top1 == self.label)
+
+
+@dataclass(frozen=True)
+class AccuracyRow:
+    """Cumulative accuracy after the first `n` photographs.
+
+    Attributes
+    ----------
+    iteration : int
+        Photographs judged so far, as the first column of the original report counts them.
+    iter_accuracy, orig_accuracy, gray_accuracy : float
+        Top-1, 0..1, of recoloured, unmodified and gray photographs.
+    n : int
+        Photographs that the row's accuracies are computed from; equal to `iteration`.
+    iter_probability, orig_probability, gray_probability : float
+        Mean probability of the true class, 0..1: it moves where accuracy only jumps by photographs.
+    gap_closed, gap_closed_probability : float or None
+        (iter - gray) / (orig - gray) by accuracy and by probability: 0 is no better than gray, 1 as good as
+        the original; below 0, colour that harms. None when orig and gray are equal: there is no gap then.
+    """
+
+    iteration: int
+    iter_accuracy: float
+    orig_accuracy: float
+    gray_accuracy: float
+    n: int
+    iter_probability: float
+    orig_probability: float
+    gray_probability: float
+    gap_closed: float | None
+    gap_closed_probability: float | None
+
+
+COLUMNS = tuple(field.name for field in fields(AccuracyRow))
+
+
+def gap_closed(ours: float, original: float, gray: float) -> float | None:
+    """Share of the gap between gray and original that is closed; None where there is no gap."""
+    return None if original == gray else (ours - gray) / (original - gray)
+
+
+def accuracy_row(judged: Sequence[JudgedPhoto], n: int) -> AccuracyRow:
+    """Compute the row after the first `n` photographs; `judged` holds the three versions of each in turn."""
+    by_version = [judged[start : n * len(VERSIONS) : len(VERSIONS)] for start in range(len(VERSIONS))]
+    accuracy = [sum(photo.correct for photo in photos) / n for photos in by_version]
+    probability = [sum(photo.probability for photo in photos) / n for photos in by_version]
+    return AccuracyRow(n, *accuracy, n, *probability, gap_closed(*accuracy), gap_closed(*probability))
+
+
+@dataclass(frozen=True)
+class AccuracyTable:
+    """What a judge said of a set of photographs.
+
+    Attributes
+    ----------
+    judge, judge_fingerprint : str
+        Who judged: tables of different fingerprints cannot be compared.
+    rows : list of AccuracyRow
+        One for each `every` photographs, and one at the end.
+    judged : list of JudgedPhoto
+        For each photograph, in order, its three versions: iter, orig, gray.
+    """
+
+    judge: str
+    judge_fingerprint: str
+    rows: list[AccuracyRow]
+    judged: list[JudgedPhoto]
+
+    @property
+    def final(self) -> AccuracyRow:
+        """The last row: the whole set."""
+        return self.rows[-1]
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Rows as dicts with COLUMNS as keys, for CSV and for trackers."""
+        return [asdict(row) for row in self.rows]
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write accuracy.csv: full precision; a missing gap is an empty cell."""
+        with Path(path).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.as_dicts())
+
+    def per_image(self) -> list[ImageScore]:
+        """Rows for per_image.csv: VERSION_correct (0 or 1), VERSION_probability, VERSION_top1 (class)."""
+        return [
+            ImageScore(photo.image, f"{photo.version}_{name}", float(value))
+            for photo in self.judged
+            for name, value in (
+                ("correct", photo.correct),
+                ("probability", photo.probability),
+                ("top1", photo.top1),
+            )
+        ]
+
+    def interval(self, version: str, confidence: float = 0.95) -> tuple[float, float]:
+        """Wilson interval of a version's accuracy on the whole set, 0..1."""
+        photos = [photo for photo in self.judged if photo.version == version]
+        return wilson_interval(sum(photo.correct for photo in photos), len(photos), confidence)
+
+    def render(self) -> Table:
+        """Make a table for the terminal (80 columns): percent, and under it each accuracy's 95% interval."""
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+
+        intervals = ", ".join(
+            f"{version} {100 * low:.1f}-{100 * high:.1f}%"
+            for version, (low, high) in ((version, self.interval(version)) for version in VERSIONS)
+        )
+        table = Table(
+            title=f"judge {self.judge}, n = {self.final.n}",
+            caption=f"95% intervals: {intervals}\np: mean probability of the true class; "
+            "closed: (iter - gray) / (orig - gray)",
+            title_justify="left",
+            caption_justify="left",
+            box=SIMPLE_HEAD,
+            pad_edge=False,
+        )
+        for heading in ("photos", "iter", "orig", "gray", "closed", "p iter", "p orig", "p gray", "closed"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in self.rows:
+            table.add_row(
+                str(row.iteration),
+                *map(percent, (row.iter_accuracy, row.orig_accuracy, row.gray_accuracy, row.gap_closed)),
+                *(f"{p:.3f}" for p in (row.iter_probability, row.orig_probability, row.gray_probability)),
+                percent(row.gap_closed_probability),
+            )
+        return table
+
+
+def percent(share: float | None) -> str:
+    """0.525 -> "52.5%"; None -> "none"."""
+    return "none" if share is None else f"{100 * share:.1f}%"

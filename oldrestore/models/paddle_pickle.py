@@ -1,0 +1,142 @@
+"""Reads a Paddle `.pdparams` state dict, which is a pickle, without paddle.load and without risk."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oldrestore.errors import UserError
+from oldrestore.models.plain_pickle import Admitted, read_plain_pickle
+
+LARGEST_FILE = 8 * 2**30
+
+# paddle.save adds this entry (layer names to parameter names); it holds no weights.
+_NAME_TABLE = "StructuredToParameterName@@"
+_PLAIN_KINDS = frozenset("fiub")
+
+
+class _DType:
+    """Stand-in for numpy.dtype: only plain numbers of a fixed size, never objects or records."""
+
+    def __init__(self, code: Any, *_: Any):
+        dtype = np.dtype(code) if isinstance(code, str) and len(code) <= 4 else None
+        if dtype is None or dtype.kind not in _PLAIN_KINDS or dtype.fields is not None:
+            raise ValueError(f"an array of type {code!r} is not plain numbers")
+        self.dtype = dtype
+
+    def set_state(self, state: Any) -> None:
+        """Take the byte order; the rest of the state only describes records."""
+        order = state[1]
+        if order not in ("<", ">", "|", "="):
+            raise ValueError(f"a byte order {order!r} is unknown")
+        self.dtype = self.dtype.newbyteorder(order if order != "|" else "=")
+
+
+class _Array:
+    """Stand-in for an array under construction: numpy makes it empty and fills it by BUILD."""
+
+    def __init__(self, *_: Any):
+        self.array: np.ndarray | None = None
+
+    def set_state(self, state: Any) -> None:
+        """Fill from (version, shape, dtype, Fortran order, bytes)."""
+        _, shape, dtype, fortran, content = state
+        if not isinstance(dtype, _DType) or not isinstance(content, bytes):
+            raise ValueError("an array is not built from a type and bytes")
+        numbers = np.frombuffer(content, dtype=dtype.dtype)
+        wanted = int(np.prod(shape, dtype=object)) if shape else 1
+        if any(not isinstance(n, int) or n < 0 for n in shape) or numbers.size != wanted:
+            raise ValueError(f"an array of shape {tuple(shape)} holds {numbers.size:,} numbers")
+        array = numbers.reshape(shape, order="F" if fortran else "C")
+        self.array = np.ascontiguousarray(array, dtype=dtype.dtype.newbyteorder("=")).reshape(shape)
+
+
+class _NdarrayType:
+    """Stand-in for the class numpy.ndarray, which the pickle only passes along."""
+
+    def __init__(self, *_: Any):
+        raise ValueError("numpy.ndarray is called directly")
+
+
+def _encode(text: Any, encoding: Any) -> bytes:
+    """Stand-in for _codecs.encode, by which protocol 2 writes bytes."""
+    if encoding != "latin1" or not isinstance(text, str):
+        raise ValueError(f"bytes are written in the encoding {encoding!r}")
+    return text.encode("latin-1")
+
+
+def _no_bytes() -> bytes:
+    """Stand-in for bytes(), by which protocol 2 writes an empty array's content."""
+    return b""
+
+
+def _tuple(items: Any = ()) -> tuple:
+    return tuple(items)
+
+
+def _dict(items: Any = ()) -> dict:
+    return dict(items)
+
+
+def _admitted() -> Admitted:
+    names: dict[tuple[str, str], Any] = {
+        ("numpy", "ndarray"): _NdarrayType,
+        ("numpy", "dtype"): _DType,
+        ("_codecs", "encode"): _encode,
+        ("builtins", "bytes"): _no_bytes,
+        ("__builtin__", "bytes"): _no_bytes,
+        ("collections", "OrderedDict"): _dict,
+        # Paddle writes a tensor as tuple((name, array)).
+        ("builtins", "tuple"): _tuple,
+        ("__builtin__", "tuple"): _tuple,
+    }
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+        names[module, "_reconstruct"] = _Array
+    return names
+
+
+def read_paddle_state_dict(path: str | Path) -> dict[str, np.ndarray]:
+    """Read the parameters of a Paddle state dict.
+
+    Parameters
+    ----------
+    path : path
+        A file that `paddle.save(layer.state_dict(), path)` wrote (pickle protocols 2 to 4).
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        In the file's order, contiguous, in the machine's byte order.
+
+    Raises
+    ------
+    UserError
+        For a missing, damaged or truncated file, and one that asks for any object but NumPy arrays of plain
+        numbers. Nothing in the file is ever run.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"there is no weights file {path}: name a Paddle state dict (.pdparams)")
+    if path.stat().st_size > LARGEST_FILE:
+        raise UserError(f"{path} has {path.stat().st_size:,} bytes, more than any weights file (8 GiB)")
+    content = path.read_bytes()
+    stream = io.BytesIO(content)
+    holder = read_plain_pickle(stream, _admitted(), str(path))
+    if stream.tell() != len(content):
+        raise UserError(f"{path} is damaged: {len(content) - stream.tell():,} bytes follow its state dict")
+    if not isinstance(holder, dict):
+        raise UserError(f"{path} holds a {type(holder).__name__}: a state dict (name to array) is needed")
+    arrays = {}
+    for name, value in holder.items():
+        if name == _NAME_TABLE:
+            continue
+        if isinstance(value, tuple) and len(value) == 2:
+            value = value[1]
+        if not isinstance(name, str) or not isinstance(value, _Array) or value.array is None:
+            kind = type(value).__name__.strip("_")
+            raise UserError(f"{path} holds a {kind} under {name!r}: save layer.state_dict() alone")
+        arrays[name] = value.array
+    return arrays

@@ -1,0 +1,1 @@
+"""Runs: made, found, loaded, listed."""

@@ -1,0 +1,164 @@
+"""Turns a checked configuration into what a run needs, before any folder is made."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import paddle
+from omegaconf import DictConfig
+from paddle import nn
+
+from oldrestore.config.build import build
+from oldrestore.config.pairs import check_pair
+from oldrestore.data.prior import dataset_prior
+from oldrestore.data.source import PhotoSource, Split
+from oldrestore.errors import UserError
+from oldrestore.evaluation.judge import Judge
+from oldrestore.losses.base import Loss
+from oldrestore.training.learner import Learner
+
+
+@dataclass
+class Judged:
+    """Labelled photographs and the recognition network that looks at them."""
+
+    split: Split
+    judge: Judge
+
+
+@dataclass
+class Components:
+    """Everything a training run works with."""
+
+    source: PhotoSource
+    train: Split
+    validation: Split
+    judged: Judged | None
+    learner: Learner
+
+    @property
+    def network(self) -> nn.Layer:
+        """The network that is trained and evaluated."""
+        return self.learner.network
+
+
+def set_device(wanted: str) -> str:
+    """Select the device; ``auto`` is the first GPU, or the CPU where there is none.
+
+    Raises
+    ------
+    UserError
+        When a GPU is asked for that this Paddle or this machine does not have.
+    """
+    gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    if wanted == "auto":
+        wanted = "gpu" if gpus else "cpu"
+    number = int(wanted.partition(":")[2] or 0)
+    if wanted.startswith("gpu") and number >= gpus:
+        why = "this Paddle is built for CPUs" if not paddle.is_compiled_with_cuda() else f"Paddle sees {gpus} GPUs"
+        raise UserError(f"trainer.device={wanted} is not here ({why}): take trainer.device=cpu or auto")
+    paddle.set_device(f"gpu:{number}" if wanted.startswith("gpu") else "cpu")
+    return paddle.get_device()
+
+
+def seed_everything(seed: int, deterministic: bool = True) -> None:
+    """Seed Python, NumPy and Paddle; on a GPU, also ask for algorithms that repeat."""
+    random.seed(seed)
+    np.random.seed(seed)
+    paddle.seed(seed)
+    if deterministic and paddle.is_compiled_with_cuda():
+        paddle.set_flags({"FLAGS_cudnn_deterministic": True, "FLAGS_embedding_deterministic": 1})
+
+
+def build_network(config: DictConfig) -> nn.Layer:
+    """Build the network of a configuration."""
+    return build(config.model)
+
+
+def build_judged(config: DictConfig, source: PhotoSource) -> Judged | None:
+    """Labelled photographs and judge of the evaluation; None where it has none.
+
+    Parameters
+    ----------
+    config : DictConfig
+    source : PhotoSource
+        The run's own photographs, judged where the configuration says ``evaluation.judged=dataset``.
+
+    Raises
+    ------
+    UserError
+        When the photographs have no labels, or the judge's weights are not there.
+    """
+    node = config.evaluation.judged
+    if node is None:
+        return None
+    judged_source = source if node == "dataset" else build(node)
+    split = judged_source.split(config.evaluation.judged_split)
+    unlabelled = [photo.name for photo in split.photos if photo.label is None]
+    if unlabelled:
+        raise UserError(
+            f"evaluation.judged has {len(unlabelled)} of {len(split.photos)} photographs without an ImageNet "
+            f"class ('{unlabelled[0]}'): name class folders by class index, or take evaluation.judged=null"
+        )
+    return Judged(split=split, judge=build(config.judge))
+
+
+def prepare_loss(loss: Loss, train: Split, source: PhotoSource) -> None:
+    """Give a loss the resources that it says it needs."""
+    known: dict[str, Any] = {"prior": lambda: dataset_prior(train, source.crops)}
+    unknown = loss.needs - known.keys()
+    if unknown:
+        raise UserError(f"{type(loss).__name__} needs {', '.join(sorted(unknown))}, which no run provides")
+    loss.prepare(**{name: known[name]() for name in sorted(loss.needs)})
+
+
+def build_components(config: DictConfig) -> Components:
+    """Build everything that a training run works with; seeds first, so that weights repeat.
+
+    Raises
+    ------
+    UserError
+        On whatever a user can mend: data, weights, labels, a loss that does not fit the network.
+    """
+    check_pair(config.model, config.loss)
+    source = build(config.dataset)
+    train, validation = source.split("train"), source.split("val")
+    judged = build_judged(config, source)
+    if judged is not None:
+        refuse_trained_on(judged.split, train)
+    seed_everything(config.seed, config.trainer.deterministic)
+    network = build_network(config)
+    if source.crops.crop % network.stride:
+        raise UserError(
+            f"dataset.crops.crop={source.crops.crop} must be a multiple of {network.stride}, the stride of "
+            f"{type(network).__name__}"
+        )
+    loss = build(config.loss)
+    prepare_loss(loss, train, source)
+    learner = build(
+        config.trainer.learner,
+        network=network,
+        loss=loss,
+        optimizer=build(config.optimizer),
+        schedule=build(config.schedule),
+    )
+    return Components(source=source, train=train, validation=validation, judged=judged, learner=learner)
+
+
+def refuse_trained_on(judged: Split, train: Split) -> None:
+    """Refuse labelled photographs that are also trained on: their table would flatter.
+
+    Raises
+    ------
+    UserError
+        Naming the first such photograph.
+    """
+    both = judged.shared_with(train)
+    if both:
+        raise UserError(
+            f"{len(both)} judged photographs are trained on too ('{both[0]}'): take evaluation.judged_split=val "
+            "or another evaluation.judged"
+        )

@@ -1,0 +1,99 @@
+"""Scores a checkpoint of a run again and keeps the result beside the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from oldrestore.config.build import build
+from oldrestore.evaluation.accuracy_table import AccuracyTable
+from oldrestore.runs.components import build_judged, seed_everything, set_device
+from oldrestore.runs.experiment import rows_of
+from oldrestore.runs.identity import new_run_id
+from oldrestore.runs.loading import load_network
+from oldrestore.runs.scoring import Scorer
+from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.training.checkpoint import load_checkpoint
+from oldrestore.training.progress import Narrator
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Scores of one checkpoint on one protocol.
+
+    Attributes
+    ----------
+    folder : Path
+        ``RUN/evaluations/ID``.
+    checkpoint : str
+    summary : dict of float
+        Validation measures.
+    table : AccuracyTable or None
+    """
+
+    folder: Path
+    checkpoint: str
+    summary: dict[str, float]
+    table: AccuracyTable | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``--json`` and ``summary.json``."""
+        accuracy = None if self.table is None else self.table.as_dicts()
+        return {
+            "folder": str(self.folder),
+            "checkpoint": self.checkpoint,
+            "validation": self.summary,
+            "accuracy": accuracy,
+        }
+
+
+def evaluate_run(folder: Path, config: DictConfig, checkpoint: str, narrator: Narrator) -> EvaluationResult:
+    """Score a checkpoint as a configuration says: its dataset's validation photographs and its judged ones.
+
+    Parameters
+    ----------
+    folder : Path
+        Run folder.
+    config : DictConfig
+        The run's configuration, changed as the user asks.
+    checkpoint : str
+        ``best``, ``last`` or a kept one.
+    narrator : Narrator
+
+    Raises
+    ------
+    UserError
+        When checkpoint, data or judge are not there.
+    """
+    set_device(config.trainer.device)
+    seed_everything(config.seed, config.trainer.deterministic)
+    source = build(config.dataset)
+    # A set without a validation split (labelled photographs) is measured whole.
+    validation = source.split("val" if "val" in source.split_names else source.split_names[0])
+    judged = build_judged(config, source)
+    network = load_network(folder, config, checkpoint)
+    scorer = Scorer(config, source, validation, judged, narrator)
+    result = scorer.validate(network)
+    table = scorer.judge(network) if judged is not None else None
+
+    own = RunFolder.create(folder, "evaluations", new_run_id())
+    own.write_config(OmegaConf.to_yaml(config), [f"checkpoint={checkpoint}"])
+    data = {"val": validation.describe()}
+    if judged is not None:
+        data["judged"] = judged.split.describe()
+    own.write_data(data)
+    iteration = int(load_checkpoint(folder / "checkpoints" / f"{checkpoint}.safetensors").state["iteration"])
+    own.per_image(rows_of(result.per_image, iteration, "val"))
+    if table is not None:
+        own.accuracy(table.as_dicts(), iteration)
+        own.per_image(rows_of(table.per_image(), iteration, "judged"))
+    panel = scorer.panel(network, title=type(network).__name__)
+    if panel is not None:
+        own.panel("validation", iteration, panel)
+    evaluated = EvaluationResult(folder=own.path, checkpoint=checkpoint, summary=result.summary, table=table)
+    own.write_json("summary.json", evaluated.to_json())
+    own.close()
+    return evaluated

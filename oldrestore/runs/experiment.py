@@ -1,0 +1,304 @@
+"""One training run, end to end: components, folder, loop, evaluation, trackers."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import paddle
+from omegaconf import DictConfig, OmegaConf
+
+from oldrestore.batch import Batch
+from oldrestore.config.build import build
+from oldrestore.data.loader import evaluation_photos, training_loader
+from oldrestore.errors import UserError
+from oldrestore.evaluation.accuracy_table import AccuracyTable
+from oldrestore.evaluation.scores import ImageScore
+from oldrestore.models.weights import parameter_count
+from oldrestore.runs import provenance
+from oldrestore.runs.components import Components, build_components, set_device
+from oldrestore.runs.curves import draw_curves
+from oldrestore.runs.identity import new_run_id
+from oldrestore.runs.pyfunc import log_model
+from oldrestore.runs.scoring import Scorer
+from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.tracking.tracker import RunInfo, Trackers
+from oldrestore.training.checkpoint import Checkpoint, save_checkpoint
+from oldrestore.training.interruption import Interruption, Killed
+from oldrestore.training.loop import DivergedError, LoopSettings, run_loop
+from oldrestore.training.progress import Narrator
+
+
+@dataclass
+class Outcome:
+    """How a run ended.
+
+    Attributes
+    ----------
+    state : str
+        ``finished``, ``failed`` or ``killed``.
+    folder : Path
+        The run folder.
+    reason : str or None
+        Why it did not finish, in one sentence.
+    table : AccuracyTable or None
+        The last accuracy table.
+    summary : dict of float
+        The last value of each evaluated measure.
+    """
+
+    state: str
+    folder: Path
+    reason: str | None = None
+    table: AccuracyTable | None = None
+    summary: dict[str, float] = field(default_factory=dict)
+
+
+def run_experiment(config: DictConfig, overrides: Sequence[str], narrator: Narrator) -> Outcome:
+    """Train and evaluate what a configuration asks for, and record it in a run folder.
+
+    Parameters
+    ----------
+    config : DictConfig
+        Resolved and checked (`oldrestore.config.compose.resolve_and_check`).
+    overrides : sequence of str
+        What the user typed, kept for the record.
+    narrator : Narrator
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    UserError
+        Before a run folder exists: on anything that a user can mend.
+    """
+    device = set_device(config.trainer.device)
+    if config.run_id is None:
+        config.run_id = new_run_id()
+    components = build_components(config)
+    sinks = {name: build(node) for name, node in config.tracking.items()}
+    recorded = provenance.collect(seed=config.seed, device=device)
+    folder = RunFolder.create(Path(config.outputs), config.experiment, config.run_id)
+    run = _Run(config, components, folder, Trackers(folder, sinks), narrator)
+    narrator.record = folder.log
+    run.tracker.start(_run_info(config, components, folder, overrides, recorded))
+    return run.carry_out()
+
+
+def _run_info(
+    config: DictConfig,
+    components: Components,
+    folder: RunFolder,
+    overrides: Sequence[str],
+    recorded: dict[str, Any],
+) -> RunInfo:
+    data = {"train": components.train.describe(), "val": components.validation.describe()}
+    if components.judged is not None:
+        data["judged"] = components.judged.split.describe()
+        data["judge"] = {
+            "name": components.judged.judge.name,
+            "fingerprint": components.judged.judge.fingerprint,
+        }
+    return RunInfo(
+        folder=folder.path,
+        outputs=folder.outputs,
+        run_id=config.run_id,
+        experiment=config.experiment,
+        config=OmegaConf.to_container(config),
+        config_yaml=OmegaConf.to_yaml(config),
+        overrides=list(overrides),
+        provenance=recorded,
+        data=data,
+        seed=config.seed,
+    )
+
+
+def rows_of(scores: Iterable[ImageScore], trained_iterations: int, set_name: str) -> list[dict[str, Any]]:
+    """Rows of ``per_image.csv``."""
+    return [{"trained_iterations": trained_iterations, "set": set_name, **score._asdict()} for score in scores]
+
+
+def judged_values(table: AccuracyTable) -> dict[str, float]:
+    """Figures of an accuracy table's last row as scalars; a gap that does not exist is left out."""
+    final = table.as_dicts()[-1]
+    return {
+        f"judged/{name}": float(value) for name, value in final.items() if value is not None and name != "iteration"
+    }
+
+
+class _Run:
+    """The state of a run under way."""
+
+    def __init__(
+        self,
+        config: DictConfig,
+        components: Components,
+        folder: RunFolder,
+        tracker: Trackers,
+        narrator: Narrator,
+    ) -> None:
+        self.config = config
+        self.components = components
+        self.folder = folder
+        self.tracker = tracker
+        self.narrator = narrator
+        self.interruption = Interruption()
+        self.outcome = Outcome(state="running", folder=folder.path)
+        self.best = math.inf if config.trainer.monitor_mode == "min" else -math.inf
+        self.scorer = Scorer(
+            config,
+            components.source,
+            components.validation,
+            components.judged,
+            narrator,
+            check=self.interruption.check,
+        )
+
+    def carry_out(self) -> Outcome:
+        """Train to the end, to a failure or to a signal; the folder and every tracker say which."""
+        outcome = self.outcome
+        with self.interruption.listening():
+            try:
+                self._train()
+                outcome.state = "finished"
+            except Killed as stop:
+                outcome.state, outcome.reason = "killed", str(stop)
+            except (DivergedError, UserError, OSError) as error:
+                outcome.state, outcome.reason = "failed", str(error)
+            except BaseException as error:
+                # A defect of ours: it is recorded like any failure, and then seen as what it is.
+                self.tracker.finish("failed", f"{type(error).__name__}: {error}", outcome.summary)
+                raise
+            if outcome.state == "finished" and self._has_checkpoint("best"):
+                log_model(self.tracker, self.folder.path)
+            draw_curves(self.folder.path, outcome.table)
+            self.tracker.finish(outcome.state, outcome.reason, outcome.summary)
+        return outcome
+
+    def _train(self) -> None:
+        trainer = self.config.trainer
+        learner = self.components.learner
+        self._introduce()
+        batches = training_loader(
+            self.components.train,
+            self.components.source.crops,
+            batch_size=trainer.batch_size,
+            seed=self.config.seed,
+            iterations=trainer.max_iterations * learner.accumulate,
+            workers=trainer.workers,
+            cache_mib=trainer.cache_mib,
+        )
+        began = time.monotonic()
+        run_loop(
+            learner,
+            batches,
+            LoopSettings(
+                max_iterations=trainer.max_iterations,
+                log_every=trainer.log_every,
+                evaluate_every=trainer.evaluate_every,
+                checkpoint_every=trainer.checkpoint_every,
+                keep_every=trainer.keep_every,
+            ),
+            log=self.tracker,
+            narrator=self.narrator,
+            evaluate=self._evaluate,
+            save=self._save,
+            interruption=self.interruption,
+        )
+        self.tracker.scalars(trainer.max_iterations, {"time/training_seconds": time.monotonic() - began})
+
+    def _introduce(self) -> None:
+        components, config = self.components, self.config
+        network = components.network
+        parameters = parameter_count(network)
+        say = self.narrator.say
+        say(f"run       {self.folder.path}")
+        say(f"device    {paddle.get_device()}")
+        say(f"model     {type(network).__name__}, {parameters:,} parameters")
+        say(f"loss      {config.loss['_target_'].rpartition('.')[2]}")
+        train, validation = components.train, components.validation
+        left_out = len(train.left_out)
+        note = f" ({left_out} files left out: see data.json)" if left_out else ""
+        say(f"data      {train.source}: {len(train.photos)} to train on, {len(validation.photos)} to validate{note}")
+        if components.judged is not None:
+            judged = components.judged
+            say(f"judge     {judged.judge.name} on {len(judged.split.photos)} photographs of {judged.split.source}")
+
+    def _evaluate(self, iteration: int) -> None:
+        """Validate, draw a panel, judge if it is time, and remember the best weights."""
+        network = self.components.network
+        last = iteration == self.config.trainer.max_iterations
+        with self.components.learner.evaluation_weights():
+            result = self.scorer.validate(network)
+            values = {f"val/{name}": value for name, value in result.summary.items()}
+            values |= {f"val/{name}": value for name, value in self._validation_loss().items()}
+            self.tracker.per_image(rows_of(result.per_image, iteration, "val"))
+            panel = self.scorer.panel(network, title=f"{type(network).__name__}, {iteration} iterations")
+            if panel is not None:
+                self.tracker.panel("validation", iteration, panel)
+            if self.components.judged is not None and (last or self.config.evaluation.judge_during_training):
+                table = self.scorer.judge(network)
+                self.outcome.table = table
+                self.tracker.accuracy(table.as_dicts(), iteration)
+                self.tracker.per_image(rows_of(table.per_image(), iteration, "judged"))
+                values |= judged_values(table)
+        self.tracker.scalars(iteration, values)
+        self.outcome.summary.update(values)
+        self.narrator.say(
+            f"val at {iteration}: loss {values['val/loss']:.4f}  psnr {values['val/psnr']:.2f} dB  "
+            f"auc {values['val/auc']:.4f}  rebalanced auc {values['val/auc_rebalanced']:.4f}  "
+            f"colorfulness {values['val/colorfulness']:.1f} of {values['val/colorfulness_original']:.1f}"
+        )
+        self._keep_best(iteration, values)
+
+    def _validation_loss(self) -> dict[str, float]:
+        """Mean of the training loss and its terms over the validation photographs, weighted by batch size."""
+        totals: dict[str, float] = {}
+        photos = list(evaluation_photos(self.components.validation, self.components.source.crops))
+        size = self.config.evaluation.batch_size
+        for start in range(0, len(photos), size):
+            chunk = photos[start : start + size]
+            rgb_bhw3 = paddle.stack([paddle.to_tensor(rgb) for _, rgb in chunk])
+            batch = Batch.from_rgb(rgb_bhw3, [photo.name for photo, _ in chunk])
+            for name, value in self.components.learner.evaluate(batch).items():
+                totals[name] = totals.get(name, 0.0) + float(value) * len(chunk)
+        return {name: total / len(photos) for name, total in totals.items()}
+
+    def _keep_best(self, iteration: int, values: dict[str, float]) -> None:
+        trainer = self.config.trainer
+        if trainer.monitor not in values:
+            raise UserError(
+                f"trainer.monitor='{trainer.monitor}' is not measured here: choose one of {', '.join(values)}"
+            )
+        value = values[trainer.monitor]
+        better = value < self.best if trainer.monitor_mode == "min" else value > self.best
+        if better:
+            self.best = value
+            self._write("best", self._checkpoint(iteration))
+
+    def _save(self, iteration: int, keep: bool) -> None:
+        checkpoint = self._checkpoint(iteration)
+        self._write("last", checkpoint)
+        if keep:
+            self._write(f"iteration-{iteration:07d}", checkpoint)
+
+    def _checkpoint(self, iteration: int) -> Checkpoint:
+        checkpoint = self.components.learner.checkpoint()
+        checkpoint.state |= {
+            "iteration": iteration,
+            "best": self.best,
+            "monitor": self.config.trainer.monitor,
+        }
+        return checkpoint
+
+    def _write(self, name: str, checkpoint: Checkpoint) -> None:
+        save_checkpoint(self.folder.path / "checkpoints" / f"{name}.safetensors", checkpoint)
+
+    def _has_checkpoint(self, name: str) -> bool:
+        return (self.folder.path / "checkpoints" / f"{name}.safetensors").is_file()

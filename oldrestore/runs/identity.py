@@ -1,0 +1,11 @@
+"""What a run is called: a name made once, before launch, and unique wherever runs are made."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+
+def new_run_id() -> str:
+    """Make a run id, ``YYYYMMDD-HHMMSS-xxxxxx``: sorts by time, and random where many start in one second."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

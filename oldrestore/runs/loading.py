@@ -1,0 +1,80 @@
+"""Finds runs and loads their networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from oldrestore.errors import UserError
+
+
+def find_run(name: str, outputs: Path) -> Path:
+    """Find a run folder by path, by run id, or by the beginning of a run id.
+
+    Raises
+    ------
+    UserError
+        When no run, or more than one, is meant.
+    """
+    direct = Path(name)
+    if (direct / "config.yaml").is_file():
+        return direct
+    found = sorted(p.parent for p in outputs.glob("*/*/config.yaml") if p.parent.name.startswith(name))
+    if name == "last":
+        found = sorted((p.parent for p in outputs.glob("*/*/config.yaml")), key=lambda folder: folder.name)[-1:]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UserError(f"there is no run '{name}': give a run folder or a run id of `oldrestore runs`")
+    raise UserError(f"'{name}' is the beginning of {len(found)} run ids: write more of {found[0].name}")
+
+
+def load_run_config(folder: Path) -> DictConfig:
+    """Read the configuration that a run logged.
+
+    Raises
+    ------
+    UserError
+        When it is missing or damaged.
+    """
+    try:
+        config = OmegaConf.load(folder / "config.yaml")
+    except (OSError, OmegaConfBaseException, YAMLError) as error:
+        raise UserError(f"the configuration of '{folder}' cannot be read: {error}") from None
+    if not isinstance(config, DictConfig):
+        raise UserError(f"'{folder / 'config.yaml'}' is not a configuration of a run")
+    return config
+
+
+def load_network(folder: Path, config: DictConfig, checkpoint: str = "best"):
+    """Build a run's network with the weights of one of its checkpoints, in evaluation mode.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    config : DictConfig
+        The run's configuration.
+    checkpoint : str
+        ``best``, ``last`` or the name of a kept one.
+
+    Raises
+    ------
+    UserError
+        When the checkpoint is not there or does not fit.
+    """
+    from oldrestore.config.build import build
+    from oldrestore.models.weights import load_weights
+
+    path = folder / "checkpoints" / f"{checkpoint}.safetensors"
+    if not path.is_file():
+        held = sorted(p.stem for p in (folder / "checkpoints").glob("*.safetensors"))
+        raise UserError(f"run '{folder.name}' has no checkpoint '{checkpoint}': it has {', '.join(held) or 'none'}")
+    model = OmegaConf.merge(config.model, {"weights": None}) if "weights" in config.model else config.model
+    network = build(model)
+    load_weights(network, path)
+    network.eval()
+    return network

@@ -1,0 +1,118 @@
+"""What a run's numbers depend on besides its configuration: code, packages, machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from oldrestore import __version__
+from oldrestore.config.location import PACKAGE, configuration_root, repository_root
+from oldrestore.runtime import recorded_environment
+
+PATCH_LIMIT = 5_000_000  # bytes; beyond it the patch is left out and its size and hash are kept
+
+
+def collect(seed: int, device: str) -> dict[str, Any]:
+    """Describe code, packages and machine as they are now.
+
+    Parameters
+    ----------
+    seed : int
+    device : str
+        As Paddle names it.
+
+    Returns
+    -------
+    dict
+        JSON values. ``git`` is None outside a clone; ``code_hash`` covers the package's Python files and the
+        configuration either way.
+    """
+    return {
+        "oldrestore": __version__,
+        "code_hash": code_hash(),
+        "git": git_state(repository_root()),
+        "python": sys.version.split()[0],
+        "packages": packages(),
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "device": device,
+        "environment": recorded_environment(),
+        "seed": seed,
+        "command": sys.argv,
+    }
+
+
+def code_hash() -> str:
+    """sha256 over the names and bytes of the package's Python files and the configuration folders."""
+    digest = hashlib.sha256()
+    root = configuration_root()
+    files = [(p.relative_to(PACKAGE), p) for p in PACKAGE.rglob("*.py")]
+    for folder in ("conf", "experiments", "sweeps"):
+        files += [(p.relative_to(root), p) for p in (root / folder).rglob("*.yaml")]
+    for name, path in sorted(files, key=lambda item: item[0].as_posix()):
+        digest.update(f"{name.as_posix()}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def packages() -> dict[str, str]:
+    """Versions of every installed distribution."""
+    versions = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+    return dict(sorted(versions.items(), key=lambda item: item[0].lower()))
+
+
+def processor() -> str:
+    """Name of the processor, as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def git_state(root: Path | None) -> dict[str, Any] | None:
+    """Commit, and what is not committed as a patch that ``git apply`` takes.
+
+    Untracked files are in the patch too, unless git ignores them. The user's index is not touched.
+    """
+    if root is None:
+        return None
+    commit = _git(root, "rev-parse", "--verify", "HEAD")
+    if commit is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        _git(root, "read-tree", "HEAD", **index)
+        _git(root, "add", "--all", **index)
+        patch = _git(root, "diff", "--cached", "--binary", "HEAD", strip=False, **index) or ""
+    state: dict[str, Any] = {"commit": commit, "dirty": bool(patch)}
+    if patch:
+        state["patch_sha256"] = hashlib.sha256(patch.encode(errors="surrogateescape")).hexdigest()
+        fits = len(patch) <= PATCH_LIMIT
+        state["patch"] = patch.encode(errors="surrogateescape").decode(errors="replace") if fits else None
+        if not fits:
+            state["patch_left_out"] = f"{len(patch)} bytes are more than {PATCH_LIMIT}"
+    return state
+
+
+def _git(root: Path, *arguments: str, strip: bool = True, **environment: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            capture_output=True,
+            check=True,
+            timeout=60,
+            env=os.environ | environment,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    text = done.stdout.decode(errors="surrogateescape")
+    return text.strip() if strip else text

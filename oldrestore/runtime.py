@@ -1,0 +1,101 @@
+"""Prepares the process before Paddle is imported: threads, the MKL code path, and what would clutter output."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import warnings
+from pathlib import Path
+
+# What a run's numbers depend on besides its configuration: recorded with each run.
+RECORDED = (
+    "MKL_DEBUG_CPU_TYPE",
+    "MKL_CBWR",
+    "OMP_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+    "FLAGS_cudnn_deterministic",
+)
+
+
+def prepare() -> dict[str, str]:
+    """Set the environment that Paddle reads when it is imported; what the user has set stays.
+
+    Paddle's bundled MKL (2019) takes its slowest code path on AMD processors unless told what they can do,
+    and Paddle starts with one OpenMP thread.
+
+    Returns
+    -------
+    dict of str
+        Each variable that this call set, and its value.
+    """
+    chosen = {
+        # C++ logs below errors, and calls home, are not for users to see or pay for.
+        "GLOG_minloglevel": "2",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "OMP_NUM_THREADS": str(physical_cores()),
+        # Each process logs its own warnings otherwise: "No ccache found", "OMP_NUM_THREADS set to ...".
+        "PYTHONWARNINGS": "ignore::UserWarning:paddle.utils.cpp_extension.extension_utils",
+    }
+    mkl = mkl_code_path()
+    if mkl is not None:
+        chosen["MKL_DEBUG_CPU_TYPE"] = mkl
+    set_here = {name: value for name, value in chosen.items() if name not in os.environ}
+    os.environ.update(set_here)
+    return set_here
+
+
+def quiet_import_of_paddle() -> None:
+    """Import Paddle without the warnings it prints on a thread count above one and on a missing ccache.
+
+    Raises
+    ------
+    UserError
+        When Paddle is not installed.
+    """
+    if "paddle" in sys.modules:
+        return
+    from oldrestore.errors import UserError
+
+    # Said by each network with batch norm when its training starts; there is nothing to do about it.
+    warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
+    printed = io.StringIO()
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(printed):
+            warnings.simplefilter("ignore")
+            import paddle  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "paddle":
+            raise
+        raise UserError(
+            "Paddle is not installed: pip install 'oldrestore[cpu]' for a CPU, or see the README for a GPU"
+        ) from None
+
+
+def physical_cores() -> int:
+    """Cores that this process may use, hyper-threads not counted: MKL gains nothing from those."""
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+def mkl_code_path() -> str | None:
+    """MKL code path to ask for: 7 (AVX-512) or 5 (AVX2) on AMD; None elsewhere, where MKL chooses well."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return None
+    if "AuthenticAMD" not in text:
+        return None
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "").split()
+    if "avx512f" in flags:
+        return "7"
+    return "5" if "avx2" in flags else None
+
+
+def recorded_environment() -> dict[str, str | None]:
+    """Return the environment variables that a run's numbers depend on, as they are set now."""
+    return {name: os.environ.get(name) for name in RECORDED}

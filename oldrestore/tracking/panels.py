@@ -1,0 +1,145 @@
+"""Draws panels: one photograph a row, one stage a column (input, outputs, original), with headings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+INK = (38, 38, 38)
+FAINT = (110, 110, 110)
+PAPER = (255, 255, 255)
+
+
+def side_by_side(
+    rows: Sequence[Sequence[np.ndarray]],
+    titles: Sequence[str],
+    row_labels: Sequence[str] | None = None,
+    margin: int | None = None,
+) -> np.ndarray:
+    """Return one picture of `rows`, with `titles` above the columns.
+
+    Every row gets one height and every column one width, those of the largest picture in it; smaller ones are
+    centred, none is resampled. A heading that is wider than its column is set in more lines, and if a word
+    alone is too wide, smaller.
+
+    Parameters
+    ----------
+    rows : sequence of rows
+        Each a sequence of uint8 (H, W, 3) sRGB pictures, one a column; sizes may differ.
+    titles : sequence of str
+        One a column.
+    row_labels : sequence of str, optional
+        One a row, set below the row's pictures, such as the photograph's name; cut with an ellipsis to fit.
+    margin : int, optional
+        Pixels around and between pictures; by default 1/16 of the typical side, 6 to 24.
+
+    Returns
+    -------
+    uint8 (H, W, 3)
+        White background.
+
+    Raises
+    ------
+    ValueError
+        No rows, a row with another number of pictures than there are titles, or a picture that is not uint8
+        (H, W, 3).
+    """
+    _check(rows, titles, row_labels)
+    heights = [max(picture.shape[0] for picture in row) for row in rows]
+    widths = [max(row[column].shape[1] for row in rows) for column in range(len(titles))]
+    side = float(np.median(heights + widths))
+    gap = int(np.clip(side / 16, 6, 24)) if margin is None else margin
+    size = int(np.clip(side / 10, 11, 28))
+    label_size = max(10, round(size * 0.75))
+
+    headings, font = _set_headings(titles, widths, size)
+    line = _line_height(font)
+    head = gap + max(len(lines) for lines in headings) * line + gap // 2
+    label = _line_height(_font(label_size)) + gap // 2 if row_labels else 0
+
+    width = gap + sum(w + gap for w in widths)
+    height = head + sum(h + label + gap for h in heights)
+    canvas = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(canvas)
+
+    left = gap
+    for lines, column_width in zip(headings, widths, strict=True):
+        top = head - gap // 2 - len(lines) * line  # headings stand on the pictures
+        for text in lines:
+            draw.text((left + column_width / 2, top), text, INK, font, anchor="ma")
+            top += line
+        left += column_width + gap
+
+    top = head
+    for index, (row, row_height) in enumerate(zip(rows, heights, strict=True)):
+        left = gap
+        for picture, column_width in zip(row, widths, strict=True):
+            x = left + (column_width - picture.shape[1]) // 2
+            y = top + (row_height - picture.shape[0]) // 2
+            canvas.paste(Image.fromarray(np.ascontiguousarray(picture)), (x, y))
+            left += column_width + gap
+        if row_labels:
+            text = _shortened(row_labels[index], _font(label_size), width - 2 * gap)
+            draw.text((gap, top + row_height + gap // 4), text, FAINT, _font(label_size))
+        top += row_height + label + gap
+    return np.array(canvas)
+
+
+def _check(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], row_labels: Sequence[str] | None) -> None:
+    if not rows or not titles:
+        raise ValueError("a panel needs at least one row and one column")
+    if row_labels is not None and len(row_labels) != len(rows):
+        raise ValueError(f"{len(row_labels)} row labels for {len(rows)} rows")
+    for number, row in enumerate(rows):
+        if len(row) != len(titles):
+            raise ValueError(f"row {number} has {len(row)} pictures for {len(titles)} titles")
+        for picture in row:
+            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+                raise ValueError(f"a picture is uint8 (H, W, 3), not {picture.dtype} {picture.shape}")
+
+
+@lru_cache(maxsize=32)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size)
+
+
+def _line_height(font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> int:
+    _, top, _, bottom = font.getbbox("Ágjy|")
+    return round((bottom - min(top, 0)) * 1.1)
+
+
+def _set_headings(
+    titles: Sequence[str], widths: Sequence[int], size: int
+) -> tuple[list[list[str]], ImageFont.FreeTypeFont | ImageFont.ImageFont]:
+    """Break titles into lines that fit, in the largest of the sizes down to 8 in which every word does."""
+    for smaller in range(size, 7, -1):
+        font = _font(smaller)
+        headings = [_wrapped(title, font, width) for title, width in zip(titles, widths, strict=True)]
+        fits = all(
+            font.getlength(text) <= width for lines, width in zip(headings, widths, strict=True) for text in lines
+        )
+        if fits and max(len(lines) for lines in headings) <= 3:
+            return headings, font
+    font = _font(8)
+    return [[_shortened(title, font, width)] for title, width in zip(titles, widths, strict=True)], font
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    lines: list[str] = []
+    for word in text.split():
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines or [""]
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip() + "…"

@@ -1,0 +1,296 @@
+"""What a run tells the world: the `Tracker` protocol, and the fan-out from the run folder to its sinks."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from oldrestore.tracking.plain import encode_float
+from oldrestore.tracking.run_folder import RunFolder, State
+from oldrestore.tracking.spool import Spool
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What is known about a run before its first iteration. Plain values only: it is copied between threads.
+
+    Attributes
+    ----------
+    folder, outputs : Path
+        The run folder and the root of run folders, absolute.
+    run_id, experiment : str
+        As in the run folder's path.
+    config : dict
+        The resolved configuration, nested.
+    config_yaml : str
+        The same as text, which is what ``config.yaml`` holds.
+    overrides : list of str
+        What the user typed.
+    provenance : dict
+        ``provenance.json``; sinks read `commit` and `dirty`.
+    data : dict
+        Split name to what `Split.describe` says: `source`, `split`, `count`, `fingerprint`.
+    seed : int
+        The run's seed.
+    tags : dict
+        More names and values for a sink to label the run with.
+    """
+
+    folder: Path
+    outputs: Path
+    run_id: str
+    experiment: str
+    config: dict[str, Any]
+    config_yaml: str
+    overrides: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seed: int | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A trained model as files that a fresh process can load.
+
+    Attributes
+    ----------
+    python_file : Path
+        A Python file that defines an MLflow ``PythonModel`` and ends with ``mlflow.models.set_model``.
+    artifacts : dict
+        Name to the path of a file it needs (weights, configuration).
+    pip_requirements : list of str
+        What must be installed to load it; stated, never inferred.
+    input_example : array, optional
+        An example of the input, kept beside the model.
+    metadata : dict
+        Anything worth keeping with it.
+    """
+
+    python_file: Path
+    artifacts: dict[str, Path]
+    pip_requirements: list[str] = field(default_factory=lambda: ["oldrestore"])
+    input_example: np.ndarray | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class Tracker(Protocol):
+    """Takes what a run emits. `start` comes first, `finish` last; every other call lies between.
+
+    The training loop holds one `Trackers`. Sinks follow the same protocol and may raise whatever they like.
+    Two things are optional in a sink: an attribute ``link``, a plain dict that says where its record is (it
+    is kept in ``status.json``), and a method ``give_up()``, called once after the sink raised.
+    """
+
+    def start(self, run: RunInfo) -> None:
+        """Begin (or go on with) the run."""
+
+    def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Take named scalars of one iteration."""
+
+    def accuracy(self, rows: Sequence[Mapping[str, Any]], trained_iterations: int) -> None:
+        """Take an accuracy table: `RunFolder.accuracy`."""
+
+    def per_image(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take scores of single images: `RunFolder.per_image`."""
+
+    def panel(self, name: str, iteration: int, rgb: np.ndarray, caption: str = "") -> None:
+        """Take a picture, uint8 (H, W, 3) sRGB, of the series `name`."""
+
+    def text(self, name: str, content: str) -> None:
+        """Take a note in Markdown."""
+
+    def model(self, package: ModelPackage) -> None:
+        """Take the trained model."""
+
+    def finish(self, state: State, reason: str | None, summary: Mapping[str, float]) -> None:
+        """End the run as ``finished``, ``failed`` or ``killed`` with its summary figures."""
+
+
+class Trackers:
+    """The run folder first, in the caller's thread; then every sink, each in a thread of its own.
+
+    A slow sink never slows training: calls are queued without a limit in number and with one in memory
+    (`Spool`). A sink that raises is switched off: one warning line says so, ``status.json`` keeps the reason
+    under `sinks`, and the run goes on. The run folder is not guarded: if the truth cannot be written, the
+    run must stop.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Where the run is recorded.
+    sinks : mapping of name to Tracker
+        May be empty.
+    warn : callable
+        Prints one line; standard error by default. The line also goes to ``log.txt``.
+    patience : float
+        Seconds that `finish` waits for sinks to catch up.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        sinks: Mapping[str, Tracker] | None = None,
+        warn: Callable[[str], None] | None = None,
+        patience: float = 60.0,
+    ) -> None:
+        self.folder = folder
+        self.patience = patience
+        self._warn = warn or (lambda line: print(line, file=sys.stderr, flush=True))
+        self._reports: dict[str, dict[str, Any]] = {name: {"state": "on"} for name in sinks or {}}
+        self._lock = threading.Lock()
+        self._closed = False
+        self._lanes = {name: _Lane(name, sink, self._switched_off) for name, sink in (sinks or {}).items()}
+
+    def start(self, run: RunInfo) -> None:
+        """Write what is known before training to the run folder, and start the sinks."""
+        self.folder.write_config(run.config_yaml, run.overrides)
+        self.folder.write_provenance(run.provenance)
+        self.folder.write_data(run.data)
+        with self._lock:
+            self.folder.status("running", sinks=self._reports)
+        self._send("start", run)
+
+    def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Record named scalars of one iteration."""
+        self.folder.scalars(iteration, values)
+        self._send("scalars", int(iteration), {str(name): float(value) for name, value in values.items()})
+
+    def accuracy(self, rows: Iterable[Mapping[str, Any]], trained_iterations: int) -> None:
+        """Record an accuracy table, taken after `trained_iterations` of training."""
+        rows = [dict(row) for row in rows]
+        self.folder.accuracy(rows, trained_iterations)
+        self._send("accuracy", rows, int(trained_iterations))
+
+    def per_image(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Record scores of single images."""
+        rows = [dict(row) for row in rows]
+        self.folder.per_image(rows)
+        self._send("per_image", rows)
+
+    def panel(self, name: str, iteration: int, rgb: np.ndarray, caption: str = "") -> None:
+        """Record a picture, uint8 (H, W, 3) sRGB, of the series `name`."""
+        self.folder.panel(name, iteration, rgb, caption)
+        self._send("panel", name, int(iteration), np.ascontiguousarray(rgb), caption)
+
+    def text(self, name: str, content: str) -> None:
+        """Record a note in Markdown."""
+        self.folder.text(name, content)
+        self._send("text", name, content)
+
+    def log(self, line: str) -> None:
+        """Record a printed line. It goes to the run folder only; sinks keep the file at the end."""
+        self.folder.log(line)
+
+    def model(self, package: ModelPackage) -> None:
+        """Offer the trained model to the sinks; its files must stay in place until `finish` returns."""
+        self._send("model", package)
+
+    def finish(self, state: State, reason: str | None = None, summary: Mapping[str, float] | None = None) -> None:
+        """End the run in the folder at once, then give the sinks `patience` seconds to catch up.
+
+        A second call does nothing, so it may stand in a `finally`.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        summary = {name: float(value) for name, value in (summary or {}).items()}
+        encoded = {name: encode_float(value) for name, value in summary.items()}
+        with self._lock:
+            self.folder.status(state, reason, summary=encoded, sinks=self._reports)
+        self._send("finish", state, reason, summary)
+        deadline = time.monotonic() + self.patience
+        for name, lane in self._lanes.items():
+            lane.join(max(0.0, deadline - time.monotonic()))
+            self._report(name, lane)
+        with self._lock:
+            self.folder.status(state, reason, sinks=self._reports)
+            self.folder.close()
+
+    def _report(self, name: str, lane: _Lane) -> None:
+        report: dict[str, Any] = dict(getattr(lane.sink, "link", None) or {})
+        late = lane.is_busy
+        with self._lock:
+            if self._reports[name]["state"] == "on":
+                waiting = f"did not finish within {self.patience:g} s"
+                report |= {"state": "late", "reason": waiting} if late else {"state": "complete"}
+                self._reports[name] = report
+            else:
+                self._reports[name] = {**report, **self._reports[name]}
+                late = False
+        if late:
+            self._say(f"{name} tracking {waiting}; the run folder holds everything")
+            lane.abandon()
+
+    def _send(self, call: str, *arguments: Any) -> None:
+        for lane in self._lanes.values():
+            lane.send(call, arguments)
+
+    def _switched_off(self, name: str, call: str, error: BaseException) -> None:
+        # An address may hold a password, and this text is printed and kept.
+        words = re.sub(r"://[^/@\s]+@", "://", " ".join(str(error).split())) or "no message"
+        reason = f"{type(error).__name__} in {call}: {words}"
+        short = reason if len(reason) <= 200 else reason[:199] + "…"
+        with self._lock:
+            if self._reports[name]["state"] != "on":
+                return  # finish() has said that the sink is late; once is enough
+            self._reports[name] = {"state": "off", "reason": reason}
+            self.folder.status(self.folder.state, self.folder.reason, sinks=self._reports)
+        self._say(f"{name} tracking is off ({short}); the run folder holds everything")
+
+    def _say(self, line: str) -> None:
+        self.folder.log(line)
+        self._warn(line)
+
+
+class _Lane:
+    """One sink, its queue, and the thread that carries calls from one to the other."""
+
+    def __init__(self, name: str, sink: Tracker, switched_off: Callable[[str, str, BaseException], None]) -> None:
+        self.name = name
+        self.sink = sink
+        self._switched_off = switched_off
+        self._spool = Spool()
+        self._done = threading.Event()
+        # A daemon: a sink that hangs in the network must not keep the process from ending.
+        self._thread = threading.Thread(target=self._carry, name=f"sink-{name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_busy(self) -> bool:
+        return not self._done.is_set()
+
+    def send(self, call: str, arguments: tuple[Any, ...]) -> None:
+        self._spool.put((call, arguments))
+
+    def join(self, seconds: float) -> None:
+        self._done.wait(seconds)
+
+    def abandon(self) -> None:
+        self._spool.close()
+
+    def _carry(self) -> None:
+        call = "start"
+        try:
+            while call != "finish":
+                call, arguments = self._spool.get()
+                getattr(self.sink, call)(*arguments)
+        except EOFError:
+            pass
+        # Whatever a tracking service does wrong, also a call to sys.exit, must not reach the run.
+        except (Exception, SystemExit) as error:  # noqa: BLE001
+            self._switched_off(self.name, call, error)
+            with contextlib.suppress(Exception):  # it has failed already: a failure to tidy up adds nothing
+                getattr(self.sink, "give_up", lambda: None)()
+        finally:
+            self._spool.close()
+            self._done.set()

@@ -1,0 +1,161 @@
+"""Sends a run to VisualDL: scalars, pictures, texts and hyper-parameters, in one file of the run folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+import threading
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from oldrestore.tracking.plain import flatten, markdown_table, plain
+from oldrestore.tracking.run_folder import ACCURACY_COLUMNS
+from oldrestore.tracking.tracker import ModelPackage, RunInfo
+
+# VisualDL's reader takes files with "vdlrecords" in the name and only the lexically last of a folder: with a
+# fixed name, a resumed run appends to the same file.
+FILE_NAME = "vdlrecords.oldrestore.log"
+FOLDER = "visualdl"
+
+_IMPORT_LOCK = threading.Lock()
+
+
+def import_visualdl() -> types.ModuleType:
+    """Import VisualDL without its habit of writing a folder ``.visualdl`` into the home directory.
+
+    That is done by a function of ``visualdl.utils.dir`` that ``visualdl/__init__.py`` calls. An empty
+    package of the same name makes that one module importable first; the function is replaced, and the
+    real package is imported after.
+    """
+    with _IMPORT_LOCK:
+        if "visualdl" not in sys.modules:
+            location = importlib.util.find_spec("visualdl")
+            if location is None:
+                raise ModuleNotFoundError("visualdl is not installed")
+            stand_in = types.ModuleType("visualdl")
+            stand_in.__path__ = list(location.submodule_search_locations)
+            sys.modules["visualdl"] = stand_in
+            try:
+                importlib.import_module("visualdl.utils.dir").init_vdl_config = lambda: None
+            finally:
+                del sys.modules["visualdl"]
+        visualdl = importlib.import_module("visualdl")
+        # A writer that appends, which is what a resumed run wants, says so on standard output. This shadows
+        # `print` in that one module.
+        importlib.import_module("visualdl.writer.record_writer").print = _print_unless_appending
+        return visualdl
+
+
+def _print_unless_appending(*words: Any) -> None:
+    if "will add logs to it" not in str(words):
+        print(*words, file=sys.stderr)
+
+
+class VisualDLSink:
+    """Writes ``RUN/visualdl/vdlrecords.oldrestore.log``.
+
+    VisualDL keeps scalars as float32 and cannot draw what is not finite, so such points are left out; the run
+    folder has every scalar in float64.
+
+    Attributes
+    ----------
+    link : dict
+        `logdir`, which ``visualdl --logdir`` takes.
+    """
+
+    def __init__(self) -> None:
+        self.link: dict[str, Any] = {}
+        self._run: RunInfo | None = None
+        self._writer: Any = None
+        self._table: list[dict[str, Any]] = []
+        self._iteration = 0
+
+    def start(self, run: RunInfo) -> None:
+        """Open the record file and write the configuration as text."""
+        visualdl = import_visualdl()
+        self._run = run
+        logdir = run.folder / FOLDER
+        self._writer = visualdl.LogWriter(
+            logdir=str(logdir), file_name=FILE_NAME, display_name=f"{run.experiment}/{run.run_id}"
+        )
+        self.link = {"logdir": str(logdir)}
+        self.text("config", run.config_yaml)
+        if run.overrides:
+            self.text("overrides", "\n".join(run.overrides))
+
+    def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Write the finite scalars of one iteration."""
+        self._iteration = max(self._iteration, iteration)
+        for name, value in values.items():
+            if math.isfinite(value):
+                self._writer.add_scalar(_tag(name), value, iteration)
+
+    def accuracy(self, rows: Sequence[Mapping[str, Any]], trained_iterations: int) -> None:
+        """Write the table so far as Markdown text."""
+        rows = [{"trained_iterations": trained_iterations, **row} for row in rows]
+        self._table += rows
+        self._write_text("accuracy", markdown_table(self._table, ACCURACY_COLUMNS), trained_iterations)
+
+    def per_image(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Do nothing: VisualDL has no place for it, the run folder keeps it."""
+
+    def panel(self, name: str, iteration: int, rgb: np.ndarray, caption: str = "") -> None:
+        """Write a picture of the series `name`."""
+        # A copy, because VisualDL multiplies in place what it takes for 0..1: an 8-bit picture with no value
+        # above 1, which is black to the eye and is written as black.
+        picture = rgb.copy() if rgb.max(initial=0) > 1 else np.zeros_like(rgb)
+        self._writer.add_image(_tag(name), picture, iteration)
+        if caption:
+            self._write_text(f"{name}/caption", caption, iteration)
+
+    def text(self, name: str, content: str) -> None:
+        """Write a note."""
+        self._write_text(name, content, self._iteration)
+
+    def model(self, package: ModelPackage) -> None:
+        """Do nothing: VisualDL keeps no models."""
+
+    def finish(self, state: str, reason: str | None, summary: Mapping[str, float]) -> None:
+        """Write the hyper-parameters with the summary figures, the end of the run, and close the file."""
+        finite = {_tag(f"summary/{name}"): v for name, v in summary.items() if math.isfinite(v)}
+        self._writer.add_hparams(_hyper_parameters(self._run.config), list(finite))
+        for tag, value in finite.items():
+            self._writer.add_scalar(tag, value, self._iteration)
+        rows = [{"figure": name, "value": value} for name, value in summary.items()]
+        ending = f"{state}: {reason}" if reason else state
+        self._write_text("summary", f"{ending}\n\n{markdown_table(rows, ['figure', 'value'])}", self._iteration)
+        self._writer.close()
+        self._writer = None
+
+    def give_up(self) -> None:
+        """After a failure: close the file, so that what was written can be read."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write_text(self, name: str, content: str, iteration: int) -> None:
+        self._writer.add_text(_tag(name), content, iteration)
+
+
+def _tag(name: str) -> str:
+    # VisualDL uses "%" for its own encoding of tags.
+    return name.replace("%", "percent")
+
+
+def _hyper_parameters(config: Mapping[str, Any]) -> dict[str, int | float | str]:
+    """Return the leaves of the configuration as the exact types that VisualDL takes."""
+    parameters: dict[str, int | float | str] = {}
+    for name, value in flatten(plain(config)).items():
+        if value is None or isinstance(value, bool):
+            parameters[name] = str(value).lower() if value is not None else "null"
+        elif isinstance(value, int):
+            # Its field has 32 bits.
+            parameters[name] = value if -(2**31) <= value < 2**31 else str(value)
+        elif isinstance(value, (float, str)):
+            parameters[name] = value
+        else:
+            parameters[name] = str(value)
+    return parameters

@@ -1,0 +1,1 @@
+"""Learners, the loop, checkpoints and schedules."""

@@ -1,0 +1,83 @@
+"""Checkpoints: one safetensors file each, tensors and JSON state together, replaced atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from oldrestore.errors import UserError
+
+FORMAT = "oldrestore-checkpoint-1"
+
+
+@dataclass
+class Checkpoint:
+    """All that a run needs to go on: tensors by name, and plain JSON state.
+
+    Attributes
+    ----------
+    tensors : dict of np.ndarray
+        Names start with ``model.``, ``ema.`` or ``optimizer.``.
+    state : dict
+        JSON values: the iteration, the best score so far, ...
+    """
+
+    tensors: dict[str, np.ndarray]
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint so that `path` is always whole: the old one until the new one is on disk.
+
+    The state travels in the header of the same file, so tensors and state can never be of different times.
+    """
+    metadata = {"format": FORMAT, "state": json.dumps(checkpoint.state, sort_keys=True)}
+    tensors = {name: np.ascontiguousarray(value) for name, value in checkpoint.tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(save(tensors, metadata=metadata))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, damaged, or no checkpoint of a run.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no checkpoint '{path}'")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata: Mapping[str, str] = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"'{path}' is not a readable checkpoint: {error}") from None
+    if metadata.get("format") != FORMAT:
+        raise UserError(f"'{path}' holds weights but no training state: it is not a checkpoint of a run")
+    return Checkpoint(tensors=tensors, state=json.loads(metadata["state"]))

@@ -1,0 +1,202 @@
+"""The training loop: steps, log lines, validations and checkpoints; it knows neither network nor loss."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+import paddle
+
+from oldrestore.batch import Batch
+from oldrestore.training.interruption import Interruption
+from oldrestore.training.learner import Learner
+from oldrestore.training.progress import Narrator
+
+
+class DivergedError(ArithmeticError):
+    """The loss is NaN or infinite; the message says at which iteration and on which photographs."""
+
+
+class ScalarLog(Protocol):
+    """Where the loop's numbers go."""
+
+    def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Record named values of an iteration."""
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How often the loop does what; counts are iterations, and 0 is "only at the end".
+
+    Attributes
+    ----------
+    max_iterations : int
+        Updates in all.
+    log_every, evaluate_every, checkpoint_every, keep_every : int
+    """
+
+    max_iterations: int
+    log_every: int = 100
+    evaluate_every: int = 0
+    checkpoint_every: int = 0
+    keep_every: int = 0
+
+
+@dataclass
+class _Pending:
+    """A step whose loss has not been read from the device yet."""
+
+    iteration: int
+    scalars: Mapping[str, paddle.Tensor]
+    names: tuple[str, ...]
+
+
+def run_loop(
+    learner: Learner,
+    batches: Iterable[tuple[paddle.Tensor, tuple[str, ...]]],
+    settings: LoopSettings,
+    log: ScalarLog,
+    narrator: Narrator,
+    evaluate: Callable[[int], None],
+    save: Callable[[int, bool], None],
+    interruption: Interruption,
+    start: int = 0,
+) -> int:
+    """Train from iteration `start` to the end.
+
+    Parameters
+    ----------
+    learner : Learner
+    batches : iterable of (uint8 tensor (B, H, W, 3), names)
+        `learner.accumulate` of them are taken for each iteration.
+    settings : LoopSettings
+    log : ScalarLog
+        Receives ``train/loss``, the loss's other terms and ``train/learning_rate`` of every iteration, and
+        ``time/...`` with each log line.
+    narrator : Narrator
+    evaluate : callable
+        Called with the number of updates made, every `evaluate_every` and after the last.
+    save : callable
+        Called with the number of updates made and whether this checkpoint is to be kept for good.
+    interruption : Interruption
+        Looked at between steps.
+    start : int
+        Updates already made.
+
+    Returns
+    -------
+    int
+        Updates made in all.
+
+    Raises
+    ------
+    DivergedError
+        As soon as a loss that is not finite has been read; no checkpoint is written from such weights.
+    Killed
+        When a signal came; the step under way is finished and a checkpoint is written first.
+
+    Notes
+    -----
+    ``train/loss`` at iteration i is the loss of step i, i = 0 being the untrained network. The log line of
+    iteration n gives the mean of the losses of the `log_every` steps before it, and line 0 the first loss.
+    """
+    reader = _LossReader(log, learner)
+    stream: Iterator = iter(batches)
+    window_start = time.monotonic()
+    images = 0
+    waited = 0.0
+    done = start
+    with narrator.progress("training", settings.max_iterations, start) as advance:
+        while done < settings.max_iterations:
+            before_data = time.monotonic()
+            group = list(islice(stream, learner.accumulate))
+            waited += time.monotonic() - before_data
+            names = tuple(name for _, photo_names in group for name in photo_names)
+            scalars = learner.step([Batch.from_rgb(rgb, photo_names) for rgb, photo_names in group], done)
+            reader.add(_Pending(done, scalars, names))
+            images += len(names)
+            done += 1
+            if done == 1:
+                reader.flush()
+                _say(narrator, 0, window_start, reader.last)
+            last = done == settings.max_iterations
+            elapsed = time.monotonic() - window_start
+            advance(done, loss=f"{reader.last:.4f}", rate=f"{images / max(elapsed, 1e-9):.0f} images/s")
+            if done % settings.log_every == 0 or last:
+                average = reader.take_average()
+                _say(narrator, done, window_start, average)
+                now = time.monotonic()
+                log.scalars(
+                    done,
+                    {
+                        "train/avg_loss": average,
+                        "time/images_per_second": images / max(now - window_start, 1e-9),
+                        "time/data_wait_share": waited / max(now - window_start, 1e-9),
+                    },
+                )
+                window_start, images, waited = now, 0, 0.0
+            paused = time.monotonic()
+            keep = _due(done, settings.keep_every)
+            if interruption.signal_name is not None and not last:
+                reader.flush()
+                save(done, keep)
+                interruption.check()
+            if _due(done, settings.evaluate_every) or last:
+                reader.flush()
+                evaluate(done)
+            if _due(done, settings.checkpoint_every) or keep or last:
+                reader.flush()
+                save(done, keep)
+            # What is spent on validation is not training time: the images per second leave it out.
+            window_start += time.monotonic() - paused
+    return done
+
+
+def _due(done: int, every: int) -> bool:
+    return every > 0 and done % every == 0
+
+
+def _say(narrator: Narrator, iteration: int, since: float, average: float) -> None:
+    narrator.say(f"iter:{iteration} time:{time.monotonic() - since:.0f} avg_loss:{average:.4f}")
+
+
+class _LossReader:
+    """Reads each step's loss one step late, so that a GPU is never waited for within a step."""
+
+    def __init__(self, log: ScalarLog, learner: Learner) -> None:
+        self.last = math.nan
+        self._log = log
+        self._learner = learner
+        self._pending: _Pending | None = None
+        self._window: list[float] = []
+
+    def add(self, step: _Pending) -> None:
+        self.flush()
+        self._pending = step
+
+    def flush(self) -> None:
+        """Read what is pending; raises where it is not finite."""
+        step, self._pending = self._pending, None
+        if step is None:
+            return
+        values = {f"train/{name}": float(value) for name, value in step.scalars.items()}
+        values["train/learning_rate"] = self._learner.learning_rate(step.iteration)
+        self._log.scalars(step.iteration, values)
+        self.last = values["train/loss"]
+        self._window.append(self.last)
+        if not all(math.isfinite(value) for value in values.values()):
+            raise DivergedError(
+                f"the loss is {self.last} at iteration {step.iteration}, on {', '.join(step.names)}: "
+                "try a lower optimizer.learning_rate or trainer.learner.gradient_clip=1"
+            )
+
+    def take_average(self) -> float:
+        """Mean of the losses since the last call (of 100, as the log line is usually set)."""
+        self.flush()
+        average = math.fsum(self._window) / len(self._window)
+        self._window.clear()
+        return average

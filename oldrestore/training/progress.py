@@ -1,0 +1,73 @@
+"""What a run says while it works: log lines everywhere, and a progress bar on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Item = TypeVar("Item")
+
+
+class Narrator:
+    """Prints a run's lines and hands each to the run's log.
+
+    Parameters
+    ----------
+    record : callable, optional
+        Receives each line as plain text.
+    console : rich.console.Console, optional
+    """
+
+    def __init__(self, record: Callable[[str], None] | None = None, console: Console | None = None) -> None:
+        # Soft wrapping keeps a path on one line, so that it can be copied.
+        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.record = record
+
+    def say(self, line: str = "") -> None:
+        """Print a line as it is and record it."""
+        self.console.print(line, markup=False)
+        if self.record is not None:
+            self.record(line)
+
+    def show(self, renderable: object) -> None:
+        """Print a table (or anything rich prints) and record it as plain text."""
+        self.console.print(renderable)
+        if self.record is not None:
+            plain = Console(width=120, color_system=None, force_terminal=False)
+            with plain.capture() as captured:
+                plain.print(renderable)
+            for line in captured.get().splitlines():
+                self.record(line)
+
+    @contextmanager
+    def progress(self, what: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
+        """Show a bar on a terminal; gives ``advance(completed, **figures)``, whose figures stand beside it."""
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        with bar:
+            task = bar.add_task(what, total=total, completed=done, figures="")
+
+            def advance(completed: int, **figures: str) -> None:
+                shown = "  ".join(f"{name} {value}" for name, value in figures.items())
+                bar.update(task, completed=completed, figures=shown)
+
+            yield advance
+
+    def track(self, items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
+        """Pass items on and show how many have gone by."""
+        with self.progress(what, total) as advance:
+            for count, item in enumerate(items, 1):
+                yield item
+                advance(count)

@@ -1,0 +1,79 @@
+"""Learning-rate schedules: pure functions of the iteration, so that a resumed run needs no schedule state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from pydantic import Field
+
+Iterations = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Schedule(Protocol):
+    """What multiplies the optimizer's learning rate at an iteration (0 is the first)."""
+
+    def __call__(self, iteration: int) -> float:
+        """Return the factor, 0..1."""
+
+
+def _warm(iteration: int, warmup: int) -> float:
+    """Linear rise to 1 over the first `warmup` iterations (Goyal et al. 2017); the first step is not idle."""
+    return min(1.0, (iteration + 1) / warmup) if warmup else 1.0
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The learning rate throughout, after `warmup` iterations of linear rise."""
+
+    warmup: Iterations = 0
+
+    def __call__(self, iteration: int) -> float:
+        """Return the factor at an iteration."""
+        return _warm(iteration, self.warmup)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The learning rate times `factor` for each milestone passed.
+
+    Parameters
+    ----------
+    milestones : sequence of int
+        Iterations from which the next factor holds.
+    factor : float
+        0..1.
+    warmup : int
+        Iterations of linear rise at the start.
+    """
+
+    milestones: Sequence[Iterations]
+    factor: Share = 0.1
+    warmup: Iterations = 0
+
+    def __call__(self, iteration: int) -> float:
+        """Return the factor at an iteration."""
+        passed = sum(iteration >= milestone for milestone in self.milestones)
+        return _warm(iteration, self.warmup) * self.factor**passed
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Half a cosine from 1 at the end of the warm-up to `final` at `iterations`.
+
+    Source: Loshchilov and Hutter, SGDR (2017), a single period.
+    """
+
+    iterations: Annotated[int, Field(ge=1)]
+    warmup: Iterations = 0
+    final: Share = 0.0
+
+    def __call__(self, iteration: int) -> float:
+        """Return the factor at an iteration."""
+        span = max(1, self.iterations - self.warmup)
+        progress = min(1.0, max(0.0, (iteration - self.warmup) / span))
+        decayed = self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
+        return _warm(iteration, self.warmup) * decayed

@@ -1,0 +1,162 @@
+"""The supervised learner: one network, one loss, one optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import paddle
+from paddle import nn
+from pydantic import Field
+
+from oldrestore.batch import Batch
+from oldrestore.errors import UserError
+from oldrestore.losses.base import Loss
+from oldrestore.training.checkpoint import Checkpoint
+from oldrestore.training.ema import MovingAverage
+from oldrestore.training.schedules import Constant, Schedule
+
+
+class SupervisedLearner:
+    """Trains a network on a loss by stochastic gradient descent.
+
+    Parameters
+    ----------
+    network : nn.Layer
+        Maps lightness (B, 1, H, W) to a `Prediction`.
+    loss : Loss
+    optimizer : callable
+        Makes the optimizer when called with ``parameters`` and ``grad_clip``: a partial from the
+        ``optimizer`` group.
+    schedule : callable
+        Maps an iteration to what multiplies the optimizer's learning rate.
+    gradient_clip : float
+        Highest global norm of the gradient; 0 is off.
+    accumulate : int
+        Batches whose gradients are averaged into one update.
+    amp : {"off", "float16", "bfloat16"}
+        Mixed precision on a GPU: what the forward pass computes in; float16 scales the loss.
+    ema_decay : float
+        Decay of the moving average of the weights; 0 is off.
+
+    Raises
+    ------
+    UserError
+        When mixed precision is asked for on a CPU.
+    """
+
+    def __init__(
+        self,
+        network: nn.Layer,
+        loss: Loss,
+        optimizer: Callable[..., Any],
+        schedule: Schedule | None = None,
+        gradient_clip: Annotated[float, Field(ge=0)] = 0.0,
+        accumulate: Annotated[int, Field(ge=1)] = 1,
+        amp: Literal["off", "float16", "bfloat16"] = "off",
+        ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        if amp != "off" and not paddle.get_device().startswith("gpu"):
+            # Paddle would take no notice of it and compute in float32.
+            raise UserError(f"trainer.learner.amp={amp} needs a GPU: on a CPU take trainer.learner.amp=off")
+        self.network = network
+        self.loss = loss
+        self.accumulate = accumulate
+        self.amp = amp
+        self.schedule = schedule or Constant()
+        clip = nn.ClipGradByGlobalNorm(gradient_clip) if gradient_clip else None
+        trainable = [(name, p) for name, p in network.named_parameters() if not p.stop_gradient]
+        self.optimizer = optimizer(parameters=[p for _, p in trainable], grad_clip=clip)
+        self._base_learning_rate = float(self.optimizer.get_lr())
+        # Paddle numbers parameters as they are made in the process; a checkpoint must outlive the process.
+        self._structured_names = {p.name: name for name, p in trainable}
+        self.scaler = paddle.amp.GradScaler(enable=amp == "float16")
+        self.average = MovingAverage(network, ema_decay) if ema_decay else None
+
+    def learning_rate(self, iteration: int) -> float:
+        """Learning rate of an update."""
+        return self._base_learning_rate * self.schedule(iteration)
+
+    def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
+        """Make one update; returns the loss and its terms, averaged over the batches, on the device."""
+        self.network.train()
+        self.optimizer.set_lr(self.learning_rate(iteration))
+        scalars: dict[str, paddle.Tensor] = {}
+        for batch in batches:
+            with paddle.amp.auto_cast(enable=self.amp != "off", dtype=self._amp_dtype(), level="O1"):
+                prediction = self.network(batch.L_b1hw)
+                terms = self.loss.terms(prediction, batch)
+            self.scaler.scale(terms["loss"] / len(batches)).backward()
+            for name, value in terms.items():
+                share = value.detach() / len(batches)
+                scalars[name] = scalars[name] + share if name in scalars else share
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.clear_grad(set_to_zero=False)
+        if self.average is not None:
+            self.average.update()
+        return scalars
+
+    @paddle.no_grad()
+    def evaluate(self, batch: Batch) -> Mapping[str, paddle.Tensor]:
+        """Loss and its terms on photographs that are not trained on."""
+        return self.loss.terms(self.network(batch.L_b1hw), batch)
+
+    def _amp_dtype(self) -> str:
+        return "bfloat16" if self.amp == "off" else self.amp
+
+    @contextmanager
+    def evaluation_weights(self) -> Iterator[None]:
+        """Use the moving average, where there is one, in evaluation mode."""
+        self.network.eval()
+        try:
+            if self.average is None:
+                yield
+            else:
+                with self.average.applied():
+                    yield
+        finally:
+            self.network.train()
+
+    def checkpoint(self) -> Checkpoint:
+        """Weights, moving average, optimizer and scaler."""
+        tensors = {f"model.{name}": value.numpy() for name, value in self.network.state_dict().items()}
+        state: dict[str, Any] = {}
+        for key, value in self.optimizer.state_dict().items():
+            parameter = self._parameter_of(key)
+            if parameter is not None:
+                tensors[f"optimizer.{self._structured_names[parameter]}{key.removeprefix(parameter)}"] = value.numpy()
+        if self.average is not None:
+            tensors |= {f"ema.{name}": value for name, value in self.average.tensors().items()}
+            state["ema_updates"] = self.average.updates
+        if self.scaler.is_enable():
+            scaler = self.scaler.state_dict()
+            tensors |= {f"scaler.{k}": np.asarray(v) for k, v in scaler.items()}
+        return Checkpoint(tensors=tensors, state=state)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of the same configuration."""
+        tensors = checkpoint.tensors
+        for name, value in self.network.state_dict().items():
+            value.set_value(tensors[f"model.{name}"])
+        paddle_names = {name: own for own, name in self._structured_names.items()}
+        optimizer_state: dict[str, paddle.Tensor] = {}
+        for key, value in tensors.items():
+            if key.startswith("optimizer."):
+                key = key.removeprefix("optimizer.")
+                name = max((n for n in paddle_names if key.startswith(n)), key=len)
+                optimizer_state[paddle_names[name] + key.removeprefix(name)] = paddle.to_tensor(value)
+        self.optimizer.set_state_dict(optimizer_state)
+        if self.average is not None:
+            averaged = {k.removeprefix("ema."): v for k, v in tensors.items() if k.startswith("ema.")}
+            self.average.load(averaged, checkpoint.state["ema_updates"])
+        if self.scaler.is_enable():
+            scaler = {k.removeprefix("scaler."): v for k, v in tensors.items() if k.startswith("scaler.")}
+            self.scaler.load_state_dict(scaler)
+
+    def _parameter_of(self, key: str) -> str | None:
+        """Paddle's name of the parameter that an optimizer tensor belongs to; None for what belongs to none."""
+        owners = [name for name in self._structured_names if key.startswith(f"{name}_")]
+        return max(owners, key=len, default=None)

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from skimage import color as skimage_color
+
+from oldrestore.color import gray_rgb8, lab_to_rgb, lab_to_rgb8, rgb_to_lab
+
+paddle = pytest.importorskip("paddle")
+from oldrestore.color.lab_paddle import lab_to_rgb_nchw, rgb_to_lab_nchw  # noqa: E402
+
+
+def sampled_cube(step: int) -> np.ndarray:
+    """The 8-bit sRGB cube at every ``step``-th value and 255, (1, n, 3), and at all the darkest 16 values."""
+    values = np.unique(np.concatenate([np.arange(16), np.arange(0, 256, step), [255]])).astype(np.uint8)
+    return np.stack(np.meshgrid(values, values, values, indexing="ij"), axis=-1).reshape(1, -1, 3)
+
+
+def to_nchw(image_1n3: np.ndarray) -> paddle.Tensor:
+    return paddle.to_tensor(np.ascontiguousarray(image_1n3.transpose(2, 0, 1)[None]))
+
+
+def from_nchw(tensor: paddle.Tensor) -> np.ndarray:
+    return tensor.numpy()[0].transpose(1, 2, 0)
+
+
+def test_rgb_to_lab_agrees_with_scikit_image_over_the_cube():
+    cube = sampled_cube(5)
+    expected = skimage_color.rgb2lab(cube)
+    for rgb in (cube, cube / 255.0, (cube / 255.0).astype(np.float32)):
+        lab = rgb_to_lab(rgb)
+        assert lab.dtype == np.float32
+        assert np.abs(lab - expected).max() <= 1e-3
+
+
+def test_rgb_to_lab_of_primaries():
+    # Widely published values of sRGB red, green and blue (D65), to the digits that matrices agree on.
+    primaries = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [0, 0, 0], [255, 255, 255]], np.uint8)
+    expected = [
+        [53.24, 80.09, 67.20],
+        [87.73, -86.18, 83.18],
+        [32.30, 79.19, -107.86],
+        [0, 0, 0],
+        [100, 0, 0],
+    ]
+    np.testing.assert_allclose(rgb_to_lab(primaries), expected, atol=0.02)
+
+
+@pytest.mark.filterwarnings("ignore:.*negative Z values.*")
+def test_lab_to_rgb_agrees_with_scikit_image_out_of_gamut_too():
+    axis = np.linspace(-110, 110, 23)
+    lab = np.stack(np.meshgrid(np.linspace(0, 100, 21), axis, axis, indexing="ij"), axis=-1).reshape(1, -1, 3)
+    # The transfer curve is steepest next to black, where float32 costs most; 1e-4 is a fortieth of a level.
+    np.testing.assert_allclose(lab_to_rgb(lab), skimage_color.lab2rgb(lab), atol=1e-4)
+
+
+def test_round_trip_of_uint8_is_exact_over_the_cube():
+    cube = sampled_cube(4)
+    np.testing.assert_array_equal(lab_to_rgb8(rgb_to_lab(cube)), cube)
+
+
+@given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 5), st.integers(1, 5), st.just(3))))
+@settings(max_examples=100, deadline=None)
+def test_round_trip_of_any_small_photograph(rgb):
+    np.testing.assert_array_equal(lab_to_rgb8(rgb_to_lab(rgb)), rgb)
+    np.testing.assert_allclose(lab_to_rgb(rgb_to_lab(rgb / 255.0)), rgb / 255.0, atol=2e-5)
+
+
+def test_gray_of_gray_is_itself_and_has_equal_channels():
+    gray = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    np.testing.assert_array_equal(gray_rgb8(rgb_to_lab(gray)[:, 0]), gray)
+    rendered = gray_rgb8(np.linspace(0, 100, 1001))
+    assert np.ptp(rendered, axis=-1).max() == 0
+    assert rendered[0, 0] == 0 and rendered[-1, 0] == 255
+    # L = 50 is 18.42 % luminance, which sRGB writes as 119 (118.9).
+    assert gray_rgb8(np.float32(50.0)).tolist() == [119, 119, 119]
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(ValueError, match="3 channels"):
+        rgb_to_lab(np.zeros((4, 4), np.uint8))
+    with pytest.raises(TypeError, match="int64"):
+        rgb_to_lab(np.zeros((4, 4, 3), np.int64))
+    with pytest.raises(ValueError, match=r"0\.\.1"):
+        rgb_to_lab(np.full((2, 2, 3), 200.0))
+    with pytest.raises(ValueError, match=r"0\.\.1"):
+        rgb_to_lab(np.full((2, 2, 3), np.nan))
+    with pytest.raises(ValueError, match="3 channels"):
+        lab_to_rgb(np.zeros((3, 4)))
+
+
+def test_paddle_agrees_with_scikit_image_over_the_cube():
+    cube = sampled_cube(7)
+    expected = skimage_color.rgb2lab(cube)
+    for rgb in (cube, (cube / 255.0).astype(np.float32)):
+        lab = rgb_to_lab_nchw(to_nchw(rgb))
+        assert lab.dtype == paddle.float32
+        assert np.abs(from_nchw(lab) - expected).max() <= 1e-3
+        back = np.rint(from_nchw(lab_to_rgb_nchw(lab)) * 255).astype(np.uint8)
+        np.testing.assert_array_equal(back, cube)
+
+
+def test_paddle_agrees_with_numpy_out_of_gamut():
+    lab = np.random.default_rng(0).uniform([0, -110, -110], [100, 110, 110], (1, 5000, 3)).astype(np.float32)
+    np.testing.assert_allclose(from_nchw(lab_to_rgb_nchw(to_nchw(lab))), lab_to_rgb(lab), atol=2e-5)
+
+
+def test_paddle_gradient_of_rgb_to_lab_is_finite_and_right():
+    # Black, both junctions (encoded 0.04045; relative Y = 0.008856 is encoded 0.0962), what is near, white.
+    grays = np.array([0.0, 1e-6, 0.0404, 0.04045, 0.0405, 0.0961, 0.0962, 0.0963, 0.5, 1.0], np.float32)
+    rgb = to_nchw(np.repeat(grays[None, :, None], 3, axis=2))
+    rgb.stop_gradient = False
+    rgb_to_lab_nchw(rgb)[:, :1].sum().backward()
+    gradient = from_nchw(rgb.grad)
+    assert np.isfinite(gradient).all()
+    # dL/dgray where L = 116 * 7.787 * gray / 12.92 next to black, in all three channels together.
+    np.testing.assert_allclose(gradient[0, :4].sum(axis=-1)[:3], 116 * 7.787 / 12.92, rtol=1e-4)
+    # In mid gray, against a central difference of scikit-image's float64 conversion.
+    step = 1e-5
+    above, below = (skimage_color.rgb2lab(np.full((1, 1, 3), 0.5 + s))[0, 0, 0] for s in (step, -step))
+    np.testing.assert_allclose(gradient[0, 8].sum(), (above - below) / (2 * step), rtol=1e-4)
+
+
+def test_paddle_gradient_of_lab_to_rgb_is_finite_everywhere():
+    colours = [
+        [0, 0, 0],
+        [8, 0, 0],
+        [7.9996, 0, 0],
+        [50, 0, 0],
+        [100, 0, 0],
+        [50, 110, -110],
+        [10, -110, 110],
+    ]
+    lab = to_nchw(np.array([colours], np.float32))
+    lab.stop_gradient = False
+    lab_to_rgb_nchw(lab).sum().backward()
+    assert np.isfinite(lab.grad.numpy()).all()
+    # In gamut the gradient is alive: gray at L = 50 rises in all channels together.
+    step = 1e-3
+    rise = lab_to_rgb(np.array([50 + step, 0, 0])) - lab_to_rgb(np.array([50 - step, 0, 0]))
+    np.testing.assert_allclose(from_nchw(lab.grad)[0, 3, 0], rise.sum() / (2 * step), rtol=2e-3)
+
+
+def test_paddle_bad_input_is_refused():
+    with pytest.raises(ValueError, match="B, 3, h, w"):
+        rgb_to_lab_nchw(paddle.zeros([1, 4, 4, 3]))
+    with pytest.raises(TypeError, match="uint8"):
+        rgb_to_lab_nchw(paddle.zeros([1, 3, 4, 4], dtype="int64"))
+    with pytest.raises(ValueError, match="B, 3, h, w"):
+        lab_to_rgb_nchw(paddle.zeros([3, 4, 4]))

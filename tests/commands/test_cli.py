@@ -1,0 +1,123 @@
+"""The command line as a shell sees it: exit codes, one-sentence errors, and nothing heavy imported for help."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from oldrestore.cli import VERBS, main
+
+
+def test_help_lists_every_verb(capsys):
+    assert main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert all(verb in printed for verb in VERBS)
+
+
+def test_no_verb_is_a_wrong_request(capsys):
+    assert main([]) == 2
+    assert "usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["trian"], "there is no verb 'trian': choose one of train"),
+        (["runs", "--jsn"], "unrecognized arguments: --jsn"),
+        (["runs", "folder"], "'folder' is not understood here: only outputs=FOLDER is"),
+        (["evaluate", "no-such-run"], "there is no run 'no-such-run'"),
+        (["evaluate"], "required: run"),
+        (["data", "prepare", "photos"], "'photos' needs no preparing"),
+        (["data", "describe", "dataset=photo"], "there is no dataset 'photo': choose one of"),
+        (["data", "describe", "dataset=image_folder"], "dataset.root"),
+        (["ui", "outputs=/no/such/folder"], "there is no outputs folder '/no/such/folder'"),
+        (["train", "model=eccv17"], "there is no model 'eccv17': choose one of"),
+        (
+            ["train", "trainer.max_iterations=-1"],
+            "trainer.max_iterations must be greater than or equal to 1, not -1",
+        ),
+        (["train", "outputs=x", "seed=one"], "seed must be a valid integer, not 'one'"),
+    ],
+)
+def test_a_wrong_request_is_answered_in_one_sentence_with_exit_code_2(
+    arguments, sentence, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("oldrestore: ")
+    assert sentence in captured.err
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["runs", "--help"], ["runs"], ["train", "--help"], ["doctor", "--help"]]
+)
+def test_help_and_runs_import_nothing_heavy(arguments, tmp_path):
+    program = (
+        "import sys\nfrom oldrestore.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'paddle', 'mlflow', 'visualdl', 'hydra', 'skimage', 'matplotlib'} & set(sys.modules)\n"
+        "print('HEAVY', sorted(heavy))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_runs_of_an_empty_folder_says_what_to_do(capsys, tmp_path):
+    assert main(["runs", f"outputs={tmp_path}"]) == 0
+    assert "oldrestore train experiments=quickstart" in capsys.readouterr().out
+    assert main(["runs", "--json", f"outputs={tmp_path}"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_train_prints_the_configuration_without_running(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--cfg", "job", "experiments=quickstart", "seed=3"]) == 0
+    printed = capsys.readouterr().out
+    assert "seed: 3" in printed
+    assert "width: 0.25" in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_finds_everything_here(capsys):
+    assert main(["doctor", "--json"]) == 0
+    findings = {finding["what"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert findings["labelled photographs"]["found"] == "labelled_photos: 80 test"
+    assert findings["judge"]["verdict"] == "ok"
+    assert all(finding["verdict"] != "missing" for finding in findings.values())
+
+
+def test_data_describe_counts_what_a_folder_holds(capsys, tmp_path):
+    from tests.photographs import make_folder
+
+    make_folder(tmp_path)
+    (tmp_path / "train" / "0" / "broken.jpg").write_bytes(b"not a photograph")
+    assert main(["data", "describe", "--json", "dataset=image_folder", f"dataset.root={tmp_path}"]) == 0
+    splits = json.loads(capsys.readouterr().out)
+    assert splits["train"]["count"] == 6
+    assert splits["val"]["count"] == 3
+    assert splits["val"]["labelled"] == 3
+    assert [left["name"] for left in splits["train"]["left_out"]] == ["train/0/broken.jpg"]
+
+
+def test_data_prior_prints_a_distribution_and_plots_it(capsys, tmp_path):
+    from PIL import Image
+
+    from tests.photographs import make_folder
+
+    make_folder(tmp_path / "photos")
+    figure = tmp_path / "prior.png"
+    arguments = ["--json", "-o", str(figure), "dataset=image_folder", f"dataset.root={tmp_path / 'photos'}"]
+    assert main(["data", "prior", *arguments, "dataset.crops.size=64", "dataset.crops.crop=64"]) == 0
+    bins = json.loads(capsys.readouterr().out)["bins"]
+    assert len(bins) == 313
+    assert sum(b["p"] for b in bins) == pytest.approx(1.0)
+    assert min(Image.open(figure).size) >= 300

@@ -1,0 +1,70 @@
+"""The build seam admits what configurations need and nothing that only looks like it."""
+
+from __future__ import annotations
+
+import pytest
+
+from oldrestore.config.build import build, check_targets, locate
+from oldrestore.errors import UserError
+from oldrestore.training.schedules import Cosine, Step
+
+
+def test_builds_what_a_node_names():
+    step = build({"_target_": "oldrestore.training.schedules.Step", "milestones": [10, 20], "factor": 0.5})
+    assert isinstance(step, Step)
+    assert [step(i) for i in (0, 9, 10, 19, 20)] == [1, 1, 0.5, 0.5, 0.25]
+
+
+def test_builds_a_paddle_optimizer_as_a_partial():
+    import paddle
+
+    make = build({"_target_": "paddle.optimizer.Adam", "_partial_": True, "learning_rate": 0.25})
+    optimizer = make(parameters=paddle.nn.Linear(2, 2).parameters())
+    assert optimizer.get_lr() == 0.25
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.eval",
+        "oldrestore.data.cache.os.system",
+        "oldrestore.data.cache.os",
+        "oldrestore.runs.provenance.subprocess.run",
+        "oldrestore.commands.train.run",
+        "oldrestore.config.build.build",
+        "paddle.load",
+        "paddle.utils.cpp_extension.load",
+        "paddle.nn.functional.os.system",
+        "paddleocr.Model",
+        "oldrestore.training.schedules.math.cos",
+        "oldrestore.training.schedules",
+        "oldrestore.training.schedules.Iterations",
+    ],
+)
+def test_refuses_other_targets(target):
+    with pytest.raises(UserError):
+        locate(target)
+
+
+def test_refuses_targets_at_any_depth(tmp_path):
+    harmful = {"_target_": "os.system", "command": f"touch {tmp_path / 'executed'}"}
+    node = {"_target_": "oldrestore.training.schedules.Constant", "warmup": [{"deep": harmful}]}
+    with pytest.raises(UserError, match=r"os\.system"):
+        build(node)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_refuses_positional_arguments():
+    with pytest.raises(UserError, match="name every argument"):
+        check_targets({"_target_": "oldrestore.training.schedules.Constant", "_args_": [3]})
+
+
+def test_a_refusal_of_the_built_object_comes_through_as_it_is():
+    with pytest.raises(UserError, match=r"crops\.crop = 65 is larger"):
+        build({"_target_": "oldrestore.data.crops.Crops", "size": 64, "crop": 65})
+
+
+def test_nested_nodes_are_built():
+    node = {"_target_": "oldrestore.training.schedules.Cosine", "iterations": 100, "warmup": 10}
+    assert build({"_target_": "oldrestore.training.schedules.Cosine", **node}) == Cosine(100, 10)

@@ -1,0 +1,100 @@
+"""What users mistype is answered with one sentence that names the thing and what would be right."""
+
+from __future__ import annotations
+
+import pytest
+from omegaconf import OmegaConf
+
+from oldrestore.config.compose import compose_config, override_config
+from oldrestore.config.location import configuration_root
+from oldrestore.errors import UserError
+
+
+def test_the_default_configuration_is_whole():
+    config = compose_config([])
+    assert config.model._target_ == "oldrestore.models.eccv16.Eccv16"
+    assert config.loss.rebalance.lambda_ == 0.5
+    assert config.outputs == "outputs"
+    assert "experiments" not in config
+    assert "hydra" not in config
+
+
+def test_every_experiment_composes():
+    names = [path.stem for path in (configuration_root() / "experiments").glob("*.yaml")]
+    assert "quickstart" in names
+    for name in names:
+        assert compose_config([f"experiments={name}"]).experiment == name
+
+
+def test_quickstart_is_what_its_file_says():
+    config = compose_config(["experiments=quickstart", "seed=7"])
+    assert config.model.width == 0.25
+    assert config.trainer.max_iterations >= 400
+    assert config.seed == 7
+
+
+@pytest.mark.parametrize(
+    "group", ["model", "loss", "dataset", "optimizer", "schedule", "evaluation", "judge", "tracking"]
+)
+def test_every_choice_of_a_group_composes_and_fits_its_signature(group):
+    names = [path.stem for path in (configuration_root() / "conf" / group).glob("*.yaml")]
+    assert names
+    for name in names:
+        compose_config([f"{group}={name}"])
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("model=eccv17", "there is no model 'eccv17': choose one of eccv16"),
+        ("experiments=quikstart", "there is no experiments 'quikstart': choose one of"),
+        ("modell=eccv16", "there is no setting 'modell': did you mean 'model'?"),
+        (
+            "trainer.max_iteration=5",
+            "there is no setting 'trainer.max_iteration': did you mean 'max_iterations'?",
+        ),
+        ("model.widht=0.5", "there is no setting 'model.widht': did you mean 'width'?"),
+        ("trainer.max_iterations=0", "trainer.max_iterations must be greater than or equal to 1, not 0"),
+        ("trainer.max_iterations=many", "trainer.max_iterations must be a valid integer, not 'many'"),
+        ("trainer.device=tpu", "trainer.device must be auto, cpu, gpu or gpu:NUMBER, not 'tpu'"),
+        ("model.width=-1", "model.width must be greater than 0, not -1"),
+        ("model.width='0.5'", "model.width must be a float, not '0.5'"),
+        ("loss.rebalance.lambda_=1.5", "loss.rebalance.lambda_ must be less than or equal to 1, not 1.5"),
+        ("dataset.crops.crop=wide", "dataset.crops.crop must be a valid integer"),
+        ("model.decoding=median", "model.decoding must be 'annealed_mean' or 'released', not 'median'"),
+        ("seed=-1", "seed must be greater than or equal to 0, not -1"),
+        ("evaluation.size=100", "evaluation.size must be a multiple of 8, not 100"),
+        ("model._target_=os.system", "_target_ 'os.system' is not admitted"),
+        ("experiment=../../etc", "experiment may hold letters"),
+        ("+trainer.fast=true", "there is no setting 'trainer.fast'"),
+        ("model.width", "the override 'model.width' cannot be read"),
+    ],
+)
+def test_mistakes_are_answered_in_one_sentence(override, sentence):
+    with pytest.raises(UserError) as refusal:
+        compose_config([override])
+    assert sentence in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_logged_configuration_is_changed_by_settings_and_groups(tmp_path):
+    config = compose_config(["experiments=quickstart"])
+    OmegaConf.save(config, tmp_path / "config.yaml")
+    logged = OmegaConf.load(tmp_path / "config.yaml")
+    changed = override_config(logged, ["model.temperature=1.0", "dataset=image_folder", "dataset.root=/photos"])
+    assert changed.model.temperature == 1.0
+    assert changed.model.width == 0.25
+    assert changed.dataset._target_.endswith("ImageFolder")
+    assert changed.dataset.root == "/photos"
+
+
+def test_a_logged_configuration_refuses_what_it_does_not_have():
+    with pytest.raises(UserError, match="did you mean 'temperature'"):
+        override_config(compose_config([]), ["model.temperatur=1.0"])
+
+
+def test_the_users_own_experiments_are_found(tmp_path, monkeypatch):
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "mine.yaml").write_text("# @package _global_\nexperiment: mine\nseed: 42\n")
+    monkeypatch.chdir(tmp_path)
+    assert compose_config(["experiments=mine"]).seed == 42

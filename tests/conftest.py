@@ -1,0 +1,24 @@
+"""Every test runs with the environment of a real run, a cache of its own and nothing in the user's folders."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from oldrestore import runtime
+
+# Before any test module imports Paddle.
+runtime.prepare()
+_cache = tempfile.TemporaryDirectory(prefix="oldrestore-tests-")
+os.environ["OLDRESTORE_CACHE"] = _cache.name
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+runtime.quiet_import_of_paddle()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _remove_cache() -> Iterator[None]:
+    yield
+    _cache.cleanup()

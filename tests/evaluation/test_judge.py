@@ -1,0 +1,97 @@
+import hashlib
+
+import numpy as np
+import paddle
+import pytest
+
+from oldrestore.color.lab import gray_rgb8, rgb_to_lab
+from oldrestore.data.crops import Crops
+from oldrestore.data.decode import decode_photo
+from oldrestore.data.labelled_photos import LabelledPhotos
+from oldrestore.evaluation.judge import EfficientNetLite, central_square
+from oldrestore.models import efficientnet_lite as lite
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    split = LabelledPhotos(crops=Crops(size=64, crop=64)).split("test")
+    assert len(split) == 80
+    return [(photo.name, decode_photo(photo.path), photo.label) for photo in split.photos]
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return EfficientNetLite("lite0")
+
+
+def right(judge, photos, versions):
+    top = judge.probabilities(versions).argmax(1)
+    hits = [(name, index == label) for (name, _, label), index in zip(photos, top, strict=True)]
+    return sum(hit for name, hit in hits if "foolbox" in name), sum(hit for name, hit in hits if "foolbox" not in name)
+
+
+def test_the_judge_on_the_labelled_photographs_in_color(judge, labelled):
+    foolbox, ai_benchmark = right(judge, labelled, [rgb for _, rgb, _ in labelled])
+    assert abs(foolbox - 18) <= 1
+    assert abs(ai_benchmark - 58) <= 1
+
+
+def test_the_judge_on_the_labelled_photographs_in_gray(judge, labelled):
+    foolbox, ai_benchmark = right(judge, labelled, [gray_rgb8(rgb_to_lab(rgb)[..., 0]) for _, rgb, _ in labelled])
+    assert abs(foolbox - 15) <= 1
+    assert abs(ai_benchmark - 50) <= 1
+
+
+@pytest.mark.slow
+def test_the_deeper_judge_on_the_labelled_photographs(labelled):
+    deeper = EfficientNetLite("lite2")
+    foolbox, ai_benchmark = right(deeper, labelled, [rgb for _, rgb, _ in labelled])
+    assert abs(foolbox - 18) <= 1 and abs(ai_benchmark - 59) <= 1
+    foolbox, ai_benchmark = right(deeper, labelled, [gray_rgb8(rgb_to_lab(rgb)[..., 0]) for _, rgb, _ in labelled])
+    assert abs(foolbox - 17) <= 1 and abs(ai_benchmark - 53) <= 1
+
+
+def test_the_fast_engine_agrees_with_paddle_itself(judge, labelled):
+    network = lite.EfficientNetLiteNetwork.from_package("lite0")
+    photos = [rgb for _, rgb, _ in labelled[:5]]
+    cut = np.stack([central_square(photo, 224) for photo in photos]).transpose(0, 3, 1, 2)
+    with paddle.no_grad():
+        logits = network(lite.normalize(paddle.to_tensor(np.ascontiguousarray(cut)))).numpy()
+    expected = np.exp(logits - logits.max(1, keepdims=True))
+    expected /= expected.sum(1, keepdims=True)
+    found = judge.probabilities(photos)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+
+
+def test_batches_and_order_do_not_matter(judge, labelled):
+    photos = [rgb for _, rgb, _ in labelled[:5]]
+    small = EfficientNetLite("lite0", batch_size=2)
+    together = judge.probabilities(photos)
+    np.testing.assert_allclose(small.probabilities(photos[::-1])[::-1], together, atol=1e-5)
+    assert judge.probabilities([]).shape == (0, 1000)
+
+
+def test_name_and_fingerprint(judge):
+    assert judge.name == "efficientnet_lite0"
+    content = lite.package_weights("lite0").read_bytes()
+    assert judge.fingerprint == hashlib.sha256(content).hexdigest()
+
+
+def test_making_and_asking_a_judge_moves_no_random_numbers():
+    paddle.seed(5)
+    expected = paddle.rand([4]).numpy()
+    paddle.seed(5)
+    EfficientNetLite("lite0").probabilities([np.zeros((30, 40, 3), np.uint8)])
+    np.testing.assert_array_equal(paddle.rand([4]).numpy(), expected)
+
+
+def test_central_square():
+    # 256 x 300: the square of 224 in the middle, pixel for pixel.
+    photo = np.random.default_rng(0).integers(0, 256, (256, 300, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(central_square(photo, 224), photo[16:240, 38:262])
+    # A ramp along 512 columns of 512 x 384 pixels: the square is cut from the middle and shrunk 1.5 times.
+    ramp = np.zeros((384, 512, 3), np.uint8) + (np.arange(512) // 2).astype(np.uint8)[:, None]
+    side = 384 * 224 / 256
+    columns = (512 - side) / 2 + (np.arange(224) + 0.5) * side / 224 - 0.5
+    np.testing.assert_allclose(central_square(ramp, 224)[100, :, 0], columns / 2, atol=1)

@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from oldrestore.color.bins import AB_BINS, nearest_bin
+from oldrestore.errors import UserError
+from oldrestore.evaluation import metrics
+
+
+def brute_force_auc(error, weights):
+    """The curve point by point and numpy's trapezoids."""
+    thresholds = np.arange(151)
+    curve = [(weights * (error <= t)).sum() / weights.sum() for t in thresholds]
+    return np.trapezoid(curve, thresholds) / 150
+
+
+def random_ab(seed, shape=(9, 7)):
+    return np.random.default_rng(seed).uniform(-80, 80, size=(*shape, 2)).astype(np.float32)
+
+
+def test_auc_by_hand():
+    # Errors 0, 1, 75 and 200 against gray: whole areas 150, 149.5, 75.5 and 0, of 150 each.
+    predicted = np.zeros((1, 4, 2))
+    true = np.array([[[0, 0], [0.6, 0.8], [45, 60], [200, 0]]], dtype=np.float64)
+    score = metrics.auc(predicted, true)
+    assert score.value == pytest.approx((150 + 149.5 + 75.5 + 0) / 150 / 4, abs=1e-12)
+    assert score.weight == 4
+
+
+@pytest.mark.parametrize(("error", "area"), [(0, 150), (1, 149.5), (1.5, 148.5), (150, 0.5), (150.01, 0)])
+def test_auc_at_its_edges(error, area):
+    score = metrics.auc(np.zeros((1, 1, 2)), np.array([[[0.0, error]]]))
+    assert score.value == pytest.approx(area / 150, abs=1e-12)
+    assert score.value == pytest.approx(brute_force_auc(np.array([error]), np.ones(1)), abs=1e-12)
+
+
+def test_auc_against_the_curve_itself():
+    predicted, true = random_ab(0), random_ab(1)
+    error = np.linalg.norm(predicted.astype(np.float64) - true, axis=-1)
+    assert metrics.auc(predicted, true).value == pytest.approx(brute_force_auc(error, np.ones_like(error)))
+
+
+def test_rebalanced_auc_by_hand():
+    # Three pixels of a bin with prior 0.75 are right, one of a bin with 0.25 is 50 off and weighs thrice.
+    prior = np.zeros(313)
+    gray, red = nearest_bin(np.array([0.0, 0.0])), nearest_bin(np.array([50.0, 0.0]))
+    prior[gray], prior[red] = 0.75, 0.25
+    true = np.array([[[0, 0], [0, 0], [0, 0], [50, 0]]], dtype=np.float64)
+    score = metrics.auc_rebalanced(np.zeros((1, 4, 2)), true, prior)
+    assert score.weight == pytest.approx(3 / 0.75 + 1 / 0.25)
+    assert score.value == pytest.approx((3 * 1 / 0.75 + (100.5 / 150) / 0.25) / score.weight)
+
+
+def test_rebalanced_auc_against_the_curve_itself():
+    predicted, true = random_ab(0), random_ab(1)
+    prior = np.random.default_rng(2).uniform(0.1, 1, 313)
+    error = np.linalg.norm(predicted.astype(np.float64) - true, axis=-1)
+    weights = 1 / prior[nearest_bin(true)]
+    score = metrics.auc_rebalanced(predicted, true, prior)
+    assert score.value == pytest.approx(brute_force_auc(error, weights))
+    assert score.weight == pytest.approx(weights.sum())
+    assert metrics.auc_rebalanced(predicted, true, 7 * prior).value == pytest.approx(score.value)
+
+
+def test_a_prior_without_an_occurring_bin_is_refused():
+    with pytest.raises(ValueError, match="smooth it"):
+        metrics.auc_rebalanced(np.zeros((1, 1, 2)), np.zeros((1, 1, 2)), np.zeros(313))
+
+
+def test_psnr_against_scikit_image():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 256, (2, 16, 20, 3), dtype=np.uint8)
+    assert metrics.psnr(a, b, 255) == pytest.approx(peak_signal_noise_ratio(b, a, data_range=255))
+    assert metrics.psnr(a / 255, b / 255, 1) == pytest.approx(metrics.psnr(a, b, 255))
+    assert metrics.psnr(a, a, 255) == float("inf")
+    # One level off everywhere: 20 log10(255).
+    flat = np.full((4, 4, 3), 7, np.uint8)
+    assert metrics.psnr(flat + 1, flat, 255) == pytest.approx(48.1308, abs=1e-4)
+
+
+def test_ssim_against_scikit_image_channel_by_channel():
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 256, (24, 20, 3), dtype=np.uint8)
+    b = np.clip(a + rng.normal(0, 30, a.shape), 0, 255).astype(np.uint8)
+    options = {"data_range": 255, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    expected = np.mean([structural_similarity(a[..., c], b[..., c], **options) for c in range(3)])
+    assert metrics.ssim(b, a, 255) == pytest.approx(expected)
+    assert metrics.ssim(a, a, 255) == pytest.approx(1)
+
+
+def test_ssim_of_flat_images_in_closed_form():
+    a, b = np.full((12, 12, 3), 100, np.uint8), np.full((12, 12, 3), 120, np.uint8)
+    c1 = (0.01 * 255) ** 2
+    assert metrics.ssim(a, b, 255) == pytest.approx((2 * 100 * 120 + c1) / (100**2 + 120**2 + c1))
+
+
+def test_ssim_refuses_photographs_smaller_than_its_window():
+    with pytest.raises(UserError, match="10 x 12"):
+        metrics.ssim(np.zeros((12, 10, 3), np.uint8), np.zeros((12, 10, 3), np.uint8), 255)
+
+
+def test_ab_rmse_by_hand():
+    predicted = np.array([[[3.0, 4.0], [0.0, 0.0]]])
+    assert metrics.ab_rmse(predicted, np.zeros((1, 2, 2))) == pytest.approx(np.sqrt(25 / 4))
+
+
+def test_bin_accuracy_by_hand():
+    # The network predicts 2 x 2 for a photograph of 4 x 4: rows and columns 0 and 2 are the truth.
+    bins = np.array([[10, 20], [30, 40]])
+    true = np.full((4, 4, 2), 200.0)
+    true[::2, ::2] = AB_BINS[bins]
+    top = np.stack([[[10, 0], [0, 40]], [[0, 20], [0, 0]], [[1, 1], [1, 1]], [[1, 1], [1, 1]], [[1, 1], [30, 1]]], -1)
+    assert metrics.bin_accuracy(top, true, 1) == (0.5, 4)
+    assert metrics.bin_accuracy(top, true, 4) == (0.75, 4)
+    assert metrics.bin_accuracy(top, true, 5) == (1.0, 4)
+
+
+def test_colorfulness_closed_form():
+    # One flat colour: no spread, 0.3 times the distance of its opponents from gray.
+    flat = np.zeros((5, 6, 3), np.uint8) + np.array([200, 100, 50], np.uint8)
+    assert metrics.colorfulness(flat) == pytest.approx(0.3 * np.hypot(100, 100))
+    assert metrics.colorfulness(np.full((5, 6, 3), 77, np.uint8)) == 0
+    # Half pure red, half pure blue: rg is 255 and 0, yb is 127.5 and -255.
+    halves = np.zeros((2, 2, 3), np.uint8)
+    halves[0, :, 0] = halves[1, :, 2] = 255
+    expected = np.hypot(127.5, 191.25) + 0.3 * np.hypot(127.5, -63.75)
+    assert metrics.colorfulness(halves) == pytest.approx(expected)
+
+
+def test_shapes_that_differ_are_refused():
+    with pytest.raises(ValueError, match="cannot be compared"):
+        metrics.psnr(np.zeros((4, 4, 3)), np.zeros((4, 5, 3)), 255)

@@ -1,0 +1,71 @@
+"""Runs are found, listed and evaluated again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from oldrestore.cli import main
+from oldrestore.errors import UserError
+from oldrestore.runs.identity import new_run_id
+from oldrestore.runs.loading import find_run, load_network, load_run_config
+
+
+def test_run_ids_are_unique_in_one_second():
+    assert len({new_run_id() for _ in range(1000)}) == 1000
+
+
+def test_a_run_is_found_by_folder_id_beginning_and_last(tracked_run):
+    outputs = tracked_run.parent.parent
+    for name in (str(tracked_run), tracked_run.name, tracked_run.name[:12], "last"):
+        assert find_run(name, outputs) == tracked_run
+    with pytest.raises(UserError, match="there is no run 'nothing'"):
+        find_run("nothing", outputs)
+
+
+def test_a_checkpoint_that_is_not_there_is_refused_with_those_that_are(tracked_run):
+    with pytest.raises(UserError, match="it has best, last"):
+        load_network(tracked_run, load_run_config(tracked_run), "first")
+
+
+def test_runs_lists_the_run_with_its_accuracies(tracked_run, capsys):
+    assert main(["runs", "--json", f"outputs={tracked_run.parent.parent}"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)
+    assert run["run_id"] == tracked_run.name
+    assert run["state"] == "finished"
+    assert run["n"] == 3
+    assert main(["runs", f"outputs={tracked_run.parent.parent}"]) == 0
+    assert tracked_run.name in capsys.readouterr().out
+
+
+def test_evaluating_again_gives_the_scores_of_the_run(tracked_run, capsys):
+    from oldrestore.tracking.reader import read_metrics
+
+    assert main(["evaluate", str(tracked_run), "--checkpoint", "last", "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    metrics = read_metrics(tracked_run)
+    for name in ("psnr", "auc", "auc_rebalanced", "ab_rmse"):
+        assert scores["validation"][name] == pytest.approx(metrics[f"val/{name}"].values[-1], rel=1e-6)
+    assert scores["accuracy"][-1]["n"] == 3
+
+
+def test_evaluating_with_another_decoding_uses_it(tracked_run, capsys):
+    def colorfulness(*overrides: str) -> float:
+        assert main(["evaluate", str(tracked_run), "--json", "evaluation.judged=null", *overrides]) == 0
+        return json.loads(capsys.readouterr().out)["validation"]["colorfulness"]
+
+    # The released decoding is the mean, which an annealed mean of temperature 1 is too.
+    mean = colorfulness("model.temperature=1.0")
+    assert colorfulness("model.decoding=released") == pytest.approx(mean, rel=1e-3)
+    assert colorfulness("model.temperature=0.1") != pytest.approx(mean, rel=1e-3)
+
+
+def test_a_damaged_run_does_not_hide_the_others(tmp_path, capsys):
+    for name, status in (("a", '{"state": "finished"}'), ("b", '{"state": '), ("c", "")):
+        (tmp_path / "x" / name).mkdir(parents=True)
+        (tmp_path / "x" / name / "status.json").write_text(status)
+    (tmp_path / "x" / "a" / "accuracy.csv").write_bytes(b"iteration,iter_accuracy\n20,\xff\xfe")
+    assert main(["runs", "--json", f"outputs={tmp_path}"]) == 0
+    listed = {run["run_id"]: run["state"] for run in json.loads(capsys.readouterr().out)}
+    assert listed == {"a": "finished", "b": "unreadable", "c": "unreadable"}

@@ -1,0 +1,103 @@
+"""A small run to track: its information, its scalars, its table and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.tracking.tracker import RunInfo
+
+FINGERPRINT = "0123456789abcdef" * 4
+
+CONFIG = {
+    "seed": 3,
+    "model": {"_target_": "oldrestore.models.eccv16.Eccv16", "width": 0.25, "weights": None},
+    "loss": {"rebalance": {"lambda_": 0.5, "clamp": None}, "terms": [{"weight": 1.0}, {"weight": 0.1}]},
+    "trainer": {"amp": False, "note": "x" * 7000},
+}
+CONFIG_YAML = "seed: 3\nmodel:\n  width: 0.25\n"
+
+ROWS = [
+    {
+        "iteration": 40,
+        "iter_accuracy": 0.5,
+        "orig_accuracy": 0.95,
+        "gray_accuracy": 0.8,
+        "n": 40,
+        "iter_probability": 0.1 + 0.2,
+        "orig_probability": 0.7,
+        "gray_probability": 0.6,
+        "gap_closed": -2.0,
+        "gap_closed_probability": -4.0,
+    },
+    {
+        "iteration": 80,
+        "iter_accuracy": 0.525,
+        "orig_accuracy": 0.9625,
+        "gray_accuracy": 0.8125,
+        "n": 80,
+        "iter_probability": 1 / 3,
+        "orig_probability": 0.75,
+        "gray_probability": 0.65,
+        "gap_closed": None,
+        "gap_closed_probability": -1 / 3,
+    },
+]
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def folder(outputs: Path) -> RunFolder:
+    return RunFolder.create(outputs, "quickstart", "20260101-120000-abcd")
+
+
+@pytest.fixture
+def rows() -> list[dict]:
+    return [dict(row) for row in ROWS]
+
+
+@pytest.fixture
+def run(folder: RunFolder) -> RunInfo:
+    return make_run(folder)
+
+
+@pytest.fixture
+def run_of() -> Callable[[RunFolder], RunInfo]:
+    return make_run
+
+
+def make_run(folder: RunFolder) -> RunInfo:
+    def split(name: str, count: int) -> dict:
+        return {"source": "photos", "split": name, "count": count, "fingerprint": name[0] + FINGERPRINT[1:]}
+
+    return RunInfo(
+        folder=folder.path,
+        outputs=folder.outputs,
+        run_id=folder.run_id,
+        experiment=folder.experiment,
+        config=CONFIG,
+        config_yaml=CONFIG_YAML,
+        overrides=["model.width=0.25", "experiments=quickstart"],
+        provenance={"commit": "c0ffee", "dirty": True, "python": "3.11"},
+        data={
+            "train": split("train", 145),
+            "val": split("val", 20),
+            "judge": {"name": "lite0", "fingerprint": FINGERPRINT},
+        },
+        seed=3,
+    )
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)

@@ -1,0 +1,386 @@
+"""MLflow's own client reads back what the sink sent."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from oldrestore.tracking import reader
+from oldrestore.tracking.mlflow_sink import MLflowSink
+from oldrestore.tracking.mlflow_store import (
+    default_uri,
+    open_store,
+    quiet_environment,
+    resolve_uri,
+    sqlite_path,
+    without_credentials,
+)
+from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.tracking.tracker import ModelPackage, Trackers
+
+quiet_environment()
+
+LOSSES = [5.7809, 4.7249, 1 / 3, math.nan, 3.991]
+
+MODEL = """
+import mlflow.pyfunc
+import numpy as np
+from mlflow.models import set_model
+
+
+class Gain(mlflow.pyfunc.PythonModel):
+    def load_context(self, context):
+        self.gain = float(open(context.artifacts["gain"]).read())
+
+    def predict(self, context, model_input, params=None):
+        gray = np.asarray(model_input["L"]) * self.gain
+        return np.repeat(np.round(gray), 3, axis=-1).astype(np.uint8)
+
+
+set_model(Gain())
+"""
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory, request):
+    """One whole run, tracked by MLflow with everything on."""
+    from mlflow import MlflowClient
+
+    conftest = sys.modules[request.config.pluginmanager.get_plugin(str(request.path.parent / "conftest.py")).__name__]
+    root = tmp_path_factory.mktemp("mlflow")
+    folder = RunFolder.create(root / "outputs", "quickstart", "run-1")
+    run = conftest.make_run(folder)
+    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    (root / "pyfunc.py").write_text(MODEL)
+    (root / "gain.txt").write_text("2.0")
+
+    sink = MLflowSink(system_metrics_interval=0.2)
+    lines: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        trackers = Trackers(folder, {"mlflow": sink}, warn=lines.append)
+        trackers.start(run)
+        for step, loss in enumerate(LOSSES):
+            trackers.scalars(step * 100, {"train/loss": loss, "learning_rate": 3e-5})
+        trackers.scalars(500, {f"many/{i}": float(i) for i in range(2500)})
+        trackers.panel("val/photos", 100, picture, "caption")
+        trackers.panel("val/photos", 200, 255 - picture)
+        trackers.accuracy(conftest.ROWS[:1], 100)
+        trackers.accuracy(conftest.ROWS, 400)
+        score = {"trained_iterations": 400, "set": "val", "image": "a", "metric": "psnr", "value": 20.0}
+        trackers.per_image([score])
+        trackers.text("note", "# Hello")
+        trackers.model(
+            ModelPackage(
+                root / "pyfunc.py",
+                {"gain": root / "gain.txt"},
+                pip_requirements=["numpy"],
+                input_example=np.full((1, 2, 2, 1), 50.0),
+                metadata={"width": 0.25},
+            )
+        )
+        trackers.finish("finished", summary={"iter_accuracy": 0.525})
+        assert "MLFLOW_TRACKING_URI" not in os.environ
+    assert lines == []
+    link = reader.read_status(folder.path)["sinks"]["mlflow"]
+    client = MlflowClient(link["tracking_uri"])
+    return SimpleNamespace(
+        client=client,
+        id=link["run_id"],
+        link=link,
+        record=client.get_run(link["run_id"]),
+        folder=folder,
+        info=run,
+        picture=picture,
+        rows=conftest.ROWS,
+        root=root,
+    )
+
+
+def artifacts(tracked, path=None):
+    return sorted(file.path for file in tracked.client.list_artifacts(tracked.id, path))
+
+
+def download(tracked, path):
+    return Path(tracked.client.download_artifacts(tracked.id, path))
+
+
+def test_store_is_embedded_in_outputs(tracked):
+    outputs = tracked.folder.outputs
+    assert tracked.link["tracking_uri"] == f"sqlite:///{outputs}/mlflow.db"
+    assert tracked.record.info.artifact_uri.startswith(f"file://{outputs}/mlartifacts/")
+    assert tracked.client.get_experiment(tracked.link["experiment_id"]).name == "quickstart"
+    assert tracked.link["state"] == "complete"
+
+
+def test_the_run_ended_and_has_its_tags(tracked):
+    assert tracked.record.info.status == "FINISHED"
+    assert tracked.record.info.end_time >= tracked.record.info.start_time
+    assert tracked.record.info.run_name == "run-1"
+    tags = tracked.record.data.tags
+    assert {name: tags[name] for name in ("commit", "dirty", "run_id", "experiment", "seed")} == {
+        "commit": "c0ffee",
+        "dirty": "true",
+        "run_id": "run-1",
+        "experiment": "quickstart",
+        "seed": "3",
+    }
+    assert tags["oldrestore.run_folder"] == str(tracked.folder.path)
+    assert tags["mlflow.source.git.commit"] == "c0ffee"
+
+
+def test_parameters_are_flat(tracked):
+    params = dict(tracked.record.data.params)
+    note = params.pop("trainer.note")
+    assert params == {
+        "seed": "3",
+        "model._target_": "oldrestore.models.eccv16.Eccv16",
+        "model.width": "0.25",
+        "model.weights": "null",
+        "loss.rebalance.lambda_": "0.5",
+        "loss.rebalance.clamp": "null",
+        "loss.terms.0.weight": "1.0",
+        "loss.terms.1.weight": "0.1",
+        "trainer.amp": "false",
+    }
+    assert len(note) == 6000
+    assert note.startswith("xxx")
+
+
+def test_the_loss_curve_has_every_step_and_value(tracked):
+    history = tracked.client.get_metric_history(tracked.id, "train/loss")
+    history = sorted(history, key=lambda metric: metric.step)
+    assert [metric.step for metric in history] == [0, 100, 200, 300, 400]
+    values = [metric.value for metric in history]
+    assert values[:3] + values[4:] == LOSSES[:3] + LOSSES[4:]
+    assert math.isnan(values[3])
+    assert [metric.value for metric in tracked.client.get_metric_history(tracked.id, "learning_rate")] == [3e-5] * 5
+    metrics = tracked.record.data.metrics
+    assert [metrics[f"many/{i}"] for i in (0, 999, 1000, 2499)] == [0, 999, 1000, 2499]
+    assert metrics["summary/iter_accuracy"] == 0.525
+
+
+def test_system_metrics(tracked):
+    metrics = tracked.record.data.metrics
+    assert 0 <= metrics["system/cpu_utilization_percentage"] <= 100
+    assert 0 < metrics["system/system_memory_usage_percentage"] < 100
+    steps = [m.step for m in tracked.client.get_metric_history(tracked.id, "system/cpu_utilization_percentage")]
+    assert sorted(steps) == list(range(len(steps)))
+
+
+def test_the_accuracy_table_shows_as_a_table(tracked):
+    table = json.loads(download(tracked, "accuracy.json").read_text())
+    assert table["columns"][:4] == ["trained_iterations", "iteration", "iter_accuracy", "orig_accuracy"]
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    expected = [{"trained_iterations": 100, **tracked.rows[0]}]
+    expected += [{"trained_iterations": 400, **row} for row in tracked.rows]
+    assert rows == expected
+    # MLflow's own reader of tables finds it by the tag that its page uses.
+    from mlflow.tracking._tracking_service.utils import _use_tracking_uri
+
+    with _use_tracking_uri(tracked.link["tracking_uri"]):
+        frame = tracked.client.load_table(tracked.link["experiment_id"], "accuracy.json", run_ids=[tracked.id])
+    # pandas' fast reader of numbers is off by some units in the last place.
+    assert frame["iter_probability"].tolist() == pytest.approx([0.3, 0.3, 1 / 3], rel=1e-14)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+def test_panels_are_a_series(tracked):
+    pictures = {}
+    for path in artifacts(tracked, "images"):
+        if path.endswith(".png"):
+            name, key, step, *_ = path.removeprefix("images/").split("+")
+            assert (name, key) == ("val-photos", "step")
+            with Image.open(download(tracked, path)) as image:
+                pictures[int(step)] = np.asarray(image)
+    assert sorted(pictures) == [100, 200]
+    assert np.array_equal(pictures[100], tracked.picture)
+    assert np.array_equal(pictures[200], 255 - tracked.picture)
+    assert tracked.record.data.tags["mlflow.loggedImages"] == "True"
+
+
+def test_data_sets_are_inputs_with_a_digest(tracked):
+    inputs = {item.tags[0].value: item.dataset for item in tracked.record.inputs.dataset_inputs}
+    assert sorted(inputs) == ["train", "val"]
+    for context, dataset in inputs.items():
+        split = tracked.info.data[context]
+        assert dataset.name == "photos"
+        assert dataset.digest == split["fingerprint"][:36]
+        assert len(dataset.digest) == 36
+        assert json.loads(dataset.source)["fingerprint"] == split["fingerprint"]
+        assert json.loads(dataset.profile) == {"num_rows": split["count"]}
+
+
+def test_files_of_the_run_folder_are_artifacts(tracked):
+    names = [
+        "accuracy.csv",
+        "config.yaml",
+        "data.json",
+        "metrics.jsonl",
+        "overrides.yaml",
+        "per_image.csv",
+        "provenance.json",
+    ]
+    assert set(names) <= set(artifacts(tracked))
+    for name in names:
+        assert download(tracked, name).read_bytes() == (tracked.folder.path / name).read_bytes()
+    assert artifacts(tracked, "texts") == ["texts/note.md"]
+
+
+def test_the_model_loads_in_a_fresh_process(tracked):
+    program = """
+        import sys
+        import mlflow, numpy as np
+        mlflow.set_tracking_uri(sys.argv[1])
+        for uri in sys.argv[2:]:
+            model = mlflow.pyfunc.load_model(uri)
+            L = np.full((2, 3, 5, 1), 50.2, np.float32)
+            out = model.predict({"L": L})
+            assert np.array_equal(model.predict(L), out)
+            print(out.shape, out.dtype, out.min(), out.max())
+        print(model.metadata.signature.inputs, model.metadata.signature.outputs)
+        print(model.metadata.metadata, model.input_example["L"].shape)
+    """
+    uris = [tracked.link["model_uri"], f"runs:/{tracked.id}/model"]
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), tracked.link["tracking_uri"], *uris],
+        capture_output=True,
+        text=True,
+        cwd=tracked.root,
+    )
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[:2] == ["(2, 3, 5, 3) uint8 100 100"] * 2
+    assert "'L': Tensor('float32', (-1, -1, -1, 1))" in lines[2]
+    assert "Tensor('uint8', (-1, -1, -1, 3))" in lines[2]
+    assert lines[3] == "{'width': 0.25} (1, 2, 2, 1)"
+    assert tracked.record.outputs.model_outputs[0].model_id == tracked.link["model_uri"].removeprefix("models:/")
+
+
+@pytest.mark.parametrize(("state", "status"), [("failed", "FAILED"), ("killed", "KILLED")])
+def test_other_ends_and_a_resumed_run(tracked, run_of, state, status):
+    folder = RunFolder.create(tracked.folder.outputs, "quickstart", f"run-{state}")
+    ids = []
+    for part in range(2):
+        opened = RunFolder.open(folder.path, resumed_from=1) if part else folder
+        trackers = Trackers(opened, {"mlflow": MLflowSink(system_metrics=False)})
+        trackers.start(run_of(opened))
+        trackers.scalars(part, {"loss": float(part)})
+        trackers.finish(state, "because")
+        report = reader.read_status(folder.path)["sinks"]["mlflow"]
+        assert report["state"] == "complete", report
+        ids.append(report["run_id"])
+    assert ids[0] == ids[1]
+    record = tracked.client.get_run(ids[0])
+    assert record.info.status == status
+    assert record.data.tags["reason"] == "because"
+    assert [m.value for m in tracked.client.get_metric_history(ids[0], "loss")] == [0.0, 1.0]
+
+
+def test_a_server_that_does_not_answer_leaves_the_folder_whole(folder, run, rows, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    lines: list[str] = []
+    trackers = Trackers(folder, {"mlflow": MLflowSink("http://me:secret@127.0.0.1:9")}, warn=lines.append)
+    start = time.monotonic()
+    trackers.start(run)
+    trackers.scalars(100, {"loss": 1.5})
+    trackers.accuracy(rows, 100)
+    assert time.monotonic() - start < 1
+    trackers.finish("finished")
+    assert len(lines) == 1
+    assert lines[0].startswith("mlflow tracking is off (MlflowException in start: ")
+    assert lines[0].endswith("; the run folder holds everything")
+    assert reader.read_metrics(folder.path)["loss"].values.tolist() == [1.5]
+    assert len(reader.read_accuracy(folder.path)) == 2
+    status = reader.read_status(folder.path)
+    assert (status["state"], status["sinks"]["mlflow"]["state"]) == ("finished", "off")
+    assert "secret" not in json.dumps(status) + lines[0]
+
+
+def test_a_failure_in_the_middle_does_not_leave_the_run_alive(tracked, run_of, monkeypatch):
+    folder = RunFolder.create(tracked.folder.outputs, "quickstart", "run-broken")
+    sink = MLflowSink(system_metrics_interval=0.1)
+    lines: list[str] = []
+    trackers = Trackers(folder, {"mlflow": sink}, warn=lines.append)
+    trackers.start(run_of(folder))
+    trackers.panel("p", 1, np.zeros((4, 4, 3), np.uint8))
+    sink.scalars = None  # a fault in the sink itself
+    trackers.scalars(1, {"loss": 1.0})
+    trackers.finish("finished")
+    assert len(lines) == 1
+    record = tracked.client.search_runs([tracked.link["experiment_id"]], "tags.run_id = 'run-broken'")[0]
+    assert record.info.status == "FAILED"
+    assert record.data.tags["tracking_incomplete"] == "true"
+
+
+def test_uris(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert default_uri(tmp_path / "o") == f"sqlite:///{tmp_path}/o/mlflow.db"
+    assert resolve_uri(None, tmp_path) == default_uri(tmp_path)
+    assert resolve_uri("sqlite:///my.db", tmp_path / "x") == f"sqlite:///{tmp_path}/my.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://a.b/c")
+    assert resolve_uri(None, tmp_path) == "https://a.b/c"
+    assert resolve_uri("sqlite:////x/y.db", tmp_path) == "sqlite:////x/y.db"
+    assert sqlite_path("https://a.b/c") is None
+    assert without_credentials("https://me:secret@a.b:80/c?d=1") == "https://a.b:80/c?d=1"
+    assert without_credentials("sqlite:////x/me@home.db") == "sqlite:////x/me@home.db"
+
+
+def test_an_existing_or_deleted_experiment_is_taken_up(tracked):
+    outputs = tracked.folder.outputs
+    uri = tracked.link["tracking_uri"]
+    first = open_store(uri, outputs, "other").experiment_id
+    tracked.client.delete_experiment(first)
+    assert open_store(uri, outputs, "other").experiment_id == first
+    assert tracked.client.get_experiment(first).lifecycle_stage == "active"
+
+
+@pytest.mark.slow
+def test_two_processes_may_be_first_at_the_same_time(tmp_path):
+    program = """
+        import sys, time
+        from pathlib import Path
+        from oldrestore.tracking.run_folder import RunFolder
+        from oldrestore.tracking.tracker import RunInfo, Trackers
+        from oldrestore.tracking.mlflow_sink import MLflowSink
+        folder = RunFolder.create(Path(sys.argv[1]), "e", sys.argv[2])
+        trackers = Trackers(folder, {"mlflow": MLflowSink(system_metrics=False)})
+        trackers.start(RunInfo(folder.path, folder.outputs, folder.run_id, "e", {"seed": 1}, "seed: 1"))
+        for i in range(50):
+            trackers.scalars(i, {"loss": i / 7})
+        trackers.finish("finished")
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(program), str(tmp_path), f"r{number}"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for number in range(3)
+    ]
+    assert [process.communicate()[0] for process in processes] == ["", "", ""]
+    from mlflow import MlflowClient
+
+    client = MlflowClient(default_uri(tmp_path))
+    experiment = client.get_experiment_by_name("e")
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(run.info.run_name for run in runs) == ["r0", "r1", "r2"]
+    assert [run.info.status for run in runs] == ["FINISHED"] * 3
+    for run in runs:
+        values = [metric.value for metric in client.get_metric_history(run.info.run_id, "loss")]
+        assert sorted(values) == [i / 7 for i in range(50)]

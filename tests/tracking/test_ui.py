@@ -1,0 +1,79 @@
+"""Both page servers answer on loopback and stop without leaving a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import urllib.request
+
+import psutil
+import pytest
+
+from oldrestore.errors import UserError
+from oldrestore.tracking.tracker import Trackers
+from oldrestore.tracking.ui import free_port, serve
+from oldrestore.tracking.visualdl_sink import VisualDLSink
+
+
+def get(url: str) -> str:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+        assert answer.status == 200
+        return answer.read().decode()
+
+
+@pytest.mark.slow
+def test_both_pages_answer_and_stop(folder, run, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    trackers = Trackers(folder, {"visualdl": VisualDLSink()})
+    trackers.start(run)
+    trackers.scalars(100, {"loss": 4.5})
+    trackers.finish("finished")
+    with serve(folder.outputs) as servers:
+        assert list(servers.urls) == ["mlflow", "visualdl"]
+        assert all(url.startswith("http://127.0.0.1:") for url in servers.urls.values())
+        assert "<title>MLflow</title>" in get(servers.urls["mlflow"])
+        page = get(servers.urls["visualdl"] + "index")
+        assert "VisualDL" in page
+        assert "hm.baidu.com" not in page, "telemetry is off"
+        runs = json.loads(get(servers.urls["visualdl"] + "api/runs"))
+        assert any("20260101-120000-abcd" in name for name in runs["data"])
+        parents = [psutil.Process(server.process.pid) for server in servers.servers]
+        processes = [process for parent in parents for process in [parent, *parent.children(recursive=True)]]
+        logs = [server.log for server in servers.servers]
+    psutil.wait_procs(processes, timeout=5)
+    assert not [process for process in processes if process.is_running()]
+    assert not any(log.exists() for log in logs)
+    assert list(home.iterdir()) == []
+    servers.stop()
+
+
+def test_free_port_skips_one_in_use():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port("127.0.0.1", port) != port
+
+
+def test_a_taken_port_and_a_missing_folder_are_named(outputs):
+    with pytest.raises(UserError, match="does not exist"):
+        serve(outputs)
+    outputs.mkdir()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"port {port} on 127.0.0.1 is in use"):
+            serve(outputs, mlflow_port=port, tracking_uri="sqlite:///" + os.devnull)
+
+
+def test_a_remote_store_is_linked_to_not_served(outputs, monkeypatch):
+    from oldrestore.tracking import ui
+
+    server = ui._start_mlflow(outputs, "127.0.0.1", None, "https://me:secret@tracking.example/team")
+    assert server.url == "https://tracking.example/team"
+    assert server.process is None and server.is_running
+    server.stop()

@@ -1,0 +1,129 @@
+"""VisualDL's own reader reads back what the sink wrote, and the home directory stays clean."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+
+from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.tracking.tracker import Trackers
+from oldrestore.tracking.visualdl_sink import FILE_NAME, VisualDLSink, import_visualdl
+
+
+def read(path):
+    return import_visualdl().LogReader(file_path=str(path / "visualdl" / FILE_NAME))
+
+
+def image(record):
+    return np.asarray(Image.open(io.BytesIO(record.image.encoded_image_string)))
+
+
+def test_everything_reads_back(folder, run, rows, picture):
+    trackers = Trackers(folder, {"visualdl": VisualDLSink()})
+    trackers.start(run)
+    values = [5.7, 4.7249, 1 / 3, 3.991]
+    for step, value in enumerate(values):
+        trackers.scalars(step * 100, {"train/loss": value, "val/psnr": math.nan, "100%": 1.0})
+    trackers.panel("validation", 100, picture, "Input | Output")
+    trackers.panel("validation", 200, 255 - picture)
+    trackers.panel("dark", 200, np.ones_like(picture))
+    trackers.accuracy(rows, 300)
+    trackers.text("note", "# Hello")
+    trackers.finish("finished", summary={"iter_accuracy": 0.525, "psnr": math.inf})
+
+    log = read(folder.path)
+    loss = log.get_data("scalar", "train/loss")
+    assert [record.id for record in loss] == [0, 100, 200, 300]
+    assert [record.value for record in loss] == [float(np.float32(value)) for value in values]
+    assert "val%psnr" not in log.get_tags()["scalar"], "what is not finite is left out"
+    assert len(log.get_data("scalar", "100percent")) == 4
+
+    panels = log.get_data("image", "validation")
+    assert [record.id for record in panels] == [100, 200]
+    assert np.array_equal(image(panels[0]), picture)
+    assert np.array_equal(image(panels[1]), 255 - picture)
+    assert image(log.get_data("image", "dark")[0]).max() == 0
+
+    def text(tag):
+        return [record.text.encoded_text_string for record in log.get_data("text", tag)]
+
+    assert text("config") == [run.config_yaml]
+    assert text("note") == ["# Hello"]
+    assert text("validation/caption") == ["Input | Output"]
+    table = text("accuracy")[0].splitlines()
+    assert table[0].startswith("| trained_iterations | iteration | iter_accuracy |")
+    assert table[3].startswith("| 300 | 80 | 0.5250 | 0.9625 | 0.8125 | 80 | 0.3333 |")
+    assert "| iter_accuracy | 0.5250 |" in text("summary")[0]
+
+    hparam = log.get_data("hyper_parameters", "hparam")[0].hparam
+    kinds = {info.name: info.WhichOneof("type") for info in hparam.hparamInfos}
+    stored = {info.name: getattr(info, kinds[info.name]) for info in hparam.hparamInfos}
+    assert stored["model.width"] == 0.25
+    assert stored["seed"] == 3
+    assert stored["model.weights"] == "null"
+    assert stored["trainer.amp"] == "false"
+    assert stored["loss.terms.1.weight"] == 0.1
+    assert [info.name for info in hparam.metricInfos] == ["summary/iter_accuracy"]
+
+
+def test_big_and_odd_hyper_parameters_are_taken(folder, run, capfd):
+    run.config["odd"] = {"seed": 2**40, "small": -(2**31), "empty": {}, "list": [], "tuple": (1, "a")}
+    trackers = Trackers(folder, {"visualdl": VisualDLSink()})
+    trackers.start(run)
+    trackers.finish("finished")
+    del run.config["odd"]
+    hparam = read(folder.path).get_data("hyper_parameters", "hparam")[0].hparam
+    names = {info.name: info for info in hparam.hparamInfos}
+    assert names["odd.seed"].string_value == str(2**40)
+    assert names["odd.small"].int_value == -(2**31)
+    assert names["odd.empty"].string_value == "{}"
+    assert names["odd.tuple.1"].string_value == "a"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_resumed_run_appends_to_the_same_file(folder, run_of, capfd):
+    for part in range(2):
+        opened = RunFolder.open(folder.path) if part else folder
+        trackers = Trackers(opened, {"visualdl": VisualDLSink()})
+        trackers.start(run_of(opened))
+        trackers.scalars(part, {"loss": float(part)})
+        trackers.finish("killed")
+    assert [path.name for path in (folder.path / "visualdl").iterdir()] == [FILE_NAME]
+    assert [record.value for record in read(folder.path).get_data("scalar", "loss")] == [0.0, 1.0]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_is_written_to_the_home_directory(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    program = f"""
+import json, sys
+from pathlib import Path
+from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.tracking.tracker import RunInfo, Trackers
+from oldrestore.tracking.visualdl_sink import VisualDLSink
+folder = RunFolder.create(Path({str(tmp_path / "outputs")!r}), "e", "r")
+trackers = Trackers(folder, {{"visualdl": VisualDLSink()}})
+trackers.start(RunInfo(folder.path, folder.outputs, "r", "e", {{"seed": 1}}, "seed: 1"))
+trackers.scalars(1, {{"loss": 2.5}})
+trackers.finish("finished")
+import visualdl
+print(json.dumps([r.value for r in visualdl.LogReader(
+    file_path=str(folder.path / "visualdl" / "{FILE_NAME}")).get_data("scalar", "loss")]))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(result.stdout) == [2.5]
+    assert list(home.rglob("*")) == []

@@ -1,0 +1,59 @@
+"""Checkpoints come back bit for bit, are replaced whole, and refuse what is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from oldrestore.errors import UserError
+from oldrestore.training import checkpoint as module
+from oldrestore.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+
+
+def example(value: float = 1.0) -> Checkpoint:
+    rng = np.random.default_rng(0)
+    tensors = {
+        "model.w": (value * rng.normal(size=(3, 4))).astype(np.float32),
+        "model.n": np.array([7], np.int64),
+    }
+    return Checkpoint(tensors=tensors, state={"iteration": 12, "best": 0.1, "monitor": "val/loss"})
+
+
+def test_round_trip(tmp_path):
+    save_checkpoint(tmp_path / "a" / "last.safetensors", example())
+    loaded = load_checkpoint(tmp_path / "a" / "last.safetensors")
+    assert loaded.state == example().state
+    for name, value in example().tensors.items():
+        np.testing.assert_array_equal(loaded.tensors[name], value)
+        assert loaded.tensors[name].dtype == value.dtype
+
+
+def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "last.safetensors"
+    save_checkpoint(path, example(1.0))
+
+    def no_space(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "fsync", no_space)
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(path, example(2.0))
+    np.testing.assert_array_equal(load_checkpoint(path).tensors["model.w"], example(1.0).tensors["model.w"])
+    assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "not safetensors", "weights only"])
+def test_what_is_no_checkpoint_is_refused(tmp_path, damage):
+    path = tmp_path / "last.safetensors"
+    save_checkpoint(path, example())
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-5])
+    elif damage == "not safetensors":
+        path.write_bytes(b"\x80\x04}q\x00.")
+    else:
+        save_file(example().tensors, path)
+    with pytest.raises(UserError, match=r"last\.safetensors"):
+        load_checkpoint(path)

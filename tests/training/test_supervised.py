@@ -1,0 +1,148 @@
+"""The supervised learner: it learns, averages gradients and weights as said, and goes on exactly from a checkpoint."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+
+from oldrestore.batch import Batch, Prediction
+from oldrestore.errors import UserError
+from oldrestore.losses.base import Loss
+from oldrestore.losses.classification import SoftCrossEntropy
+from oldrestore.models.eccv16 import Eccv16
+from oldrestore.training.supervised import SupervisedLearner
+
+
+class Scale(nn.Layer):
+    """ab = w * L: the smallest network there is."""
+
+    predicts = frozenset({"ab"})
+    stride = 1
+
+    def __init__(self, w: float = 0.0):
+        super().__init__()
+        self.w = self.create_parameter([1], default_initializer=nn.initializer.Constant(w))
+
+    def forward(self, L_b1hw):
+        return Prediction(ab=self.w * L_b1hw.expand([-1, 2, -1, -1]))
+
+
+class SquaredError(Loss):
+    reads = frozenset({"ab"})
+
+    def forward(self, prediction, batch):
+        return ((prediction.ab - batch.ab_b2hw) ** 2).mean()
+
+
+def flat(L: float, ab: float, count: int = 1) -> Batch:
+    return Batch(paddle.full([count, 1, 2, 2], L), paddle.full([count, 2, 2, 2], ab))
+
+
+def learner(network=None, learning_rate=0.1, **settings) -> SupervisedLearner:
+    make = partial(paddle.optimizer.SGD, learning_rate=learning_rate)
+    return SupervisedLearner(network or Scale(), SquaredError(), make, **settings)
+
+
+def test_one_step_of_gradient_descent_is_the_one_worked_out_by_hand():
+    # loss = (w - 3)^2 for L = 1, ab = 3; gradient at w = 0 is -6; w becomes 0.6.
+    one = learner()
+    assert float(one.step([flat(1.0, 3.0)], 0)["loss"]) == pytest.approx(9.0)
+    assert one.network.w.item() == pytest.approx(0.6)
+
+
+def test_accumulation_averages_the_gradients_of_its_batches():
+    # Gradients -6 (ab = 3) and -2 (ab = 1) average to -4.
+    two = learner(accumulate=2)
+    scalars = two.step([flat(1.0, 3.0), flat(1.0, 1.0)], 0)
+    assert two.network.w.item() == pytest.approx(0.4)
+    assert float(scalars["loss"]) == pytest.approx(5.0)
+
+
+def test_clipping_bounds_the_gradients_norm():
+    clipped = learner(gradient_clip=0.5)
+    clipped.step([flat(1.0, 3.0)], 0)
+    assert clipped.network.w.item() == pytest.approx(0.05)
+
+
+def test_the_schedule_multiplies_the_learning_rate():
+    halved = learner(schedule=lambda iteration: 0.5)
+    halved.step([flat(1.0, 3.0)], 0)
+    assert halved.network.w.item() == pytest.approx(0.3)
+    assert halved.learning_rate(0) == pytest.approx(0.05)
+
+
+def test_the_moving_average_is_what_is_evaluated():
+    averaged = learner(ema_decay=0.9)
+    averaged.step([flat(1.0, 3.0)], 0)
+    # The first update's decay is 2/11: average = 2/11 * 0 + 9/11 * 0.6.
+    with averaged.evaluation_weights():
+        assert averaged.network.w.item() == pytest.approx(0.6 * 9 / 11)
+        assert not averaged.network.training
+    assert averaged.network.w.item() == pytest.approx(0.6)
+    assert averaged.network.training
+
+
+@pytest.mark.parametrize("amp", ["float16", "bfloat16"])
+def test_mixed_precision_on_a_cpu_is_refused(amp, monkeypatch):
+    monkeypatch.setattr(paddle, "get_device", lambda: "cpu")
+    with pytest.raises(UserError, match=f"amp={amp} needs a GPU"):
+        learner(amp=amp)
+
+
+@pytest.mark.parametrize("amp", ["float16", "bfloat16"])
+def test_mixed_precision_goes_through_the_same_steps(amp, monkeypatch):
+    # As far as a CPU can show: with a GPU's name the casts and the scaler are set up, and on a CPU change nothing.
+    monkeypatch.setattr(paddle, "get_device", lambda: "gpu:0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mixed = learner(amp=amp)
+        mixed.step([flat(1.0, 3.0)], 0)
+    assert mixed.network.w.item() == pytest.approx(0.6)
+
+
+def photographs(seed: int, count: int = 2) -> Batch:
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+    return Batch.from_rgb(paddle.to_tensor(coarse.repeat(8, axis=1).repeat(8, axis=2)))
+
+
+def small_eccv16(**settings) -> SupervisedLearner:
+    paddle.seed(0)
+    make = partial(paddle.optimizer.Adam, learning_rate=2e-3)
+    return SupervisedLearner(Eccv16(width=0.125), SoftCrossEntropy(), make, **settings)
+
+
+def test_eccv16_overfits_two_photographs():
+    one = small_eccv16()
+    batch = photographs(0)
+    losses = [float(one.step([batch], i)["loss"]) for i in range(60)]
+    assert losses[0] == pytest.approx(np.log(313), rel=0.05)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_going_on_from_a_checkpoint_is_bit_identical():
+    whole, first = small_eccv16(ema_decay=0.9), small_eccv16(ema_decay=0.9)
+    batches = [photographs(i) for i in range(6)]
+    expected = [float(whole.step([b], i)["loss"]) for i, b in enumerate(batches)]
+    for i, batch in enumerate(batches[:3]):
+        first.step([batch], i)
+    second = small_eccv16(ema_decay=0.9)
+    second.restore(first.checkpoint())
+    assert [float(second.step([b], i)["loss"]) for i, b in enumerate(batches[3:], 3)] == expected[3:]
+    ours, theirs = second.checkpoint(), whole.checkpoint()
+    assert ours.tensors.keys() == theirs.tensors.keys()
+    for name, value in theirs.tensors.items():
+        np.testing.assert_array_equal(ours.tensors[name], value, err_msg=name)
+
+
+def test_checkpoint_names_are_those_of_the_network():
+    names = small_eccv16().checkpoint().tensors.keys()
+    assert "model.model1.0.weight" in names
+    one = small_eccv16()
+    one.step([photographs(0)], 0)
+    assert "optimizer.model8.6.bias_moment1_0" in one.checkpoint().tensors

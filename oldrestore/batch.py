@@ -22,11 +22,23 @@ class Batch:
         True colour, float32, Lab units, about -110..110.
     names : tuple of str
         Where each photograph came from, for messages and tables.
+    rgb_b3hw : paddle.Tensor or None
+        The photographs as sRGB, float32, 0..1, where `Inputs` give it.
+    hints_b3hw : paddle.Tensor or None
+        Colour hints: ab in Lab units where the third channel, the mask, is 1, and 0 elsewhere.
+    damaged_b3hw : paddle.Tensor or None
+        The photographs with damage, sRGB, float32, 0..1.
+    hole_b1hw : paddle.Tensor or None
+        1 where a photograph is damaged beyond use, 0 elsewhere, float32.
     """
 
     L_b1hw: paddle.Tensor
     ab_b2hw: paddle.Tensor
     names: tuple[str, ...] = ()
+    rgb_b3hw: paddle.Tensor | None = None
+    hints_b3hw: paddle.Tensor | None = None
+    damaged_b3hw: paddle.Tensor | None = None
+    hole_b1hw: paddle.Tensor | None = None
 
     @classmethod
     def from_rgb(cls, rgb_bhw3: paddle.Tensor, names: Sequence[str] = ()) -> Batch:
@@ -64,10 +76,20 @@ class Prediction:
         Unnormalised scores over the 313 ab bins, float32 (B, 313, h, w).
     ab : paddle.Tensor or None
         Colour, float32 (B, 2, h, w), Lab units.
+    class_logits : paddle.Tensor or None
+        Unnormalised scores over the 529 squares of the 23 x 23 ab grid, float32 (B, 529, h, w).
+    hue_logits, chroma_logits : paddle.Tensor or None
+        Unnormalised scores over histogram bins of hue and of chroma, float32 (B, bins, h, w).
+    rgb : paddle.Tensor or None
+        A whole photograph, sRGB, float32 (B, 3, H, W), 0..1.
     """
 
     logits: paddle.Tensor | None = None
     ab: paddle.Tensor | None = None
+    class_logits: paddle.Tensor | None = None
+    hue_logits: paddle.Tensor | None = None
+    chroma_logits: paddle.Tensor | None = None
+    rgb: paddle.Tensor | None = None
 
     @staticmethod
     def names() -> frozenset[str]:

@@ -26,6 +26,7 @@ GROUPS = (
     "model",
     "loss",
     "dataset",
+    "inputs",
     "trainer",
     "optimizer",
     "schedule",

@@ -71,6 +71,7 @@ class Root(Section):
     model: Component
     loss: Component
     dataset: Component
+    inputs: Component
     optimizer: Optimizer
     schedule: Component
     judge: Component

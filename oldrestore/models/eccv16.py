@@ -48,6 +48,7 @@ class Eccv16(nn.Layer):
     """
 
     predicts: ClassVar[frozenset[str]] = frozenset({"logits"})
+    reads: ClassVar[tuple[str, ...]] = ("L_b1hw",)  # fields of a Batch, in the order of forward's arguments
     stride: ClassVar[int] = 8  # height and width of the input are multiples of this
 
     def __init__(

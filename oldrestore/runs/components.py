@@ -13,6 +13,7 @@ from paddle import nn
 
 from oldrestore.config.build import build
 from oldrestore.config.pairs import check_pair
+from oldrestore.data.inputs import Inputs
 from oldrestore.data.prior import dataset_prior
 from oldrestore.data.source import PhotoSource, Split
 from oldrestore.errors import UserError
@@ -34,6 +35,7 @@ class Components:
     """Everything a training run works with."""
 
     source: PhotoSource
+    inputs: Inputs
     train: Split
     validation: Split
     judged: Judged | None
@@ -145,7 +147,8 @@ def build_components(config: DictConfig) -> Components:
         optimizer=build(config.optimizer),
         schedule=build(config.schedule),
     )
-    return Components(source=source, train=train, validation=validation, judged=judged, learner=learner)
+    inputs = build(config.inputs)
+    return Components(source, inputs, train, validation, judged, learner)
 
 
 def refuse_trained_on(judged: Split, train: Split) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import paddle
 from omegaconf import DictConfig, OmegaConf
 
@@ -31,6 +32,10 @@ from oldrestore.training.checkpoint import Checkpoint, save_checkpoint
 from oldrestore.training.interruption import Interruption, Killed
 from oldrestore.training.loop import DivergedError, LoopSettings, run_loop
 from oldrestore.training.progress import Narrator
+
+# Seeds of what inputs draw at random begin with one of these, so that no stream repeats another. Validation
+# draws the same for every run, whatever its seed: runs are compared on equal inputs.
+TRAINING_STREAM, VALIDATION_STREAM = 1, 2
 
 
 @dataclass
@@ -185,7 +190,7 @@ class _Run:
         trainer = self.config.trainer
         learner = self.components.learner
         self._introduce()
-        batches = training_loader(
+        photographs = training_loader(
             self.components.train,
             self.components.source.crops,
             batch_size=trainer.batch_size,
@@ -197,7 +202,8 @@ class _Run:
         began = time.monotonic()
         run_loop(
             learner,
-            batches,
+            photographs,
+            self._make_batch,
             LoopSettings(
                 max_iterations=trainer.max_iterations,
                 log_every=trainer.log_every,
@@ -212,6 +218,10 @@ class _Run:
             interruption=self.interruption,
         )
         self.tracker.scalars(trainer.max_iterations, {"time/training_seconds": time.monotonic() - began})
+
+    def _make_batch(self, rgb_bhw3: paddle.Tensor, names: tuple[str, ...], position: int) -> Batch:
+        rng = np.random.default_rng([TRAINING_STREAM, self.config.seed, position])
+        return self.components.inputs(rgb_bhw3, names, rng)
 
     def _introduce(self) -> None:
         components, config = self.components, self.config
@@ -265,7 +275,8 @@ class _Run:
         for start in range(0, len(photos), size):
             chunk = photos[start : start + size]
             rgb_bhw3 = paddle.stack([paddle.to_tensor(rgb) for _, rgb in chunk])
-            batch = Batch.from_rgb(rgb_bhw3, [photo.name for photo, _ in chunk])
+            rng = np.random.default_rng([VALIDATION_STREAM, start])
+            batch = self.components.inputs(rgb_bhw3, [photo.name for photo, _ in chunk], rng)
             for name, value in self.components.learner.evaluate(batch).items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(chunk)
         return {name: total / len(photos) for name, total in totals.items()}

@@ -57,7 +57,8 @@ class _Pending:
 
 def run_loop(
     learner: Learner,
-    batches: Iterable[tuple[paddle.Tensor, tuple[str, ...]]],
+    photographs: Iterable[tuple[paddle.Tensor, tuple[str, ...]]],
+    make_batch: Callable[[paddle.Tensor, tuple[str, ...], int], Batch],
     settings: LoopSettings,
     log: ScalarLog,
     narrator: Narrator,
@@ -71,8 +72,10 @@ def run_loop(
     Parameters
     ----------
     learner : Learner
-    batches : iterable of (uint8 tensor (B, H, W, 3), names)
+    photographs : iterable of (uint8 tensor (B, H, W, 3), names)
         `learner.accumulate` of them are taken for each iteration.
+    make_batch : callable
+        Makes a `Batch` of photographs, their names and the position of this batch in the whole training.
     settings : LoopSettings
     log : ScalarLog
         Receives ``train/loss``, the loss's other terms and ``train/learning_rate`` of every iteration, and
@@ -105,7 +108,7 @@ def run_loop(
     iteration n gives the mean of the losses of the `log_every` steps before it, and line 0 the first loss.
     """
     reader = _LossReader(log, learner)
-    stream: Iterator = iter(batches)
+    stream: Iterator = iter(photographs)
     window_start = time.monotonic()
     images = 0
     waited = 0.0
@@ -116,7 +119,9 @@ def run_loop(
             group = list(islice(stream, learner.accumulate))
             waited += time.monotonic() - before_data
             names = tuple(name for _, photo_names in group for name in photo_names)
-            scalars = learner.step([Batch.from_rgb(rgb, photo_names) for rgb, photo_names in group], done)
+            first = done * learner.accumulate
+            batches = [make_batch(rgb, photo_names, first + i) for i, (rgb, photo_names) in enumerate(group)]
+            scalars = learner.step(batches, done)
             reader.add(_Pending(done, scalars, names))
             images += len(names)
             done += 1

@@ -11,7 +11,7 @@ import paddle
 from paddle import nn
 from pydantic import Field
 
-from oldrestore.batch import Batch
+from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
 from oldrestore.training.checkpoint import Checkpoint
@@ -25,7 +25,7 @@ class SupervisedLearner:
     Parameters
     ----------
     network : nn.Layer
-        Maps lightness (B, 1, H, W) to a `Prediction`.
+        Maps the fields of a `Batch` that it names in ``reads`` to a `Prediction`.
     loss : Loss
     optimizer : callable
         Makes the optimizer when called with ``parameters`` and ``grad_clip``: a partial from the
@@ -86,7 +86,7 @@ class SupervisedLearner:
         scalars: dict[str, paddle.Tensor] = {}
         for batch in batches:
             with paddle.amp.auto_cast(enable=self.amp != "off", dtype=self._amp_dtype(), level="O1"):
-                prediction = self.network(batch.L_b1hw)
+                prediction = self.predict(batch)
                 terms = self.loss.terms(prediction, batch)
             self.scaler.scale(terms["loss"] / len(batches)).backward()
             for name, value in terms.items():
@@ -102,7 +102,11 @@ class SupervisedLearner:
     @paddle.no_grad()
     def evaluate(self, batch: Batch) -> Mapping[str, paddle.Tensor]:
         """Loss and its terms on photographs that are not trained on."""
-        return self.loss.terms(self.network(batch.L_b1hw), batch)
+        return self.loss.terms(self.predict(batch), batch)
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Give the network the fields of a batch that it reads."""
+        return self.network(*(getattr(batch, name) for name in self.network.reads))
 
     def _amp_dtype(self) -> str:
         return "bfloat16" if self.amp == "off" else self.amp

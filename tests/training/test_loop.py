@@ -60,6 +60,7 @@ def carry_out(losses, settings, at=None, start=0):
             run_loop(
                 Script(losses, at),
                 batches,
+                lambda rgb, names, position: names,
                 settings,
                 log,
                 narrator,

@@ -22,6 +22,7 @@ class Scale(nn.Layer):
     """ab = w * L: the smallest network there is."""
 
     predicts = frozenset({"ab"})
+    reads = ("L_b1hw",)
     stride = 1
 
     def __init__(self, w: float = 0.0):

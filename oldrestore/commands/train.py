@@ -156,6 +156,9 @@ def conclude(outcome, config, narrator) -> None:
     if outcome.table is not None:
         narrator.say()
         narrator.show(outcome.table.render())
+    for table in outcome.further_tables.values():
+        narrator.say()
+        narrator.show(table)
     narrator.say()
     if outcome.state != "finished":
         print(f"oldrestore: the run {outcome.state}: {outcome.reason}", file=sys.stderr)

@@ -50,6 +50,8 @@ class Evaluation(Section):
     judged_split: Literal["train", "val", "test"]
     every: Count
     judge_during_training: Annotated[bool, Field(strict=True)]
+    color: Annotated[bool, Field(strict=True)]
+    evaluators: dict[str, Component]
     samples: CountOrNever
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import paddle
 from omegaconf import DictConfig, OmegaConf
+from paddle import nn
 
 from oldrestore.batch import Batch
 from oldrestore.config.build import build
@@ -36,6 +37,8 @@ from oldrestore.training.progress import Narrator
 # Seeds of what inputs draw at random begin with one of these, so that no stream repeats another. Validation
 # draws the same for every run, whatever its seed: runs are compared on equal inputs.
 TRAINING_STREAM, VALIDATION_STREAM = 1, 2
+# What the line of a validation shows of all that was measured.
+SHOWN = ("loss", "psnr", "auc", "auc_rebalanced", "colorfulness", "colorfulness_original")
 
 
 @dataclass
@@ -54,6 +57,8 @@ class Outcome:
         The last accuracy table.
     summary : dict of float
         The last value of each evaluated measure.
+    further_tables : dict
+        Last printable table of each of the protocol's own evaluators.
     """
 
     state: str
@@ -61,6 +66,7 @@ class Outcome:
     reason: str | None = None
     table: AccuracyTable | None = None
     summary: dict[str, float] = field(default_factory=dict)
+    further_tables: dict[str, Any] = field(default_factory=dict)
 
 
 def run_experiment(config: DictConfig, overrides: Sequence[str], narrator: Narrator) -> Outcome:
@@ -244,28 +250,47 @@ class _Run:
         """Validate, draw a panel, judge if it is time, and remember the best weights."""
         network = self.components.network
         last = iteration == self.config.trainer.max_iterations
+        values: dict[str, float] = {}
         with self.components.learner.evaluation_weights():
-            result = self.scorer.validate(network)
-            values = {f"val/{name}": value for name, value in result.summary.items()}
             values |= {f"val/{name}": value for name, value in self._validation_loss().items()}
-            self.tracker.per_image(rows_of(result.per_image, iteration, "val"))
-            panel = self.scorer.panel(network, title=f"{type(network).__name__}, {iteration} iterations")
-            if panel is not None:
-                self.tracker.panel("validation", iteration, panel)
-            if self.components.judged is not None and (last or self.config.evaluation.judge_during_training):
-                table = self.scorer.judge(network)
-                self.outcome.table = table
-                self.tracker.accuracy(table.as_dicts(), iteration)
-                self.tracker.per_image(rows_of(table.per_image(), iteration, "judged"))
-                values |= judged_values(table)
+            if self.config.evaluation.color:
+                values |= self._measure_color(network, iteration)
+                if self.components.judged is not None and (last or self.config.evaluation.judge_during_training):
+                    values |= self._judge(network, iteration)
+            values |= self._run_evaluators(network, iteration, last)
         self.tracker.scalars(iteration, values)
         self.outcome.summary.update(values)
-        self.narrator.say(
-            f"val at {iteration}: loss {values['val/loss']:.4f}  psnr {values['val/psnr']:.2f} dB  "
-            f"auc {values['val/auc']:.4f}  rebalanced auc {values['val/auc_rebalanced']:.4f}  "
-            f"colorfulness {values['val/colorfulness']:.1f} of {values['val/colorfulness_original']:.1f}"
-        )
+        shown = {name: values[f"val/{name}"] for name in SHOWN if f"val/{name}" in values}
+        self.narrator.say(f"val at {iteration}: " + "  ".join(f"{name} {value:.4f}" for name, value in shown.items()))
         self._keep_best(iteration, values)
+
+    def _measure_color(self, network: nn.Layer, iteration: int) -> dict[str, float]:
+        result = self.scorer.validate(network)
+        self.tracker.per_image(rows_of(result.per_image, iteration, "val"))
+        panel = self.scorer.panel(network, title=f"{type(network).__name__}, {iteration} iterations")
+        if panel is not None:
+            self.tracker.panel("validation", iteration, panel)
+        return {f"val/{name}": value for name, value in result.summary.items()}
+
+    def _judge(self, network: nn.Layer, iteration: int) -> dict[str, float]:
+        table = self.scorer.judge(network)
+        self.outcome.table = table
+        self.tracker.accuracy(table.as_dicts(), iteration)
+        self.tracker.per_image(rows_of(table.per_image(), iteration, "judged"))
+        return judged_values(table)
+
+    def _run_evaluators(self, network: nn.Layer, iteration: int, last: bool) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for name, found in self.scorer.further(network, self.components.inputs, at_end=last).items():
+            values |= {f"{name}/{figure}": value for figure, value in found.values.items()}
+            self.tracker.per_image(rows_of(found.per_image, iteration, name))
+            for picture, rgb in found.panels.items():
+                self.tracker.panel(f"{name}-{picture}", iteration, rgb)
+            if found.rows:
+                self.folder.write_table(name, found.rows)
+            if found.table is not None:
+                self.outcome.further_tables[name] = found.table
+        return values
 
     def _validation_loss(self) -> dict[str, float]:
         """Mean of the training loss and its terms over the validation photographs, weighted by batch size."""

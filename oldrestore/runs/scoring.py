@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import paddle
 from omegaconf import DictConfig
+from paddle import nn
 
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab
+from oldrestore.config.build import build
+from oldrestore.data.inputs import Inputs
 from oldrestore.data.loader import decode_known_photo, evaluation_photos
 from oldrestore.data.source import PhotoSource, Split
 from oldrestore.evaluation.accuracy import judge_recolorings
 from oldrestore.evaluation.accuracy_table import AccuracyTable
 from oldrestore.evaluation.colorizer import Colorizer, ColorNetwork
+from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.validation import ValidationResult, score_validation
 from oldrestore.runs.components import Judged
@@ -69,7 +74,21 @@ class Scorer:
         photos = [rgb for index, (_, rgb) in every if index in chosen]
         return side_by_side(panel_rows(self.colorizer(network), photos), titles=("Input", title, "Original"))
 
-    def _watched(self, items: Iterator, what: str, total: int) -> Iterator:
+    def further(self, network: nn.Layer, inputs: Inputs, at_end: bool) -> dict[str, Evaluated]:
+        """Run the protocol's own evaluators; those that take long only at the end."""
+        crops = self.source.crops
+        context = EvaluationContext(
+            network=network,
+            photos=lambda: ((photo.name, rgb) for photo, rgb in evaluation_photos(self.validation, crops)),
+            make_batch=lambda rgb, names, rng: inputs(paddle.to_tensor(rgb), names, rng),
+            batch_size=self.config.evaluation.batch_size,
+            count=len(self.validation.photos),
+            watch=self._watched,
+        )
+        evaluators = {name: build(node) for name, node in self.config.evaluation.evaluators.items()}
+        return {name: e(context) for name, e in evaluators.items() if at_end or e.every_time}
+
+    def _watched(self, items: Iterable, what: str, total: int) -> Iterator:
         """Show progress, and give a signal the chance to stop between two photographs."""
         for item in self.narrator.track(items, what, total):
             self.check()

@@ -221,6 +221,16 @@ class RunFolder:
         write_atomically(path, buffer.getvalue())
         return path
 
+    def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
+        """Write rows of equal keys to ``NAME.csv``, atomically, and return its path."""
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: plain(value) for key, value in row.items()} for row in rows)
+        path = self.path / f"{name.replace('/', '-')}.csv"
+        write_atomically(path, buffer.getvalue())
+        return path
+
     def text(self, name: str, content: str) -> Path:
         """Write a note to ``texts/NAME.md`` and return its path."""
         path = self.path / "texts" / f"{name.replace('/', '-')}.md"

@@ -1,0 +1,81 @@
+"""Evaluators: what a protocol measures beside colour and recognition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from paddle import nn
+
+from oldrestore.batch import Batch
+from oldrestore.evaluation.scores import ImageScore
+
+
+@dataclass(frozen=True)
+class EvaluationContext:
+    """What an evaluator may use.
+
+    Attributes
+    ----------
+    network : nn.Layer
+        With the weights to be measured, in evaluation mode.
+    photos : callable
+        Yields (name, uint8 (S, S, 3)) of every validation photograph, in the order of names.
+    make_batch : callable
+        Maps uint8 (B, S, S, 3), names and a random generator to the `Batch` that the run's inputs make.
+    batch_size : int
+        Photographs that go through the network together.
+    count : int
+        Validation photographs in all.
+    watch : callable
+        Passes items on while showing progress and letting a signal stop the run: ``watch(items, what, total)``.
+    """
+
+    network: nn.Layer
+    photos: Callable[[], Iterator[tuple[str, np.ndarray]]]
+    make_batch: Callable[[np.ndarray, Sequence[str], np.random.Generator], Batch]
+    batch_size: int
+    count: int
+    watch: Callable[[Iterable, str, int], Iterator]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluator found.
+
+    Attributes
+    ----------
+    values : dict of float
+        Named figures of the whole set.
+    per_image : list of ImageScore
+        What they are computed from.
+    panels : dict of np.ndarray
+        Named pictures, uint8 (H, W, 3).
+    table : rich table or None
+        For the end of the run's printed output.
+    rows : list of dict
+        The table as plain rows; written to ``NAME.csv`` of the run folder.
+    """
+
+    values: dict[str, float] = field(default_factory=dict)
+    per_image: list[ImageScore] = field(default_factory=list)
+    panels: dict[str, np.ndarray] = field(default_factory=dict)
+    table: Any = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Evaluator(Protocol):
+    """Measures a network; a choice under ``evaluation.evaluators``.
+
+    Attributes
+    ----------
+    every_time : bool
+        Whether it runs at each validation, or at the end only.
+    """
+
+    every_time: bool
+
+    def __call__(self, context: EvaluationContext) -> Evaluated:
+        """Measure."""

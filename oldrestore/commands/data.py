@@ -61,11 +61,15 @@ def run_describe(source, as_json: bool) -> int:
         table.add_row(split.name, str(len(split.photos)), str(labelled), split.fingerprint[:16])
     console.print(f"source {splits[0].source}", markup=False)
     console.print(table)
-    left_out = {item.name: item.reason for split in splits for item in split.left_out}
-    if left_out:
-        console.print(f"\n{len(left_out)} files left out:", markup=False)
-        for name, reason in sorted(left_out.items()):
-            console.print(f"  {name}: {reason}", markup=False)
+    reasons: dict[str, set[str]] = {}
+    for item in (item for split in splits for item in split.left_out):
+        reasons.setdefault(item.reason, set()).add(item.name)
+    if reasons:
+        total = sum(map(len, reasons.values()))
+        console.print(f"\n{total} files left out (--json names each):", markup=False)
+        for reason, names in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0])):
+            first = min(names) if len(names) == 1 else f"{min(names)}, ..."
+            console.print(f"{len(names):5}  {reason} ({first})", markup=False)
     return 0
 
 

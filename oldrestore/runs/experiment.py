@@ -38,7 +38,14 @@ from oldrestore.training.progress import Narrator
 # draws the same for every run, whatever its seed: runs are compared on equal inputs.
 TRAINING_STREAM, VALIDATION_STREAM = 1, 2
 # What the line of a validation shows of all that was measured.
-SHOWN = ("loss", "psnr", "auc", "auc_rebalanced", "colorfulness", "colorfulness_original")
+SHOWN = {
+    "loss": ".4f",
+    "psnr": ".2f",
+    "auc": ".4f",
+    "auc_rebalanced": ".4f",
+    "colorfulness": ".1f",
+    "colorfulness_original": ".1f",
+}
 
 
 @dataclass
@@ -260,8 +267,8 @@ class _Run:
             values |= self._run_evaluators(network, iteration, last)
         self.tracker.scalars(iteration, values)
         self.outcome.summary.update(values)
-        shown = {name: values[f"val/{name}"] for name in SHOWN if f"val/{name}" in values}
-        self.narrator.say(f"val at {iteration}: " + "  ".join(f"{name} {value:.4f}" for name, value in shown.items()))
+        shown = [f"{name}:{values[f'val/{name}']:{form}}" for name, form in SHOWN.items() if f"val/{name}" in values]
+        self.narrator.say(f"val at {iteration}: {' '.join(shown)}")
         self._keep_best(iteration, values)
 
     def _measure_color(self, network: nn.Layer, iteration: int) -> dict[str, float]:

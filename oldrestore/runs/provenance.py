@@ -31,13 +31,13 @@ def collect(seed: int, device: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        JSON values. ``git`` is None outside a clone; ``code_hash`` covers the package's Python files and the
-        configuration either way.
+        JSON values. ``commit`` and ``dirty`` are None outside a clone; ``code_hash`` covers the package's
+        Python files and the configuration either way.
     """
     return {
         "oldrestore": __version__,
         "code_hash": code_hash(),
-        "git": git_state(repository_root()),
+        **git_state(repository_root()),
         "python": sys.version.split()[0],
         "packages": packages(),
         "platform": platform.platform(),
@@ -78,16 +78,14 @@ def processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-def git_state(root: Path | None) -> dict[str, Any] | None:
+def git_state(root: Path | None) -> dict[str, Any]:
     """Commit, and what is not committed as a patch that ``git apply`` takes.
 
     Untracked files are in the patch too, unless git ignores them. The user's index is not touched.
     """
-    if root is None:
-        return None
-    commit = _git(root, "rev-parse", "--verify", "HEAD")
+    commit = _git(root, "rev-parse", "--verify", "HEAD") if root is not None else None
     if commit is None:
-        return None
+        return {"commit": None, "dirty": None}
     with tempfile.TemporaryDirectory() as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         _git(root, "read-tree", "HEAD", **index)

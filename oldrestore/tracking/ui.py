@@ -192,7 +192,7 @@ def _start_visualdl(outputs: Path, host: str, port: int | None) -> Server:
     server = _start(
         "visualdl",
         [sys.executable, "-m", "visualdl.server.app", *command],
-        f"http://{_in_url(host)}:{port}/app/",
+        f"http://{_in_url(host)}:{port}/app/scalar",
         {"HOME": home.name},
     )
     server._cleanup.append(home.cleanup)

@@ -12,7 +12,7 @@ from typing import Protocol
 import paddle
 
 from oldrestore.batch import Batch
-from oldrestore.training.interruption import Interruption
+from oldrestore.training.interruption import Interruption, Killed
 from oldrestore.training.learner import Learner
 from oldrestore.training.progress import Narrator
 
@@ -152,7 +152,11 @@ def run_loop(
                 interruption.check()
             if _due(done, settings.evaluate_every) or last:
                 reader.flush()
-                evaluate(done)
+                try:
+                    evaluate(done)
+                except Killed:
+                    save(done, keep)
+                    raise
             if _due(done, settings.checkpoint_every) or keep or last:
                 reader.flush()
                 save(done, keep)

@@ -123,6 +123,27 @@ def test_a_signal_in_the_last_step_lets_the_run_finish():
     assert calls == [("evaluate", 3), ("save", 3)]
 
 
+def test_a_run_stopped_within_a_validation_keeps_what_it_learned():
+    saved = []
+
+    def stop(done):
+        raise Killed("stopped by SIGTERM")
+
+    with pytest.raises(Killed):
+        run_loop(
+            Script([1.0, 1.0]),
+            ((paddle.zeros([1, 2, 2, 3]), ("a.jpg",)) for _ in range(2)),
+            lambda rgb, names, position: names,
+            LoopSettings(max_iterations=2),
+            Log(),
+            Narrator(console=Console(quiet=True)),
+            evaluate=stop,
+            save=lambda done, keep: saved.append(done),
+            interruption=Interruption(),
+        )
+    assert saved == [2]
+
+
 def test_the_handlers_of_before_come_back():
     before = signal.getsignal(signal.SIGTERM)
     carry_out([1.0], LoopSettings(max_iterations=1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from oldrestore import runtime
 from oldrestore.errors import UserError
@@ -162,13 +163,14 @@ def conclude(outcome, config, narrator) -> None:
     narrator.say()
     if outcome.state != "finished":
         print(f"oldrestore: the run {outcome.state}: {outcome.reason}", file=sys.stderr)
-    samples = outcome.folder / "samples"
-    if samples.is_dir():
-        narrator.say(f"panels    {samples}")
-    if (outcome.folder / "curves.png").is_file():
-        narrator.say(f"curves    {outcome.folder / 'curves.png'}")
+    # As the user named it: a relative path stays short, and can be typed from here.
+    folder = Path(config.outputs) / config.experiment / config.run_id
+    if (folder / "samples").is_dir():
+        narrator.say(f"panels    {folder / 'samples'}")
+    if (folder / "curves.png").is_file():
+        narrator.say(f"curves    {folder / 'curves.png'}")
     narrator.say("next      oldrestore runs")
-    if (outcome.folder / "checkpoints").is_dir():
-        narrator.say(f"          oldrestore evaluate {outcome.folder}")
+    if (folder / "checkpoints").is_dir():
+        narrator.say(f"          oldrestore evaluate {folder}")
     narrator.say(f"          oldrestore ui outputs={config.outputs}")
-    narrator.say(str(outcome.folder))
+    narrator.say(str(folder))

@@ -241,7 +241,7 @@ class _Run:
         network = components.network
         parameters = parameter_count(network)
         say = self.narrator.say
-        say(f"run       {self.folder.path}")
+        say(f"run       {Path(config.outputs) / config.experiment / config.run_id}")
         say(f"device    {paddle.get_device()}")
         say(f"model     {type(network).__name__}, {parameters:,} parameters")
         say(f"loss      {config.loss['_target_'].rpartition('.')[2]}")

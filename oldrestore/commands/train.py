@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from oldrestore import runtime
 from oldrestore.errors import UserError
@@ -72,7 +73,7 @@ def run_hydra(arguments: list[str]) -> int:
     """
     from hydra._internal.utils import _run_hydra, get_args_parser
 
-    from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, explain, register_search_path
+    from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain, register_search_path
     from oldrestore.config.location import configuration_root
 
     register_search_path()
@@ -80,6 +81,9 @@ def run_hydra(arguments: list[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     parser = get_args_parser()
     parser.prog = "oldrestore train"
+    parser.error = refuse
+    flags = parser.parse_args(arguments)
+    check_choices(flags.overrides)
     codes: list[int] = []
     refusals: list[UserError] = []
 
@@ -92,7 +96,7 @@ def run_hydra(arguments: list[str]) -> int:
 
     try:
         _run_hydra(
-            args=parser.parse_args(arguments),
+            args=flags,
             args_parser=parser,
             task_function=task,
             config_path=str(configuration_root() / "conf"),
@@ -103,6 +107,11 @@ def run_hydra(arguments: list[str]) -> int:
     if refusals:
         raise refusals[0]
     return max(codes, default=0)
+
+
+def refuse(message: str) -> NoReturn:
+    """Answer flags that Hydra does not have as every verb answers."""
+    raise UserError(f"{message} (see oldrestore train --help)")
 
 
 def typed_overrides() -> list[str]:

@@ -107,6 +107,7 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
     UserError
         One sentence that names the override or setting, and the valid choices.
     """
+    check_choices(overrides)
     register_search_path()
     GlobalHydra.instance().clear()
     try:
@@ -199,5 +200,29 @@ def _unknown_override(name: str) -> str:
     while parent and not isinstance(OmegaConf.select(defaults, parent), DictConfig):
         parent, _, key = parent.rpartition(".")
     section = OmegaConf.select(defaults, parent) if parent else defaults
-    known = [str(k) for k in section if k not in DictConfig({})]
+    known = [str(k) for k in section]
+    if key in known and parent:
+        return f"there is no setting '{name}' here: the {parent.partition('.')[0]} chosen does not have it"
+    if key in known:
+        return f"the configuration cannot do without '{name}'"
     return unknown_name(name, parent, key, known)
+
+
+def check_choices(overrides: Sequence[str]) -> None:
+    """Refuse an override that gives a group anything but the name of one choice.
+
+    Raises
+    ------
+    UserError
+        Naming the group and its choices.
+    """
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HYDRA_ERRORS as error:
+        raise UserError(explain(error)) from None
+    for override in parsed:
+        folder = configuration_root() / "conf" / override.key_or_group
+        named = override.is_sweep_override() or override.is_delete() or isinstance(override.value(), str)
+        if folder.is_dir() and not named:
+            choices = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+            raise UserError(f"{override.key_or_group} takes the name of one choice: {choices}")

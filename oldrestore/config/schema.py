@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from oldrestore.config.signature import check_component, describe, unknown_name
+from oldrestore.config.signature import check_component, describe, is_place, shown, unknown_name
 from oldrestore.errors import UserError
 
-Component = dict[str, Any]
+
+def _has_target(node: dict[str, Any]) -> dict[str, Any]:
+    if "_target_" not in node:
+        raise ValueError("a choice of its group (it has no _target_)")
+    return node
+
+
+Component = Annotated[dict[str, Any], AfterValidator(_has_target)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 CountOrNever = Annotated[int, Field(ge=0, strict=True)]
 
@@ -104,7 +111,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 
 def _first_complaint(error: ValidationError) -> str:
     detail = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in detail["loc"] if not str(part).startswith("constrained-"))
+    place = ".".join(str(part) for part in detail["loc"] if is_place(part))
     if detail["type"] == "extra_forbidden":
         *parents, name = [str(part) for part in detail["loc"]]
         section = {"trainer": Trainer, "evaluation": Evaluation}.get(".".join(parents), Root)
@@ -112,10 +119,13 @@ def _first_complaint(error: ValidationError) -> str:
     if detail["type"] == "missing":
         return f"the configuration lacks {place}"
     if detail["type"] == "string_pattern_mismatch" and place == "trainer.device":
-        return f"trainer.device must be auto, cpu, gpu or gpu:NUMBER, not {detail['input']!r}"
+        return f"trainer.device must be auto, cpu, gpu or gpu:NUMBER, not {shown(detail['input'])}"
     if detail["type"] == "string_pattern_mismatch":
         allowed = "letters, digits, '_', '-' and '.', and starts with a letter or digit"
-        return f"{place} may hold {allowed}: not {detail['input']!r}"
+        return f"{place} may hold {allowed}: not {shown(detail['input'])}"
+    if place == "evaluation.judged":
+        right = "a dataset (dataset@evaluation.judged=NAME), 'dataset' or null"
+        return f"{place} must be {right}, not {shown(detail['input'])}"
     single = ValidationError.from_exception_data("config", [_as_line_error(detail)])
     return describe(single, place, detail["input"])
 

@@ -45,8 +45,10 @@ def check_component(node: Mapping[str, Any], path: str) -> None:
             raise UserError(unknown_name(argument, path, name, signature.parameters))
         if isinstance(value, Mapping) and "_target_" in value:
             check_component(value, argument)
-        elif name in hints:
-            check_value(value, hints[name], argument)
+        else:
+            if name in hints:
+                check_value(value, hints[name], argument)
+            _check_nested(value, argument)
     missing = [
         name
         for name, parameter in signature.parameters.items()
@@ -57,6 +59,15 @@ def check_component(node: Mapping[str, Any], path: str) -> None:
     ]
     if missing:
         raise UserError(f"{path} lacks {', '.join(missing)}, which '{node['_target_']}' needs")
+
+
+def _check_nested(value: Any, path: str) -> None:
+    """Check the components that stand deeper in an argument, as the losses of a sum do."""
+    for name, inner in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(inner, Mapping) and "_target_" in inner:
+            check_component(inner, f"{path}.{name}")
+        else:
+            _check_nested(inner, f"{path}.{name}")
 
 
 def _type_hints(target: Any) -> dict[str, Any]:
@@ -83,7 +94,7 @@ def check_value(value: Any, annotation: Any, path: str) -> Any:
         raise UserError(describe(error, path, value)) from None
     # pydantic reads "12" as 12 and true as 1; a configuration that says so was mistyped.
     if isinstance(value, str | bool) and type(checked) is not type(value):
-        raise UserError(f"{path} must be a {type(checked).__name__}, not {value!r}")
+        raise UserError(f"{path} must be a {type(checked).__name__}, not {shown(value)}")
     return checked
 
 
@@ -104,7 +115,7 @@ def describe(error: ValidationError, path: str, value: Any) -> str:
     wanted = []
     inner = ""
     for detail in error.errors(include_url=False):
-        where = ".".join(str(part) for part in detail["loc"] if isinstance(part, int | str) and _is_place(part))
+        where = ".".join(str(part) for part in detail["loc"] if isinstance(part, int | str) and is_place(part))
         inner = inner or where
         message = detail["msg"][0].lower() + detail["msg"][1:]
         message = message.removeprefix("input should be ").removeprefix("value error, ")
@@ -112,14 +123,22 @@ def describe(error: ValidationError, path: str, value: Any) -> str:
             wanted.append(message)
         value = detail["input"] if where else value
     name = f"{path}.{inner}" if inner else path
-    return f"{name} must be {' or '.join(wanted)}, not {value!r}"
+    rule = f"must be {' or '.join(wanted)}".replace("must be string should have", "must have")
+    return f"{name} {rule}, not {shown(value)}"
 
 
-def _is_place(part: int | str) -> bool:
+def is_place(part: int | str) -> bool:
     """Tell a real place in the value from pydantic's names of union members (``float``, ``constrained-int``)."""
     return isinstance(part, int) or (
         part.isidentifier() and part not in {"float", "int", "str", "bool", "none", "list", "tuple", "dict"}
     )
+
+
+def shown(value: Any) -> str:
+    """Write a value as it would be typed: null and true, not None and True."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value)
 
 
 def unknown_name(argument: str, path: str, name: str, known: Iterable[str]) -> str:

@@ -20,6 +20,7 @@ from oldrestore.data.loader import evaluation_photos, training_loader
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import AccuracyTable
 from oldrestore.evaluation.scores import ImageScore
+from oldrestore.evaluation.validation import METRICS
 from oldrestore.models.weights import parameter_count
 from oldrestore.runs import provenance
 from oldrestore.runs.components import Components, build_components, set_device
@@ -100,6 +101,7 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], narrator: Narra
     if config.run_id is None:
         config.run_id = new_run_id()
     components = build_components(config)
+    check_monitor(config, components)
     sinks = {name: build(node) for name, node in config.tracking.items()}
     recorded = provenance.collect(seed=config.seed, device=device)
     folder = RunFolder.create(Path(config.outputs), config.experiment, config.run_id)
@@ -107,6 +109,28 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], narrator: Narra
     narrator.record = folder.log
     run.tracker.start(_run_info(config, components, folder, overrides, recorded))
     return run.carry_out()
+
+
+def check_monitor(config: DictConfig, components: Components) -> None:
+    """Refuse a metric to choose the best weights by that this run will not measure.
+
+    Raises
+    ------
+    UserError
+        Naming those that it will.
+    """
+    photo, rgb = next(evaluation_photos(components.validation, components.source.crops))
+    rng = np.random.default_rng([VALIDATION_STREAM, 0])
+    batch = components.inputs(paddle.to_tensor(rgb[None]), [photo.name], rng)
+    with components.learner.evaluation_weights():
+        measured = [f"val/{name}" for name in components.learner.evaluate(batch)]
+    if config.evaluation.color:
+        measured += [f"val/{name}" for name in METRICS]
+    own = list(config.evaluation.evaluators)
+    monitor = config.trainer.monitor
+    if monitor not in measured and monitor.partition("/")[0] not in own:
+        more = "".join(f", {name}/..." for name in own)
+        raise UserError(f"trainer.monitor='{monitor}' is not measured here: choose one of {', '.join(measured)}{more}")
 
 
 def _run_info(
@@ -193,7 +217,8 @@ class _Run:
                 # A defect of ours: it is recorded like any failure, and then seen as what it is.
                 self.tracker.finish("failed", f"{type(error).__name__}: {error}", outcome.summary)
                 raise
-            if outcome.state == "finished" and self._has_checkpoint("best"):
+            # What is logged is a colorizer, which a network that restores is not.
+            if outcome.state == "finished" and self.config.evaluation.color and self._has_checkpoint("best"):
                 log_model(self.tracker, self.folder.path)
             draw_curves(self.folder.path, outcome.table)
             self.tracker.finish(outcome.state, outcome.reason, outcome.summary)

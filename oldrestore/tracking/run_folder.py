@@ -91,11 +91,13 @@ class RunFolder:
             if not parts or Path(name).is_absolute() or ".." in parts or name != name.strip():
                 raise UserError(f"the {kind} {name!r} does not name a folder under {outputs}")
         path = Path(outputs).absolute() / experiment / run_id
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir()
         except FileExistsError:
             raise UserError(f"the run folder {path} exists already; every run needs its own run id") from None
+        except OSError as error:
+            raise UserError(f"no run folder can be made at {path} ({error.strerror}); name another outputs") from None
         return cls(path, outputs)
 
     @classmethod

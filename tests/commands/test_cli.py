@@ -39,6 +39,15 @@ def test_no_verb_is_a_wrong_request(capsys):
             ["train", "trainer.max_iterations=-1"],
             "trainer.max_iterations must be greater than or equal to 1, not -1",
         ),
+        (["train", "--fast"], "unrecognized arguments: --fast"),
+        (
+            ["train", "outputs=/proc/nowhere", "evaluation.judged=null", "model.width=0.0625"],
+            "at /proc/nowhere/default/",
+        ),
+        (
+            ["train", "trainer.monitor=val/nope", "evaluation.judged=null", "model.width=0.0625"],
+            "choose one of val/loss",
+        ),
         (["train", "outputs=x", "seed=one"], "seed must be a valid integer, not 'one'"),
     ],
 )

@@ -68,6 +68,13 @@ def test_every_choice_of_a_group_composes_and_fits_its_signature(group):
         ("experiment=../../etc", "experiment may hold letters"),
         ("+trainer.fast=true", "there is no setting 'trainer.fast'"),
         ("model.width", "the override 'model.width' cannot be read"),
+        ("model=null", "model takes the name of one choice: eccv16"),
+        ("loss=[a,b]", "loss takes the name of one choice: "),
+        ("~model", "the configuration lacks model"),
+        ("outputs=", "outputs must have at least 1 character, not ''"),
+        ("model.width=null", "model.width must be a valid number, not null"),
+        ("evaluation.judged=photos", "evaluation.judged must be a dataset"),
+        ("+evaluation.evaluators.a._target_=os.system", "_target_ 'os.system' is not admitted"),
     ],
 )
 def test_mistakes_are_answered_in_one_sentence(override, sentence):

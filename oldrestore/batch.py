@@ -30,6 +30,8 @@ class Batch:
         The photographs with damage, sRGB, float32, 0..1.
     hole_b1hw : paddle.Tensor or None
         1 where a photograph is damaged beyond use, 0 elsewhere, float32.
+    positions_bn2 : paddle.Tensor or None
+        Row and column of the pixels at which a network is trained, int64; all of them where None.
     """
 
     L_b1hw: paddle.Tensor
@@ -39,6 +41,7 @@ class Batch:
     hints_b3hw: paddle.Tensor | None = None
     damaged_b3hw: paddle.Tensor | None = None
     hole_b1hw: paddle.Tensor | None = None
+    positions_bn2: paddle.Tensor | None = None
 
     @classmethod
     def from_rgb(cls, rgb_bhw3: paddle.Tensor, names: Sequence[str] = ()) -> Batch:

@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
         print(json.dumps(result.to_json(), indent=2))
         return 0
     for name, value in result.summary.items():
-        narrator.say(f"{name:<28}{value:.4f}")
+        narrator.say(f"{name:<34} {value:.4f}")
     if result.table is not None:
         narrator.say()
         narrator.show(result.table.render())

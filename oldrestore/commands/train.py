@@ -104,6 +104,8 @@ def run_hydra(arguments: list[str]) -> int:
         )
     except HYDRA_ERRORS as error:
         raise UserError(explain(error)) from None
+    for refusal in refusals[1:]:
+        print(f"oldrestore: {refusal}", file=sys.stderr)
     if refusals:
         raise refusals[0]
     return max(codes, default=0)

@@ -11,11 +11,18 @@ from oldrestore.commands.arguments import outputs_of, parser
 from oldrestore.errors import UserError
 
 
+def port(text: str) -> int:
+    """Read a port number, 1..65535."""
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise UserError(f"a port is a number from 1 to 65535, not '{text}'")
+    return int(text)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Carry out the verb."""
     options = parser("ui", "Serves MLflow's and VisualDL's pages on these runs until Ctrl-C.")
-    options.add_argument("--mlflow-port", type=int, default=None, help="default: a free one from 5000")
-    options.add_argument("--visualdl-port", type=int, default=None, help="default: a free one from 8040")
+    options.add_argument("--mlflow-port", type=port, default=None, help="default: a free one from 5000")
+    options.add_argument("--visualdl-port", type=port, default=None, help="default: a free one from 8040")
     options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="root of the run folders")
     chosen = options.parse_intermixed_args(arguments)
     outputs = Path(outputs_of(chosen.overrides))

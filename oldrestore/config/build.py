@@ -47,7 +47,10 @@ def locate(target: str) -> Any:
         raise UserError(f"_target_ '{target}' is not admitted: targets live in {', '.join(ADMITTED_MODULES)}")
     try:
         found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError):
+    except (ImportError, AttributeError) as error:
+        missing = getattr(error, "name", None) or ""
+        if isinstance(error, ImportError) and not module_name.startswith(missing):
+            raise UserError(f"_target_ '{target}' cannot be imported: {error}") from None
         raise UserError(f"_target_ '{target}' does not exist") from None
     defined_in = getattr(found, "__module__", None) or ""
     if not (inspect.isclass(found) or inspect.isfunction(found)) or not _admitted(defined_in):
@@ -101,5 +104,8 @@ def build(node: DictConfig | Mapping[str, Any], **arguments: Any) -> Any:
             cause = cause.__cause__ or cause.__context__
         if cause is not None:
             raise cause from None
+        if isinstance(error.__cause__, TypeError):
+            # The signature check lets pass what only calling shows: an argument that is missing.
+            raise UserError(f"'{node['_target_']}' cannot be made: {error.__cause__}") from None
         raise
     return built(**arguments) if arguments else built

@@ -131,10 +131,14 @@ def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HYDRA_ERRORS as error:
         raise UserError(explain(error)) from None
-    for override, text in zip(parsed, overrides, strict=True):
+    # Groups first, as Hydra has it: a setting changes the choice that is made, wherever it is typed.
+    groups = [(configuration_root() / "conf" / override.key_or_group).is_dir() for override in parsed]
+    in_order = sorted(zip(groups, parsed, overrides, strict=True), key=lambda item: not item[0])
+    for is_group, override, text in in_order:
+        if override.is_sweep_override():
+            raise UserError(f"'{text}' gives several values: give one, and evaluate once for each")
         name, value = override.key_or_group, override.value()
-        folder = configuration_root() / "conf" / name
-        if folder.is_dir():
+        if is_group:
             place = override.package or name.replace("/", ".")
             OmegaConf.update(changed, place, OmegaConf.select(compose_config([text]), place), merge=False)
             continue

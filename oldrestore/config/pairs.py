@@ -31,8 +31,9 @@ def check_pair(model: Mapping[str, Any], loss: Mapping[str, Any]) -> None:
 
 
 def predictions(model: Mapping[str, Any]) -> frozenset[str]:
-    """What the network of a model node predicts."""
-    return locate(model["_target_"]).predicts
+    """What the network of a model node predicts; one that depends on its settings says so by ``predicts_with``."""
+    network = locate(model["_target_"])
+    return network.predicts_with(model) if hasattr(network, "predicts_with") else network.predicts
 
 
 def readings(loss: Mapping[str, Any]) -> frozenset[str]:

@@ -7,12 +7,15 @@ from functools import lru_cache
 
 import numpy as np
 
+# NumPy takes a seed of fewer numbers for one that goes on with zeros, so each purpose begins with a number of its own.
+ORDER, CROP = 7_101, 7_102
+
 
 class TrainingSequence:
     """An endless sequence of photographs, each epoch in a new random order.
 
     Everything follows from (seed, position) alone: the order within an epoch from the generator
-    ``default_rng([seed, epoch])``, a photograph's crop from ``default_rng([seed, epoch, index])``. This
+    ``default_rng([ORDER, seed, epoch])``, a photograph's crop from ``default_rng([CROP, seed, epoch, index])``. This
     is stronger than a seed for each loader worker: a batch is the same whichever worker makes it
     and however many there are, and training resumes at iteration k by starting there.
 
@@ -33,7 +36,7 @@ class TrainingSequence:
         self._order = lru_cache(maxsize=4)(self._shuffle)
 
     def _shuffle(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng([self.seed, epoch]).permutation(self.number_of_photographs)
+        return np.random.default_rng([ORDER, self.seed, epoch]).permutation(self.number_of_photographs)
 
     def at(self, position: int) -> tuple[int, int]:
         """Return (epoch, index of the photograph) at a position, both counted from 0."""
@@ -42,7 +45,7 @@ class TrainingSequence:
 
     def crop_generator(self, epoch: int, index: int) -> np.random.Generator:
         """Return the generator of a photograph's crop in an epoch."""
-        return np.random.default_rng([self.seed, epoch, index])
+        return np.random.default_rng([CROP, self.seed, epoch, index])
 
 
 class BatchPositions:

@@ -55,13 +55,18 @@ class Colorizer:
         self.fit = fit
         self.batch_size = batch_size
 
-    def __call__(self, photos: Sequence[np.ndarray]) -> list[ColorPrediction]:
+    def __call__(
+        self, photos: Sequence[np.ndarray], hints: Sequence[np.ndarray | None] | None = None
+    ) -> list[ColorPrediction]:
         """Predict colour.
 
         Parameters
         ----------
         photos : sequence of np.ndarray
             Lightness L, float32 (H, W), 0..100; sizes may differ.
+        hints : sequence of np.ndarray or None, optional
+            Of each photograph, float32 (3, h, w) as `Batch.hints_b3hw` has them, at the size `network_shape` gives;
+            for a network that reads them as its second input.
 
         Returns
         -------
@@ -75,8 +80,9 @@ class Colorizer:
             indices = list(group)
             for start in range(0, len(indices), self.batch_size):
                 chunk = indices[start : start + self.batch_size]
-                for index, prediction in zip(chunk, self._predict([photos[i] for i in chunk], shape), strict=True):
-                    predictions[index] = prediction
+                drawn = [None if hints is None else hints[i] for i in chunk]
+                predicted = self._predict([photos[i] for i in chunk], shape, drawn)
+                predictions.update(zip(chunk, predicted, strict=True))
         return [predictions[index] for index in range(len(photos))]
 
     def network_shape(self, height: int, width: int) -> tuple[int, int]:
@@ -87,9 +93,14 @@ class Colorizer:
         return tuple(max(stride, round(side / stride) * stride) for side in sides)
 
     @paddle.no_grad()
-    def _predict(self, photos: Sequence[np.ndarray], shape: tuple[int, int]) -> list[ColorPrediction]:
-        L_bhw = np.stack([resize(L, shape) for L in photos])
-        prediction = self.network(paddle.to_tensor(L_bhw[:, None]))
+    def _predict(
+        self, photos: Sequence[np.ndarray], shape: tuple[int, int], hints: Sequence[np.ndarray | None]
+    ) -> list[ColorPrediction]:
+        inputs = [np.stack([resize(L, shape) for L in photos])[:, None]]
+        if any(drawn is not None for drawn in hints):
+            none = np.zeros((3, *shape), dtype=np.float32)
+            inputs.append(np.stack([none if drawn is None else drawn for drawn in hints]))
+        prediction = self.network(*map(paddle.to_tensor, inputs))
         ab_bhw2 = self.network.decode(prediction).transpose([0, 2, 3, 1]).numpy()
         bins = [None] * len(photos)
         if prediction.logits is not None:
@@ -97,11 +108,18 @@ class Colorizer:
             bins = list(top.transpose([0, 2, 3, 1]).numpy())
         return [
             ColorPrediction(
-                ab_hw2=np.stack([resize(ab_hw2[..., c], L.shape) for c in range(2)], axis=-1),
+                ab_hw2=self._at_full_size(ab_hw2, L),
                 top_bins=top_bins,
             )
             for L, ab_hw2, top_bins in zip(photos, ab_bhw2, bins, strict=True)
         ]
+
+    def _at_full_size(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> np.ndarray:
+        """Colour at a photograph's size: joined as the network says it is, else interpolated."""
+        join = getattr(self.network, "join", None)
+        if join is not None:
+            return join(ab_hw2, L_hw)
+        return np.stack([resize(ab_hw2[..., c], L_hw.shape) for c in range(2)], axis=-1)
 
 
 def resize(channel_hw: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

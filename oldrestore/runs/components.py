@@ -133,11 +133,14 @@ def build_components(config: DictConfig) -> Components:
         refuse_trained_on(judged.split, train)
     seed_everything(config.seed, config.trainer.deterministic)
     network = build_network(config)
-    if source.crops.crop % network.stride:
-        raise UserError(
-            f"dataset.crops.crop={source.crops.crop} must be a multiple of {network.stride}, the stride of "
-            f"{type(network).__name__}"
-        )
+    for setting, pixels in (
+        ("dataset.crops.crop", source.crops.crop),
+        ("dataset.crops.evaluation_size", source.crops.evaluation_size),
+        ("evaluation.size", config.evaluation.size),
+    ):
+        if pixels % network.stride:
+            name = type(network).__name__
+            raise UserError(f"{setting}={pixels} must be a multiple of {network.stride}, the stride of {name}")
     loss = build(config.loss)
     prepare_loss(loss, train, source)
     learner = build(
@@ -162,6 +165,6 @@ def refuse_trained_on(judged: Split, train: Split) -> None:
     both = judged.shared_with(train)
     if both:
         raise UserError(
-            f"{len(both)} judged photographs are trained on too ('{both[0]}'): take evaluation.judged_split=val "
-            "or another evaluation.judged"
+            f"{len(both)} photographs of {judged.source} {judged.name} are trained on too ('{both[0]}'): "
+            "take evaluation.judged_split=val, or photographs that the run has not seen"
         )

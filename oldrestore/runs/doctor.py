@@ -109,7 +109,11 @@ def _data() -> Iterator[Finding]:
     from oldrestore.config.build import build
     from oldrestore.config.compose import compose_config
 
-    config = compose_config([])
+    try:
+        config = compose_config([])
+    except UserError as error:
+        yield Finding("configuration", str(error), "missing", "pip install 'oldrestore[cpu]'")
+        return
     looks: list[tuple[str, Callable[[], str]]] = [
         ("photographs", lambda: _count(build(config.dataset))),
         ("labelled photographs", lambda: _count(build(config.evaluation.judged))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.build import build
+from oldrestore.data.source import Split
+from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import AccuracyTable
-from oldrestore.runs.components import build_judged, seed_everything, set_device
+from oldrestore.runs.components import build_judged, refuse_trained_on, seed_everything, set_device
 from oldrestore.runs.experiment import rows_of
 from oldrestore.runs.identity import new_run_id
-from oldrestore.runs.loading import load_network
+from oldrestore.runs.loading import load_network, load_run_config
 from oldrestore.runs.scoring import Scorer
 from oldrestore.tracking.run_folder import RunFolder
 from oldrestore.training.checkpoint import load_checkpoint
@@ -74,10 +77,13 @@ def evaluate_run(folder: Path, config: DictConfig, checkpoint: str, narrator: Na
     # A set without a validation split (labelled photographs) is measured whole.
     validation = source.split("val" if "val" in source.split_names else source.split_names[0])
     judged = build_judged(config, source)
+    refuse_run_trained_on(folder, [validation] + ([judged.split] if judged is not None else []), narrator)
     network = load_network(folder, config, checkpoint)
     scorer = Scorer(config, source, validation, judged, narrator)
-    result = scorer.validate(network)
-    table = scorer.judge(network) if judged is not None else None
+    result = scorer.validate(network) if config.evaluation.color else None
+    table = scorer.judge(network) if config.evaluation.color and judged is not None else None
+    further = scorer.further(network, build(config.inputs), at_end=True)
+    summary = dict(result.summary) if result is not None else {}
 
     own = RunFolder.create(folder, "evaluations", new_run_id())
     own.write_config(OmegaConf.to_yaml(config), [f"checkpoint={checkpoint}"])
@@ -86,14 +92,39 @@ def evaluate_run(folder: Path, config: DictConfig, checkpoint: str, narrator: Na
         data["judged"] = judged.split.describe()
     own.write_data(data)
     iteration = int(load_checkpoint(folder / "checkpoints" / f"{checkpoint}.safetensors").state["iteration"])
-    own.per_image(rows_of(result.per_image, iteration, "val"))
+    if result is not None:
+        own.per_image(rows_of(result.per_image, iteration, "val"))
+        panel = scorer.panel(network, title=type(network).__name__)
+        if panel is not None:
+            own.panel("validation", iteration, panel)
+    for name, found in further.items():
+        summary |= {f"{name}/{figure}": value for figure, value in found.values.items()}
+        own.per_image(rows_of(found.per_image, iteration, name))
+        for picture, rgb in found.panels.items():
+            own.panel(f"{name}-{picture}", iteration, rgb)
+        if found.rows:
+            own.write_table(name, found.rows)
     if table is not None:
         own.accuracy(table.as_dicts(), iteration)
         own.per_image(rows_of(table.per_image(), iteration, "judged"))
-    panel = scorer.panel(network, title=type(network).__name__)
-    if panel is not None:
-        own.panel("validation", iteration, panel)
-    evaluated = EvaluationResult(folder=own.path, checkpoint=checkpoint, summary=result.summary, table=table)
+    evaluated = EvaluationResult(folder=own.path, checkpoint=checkpoint, summary=summary, table=table)
     own.write_json("summary.json", evaluated.to_json())
     own.close()
     return evaluated
+
+
+def refuse_run_trained_on(folder: Path, splits: Sequence[Split], narrator: Narrator) -> None:
+    """Refuse to score a run on photographs that it was trained on; say so where that cannot be known here.
+
+    Raises
+    ------
+    UserError
+        Naming the first such photograph.
+    """
+    try:
+        train = build(load_run_config(folder).dataset).split("train")
+    except UserError:
+        narrator.say("note: the photographs that this run was trained on are not here, so nobody checked for overlap")
+        return
+    for split in splits:
+        refuse_trained_on(split, train)

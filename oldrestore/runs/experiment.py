@@ -18,7 +18,8 @@ from oldrestore.batch import Batch
 from oldrestore.config.build import build
 from oldrestore.data.loader import evaluation_photos, training_loader
 from oldrestore.errors import UserError
-from oldrestore.evaluation.accuracy_table import AccuracyTable
+from oldrestore.evaluation.accuracy_table import VERSIONS, AccuracyTable
+from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.scores import ImageScore
 from oldrestore.evaluation.validation import METRICS
 from oldrestore.models.weights import parameter_count
@@ -35,9 +36,10 @@ from oldrestore.training.interruption import Interruption, Killed
 from oldrestore.training.loop import DivergedError, LoopSettings, run_loop
 from oldrestore.training.progress import Narrator
 
-# Seeds of what inputs draw at random begin with one of these, so that no stream repeats another. Validation
-# draws the same for every run, whatever its seed: runs are compared on equal inputs.
-TRAINING_STREAM, VALIDATION_STREAM = 1, 2
+# Seeds of what inputs draw at random begin with one of these, so that no stream repeats another (photographs' order
+# and crops have theirs in data/sequence.py). Validation draws the same for every run, whatever its seed: runs are
+# compared on equal inputs.
+TRAINING_STREAM, VALIDATION_STREAM = 7_201, 7_202
 # What the line of a validation shows of all that was measured.
 SHOWN = {
     "loss": ".4f",
@@ -125,7 +127,10 @@ def check_monitor(config: DictConfig, components: Components) -> None:
     with components.learner.evaluation_weights():
         measured = [f"val/{name}" for name in components.learner.evaluate(batch)]
     if config.evaluation.color:
-        measured += [f"val/{name}" for name in METRICS]
+        bins = "logits" in components.network.predicts
+        measured += [f"val/{name}" for name in METRICS if bins or not name.startswith("bin_")]
+        if components.judged is not None and config.evaluation.judge_during_training:
+            measured += [f"judged/{version}_{what}" for version in VERSIONS for what in ("accuracy", "probability")]
     own = list(config.evaluation.evaluators)
     monitor = config.trainer.monitor
     if monitor not in measured and monitor.partition("/")[0] not in own:
@@ -215,14 +220,27 @@ class _Run:
                 outcome.state, outcome.reason = "failed", str(error)
             except BaseException as error:
                 # A defect of ours: it is recorded like any failure, and then seen as what it is.
+                self.interruption.ignore_from_now()
                 self.tracker.finish("failed", f"{type(error).__name__}: {error}", outcome.summary)
                 raise
-            # What is logged is a colorizer, which a network that restores is not.
-            if outcome.state == "finished" and self.config.evaluation.color and self._has_checkpoint("best"):
-                log_model(self.tracker, self.folder.path)
-            draw_curves(self.folder.path, outcome.table)
-            self.tracker.finish(outcome.state, outcome.reason, outcome.summary)
+            self.interruption.ignore_from_now()
+            try:
+                self._wrap_up()
+            finally:
+                self.tracker.finish(outcome.state, outcome.reason, outcome.summary)
         return outcome
+
+    def _wrap_up(self) -> None:
+        """Offer the model and draw the curves of a run that is over."""
+        # What is logged is a colorizer, which a network that restores is not.
+        colors = self.config.evaluation.color
+        if self.outcome.state == "finished" and colors and self._has_checkpoint("best"):
+            log_model(self.tracker, self.folder.path)
+        try:
+            draw_curves(self.folder.path, self.outcome.table)
+        except (OSError, ValueError, UserError) as error:
+            # A picture is not worth a run.
+            self.narrator.say(f"the curves could not be drawn: {error}")
 
     def _train(self) -> None:
         trainer = self.config.trainer
@@ -327,16 +345,14 @@ class _Run:
     def _validation_loss(self) -> dict[str, float]:
         """Mean of the training loss and its terms over the validation photographs, weighted by batch size."""
         totals: dict[str, float] = {}
-        photos = list(evaluation_photos(self.components.validation, self.components.source.crops))
-        size = self.config.evaluation.batch_size
-        for start in range(0, len(photos), size):
-            chunk = photos[start : start + size]
-            rgb_bhw3 = paddle.stack([paddle.to_tensor(rgb) for _, rgb in chunk])
-            rng = np.random.default_rng([VALIDATION_STREAM, start])
+        photos = evaluation_photos(self.components.validation, self.components.source.crops)
+        for number, chunk in enumerate(batches(photos, self.config.evaluation.batch_size)):
+            rgb_bhw3 = paddle.to_tensor(np.stack([rgb for _, rgb in chunk]))
+            rng = np.random.default_rng([VALIDATION_STREAM, number])
             batch = self.components.inputs(rgb_bhw3, [photo.name for photo, _ in chunk], rng)
             for name, value in self.components.learner.evaluate(batch).items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(chunk)
-        return {name: total / len(photos) for name, total in totals.items()}
+        return {name: total / len(self.components.validation.photos) for name, total in totals.items()}
 
     def _keep_best(self, iteration: int, values: dict[str, float]) -> None:
         trainer = self.config.trainer
@@ -346,7 +362,8 @@ class _Run:
             )
         value = values[trainer.monitor]
         better = value < self.best if trainer.monitor_mode == "min" else value > self.best
-        if better:
+        # The first is the best so far even where it is not a number: a run that ends has a best checkpoint.
+        if better or not self._has_checkpoint("best"):
             self.best = value
             self._write("best", self._checkpoint(iteration))
 

@@ -32,7 +32,7 @@ class RunSummary:
 def list_runs(outputs: Path) -> list[RunSummary]:
     """Every run under an outputs folder, oldest first."""
     folders = (path.parent for path in outputs.glob("*/*/status.json"))
-    return sorted((summarise(folder) for folder in folders), key=lambda run: run.run_id)
+    return sorted((summarise(folder) for folder in folders), key=lambda run: (run.started or "", run.run_id))
 
 
 def summarise(folder: Path) -> RunSummary:

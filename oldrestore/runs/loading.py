@@ -9,6 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from oldrestore.errors import UserError
+from oldrestore.tracking.reader import read_status
 
 
 def find_run(name: str, outputs: Path) -> Path:
@@ -22,14 +23,24 @@ def find_run(name: str, outputs: Path) -> Path:
     direct = Path(name)
     if (direct / "config.yaml").is_file():
         return direct
-    found = sorted(p.parent for p in outputs.glob("*/*/config.yaml") if p.parent.name.startswith(name))
+    runs = [path.parent for path in outputs.glob("*/*/config.yaml")]
     if name == "last":
-        found = sorted((p.parent for p in outputs.glob("*/*/config.yaml")), key=lambda folder: folder.name)[-1:]
+        found = sorted(runs, key=_started)[-1:]
+    else:
+        found = [run for run in runs if run.name == name] or sorted(run for run in runs if run.name.startswith(name))
     if len(found) == 1:
         return found[0]
     if not found:
         raise UserError(f"there is no run '{name}': give a run folder or a run id of `oldrestore runs`")
     raise UserError(f"'{name}' is the beginning of {len(found)} run ids: write more of {found[0].name}")
+
+
+def _started(folder: Path) -> tuple[str, str]:
+    """When a run began, as its status says; its name where that cannot be read."""
+    try:
+        return str(read_status(folder).get("started") or ""), folder.name
+    except UserError:
+        return "", folder.name
 
 
 def load_run_config(folder: Path) -> DictConfig:

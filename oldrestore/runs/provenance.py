@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import platform
@@ -86,31 +87,57 @@ def git_state(root: Path | None) -> dict[str, Any]:
     commit = _git(root, "rev-parse", "--verify", "HEAD") if root is not None else None
     if commit is None:
         return {"commit": None, "dirty": None}
-    with tempfile.TemporaryDirectory() as folder:
-        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-        _git(root, "read-tree", "HEAD", **index)
-        _git(root, "add", "--all", **index)
-        patch = _git(root, "diff", "--cached", "--binary", "HEAD", strip=False, **index) or ""
+    patch = uncommitted_patch(root)
+    if patch is None:
+        return {"commit": commit, "dirty": None, "patch_left_out": "git could not compare the tree with its commit"}
     state: dict[str, Any] = {"commit": commit, "dirty": bool(patch)}
     if patch:
-        state["patch_sha256"] = hashlib.sha256(patch.encode(errors="surrogateescape")).hexdigest()
-        fits = len(patch) <= PATCH_LIMIT
-        state["patch"] = patch.encode(errors="surrogateescape").decode(errors="replace") if fits else None
-        if not fits:
-            state["patch_left_out"] = f"{len(patch)} bytes are more than {PATCH_LIMIT}"
+        state["patch_sha256"] = hashlib.sha256(patch).hexdigest()
+        if len(patch) > PATCH_LIMIT:
+            state |= {"patch": None, "patch_left_out": f"{len(patch)} bytes are more than {PATCH_LIMIT}"}
+        else:
+            state |= _as_text(patch)
     return state
 
 
-def _git(root: Path, *arguments: str, strip: bool = True, **environment: str) -> str | None:
+def _as_text(patch: bytes) -> dict[str, str]:
+    """Keep a patch as text where it is UTF-8, else so that its bytes come back."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            check=True,
-            timeout=60,
-            env=os.environ | environment,
-        )
+        return {"patch": patch.decode()}
+    except UnicodeDecodeError:
+        return {"patch_base64": base64.b64encode(patch).decode()}
+
+
+def uncommitted_patch(root: Path) -> bytes | None:
+    """Compare the working tree with its commit, untracked files included; None where git fails.
+
+    Neither the user's index nor the repository's objects are touched: both stand in a temporary folder.
+    """
+    objects = _git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects")
+    if objects is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        own = {
+            "GIT_INDEX_FILE": str(Path(folder) / "index"),
+            "GIT_OBJECT_DIRECTORY": str(Path(folder) / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects,
+        }
+        (Path(folder) / "objects").mkdir()
+        for step in (("read-tree", "HEAD"), ("add", "--all")):
+            if _git(root, *step, **own) is None:
+                return None
+        return _git_bytes(root, "diff", "--cached", "--binary", "HEAD", **own)
+
+
+def _git(root: Path, *arguments: str, **environment: str) -> str | None:
+    """What a git command prints, stripped; None where it fails."""
+    printed = _git_bytes(root, *arguments, **environment)
+    return None if printed is None else printed.decode(errors="replace").strip()
+
+
+def _git_bytes(root: Path, *arguments: str, **environment: str) -> bytes | None:
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, check=True, timeout=60, env=os.environ | environment).stdout
     except (OSError, subprocess.SubprocessError):
         return None
-    text = done.stdout.decode(errors="surrogateescape")
-    return text.strip() if strip else text

@@ -69,9 +69,9 @@ class Scorer:
         if count == 0:
             return None
         # Evenly spread over the names: neighbours by name are often of one place and one day.
-        chosen = {index * total // count for index in range(count)}
-        every = enumerate(evaluation_photos(self.validation, self.source.crops))
-        photos = [rgb for index, (_, rgb) in every if index in chosen]
+        by_name = sorted(self.validation.photos, key=lambda photo: photo.name)
+        chosen = [by_name[index * total // count] for index in range(count)]
+        photos = [self.source.crops.evaluation(decode_known_photo(photo)) for photo in chosen]
         return side_by_side(panel_rows(self.colorizer(network), photos), titles=("Input", title, "Original"))
 
     def further(self, network: nn.Layer, inputs: Inputs, at_end: bool) -> dict[str, Evaluated]:

@@ -25,7 +25,7 @@ class Checkpoint:
     Attributes
     ----------
     tensors : dict of np.ndarray
-        Names start with ``model.``, ``ema.`` or ``optimizer.``.
+        Names start with ``model.``, ``ema.``, ``optimizer.`` or a prefix of the learner (``discriminator.``).
     state : dict
         JSON values: the iteration, the best score so far, ...
     """

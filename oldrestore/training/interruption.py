@@ -20,13 +20,20 @@ class Interruption:
 
     def __init__(self) -> None:
         self.signal_name: str | None = None
+        self._over = False
 
     def check(self) -> None:
         """Raise `Killed` if a signal has come; to be called where nothing is half done."""
         if self.signal_name is not None:
             raise Killed(f"stopped by {self.signal_name}")
 
+    def ignore_from_now(self) -> None:
+        """Take no more signals: the work is over, and what is being written down must be whole."""
+        self._over = True
+
     def _remember(self, number: int, frame: FrameType | None) -> None:
+        if self._over:
+            return
         if self.signal_name is not None:
             raise Killed(f"stopped at once by a second {signal.Signals(number).name}")
         self.signal_name = signal.Signals(number).name

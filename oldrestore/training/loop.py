@@ -12,7 +12,7 @@ from typing import Protocol
 import paddle
 
 from oldrestore.batch import Batch
-from oldrestore.training.interruption import Interruption, Killed
+from oldrestore.training.interruption import Interruption
 from oldrestore.training.learner import Learner
 from oldrestore.training.progress import Narrator
 
@@ -154,7 +154,7 @@ def run_loop(
                 reader.flush()
                 try:
                     evaluate(done)
-                except Killed:
+                except BaseException:  # whatever went wrong, what was learned is worth keeping
                     save(done, keep)
                     raise
             if _due(done, settings.checkpoint_every) or keep or last:
@@ -197,9 +197,10 @@ class _LossReader:
         self._log.scalars(step.iteration, values)
         self.last = values["train/loss"]
         self._window.append(self.last)
-        if not all(math.isfinite(value) for value in values.values()):
+        bad = next((name for name, value in values.items() if not math.isfinite(value)), None)
+        if bad is not None:
             raise DivergedError(
-                f"the loss is {self.last} at iteration {step.iteration}, on {', '.join(step.names)}: "
+                f"{bad} is {values[bad]} at iteration {step.iteration}, on {', '.join(step.names)}: "
                 "try a lower optimizer.learning_rate or trainer.learner.gradient_clip=1"
             )
 

@@ -16,6 +16,7 @@ from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
 from oldrestore.training.checkpoint import Checkpoint
 from oldrestore.training.ema import MovingAverage
+from oldrestore.training.optimizer_state import OptimizerState
 from oldrestore.training.schedules import Constant, Schedule
 
 
@@ -68,10 +69,12 @@ class SupervisedLearner:
         self.schedule = schedule or Constant()
         clip = nn.ClipGradByGlobalNorm(gradient_clip) if gradient_clip else None
         trainable = [(name, p) for name, p in network.named_parameters() if not p.stop_gradient]
-        self.optimizer = optimizer(parameters=[p for _, p in trainable], grad_clip=clip)
+        try:
+            self.optimizer = optimizer(parameters=[p for _, p in trainable], grad_clip=clip)
+        except (ValueError, TypeError, AssertionError) as error:
+            raise UserError(f"the optimizer refuses its settings: {' '.join(str(error).split())}") from None
         self._base_learning_rate = float(self.optimizer.get_lr())
-        # Paddle numbers parameters as they are made in the process; a checkpoint must outlive the process.
-        self._structured_names = {p.name: name for name, p in trainable}
+        self._optimizer_state = OptimizerState(self.optimizer, trainable)
         self.scaler = paddle.amp.GradScaler(enable=amp == "float16")
         self.average = MovingAverage(network, ema_decay) if ema_decay else None
 
@@ -128,10 +131,7 @@ class SupervisedLearner:
         """Weights, moving average, optimizer and scaler."""
         tensors = {f"model.{name}": value.numpy() for name, value in self.network.state_dict().items()}
         state: dict[str, Any] = {}
-        for key, value in self.optimizer.state_dict().items():
-            parameter = self._parameter_of(key)
-            if parameter is not None:
-                tensors[f"optimizer.{self._structured_names[parameter]}{key.removeprefix(parameter)}"] = value.numpy()
+        tensors |= self._optimizer_state.tensors("optimizer.")
         if self.average is not None:
             tensors |= {f"ema.{name}": value for name, value in self.average.tensors().items()}
             state["ema_updates"] = self.average.updates
@@ -145,22 +145,10 @@ class SupervisedLearner:
         tensors = checkpoint.tensors
         for name, value in self.network.state_dict().items():
             value.set_value(tensors[f"model.{name}"])
-        paddle_names = {name: own for own, name in self._structured_names.items()}
-        optimizer_state: dict[str, paddle.Tensor] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimizer."):
-                key = key.removeprefix("optimizer.")
-                name = max((n for n in paddle_names if key.startswith(n)), key=len)
-                optimizer_state[paddle_names[name] + key.removeprefix(name)] = paddle.to_tensor(value)
-        self.optimizer.set_state_dict(optimizer_state)
+        self._optimizer_state.load(tensors, "optimizer.")
         if self.average is not None:
             averaged = {k.removeprefix("ema."): v for k, v in tensors.items() if k.startswith("ema.")}
             self.average.load(averaged, checkpoint.state["ema_updates"])
         if self.scaler.is_enable():
             scaler = {k.removeprefix("scaler."): v for k, v in tensors.items() if k.startswith("scaler.")}
             self.scaler.load_state_dict(scaler)
-
-    def _parameter_of(self, key: str) -> str | None:
-        """Paddle's name of the parameter that an optimizer tensor belongs to; None for what belongs to none."""
-        owners = [name for name in self._structured_names if key.startswith(f"{name}_")]
-        return max(owners, key=len, default=None)

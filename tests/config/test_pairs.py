@@ -32,4 +32,22 @@ def test_what_the_terms_of_a_loss_read_counts():
 
 
 def test_fitting_pairs_come_from_the_folders():
-    assert pairs.fitting_pairs() == ["eccv16 with cross_entropy, rebalanced_cross_entropy"]
+    fitting = dict(pair.split(" with ") for pair in pairs.fitting_pairs())
+    assert fitting["eccv16"] == "cross_entropy, rebalanced_cross_entropy"
+    assert "hue_chroma" in fitting["larsson"] and "mse_dispersion" in fitting["resnet"]
+    siggraph17 = set(fitting["siggraph17"].split(", "))
+    assert siggraph17 >= {"l1", "l2", "siggraph17_classification", "siggraph17_full", "smooth_l1"}
+    assert not siggraph17 & {"cross_entropy", "rebalanced_cross_entropy"}
+    assert "restoration" in fitting["sagan_restore"].split(", ")
+    assert "l1" in fitting["sagan_colorize"].split(", ")
+    assert "restoration" not in fitting["sagan_colorize"].split(", ")
+
+
+def test_a_stage_that_leaves_a_prediction_out_is_known_before_anything_is_built():
+    model = {"_target_": "oldrestore.models.siggraph17.Siggraph17"}
+    l1 = {"_target_": "oldrestore.losses.regression.L1"}
+    both = {"terms": {"a": {"loss": l1}, "b": {"loss": {"_target_": "oldrestore.losses.regression.L2"}}}}
+    composite = {"_target_": "oldrestore.losses.composite.Composite", **both}
+    pairs.check_pair(model, composite)
+    with pytest.raises(UserError, match=r"reads ab but the model .*Siggraph17 predicts class_logits:"):
+        pairs.check_pair(model | {"stage": "classification"}, composite)

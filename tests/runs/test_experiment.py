@@ -154,6 +154,8 @@ def test_weights_of_a_run_start_another(workshop, tracked_run):
         (["dataset.root={unlabelled}", "dataset.validation_fraction=0.5"], "without an ImageNet class"),
         (["evaluation.judged_split=train"], "are trained on too"),
         (["dataset.crops.crop=30"], "must be a multiple of 8"),
+        (["dataset.crops.evaluation_size=36"], "dataset.crops.evaluation_size=36 must be a multiple of 8"),
+        (["optimizer.beta1=2", "evaluation.judged=null"], "the optimizer refuses its settings"),
         (["trainer.device=gpu:99"], "trainer.device=gpu:99 is not here"),
         (["judge=vgg16", "judge.weights=/no/vgg16.pdparams"], "/no/vgg16.pdparams"),
     ],
@@ -176,6 +178,29 @@ def test_what_a_user_can_mend_is_said_before_a_folder_is_made(
     assert sentence.format(**places) in error
     assert error.count("\n") == 1
     assert not any(workshop.outputs.iterdir())
+
+
+def test_a_defect_in_drawing_does_not_cost_the_run_its_record(workshop, monkeypatch, capsys):
+    from oldrestore.runs import experiment
+
+    def no_space(folder, table):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(experiment, "draw_curves", no_space)
+    code, folder = workshop.train("tracking=none", "evaluation.judged=null", "trainer.max_iterations=1")
+    assert code == 0
+    assert read_status(folder)["state"] == "finished"
+    assert "the curves could not be drawn" in capsys.readouterr().out
+
+
+def test_a_monitor_that_is_not_a_number_still_leaves_a_best_checkpoint(workshop, monkeypatch):
+    from oldrestore.runs.experiment import _Run
+
+    original = _Run._validation_loss
+    monkeypatch.setattr(_Run, "_validation_loss", lambda run: {**original(run), "loss": math.nan})
+    code, folder = workshop.train("tracking=none", "evaluation.judged=null", "trainer.max_iterations=2")
+    assert code == 0
+    assert (folder / "checkpoints" / "best.safetensors").is_file()
 
 
 def test_a_loss_that_is_not_finite_fails_the_run_and_says_where(workshop, capsys):

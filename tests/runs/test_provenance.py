@@ -74,3 +74,31 @@ def test_the_code_hash_follows_the_code(monkeypatch, tmp_path):
     first = provenance.code_hash()
     (package / "a.py").write_text("2\n")
     assert provenance.code_hash() != first
+
+
+def test_a_patch_that_is_no_utf8_comes_back_byte_for_byte(repository, tmp_path):
+    import base64
+    import hashlib
+
+    (repository / "kept.py").write_bytes(b"# caf\xe9\n")
+    state = provenance.git_state(repository)
+    patch = base64.b64decode(state["patch_base64"])
+    assert hashlib.sha256(patch).hexdigest() == state["patch_sha256"]
+    git(tmp_path, "clone", "-q", str(repository), "copy")
+    (tmp_path / "change.patch").write_bytes(patch)
+    git(tmp_path / "copy", "apply", str(tmp_path / "change.patch"))
+    assert (tmp_path / "copy" / "kept.py").read_bytes() == b"# caf\xe9\n"
+
+
+def test_the_repository_gains_no_objects(repository):
+    (repository / "new.bin").write_bytes(bytes(range(256)) * 100)
+    before = git(repository, "count-objects", "-v")
+    provenance.git_state(repository)
+    assert git(repository, "count-objects", "-v") == before
+
+
+def test_a_tree_that_git_cannot_read_is_not_called_clean(repository):
+    git(repository, "init", "-q", "nested")  # git refuses to add a repository without a commit
+    state = provenance.git_state(repository)
+    assert state["dirty"] is None
+    assert "could not compare" in state["patch_left_out"]

@@ -1,0 +1,146 @@
+"""Colour hints: what a user would point at, simulated by revealing small patches of a photograph's own colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+import paddle
+from pydantic import Field
+
+from oldrestore.batch import Batch
+from oldrestore.errors import UserError
+
+
+class Hints:
+    """Lightness and hints in, colour out: each photograph reveals some patches of its colour.
+
+    The number of patches is geometric, the side of each uniform, its place normal around the photograph's centre,
+    and its value the mean colour of what it covers (Zhang et al. 2017; the place as in their code). Where
+    patches overlap, the later one counts. Some photographs reveal everything, so that a network learns to keep the
+    colour it is given.
+
+    Parameters
+    ----------
+    p : float
+        Chance, 0..1, that no further patch is revealed: the number is k with probability (1 - p)^k p, on average
+        (1 - p) / p. 0.125 in the paper, which is 7; 1 reveals none.
+    full : float
+        Share, 0..1, of the photographs that reveal all of their colour.
+    smallest, largest : int
+        Side of a patch in pixels, each from the one to the other alike; never more than the photograph's.
+
+    Raises
+    ------
+    UserError
+        When a parameter is out of range.
+
+    Notes
+    -----
+    Hints are drawn on the CPU from the generator given, and from nothing else: the numbers do not depend on device,
+    threads or on what was drawn before.
+    """
+
+    def __init__(
+        self,
+        p: Annotated[float, Field(gt=0, le=1)] = 0.125,
+        full: Annotated[float, Field(ge=0, le=1)] = 0.01,
+        smallest: Annotated[int, Field(ge=1)] = 1,
+        largest: Annotated[int, Field(ge=1)] = 9,
+    ) -> None:
+        if not 0.0 < p <= 1.0:
+            raise UserError(f"inputs.p must be above 0 and at most 1, not {p}")
+        if not 0.0 <= full <= 1.0:
+            raise UserError(f"inputs.full must be within 0..1, not {full}")
+        if not 1 <= smallest <= largest:
+            raise UserError(f"inputs.smallest={smallest} must be at least 1 and at most inputs.largest={largest}")
+        self.p = p
+        self.full = full
+        self.smallest = smallest
+        self.largest = largest
+
+    def __call__(self, rgb_bhw3: paddle.Tensor, names: Sequence[str], rng: np.random.Generator) -> Batch:
+        """Convert to Lab on the tensor's device and reveal hints."""
+        batch = Batch.from_rgb(rgb_bhw3, names)
+        hints_b3hw = self.draw(batch.ab_b2hw.numpy(), rng)
+        return replace(batch, hints_b3hw=paddle.to_tensor(hints_b3hw, place=rgb_bhw3.place))
+
+    def draw(self, ab_b2hw: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Hints of photographs: float32 (B, 3, H, W), ab in Lab units and the mask, for true ab (B, 2, H, W)."""
+        count, _, height, width = ab_b2hw.shape
+        numbers = rng.geometric(self.p, count) - 1
+        whole = rng.random(count) < self.full
+        largest = min(self.largest, height, width)
+        sides = rng.integers(min(self.smallest, largest), largest + 1, numbers.sum())
+        patches = central_patches(rng, sides, height, width)
+        hints = np.zeros((count, 3, height, width), np.float32)
+        for own, ab_2hw, everything, place in zip(
+            np.split(patches, np.cumsum(numbers)[:-1]), ab_b2hw, whole, hints, strict=True
+        ):
+            if everything:
+                place[:2], place[2] = ab_2hw, 1.0
+            else:
+                reveal(ab_2hw, own, place)
+        return hints
+
+
+def central_patches(rng: np.random.Generator, sides: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Place patches around the centre of a photograph, as training does.
+
+    Along each axis of length n, the first pixel of a patch of side s is normal around (n - s + 1) / 2 with standard
+    deviation (n - s + 1) / 4, rounded down and clipped to 0..n - s.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    sides : ndarray
+        int (k,), each at most `height` and `width`.
+    height, width : int
+        Of the photograph, pixels.
+
+    Returns
+    -------
+    ndarray, int64 (k, 3)
+        Top, left and side of each patch.
+    """
+    room_k2 = np.array([height, width]) - np.asarray(sides)[:, None] + 1
+    drawn_k2 = rng.normal(size=room_k2.shape) * (room_k2 / 4) + room_k2 / 2
+    corners_k2 = np.clip(np.floor(drawn_k2), 0, room_k2 - 1).astype(np.int64)
+    return np.column_stack([corners_k2, np.asarray(sides, np.int64)])
+
+
+def uniform_patches(rng: np.random.Generator, count: int, side: int, height: int, width: int) -> np.ndarray:
+    """Place `count` patches of one side anywhere in a photograph, every place alike; int64 (count, 3).
+
+    Patches are drawn one after the other, so that fewer of them are the first of more.
+    """
+    corners_k2 = rng.integers(0, np.array([height, width]) - side + 1, (count, 2))
+    return np.column_stack([corners_k2, np.full(count, side, np.int64)])
+
+
+def reveal(ab_2hw: np.ndarray, patches: np.ndarray, hints_3hw: np.ndarray | None = None) -> np.ndarray:
+    """Reveal the mean colour of patches.
+
+    Parameters
+    ----------
+    ab_2hw : ndarray
+        True colour, float32 (2, H, W), Lab units.
+    patches : ndarray
+        int (k, 3): top, left and side, pixels.
+    hints_3hw : ndarray, optional
+        float32 (3, H, W), written into; by default a new one without hints.
+
+    Returns
+    -------
+    ndarray
+        `hints_3hw`: ab in Lab units where the third channel, the mask, is 1.
+    """
+    if hints_3hw is None:
+        hints_3hw = np.zeros((3, *ab_2hw.shape[1:]), np.float32)
+    for top, left, side in patches:
+        rows, columns = slice(top, top + side), slice(left, left + side)
+        hints_3hw[:2, rows, columns] = ab_2hw[:, rows, columns].mean(axis=(1, 2), dtype=np.float64)[:, None, None]
+        hints_3hw[2, rows, columns] = 1.0
+    return hints_3hw

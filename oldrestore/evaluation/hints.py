@@ -1,0 +1,254 @@
+"""How much colour hints help: PSNR by number of revealed patches (Zhang et al. 2017)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import paddle
+from pydantic import Field
+from scipy.stats import t as student
+
+from oldrestore.batch import Batch
+from oldrestore.color.lab import gray_rgb8, rgb_to_lab
+from oldrestore.data.hints import reveal, uniform_patches
+from oldrestore.evaluation.batching import batches
+from oldrestore.evaluation.colorizer import resize
+from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
+from oldrestore.evaluation.metrics import psnr
+from oldrestore.evaluation.prediction import recolor
+from oldrestore.evaluation.scores import ImageScore, summarize
+from oldrestore.evaluation.validation import DATA_RANGE, HIGHEST_PSNR
+from oldrestore.tracking.panels import side_by_side
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HINT_STREAM = 17  # begins the seeds of this protocol's patches, so that they repeat no other stream
+COUNTS = (0, 1, 2, 5, 10, 20, 50, 100)
+CONFIDENCE = 0.95
+
+
+class HintCurve:
+    """Measures PSNR with more and more of a photograph's own colour revealed.
+
+    Patches are square, stand anywhere in a photograph with equal chance, overlap where they may, and show the mean
+    colour of what they cover; the first patches of a larger number are those of a smaller. They depend on `seed`
+    and on the photograph's name alone, so every network is asked the same.
+
+    PSNR is that of the true lightness with the predicted ab, 8-bit sRGB, mean over photographs; photographs are cut
+    to a multiple of the network's stride. Beside it stands what the patches give without being understood: the
+    network's own colour without hints, with the patches pasted onto it (*pasted*). A network that reads no hints
+    has the same PSNR throughout, and its pasted curve is the one to beat.
+
+    Parameters
+    ----------
+    counts : list of int
+        Numbers of patches; 0 is always among them.
+    patch : int
+        Side of a patch, pixels.
+    seed : int
+        Of the patches' places.
+    samples : int
+        Photographs in the sample panel, evenly spread over the names.
+    every_time : bool
+        Whether to measure at each validation, or at the end only.
+
+    References
+    ----------
+    Zhang et al. Real-Time User-Guided Image Colorization with Learned Deep Priors. 2017.
+    """
+
+    def __init__(
+        self,
+        counts: list[Annotated[int, Field(ge=0, le=10000)]] | None = None,
+        patch: Annotated[int, Field(ge=1)] = 6,
+        seed: Annotated[int, Field(ge=0)] = 0,
+        samples: Annotated[int, Field(ge=0)] = 4,
+        every_time: bool = False,
+    ) -> None:
+        self.counts = tuple(sorted({0, *(COUNTS if counts is None else counts)}))
+        self.patch = patch
+        self.seed = seed
+        self.samples = samples
+        self.every_time = every_time
+
+    @paddle.no_grad()
+    def __call__(self, context: EvaluationContext) -> Evaluated:
+        """Measure every photograph at every number of hints."""
+        scores: list[ImageScore] = []
+        shown: list[list[np.ndarray]] = []
+        wanted = {index * context.count // self.samples for index in range(self.samples)}
+        stride = context.network.stride
+        watched = context.watch(context.photos(), "hints", context.count)
+        photos = ((name, _cut(rgb, stride)) for name, rgb in watched)
+        done = 0
+        for batch in batches(photos, context.batch_size):
+            predicted = self._colors(context, batch)
+            for index, (name, rgb) in enumerate(batch):
+                lab = rgb_to_lab(rgb)
+                hints = {count: self.hints(name, lab, count) for count in self.counts}
+                for count in self.counts:
+                    ab_hw2 = predicted[count][index]
+                    scores.append(ImageScore(name, f"psnr_{count}", _psnr(lab, ab_hw2, rgb)))
+                    pasted = np.where(hints[count][2][..., None] > 0, _channels_last(hints[count]), predicted[0][index])
+                    scores.append(ImageScore(name, f"pasted_psnr_{count}", _psnr(lab, pasted, rgb)))
+                if done + index in wanted:
+                    shown.append(self._panel_row(lab, rgb, hints, {c: ab[index] for c, ab in predicted.items()}))
+            done += len(batch)
+        rows = curve_rows(scores, self.counts)
+        panels = {"curve": draw_curve(rows)}
+        if shown:
+            panels["samples"] = side_by_side(shown, self._panel_titles())
+        return Evaluated(summarize(scores), scores, panels, render(rows, self.patch), rows)
+
+    def hints(self, name: str, lab: np.ndarray, count: int) -> np.ndarray:
+        """Hints of a photograph, float32 (3, H, W), for its float32 Lab (H, W, 3)."""
+        rng = np.random.default_rng([HINT_STREAM, self.seed, zlib.crc32(name.encode())])
+        height, width = lab.shape[:2]
+        side = min(self.patch, height, width)
+        return reveal(lab[..., 1:].transpose(2, 0, 1), uniform_patches(rng, count, side, height, width))
+
+    def _colors(self, context: EvaluationContext, batch: Sequence[tuple[str, np.ndarray]]) -> dict[int, np.ndarray]:
+        """Predict ab, float32 (B, H, W, 2), for each number of hints."""
+        network = context.network
+        labs = [rgb_to_lab(rgb) for _, rgb in batch]
+        lab_b3hw = paddle.to_tensor(np.stack(labs).transpose(0, 3, 1, 2))
+        colors: dict[int, np.ndarray] = {}
+        for count in self.counts:
+            if count and "hints_b3hw" not in network.reads:
+                colors[count] = colors[0]
+                continue
+            hints = np.stack([self.hints(name, lab, count) for (name, _), lab in zip(batch, labs, strict=True)])
+            given = Batch(lab_b3hw[:, :1], lab_b3hw[:, 1:], hints_b3hw=paddle.to_tensor(hints))
+            prediction = network(*(getattr(given, field) for field in network.reads))
+            ab_bhw2 = network.decode(prediction).transpose([0, 2, 3, 1]).numpy()
+            # A network that says how its colour is joined to lightness is asked, as when it colours photographs.
+            full = getattr(network, "join", _resized)
+            colors[count] = np.stack([full(ab, lab[..., 0]) for ab, lab in zip(ab_bhw2, labs, strict=True)])
+        return colors
+
+    def _panel_counts(self) -> list[int]:
+        return sorted({0, self.counts[len(self.counts) // 2], self.counts[-1]})
+
+    def _panel_titles(self) -> list[str]:
+        several = [f"{count} hints" for count in self._panel_counts()]
+        return [f"Input, {self._panel_counts()[-2]} hints", *several, "Original"]
+
+    def _panel_row(self, lab, rgb, hints, colors) -> list[np.ndarray]:
+        given = hints[self._panel_counts()[-2]]
+        asked = np.where(given[2][..., None] > 0, recolor(lab[..., 0], _channels_last(given)), gray_rgb8(lab[..., 0]))
+        return [asked, *(recolor(lab[..., 0], colors[count]) for count in self._panel_counts()), rgb]
+
+
+def curve_rows(scores: Sequence[ImageScore], counts: Sequence[int]) -> list[dict[str, Any]]:
+    """Means over photographs by number of hints.
+
+    Returns
+    -------
+    list of dict
+        ``hints``; ``psnr`` (dB) with its 95% interval ``low``, ``high``; ``gain``, the mean of each photograph's own
+        gain over no hints, with ``gain_low``, ``gain_high``; ``pasted_psnr``; ``n``, photographs. Intervals are
+        Student's, None for a single photograph.
+    """
+    by_metric: dict[str, list[float]] = {}
+    for score in scores:
+        by_metric.setdefault(score.metric, []).append(score.value)
+    without = np.array(by_metric["psnr_0"])
+    rows = []
+    for count in counts:
+        values = np.array(by_metric[f"psnr_{count}"])
+        low, high = _interval(values)
+        gain_low, gain_high = _interval(values - without)
+        rows.append(
+            {
+                "hints": count,
+                "psnr": float(values.mean()),
+                "low": low,
+                "high": high,
+                "gain": float((values - without).mean()),
+                "gain_low": gain_low,
+                "gain_high": gain_high,
+                "pasted_psnr": float(np.mean(by_metric[f"pasted_psnr_{count}"])),
+                "n": len(values),
+            }
+        )
+    return rows
+
+
+def render(rows: Sequence[dict[str, Any]], patch: int) -> Table:
+    """Make a table for the terminal."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(
+        title=f"PSNR (dB) by number of {patch} x {patch} hints, n = {rows[0]['n']}",
+        caption="pasted: the network's colour without hints, with the patches pasted onto it",
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for heading in ("hints", "PSNR", "gain", "95% interval of the gain", "pasted"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        interval = "" if row["gain_low"] is None else f"{row['gain_low']:+.2f} .. {row['gain_high']:+.2f}"
+        figures = (f"{row['psnr']:.2f}", f"{row['gain']:+.2f}", interval, f"{row['pasted_psnr']:.2f}")
+        table.add_row(str(row["hints"]), *figures)
+    return table
+
+
+def draw_curve(rows: Sequence[dict[str, Any]]) -> np.ndarray:
+    """Draw PSNR by number of hints, with the interval of the gain and the pasted curve; uint8 (H, W, 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.6), dpi=110, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    # No hints stand at 0.4 of a logarithmic axis, as in the authors' sweep.
+    places = [row["hints"] or 0.4 for row in rows]
+    if rows[0]["gain_low"] is not None:
+        # Photographs differ by far more than hints do, so what is shown is how sure each photograph's own gain is.
+        low, high = ([rows[0]["psnr"] + row[end] for row in rows] for end in ("gain_low", "gain_high"))
+        axes.fill_between(places, low, high, color="#fed7aa", linewidth=0, label="95% interval of the gain")
+    axes.plot(places, [row["pasted_psnr"] for row in rows], "s--", color="#94a3b8", markersize=4, label="pasted")
+    axes.plot(places, [row["psnr"] for row in rows], "o-", color="#c2410c", label="network with hints")
+    axes.set_xscale("log")
+    axes.set_xticks(places, [str(row["hints"]) for row in rows])
+    axes.minorticks_off()
+    axes.set(xlabel="hints", ylabel="PSNR, dB", title=f"{rows[0]['n']} validation photographs")
+    axes.title.set_fontsize(10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="upper left")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _interval(values: np.ndarray) -> tuple[float, float] | tuple[None, None]:
+    if len(values) < 2:
+        return None, None
+    half = student.ppf(0.5 + CONFIDENCE / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def _psnr(lab: np.ndarray, ab_hw2: np.ndarray, rgb: np.ndarray) -> float:
+    recolored = recolor(np.ascontiguousarray(lab[..., 0]), ab_hw2)
+    return min(psnr(recolored, rgb, DATA_RANGE), HIGHEST_PSNR)
+
+
+def _cut(rgb: np.ndarray, stride: int) -> np.ndarray:
+    """Cut a photograph centrally to a multiple of the stride."""
+    height, width = (side // stride * stride for side in rgb.shape[:2])
+    top, left = (rgb.shape[0] - height) // 2, (rgb.shape[1] - width) // 2
+    return rgb[top : top + height, left : left + width]
+
+
+def _channels_last(hints_3hw: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(hints_3hw[:2].transpose(1, 2, 0))
+
+
+def _resized(ab_hw2: np.ndarray, L_hw: np.ndarray) -> np.ndarray:
+    return np.stack([resize(ab_hw2[..., channel], L_hw.shape) for channel in range(2)], axis=-1)

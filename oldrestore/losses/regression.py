@@ -1,0 +1,121 @@
+"""Losses that compare predicted with true ab: L1, L2 and smooth-L1."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import paddle
+from pydantic import Field
+
+from oldrestore.batch import Batch, Prediction
+from oldrestore.errors import UserError
+from oldrestore.losses.base import Loss
+from oldrestore.losses.gray import mean_where_colour
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class AbRegression(Loss):
+    """Mean over pixels of a penalty of the error e = (predicted ab - true ab) / scale, summed over a and b.
+
+    The truth is taken at the prediction's size, every n-th pixel (`Batch.ab_at`).
+
+    Parameters
+    ----------
+    scale : float
+        Lab units that count as an error of 1. With 110, that of the networks' outputs, values and weights are
+        those of the released siggraph17 training code.
+    gray_threshold : float or None
+        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
+
+    Raises
+    ------
+    UserError
+        When a parameter is out of range.
+    """
+
+    reads: ClassVar[frozenset[str]] = frozenset({"ab"})
+
+    def __init__(self, scale: Positive = 110.0, gray_threshold: NotNegative | None = None) -> None:
+        super().__init__()
+        if not 0.0 < scale < float("inf"):
+            raise UserError(f"scale must be a number above 0 (Lab units), not {scale}")
+        if gray_threshold is not None and not 0.0 <= gray_threshold < float("inf"):
+            raise UserError(f"gray_threshold must be at least 0, or null, not {gray_threshold}")
+        self.scale = scale
+        self.gray_threshold = gray_threshold
+
+    def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
+        """Mean penalty, float32 scalar; computed in float32, also under mixed precision.
+
+        Parameters
+        ----------
+        prediction : Prediction
+            With ``ab`` (B, 2, h, w), Lab units.
+        batch : Batch
+            Whose photographs' sides are whole multiples of h and w.
+        """
+        with paddle.amp.auto_cast(enable=False):
+            ab_b2hw = prediction.ab.astype("float32")
+            error_b2hw = ab_b2hw - batch.ab_at(*ab_b2hw.shape[-2:])
+            return mean_where_colour(self.penalty(error_b2hw).sum(axis=1), batch, self.gray_threshold)
+
+    def penalty(self, error_b2hw: paddle.Tensor) -> paddle.Tensor:
+        """Penalty of each error in Lab units, of the same shape."""
+        raise NotImplementedError
+
+
+class L1(AbRegression):
+    """|e|: the median of what is possible, so paler than the truth but less so than L2.
+
+    The regression term of the released siggraph17 training code.
+    """
+
+    def penalty(self, error_b2hw: paddle.Tensor) -> paddle.Tensor:
+        """|error / scale|."""
+        return error_b2hw.abs() / self.scale
+
+
+class L2(AbRegression):
+    """e^2 / 2: the mean of what is possible, which is brownish (Zhang, Isola, Efros 2016, equation 1)."""
+
+    def penalty(self, error_b2hw: paddle.Tensor) -> paddle.Tensor:
+        """(error / scale)^2 / 2."""
+        return (error_b2hw / self.scale).square() / 2
+
+
+class SmoothL1(AbRegression):
+    """|e| with its kink rounded: e^2 / (2 d) up to d, |e| - d / 2 beyond, with d = delta / scale.
+
+    Zhang et al. (2017) train siggraph17 on it with delta 1; Huber (1964), divided by d so that it is L1 in the
+    limit of a small delta.
+
+    Parameters
+    ----------
+    delta : float
+        Where the quadratic part ends, Lab units.
+    scale, gray_threshold
+        As of `AbRegression`.
+
+    Raises
+    ------
+    UserError
+        When a parameter is out of range.
+    """
+
+    def __init__(
+        self, delta: Positive = 1.0, scale: Positive = 110.0, gray_threshold: NotNegative | None = None
+    ) -> None:
+        super().__init__(scale, gray_threshold)
+        if not 0.0 < delta < float("inf"):
+            raise UserError(f"delta must be a number above 0 (Lab units), not {delta}")
+        self.delta = delta
+
+    def penalty(self, error_b2hw: paddle.Tensor) -> paddle.Tensor:
+        """Huber's function of error / scale, over d."""
+        size = error_b2hw.abs()
+        # Below delta `inner` is the error and `size - inner` is 0; beyond, `inner` is delta: one expression, and
+        # the gradient of each part flows where that part holds.
+        inner = paddle.clip(size, max=self.delta)
+        return (inner.square() / (2 * self.delta) + (size - inner)) / self.scale

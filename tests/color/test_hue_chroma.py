@@ -1,0 +1,165 @@
+"""Hue and chroma: exact where they must be, circular at the seam, equal in NumPy and Paddle and pixel by pixel."""
+
+import math
+
+import numpy as np
+import pytest
+
+from oldrestore.color import rgb_to_lab
+from oldrestore.color.hue_chroma import (
+    CHROMA_LIMIT,
+    decode_histograms,
+    encode_chroma,
+    encode_hue,
+    to_hue_chroma,
+    window_histograms,
+)
+
+paddle = pytest.importorskip("paddle")
+from oldrestore.color.hue_chroma_paddle import (  # noqa: E402
+    decode_histograms_nchw,
+    window_histograms_at,
+    window_histograms_nchw,
+)
+
+STEP = CHROMA_LIMIT / 31
+
+
+def decode_with_paddle(hue, chroma, fading=0.03):
+    tensors = (paddle.to_tensor(np.asarray(h, np.float32).T[None, :, None]) for h in (hue, chroma))
+    return decode_histograms_nchw(*tensors, fading).numpy()[0, :, 0].T
+
+
+both = pytest.mark.parametrize("decode", [decode_histograms, decode_with_paddle])
+
+
+def random_colors(shape=(9, 11), seed=0):
+    return np.random.default_rng(seed).uniform(-90, 90, (*shape, 2))
+
+
+def slow_histograms(ab, window, bins):
+    """The definition, pixel by pixel, by sharing each colour out between two bins."""
+    height, width, _ = ab.shape
+    hue_histogram, chroma_histogram = np.zeros((2, height, width, bins))
+    for y in range(height):
+        for x in range(width):
+            total = count = 0.0
+            for v in range(max(0, y - window // 2), min(height, y + window // 2 + 1)):
+                for u in range(max(0, x - window // 2), min(width, x + window // 2 + 1)):
+                    a, b = ab[v, u]
+                    c = math.sqrt(a * a + b * b)
+                    turn = math.atan2(b, a) / (2 * math.pi) % 1.0 * bins
+                    low, share = math.floor(turn), turn - math.floor(turn)
+                    hue_histogram[y, x, low % bins] += c * (1 - share)
+                    hue_histogram[y, x, (low + 1) % bins] += c * share
+                    place = min(c, CHROMA_LIMIT) / (CHROMA_LIMIT / (bins - 1))
+                    low = min(math.floor(place), bins - 2)
+                    chroma_histogram[y, x, low] += 1 - (place - low)
+                    chroma_histogram[y, x, low + 1] += place - low
+                    total, count = total + c, count + 1
+            hue_histogram[y, x] = hue_histogram[y, x] / total if total > 0.01 * count else 1 / bins
+            chroma_histogram[y, x] /= count
+    return hue_histogram, chroma_histogram
+
+
+def test_every_colour_of_srgb_lies_below_the_limit():
+    cube = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3), axis=-1).astype(np.uint8).reshape(1, -1, 3)
+    _, chroma = to_hue_chroma(rgb_to_lab(cube)[..., 1:])
+    assert 133.0 < chroma.max() < 134.0 < CHROMA_LIMIT
+
+
+def test_angles_are_those_of_the_ab_plane():
+    hue, chroma = to_hue_chroma(np.array([[3.0, 0.0], [0.0, 2.0], [-3.0, 4.0], [0.0, -1.0]]))
+    np.testing.assert_allclose(hue, [0, math.pi / 2, math.pi - math.atan2(4, 3), 3 * math.pi / 2])
+    np.testing.assert_allclose(chroma, [3, 2, 5, 1])
+
+
+def test_a_bins_centre_is_one_bin_and_a_point_between_two_is_shared():
+    np.testing.assert_allclose(encode_hue(np.arange(32) * 2 * np.pi / 32), np.eye(32), atol=1e-12)
+    np.testing.assert_allclose(encode_chroma(np.arange(32) * STEP), np.eye(32), atol=1e-12)
+    quarter = encode_hue(np.array(31.25 * 2 * np.pi / 32))
+    assert quarter[31] == pytest.approx(0.75) and quarter[0] == pytest.approx(0.25)
+    assert encode_chroma(np.array(2.5 * STEP))[2:4] == pytest.approx([0.5, 0.5])
+    assert encode_chroma(np.array(500.0))[31] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("window", [1, 3, 7])
+@pytest.mark.parametrize("bins", [8, 32])
+def test_histograms_against_the_definition(window, bins):
+    ab = random_colors()
+    ab[:6, :5] = 0.0  # windows without hue
+    expected = slow_histograms(ab, window, bins)
+    tensor = paddle.to_tensor(ab.astype(np.float32).transpose(2, 0, 1)[None])
+    with_paddle = [h.numpy()[0].transpose(1, 2, 0) for h in window_histograms_nchw(tensor, window, bins)]
+    for ours, paddles, reference in zip(window_histograms(ab, window, bins), with_paddle, expected, strict=True):
+        np.testing.assert_allclose(ours, reference, atol=1e-12)
+        np.testing.assert_allclose(paddles, reference, atol=1e-5)
+        np.testing.assert_allclose(ours.sum(axis=-1), 1.0)
+
+
+@pytest.mark.parametrize("window", [1, 7])
+def test_histograms_at_positions_are_those_of_the_whole(window):
+    ab = np.stack([random_colors(seed=s) for s in (1, 2)]).astype(np.float32)
+    ab[1, :5, :5] = 0.0
+    positions = np.random.default_rng(3).integers(0, [9, 11], (2, 40, 2))
+    positions[:, :4] = [[0, 0], [8, 10], [0, 10], [8, 0]]
+    tensor = paddle.to_tensor(ab.transpose(0, 3, 1, 2))
+    whole = window_histograms_nchw(tensor, window)
+    some = window_histograms_at(tensor, paddle.to_tensor(positions), window)
+    for all_bqhw, some_bq1n in zip(whole, some, strict=True):
+        assert some_bq1n.shape == [2, 32, 1, 40]
+        for photo in range(2):
+            rows, columns = positions[photo].T
+            expected = all_bqhw.numpy()[photo][:, rows, columns]
+            np.testing.assert_allclose(some_bq1n.numpy()[photo, :, 0], expected, atol=1e-5)
+
+
+@both
+def test_a_colour_survives_encoding_and_decoding(decode):
+    ab = random_colors((200,))
+    hue, chroma = to_hue_chroma(ab)
+    decoded = decode(encode_hue(hue), encode_chroma(chroma))
+    hue_back, chroma_back = to_hue_chroma(decoded)
+    np.testing.assert_allclose(chroma_back, chroma, rtol=1e-5)
+    turn = np.abs((hue_back - hue + np.pi) % (2 * np.pi) - np.pi)
+    assert np.degrees(turn).max() < 0.01
+
+
+@both
+def test_the_mean_hue_across_the_seam_is_across_the_seam(decode):
+    # +-170 degrees: the mean is 180, not 0. And the seam of the bins, at 0, likewise.
+    chroma = np.zeros((2, 32))
+    chroma[:, 10] = 1.0
+    hue = np.zeros((2, 36))
+    hue[0, [17, 19]] = 0.5
+    hue[1, [1, 35]] = 0.5
+    ab = decode(hue, chroma, 0.0)
+    np.testing.assert_allclose(ab, [[-10 * STEP, 0], [10 * STEP, 0]], atol=1e-3)
+
+
+@both
+def test_expectation_and_fading_by_hand(decode):
+    hue, chroma = np.zeros((3, 32)), np.zeros((3, 32))
+    chroma[:, [4, 8]] = [0.75, 0.25]  # expected: 5 bins
+    hue[0, 8] = 1.0  # sure: b alone, |z| = 1/32 > 0.03, no fading
+    hue[1, [0, 8]] = 0.5  # resultant sqrt(1/2): |z| = 0.0221 of 0.03
+    hue[2] = 1 / 32  # uniform: no direction, no colour
+    ab = decode(hue, chroma)
+    faded = 5 * STEP * (math.sqrt(0.5) / 32) / 0.03
+    np.testing.assert_allclose(ab[0], [0, 5 * STEP], atol=1e-4)
+    np.testing.assert_allclose(ab[1], [faded * math.sqrt(0.5)] * 2, rtol=1e-5)
+    np.testing.assert_allclose(ab[2], [0, 0], atol=1e-4)
+    np.testing.assert_allclose(decode(hue, chroma, 0.0)[1], [5 * STEP * math.sqrt(0.5)] * 2, rtol=1e-5)
+
+
+@both
+def test_one_bin_probabilities_stay_finite(decode):
+    assert np.isfinite(decode(np.full((1, 32), 1 / 32), np.full((1, 32), 1 / 32), 0.0)).all()
+
+
+@pytest.mark.parametrize("window", [0, 2, -1])
+def test_a_window_without_a_middle_is_refused(window):
+    with pytest.raises(ValueError, match="odd"):
+        window_histograms(random_colors(), window)
+    with pytest.raises(ValueError, match="odd"):
+        window_histograms_nchw(paddle.zeros([1, 2, 8, 8]), window)

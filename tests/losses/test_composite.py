@@ -1,0 +1,126 @@
+"""A weighted sum of losses: its value, gradient and curves, what it reads and needs, what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+
+from oldrestore.batch import Batch, Prediction
+from oldrestore.config.build import build
+from oldrestore.config.compose import compose_config
+from oldrestore.config.pairs import readings
+from oldrestore.config.signature import check_component
+from oldrestore.errors import UserError
+from oldrestore.losses.classification import Rebalance, SoftCrossEntropy
+from oldrestore.losses.composite import Composite
+from oldrestore.losses.regression import L1, L2
+
+
+def case(seed: int = 0) -> tuple[Batch, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    ab = paddle.to_tensor(rng.uniform(-60, 60, (2, 2, 8, 8)).astype(np.float32))
+    return Batch(paddle.full([2, 1, 8, 8], 50.0), ab), rng.uniform(-60, 60, (2, 2, 8, 8)).astype(np.float32)
+
+
+def evaluate(loss, given: np.ndarray, batch: Batch) -> tuple[dict[str, float], np.ndarray]:
+    tensor = paddle.to_tensor(given, stop_gradient=False)
+    terms = loss.terms(Prediction(ab=tensor), batch)
+    terms["loss"].backward()
+    return {name: float(value) for name, value in terms.items()}, tensor.grad.numpy()
+
+
+def test_the_sum_worked_out_by_hand_with_a_curve_for_each_term():
+    batch, given = case()
+    error = given.astype(np.float64) - batch.ab_b2hw.numpy()
+    l1, l2 = np.abs(error).sum(axis=1).mean() / 110, (error**2).sum(axis=1).mean() / 2 / 100
+    loss = Composite({"sharp": {"weight": 3.0, "loss": L1()}, "mean": {"weight": 0.25, "loss": L2(scale=10.0)}})
+    terms, gradient = evaluate(loss, given, batch)
+    assert terms == pytest.approx({"loss": 3 * l1 + 0.25 * l2, "sharp": l1, "mean": l2}, rel=1e-5)
+    pixels = 2 * 8 * 8
+    np.testing.assert_allclose(gradient, (3 * np.sign(error) / 110 + 0.25 * error / 100) / pixels, rtol=1e-4)
+    assert float(loss(Prediction(ab=paddle.to_tensor(given)), batch)) == terms["loss"]
+
+
+def test_a_weight_of_zero_measures_without_learning():
+    batch, given = case()
+    alone, alone_gradient = evaluate(Composite({"a": {"loss": L1()}}), given, batch)
+    both, gradient = evaluate(Composite({"a": {"loss": L1()}, "b": {"weight": 0.0, "loss": L2()}}), given, batch)
+    assert both["loss"] == alone["loss"] and both["b"] == evaluate(L2(), given, batch)[0]["loss"]
+    np.testing.assert_array_equal(gradient, alone_gradient)
+
+
+def test_sums_of_sums_keep_every_curve():
+    batch, given = case()
+    inner = Composite({"x": {"weight": 2.0, "loss": L1()}, "y": {"loss": L2()}})
+    terms, _ = evaluate(Composite({"both": {"weight": 0.5, "loss": inner}, "again": {"loss": L1()}}), given, batch)
+    assert list(terms) == ["loss", "both", "both/x", "both/y", "again"]
+    assert terms["both"] == pytest.approx(2 * terms["both/x"] + terms["both/y"])
+    assert terms["loss"] == pytest.approx(0.5 * terms["both"] + terms["again"])
+
+
+def test_reads_and_needs_are_the_union_and_resources_reach_every_term():
+    soft = SoftCrossEntropy(rebalance=Rebalance())
+    loss = Composite({"classes": {"loss": soft}, "ab": {"loss": L1()}})
+    assert loss.reads == {"logits", "ab"}
+    assert loss.needs == {"prior"}
+    assert not loss.parameters()
+    with pytest.raises(TypeError, match="prior"):
+        loss.prepare()
+    loss.prepare(prior=np.full(313, 1 / 313))
+    np.testing.assert_allclose(soft._bin_weights.numpy(), 1.0, rtol=1e-6)
+
+
+def test_from_the_configuration_with_an_override_of_one_weight():
+    config = compose_config(
+        [
+            "model=siggraph17",
+            "loss=siggraph17_full",
+            "loss.terms.regression.weight=5",
+            "loss.terms.regression.loss.delta=2",
+        ]
+    )
+    loss = build(config.loss)
+    assert isinstance(loss, Composite)
+    assert loss.weights == {"classification": 1.0, "regression": 5}
+    assert loss.losses["regression"].delta == 2
+    assert loss.reads == readings(config.loss) == {"ab", "class_logits"}
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("loss.terms.regression.weight=-1", "loss.terms.regression.weight must be greater than or equal to 0"),
+        ("loss.terms.regression.loss.delta=0", "loss.terms.regression.loss.delta must be greater than 0"),
+        ("+loss.terms.regression.loss.delt=1", "no setting 'loss.terms.regression.loss.delt': did you mean 'delta'"),
+        ("+loss.terms.regression.wait=1", "loss.terms.regression.wait"),
+    ],
+)
+def test_a_wrong_setting_of_a_term_is_refused_before_anything_is_built(override, message):
+    with pytest.raises(UserError, match=message):
+        compose_config(["model=siggraph17", "loss=siggraph17_full", override])
+
+
+def test_components_are_checked_however_deep_they_stand():
+    inner = {"_target_": "oldrestore.losses.regression.L1", "scale": -1.0}
+    deep = {"_target_": "oldrestore.losses.composite.Composite", "terms": {"a": {"loss": inner}}}
+    node = {"_target_": "oldrestore.losses.composite.Composite", "terms": {"b": {"loss": deep}}}
+    with pytest.raises(UserError, match=r"loss.terms.b.loss.terms.a.loss.scale must be greater than 0"):
+        check_component(node, "loss")
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ({}, "at least one term with a weight above 0"),
+        ({"a": {"weight": 0.0, "loss": L1()}}, "at least one term with a weight above 0"),
+        ({"loss": {"loss": L1()}}, "cannot be named 'loss'"),
+        ({"a/b": {"loss": L1()}}, "cannot be named 'a/b'"),
+        ({"a": {"weight": 1.0}}, "must have a weight and a loss"),
+        ({"a": {"loss": 3}}, "'a' is no loss"),
+        ({"a": {"weight": float("inf"), "loss": L1()}}, "weight of the loss term 'a' must be at least 0"),
+    ],
+)
+def test_what_is_no_sum_of_losses_is_refused(terms, message):
+    with pytest.raises(UserError, match=message):
+        Composite(terms)

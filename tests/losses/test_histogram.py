@@ -1,0 +1,166 @@
+"""Divergence of hue and chroma histograms: values and gradients against NumPy, limits, positions."""
+
+import math
+
+import numpy as np
+import pytest
+
+paddle = pytest.importorskip("paddle")
+
+from oldrestore.batch import Batch, Prediction  # noqa: E402
+from oldrestore.color.hue_chroma import CHROMA_LIMIT, to_hue_chroma, window_histograms  # noqa: E402
+from oldrestore.errors import UserError  # noqa: E402
+from oldrestore.losses.histogram import HueChromaDivergence  # noqa: E402
+
+STEP = CHROMA_LIMIT / 31
+
+
+def make_batch(ab_b2hw, positions=None) -> Batch:
+    ab = paddle.to_tensor(np.asarray(ab_b2hw, np.float32))
+    positions = None if positions is None else paddle.to_tensor(positions)
+    return Batch(L_b1hw=paddle.full_like(ab[:, :1], 50.0), ab_b2hw=ab, positions_bn2=positions)
+
+
+def random_case(side=8, step=1, bins=32, seed=0):
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (2, 3, bins, side // step, side // step)).astype(np.float32)
+    return logits[0], logits[1], rng.uniform(-70, 70, (3, 2, side, side)).astype(np.float32)
+
+
+def evaluate(loss, hue, chroma, batch):
+    hue, chroma = (paddle.to_tensor(x, stop_gradient=False) for x in (hue, chroma))
+    terms = loss.terms(Prediction(hue_logits=hue, chroma_logits=chroma), batch)
+    terms["loss"].backward()
+    assert all(value.shape == [] and value.dtype == paddle.float32 for value in terms.values())
+    return {name: float(value) for name, value in terms.items()}, hue.grad.numpy(), chroma.grad.numpy()
+
+
+def reference(hue, chroma, ab, lambda_hue, window, step=1):
+    """The definition in float64: the two terms."""
+    terms, count = {"hue": 0.0, "chroma": 0.0}, 0
+    for photo in range(len(ab)):
+        if np.abs(ab[photo]).max() <= 5.0:
+            continue
+        colors = ab[photo].transpose(1, 2, 0).astype(np.float64)
+        targets = [h[::step, ::step] for h in window_histograms(colors, window, hue.shape[1])]
+        share = to_hue_chroma(colors[::step, ::step])[1] / CHROMA_LIMIT
+        for name, logits, target, weight in (
+            ("hue", hue, targets[0], lambda_hue * share),
+            ("chroma", chroma, targets[1], 1.0),
+        ):
+            z = logits[photo].astype(np.float64).transpose(1, 2, 0)
+            log_p = z - z.max(axis=-1, keepdims=True)
+            log_p -= np.log(np.exp(log_p).sum(axis=-1, keepdims=True))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                each = np.where(target > 0, target * (np.log(target) - log_p), 0.0).sum(axis=-1)
+            terms[name] += (weight * each).sum()
+        count += share.size
+    return {name: value / count for name, value in terms.items()}
+
+
+@pytest.mark.parametrize("window", [1, 7])
+@pytest.mark.parametrize("step", [1, 4])
+@pytest.mark.parametrize("lambda_hue", [5.0, 0.3])
+def test_values_against_float64(window, step, lambda_hue):
+    hue, chroma, ab = random_case(step=step)
+    ab[1] *= 0.05  # a gray photograph: left out
+    values, hue_gradient, _ = evaluate(HueChromaDivergence(lambda_hue, window), hue, chroma, make_batch(ab))
+    expected = reference(hue, chroma, ab, lambda_hue, window, step)
+    assert values["hue"] == pytest.approx(expected["hue"], rel=1e-5)
+    assert values["chroma"] == pytest.approx(expected["chroma"], rel=1e-5)
+    assert values["loss"] == pytest.approx(expected["hue"] + expected["chroma"], rel=1e-5)
+    assert (hue_gradient[1] == 0).all() and (hue_gradient[0] != 0).any()
+
+
+def test_gradients_against_finite_differences():
+    hue, chroma, ab = random_case(side=4, bins=6, seed=1)
+    _, hue_gradient, chroma_gradient = evaluate(HueChromaDivergence(window=3), hue, chroma, make_batch(ab))
+    for name, logits, gradient in (("hue", hue, hue_gradient), ("chroma", chroma, chroma_gradient)):
+        for index in np.ndindex(2, 6, 2, 2):
+            values = []
+            for offset in (1e-4, -1e-4):
+                moved = logits.astype(np.float64)
+                moved[index] += offset
+                both = (moved, chroma) if name == "hue" else (hue, moved)
+                values.append(sum(reference(*both, ab, 5.0, 3).values()))
+            assert gradient[index] == pytest.approx((values[0] - values[1]) / 2e-4, rel=1e-3, abs=1e-7)
+
+
+def one_colour(hue_bin, chroma_bin, side=8, bins=32):
+    angle = 2 * math.pi * hue_bin / bins
+    color = chroma_bin * STEP * np.array([math.cos(angle), math.sin(angle)])
+    return np.broadcast_to(color[None, :, None, None], (2, 2, side, side))
+
+
+@pytest.mark.parametrize("constant", [0.0, 1000.0])
+@pytest.mark.parametrize("window", [1, 7])
+def test_uniform_logits_against_one_bin_give_ln_32(window, constant):
+    logits = np.full((2, 32, 8, 8), constant, np.float32)
+    values, _, _ = evaluate(HueChromaDivergence(window=window), logits, logits, make_batch(one_colour(16, 20)))
+    assert values["chroma"] == pytest.approx(math.log(32), abs=2e-4)
+    assert values["hue"] == pytest.approx(5 * (20 / 31) * math.log(32), abs=1e-3)
+
+
+def test_a_prediction_equal_to_its_target_costs_nothing_and_has_no_gradient():
+    _, _, ab = random_case()
+    histograms = [window_histograms(photo.transpose(1, 2, 0)) for photo in ab]
+    logits = [
+        np.log(np.stack(h).transpose(0, 3, 1, 2) + 1e-30).astype(np.float32) for h in zip(*histograms, strict=True)
+    ]
+    values, hue_gradient, chroma_gradient = evaluate(HueChromaDivergence(), *logits, make_batch(ab))
+    assert values["loss"] == pytest.approx(0.0, abs=1e-5)
+    assert max(np.abs(hue_gradient).max(), np.abs(chroma_gradient).max()) < 1e-6
+
+
+def test_the_hue_of_gray_pixels_counts_nothing():
+    hue, chroma, ab = random_case()
+    ab[:, :, :4] = 0.0
+    _, gradient, _ = evaluate(HueChromaDivergence(window=1), hue, chroma, make_batch(ab))
+    assert (gradient[:, :, :4] == 0).all() and (gradient[:, :, 4:] != 0).any()
+
+
+def test_a_prediction_at_positions_is_compared_there():
+    hue, chroma, ab = random_case()
+    positions = np.random.default_rng(2).integers(0, 8, (3, 20, 2))
+    rows, columns = positions[..., 0], positions[..., 1]
+    sparse = [np.stack([x[i][:, rows[i], columns[i]] for i in range(3)])[:, :, None] for x in (hue, chroma)]
+    values, _, _ = evaluate(HueChromaDivergence(), *sparse, make_batch(ab, positions))
+    # The same by hand: a photograph of 1 x N pixels would have other windows, so each pixel is taken from the whole.
+    expected = 0.0
+    for i in range(3):
+        colors = ab[i].transpose(1, 2, 0).astype(np.float64)
+        share = to_hue_chroma(colors)[1] / CHROMA_LIMIT
+        for target, z, weight in zip(window_histograms(colors), sparse, (5 * share, np.ones_like(share)), strict=True):
+            t = target[rows[i], columns[i]]
+            log_p = z[i, :, 0].T.astype(np.float64)
+            log_p = log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+            expected += (weight[rows[i], columns[i]] * (t * (np.log(np.maximum(t, 1e-300)) - log_p)).sum(axis=1)).sum()
+    assert values["loss"] == pytest.approx(expected / 60, rel=1e-5)
+
+
+def test_a_dense_prediction_is_compared_everywhere_though_the_batch_has_positions():
+    hue, chroma, ab = random_case()
+    positions = np.zeros((3, 20, 2), np.int64)
+    with_positions, _, _ = evaluate(HueChromaDivergence(), hue, chroma, make_batch(ab, positions))
+    without, _, _ = evaluate(HueChromaDivergence(), hue, chroma, make_batch(ab))
+    assert with_positions == without
+
+
+def test_a_batch_of_gray_photographs_gives_zero():
+    hue, chroma, ab = random_case()
+    values, hue_gradient, _ = evaluate(HueChromaDivergence(), hue, chroma, make_batch(ab * 0.01))
+    assert values["loss"] == 0.0 and (hue_gradient == 0.0).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: HueChromaDivergence(window=4), "window must be an odd number"),
+        (lambda: HueChromaDivergence(window=-1), "window must be an odd number"),
+        (lambda: HueChromaDivergence(lambda_hue=-1.0), "lambda_hue must be at least 0"),
+        (lambda: HueChromaDivergence(gray_threshold=-1.0), "gray_threshold must be at least 0"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(make, message):
+    with pytest.raises(UserError, match=message):
+        make()

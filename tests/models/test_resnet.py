@@ -1,0 +1,131 @@
+"""resnet: its size, its blocks against NumPy, and that it learns."""
+
+import numpy as np
+import paddle
+import pytest
+
+from oldrestore.batch import Batch
+from oldrestore.losses.dispersion import MseDispersion
+from oldrestore.models.resnet import ResNet
+from oldrestore.models.weights import parameter_count
+from tests.photographs import make_photograph
+
+
+def make_network(width=0.03125, seed=0, **settings) -> ResNet:
+    paddle.seed(seed)
+    return ResNet(width=width, **settings)
+
+
+def lightness(batch=2, height=64, width=96) -> paddle.Tensor:
+    rng = np.random.default_rng(0)
+    return paddle.to_tensor(rng.uniform(0, 100, (batch, 1, height, width)).astype(np.float32))
+
+
+def convolve(x_chw, weight, stride, padding):
+    """A convolution by its definition, float64."""
+    x = np.pad(x_chw.astype(np.float64), ((0, 0), (padding, padding), (padding, padding)))
+    k = weight.shape[2]
+    rows = (x.shape[1] - k) // stride + 1
+    columns = (x.shape[2] - k) // stride + 1
+    out = np.zeros((weight.shape[0], rows, columns))
+    for y in range(rows):
+        for c in range(columns):
+            patch = x[:, y * stride : y * stride + k, c * stride : c * stride + k]
+            out[:, y, c] = np.tensordot(weight.astype(np.float64), patch, axes=3)
+    return out
+
+
+def normalize(x_chw, norm):
+    mean, variance, weight, bias = (
+        p.numpy().astype(np.float64)[:, None, None] for p in (norm._mean, norm._variance, norm.weight, norm.bias)
+    )
+    return (x_chw - mean) / np.sqrt(variance + 1e-5) * weight + bias
+
+
+@paddle.no_grad()
+def test_a_residual_block_against_numpy():
+    network = make_network()
+    network.train()
+    network(lightness())  # so that running statistics are not those of the start
+    network.eval()
+    block = network.down[1]
+    x = np.random.default_rng(1).normal(size=(4, 6, 8)).astype(np.float32)
+    inner = np.maximum(normalize(convolve(x, block.conv1.weight.numpy(), 2, 1), block.norm1), 0)
+    inner = normalize(convolve(inner, block.conv2.weight.numpy(), 1, 1), block.norm2)
+    short = normalize(convolve(x, block.shortcut.weight.numpy(), 2, 0), block.shortcut_norm)
+    expected = np.maximum(inner + short, 0)
+    assert expected.shape == (8, 3, 4)
+    np.testing.assert_allclose(block(paddle.to_tensor(x[None])).numpy()[0], expected, atol=1e-5)
+
+
+def test_running_statistics_keep_half():
+    network = make_network()
+    before = network.down[0].norm1._variance.numpy()
+    network.train()
+    features = network.down[0].conv1((lightness() - 50.0) / 100.0).numpy()
+    network(lightness())
+    count = features.size / features.shape[1]
+    variance = features.var(axis=(0, 2, 3))
+    after = network.down[0].norm1._variance.numpy()
+    kept = (after - variance) / (before - variance)
+    np.testing.assert_allclose(kept, 0.5, atol=5 / count + 1e-3)
+
+
+@pytest.mark.parametrize("width", [0.125, pytest.param(1.0, marks=pytest.mark.slow)])
+def test_number_of_parameters(width):
+    c128, c256, c512, c1024, c2048, c64 = (int(c * width) for c in (128, 256, 512, 1024, 2048, 64))
+
+    def residual(i, o):  # two 3 x 3, a 1 x 1 on the shortcut, three batch norms
+        return 9 * i * o + 9 * o * o + i * o + 3 * 2 * o
+
+    def doubling(i, o):  # 4 x 4 and a batch norm
+        return 16 * i * o + 2 * o
+
+    expected = residual(1, c128) + residual(c128, c256) + residual(c256, c512) + residual(c512, c1024)
+    expected += residual(c1024, c2048) + doubling(c2048, c1024) + doubling(c1024, c512) + doubling(c512, c256)
+    expected += doubling(c256, c128) + doubling(c128, c64) + 9 * c64 * 2 + 2
+    assert parameter_count(make_network(width=width)) == expected
+    if width == 1.0:
+        assert expected == 122_861_058
+
+
+@paddle.no_grad()
+def test_it_predicts_full_size_and_starts_with_faint_colour():
+    network = make_network(width=0.125)
+    prediction = network(lightness())
+    assert prediction.ab.shape == [2, 2, 64, 96]
+    assert 3.0 < float(prediction.ab.std()) < 30.0
+    np.testing.assert_array_equal(network.decode(prediction).numpy(), prediction.ab.numpy())
+
+
+def train(network, batch, steps, learning_rate=2e-3):
+    loss = MseDispersion(denominator="mean")
+    optimizer = paddle.optimizer.Adam(learning_rate, beta1=0.8, parameters=network.parameters())
+    network.train()
+    history = []
+    for _ in range(steps):
+        value = loss(network(batch.L_b1hw), batch)
+        value.backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        history.append(float(value))
+    return history
+
+
+def photographs(count=4, size=64) -> Batch:
+    return Batch.from_rgb(paddle.to_tensor(np.stack([make_photograph(seed, size) for seed in range(count)])))
+
+
+def test_it_overfits_four_photographs():
+    network, batch = make_network(width=0.0625), photographs()
+    history = train(network, batch, 80)
+    assert np.mean(history[-5:]) < 0.15 * history[0]
+    network.eval()
+    with paddle.no_grad():
+        error = (network.decode(network(batch.L_b1hw)) - batch.ab_b2hw).square().mean()
+    assert float(error) < 0.3 * float(batch.ab_b2hw.square().mean())
+
+
+def test_the_same_seed_gives_the_same_losses():
+    batch = photographs(2)
+    assert train(make_network(), batch, 3) == train(make_network(), batch, 3)

@@ -13,6 +13,7 @@ from pydantic import Field
 from oldrestore.batch import Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.color.decoding_paddle import annealed_mean_nchw
+from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
 AB_SCALE = 110.0  # model_out gives ab / 110
@@ -79,24 +80,12 @@ class Eccv16(nn.Layer):
             nn.Conv2D(c256, NUMBER_OF_BINS, 1),
         )
         self.model_out = nn.Conv2D(NUMBER_OF_BINS, 2, 1, bias_attr=False)
-        self._initialise()
-        if weights is not None:
-            load_weights(self, Path(weights))
-
-    def _initialise(self) -> None:
-        # He et al. (2015) for what a ReLU follows. The head starts near zero, so that an untrained network
-        # says "every bin alike" and its cross-entropy is ln 313.
-        he = nn.initializer.KaimingNormal(nonlinearity="relu")
-        for layer in self.sublayers():
-            if isinstance(layer, nn.Conv2D | nn.Conv2DTranspose):
-                he(layer.weight)
-                if layer.bias is not None:
-                    nn.initializer.Constant(0.0)(layer.bias)
-        head = self.model8[6]
-        nn.initializer.Normal(std=0.01)(head.weight)
+        initialise(self, heads=[self.model8[6]])
         centres = (AB_BINS / AB_SCALE).T.astype(np.float32)
         self.model_out.weight.set_value(centres[:, :, None, None])
         self.model_out.weight.stop_gradient = True
+        if weights is not None:
+            load_weights(self, Path(weights))
 
     def forward(self, L_b1hw: paddle.Tensor) -> Prediction:
         """Predict logits (B, 313, H/4, W/4) from lightness (B, 1, H, W), 0..100."""

@@ -13,6 +13,7 @@ from pydantic import Field
 from oldrestore.batch import Prediction
 from oldrestore.color.hue_chroma import FADING, HISTOGRAM_BINS
 from oldrestore.color.hue_chroma_paddle import decode_histograms_nchw, gather_pixels
+from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
 # Output channels of the convolutions of VGG-16; each block but the first begins with a pooling by 2.
@@ -100,19 +101,9 @@ class Larsson(nn.Layer):
         self.hidden = nn.Linear(channels + 2 * top, hidden)
         self.hue = nn.Linear(hidden, bins)
         self.chroma = nn.Linear(hidden, bins)
-        self._initialise()
+        initialise(self, heads=[self.hue, self.chroma])
         if weights is not None:
             load_weights(self, Path(weights))
-
-    def _initialise(self) -> None:
-        # He et al. (2015) for what a ReLU follows. The heads start near zero, so that an untrained network says
-        # "every bin alike".
-        he = nn.initializer.KaimingNormal(nonlinearity="relu")
-        for layer in self.sublayers():
-            if isinstance(layer, nn.Conv2D | nn.Linear):
-                he(layer.weight)
-        for head in (self.hue, self.chroma):
-            nn.initializer.Normal(std=0.01)(head.weight)
 
     def forward(self, L_b1hw: paddle.Tensor, positions_bn2: paddle.Tensor | None = None) -> Prediction:
         """Predict histograms from lightness (B, 1, H, W), 0..100.

@@ -11,6 +11,7 @@ from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Prediction
+from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
 # Output channels of the residual blocks, each of which halves the size, and of the layers that double it again.
@@ -68,18 +69,11 @@ class ResNet(nn.Layer):
         self.down = nn.Sequential(*(_Residual(i, o, momentum) for i, o in zip([1, *down], down, strict=False)))
         self.up = nn.Sequential(*(_doubling(i, o, momentum) for i, o in zip([down[-1], *up], up, strict=False)))
         self.ab = nn.Conv2D(up[-1], 2, 3, padding=1)
-        self._initialise()
+        initialise(self)
+        # Batch norm takes the scale of what precedes it away, but not of the last layer.
+        self.ab.weight.set_value(self.ab.weight * 0.1)
         if weights is not None:
             load_weights(self, Path(weights))
-
-    def _initialise(self) -> None:
-        # He et al. (2015). Batch norm takes the scale of what precedes it away, but not of the last layer.
-        he = nn.initializer.KaimingNormal(nonlinearity="relu")
-        for layer in self.sublayers():
-            if isinstance(layer, nn.Conv2D | nn.Conv2DTranspose):
-                he(layer.weight)
-        self.ab.weight.set_value(self.ab.weight * 0.1)
-        nn.initializer.Constant(0.0)(self.ab.bias)
 
     def forward(self, L_b1hw: paddle.Tensor) -> Prediction:
         """Predict ab (B, 2, H, W), Lab units, from lightness (B, 1, H, W), 0..100; H and W multiples of 32."""

@@ -13,6 +13,7 @@ from pydantic import Field
 from oldrestore.batch import Prediction
 from oldrestore.color.grid import NUMBER_OF_SQUARES
 from oldrestore.color.grid_paddle import grid_mean_nchw
+from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
 AB_SCALE = 110.0  # hints come in, and the regression goes out, as ab / 110
@@ -98,20 +99,9 @@ class Siggraph17(nn.Layer):
         self.model10 = nn.Sequential(nn.ReLU(), nn.Conv2D(c128, c128, 3, padding=1), nn.LeakyReLU(LEAK))
         self.model_class = nn.Sequential(nn.Conv2D(c256, NUMBER_OF_SQUARES, 1))
         self.model_out = nn.Sequential(nn.Conv2D(c128, 2, 1), nn.Tanh())
-        self._initialise()
+        initialise(self, heads=[self.model_class[0], self.model_out[0]])
         if weights is not None:
             load_weights(self, Path(weights))
-
-    def _initialise(self) -> None:
-        # He et al. (2015) for what a ReLU follows. The heads start near zero, so that an untrained network says
-        # "gray" and "every square alike": its cross-entropy is ln 529.
-        he = nn.initializer.KaimingNormal(nonlinearity="relu")
-        for layer in self.sublayers():
-            if isinstance(layer, nn.Conv2D | nn.Conv2DTranspose):
-                he(layer.weight)
-                nn.initializer.Constant(0.0)(layer.bias)
-        for head in (self.model_class, self.model_out):
-            nn.initializer.Normal(std=0.01)(head[0].weight)
 
     def forward(self, L_b1hw: paddle.Tensor, hints_b3hw: paddle.Tensor | None = None) -> Prediction:
         """Predict colour.

@@ -1,0 +1,36 @@
+"""What several networks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from paddle import nn
+
+HEAD_STD = 0.01
+
+
+def initialise(network: nn.Layer, heads: Iterable[nn.Layer] = ()) -> None:
+    """Draw a network's weights: for what a ReLU follows as He et al. (2015) do, and heads near zero.
+
+    A classifying head near zero makes an untrained network say "every class alike", so that its cross-entropy is
+    the logarithm of their number; a regressing one says "gray".
+
+    Parameters
+    ----------
+    network : nn.Layer
+        Its convolutions, transposed convolutions and linear layers are drawn, in the order of ``sublayers``.
+    heads : iterable of nn.Layer
+        Layers of the network whose weights are drawn from a normal distribution of standard deviation 0.01.
+
+    References
+    ----------
+    He, Zhang, Ren, Sun. Delving Deep into Rectifiers. ICCV 2015.
+    """
+    he = nn.initializer.KaimingNormal(nonlinearity="relu")
+    for layer in network.sublayers():
+        if isinstance(layer, nn.Conv2D | nn.Conv2DTranspose | nn.Linear):
+            he(layer.weight)
+            if layer.bias is not None:
+                nn.initializer.Constant(0.0)(layer.bias)
+    for head in heads:
+        nn.initializer.Normal(std=HEAD_STD)(head.weight)

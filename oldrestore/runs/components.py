@@ -141,6 +141,11 @@ def build_components(config: DictConfig) -> Components:
         if pixels % network.stride:
             name = type(network).__name__
             raise UserError(f"{setting}={pixels} must be a multiple of {network.stride}, the stride of {name}")
+    if config.evaluation.color and not hasattr(network, "decode"):
+        raise UserError(
+            f"{type(network).__name__} predicts no colour to be measured: take evaluation=holes, or "
+            "evaluation.color=false"
+        )
     loss = build(config.loss)
     prepare_loss(loss, train, source)
     learner = build(

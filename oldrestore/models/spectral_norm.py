@@ -1,0 +1,124 @@
+"""Spectral normalisation: convolutions and matrices whose largest singular value is held at 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import paddle
+from paddle import nn
+
+# Why not Paddle's own (3.3.1): `nn.SpectralNorm` never writes its vectors back in dynamic mode, so one power
+# iteration starts anew at each call and the largest singular value stays far from 1. The hook
+# `nn.utils.spectral_norm` is right after some training steps, but its vectors start at random, so that an untrained
+# network in evaluation mode is divided by any number, also one near 0; it iterates in half precision under mixed
+# precision; and a weight of zeros gives NaN.
+WARM_UP_ITERATIONS = 15  # so that a network that has not taken a step is normalised too
+EPSILON = 1e-12
+
+
+class _Spectral:
+    """What the normalised layers share: the vector u, and the weight divided by its largest singular value."""
+
+    weight: paddle.Tensor
+    u: paddle.Tensor
+
+    def _start(self) -> None:
+        """Draw u from Paddle's seeded generator and iterate until it has turned to the weight."""
+        rows = self._matrix().shape[0]
+        self.register_buffer("u", nn.functional.normalize(paddle.randn([rows]), axis=0, epsilon=EPSILON))
+        for _ in range(WARM_UP_ITERATIONS):
+            self.u.set_value(_iterate(self._matrix().detach(), self.u)[0])
+
+    def _matrix(self) -> paddle.Tensor:
+        """Weight as a matrix with one row for each output."""
+        raise NotImplementedError
+
+    def spectral_weight(self) -> paddle.Tensor:
+        """Return the weight over its largest singular value; in training, u takes one power iteration first.
+
+        u and v count as constants in the gradient (Miyato et al. 2018, equation 12). In evaluation mode u stays
+        as it is.
+        """
+        with paddle.amp.auto_cast(enable=False):
+            matrix = self._matrix()
+            with paddle.no_grad():
+                u, v = _iterate(matrix.detach(), self.u)
+                if self.training:
+                    self.u.set_value(u)
+                else:
+                    u = self.u.clone()
+            sigma = (u * paddle.mv(matrix, v)).sum()
+            # A weight of zeros has nothing to be divided by and stays what it is.
+            return self.weight / paddle.where(sigma > EPSILON, sigma, paddle.ones_like(sigma))
+
+
+def _iterate(matrix: paddle.Tensor, u: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """Make one step of the power iteration; returns the new u (rows,) and v (columns,)."""
+    v = nn.functional.normalize(paddle.mv(matrix.t(), u), axis=0, epsilon=EPSILON)
+    mapped = paddle.mv(matrix, v)
+    turned = nn.functional.normalize(mapped, axis=0, epsilon=EPSILON)
+    # A weight of zeros would turn u to zero, from where no weight could turn it back.
+    return paddle.where((mapped * mapped).sum() > 0, turned, u), v
+
+
+class SpectralConv2D(_Spectral, nn.Conv2D):
+    """A convolution whose kernel, as a matrix (outputs, inputs x kernel), has largest singular value 1.
+
+    Takes the arguments of `paddle.nn.Conv2D`. Buffer ``u`` (outputs,) belongs to the state dict.
+
+    References
+    ----------
+    Miyato, Kataoka, Koyama, Yoshida. Spectral Normalization for Generative Adversarial Networks. ICLR 2018.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, weight_attr=nn.initializer.XavierUniform(), **settings)
+        self._start()
+
+    def _matrix(self) -> paddle.Tensor:
+        return self.weight.reshape([self.weight.shape[0], -1])
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Convolve with the normalised kernel."""
+        return nn.functional.conv2d(
+            x,
+            self.spectral_weight(),
+            bias=self.bias,
+            stride=self._stride,
+            padding=self._padding,
+            dilation=self._dilation,
+            groups=self._groups,
+        )
+
+
+class SpectralLinear(_Spectral, nn.Linear):
+    """A linear map with largest singular value 1; the arguments of `paddle.nn.Linear`."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, weight_attr=nn.initializer.XavierUniform(), **settings)
+        self._start()
+
+    def _matrix(self) -> paddle.Tensor:
+        return self.weight.t()  # Paddle keeps (inputs, outputs)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Multiply by the normalised matrix."""
+        return nn.functional.linear(x, self.spectral_weight(), self.bias)
+
+
+class SpectralEmbedding(_Spectral, nn.Embedding):
+    """A table of vectors that, as a matrix (entries, features), has largest singular value 1.
+
+    The projection of a class-conditional discriminator. Takes the arguments of `paddle.nn.Embedding`.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, weight_attr=nn.initializer.XavierUniform(), **settings)
+        self._start()
+
+    def _matrix(self) -> paddle.Tensor:
+        return self.weight
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Look up rows of the normalised table."""
+        return nn.functional.embedding(x, self.spectral_weight())

@@ -1,0 +1,291 @@
+"""The adversarial learner: a network against a discriminator, each with its own optimizer and time scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal, Protocol
+
+import numpy as np
+import paddle
+from paddle import nn
+from pydantic import Field
+
+from oldrestore.batch import Batch, Prediction
+from oldrestore.errors import UserError
+from oldrestore.losses.adversarial import AdversarialLoss, gradient_penalty
+from oldrestore.losses.base import Loss
+from oldrestore.losses.restoration import feature_matching
+from oldrestore.models.attention import SelfAttention
+from oldrestore.training.checkpoint import Checkpoint
+from oldrestore.training.ema import MovingAverage
+from oldrestore.training.player import Player, frozen
+from oldrestore.training.schedules import Constant, Schedule
+
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PENALTY_STREAM = 3  # seeds of the gradient penalty's mixtures begin with this
+Scalars = dict[str, paddle.Tensor]
+
+
+class Discriminator(Protocol):
+    """What the learner asks of a discriminator; see `PatchDiscriminator`."""
+
+    judges: str
+
+    def __call__(self, shown: paddle.Tensor) -> Any:
+        """Return ``scores`` and ``features``."""
+
+    def shown_fake(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
+        """Put a prediction beside its condition."""
+
+    def shown_real(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
+        """Put the truth beside the same condition."""
+
+
+class AdversarialLearner:
+    """Trains a network on a loss and against a discriminator, after a phase on the loss alone.
+
+    The network minimises loss + adversarial_weight x adversarial term + feature_weight x matched features of the
+    discriminator. Learning rates of the two differ (Heusel et al. 2017, two time scales): the network's is that of
+    the ``optimizer`` group, the discriminator's its own; `schedule` multiplies both.
+
+    Curves of a step: ``loss`` and the loss's terms; ``g_adversarial`` and ``g_feature`` (unweighted), ``d_loss``,
+    ``d_real`` and ``d_fake`` (mean scores), where there is a discriminator yet; ``g_gradient_norm`` and
+    ``d_gradient_norm`` before clipping; and ``gamma_g_NAME`` and ``gamma_d_NAME`` of each attention block.
+
+    Parameters
+    ----------
+    network : nn.Layer
+        Maps the fields of a `Batch` that it names in ``reads`` to a `Prediction`.
+    loss : Loss
+    optimizer : callable
+        Makes the network's optimizer when called with ``parameters`` and ``grad_clip``.
+    discriminator : nn.Layer
+        A `Discriminator`.
+    discriminator_optimizer : callable
+        As `optimizer`, for the discriminator.
+    adversarial : AdversarialLoss
+    schedule : callable, optional
+        Maps an iteration to what multiplies both learning rates.
+    pretrain_iterations : int
+        Iterations on the loss alone, before the discriminator takes part.
+    adversarial_weight, feature_weight : float
+        At least 0.
+    discriminator_steps, generator_steps : int
+        Updates of each in an iteration; each round takes batches of its own.
+    gradient_clip : float
+        Highest global norm of either gradient; 0 is off.
+    accumulate_batches : int
+        Batches whose gradients are averaged into one update.
+    amp : {"off", "float16", "bfloat16"}
+        Mixed precision on a GPU: what forward passes compute in; float16 scales the losses.
+    ema_decay : float
+        Decay of the moving average of the network's weights; 0 is off.
+
+    Raises
+    ------
+    UserError
+        When mixed precision is asked for on a CPU, or the discriminator judges what the network does not predict.
+    """
+
+    def __init__(
+        self,
+        network: nn.Layer,
+        loss: Loss,
+        optimizer: Callable[..., Any],
+        discriminator: nn.Layer,
+        discriminator_optimizer: Callable[..., Any],
+        adversarial: AdversarialLoss,
+        schedule: Schedule | None = None,
+        pretrain_iterations: Annotated[int, Field(ge=0)] = 0,
+        adversarial_weight: NotNegative = 0.01,
+        feature_weight: NotNegative = 0.0,
+        discriminator_steps: Annotated[int, Field(ge=1)] = 1,
+        generator_steps: Annotated[int, Field(ge=1)] = 1,
+        gradient_clip: NotNegative = 0.0,
+        accumulate_batches: Annotated[int, Field(ge=1)] = 1,
+        amp: Literal["off", "float16", "bfloat16"] = "off",
+        ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        if amp != "off" and not paddle.get_device().startswith("gpu"):
+            raise UserError(f"trainer.learner.amp={amp} needs a GPU: on a CPU take trainer.learner.amp=off")
+        if discriminator.judges not in network.predicts:
+            raise UserError(
+                f"the discriminator judges {discriminator.judges} but {type(network).__name__} predicts "
+                f"{' and '.join(sorted(network.predicts))}: set trainer.learner.discriminator.judges"
+            )
+        self.network = network
+        self.loss = loss
+        self.discriminator = discriminator
+        self.adversarial = adversarial
+        self.schedule = schedule or Constant()
+        self.pretrain_iterations = pretrain_iterations
+        self.adversarial_weight = adversarial_weight
+        self.feature_weight = feature_weight
+        self.discriminator_steps = discriminator_steps
+        self.generator_steps = generator_steps
+        self.accumulate_batches = accumulate_batches
+        # The loop brings this many batches for each iteration.
+        self.accumulate = accumulate_batches * max(discriminator_steps, generator_steps)
+        self.amp = amp
+        self._generator = Player(network, optimizer, gradient_clip, amp, "")
+        self._critic = Player(discriminator, discriminator_optimizer, gradient_clip, amp, "discriminator_")
+        self._gammas = {
+            f"gamma_{side}_{name}": block.gamma
+            for side, whole in (("g", network), ("d", discriminator))
+            for name, block in whole.named_sublayers()
+            if isinstance(block, SelfAttention)
+        }
+        self.average = MovingAverage(network, ema_decay) if ema_decay else None
+
+    def learning_rate(self, iteration: int) -> float:
+        """Return the network's learning rate of an update."""
+        return self._generator.base_learning_rate * self.schedule(iteration)
+
+    def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
+        """Make the updates of one iteration, the discriminator's first; named scalars, averaged over batches."""
+        self.network.train()
+        self.discriminator.train()
+        factor = self.schedule(iteration)
+        against = iteration >= self.pretrain_iterations
+        sums: dict[str, list[paddle.Tensor]] = {}
+        for number in range(max(self.discriminator_steps, self.generator_steps)):
+            chunk = batches[number * self.accumulate_batches : (number + 1) * self.accumulate_batches]
+            generator_due = number < self.generator_steps
+            # One forward pass serves both updates where it can be held: of several batches, only one at a time.
+            held = self._predict(chunk[0]) if generator_due and len(chunk) == 1 else None
+            found: list[Scalars] = []
+            if against and number < self.discriminator_steps:
+                found.append(self._update_discriminator(chunk, held, factor, [PENALTY_STREAM, iteration, number]))
+            if generator_due:
+                found.append(self._update_generator(chunk, held, factor, against))
+            for scalars in found:
+                for name, value in scalars.items():
+                    sums.setdefault(name, []).append(value)
+        if self.average is not None:
+            self.average.update()
+        means = {name: sum(values) / len(values) for name, values in sums.items()}
+        return means | {name: gamma.detach().clone().reshape([]) for name, gamma in self._gammas.items()}
+
+    def _predict(self, batch: Batch) -> Prediction:
+        with self._mixed():
+            return self.predict(batch)
+
+    def _update_discriminator(
+        self, chunk: Sequence[Batch], held: Prediction | None, factor: float, seed: Sequence[int]
+    ) -> Scalars:
+        means = _Means(len(chunk))
+        rng = np.random.default_rng(list(seed))
+        for batch in chunk:
+            with paddle.no_grad():
+                prediction = held or self._predict(batch)
+                fake = self.discriminator.shown_fake(prediction, batch).detach().astype("float32")
+                real = self.discriminator.shown_real(prediction, batch).detach().astype("float32")
+            with self._mixed():
+                # Together, so that spectral norm takes one power iteration a step, not two.
+                scores = self.discriminator(paddle.concat([real, fake])).scores
+            real_scores, fake_scores = scores.split(2)
+            loss = self.adversarial.discriminator(real_scores, fake_scores)
+            if self.adversarial.gradient_penalty > 0:
+                loss = loss + self.adversarial.gradient_penalty * self._gradient_penalty(real, fake, rng)
+            self._critic.backward(loss / len(chunk))
+            means.add(d_loss=loss, d_real=real_scores.mean(), d_fake=fake_scores.mean())
+        return means.values | {"d_gradient_norm": self._critic.update(factor)}
+
+    def _gradient_penalty(self, real: paddle.Tensor, fake: paddle.Tensor, rng: np.random.Generator) -> paddle.Tensor:
+        share = paddle.to_tensor(rng.random((real.shape[0], 1, 1, 1), dtype=np.float32))
+        try:
+            return gradient_penalty(lambda shown: self.discriminator(shown).scores, real, fake, share)
+        except (RuntimeError, ValueError) as error:
+            raise UserError(
+                "Paddle cannot differentiate this discriminator twice, which the gradient penalty needs: take "
+                "trainer.learner.discriminator.attention_scale=null, or "
+                f"trainer.learner.adversarial.gradient_penalty=0 ({str(error).strip().splitlines()[-1]})"
+            ) from error
+
+    def _update_generator(
+        self, chunk: Sequence[Batch], held: Prediction | None, factor: float, against: bool
+    ) -> Scalars:
+        means = _Means(len(chunk))
+        with frozen(self.discriminator):
+            for batch in chunk:
+                with self._mixed():
+                    prediction = held or self.predict(batch)
+                    terms = dict(self.loss.terms(prediction, batch))
+                    if against:
+                        self._add_adversarial(terms, prediction, batch)
+                self._generator.backward(terms["loss"] / len(chunk))
+                means.add(**terms)
+        return means.values | {"g_gradient_norm": self._generator.update(factor)}
+
+    def _add_adversarial(self, terms: Scalars, prediction: Prediction, batch: Batch) -> None:
+        fake = self.discriminator(self.discriminator.shown_fake(prediction, batch))
+        terms["g_adversarial"] = self.adversarial.generator(fake.scores)
+        terms["loss"] = terms["loss"] + self.adversarial_weight * terms["g_adversarial"]
+        if self.feature_weight:
+            with paddle.no_grad():
+                real = self.discriminator(self.discriminator.shown_real(prediction, batch))
+            terms["g_feature"] = feature_matching(fake.features, real.features)
+            terms["loss"] = terms["loss"] + self.feature_weight * terms["g_feature"]
+
+    @paddle.no_grad()
+    def evaluate(self, batch: Batch) -> Mapping[str, paddle.Tensor]:
+        """Return the loss and its terms without the discriminator's part, whose value means nothing over time."""
+        return self.loss.terms(self.predict(batch), batch)
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Give the network the fields of a batch that it reads."""
+        return self.network(*(getattr(batch, name) for name in self.network.reads))
+
+    def _mixed(self) -> Any:
+        dtype = "bfloat16" if self.amp == "off" else self.amp
+        return paddle.amp.auto_cast(enable=self.amp != "off", dtype=dtype, level="O1")
+
+    @contextmanager
+    def evaluation_weights(self) -> Iterator[None]:
+        """Use the moving average, where there is one, in evaluation mode."""
+        self.network.eval()
+        try:
+            if self.average is None:
+                yield
+            else:
+                with self.average.applied():
+                    yield
+        finally:
+            self.network.train()
+
+    def checkpoint(self) -> Checkpoint:
+        """Weights, optimizers and scalers of both, power-iteration vectors included, and the moving average."""
+        tensors = {f"model.{name}": value.numpy() for name, value in self.network.state_dict().items()}
+        tensors |= {f"discriminator.{name}": v.numpy() for name, v in self.discriminator.state_dict().items()}
+        tensors |= self._generator.tensors() | self._critic.tensors()
+        state: dict[str, Any] = {}
+        if self.average is not None:
+            tensors |= {f"ema.{name}": value for name, value in self.average.tensors().items()}
+            state["ema_updates"] = self.average.updates
+        return Checkpoint(tensors=tensors, state=state)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of the same configuration."""
+        tensors = checkpoint.tensors
+        for prefix, layer in (("model.", self.network), ("discriminator.", self.discriminator)):
+            for name, value in layer.state_dict().items():
+                value.set_value(tensors[prefix + name])
+        self._generator.load(tensors)
+        self._critic.load(tensors)
+        if self.average is not None:
+            averaged = {k.removeprefix("ema."): v for k, v in tensors.items() if k.startswith("ema.")}
+            self.average.load(averaged, checkpoint.state["ema_updates"])
+
+
+class _Means:
+    """Means of named scalars over `count` batches, detached."""
+
+    def __init__(self, count: int) -> None:
+        self.values: Scalars = {}
+        self._count = count
+
+    def add(self, **scalars: paddle.Tensor) -> None:
+        for name, value in scalars.items():
+            share = value.detach() / self._count
+            self.values[name] = self.values[name] + share if name in self.values else share

@@ -1,0 +1,98 @@
+"""Filled holes are measured where they are: hand-computed PSNR, and a network that knows the answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+from skimage.restoration import inpaint_biharmonic
+
+from oldrestore.batch import Prediction
+from oldrestore.data.hole_inputs import Holes
+from oldrestore.errors import UserError
+from oldrestore.evaluation.evaluator import EvaluationContext
+from oldrestore.evaluation.holes import HOLES_STREAM, HoleFilling, mean_colour, score_fill
+from tests.photographs import make_photograph
+
+PHOTOS = [(f"{i}.jpg", make_photograph(i, 32)) for i in range(3)]
+
+
+class Gray(nn.Layer):
+    """Fills everything with one value."""
+
+    predicts = frozenset({"rgb"})
+    reads = ("damaged_b3hw", "hole_b1hw")
+
+    def forward(self, damaged_b3hw, hole_b1hw):
+        return Prediction(rgb=damaged_b3hw * (1 - hole_b1hw) + 0.2 * hole_b1hw)
+
+
+def context(network, batch_size=2) -> EvaluationContext:
+    return EvaluationContext(
+        network=network,
+        photos=lambda: iter(PHOTOS),
+        make_batch=lambda rgb, names, rng: None,
+        batch_size=batch_size,
+        count=len(PHOTOS),
+        watch=lambda items, what, total: iter(items),
+    )
+
+
+def test_psnr_is_that_of_the_pixels_concerned():
+    original = np.full((16, 16, 3), 100, np.uint8)
+    hole = np.zeros((16, 16), bool)
+    hole[4:8, 4:8] = True
+    picture = original.copy()
+    picture[hole] += 10
+    scores = score_fill(picture, original, hole)
+    assert scores["psnr_hole"] == (pytest.approx(10 * np.log10(255**2 / 100)), 1.0)
+    assert scores["psnr_known"] == (100.0, 1.0)
+    assert scores["ssim_hole"][0] < scores["ssim_known"][0] < 1.0
+    assert score_fill(original, original, hole)["ssim_hole"] == (pytest.approx(1.0), 1.0)
+    assert score_fill(original, original, np.zeros((16, 16), bool))["psnr_hole"][1] == 0.0
+
+
+def test_the_mean_colour_is_that_of_the_known_pixels():
+    rgb = np.array([[[10, 20, 30], [20, 40, 60]], [[30, 60, 90], [255, 255, 255]]], np.uint8)
+    hole = np.array([[False, False], [False, True]])
+    filled = mean_colour(rgb, hole)
+    assert filled[1, 1].tolist() == [20, 40, 60]
+    np.testing.assert_array_equal(filled[~hole], rgb[~hole])
+
+
+def test_every_fill_is_measured_on_the_same_seeded_holes():
+    found = HoleFilling(seed=5, samples=2)(context(Gray()))
+    expected = {"mean": [], "biharmonic": [], "network": []}
+    for place, (name, rgb) in enumerate(PHOTOS):
+        rng = np.random.default_rng([HOLES_STREAM, 5, place])
+        hole = Holes()(paddle.to_tensor(rgb[None]), [name], rng).hole_b1hw.numpy()[0, 0] > 0
+        known = np.where(hole[..., None], 0, rgb) / 255
+        fills = {
+            "mean": np.where(hole[..., None], np.round(rgb[~hole].mean(axis=0)), rgb),
+            "biharmonic": np.round(np.clip(inpaint_biharmonic(known, hole, channel_axis=-1), 0, 1) * 255),
+            "network": np.where(hole[..., None], 51, rgb),
+        }
+        for method, fill in fills.items():
+            error = ((fill.astype(float) - rgb)[hole] ** 2).mean()
+            expected[method].append(10 * np.log10(255**2 / error))
+    for method, values in expected.items():
+        assert found.values[f"{method}_psnr_hole"] == pytest.approx(np.mean(values), abs=0.02)
+    gain = np.mean(expected["network"]) - np.mean(expected["mean"])
+    assert found.values["psnr_gain_over_mean"] == pytest.approx(gain, abs=0.04)
+    assert [row["fill"] for row in found.rows] == ["mean", "biharmonic", "network"]
+    assert {row["n"] for row in found.rows} == {3}
+    assert len(found.per_image) == 3 * 3 * 4
+    assert found.panels["filled"].shape[1] > 4 * 32
+
+
+def test_measures_do_not_depend_on_the_batch_size():
+    one, three = (HoleFilling(biharmonic=False)(context(Gray(), size)).values for size in (1, 3))
+    assert one == three
+
+
+def test_a_network_that_predicts_colour_is_refused():
+    network = Gray()
+    network.predicts = frozenset({"ab"})
+    with pytest.raises(UserError, match="predicts ab: take a model that predicts rgb"):
+        HoleFilling()(context(network))

@@ -13,7 +13,10 @@ from oldrestore.errors import UserError
 VERBS = {
     "train": "one run: compose a configuration, train, evaluate, log",
     "evaluate": "score a run's checkpoint again, on any dataset and protocol",
+    "colorize": "colour photographs: files and folders, at full resolution",
     "runs": "list runs",
+    "models": "list networks: parameters, cost, what they predict, which losses fit",
+    "weights": "published checkpoints in; inference formats out",
     "data": "what a dataset holds, its colour prior; prepare photos_plus",
     "ui": "MLflow's and VisualDL's pages on these runs",
     "doctor": "what this machine has, what is slow or missing, and the line that mends it",
@@ -54,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"oldrestore: {error}", file=sys.stderr)
         return WRONG_REQUEST
     except KeyboardInterrupt:
-        print("oldrestore: stopped before a run began", file=sys.stderr)
+        print("oldrestore: stopped", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
         # The reader of a pipe (head, less) has what it wanted.

@@ -1,0 +1,88 @@
+"""``oldrestore colorize``: colours photographs, keeping their resolution, with a panel beside each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from oldrestore import runtime
+from oldrestore.commands.arguments import parser
+from oldrestore.errors import UserError
+
+EPILOG = """\
+examples:
+  oldrestore colorize old.jpg -o coloured                          the network shipped with oldrestore
+  oldrestore colorize album/ -o coloured --run last                a folder, with your newest run
+  oldrestore colorize old.jpg -o out --run RUN --run RUN           two networks side by side
+  oldrestore colorize old.jpg -o out --weights siggraph17.safetensors --hints hints.json
+
+hints.json: [{"x": 120, "y": 80, "radius": 6, "color": "#3060c0"}, {"x": 40, "y": 200, "radius": 4, "ab": [20, 30]}]
+in pixels of the upright photograph; for several photographs {"NAME.jpg": [...], ...}.
+
+exit codes: 0 all coloured; 1 some photographs failed; 2 the request was wrong
+"""
+SMALLEST, LARGEST = 32, 4096
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out the verb."""
+    options = parser("colorize", "Colours photographs: files, and folders at any depth.", EPILOG)
+    options.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="file or folder")
+    options.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the outputs")
+    options.add_argument("--run", action="append", default=[], help="run folder, run id or 'last'; may be repeated")
+    options.add_argument("--checkpoint", default="best", help="of the runs: best (default), last or a kept one")
+    options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
+    options.add_argument(
+        "--weights", action="append", default=[], type=Path, metavar="FILE", help="safetensors; may be repeated"
+    )
+    options.add_argument("--model", default=None, help="the network of FILE, where the file does not say it")
+    options.add_argument("--hints", type=Path, default=None, metavar="FILE", help="colours at points, JSON (see below)")
+    options.add_argument("--size", type=int, default=None, help="pixels of the shorter side at the network")
+    options.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    options.add_argument("--json", action="store_true", help="print JSON")
+    chosen = options.parse_args(arguments)
+    if chosen.size is not None and not SMALLEST <= chosen.size <= LARGEST:
+        raise UserError(f"--size must be within {SMALLEST}..{LARGEST} pixels, not {chosen.size}")
+    if chosen.model is not None and not chosen.weights:
+        raise UserError("--model says what --weights FILE holds: give both, or choose a run with --run")
+
+    from oldrestore.runs.photo_list import plan
+
+    # Before Paddle is imported: photographs that are not there are said at once.
+    plan(chosen.photos, chosen.output, ["a network"], overwrite=True)
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+
+    from rich.console import Console
+
+    from oldrestore.runs.colorize import colorize_photos, summary_lines
+    from oldrestore.runs.components import set_device
+    from oldrestore.runs.hint_file import read_hints
+    from oldrestore.training.progress import Narrator
+
+    hints = None if chosen.hints is None else read_hints(chosen.hints)
+    set_device("auto")
+    networks = load_networks(chosen)
+    tasks = plan(chosen.photos, chosen.output, [network.label for network in networks], chosen.overwrite)
+    narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
+    outcome = colorize_photos(tasks, networks, chosen.output, narrator, chosen.size, hints)
+    if chosen.json:
+        print(json.dumps(outcome.to_json(), indent=2))
+    else:
+        summary_lines(outcome, narrator.say)
+        narrator.say(str(outcome.folder))
+    return 1 if outcome.failed else 0
+
+
+def load_networks(chosen) -> list:
+    """Load the networks that were asked for; the shipped one when none was."""
+    from oldrestore.runs.chosen_network import network_of_file, network_of_run, released_network
+
+    networks = [network_of_run(name, Path(chosen.outputs), chosen.checkpoint) for name in chosen.run]
+    networks += [network_of_file(path, chosen.model) for path in chosen.weights]
+    networks = networks or [released_network()]
+    labels = [network.label for network in networks]
+    if len(set(labels)) < len(labels):
+        raise UserError(f"'{max(labels, key=labels.count)}' was asked for twice: name each network once")
+    return networks

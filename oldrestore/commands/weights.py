@@ -1,0 +1,120 @@
+"""``oldrestore weights``: published checkpoints in, inference formats out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from oldrestore import runtime
+from oldrestore.commands.arguments import parser
+from oldrestore.errors import UserError
+
+EPILOG = """\
+examples:
+  oldrestore weights import colorization_release_v2-9b330a0b.pth -o eccv16.safetensors
+  oldrestore weights import siggraph17-df00044c.pth -o siggraph17.safetensors
+  oldrestore train model.weights=eccv16.safetensors model.decoding=released
+  oldrestore weights export last --format paddle -o exported
+
+docs/weights.md tells what is checked.
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out the verb."""
+    options = parser("weights", "Imports published weights; exports networks for inference.", EPILOG)
+    actions = options.add_subparsers(dest="action", required=True, metavar="import|export")
+    bring = actions.add_parser("import", help="a published PyTorch file of eccv16 or siggraph17, to safetensors")
+    bring.add_argument("file", type=Path, metavar="FILE.pth", help="state dict, zip or legacy; nothing in it is run")
+    bring.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.safetensors", help="file to write")
+    bring.add_argument("--model", choices=("eccv16", "siggraph17"), help="default: recognised by the keys")
+    bring.add_argument(
+        "--mask-center",
+        type=float,
+        choices=(0.0, 0.5),
+        help="siggraph17: what its hint mask is centred at; default 0, as siggraph17-df00044c.pth was published",
+    )
+    take = actions.add_parser("export", help="a run or weights file, to Paddle Inference, ONNX or MLflow pyfunc")
+    take.add_argument("source", metavar="RUN|FILE", help="run folder, run id, 'last', or a safetensors file")
+    take.add_argument("--format", choices=("paddle", "onnx", "pyfunc"), required=True)
+    take.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to make")
+    take.add_argument("--model", default=None, help="the network of FILE, where the file does not say it")
+    take.add_argument("--checkpoint", default="best", help="of a run: best (default), last or a kept one")
+    take.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
+    for action in (bring, take):
+        action.add_argument("--overwrite", action="store_true", help="replace what is there")
+        action.add_argument("--json", action="store_true", help="print JSON")
+    chosen = options.parse_args(arguments)
+    return run_import(chosen) if chosen.action == "import" else run_export(chosen)
+
+
+def run_import(chosen) -> int:
+    """Import a published file."""
+    output = chosen.output
+    if output.suffix != ".safetensors":
+        raise UserError(f"'{output}' must end in .safetensors, for that is what is written")
+    if output.exists() and not chosen.overwrite:
+        raise UserError(f"'{output}' exists already: name another file, or add --overwrite to replace it")
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+    from oldrestore.models.published import import_published
+    from oldrestore.models.weights import save_weights
+
+    imported = import_published(chosen.file, chosen.model, chosen.mask_center)
+    save_weights(output, imported.tensors, imported.header)
+    header = imported.header
+    if chosen.json:
+        described = {
+            "model": header.model,
+            "settings": header.settings,
+            "tensors": len(imported.tensors),
+            "parameters": imported.parameters,
+            "dropped": list(imported.dropped),
+            "source": str(chosen.file),
+            "source_sha256": header.source_sha256,
+            "name_checked": imported.checksum is not None,
+            "output": str(output),
+        }
+        print(json.dumps(described, indent=2))
+        return 0
+    checked = (
+        f"begins with {imported.checksum}, as its name says"
+        if imported.checksum
+        else "not compared: its name has no digits to compare with"
+    )
+    settings = ", ".join(f"{name}={value}" for name, value in header.settings.items())
+    print(f"model     {header.model} ({settings})")
+    print(f"weights   {len(imported.tensors)} tensors, {imported.parameters:,} parameters")
+    print(f"dropped   {len(imported.dropped)} counters of training steps (num_batches_tracked)")
+    print(f"sha256    {checked}")
+    print(f"next      oldrestore colorize PHOTO -o DIR --weights {output}")
+    print(output)
+    return 0
+
+
+def run_export(chosen) -> int:
+    """Export a network and say how it was verified."""
+    if chosen.output.exists() and not chosen.overwrite:
+        raise UserError(f"'{chosen.output}' exists already: name another folder, or add --overwrite to replace it")
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+    from oldrestore.runs.chosen_network import network_of_file, network_of_run
+    from oldrestore.runs.components import set_device
+    from oldrestore.runs.export import export_network
+
+    set_device("cpu")
+    if chosen.source.endswith(".safetensors"):
+        network = network_of_file(Path(chosen.source), chosen.model)
+    else:
+        network = network_of_run(chosen.source, Path(chosen.outputs), chosen.checkpoint)
+    export = export_network(network, chosen.format, chosen.output, chosen.overwrite)
+    if chosen.json:
+        print(json.dumps(vars(export), indent=2))
+        return 0
+    print(f"network   {export.network}: {', '.join(export.inputs)} -> {export.output}")
+    print(f"sizes     {export.size}")
+    print(f"verified  {export.difference:.2g} from the network on {export.photograph} ({export.verified_with});")
+    print(f"          {export.tolerance:g} is allowed")
+    print(export.folder)
+    return 0

@@ -1,0 +1,253 @@
+"""Turns the published PyTorch weights of eccv16 and siggraph17 into this project's, with every key accounted for."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from paddle import nn
+
+from oldrestore.errors import UserError
+from oldrestore.models.torch_pickle import read_torch_state_dict
+from oldrestore.models.weights import WeightsHeader
+
+# torch.hub's way of naming files: the digits after the last dash begin the file's sha256.
+NAMED_SHA256 = re.compile(r"-([0-9a-f]{8,64})\.[^.]+$")
+COUNTER = ".num_batches_tracked"
+# PyTorch's names of a batch norm's running statistics, and Paddle's.
+STATISTICS = {".running_mean": "._mean", ".running_var": "._variance"}
+FIRST_CONVOLUTION, FIRST_CHANNELS = "model1.0.weight", 64
+MOST_KEYS_LISTED = 40
+
+
+@dataclass(frozen=True)
+class Published:
+    """A network whose PyTorch weights were published.
+
+    Attributes
+    ----------
+    target : str
+        Module and class of the network here.
+    marks : tuple of str
+        Keys that no other published network has: by these its files are recognised.
+    settings : dict
+        Constructor arguments that go with the weights.
+    """
+
+    target: str
+    marks: tuple[str, ...]
+    settings: Mapping[str, Any]
+
+    def build(self, width: float, settings: Mapping[str, Any]) -> nn.Layer:
+        """Make the network; what its weights are is not of interest."""
+        module, _, name = self.target.rpartition(".")
+        return getattr(importlib.import_module(module), name)(width=width, **settings)
+
+
+# mask_center 0: siggraph17-df00044c.pth is published with a forward that feeds the hint mask as it is, 0 or 1
+# (richzhang/colorization, colorizers/siggraph17.py), and so are the weights converted from Caffe. Weights trained by
+# the authors' PyTorch code (`siggraph_pretrained`) want it centred at 0.5, which ideepcolor's --pytorch_maskcent does.
+PUBLISHED = {
+    "eccv16": Published(
+        target="oldrestore.models.eccv16.Eccv16",
+        marks=("model8.6.weight", "model8.6.bias", "model_out.weight"),
+        settings={"decoding": "released"},
+    ),
+    "siggraph17": Published(
+        target="oldrestore.models.siggraph17.Siggraph17",
+        marks=("model8up.0.weight", "model3short8.0.weight", "model_class.0.weight", "model_out.0.weight"),
+        settings={"mask_center": 0.0},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ImportedWeights:
+    """Published weights in this project's form.
+
+    Attributes
+    ----------
+    tensors : dict of np.ndarray
+        By Paddle's names; float32.
+    header : WeightsHeader
+        The network, its settings, and the file they came from.
+    dropped : tuple of str
+        Keys that have no use here: PyTorch's counters of training steps.
+    checksum : str or None
+        The digits in the file's name that its sha256 was found to begin with; None where the name has none.
+    """
+
+    tensors: dict[str, np.ndarray]
+    header: WeightsHeader
+    dropped: tuple[str, ...] = ()
+    checksum: str | None = field(default=None)
+
+    @property
+    def parameters(self) -> int:
+        """Weights as papers count them: without the running statistics of batch norm."""
+        return sum(t.size for name, t in self.tensors.items() if not name.endswith(tuple(STATISTICS.values())))
+
+
+def import_published(path: Path, model: str | None = None, mask_center: float | None = None) -> ImportedWeights:
+    """Read a published PyTorch file of eccv16 or siggraph17.
+
+    Parameters
+    ----------
+    path : Path
+        A state dict, zip or legacy (`oldrestore.models.torch_pickle`): nothing in it is run.
+    model : str, optional
+        ``eccv16`` or ``siggraph17``; by default recognised by the keys.
+    mask_center : float, optional
+        What siggraph17's hint mask is centred at: 0 (the default, as published) or 0.5.
+
+    Returns
+    -------
+    ImportedWeights
+        The width follows from the shapes: 1.0 for what was published.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, damaged, not the one its name says, or of another network; with every key that is
+        missing, left over or of another shape.
+    """
+    checksum, sha256 = check_name(path)
+    arrays = _without_wrapper(read_torch_state_dict(path))
+    model = model or recognise(arrays, path)
+    published = _published(model)
+    settings = dict(published.settings)
+    if mask_center is not None:
+        if "mask_center" not in settings:
+            raise UserError(f"{model} reads no hint mask: --mask-center is for siggraph17")
+        settings["mask_center"] = float(mask_center)
+    first = arrays.get(FIRST_CONVOLUTION)
+    width = 1.0 if first is None or first.ndim != 4 else first.shape[0] / FIRST_CHANNELS
+    network = published.build(min(max(width, 1 / FIRST_CHANNELS), 4.0), settings)
+    tensors, dropped = convert(arrays, network, model, path)
+    header = WeightsHeader(model, {"width": width, **settings}, path.name, sha256)
+    return ImportedWeights(tensors, header, dropped, checksum)
+
+
+def check_name(path: Path) -> tuple[str | None, str]:
+    """Compare a file's sha256 with the digits in its name.
+
+    Returns
+    -------
+    (str or None, str)
+        The digits, None where the name has none, and the sha256.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, or is not the one that its name says.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no weights file '{path}': name a PyTorch state dict (.pth)")
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    named = NAMED_SHA256.search(path.name)
+    if named is None:
+        return None, sha256
+    if not sha256.startswith(named.group(1)):
+        raise UserError(
+            f"'{path}' is damaged or not what it is called: its sha256 begins with {sha256[: len(named.group(1))]} "
+            f"and its name says {named.group(1)}; get it again, or rename it if those digits are no checksum"
+        )
+    return named.group(1), sha256
+
+
+def recognise(arrays: Iterable[str], path: Path) -> str:
+    """Say which published network a state dict's keys are of.
+
+    Raises
+    ------
+    UserError
+        When they are of none.
+    """
+    keys = set(arrays)
+    found = {name: len(keys.intersection(published.marks)) for name, published in PUBLISHED.items()}
+    best = max(found, key=found.__getitem__)
+    if not found[best]:
+        some = ", ".join(sorted(keys)[:3]) or "none"
+        raise UserError(f"'{path}' is neither of {' nor of '.join(PUBLISHED)}: its keys are {some}, ...")
+    return best
+
+
+def convert(
+    arrays: Mapping[str, np.ndarray], network: nn.Layer, model: str, path: Path
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Give PyTorch's arrays Paddle's names and layouts, or refuse with all that is wrong.
+
+    Convolutions, plain and transposed, have one layout in both; the weights of linear layers are transposed.
+
+    Returns
+    -------
+    (dict of np.ndarray, tuple of str)
+        What the network needs, float32, and the keys that were dropped.
+
+    Raises
+    ------
+    UserError
+        Listing every key that is missing, left over, of another shape, not of floating point or not finite.
+    """
+    state = network.state_dict()
+    layers = dict(network.named_sublayers())
+    linear = {f"{name}.weight" for name, layer in layers.items() if isinstance(layer, nn.Linear)}
+    wanted = {_torch_name(name): name for name in state}
+    counters = {name.removesuffix(".running_mean") + COUNTER for name in wanted if name.endswith(".running_mean")}
+    dropped = tuple(name for name in arrays if name in counters)
+    missing = [name for name in wanted if name not in arrays]
+    extra = [name for name in arrays if name not in wanted and name not in counters]
+    misshapen, useless, tensors = [], [], {}
+    for name, target in wanted.items():
+        if name not in arrays:
+            continue
+        array = arrays[name].T if target in linear else arrays[name]
+        shape = tuple(state[target].shape)
+        if array.shape != shape:
+            misshapen.append(f"{name} {tuple(array.shape)} instead of {shape}")
+        elif array.dtype.kind != "f" or not np.isfinite(array).all():
+            useless.append(name)
+        else:
+            tensors[target] = np.ascontiguousarray(array, dtype=np.float32)
+    wrong = {
+        "missing": missing,
+        f"not of {model}": extra,
+        "of another shape": misshapen,
+        "not finite numbers": useless,
+    }
+    if any(wrong.values()):
+        listed = "; ".join(f"{what}: {_listed(keys)}" for what, keys in wrong.items() if keys)
+        raise UserError(f"'{path}' does not hold the weights of {model}: {listed}")
+    return tensors, dropped
+
+
+def _torch_name(name: str) -> str:
+    for theirs, ours in STATISTICS.items():
+        if name.endswith(ours):
+            return name.removesuffix(ours) + theirs
+    return name
+
+
+def _without_wrapper(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Take off the ``module.`` that PyTorch's DataParallel puts before every key."""
+    if arrays and all(name.startswith("module.") for name in arrays):
+        return {name.removeprefix("module."): array for name, array in arrays.items()}
+    return arrays
+
+
+def _published(model: str) -> Published:
+    if model not in PUBLISHED:
+        raise UserError(f"no weights of '{model}' were published that are known here: {' or '.join(PUBLISHED)}")
+    return PUBLISHED[model]
+
+
+def _listed(keys: list[str]) -> str:
+    more = len(keys) - MOST_KEYS_LISTED
+    return ", ".join(keys[:MOST_KEYS_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,108 @@
+"""Writes a network for export without what Paddle 3.3.1 cannot run on a CPU with oneDNN: the numbers stay the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+
+class PlainLeakyReLU(nn.Layer):
+    """LeakyReLU in two operations: max(x, slope x)."""
+
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Apply."""
+        return paddle.maximum(x, self.slope * x)
+
+
+@contextmanager
+def plainly_written(network: nn.Layer) -> Iterator[None]:
+    """Trace within this: some operations are then made of others, which run everywhere.
+
+    Paddle Inference crashes when it fuses LeakyReLU into a convolution for oneDNN, and refuses interpolation there;
+    paddle2onnx 2.1.0 crashes on pixel_unshuffle.
+    """
+    places = [
+        (parent, name, layer)
+        for parent in network.sublayers(include_self=True)
+        for name, layer in parent.named_children()
+        if isinstance(layer, nn.LeakyReLU)
+    ]
+    functional = nn.functional
+    original, original_unshuffle = functional.interpolate, functional.pixel_unshuffle
+
+    @paddle.jit.not_to_static
+    def interpolate(
+        x: paddle.Tensor,
+        size: Any = None,
+        scale_factor: Any = None,
+        mode: str = "nearest",
+        align_corners: bool = False,
+        align_mode: int = 0,
+        *rest: Any,
+        **named: Any,
+    ) -> paddle.Tensor:
+        sides = list(x.shape[2:])
+        known = len(sides) == 2 and min(sides) > 0 and not isinstance(size, paddle.Tensor)
+        if not known or align_corners or align_mode or mode not in ("nearest", "bilinear"):
+            return original(x, size, scale_factor, mode, align_corners, align_mode, *rest, **named)
+        if size is None:
+            factors = [scale_factor] * 2 if isinstance(scale_factor, int | float) else list(scale_factor)
+            size = [int(side * factor) for side, factor in zip(sides, factors, strict=True)]
+        channels, (height, width) = x.shape[1], sides
+        rows, columns = (
+            paddle.to_tensor(interpolation_matrix(side, int(wanted), mode).T.copy())
+            for side, wanted in zip(sides, size, strict=True)
+        )
+        # Products of plain matrices: of 4-D tensors as convolutions leave them, oneDNN makes wrong ones.
+        wide = paddle.matmul(x.reshape([-1, width]), columns).reshape([-1, channels, height, int(size[1])])
+        tall = paddle.matmul(wide.transpose([0, 1, 3, 2]).reshape([-1, height]), rows)
+        return tall.reshape([-1, channels, int(size[1]), int(size[0])]).transpose([0, 1, 3, 2])
+
+    @paddle.jit.not_to_static
+    def pixel_unshuffle(x: paddle.Tensor, downscale_factor: int, *rest: Any, **named: Any) -> paddle.Tensor:
+        # A convolution whose every output channel takes one place of the square.
+        square = downscale_factor**2
+        places = np.tile(np.eye(square, dtype=np.float32), (x.shape[1], 1))
+        weight = paddle.to_tensor(places.reshape([-1, 1, downscale_factor, downscale_factor]))
+        return functional.conv2d(x, weight, stride=downscale_factor, groups=x.shape[1])
+
+    try:
+        for parent, name, layer in places:
+            parent.add_sublayer(name, PlainLeakyReLU(layer._negative_slope))
+        functional.interpolate, functional.pixel_unshuffle = interpolate, pixel_unshuffle
+        yield
+    finally:
+        functional.interpolate, functional.pixel_unshuffle = original, original_unshuffle
+        for parent, name, layer in places:
+            parent.add_sublayer(name, layer)
+
+
+def interpolation_matrix(side: int, wanted: int, mode: str) -> np.ndarray:
+    """Interpolation along one axis as a matrix, float32 (wanted, side), as Paddle does it with pixels as areas.
+
+    Parameters
+    ----------
+    side, wanted : int
+        Pixels before and after.
+    mode : {"nearest", "bilinear"}
+    """
+    matrix = np.zeros((wanted, side), dtype=np.float32)
+    row = np.arange(wanted)
+    if mode == "nearest":
+        matrix[row, np.minimum((row * (side / wanted)).astype(int), side - 1)] = 1.0
+        return matrix
+    at = np.clip((row + 0.5) * (side / wanted) - 0.5, 0.0, side - 1.0)
+    lower = at.astype(int)
+    share = (at - lower).astype(np.float32)
+    np.add.at(matrix, (row, lower), 1.0 - share)
+    np.add.at(matrix, (row, np.minimum(lower + 1, side - 1)), share)
+    return matrix

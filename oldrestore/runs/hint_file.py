@@ -1,0 +1,157 @@
+"""Colour hints that a user writes for a photograph: read, checked in one sentence, and drawn for the network."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oldrestore.color.lab import rgb_to_lab
+from oldrestore.errors import UserError
+
+KEYS = ("x", "y", "radius", "color", "ab")
+LARGEST_AB = 110.0
+HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+EXAMPLE = '{"x": 120, "y": 80, "radius": 6, "color": "#3060c0"}'
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A disc of known colour.
+
+    Attributes
+    ----------
+    x, y : float
+        Its centre in pixels of the upright photograph: (0, 0) is the pixel at the upper left.
+    radius : float
+        Pixels; 0 is that pixel alone.
+    ab : tuple of float
+        Lab units.
+    """
+
+    x: float
+    y: float
+    radius: float
+    ab: tuple[float, float]
+
+
+def read_hints(path: Path) -> dict[str | None, tuple[Hint, ...]]:
+    """Read a hint file.
+
+    It holds a list of points ``{"x", "y", "radius", "color": "#rrggbb" or "ab": [a, b]}`` for one photograph, or an
+    object that maps the names of photograph files to such lists.
+
+    Returns
+    -------
+    dict
+        Hints by file name; under None those of a bare list.
+
+    Raises
+    ------
+    UserError
+        When the file is missing or no JSON, or a point lacks a number or has a colour that is none.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(f"the hints '{path}' cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except ValueError as error:
+        raise UserError(f"the hints '{path}' are not JSON: {error}") from None
+    lists = content if isinstance(content, Mapping) else {None: content}
+    return {name: _points(points, f"'{path}'" + (f", '{name}'" if name else "")) for name, points in lists.items()}
+
+
+def _points(points: Any, where: str) -> tuple[Hint, ...]:
+    if not isinstance(points, list):
+        raise UserError(f"the hints in {where} must be a list of points like {EXAMPLE}")
+    return tuple(_hint(point, f"hint {number} of {where}") for number, point in enumerate(points, 1))
+
+
+def _hint(point: Any, which: str) -> Hint:
+    if not isinstance(point, Mapping):
+        raise UserError(f"{which} must be like {EXAMPLE}, not {json.dumps(point)}")
+    unknown = [key for key in point if key not in KEYS]
+    if unknown:
+        raise UserError(f"{which} has '{unknown[0]}', which is not known: a point has {', '.join(KEYS)}")
+    x, y, radius = (_number(point, key, which) for key in ("x", "y", "radius"))
+    if radius < 0:
+        raise UserError(f"{which} has the radius {radius:g}: it must be 0 or more pixels")
+    if ("color" in point) == ("ab" in point):
+        raise UserError(f'{which} must have either "color": "#rrggbb" or "ab": [a, b]')
+    return Hint(x, y, radius, _color(point["color"], which) if "color" in point else _ab(point["ab"], which))
+
+
+def _number(point: Mapping[str, Any], key: str, which: str) -> float:
+    value = point.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UserError(f"{which} needs '{key}' as a number of pixels, not {json.dumps(value)}")
+    return float(value)
+
+
+def _color(color: Any, which: str) -> tuple[float, float]:
+    if not isinstance(color, str) or not HEX_COLOR.fullmatch(color):
+        raise UserError(f"{which} has the color {json.dumps(color)}: write #rrggbb, as #3060c0")
+    rgb = np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8)
+    _, a, b = rgb_to_lab(rgb)
+    return float(a), float(b)
+
+
+def _ab(ab: Any, which: str) -> tuple[float, float]:
+    numbers = isinstance(ab, list) and len(ab) == 2 and all(isinstance(v, int | float) for v in ab)
+    if not numbers or not all(abs(v) <= LARGEST_AB for v in ab):
+        raise UserError(f"{which} has ab {json.dumps(ab)}: write two numbers within -110..110, as [20, -45]")
+    return float(ab[0]), float(ab[1])
+
+
+def check_bounds(hints: Sequence[Hint], height: int, width: int, name: str) -> None:
+    """Refuse hints whose centre is not in the photograph.
+
+    Raises
+    ------
+    UserError
+        Naming the first.
+    """
+    for number, hint in enumerate(hints, 1):
+        if not (0 <= hint.x <= width - 1 and 0 <= hint.y <= height - 1):
+            raise UserError(
+                f"hint {number} is at ({hint.x:g}, {hint.y:g}), outside of '{name}', whose pixels are 0..{width - 1} "
+                f"by 0..{height - 1}"
+            )
+
+
+def draw_hints(hints: Sequence[Hint], height: int, width: int, shape: tuple[int, int]) -> np.ndarray:
+    """Draw hints at the size at which the network sees the photograph.
+
+    A pixel of the network is given a hint's colour when its centre lies within the disc; the one that holds the
+    disc's centre always. Of hints that overlap the later one is seen.
+
+    Parameters
+    ----------
+    hints : sequence of Hint
+        In pixels of the photograph.
+    height, width : int
+        Of the photograph.
+    shape : (int, int)
+        Height and width at the network.
+
+    Returns
+    -------
+    ndarray
+        float32 (3, h, w): ab in Lab units where the third channel, the mask, is 1; 0 elsewhere.
+    """
+    rows, columns = shape
+    drawn = np.zeros((3, rows, columns), dtype=np.float32)
+    y = (np.arange(rows)[:, None] + 0.5) * (height / rows) - 0.5
+    x = (np.arange(columns)[None, :] + 0.5) * (width / columns) - 0.5
+    for hint in hints:
+        inside = (x - hint.x) ** 2 + (y - hint.y) ** 2 <= hint.radius**2
+        row, column = (hint.y + 0.5) * rows / height, (hint.x + 0.5) * columns / width
+        inside[min(int(row), rows - 1), min(int(column), columns - 1)] = True
+        drawn[:, inside] = np.array([[hint.ab[0]], [hint.ab[1]], [1.0]], dtype=np.float32)
+    return drawn

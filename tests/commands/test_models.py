@@ -1,0 +1,123 @@
+"""``oldrestore models``: figures that the papers' networks have, and networks that cannot be built are still listed."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import paddle
+import pytest
+import yaml
+from paddle import nn
+
+from oldrestore.cli import main
+from oldrestore.models.flops import count_flops
+from oldrestore.runs import networks
+
+
+@pytest.fixture(scope="module")
+def listed():
+    return {network.name: network for network in networks.list_networks()}
+
+
+def test_published_figures(listed):
+    eccv16 = listed["eccv16"]
+    assert eccv16.parameters == 32_236_011
+    assert eccv16.gflops == pytest.approx(83.6, rel=0.01)
+    assert eccv16.predicts == ["logits"]
+    assert {"cross_entropy", "rebalanced_cross_entropy"} <= set(eccv16.losses)
+    assert eccv16.source == "Zhang, Isola, Efros. Colorful Image Colorization. ECCV 2016."
+    assert listed["siggraph17"].parameters == 34_187_027
+    assert eccv16.problem is None
+
+
+def test_every_choice_is_listed_and_has_its_figures_or_a_reason(listed):
+    from oldrestore.config.location import configuration_root
+
+    names = {path.stem for path in (configuration_root() / "conf" / "model").glob("*.yaml")}
+    assert set(listed) == names
+    for network in listed.values():
+        assert network.problem or (network.parameters and network.gflops and network.predicts)
+
+
+def test_the_command_prints_all_of_them(monkeypatch, capsys):
+    found = [
+        networks.NetworkFacts("eccv16", "Eccv16", 5, 1.25, ["L_b1hw"], ["logits"], ["cross_entropy"], "A paper."),
+        networks.NetworkFacts("lite_unet", "LiteUnet", predicts=["logits"], problem="its package is missing"),
+    ]
+    monkeypatch.setattr(networks, "list_networks", lambda: iter(found))
+    assert main(["models"]) == 0
+    printed = capsys.readouterr().out
+    assert "1.2" in printed
+    assert "eccv16: A paper." in printed
+    assert "lite_unet: its package is missing" in printed
+    assert main(["models", "--json"]) == 0
+    assert [network["name"] for network in json.loads(capsys.readouterr().out)] == ["eccv16", "lite_unet"]
+    assert main(["models", "--jsn"]) == 2
+
+
+def test_a_network_whose_package_is_missing_is_listed_with_the_reason(monkeypatch, tmp_path):
+    from oldrestore.errors import UserError
+
+    monkeypatch.setenv("OLDRESTORE_CACHE", str(tmp_path))
+
+    def refuse(node):
+        raise UserError("the weights of EfficientNet-lite2 are missing")
+
+    monkeypatch.setattr(networks, "build", refuse)
+    path = next(path for path in networks._choices("model") if path.stem == "eccv16")
+    loss = yaml.safe_load("_target_: oldrestore.losses.classification.SoftCrossEntropy")
+    facts = networks._describe(path, {"cross_entropy": loss})
+    assert facts.problem == "it cannot be built here: the weights of EfficientNet-lite2 are missing"
+    assert facts.parameters is None
+    assert facts.predicts == ["logits"]
+    assert facts.losses == ["cross_entropy"]
+
+
+def test_figures_are_kept_until_something_they_depend_on_changes(listed, monkeypatch):
+    def build(node):
+        raise AssertionError("nothing is built")
+
+    path = next(path for path in networks._choices("model") if path.stem == "eccv16")
+    with monkeypatch.context() as patch:
+        patch.setattr(networks, "build", build)
+        assert networks._describe(path, {}).gflops == listed["eccv16"].gflops
+        patch.setattr(networks, "_fingerprint", lambda path: "0" * 64)
+        assert networks._describe(path, {}).problem == "it cannot be built here: nothing is built"
+
+
+class Everything(nn.Layer):
+    """One of each operation that is counted, in layers and in functions."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2D(3, 8, 3, stride=2, padding=1)
+        self.grouped = nn.Conv2D(8, 8, 5, padding=2, groups=4)
+        self.depthwise = nn.Conv2D(8, 8, 3, padding=1, groups=8)
+        self.up = nn.Conv2DTranspose(8, 6, 4, stride=2, padding=1)
+        self.linear = nn.Linear(6, 10)
+
+    def forward(self, x):
+        x = self.up(self.depthwise(self.grouped(self.conv(x))))
+        tokens = x.flatten(start_axis=2).transpose([0, 2, 1])
+        attention = paddle.matmul(tokens, tokens, transpose_y=True)
+        return self.linear(paddle.bmm(attention, tokens))
+
+
+def test_operations_are_counted_by_hand():
+    half, full = 8 * 12, 16 * 24
+    macs = half * 8 * 3 * 9 + half * 8 * 2 * 25 + half * 8 * 9  # convolutions
+    macs += half * 8 * 6 * 16  # transposed: each number of the input meets 16 of each output
+    macs += 2 * full * full * 6 + full * 6 * 10  # attention and the linear layer
+    network = Everything()
+    network.eval()
+    assert count_flops(network, [(1, 3, 16, 24)]) == 2 * macs
+
+
+def test_cost_grows_with_the_area_of_a_convolutional_network(listed):
+    from oldrestore.models.eccv16 import Eccv16
+
+    network = Eccv16(width=0.125)
+    network.eval()
+    small, large = (count_flops(network, [(1, 1, side, side)]) for side in (64, 128))
+    assert math.isclose(large, 4 * small)

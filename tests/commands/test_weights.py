@@ -1,0 +1,122 @@
+"""``oldrestore weights``: exit codes and what is written, in-process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+
+import pytest
+
+from oldrestore.cli import main
+from oldrestore.models.weights import read_header
+from tests.models import pickle_writer as writer
+from tests.models import published_networks as published
+
+WIDTH = 0.0625
+WRITERS = {"legacy": writer.write_legacy, "zip": writer.write_zip}
+
+
+@pytest.fixture(scope="module")
+def published_files(tmp_path_factory):
+    """A random eccv16 in both formats, named by its sha256 as published files are."""
+    folder = tmp_path_factory.mktemp("published")
+    files = {}
+    for name, write in WRITERS.items():
+        write(folder / f"{name}.pth", published.random_state("eccv16", WIDTH))
+        digits = hashlib.sha256((folder / f"{name}.pth").read_bytes()).hexdigest()[:8]
+        files[name] = (folder / f"{name}.pth").rename(folder / f"{name}-{digits}.pth")
+    return files
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_import_writes_safetensors_and_says_what_it_checked(published_files, file_format, capsys, tmp_path):
+    output = tmp_path / "eccv16.safetensors"
+    assert main(["weights", "import", str(published_files[file_format]), "-o", str(output)]) == 0
+    printed = capsys.readouterr().out
+    assert "model     eccv16 (width=0.0625, decoding=released)" in printed
+    assert "as its name says" in printed
+    assert printed.splitlines()[-1] == str(output)
+    assert read_header(output).settings == {"width": WIDTH, "decoding": "released"}
+
+
+def test_import_says_when_the_name_has_no_digits(published_files, capsys, tmp_path):
+    plain = tmp_path / "mine.pth"
+    plain.write_bytes(published_files["zip"].read_bytes())
+    assert main(["weights", "import", str(plain), "-o", str(tmp_path / "w.safetensors"), "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert described["name_checked"] is False
+    assert described["source_sha256"] == hashlib.sha256(plain.read_bytes()).hexdigest()
+    assert len(described["dropped"]) == 7
+
+
+class Touch:
+    """A pickle of this writes a file when Python's own reader opens it."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def bad_files(folder, good):
+    bait = folder / "written"
+    content = good.read_bytes()
+    damaged = bytearray(content)
+    damaged[len(content) // 2] ^= 0xFF
+    writer.write_zip(folder / "malicious-zip.pth", {}, pickled=pickle.dumps({"w": Touch(bait)}, protocol=2))
+    writer.write_legacy(folder / "malicious-legacy.pth", {}, pickled=pickle.dumps({"w": Touch(bait)}, protocol=2))
+    (folder / "malicious-first.pth").write_bytes(pickle.dumps(Touch(bait)))
+    (folder / "truncated.pth").write_bytes(content[: len(content) * 2 // 3])
+    (folder / good.name).write_bytes(damaged)  # one bit of a weight: only the name's sha256 can tell
+    (folder / "no-weights.pth").write_text("hello")
+    (folder / "empty.pth").write_bytes(b"")
+    return sorted(folder.glob("*.pth"))
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_bad_files_are_refused_with_exit_code_2_and_nothing_is_run(published_files, file_format, capsys, tmp_path):
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    files = bad_files(folder, published_files[file_format])
+    assert len(files) == 7
+    for path in [*files, folder / "missing.pth"]:
+        assert main(["weights", "import", str(path), "-o", str(tmp_path / "out.safetensors")]) == 2, path
+        error = capsys.readouterr().err
+        assert error.startswith("oldrestore: ") and error.count("\n") == 1, path
+    wrong_model = ["weights", "import", str(published_files[file_format]), "--model", "siggraph17"]
+    assert main([*wrong_model, "-o", str(tmp_path / "out.safetensors")]) == 2
+    assert "missing: model8up.0.weight" in capsys.readouterr().err
+    assert not (folder / "written").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["bad"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["weights"], "required: import|export"),
+        (["weights", "import", "x.pth"], "-o"),
+        (["weights", "import", "x.pth", "-o", "y.pth"], "must end in .safetensors"),
+        (["weights", "import", "x.pth", "-o", "y.safetensors", "--mask-center", "0.3"], "--mask-center"),
+        (["weights", "export", "x", "--format", "coreml", "-o", "y"], "--format"),
+        (["weights", "export", "no-such-run", "--format", "paddle", "-o", "y"], "there is no run 'no-such-run'"),
+        (["weights", "export", "x.safetensors", "--format", "paddle", "-o", "y"], "there is no weights file"),
+    ],
+)
+def test_wrong_requests(arguments, sentence, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+
+
+def test_nothing_is_overwritten_unless_asked(published_files, capsys, tmp_path):
+    output = tmp_path / "w.safetensors"
+    output.write_text("mine")
+    arguments = ["weights", "import", str(published_files["zip"]), "-o", str(output)]
+    assert main(arguments) == 2
+    assert output.read_text() == "mine"
+    assert main([*arguments, "--overwrite"]) == 0
+    assert read_header(output).model == "eccv16"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -174,7 +175,7 @@ class Larsson(nn.Layer):
             down = _interpolation(paddle.arange(rows.start, rows.stop), 2**index, level.shape[2])
             across = _interpolation(paddle.arange(width), 2**index, level.shape[3])
             # Of the level, only the rows that these lie between.
-            top, bottom = (int(i) for i in paddle.nonzero(down.sum(axis=0)).flatten()[[0, -1]])
+            top, bottom = _cells_between(rows, 2**index, level.shape[2])
             x_brwc = paddle.matmul(level[:, :, top : bottom + 1].transpose([0, 2, 3, 1]), weight)
             x_brwc = paddle.matmul(across, x_brwc)
             x_brwc = paddle.matmul(down[:, top : bottom + 1], x_brwc.flatten(start_axis=2)).reshape(
@@ -196,6 +197,12 @@ def _convolution(inputs: int, outputs: int, kernel: int, batch_norm: bool) -> nn
     convolution = nn.Conv2D(inputs, outputs, kernel, padding=kernel // 2, bias_attr=False if batch_norm else None)
     norm = [nn.BatchNorm2D(outputs, weight_attr=False)] if batch_norm else []
     return nn.Sequential(convolution, *norm, nn.ReLU())
+
+
+def _cells_between(rows: range, scale: int, cells: int) -> tuple[int, int]:
+    """First and last cell that `_neighbours` gives the pixels of some rows, from plain numbers: exports need those."""
+    first, last = (min(max((row + 0.5) / scale - 0.5, 0.0), cells - 1.0) for row in (rows.start, rows.stop - 1))
+    return math.floor(first), min(math.floor(last) + 1, cells - 1)
 
 
 def _neighbours(pixels: paddle.Tensor, scale: int, cells: int) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:

@@ -1,0 +1,70 @@
+"""Weights that are shipped with oldrestore: which file is which, that it is whole, and how it is decoded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oldrestore.errors import UserError
+from oldrestore.models.weights import read_header
+
+FOLDER = Path(__file__).parent / "released"
+
+# The sha256 of each file in `FOLDER`: NAME.safetensors.
+SHA256 = {
+    "lite_unet": "d63ae6b05fae0bd6d6a6b2be0c9fe964768b785d359415370147094acbd60ab5",
+}
+# Shorter side, in pixels, at which the network is to see photographs: the size its decoding was chosen at.
+SIZE = {"lite_unet": 256}
+
+
+@dataclass(frozen=True)
+class Released:
+    """Weights in the package.
+
+    Attributes
+    ----------
+    name : str
+        Of the network and of ``conf/model/NAME.yaml``.
+    path : Path
+        The safetensors file.
+    sha256 : str
+        Of the file, hex: what a result made with it should name.
+    settings : mapping
+        Constructor arguments that the weights were released with, temperature and the like.
+    size : int
+        Shorter side, in pixels, at which the network is to see photographs.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    settings: Mapping[str, Any]
+    size: int
+
+
+def released_weights(name: str) -> Released:
+    """Find shipped weights and check that they are whole.
+
+    Parameters
+    ----------
+    name : str
+        Of the network, ``lite_unet``.
+
+    Raises
+    ------
+    UserError
+        When no weights of this name are shipped, or the file is missing or not the one that was released.
+    """
+    if name not in SHA256:
+        raise UserError(f"no weights of '{name}' are shipped with oldrestore: there are those of {', '.join(SHA256)}")
+    path = FOLDER / f"{name}.safetensors"
+    if not path.is_file():
+        raise UserError(f"the released weights of {name} are missing ({path}): install oldrestore again")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256[name]:
+        raise UserError(f"the released weights of {name} are damaged ({path}): install oldrestore again")
+    header = read_header(path)
+    return Released(name, path, SHA256[name], header.settings if header else {}, SIZE[name])

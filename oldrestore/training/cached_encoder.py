@@ -1,0 +1,238 @@
+"""Trains a decoder on a frozen encoder whose features are computed once and kept on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import paddle
+from paddle import nn
+from pydantic import Field
+
+from oldrestore.batch import Batch, Prediction
+from oldrestore.data.cache import cache_directory
+from oldrestore.errors import UserError
+from oldrestore.losses.base import Loss
+from oldrestore.training.schedules import Schedule
+from oldrestore.training.supervised import SupervisedLearner
+
+log = logging.getLogger(__name__)
+
+CACHE_VERSION = 1
+"""To be raised when what is kept changes, so that kept features are forgotten."""
+
+
+class CachedEncoderLearner(SupervisedLearner):
+    """The supervised learner for a network with a frozen encoder: the encoder sees each crop once.
+
+    The network must have ``encode(L) -> features``, ``predict(L, features) -> Prediction`` and ``encoder_sha256``,
+    as `LiteUnet` has. Features are kept by the content of the crop, so that a crop that comes again, in a
+    later epoch or another run, costs the reading of a file; give a dataset with a fixed set of crops
+    (``dataset/crops: GridCrops``). They are float16 and computed one crop at a time, so that a crop's features are the
+    same whatever else is in its batch, and whether they were kept or computed.
+
+    Parameters
+    ----------
+    network, loss, optimizer, schedule, gradient_clip, accumulate, amp, ema_decay
+        See `SupervisedLearner`.
+    lightness_jitter : float
+        0..1. In training, lightness becomes 50 + (L - 50) c + s with c within 1 -+ jitter and s within
+        -+ 20 jitter, clipped to 0..100; the colour stays. Both follow from the content of the crop.
+    cache_gib : float
+        Room on disk for kept features; beyond it they are computed each time.
+
+    Raises
+    ------
+    UserError
+        When the network's encoder is not frozen, or it has none.
+    """
+
+    def __init__(
+        self,
+        network: nn.Layer,
+        loss: Loss,
+        optimizer: Callable[..., Any],
+        schedule: Schedule | None = None,
+        gradient_clip: Annotated[float, Field(ge=0)] = 0.0,
+        accumulate: Annotated[int, Field(ge=1)] = 1,
+        amp: Literal["off", "float16", "bfloat16"] = "off",
+        ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        lightness_jitter: Annotated[float, Field(ge=0, le=1)] = 0.0,
+        cache_gib: Annotated[float, Field(ge=0)] = 4.0,
+    ) -> None:
+        if not hasattr(network, "encode") or getattr(network, "train_encoder", True):
+            raise UserError(
+                f"this learner needs a network whose encoder is frozen, which {type(network).__name__} has not: take "
+                "trainer=supervised, or model=lite_unet with model.train_encoder=false"
+            )
+        super().__init__(network, loss, optimizer, schedule, gradient_clip, accumulate, amp, ema_decay)
+        self.lightness_jitter = lightness_jitter
+        self._encoder = FeatureStore(network, int(cache_gib * 2**30))
+
+    def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
+        """Make one update, from jittered lightness where that is asked for."""
+        if self.lightness_jitter:
+            batches = [replace(batch, L_b1hw=self._jittered(batch.L_b1hw)) for batch in batches]
+        return super().step(batches, iteration)
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Predict from kept features."""
+        return self.network.predict(batch.L_b1hw, self._encoder(batch.L_b1hw))
+
+    def _jittered(self, L_b1hw: paddle.Tensor) -> paddle.Tensor:
+        """Change contrast and brightness by two numbers that follow from each crop's content."""
+        jittered = []
+        for L_1hw in L_b1hw.numpy():
+            seed = int.from_bytes(hashlib.blake2b(np.ascontiguousarray(L_1hw), digest_size=8).digest())
+            contrast, shift = np.random.default_rng(seed).uniform(-self.lightness_jitter, self.lightness_jitter, 2)
+            jittered.append(np.clip(50.0 + (L_1hw - 50.0) * (1.0 + contrast) + 20.0 * shift, 0.0, 100.0))
+        return paddle.to_tensor(np.stack(jittered).astype(np.float32))
+
+
+class FeatureStore:
+    """A frozen encoder as a function of lightness, with a memory on disk.
+
+    Each crop's features stand in a file of their own under `cache_directory`, named by the hash of the crop's
+    lightness and replaced in one step: several runs may use it at once, and any file may be deleted.
+
+    Parameters
+    ----------
+    network : nn.Layer
+        With ``encode`` and ``encoder_sha256``.
+    room : int
+        Bytes that files may take.
+    """
+
+    def __init__(self, network: nn.Layer, room: int) -> None:
+        self._network = network
+        self._room = room
+        self._engines: dict[tuple[int, int], Callable[[np.ndarray], list[np.ndarray]]] = {}
+        # What features depend on beside the crop, down to the last bit.
+        parts = (
+            CACHE_VERSION,
+            network.encoder_sha256.numpy().tobytes().hex(),
+            paddle.__version__,
+            paddle.device.get_device(),
+            os.environ.get("OMP_NUM_THREADS"),
+            os.environ.get("MKL_DEBUG_CPU_TYPE"),
+        )
+        key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+        self.folder = cache_directory() / "features" / key
+        self._used: int | None = None
+
+    def __call__(self, L_b1hw: paddle.Tensor) -> list[paddle.Tensor]:
+        """Return features of lightness (B, 1, H, W), rounded to float16, as float32 tensors."""
+        found = [self._one(np.ascontiguousarray(L_1hw)) for L_1hw in L_b1hw.numpy()]
+        return [paddle.to_tensor(np.stack(level).astype(np.float32)) for level in zip(*found, strict=True)]
+
+    def _one(self, L_1hw: np.ndarray) -> list[np.ndarray]:
+        digest = hashlib.blake2b(repr(L_1hw.shape).encode(), digest_size=20)
+        digest.update(L_1hw)
+        name = digest.hexdigest()
+        path = self.folder / name[:2] / f"{name}.npz"
+        kept = _load(path)
+        if kept is None:
+            kept = [level[0].astype(np.float16) for level in self._engine(L_1hw.shape[1:])(L_1hw[None])]
+            self._keep(path, kept)
+        return kept
+
+    def _keep(self, path: Path, levels: list[np.ndarray]) -> None:
+        if self._used is None:
+            self._used = sum(file.stat().st_size for file in self.folder.glob("*/*.npz"))
+        size = sum(level.nbytes for level in levels)
+        if self._used + size <= self._room:
+            _save(path, levels)
+            self._used += size
+
+    def _engine(self, shape: tuple[int, int]) -> Callable[[np.ndarray], list[np.ndarray]]:
+        if shape not in self._engines:
+            self._engines[shape] = _fast_encoder(self._network, shape)
+        return self._engines[shape]
+
+
+class _Encoder(nn.Layer):
+    def __init__(self, network: nn.Layer) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, L_b1hw: paddle.Tensor) -> list[paddle.Tensor]:
+        return self.network.encode(L_b1hw)
+
+
+def _fast_encoder(network: nn.Layer, shape: tuple[int, int]) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """Export the encoder to Paddle Inference with oneDNN, which folds batch norm into the convolutions."""
+    encoder = _Encoder(network)
+    was_training = network.training
+    encoder.eval()
+
+    def in_paddle(L_b1hw: np.ndarray) -> list[np.ndarray]:
+        with paddle.no_grad():
+            return [level.numpy() for level in network.encode(paddle.to_tensor(L_b1hw))]
+
+    try:
+        return in_paddle if paddle.device.get_device() != "cpu" else _exported(encoder, shape)
+    except (RuntimeError, ValueError, TypeError, AttributeError, OSError) as error:
+        reason = str(error).strip().splitlines()[-1:]
+        log.warning("Paddle Inference is not available, so features take several times as long: %s", reason)
+        return in_paddle
+    finally:
+        if was_training:
+            network.train()
+
+
+def _exported(encoder: nn.Layer, shape: tuple[int, int]) -> Callable[[np.ndarray], list[np.ndarray]]:
+    from paddle import inference
+
+    spec = paddle.static.InputSpec([None, 1, *shape], "float32", name="lightness")
+    with tempfile.TemporaryDirectory(prefix="oldrestore-") as folder:
+        path = Path(folder) / "encoder"
+        with warnings.catch_warnings():
+            # Of tracing: what has no value yet has no place either.
+            warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")
+            paddle.jit.save(paddle.jit.to_static(encoder, input_spec=[spec], full_graph=True), str(path))
+        config = inference.Config(str(path.with_suffix(".json")), str(path.with_suffix(".pdiparams")))
+        config.disable_gpu()
+        config.enable_mkldnn()
+        config.set_cpu_math_library_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))
+        config.disable_glog_info()
+        predictor = inference.create_predictor(config)
+
+    def run(L_b1hw: np.ndarray) -> list[np.ndarray]:
+        predictor.get_input_handle(predictor.get_input_names()[0]).copy_from_cpu(L_b1hw)
+        predictor.run()
+        return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]
+
+    return run
+
+
+def _load(path: Path) -> list[np.ndarray] | None:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return [stored[f"level{index}"] for index in range(len(stored.files))]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _save(path: Path, levels: list[np.ndarray]) -> None:
+    """Write in one step; features that cannot be kept only cost time."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                np.savez(file, **{f"level{index}": level for index, level in enumerate(levels)})
+            Path(temporary).replace(path)
+        except OSError:
+            Path(temporary).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,118 @@
+"""Kept features: equal to computed ones, whatever stands on disk, and only for a frozen encoder."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import paddle
+import pytest
+
+from oldrestore.batch import Batch
+from oldrestore.errors import UserError
+from oldrestore.losses.classification import SoftCrossEntropy
+from oldrestore.models.eccv16 import Eccv16
+from oldrestore.models.lite_unet import LiteUnet
+from oldrestore.training import cached_encoder
+from oldrestore.training.cached_encoder import CachedEncoderLearner, FeatureStore
+from tests.photographs import make_photograph
+
+
+@pytest.fixture(scope="module")
+def network() -> LiteUnet:
+    paddle.seed(0)
+    return LiteUnet(width=0.125, dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def store(network, tmp_path_factory) -> FeatureStore:
+    """One for all tests: the export of the encoder takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OLDRESTORE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return FeatureStore(network, 2**30)
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    return Batch.from_rgb(paddle.to_tensor(np.stack([make_photograph(seed, 64) for seed in range(3)])))
+
+
+@pytest.fixture
+def no_export(monkeypatch) -> None:
+    """Let the encoder run in Paddle itself."""
+
+    def in_paddle(network, shape):
+        return lambda L_b1hw: [level.numpy() for level in network.encode(paddle.to_tensor(L_b1hw))]
+
+    monkeypatch.setattr(cached_encoder, "_fast_encoder", in_paddle)
+
+
+def make_learner(network, **settings) -> CachedEncoderLearner:
+    adam = partial(paddle.optimizer.Adam, learning_rate=1e-3)
+    return CachedEncoderLearner(network, SoftCrossEntropy(), adam, **settings)
+
+
+def test_kept_features_are_the_encoders(network, store, batch):
+    computed = store(batch.L_b1hw)
+    for kept, own in zip(computed, network.encode(batch.L_b1hw), strict=True):
+        scale = float(own.abs().max())
+        # float16, and oneDNN's order of sums.
+        np.testing.assert_allclose(kept.numpy(), own.numpy(), atol=2e-3 * scale)
+    assert len(list(store.folder.glob("*/*.npz"))) == 3
+
+
+def test_features_read_again_are_bit_identical_and_batches_do_not_matter(store, batch, monkeypatch):
+    first = store(batch.L_b1hw)
+    monkeypatch.setattr(store, "_engine", lambda shape: pytest.fail("nothing is to be computed again"))
+    for again, alone, kept in zip(store(batch.L_b1hw), store(batch.L_b1hw[1:2]), first, strict=True):
+        np.testing.assert_array_equal(again.numpy(), kept.numpy())
+        np.testing.assert_array_equal(alone.numpy(), kept.numpy()[1:2])
+
+
+def test_a_damaged_file_is_computed_again(store, batch):
+    L_b1hw = batch.L_b1hw[:1] * 0.5
+    before = set(store.folder.glob("*/*.npz"))
+    first = store(L_b1hw)
+    (file,) = set(store.folder.glob("*/*.npz")) - before
+    whole = file.read_bytes()
+    for damage in (b"", whole[: len(whole) // 2], b"no archive at all"):
+        file.write_bytes(damage)
+        for again, kept in zip(store(L_b1hw), first, strict=True):
+            np.testing.assert_array_equal(again.numpy(), kept.numpy())
+
+
+def test_without_room_nothing_is_kept(network, batch, tmp_path, monkeypatch, no_export):
+    monkeypatch.setenv("OLDRESTORE_CACHE", str(tmp_path))
+    store = FeatureStore(network, 0)
+    store(batch.L_b1hw[:1])
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_the_learner_learns_and_repeats(batch, no_export):
+    def train() -> list[float]:
+        paddle.seed(0)
+        learner = make_learner(LiteUnet(width=0.125, dropout=0.2), lightness_jitter=0.3, ema_decay=0.9)
+        return [float(learner.step([batch], i)["loss"]) for i in range(6)]
+
+    losses = train()
+    assert losses[-1] < losses[0]
+    assert train() == losses
+
+
+def test_jitter_is_a_change_of_contrast_and_brightness_that_follows_from_the_crop(network, batch):
+    learner = make_learner(network, lightness_jitter=0.2)
+    jittered = learner._jittered(batch.L_b1hw).numpy()
+    np.testing.assert_array_equal(jittered, learner._jittered(batch.L_b1hw).numpy())
+    np.testing.assert_array_equal(jittered[1:2], learner._jittered(batch.L_b1hw[1:2]).numpy())
+    for before, after in zip(batch.L_b1hw.numpy(), jittered, strict=True):
+        inside = (after > 0) & (after < 100)
+        slope, offset = np.polyfit(before[inside] - 50, after[inside] - 50, 1)
+        assert 0.8 <= slope <= 1.2 and abs(offset) <= 4.0
+        np.testing.assert_allclose(after[inside], 50 + slope * (before[inside] - 50) + offset, atol=1e-3)
+
+
+def test_an_encoder_that_is_trained_is_refused():
+    with pytest.raises(UserError, match="trainer=supervised"):
+        make_learner(LiteUnet(width=0.125, train_encoder=True))
+    with pytest.raises(UserError, match="Eccv16"):
+        make_learner(Eccv16(width=0.0625))

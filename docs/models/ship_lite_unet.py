@@ -2,8 +2,8 @@
 
     python docs/models/ship_lite_unet.py outputs/release_lite_unet/RUN_ID/checkpoints/iteration-0001000.safetensors
 
-The weights (the moving average, where the checkpoint has one) are stored as float16. What is printed at the end belongs into
-`oldrestore/models/released.py`, so that nothing but this file is ever taken for it.
+The weights (the moving average, where the checkpoint has one) are stored as float16. What is printed at the end
+belongs into `oldrestore/models/released.py`, so that nothing but this file is ever taken for it.
 """
 
 from __future__ import annotations

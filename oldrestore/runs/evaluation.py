@@ -14,9 +14,9 @@ from oldrestore.data.source import Split
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import AccuracyTable
 from oldrestore.runs.components import build_judged, refuse_trained_on, seed_everything, set_device
-from oldrestore.runs.experiment import rows_of
 from oldrestore.runs.identity import new_run_id
 from oldrestore.runs.loading import load_network, load_run_config
+from oldrestore.runs.score_rows import rows_of
 from oldrestore.runs.scoring import Scorer
 from oldrestore.tracking.run_folder import RunFolder
 from oldrestore.training.checkpoint import load_checkpoint

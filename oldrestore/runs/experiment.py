@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,18 @@ from oldrestore.batch import Batch
 from oldrestore.config.build import build
 from oldrestore.data.loader import evaluation_photos, training_loader
 from oldrestore.errors import UserError
-from oldrestore.evaluation.accuracy_table import VERSIONS, AccuracyTable
+from oldrestore.evaluation.accuracy_table import AccuracyTable
 from oldrestore.evaluation.batching import batches
-from oldrestore.evaluation.scores import ImageScore
-from oldrestore.evaluation.validation import METRICS
 from oldrestore.models.weights import parameter_count
 from oldrestore.runs import provenance
 from oldrestore.runs.components import Components, build_components, set_device
 from oldrestore.runs.curves import draw_curves
 from oldrestore.runs.identity import new_run_id
+from oldrestore.runs.monitor import check_monitor
 from oldrestore.runs.pyfunc import log_model
+from oldrestore.runs.score_rows import judged_values, rows_of
 from oldrestore.runs.scoring import Scorer
+from oldrestore.runs.streams import TRAINING_STREAM, VALIDATION_STREAM
 from oldrestore.tracking.run_folder import RunFolder
 from oldrestore.tracking.tracker import RunInfo, Trackers
 from oldrestore.training.checkpoint import Checkpoint, save_checkpoint
@@ -36,10 +37,6 @@ from oldrestore.training.interruption import Interruption, Killed
 from oldrestore.training.loop import DivergedError, LoopSettings, run_loop
 from oldrestore.training.progress import Narrator
 
-# Seeds of what inputs draw at random begin with one of these, so that no stream repeats another (photographs' order
-# and crops have theirs in data/sequence.py). Validation draws the same for every run, whatever its seed: runs are
-# compared on equal inputs.
-TRAINING_STREAM, VALIDATION_STREAM = 7_201, 7_202
 # What the line of a validation shows of all that was measured.
 SHOWN = {
     "loss": ".4f",
@@ -113,31 +110,6 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], narrator: Narra
     return run.carry_out()
 
 
-def check_monitor(config: DictConfig, components: Components) -> None:
-    """Refuse a metric to choose the best weights by that this run will not measure.
-
-    Raises
-    ------
-    UserError
-        Naming those that it will.
-    """
-    photo, rgb = next(evaluation_photos(components.validation, components.source.crops))
-    rng = np.random.default_rng([VALIDATION_STREAM, 0])
-    batch = components.inputs(paddle.to_tensor(rgb[None]), [photo.name], rng)
-    with components.learner.evaluation_weights():
-        measured = [f"val/{name}" for name in components.learner.evaluate(batch)]
-    if config.evaluation.color:
-        bins = "logits" in components.network.predicts
-        measured += [f"val/{name}" for name in METRICS if bins or not name.startswith("bin_")]
-        if components.judged is not None and config.evaluation.judge_during_training:
-            measured += [f"judged/{version}_{what}" for version in VERSIONS for what in ("accuracy", "probability")]
-    own = list(config.evaluation.evaluators)
-    monitor = config.trainer.monitor
-    if monitor not in measured and monitor.partition("/")[0] not in own:
-        more = "".join(f", {name}/..." for name in own)
-        raise UserError(f"trainer.monitor='{monitor}' is not measured here: choose one of {', '.join(measured)}{more}")
-
-
 def _run_info(
     config: DictConfig,
     components: Components,
@@ -164,19 +136,6 @@ def _run_info(
         data=data,
         seed=config.seed,
     )
-
-
-def rows_of(scores: Iterable[ImageScore], trained_iterations: int, set_name: str) -> list[dict[str, Any]]:
-    """Rows of ``per_image.csv``."""
-    return [{"trained_iterations": trained_iterations, "set": set_name, **score._asdict()} for score in scores]
-
-
-def judged_values(table: AccuracyTable) -> dict[str, float]:
-    """Figures of an accuracy table's last row as scalars; a gap that does not exist is left out."""
-    final = table.as_dicts()[-1]
-    return {
-        f"judged/{name}": float(value) for name, value in final.items() if value is not None and name != "iteration"
-    }
 
 
 class _Run:

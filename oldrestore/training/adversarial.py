@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ from oldrestore.losses.base import Loss
 from oldrestore.losses.restoration import feature_matching
 from oldrestore.models.attention import SelfAttention
 from oldrestore.training.checkpoint import Checkpoint
-from oldrestore.training.ema import MovingAverage
+from oldrestore.training.ema import MovingAverage, for_evaluation
 from oldrestore.training.player import Player, frozen
 from oldrestore.training.schedules import Constant, Schedule
 
@@ -241,18 +241,9 @@ class AdversarialLearner:
         dtype = "bfloat16" if self.amp == "off" else self.amp
         return paddle.amp.auto_cast(enable=self.amp != "off", dtype=dtype, level="O1")
 
-    @contextmanager
-    def evaluation_weights(self) -> Iterator[None]:
+    def evaluation_weights(self) -> AbstractContextManager[None]:
         """Use the moving average, where there is one, in evaluation mode."""
-        self.network.eval()
-        try:
-            if self.average is None:
-                yield
-            else:
-                with self.average.applied():
-                    yield
-        finally:
-            self.network.train()
+        return for_evaluation(self.network, self.average)
 
     def checkpoint(self) -> Checkpoint:
         """Weights, optimizers and scalers of both, power-iteration vectors included, and the moving average."""

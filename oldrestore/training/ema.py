@@ -64,3 +64,17 @@ class MovingAverage:
         for name, value in self._shadow.items():
             value.set_value(tensors[name])
         self.updates = updates
+
+
+@contextmanager
+def for_evaluation(network: nn.Layer, average: MovingAverage | None) -> Iterator[None]:
+    """Put a network in evaluation mode, with its moving average where there is one, for a while."""
+    network.eval()
+    try:
+        if average is None:
+            yield
+        else:
+            with average.applied():
+                yield
+    finally:
+        network.train()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
 from oldrestore.training.checkpoint import Checkpoint
-from oldrestore.training.ema import MovingAverage
+from oldrestore.training.ema import MovingAverage, for_evaluation
 from oldrestore.training.optimizer_state import OptimizerState
 from oldrestore.training.schedules import Constant, Schedule
 
@@ -114,18 +114,9 @@ class SupervisedLearner:
     def _amp_dtype(self) -> str:
         return "bfloat16" if self.amp == "off" else self.amp
 
-    @contextmanager
-    def evaluation_weights(self) -> Iterator[None]:
+    def evaluation_weights(self) -> AbstractContextManager[None]:
         """Use the moving average, where there is one, in evaluation mode."""
-        self.network.eval()
-        try:
-            if self.average is None:
-                yield
-            else:
-                with self.average.applied():
-                    yield
-        finally:
-            self.network.train()
+        return for_evaluation(self.network, self.average)
 
     def checkpoint(self) -> Checkpoint:
         """Weights, moving average, optimizer and scaler."""

@@ -7,5 +7,9 @@ from datetime import UTC, datetime
 
 
 def new_run_id() -> str:
-    """Make a run id, ``YYYYMMDD-HHMMSS-xxxxxx``: sorts by time, and random where many start in one second."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    """Make a run id, ``YYYYMMDD-HHMMSS-xxxxxxxxxx``: sorts by time, and random where many start in one second.
+
+    With 40 random bits, two of a thousand runs of one second share a name once in two million such seconds; and a run
+    folder that exists is refused, never shared.
+    """
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(5)}"

@@ -35,18 +35,17 @@ def show(runs) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("run", "experiment", "state", "started"):
+    for heading in ("run", "experiment", "state"):
         table.add_column(heading, no_wrap=True)
     for heading in ("iter", "orig", "gray", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     for run in runs:
-        started = (run.started or "")[:16].replace("T", " ")
         accuracies = [percent(a) for a in (run.iter_accuracy, run.orig_accuracy, run.gray_accuracy)]
-        table.add_row(run.run_id, run.experiment, run.state, started, *accuracies, str(run.n or ""))
+        table.add_row(run.run_id, run.experiment, run.state, *accuracies, str(run.n or ""))
+    # Never narrower than its content: a run id that is cut short cannot be copied. (When a run started is in its id.)
     console = Console()
-    # A pipe has no width to respect: what reads it wants whole lines.
-    if not console.is_terminal:
-        console = Console(width=200)
+    width = max(console.width, console.measure(table, options=console.options.update(width=1000)).maximum)
+    console = Console(width=width)
     console.print(table)
 
 

@@ -1,4 +1,4 @@
-"""``oldrestore data``: what a dataset holds, its colour prior, and preparing photos_plus."""
+"""``oldrestore data``: what a dataset holds, its colour prior, and preparing photos_plus and photos_wide."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ examples:
   oldrestore data describe dataset=image_folder dataset.root=DIR  your own
   oldrestore data prior -o prior.png                              the colour prior, plotted
   oldrestore data prepare photos_plus                             fetch Debian's photographs
+  oldrestore data prepare photos_wide                             and paste cut-out things onto them
 """
 
 
@@ -29,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
         action.add_argument("--json", action="store_true", help="print JSON")
         action.add_argument("overrides", nargs="*", help="Hydra overrides, as dataset=NAME dataset.root=FOLDER")
     prepare = actions.add_parser("prepare", help="fetch and check photographs that no Python package ships")
-    prepare.add_argument("name", help="photos_plus")
+    prepare.add_argument("name", help="photos_plus, or photos_wide, which is made of it")
     chosen = options.parse_args(arguments)
     if chosen.action == "prepare":
         return run_prepare(chosen.name)
@@ -101,11 +102,15 @@ def run_prior(source, chosen) -> int:
 
 
 def run_prepare(name: str) -> int:
-    """Fetch, unpack, filter and check what ``photos_plus`` adds to the default photographs."""
-    if name != "photos_plus":
-        raise UserError(f"'{name}' needs no preparing: only photos_plus does")
+    """Fetch, unpack, filter and check what ``photos_plus`` or ``photos_wide`` adds to the default photographs."""
+    if name not in ("photos_plus", "photos_wide"):
+        raise UserError(f"'{name}' needs no preparing: only photos_plus and photos_wide do")
     from oldrestore.data.cache import cache_directory
     from oldrestore.data.gcompris import prepare_gcompris
 
     print(prepare_gcompris(cache_directory()))
+    if name == "photos_wide":
+        from oldrestore.data.photos_wide import prepare_photos_wide
+
+        print(prepare_photos_wide(cache_directory()))
     return 0

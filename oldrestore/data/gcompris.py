@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
-import os
-import shutil
-import subprocess
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +13,7 @@ from PIL import Image
 
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.data.cache import cache_directory
+from oldrestore.data.debian_package import download_and_unpack, refuse_foreign_folder, write_prepared
 from oldrestore.data.decode import UnreadablePhoto, decode_bytes
 from oldrestore.data.qt_resources import BrokenResource, read_resources
 from oldrestore.errors import UserError
@@ -46,9 +43,6 @@ MIN_COLORS = 700
 NEAR_DUPLICATE = 0.98
 """Correlation of 16 x 16 gray thumbnails above which the smaller of two photographs is left out: some come in
 two sizes, which would carry one photograph into training and validation. Different ones stay below 0.93."""
-
-MANIFEST = "manifest.json"
-TIMEOUT = 900.0
 
 
 @dataclass(frozen=True)
@@ -133,9 +127,10 @@ def prepare_gcompris(parent: Path | None = None) -> Prepared:
         holds something else.
     """
     destination = prepared_folder(parent)
-    _refuse_foreign_folder(destination)
+    refuse_foreign_folder(destination)
     with tempfile.TemporaryDirectory(prefix="oldrestore-gcompris-") as temporary:
-        unpacked = _download_and_unpack(Path(temporary))
+        advice = f"prepare it on Debian or Ubuntu and copy {destination}, or use dataset=photos"
+        unpacked = download_and_unpack(PACKAGE, Path(temporary), advice)
         images, notes = _read_activities(unpacked / "usr/share/gcompris-qt/rcc")
     kept, left_out = choose_photographs(images)
     summary = Prepared(
@@ -154,7 +149,7 @@ def prepare_gcompris(parent: Path | None = None) -> Prepared:
             f"is expected: {len(kept)} of {PINNED_COUNT} kept, sha256 {summary.sha256[:12]} and not "
             f"{PINNED_SHA256[:12]}; use a Debian or Ubuntu release that has {PACKAGE} {VERSION}"
         )
-    _write(destination, kept, notes, summary)
+    write_prepared(destination, ((image.name, image.data) for image in kept), notes, asdict(summary))
     return summary
 
 
@@ -221,35 +216,6 @@ def _smaller_of_pairs(images: list[_Image]) -> dict[str, str]:
     return smaller
 
 
-def _download_and_unpack(folder: Path) -> Path:
-    for program in ("apt-get", "dpkg-deb"):
-        if shutil.which(program) is None:
-            raise UserError(
-                f"photos_plus is prepared with apt-get and dpkg-deb and this machine has no {program}; "
-                f"prepare it on Debian or Ubuntu and copy {prepared_folder()}, or use dataset=photos"
-            )
-    _run(["apt-get", "download", PACKAGE], folder, "; if apt-get knows no package lists, run apt-get update")
-    packages = sorted(folder.glob(f"{PACKAGE}_*.deb"))
-    if not packages:
-        raise UserError(f"apt-get download {PACKAGE} left no package; run apt-get update and try again")
-    unpacked = folder / "unpacked"
-    _run(["dpkg-deb", "-x", str(packages[-1]), str(unpacked)], folder, "")
-    return unpacked
-
-
-def _run(command: list[str], folder: Path, advice: str) -> None:
-    environment = {**os.environ, "LC_ALL": "C"}
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"{' '.join(command[:3])} did not run ({error}){advice}") from error
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise UserError(f"{' '.join(command[:3])} failed ({lines[-1].strip()}){advice}")
-
-
 def _read_activities(folder: Path) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
     """Images, and the READMEs that name authors and licences, of all activities."""
     images, notes = [], []
@@ -274,29 +240,3 @@ def _readable_name(activity: str, inside: str) -> str:
     """``gcompris/src/activities/erase/resource/bee.webp`` becomes ``erase-bee.webp``."""
     plain = {"gcompris", "src", "activities", activity, "resource", "images", "..", ".", ""}
     return "-".join([activity, *(part for part in inside.replace("\\", "/").split("/") if part not in plain)])
-
-
-def _refuse_foreign_folder(destination: Path) -> None:
-    if destination.is_dir() and any(destination.iterdir()) and not (destination / MANIFEST).is_file():
-        raise UserError(f"{destination} holds something else than prepared photographs; give another folder")
-    if destination.exists() and not destination.is_dir():
-        raise UserError(f"{destination} is a file; give a folder for the prepared photographs")
-
-
-def _write(destination: Path, kept: list[_Image], notes: list[tuple[str, bytes]], summary: Prepared) -> None:
-    """Write everything beside the destination first, so that a prepared folder is always a whole one."""
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".preparing-", dir=destination.parent) as temporary:
-            new = Path(temporary) / "new"
-            (new / "licences").mkdir(parents=True)
-            for image in kept:
-                (new / image.name).write_bytes(image.data)
-            for name, data in notes:
-                (new / "licences" / f"{name}.txt").write_bytes(data)
-            (new / MANIFEST).write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
-            if destination.exists():
-                destination.replace(Path(temporary) / "old")
-            new.replace(destination)
-    except OSError as error:
-        raise UserError(f"the prepared photographs cannot be written to {destination} ({error.strerror})") from error

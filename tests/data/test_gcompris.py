@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oldrestore.data import gcompris, photos_plus
+from oldrestore.data import debian_package, gcompris, photos_plus
 from oldrestore.data.crops import Crops
 from oldrestore.data.gcompris import choose_photographs, pinned_hash, prepare_gcompris
 from oldrestore.data.photos_plus import PhotosPlus
@@ -112,7 +112,7 @@ def test_choice_of_photographs():
 
 
 def test_prepare_needs_apt(tmp_path, monkeypatch):
-    monkeypatch.setattr(gcompris.shutil, "which", lambda program: None)
+    monkeypatch.setattr(debian_package.shutil, "which", lambda program: None)
     with pytest.raises(UserError, match="no apt-get"):
         prepare_gcompris(tmp_path / "new")
     mine = tmp_path / "gcompris-qt-data-3.1-2" / "mine.txt"
@@ -128,7 +128,8 @@ def small_package(tmp_path, monkeypatch):
     """Stand in for apt-get and dpkg-deb with a package of one photograph."""
     photo = webp(np.random.default_rng(0).integers(0, 256, (150, 160, 3), np.uint8))
 
-    def unpack(folder):
+    def unpack(package, folder, advice):
+        assert package == "gcompris-qt-data"
         rcc = folder / "usr/share/gcompris-qt/rcc"
         rcc.mkdir(parents=True)
         for activity in gcompris.ACTIVITIES:
@@ -138,7 +139,7 @@ def small_package(tmp_path, monkeypatch):
             resource_file(rcc / f"{activity}.rcc", files)
         return folder
 
-    monkeypatch.setattr(gcompris, "_download_and_unpack", unpack)
+    monkeypatch.setattr(gcompris, "download_and_unpack", unpack)
     return photo
 
 

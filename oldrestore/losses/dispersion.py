@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
-from oldrestore.losses.base import Loss
+from oldrestore.losses.predicted_color import PredictedColor, Temperature
 
 
-class MseDispersion(Loss):
+class MseDispersion(PredictedColor):
     """Mean squared error of ab, plus a term that grows as the predicted colours gather around their mean.
 
     ``mse`` = mean (x - y)^2 over all photographs of the batch, both channels and all pixels, Lab units squared.
@@ -28,7 +28,7 @@ class MseDispersion(Loss):
       case the term is 0.27.
 
     The loss is their sum; each is a curve. At a prediction that is the same everywhere the term is
-    weight / epsilon and has no gradient.
+    weight / epsilon and has no gradient. D is of the whole batch, so the loss of a batch is not the mean of its parts'.
 
     Parameters
     ----------
@@ -37,6 +37,8 @@ class MseDispersion(Loss):
     denominator : {"n_sum", "mean"}
     epsilon : float
         Above 0, added to D, so that a uniform prediction costs a finite amount.
+    annealed_mean : float or None
+        See `PredictedColor`.
 
     Raises
     ------
@@ -49,15 +51,14 @@ class MseDispersion(Loss):
     with the factors 5 and 16.7).
     """
 
-    reads: ClassVar[frozenset[str]] = frozenset({"ab"})
-
     def __init__(
         self,
         weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 26.7,
         denominator: Literal["n_sum", "mean"] = "mean",
         epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-2,
+        annealed_mean: Temperature | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(annealed_mean)
         if not 0.0 <= weight < float("inf"):
             raise UserError(f"weight must be at least 0, not {weight}")
         if not 0.0 < epsilon < float("inf"):
@@ -78,12 +79,12 @@ class MseDispersion(Loss):
         Parameters
         ----------
         prediction : Prediction
-            With ``ab`` (B, 2, h, w), Lab units; computed in float32, also under mixed precision.
+            With ``ab`` (B, 2, h, w), Lab units, or ``logits``; computed in float32, also under mixed precision.
         batch : Batch
             Whose photographs' sides are whole multiples of h and w.
         """
         with paddle.amp.auto_cast(enable=False):
-            x = prediction.ab.astype("float32")
+            x = self.predicted_ab(prediction)
             mse = paddle.square(x - batch.ab_at(*x.shape[2:])).mean()
             variance = paddle.square(x - x.mean()).mean()
             # n x sum is n^2 x mean, and the mean of squares is the more exact of the two in float32.

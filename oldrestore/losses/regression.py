@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
-from oldrestore.losses.base import Loss
 from oldrestore.losses.gray import mean_where_colour
+from oldrestore.losses.predicted_color import PredictedColor, Temperature
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class AbRegression(Loss):
+class AbRegression(PredictedColor):
     """Mean over pixels of a penalty of the error e = (predicted ab - true ab) / scale, summed over a and b.
 
-    The truth is taken at the prediction's size, every n-th pixel (`Batch.ab_at`).
+    The truth is taken at the prediction's size, every n-th pixel (`Batch.ab_at`). With ``annealed_mean`` the
+    predicted ab is that of a distribution over the 313 bins, and the loss is the annealed-mean regression
+    |E_T[c] - y|.
 
     Parameters
     ----------
@@ -28,6 +30,8 @@ class AbRegression(Loss):
         those of the released siggraph17 training code.
     gray_threshold : float or None
         A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
+    annealed_mean : float or None
+        See `PredictedColor`.
 
     Raises
     ------
@@ -35,10 +39,13 @@ class AbRegression(Loss):
         When a parameter is out of range.
     """
 
-    reads: ClassVar[frozenset[str]] = frozenset({"ab"})
-
-    def __init__(self, scale: Positive = 110.0, gray_threshold: NotNegative | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        scale: Positive = 110.0,
+        gray_threshold: NotNegative | None = None,
+        annealed_mean: Temperature | None = None,
+    ) -> None:
+        super().__init__(annealed_mean)
         if not 0.0 < scale < float("inf"):
             raise UserError(f"scale must be a number above 0 (Lab units), not {scale}")
         if gray_threshold is not None and not 0.0 <= gray_threshold < float("inf"):
@@ -52,12 +59,12 @@ class AbRegression(Loss):
         Parameters
         ----------
         prediction : Prediction
-            With ``ab`` (B, 2, h, w), Lab units.
+            With ``ab`` (B, 2, h, w), Lab units, or ``logits`` (B, 313, h, w).
         batch : Batch
             Whose photographs' sides are whole multiples of h and w.
         """
         with paddle.amp.auto_cast(enable=False):
-            ab_b2hw = prediction.ab.astype("float32")
+            ab_b2hw = self.predicted_ab(prediction)
             error_b2hw = ab_b2hw - batch.ab_at(*ab_b2hw.shape[-2:])
             return mean_where_colour(self.penalty(error_b2hw).sum(axis=1), batch, self.gray_threshold)
 
@@ -95,7 +102,7 @@ class SmoothL1(AbRegression):
     ----------
     delta : float
         Where the quadratic part ends, Lab units.
-    scale, gray_threshold
+    scale, gray_threshold, annealed_mean
         As of `AbRegression`.
 
     Raises
@@ -105,9 +112,13 @@ class SmoothL1(AbRegression):
     """
 
     def __init__(
-        self, delta: Positive = 1.0, scale: Positive = 110.0, gray_threshold: NotNegative | None = None
+        self,
+        delta: Positive = 1.0,
+        scale: Positive = 110.0,
+        gray_threshold: NotNegative | None = None,
+        annealed_mean: Temperature | None = None,
     ) -> None:
-        super().__init__(scale, gray_threshold)
+        super().__init__(scale, gray_threshold, annealed_mean)
         if not 0.0 < delta < float("inf"):
             raise UserError(f"delta must be a number above 0 (Lab units), not {delta}")
         self.delta = delta

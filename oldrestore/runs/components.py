@@ -14,7 +14,7 @@ from paddle import nn
 from oldrestore.config.build import build
 from oldrestore.config.pairs import check_pair
 from oldrestore.data.inputs import Inputs
-from oldrestore.data.prior import dataset_prior
+from oldrestore.data.prior import color_counts, dataset_prior
 from oldrestore.data.source import PhotoSource, Split
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import Judge
@@ -110,7 +110,10 @@ def build_judged(config: DictConfig, source: PhotoSource) -> Judged | None:
 
 def prepare_loss(loss: Loss, train: Split, source: PhotoSource) -> None:
     """Give a loss the resources that it says it needs."""
-    known: dict[str, Any] = {"prior": lambda: dataset_prior(train, source.crops)}
+    known: dict[str, Any] = {
+        "prior": lambda: dataset_prior(train, source.crops),
+        "prior_pixels": lambda: float(color_counts(train, source.crops).sum()),
+    }
     unknown = loss.needs - known.keys()
     if unknown:
         raise UserError(f"{type(loss).__name__} needs {', '.join(sorted(unknown))}, which no run provides")
@@ -147,6 +150,8 @@ def build_components(config: DictConfig) -> Components:
             "evaluation.color=false"
         )
     loss = build(config.loss)
+    if judged is not None:
+        refuse_taught_by_judge(loss, judged.judge)
     prepare_loss(loss, train, source)
     learner = build(
         config.trainer.learner,
@@ -157,6 +162,23 @@ def build_components(config: DictConfig) -> Components:
     )
     inputs = build(config.inputs)
     return Components(source, inputs, train, validation, judged, learner)
+
+
+def refuse_taught_by_judge(loss: Loss, judge: Judge) -> None:
+    """Refuse a judge whose own features the loss trains on: it would praise what it has taught.
+
+    Raises
+    ------
+    UserError
+        Naming the judge.
+    """
+    for layer in loss.sublayers():
+        recognizer = getattr(layer, "recognizer", None)
+        if recognizer is not None and (recognizer == judge.name or layer.fingerprint == judge.fingerprint):
+            raise UserError(
+                f"the judge {judge.name} is the network whose features the loss trains on, and would praise what it "
+                "has taught: take another judge (efficientnet_lite0 beside efficientnet_lite2) or other features"
+            )
 
 
 def refuse_trained_on(judged: Split, train: Split) -> None:

@@ -13,7 +13,14 @@ from oldrestore.config.build import build
 from oldrestore.data.source import Split
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import AccuracyTable
-from oldrestore.runs.components import build_judged, refuse_trained_on, seed_everything, set_device
+from oldrestore.evaluation.judge import Judge
+from oldrestore.runs.components import (
+    build_judged,
+    refuse_taught_by_judge,
+    refuse_trained_on,
+    seed_everything,
+    set_device,
+)
 from oldrestore.runs.identity import new_run_id
 from oldrestore.runs.loading import load_network, load_run_config
 from oldrestore.runs.score_rows import rows_of
@@ -78,6 +85,8 @@ def evaluate_run(folder: Path, config: DictConfig, checkpoint: str, narrator: Na
     validation = source.split("val" if "val" in source.split_names else source.split_names[0])
     judged = build_judged(config, source)
     refuse_run_trained_on(folder, [validation] + ([judged.split] if judged is not None else []), narrator)
+    if judged is not None:
+        refuse_run_taught_by(folder, judged.judge, narrator)
     network = load_network(folder, config, checkpoint)
     scorer = Scorer(config, source, validation, judged, narrator)
     result = scorer.validate(network) if config.evaluation.color else None
@@ -128,3 +137,19 @@ def refuse_run_trained_on(folder: Path, splits: Sequence[Split], narrator: Narra
         return
     for split in splits:
         refuse_trained_on(split, train)
+
+
+def refuse_run_taught_by(folder: Path, judge: Judge, narrator: Narrator) -> None:
+    """Refuse a judge whose features the run's loss trained on; say so where that cannot be known here.
+
+    Raises
+    ------
+    UserError
+        Naming the judge.
+    """
+    try:
+        loss = build(load_run_config(folder).loss)
+    except UserError:
+        narrator.say("note: the files of this run's loss are not here, so nobody checked that the judge did not teach")
+        return
+    refuse_taught_by_judge(loss, judge)

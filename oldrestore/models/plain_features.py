@@ -1,0 +1,197 @@
+"""Features of AlexNet and VGG-16, plain convolutional networks, with weights of a file that the user has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddle.nn import functional
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from oldrestore.errors import UserError
+from oldrestore.models.paddle_pickle import read_paddle_state_dict
+from oldrestore.models.recognition_features import RecognitionFeatures, sha256
+from oldrestore.models.torch_pickle import read_torch_state_dict
+from oldrestore.models.weights import set_weights
+
+# Means and standard deviations of ImageNet's RGB in 0..1, of torchvision's and Paddle's weights.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Max-pooling, then convolutions with ReLU, of which the last one's output is a feature map.
+
+    Attributes
+    ----------
+    pool : tuple of int or None
+        Window and stride.
+    convolutions : tuple of tuple
+        (place in torchvision's ``features``, in channels, out channels, kernel, stride, padding).
+    """
+
+    pool: tuple[int, int] | None
+    convolutions: tuple[tuple[int, int, int, int, int, int], ...]
+
+
+# Krizhevsky (2014), *One weird trick*, as torchvision has it: relu1 .. relu5.
+ALEXNET = (
+    Stage(None, ((0, 3, 64, 11, 4, 2),)),
+    Stage((3, 2), ((3, 64, 192, 5, 1, 2),)),
+    Stage((3, 2), ((6, 192, 384, 3, 1, 1),)),
+    Stage(None, ((8, 384, 256, 3, 1, 1),)),
+    Stage(None, ((10, 256, 256, 3, 1, 1),)),
+)
+# Simonyan and Zisserman (2015), configuration D: relu1_2, relu2_2, relu3_3, relu4_3, relu5_3.
+VGG16 = (
+    Stage(None, ((0, 3, 64, 3, 1, 1), (2, 64, 64, 3, 1, 1))),
+    Stage((2, 2), ((5, 64, 128, 3, 1, 1), (7, 128, 128, 3, 1, 1))),
+    Stage((2, 2), ((10, 128, 256, 3, 1, 1), (12, 256, 256, 3, 1, 1), (14, 256, 256, 3, 1, 1))),
+    Stage((2, 2), ((17, 256, 512, 3, 1, 1), (19, 512, 512, 3, 1, 1), (21, 512, 512, 3, 1, 1))),
+    Stage((2, 2), ((24, 512, 512, 3, 1, 1), (26, 512, 512, 3, 1, 1), (28, 512, 512, 3, 1, 1))),
+)
+
+
+class ConvolutionalFeatures(RecognitionFeatures):
+    """Five feature maps of a plain convolutional network, each after its last ReLU, with weights of a file.
+
+    The state dict's keys are torchvision's and Paddle's: ``features.N.weight``, ``features.N.bias``.
+
+    Parameters
+    ----------
+    recognizer : str
+    stages : tuple of Stage
+    weights : str or None
+        A state dict of the whole network, whose classifier is not read: `.pth` or `.pt` of torchvision, `.pdparams`
+        of Paddle, or `.safetensors`.
+    smallest : int
+        Smallest side of a photograph, pixels.
+
+    Raises
+    ------
+    UserError
+        When there are no weights, or they are of another network.
+    """
+
+    def __init__(self, recognizer: str, stages: tuple[Stage, ...], weights: str | None, smallest: int) -> None:
+        super().__init__()
+        self.recognizer, self.smallest, self.layers = recognizer, smallest, len(stages)
+        path = weights_file(recognizer, weights)
+        self.stages = stages
+        # Zeros, not a random start: weights are loaded next, and the run's random numbers must not move.
+        zeros = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
+        # Named as in the published files, so that keys need no table.
+        self.features = nn.LayerDict(
+            {
+                str(place): nn.Conv2D(*shape, padding=padding, weight_attr=zeros, bias_attr=zeros)
+                for stage in stages
+                for place, *shape, padding in stage.convolutions
+            }
+        )
+        tensors = {name: array for name, array in read_arrays(path).items() if name.startswith("features.")}
+        set_weights(self, tensors, str(path))
+        self.fingerprint = sha256(path)
+        self.register_buffer("_mean", paddle.to_tensor(IMAGENET_MEAN).reshape([1, 3, 1, 1]), persistable=False)
+        self.register_buffer("_std", paddle.to_tensor(IMAGENET_STD).reshape([1, 3, 1, 1]), persistable=False)
+        self.freeze()
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels of each feature map."""
+        return tuple(stage.convolutions[-1][2] for stage in self.stages)
+
+    def maps(self, rgb_b3hw: paddle.Tensor) -> list[paddle.Tensor]:
+        """See `RecognitionFeatures`."""
+        x, found = (rgb_b3hw - self._mean) / self._std, []
+        for stage in self.stages:
+            if stage.pool is not None:
+                x = functional.max_pool2d(x, *stage.pool)
+            for place, *_ in stage.convolutions:
+                x = functional.relu(self.features[str(place)](x))
+            found.append(x)
+        return found
+
+
+class AlexNetFeatures(ConvolutionalFeatures):
+    """AlexNet's five ReLU layers, with weights that the user has.
+
+    Parameters
+    ----------
+    weights : str or None
+        See `ConvolutionalFeatures`; needed.
+
+    Raises
+    ------
+    UserError
+        When there are no weights, or they are not AlexNet's.
+    """
+
+    def __init__(self, weights: str | None = None) -> None:
+        super().__init__("alexnet", ALEXNET, weights, smallest=31)
+
+
+class Vgg16Features(ConvolutionalFeatures):
+    """The last ReLU of each of VGG-16's five stages, with weights that the user has.
+
+    Johnson, Alahi and Fei-Fei (2016) and LPIPS look at these layers (the former at the first four).
+
+    Parameters
+    ----------
+    weights : str or None
+        See `ConvolutionalFeatures`; needed.
+
+    Raises
+    ------
+    UserError
+        When there are no weights, or they are not VGG-16's.
+    """
+
+    def __init__(self, weights: str | None = None) -> None:
+        super().__init__("vgg16", VGG16, weights, smallest=16)
+
+
+READERS = {
+    ".pth": read_torch_state_dict,
+    ".pt": read_torch_state_dict,
+    ".pdparams": read_paddle_state_dict,
+    ".safetensors": load_file,
+}
+
+
+def weights_file(network: str, weights: str | None) -> Path:
+    """Check that a weights file is named, is there, and is of a kind that can be read.
+
+    Raises
+    ------
+    UserError
+        Saying what would be right.
+    """
+    if weights is None:
+        raise UserError(
+            f"{network} comes without weights: name a file that you have ({', '.join(READERS)}) in the setting weights"
+        )
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise UserError(f"there is no weights file '{weights}' for {network}")
+    if path.suffix not in READERS:
+        raise UserError(f"the weights '{weights}' of {network} are none of {', '.join(READERS)}")
+    return path
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read a state dict by its file's kind; nothing in it is run.
+
+    Raises
+    ------
+    UserError
+        When the file is damaged.
+    """
+    try:
+        return dict(READERS[path.suffix](path))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"'{path}' is not a readable weights file: {error}") from None

@@ -1,0 +1,128 @@
+"""What the tests of losses share: batches, the losses' inputs in float64, and gradients by finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import paddle
+import pytest
+
+from oldrestore.batch import Batch, Prediction
+from oldrestore.color.bins import AB_BINS
+from oldrestore.losses.base import Loss
+
+
+def make_batch(ab_b2hw: np.ndarray, L_b1hw: np.ndarray | None = None) -> Batch:
+    ab = paddle.to_tensor(ab_b2hw.astype(np.float32))
+    L = paddle.full_like(ab[:, :1], 50.0) if L_b1hw is None else paddle.to_tensor(L_b1hw.astype(np.float32))
+    return Batch(L_b1hw=L, ab_b2hw=ab)
+
+
+def evaluate(loss: Loss, given: np.ndarray, batch: Batch, dtype: str = "float32") -> tuple[float, np.ndarray]:
+    """Value, and gradient with respect to the one field of a prediction that the loss reads."""
+    (field,) = loss.reads
+    tensor = paddle.to_tensor(given.astype(np.float32)).astype(dtype)
+    tensor.stop_gradient = False
+    value = loss(Prediction(**{field: tensor}), batch)
+    assert value.shape == [] and value.dtype == paddle.float32
+    value.backward()
+    assert tensor.grad.dtype == tensor.dtype
+    return float(value), tensor.grad.astype("float32").numpy()
+
+
+def check(
+    loss: Loss,
+    given: np.ndarray,
+    batch: Batch,
+    formula: Callable[[np.ndarray], float],
+    step: float = 1e-4,
+    points: int = 12,
+) -> float:
+    """Hold a loss's value and gradient against its formula in float64; returns the value."""
+    value, gradient = evaluate(loss, given, batch)
+    exact = given.astype(np.float32).astype(np.float64)
+    assert value == pytest.approx(formula(exact), rel=1e-5)
+    # The entries that matter most and some at random, so that none of them passes for being nothing.
+    largest = np.argsort(-np.abs(gradient), axis=None)[: points // 2]
+    drawn = np.random.default_rng(0).choice(gradient.size, points // 2, replace=False)
+    scale = float(np.abs(gradient).max())
+    assert scale > 0
+    for flat in {*largest.tolist(), *drawn.tolist()}:
+        index = np.unravel_index(flat, gradient.shape)
+        moved = []
+        for offset in (step, -step):
+            at = exact.copy()
+            at[index] += offset
+            moved.append(formula(at))
+        difference = (moved[0] - moved[1]) / (2 * step)
+        assert gradient[index] == pytest.approx(difference, rel=1e-3, abs=1e-4 * scale)
+    return value
+
+
+def check_parts(loss: Loss, given: np.ndarray, ab: np.ndarray, L: np.ndarray | None = None) -> None:
+    """Hold the loss and gradient of a batch against those of its single photographs."""
+    whole, gradient = evaluate(loss, given, make_batch(ab, L))
+    parts = [
+        evaluate(loss, given[i : i + 1], make_batch(ab[i : i + 1], None if L is None else L[i : i + 1]))
+        for i in range(len(ab))
+    ]
+    assert whole == pytest.approx(np.mean([value for value, _ in parts]), rel=1e-5)
+    np.testing.assert_allclose(
+        gradient, np.concatenate([g for _, g in parts]) / len(ab), rtol=1e-3, atol=1e-5 * np.abs(gradient).max()
+    )
+
+
+def check_half_precision(loss: Loss, given: np.ndarray, batch: Batch) -> None:
+    """Half-precision input must be judged in float32, mixed precision or not, and get its gradient in its own type."""
+    for dtype in ("float16", "bfloat16"):
+        rounded = paddle.to_tensor(given.astype(np.float32)).astype(dtype).astype("float32").numpy()
+        expected, gradient = evaluate(loss, rounded, batch)
+        with paddle.amp.auto_cast(dtype="bfloat16", level="O1"):
+            value, half = evaluate(loss, given, batch, dtype)
+        assert value == pytest.approx(expected, rel=1e-6)
+        np.testing.assert_allclose(half, gradient, rtol=2e-2, atol=1e-7)
+
+
+def softmax(logits_bqhw: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(logits_bqhw - logits_bqhw.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def annealed_mean(logits_bqhw: np.ndarray, temperature: float) -> np.ndarray:
+    return np.einsum("bqhw,qc->bchw", softmax(logits_bqhw / temperature), AB_BINS.astype(np.float64))
+
+
+def enlarge(values_bchw: np.ndarray, factor: int) -> np.ndarray:
+    """Bilinear interpolation between pixels' centres; beyond the outermost, their values."""
+    for axis in (-2, -1):
+        size = values_bchw.shape[axis]
+        place = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
+        low = np.floor(place).astype(int)
+        share = place - low
+        high = np.minimum(low + 1, size - 1)
+        shape = [1] * values_bchw.ndim
+        shape[axis] = -1
+        share = share.reshape(shape)
+        values_bchw = values_bchw.take(low, axis) * (1 - share) + values_bchw.take(high, axis) * share
+    return values_bchw
+
+
+def photographs(number: int = 2, side: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Lightness (B, 1, side, side) and ab (B, 2, side, side) that sRGB can show, float32."""
+    rng = np.random.default_rng(seed)
+    L = rng.uniform(40, 70, (number, 1, side, side))
+    return L.astype(np.float32), rng.uniform(-18, 18, (number, 2, side, side)).astype(np.float32)
+
+
+def recolored(ab_b2hw: np.ndarray, L_b1HW: np.ndarray) -> np.ndarray:
+    """sRGB (B, 3, H, W), 0..1, float64, by the definitions of CIE Lab (D65) and of sRGB (IEC 61966-2-1)."""
+    ab = enlarge(ab_b2hw, L_b1HW.shape[-1] // ab_b2hw.shape[-1])
+    fy = (L_b1HW[:, 0].astype(np.float64) + 16) / 116
+    f = np.stack([fy + ab[:, 0] / 500, fy, np.maximum(fy - ab[:, 1] / 200, 0)], axis=1)
+    xyz = np.where(f > 6 / 29, f**3, (f - 4 / 29) * 3 * (6 / 29) ** 2)
+    xyz = xyz * np.reshape([0.95047, 1.0, 1.08883], (1, 3, 1, 1))
+    to_xyz = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
+    linear = np.einsum("rx,bxhw->brhw", np.linalg.inv(to_xyz), xyz)
+    curve = 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
+    return np.clip(np.where(linear > 0.0031308, curve, 12.92 * linear), 0, 1)

@@ -1,0 +1,259 @@
+"""Distances of features of photographs against NumPy in float64, with a small network and with the real ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+import yaml
+from models import pickle_writer, plain_networks
+
+from losses import reference
+from oldrestore.config.build import build
+from oldrestore.config.location import configuration_root
+from oldrestore.errors import UserError
+from oldrestore.evaluation.judge import EfficientNetLite, Judge
+from oldrestore.losses.perceptual import Lpips, Perceptual
+from oldrestore.runs.components import refuse_taught_by_judge
+
+# Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.
+pytestmark = pytest.mark.filterwarnings("ignore:amp_guard")
+
+MIXING = np.random.default_rng(5).normal(size=(4, 3))
+
+
+class SmallFeatures(paddle.nn.Layer):
+    """Two layers: channels mixed and squared, and the means of 2 x 2 blocks of that."""
+
+    layers = 2
+    recognizer, fingerprint = "small", "0"
+
+    def __init__(self):
+        super().__init__()
+        weight = paddle.to_tensor(MIXING.reshape(4, 3, 1, 1).astype(np.float32))
+        self.weight = self.create_parameter([4, 3, 1, 1])
+        self.weight.set_value(weight)
+        self.weight.stop_gradient = True
+
+    def forward(self, rgb_b3hw):
+        first = paddle.nn.functional.conv2d(rgb_b3hw, self.weight).square()
+        return [first, paddle.nn.functional.avg_pool2d(first, 2)]
+
+
+def small_features(rgb):
+    first = np.einsum("oc,bchw->bohw", MIXING, rgb) ** 2
+    size = first.shape
+    return [first, first.reshape(*size[:2], size[2] // 2, 2, size[3] // 2, 2).mean(axis=(3, 5))]
+
+
+def formula(ab, L, truth, weights=(0.5, 0.5), power=1, relative=True):
+    total = 0.0
+    recolored, original = (small_features(reference.recolored(x, L)) for x in (ab, truth.astype(np.float64)))
+    for weight, f, g in zip(weights, recolored, original, strict=True):
+        distance = (np.abs(f - g) ** power).mean(axis=(1, 2, 3))
+        total = total + weight * (distance / (np.abs(g) ** power).mean(axis=(1, 2, 3)) if relative else distance)
+    return total.mean()
+
+
+OPTIONS = [
+    ({}, {}),
+    ({"relative": False}, {"relative": False}),
+    ({"distance": "l2"}, {"power": 2}),
+    (
+        {"distance": "l2", "relative": False, "layer_weights": [0.0, 3.0]},
+        {"power": 2, "relative": False, "weights": (0, 3)},
+    ),
+]
+
+
+@pytest.mark.parametrize("factor", [1, 4])
+@pytest.mark.parametrize(("settings", "expected"), OPTIONS)
+def test_value_and_gradient_against_float64(settings, expected, factor):
+    L, truth = reference.photographs()
+    ab = np.random.default_rng(2).uniform(-15, 15, (2, 2, 8 // factor, 8 // factor)).astype(np.float32)
+    reference.check(
+        Perceptual(SmallFeatures(), **settings),
+        ab,
+        reference.make_batch(truth, L),
+        lambda given: formula(given, L, truth, **expected),
+        step=1e-5,
+    )
+
+
+def test_of_the_annealed_mean():
+    L, truth = reference.photographs()
+    logits = np.random.default_rng(1).normal(0, 0.5, (2, 313, 4, 4)).astype(np.float32)
+    reference.check(
+        Perceptual(SmallFeatures(), annealed_mean=1.0),
+        logits,
+        reference.make_batch(truth, L),
+        lambda z: formula(reference.annealed_mean(z, 1.0), L, truth),
+        step=1e-5,
+    )
+
+
+def test_limits():
+    L, truth = reference.photographs()
+    batch = reference.make_batch(truth, L)
+    value, gradient = reference.evaluate(Perceptual(SmallFeatures()), truth, batch)
+    assert value == 0.0 and np.isfinite(gradient).all()
+    # A photograph all black has no features to be relative to.
+    dark = reference.make_batch(0 * truth, 0 * L)
+    value, gradient = reference.evaluate(Perceptual(SmallFeatures()), truth, dark)
+    assert np.isfinite(value) and np.isfinite(gradient).all()
+
+
+def test_parts_of_a_batch_extremes_and_half_precision():
+    L, truth = reference.photographs(number=3)
+    loss = Perceptual(SmallFeatures())
+    reference.check_parts(loss, 0.5 * truth, truth, L)
+    batch = reference.make_batch(truth, L)
+    value, gradient = reference.evaluate(loss, np.sign(truth) * 1e4, batch)
+    assert np.isfinite(value) and np.isfinite(gradient).all()
+    reference.check_half_precision(loss, 0.5 * truth, batch)
+
+
+def test_gray_photographs_are_left_out_where_that_is_asked():
+    L, truth = reference.photographs()
+    ab = 0.5 * truth
+    truth[0] = 3.0
+    value, gradient = reference.evaluate(
+        Perceptual(SmallFeatures(), gray_threshold=5.0), ab, reference.make_batch(truth, L)
+    )
+    alone, _ = reference.evaluate(Perceptual(SmallFeatures()), ab[1:], reference.make_batch(truth[1:], L[1:]))
+    assert value == pytest.approx(alone, rel=1e-6) and (gradient[0] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layer_weights": [1.0]}, "layer_weights must be 2 numbers of at least 0"),
+        ({"layer_weights": [1.0, -1.0]}, "layer_weights must be 2 numbers of at least 0"),
+        ({"layer_weights": [0.0, 0.0]}, "layer_weights must have a number above 0"),
+        ({"distance": "l3"}, "distance must be l1 or l2"),
+        ({"gray_threshold": -1.0}, "gray_threshold must be at least 0"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        Perceptual(SmallFeatures(), **settings)
+
+
+def node_of(name):
+    return yaml.safe_load((configuration_root() / "conf/loss" / f"{name}.yaml").read_text())
+
+
+def test_the_default_features_are_the_package_s_and_do_not_learn():
+    L, truth = reference.photographs(number=1, side=32)
+    batch = reference.make_batch(truth, L)
+    loss = build(node_of("perceptual"))
+    found, gradient = reference.evaluate(loss, 0.3 * truth, batch)
+    maps = []
+    for ab in (0.3 * truth, truth):
+        rgb = paddle.to_tensor(reference.recolored(ab.astype(np.float64), L).astype(np.float32))
+        maps.append([f.numpy().astype(np.float64) for f in loss.features(rgb)])
+    expected = np.mean([np.abs(f - g).mean() / np.abs(g).mean() for f, g in zip(*maps, strict=True)])
+    assert found == pytest.approx(expected, rel=1e-3)
+    assert (gradient != 0).any()
+    assert all(p.grad is None and p.stop_gradient for p in loss.parameters())
+
+
+@pytest.fixture
+def lpips_node(tmp_path):
+    pickle_writer.write_zip(tmp_path / "alexnet.pth", plain_networks.random_weights("alexnet"))
+    pickle_writer.write_zip(tmp_path / "linear.pth", plain_networks.random_linear_weights("alexnet"))
+    node = node_of("lpips")
+    node["network"] |= {
+        "backbone_weights": str(tmp_path / "alexnet.pth"),
+        "linear_weights": str(tmp_path / "linear.pth"),
+    }
+    return node
+
+
+def test_lpips_is_the_network_s_distance(lpips_node):
+    L, truth = reference.photographs(number=2, side=32)
+    ab = 0.3 * truth
+    loss = build(lpips_node)
+    assert isinstance(loss, Lpips) and loss.reads == {"ab"}
+    weights = plain_networks.random_weights("alexnet"), plain_networks.random_linear_weights("alexnet")
+    pictures = [reference.recolored(x.astype(np.float64), L) for x in (ab, truth)]
+    expected = plain_networks.lpips("alexnet", *weights, *pictures)
+    batch = reference.make_batch(truth, L)
+    value, gradient = reference.evaluate(loss, ab, batch)
+    # Features of pictures that are nearly alike: their difference keeps fewer of float32's digits.
+    assert value == pytest.approx(expected.mean(), rel=1e-4)
+    step = 0.3
+    moved = [
+        plain_networks.lpips("alexnet", *weights, reference.recolored(ab + d * gradient, L), pictures[1]).mean()
+        for d in (step, -step)
+    ]
+    assert (gradient.astype(np.float64) ** 2).sum() == pytest.approx((moved[0] - moved[1]) / (2 * step), rel=1e-2)
+    assert reference.evaluate(loss, truth, batch)[0] == 0.0
+    reference.check_parts(loss, ab, truth, L)
+    reference.check_half_precision(loss, ab, batch)
+
+
+def test_lpips_without_weights_is_refused_in_a_sentence():
+    with pytest.raises(UserError, match=r"name both files, backbone_weights .*alexnet.* and linear_weights"):
+        build(node_of("lpips"))
+
+
+class NamedJudge(Judge):
+    def __init__(self, name, fingerprint):
+        self.name, self.fingerprint = name, fingerprint
+
+    def probabilities(self, photos):
+        raise NotImplementedError
+
+
+def test_the_judge_must_not_be_the_network_trained_on():
+    loss = build(node_of("ddcolor"))
+    with pytest.raises(
+        UserError, match=r"the judge efficientnet_lite2 is the network whose features the loss trains on"
+    ):
+        refuse_taught_by_judge(loss, EfficientNetLite("lite2"))
+    refuse_taught_by_judge(loss, EfficientNetLite("lite0"))
+    # By its file too, whatever it is called.
+    small = Perceptual(SmallFeatures())
+    with pytest.raises(UserError, match="take another judge"):
+        refuse_taught_by_judge(small, NamedJudge("other", "0"))
+    refuse_taught_by_judge(small, NamedJudge("other", "1"))
+
+
+def test_ddcolor_is_the_weighted_sum_of_its_terms():
+    L, truth = reference.photographs(number=1, side=32)
+    terms = build(node_of("ddcolor")).terms(
+        reference.Prediction(ab=paddle.to_tensor(0.3 * truth)), reference.make_batch(truth, L)
+    )
+    values = {name: float(value) for name, value in terms.items()}
+    expected = 0.1 * values["l1"] + 5 * values["perceptual"] + 0.5 * values["colorfulness"]
+    assert values["loss"] == pytest.approx(expected, rel=1e-6)
+    assert values["l1"] == pytest.approx(0.7 * np.abs(truth).sum(axis=1).mean() / 110, rel=1e-5)
+
+
+def test_checkpoints_hold_nothing_of_the_features():
+    from oldrestore.training.supervised import SupervisedLearner
+
+    class Colors(paddle.nn.Layer):
+        reads = ("L_b1hw",)
+
+        def __init__(self):
+            super().__init__()
+            self.conv = paddle.nn.Conv2D(1, 2, 3, padding=1)
+
+        def forward(self, L):
+            return reference.Prediction(ab=self.conv((L - 50) / 100))
+
+    network = Colors()
+    learner = SupervisedLearner(
+        network,
+        Perceptual(SmallFeatures()),
+        lambda parameters, grad_clip: paddle.optimizer.SGD(0.1, parameters, grad_clip=grad_clip),
+    )
+    L, truth = reference.photographs()
+    before = network.conv.weight.numpy().copy()
+    learner.step([reference.make_batch(truth, L)], 0)
+    assert (network.conv.weight.numpy() != before).any()
+    np.testing.assert_array_equal(learner.loss.features.weight.numpy()[:, :, 0, 0], MIXING.astype(np.float32))
+    assert {name.split(".")[0] for name in learner.checkpoint().tensors} <= {"model", "optimizer"}
+    assert not any("features" in name for name in learner.checkpoint().tensors)

@@ -1,0 +1,124 @@
+"""Total variation and chroma edges of ab against NumPy, and what each is blind to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from losses import reference
+from oldrestore.errors import UserError
+from oldrestore.losses.smoothness import ChromaEdge, TotalVariation
+
+# Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.
+pytestmark = pytest.mark.filterwarnings("ignore:amp_guard")
+
+
+def case(number=2, factor=1, seed=0):
+    rng = np.random.default_rng(seed)
+    L = rng.uniform(0, 40, (number, 1, 6 * factor, 4 * factor)).astype(np.float32)
+    truth = rng.uniform(-60, 60, (number, 2, 6 * factor, 4 * factor)).astype(np.float32)
+    return L, truth, rng.uniform(-60, 60, (number, 2, 6, 4)).astype(np.float32)
+
+
+def variation(ab, L=None, edge_range=None, scale=110.0):
+    total = 0.0
+    for axis in (-1, -2):
+        steps = np.abs(np.diff(ab, axis=axis)).sum(axis=1) / scale
+        if L is not None:
+            steps = steps * np.exp(-np.abs(np.diff(L, axis=axis))[:, 0] / edge_range)
+        total += steps.mean()
+    return total
+
+
+@pytest.mark.parametrize("scale", [110.0, 1.0])
+def test_total_variation_against_float64(scale):
+    L, truth, ab = case()
+    formula = lambda given: variation(given, scale=scale)  # noqa: E731
+    reference.check(TotalVariation(scale), ab, reference.make_batch(truth, L), formula)
+
+
+@pytest.mark.parametrize("factor", [1, 4])
+@pytest.mark.parametrize("edge_range", [6.0, 25.0])
+def test_chroma_edge_against_float64(factor, edge_range):
+    L, truth, ab = case(factor=factor)
+    blocks = L.astype(np.float64).reshape(2, 1, 6, factor, 4, factor).mean(axis=(3, 5))
+    formula = lambda given: variation(given, blocks, edge_range)  # noqa: E731
+    reference.check(ChromaEdge(edge_range=edge_range), ab, reference.make_batch(truth, L), formula)
+
+
+@pytest.mark.parametrize("make", [TotalVariation, ChromaEdge])
+def test_of_the_annealed_mean(make):
+    L, truth, _ = case()
+    logits = np.random.default_rng(3).normal(0, 1.5, (2, 313, 6, 4)).astype(np.float32)
+    weights = {"L": L.astype(np.float64), "edge_range": 6.0} if make is ChromaEdge else {}
+    formula = lambda z: variation(reference.annealed_mean(z, 0.38), **weights)  # noqa: E731
+    reference.check(make(annealed_mean=0.38), logits, reference.make_batch(truth, L), formula, step=1e-5)
+
+
+def test_by_hand():
+    # One step of 11 in a, between two columns of three: 4 of the 8 horizontal steps, none of the vertical ones.
+    ab = np.zeros((1, 2, 4, 3))
+    ab[:, 0, :, 2] = 11.0
+    batch = reference.make_batch(np.zeros((1, 2, 4, 3)))
+    assert reference.evaluate(TotalVariation(), ab, batch)[0] == pytest.approx(0.1 * 4 / 8)
+    # On even lightness the edge costs as much; with a step of the lightness of 12, e^-2 of it.
+    assert reference.evaluate(ChromaEdge(), ab, batch)[0] == pytest.approx(0.1 * 4 / 8)
+    L = np.full((1, 1, 4, 3), 50.0)
+    L[..., 2] = 62.0
+    there = reference.make_batch(np.zeros((1, 2, 4, 3)), L)
+    assert reference.evaluate(ChromaEdge(), ab, there)[0] == pytest.approx(0.1 * 4 / 8 * np.exp(-2))
+    L[..., 1] = 62.0  # the lightness has its edge beside the colour's
+    beside = reference.make_batch(np.zeros((1, 2, 4, 3)), L)
+    assert reference.evaluate(ChromaEdge(), ab, beside)[0] == pytest.approx(0.1 * 4 / 8)
+
+
+@pytest.mark.parametrize("make", [TotalVariation, ChromaEdge])
+def test_limits(make):
+    L, truth, ab = case()
+    batch = reference.make_batch(truth, L)
+    value, gradient = reference.evaluate(make(), np.full_like(ab, -42.0), batch)
+    assert value == 0.0 and (gradient == 0.0).all()
+    # A constant more is no difference more.
+    plain, shifted = (reference.evaluate(make(), given, batch)[0] for given in (ab, ab + 16.0))
+    assert shifted == pytest.approx(plain, rel=1e-5)
+    for shape in ((1, 2, 1, 1), (1, 2, 1, 4), (1, 2, 4, 1)):
+        one = reference.make_batch(np.zeros(shape))
+        value, gradient = reference.evaluate(make(), np.arange(np.prod(shape), dtype=float).reshape(shape), one)
+        assert np.isfinite(value) and np.isfinite(gradient).all()
+        assert (value == 0.0) == (shape[2:] == (1, 1))
+
+
+def test_no_edge_of_the_lightness_is_free_in_a_wide_range():
+    L, truth, ab = case()
+    batch = reference.make_batch(truth, L)
+    plain = reference.evaluate(TotalVariation(), ab, batch)[0]
+    assert reference.evaluate(ChromaEdge(edge_range=1e9), ab, batch)[0] == pytest.approx(plain, rel=1e-5)
+
+
+@pytest.mark.parametrize("make", [TotalVariation, ChromaEdge])
+def test_parts_of_a_batch_extremes_and_half_precision(make):
+    L, truth, ab = case(number=3)
+    reference.check_parts(make(), ab, truth, L)
+    batch = reference.make_batch(truth, L)
+    value, gradient = reference.evaluate(make(), np.sign(ab) * 1e4, batch)
+    assert np.isfinite(value) and np.isfinite(gradient).all()
+    reference.check_half_precision(make(), ab, batch)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TotalVariation(scale=0.0), "scale must be a number above 0"),
+        (lambda: ChromaEdge(scale=-1.0), "scale must be a number above 0"),
+        (lambda: ChromaEdge(edge_range=0.0), "edge_range must be a number above 0"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(make, message):
+    with pytest.raises(UserError, match=message):
+        make()
+
+
+def test_lightness_that_cannot_be_averaged_is_refused():
+    L, truth, ab = case()
+    with pytest.raises(ValueError, match="6 x 4 cannot be averaged to 4 x 4"):
+        reference.evaluate(ChromaEdge(), ab[:, :, :4], reference.make_batch(truth, L))

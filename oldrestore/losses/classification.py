@@ -1,8 +1,8 @@
-"""Losses that treat colour as one of 313 classes: soft cross-entropy, with or without rebalancing."""
+"""Losses that treat colour as one of 313 classes: one cross-entropy, with its targets and weights as options."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import paddle
@@ -11,57 +11,21 @@ from pydantic import Field
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.bins import NUMBER_OF_BINS
 from oldrestore.color.encoding_paddle import SoftEncoder
-from oldrestore.color.prior import rebalancing_weights
-from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
+from oldrestore.losses.class_weights import EffectiveNumber, Rebalance
+from oldrestore.losses.gray import mean_where_colour
+from oldrestore.losses.label_smoothing import NeighbourSmoothing, UniformSmoothing
+from oldrestore.losses.one_pass import SparseTarget, sparse_cross_entropy
+from oldrestore.losses.ranges import require
 
+# Configurations name it here.
+__all__ = ["Rebalance", "SoftCrossEntropy"]
 
-class Rebalance:
-    """How class rebalancing weights the bins; see ``oldrestore.color.prior.rebalancing_weights``.
-
-    Parameters
-    ----------
-    lambda_ : float
-        0..1: share of a uniform distribution mixed into the prior. 1 is no rebalancing, 0 is full.
-    alpha : float
-        0..10: power of the mixed prior that is divided by.
-    clamp : float or None
-        The highest weight allowed, above 1; None for no limit.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
-    """
-
-    def __init__(
-        self,
-        lambda_: Annotated[float, Field(ge=0, le=1)] = 0.5,
-        alpha: Annotated[float, Field(ge=0, le=10)] = 1.0,
-        clamp: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = None,
-    ) -> None:
-        _require(0.0 <= lambda_ <= 1.0, "lambda_", "within 0..1", lambda_)
-        _require(0.0 <= alpha <= 10.0, "alpha", "within 0..10", alpha)
-        _require(clamp is None or 1.0 < clamp < float("inf"), "clamp", "a number above 1, or null", clamp)
-        self.lambda_ = lambda_
-        self.alpha = alpha
-        self.clamp = clamp
-
-    def weights(self, prior: np.ndarray) -> np.ndarray:
-        """Weights of the bins for a prior, float64 (313,), scaled so that sum(prior x weights) = 1.
-
-        Raises
-        ------
-        UserError
-            When the prior is none, or the weights would be infinite.
-        """
-        try:
-            return rebalancing_weights(prior, self.lambda_, self.alpha, self.clamp)
-        except ValueError as error:
-            raise UserError(f"class rebalancing is not possible here: {error}") from error
-
-    def __repr__(self) -> str:
-        return f"Rebalance(lambda_={self.lambda_}, alpha={self.alpha}, clamp={self.clamp})"
+# Of the prior in logit adjustment. A smoothed prior can be 0 for colours far from all that occur, whose adjustment
+# would be without end; the published prior of ImageNet goes down to 6e-9.
+_LEAST_PRIOR = 1e-9
+# Some twenty bins are looked at for each position, in several numbers: this many stay in a processor's cache.
+_POSITIONS_AT_ONCE = 4096
 
 
 class SoftCrossEntropy(Loss):
@@ -70,6 +34,10 @@ class SoftCrossEntropy(Loss):
     The mean, over the pixels of all photographs that have colour, of w(pixel) x cross-entropy(pixel). With
     rebalancing, w is the weight of the pixel's nearest bin; without, it is 1. As weights average 1 under the
     prior, both forms have the same scale, and uniform logits give ln 313 = 5.746 without rebalancing.
+
+    Of a pixel with logits z it is sum_q t_q (1 - p_q)^gamma (-ln p_q), p = softmax(z + tau ln prior); by default
+    gamma and tau are 0. The target t is the soft encoding s, or, smoothed, (1 - share) s + share n, where n is
+    uniform or the bins around the pixel's nearest bin. All options combine.
 
     A photograph with no |a| or |b| above ``gray_threshold`` at full size counts as gray: it is left out of
     sum and count. A batch of gray photographs alone has loss 0 and gradient 0.
@@ -80,15 +48,33 @@ class SoftCrossEntropy(Loss):
         Bins that a target is spread over, 1..313: 5 in the paper, 10 in its released code, 1 a hard target.
     sigma : float
         Standard deviation of the target's Gaussian, Lab units.
-    rebalance : Rebalance or None
-        Class rebalancing; then ``prepare(prior=...)`` is needed.
+    rebalance : Rebalance or EffectiveNumber or None
+        Weights of the bins; then ``prepare`` is needed.
     gray_threshold : float
         Lab units, at least 0. 5 in the released code.
+    smoothing : UniformSmoothing or NeighbourSmoothing or None
+        Label smoothing.
+    focal_gamma : float
+        At least 0: power of 1 - p, by which what is already right counts less. 2 in its paper; 0 is cross-entropy.
+        For a soft target, each bin of the target has its own such factor.
+    logit_adjustment : float
+        At least 0, tau: the loss adds tau x ln prior to the logits, so that the network, which is decoded without
+        it, learns to favour rare colours. 1 in its paper. Needs ``prepare``. Bins below a prior of 1e-9 count
+        as 1e-9.
+    weighting : "loss" or "gradient"
+        What the weights multiply. With "gradient" the value is that of the loss without weights and the gradient
+        that with them, as in the released Caffe code; the value is then comparable between weights.
 
     Raises
     ------
     UserError
         When a parameter is out of range.
+
+    References
+    ----------
+    Zhang, Isola, Efros. Colorful Image Colorization. 2016.
+    Lin, Goyal, Girshick, He, Dollár. Focal Loss for Dense Object Detection. 2017, equation 4.
+    Menon et al. Long-tail learning via logit adjustment. 2021, equation 10.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"logits"})
@@ -97,34 +83,59 @@ class SoftCrossEntropy(Loss):
         self,
         neighbours: Annotated[int, Field(ge=1, le=NUMBER_OF_BINS)] = 5,
         sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0,
-        rebalance: Rebalance | None = None,
+        rebalance: Rebalance | EffectiveNumber | None = None,
         gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0,
+        smoothing: UniformSmoothing | NeighbourSmoothing | None = None,
+        focal_gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
+        logit_adjustment: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
+        weighting: Literal["loss", "gradient"] = "loss",
     ) -> None:
         super().__init__()
-        _require(1 <= neighbours <= NUMBER_OF_BINS, "neighbours", f"within 1..{NUMBER_OF_BINS}", neighbours)
-        _require(0.0 < sigma < float("inf"), "sigma", "a number above 0 (Lab units)", sigma)
-        _require(0.0 <= gray_threshold < float("inf"), "gray_threshold", "at least 0", gray_threshold)
+        require(1 <= neighbours <= NUMBER_OF_BINS, "neighbours", f"within 1..{NUMBER_OF_BINS}", neighbours)
+        require(0.0 < sigma < float("inf"), "sigma", "a number above 0 (Lab units)", sigma)
+        require(0.0 <= gray_threshold < float("inf"), "gray_threshold", "at least 0", gray_threshold)
+        require(0.0 <= focal_gamma < float("inf"), "focal_gamma", "at least 0", focal_gamma)
+        require(0.0 <= logit_adjustment < float("inf"), "logit_adjustment", "at least 0", logit_adjustment)
+        require(weighting in ("loss", "gradient"), "weighting", "'loss' or 'gradient'", repr(weighting))
+        known = isinstance(rebalance, Rebalance | EffectiveNumber | None)
+        require(known, "rebalance", "Rebalance, EffectiveNumber or null", type(rebalance).__name__)
+        known = isinstance(smoothing, UniformSmoothing | NeighbourSmoothing | None)
+        require(known, "smoothing", "UniformSmoothing, NeighbourSmoothing or null", type(smoothing).__name__)
         self.rebalance = rebalance
         self.gray_threshold = gray_threshold
-        self.needs = frozenset() if rebalance is None else frozenset({"prior"})
+        self.smoothing = smoothing
+        self.focal_gamma = focal_gamma
+        self.logit_adjustment = logit_adjustment
+        self.weighting = weighting
+        needs = frozenset() if rebalance is None else rebalance.needs
+        self.needs = needs | {"prior"} if logit_adjustment else needs
         self._encoder = SoftEncoder(neighbours, sigma)
         # Not persistable: a checkpoint holds the network, and the prior comes with the data.
         self.register_buffer("_bin_weights", None, persistable=False)
+        self.register_buffer("_adjustment", None, persistable=False)
+        table = smoothing.table() if isinstance(smoothing, NeighbourSmoothing) else (None, None)
+        for name, array in zip(("_beside", "_beside_weights"), table, strict=True):
+            self.register_buffer(name, None if array is None else paddle.to_tensor(array), persistable=False)
 
     def prepare(self, **resources: Any) -> None:
-        """Receive the colour prior, float64 (313,), if rebalancing.
+        """Receive the colour prior, float64 (313,), and its number of pixels, where ``needs`` names them.
 
         Raises
         ------
         TypeError
-            When the prior is missing.
+            When one that is needed is missing.
         UserError
-            When no finite weights follow from it.
+            When no finite weights follow from them.
         """
         super().prepare(**resources)
+        if self.needs:
+            prior = np.asarray(resources["prior"], dtype=np.float64)
         if self.rebalance is not None:
-            weights = self.rebalance.weights(np.asarray(resources["prior"])).astype(np.float32)
+            weights = self.rebalance.weights(prior, resources.get("prior_pixels")).astype(np.float32)
             self._bin_weights = paddle.to_tensor(weights)
+        if self.logit_adjustment:
+            logarithms = np.log(np.maximum(prior / prior.sum(), _LEAST_PRIOR))
+            self._adjustment = paddle.to_tensor((self.logit_adjustment * logarithms).astype(np.float32))
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
         """Mean weighted cross-entropy over the pixels of photographs with colour, float32 scalar.
@@ -132,50 +143,57 @@ class SoftCrossEntropy(Loss):
         Parameters
         ----------
         prediction : Prediction
-            With ``logits`` (B, 313, h, w); computed in float32, also under mixed precision.
+            With ``logits`` (B, 313, h, w); computed in float32, also under mixed precision (logits in float64 in
+            float64).
         batch : Batch
             Whose photographs' sides are whole multiples of h and w.
         """
         logits_bqhw = prediction.logits
         _, _, height, width = logits_bqhw.shape
+        if self.needs and self._bin_weights is None and self._adjustment is None:
+            raise RuntimeError(f"SoftCrossEntropy must be prepared with {' and '.join(sorted(self.needs))} first")
         with paddle.amp.auto_cast(enable=False):
-            indices_bkhw, targets_bkhw = self._encoder(batch.ab_at(height, width))
-            entropy_bhw = _cross_entropy(logits_bqhw.astype("float32"), indices_bkhw, targets_bkhw)
-            counted_b = self._with_colour(batch).astype("float32")
-            weights_bhw = counted_b.reshape([-1, 1, 1]) * self._pixel_weights(indices_bkhw[:, 0])
-            # At least one pixel, so that a batch of gray photographs gives 0 / 1 and not 0 / 0.
-            pixels = paddle.clip(counted_b.sum() * (height * width), min=1.0)
-            return (weights_bhw * entropy_bhw).sum() / pixels
+            indices_bkhw, weights_bkhw = self._encode(batch.ab_at(height, width))
+            target = self._target(indices_bkhw, weights_bkhw)
+            cost_bhw = sparse_cross_entropy(logits_bqhw, target, self.focal_gamma, self._adjustment)
+            if self._bin_weights is None:
+                return mean_where_colour(cost_bhw, batch, self.gray_threshold)
+            nearest_bhw = indices_bkhw[:, 0]
+            weights_bhw = paddle.gather(self._bin_weights, nearest_bhw.flatten()).reshape(nearest_bhw.shape)
+            weighted = mean_where_colour(weights_bhw * cost_bhw, batch, self.gray_threshold)
+            if self.weighting == "loss":
+                return weighted
+            # The difference is exactly 0; its gradient is not.
+            plain = mean_where_colour(cost_bhw.detach(), batch, self.gray_threshold)
+            return plain + (weighted - weighted.detach())
 
-    def _with_colour(self, batch: Batch) -> paddle.Tensor:
-        """Tell which photographs have colour, bool (B,)."""
-        return batch.ab_b2hw.abs().flatten(start_axis=1).max(axis=1) > self.gray_threshold
+    def _encode(self, ab_b2hw: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Soft encoding, a few photographs at a time: on a CPU less memory is taken, and in less time."""
+        batch, _, height, width = ab_b2hw.shape
+        photos = max(1, _POSITIONS_AT_ONCE // (height * width)) if ab_b2hw.place.is_cpu_place() else batch
+        if photos >= batch:
+            return self._encoder(ab_b2hw)
+        encoded = [self._encoder(ab_b2hw[start : start + photos]) for start in range(0, batch, photos)]
+        indices_bkhw, weights_bkhw = (paddle.concat(parts) for parts in zip(*encoded, strict=True))
+        return indices_bkhw, weights_bkhw
 
-    def _pixel_weights(self, nearest_bhw: paddle.Tensor) -> paddle.Tensor | float:
-        if self.rebalance is None:
-            return 1.0
-        if self._bin_weights is None:
-            raise RuntimeError("SoftCrossEntropy with rebalancing must be prepared with the colour prior first")
-        return paddle.gather(self._bin_weights, nearest_bhw.flatten()).reshape(nearest_bhw.shape)
-
-
-def _cross_entropy(
-    logits_bqhw: paddle.Tensor, indices_bkhw: paddle.Tensor, targets_bkhw: paddle.Tensor
-) -> paddle.Tensor:
-    """Cross-entropy of each pixel (B, h, w) with targets that are zero but at k bins and sum to 1.
-
-    -sum_k t_k log_softmax(z)_k = logsumexp(z) - sum_k t_k z_k, which needs neither a dense target nor the
-    log-softmax of 313 channels. Channels are moved last first: on a CPU, Paddle's reductions and gathers over
-    another axis than the last are slower (its log-softmax, twenty times and more).
-    """
-    batch, _, height, width = logits_bqhw.shape
-    logits_nq, indices_nk, targets_nk = (
-        x.transpose([0, 2, 3, 1]).reshape([-1, x.shape[1]]) for x in (logits_bqhw, indices_bkhw, targets_bkhw)
-    )
-    expected_n = (paddle.index_sample(logits_nq, indices_nk) * targets_nk).sum(axis=1)
-    return (paddle.logsumexp(logits_nq, axis=1) - expected_n).reshape([batch, height, width])
-
-
-def _require(holds: bool, name: str, right: str, given: object) -> None:
-    if not holds:
-        raise UserError(f"{name} must be {right}, not {given}")
+    def _target(self, indices_bkhw: paddle.Tensor, weights_bkhw: paddle.Tensor) -> SparseTarget:
+        """Soft encoding of the pixels, smoothed."""
+        parts = (indices_bkhw.shape[1],)
+        if self.smoothing is None or not self.smoothing.share:
+            return SparseTarget(indices_bkhw, weights_bkhw, parts)
+        share = self.smoothing.share
+        kept_bkhw = (1.0 - share) * weights_bkhw
+        if self._beside is None:
+            return SparseTarget(indices_bkhw, kept_bkhw, parts, uniform=share)
+        batch, _, height, width = indices_bkhw.shape
+        nearest_n = indices_bkhw[:, 0].flatten()
+        beside, shares = (
+            paddle.gather(table, nearest_n).reshape([batch, height, width, -1]).transpose([0, 3, 1, 2])
+            for table in (self._beside, self._beside_weights)
+        )
+        return SparseTarget(
+            paddle.concat([indices_bkhw, beside], axis=1),
+            paddle.concat([kept_bkhw, share * shares], axis=1),
+            (*parts, beside.shape[1]),
+        )

@@ -1,0 +1,87 @@
+"""Label smoothing: a share of each target's mass is given away, to all of the 313 bins or to those beside it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
+from oldrestore.losses.ranges import require
+
+
+class UniformSmoothing:
+    """The target becomes (1 - share) target + share / 313.
+
+    Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, *Rethinking the Inception Architecture for Computer Vision* (2016),
+    section 7.
+
+    Parameters
+    ----------
+    share : float
+        0..1: what is given away. 0.1 in the paper.
+
+    Raises
+    ------
+    UserError
+        When the parameter is out of range.
+    """
+
+    def __init__(self, share: Annotated[float, Field(ge=0, le=1)] = 0.1) -> None:
+        require(0.0 <= share <= 1.0, "share", "within 0..1", share)
+        self.share = share
+
+    def __repr__(self) -> str:
+        return f"UniformSmoothing(share={self.share})"
+
+
+class NeighbourSmoothing:
+    """The target becomes (1 - share) target + share x the bins around the target's nearest bin.
+
+    Label smoothing (Szegedy et al. 2016, section 7) that keeps to similar colours. What is given away goes to
+    the bins whose centres are nearest to the centre of the bin that the true colour is in, that bin itself left
+    out, with Gaussian weights: exp(-d^2 / (2 sigma^2)), normalised over them. Of equal distances the lower
+    index comes first; 4 are at ten Lab units inside the gamut, and 8 are the whole ring.
+
+    Parameters
+    ----------
+    share : float
+        0..1: what is given away.
+    neighbours : int
+        To how many bins, 1..312.
+    sigma : float
+        Standard deviation of the Gaussian, Lab units, above 0.
+
+    Raises
+    ------
+    UserError
+        When a parameter is out of range.
+    """
+
+    def __init__(
+        self,
+        share: Annotated[float, Field(ge=0, le=1)] = 0.1,
+        neighbours: Annotated[int, Field(ge=1, lt=NUMBER_OF_BINS)] = 8,
+        sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0,
+    ) -> None:
+        require(0.0 <= share <= 1.0, "share", "within 0..1", share)
+        require(1 <= neighbours < NUMBER_OF_BINS, "neighbours", f"within 1..{NUMBER_OF_BINS - 1}", neighbours)
+        require(0.0 < sigma < float("inf"), "sigma", "a number above 0 (Lab units)", sigma)
+        self.share = share
+        self.neighbours = neighbours
+        self.sigma = sigma
+
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each bin its neighbours, int64 (313, m), and their shares of 1, float32 (313, m)."""
+        centres = AB_BINS.astype(np.float64)
+        squared = ((centres[:, None] - centres[None]) ** 2).sum(axis=-1)
+        np.fill_diagonal(squared, np.inf)
+        indices = np.argsort(squared, axis=1, kind="stable")[:, : self.neighbours]
+        nearest = np.take_along_axis(squared, indices, axis=1)
+        # Relative to the nearest, so that with a small sigma not all of them underflow.
+        weights = np.exp((nearest[:, :1] - nearest) / (2.0 * self.sigma**2))
+        return indices, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def __repr__(self) -> str:
+        return f"NeighbourSmoothing(share={self.share}, neighbours={self.neighbours}, sigma={self.sigma})"

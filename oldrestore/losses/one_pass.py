@@ -1,0 +1,272 @@
+"""Cross-entropy over many classes with sparse targets: value and gradient without a dense target.
+
+For a pixel with logits z, p = softmax(z) and a target t that is zero but at a few classes, plus, for label
+smoothing, the same small share u / Q at all Q classes, the loss is
+
+    sum_q t_q (1 - p_q)^gamma (-ln p_q)
+
+(gamma 0: cross-entropy; above: the focal loss of Lin et al. 2017 for soft targets). With
+g_q = -(1 - p_q)^gamma + gamma p_q (1 - p_q)^(gamma - 1) ln p_q and G = sum_q t_q g_q, its slope along z_j is
+t_j g_j - p_j G, which at gamma 0 is p_j - t_j: one exponential of each logit, then a few entries of each pixel.
+
+On a CPU, photographs are gone through one by one and in place: a photograph's scores fit a cache, and taking new memory
+costs more than the arithmetic. Between forward and backward, only the greatest logit of each pixel and the
+logarithm of its sum of exponentials are kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import paddle
+from paddle.autograd import PyLayer
+
+
+@dataclass(frozen=True)
+class SparseTarget:
+    """What each pixel should be: a few classes with weights, and a share for all.
+
+    Attributes
+    ----------
+    indices_bkhw : paddle.Tensor
+        Classes, int64 (B, k, h, w).
+    weights_bkhw : paddle.Tensor
+        Their weights, (B, k, h, w), which sum to 1 - uniform.
+    parts : tuple of int
+        How k falls into parts, in each of which a pixel's classes are all different: adding to a class twice in
+        one step would depend on the order of threads.
+    uniform : float
+        0..1: share that is spread over all classes alike.
+    """
+
+    indices_bkhw: paddle.Tensor
+    weights_bkhw: paddle.Tensor
+    parts: tuple[int, ...]
+    uniform: float = 0.0
+
+
+def sparse_cross_entropy(
+    logits_bqhw: paddle.Tensor,
+    target: SparseTarget,
+    gamma: float = 0.0,
+    offset_q: paddle.Tensor | None = None,
+) -> paddle.Tensor:
+    """Cross-entropy, or focal loss, of each pixel.
+
+    Parameters
+    ----------
+    logits_bqhw : paddle.Tensor
+        (B, Q, h, w). Half precision is computed in float32 and float64 in float64; the gradient has the type of
+        the logits.
+    target : SparseTarget
+        No gradient flows to it.
+    gamma : float
+        Power of the focal loss, at least 0.
+    offset_q : paddle.Tensor or None
+        (Q,), added to the logits of every pixel.
+
+    Returns
+    -------
+    paddle.Tensor
+        (B, h, w), float32, or float64 for logits in float64. It has a first derivative only. ``paddle.grad`` may be
+        asked for it again and again, ``backward`` once: Paddle 3.3.1 crashes when it goes through any PyLayer
+        a second time, whatever its ``retain_graph``.
+    """
+    return _SparseCrossEntropy.apply(logits_bqhw, _Pixels(logits_bqhw, target, gamma, offset_q))
+
+
+class _SparseCrossEntropy(PyLayer):
+    # Under mixed precision the matrix products within would be in half precision, were it not switched off.
+
+    @staticmethod
+    def forward(ctx, logits_bqhw, pixels):
+        with paddle.no_grad(), paddle.amp.auto_cast(enable=False):
+            values_bhw, rows = pixels.values(logits_bqhw)
+        ctx.save_for_backward(logits_bqhw, *rows)
+        ctx.pixels = pixels
+        return values_bhw
+
+    @staticmethod
+    def backward(ctx, slope_bhw):
+        logits_bqhw, *rows = ctx.saved_tensor()
+        with paddle.no_grad(), paddle.amp.auto_cast(enable=False):
+            return ctx.pixels.gradient(logits_bqhw, rows, slope_bhw)
+
+
+class _Pixels:
+    """The arithmetic on blocks of b photographs of n pixels: scores (b, Q, n), rows (b, 1, n), entries (b, k, n)."""
+
+    def __init__(
+        self, logits_bqhw: paddle.Tensor, target: SparseTarget, gamma: float, offset_q: paddle.Tensor | None
+    ) -> None:
+        batch, self.classes, height, width = logits_bqhw.shape
+        self.positions = height * width
+        self.dtype = paddle.float64 if logits_bqhw.dtype == paddle.float64 else paddle.float32
+        self.parts = list(target.parts)
+        self.uniform = target.uniform
+        self.gamma = gamma
+        self.indices_bkn = target.indices_bkhw.reshape([batch, -1, self.positions])
+        self.weights_bkn = target.weights_bkhw.astype(self.dtype).reshape([batch, -1, self.positions])
+        self.offset_1q1 = None if offset_q is None else offset_q.astype(self.dtype).reshape([1, -1, 1])
+        self.on_cpu = on_cpu(logits_bqhw)
+        photos = 1 if self.on_cpu else batch
+        self.blocks = [slice(start, start + photos) for start in range(0, batch, photos)]
+        self.ones_1q1 = paddle.ones([1, self.classes, 1], dtype=self.dtype)
+        self.ones_11q = self.ones_1q1.reshape([1, 1, -1])
+        # Where the columns of each photograph of a block begin, among all scores of the block.
+        starts = paddle.arange(photos).reshape([-1, 1, 1]) * (self.classes * self.positions)
+        self.column_b1n = starts + paddle.arange(self.positions)
+
+    def values(self, logits_bqhw: paddle.Tensor) -> tuple[paddle.Tensor, list[paddle.Tensor]]:
+        """Loss of each pixel, (B, h, w), and the rows that `gradient` needs."""
+        batch, _, height, width = logits_bqhw.shape
+        work_bqn = self._buffer()
+        found = [self._scan(logits_bqhw, block, work_bqn) for block in self.blocks]
+        peak, log_sum, chosen, *even = (paddle.concat(rows) for rows in zip(*found, strict=True))
+        chosen = chosen - log_sum
+        values_b1n = (self.weights_bkn * self._cost(chosen)).sum(axis=1)
+        if even:
+            values_b1n = values_b1n + even[0].squeeze(1)
+        return values_b1n.reshape([batch, height, width]), [peak, log_sum, *([chosen, *even[1:]] if self.gamma else [])]
+
+    def _scan(self, logits_bqhw: paddle.Tensor, block: slice, work_bqn: paddle.Tensor) -> list[paddle.Tensor]:
+        """Of each pixel of a block: greatest logit; relative to it, the logarithm of the sum of exponentials and the
+        target's logits; for a uniform share, its loss and its part of G."""
+        self._load(logits_bqhw, block, work_bqn)
+        peak = self._greatest(work_bqn)
+        # Relative to the greatest all along: two large numbers are subtracted once, and exactly.
+        self._add(work_bqn, self.ones_1q1, -peak)
+        chosen = self._chosen(work_bqn, block)
+        log_p_bqn = work_bqn.clone() if self.uniform else None
+        log_sum = self._sum(work_bqn.exp_()).log()
+        if log_p_bqn is None:
+            return [peak, log_sum, chosen]
+        self._add(log_p_bqn, self.ones_1q1, -log_sum)
+        each = self.uniform / self.classes
+        even = [each * self._sum(self._cost(log_p_bqn))]
+        if self.gamma:
+            even.append(each * self._sum(self._change(log_p_bqn)))
+        return [peak, log_sum, chosen, *even]
+
+    def gradient(
+        self, logits_bqhw: paddle.Tensor, rows: list[paddle.Tensor], slope_bhw: paddle.Tensor
+    ) -> paddle.Tensor:
+        """Gradient with respect to the logits, given that with respect to each pixel's loss."""
+        peak, log_sum, *of_focal = rows
+        slope = slope_bhw.astype(self.dtype).reshape([-1, 1, self.positions])
+        size, even, entries_bkn = slope.abs(), [], None
+        if self.gamma:
+            log_p_bkn, *even = of_focal
+            entries_bkn = self.weights_bkn * self._change(log_p_bkn)
+            size = size * -(sum(even) + entries_bkn.sum(axis=1, keepdim=True))
+        # The factor of each pixel goes into the exponent, where it costs nothing. Its sign cannot, and 0 (a
+        # photograph in gray) has no logarithm: on a CPU, a pass more for those photographs alone.
+        empty = size == 0
+        factor = paddle.where(empty, paddle.ones_like(size), size).log() - log_sum
+        sign = paddle.where(empty, paddle.zeros_like(size), slope.sign())
+        signed = (sign != 1).any(axis=[1, 2]).tolist() if self.on_cpu else [True] * len(self.blocks)
+        gradient = paddle.empty(logits_bqhw.shape, dtype=logits_bqhw.dtype)
+        in_place = gradient.dtype == self.dtype and _slices_are_views()
+        work_bqn = None if in_place else self._buffer()
+        for block, needs_sign in zip(self.blocks, signed, strict=True):
+            if in_place:
+                work_bqn = gradient[block].reshape([-1, self.classes, self.positions])
+            self._load(logits_bqhw, block, work_bqn)
+            self._add(work_bqn, self.ones_1q1, -peak[block])
+            even_bqn = self._even_entries(work_bqn, log_sum[block], slope[block]) if even else None
+            self._add(work_bqn, self.ones_1q1, factor[block])
+            work_bqn.exp_()
+            if needs_sign:
+                work_bqn.multiply_(sign[block].expand_as(work_bqn))
+            if even_bqn is not None:
+                work_bqn.add_(even_bqn)
+            elif self.uniform:
+                self._add(work_bqn, self.ones_1q1, slope[block] * (-self.uniform / self.classes))
+            own_bkn = -self.weights_bkn[block] if entries_bkn is None else entries_bkn[block]
+            self._scatter(work_bqn, block, own_bkn * slope[block])
+            if not in_place:
+                gradient[block] = work_bqn.reshape([-1, *logits_bqhw.shape[1:]]).astype(gradient.dtype)
+        return gradient
+
+    def _even_entries(self, work_bqn: paddle.Tensor, log_sum: paddle.Tensor, slope: paddle.Tensor) -> paddle.Tensor:
+        """Slope x t g of the uniform share in a focal loss."""
+        log_p_bqn = work_bqn.clone()
+        self._add(log_p_bqn, self.ones_1q1, -log_sum)
+        return self._change(log_p_bqn) * (slope * (self.uniform / self.classes))
+
+    def _buffer(self) -> paddle.Tensor:
+        return paddle.empty([self.column_b1n.shape[0], self.classes, self.positions], dtype=self.dtype)
+
+    def _load(self, logits_bqhw: paddle.Tensor, block: slice, work_bqn: paddle.Tensor) -> None:
+        own_bqn = logits_bqhw[block].reshape(work_bqn.shape)
+        paddle.assign(own_bqn if own_bqn.dtype == self.dtype else own_bqn.astype(self.dtype), output=work_bqn)
+        if self.offset_1q1 is not None:
+            self._add(work_bqn, self.offset_1q1, paddle.ones([1, 1, self.positions], dtype=self.dtype))
+
+    # On a CPU, Paddle's broadcasts, sums and maxima over an axis that is not the last cost ten times what a matrix
+    # product, or a maximum of halves, costs. On a GPU a product may be in TF32, which has three digits.
+
+    def _add(self, work_bqn: paddle.Tensor, column: paddle.Tensor, row: paddle.Tensor) -> None:
+        """Add column (1, Q, 1) x row (b or 1, 1, n), one of which is all ones, in place."""
+        if self.on_cpu:
+            work_bqn.baddbmm_(column, row)
+        else:
+            work_bqn.add_(row if column is self.ones_1q1 else column)
+
+    def _sum(self, work_bqn: paddle.Tensor) -> paddle.Tensor:
+        return paddle.matmul(self.ones_11q, work_bqn) if self.on_cpu else work_bqn.sum(axis=1, keepdim=True)
+
+    def _greatest(self, work_bqn: paddle.Tensor) -> paddle.Tensor:
+        if not self.on_cpu:
+            return work_bqn.max(axis=1, keepdim=True)
+        (rest_qn,) = work_bqn.unbind(0)
+        while rest_qn.shape[0] > 40:
+            half = (rest_qn.shape[0] + 1) // 2
+            rest_qn = paddle.maximum(rest_qn[:half], rest_qn[-half:])
+        return rest_qn.max(axis=0).reshape([1, 1, -1])
+
+    def _chosen(self, work_bqn: paddle.Tensor, block: slice) -> paddle.Tensor:
+        """Scores at a target's entries, (b, k, n)."""
+        places_bkn = self._places(self.indices_bkn[block])
+        return paddle.gather(work_bqn.flatten(), places_bkn.flatten()).reshape(places_bkn.shape)
+
+    def _scatter(self, work_bqn: paddle.Tensor, block: slice, entries_bkn: paddle.Tensor) -> None:
+        """Add to the scores at a target's entries, in place."""
+        flat = work_bqn.reshape([-1])
+        places_bkn = self._places(self.indices_bkn[block])
+        split = (x.split(self.parts, axis=1) for x in (places_bkn, entries_bkn))
+        for places, entries in zip(*split, strict=True):
+            flat.index_put_((places.flatten(),), entries.flatten(), accumulate=True)
+
+    def _places(self, indices_bkn: paddle.Tensor) -> paddle.Tensor:
+        return indices_bkn * self.positions + self.column_b1n
+
+    def _cost(self, log_p: paddle.Tensor) -> paddle.Tensor:
+        """(1 - p)^gamma (-ln p)."""
+        if not self.gamma:
+            return -log_p
+        # Rounding can make ln p more than 0 by little.
+        log_p = log_p.clip(max=0.0)
+        return (-paddle.expm1(log_p)).pow(self.gamma) * -log_p
+
+    def _change(self, log_p: paddle.Tensor) -> paddle.Tensor:
+        """p times the derivative of the cost by p, for gamma above 0."""
+        log_p = log_p.clip(max=0.0)
+        other = -paddle.expm1(log_p)
+        # ln p / (1 - p) is -1 where p is 1; so written, no power is below 0 when gamma is below 1.
+        ratio = paddle.where(other > 0.0, log_p / other, paddle.full_like(log_p, -1.0))
+        return other.pow(self.gamma) * (self.gamma * log_p.exp() * ratio - 1.0)
+
+
+def on_cpu(tensor: paddle.Tensor) -> bool:
+    """Tell whether a tensor is on the CPU."""
+    return tensor.place.is_cpu_place()
+
+
+@lru_cache(maxsize=1)
+def _slices_are_views() -> bool:
+    """Tell whether writing into a slice writes into the tensor: Paddle's flag FLAGS_use_stride_kernel."""
+    whole = paddle.zeros([2, 1])
+    whole[1:].add_(paddle.ones([1, 1]))
+    return float(whole[1, 0]) == 1.0

@@ -14,6 +14,8 @@ examples:
   oldrestore evaluate last                                     the newest run, as it was configured
   oldrestore evaluate RUN model.temperature=1.0                another decoding
   oldrestore evaluate RUN dataset=image_folder dataset.root=DIR  other photographs
+  oldrestore evaluate RUN --multirun sweeps=temperature        a table: one row for each temperature
+  oldrestore evaluate RUN --multirun model.temperature=0.2,1   the same, values as typed
 """
 
 
@@ -24,6 +26,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--checkpoint", default="best", help="best (default), last or a kept one")
     options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
     options.add_argument("--json", action="store_true", help="print JSON")
+    options.add_argument("-m", "--multirun", action="store_true", help="evaluate once for each of several values")
     options.add_argument("overrides", nargs="*", help="Hydra overrides on the run's own configuration")
     chosen = options.parse_intermixed_args(arguments)
 
@@ -33,7 +36,6 @@ def run(arguments: Sequence[str]) -> int:
     folder = find_run(chosen.run, Path(chosen.outputs))
     runtime.prepare()
     runtime.quiet_import_of_paddle()
-    config = override_config(load_run_config(folder), chosen.overrides)
 
     from rich.console import Console
 
@@ -41,6 +43,10 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.training.progress import Narrator
 
     narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
+    # A sweep is several evaluations by itself, as `train` has it.
+    if chosen.multirun or any(override.startswith("sweeps=") for override in chosen.overrides):
+        return evaluate_several(folder, chosen, narrator)
+    config = override_config(load_run_config(folder), chosen.overrides)
     result = evaluate_run(folder, config, chosen.checkpoint, narrator)
     if chosen.json:
         print(json.dumps(result.to_json(), indent=2))
@@ -52,3 +58,35 @@ def run(arguments: Sequence[str]) -> int:
         narrator.show(result.table.render())
     narrator.say(str(result.folder))
     return 0
+
+
+def evaluate_several(folder: Path, chosen, narrator) -> int:
+    """Evaluate once for each combination of values; the table stands in the run folder after each of them."""
+    from oldrestore.config.multirun import expand_jobs
+    from oldrestore.runs.evaluation_sweep import evaluate_jobs, plan_evaluations
+
+    jobs = plan_evaluations(folder, expand_jobs(chosen.overrides))
+    sweep = None
+    for number, sweep in enumerate(evaluate_jobs(folder, jobs, chosen.checkpoint, chosen.overrides, narrator), 1):
+        settings = ", ".join(f"{name}={value}" for name, value in sweep.results[-1][0].settings.items())
+        narrator.say(f"{number} of {len(jobs)} {settings}")
+    if chosen.json:
+        print(json.dumps(sweep.to_json(), indent=2))
+        return 0
+    narrator.say()
+    narrator.show(table_of(sweep))
+    narrator.say(str(sweep.folder / "evaluations.csv"))
+    return 0
+
+
+def table_of(sweep):
+    """Table of a sweep for the screen: what varied, and the measures to choose by."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in sweep.shown():
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in sweep.rows():
+        cells = (row.get(name) for name in sweep.shown())
+        table.add_row(*("" if c is None else f"{c:.4f}" if isinstance(c, float) else str(c) for c in cells))
+    return table

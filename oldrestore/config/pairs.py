@@ -37,10 +37,13 @@ def predictions(model: Mapping[str, Any]) -> frozenset[str]:
 
 
 def readings(loss: Mapping[str, Any]) -> frozenset[str]:
-    """What the loss of a node reads, its terms included."""
+    """What the loss of a node reads, its terms included; one that depends on its settings says so by ``reads_with``."""
     read: frozenset[str] = frozenset()
     if "_target_" in loss:
-        read |= getattr(locate(loss["_target_"]), "reads", frozenset())
+        target = locate(loss["_target_"])
+        reads = target.reads_with(loss) if hasattr(target, "reads_with") else getattr(target, "reads", None)
+        # A network that a loss holds (a perceptual loss's) reads fields of a batch, and says so by a tuple.
+        read |= reads if isinstance(reads, frozenset) else frozenset()
     for value in loss.values():
         if isinstance(value, Mapping):
             read |= readings(value)
@@ -49,7 +52,7 @@ def readings(loss: Mapping[str, Any]) -> frozenset[str]:
 
 def fitting_pairs() -> list[str]:
     """Each model of ``conf/model`` with the losses of ``conf/loss`` that fit it."""
-    models, losses = _choices("model"), _choices("loss")
+    models, losses = choices("model"), choices("loss")
     pairs = []
     for name, model in models.items():
         fits = [loss_name for loss_name, loss in losses.items() if readings(loss) <= predictions(model)]
@@ -58,10 +61,21 @@ def fitting_pairs() -> list[str]:
     return pairs
 
 
-def _choices(group: str) -> dict[str, dict[str, Any]]:
+def choices(group: str) -> dict[str, dict[str, Any]]:
+    """Nodes of the choices of a group of ``conf/``, by name; plain containers."""
     folder: Path = configuration_root() / "conf" / group
     nodes = {path.stem: yaml.safe_load(path.read_text()) or {} for path in sorted(folder.glob("*.yaml"))}
+    # Composing takes its time, so only what is put together from other choices is composed.
+    nodes |= {name: _composed(group, name) for name, node in nodes.items() if "defaults" in node}
     return {name: node for name, node in nodes.items() if "_target_" in node}
+
+
+def _composed(group: str, name: str) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    from oldrestore.config.compose import compose_config
+
+    return OmegaConf.to_container(compose_config([f"{group}={name}"])[group])
 
 
 def _list(names: frozenset[str]) -> str:

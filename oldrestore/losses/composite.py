@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import paddle
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
+from oldrestore.losses.weight_schedule import WeightSchedule
+
+
+def _is_scheduled(weight: Any) -> Any:
+    # A configuration is checked before anything is built: there a schedule is still a node with a target.
+    if not isinstance(weight, WeightSchedule) and not (isinstance(weight, Mapping) and "_target_" in weight):
+        raise ValueError("a weight schedule (with a _target_)")
+    return weight
 
 
 class Term(BaseModel):
@@ -18,14 +26,14 @@ class Term(BaseModel):
 
     Attributes
     ----------
-    weight : float
+    weight : float or WeightSchedule
         What the term is multiplied by, at least 0. At 0 it is measured, and not learnt from.
     loss : Loss
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Annotated[Any, AfterValidator(_is_scheduled)] = 1.0
     loss: Any
 
 
@@ -36,12 +44,16 @@ class Composite(Loss):
     ----------
     terms : dict of Term
         By name. A name becomes a curve (``train/NAME``, ``val/NAME``) of the term's own value, *not* multiplied by
-        its weight, so that runs of different weights can be compared; terms of a term are ``NAME/ITS_NAME``.
+        its weight, so that runs of different weights can be compared; terms of a term are ``NAME/ITS_NAME``. A
+        weight may be a `WeightSchedule`: then it is a curve too, ``weight/NAME``. The sum of two iterations is then
+        not the same loss, so have the best checkpoint chosen by a term (``trainer.monitor=val/NAME``).
 
     Attributes
     ----------
     reads, needs : frozenset of str
         The union of the terms'.
+    weights : dict of float
+        By name, as they are at the update that ``at`` went to last; before that, at iteration 0.
 
     Raises
     ------
@@ -52,9 +64,14 @@ class Composite(Loss):
     def __init__(self, terms: dict[str, Term]) -> None:
         super().__init__()
         checked = {name: _checked(name, term) for name, term in terms.items()}
-        if not any(term.weight > 0 for term in checked.values()):
+        given = {name: term.weight for name, term in checked.items()}
+        self.schedules = {name: weight for name, weight in given.items() if isinstance(weight, WeightSchedule)}
+        highest = given | {name: schedule.highest for name, schedule in self.schedules.items()}
+        if not any(weight > 0 for weight in highest.values()):
             raise UserError("a composite loss needs at least one term with a weight above 0")
-        self.weights = {name: term.weight for name, term in checked.items()}
+        # The term whose gradient, times 0, keeps the sum differentiable where every scheduled weight is 0.
+        self._anchor = max(highest, key=highest.get)
+        self.weights = given | {name: schedule(0) for name, schedule in self.schedules.items()}
         self.losses = paddle.nn.LayerDict({name: term.loss for name, term in checked.items()})
         self.reads = frozenset().union(*(loss.reads for loss in self.losses.values()))
         self.needs = frozenset().union(*(loss.needs for loss in self.losses.values()))
@@ -71,33 +88,43 @@ class Composite(Loss):
         for loss in self.losses.values():
             loss.prepare(**resources)
 
+    def at(self, iteration: int) -> None:
+        """Take the weights of an update, in every term too."""
+        self.weights |= {name: schedule(iteration) for name, schedule in self.schedules.items()}
+        for loss in self.losses.values():
+            loss.at(iteration)
+
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
         """Weighted sum, float32 scalar."""
         return self.terms(prediction, batch)["loss"]
 
     def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
-        """``loss``, the weighted sum, and each term's own value by its name."""
+        """``loss``, the weighted sum, each term's own value by its name, and the weights that are scheduled."""
         curves: dict[str, paddle.Tensor] = {}
         total = None
+        learnt = {name for name, weight in self.weights.items() if weight > 0} or {self._anchor}
         for name, loss in self.losses.items():
-            weight = self.weights[name]
-            with paddle.set_grad_enabled(weight > 0 and paddle.is_grad_enabled()):
+            with paddle.set_grad_enabled(name in learnt and paddle.is_grad_enabled()):
                 own = loss.terms(prediction, batch)
             curves |= {name if inner == "loss" else f"{name}/{inner}": value for inner, value in own.items()}
-            if weight > 0:
-                total = weight * own["loss"] if total is None else total + weight * own["loss"]
-        return {"loss": total, **curves}
+            if name in learnt:
+                weighted = self.weights[name] * own["loss"]
+                total = weighted if total is None else total + weighted
+        weights = {f"weight/{name}": paddle.to_tensor(self.weights[name], "float32") for name in self.schedules}
+        return {"loss": total, **curves, **weights}
 
 
 def _checked(name: str, term: Term | Mapping[str, Any]) -> Term:
-    if name == "loss" or not name.replace("_", "").isalnum():
-        raise UserError(f"a loss term cannot be named '{name}': take letters, digits and '_', and not 'loss'")
+    if name in ("loss", "weight") or not name.replace("_", "").isalnum():
+        raise UserError(f"a loss term cannot be named '{name}': take letters, digits and '_', not 'loss' or 'weight'")
     if not isinstance(term, Term):
         if not isinstance(term, Mapping) or "loss" not in term or term.keys() - {"weight", "loss"}:
             raise UserError(f"the loss term '{name}' must have a weight and a loss, and nothing else")
         term = Term.model_construct(weight=term.get("weight", 1.0), loss=term["loss"])
     if not isinstance(term.loss, Loss):
         raise UserError(f"the loss term '{name}' is no loss: its loss needs a _target_ that is one")
-    if not 0.0 <= term.weight < float("inf"):
+    if not isinstance(term.weight, int | float | WeightSchedule):
+        raise UserError(f"the weight of the loss term '{name}' must be a number or a weight schedule")
+    if not isinstance(term.weight, WeightSchedule) and not 0.0 <= term.weight < float("inf"):
         raise UserError(f"the weight of the loss term '{name}' must be at least 0, not {term.weight}")
     return term

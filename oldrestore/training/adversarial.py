@@ -146,6 +146,7 @@ class AdversarialLearner:
         """Make the updates of one iteration, the discriminator's first; named scalars, averaged over batches."""
         self.network.train()
         self.discriminator.train()
+        self.loss.at(iteration)
         factor = self.schedule(iteration)
         against = iteration >= self.pretrain_iterations
         sums: dict[str, list[paddle.Tensor]] = {}
@@ -259,6 +260,8 @@ class AdversarialLearner:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of the same configuration."""
         tensors = checkpoint.tensors
+        # A validation may be due before the next update: it sees the loss of the last one.
+        self.loss.at(max(0, int(checkpoint.state.get("iteration", 0)) - 1))
         for prefix, layer in (("model.", self.network), ("discriminator.", self.discriminator)):
             for name, value in layer.state_dict().items():
                 value.set_value(tensors[prefix + name])

@@ -85,6 +85,7 @@ class SupervisedLearner:
     def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
         """Make one update; returns the loss and its terms, averaged over the batches, on the device."""
         self.network.train()
+        self.loss.at(iteration)
         self.optimizer.set_lr(self.learning_rate(iteration))
         scalars: dict[str, paddle.Tensor] = {}
         for batch in batches:
@@ -134,6 +135,8 @@ class SupervisedLearner:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of the same configuration."""
         tensors = checkpoint.tensors
+        # A validation may be due before the next update: it sees the loss of the last one.
+        self.loss.at(max(0, int(checkpoint.state.get("iteration", 0)) - 1))
         for name, value in self.network.state_dict().items():
             value.set_value(tensors[f"model.{name}"])
         self._optimizer_state.load(tensors, "optimizer.")

@@ -46,7 +46,7 @@ def test_every_choice_of_a_group_composes_and_fits_its_signature(group):
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("model=eccv17", "there is no model 'eccv17': choose one of eccv16"),
+        ("model=eccv17", "there is no model 'eccv17': choose one of damage_unet, eccv16"),
         ("experiments=quikstart", "there is no experiments 'quikstart': choose one of"),
         ("modell=eccv16", "there is no setting 'modell': did you mean 'model'?"),
         (
@@ -68,7 +68,7 @@ def test_every_choice_of_a_group_composes_and_fits_its_signature(group):
         ("experiment=../../etc", "experiment may hold letters"),
         ("+trainer.fast=true", "there is no setting 'trainer.fast'"),
         ("model.width", "the override 'model.width' cannot be read"),
-        ("model=null", "model takes the name of one choice: eccv16"),
+        ("model=null", "model takes the name of one choice: damage_unet, eccv16"),
         ("loss=[a,b]", "loss takes the name of one choice: "),
         ("~model", "the configuration lacks model"),
         ("outputs=", "outputs must have at least 1 character, not ''"),

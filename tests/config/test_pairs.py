@@ -33,7 +33,9 @@ def test_what_the_terms_of_a_loss_read_counts():
 
 def test_fitting_pairs_come_from_the_folders():
     fitting = dict(pair.split(" with ") for pair in pairs.fitting_pairs())
-    assert fitting["eccv16"] == "cross_entropy, rebalanced_cross_entropy"
+    eccv16 = set(fitting["eccv16"].split(", "))
+    assert eccv16 >= {"cross_entropy", "rebalanced_cross_entropy", "squared_emd", "annealed_mean_l1"}
+    assert not eccv16 & {"l1", "l2", "colorfulness", "ddcolor", "siggraph17_full", "hue_chroma", "restoration"}
     assert "hue_chroma" in fitting["larsson"] and "mse_dispersion" in fitting["resnet"]
     siggraph17 = set(fitting["siggraph17"].split(", "))
     assert siggraph17 >= {"l1", "l2", "siggraph17_classification", "siggraph17_full", "smooth_l1"}
@@ -51,3 +53,22 @@ def test_a_stage_that_leaves_a_prediction_out_is_known_before_anything_is_built(
     pairs.check_pair(model, composite)
     with pytest.raises(UserError, match=r"reads ab but the model .*Siggraph17 predicts class_logits:"):
         pairs.check_pair(model | {"stage": "classification"}, composite)
+
+
+def test_a_loss_whose_reading_depends_on_its_settings_is_asked():
+    l2 = {"_target_": "oldrestore.losses.regression.L2"}
+    assert pairs.readings(l2) == pairs.readings(l2 | {"annealed_mean": None}) == {"ab"}
+    assert pairs.readings(l2 | {"annealed_mean": 0.38}) == {"logits"}
+    nested = {"terms": {"a": {"loss": l2}, "b": {"loss": l2 | {"annealed_mean": 1.0}}}}
+    assert pairs.readings(nested) == {"ab", "logits"}
+
+
+def test_a_network_within_a_loss_adds_nothing_to_what_the_loss_reads():
+    l2 = {"_target_": "oldrestore.losses.regression.L2", "features": MODEL}
+    assert pairs.readings(l2) == {"ab"}
+
+
+def test_choices_that_are_put_together_from_others_are_whole():
+    inputs = pairs.choices("inputs")
+    assert all("defaults" not in node and "_target_" in node for node in inputs.values())
+    assert {"colors", "hints", "holes"} <= set(inputs)

@@ -15,6 +15,7 @@ from oldrestore.errors import UserError
 from oldrestore.losses.classification import Rebalance, SoftCrossEntropy
 from oldrestore.losses.composite import Composite
 from oldrestore.losses.regression import L1, L2
+from oldrestore.losses.weight_schedule import Linear, Step
 
 
 def case(seed: int = 0) -> tuple[Batch, np.ndarray]:
@@ -59,6 +60,52 @@ def test_sums_of_sums_keep_every_curve():
     assert terms["loss"] == pytest.approx(0.5 * terms["both"] + terms["again"])
 
 
+def test_a_scheduled_weight_follows_the_iteration_and_is_a_curve():
+    batch, given = case()
+    l1, l2 = (evaluate(loss, given, batch) for loss in (L1(), L2()))
+    loss = Composite({"a": {"loss": L1()}, "b": {"weight": Linear(0.0, 4.0, until=8, from_=4), "loss": L2()}})
+    for iteration, weight in ((0, 0.0), (4, 0.0), (5, 1.0), (7, 3.0), (8, 4.0), (100, 4.0), (6, 2.0)):
+        loss.at(iteration)
+        terms, gradient = evaluate(loss, given, batch)
+        assert terms["weight/b"] == weight
+        assert (terms["a"], terms["b"]) == (l1[0]["loss"], l2[0]["loss"])
+        assert terms["loss"] == pytest.approx(l1[0]["loss"] + weight * l2[0]["loss"], rel=1e-6)
+        np.testing.assert_allclose(gradient, l1[1] + weight * l2[1], rtol=1e-5, atol=1e-9)
+    assert "weight/a" not in terms
+
+
+def test_the_weights_before_any_update_are_those_of_iteration_0():
+    loss = Composite({"a": {"weight": Step([2.0, 0.5], [3]), "loss": L1()}})
+    assert loss.weights == {"a": 2.0}
+
+
+def test_schedules_within_a_sum_of_sums_follow_too():
+    batch, given = case()
+    inner = Composite({"x": {"weight": Step([1.0, 0.0], [2]), "loss": L1()}, "y": {"loss": L2()}})
+    loss = Composite({"both": {"weight": 0.5, "loss": inner}})
+    loss.at(2)
+    terms, _ = evaluate(loss, given, batch)
+    assert terms["both/weight/x"] == 0.0
+    assert terms["loss"] == pytest.approx(0.5 * terms["both/y"])
+
+
+def test_where_every_scheduled_weight_is_0_the_gradient_is_0():
+    batch, given = case()
+    loss = Composite({"a": {"weight": Linear(0.0, 1.0, until=10), "loss": L1()}})
+    terms, gradient = evaluate(loss, given, batch)
+    assert terms["loss"] == 0.0
+    assert terms["a"] == evaluate(L1(), given, batch)[0]["loss"]
+    assert not gradient.any()
+
+
+def test_a_schedule_from_the_configuration():
+    schedule = "{_target_:oldrestore.losses.weight_schedule.Linear,start:1,end:10,until:100}"
+    config = compose_config(["model=siggraph17", "loss=siggraph17_full", f"loss.terms.regression.weight={schedule}"])
+    loss = build(config.loss)
+    loss.at(50)
+    assert loss.weights == {"classification": 1.0, "regression": 5.5}
+
+
 def test_reads_and_needs_are_the_union_and_resources_reach_every_term():
     soft = SoftCrossEntropy(rebalance=Rebalance())
     loss = Composite({"classes": {"loss": soft}, "ab": {"loss": L1()}})
@@ -94,6 +141,15 @@ def test_from_the_configuration_with_an_override_of_one_weight():
         ("loss.terms.regression.loss.delta=0", "loss.terms.regression.loss.delta must be greater than 0"),
         ("+loss.terms.regression.loss.delt=1", "no setting 'loss.terms.regression.loss.delt': did you mean 'delta'"),
         ("+loss.terms.regression.wait=1", "loss.terms.regression.wait"),
+        ("loss.terms.regression.weight={start:1}", "loss.terms.regression.weight must be .* a weight schedule"),
+        (
+            "loss.terms.regression.weight={_target_:oldrestore.losses.weight_schedule.Linear,start:-1,end:1,until:9}",
+            "loss.terms.regression.weight.start must be greater than or equal to 0",
+        ),
+        (
+            "loss.terms.regression.weight={_target_:oldrestore.losses.weight_schedule.Linear,start:1,end:1,untill:9}",
+            "no setting 'loss.terms.regression.weight.untill': did you mean 'until'",
+        ),
     ],
 )
 def test_a_wrong_setting_of_a_term_is_refused_before_anything_is_built(override, message):
@@ -116,6 +172,9 @@ def test_components_are_checked_however_deep_they_stand():
         ({"a": {"weight": 0.0, "loss": L1()}}, "at least one term with a weight above 0"),
         ({"loss": {"loss": L1()}}, "cannot be named 'loss'"),
         ({"a/b": {"loss": L1()}}, "cannot be named 'a/b'"),
+        ({"weight": {"loss": L1()}}, "cannot be named 'weight'"),
+        ({"a": {"weight": Linear(0, 0, until=5), "loss": L1()}}, "at least one term with a weight above 0"),
+        ({"a": {"weight": L2(), "loss": L1()}}, "'a' must be a number or a weight schedule"),
         ({"a": {"weight": 1.0}}, "must have a weight and a loss"),
         ({"a": {"loss": 3}}, "'a' is no loss"),
         ({"a": {"weight": float("inf"), "loss": L1()}}, "weight of the loss term 'a' must be at least 0"),

@@ -1,0 +1,57 @@
+"""``oldrestore losses``: lists the losses, what they read and need, which models fit, and their sources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from oldrestore import runtime
+from oldrestore.commands.arguments import parser
+
+EPILOG = "How to add one: docs/add_a_loss.md. A sum of several: loss=siggraph17_full is one."
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out the verb."""
+    options = parser("losses", "Lists the losses of conf/loss, at the settings they have there.", EPILOG)
+    form = options.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print a JSON list")
+    form.add_argument("--markdown", action="store_true", help="print the table of docs/losses.md")
+    chosen = options.parse_args(arguments)
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+
+    from oldrestore.runs.losses import list_losses, markdown_table
+
+    losses = list(list_losses())
+    if chosen.json:
+        print(json.dumps([loss.to_json() for loss in losses], indent=2))
+    elif chosen.markdown:
+        print(markdown_table(losses), end="")
+    else:
+        show(losses)
+    return 0
+
+
+def show(losses) -> None:
+    """Print the table, and below it what is missing."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    # A pipe has no width to respect: what reads it wants whole lines.
+    if not console.is_terminal:
+        console = Console(width=200, highlight=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("loss", no_wrap=True)
+    for column in ("reads", "needs", "models that fit", "source"):
+        table.add_column(column)
+    for loss in losses:
+        lists = (", ".join(names) for names in (loss.reads, loss.needs, loss.models))
+        table.add_row(loss.name, *lists, loss.source)
+    console.print(table)
+    if any(loss.problem for loss in losses):
+        console.print()
+    for loss in losses:
+        if loss.problem:
+            console.print(f"{loss.name}: {loss.problem}", markup=False)

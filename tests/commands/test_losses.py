@@ -1,0 +1,75 @@
+"""``oldrestore losses``: every choice is listed with what it reads, the models that fit and its source."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from oldrestore.cli import main
+from oldrestore.config.location import configuration_root
+from oldrestore.runs import losses
+
+
+@pytest.fixture(scope="module")
+def listed() -> dict[str, losses.LossFacts]:
+    return {fact.name: fact for fact in losses.list_losses()}
+
+
+def test_every_choice_is_listed(listed):
+    names = {path.stem for path in (configuration_root() / "conf" / "loss").glob("*.yaml")}
+    assert set(listed) == names
+    for fact in listed.values():
+        assert fact.loss and fact.reads and fact.does.endswith(".")
+        assert fact.models, f"no model fits {fact.name}"
+        assert fact.source, f"{fact.name} cites nothing: neither its file's heading nor its class"
+
+
+def test_what_is_known_of_some(listed):
+    soft = listed["rebalanced_cross_entropy"]
+    assert (soft.loss, soft.reads, soft.needs) == ("SoftCrossEntropy", ["logits"], ["prior"])
+    assert {"eccv16", "lite_unet"} <= set(soft.models) and "resnet" not in soft.models
+    assert soft.source == "Zhang, Isola, Efros 2016"
+    assert listed["cross_entropy"].needs == []
+    assert listed["hue_chroma"].source == "Larsson, Maire, Shakhnarovich 2016"
+    assert listed["mse_dispersion"].source.startswith("ZMpursue/PaddleColorization")
+    both = listed["siggraph17_full"]
+    assert (both.loss, both.reads) == ("GridCrossEntropy + SmoothL1", ["ab", "class_logits"])
+    assert both.models == ["siggraph17"]
+    # The same class reads another prediction at another setting.
+    assert listed["annealed_mean_l1"].loss == listed["l1"].loss
+    assert (listed["l1"].reads, listed["annealed_mean_l1"].reads) == (["ab"], ["logits"])
+
+
+def test_a_loss_that_needs_the_users_weights_says_so(listed):
+    assert "backbone_weights" in listed["lpips"].problem
+    assert listed["lpips"].reads == ["ab"] and "resnet" in listed["lpips"].models
+    others = {fact.name: fact.problem for fact in listed.values() if fact.problem and fact.name != "lpips"}
+    assert not others
+
+
+def test_the_page_has_this_table(listed):
+    page = (configuration_root() / "docs" / "losses.md").read_text()
+    assert losses.markdown_table(list(listed.values())) in page, "renew it: oldrestore losses --markdown"
+
+
+def test_citations_are_found_as_they_are_written():
+    text = "As (Zhang, Isola, Efros 2016; equation 2), Lin et al. (2017, *Focal Loss*), see Hasler and Suesstrunk 2003."
+    found = losses.source_of(f"{text} In 2016, 5 bins (Berger, *Decisions*, 1985).", [])
+    assert found == "Zhang, Isola, Efros 2016; Lin et al. 2017; Hasler and Suesstrunk 2003; Berger 1985"
+
+
+def test_the_command_prints_all_of_them(monkeypatch, capsys):
+    found = [
+        losses.LossFacts("l1", "L1", "Absolute error.", ["ab"], [], ["resnet"], "A paper."),
+        losses.LossFacts("lpips", "Lpips", "Distance.", ["ab"], ["prior"], ["resnet"], problem="name both files"),
+    ]
+    monkeypatch.setattr(losses, "list_losses", lambda: iter(found))
+    assert main(["losses"]) == 0
+    printed = capsys.readouterr().out
+    assert "A paper." in printed and "lpips: name both files" in printed
+    assert main(["losses", "--json"]) == 0
+    assert [fact["name"] for fact in json.loads(capsys.readouterr().out)] == ["l1", "lpips"]
+    assert main(["losses", "--markdown"]) == 0
+    assert "| `l1` | Absolute error | ab |  | resnet | A paper. |" in capsys.readouterr().out.splitlines()
+    assert main(["losses", "--jsn"]) == 2

@@ -107,15 +107,25 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
     UserError
         One sentence that names the override or setting, and the valid choices.
     """
+    return resolve_and_check(compose_unchecked(overrides))
+
+
+def compose_unchecked(overrides: Sequence[str]) -> DictConfig:
+    """Compose what a list of overrides asks for, neither resolved nor checked; nothing heavy is imported for it.
+
+    Raises
+    ------
+    UserError
+        One sentence that names the override, and the valid choices.
+    """
     check_choices(overrides)
     register_search_path()
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(configuration_root() / "conf")):
-            composed = compose(CONFIG_NAME, overrides=list(overrides))
+            return compose(CONFIG_NAME, overrides=list(overrides))
     except HYDRA_ERRORS as error:
         raise UserError(explain(error)) from None
-    return resolve_and_check(composed)
 
 
 def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -134,13 +144,16 @@ def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     # Groups first, as Hydra has it: a setting changes the choice that is made, wherever it is typed.
     groups = [(configuration_root() / "conf" / override.key_or_group).is_dir() for override in parsed]
     in_order = sorted(zip(groups, parsed, overrides, strict=True), key=lambda item: not item[0])
-    for is_group, override, text in in_order:
+    for _, override, text in in_order:
         if override.is_sweep_override():
             raise UserError(f"'{text}' gives several values: give one, and evaluate once for each")
+    # Composed together, as one choice may be a part of another (evaluation=restoration and its detector).
+    chosen = compose_config([text for is_group, _, text in in_order if is_group]) if any(groups) else None
+    for is_group, override, _ in in_order:
         name, value = override.key_or_group, override.value()
         if is_group:
             place = override.package or name.replace("/", ".")
-            OmegaConf.update(changed, place, OmegaConf.select(compose_config([text]), place), merge=False)
+            OmegaConf.update(changed, place, OmegaConf.select(chosen, place), merge=False)
             continue
         parent, _, key = name.rpartition(".")
         section = OmegaConf.select(changed, parent) if parent else changed

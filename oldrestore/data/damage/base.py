@@ -1,0 +1,147 @@
+"""What every kind of damage has in common: a severity, a seed, and a damaged photograph with its mask.
+
+The same seed and photograph give the same damage on every machine. For that, damage is computed in whole numbers or
+in float64 with operations that IEEE 754 rounds exactly (sums, products, quotients, square roots, element by element).
+Sines, exponentials, matrix products and floating-point sums over an array differ between processors and are not used;
+nor is `Generator.normal`, whose tails call them.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+
+from oldrestore.errors import UserError
+
+Severity = Annotated[float, Field(ge=0, le=1)]
+"""0 leaves a photograph as it is, 1 is the worst of a kind."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A part of a whole, 0..1."""
+
+Count = Annotated[int, Field(ge=1, le=10_000)]
+"""Number of scratches, spots, ... at severity 1."""
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A photograph after damage.
+
+    Attributes
+    ----------
+    rgb_hw3 : np.ndarray
+        uint8 sRGB (H, W, 3), 0..255.
+    mask_hw : np.ndarray
+        bool (H, W), True where structure is lost (scratches, creases, tears, holes, dust, stains). Empty for damage
+        that leaves structure in place (fading, cast, contrast, noise, grain, blur, JPEG).
+    kind : str
+        Such as ``scratches``.
+    masks : dict of np.ndarray
+        The mask of each structured kind that had a part in it, by kind.
+    """
+
+    rgb_hw3: np.ndarray
+    mask_hw: np.ndarray
+    kind: str
+    masks: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class Damage(ABC):
+    """One kind of damage.
+
+    Draws for different severities are the same, so that more severity from one seed is more of the same damage:
+    further scratches beside those that were there, each wider and stronger.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the kind, as in ``conf/damage/KIND.yaml``.
+    structured : bool
+        Whether structure is lost where the mask says. Structured damage changes no pixel outside its mask.
+
+    Parameters
+    ----------
+    severity : float
+        0..1.
+
+    Raises
+    ------
+    UserError
+        When the severity is out of range.
+    """
+
+    kind: ClassVar[str]
+    structured: ClassVar[bool] = False
+
+    def __init__(self, severity: Severity) -> None:
+        if not 0 <= severity <= 1:
+            raise UserError(f"the severity of {self.kind} must be within 0..1, not {severity}")
+        self.severity = float(severity)
+
+    def __call__(self, rgb_hw3: np.ndarray, rng: np.random.Generator) -> Damaged:
+        """Damage a photograph; the photograph given is left as it is.
+
+        Parameters
+        ----------
+        rgb_hw3 : np.ndarray
+            uint8 sRGB (H, W, 3), 0..255; a gray photograph has three equal channels. At least 1 x 1.
+        rng : numpy.random.Generator
+            The only source of chance. One number is drawn from it, whatever the kind and severity.
+
+        Raises
+        ------
+        ValueError
+            When the photograph is of another type or shape.
+        """
+        check_photograph(rgb_hw3)
+        own_rng = np.random.default_rng(int(rng.integers(0, 2**63)))
+        rgb, mask = rgb_hw3.copy(), np.zeros(rgb_hw3.shape[:2], dtype=bool)
+        if self.severity > 0:
+            self._apply(rgb, mask, own_rng)
+        return Damaged(rgb, mask, self.kind, {self.kind: mask} if self.structured else {})
+
+    def at(self, severity: float) -> Self:
+        """Return the same damage with another severity, 0..1."""
+        if not 0 <= severity <= 1:
+            raise UserError(f"the severity of {self.kind} must be within 0..1, not {severity}")
+        other = copy.copy(self)
+        other.severity = float(severity)
+        return other
+
+    @abstractmethod
+    def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
+        """Damage `rgb` and mark `mask` in place; the severity is above 0."""
+
+
+def check_photograph(rgb_hw3: np.ndarray) -> None:
+    """Refuse what is not a photograph.
+
+    Raises
+    ------
+    ValueError
+        When it is not uint8 (H, W, 3) with at least one pixel.
+    """
+    if rgb_hw3.dtype != np.uint8 or rgb_hw3.ndim != 3 or rgb_hw3.shape[2] != 3 or rgb_hw3.size == 0:
+        raise ValueError(f"a photograph is uint8 (H, W, 3), not {rgb_hw3.dtype} {rgb_hw3.shape}")
+
+
+def drawn_count(rng: np.random.Generator, most: int, severity: float) -> tuple[int, int]:
+    """Draw how many elements a photograph has: between half of `most` and `most` at severity 1, fewer below.
+
+    Returns
+    -------
+    (int, int)
+        Elements at this severity, at least 1; elements at severity 1, to be drawn so that later draws stay.
+    """
+    total = int(rng.integers((most + 1) // 2, most + 1))
+    return max(1, round(total * severity)), total
+
+
+def between(rng: np.random.Generator, low: float, high: float) -> float:
+    """Draw a number from low to high. `Generator.uniform` may fuse its product and sum, which rounds differently."""
+    return low + (high - low) * float(rng.random())

@@ -1,0 +1,89 @@
+"""Irregular patches: an ellipse whose edge a smooth random field moves in and out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from oldrestore.data.damage.noise import ONE, smooth_field
+from oldrestore.data.damage.raster import Stamp, as_alpha, direction
+
+
+@dataclass(frozen=True)
+class Blob:
+    """How far inside an irregular patch each pixel lies.
+
+    Attributes
+    ----------
+    top, left : int
+        Place of its first pixel in the photograph.
+    depth_hw : np.ndarray
+        float64 (h, w), pixels: above 0 inside, at the edge 0.
+    """
+
+    top: int
+    left: int
+    depth_hw: np.ndarray
+
+    def stamp(self, softness: float = 1.0) -> Stamp:
+        """Coverage with an edge of `softness` pixels."""
+        return Stamp(self.top, self.left, as_alpha(self.depth_hw / softness + 0.5))
+
+    def ring(self, width: float) -> Stamp:
+        """Coverage of a band along the edge, inside, strongest in its middle; `width` in pixels."""
+        distance = np.abs(self.depth_hw - width / 2)
+        return Stamp(self.top, self.left, as_alpha(1.0 - distance / max(width / 2, 0.75)))
+
+
+def draw_blob(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    radius: float,
+    grown: float,
+    roughness: float = 0.35,
+    centre: np.ndarray | None = None,
+) -> Blob | None:
+    """Draw an irregular patch.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : (int, int)
+        Height and width of the photograph.
+    radius : float
+        Of the patch when grown whole, pixels.
+    grown : float
+        0..1: share of the radius that it has. What is drawn does not depend on it, and a patch grown further holds
+        the smaller one.
+    roughness : float
+        How far the edge moves in and out, in radii.
+    centre : np.ndarray, optional
+        Row and column; anywhere by default.
+
+    Returns
+    -------
+    Blob or None
+        None where nothing of it lies in the photograph.
+    """
+    height, width = shape
+    if centre is None:
+        centre = rng.random(2) * [height, width]
+    axis = direction(rng)
+    squeeze = 0.55 + 0.45 * float(rng.random())
+    reach = math.ceil(radius * (1 + roughness)) + 2
+    box = 2 * reach + 1
+    row, column = (math.floor(float(value)) for value in centre)
+    field = smooth_field(rng, box, box, 4.0, octaves=3)
+    top, left = max(0, row - reach), max(0, column - reach)
+    bottom, right = min(height, row + reach + 1), min(width, column + reach + 1)
+    if bottom <= top or right <= left:
+        return None
+    field = field[top - row + reach : bottom - row + reach, left - column + reach : right - column + reach]
+    down = np.arange(top, bottom)[:, None] - float(centre[0])
+    across = np.arange(left, right)[None, :] - float(centre[1])
+    along, beside = down * axis[0] + across * axis[1], (down * axis[1] - across * axis[0]) / squeeze
+    distance = np.sqrt(along * along + beside * beside)
+    moved = (field - ONE // 2) * (2 * roughness / ONE)
+    return Blob(top, left, radius * (grown + moved * grown) - distance)

@@ -1,0 +1,75 @@
+"""Several kinds of damage one after the other."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from oldrestore.data.damage.base import Damage, Damaged, Severity, Share, check_photograph
+from oldrestore.errors import UserError
+
+
+class DamageChain:
+    """Damage by several steps in their order; the mask is the union of theirs.
+
+    Each step draws from a generator of its own, seeded by one number from the chain's, so that leaving a step out
+    or changing it does not change what the others draw.
+
+    Parameters
+    ----------
+    steps : list of Damage or dict of Damage
+        In order; the names of a dict are for the configuration only.
+    severity : float
+        0..1, multiplies the severity of every step.
+    chance : float
+        0..1: chance with which each step is taken. 1 takes them all.
+
+    Raises
+    ------
+    UserError
+        When severity or chance are out of range, or a step is no damage.
+    """
+
+    kind = "chain"
+
+    def __init__(self, steps: Sequence[Any] | Mapping[str, Any], severity: Severity = 1.0, chance: Share = 1.0) -> None:
+        if not 0 <= severity <= 1 or not 0 <= chance <= 1:
+            raise UserError(f"severity and chance of a damage chain must be within 0..1, not {severity} and {chance}")
+        self.steps: list[Damage] = list(steps.values() if isinstance(steps, Mapping) else steps)
+        for step in self.steps:
+            if not isinstance(step, Damage):
+                raise UserError(f"a step of a damage chain is a kind of damage (conf/damage), not {step!r}")
+        self.severity = float(severity)
+        self.chance = float(chance)
+
+    @property
+    def structured(self) -> bool:
+        """Whether every step leaves pixels outside its mask as they are."""
+        return all(step.structured for step in self.steps)
+
+    def __call__(self, rgb_hw3: np.ndarray, rng: np.random.Generator) -> Damaged:
+        """Damage a photograph, uint8 (H, W, 3); see `Damage`. Two numbers are drawn for each step."""
+        check_photograph(rgb_hw3)
+        seeds, chances = rng.integers(0, 2**63, len(self.steps)), rng.random(len(self.steps))
+        rgb, mask = rgb_hw3.copy(), np.zeros(rgb_hw3.shape[:2], dtype=bool)
+        masks: dict[str, np.ndarray] = {}
+        for step, seed, drawn in zip(self.steps, seeds, chances, strict=True):
+            if drawn >= self.chance:
+                continue
+            damaged = step.at(step.severity * self.severity)(rgb, np.random.default_rng(int(seed)))
+            rgb = damaged.rgb_hw3
+            mask |= damaged.mask_hw
+            for kind, own in damaged.masks.items():
+                masks[kind] = masks[kind] | own if kind in masks else own
+        return Damaged(rgb, mask, self.kind, masks)
+
+    def at(self, severity: float) -> Self:
+        """Return the same chain with another severity, 0..1."""
+        if not 0 <= severity <= 1:
+            raise UserError(f"the severity of a damage chain must be within 0..1, not {severity}")
+        other = copy.copy(self)
+        other.severity = float(severity)
+        return other

@@ -1,0 +1,64 @@
+"""Fading and loss of contrast: what light and air do to a print as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from oldrestore.data.damage.base import Damage, Severity, Share
+from oldrestore.data.damage.mixing import PARTS, mix
+from oldrestore.data.damage.noise import ONE, smooth_field
+
+
+class Fading(Damage):
+    """A print loses density and comes near to bare paper, in some places more than in others.
+
+    Parameters
+    ----------
+    severity : float
+        0..1.
+    strength : float
+        How far a tone moves to that of the paper at severity 1.
+    unevenness : float
+        How much less of that the least faded place has.
+    """
+
+    kind = "fading"
+
+    def __init__(self, severity: Severity = 0.5, strength: Share = 0.65, unevenness: Share = 0.5) -> None:
+        super().__init__(severity)
+        self.strength = strength
+        self.unevenness = unevenness
+
+    def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
+        # Neutral paper, so that a gray photograph stays gray; tones are `Sepia` and `ColorCast`.
+        paper = int(rng.integers(225, 246))
+        field = smooth_field(rng, *rgb.shape[:2], cells=1.5, octaves=2)
+        full, less = round(self.severity * self.strength * PARTS), round(self.unevenness * PARTS)
+        mix(
+            rgb,
+            lambda rows: np.int32(paper),
+            lambda rows: (full * (PARTS - (less * field[rows] // ONE)) // PARTS)[..., None],
+        )
+
+
+class ContrastLoss(Damage):
+    """Every tone moves to one of the middle.
+
+    Parameters
+    ----------
+    severity : float
+        0..1.
+    strength : float
+        Share of the contrast that is lost at severity 1.
+    """
+
+    kind = "contrast"
+
+    def __init__(self, severity: Severity = 0.5, strength: Share = 0.7) -> None:
+        super().__init__(severity)
+        self.strength = strength
+
+    def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
+        middle = int(rng.integers(96, 161))
+        share = round(self.severity * self.strength * PARTS)
+        mix(rgb, lambda rows: np.int32(middle), lambda rows: share)

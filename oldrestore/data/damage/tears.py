@@ -1,0 +1,86 @@
+"""Torn edges and corners: pieces missing from the border of a photograph."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
+from oldrestore.data.damage.noise import ONE, smooth_field, smooth_line
+from oldrestore.data.damage.raster import Stamp, as_alpha, cover
+
+
+class Tears(Damage):
+    """Corners that are gone, wedges torn in from an edge, and ragged edges.
+
+    Parameters
+    ----------
+    severity : float
+        0..1. How many there are and how deep.
+    count : int
+        Most on a photograph at severity 1; between half as many and these are drawn.
+    depth : float
+        How far the deepest reaches in at severity 1, as a share of the shorter side.
+    corners : float
+        Share that are corners; of the rest, two in three are wedges and one is a ragged edge.
+    """
+
+    kind = "tears"
+    structured = True
+
+    def __init__(
+        self,
+        severity: Severity = 0.5,
+        count: Count = 5,
+        depth: Annotated[float, Field(gt=0, le=0.5)] = 0.25,
+        corners: Share = 0.4,
+    ) -> None:
+        super().__init__(severity)
+        self.count = count
+        self.depth = depth
+        self.corners = corners
+
+    def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
+        shown, total = drawn_count(rng, self.count, self.severity)
+        behind = np.array([[236, 230, 216], [250, 250, 250], [24, 22, 20]])[rng.integers(0, 3)]
+        seeds = rng.integers(0, 2**63, total)
+        for seed in seeds[:shown]:
+            own = np.random.default_rng(int(seed))
+            turned = int(own.integers(0, 4))  # any edge is the upper one of a photograph turned
+            self._tear(np.rot90(rgb, turned), np.rot90(mask, turned), own, behind)
+
+    def _tear(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator, behind: np.ndarray) -> None:
+        height, width = rgb.shape[:2]
+        deepest = max(1.0, self.depth * min(height, width))
+        depth = deepest * between(rng, 0.4, 1.0)
+        what, place, half_width = float(rng.random()), float(rng.random()), between(rng, 0.3, 0.9)
+        slope = between(rng, 0.5, 2.0)
+        rows = min(height, math.ceil(depth * 1.5) + 2)
+        ragged = smooth_line(rng, width, max(3.0, deepest / 8)) + smooth_line(rng, width, max(2.0, deepest / 20)) * 0.5
+        columns = np.arange(width, dtype=np.float64)
+        if what < self.corners:
+            # Up to twice as long as deep along either edge.
+            profile = depth * (0.85 + 0.3 * ragged) - columns * slope
+        elif what < self.corners + (1 - self.corners) * 2 / 3:
+            away = np.abs(columns - place * width) / (depth * half_width)
+            profile = depth * ((1 - away) + (ragged - 0.75) * 0.25)
+        else:
+            profile = depth * 0.3 * ragged
+        # Only the columns that it may reach; fine fibres along the whole of its edge.
+        reachable = np.flatnonzero(profile > -0.12 * depth)
+        if len(reachable) == 0:
+            return
+        part = slice(int(reachable[0]), int(reachable[-1]) + 1)
+        rgb, mask, profile = rgb[:, part], mask[:, part], profile[part]
+        cells = 24.0 * min(rows, len(profile)) / min(height, width)
+        fine = (smooth_field(rng, rows, len(profile), cells, 2) - ONE // 2) / ONE
+        grown = 0.35 + 0.65 * self.severity
+        reached = np.maximum(0.0, profile[None, :] + fine * (0.12 * depth))
+        inside = grown * reached - (np.arange(rows) + 0.5)[:, None]
+        rim = max(1.5, depth / 12)
+        cover(rgb, mask, Stamp(0, 0, as_alpha(inside + 0.5)), behind)
+        edge = as_alpha(1.0 - np.abs(inside - rim / 2) / (rim / 2))
+        cover(rgb, mask, Stamp(0, 0, edge), np.array([240, 237, 230]), 0.8)

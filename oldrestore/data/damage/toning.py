@@ -1,0 +1,65 @@
+"""Tones that prints take on: sepia, and the cast of a colour print whose dyes fade at different speeds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from oldrestore.data.damage.base import Damage, Severity, Share, between
+from oldrestore.data.damage.mixing import PARTS, luma, mix
+
+SEPIA_BLACK = np.array([46, 30, 18], dtype=np.int32)
+SEPIA_WHITE = np.array([252, 232, 196], dtype=np.int32)
+
+
+class Sepia(Damage):
+    """Colour gives way to the browns of a sulphide-toned or yellowed print.
+
+    Parameters
+    ----------
+    severity : float
+        0..1.
+    strength : float
+        Share of sepia in the mixture at severity 1.
+    """
+
+    kind = "sepia"
+
+    def __init__(self, severity: Severity = 0.5, strength: Share = 1.0) -> None:
+        super().__init__(severity)
+        self.strength = strength
+
+    def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
+        share = round(self.severity * self.strength * PARTS)
+        # Prints differ in how yellow they are.
+        white = SEPIA_WHITE - int(rng.integers(0, 12)) * np.array([0, 1, 2], dtype=np.int32)
+
+        def toned(rows: slice) -> np.ndarray:
+            tone = luma(rgb[rows])[..., None]
+            return (SEPIA_BLACK * (255 - tone) + white * tone + 127) // 255
+
+        mix(rgb, toned, lambda rows: share)
+
+
+class ColorCast(Damage):
+    """One dye fades more than another: channels lose depth and dark tones take on colour.
+
+    Parameters
+    ----------
+    severity : float
+        0..1.
+    strength : float
+        How far the most faded channel moves to its end tone at severity 1; the least faded one stays.
+    """
+
+    kind = "color_cast"
+
+    def __init__(self, severity: Severity = 0.5, strength: Share = 0.5) -> None:
+        super().__init__(severity)
+        self.strength = strength
+
+    def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
+        # One channel moves whole, one in part and one not at all: every hue of cast comes up.
+        amounts = np.array([0.0, between(rng, 0.1, 0.9), 1.0])[rng.permutation(3)]
+        end = int(rng.integers(60, 221))
+        share = np.floor(amounts * (self.severity * self.strength * PARTS) + 0.5).astype(np.int32)
+        mix(rgb, lambda rows: np.int32(end), lambda rows: share)

@@ -1,0 +1,250 @@
+"""Measures a whole restoration, stage by stage, on seeded damage of validation photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+import paddle
+from pydantic import Field
+from rich.table import Table
+
+from oldrestore.data.damage.base import Damage, Severity
+from oldrestore.data.damage.chain import DamageChain
+from oldrestore.errors import UserError
+from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
+from oldrestore.evaluation.holes import HIGHEST_PSNR, score_fill
+from oldrestore.evaluation.mask_counts import MEASURES as DETECTED
+from oldrestore.evaluation.mask_counts import MaskCounts
+from oldrestore.evaluation.metrics import psnr
+from oldrestore.evaluation.restoration_stages import VERSIONS, Stages, built_stage, make_versions
+from oldrestore.evaluation.scores import ImageScore, summarize
+from oldrestore.tracking.panels import side_by_side
+
+RESTORATION_STREAM = 6  # seeds of the damage begin with this
+MEASURES = ("psnr", "psnr_hole", "psnr_known", "ssim", "ssim_hole", "ssim_known", "lpips")
+HEADINGS = {"psnr": "PSNR", "psnr_hole": "damaged", "psnr_known": "outside", "ssim": "SSIM", "lpips": "LPIPS"}
+
+
+class RestorationStages:
+    """PSNR, SSIM and LPIPS of each stage and of the whole, beside doing nothing and the classical stages alone.
+
+    Damage depends on `seed` and on the photograph's place in the order of names, not on the run: every run is
+    measured on the same, and a higher severity is more of the same damage. ``_hole`` is over the pixels where structure
+    is lost, ``_known`` over all others; damage without a mask (fading, noise, ...) has the second only. A network that
+    makes photographs is measured as filler, and as restorer where it repaints every pixel; one that predicts colour
+    colours what the classical stages made.
+
+    Parameters
+    ----------
+    damages : mapping
+        Kinds of damage by name, choices of ``conf/damage``.
+    severities : list of float
+        0..1, at which each is measured; they multiply those of a chain's steps.
+    detect, fill, restore
+        The classical stages, choices of ``conf/restore``; ``none`` leaves a stage out.
+    network_fill, network_restore : optional
+        Stages by the network that is measured: what makes them when it is given the network.
+    lpips : optional
+        `oldrestore.models.lpips.LpipsNetwork`, with weights that the user has.
+    color_size : int
+        Shorter side at which a network that predicts colour sees a photograph, pixels.
+    photographs : int or None
+        Number of validation photographs measured, spread evenly over the names; None takes all.
+    seed : int
+        Of the damage.
+    samples : int
+        Photographs in the panel damaged | classical | network | original, with the last of `damages` at the highest
+        severity.
+    every_time : bool
+        Measure at each validation, or at the end only.
+
+    Raises
+    ------
+    UserError
+        When something under `damages` is no damage, or there is nothing to measure.
+    """
+
+    def __init__(
+        self,
+        damages: Mapping[str, Any],
+        detect: Any,
+        fill: Any,
+        restore: Any,
+        severities: Annotated[list[Severity], Field(min_length=1)] = (0.5, 1.0),
+        network_fill: Any = None,
+        network_restore: Any = None,
+        lpips: Any = None,
+        color_size: Annotated[int, Field(ge=32, le=4096, multiple_of=8)] = 128,
+        photographs: Annotated[int, Field(ge=1)] | None = 16,
+        seed: Annotated[int, Field(ge=0)] = 0,
+        samples: Annotated[int, Field(ge=0)] = 4,
+        every_time: bool = False,
+    ) -> None:
+        for name, damage in damages.items():
+            if not isinstance(damage, Damage | DamageChain):
+                raise UserError(f"damages.{name} must be a choice of conf/damage, not {damage}")
+        if not damages:
+            raise UserError("the restoration protocol needs at least one kind of damage under 'damages'")
+        self.damages = dict(damages)
+        self.severities = sorted(severities)
+        steps = tuple(restore.values()) if isinstance(restore, Mapping) else tuple(restore or ())
+        self.stages = Stages(built_stage(detect), built_stage(fill), steps)
+        self.network_fill = network_fill
+        self.network_restore = network_restore
+        self.lpips = lpips
+        self.color_size = color_size
+        self.photographs = photographs
+        self.seed = seed
+        self.samples = samples
+        self.every_time = every_time
+
+    def __call__(self, context: EvaluationContext) -> Evaluated:
+        """Measure; values are ``DAMAGE_SEVERITY/VERSION_MEASURE`` and ``VERSION_MEASURE``, the mean over those.
+
+        The detector's ``DAMAGE_SEVERITY/detect_MEASURE`` are pooled over pixels; everything else is a mean over
+        photographs.
+        """
+        network = context.network
+        stages = self.stages.of_network(network, self.network_fill, self.network_restore, self.color_size)
+        places = _spread(context.count, self.photographs)
+        chosen = set(np.array(places)[_spread(len(places), self.samples)]) if self.samples else set()
+        per_image: list[ImageScore] = []
+        shown: list[dict[str, np.ndarray]] = []
+        for place, (name, rgb) in enumerate(context.watch(context.photos(), "restoring", context.count)):
+            if place not in places:
+                continue
+            scores, versions = self._measure(stages, name, rgb, place)
+            per_image += scores
+            if place in chosen:
+                shown.append(versions | {"original": rgb})
+        means = summarize(per_image)
+        rows = self._rows(means, len(places))
+        values = means | _over_all(rows)
+        return Evaluated(values, per_image, self._panels(shown, type(network).__name__), _table(rows), rows)
+
+    def _measure(
+        self, stages: Stages, name: str, rgb: np.ndarray, place: int
+    ) -> tuple[list[ImageScore], dict[str, np.ndarray]]:
+        """Scores of one photograph under every damage, and its versions under the last."""
+        per_image: list[ImageScore] = []
+        versions: dict[str, np.ndarray] = {}
+        for condition, damage in self._conditions():
+            damaged = damage(rgb, np.random.default_rng([RESTORATION_STREAM, self.seed, place]))
+            versions, found = make_versions(stages, damaged)
+            scored: dict[int, dict[str, tuple[float, float]]] = {}  # where no stage changed anything: one picture
+            for version, picture in versions.items():
+                if id(picture) not in scored:
+                    scored[id(picture)] = self.score(picture, rgb, damaged.mask_hw)
+                scores = scored[id(picture)]
+                per_image += [ImageScore(name, f"{condition}/{version}_{m}", *scores[m]) for m in scores]
+            if found is not None and damaged.masks:
+                counts = MaskCounts.of(found, damaged.mask_hw)
+                per_image += counts.image_scores(name, f"{condition}/detect")
+        return per_image, versions
+
+    def score(self, picture: np.ndarray, original: np.ndarray, mask: np.ndarray) -> dict[str, tuple[float, float]]:
+        """Scores of one photograph as (value, weight): those of `score_fill`, and those of the whole picture.
+
+        ``psnr`` and ``ssim`` are over all pixels (at most 100 dB); ``lpips`` where there are weights for it.
+
+        Parameters
+        ----------
+        picture, original : np.ndarray
+            uint8 (H, W, 3).
+        mask : np.ndarray
+            bool (H, W), where structure was lost.
+        """
+        parts = score_fill(picture, original, mask)
+        share = float(mask.mean())
+        ssim = share * parts["ssim_hole"][0] + (1 - share) * parts["ssim_known"][0]
+        scores = parts | {"psnr": (min(HIGHEST_PSNR, psnr(picture, original, 255.0)), 1.0), "ssim": (ssim, 1.0)}
+        if self.lpips is not None:
+            with paddle.no_grad():
+                pair = [
+                    paddle.to_tensor(np.ascontiguousarray(rgb.transpose(2, 0, 1)[None]).astype(np.float32) / 255.0)
+                    for rgb in (picture, original)
+                ]
+                scores["lpips"] = (float(self.lpips(*pair)), 1.0)
+        return scores
+
+    def _conditions(self) -> list[tuple[str, Damage | DamageChain]]:
+        return [
+            (f"{name}_{severity:g}", damage.at(severity))
+            for name, damage in self.damages.items()
+            for severity in self.severities
+        ]
+
+    def _rows(self, means: Mapping[str, float], count: int) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        for name in self.damages:
+            for severity in self.severities:
+                prefix = f"{name}_{severity:g}/"
+                about = {"damage": name, "severity": severity, "n": count}
+                found = {measure: means.get(f"{prefix}detect_{measure}") for measure in DETECTED}
+                for version in VERSIONS:
+                    if f"{prefix}{version}_psnr" in means:
+                        measured = {measure: means.get(f"{prefix}{version}_{measure}") for measure in MEASURES}
+                        # What was found concerns the versions that begin with the detector's mask.
+                        by_mask = version in ("fill", "classical", "network_fill", "network", "colorized")
+                        detected = found if by_mask else dict.fromkeys(DETECTED)
+                        rows.append(
+                            about | {"version": version} | measured | {f"detect_{m}": v for m, v in detected.items()}
+                        )
+        return rows
+
+    def _panels(self, shown: list[dict[str, np.ndarray]], network: str) -> dict[str, np.ndarray]:
+        if not shown:
+            return {}
+        titles = {"nothing": "Damaged", "classical": "Classical", "network": network, "colorized": network}
+        columns = [version for version in titles if version in shown[0]]
+        panel = side_by_side(
+            [[versions[column] for column in [*columns, "original"]] for versions in shown],
+            [*(titles[column] for column in columns), "Original"],
+        )
+        return {f"{list(self.damages)[-1]}_{self.severities[-1]:g}": panel}
+
+
+def _spread(count: int, wanted: int | None) -> list[int]:
+    """Places spread evenly over `count`; all of them where more are wanted."""
+    wanted = count if wanted is None else min(wanted, count)
+    return [index * count // wanted for index in range(wanted)]
+
+
+def _over_all(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Mean of each version and measure over kinds and severities that have it.
+
+    Outside of damage much is untouched, which counts as 100 dB: a mean of that would say little.
+    """
+    values = {}
+    for version in VERSIONS:
+        for measure in (measure for measure in MEASURES if not measure.endswith("_known")):
+            found = [row[measure] for row in rows if row["version"] == version and row[measure] is not None]
+            if found:
+                values[f"{version}_{measure}"] = float(np.mean(found))
+    return values
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    """Print what fits 80 columns; ``restoration.csv`` has it all."""
+    count = rows[0]["n"] if rows else 0
+    shown = {measure: heading for measure, heading in HEADINGS.items() if any(row[measure] is not None for row in rows)}
+    table = Table(title=f"Restoration of seeded damage (n = {count}; PSNR in dB)")
+    table.add_column("damage", no_wrap=True)
+    table.add_column("stages", no_wrap=True)
+    for heading in shown.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        figures = ["" if row[measure] is None else _figure(measure, row[measure]) for measure in shown]
+        first = row["version"] == "nothing"
+        if first:
+            table.add_section()
+        table.add_row(f"{row['damage']} {row['severity']:g}" if first else "", VERSIONS[row["version"]], *figures)
+    return table
+
+
+def _figure(measure: str, value: float) -> str:
+    if not measure.startswith("psnr"):
+        return f"{value:.4f}"
+    return "exact" if value >= HIGHEST_PSNR else f"{value:.2f}"

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 # What a run's numbers depend on besides its configuration: recorded with each run.
@@ -94,6 +95,36 @@ def mkl_code_path() -> str | None:
     if "avx512f" in flags:
         return "7"
     return "5" if "avx2" in flags else None
+
+
+def restore_environment(recorded: Mapping[str, str | None]) -> None:
+    """Set what a run's numbers depend on as it was recorded, where this machine can; before Paddle is imported.
+
+    Threads and MKL's code path change the last bits of a sum. A code path that the processor does not have, and which
+    GPUs are visible, stay as they are here; and once Paddle is imported, nothing can be restored any more.
+
+    Parameters
+    ----------
+    recorded : mapping of str to str or None
+        As `recorded_environment` gave it; None is a variable that was not set.
+    """
+    if "paddle" in sys.modules:
+        return
+    for name, value in restorable(recorded).items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def restorable(recorded: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return what of a recorded environment this machine can have: see `restore_environment`."""
+    here = mkl_code_path()
+    found = {name: recorded[name] for name in RECORDED if name in recorded and name != "CUDA_VISIBLE_DEVICES"}
+    mkl = found.get("MKL_DEBUG_CPU_TYPE")
+    if mkl is not None and (here is None or mkl > here):
+        del found["MKL_DEBUG_CPU_TYPE"]
+    return found
 
 
 def recorded_environment() -> dict[str, str | None]:

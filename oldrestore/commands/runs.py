@@ -3,50 +3,103 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from oldrestore.commands.arguments import outputs_of, parser
+from oldrestore.errors import UserError
+
+EPILOG = """\
+names: settings as config.yaml has them (optimizer.learning_rate), measures (val/auc, judged/iter_accuracy), state,
+run_id, experiment, started; and GROUP.name, what was chosen of a group: the choice or its class.
+
+examples:
+  oldrestore runs --where loss.name=focal --sort val/auc
+  oldrestore runs --where "val/auc>0.8" --where state=finished --sort val/auc --descending --limit 5
+  oldrestore runs --where "experiment=quick*" --json
+"""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out the verb."""
-    options = parser("runs", "Lists the runs under the outputs folder, oldest first.")
+    options = parser("runs", "Lists the runs under the outputs folder, oldest first.", EPILOG)
+    options.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="keep these; also !=, <, <=, >, >=; repeatable",
+    )
+    options.add_argument("--sort", metavar="NAME", help="by a setting or measure, the smallest first")
+    options.add_argument("--descending", action="store_true", help="the largest (or the newest) first")
+    options.add_argument("--limit", metavar="N", help="at most N runs; without --sort, the newest N")
     options.add_argument("--json", action="store_true", help="print a JSON list")
     options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="root of the run folders")
     chosen = options.parse_intermixed_args(arguments)
 
+    from oldrestore.runs.conditions import read_condition
     from oldrestore.runs.listing import list_runs
 
     outputs = Path(outputs_of(chosen.overrides))
-    runs = list_runs(outputs)
+    limit = None if chosen.limit is None else count(chosen.limit)
+    where = [read_condition(text) for text in chosen.where]
+    runs = list_runs(outputs, where, chosen.sort, chosen.descending, limit)
     if chosen.json:
         print(json.dumps([run.to_json() for run in runs], indent=2))
-    elif not runs:
-        print(f"no runs under {outputs}: make one with oldrestore train experiments=quickstart")
-    else:
+    elif runs:
         show(runs)
+    elif where:
+        print(f"no runs under {outputs} with {', '.join(chosen.where)}")
+    else:
+        print(f"no runs under {outputs}: make one with oldrestore train experiments=quickstart")
     return 0
 
 
-def show(runs) -> None:
-    """Print the table."""
-    from rich.console import Console
-    from rich.table import Table
+def count(text: str) -> int:
+    """Read a number of runs, at least 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise UserError(f"--limit takes a number of runs, at least 1, not '{text}'")
+    return int(text)
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("run", "experiment", "state"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("iter", "orig", "gray", "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for run in runs:
-        accuracies = [percent(a) for a in (run.iter_accuracy, run.orig_accuracy, run.gray_accuracy)]
-        table.add_row(run.run_id, run.experiment, run.state, *accuracies, str(run.n or ""))
-    # Never narrower than its content: a run id that is cut short cannot be copied. (When a run started is in its id.)
-    console = Console()
-    width = max(console.width, console.measure(table, options=console.options.update(width=1000)).maximum)
-    console = Console(width=width)
-    console.print(table)
+
+def show(runs) -> None:
+    """Print the table: never narrower than its content, since a run id that is cut short cannot be copied."""
+    asked = [name for name in runs[0].values if name not in ("state", "run_id", "experiment")]
+    headings = ["run", "experiment", "state", "iter", "orig", "gray", "n", *asked]
+    rows = [
+        [
+            run.run_id,
+            run.experiment,
+            run.state,
+            *(percent(a) for a in (run.iter_accuracy, run.orig_accuracy, run.gray_accuracy)),
+            str(run.n or ""),
+            *(cell(run.values[name]) for name in asked),
+        ]
+        for run in runs
+    ]
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    words = 3  # columns of words stand to the left, those of numbers to the right
+    # (When a run started is in its id.)
+    for number, row in enumerate([headings, *rows]):
+        cells = (c.ljust(w) if i < words else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        line = "  ".join(cells).rstrip()
+        print(f"\033[1m{line}\033[0m" if number == 0 and _knows_bold() else line)
+
+
+def _knows_bold() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def cell(value: Any) -> str:
+    """A value as the table shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def percent(share: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,7 +13,7 @@ from oldrestore import runtime
 from oldrestore.errors import UserError
 
 HELP = """\
-usage: oldrestore train [OVERRIDES] [--multirun] [--cfg job|hydra|all] [--info] [--help]
+usage: oldrestore train [OVERRIDES] [resume=RUN|auto] [--multirun] [--cfg job|hydra|all] [--info] [--help]
 
 Trains one run. What is not overridden comes from conf/.
 
@@ -20,6 +21,8 @@ Trains one run. What is not overridden comes from conf/.
   oldrestore train model.width=0.5 seed=1           settings
   oldrestore train loss=cross_entropy               another choice of a group
   oldrestore train -m seed=0,1,2                    several runs (Hydra's multirun)
+  oldrestore train resume=RUN                       go on with a run: its folder, its id or 'last'
+  oldrestore train experiments=NAME resume=auto     go on with the newest that is not finished, or begin one
   oldrestore train --cfg job                        print the configuration, run nothing
 
 choices:
@@ -77,6 +80,7 @@ def run_hydra(arguments: list[str]) -> int:
     from oldrestore.config.location import configuration_root
 
     register_search_path()
+    arguments, resume = take_resume(arguments)
     # Hydra would print a traceback of its own and exit with 1; with this it raises to us.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     parser = get_args_parser()
@@ -84,13 +88,15 @@ def run_hydra(arguments: list[str]) -> int:
     parser.error = refuse
     flags = parser.parse_args(arguments)
     check_choices(flags.overrides)
+    if flags.multirun and resume not in (None, "auto"):
+        raise UserError("several runs cannot go on from one: take resume=auto, by which each goes on from its own")
     codes: list[int] = []
     refusals: list[UserError] = []
 
     def task(composed) -> None:
         # Hydra prints a line of its own about a job that raises; and of several jobs, the others go on.
         try:
-            codes.append(train_one(composed, typed_overrides()))
+            codes.append(train_one(composed, typed_overrides(), resume, chosen()))
         except UserError as refusal:
             refusals.append(refusal)
 
@@ -123,13 +129,46 @@ def typed_overrides() -> list[str]:
     return list(HydraConfig.get().overrides.task)
 
 
-def train_one(composed, overrides: Sequence[str]) -> int:
-    """Check one composed configuration, run it, and say how it ended; returns the exit code.
+def take_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """Take ``resume=RUN`` out of the arguments: it names a run and is no setting of one.
 
     Raises
     ------
     UserError
-        Before a run folder exists.
+        When it names none, or several.
+    """
+    given = [text.partition("=")[2].strip("'\"") for text in arguments if text.startswith("resume=")]
+    if len(given) > 1 or "" in given or "null" in given:
+        raise UserError("resume takes one run: a run folder, a run id, 'last', or 'auto'")
+    return [text for text in arguments if not text.startswith("resume=")], given[0] if given else None
+
+
+def chosen() -> dict[str, str]:
+    """Return what the job under way chose of each group."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from oldrestore.runs.asked_settings import group_choices
+
+    return group_choices(HydraConfig.get().runtime.choices)
+
+
+def train_one(composed, overrides: Sequence[str], resume: str | None = None, choices=None) -> int:
+    """Check one composed configuration, run it or go on with a run, and say how it ended; returns the exit code.
+
+    Parameters
+    ----------
+    composed : DictConfig
+    overrides : sequence of str
+        As typed.
+    resume : str, optional
+        A run to go on with, or ``auto``.
+    choices : mapping of str to str, optional
+        What was chosen of each group.
+
+    Raises
+    ------
+    UserError
+        Before a run folder exists, or before the one to go on with is touched.
     SystemExit
         With 1, when the run was killed.
     """
@@ -137,14 +176,32 @@ def train_one(composed, overrides: Sequence[str]) -> int:
 
     runtime.prepare()  # again: a launcher may have started this job in a fresh process
     config = without_selectors(composed)
-    runtime.quiet_import_of_paddle()
-    config = resolve_and_check(config)
+    resumption = None
+    if resume is not None:
+        from oldrestore.runs.resuming import plan_resume
 
-    from oldrestore.runs.experiment import run_experiment
+        resumption = plan_resume(resume, config, overrides)
+    if resumption is not None:
+        runtime.restore_environment(resumption.environment)
+        config = resumption.config
+    runtime.quiet_import_of_paddle()
+    try:
+        config = resolve_and_check(config)
+    except UserError:
+        if resumption is not None:
+            resumption.lock.release()
+        raise
+
+    from oldrestore.runs.experiment import resume_experiment, run_experiment
     from oldrestore.training.progress import Narrator
 
     narrator = Narrator()
-    outcome = run_experiment(config, overrides, narrator)
+    if resumption is not None:
+        outcome = resume_experiment(replace(resumption, config=config), narrator)
+    else:
+        if resume is not None:
+            narrator.say("resume=auto found no run to go on with: a new one begins")
+        outcome = run_experiment(config, overrides, narrator, choices)
     conclude(outcome, config, narrator)
     if outcome.state == "killed":
         # Not an exception that a multirun would take for one job's: whoever stops a run means all of it.
@@ -176,12 +233,30 @@ def conclude(outcome, config, narrator) -> None:
         print(f"oldrestore: the run {outcome.state}: {outcome.reason}", file=sys.stderr)
     # As the user named it: a relative path stays short, and can be typed from here.
     folder = Path(config.outputs) / config.experiment / config.run_id
+    if outcome.state == "killed" and config.trainer.get("requeue", False):
+        from oldrestore.runs.slurm import requeue
+
+        line = requeue(outcome.reason)
+        if line is not None:
+            narrator.say(line)
     if (folder / "samples").is_dir():
         narrator.say(f"panels    {folder / 'samples'}")
     if (folder / "curves.png").is_file():
         narrator.say(f"curves    {folder / 'curves.png'}")
     narrator.say("next      oldrestore runs")
+    if outcome.state != "finished":
+        narrator.say(f"          oldrestore train resume={folder}")
+    if not all_sent(folder):
+        narrator.say(f"          oldrestore sync {folder}")
     if (folder / "checkpoints").is_dir():
         narrator.say(f"          oldrestore evaluate {folder}")
     narrator.say(f"          oldrestore ui outputs={config.outputs}")
     narrator.say(str(folder))
+
+
+def all_sent(folder: Path) -> bool:
+    """Say whether every tracker of a run has all of it."""
+    from oldrestore.tracking.reader import read_status
+
+    sinks = read_status(folder).get("sinks") or {}
+    return all(sink.get("state") == "complete" for sink in sinks.values())

@@ -44,6 +44,8 @@ class Trainer(Section):
     keep_every: CountOrNever
     monitor: Annotated[str, Field(min_length=1)]
     monitor_mode: Literal["min", "max"]
+    # Runs of earlier versions do not have it.
+    requeue: Annotated[bool, Field(strict=True)] = False
 
 
 class Evaluation(Section):

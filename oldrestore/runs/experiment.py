@@ -1,82 +1,34 @@
-"""One training run, end to end: components, folder, loop, evaluation, trackers."""
+"""One training run, end to end: components, folder, trackers, and the run itself; new, or gone on with."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import paddle
 from omegaconf import DictConfig, OmegaConf
-from paddle import nn
 
-from oldrestore.batch import Batch
 from oldrestore.config.build import build
-from oldrestore.data.loader import evaluation_photos, training_loader
-from oldrestore.errors import UserError
-from oldrestore.evaluation.accuracy_table import AccuracyTable
-from oldrestore.evaluation.batching import batches
-from oldrestore.models.weights import parameter_count
 from oldrestore.runs import provenance
 from oldrestore.runs.components import Components, build_components, set_device
-from oldrestore.runs.curves import draw_curves
 from oldrestore.runs.identity import new_run_id
 from oldrestore.runs.monitor import check_monitor
-from oldrestore.runs.pyfunc import log_model
-from oldrestore.runs.score_rows import judged_values, rows_of
-from oldrestore.runs.scoring import Scorer
-from oldrestore.runs.streams import TRAINING_STREAM, VALIDATION_STREAM
+from oldrestore.runs.outcome import Outcome
+from oldrestore.runs.progress import beginning
+from oldrestore.runs.resuming import Resumption, go_back_to_checkpoint
+from oldrestore.runs.run_in_progress import RunInProgress
+from oldrestore.runs.run_lock import RunLock
 from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.tracking.superseded import Continued
 from oldrestore.tracking.tracker import RunInfo, Trackers
-from oldrestore.training.checkpoint import Checkpoint, save_checkpoint
-from oldrestore.training.interruption import Interruption, Killed
-from oldrestore.training.loop import DivergedError, LoopSettings, run_loop
 from oldrestore.training.progress import Narrator
 
-# What the line of a validation shows of all that was measured.
-SHOWN = {
-    "loss": ".4f",
-    "psnr": ".2f",
-    "auc": ".4f",
-    "auc_rebalanced": ".4f",
-    "colorfulness": ".1f",
-    "colorfulness_original": ".1f",
-}
+__all__ = ["Outcome", "resume_experiment", "run_experiment"]
 
 
-@dataclass
-class Outcome:
-    """How a run ended.
-
-    Attributes
-    ----------
-    state : str
-        ``finished``, ``failed`` or ``killed``.
-    folder : Path
-        The run folder.
-    reason : str or None
-        Why it did not finish, in one sentence.
-    table : AccuracyTable or None
-        The last accuracy table.
-    summary : dict of float
-        The last value of each evaluated measure.
-    further_tables : dict
-        Last printable table of each of the protocol's own evaluators.
-    """
-
-    state: str
-    folder: Path
-    reason: str | None = None
-    table: AccuracyTable | None = None
-    summary: dict[str, float] = field(default_factory=dict)
-    further_tables: dict[str, Any] = field(default_factory=dict)
-
-
-def run_experiment(config: DictConfig, overrides: Sequence[str], narrator: Narrator) -> Outcome:
+def run_experiment(
+    config: DictConfig, overrides: Sequence[str], narrator: Narrator, choices: Mapping[str, str] | None = None
+) -> Outcome:
     """Train and evaluate what a configuration asks for, and record it in a run folder.
 
     Parameters
@@ -86,6 +38,8 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], narrator: Narra
     overrides : sequence of str
         What the user typed, kept for the record.
     narrator : Narrator
+    choices : mapping of str to str, optional
+        What was chosen of each group, kept for the record.
 
     Returns
     -------
@@ -104,19 +58,56 @@ def run_experiment(config: DictConfig, overrides: Sequence[str], narrator: Narra
     sinks = {name: build(node) for name, node in config.tracking.items()}
     recorded = provenance.collect(seed=config.seed, device=device)
     folder = RunFolder.create(Path(config.outputs), config.experiment, config.run_id)
-    run = _Run(config, components, folder, Trackers(folder, sinks), narrator)
-    narrator.record = folder.log
-    run.tracker.start(_run_info(config, components, folder, overrides, recorded))
-    return run.carry_out()
+    with RunLock(folder.path):
+        progress = beginning(config.trainer.monitor_mode)
+        run = RunInProgress(config, components, folder, Trackers(folder, sinks), narrator, progress)
+        narrator.record = folder.log
+        info = _run_info(config, folder, overrides, choices or {}, recorded, describe_data(components))
+        run.tracker.start(info)
+        return run.carry_out()
 
 
-def _run_info(
-    config: DictConfig,
-    components: Components,
-    folder: RunFolder,
-    overrides: Sequence[str],
-    recorded: dict[str, Any],
-) -> RunInfo:
+def resume_experiment(resumption: Resumption, narrator: Narrator) -> Outcome:
+    """Go on with a run from its last checkpoint, as if it had never stopped.
+
+    Its folder then holds what an uninterrupted run would have written, times aside; what was trained beyond the
+    checkpoint stands in ``resumes/NNN/``, with what differed from the run's beginning.
+
+    Parameters
+    ----------
+    resumption : Resumption
+        Of `oldrestore.runs.resuming.plan_resume`, with a resolved and checked configuration.
+    narrator : Narrator
+
+    Raises
+    ------
+    UserError
+        Before the run folder is touched: the photographs are others, or the checkpoint cannot be read.
+    """
+    config = resumption.config
+    with resumption.lock:
+        device = set_device(config.trainer.device)
+        components = build_components(config)
+        check_monitor(config, components)
+        sinks = {name: build(node) for name, node in config.tracking.items()}
+        now = provenance.collect(seed=config.seed, device=device)
+        data = describe_data(components)
+        back = go_back_to_checkpoint(resumption, components.learner, data, now)
+        folder = RunFolder.open(resumption.folder, outputs=Path(config.outputs))
+        run = RunInProgress(config, components, folder, Trackers(folder, sinks), narrator, back.progress)
+        narrator.record = folder.log
+        narrator.say(f"resumed   {resumption.folder} at iteration {back.progress.iteration}")
+        if back.differences:
+            narrator.say(back.in_words())
+        info = _run_info(
+            config, folder, resumption.all_overrides(), resumption.choices, back.provenance, data, back.continued
+        )
+        run.tracker.start(info)
+        return run.carry_out()
+
+
+def describe_data(components: Components) -> dict[str, Any]:
+    """Return what ``data.json`` records: every split, and the judge."""
     data = {"train": components.train.describe(), "val": components.validation.describe()}
     if components.judged is not None:
         data["judged"] = components.judged.split.describe()
@@ -124,6 +115,18 @@ def _run_info(
             "name": components.judged.judge.name,
             "fingerprint": components.judged.judge.fingerprint,
         }
+    return data
+
+
+def _run_info(
+    config: DictConfig,
+    folder: RunFolder,
+    overrides: Sequence[str],
+    choices: Mapping[str, str],
+    recorded: dict[str, Any],
+    data: dict[str, Any],
+    continued: Continued | None = None,
+) -> RunInfo:
     return RunInfo(
         folder=folder.path,
         outputs=folder.outputs,
@@ -135,214 +138,6 @@ def _run_info(
         provenance=recorded,
         data=data,
         seed=config.seed,
+        choices=dict(choices),
+        continued=continued,
     )
-
-
-class _Run:
-    """The state of a run under way."""
-
-    def __init__(
-        self,
-        config: DictConfig,
-        components: Components,
-        folder: RunFolder,
-        tracker: Trackers,
-        narrator: Narrator,
-    ) -> None:
-        self.config = config
-        self.components = components
-        self.folder = folder
-        self.tracker = tracker
-        self.narrator = narrator
-        self.interruption = Interruption()
-        self.outcome = Outcome(state="running", folder=folder.path)
-        self.best = math.inf if config.trainer.monitor_mode == "min" else -math.inf
-        self.scorer = Scorer(
-            config,
-            components.source,
-            components.validation,
-            components.judged,
-            narrator,
-            check=self.interruption.check,
-        )
-
-    def carry_out(self) -> Outcome:
-        """Train to the end, to a failure or to a signal; the folder and every tracker say which."""
-        outcome = self.outcome
-        with self.interruption.listening():
-            try:
-                self._train()
-                outcome.state = "finished"
-            except Killed as stop:
-                outcome.state, outcome.reason = "killed", str(stop)
-            except (DivergedError, UserError, OSError) as error:
-                outcome.state, outcome.reason = "failed", str(error)
-            except BaseException as error:
-                # A defect of ours: it is recorded like any failure, and then seen as what it is.
-                self.interruption.ignore_from_now()
-                self.tracker.finish("failed", f"{type(error).__name__}: {error}", outcome.summary)
-                raise
-            self.interruption.ignore_from_now()
-            try:
-                self._wrap_up()
-            finally:
-                self.tracker.finish(outcome.state, outcome.reason, outcome.summary)
-        return outcome
-
-    def _wrap_up(self) -> None:
-        """Offer the model and draw the curves of a run that is over."""
-        # What is logged is a colorizer, which a network that restores is not.
-        colors = self.config.evaluation.color
-        if self.outcome.state == "finished" and colors and self._has_checkpoint("best"):
-            log_model(self.tracker, self.folder.path)
-        try:
-            draw_curves(self.folder.path, self.outcome.table)
-        except (OSError, ValueError, UserError) as error:
-            # A picture is not worth a run.
-            self.narrator.say(f"the curves could not be drawn: {error}")
-
-    def _train(self) -> None:
-        trainer = self.config.trainer
-        learner = self.components.learner
-        self._introduce()
-        photographs = training_loader(
-            self.components.train,
-            self.components.source.crops,
-            batch_size=trainer.batch_size,
-            seed=self.config.seed,
-            iterations=trainer.max_iterations * learner.accumulate,
-            workers=trainer.workers,
-            cache_mib=trainer.cache_mib,
-        )
-        began = time.monotonic()
-        run_loop(
-            learner,
-            photographs,
-            self._make_batch,
-            LoopSettings(
-                max_iterations=trainer.max_iterations,
-                log_every=trainer.log_every,
-                evaluate_every=trainer.evaluate_every,
-                checkpoint_every=trainer.checkpoint_every,
-                keep_every=trainer.keep_every,
-            ),
-            log=self.tracker,
-            narrator=self.narrator,
-            evaluate=self._evaluate,
-            save=self._save,
-            interruption=self.interruption,
-        )
-        self.tracker.scalars(trainer.max_iterations, {"time/training_seconds": time.monotonic() - began})
-
-    def _make_batch(self, rgb_bhw3: paddle.Tensor, names: tuple[str, ...], position: int) -> Batch:
-        rng = np.random.default_rng([TRAINING_STREAM, self.config.seed, position])
-        return self.components.inputs(rgb_bhw3, names, rng)
-
-    def _introduce(self) -> None:
-        components, config = self.components, self.config
-        network = components.network
-        parameters = parameter_count(network)
-        say = self.narrator.say
-        say(f"run       {Path(config.outputs) / config.experiment / config.run_id}")
-        say(f"device    {paddle.get_device()}")
-        say(f"model     {type(network).__name__}, {parameters:,} parameters")
-        say(f"loss      {config.loss['_target_'].rpartition('.')[2]}")
-        train, validation = components.train, components.validation
-        left_out = len(train.left_out)
-        note = f" ({left_out} files left out: see data.json)" if left_out else ""
-        say(f"data      {train.source}: {len(train.photos)} to train on, {len(validation.photos)} to validate{note}")
-        if components.judged is not None:
-            judged = components.judged
-            say(f"judge     {judged.judge.name} on {len(judged.split.photos)} photographs of {judged.split.source}")
-
-    def _evaluate(self, iteration: int) -> None:
-        """Validate, draw a panel, judge if it is time, and remember the best weights."""
-        network = self.components.network
-        last = iteration == self.config.trainer.max_iterations
-        values: dict[str, float] = {}
-        with self.components.learner.evaluation_weights():
-            values |= {f"val/{name}": value for name, value in self._validation_loss().items()}
-            if self.config.evaluation.color:
-                values |= self._measure_color(network, iteration)
-                if self.components.judged is not None and (last or self.config.evaluation.judge_during_training):
-                    values |= self._judge(network, iteration)
-            values |= self._run_evaluators(network, iteration, last)
-        self.tracker.scalars(iteration, values)
-        self.outcome.summary.update(values)
-        shown = [f"{name}:{values[f'val/{name}']:{form}}" for name, form in SHOWN.items() if f"val/{name}" in values]
-        self.narrator.say(f"val at {iteration}: {' '.join(shown)}")
-        self._keep_best(iteration, values)
-
-    def _measure_color(self, network: nn.Layer, iteration: int) -> dict[str, float]:
-        result = self.scorer.validate(network)
-        self.tracker.per_image(rows_of(result.per_image, iteration, "val"))
-        panel = self.scorer.panel(network, title=f"{type(network).__name__}, {iteration} iterations")
-        if panel is not None:
-            self.tracker.panel("validation", iteration, panel)
-        return {f"val/{name}": value for name, value in result.summary.items()}
-
-    def _judge(self, network: nn.Layer, iteration: int) -> dict[str, float]:
-        table = self.scorer.judge(network)
-        self.outcome.table = table
-        self.tracker.accuracy(table.as_dicts(), iteration)
-        self.tracker.per_image(rows_of(table.per_image(), iteration, "judged"))
-        return judged_values(table)
-
-    def _run_evaluators(self, network: nn.Layer, iteration: int, last: bool) -> dict[str, float]:
-        values: dict[str, float] = {}
-        for name, found in self.scorer.further(network, self.components.inputs, at_end=last).items():
-            values |= {f"{name}/{figure}": value for figure, value in found.values.items()}
-            self.tracker.per_image(rows_of(found.per_image, iteration, name))
-            for picture, rgb in found.panels.items():
-                self.tracker.panel(f"{name}-{picture}", iteration, rgb)
-            if found.rows:
-                self.folder.write_table(name, found.rows)
-            if found.table is not None:
-                self.outcome.further_tables[name] = found.table
-        return values
-
-    def _validation_loss(self) -> dict[str, float]:
-        """Mean of the training loss and its terms over the validation photographs, weighted by batch size."""
-        totals: dict[str, float] = {}
-        photos = evaluation_photos(self.components.validation, self.components.source.crops)
-        for number, chunk in enumerate(batches(photos, self.config.evaluation.batch_size)):
-            rgb_bhw3 = paddle.to_tensor(np.stack([rgb for _, rgb in chunk]))
-            rng = np.random.default_rng([VALIDATION_STREAM, number])
-            batch = self.components.inputs(rgb_bhw3, [photo.name for photo, _ in chunk], rng)
-            for name, value in self.components.learner.evaluate(batch).items():
-                totals[name] = totals.get(name, 0.0) + float(value) * len(chunk)
-        return {name: total / len(self.components.validation.photos) for name, total in totals.items()}
-
-    def _keep_best(self, iteration: int, values: dict[str, float]) -> None:
-        trainer = self.config.trainer
-        if trainer.monitor not in values:
-            raise UserError(
-                f"trainer.monitor='{trainer.monitor}' is not measured here: choose one of {', '.join(values)}"
-            )
-        value = values[trainer.monitor]
-        better = value < self.best if trainer.monitor_mode == "min" else value > self.best
-        # The first is the best so far even where it is not a number: a run that ends has a best checkpoint.
-        if better or not self._has_checkpoint("best"):
-            self.best = value
-            self._write("best", self._checkpoint(iteration))
-
-    def _save(self, iteration: int, keep: bool) -> None:
-        checkpoint = self._checkpoint(iteration)
-        self._write("last", checkpoint)
-        if keep:
-            self._write(f"iteration-{iteration:07d}", checkpoint)
-
-    def _checkpoint(self, iteration: int) -> Checkpoint:
-        checkpoint = self.components.learner.checkpoint()
-        checkpoint.state |= {
-            "iteration": iteration,
-            "best": self.best,
-            "monitor": self.config.trainer.monitor,
-        }
-        return checkpoint
-
-    def _write(self, name: str, checkpoint: Checkpoint) -> None:
-        save_checkpoint(self.folder.path / "checkpoints" / f"{name}.safetensors", checkpoint)
-
-    def _has_checkpoint(self, name: str) -> bool:
-        return (self.folder.path / "checkpoints" / f"{name}.safetensors").is_file()

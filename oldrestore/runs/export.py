@@ -235,7 +235,7 @@ def _write_pyfunc(chosen: ChosenNetwork, folder: Path) -> dict[str, Any]:
     import mlflow.pyfunc
 
     from oldrestore.runs import pyfunc
-    from oldrestore.tracking.mlflow_sink import colorizer_signature
+    from oldrestore.tracking.mlflow_model import colorizer_signature
 
     chosen.require_color("the pyfunc")
     work = folder.with_name(f"{folder.name}.config")

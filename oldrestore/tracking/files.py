@@ -68,6 +68,15 @@ class LineFile:
                 os.fsync(self._descriptor)
                 self._synced = time.monotonic()
 
+    def sync(self) -> int:
+        """Force to the disk what was appended, and return the length in bytes (0 of a file that is not there)."""
+        with self._lock:
+            if self._descriptor is None:
+                return self.path.stat().st_size if self.path.exists() else 0
+            os.fsync(self._descriptor)
+            self._synced = time.monotonic()
+            return os.fstat(self._descriptor).st_size
+
     def close(self) -> None:
         """Force to the disk and close; a later `append` opens the file again."""
         with self._lock:

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import re
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
+from oldrestore.tracking import recorded
+from oldrestore.tracking.mlflow_held import FILES_TAG, Held, content_of, read_held
+from oldrestore.tracking.mlflow_model import fingerprint, log_pyfunc
 from oldrestore.tracking.mlflow_store import Store, open_store
-from oldrestore.tracking.plain import encode_float, flatten, plain
+from oldrestore.tracking.mlflow_values import LONGEST_VALUE, cell, dataset_inputs, name_of, param, tags
+from oldrestore.tracking.plain import flatten
 from oldrestore.tracking.run_folder import ACCURACY_COLUMNS
+from oldrestore.tracking.superseded import Continued
 from oldrestore.tracking.tracker import ModelPackage, RunInfo
 
-if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput
-
 # MLflow's own limits (mlflow.utils.validation).
-LONGEST_VALUE = 6000
-LONGEST_NAME = 250
-LONGEST_DIGEST = 36
 PARAMS_A_BATCH = 100
 METRICS_A_BATCH = 1000
 
 _TERMINAL = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
-_AT_START = ("config.yaml", "overrides.yaml", "provenance.json", "data.json")
+_AT_START = ("config.yaml", "overrides.yaml", "choices.yaml", "provenance.json", "data.json")
 _AT_END = ("accuracy.csv", "per_image.csv", "metrics.jsonl", "log.txt")
 
 
@@ -40,7 +35,8 @@ class MLflowSink:
 
     The store is the one `tracking_uri` names, else ``MLFLOW_TRACKING_URI``, else ``outputs/mlflow.db`` with
     artifacts under ``outputs/mlartifacts``. A run folder that is resumed goes on in the MLflow run that has
-    its run id as a tag; parameters, which MLflow never changes, are then left as they are.
+    its run id as a tag. That run is asked for what it holds, sent what it lacks, and given no step twice. MLflow
+    changes neither a parameter nor a step that it has: they stay as they were first sent.
 
     NaN is stored as NaN; MLflow keeps infinities as the largest float64 (the run folder has them exactly).
 
@@ -61,6 +57,8 @@ class MLflowSink:
     ----------
     link : dict
         `tracking_uri` (without a password), `experiment_id`, `run_id` and, once logged, `model_uri`.
+    sent : Counter
+        How many `metrics`, `pictures`, `files`, `models` and the like went to the server.
     """
 
     def __init__(
@@ -82,41 +80,36 @@ class MLflowSink:
         self._run_id = ""
         self._monitor: Any = None
         self._tables: dict[str, list[dict[str, Any]]] = {}
+        self._held = Held()
+        self._iteration = 0
+        self.sent: Counter[str] = Counter()
 
     def start(self, run: RunInfo) -> None:
-        """Open the store, and make the run or take up the one of this run folder."""
+        """Open the store, make the run or take up the one of this run folder, and send what it lacks."""
         self._run = run
         self._store = open_store(self.tracking_uri, run.outputs, self.experiment or run.experiment)
         self.link = {"tracking_uri": self._store.shown_uri, "experiment_id": self._store.experiment_id}
-        earlier = self._find(run.run_id)
-        if earlier:
-            self._run_id = earlier
-            self._do(self._client.update_run, self._run_id, status="RUNNING")
-        else:
-            created = self._do(self._client.create_run, self._store.experiment_id, tags=_tags(run), run_name=run.run_id)
-            self._run_id = created.info.run_id
-            self._log_params(run.config)
-            self._do(self._client.log_inputs, self._run_id, datasets=_dataset_inputs(run.data))
+        continued = run.continued
+        self._run_id = self._find(run.run_id) or self._create(run)
         self.link = {**self.link, "run_id": self._run_id}
+        self._log_params(run.config)
+        self._log_inputs(run.data)
+        if continued is not None:
+            self._held = read_held(self._store, self._run_id)
+            self._catch_up(continued)
+            self._iteration = continued.iteration
         self._log_files(_AT_START)
-        if self.system_metrics:
-            self._monitor = _start_monitor(
-                self._run_id, self._store.uri, self.system_metrics_interval, resume=bool(earlier)
-            )
+        if continued is None or continued.ended_ms is None:
+            self._go_on(resumed=continued is not None)
 
     def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Log metrics with the iteration as the step."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        metrics = [Metric(_name(name), value, now, iteration) for name, value in values.items()]
-        for first in range(0, len(metrics), METRICS_A_BATCH):
-            self._do(self._client.log_batch, self._run_id, metrics=metrics[first : first + METRICS_A_BATCH])
+        """Log metrics with the iteration as the step; those that the run has at this step are left out."""
+        self._iteration = max(self._iteration, iteration)
+        self._log_metrics([(name, value, int(time.time() * 1000), iteration) for name, value in values.items()])
 
     def accuracy(self, rows: Sequence[Mapping[str, Any]], trained_iterations: int) -> None:
         """Log the table so that the page shows it: ``accuracy.json``, and ``accuracy.csv`` beside it."""
-        rows = [{"trained_iterations": trained_iterations, **row} for row in rows]
-        self._log_table("accuracy.json", ACCURACY_COLUMNS, rows)
+        self._log_table("accuracy.json", [{"trained_iterations": trained_iterations, **row} for row in rows])
         self._log_files(("accuracy.csv",))
 
     def per_image(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -124,74 +117,47 @@ class MLflowSink:
 
     def panel(self, name: str, iteration: int, rgb: np.ndarray, caption: str = "") -> None:
         """Log a picture of the series `name`, which the page shows as a slider over iterations."""
-        self._do(
-            self._client.log_image,
-            self._run_id,
-            rgb,
-            key=_name(name).replace("/", "-").replace(":", "-"),
-            step=iteration,
-            synchronous=True,
-        )
+        key = name_of(name).replace("/", "-").replace(":", "-")
+        if self._held.takes_picture(key, iteration):
+            self._do(self._client.log_image, self._run_id, rgb, key=key, step=iteration, synchronous=True)
+            self.sent["pictures"] += 1
 
     def text(self, name: str, content: str) -> None:
         """Log a note as ``texts/NAME.md``."""
-        self._do(self._client.log_text, self._run_id, content, f"texts/{name.replace('/', '-')}.md")
+        self._log_text(f"texts/{name.replace('/', '-')}.md", content)
 
     def model(self, package: ModelPackage) -> None:
-        """Log the model as a pyfunc of the run, from a Python file and artifacts.
-
-        Its signature: `L`, float32 (N, H, W, 1) in 0..100; out comes uint8 (N, H, W, 3) sRGB. The client
-        calls say which run and store are meant, so nothing global in MLflow is set.
-        """
+        """Log the model as a pyfunc of the run; one that is there already is left alone."""
         if not self.log_model:
             return
-        import mlflow.pyfunc
-        from mlflow.entities import LoggedModelOutput
-        from mlflow.models import Model
-
-        client, run_id = self._client, self._run_id
-        logged = self._do(
-            client.create_logged_model,
-            self._store.experiment_id,
-            name="model",
-            source_run_id=run_id,
-            tags={"run_id": self._run.run_id, "experiment": self._run.experiment},
-            model_type="colorizer",
-        )
-        example = package.input_example
-        with _without_advice(), tempfile.TemporaryDirectory(prefix="oldrestore-model-") as folder:
-            local = Path(folder) / "model"
-            mlflow.pyfunc.save_model(
-                path=str(local),
-                python_model=str(package.python_file),
-                artifacts={name: str(path) for name, path in package.artifacts.items()} or None,
-                signature=colorizer_signature(),
-                input_example=None if example is None else {"L": np.asarray(example, np.float32)},
-                pip_requirements=list(package.pip_requirements),
-                metadata=plain(package.metadata) or None,
-                mlflow_model=Model(
-                    artifact_path=logged.artifact_location,
-                    model_uuid=logged.model_id,
-                    run_id=run_id,
-                    model_id=logged.model_id,
-                ),
-            )
-            self._do(client.log_model_artifacts, logged.model_id, str(local))
-        self._do(client.finalize_logged_model, logged.model_id, "READY")
-        self._do(client.log_outputs, run_id, [LoggedModelOutput(logged.model_id, step=0)])
-        self.link = {**self.link, "model_uri": f"models:/{logged.model_id}"}
-        self._do(client.set_tag, run_id, "model_uri", self.link["model_uri"])
+        known = self._tags()
+        digest = fingerprint(package)
+        if known.get("model_fingerprint") == digest and "model_uri" in known:
+            self.link = {**self.link, "model_uri": known["model_uri"]}
+            return
+        self.link = {**self.link, "model_uri": log_pyfunc(self._store, self._run_id, self._run, package)}
+        self._set_tag("model_uri", self.link["model_uri"])
+        self._set_tag("model_fingerprint", digest)
+        self.sent["models"] += 1
 
     def finish(self, state: str, reason: str | None, summary: Mapping[str, float]) -> None:
         """Send the summary under ``summary/`` and the small files of the run folder, and end the run."""
         if self._monitor is not None:
             _stop_monitor(self._monitor)
             self._monitor = None
-        self.scalars(0, {f"summary/{name}": value for name, value in summary.items()})
+        self.scalars(self._iteration, {f"summary/{name}": value for name, value in summary.items()})
         self._log_files(_AT_END)
-        if reason:
-            self._do(self._client.set_tag, self._run_id, "reason", reason[:LONGEST_VALUE])
-        self._do(self._client.set_terminated, self._run_id, _TERMINAL[state])
+        known = self._tags()
+        if reason and known.get("reason") != reason[:LONGEST_VALUE]:
+            self._set_tag("reason", reason[:LONGEST_VALUE])
+        # What an attempt that was given up said of itself.
+        stale = {"tracking_incomplete"} if reason else {"tracking_incomplete", "reason"}
+        for name in stale & known.keys():
+            self._do(self._client.delete_tag, self._run_id, name)
+        if self._do(self._client.get_run, self._run_id).info.status != _TERMINAL[state]:
+            ended = self._run.continued.ended_ms if self._run.continued else None
+            self._do(self._client.set_terminated, self._run_id, _TERMINAL[state], ended)
+            self.sent["states"] += 1
 
     def give_up(self) -> None:
         """After a failure: stop sampling, and do not leave the run looking alive."""
@@ -216,117 +182,114 @@ class MLflowSink:
         )
         return found[0].info.run_id if found else None
 
+    def _create(self, run: RunInfo) -> str:
+        started = run.continued.started_ms if run.continued else None
+        created = self._do(
+            self._client.create_run,
+            self._store.experiment_id,
+            start_time=started,
+            tags=tags(run),
+            run_name=run.run_id,
+        )
+        self.sent["runs"] += 1
+        return created.info.run_id
+
+    def _go_on(self, resumed: bool) -> None:
+        if resumed:
+            self._do(self._client.update_run, self._run_id, status="RUNNING")
+        if self.system_metrics:
+            self._monitor = _start_monitor(self._run_id, self._store.uri, self.system_metrics_interval, resume=resumed)
+
+    def _catch_up(self, continued: Continued) -> None:
+        """Send what the run folder held when the run went on, and the MLflow run does not."""
+        folder = self._run.folder
+        began = self._do(self._client.get_run, self._run_id).info.start_time or 0
+        metrics = []
+        for line in recorded.scalars(folder, continued):
+            now = began + int(line.seconds * 1000)
+            metrics += [(name, value, now, line.iteration) for name, value in line.values.items()]
+        self._log_metrics(metrics)
+        for file_name in continued.panels:
+            panel = recorded.panel(folder, file_name)
+            self.panel(panel.name, panel.iteration, panel.rgb, panel.caption)
+        for file_name in continued.texts:
+            self._log_text(f"texts/{file_name}", (folder / "texts" / file_name).read_text())
+        rows = recorded.accuracy(folder, continued)
+        if rows:
+            self._log_table("accuracy.json", rows)
+        for path in sorted(folder.glob("resumes/*/resume.json")):
+            self._log_file(path.relative_to(folder).as_posix())
+        self._remember_files()
+
+    def _log_metrics(self, metrics: Sequence[tuple[str, float, int, int]]) -> None:
+        from mlflow.entities import Metric
+
+        new = [
+            Metric(name_of(name), value, now, step)
+            for name, value, now, step in metrics
+            if self._run.continued is None or self._held.takes_step(name_of(name), step)
+        ]
+        for first in range(0, len(new), METRICS_A_BATCH):
+            self._do(self._client.log_batch, self._run_id, metrics=new[first : first + METRICS_A_BATCH])
+        self.sent["metrics"] += len(new)
+
     def _log_params(self, config: Mapping[str, Any]) -> None:
         from mlflow.entities import Param
 
-        named = {_name(name): _param(value) for name, value in flatten(config).items()}
-        params = [Param(name, value) for name, value in named.items()]
+        known = self._do(self._client.get_run, self._run_id).data.params
+        named = {name_of(name): param(value) for name, value in flatten(config).items()}
+        params = [Param(name, value) for name, value in named.items() if name not in known]
         for first in range(0, len(params), PARAMS_A_BATCH):
             self._do(self._client.log_batch, self._run_id, params=params[first : first + PARAMS_A_BATCH])
+        self.sent["params"] += len(params)
+
+    def _log_inputs(self, data: Mapping[str, Mapping[str, Any]]) -> None:
+        if not self._do(self._client.get_run, self._run_id).inputs.dataset_inputs:
+            self._do(self._client.log_inputs, self._run_id, datasets=dataset_inputs(data))
 
     def _log_files(self, names: Sequence[str]) -> None:
-        for name in names:
-            path = self._run.folder / name
-            if path.exists():
-                self._do(self._client.log_artifact, self._run_id, str(path))
+        sent = [self._log_file(name) for name in names]
+        if any(sent):
+            self._remember_files()
 
-    def _log_table(self, name: str, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
+    def _log_file(self, name: str) -> bool:
+        path = self._run.folder / name
+        content = content_of(path)
+        if content is None or not self._held.takes_file(name, content):
+            return False
+        within = name.rpartition("/")[0] or None
+        self._do(self._client.log_artifact, self._run_id, str(path), within)
+        self.sent["files"] += 1
+        return True
+
+    def _log_text(self, name: str, content: str) -> None:
+        if self._held.takes_file(name, content.encode()):
+            self._do(self._client.log_text, self._run_id, content, name)
+            self.sent["files"] += 1
+
+    def _remember_files(self) -> None:
+        tag = self._held.files_tag()
+        if self._tags().get(FILES_TAG) != tag:
+            self._set_tag(FILES_TAG, tag)
+
+    def _tags(self) -> Mapping[str, str]:
+        return self._do(self._client.get_run, self._run_id).data.tags
+
+    def _set_tag(self, name: str, value: str) -> None:
+        self._do(self._client.set_tag, self._run_id, name, value)
+
+    def _log_table(self, name: str, rows: list[dict[str, Any]]) -> None:
         # The form of MLflow's own log_table (pandas' "split"), which would read the table back from the store
         # to append to it; here all rows are at hand, so the file is written anew.
         new = name not in self._tables
         table = self._tables.setdefault(name, [])
         table += rows
-        data = [[_cell(row.get(column)) for column in columns] for row in table]
-        content = json.dumps({"columns": list(columns), "data": data}, allow_nan=False)
-        self._do(self._client.log_text, self._run_id, content, name)
+        data = [[cell(row.get(column)) for column in ACCURACY_COLUMNS] for row in table]
+        self._log_text(name, json.dumps({"columns": list(ACCURACY_COLUMNS), "data": data}, allow_nan=False))
         if new:
             tag = json.dumps([{"path": known, "type": "table"} for known in self._tables])
-            self._do(self._client.set_tag, self._run_id, "mlflow.loggedArtifacts", tag)
-
-
-def colorizer_signature() -> Any:
-    """Return the signature of every logged model: `L` float32 (N, H, W, 1) to sRGB uint8 (N, H, W, 3)."""
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    return ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1, 1), "L")]),
-        outputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))]),
-    )
-
-
-def _tags(run: RunInfo) -> dict[str, str]:
-    commit = str(run.provenance.get("commit") or "")
-    tags = {
-        **run.tags,
-        "run_id": run.run_id,
-        "experiment": run.experiment,
-        "commit": commit,
-        "dirty": _param(run.provenance.get("dirty")),
-        "seed": _param(run.seed),
-        "oldrestore.run_folder": str(run.folder),
-        "mlflow.source.name": "oldrestore",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": commit,
-        "mlflow.user": os.environ.get("USER") or os.environ.get("LOGNAME") or "",
-    }
-    return {name: str(value)[:LONGEST_VALUE] for name, value in tags.items() if str(value)}
-
-
-def _dataset_inputs(data: Mapping[str, Mapping[str, Any]]) -> list[DatasetInput]:
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    inputs = []
-    for context, split in data.items():
-        if not isinstance(split, Mapping) or not {"source", "fingerprint"} <= split.keys():
-            continue  # not a set of photographs: the judge is described there, too
-        source = {key: plain(split[key]) for key in ("source", "split", "root") if key in split}
-        dataset = Dataset(
-            name=str(split["source"]),
-            digest=str(split["fingerprint"])[:LONGEST_DIGEST],
-            source_type="oldrestore",
-            source=json.dumps({**source, "fingerprint": split["fingerprint"]}),
-            profile=json.dumps({"num_rows": split.get("count")}),
-        )
-        inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", str(context))]))
-    return inputs
-
-
-def _name(name: str) -> str:
-    return re.sub(r"[^\w\-. :/]", "_", str(name), flags=re.ASCII)[:LONGEST_NAME]
-
-
-def _param(value: Any) -> str:
-    # As it would be typed in an override: null, true, 0.1.
-    text = value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, (float, np.floating)):
-        number = encode_float(value)
-        return number if isinstance(number, float) else None  # the page's tables know null, not NaN
-    return plain(value)
-
-
-@contextlib.contextmanager
-def _without_advice() -> Iterator[None]:
-    """Silence MLflow's coloured advice on type hints and examples, for which a tensor signature has no use.
-
-    It sets warning filters of its own around the calls, so a filter of ours would not be seen.
-    """
-    import mlflow.pyfunc
-    from mlflow.pyfunc.utils import data_validation
-
-    modules = [m for m in (mlflow.pyfunc, data_validation) if hasattr(m, "color_warning")]
-    speak = [module.color_warning for module in modules]
-    try:
-        for module in modules:
-            module.color_warning = lambda *words, **named: None
-        yield
-    finally:
-        for module, function in zip(modules, speak, strict=True):
-            module.color_warning = function
+            if self._tags().get("mlflow.loggedArtifacts") != tag:
+                self._set_tag("mlflow.loggedArtifacts", tag)
 
 
 def _start_monitor(run_id: str, uri: str, interval: float, resume: bool) -> Any:

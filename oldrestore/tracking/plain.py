@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 _NAMES_OF_NON_FINITE = {"NaN", "Infinity", "-Infinity"}
 
 
@@ -64,13 +62,9 @@ def plain(value: Any) -> Any:
     """
     if value is None or isinstance(value, (str, bool, int)):
         return value
-    if isinstance(value, (float, np.floating)):
+    if isinstance(value, float):
         return encode_float(value)
-    if isinstance(value, np.bool_):
-        return bool(value)
-    if isinstance(value, np.integer):
-        return int(value)
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):  # NumPy's, which need not be imported to be known
         return plain(value.tolist())
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -108,7 +102,7 @@ def markdown_table(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) ->
     columns = list(columns)
 
     def cell(value: Any) -> str:
-        if isinstance(value, (float, np.floating)):
+        if isinstance(value, float) or str(getattr(value, "dtype", "")).startswith("float"):
             return f"{value:.4f}"
         return "" if value is None else str(value)
 

@@ -9,14 +9,14 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import psutil
+from typing import TYPE_CHECKING, Any
 
 from oldrestore.errors import UserError
 from oldrestore.tracking.files import whole_lines, whole_text
 from oldrestore.tracking.plain import decode_float
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Curve:
     Attributes
     ----------
     iterations : int64 (N,)
-        In the order written, which is increasing for what one process writes.
+        In the order written, which is increasing: what a resumed run trains again is not in the file.
     values : float64 (N,)
         Bit for bit as logged.
     seconds : float64 (N,)
-        Since the process that wrote the line opened the folder.
+        Of the run so far when the line was written, earlier attempts of a resumed run included.
     """
 
     iterations: np.ndarray
@@ -42,32 +42,26 @@ class Curve:
         return len(self.values)
 
 
-def read_metrics(folder: Path, keep_given_up: bool = False) -> dict[str, Curve]:
+def read_metrics(folder: Path) -> dict[str, Curve]:
     """Return every scalar of a run by name, in the order the names first appear.
 
     Parameters
     ----------
     folder : Path
         The run folder; without ``metrics.jsonl`` the result is empty.
-    keep_given_up : bool
-        Keep points that a resumed run trained again. By default a ``resumed_from`` line drops the earlier
-        points of later iterations.
 
     Raises
     ------
     UserError
         A complete line is not what a run writes; the message says which.
     """
+    import numpy as np  # a list of runs does without, and is the quicker for it
+
     path = Path(folder) / "metrics.jsonl"
     points: dict[str, list[tuple[int, float, float]]] = {}
     for number, line in enumerate(whole_lines(path), start=1):
         try:
             record = json.loads(line)
-            if "resumed_from" in record:
-                if not keep_given_up:
-                    last = record["resumed_from"]
-                    points = {name: [p for p in curve if p[0] <= last] for name, curve in points.items()}
-                continue
             for name, value in record["values"].items():
                 point = (record["iteration"], decode_float(value), record["time"])
                 points.setdefault(name, []).append(point)
@@ -107,6 +101,8 @@ def is_alive(status: dict[str, Any]) -> bool | None:
         return False
     if status.get("host") != socket.gethostname() or "pid" not in status:
         return None
+    import psutil
+
     try:
         process = psutil.Process(status["pid"])
         same = abs(process.create_time() - status.get("process_started", 0.0)) < 5.0
@@ -156,6 +152,14 @@ def read_overrides(folder: Path) -> list[str]:
 
     path = Path(folder) / "overrides.yaml"
     return list(yaml.safe_load(path.read_text()) or []) if path.exists() else []
+
+
+def read_choices(folder: Path) -> dict[str, str]:
+    """Return what each group chose (``{"loss": "focal"}``); empty for folders that do not say."""
+    import yaml
+
+    path = Path(folder) / "choices.yaml"
+    return dict(yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 
 from oldrestore.errors import UserError
-from oldrestore.tracking.files import LineFile, write_atomically
+from oldrestore.tracking.files import LineFile, whole_lines, write_atomically
 from oldrestore.tracking.plain import encode_float, plain
 
 State = Literal["running", "finished", "failed", "killed"]
@@ -46,14 +46,16 @@ class RunFolder:
 
     Files written here, beside what other parts put into the folder:
 
-    - ``config.yaml``, ``overrides.yaml``, ``provenance.json``, ``data.json``, ``status.json``: atomically.
+    - ``config.yaml``, ``overrides.yaml``, ``choices.yaml``, ``provenance.json``, ``data.json``, ``status.json``:
+      atomically.
     - ``metrics.jsonl``: one line a call of `scalars`,
-      ``{"iteration": 100, "time": 34.1, "values": {"train/loss": 4.7249}}``; `time` is seconds since this
-      process opened the folder, values are float64 that read back to the same bits, and what is not finite
-      stands as ``"NaN"``, ``"Infinity"``, ``"-Infinity"``. A line ``{"resumed_from": 200, "time": 0.0}`` says
-      that what came before for iterations above 200 belongs to an attempt that was given up.
+      ``{"iteration": 100, "time": 34.1, "values": {"train/loss": 4.7249}}``; `time` is seconds of the run so
+      far (a run that is resumed counts on), values are float64 that read back to the same bits, and what is
+      not finite stands as ``"NaN"``, ``"Infinity"``, ``"-Infinity"``.
     - ``accuracy.csv``, ``per_image.csv``: rows appended, each call in one write.
     - ``samples/NAME-ITERATION.png``, ``texts/NAME.md``, ``log.txt``.
+
+    What a resumed run trains again is taken out of these files first (`oldrestore.tracking.superseded`).
 
     Attributes
     ----------
@@ -101,16 +103,13 @@ class RunFolder:
         return cls(path, outputs)
 
     @classmethod
-    def open(cls, path: Path, resumed_from: int | None = None, outputs: Path | None = None) -> RunFolder:
+    def open(cls, path: Path, outputs: Path | None = None) -> RunFolder:
         """Open an existing run folder to add to it.
 
         Parameters
         ----------
         path : Path
             The run folder.
-        resumed_from : int, optional
-            The iteration of the checkpoint training goes on from: a line in ``metrics.jsonl`` tells readers
-            to drop the scalars of later iterations that were written before.
         outputs : Path, optional
             The root of run folders; two levels up when not given.
 
@@ -126,16 +125,27 @@ class RunFolder:
         status = path / "status.json"
         if status.exists():
             folder._status = json.loads(status.read_text())
-        if resumed_from is not None:
-            folder._metrics.append(_json_line({"resumed_from": int(resumed_from), "time": 0.0}))
+        folder._start -= _seconds_recorded(path / "metrics.jsonl")
         return folder
 
-    def write_config(self, config_yaml: str, overrides: Sequence[str]) -> None:
-        """Write the resolved configuration, and what the user typed as a YAML list."""
+    def marks(self) -> dict[str, int]:
+        """Force every record to the disk, and return the length in bytes of each file of records.
+
+        A checkpoint keeps them: what stands behind them later is what a resumed run trains again.
+        """
+        return {file.path.name: file.sync() for file in (self._metrics, self._accuracy, self._per_image)}
+
+    def write_config(
+        self, config_yaml: str, overrides: Sequence[str], choices: Mapping[str, str] | None = None
+    ) -> None:
+        """Write the resolved configuration, what the user typed as a YAML list, and what each group chose."""
         write_atomically(self.path / "config.yaml", config_yaml)
         # A JSON string is a YAML string, whatever is in it.
         lines = [f"- {json.dumps(str(override), ensure_ascii=False)}\n" for override in overrides]
         write_atomically(self.path / "overrides.yaml", "".join(lines) or "[]\n")
+        if choices:
+            chosen = "".join(f"{group}: {json.dumps(choice)}\n" for group, choice in sorted(choices.items()))
+            write_atomically(self.path / "choices.yaml", chosen)
 
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:
         """Write ``provenance.json``."""
@@ -259,8 +269,14 @@ class RunFolder:
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "process_started": psutil.Process().create_time(),
+            "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
             **extra,
         }
+        self.write_json("status.json", self._status)
+
+    def update_status(self, **extra: Any) -> None:
+        """Add to ``status.json`` without touching what it says of the run and its process."""
+        self._status = {**self._status, **extra}
         self.write_json("status.json", self._status)
 
     @property
@@ -288,6 +304,15 @@ class RunFolder:
         for row in rows:
             writer.writerow({key: "" if value is None else plain(value) for key, value in row.items()})
         file.append(buffer.getvalue())
+
+
+def _seconds_recorded(path: Path) -> float:
+    """The time of the last whole line of ``metrics.jsonl``; 0 where there is none."""
+    lines = whole_lines(path)
+    try:
+        return float(json.loads(lines[-1])["time"]) if lines else 0.0
+    except (ValueError, KeyError, TypeError):
+        return 0.0  # readers say which line is damaged
 
 
 def _json_line(content: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from oldrestore.tracking.plain import encode_float
 from oldrestore.tracking.run_folder import RunFolder, State
 from oldrestore.tracking.spool import Spool
+from oldrestore.tracking.superseded import Continued
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class RunInfo:
         The run's seed.
     tags : dict
         More names and values for a sink to label the run with.
+    choices : dict
+        Group to the name that was chosen of it: ``{"loss": "focal"}``.
+    continued : Continued, optional
+        What the run folder held when a run went on in it; None for a run that begins. A sink brings its own record to
+        that state in `start`: it may lack some of it, or hold steps beyond it that are taken again.
     """
 
     folder: Path
@@ -56,6 +62,8 @@ class RunInfo:
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     seed: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    choices: dict[str, str] = field(default_factory=dict)
+    continued: Continued | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +161,7 @@ class Trackers:
 
     def start(self, run: RunInfo) -> None:
         """Write what is known before training to the run folder, and start the sinks."""
-        self.folder.write_config(run.config_yaml, run.overrides)
+        self.folder.write_config(run.config_yaml, run.overrides, run.choices)
         self.folder.write_provenance(run.provenance)
         self.folder.write_data(run.data)
         with self._lock:
@@ -236,9 +244,7 @@ class Trackers:
             lane.send(call, arguments)
 
     def _switched_off(self, name: str, call: str, error: BaseException) -> None:
-        # An address may hold a password, and this text is printed and kept.
-        words = re.sub(r"://[^/@\s]+@", "://", " ".join(str(error).split())) or "no message"
-        reason = f"{type(error).__name__} in {call}: {words}"
+        reason = spoken_reason(call, error)
         short = reason if len(reason) <= 200 else reason[:199] + "…"
         with self._lock:
             if self._reports[name]["state"] != "on":
@@ -250,6 +256,12 @@ class Trackers:
     def _say(self, line: str) -> None:
         self.folder.log(line)
         self._warn(line)
+
+
+def spoken_reason(call: str, error: BaseException) -> str:
+    """Return what went wrong in a call as one line, without the password that an address may hold."""
+    words = re.sub(r"://[^/@\s]+@", "://", " ".join(str(error).split())) or "no message"
+    return f"{type(error).__name__} in {call}: {words}"
 
 
 class _Lane:

@@ -7,17 +7,21 @@ import math
 import sys
 import threading
 import types
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from oldrestore.tracking import recorded
 from oldrestore.tracking.plain import flatten, markdown_table, plain
 from oldrestore.tracking.run_folder import ACCURACY_COLUMNS
+from oldrestore.tracking.superseded import Continued
 from oldrestore.tracking.tracker import ModelPackage, RunInfo
 
-# VisualDL's reader takes files with "vdlrecords" in the name and only the lexically last of a folder: with a
-# fixed name, a resumed run appends to the same file.
+# VisualDL's reader takes files with "vdlrecords" in the name and only the lexically last of a folder: the name is
+# fixed, so that a run has one.
 FILE_NAME = "vdlrecords.oldrestore.log"
 FOLDER = "visualdl"
 
@@ -59,15 +63,19 @@ class VisualDLSink:
     """Writes ``RUN/visualdl/vdlrecords.oldrestore.log``.
 
     VisualDL keeps scalars as float32 and cannot draw what is not finite, so such points are left out; the run
-    folder has every scalar in float64.
+    folder has every scalar in float64. When a run is resumed, the file is written anew from the run folder: a process
+    that was killed leaves out what VisualDL had not written yet, and may have written steps that are taken again.
 
     Attributes
     ----------
     link : dict
         `logdir`, which ``visualdl --logdir`` takes.
+    sent : Counter
+        How many `metrics` and `pictures` were written.
     """
 
     def __init__(self) -> None:
+        self.sent: Counter[str] = Counter()
         self.link: dict[str, Any] = {}
         self._run: RunInfo | None = None
         self._writer: Any = None
@@ -75,10 +83,12 @@ class VisualDLSink:
         self._iteration = 0
 
     def start(self, run: RunInfo) -> None:
-        """Open the record file and write the configuration as text."""
+        """Open the record file, write the configuration as text, and of a resumed run all that it has."""
         visualdl = import_visualdl()
         self._run = run
         logdir = run.folder / FOLDER
+        if run.continued is not None:
+            (logdir / FILE_NAME).unlink(missing_ok=True)
         self._writer = visualdl.LogWriter(
             logdir=str(logdir), file_name=FILE_NAME, display_name=f"{run.experiment}/{run.run_id}"
         )
@@ -86,6 +96,8 @@ class VisualDLSink:
         self.text("config", run.config_yaml)
         if run.overrides:
             self.text("overrides", "\n".join(run.overrides))
+        if run.continued is not None:
+            self._write_again(run.folder, run.continued)
 
     def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
         """Write the finite scalars of one iteration."""
@@ -93,6 +105,7 @@ class VisualDLSink:
         for name, value in values.items():
             if math.isfinite(value):
                 self._writer.add_scalar(_tag(name), value, iteration)
+                self.sent["metrics"] += 1
 
     def accuracy(self, rows: Sequence[Mapping[str, Any]], trained_iterations: int) -> None:
         """Write the table so far as Markdown text."""
@@ -109,6 +122,7 @@ class VisualDLSink:
         # above 1, which is black to the eye and is written as black.
         picture = rgb.copy() if rgb.max(initial=0) > 1 else np.zeros_like(rgb)
         self._writer.add_image(_tag(name), picture, iteration)
+        self.sent["pictures"] += 1
         if caption:
             self._write_text(f"{name}/caption", caption, iteration)
 
@@ -135,6 +149,18 @@ class VisualDLSink:
         """After a failure: close the file, so that what was written can be read."""
         if self._writer is not None:
             self._writer.close()
+
+    def _write_again(self, folder: Path, continued: Continued) -> None:
+        for line in recorded.scalars(folder, continued):
+            self.scalars(line.iteration, line.values)
+        for file_name in continued.panels:
+            panel = recorded.panel(folder, file_name)
+            self.panel(panel.name, panel.iteration, panel.rgb, panel.caption)
+        for file_name in continued.texts:
+            self.text(Path(file_name).stem, (folder / "texts" / file_name).read_text())
+        rows = recorded.accuracy(folder, continued)
+        for trained in sorted({row["trained_iterations"] for row in rows}):
+            self.accuracy([row for row in rows if row["trained_iterations"] == trained], trained)
 
     def _write_text(self, name: str, content: str, iteration: int) -> None:
         self._writer.add_text(_tag(name), content, iteration)

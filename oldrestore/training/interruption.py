@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, taken at a safe point."""
+"""Ctrl-C, SIGTERM and SIGUSR1, taken at a safe point."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+# SIGUSR1 is what Slurm is usually asked to send ahead of a time limit (sbatch --signal).
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Killed(BaseException):
@@ -40,8 +43,8 @@ class Interruption:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen for SIGINT and SIGTERM; the handlers that stood before come back afterwards."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Listen for `SIGNALS`; the handlers that stood before come back afterwards."""
+        before = {number: signal.getsignal(number) for number in SIGNALS}
         for number in before:
             signal.signal(number, self._remember)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
@@ -63,9 +63,12 @@ def run_loop(
     log: ScalarLog,
     narrator: Narrator,
     evaluate: Callable[[int], None],
-    save: Callable[[int, bool], None],
+    save: Callable[[int, bool, bool], None],
     interruption: Interruption,
     start: int = 0,
+    evaluate_first: bool = False,
+    window: Sequence[float] = (),
+    before_step: Callable[[int], None] | None = None,
 ) -> int:
     """Train from iteration `start` to the end.
 
@@ -84,11 +87,18 @@ def run_loop(
     evaluate : callable
         Called with the number of updates made, every `evaluate_every` and after the last.
     save : callable
-        Called with the number of updates made and whether this checkpoint is to be kept for good.
+        Called with the number of updates made, whether this checkpoint is to be kept for good, and whether the
+        validation that is due now is still to come.
     interruption : Interruption
         Looked at between steps.
     start : int
         Updates already made.
+    evaluate_first : bool
+        Begin with the validation of `start`, which had not come when the checkpoint was written.
+    window : sequence of float
+        Losses since the last log line before `start`, for the mean of the next.
+    before_step : callable, optional
+        Called with the iteration before anything of it is drawn at random.
 
     Returns
     -------
@@ -107,14 +117,41 @@ def run_loop(
     ``train/loss`` at iteration i is the loss of step i, i = 0 being the untrained network. The log line of
     iteration n gives the mean of the losses of the `log_every` steps before it, and line 0 the first loss.
     """
-    reader = _LossReader(log, learner)
+    reader = _LossReader(log, learner, window)
     stream: Iterator = iter(photographs)
     window_start = time.monotonic()
     images = 0
     waited = 0.0
     done = start
+
+    def settle(evaluation_due: bool) -> None:
+        """Carry out the validation and write the checkpoint that are due after `done` updates."""
+        last = done == settings.max_iterations
+        keep = _due(done, settings.keep_every)
+        if interruption.signal_name is not None and not last:
+            reader.flush()
+            save(done, keep, evaluation_due)
+            interruption.check()
+        if evaluation_due:
+            reader.flush()
+            if last:  # what comes now takes long, and no step need be taken again if it is cut short
+                save(done, keep, True)
+            try:
+                evaluate(done)
+            except BaseException:  # whatever went wrong, what was learned is worth keeping
+                save(done, keep, True)
+                raise
+        if _due(done, settings.checkpoint_every) or keep or last:
+            reader.flush()
+            save(done, keep, False)
+
     with narrator.progress("training", settings.max_iterations, start) as advance:
+        if evaluate_first:
+            settle(True)
+            window_start = time.monotonic()
         while done < settings.max_iterations:
+            if before_step is not None:
+                before_step(done)
             before_data = time.monotonic()
             group = list(islice(stream, learner.accumulate))
             waited += time.monotonic() - before_data
@@ -145,21 +182,7 @@ def run_loop(
                 )
                 window_start, images, waited = now, 0, 0.0
             paused = time.monotonic()
-            keep = _due(done, settings.keep_every)
-            if interruption.signal_name is not None and not last:
-                reader.flush()
-                save(done, keep)
-                interruption.check()
-            if _due(done, settings.evaluate_every) or last:
-                reader.flush()
-                try:
-                    evaluate(done)
-                except BaseException:  # whatever went wrong, what was learned is worth keeping
-                    save(done, keep)
-                    raise
-            if _due(done, settings.checkpoint_every) or keep or last:
-                reader.flush()
-                save(done, keep)
+            settle(_due(done, settings.evaluate_every) or last)
             # What is spent on validation is not training time: the images per second leave it out.
             window_start += time.monotonic() - paused
     return done
@@ -176,12 +199,12 @@ def _say(narrator: Narrator, iteration: int, since: float, average: float) -> No
 class _LossReader:
     """Reads each step's loss one step late, so that a GPU is never waited for within a step."""
 
-    def __init__(self, log: ScalarLog, learner: Learner) -> None:
-        self.last = math.nan
+    def __init__(self, log: ScalarLog, learner: Learner, window: Sequence[float]) -> None:
+        self.last = window[-1] if window else math.nan
         self._log = log
         self._learner = learner
         self._pending: _Pending | None = None
-        self._window: list[float] = []
+        self._window = list(window)
 
     def add(self, step: _Pending) -> None:
         self.flush()

@@ -181,12 +181,12 @@ def test_what_a_user_can_mend_is_said_before_a_folder_is_made(
 
 
 def test_a_defect_in_drawing_does_not_cost_the_run_its_record(workshop, monkeypatch, capsys):
-    from oldrestore.runs import experiment
+    from oldrestore.runs import run_in_progress
 
     def no_space(folder, table):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(experiment, "draw_curves", no_space)
+    monkeypatch.setattr(run_in_progress, "draw_curves", no_space)
     code, folder = workshop.train("tracking=none", "evaluation.judged=null", "trainer.max_iterations=1")
     assert code == 0
     assert read_status(folder)["state"] == "finished"
@@ -194,10 +194,10 @@ def test_a_defect_in_drawing_does_not_cost_the_run_its_record(workshop, monkeypa
 
 
 def test_a_monitor_that_is_not_a_number_still_leaves_a_best_checkpoint(workshop, monkeypatch):
-    from oldrestore.runs.experiment import _Run
+    from oldrestore.runs.run_in_progress import RunInProgress
 
-    original = _Run._validation_loss
-    monkeypatch.setattr(_Run, "_validation_loss", lambda run: {**original(run), "loss": math.nan})
+    original = RunInProgress._validation_loss
+    monkeypatch.setattr(RunInProgress, "_validation_loss", lambda run: {**original(run), "loss": math.nan})
     code, folder = workshop.train("tracking=none", "evaluation.judged=null", "trainer.max_iterations=2")
     assert code == 0
     assert (folder / "checkpoints" / "best.safetensors").is_file()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,6 +28,7 @@ from oldrestore.tracking.mlflow_store import (
     without_credentials,
 )
 from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.tracking.superseded import held_now
 from oldrestore.tracking.tracker import ModelPackage, Trackers
 
 quiet_environment()
@@ -273,9 +275,9 @@ def test_other_ends_and_a_resumed_run(tracked, run_of, state, status):
     folder = RunFolder.create(tracked.folder.outputs, "quickstart", f"run-{state}")
     ids = []
     for part in range(2):
-        opened = RunFolder.open(folder.path, resumed_from=1) if part else folder
+        opened = RunFolder.open(folder.path) if part else folder
         trackers = Trackers(opened, {"mlflow": MLflowSink(system_metrics=False)})
-        trackers.start(run_of(opened))
+        trackers.start(replace(run_of(opened), continued=held_now(folder.path, 1) if part else None))
         trackers.scalars(part, {"loss": float(part)})
         trackers.finish(state, "because")
         report = reader.read_status(folder.path)["sinks"]["mlflow"]

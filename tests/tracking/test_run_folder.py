@@ -103,22 +103,30 @@ def test_a_damaged_line_in_the_middle_is_reported(folder):
         reader.read_metrics(folder.path)
 
 
-def test_resuming_gives_up_later_points(folder):
-    for iteration in (100, 200, 300):
-        folder.scalars(iteration, {"loss": iteration / 100, "val/psnr": 1.0})
+def test_going_on_counts_the_seconds_on(folder):
+    folder.scalars(100, {"loss": 1.0})
+    folder._start -= 50.0  # as if it had been training for so long
+    folder.scalars(200, {"loss": 2.0})
     folder.status("killed")
     folder.close()
-    again = RunFolder.open(folder.path, resumed_from=200)
-    again.scalars(300, {"loss": -3.0})
+    again = RunFolder.open(folder.path)
+    again.scalars(300, {"loss": 3.0})
     curve = reader.read_metrics(folder.path)["loss"]
     assert curve.iterations.tolist() == [100, 200, 300]
-    assert curve.values.tolist() == [1.0, 2.0, -3.0]
-    assert reader.read_metrics(folder.path, keep_given_up=True)["loss"].values.tolist() == [
-        1.0,
-        2.0,
-        3.0,
-        -3.0,
-    ]
+    assert 50.0 <= curve.seconds[1] <= curve.seconds[2] < 60.0
+
+
+def test_marks_are_the_lengths_of_what_is_on_disk(folder, rows):
+    assert folder.marks() == {"metrics.jsonl": 0, "accuracy.csv": 0, "per_image.csv": 0}
+    folder.scalars(1, {"loss": 1.0})
+    folder.accuracy(rows, 1)
+    lengths = {name: (folder.path / name).stat().st_size for name in ("metrics.jsonl", "accuracy.csv")}
+    assert folder.marks() == {**lengths, "per_image.csv": 0}
+
+
+def test_what_was_chosen_is_kept(folder):
+    folder.write_config("seed: 0\n", [], {"loss": "focal", "dataset@evaluation.judged": "labelled_photos"})
+    assert reader.read_choices(folder.path) == {"loss": "focal", "dataset@evaluation.judged": "labelled_photos"}
 
 
 def test_open_refuses_what_is_no_run_folder(tmp_path):

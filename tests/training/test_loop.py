@@ -49,7 +49,7 @@ class Log:
         return [(iteration, values[name]) for iteration, values in self.rows if name in values]
 
 
-def carry_out(losses, settings, at=None, start=0):
+def carry_out(losses, settings, at=None, start=0, **further):
     log, lines, calls = Log(), [], []
     narrator = Narrator(record=lines.append, console=Console(quiet=True))
     interruption = Interruption()
@@ -65,9 +65,12 @@ def carry_out(losses, settings, at=None, start=0):
                 log,
                 narrator,
                 evaluate=lambda done: calls.append(("evaluate", done)),
-                save=lambda done, keep: calls.append(("keep" if keep else "save", done)),
+                save=lambda done, keep, due: calls.append(
+                    ("keep" if keep else "save", done, "validation due") if due else ("keep" if keep else "save", done)
+                ),
                 interruption=interruption,
                 start=start,
+                **further,
             )
         except (DivergedError, Killed) as stop:
             return log, lines, calls, stop
@@ -89,12 +92,20 @@ def test_each_loss_is_logged_exactly_and_lines_give_the_mean_of_those_between():
 def test_validations_and_checkpoints_come_when_due_and_at_the_end():
     settings = LoopSettings(max_iterations=5, log_every=10, evaluate_every=2, checkpoint_every=3, keep_every=4)
     _, _, calls, _ = carry_out([1.0] * 5, settings)
-    assert calls == [("evaluate", 2), ("save", 3), ("evaluate", 4), ("keep", 4), ("evaluate", 5), ("save", 5)]
+    assert calls == [
+        ("evaluate", 2),
+        ("save", 3),
+        ("evaluate", 4),
+        ("keep", 4),
+        ("save", 5, "validation due"),
+        ("evaluate", 5),
+        ("save", 5),
+    ]
 
 
 def test_zero_means_only_at_the_end():
     _, _, calls, _ = carry_out([1.0] * 3, LoopSettings(max_iterations=3))
-    assert calls == [("evaluate", 3), ("save", 3)]
+    assert calls == [("save", 3, "validation due"), ("evaluate", 3), ("save", 3)]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
@@ -120,7 +131,7 @@ def test_a_signal_in_the_last_step_lets_the_run_finish():
     at = {2: lambda: os.kill(os.getpid(), signal.SIGINT)}
     _, _, calls, stop = carry_out([1.0] * 3, LoopSettings(max_iterations=3), at)
     assert stop is None
-    assert calls == [("evaluate", 3), ("save", 3)]
+    assert calls == [("save", 3, "validation due"), ("evaluate", 3), ("save", 3)]
 
 
 def test_a_run_stopped_within_a_validation_keeps_what_it_learned():
@@ -138,10 +149,10 @@ def test_a_run_stopped_within_a_validation_keeps_what_it_learned():
             Log(),
             Narrator(console=Console(quiet=True)),
             evaluate=stop,
-            save=lambda done, keep: saved.append(done),
+            save=lambda done, keep, due: saved.append((done, due)),
             interruption=Interruption(),
         )
-    assert saved == [2]
+    assert saved == [(2, True), (2, True)]
 
 
 def test_the_handlers_of_before_come_back():
@@ -154,4 +165,27 @@ def test_going_on_counts_on():
     log, lines, calls, _ = carry_out([1.0] * 8, LoopSettings(max_iterations=8, log_every=4), start=4)
     assert [i for i, _ in log.curve("train/loss")] == [4, 5, 6, 7]
     assert [line.split(" ")[0] for line in lines] == ["iter:8"]
-    assert calls == [("evaluate", 8), ("save", 8)]
+    assert calls == [("save", 8, "validation due"), ("evaluate", 8), ("save", 8)]
+
+
+def test_the_mean_of_a_line_takes_in_the_losses_from_before_it_went_on():
+    losses = [8.0, 4.0, 2.0, 1.0, 1.0, 3.0]
+    log, _, _, _ = carry_out(losses, LoopSettings(max_iterations=6, log_every=3), start=2, window=losses[:2])
+    assert log.curve("train/avg_loss") == [(3, pytest.approx(14 / 3)), (6, pytest.approx(5 / 3))]
+
+
+def test_a_signal_before_a_validation_leaves_it_to_whoever_goes_on():
+    settings = LoopSettings(max_iterations=6, evaluate_every=2)
+    at = {1: lambda: os.kill(os.getpid(), signal.SIGUSR1)}
+    _, _, calls, stop = carry_out([1.0] * 6, settings, at)
+    assert str(stop) == "stopped by SIGUSR1"
+    assert calls == [("save", 2, "validation due")]
+    log, _, calls, _ = carry_out([1.0] * 6, settings, start=2, evaluate_first=True)
+    assert calls[:2] == [("evaluate", 2), ("evaluate", 4)]
+    assert [i for i, _ in log.curve("train/loss")] == [2, 3, 4, 5]
+
+
+def test_what_is_drawn_in_a_step_follows_from_its_iteration():
+    began = []
+    carry_out([1.0] * 5, LoopSettings(max_iterations=5), start=3, before_step=began.append)
+    assert began == [3, 4]

@@ -1,0 +1,66 @@
+"""``oldrestore sync``: sends trackers what they missed of runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from oldrestore import runtime
+from oldrestore.commands.arguments import outputs_of, parser
+from oldrestore.errors import UserError
+
+EPILOG = """\
+examples:
+  oldrestore sync last                                  the newest run, to where it was to be tracked
+  oldrestore sync RUN RUN outputs=DIR                   several, by run id
+  oldrestore sync RUN tracking.mlflow.tracking_uri=URI  to another MLflow server
+  oldrestore sync RUN tracking=mlflow                   a run that was not tracked
+
+Doing it again sends nothing again.
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out the verb."""
+    options = parser("sync", "Sends trackers what they missed of runs, from the run folders.", EPILOG)
+    options.add_argument(
+        "words", nargs="+", metavar="RUN", help="run folders, run ids (or their beginnings), or 'last'"
+    )
+    options.add_argument("--json", action="store_true", help="print JSON")
+    chosen = options.parse_intermixed_args(arguments)
+    runs = [word for word in chosen.words if "=" not in word]
+    overrides = [word for word in chosen.words if "=" in word]
+    outputs = Path(outputs_of([word for word in overrides if word.startswith("outputs=")]))
+    if not runs:
+        raise UserError("sync needs a run: a run folder, a run id, or 'last'")
+    runtime.prepare()
+
+    from oldrestore.runs.loading import find_run, load_run_config
+    from oldrestore.runs.sync import change_trackers, sync_run
+
+    trackers = [word for word in overrides if not word.startswith("outputs=")]
+    folders = [find_run(name, outputs) for name in runs]
+    configs = [change_trackers(load_run_config(folder), trackers) for folder in folders]
+    results, failed = [], False
+    for folder, config in zip(folders, configs, strict=True):
+        reports = sync_run(folder, config)
+        failed = failed or any(report.reason is not None for report in reports.values())
+        results.append(
+            {
+                "run_id": folder.name,
+                "folder": str(folder),
+                "trackers": {
+                    name: {"state": r.state, "sent": r.sent, "reason": r.reason} for name, r in reports.items()
+                },
+            }
+        )
+        if not chosen.json:
+            print(folder)
+            for name, report in reports.items():
+                print(f"  {name:<10}{report.in_words()}")
+            if not reports:
+                print("  no trackers: name one, as in tracking=mlflow")
+    if chosen.json:
+        print(json.dumps(results, indent=2))
+    return 1 if failed else 0

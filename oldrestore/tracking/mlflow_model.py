@@ -1,0 +1,107 @@
+"""Logs a trained model to MLflow as a pyfunc of its run, from a Python file and artifacts."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oldrestore.tracking.mlflow_store import Store
+from oldrestore.tracking.plain import plain
+from oldrestore.tracking.tracker import ModelPackage, RunInfo
+
+
+def fingerprint(package: ModelPackage) -> str:
+    """sha256 over the files of a model, which says whether it has been logged before."""
+    digest = hashlib.sha256()
+    for path in (package.python_file, *(package.artifacts[name] for name in sorted(package.artifacts))):
+        with Path(path).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def log_pyfunc(store: Store, run_id: str, run: RunInfo, package: ModelPackage) -> str:
+    """Log a model and return its URI.
+
+    Its signature: `L`, float32 (N, H, W, 1) in 0..100; out comes uint8 (N, H, W, 3) sRGB. The client calls say which
+    run and store are meant, so nothing global in MLflow is set.
+
+    Parameters
+    ----------
+    store : Store
+    run_id : str
+        MLflow's.
+    run : RunInfo
+    package : ModelPackage
+    """
+    import mlflow.pyfunc
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model
+
+    client = store.client
+    logged = store.patiently(
+        client.create_logged_model,
+        store.experiment_id,
+        name="model",
+        source_run_id=run_id,
+        tags={"run_id": run.run_id, "experiment": run.experiment},
+        model_type="colorizer",
+    )
+    example = package.input_example
+    with _without_advice(), tempfile.TemporaryDirectory(prefix="oldrestore-model-") as folder:
+        local = Path(folder) / "model"
+        mlflow.pyfunc.save_model(
+            path=str(local),
+            python_model=str(package.python_file),
+            artifacts={name: str(path) for name, path in package.artifacts.items()} or None,
+            signature=colorizer_signature(),
+            input_example=None if example is None else {"L": np.asarray(example, np.float32)},
+            pip_requirements=list(package.pip_requirements),
+            metadata=plain(package.metadata) or None,
+            mlflow_model=Model(
+                artifact_path=logged.artifact_location,
+                model_uuid=logged.model_id,
+                run_id=run_id,
+                model_id=logged.model_id,
+            ),
+        )
+        store.patiently(client.log_model_artifacts, logged.model_id, str(local))
+    store.patiently(client.finalize_logged_model, logged.model_id, "READY")
+    store.patiently(client.log_outputs, run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    return f"models:/{logged.model_id}"
+
+
+def colorizer_signature() -> Any:
+    """Return the signature of every logged model: `L` float32 (N, H, W, 1) to sRGB uint8 (N, H, W, 3)."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    return ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1, 1), "L")]),
+        outputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))]),
+    )
+
+
+@contextlib.contextmanager
+def _without_advice() -> Iterator[None]:
+    """Silence MLflow's coloured advice on type hints and examples, for which a tensor signature has no use.
+
+    It sets warning filters of its own around the calls, so a filter of ours would not be seen.
+    """
+    import mlflow.pyfunc
+    from mlflow.pyfunc.utils import data_validation
+
+    modules = [m for m in (mlflow.pyfunc, data_validation) if hasattr(m, "color_warning")]
+    speak = [module.color_warning for module in modules]
+    try:
+        for module in modules:
+            module.color_warning = lambda *words, **named: None
+        yield
+    finally:
+        for module, function in zip(modules, speak, strict=True):
+            module.color_warning = function

@@ -15,6 +15,7 @@ examples:
   oldrestore colorize old.jpg -o coloured                          the network shipped with oldrestore
   oldrestore colorize album/ -o coloured --run last                a folder, with your newest run
   oldrestore colorize old.jpg -o out --run RUN --run RUN           two networks side by side
+  oldrestore colorize film.mp4 -o out --film-smoothing 0.8        a film, its sound kept
   oldrestore colorize old.jpg -o out --weights siggraph17.safetensors --hints hints.json
 
 hints.json: [{"x": 120, "y": 80, "radius": 6, "color": "#3060c0"}, {"x": 40, "y": 200, "radius": 4, "ab": [20, 30]}]
@@ -27,7 +28,7 @@ SMALLEST, LARGEST = 32, 4096
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out the verb."""
-    options = parser("colorize", "Colours photographs: files, and folders at any depth.", EPILOG)
+    options = parser("colorize", "Colours photographs and films: files, and folders at any depth.", EPILOG)
     options.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="file or folder")
     options.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the outputs")
     options.add_argument("--run", action="append", default=[], help="run folder, run id or 'last'; may be repeated")
@@ -39,11 +40,16 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--model", default=None, help="the network of FILE, where the file does not say it")
     options.add_argument("--hints", type=Path, default=None, metavar="FILE", help="colours at points, JSON (see below)")
     options.add_argument("--size", type=int, default=None, help="pixels of the shorter side at the network")
+    options.add_argument(
+        "--film-smoothing", type=float, default=0.0, metavar="S", help="0..0.99: how steady the colour of films is"
+    )
     options.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     options.add_argument("--json", action="store_true", help="print JSON")
     chosen = options.parse_args(arguments)
     if chosen.size is not None and not SMALLEST <= chosen.size <= LARGEST:
         raise UserError(f"--size must be within {SMALLEST}..{LARGEST} pixels, not {chosen.size}")
+    if not 0 <= chosen.film_smoothing <= 0.99:
+        raise UserError(f"--film-smoothing must be within 0..0.99, not {chosen.film_smoothing}")
     if chosen.model is not None and not chosen.weights:
         raise UserError("--model says what --weights FILE holds: give both, or choose a run with --run")
 
@@ -66,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     networks = load_networks(chosen)
     tasks = plan(chosen.photos, chosen.output, [network.label for network in networks], chosen.overwrite)
     narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
-    outcome = colorize_photos(tasks, networks, chosen.output, narrator, chosen.size, hints)
+    outcome = colorize_photos(tasks, networks, chosen.output, narrator, chosen.size, hints, chosen.film_smoothing)
     if chosen.json:
         print(json.dumps(outcome.to_json(), indent=2))
     else:

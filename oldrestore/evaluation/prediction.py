@@ -9,6 +9,8 @@ import numpy as np
 
 from oldrestore.color.lab import lab_to_rgb8
 
+PIXELS_AT_ONCE = 2**20  # so that a scan of many megapixels needs little memory
+
 
 @dataclass(frozen=True)
 class ColorPrediction:
@@ -52,4 +54,11 @@ def recolor(L_hw: np.ndarray, ab_hw2: np.ndarray) -> np.ndarray:
         raise ValueError(f"colour of shape {ab_hw2.shape} does not fit lightness of shape {L_hw.shape}")
     if not np.isfinite(ab_hw2).all():
         raise ValueError("the predicted colour is not finite everywhere")
-    return lab_to_rgb8(np.concatenate([L_hw[..., None], ab_hw2], axis=-1, dtype=np.float32))
+    height, width = L_hw.shape
+    joined = np.empty((height, width, 3), dtype=np.uint8)
+    rows = max(1, PIXELS_AT_ONCE // max(1, width))
+    for top in range(0, height, rows):
+        band = slice(top, top + rows)
+        lab = np.concatenate([L_hw[band, :, None], ab_hw2[band]], axis=-1, dtype=np.float32)
+        joined[band] = lab_to_rgb8(lab)
+    return joined

@@ -1,4 +1,4 @@
-"""Colours photographs at their full resolution, with panels and a record of which weights did it."""
+"""Colours photographs and films at their full resolution, with panels and a record of which weights did it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from oldrestore import __version__
-from oldrestore.color.lab import gray_rgb8, rgb_to_lab
 from oldrestore.data.decode import UnreadablePhoto, decode_bytes, decode_photo, read_photo_file
 from oldrestore.data.encode import encode_photo
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
-from oldrestore.evaluation.prediction import recolor
+from oldrestore.restoration.film import SteadyColor
 from oldrestore.runs.chosen_network import ChosenNetwork
-from oldrestore.runs.hint_file import Hint, check_bounds, draw_hints
-from oldrestore.runs.photo_list import Task
+from oldrestore.runs.coloring import Coloring, in_gray, lightness, reduced
+from oldrestore.runs.film import carry_film, frames_shown
+from oldrestore.runs.hint_file import Hint, check_bounds
+from oldrestore.runs.photo_list import Task, require_folder
 from oldrestore.tracking.files import write_atomically
 from oldrestore.tracking.panels import side_by_side
 from oldrestore.training.progress import Narrator
 
 RECORD = "colorize.json"
 HINTS = "hints_b3hw"
-LARGEST_IN_PANEL = 1024  # longer side of a picture in a panel, pixels
-# The network sees the shorter side at a fixed size: a longer strip than this would become gigabytes.
-MAX_ASPECT = 16
+FILM_QUALITY = 18  # constant rate factor of x264
 
 
 @dataclass
@@ -70,6 +66,7 @@ def colorize_photos(
     narrator: Narrator,
     size: int | None = None,
     hints: Mapping[str | None, Sequence[Hint]] | None = None,
+    smoothing: float = 0.0,
 ) -> Outcome:
     """Colour photographs one by one; one that fails is reported and the others go on.
 
@@ -89,38 +86,41 @@ def colorize_photos(
         Of the shorter side at the network, pixels; by default each network's own.
     hints : mapping, optional
         As `oldrestore.runs.hint_file.read_hints` gives them.
+    smoothing : float
+        Of the colour of films, 0..0.99; see `oldrestore.restoration.film.SteadyColor`.
 
     Raises
     ------
     UserError
         Before anything is written: for a network that predicts no colour, or reads no hints where there are some,
-        and for hints that belong to no photograph or lie outside of it.
+        for hints that belong to no photograph or lie outside of it, and for a folder that cannot be written.
     """
-    for chosen in networks:
-        chosen.require_color("colorize")
+    coloring = Coloring(networks, size, "colorize")
     of_photo = _hints_of_photos(tasks, networks, hints or {})
-    colorizers = [
-        Colorizer(chosen.network, size or chosen.size, "shorter_side" if size else chosen.fit) for chosen in networks
-    ]
+    require_folder(folder)
     outcome = Outcome(folder, [chosen.describe() for chosen in networks])
-    titles = ["Original", *(f"Output ({chosen.title})" for chosen in networks)]
-    for task in narrator.track(tasks, "colouring", len(tasks)):
-        try:
-            _colorize(task, colorizers, titles, of_photo.get(task.photo, ()))
-        except (UnreadablePhoto, UserError, OSError, ValueError, MemoryError) as error:
-            reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-            outcome.failed.append({"photograph": str(task.photo), "reason": reason})
-            narrator.say(f"failed    {task.photo}: {reason}")
-            continue
-        outcome.done.append(
-            {
-                "photograph": str(task.photo),
-                "outputs": [str(path) for path in task.outputs],
-                "panel": str(task.panel),
-                "hints": len(of_photo.get(task.photo, ())),
-            }
-        )
-    _record(outcome, colorizers)
+    with narrator.progress("colouring", len(tasks)) as advance:
+        for number, task in enumerate(tasks):
+            try:
+                if task.is_film:
+                    _colorize_film(task, coloring, smoothing, frames_shown(advance, number))
+                else:
+                    _colorize(task, coloring, of_photo.get(task.photo, ()))
+            except (UnreadablePhoto, UserError, OSError, ValueError, MemoryError) as error:
+                reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+                outcome.failed.append({"photograph": str(task.photo), "reason": reason})
+                narrator.say(f"failed    {task.photo}: {reason}")
+            else:
+                outcome.done.append(
+                    {
+                        "photograph": str(task.photo),
+                        "outputs": [str(path) for path in task.outputs],
+                        "panel": str(task.panel),
+                        "hints": len(of_photo.get(task.photo, ())),
+                    }
+                )
+            advance(number + 1)
+    _record(outcome, coloring.colorizers)
     return outcome
 
 
@@ -154,29 +154,31 @@ def _hints_of_photos(
     return found
 
 
-def _colorize(task: Task, colorizers: Sequence[Colorizer], titles: Sequence[str], hints: Sequence[Hint]) -> None:
+def _colorize(task: Task, coloring: Coloring, hints: Sequence[Hint]) -> None:
     original = read_photo_file(task.photo)
-    L_hw = np.ascontiguousarray(rgb_to_lab(decode_bytes(original))[..., 0])
-    height, width = L_hw.shape
-    if max(height, width) > MAX_ASPECT * min(height, width):
-        raise UserError(f"{width} x {height} pixels are a longer strip than 1 : {MAX_ASPECT}: cut it first")
-    pictures = []
-    for colorizer in colorizers:
-        drawn = [draw_hints(hints, height, width, colorizer.network_shape(height, width))] if hints else None
-        pictures.append(recolor(L_hw, colorizer([L_hw], drawn)[0].ab_hw2))
-    for path, picture in zip(task.outputs, pictures, strict=True):
-        write_atomically(path, encode_photo(picture, path.suffix, original))
-    panel = side_by_side([[_reduced(picture) for picture in (gray_rgb8(L_hw), *pictures)]], titles)
+    L_hw = lightness(decode_bytes(original))
+    shown = [reduced(in_gray(L_hw))]
+    made = []
+    for path, picture in zip(task.outputs, coloring(L_hw, hints), strict=True):
+        shown.append(reduced(picture))
+        made.append((path, encode_photo(picture, path.suffix, original)))
+    # Not before every network is done: one that fails leaves no outputs of the others.
+    for path, data in made:
+        write_atomically(path, data)
+    panel = side_by_side([shown], ["Original", *coloring.titles])
     write_atomically(task.panel, encode_photo(panel, task.panel.suffix))
 
 
-def _reduced(picture: np.ndarray) -> np.ndarray:
-    height, width = picture.shape[:2]
-    scale = LARGEST_IN_PANEL / max(height, width)
-    if scale >= 1:
-        return picture
-    sides = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(Image.fromarray(picture).resize(sides, Image.Resampling.LANCZOS))
+def _colorize_film(task: Task, coloring: Coloring, smoothing: float, advance: Callable[[int, int], None]) -> None:
+    steady = [SteadyColor(smoothing) for _ in coloring.networks]
+    carry_film(
+        task,
+        lambda frame: list(coloring(lightness(frame), steady=steady)),
+        ["Original", *coloring.titles],
+        FILM_QUALITY,
+        original=lambda frame: in_gray(lightness(frame)),
+        advance=advance,
+    )
 
 
 def _record(outcome: Outcome, colorizers: Sequence[Colorizer]) -> None:

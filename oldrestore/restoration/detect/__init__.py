@@ -1,0 +1,1 @@
+"""Finds damage: where a photograph is lost beyond use."""

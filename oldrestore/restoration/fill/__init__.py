@@ -1,0 +1,1 @@
+"""Fills what is lost: holes small and large."""

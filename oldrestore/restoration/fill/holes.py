@@ -1,0 +1,99 @@
+"""Takes a mask apart: each hole with its box, its size and how deep it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+# Holes with at most 2 x this many known pixels between them count as one: those pixels are the rim of both.
+JOINED_WITHIN = 3
+
+
+@dataclass(frozen=True)
+class Hole:
+    """One connected part of a mask.
+
+    Attributes
+    ----------
+    label : int
+        Of its pixels in the labels, from 1.
+    rows, columns : slice
+        The smallest box around it.
+    area : int
+        Pixels.
+    depth : float
+        Largest distance (Euclidean, pixels) of a pixel in it to the nearest pixel outside of the mask: 1 for a line
+        of one pixel, about the radius of a round hole.
+    """
+
+    label: int
+    rows: slice
+    columns: slice
+    area: int
+    depth: float
+
+    def box(self, margin: int) -> tuple[slice, slice]:
+        """Rows and columns of its box, wider by `margin` on each side; a slice may end outside of the photograph."""
+        return _widened(self.rows, margin), _widened(self.columns, margin)
+
+
+def find_holes(mask_hw: np.ndarray) -> tuple[np.ndarray, list[Hole]]:
+    """Label the connected parts of a mask (8 neighbours, gaps of up to 6 pixels bridged).
+
+    Parameters
+    ----------
+    mask_hw : np.ndarray
+        bool (H, W), True in holes.
+
+    Returns
+    -------
+    labels_hw : np.ndarray
+        int32 (H, W): 0 outside of holes, else the label of the hole.
+    holes : list of Hole
+        By label.
+    """
+    if not mask_hw.any():
+        return np.zeros(mask_hw.shape, dtype=np.int32), []
+    mask = mask_hw.astype(np.uint8)
+    side = 2 * JOINED_WITHIN + 1
+    # Without an anchor of its own, a box of ones: two passes of a running maximum, whatever its size.
+    joined = cv2.dilate(mask, np.ones((side, side), np.uint8))
+    count, labels = cv2.connectedComponents(joined, connectivity=8, ltype=cv2.CV_32S)
+    labels *= mask
+    rows, columns = np.nonzero(mask_hw)
+    label = labels[rows, columns]
+    area = np.bincount(label, minlength=count)
+    low = np.full((2, count), np.iinfo(np.int64).max)
+    high = np.full((2, count), -1)
+    for axis, place in enumerate((rows, columns)):
+        np.minimum.at(low[axis], label, place)
+        np.maximum.at(high[axis], label, place)
+    depth = np.zeros(count, dtype=np.float32)
+    np.maximum.at(depth, label, depths(mask_hw)[rows, columns])
+    return labels, [
+        Hole(
+            label=number,
+            rows=slice(int(low[0, number]), int(high[0, number]) + 1),
+            columns=slice(int(low[1, number]), int(high[1, number]) + 1),
+            area=int(area[number]),
+            depth=float(depth[number]),
+        )
+        for number in range(1, count)
+    ]
+
+
+def depths(mask_hw: np.ndarray) -> np.ndarray:
+    """Distance of each pixel in holes to the nearest one outside, float32 (H, W), pixels; 0 outside.
+
+    Beyond the photograph's edge nothing is known, so its edge is no end of a hole. In a mask without any known
+    pixel every distance is the longer side.
+    """
+    if mask_hw.all():
+        return np.full(mask_hw.shape, max(mask_hw.shape), dtype=np.float32)
+    return cv2.distanceTransform(mask_hw.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+
+def _widened(side: slice, margin: int) -> slice:
+    return slice(max(0, side.start - margin), side.stop + margin)

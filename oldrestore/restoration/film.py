@@ -1,0 +1,254 @@
+"""Reads and writes films frame by frame through the ffmpeg that comes with imageio-ffmpeg; sound passes untouched."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+FILM_EXTENSIONS = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts", ".m2ts", ".ogv"}
+)
+"""File name endings, in lower case, that are taken for films."""
+
+# ffmpeg prints two decimals; in two hours that would move the sound by a second.
+EXACT_RATES = {"23.98": "24000/1001", "29.97": "30000/1001", "59.94": "60000/1001", "119.88": "120000/1001"}
+MP4_LIKE = frozenset({".mp4", ".m4v", ".mov"})
+
+
+class UnreadableFilm(ValueError):  # noqa: N818 (as UnreadablePhoto: it is a finding about a file)
+    """A file that is not a film that can be decoded, or cannot be written.
+
+    Attributes
+    ----------
+    reason : str
+        A few words.
+    """
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class FilmFacts:
+    """What a film's file says of it.
+
+    Attributes
+    ----------
+    rate : str
+        Frames a second, as ffmpeg reads it (``25``, ``30000/1001``).
+    seconds : float or None
+    has_sound : bool
+    """
+
+    rate: str
+    seconds: float | None
+    has_sound: bool
+
+    @property
+    def frames(self) -> int:
+        """About how many frames there are; 0 where the file does not say."""
+        return round(float(Fraction(self.rate)) * (self.seconds or 0))
+
+
+def film_ending(path: Path) -> str:
+    """Ending for the output of a film: .mp4 for what QuickTime's family holds, .mkv, which holds any sound, else."""
+    return ".mp4" if path.suffix.lower() in MP4_LIKE else ".mkv"
+
+
+def probe(path: Path) -> FilmFacts:
+    """Read rate, length and sound of a film.
+
+    Raises
+    ------
+    UnreadableFilm
+        When it has no pictures that can be read.
+    """
+    # Without an output, ffmpeg describes its input and complains.
+    said = subprocess.run([_ffmpeg(), "-hide_banner", "-i", _url(path)], capture_output=True, stdin=subprocess.DEVNULL)
+    text = said.stderr.decode(errors="replace")
+    streams = [line for line in text.splitlines() if re.match(r"\s*Stream #0:\d+", line)]
+    video = next((line for line in streams if " Video: " in line and "attached pic" not in line), None)
+    if video is None:
+        raise UnreadableFilm("not a film that can be read")
+    rate = re.search(r"([\d.]+k?) fps", video) or re.search(r"([\d.]+k?) tbr", video)
+    if rate is None:
+        raise UnreadableFilm("a film that does not say its frame rate")
+    value = rate.group(1)
+    value = str(round(float(value[:-1]) * 1000)) if value.endswith("k") else EXACT_RATES.get(value, value)
+    length = re.search(r"Duration: (\d+):(\d+):([\d.]+)", text)
+    seconds = None
+    if length:
+        hours, minutes, rest = length.groups()
+        seconds = 3600 * int(hours) + 60 * int(minutes) + float(rest)
+    return FilmFacts(value, seconds, any(" Audio: " in line for line in streams))
+
+
+def read_frames(path: Path) -> Iterator[np.ndarray]:
+    """Give the frames of a film, uint8 sRGB (H, W, 3), upright; each that the file has, once.
+
+    Raises
+    ------
+    UnreadableFilm
+        When the file cannot be decoded to its end.
+    """
+    # Each frame as a PPM says its own size, which a turned film's stream does not.
+    command = [_ffmpeg(), "-v", "error", "-i", _url(path), "-map", "0:v:0", "-fps_mode", "passthrough"]
+    command += ["-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-"]
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, stdin=subprocess.DEVNULL)
+        try:
+            count = 0
+            while (frame := _read_ppm(process.stdout)) is not None:
+                count += 1
+                yield frame
+            if process.wait() or not count:
+                raise UnreadableFilm(_complaint(said) or "a film without frames")
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def _read_ppm(stream: IO[bytes]) -> np.ndarray | None:
+    if stream.readline() == b"":
+        return None
+    width, height = map(int, stream.readline().split())
+    stream.readline()  # the highest value, 255
+    data = stream.read(3 * width * height)
+    if len(data) < 3 * width * height:
+        raise UnreadableFilm("a film that ends within a frame")
+    return np.frombuffer(data, np.uint8).reshape(height, width, 3)
+
+
+class FilmWriter:
+    """Takes frames of one size and writes H.264; see `write_film`."""
+
+    def __init__(self, process: subprocess.Popen, said: IO[bytes]) -> None:
+        self._process = process
+        self._said = said
+        self.frames = 0
+
+    def write(self, rgb_hw3: np.ndarray) -> None:
+        """Add a frame.
+
+        Raises
+        ------
+        UnreadableFilm
+            When ffmpeg has stopped.
+        """
+        try:
+            self._process.stdin.write(np.ascontiguousarray(rgb_hw3).data)
+        except (BrokenPipeError, OSError) as error:
+            self._process.wait()
+            raise UnreadableFilm(_complaint(self._said) or "the film could not be written") from error
+        self.frames += 1
+
+
+@contextmanager
+def write_film(path: Path, shape: tuple[int, int], rate: str, sound: Path | None, quality: int) -> Iterator[FilmWriter]:
+    """Write a film, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        .mp4 or .mkv.
+    shape : (int, int)
+        Height and width of the frames. Colour is stored at half the size where both are even, at full size else.
+    rate : str
+        Frames a second.
+    sound : Path, optional
+        A film whose sound is copied as it is.
+    quality : int
+        Constant rate factor of x264, 0 (no loss) to 51.
+
+    Raises
+    ------
+    UnreadableFilm
+        When ffmpeg cannot write it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    neighbour = path.with_name(f".{path.stem}.unfinished{path.suffix}")
+    even = shape[0] % 2 == 0 and shape[1] % 2 == 0
+    command = [_ffmpeg(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
+    command += ["-s", f"{shape[1]}x{shape[0]}", "-r", rate, "-i", "-"]
+    if sound is not None:
+        command += ["-i", _url(sound), "-map", "0:v:0", "-map", "1:a", "-map_metadata", "1", "-c:a", "copy"]
+    # Colours as players expect them of what says so: BT.709, limited range.
+    to_yuv = f"scale=out_color_matrix=bt709:out_range=tv,format={'yuv420p' if even else 'yuv444p'}"
+    command += ["-vf", to_yuv, "-colorspace", "bt709", "-color_range", "tv"]
+    command += ["-c:v", "libx264", "-crf", str(quality), "-preset", "medium", "-fps_mode", "passthrough"]
+    if path.suffix == ".mp4":
+        command += ["-movflags", "+faststart"]
+    command += [_url(neighbour)]
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+        try:
+            yield FilmWriter(process, said)
+            process.stdin.close()
+            if process.wait():
+                raise UnreadableFilm(_complaint(said) or "the film could not be written")
+            neighbour.replace(path)
+        finally:
+            process.kill()
+            process.wait()
+            if not process.stdin.closed:
+                with contextlib.suppress(OSError):  # what was not yet written of a film that failed
+                    process.stdin.close()
+            neighbour.unlink(missing_ok=True)
+
+
+def _ffmpeg() -> str:
+    import imageio_ffmpeg
+
+    return imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def _url(path: Path) -> str:
+    # "file:" so that no name is taken for an option or another protocol.
+    return f"file:{path}"
+
+
+def _complaint(said: IO[bytes]) -> str:
+    said.seek(0)
+    lines = said.read().decode(errors="replace").strip().splitlines()
+    return re.sub(r"^\[[^\]]*\]\s*", "", lines[-1])[:160] if lines else ""
+
+
+class SteadyColor:
+    """Keeps colour from flickering: where a frame is as it was, part of the last frame's colour stays.
+
+    Where lightness changes, as motion and cuts make it, the new colour is taken.
+
+    Parameters
+    ----------
+    smoothing : float
+        0..0.99, how much of the last colour stays where nothing changes.
+    """
+
+    CHANGE = 4.0  # units of L at which the last colour counts for 1/e
+
+    def __init__(self, smoothing: float) -> None:
+        self.smoothing = smoothing
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __call__(self, L_hw: np.ndarray, ab_hw2: np.ndarray) -> np.ndarray:
+        """Return the colour to show, float32 (H, W, 2), Lab units, for this frame's lightness and colour."""
+        if not self.smoothing:
+            return ab_hw2
+        if self._last is not None and self._last[0].shape == L_hw.shape:
+            last_L, last_ab = self._last
+            stays = self.smoothing * np.exp(-(((L_hw - last_L) / self.CHANGE) ** 2))
+            ab_hw2 = (ab_hw2 + stays[..., None] * (last_ab - ab_hw2)).astype(np.float32)
+        self._last = L_hw, ab_hw2
+        return ab_hw2

@@ -1,0 +1,56 @@
+"""Photographs and masks as a restoring network reads them, and its answer as a photograph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import paddle
+
+from oldrestore.errors import UserError
+
+READS = ("damaged_b3hw", "hole_b1hw")
+
+
+def require_restorer(network: Any, what: str) -> None:
+    """Refuse a network that does not make photographs of damaged photographs and their holes.
+
+    Raises
+    ------
+    UserError
+        Naming the network and what it does.
+    """
+    reads, predicts = getattr(network, "reads", ()), getattr(network, "predicts", frozenset())
+    if tuple(reads) != READS or "rgb" not in predicts:
+        raise UserError(
+            f"{what} needs a network that restores damaged photographs, such as sagan_restore: "
+            f"{type(network).__name__} reads {', '.join(reads) or 'nothing'} and predicts "
+            f"{', '.join(sorted(predicts)) or 'nothing'}"
+        )
+
+
+@paddle.no_grad()
+def restore_piece(network: Any, rgb_hw3: np.ndarray, hole_hw: np.ndarray) -> np.ndarray:
+    """Give one photograph, or a piece of one, to a restoring network.
+
+    Parameters
+    ----------
+    network : nn.Layer
+        In evaluation mode; see `require_restorer`.
+    rgb_hw3 : np.ndarray
+        uint8 (H, W, 3); its edge is continued to a multiple of the network's stride.
+    hole_hw : np.ndarray
+        bool (H, W).
+
+    Returns
+    -------
+    np.ndarray
+        float32 (H, W, 3), 0..255.
+    """
+    height, width = hole_hw.shape
+    more = [(0, -side % network.stride) for side in (height, width)]
+    damaged = np.pad(np.where(hole_hw[..., None], 0, rgb_hw3), [*more, (0, 0)], mode="edge")
+    hole = np.pad(hole_hw, more, mode="edge").astype(np.float32)
+    damaged_b3hw = (damaged.astype(np.float32) / 255.0).transpose(2, 0, 1)[None]
+    prediction = network(paddle.to_tensor(np.ascontiguousarray(damaged_b3hw)), paddle.to_tensor(hole[None, None]))
+    return prediction.rgb[0].transpose([1, 2, 0]).numpy()[:height, :width] * 255.0

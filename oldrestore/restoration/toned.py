@@ -1,0 +1,37 @@
+"""Tells a photograph with colours from one that is gray, toned or tinted."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from oldrestore.color.lab import rgb_to_lab
+
+LOOKED_AT = 160  # pixels of the longer side: noise and thin scratches do not count
+TONES = 10  # steps of lightness
+OFF_TONE = 8.0  # Lab units of ab
+SHARE = 0.05
+
+
+def has_colors(rgb_hw3: np.ndarray) -> bool:
+    """Whether a photograph has colours of its own, beyond one tone for each lightness.
+
+    A gray photograph has none, nor has a sepia print, a tinted one or a black-and-white one that has yellowed: their
+    colour follows their lightness. More than `SHARE` of the pixels must be further than `OFF_TONE` from the median
+    colour of their lightness. It is a rule of thumb: one large stain has colour, a photograph of fog has none.
+
+    Parameters
+    ----------
+    rgb_hw3 : np.ndarray
+        uint8 sRGB (H, W, 3).
+    """
+    height, width = rgb_hw3.shape[:2]
+    scale = min(1.0, LOOKED_AT / max(height, width))
+    sides = max(1, round(width * scale)), max(1, round(height * scale))
+    lab = rgb_to_lab(cv2.resize(rgb_hw3, sides, interpolation=cv2.INTER_AREA)).reshape(-1, 3)
+    tone = np.clip((lab[:, 0] * (TONES / 100.0)).astype(int), 0, TONES - 1)
+    off = np.zeros(len(lab), dtype=bool)
+    for step in np.unique(tone):
+        ab = lab[tone == step, 1:]
+        off[tone == step] = np.hypot(*(ab - np.median(ab, axis=0)).T) > OFF_TONE
+    return bool(off.mean() > SHARE)

@@ -1,0 +1,245 @@
+"""Restores photographs and films through all stages, and keeps a record of what was done with which weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from oldrestore import __version__
+from oldrestore.data.decode import UnreadablePhoto, decode_bytes, read_photo_file
+from oldrestore.data.encode import encode_photo
+from oldrestore.errors import UserError
+from oldrestore.restoration.film import SteadyColor
+from oldrestore.runs.chosen_network import ChosenNetwork
+from oldrestore.runs.coloring import lightness, reduced
+from oldrestore.runs.film import carry_film, frames_shown
+from oldrestore.runs.photo_list import Task, require_folder
+from oldrestore.runs.restorer import Restorer
+from oldrestore.tracking.files import write_atomically
+from oldrestore.tracking.panels import side_by_side
+from oldrestore.training.progress import Narrator
+
+RECORD = "restore.json"
+
+
+@dataclass
+class Outcome:
+    """What became of the photographs.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the outputs.
+    stages : list of str
+        That ran.
+    networks : list of dict
+        That coloured: name, class, weights file and its sha256.
+    config : dict
+        Every setting of the stages.
+    done : list of dict
+        The photographs and films, each with its outputs.
+    failed : list of dict
+        Files that could not be restored, with the reason.
+    """
+
+    folder: Path
+    stages: list[str]
+    networks: list[dict[str, Any]]
+    config: dict[str, Any]
+    restorer: dict[str, Any] | None = None
+    done: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``--json``."""
+        return {
+            "folder": str(self.folder),
+            "stages": self.stages,
+            "networks": self.networks,
+            "restorer": self.restorer,
+            "done": self.done,
+            "failed": self.failed,
+        }
+
+
+def restore_photos(
+    tasks: Sequence[Task],
+    restorer: Restorer,
+    folder: Path,
+    narrator: Narrator,
+    config: DictConfig,
+    network: ChosenNetwork | None = None,
+) -> Outcome:
+    """Restore photographs and films one by one; one that fails is reported and the others go on.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    restorer : Restorer
+    folder : Path
+        Where ``restore.json`` is kept.
+    narrator : Narrator
+        Shows progress and says what failed.
+    config : DictConfig
+        For the record.
+    network : ChosenNetwork, optional
+        That restores; for the record.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be written.
+    """
+    require_folder(folder)
+    colors = restorer.coloring.networks if restorer.coloring else ()
+    outcome = Outcome(
+        folder,
+        restorer.stages,
+        [chosen.describe() for chosen in colors],
+        OmegaConf.to_container(config),
+        network.describe() if network else None,
+    )
+    with narrator.progress("restoring", len(tasks)) as advance:
+        for number, task in enumerate(tasks):
+            started = time.perf_counter()
+            try:
+                if task.refused:
+                    raise UserError(task.refused)
+                if task.is_film:
+                    done = _restore_film(task, restorer, frames_shown(advance, number))
+                else:
+                    done = _restore_photo(task, restorer)
+            except (UnreadablePhoto, UserError, OSError, ValueError, MemoryError) as error:
+                reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+                outcome.failed.append({"photograph": str(task.photo), "reason": reason})
+                narrator.say(f"failed    {task.photo}: {reason}")
+            else:
+                done["seconds"] = round(time.perf_counter() - started, 3)
+                outcome.done.append({"photograph": str(task.photo)} | done)
+            advance(number + 1)
+    _record(outcome)
+    return outcome
+
+
+def _restore_photo(task: Task, restorer: Restorer) -> dict[str, Any]:
+    contents = read_photo_file(task.photo)
+    original = decode_bytes(contents)
+    made, colored = restorer.mend(original, task.photo)
+    shown = [reduced(original)]
+    written: list[tuple[Path, bytes]] = []
+    pictures = {"filled": made.filled, "evened": made.restored}
+    if not colored:
+        # What the last stage made is the result.
+        pictures.pop("filled" if made.restored is None else "evened")
+    parts = {part: path for part, path in task.parts.items() if part == "mask" or pictures.get(part) is not None}
+    for part, path in parts.items():
+        if part == "mask":
+            written.append((path, _mask_picture(made.mask_hw)))
+        else:
+            written.append((path, encode_photo(pictures[part], path.suffix, contents)))
+    lost = None if made.mask_hw is None else float(made.mask_hw.mean())
+    height, width = original.shape[:2]
+    picture = made.picture
+    # From here on only one picture is needed: of a large scan each is some hundred megabytes.
+    del original, made, pictures
+    if colored:
+        L_hw = lightness(picture)
+        del picture
+        results = restorer.coloring(L_hw)
+    else:
+        results = (picture for _ in task.outputs)
+    for path, result in zip(task.outputs, results, strict=True):
+        written.append((path, encode_photo(result, path.suffix, contents)))
+        shown.append(reduced(result))
+    for path, data in written:
+        write_atomically(path, data)
+    panel = side_by_side([shown], ["Original", *restorer.titles(colored)])
+    write_atomically(task.panel, encode_photo(panel, task.panel.suffix))
+    return {
+        "outputs": [str(path) for path in task.outputs],
+        **{part: str(path) for part, path in parts.items()},
+        "panel": str(task.panel),
+        "width": width,
+        "height": height,
+        "lost": lost,
+        "colored": colored,
+    }
+
+
+def _mask_picture(mask_hw: np.ndarray) -> bytes:
+    return encode_photo(np.repeat(mask_hw[..., None] * np.uint8(255), 3, axis=-1), ".png")
+
+
+def _restore_film(task: Task, restorer: Restorer, advance: Callable[[int, int], None]) -> dict[str, Any]:
+    if restorer.mask is not None:
+        raise UserError("a mask is for a photograph: restore the film without it")
+    count = len(task.outputs)
+    steady = [SteadyColor(restorer.smoothing) for _ in range(count)]
+    colored: list[bool] = []
+
+    def make(frame: np.ndarray) -> Sequence[np.ndarray]:
+        made = restorer.pipeline(frame)
+        if not colored:
+            # The first frame speaks for all: a film is not to change between its own colours and ours.
+            colored.append(restorer.is_colored(made))
+        if not colored[0]:
+            return [made.picture] * count
+        return list(restorer.coloring(lightness(made.picture), steady=steady))
+
+    headings = ["Original", *restorer.titles()]
+    frames = carry_film(task, make, headings, restorer.quality, advance=advance)
+    outputs = [str(path) for path in task.outputs]
+    return {"outputs": outputs, "panel": str(task.panel), "frames": frames, "colored": colored[0]}
+
+
+def _record(outcome: Outcome) -> None:
+    """Write how each file was made; what earlier calls recorded of other files stays."""
+    path = outcome.folder / RECORD
+    files = {name: entry for name, entry in _recorded(path).items() if (outcome.folder / name).exists()}
+    settings = {"stages": outcome.stages, "config": outcome.config, "restorer": outcome.restorer}
+    for done in outcome.done:
+        # The networks stand in the outputs' order; without colour there is one output and none.
+        for number, output in enumerate(done["outputs"]):
+            network = outcome.networks[number] if done["colored"] else None
+            files[Path(output).relative_to(outcome.folder).as_posix()] = {
+                "photograph": done["photograph"],
+                "sha256": hashlib.sha256(Path(output).read_bytes()).hexdigest(),
+                "lost": done.get("lost"),
+                "colored_by": network,
+                **settings,
+            }
+    write_atomically(path, json.dumps({"oldrestore": __version__, "files": files}, indent=2) + "\n")
+
+
+def _recorded(path: Path) -> dict[str, Any]:
+    try:
+        files = json.loads(path.read_text())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return files if isinstance(files, dict) else {}
+
+
+def summary_lines(outcome: Outcome, say: Callable[[str], None]) -> None:
+    """Print what was done with which weights."""
+    say(f"stages    {', '.join(outcome.stages) or 'none'}")
+    for what, described in (("restorer", [outcome.restorer]), ("colour", outcome.networks)):
+        for network in filter(None, described):
+            sha256, weights = network["sha256"][:16], network["weights"]
+            say(f"{what:<10}{network['name']} ({network['network']})  sha256 {sha256}  {weights}")
+    for done in outcome.done:
+        facts = [f"{done['lost']:.1%} filled"] if done.get("lost") is not None and "fill" in outcome.stages else []
+        facts += [f"{done['frames']} frames"] if "frames" in done else []
+        if "colorize" in outcome.stages:
+            facts.append("coloured" if done["colored"] else "keeps its own colours")
+        for output in done["outputs"]:
+            say(f"restored  {output}  ({', '.join(facts)})" if facts else f"restored  {output}")
+    if outcome.failed:
+        say(f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.done)} files failed")

@@ -1,0 +1,383 @@
+"""``oldrestore restore``: five kinds of photographs, two broken files, films; nothing overwritten."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import paddle
+import pytest
+from PIL import ExifTags, Image
+
+from oldrestore.cli import main
+from oldrestore.color.lab import gray_rgb8, rgb_to_lab
+from oldrestore.data.decode import decode_photo
+from oldrestore.models import released
+from oldrestore.models.eccv16 import Eccv16
+from oldrestore.models.sagan import SaganRestorer
+from oldrestore.models.weights import WeightsHeader, save_weights
+from oldrestore.restoration.enhance.levels import Levels
+from oldrestore.restoration.fill.biharmonic import Biharmonic
+from oldrestore.restoration.fill.network import NetworkFiller
+from oldrestore.restoration.film import probe, read_frames
+from tests.photographs import make_photograph
+from tests.restoration.test_film import make_film, sound_of
+
+WIDTH = 0.0625
+NO_DETECTOR = "restore/detect=none"
+
+
+def save_network(network, path, model, **settings):
+    save_weights(
+        path, {name: value.numpy() for name, value in network.state_dict().items()}, WeightsHeader(model, settings)
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def colorizers(tmp_path_factory):
+    """Weights of two random networks that colour strongly."""
+    folder, paths = tmp_path_factory.mktemp("weights"), []
+    for seed in (5, 6):
+        paddle.seed(seed)
+        network = Eccv16(width=WIDTH, decoding="released")
+        network.model8[6].weight.set_value(paddle.randn(network.model8[6].weight.shape))
+        paths.append(
+            save_network(network, folder / f"net{seed}.safetensors", "eccv16", width=WIDTH, decoding="released")
+        )
+    return paths
+
+
+def restore(capsys, *arguments):
+    code = main(["restore", *map(str, arguments), "--json"])
+    captured = capsys.readouterr()
+    return code, json.loads(captured.out) if captured.out else None, captured.err
+
+
+def gray(seed, height=72, width=104):
+    return np.repeat(make_photograph(seed, max(height, width))[:height, :width, 1:2], 3, axis=-1)
+
+
+def scratched(seed):
+    rgb = np.clip(make_photograph(seed, 96), 20, 230)
+    mask = np.zeros(rgb.shape[:2], bool)
+    mask[40:42, 10:80] = True
+    damaged = rgb.copy()
+    damaged[mask] = 255
+    return rgb, damaged, mask
+
+
+def save_mask(mask, path):
+    Image.fromarray(mask.astype(np.uint8) * 255).save(path)
+    return path
+
+
+def test_a_folder_of_every_kind(colorizers, capsys, tmp_path):
+    album = tmp_path / "album"
+    (album / "scans").mkdir(parents=True)
+    Image.fromarray(gray(1)[..., 0], "L").save(album / "gray.jpg", quality=95)
+    Image.fromarray(scratched(2)[1]).save(album / "damaged.png")
+    Image.fromarray(make_photograph(3, 80)).convert("CMYK").save(album / "scans" / "cmyk.tif")
+    Image.fromarray(gray(4)[..., 0].astype(np.uint16) * 257).save(album / "scans" / "sixteen.tiff")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Make] = 6, "Phone"
+    Image.fromarray(make_photograph(5, 104)[:72]).save(album / "phone.jpg", exif=exif, quality=95)
+    (album / "corrupt.jpg").write_bytes((album / "gray.jpg").read_bytes()[:400])
+    (album / "notes.txt").write_text("not a photograph")
+    before = {path: path.read_bytes() for path in album.rglob("*") if path.is_file()}
+
+    arguments = [album, "-o", tmp_path / "out", "restore.detect.size=96", "restore.colorize.size=64"]
+    code, summary, err = restore(capsys, *arguments)
+    assert code == 1
+    assert summary["stages"] == ["detect", "fill", "restore", "colorize"]
+    assert summary["networks"][0]["sha256"] == released.SHA256["lite_unet"]
+    assert {failure["photograph"]: failure["reason"] for failure in summary["failed"]} == {
+        str(album / "corrupt.jpg"): "truncated file",
+        str(album / "notes.txt"): "neither a photograph nor a film by its name ('.txt')",
+    }
+    assert err.count("failed    ") == 2
+    sizes = {"gray": (104, 72), "damaged": (96, 96), "cmyk": (80, 80), "sixteen": (104, 72), "phone": (72, 104)}
+    colored = {}
+    for done in summary["done"]:
+        name = done["photograph"].rpartition("/")[2].partition(".")[0]
+        with Image.open(done["outputs"][0]) as result, Image.open(done["mask"]) as mask:
+            assert result.size == mask.size == sizes.pop(name)
+        assert all(done[part] is not None for part in ("filled", "panel", "seconds"))
+        colored[name] = done["colored"]
+    assert not sizes
+    # Gray photographs are coloured; those with colours keep them.
+    assert colored == {"gray": True, "sixteen": True, "damaged": False, "cmyk": False, "phone": False}
+    with Image.open(tmp_path / "out" / "phone-restored.jpg") as result:
+        assert ExifTags.Base.Orientation not in result.getexif()
+        assert result.getexif()[ExifTags.Base.Make] == "Phone"
+    assert {path: path.read_bytes() for path in album.rglob("*") if path.is_file()} == before
+    assert (tmp_path / "out" / "scans" / "sixteen-evened.png").exists()
+
+    written = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert main(["restore", *map(str, arguments)]) == 2
+    assert "exist already" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == written
+
+
+def test_each_stage_by_itself(capsys, tmp_path):
+    _, damaged, mask = scratched(1)
+    Image.fromarray(damaged).save(tmp_path / "old.png")
+    save_mask(mask, tmp_path / "mask.png")
+    common = [tmp_path / "old.png", "-o", tmp_path / "out", "--mask", tmp_path / "mask.png", "--skip", "colorize"]
+    code, summary, _ = restore(capsys, *common, "restore/fill=biharmonic")
+    assert (code, summary["stages"], summary["networks"]) == (0, ["detect", "fill", "restore"], [])
+    filled = Biharmonic()(damaged, mask)
+    opened = {name: np.asarray(Image.open(tmp_path / "out" / f"old-{name}.png")) for name in ("filled", "restored")}
+    np.testing.assert_array_equal(opened["filled"], filled)
+    np.testing.assert_array_equal(opened["restored"], Levels()(filled))  # there is no noise
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "old-mask.png"))[..., 0] > 0, mask)
+    assert summary["done"][0]["lost"] == pytest.approx(mask.mean())
+    record = json.loads((tmp_path / "out" / "restore.json").read_text())["files"]["old-restored.png"]
+    assert record["sha256"] == hashlib.sha256((tmp_path / "out" / "old-restored.png").read_bytes()).hexdigest()
+    assert record["config"]["fill"]["_target_"].endswith("Biharmonic")
+    assert record["colored_by"] is None
+
+    again = [*common, "--overwrite", "--result-only", "--skip", "fill", "--skip", "restore"]
+    code, summary, _ = restore(capsys, *again)
+    assert (code, summary["stages"]) == (0, ["detect"])
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "old-restored.png")), damaged)
+
+
+def test_several_networks_give_several_results_and_one_panel(colorizers, capsys, tmp_path):
+    photo = tmp_path / "old.png"
+    Image.fromarray(gray(1)).save(photo)
+    arguments = [photo, "-o", tmp_path / "out", NO_DETECTOR, "restore/restore=none", "restore.colorize.size=64"]
+    for weights in colorizers:
+        arguments += ["--weights", weights]
+    code, _, _ = restore(capsys, *arguments)
+    assert code == 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    outputs = ["old-restored-net5.png", "old-restored-net6.png"]
+    assert names == {*outputs, "old-panel.jpg", "restore.json"}
+    pictures = [np.asarray(Image.open(tmp_path / "out" / name)) for name in outputs]
+    assert (pictures[0] != pictures[1]).any()
+    panel = np.asarray(Image.open(tmp_path / "out" / "old-panel.jpg")).astype(int)
+    gap = (panel.shape[1] - 3 * 104) // 4
+    top = panel.shape[0] - gap - 72
+    for column, picture in enumerate([gray(1), *pictures]):
+        left = gap + column * (104 + gap)
+        assert np.abs(panel[top : top + 72, left : left + 104] - picture).mean() < 4  # JPEG
+    # Colour alone gives what the verb colorize gives.
+    assert (
+        main(["colorize", str(photo), "-o", str(tmp_path / "c"), "--size", "64", "--weights", str(colorizers[0])]) == 0
+    )
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "c" / "old-colorized.png")), pictures[0])
+    record = json.loads((tmp_path / "out" / "restore.json").read_text())["files"]
+    assert [record[name]["colored_by"]["name"] for name in outputs] == ["net5", "net6"]
+
+
+def test_a_network_that_is_named_colours_every_photograph(colorizers, capsys, tmp_path):
+    Image.fromarray(make_photograph(2, 96)).save(tmp_path / "colour.png")
+    arguments = [tmp_path / "colour.png", "-o", tmp_path / "out", NO_DETECTOR, "--weights", colorizers[0]]
+    code, summary, _ = restore(capsys, *arguments, "restore/colorize=gray")
+    assert (code, summary["done"][0]["colored"]) == (0, False)
+    code, summary, _ = restore(capsys, *arguments, "--overwrite")
+    assert (code, summary["done"][0]["colored"]) == (0, True)
+    L = rgb_to_lab(Levels()(make_photograph(2, 96)))[..., 0]
+    found = rgb_to_lab(np.asarray(Image.open(summary["done"][0]["outputs"][0])))[..., 0]
+    assert np.abs(found - L).mean() < 3  # of the lightness only what leaves sRGB is lost
+    assert gray_rgb8(L).shape == (96, 96, 3)
+
+
+def test_a_folder_of_masks(capsys, tmp_path):
+    (tmp_path / "album" / "masks").mkdir(parents=True)
+    for seed, name in enumerate(("a", "b")):
+        _, damaged, mask = scratched(seed)
+        Image.fromarray(damaged).save(tmp_path / "album" / f"{name}.png")
+        save_mask(mask, tmp_path / "album" / "masks" / f"{name}.png")
+    Image.fromarray(gray(5)).save(tmp_path / "album" / "c.png")
+    arguments = [tmp_path / "album", "-o", tmp_path / "out", "--skip", "colorize", "--skip", "restore"]
+    code, summary, _ = restore(capsys, *arguments, "--mask", tmp_path / "album" / "masks", "restore/fill=biharmonic")
+    assert code == 1
+    assert [done["photograph"].rpartition("/")[2] for done in summary["done"]] == ["a.png", "b.png"]
+    assert "has no mask named 'c'" in summary["failed"][0]["reason"]
+    rgb, damaged, mask = scratched(1)
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / "out" / "b-restored.png")), Biharmonic()(damaged, mask)
+    )
+    error = np.abs(np.asarray(Image.open(tmp_path / "out" / "b-restored.png")).astype(int) - rgb)
+    assert error[mask].mean() < np.abs(damaged.astype(int) - rgb)[mask].mean() / 4
+
+
+def test_a_mask_with_black_and_white_exchanged_is_refused(capsys, tmp_path):
+    _, damaged, mask = scratched(1)
+    Image.fromarray(damaged).save(tmp_path / "old.png")
+    arguments = [tmp_path / "old.png", "-o", tmp_path / "out", "--skip", "colorize"]
+    code, summary, _ = restore(capsys, *arguments, "--mask", save_mask(~mask, tmp_path / "mask.png"))
+    assert code == 1
+    assert "marks 98% of the photograph as damaged: white is damage" in summary["failed"][0]["reason"]
+
+
+def test_large_holes_go_to_the_network(capsys, tmp_path):
+    paddle.seed(1)
+    network = SaganRestorer(width=0.125)
+    network.head.weight.set_value(paddle.randn(network.head.weight.shape) * 0.1)
+    network.eval()
+    weights = save_network(network, tmp_path / "restorer.safetensors", "sagan_restore", width=0.125)
+    _, damaged, mask = scratched(3)
+    mask[60:85, 20:60] = True
+    damaged[mask] = 0
+    Image.fromarray(damaged).save(tmp_path / "old.png")
+    save_mask(mask, tmp_path / "mask.png")
+    arguments = [tmp_path / "old.png", "-o", tmp_path / "out", "--mask", tmp_path / "mask.png"]
+    arguments += ["--skip", "colorize", "--skip", "restore", "restore/fill=sagan"]
+    code, summary, _ = restore(capsys, *arguments, "--restorer", weights)
+    assert code == 0
+    assert summary["restorer"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    large = mask.copy()
+    large[:50] = False
+    expected = NetworkFiller(network)(Biharmonic()(damaged, mask & ~large), large)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "old-restored.png")), expected)
+    assert np.ptp(expected[large].astype(int), axis=0).min() > 0
+
+
+def test_a_film_goes_through_with_its_sound(colorizers, capsys, tmp_path):
+    source, frames = make_film(tmp_path / "film.mp4")
+    arguments = [source, "-o", tmp_path / "out", NO_DETECTOR, "restore/restore=none", "restore.film.quality=4"]
+    arguments += ["restore.colorize.size=32", "restore.film.smoothing=0.5", "--weights", colorizers[0]]
+    code, summary, _ = restore(capsys, *arguments)
+    assert code == 0
+    assert summary["done"][0]["frames"] == len(frames) == 24
+    result = tmp_path / "out" / "film-restored.mp4"
+    found = list(read_frames(result))
+    assert len(found) == 24
+    assert found[0].shape == frames[0].shape
+    assert sound_of(result) == sound_of(source)
+    assert probe(result).rate == probe(source).rate
+    assert max(np.ptp(frame.astype(int), axis=-1).mean() for frame in found) > 5  # there is colour
+    lightness = [rgb_to_lab(np.ascontiguousarray(frame))[..., 0].mean() for frame in found]
+    np.testing.assert_allclose(lightness, [rgb_to_lab(f)[..., 0].mean() for f in frames], atol=4)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {result.name, "film-panel.jpg", "restore.json"}
+
+
+def test_colorize_takes_films_too(colorizers, capsys, tmp_path):
+    source, frames = make_film(tmp_path / "album.mov")
+    (tmp_path / "broken.mp4").write_bytes(b"no film")
+    arguments = [source, tmp_path / "broken.mp4", "-o", tmp_path / "out", "--weights", colorizers[0], "--size", "32"]
+    assert main(["colorize", *map(str, arguments), "--json", "--film-smoothing", "0.8"]) == 1
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["failed"] == [{"photograph": str(tmp_path / "broken.mp4"), "reason": "not a film that can be read"}]
+    result = tmp_path / "out" / "album-colorized.mp4"
+    assert len(list(read_frames(result))) == len(frames)
+    assert sound_of(result) == sound_of(source)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {result.name, "album-panel.jpg", "colorize.json"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["missing.jpg", "-o", "out"], "there is no photograph or folder 'missing.jpg'"),
+        (["old.png"], "-o"),
+        (["restore/fill=telea", "-o", "out"], "name a photograph or a folder"),
+        (["old.png", "-o", "out", "restore/fill=tela"], "there is no restore/fill 'tela'"),
+        (["old.png", "-o", "out", "restore.fill.largest_smal=3"], "did you mean 'largest_small'?"),
+        (["old.png", "-o", "out", "--skip", "everything"], "--skip"),
+        (["old.png", "-o", "out", "--skip", "fill", "restore/fill=telea"], "contradict each other"),
+        (["old.png", "-o", "out", "--skip", "colorize", "--run", "last"], "leave --skip colorize out"),
+        (["old.png", "-o", "out", "--mask", "no.png"], "there is no mask 'no.png'"),
+        (["old.png", "-o", "out", "--mask", "old.png", "restore/detect=none"], "--mask takes the place"),
+        (["old.png", "-o", "out", "--run", "nothing"], "there is no run 'nothing'"),
+        (["old.png", "-o", "out", "--restorer", "no.safetensors"], "there is no weights file 'no.safetensors'"),
+        (["old.png", "-o", "out", "restore/fill=sagan"], "name one with --restorer WEIGHTS"),
+        (["old.png", "-o", "out", "--model", "eccv16"], "--model says what --weights FILE holds"),
+        (["empty", "-o", "out"], "there is no photograph in empty"),
+    ],
+)
+def test_wrong_requests(arguments, sentence, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(gray(0)).save(tmp_path / "old.png")
+    (tmp_path / "empty").mkdir()
+    assert main(["restore", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert sentence in captured.err
+    assert captured.err.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"old.png", "empty"}
+
+
+def test_a_restorer_that_nothing_needs_or_of_another_kind_is_refused(colorizers, capsys, tmp_path):
+    Image.fromarray(gray(0)).save(tmp_path / "old.png")
+    arguments = [tmp_path / "old.png", "-o", tmp_path / "out", "--skip", "colorize", "--restorer", colorizers[0]]
+    code, _, err = restore(capsys, *arguments)
+    assert code == 2
+    assert "--restorer is for restore/fill=sagan" in err
+    code, _, err = restore(capsys, *arguments, "restore/fill=sagan")
+    assert code == 2
+    assert "Eccv16 reads L_b1hw" in err
+
+
+def test_without_a_mask_nothing_is_filled(capsys, tmp_path):
+    Image.fromarray(scratched(1)[1]).save(tmp_path / "old.png")
+    code, summary, _ = restore(capsys, tmp_path / "old.png", "-o", tmp_path / "out", NO_DETECTOR, "--skip", "colorize")
+    assert (code, summary["stages"], summary["done"][0]["lost"]) == (0, ["restore"], None)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"old-restored.png", "old-panel.jpg", "restore.json"}
+
+
+def test_a_folder_that_cannot_be_written_is_said_at_once(capsys, tmp_path):
+    Image.fromarray(gray(0)).save(tmp_path / "old.png")
+    for verb in ("restore", "colorize"):
+        assert main([verb, str(tmp_path / "old.png"), "-o", str(tmp_path / "old.png" / "out")]) == 2
+        assert "outputs cannot be written to" in capsys.readouterr().err
+
+
+def test_a_file_that_is_named_is_tried_whatever_its_ending(capsys, tmp_path):
+    Image.fromarray(gray(0)).save(tmp_path / "photo.data", format="PNG")
+    arguments = [tmp_path, "-o", tmp_path / "out", "--skip", "detect", "--skip", "fill", "--skip", "colorize"]
+    assert restore(capsys, *arguments)[1]["failed"][0]["reason"].startswith("neither a photograph nor a film")
+    code, summary, _ = restore(capsys, *arguments, tmp_path / "photo.data", "--overwrite")
+    assert (code, len(summary["done"]), len(summary["failed"])) == (0, 1, 0)
+
+
+@pytest.mark.slow
+def test_a_scan_of_24_megapixels_within_2_gib(tmp_path):
+    """Gray, with noise, scratches that cross each other, specks and a large hole; all stages."""
+    rng = np.random.default_rng(0)
+    small = Image.fromarray(gray(1, 200, 300)[..., 0], "L").resize((6000, 4000), Image.Resampling.BICUBIC)
+    picture = np.asarray(small, np.int16) + rng.integers(-12, 13, (4000, 6000), np.int16)
+    mask = np.zeros((4000, 6000), np.uint8)
+    for _ in range(20):
+        (x0, y0), (x1, y1) = (rng.integers(0, (6000, 4000)).tolist() for _ in range(2))
+        cv2.line(mask, (x0, y0), (x1, y1), 255, int(rng.integers(4, 14)))
+    cv2.circle(mask, (3000, 2000), 400, 255, -1)
+    Image.fromarray(np.where(mask > 0, 255, picture).clip(0, 255).astype(np.uint8)).save(tmp_path / "scan.jpg")
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    program = (
+        "import resource, sys\nfrom oldrestore.cli import main\ncode = main(sys.argv[1:])\n"
+        "print('PEAK', code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    arguments = ["restore", tmp_path / "scan.jpg", "-o", tmp_path / "out", "--mask", tmp_path / "mask.png"]
+    done = subprocess.run([sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True)
+    _, code, kib = done.stdout.splitlines()[-1].split()
+    assert (code, done.stderr) == ("0", "")
+    assert int(kib) < 2 * 2**20
+    with Image.open(tmp_path / "out" / "scan-restored.jpg") as result:
+        assert result.size == (6000, 4000)
+
+
+def test_the_settings_are_printed(capsys, tmp_path):
+    assert main(["restore", "any.jpg", "-o", "out", "--cfg", "restore.fill.largest_small=3"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("restore:\n")
+    assert "largest_small: 3" in printed
+
+
+def test_the_orientation_of_a_mask_is_that_of_the_upright_photograph(capsys, tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 8
+    Image.fromarray(gray(1)).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    upright = decode_photo(tmp_path / "turned.jpg")
+    mask = np.zeros(upright.shape[:2], bool)
+    mask[5, 5] = True
+    arguments = [tmp_path / "turned.jpg", "-o", tmp_path / "out", "--skip", "colorize", "--mask"]
+    assert restore(capsys, *arguments, save_mask(mask, tmp_path / "upright.png"))[0] == 0
+    code, summary, _ = restore(capsys, *arguments, save_mask(mask.T, tmp_path / "lying.png"), "--overwrite")
+    assert code == 1
+    assert "they must be of one size" in summary["failed"][0]["reason"]

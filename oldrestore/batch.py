@@ -85,6 +85,8 @@ class Prediction:
         Unnormalised scores over histogram bins of hue and of chroma, float32 (B, bins, h, w).
     rgb : paddle.Tensor or None
         A whole photograph, sRGB, float32 (B, 3, H, W), 0..1.
+    damage_logits : paddle.Tensor or None
+        Score of each pixel being damaged, float32 (B, 1, H, W); its sigmoid is the probability.
     """
 
     logits: paddle.Tensor | None = None
@@ -93,6 +95,7 @@ class Prediction:
     hue_logits: paddle.Tensor | None = None
     chroma_logits: paddle.Tensor | None = None
     rgb: paddle.Tensor | None = None
+    damage_logits: paddle.Tensor | None = None
 
     @staticmethod
     def names() -> frozenset[str]:

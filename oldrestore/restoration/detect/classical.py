@@ -1,0 +1,161 @@
+"""Finds scratches, creases and dust without learning: lines, top-hats, hysteresis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+from scipy import ndimage
+from skimage.filters import apply_hysteresis_threshold
+
+from oldrestore.errors import UserError
+from oldrestore.restoration.detect.base import Detection
+from oldrestore.restoration.detect.lines import line_strength
+from oldrestore.restoration.detect.working_size import at_full_size, at_most
+
+Threshold = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class LineKind:
+    """What is taken for one kind of line; lengths in pixels at the size that is looked at.
+
+    Attributes
+    ----------
+    length, width, gap : float
+        See `line_strength`.
+    threshold : float
+        Relative strength at which a line of this kind is seen.
+    lower : float
+        Share of the threshold at which it goes on once it is seen.
+    extent : float
+        Least diagonal of its bounding box, as a share of the photograph's shorter side.
+    grown : int
+        By how much the found middle is widened.
+    reduced : float
+        Times by which the photograph is made smaller still.
+    """
+
+    length: float
+    width: float
+    gap: float
+    threshold: float
+    lower: float
+    extent: float
+    grown: int
+    reduced: float
+
+
+# Chosen on training photographs: docs/detection.md.
+SCRATCH = LineKind(length=16.0, width=0.6, gap=2.0, threshold=0.95, lower=0.65, extent=0.2, grown=0, reduced=1)
+CREASE = LineKind(length=48.0, width=1.5, gap=4.0, threshold=2.1, lower=0.35, extent=0.45, grown=2, reduced=2)
+NEIGHBOURHOOD = 49  # side of the square in which a line is compared with other structure, pixels
+FLOOR = 6.0  # of 255: what counts as no structure
+TEXTURE = 2.0  # how many times a line must outdo the structure around it, about
+SPECK = 7  # side of what is taken for a speck of dust, pixels; larger things are none
+SPECK_LOWER = 0.3  # of the threshold: what of a speck's surroundings belongs to it
+EVERYWHERE = np.ones((3, 3), dtype=bool)  # pixels that touch at a corner hang together
+
+
+class ClassicalDetector:
+    """Thin lines and specks that stand out from what is around them.
+
+    Lines of two widths are sought in 16 directions (`line_strength`), bright ones in the lowest of the three channels
+    and dark ones in the highest: white paper and black dirt change all three. Their strength is divided by that of all
+    structure in the neighbourhood, so that a twig among twigs does not count and a scratch in the sky does; then
+    follow a threshold with hysteresis (Canny 1986) and a least extent. Specks are what a white or black top-hat
+    (Meyer 1979) of a few pixels leaves, judged in the same way, if they lie apart. Large losses (holes, stains, torn
+    corners) are not sought.
+
+    The confidence is s / (s + threshold) of that relative strength s: 0.5 where it reaches the threshold.
+
+    Parameters
+    ----------
+    size : int or None
+        The photograph's shorter side is made at most so many pixels; None looks at it in full, which is right for
+        lines of few pixels, and slow.
+    threshold : float
+        Multiplies the strength that is asked of lines: lower finds more and is wrong more often.
+    speck_threshold : float or None
+        Relative strength that is asked of specks; None seeks none.
+
+    Raises
+    ------
+    UserError
+        When a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        size: Annotated[int, Field(ge=32)] | None = 512,
+        threshold: Threshold = 1.0,
+        speck_threshold: Threshold | None = 2.0,
+    ) -> None:
+        if not threshold > 0 or (speck_threshold is not None and not speck_threshold > 0):
+            raise UserError(f"thresholds of a detector must be above 0, not {threshold} and {speck_threshold}")
+        self.size = size
+        self.threshold = threshold
+        self.speck_threshold = speck_threshold
+
+    def __call__(self, rgb_hw3: np.ndarray) -> Detection:
+        """Find damage; see `oldrestore.restoration.detect.base.Detector`."""
+        rgb = at_most(rgb_hw3, self.size)
+        bright, dark = bright_and_dark(rgb)
+        mask = np.zeros(bright.shape, dtype=bool)
+        confidence = np.zeros(bright.shape, dtype=np.float32)
+        for kind in (SCRATCH, CREASE):
+            found = self._lines(rgb, kind)
+            mask |= found.mask_hw
+            np.maximum(confidence, found.confidence_hw, out=confidence)
+        if self.speck_threshold is not None:
+            strength = relative(speck_strength(bright, dark))
+            mask |= specks(strength, self.speck_threshold)
+            np.maximum(confidence, strength / (strength + self.speck_threshold), out=confidence)
+        return at_full_size(mask, confidence, rgb_hw3.shape[:2])
+
+    def _lines(self, rgb: np.ndarray, kind: LineKind) -> Detection:
+        smaller = at_most(rgb, None if self.size is None else max(1, round(self.size / kind.reduced)))
+        strength = relative(line_strength(*bright_and_dark(smaller), kind.length, kind.width, kind.gap))
+        threshold = self.threshold * kind.threshold
+        found = apply_hysteresis_threshold(strength, kind.lower * threshold, threshold)
+        found = without_small(found, kind.extent * min(found.shape))
+        sure = strength / (strength + threshold)
+        if kind.grown:
+            found = ndimage.binary_dilation(found, EVERYWHERE, iterations=kind.grown)
+            sure = ndimage.grey_dilation(sure, 2 * kind.grown + 1)
+        return at_full_size(found, sure, rgb.shape[:2])
+
+
+def bright_and_dark(rgb_hw3: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where bright lines show, the lowest channel, and where dark ones do, the highest; float32 (H, W)."""
+    return rgb_hw3.min(axis=2).astype(np.float32), rgb_hw3.max(axis=2).astype(np.float32)
+
+
+def relative(strength_hw: np.ndarray) -> np.ndarray:
+    """Divide a strength, 0..255, by the root mean square of it in the neighbourhood; float32 (H, W)."""
+    squares = ndimage.uniform_filter(strength_hw * strength_hw, NEIGHBOURHOOD, mode="reflect")
+    return (strength_hw / (FLOOR + TEXTURE * np.sqrt(np.maximum(squares, 0.0)))).astype(np.float32)
+
+
+def without_small(mask_hw: np.ndarray, extent: float) -> np.ndarray:
+    """Leave out connected parts whose bounding box has a diagonal below `extent` pixels."""
+    labels, _ = ndimage.label(mask_hw, EVERYWHERE)
+    kept = [False] + [
+        np.hypot(*(cut.stop - cut.start for cut in box)) >= extent for box in ndimage.find_objects(labels)
+    ]
+    return np.array(kept, dtype=bool)[labels]
+
+
+def speck_strength(bright_hw: np.ndarray, dark_hw: np.ndarray) -> np.ndarray:
+    """What a white top-hat leaves of the one and a black top-hat of the other, the higher of both; float32 (H, W)."""
+    white = bright_hw - ndimage.grey_opening(bright_hw, SPECK)
+    black = ndimage.grey_closing(dark_hw, SPECK) - dark_hw
+    return np.maximum(white, black)
+
+
+def specks(strength_hw: np.ndarray, threshold: float) -> np.ndarray:
+    """Small parts above a threshold with hysteresis, bool (H, W); what is longer than a speck is none."""
+    found = apply_hysteresis_threshold(strength_hw, SPECK_LOWER * threshold, threshold)
+    return found & ~without_small(found, 2 * SPECK)

@@ -1,0 +1,114 @@
+"""Finds damage with a network that was trained on synthetic damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import paddle
+from pydantic import Field
+from skimage.filters import apply_hysteresis_threshold
+
+from oldrestore.errors import UserError
+from oldrestore.models.damage_unet import DamageUnet
+from oldrestore.models.released import released_weights
+from oldrestore.models.weights import read_header
+from oldrestore.restoration.detect.base import Detection
+from oldrestore.restoration.detect.working_size import at_full_size, at_most, enlarged
+from oldrestore.restoration.tiling import tiles
+
+TILE = 768  # pixels of a side that go through the network at once, without what is seen around them
+REDUCED = 2  # times by which the photograph is made smaller for the second look
+OVERLAP = 128  # pixels seen around: no pixel's score depends on what lies further away
+
+
+class LearnedDetector:
+    """A segmentation network, `oldrestore.models.damage_unet.DamageUnet`.
+
+    Photographs are looked at twice, with a shorter side of at most `size` pixels and of half of that, where broad
+    damage looks as it did in training; the confidence is the higher of the network's two probabilities. Long
+    photographs go in overlapping tiles, so that memory stays bounded.
+
+    Parameters
+    ----------
+    weights : str
+        ``released`` for those shipped with oldrestore, or a safetensors file: weights or a checkpoint of a run.
+    width : float or None
+        Of the network; None is what the weights say of themselves, or that of the shipped ones.
+    size : int or None
+        The photograph's shorter side is made at most so many pixels; None looks at it in full.
+    threshold : float
+        Probability above which damage is seen: lower finds more and is wrong more often.
+    lower : float
+        Probability down to which damage goes on once it is seen (hysteresis, Canny 1986), at most `threshold`.
+    network : nn.Layer or None
+        One that predicts ``damage_logits``, in place of `weights`.
+
+    Raises
+    ------
+    UserError
+        When the weights are missing or do not fit, or the network finds no damage.
+    """
+
+    def __init__(
+        self,
+        weights: str = "released",
+        width: Annotated[float, Field(gt=0, le=4)] | None = None,
+        size: Annotated[int, Field(ge=32)] | None = 512,
+        threshold: Annotated[float, Field(gt=0, lt=1)] = 0.995,
+        lower: Annotated[float, Field(gt=0, lt=1)] = 0.9,
+        network: Any = None,
+    ) -> None:
+        if not 0 < lower <= threshold < 1:
+            raise UserError(
+                f"the thresholds of a learned detector are probabilities between 0 and 1, lower={lower} at most "
+                f"threshold={threshold}"
+            )
+        self.network = network or _load(weights, width)
+        if "damage_logits" not in getattr(self.network, "predicts", ()):
+            raise UserError(f"{type(self.network).__name__} finds no damage: take a network such as damage_unet")
+        self.network.eval()
+        self.size = size
+        self.threshold = threshold
+        self.lower = lower
+
+    def __call__(self, rgb_hw3: np.ndarray) -> Detection:
+        """Find damage; see `oldrestore.restoration.detect.base.Detector`."""
+        rgb = at_most(rgb_hw3, self.size)
+        probability = self._probability(rgb)
+        smaller = at_most(rgb, None if self.size is None else max(1, round(self.size / REDUCED)))
+        if smaller is not rgb:
+            np.maximum(probability, enlarged(self._probability(smaller), probability.shape), out=probability)
+        mask = apply_hysteresis_threshold(probability, self.lower, self.threshold)
+        return at_full_size(mask, np.clip(probability, 0.0, 1.0), rgb_hw3.shape[:2])
+
+    def _probability(self, rgb: np.ndarray) -> np.ndarray:
+        height, width = rgb.shape[:2]
+        probability = np.empty((height, width), dtype=np.float32)
+        stride = self.network.stride
+        for tile in tiles(height, width, TILE, OVERLAP):
+            # From a place on the network's grid, so that it sees each pixel as it would in the whole.
+            seen = tuple(slice(cut.start - cut.start % stride, cut.stop) for cut in tile.seen)
+            kept = tuple(slice(k.start - s.start, k.stop - s.start) for k, s in zip(tile.kept, seen, strict=True))
+            probability[tile.kept] = self._look(rgb[seen])[kept]
+        return probability
+
+    @paddle.no_grad()
+    def _look(self, rgb_hw3: np.ndarray) -> np.ndarray:
+        """Probability of each pixel, float32 (H, W); the edge is continued to a multiple of the network's stride."""
+        height, width = rgb_hw3.shape[:2]
+        more = [(0, -side % self.network.stride) for side in (height, width)]
+        padded = np.pad(rgb_hw3, [*more, (0, 0)], mode="edge").astype(np.float32) / 255.0
+        logits = self.network(paddle.to_tensor(np.ascontiguousarray(padded.transpose(2, 0, 1)[None]))).damage_logits
+        return paddle.nn.functional.sigmoid(logits)[0, 0].numpy()[:height, :width]
+
+
+def _load(weights: str, width: float | None) -> DamageUnet:
+    if width is None:
+        shipped = weights == "released"
+        header = None if shipped else read_header(Path(weights))
+        # A checkpoint of a run does not say its width; most runs have that of the shipped weights.
+        settings = header.settings if header else released_weights("damage_unet").settings
+        width = settings["width"]
+    return DamageUnet(width=width, weights=weights)

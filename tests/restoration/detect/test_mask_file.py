@@ -1,0 +1,64 @@
+"""A user's mask is taken as it is drawn, chosen by name from a folder, or refused in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from oldrestore.errors import UserError
+from oldrestore.restoration.detect.base import Detector
+from oldrestore.restoration.detect.mask_file import MaskFile
+
+PHOTO = np.full((6, 8, 3), 90, dtype=np.uint8)
+
+
+def drawn() -> np.ndarray:
+    mask = np.zeros((6, 8), dtype=bool)
+    mask[2:4, 3:7] = True
+    return mask
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+def test_what_is_light_is_damaged(tmp_path, mode):
+    Image.fromarray(drawn().astype(np.uint8) * 255).convert(mode).save(tmp_path / "mask.png")
+    detector = MaskFile(str(tmp_path / "mask.png"))
+    found = detector(PHOTO)
+    assert isinstance(detector, Detector)
+    np.testing.assert_array_equal(found.mask_hw, drawn())
+    np.testing.assert_array_equal(found.confidence_hw, drawn().astype(np.float32))
+
+
+def test_red_paint_counts_and_dark_gray_does_not(tmp_path):
+    picture = np.full((6, 8, 3), 127, dtype=np.uint8)
+    picture[2:4, 3:7] = (255, 0, 0)
+    Image.fromarray(picture).save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(MaskFile(str(tmp_path / "mask.png"))(PHOTO).mask_hw, drawn())
+
+
+def test_a_folder_has_one_mask_for_each_name(tmp_path):
+    Image.fromarray(drawn().astype(np.uint8) * 255).save(tmp_path / "holiday.png")
+    folder = MaskFile(str(tmp_path))
+    assert folder.for_photo(Path("somewhere/holiday.tif"))(PHOTO).mask_hw.sum() == 8
+    with pytest.raises(UserError, match="has no mask named 'other'"):
+        folder.for_photo(Path("other.jpg"))
+    with pytest.raises(UserError, match="is a folder"):
+        folder(PHOTO)
+    (tmp_path / "holiday.bmp").write_bytes(b"")
+    with pytest.raises(UserError, match="has 2 masks"):
+        folder.for_photo(Path("holiday.jpg"))
+    single = MaskFile(str(tmp_path / "holiday.png"))
+    assert single.for_photo(Path("any.jpg")) is single
+
+
+def test_missing_broken_and_other_sized_masks_are_refused(tmp_path):
+    with pytest.raises(UserError, match="there is no mask"):
+        MaskFile(str(tmp_path / "none.png"))
+    (tmp_path / "text.png").write_text("not a picture")
+    with pytest.raises(UserError, match="cannot be read"):
+        MaskFile(str(tmp_path / "text.png"))(PHOTO)
+    Image.fromarray(np.zeros((8, 6), dtype=np.uint8)).save(tmp_path / "turned.png")
+    with pytest.raises(UserError, match="is 6 x 8 pixels and its photograph 8 x 6"):
+        MaskFile(str(tmp_path / "turned.png"))(PHOTO)

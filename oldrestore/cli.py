@@ -12,12 +12,18 @@ from oldrestore.errors import UserError
 # Each verb lives in oldrestore/commands/VERB.py as run(arguments) -> exit code.
 VERBS = {
     "train": "one run: compose a configuration, train, evaluate, log",
+    "sweep": "many runs with a ledger: skips what is done, goes on past a failure",
     "evaluate": "score a run's checkpoint again, on any dataset and protocol",
+    "compare": "runs beside one another: paired statistics, what differs, which are the best",
+    "reproduce": "run a logged run again: identical, within tolerance, or differs at iteration N",
+    "restore": "restore old photographs: damage found and filled, tones mended, colour; files, folders, films",
     "colorize": "colour photographs: files and folders, at full resolution",
-    "runs": "list runs",
+    "runs": "list runs: filter by settings and measures, sort",
+    "sync": "send trackers what they missed of a run",
     "models": "list networks: parameters, cost, what they predict, which losses fit",
+    "losses": "list losses: what they read and need, which models fit, their sources",
     "weights": "published checkpoints in; inference formats out",
-    "data": "what a dataset holds, its colour prior; prepare photos_plus",
+    "data": "what a dataset holds, its colour prior; prepare photos_plus or photos_wide",
     "ui": "MLflow's and VisualDL's pages on these runs",
     "doctor": "what this machine has, what is slow or missing, and the line that mends it",
 }

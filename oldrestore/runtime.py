@@ -35,6 +35,7 @@ def prepare() -> dict[str, str]:
         # C++ logs below errors, and calls home, are not for users to see or pay for.
         "GLOG_minloglevel": "2",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "RAY_USAGE_STATS_ENABLED": "0",
         "DO_NOT_TRACK": "true",
         "OMP_NUM_THREADS": str(physical_cores()),
         # Each process logs its own warnings otherwise: "No ccache found", "OMP_NUM_THREADS set to ...".

@@ -92,9 +92,13 @@ def run_hydra(arguments: list[str]) -> int:
         raise UserError("several runs cannot go on from one: take resume=auto, by which each goes on from its own")
     codes: list[int] = []
     refusals: list[UserError] = []
+    own_process = os.getpid()
 
     def task(composed) -> None:
         # Hydra prints a line of its own about a job that raises; and of several jobs, the others go on.
+        if os.getpid() != own_process:
+            carry_out_for_launcher(composed, resume)
+            return
         try:
             codes.append(train_one(composed, typed_overrides(), resume, chosen()))
         except UserError as refusal:
@@ -109,12 +113,37 @@ def run_hydra(arguments: list[str]) -> int:
             config_name=CONFIG_NAME,
         )
     except HYDRA_ERRORS as error:
-        raise UserError(explain(error)) from None
+        raise UserError(explain(error, flags.overrides)) from None
+    except JobFailedError as failure:
+        print(f"oldrestore: a job {failure}", file=sys.stderr)
+        return 1
     for refusal in refusals[1:]:
         print(f"oldrestore: {refusal}", file=sys.stderr)
     if refusals:
         raise refusals[0]
     return max(codes, default=0)
+
+
+class JobFailedError(Exception):
+    """A job that a launcher carried out in another process has not finished; the message is the end of a sentence."""
+
+
+def carry_out_for_launcher(composed, resume: str | None) -> None:
+    """Train one job in a process that a launcher of Hydra started, where only an exception tells how it ended.
+
+    Raises
+    ------
+    JobFailedError
+        The run failed, or was stopped. The launcher has it raised once every job has ended.
+    UserError
+        Before a run folder exists.
+    """
+    try:
+        code = train_one(composed, typed_overrides(), resume, chosen())
+    except SystemExit:
+        raise JobFailedError(f"was stopped ({' '.join(typed_overrides())})") from None
+    if code:
+        raise JobFailedError(f"failed ({' '.join(typed_overrides())}): see oldrestore runs")
 
 
 def refuse(message: str) -> NoReturn:
@@ -176,6 +205,8 @@ def train_one(composed, overrides: Sequence[str], resume: str | None = None, cho
 
     runtime.prepare()  # again: a launcher may have started this job in a fresh process
     config = without_selectors(composed)
+    if "search" in config:
+        raise UserError("this sweep is a search, which `oldrestore sweep sweeps=NAME` carries out")
     resumption = None
     if resume is not None:
         from oldrestore.runs.resuming import plan_resume

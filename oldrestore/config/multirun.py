@@ -17,7 +17,7 @@ from oldrestore.errors import UserError
 SELECTOR = "sweeps="
 
 
-def expand_jobs(overrides: Sequence[str]) -> list[list[str]]:
+def expand_jobs(overrides: Sequence[str], training: bool = False) -> list[list[str]]:
     """Every combination of the values that overrides give, as lists of overrides of one value each.
 
     Parameters
@@ -25,6 +25,9 @@ def expand_jobs(overrides: Sequence[str]) -> list[list[str]]:
     overrides : sequence of str
         As typed: ``model.temperature=0.2,0.4``, ``sweeps=NAME``, ``seed=3``. What is typed goes before what the file of
         a sweep says of the same setting.
+    training : bool
+        Each job is a training: the file of the sweep may say more than what varies, and each job keeps its
+        ``sweeps=NAME``.
 
     Raises
     ------
@@ -32,24 +35,42 @@ def expand_jobs(overrides: Sequence[str]) -> list[list[str]]:
         When an override cannot be read, or the sweep changes more than the settings that it varies.
     """
     typed = [text for text in overrides if not text.startswith(SELECTOR)]
-    names = [text.removeprefix(SELECTOR) for text in overrides if text.startswith(SELECTOR)]
+    selected = [text for text in overrides if text.startswith(SELECTOR)]
+    names = [text.removeprefix(SELECTOR) for text in selected]
     known = {text.partition("=")[0] for text in typed}
-    varied = {key: values for name in names for key, values in sweep_parameters(name).items() if key not in known}
+    varied = {
+        key: values for name in names for key, values in sweep_parameters(name, training).items() if key not in known
+    }
     try:
         parsed = OverridesParser.create().parse_overrides([f"{key}={values}" for key, values in varied.items()] + typed)
         (jobs,) = BasicSweeper.split_arguments(parsed, None)
     except HYDRA_ERRORS as error:
         raise UserError(explain(error)) from None
-    return [list(job) for job in jobs]
+    return [[*(selected if training else []), *job] for job in jobs]
 
 
-def sweep_parameters(name: str) -> dict[str, str]:
+def sweep_parameters(name: str, training: bool = False) -> dict[str, str]:
     """Settings that ``sweeps/NAME.yaml`` varies, and their values as they would be typed.
 
     Raises
     ------
     UserError
-        When there is no such sweep, or it does more than vary settings by a grid.
+        When there is no such sweep, or it does more than vary settings by a grid and is not for a training.
+    """
+    node = read_sweep(name)
+    parameters = _parameters(node)
+    if not training and (parameters is None or set(node) != {"hydra"}):
+        raise UserError(f"sweeps={name} is for training: it does more than vary settings of a finished run by a grid")
+    return {key: _typed(values) for key, values in (parameters or {}).items()}
+
+
+def read_sweep(name: str) -> dict[str, Any]:
+    """Read ``sweeps/NAME.yaml``, the project's or the user's own.
+
+    Raises
+    ------
+    UserError
+        There is no such file, or it cannot be read.
     """
     folders = [root / "sweeps" for root in (configuration_root(), user_root()) if root is not None]
     files: dict[str, Path] = {}
@@ -62,10 +83,9 @@ def sweep_parameters(name: str) -> dict[str, str]:
         node = yaml.safe_load(files[name].read_text())
     except (OSError, yaml.YAMLError) as error:
         raise UserError(f"the sweep '{name}' cannot be read: {error}") from None
-    parameters = _parameters(node)
-    if parameters is None or set(node) != {"hydra"}:
-        raise UserError(f"sweeps={name} is for training: it does more than vary settings of a finished run by a grid")
-    return {key: _typed(values) for key, values in parameters.items()}
+    if not isinstance(node, dict):
+        raise UserError(f"the sweep '{name}' is not a mapping of names to values")
+    return node
 
 
 def _parameters(node: Any) -> dict[str, Any] | None:

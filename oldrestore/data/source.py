@@ -57,7 +57,11 @@ class Split:
         return len(self.photos)
 
     def describe(self) -> dict:
-        """Return what `data.json` records of a split, as plain values."""
+        """Return what `data.json` records of a split, as plain values.
+
+        ``photographs`` gives for each name the line that the fingerprint is made of: content hash and label.
+        """
+        labels = ("-" if photo.label is None else photo.label for photo in self.photos)
         return {
             "source": self.source,
             "split": self.name,
@@ -66,6 +70,10 @@ class Split:
             "bytes": self.bytes,
             "fingerprint": self.fingerprint,
             "left_out": [{"name": left.name, "reason": left.reason} for left in self.left_out],
+            "photographs": {
+                photo.name: f"{sha256} {label}"
+                for photo, sha256, label in zip(self.photos, self.hashes, labels, strict=False)
+            },
         }
 
     def shared_with(self, other: Split) -> tuple[str, ...]:

@@ -1,0 +1,129 @@
+"""``oldrestore reproduce``: carries a logged run out again and says whether it is the same."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from oldrestore import runtime
+from oldrestore.commands.arguments import parser
+from oldrestore.errors import UserError
+
+EPILOG = """\
+RUN is a run folder, a run id (or its beginning, or 'last'), a folder of MLflow's artifacts, mlflow:RUN_ID, or MLflow's
+own run id. The run's configuration, seed, threads and MKL code path are restored; its photographs must be the same.
+
+examples:
+  oldrestore reproduce last
+  oldrestore reproduce RUN --until 100 -o certificate.md
+  oldrestore reproduce RUN --worktree                        with the code of then: only for runs that you trust
+  oldrestore reproduce mlflow:RUN_ID --tracking-uri URI outputs=DIR
+  oldrestore reproduce RUN tracking=none                     without trackers
+
+exit codes: 0 identical or within tolerance; 1 differs; 2 the request was wrong, or the photographs are others
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out the verb."""
+    options = parser("reproduce", "Runs a logged run again and compares every metric and the final weights.", EPILOG)
+    options.add_argument("run", help="what to reproduce")
+    options.add_argument("--until", metavar="N", help="only the first N iterations")
+    options.add_argument("--worktree", action="store_true", help="with the run's commit and patch, in a git worktree")
+    options.add_argument("-o", "--output", metavar="FILE", help="write the certificate here too: .md or .json")
+    options.add_argument("--tolerance", metavar="X", help="share of a metric's largest value (default: 0.001)")
+    options.add_argument("--tracking-uri", metavar="URI", help="of MLflow, for runs that are taken from there")
+    options.add_argument("--json", action="store_true", help="print the certificate as JSON")
+    options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="and settings of trackers")
+    chosen = options.parse_intermixed_args(arguments)
+    until = None if chosen.until is None else iterations(chosen.until)
+    tolerance = None if chosen.tolerance is None else share(chosen.tolerance)
+    certificate_file = None if chosen.output is None else certificate_path(chosen.output)
+    typed = [text.partition("=")[2] for text in chosen.overrides if text.startswith("outputs=")]
+    trackers = [text for text in chosen.overrides if not text.startswith("outputs=")]
+    if "" in typed:
+        raise UserError("outputs= takes a folder")
+    runtime.prepare()
+
+    from oldrestore.runs.loading import load_run_config
+    from oldrestore.runs.reproduction.certificate import write_certificate
+    from oldrestore.runs.reproduction.logged_run import logged_run
+    from oldrestore.runs.reproduction.reproduce import TOLERANCE, reproduce, write_down
+    from oldrestore.runs.reproduction.rerun import NoVerdictError
+    from oldrestore.runs.sync import change_trackers
+
+    looked_up = Path(typed[-1] if typed else "outputs")
+    with logged_run(chosen.run, looked_up, chosen.tracking_uri) as logged:
+        config = change_trackers(logged.config, trackers)
+        # A run that has a folder is carried out again beside it.
+        outputs = Path(typed[-1]) if typed or logged.outputs is None else logged.outputs
+        print(f"reproducing {logged.origin}", file=sys.stderr)
+        if chosen.worktree:
+            print(f"code        commit {logged.provenance.get('commit')} and its patch", file=sys.stderr)
+        try:
+            reproduction = reproduce(
+                logged,
+                outputs or looked_up,
+                config.tracking,
+                until,
+                chosen.worktree,
+                TOLERANCE if tolerance is None else tolerance,
+                sys.stderr if chosen.json else None,
+            )
+        except NoVerdictError as problem:
+            print(f"oldrestore: {problem}", file=sys.stderr)
+            return 1
+        certificate = reproduction.to_json()
+        problem = write_down(reproduction, certificate, load_run_config(reproduction.rerun.folder))
+    if problem is not None:
+        print(f"oldrestore: mlflow could not be told the verdict ({problem}); the run folder has it", file=sys.stderr)
+    if certificate_file is not None:
+        write_certificate(certificate_file, certificate)
+    if chosen.json:
+        print(json.dumps(certificate, indent=2, ensure_ascii=False))
+    else:
+        show(certificate)
+    return 0 if reproduction.holds else 1
+
+
+def show(certificate) -> None:
+    """Print the verdict, and what is not as it was."""
+    environment = certificate["environment"]
+    print()
+    if environment:
+        first = list(environment.items())[:6]
+        more = f" and {len(environment) - 6} more" if len(environment) > 6 else ""
+        print(f"not as then {', '.join(f'{name} {then} -> {now}' for name, (then, now) in first)}{more}")
+    for line in certificate["comparison"]["not_compared"]:
+        print(f"left out    {line}")
+    print(f"code        {certificate['code']['in_words']}")
+    print(f"certificate {Path(certificate['new_folder']) / 'texts' / 'reproduction.md'}")
+    print(certificate["in_words"])
+
+
+def iterations(text: str) -> int:
+    """Read a number of iterations."""
+    if not text.isdigit() or int(text) < 1:
+        raise UserError(f"--until takes a number of iterations, at least 1, not '{text}'")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """Read a tolerance."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise UserError(f"--tolerance takes a share between 0 and 1, not '{text}'")
+    return value
+
+
+def certificate_path(text: str) -> Path:
+    """Read the name of the certificate's file."""
+    path = Path(text)
+    if path.suffix.lower() not in (".md", ".json"):
+        raise UserError(f"a certificate is written as .md or .json, not '{path.name}'")
+    return path

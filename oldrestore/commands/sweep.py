@@ -1,0 +1,220 @@
+"""``oldrestore sweep``: many runs with a ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from oldrestore import runtime
+from oldrestore.commands.arguments import parser
+from oldrestore.errors import UserError
+
+EPILOG = """\
+The ledger stands in outputs/sweeps/NAME. Typed again, the command skips what is done, goes on with what was
+interrupted, and with --retry-failed runs again what failed. It may be typed in several terminals at once.
+
+examples:
+  oldrestore sweep sweeps=rebalancing --dry-run        what would run
+  oldrestore sweep sweeps=rebalancing                  one job after another
+  oldrestore sweep sweeps=rebalancing --jobs 2         two at once
+  oldrestore sweep experiments=quickstart sweeps=seeds seed=0,1,2,3,4
+  oldrestore sweep --name widths model.width=0.25,0.5 seed=0,1
+  oldrestore sweep sweeps=rebalancing --retry-failed   again, what failed too
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out the verb."""
+    options = parser("sweep", "Carries out every job of a sweep, and keeps a ledger of them.", EPILOG)
+    options.add_argument("--dry-run", action="store_true", help="print the jobs and their states, run nothing")
+    options.add_argument("--retry-failed", action="store_true", help="run again what failed")
+    options.add_argument("--jobs", metavar="N", default="1", help="so many at once (default: 1)")
+    options.add_argument("--name", help="of the ledger, where no sweeps=NAME is given")
+    options.add_argument("--json", action="store_true", help="print JSON")
+    options.add_argument("--job", metavar="FILE", help="carry out one job: how a sweep starts its own")
+    options.add_argument("overrides", nargs="*", help="Hydra overrides, with sweeps=NAME and several values")
+    chosen = options.parse_intermixed_args(arguments)
+    if chosen.job is not None:
+        return carry_out_job(Path(chosen.job))
+    threads_set = "OMP_NUM_THREADS" in os.environ
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+
+    from oldrestore.runs.sweep.plan import plan_jobs, sweep_name
+    from oldrestore.runs.sweep.search import read_search
+    from oldrestore.runs.sweep.sweep import Sweep
+    from oldrestore.runs.sweep.trials import Search
+
+    slots = count(chosen.jobs)
+    in_file = sweep_name(chosen.overrides)
+    name = checked_name(chosen.name or in_file)
+    search = read_search(in_file) if in_file is not None else None
+    sweep = Search(name, search, chosen.overrides) if search else Sweep(name, plan_jobs(chosen.overrides))
+    if not threads_set:
+        del os.environ["OMP_NUM_THREADS"]  # each job has its own share
+    if chosen.dry_run:
+        return dry_run_of_search(sweep, chosen.json) if search is not None else dry_run(sweep, chosen.json)
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
+
+    before = {entry.key: entry.state for entry in sweep.entries()}
+    entries = sweep.begin(chosen.retry_failed)
+    say(f"sweep       {sweep.folder}")
+    if search is not None:
+        say(f"search      {len(entries)} of {search.trials} trials begun, {search.metric} is to {search.direction}")
+    else:
+        say(f"jobs        {opening(entries, before, chosen.retry_failed)}{sweep.of_other_code()}")
+    sweep.carry_out(slots, threads_set, say)
+    return conclude(sweep, chosen.json, say)
+
+
+def carry_out_job(file: Path) -> int:
+    """Train one job of a sweep, from the file that the sweep wrote; in a process of its own."""
+    from omegaconf import OmegaConf
+
+    from oldrestore.commands.train import train_one
+
+    runtime.prepare()
+    try:
+        job = json.loads(file.read_text())
+        config = OmegaConf.create(job["config"])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"'{file}' is not a job of a sweep: {error}") from None
+    return train_one(config, job["overrides"], job["resume"], job["choices"])
+
+
+def opening(entries, before, retry_failed: bool) -> str:
+    """Say how many jobs there are, and what becomes of them."""
+    states = [entry.state for entry in entries]
+    parts = [f"{len(entries)}"]
+    skipped = states.count("done")
+    again = [before.get(entry.key) for entry in entries if entry.state == "queued"]
+    if skipped:
+        parts.append(f"{skipped} skipped (done)")
+    if again.count(None) or again.count("queued"):
+        parts.append(f"{again.count(None) + again.count('queued')} to do")
+    retried = len(again) - again.count(None) - again.count("queued")
+    if retried:
+        parts.append(f"{retried} retried")
+    if states.count("failed") and not retry_failed:
+        parts.append(f"{states.count('failed')} failed before (--retry-failed runs them again)")
+    if states.count("running"):
+        parts.append(f"{states.count('running')} running elsewhere")
+    return ", ".join(parts)
+
+
+def dry_run(sweep, as_json: bool) -> int:
+    """Print the jobs and what the ledger says of them."""
+    known = {entry.key: entry for entry in sweep.entries()}
+    jobs = [
+        {
+            "key": job.key,
+            "state": known[job.key].state if job.key in known else "new",
+            "seed": job.seed,
+            "settings": job.settings,
+            "overrides": job.overrides,
+            "identity": job.identity,
+            "code": job.code,
+        }
+        for job in sweep.jobs.values()
+    ]
+    if as_json:
+        print(json.dumps({"sweep": sweep.name, "folder": str(sweep.folder), "jobs": jobs}, indent=2))
+        return 0
+    for job in jobs:
+        print(f"{job['key']}  {job['state']:<11}  oldrestore train {' '.join(job['overrides'])}")
+    print(f"{len(jobs)} jobs; nothing was run")
+    return 0
+
+
+def dry_run_of_search(search, as_json: bool) -> int:
+    """Print what would be searched; what the trials will be is only known once others are done."""
+    settings = search.settings.model_dump()
+    if as_json:
+        content = {"sweep": search.name, "folder": str(search.folder), "search": settings, "overrides": search.typed}
+        print(json.dumps(content, indent=2))
+        return 0
+    print(f"{settings['trials']} trials of  oldrestore train {' '.join(search.typed)}")
+    for name, values in settings["space"].items():
+        print(f"  {name}  {', '.join(f'{key} {value}' for key, value in values.items() if value not in (None, False))}")
+    print("nothing was run")
+    return 0
+
+
+def conclude(sweep, as_json: bool, say) -> int:
+    """Write and print the tables, and tell MLflow."""
+    from oldrestore.runs.sweep.mlflow_parent import tell_mlflow
+    from oldrestore.runs.sweep.summary import summarise
+
+    entries = sweep.ledger.entries(sweep.keys)
+    first = sweep.first
+    settings = getattr(sweep, "settings", None)
+    summary = summarise(entries, settings.metric if settings is not None else first.config["trainer"]["monitor"])
+    summary.write(sweep.folder)
+    problem = tell_mlflow(sweep.name, first, sweep.ledger, summary, sweep.folder)
+    if problem is not None:
+        print(f"oldrestore: mlflow could not be told of the sweep ({problem}); its folder has it", file=sys.stderr)
+    if as_json:
+        from oldrestore.tracking.plain import plain
+
+        content = {
+            "sweep": sweep.name,
+            "folder": str(sweep.folder),
+            "jobs": summary.job_rows(),
+            "settings": summary.setting_rows(),
+        }
+        if settings is not None:
+            content["best"] = sweep.best()
+        print(json.dumps(plain(content), indent=2))
+    else:
+        show(summary)
+        best = sweep.best() if settings is not None else None
+        if best is not None:
+            found = " ".join(f"{name}={value}" for name, value in best["settings"].items())
+            print(f"best        trial {best['trial']}: {settings.metric} {best['value']:.6g} with {found}")
+        print(sweep.folder)
+    return 0 if sweep.holds(entries) else 1
+
+
+def show(summary) -> None:
+    """Print the table of settings, never narrower than its content, and what is not done."""
+    shown = summary.shown()
+    names = list(dict.fromkeys(name for row in summary.rows for name in row.settings))
+    lines = [[*names, "n", *shown]]
+    for row in summary.rows:
+        seeds = str(len(row.seeds)) + (f" of {row.jobs}" if len(row.seeds) < row.jobs else "")
+        cells = [row.metrics[name].in_words() if name in row.metrics else "" for name in shown]
+        lines.append([*(row.settings.get(name, "") for name in names), seeds, *cells])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    print()
+    for line in lines:
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    print("mean ± sample standard deviation over n seeds")
+    for entry, _ in summary.jobs:
+        if entry.state != "done":
+            settings = " ".join([*(f"{k}={v}" for k, v in entry.settings.items()), f"seed={entry.seed}"])
+            where = entry.process or {}
+            elsewhere = f"on {where.get('host')}, process {where.get('pid')}" if entry.state == "running" else None
+            print(f"{entry.state:<11} {settings}: {elsewhere or entry.reason or 'not begun'} ({entry.log or 'no log'})")
+
+
+def count(text: str) -> int:
+    """Read how many jobs run at once."""
+    if not text.isdigit() or int(text) < 1:
+        raise UserError(f"--jobs takes a number of jobs, at least 1, not '{text}'")
+    return int(text)
+
+
+def checked_name(name: str | None) -> str:
+    """Check the name of a sweep, which becomes a folder's."""
+    import re
+
+    if name is None:
+        raise UserError("a sweep needs a name: sweeps=NAME for a file of sweeps/, or --name NAME")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise UserError(f"the name of a sweep may hold letters, digits, '_', '-' and '.': not '{name}'")
+    return name

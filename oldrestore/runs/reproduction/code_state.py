@@ -1,0 +1,118 @@
+"""Says how the code of two runs differs: commits, and what was not committed in either."""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SHOWN = 6
+PARTS = ("oldrestore/", "conf/", "experiments/", "sweeps/")
+
+
+@dataclass(frozen=True)
+class CodeDifference:
+    """How code now differs from code then.
+
+    Attributes
+    ----------
+    same : bool
+        Package and configuration files are the same byte for byte, whatever the commits.
+    commit_then, commit_now : str or None
+    patch_then, patch_now : str or None
+        sha256 of what was not committed; None where everything was.
+    files : list of str
+        Files of the package and the configuration that are not the same, as far as git can tell.
+    changed : dict
+        Of the files in uncommitted changes that differ, those changes as they are now; empty text where there
+        are none any more.
+    """
+
+    same: bool
+    commit_then: str | None
+    commit_now: str | None
+    patch_then: str | None
+    patch_now: str | None
+    files: list[str] = field(default_factory=list)
+    changed: dict[str, str] = field(default_factory=dict)
+
+    def in_words(self) -> str:
+        """Return one line."""
+        if self.same:
+            return "the code is the same"
+        parts = []
+        if self.commit_then != self.commit_now:
+            parts.append(f"commit {_short(self.commit_then)} -> {_short(self.commit_now)}")
+        if self.patch_then != self.patch_now:
+            parts.append(f"uncommitted patch {_short(self.patch_then)} -> {_short(self.patch_now)}")
+        more = f" and {len(self.files) - SHOWN} more" if len(self.files) > SHOWN else ""
+        files = f" in {', '.join(self.files[:SHOWN])}{more}" if self.files else ""
+        return f"the code differs{files} ({'; '.join(parts) or 'git does not say in what'})"
+
+
+def compare_code(then: Mapping[str, Any], now: Mapping[str, Any], repository: Path | None) -> CodeDifference:
+    """Compare the code of two runs by their provenance.
+
+    Parameters
+    ----------
+    then, now : mapping
+        ``provenance.json`` of both.
+    repository : Path or None
+        A clone that is asked what changed between two commits.
+    """
+    before, after = patch_sections(patch_text(then)), patch_sections(patch_text(now))
+    names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+    changed = {name: after.get(name, "") for name in names if name.startswith(PARTS)}
+    files = set(changed)
+    commits = then.get("commit"), now.get("commit")
+    if repository is not None and None not in commits and commits[0] != commits[1]:
+        files |= set(_changed_between(repository, *commits))
+    return CodeDifference(
+        same=then.get("code_hash") == now.get("code_hash"),
+        commit_then=commits[0],
+        commit_now=commits[1],
+        patch_then=then.get("patch_sha256"),
+        patch_now=now.get("patch_sha256"),
+        files=sorted(files, key=lambda name: (not name.startswith(PARTS[0]), name)),
+        changed={name: changed[name] for name in sorted(changed)},
+    )
+
+
+def patch_text(provenance: Mapping[str, Any]) -> str:
+    """Return the uncommitted changes that a run recorded; empty where there were none, or they were left out."""
+    return patch_bytes(provenance).decode(errors="replace")
+
+
+def patch_bytes(provenance: Mapping[str, Any]) -> bytes:
+    """Return the same as bytes, ready for ``git apply``."""
+    if provenance.get("patch_base64"):
+        return base64.b64decode(provenance["patch_base64"])
+    return (provenance.get("patch") or "").encode()
+
+
+def patch_sections(patch: str) -> dict[str, str]:
+    """Split a git patch by file."""
+    sections = re.split(r"^(?=diff --git )", patch, flags=re.MULTILINE)
+    found = {}
+    for section in sections:
+        header = re.match(r'diff --git "?a/.*? "?b/(.*?)"?\n', section)
+        if header:
+            found[header.group(1)] = section
+    return found
+
+
+def _changed_between(repository: Path, one: str, other: str) -> list[str]:
+    command = ["git", "-C", str(repository), "diff", "--name-only", one, other, "--", *PARTS]
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, timeout=60, text=True)
+    except (OSError, subprocess.SubprocessError):
+        return []  # a commit that this clone does not have
+    return done.stdout.splitlines()
+
+
+def _short(value: str | None) -> str:
+    return "none" if value is None else value[:10]

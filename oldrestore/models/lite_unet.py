@@ -57,6 +57,12 @@ class LiteUnet(nn.Layer):
         Differences of lightness (L, 0..100) over which colour does not spread when it is brought to a
         photograph's own size; see `oldrestore.color.joining.join_color`. 0 interpolates only.
 
+    mirror : bool
+        Whether a photograph is seen mirrored too, and both logits averaged; in evaluation mode alone.
+    second_scale : float or None
+        A second size, over the first, at which a photograph is seen, and the logits averaged; in evaluation mode
+        alone. None is off.
+
     Attributes
     ----------
     encoder_sha256 : paddle.Tensor
@@ -89,8 +95,11 @@ class LiteUnet(nn.Layer):
         confidence: Annotated[float, Field(ge=0, le=4)] = 0.0,
         chroma: Annotated[float, Field(ge=0, le=4)] = 1.2,
         edge_range: Annotated[float, Field(ge=0, le=100)] = 6.0,
+        mirror: bool = True,
+        second_scale: Annotated[float, Field(ge=0.5, le=2)] | None = 1.25,
     ) -> None:
         super().__init__()
+        self.mirror, self.second_scale = mirror, second_scale
         self.train_encoder = train_encoder
         self.temperature, self.confidence = temperature, confidence
         self.chroma, self.edge_range = chroma, edge_range
@@ -120,7 +129,26 @@ class LiteUnet(nn.Layer):
 
     def forward(self, L_b1hw: paddle.Tensor) -> Prediction:
         """Predict logits (B, 313, H/4, W/4) from lightness (B, 1, H, W), 0..100; H and W multiples of 32."""
+        if self.training:
+            return self._seen(L_b1hw)
+        logits = self._mirrored_too(L_b1hw)
+        if self.second_scale is not None:
+            height, width = L_b1hw.shape[-2:]
+            size = [self.stride * max(1, round(side * self.second_scale / self.stride)) for side in (height, width)]
+            again = self._mirrored_too(functional.interpolate(L_b1hw, size=size, mode="bilinear", align_corners=False))
+            again = functional.interpolate(again, size=logits.shape[-2:], mode="bilinear", align_corners=False)
+            logits = (logits + again) / 2
+        return Prediction(logits=logits)
+
+    def _seen(self, L_b1hw: paddle.Tensor) -> Prediction:
         return self.predict(L_b1hw, self.encode(L_b1hw))
+
+    def _mirrored_too(self, L_b1hw: paddle.Tensor) -> paddle.Tensor:
+        """Logits of a photograph, or their mean over it and its mirror image."""
+        logits = self._seen(L_b1hw).logits
+        if not self.mirror:
+            return logits
+        return (logits + self._seen(L_b1hw.flip(axis=3)).logits.flip(axis=3)) / 2
 
     def encode(self, L_b1hw: paddle.Tensor) -> list[paddle.Tensor]:
         """Features of the encoder at strides 4, 8, 16 and 32, float32."""

@@ -15,10 +15,11 @@ FOLDER = Path(__file__).parent / "released"
 
 # The sha256 of each file in `FOLDER`: NAME.safetensors.
 SHA256 = {
-    "lite_unet": "d63ae6b05fae0bd6d6a6b2be0c9fe964768b785d359415370147094acbd60ab5",
+    "lite_unet": "dc16d62671da541726844c1e2e6cd9b886ecae13ac00782bd4a4b789d1eab200",
+    "damage_unet": "15c082d2ea6623db936766e27174bf0868f7625d575ebfe8a3224f31f77e60d6",
 }
 # Shorter side, in pixels, at which the network is to see photographs: the size its decoding was chosen at.
-SIZE = {"lite_unet": 256}
+SIZE = {"lite_unet": 256, "damage_unet": 512}
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def test_the_file_holds_the_decoder_alone_in_little_room():
 
 def test_its_settings_are_constructor_arguments_and_the_defaults_of_the_configuration():
     settings = released_weights("lite_unet").settings
-    assert set(settings) == {"width", "temperature", "confidence", "chroma", "edge_range"}
+    assert set(settings) == {"width", "temperature", "confidence", "chroma", "edge_range", "mirror", "second_scale"}
     defaults = inspect.signature(LiteUnet).parameters
     assert settings == {name: defaults[name].default for name in settings}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import NoReturn
 
 from oldrestore.errors import UserError
@@ -25,6 +26,27 @@ def parser(verb: str, does: str, epilog: str | None = None) -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+
+
+def path(text: str) -> Path:
+    """Read an argument that names a file or folder, which need not be there; a ``type`` for argparse.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        When it is empty, as an unset variable of a shell is, and would be the working folder; or when the system
+        cannot look it up: a name that is too long, a folder that may not be entered, a loop of links.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty: name a file or folder ('.' is this one)")
+    try:
+        Path(text).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise argparse.ArgumentTypeError(f"'{text}' cannot be looked up ({reason})") from None
+    return Path(text)
 
 
 def outputs_of(overrides: list[str]) -> str:

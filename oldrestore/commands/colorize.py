@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser
+from oldrestore.commands.arguments import parser, path
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -29,16 +29,16 @@ SMALLEST, LARGEST = 32, 4096
 def run(arguments: Sequence[str]) -> int:
     """Carry out the verb."""
     options = parser("colorize", "Colours photographs and films: files, and folders at any depth.", EPILOG)
-    options.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="file or folder")
-    options.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the outputs")
+    options.add_argument("photos", nargs="+", type=path, metavar="PHOTO", help="file or folder")
+    options.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder of the outputs")
     options.add_argument("--run", action="append", default=[], help="run folder, run id or 'last'; may be repeated")
     options.add_argument("--checkpoint", default="best", help="of the runs: best (default), last or a kept one")
     options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
     options.add_argument(
-        "--weights", action="append", default=[], type=Path, metavar="FILE", help="safetensors; may be repeated"
+        "--weights", action="append", default=[], type=path, metavar="FILE", help="safetensors; may be repeated"
     )
     options.add_argument("--model", default=None, help="the network of FILE, where the file does not say it")
-    options.add_argument("--hints", type=Path, default=None, metavar="FILE", help="colours at points, JSON (see below)")
+    options.add_argument("--hints", type=path, default=None, metavar="FILE", help="colours at points, JSON (see below)")
     options.add_argument("--size", type=int, default=None, help="pixels of the shorter side at the network")
     options.add_argument(
         "--film-smoothing", type=float, default=0.0, metavar="S", help="0..0.99: how steady the colour of films is"
@@ -86,7 +86,7 @@ def load_networks(chosen) -> list:
     from oldrestore.runs.chosen_network import network_of_file, network_of_run, released_network
 
     networks = [network_of_run(name, Path(chosen.outputs), chosen.checkpoint) for name in chosen.run]
-    networks += [network_of_file(path, chosen.model) for path in chosen.weights]
+    networks += [network_of_file(file, chosen.model) for file in chosen.weights]
     networks = networks or [released_network()]
     labels = [network.label for network in networks]
     if len(set(labels)) < len(labels):

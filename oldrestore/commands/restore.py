@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser
+from oldrestore.commands.arguments import parser, path
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -32,12 +33,12 @@ def run(arguments: Sequence[str]) -> int:
     """Carry out the verb."""
     options = parser("restore", "Restores old photographs and films: files, and folders at any depth.", EPILOG)
     options.add_argument("photos", nargs="+", metavar="PHOTO", help="file or folder; or an override NAME=VALUE")
-    options.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the outputs")
+    options.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder of the outputs")
     options.add_argument("--skip", action="append", default=[], choices=STAGES, help="a stage; may be repeated")
-    options.add_argument("--mask", type=Path, default=None, help="mask file, or folder of masks named as the photos")
+    options.add_argument("--mask", type=path, default=None, help="mask file, or folder of masks named as the photos")
     options.add_argument("--run", action="append", default=[], help="colours: run folder, run id or 'last'; repeatable")
     options.add_argument(
-        "--weights", action="append", default=[], type=Path, metavar="FILE", help="colours; repeatable"
+        "--weights", action="append", default=[], type=path, metavar="FILE", help="colours; repeatable"
     )
     options.add_argument("--model", default=None, help="the network of FILE, where the file does not say it")
     options.add_argument("--restorer", default=None, metavar="WEIGHTS", help="fills or restores: run or weights file")
@@ -105,13 +106,23 @@ def split(given: Sequence[str]) -> tuple[list[Path], list[str]]:
     Raises
     ------
     UserError
-        When no photograph is left.
+        When no photograph is left, or one's name is empty or cannot be looked up.
     """
-    overrides = [text for text in given if "=" in text and not Path(text).exists()]
-    photos = [Path(text) for text in given if text not in overrides]
+    overrides = [text for text in given if "=" in text and not _exists(text)]
+    try:
+        photos = [path(text) for text in given if text not in overrides]
+    except ArgumentTypeError as error:
+        raise UserError(f"argument PHOTO: {error}") from None
     if not photos:
         raise UserError("name a photograph or a folder of photographs (see oldrestore restore --help)")
     return photos, overrides
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:  # a setting may be longer than any file's name
+        return False
 
 
 def without_stages(overrides: list[str], chosen) -> list[str]:
@@ -150,9 +161,9 @@ def restoring_network(chosen):
         return None
     from oldrestore.runs.chosen_network import network_of_file, network_of_run
 
-    path = Path(chosen.restorer)
-    if path.suffix == ".safetensors" or path.is_file():
-        return network_of_file(path)
+    file = Path(chosen.restorer)
+    if file.suffix == ".safetensors" or file.is_file():
+        return network_of_file(file)
     return network_of_run(chosen.restorer, Path(chosen.outputs), chosen.checkpoint)
 
 
@@ -160,4 +171,4 @@ def masks_in(mask: Path | None) -> list[Path]:
     """Files that are masks, so that none is taken for a photograph or overwritten."""
     if mask is None:
         return []
-    return [path for path in mask.rglob("*") if path.is_file()] if mask.is_dir() else [mask]
+    return [file for file in mask.rglob("*") if file.is_file()] if mask.is_dir() else [mask]

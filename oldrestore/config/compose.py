@@ -119,13 +119,17 @@ def compose_unchecked(overrides: Sequence[str]) -> DictConfig:
         One sentence that names the override, and the valid choices.
     """
     check_choices(overrides)
+    try:
+        return _compose(overrides)
+    except HYDRA_ERRORS as error:
+        raise UserError(explain(error, overrides)) from None
+
+
+def _compose(overrides: Sequence[str]) -> DictConfig:
     register_search_path()
     GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(configuration_root() / "conf")):
-            return compose(CONFIG_NAME, overrides=list(overrides))
-    except HYDRA_ERRORS as error:
-        raise UserError(explain(error)) from None
+    with initialize_config_dir(version_base="1.3", config_dir=str(configuration_root() / "conf")):
+        return compose(CONFIG_NAME, overrides=list(overrides))
 
 
 def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -181,8 +185,8 @@ def resolve_and_check(composed: DictConfig) -> DictConfig:
     return OmegaConf.create(plain)
 
 
-def explain(error: Exception) -> str:
-    """One sentence for what Hydra or OmegaConf refused, with the choices that would be right."""
+def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
+    """One sentence for what Hydra or OmegaConf refused of overrides, with the choices that would be right."""
     text = str(error)
     if isinstance(error, MissingConfigException):
         missing = error.missing_cfg_file or ""
@@ -194,35 +198,46 @@ def explain(error: Exception) -> str:
         return f"the override '{error.override}' cannot be read: write NAME=VALUE"
     group = re.search(r"Could not override '([^']+)'.\s*No match in the defaults list", text)
     if group:
-        return _unknown_override(group.group(1))
+        return _unknown_override(group.group(1), overrides)
     cause: BaseException | None = error
     while cause is not None:
         unknown = re.search(r"Key '([^']+)' is not in struct(?:\s+full_key: (\S+))?", str(cause))
         if unknown:
-            return _unknown_override(unknown.group(2) or unknown.group(1))
+            return _unknown_override(unknown.group(2) or unknown.group(1), overrides)
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
         text = f"{text}: {error.__cause__}"
     return " ".join(text.split())
 
 
-def _unknown_override(name: str) -> str:
-    """Name the nearest setting that exists, or what its section has."""
+def _unknown_override(name: str, overrides: Sequence[str]) -> str:
+    """Name the nearest setting that exists among the choices that are made, or what its section has."""
     parent, _, key = name.rpartition(".")
-    register_search_path()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(version_base="1.3", config_dir=str(configuration_root() / "conf")):
-        defaults = compose(CONFIG_NAME)
-    # Settings of other choices than the default's (another model's fields) are not here: then name the parent.
-    while parent and not isinstance(OmegaConf.select(defaults, parent), DictConfig):
+    chosen = _with_choices_alone(overrides)
+    # A setting of something that is null, or of another choice: then name the parent.
+    while parent and not isinstance(OmegaConf.select(chosen, parent), DictConfig):
         parent, _, key = parent.rpartition(".")
-    section = OmegaConf.select(defaults, parent) if parent else defaults
+    section = OmegaConf.select(chosen, parent) if parent else chosen
     known = [str(k) for k in section]
     if key in known and parent:
         return f"there is no setting '{name}' here: the {parent.partition('.')[0]} chosen does not have it"
     if key in known:
         return f"the configuration cannot do without '{name}'"
     return unknown_name(name, parent, key, known)
+
+
+def _with_choices_alone(overrides: Sequence[str]) -> DictConfig:
+    """Compose the choices of groups among overrides, without their settings; the defaults where that fails."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    choices = [
+        text
+        for override, text in zip(parsed, overrides, strict=True)
+        if _is_group_folder(override.key_or_group) or (configuration_root() / "conf" / override.key_or_group).is_dir()
+    ]
+    try:
+        return _compose(choices)
+    except HYDRA_ERRORS:
+        return _compose([])
 
 
 def check_choices(overrides: Sequence[str]) -> None:

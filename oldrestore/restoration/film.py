@@ -94,13 +94,19 @@ def probe(path: Path) -> FilmFacts:
     return FilmFacts(value, seconds, any(" Audio: " in line for line in streams))
 
 
-def read_frames(path: Path) -> Iterator[np.ndarray]:
+def read_frames(path: Path, expected: int = 0) -> Iterator[np.ndarray]:
     """Give the frames of a film, uint8 sRGB (H, W, 3), upright; each that the file has, once.
+
+    Parameters
+    ----------
+    path : Path
+    expected : int
+        About how many frames there should be (`FilmFacts.frames`); 0 where that is not known.
 
     Raises
     ------
     UnreadableFilm
-        When the file cannot be decoded to its end.
+        When the file cannot be decoded to its end, or ffmpeg complains and frames are missing.
     """
     # Each frame as a PPM says its own size, which a turned film's stream does not.
     command = [_ffmpeg(), "-v", "error", "-i", _url(path), "-map", "0:v:0", "-fps_mode", "passthrough"]
@@ -114,6 +120,9 @@ def read_frames(path: Path) -> Iterator[np.ndarray]:
                 yield frame
             if process.wait() or not count:
                 raise UnreadableFilm(_complaint(said) or "a film without frames")
+            # ffmpeg leaves out what it cannot decode and ends as if all were well; sound would run ahead of pictures.
+            if (complaint := _complaint(said)) and count < 0.98 * expected - 1:
+                raise UnreadableFilm(f"{count} of about {expected} frames could be read: {complaint}")
         finally:
             process.kill()
             process.wait()

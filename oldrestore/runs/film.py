@@ -60,7 +60,7 @@ def carry_film(
     """
     facts = probe(task.photo)
     sound = task.photo if facts.has_sound else None
-    frames = read_frames(task.photo)
+    frames = read_frames(task.photo, expected=facts.frames)
     first = next(frames)
     height, width = first.shape[:2]
     shown, count = None, 0

@@ -269,6 +269,8 @@ def test_drawn_hints_are_discs_in_the_photographs_pixels():
         (["old.png", "-o", "out", "--run", "nothing"], "there is no run 'nothing'"),
         (["old.png", "-o", "out", "--weights", "no.safetensors"], "there is no weights file 'no.safetensors'"),
         (["empty", "-o", "out"], "there is no photograph in empty"),
+        (["", "-o", "out"], "PHOTO: the name is empty"),
+        (["n" * 300, "-o", "out"], "cannot be looked up (file name too long)"),
     ],
 )
 def test_wrong_requests(arguments, sentence, capsys, monkeypatch, tmp_path):

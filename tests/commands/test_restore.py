@@ -290,6 +290,11 @@ def test_colorize_takes_films_too(colorizers, capsys, tmp_path):
         (["old.png", "-o", "out", "restore/fill=sagan"], "name one with --restorer WEIGHTS"),
         (["old.png", "-o", "out", "--model", "eccv16"], "--model says what --weights FILE holds"),
         (["empty", "-o", "out"], "there is no photograph in empty"),
+        (["", "-o", "out"], "PHOTO: the name is empty"),
+        (["old.png", "-o", ""], "the name is empty"),
+        (["n" * 300, "-o", "out"], "cannot be looked up (file name too long)"),
+        (["old.png", "-o", "out", "--mask", "n" * 300], "cannot be looked up (file name too long)"),
+        (["old.png", "-o", "out", "restore.no=" + "n" * 300], "there is no setting 'restore.no'"),
     ],
 )
 def test_wrong_requests(arguments, sentence, capsys, monkeypatch, tmp_path):
@@ -301,6 +306,15 @@ def test_wrong_requests(arguments, sentence, capsys, monkeypatch, tmp_path):
     assert sentence in captured.err
     assert captured.err.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"old.png", "empty"}
+
+
+def test_outputs_in_a_loop_of_links_are_refused(capsys, tmp_path):
+    Image.fromarray(gray(0)).save(tmp_path / "old.png")
+    (tmp_path / "loop").symlink_to("loop")
+    for verb in ("restore", "colorize"):
+        for folder in ("loop", "loop/deeper"):
+            assert main([verb, str(tmp_path / "old.png"), "-o", str(tmp_path / folder)]) == 2
+            assert "cannot be looked up (too many levels of symbolic links)" in capsys.readouterr().err
 
 
 def test_a_restorer_that_nothing_needs_or_of_another_kind_is_refused(colorizers, capsys, tmp_path):

@@ -84,6 +84,22 @@ def test_mistakes_are_answered_in_one_sentence(override, sentence):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["loss=l1", "loss.scal=1"], "there is no setting 'loss.scal': did you mean 'scale'?"),
+        (["loss.sigma=1", "loss=l1"], "'loss.sigma': loss has _target_, scale, gray_threshold, annealed_mean"),
+        (["loss=siggraph17_full", "loss.terms.color.weight=1"], "loss.terms has classification, regression"),
+        (["loss=focal", "loss.rebalance.lambda_=1"], "'loss.rebalance.lambda_' here: the loss chosen does not have it"),
+        (["loss=l1", "modell=resnet"], "there is no setting 'modell': did you mean 'model'?"),
+    ],
+)
+def test_a_misspelt_setting_is_compared_with_those_of_the_choice_that_is_made(overrides, sentence):
+    with pytest.raises(UserError) as refusal:
+        compose_config(overrides)
+    assert sentence in str(refusal.value)
+
+
 def test_a_logged_configuration_is_changed_by_settings_and_groups(tmp_path):
     config = compose_config(["experiments=quickstart"])
     OmegaConf.save(config, tmp_path / "config.yaml")

@@ -100,6 +100,17 @@ def test_what_is_no_film_is_said(tmp_path):
         list(read_frames(tmp_path / "no.mp4"))
 
 
+def test_a_film_that_was_cut_off_is_said(tmp_path):
+    path, frames = make_film(tmp_path / "a.mkv", sound=False)
+    whole = path.read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 4 // 5])
+    expected = probe(tmp_path / "cut.mkv").frames
+    assert expected == len(frames)
+    with pytest.raises(UnreadableFilm, match=r"\d+ of about 24 frames could be read"):
+        list(read_frames(tmp_path / "cut.mkv", expected))
+    assert len(list(read_frames(path, expected))) == len(frames)
+
+
 def test_a_film_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError), write_film(tmp_path / "a.mp4", (32, 32), "10", None, 20) as writer:
         writer.write(np.zeros((32, 32, 3), np.uint8))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from oldrestore.data.decode import UnreadablePhoto, decode_photo
 from oldrestore.errors import UserError
@@ -15,6 +16,8 @@ LIGHT = 128
 
 class MaskFile:
     """Takes the mask from a picture: what is light (128 or more in any channel) is damaged.
+
+    What is transparent counts as black, so that strokes on a layer of their own are a mask too.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ class MaskFile:
         if self.path.is_dir():
             raise UserError(f"'{self.path}' is a folder: a mask is chosen from it by the photograph's name")
         try:
-            picture = decode_photo(self.path)
+            picture = _on_black(self.path) if _is_transparent(self.path) else decode_photo(self.path)
         except UnreadablePhoto as problem:
             raise UserError(f"the mask '{self.path}' cannot be read: {problem.reason}") from None
         (height, width), (own_height, own_width) = rgb_hw3.shape[:2], picture.shape[:2]
@@ -71,3 +74,20 @@ class MaskFile:
             )
         mask = picture.max(axis=2) >= LIGHT
         return Detection(mask, mask.astype(np.float32))
+
+
+def _is_transparent(path: Path) -> bool:
+    try:
+        with Image.open(path) as opened:
+            return opened.has_transparency_data
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False  # said in a sentence by whoever decodes it
+
+
+def _on_black(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as opened:
+            rgba = np.asarray(ImageOps.exif_transpose(opened).convert("RGBA"))
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise UnreadablePhoto("not an image that can be read") from error
+    return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)

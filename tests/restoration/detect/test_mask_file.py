@@ -38,6 +38,13 @@ def test_red_paint_counts_and_dark_gray_does_not(tmp_path):
     np.testing.assert_array_equal(MaskFile(str(tmp_path / "mask.png"))(PHOTO).mask_hw, drawn())
 
 
+def test_strokes_on_a_transparent_layer_are_a_mask(tmp_path):
+    layer = np.full((6, 8, 4), (255, 255, 255, 0), dtype=np.uint8)
+    layer[2:4, 3:7] = (255, 0, 0, 255)
+    Image.fromarray(layer).save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(MaskFile(str(tmp_path / "mask.png"))(PHOTO).mask_hw, drawn())
+
+
 def test_a_folder_has_one_mask_for_each_name(tmp_path):
     Image.fromarray(drawn().astype(np.uint8) * 255).save(tmp_path / "holiday.png")
     folder = MaskFile(str(tmp_path))

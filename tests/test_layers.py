@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "restoration": SHARED | LIBRARY,
     "runs": SHARED | LIBRARY | {"evaluation", "training", "restoration", "config"},
     "commands": SHARED | LIBRARY | {"evaluation", "training", "restoration", "config", "runs"},
+    "api": {"errors", "runs"},
     "cli": {"errors", "commands", ""},
     "__main__": {"cli"},
     "": set(),

@@ -1,4 +1,4 @@
-"""How sure a number is."""
+"""How sure a share is."""
 
 from __future__ import annotations
 

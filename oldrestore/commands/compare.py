@@ -1,0 +1,119 @@
+"""``oldrestore compare``: runs beside one another, with what is sure and what is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from oldrestore.commands.arguments import outputs_of, parser
+from oldrestore.errors import UserError
+
+EPILOG = """\
+RUN is a run folder, a run id or its beginning, or RUN/evaluations/ID. Runs alike but for the seed are one design.
+Figures: iter_accuracy, orig_accuracy, gray_accuracy, gap_closed, gap_closed_probability, auc, auc_rebalanced, psnr,
+colorfulness, colorfulness_difference, any other validation metric (ssim), and SET/METRIC of per_image.csv.
+
+examples:
+  oldrestore compare 20261122-1107 20261122-1215
+  oldrestore compare --experiment losses --figures auc_rebalanced,gap_closed,ssim
+  oldrestore compare --where "experiment=quick*" --where model.width=0.25 --markdown > table.md
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out the verb."""
+    options = parser("compare", "Compares runs on the same photographs: intervals, the best, and its equals.", EPILOG)
+    options.add_argument("--experiment", metavar="NAME", help="every run of an experiment that has scores")
+    options.add_argument("--where", action="append", default=[], metavar="NAME=VALUE", help="as for oldrestore runs")
+    options.add_argument("--by", choices=("design", "run"), default="design", help="seeds aggregated (default), or not")
+    options.add_argument("--figures", metavar="A,B", help="columns to show")
+    options.add_argument("--metric", metavar="NAME", help="figure whose differences from the best are listed")
+    options.add_argument("--resamples", default="10000", metavar="N", help="of bootstrap and test (default 10000)")
+    options.add_argument("--anyway", action="store_true", help="print what cannot be compared apart")
+    form = options.add_mutually_exclusive_group()
+    for name in ("json", "csv", "markdown"):
+        form.add_argument(
+            f"--{name}", action="store_true", help=f"print {name.upper() if name != 'markdown' else name}"
+        )
+    options.add_argument("runs", nargs="*", metavar="RUN", help="and outputs=FOLDER, the root of the run folders")
+    chosen = options.parse_intermixed_args(arguments)
+
+    settings = [text for text in chosen.runs if text.startswith("outputs=")]
+    outputs = Path(outputs_of(settings))
+    if not chosen.resamples.isdigit() or int(chosen.resamples) < 100:
+        raise UserError(f"--resamples takes a whole number, at least 100, not '{chosen.resamples}'")
+    figures = None if chosen.figures is None else [name for name in chosen.figures.split(",") if name]
+    if figures == []:
+        raise UserError("--figures takes names of figures, such as --figures auc,psnr")
+
+    from oldrestore.runs.comparison.compare import compare_runs
+    from oldrestore.runs.comparison.rendering import csv_text, differences_from_best, markdown, terminal
+    from oldrestore.runs.comparison.sameness import comparable_groups
+
+    runs = wanted_runs([r for r in chosen.runs if r not in settings], chosen.experiment, chosen.where, outputs)
+    if figures and chosen.metric and chosen.metric not in figures:
+        figures.append(chosen.metric)
+    groups = comparable_groups([r for r in runs if not r.scores.empty] or runs) if chosen.anyway else [runs]
+    found = [compare_runs(group, chosen.by == "run", figures, int(chosen.resamples)) for group in groups]
+    if chosen.json:
+        values = [one.to_json() for one in found]
+        print(json.dumps(values if chosen.anyway else values[0], indent=2))
+        return 0
+    listed = [metric_of(one, chosen.metric) for one in found]
+    bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    for number, one in enumerate(found):
+        if len(found) > 1:
+            print(f"{'' if number == 0 else chr(10)}# {number + 1} of {len(found)}: not to be compared with the others")
+        if chosen.csv or chosen.markdown:
+            print((csv_text if chosen.csv else markdown)(one).rstrip("\n"))
+            continue
+        print(terminal(one, bold))
+        differences = differences_from_best(one, listed[number])
+        if differences:
+            print(f"\n{differences}")
+    return 0
+
+
+def wanted_runs(names: Sequence[str], experiment: str | None, where: Sequence[str], outputs: Path) -> list:
+    """Runs by name, or those of an experiment or with settings that have scores.
+
+    Raises
+    ------
+    UserError
+        None is named, or none is there.
+    """
+    from oldrestore.runs.comparison.logged_run import LoggedRun
+    from oldrestore.runs.conditions import read_condition
+    from oldrestore.runs.listing import list_runs
+    from oldrestore.runs.loading import find_run
+
+    if names and (experiment or where):
+        raise UserError("give either runs, or --experiment and --where: not both")
+    if names:
+        return [LoggedRun(find_run(name, outputs)) for name in names]
+    conditions = [*([f"experiment={experiment}"] if experiment else []), *where]
+    if not conditions:
+        raise UserError("name the runs to compare, or give --experiment NAME (see oldrestore compare --help)")
+    found = [LoggedRun(run.folder) for run in list_runs(outputs, [read_condition(text) for text in conditions])]
+    scored = [run for run in found if not run.scores.empty]
+    if not scored:
+        what = "runs" if not found else f"{len(found)} runs, none with scores,"
+        raise UserError(f"there are {'no ' if not found else ''}{what} under {outputs} with {', '.join(conditions)}")
+    for run in found:
+        if run not in scored:
+            print(f"oldrestore: {run.run_id} is {run.state} and has no scores: left out", file=sys.stderr)
+    return scored
+
+
+def metric_of(compared, asked: str | None) -> str:
+    """Name of the figure whose differences are listed: the one asked for, else the rebalanced AuC, else the first."""
+    names = [measure.name for measure in compared.measures]
+    if asked is None:
+        marked = [measure.name for measure in compared.measures if measure.better]
+        return "auc_rebalanced" if "auc_rebalanced" in names else (marked or names)[0]
+    if asked not in names:
+        raise UserError(f"'{asked}' is not among the figures shown: choose of {', '.join(names)}")
+    return asked

@@ -1,0 +1,27 @@
+"""How sure a number is: intervals over photographs and over seeds, paired tests, many comparisons at once."""
+
+from oldrestore.evaluation.statistics.bootstrap import bca_interval, bootstrap_interval, resampled_values
+from oldrestore.evaluation.statistics.multiple import holm
+from oldrestore.evaluation.statistics.paired import PairedDifference, compare_pairs, compare_with
+from oldrestore.evaluation.statistics.proportion import wilson_interval
+from oldrestore.evaluation.statistics.scored import Scored, gap_share, weighted_mean
+from oldrestore.evaluation.statistics.seeds import Estimate, compare_designs, seeds_and_images
+from oldrestore.evaluation.statistics.sign_flip import sign_flip
+
+__all__ = [
+    "Estimate",
+    "PairedDifference",
+    "Scored",
+    "bca_interval",
+    "bootstrap_interval",
+    "compare_designs",
+    "compare_pairs",
+    "compare_with",
+    "gap_share",
+    "holm",
+    "resampled_values",
+    "seeds_and_images",
+    "sign_flip",
+    "weighted_mean",
+    "wilson_interval",
+]

@@ -1,0 +1,129 @@
+"""Whether runs were measured on the same photographs, by the same judge and protocol; where not, how they differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from oldrestore.errors import UserError
+from oldrestore.runs.comparison.logged_run import LoggedRun
+from oldrestore.runs.job_identity import PLACES
+from oldrestore.tracking.plain import flatten, plain
+
+# Of a protocol's settings, what changes no score.
+NO_SCORE = ("evaluation.batch_size", "evaluation.every", "evaluation.samples", "evaluation.judge_during_training")
+# Of the data's settings, what decides how a validation photograph is seen.
+SEEN_AS = ("dataset.crops.evaluation_size", "dataset.crops.fit")
+SPLITS = {"val": "validation photographs", "judged": "judged photographs", "train": "training photographs"}
+
+
+def protocol_settings(run: LoggedRun) -> dict[str, Any]:
+    """Return the settings, by dotted name, that a run's scores were taken under."""
+    kept = {}
+    for name, value in flatten(run.config).items():
+        ours = name.startswith(("evaluation.", "judge.")) or name in SEEN_AS
+        shown_only = name.startswith("evaluation.evaluators.") and name.endswith((".samples", ".every_time"))
+        place = name.startswith("evaluation.judged.") and name.endswith(PLACES)
+        if ours and name not in NO_SCORE and not shown_only and not place:
+            kept[name] = value
+    return kept
+
+
+def protocol_hash(run: LoggedRun) -> str:
+    """Return the hash that the run stored with its scores; for runs without one, sha256 of `protocol_settings`."""
+    stored = stored_protocol(run)
+    if stored:
+        return stored["hash"]
+    return hashlib.sha256(json.dumps(plain(protocol_settings(run)), sort_keys=True).encode()).hexdigest()
+
+
+def stored_protocol(run: LoggedRun) -> dict[str, Any]:
+    """Return name, version and hash of the protocol in ``data.json``; empty for runs that have not stored it."""
+    stored = run.data.get("protocol")
+    return dict(stored) if isinstance(stored, Mapping) and stored.get("hash") else {}
+
+
+def mismatch(one: LoggedRun, other: LoggedRun) -> str | None:
+    """Say what keeps two runs from being compared; None where nothing does.
+
+    Training photographs count too, unless the settings say that the runs train on different ones: then that is what is
+    compared.
+    """
+    for split, what in SPLITS.items():
+        if split == "train" and (_dataset(one) != _dataset(other) or one.is_evaluation or other.is_evaluation):
+            continue
+        ours, theirs = (run.data.get(split) or {} for run in (one, other))
+        if ours.get("fingerprint") != theirs.get("fingerprint"):
+            return (
+                f"the {what} of '{other.run_id}' are not those of '{one.run_id}' "
+                f"({_count(theirs)} and {_count(ours)}{_first_other(ours, theirs)})"
+            )
+    judges = [(run.data.get("judge") or {}) for run in (one, other)]
+    if all(judges) and judges[0].get("fingerprint") != judges[1].get("fingerprint"):
+        names = [judge.get("name", "unnamed") for judge in judges]
+        return f"the judge of '{other.run_id}' is {names[1]}, and that of '{one.run_id}' is {names[0]} (other weights)"
+    return _protocol_mismatch(one, other)
+
+
+def comparable_groups(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
+    """Put runs that can be compared together, in the order given."""
+    groups: list[list[LoggedRun]] = []
+    for run in runs:
+        fitting = next((group for group in groups if _mismatch_with(group, run) is None), None)
+        if fitting is None:
+            groups.append([run])
+        else:
+            fitting.append(run)
+    return groups
+
+
+def refuse_incomparable(runs: Sequence[LoggedRun]) -> None:
+    """Raise `UserError` that names the first two runs that cannot be compared, and how they differ."""
+    for number, run in enumerate(runs):
+        found = _mismatch_with(runs[:number], run)
+        if found:
+            raise UserError(f"{found}: leave one out, or see them apart with --anyway")
+
+
+def _mismatch_with(group: Sequence[LoggedRun], run: LoggedRun) -> str | None:
+    """Compare a run with the first of a group, and with the first that was to train on the same photographs."""
+    same = next((other for other in group if _dataset(other) == _dataset(run)), None)
+    found = (mismatch(other, run) for other in [*group[:1], same] if other is not None)
+    return next((sentence for sentence in found if sentence), None)
+
+
+def _protocol_mismatch(one: LoggedRun, other: LoggedRun) -> str | None:
+    ours, theirs = stored_protocol(one), stored_protocol(other)
+    both = bool(ours and theirs)
+    if protocol_hash(one) == protocol_hash(other) if both else protocol_settings(one) == protocol_settings(other):
+        return None
+    mine, its = protocol_settings(one), protocol_settings(other)
+    changed = sorted(name for name in mine.keys() | its.keys() if mine.get(name) != its.get(name))
+    how = "; ".join(f"{name} is {its.get(name, 'not there')} and {mine.get(name, 'not there')}" for name in changed[:3])
+    how += f"; and {len(changed) - 3} more" if len(changed) > 3 else ""
+    if both and (ours.get("name"), ours.get("version")) != (theirs.get("name"), theirs.get("version")):
+        named = [f"{p.get('name', 'unnamed')} version {p.get('version', 'none')}" for p in (theirs, ours)]
+        how = " and ".join(named) + (f"; {how}" if how else "")
+    return f"the protocol of '{other.run_id}' is not that of '{one.run_id}' ({how or 'other hashes'})"
+
+
+def _dataset(run: LoggedRun) -> dict[str, Any]:
+    return {name: value for name, value in run.settings.items() if name.startswith("dataset.")}
+
+
+def _count(described: Mapping[str, Any]) -> str:
+    return str(described.get("count", "none"))
+
+
+def _first_other(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """Name one photograph that differs, where both runs have kept their names."""
+    mine, its = ours.get("photographs"), theirs.get("photographs")
+    if not mine or not its:
+        return ""
+    changed = sorted(name for name in mine.keys() & its.keys() if mine[name] != its[name])
+    if changed:
+        return f"; '{changed[0]}' has other contents or another label"
+    lone = sorted(mine.keys() ^ its.keys())
+    return f"; '{lone[0]}' is in one of them only" if lone else ""

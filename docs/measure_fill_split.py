@@ -1,6 +1,7 @@
 """Measures how well small and large holes are filled, and up to which size the method for small ones is better.
 
     python docs/measure_fill_split.py
+    python docs/measure_fill_split.py --restorer FILE      # a network beside them, on one mask of each photograph
 
 Seeded holes on the validation photographs of the dataset `photos`: the central SIDE x SIDE pixels, as they are in the
 file. The split is chosen on one half of the photographs and scored on the other, then the other way round.
@@ -8,6 +9,7 @@ file. The split is chosen on one half of the photographs and scored on the other
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -26,9 +28,11 @@ from rich.table import Table  # noqa: E402
 from oldrestore.config.build import build  # noqa: E402
 from oldrestore.config.compose import compose_config  # noqa: E402
 from oldrestore.data.decode import decode_photo  # noqa: E402
+from oldrestore.models.sagan import SaganRestorer  # noqa: E402
 from oldrestore.restoration.fill.biharmonic import Biharmonic  # noqa: E402
 from oldrestore.restoration.fill.choosing import best_split, fill_and_score, psnr_of_split  # noqa: E402
 from oldrestore.restoration.fill.harmonic import Harmonic  # noqa: E402
+from oldrestore.restoration.fill.network import NetworkFiller  # noqa: E402
 from oldrestore.restoration.fill.opencv import OpenCV  # noqa: E402
 
 SIDE = 384  # pixels
@@ -73,8 +77,32 @@ def photographs() -> list[np.ndarray]:
     return found
 
 
+def compare_restorer(weights: Path, width: float) -> None:
+    """Print PSNR of a SAGAN restorer beside both methods of the split, by depth."""
+    network = SaganRestorer(width=width, weights=str(weights))
+    network.eval()
+    fillers = {name: FILLERS[name] for name in ("biharmonic", "harmonic")}
+    fillers |= {f"sagan_{size}": NetworkFiller(network, size=size) for size in (64, 128, 256)}
+    holes = [
+        hole
+        for number, rgb in enumerate(photographs())
+        for hole in fill_and_score([(rgb, draw_holes(np.random.default_rng([STREAM, number, 0])))], fillers)
+    ]
+    for low, high in BANDS:
+        within = [hole for hole in holes if low < hole.depth <= high]
+        psnr = ", ".join(f"{name} {psnr_of_split(within, name, name, 0, 'depth'):.2f}" for name in fillers)
+        print(f"depth {low:g}-{high:g}, {len(within)} holes: {psnr}", flush=True)
+
+
 def main() -> None:
     """Fill, score, print and write the results beside this file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--restorer", type=Path, help="weights or a checkpoint of model=sagan_restore")
+    parser.add_argument("--width", type=float, default=0.25, help="model.width of the restorer")
+    chosen = parser.parse_args()
+    if chosen.restorer is not None:
+        compare_restorer(chosen.restorer, chosen.width)
+        return
     photos = photographs()
     holes = [
         replace(hole, photograph=number)

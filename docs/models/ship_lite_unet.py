@@ -4,8 +4,8 @@
     python .../docs/models/ship_lite_unet.py iteration-000{1250,1500,1750,2000}.safetensors -o lite_unet.safetensors
 
 The weights of several checkpoints (the moving average, where they have one) are averaged (Izmailov et al., *Averaging
-Weights Leads to Wider Optima and Better Generalization*, 2018) and stored as float16. What is printed at the end belongs
-into `oldrestore/models/released.py`, so that nothing but this file is ever taken for it.
+Weights Leads to Wider Optima and Better Generalization*, 2018) and stored as float16. What is printed at the end
+belongs into `oldrestore/models/released.py`, so that nothing but this file is ever taken for it.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class SoftCrossEntropy(Loss):
     neighbours : int
         Bins that a target is spread over, 1..313: 5 in the paper, 10 in its released code, 1 a hard target.
     sigma : float
-        Standard deviation of the target's Gaussian, Lab units.
+        0.01..1000: standard deviation of the target's Gaussian, Lab units.
     rebalance : Rebalance or EffectiveNumber or None
         Weights of the bins; then ``prepare`` is needed.
     gray_threshold : float
@@ -55,10 +55,10 @@ class SoftCrossEntropy(Loss):
     smoothing : UniformSmoothing or NeighbourSmoothing or None
         Label smoothing.
     focal_gamma : float
-        At least 0: power of 1 - p, by which what is already right counts less. 2 in its paper; 0 is cross-entropy.
+        0..20: power of 1 - p, by which what is already right counts less. 2 in its paper; 0 is cross-entropy.
         For a soft target, each bin of the target has its own such factor.
     logit_adjustment : float
-        At least 0, tau: the loss adds tau x ln prior to the logits, so that the network, which is decoded without
+        0..20, tau: the loss adds tau x ln prior to the logits, so that the network, which is decoded without
         it, learns to favour rare colours. 1 in its paper. Needs ``prepare``. Bins below a prior of 1e-9 count
         as 1e-9.
     weighting : "loss" or "gradient"
@@ -82,20 +82,20 @@ class SoftCrossEntropy(Loss):
     def __init__(
         self,
         neighbours: Annotated[int, Field(ge=1, le=NUMBER_OF_BINS)] = 5,
-        sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0,
+        sigma: Annotated[float, Field(ge=0.01, le=1000)] = 5.0,
         rebalance: Rebalance | EffectiveNumber | None = None,
         gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0,
         smoothing: UniformSmoothing | NeighbourSmoothing | None = None,
-        focal_gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
-        logit_adjustment: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
+        focal_gamma: Annotated[float, Field(ge=0, le=20)] = 0.0,
+        logit_adjustment: Annotated[float, Field(ge=0, le=20)] = 0.0,
         weighting: Literal["loss", "gradient"] = "loss",
     ) -> None:
         super().__init__()
         require(1 <= neighbours <= NUMBER_OF_BINS, "neighbours", f"within 1..{NUMBER_OF_BINS}", neighbours)
-        require(0.0 < sigma < float("inf"), "sigma", "a number above 0 (Lab units)", sigma)
+        require(0.01 <= sigma <= 1000.0, "sigma", "within 0.01..1000 (Lab units)", sigma)
         require(0.0 <= gray_threshold < float("inf"), "gray_threshold", "at least 0", gray_threshold)
-        require(0.0 <= focal_gamma < float("inf"), "focal_gamma", "at least 0", focal_gamma)
-        require(0.0 <= logit_adjustment < float("inf"), "logit_adjustment", "at least 0", logit_adjustment)
+        require(0.0 <= focal_gamma <= 20.0, "focal_gamma", "within 0..20", focal_gamma)
+        require(0.0 <= logit_adjustment <= 20.0, "logit_adjustment", "within 0..20", logit_adjustment)
         require(weighting in ("loss", "gradient"), "weighting", "'loss' or 'gradient'", repr(weighting))
         known = isinstance(rebalance, Rebalance | EffectiveNumber | None)
         require(known, "rebalance", "Rebalance, EffectiveNumber or null", type(rebalance).__name__)

@@ -194,7 +194,7 @@ def test_what_it_reads_needs_and_calls_its_term():
         (lambda: Rebalance(alpha=-1.0), "alpha must be within 0..10"),
         (lambda: Rebalance(clamp=0.5), "clamp must be a number above 1"),
         (lambda: SoftCrossEntropy(neighbours=0), "neighbours must be within 1..313"),
-        (lambda: SoftCrossEntropy(sigma=0.0), "sigma must be a number above 0"),
+        (lambda: SoftCrossEntropy(sigma=0.0), "sigma must be within 0.01..1000"),
         (lambda: SoftCrossEntropy(gray_threshold=-1.0), "gray_threshold must be at least 0"),
     ],
 )

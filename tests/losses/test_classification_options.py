@@ -276,8 +276,8 @@ def test_configurations_build_what_they_say(name):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SoftCrossEntropy(focal_gamma=-1.0), "focal_gamma must be at least 0, not -1.0"),
-        (lambda: SoftCrossEntropy(logit_adjustment=-0.1), "logit_adjustment must be at least 0"),
+        (lambda: SoftCrossEntropy(focal_gamma=-1.0), "focal_gamma must be within 0..20, not -1.0"),
+        (lambda: SoftCrossEntropy(logit_adjustment=-0.1), "logit_adjustment must be within 0..20"),
         (lambda: SoftCrossEntropy(weighting="both"), "weighting must be 'loss' or 'gradient', not 'both'"),
         (lambda: SoftCrossEntropy(rebalance=0.5), "rebalance must be Rebalance, EffectiveNumber or null, not float"),
         (lambda: SoftCrossEntropy(smoothing=0.1), "smoothing must be UniformSmoothing, NeighbourSmoothing or null"),

@@ -18,7 +18,8 @@ def logged(tracked_run):
 
     client = MlflowClient(tracking_uri=f"sqlite:///{tracked_run.parent.parent / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("tiny")
-    (run,) = client.search_runs([experiment.experiment_id])
+    # Others may have run beside it: reproductions of it, for one.
+    (run,) = client.search_runs([experiment.experiment_id], f"tags.run_id = '{tracked_run.name}'")
     return client, run
 
 

@@ -25,6 +25,8 @@ ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
     # What is printed may be JSON that somebody reads.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # Bars of its own, where tqdm is installed, between the lines of a run.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
 

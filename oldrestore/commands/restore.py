@@ -41,7 +41,9 @@ def run(arguments: Sequence[str]) -> int:
         "--weights", action="append", default=[], type=path, metavar="FILE", help="colours; repeatable"
     )
     options.add_argument("--model", default=None, help="the network of FILE, where the file does not say it")
-    options.add_argument("--restorer", default=None, metavar="WEIGHTS", help="fills or restores: run or weights file")
+    options.add_argument(
+        "--restorer", type=path, default=None, metavar="WEIGHTS", help="fills or restores: run or weights file"
+    )
     options.add_argument("--checkpoint", default="best", help="of the runs: best (default), last or a kept one")
     options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
     options.add_argument("--result-only", action="store_true", help="write no mask and no pictures of single stages")
@@ -161,10 +163,9 @@ def restoring_network(chosen):
         return None
     from oldrestore.runs.chosen_network import network_of_file, network_of_run
 
-    file = Path(chosen.restorer)
-    if file.suffix == ".safetensors" or file.is_file():
-        return network_of_file(file)
-    return network_of_run(chosen.restorer, Path(chosen.outputs), chosen.checkpoint)
+    if chosen.restorer.suffix == ".safetensors" or chosen.restorer.is_file():
+        return network_of_file(chosen.restorer)
+    return network_of_run(str(chosen.restorer), Path(chosen.outputs), chosen.checkpoint)
 
 
 def masks_in(mask: Path | None) -> list[Path]:

@@ -21,8 +21,14 @@ def find_run(name: str, outputs: Path) -> Path:
         When no run, or more than one, is meant.
     """
     direct = Path(name)
-    if (direct / "config.yaml").is_file():
-        return direct
+    try:
+        if name and (direct / "config.yaml").is_file():
+            return direct
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        reason = (error.strerror or type(error).__name__).lower()
+        raise UserError(f"the run '{name}' cannot be looked up ({reason})") from None
+    if not name:
+        raise UserError("the name of the run is empty: give a run folder or a run id of `oldrestore runs`")
     runs = [path.parent for path in outputs.glob("*/*/config.yaml")]
     if name == "last":
         found = sorted(runs, key=_started)[-1:]

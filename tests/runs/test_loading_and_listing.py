@@ -92,3 +92,10 @@ def test_an_exact_run_id_wins_over_one_that_begins_with_it(tmp_path):
         (tmp_path / "x" / name).mkdir(parents=True)
         (tmp_path / "x" / name / "config.yaml").write_text("seed: 0\n")
     assert find_run("a", tmp_path).name == "a"
+
+
+def test_names_that_name_nothing_are_one_sentence(tmp_path):
+    with pytest.raises(UserError, match=r"cannot be looked up \(file name too long\)"):
+        find_run("a" * 300, tmp_path)
+    with pytest.raises(UserError, match="the name of the run is empty"):
+        find_run("", tmp_path)

@@ -8,8 +8,7 @@ import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.errors import UserError
-from oldrestore.losses.gray import mean_where_colour
+from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 from oldrestore.losses.recolored import recolored_rgb
 
@@ -48,8 +47,7 @@ class Colorfulness(PredictedColor):
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(annealed_mean)
-        if gray_threshold is not None and not 0.0 <= gray_threshold < float("inf"):
-            raise UserError(f"gray_threshold must be at least 0, or null, not {gray_threshold}")
+        require_gray_threshold(gray_threshold)
         self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:

@@ -14,7 +14,7 @@ from oldrestore.color.encoding_paddle import SoftEncoder
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
 from oldrestore.losses.bin_distribution import unnormalised_probabilities
-from oldrestore.losses.gray import mean_where_colour
+from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
 
 
 def cumulating_rows() -> np.ndarray:
@@ -64,8 +64,7 @@ class SquaredEarthMover(Loss):
             raise UserError(f"neighbours must be within 1..{NUMBER_OF_BINS}, not {neighbours}")
         if not 0.0 < sigma < float("inf"):
             raise UserError(f"sigma must be a number above 0 (Lab units), not {sigma}")
-        if gray_threshold is not None and not 0.0 <= gray_threshold < float("inf"):
-            raise UserError(f"gray_threshold must be at least 0, or null, not {gray_threshold}")
+        require_gray_threshold(gray_threshold)
         self.gray_threshold = gray_threshold
         self._encoder = SoftEncoder(neighbours, sigma)
         self.register_buffer("_rows_rq", paddle.to_tensor(cumulating_rows()), persistable=False)

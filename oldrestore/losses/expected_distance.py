@@ -13,7 +13,7 @@ from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
 from oldrestore.losses.bin_distribution import unnormalised_probabilities
-from oldrestore.losses.gray import mean_where_colour
+from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
 
 
 class ExpectedAbDistance(Loss):
@@ -47,8 +47,7 @@ class ExpectedAbDistance(Loss):
         super().__init__()
         if not 0.0 < scale < float("inf"):
             raise UserError(f"scale must be a number above 0 (Lab units), not {scale}")
-        if gray_threshold is not None and not 0.0 <= gray_threshold < float("inf"):
-            raise UserError(f"gray_threshold must be at least 0, or null, not {gray_threshold}")
+        require_gray_threshold(gray_threshold)
         self.scale = scale
         self.gray_threshold = gray_threshold
         for axis, name in enumerate("ab"):

@@ -5,6 +5,18 @@ from __future__ import annotations
 import paddle
 
 from oldrestore.batch import Batch
+from oldrestore.losses.ranges import require
+
+
+def require_gray_threshold(gray_threshold: float | None) -> None:
+    """Raise ``UserError`` unless a gray threshold is at least 0 (Lab units), or None."""
+    holds = gray_threshold is None or 0.0 <= gray_threshold < float("inf")
+    require(holds, "gray_threshold", "at least 0, or null", gray_threshold)
+
+
+def has_colour(batch: Batch, gray_threshold: float) -> paddle.Tensor:
+    """Tell which photographs have an |a| or |b| above the threshold (Lab units) at full size, bool (B,)."""
+    return batch.ab_b2hw.abs().flatten(start_axis=1).max(axis=1) > gray_threshold
 
 
 def mean_where_colour(values_bhw: paddle.Tensor, batch: Batch, gray_threshold: float | None) -> paddle.Tensor:
@@ -26,7 +38,7 @@ def mean_where_colour(values_bhw: paddle.Tensor, batch: Batch, gray_threshold: f
     """
     if gray_threshold is None:
         return values_bhw.mean()
-    counted_b = (batch.ab_b2hw.abs().flatten(start_axis=1).max(axis=1) > gray_threshold).astype("float32")
+    counted_b = has_colour(batch, gray_threshold).astype("float32")
     _, height, width = values_bhw.shape
     # At least one pixel, so that a batch of gray photographs gives 0 / 1 and not 0 / 0.
     pixels = paddle.clip(counted_b.sum() * (height * width), min=1.0)

@@ -9,9 +9,8 @@ from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.grid_paddle import grid_index_nchw
-from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
-from oldrestore.losses.gray import mean_where_colour
+from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
 
 
 class GridCrossEntropy(Loss):
@@ -40,8 +39,7 @@ class GridCrossEntropy(Loss):
 
     def __init__(self, gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = 5.0) -> None:
         super().__init__()
-        if gray_threshold is not None and not 0.0 <= gray_threshold < float("inf"):
-            raise UserError(f"gray_threshold must be at least 0, or null, not {gray_threshold}")
+        require_gray_threshold(gray_threshold)
         self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:

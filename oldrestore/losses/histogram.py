@@ -17,6 +17,7 @@ from oldrestore.color.hue_chroma_paddle import (
 )
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
+from oldrestore.losses.gray import has_colour
 
 
 class HueChromaDivergence(Loss):
@@ -92,7 +93,7 @@ class HueChromaDivergence(Loss):
         hue, chroma = prediction.hue_logits, prediction.chroma_logits
         with paddle.amp.auto_cast(enable=False):
             hue_target, chroma_target, share_bhw = self._targets(batch, hue)
-            counted_b = (batch.ab_b2hw.abs().flatten(start_axis=1).max(axis=1) > self.gray_threshold).astype("float32")
+            counted_b = has_colour(batch, self.gray_threshold).astype("float32")
             weight_bhw = counted_b.reshape([-1, 1, 1]).expand(share_bhw.shape)
             pixels = paddle.clip(weight_bhw.sum(), min=1.0)
             hue_term = (weight_bhw * share_bhw * _divergence(hue, hue_target)).sum() * (self.lambda_hue / pixels)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
-from oldrestore.losses.gray import mean_where_colour
+from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 from oldrestore.losses.recolored import original_rgb, recolored_rgb
 
@@ -70,7 +70,7 @@ class Perceptual(PredictedColor):
             raise UserError("layer_weights must have a number above 0: else nothing is looked at")
         if distance not in ("l1", "l2"):
             raise UserError(f"distance must be l1 or l2, not '{distance}'")
-        _require_threshold(gray_threshold)
+        require_gray_threshold(gray_threshold)
         self.features = features
         self.layer_weights = list(layer_weights)
         self.distance = distance
@@ -135,7 +135,7 @@ class Lpips(PredictedColor):
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(annealed_mean)
-        _require_threshold(gray_threshold)
+        require_gray_threshold(gray_threshold)
         self.network = network
         self.gray_threshold = gray_threshold
 
@@ -152,8 +152,3 @@ class Lpips(PredictedColor):
         with paddle.amp.auto_cast(enable=False):
             distance_b = self.network(recolored_rgb(self.predicted_ab(prediction), batch), original_rgb(batch))
             return mean_where_colour(distance_b.reshape([-1, 1, 1]), batch, self.gray_threshold)
-
-
-def _require_threshold(gray_threshold: float | None) -> None:
-    if gray_threshold is not None and not 0.0 <= gray_threshold < float("inf"):
-        raise UserError(f"gray_threshold must be at least 0, or null, not {gray_threshold}")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
-from oldrestore.losses.gray import mean_where_colour
+from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -48,8 +48,7 @@ class AbRegression(PredictedColor):
         super().__init__(annealed_mean)
         if not 0.0 < scale < float("inf"):
             raise UserError(f"scale must be a number above 0 (Lab units), not {scale}")
-        if gray_threshold is not None and not 0.0 <= gray_threshold < float("inf"):
-            raise UserError(f"gray_threshold must be at least 0, or null, not {gray_threshold}")
+        require_gray_threshold(gray_threshold)
         self.scale = scale
         self.gray_threshold = gray_threshold
 

@@ -11,6 +11,7 @@ from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Prediction
+from oldrestore.models.convolution import Conv2D
 from oldrestore.models.layers import initialise
 from oldrestore.models.released import released_weights
 from oldrestore.models.weights import load_weights
@@ -61,9 +62,9 @@ class DamageUnet(nn.Layer):
         inputs = [6 * BLOCK * BLOCK, *channels[:-1]]
         dilations = [1, 1, 1, 2]
         self.down = nn.LayerList([_pair(*three) for three in zip(inputs, channels, dilations, strict=True)])
-        self.narrow = nn.LayerList([nn.Conv2D(*pair, 1) for pair in zip(channels[1:], channels[:-1], strict=True)])
+        self.narrow = nn.LayerList([Conv2D(*pair, 1) for pair in zip(channels[1:], channels[:-1], strict=True)])
         self.up = nn.LayerList([_pair(count, count, 1) for count in channels[:-1]])
-        self.head = nn.Conv2D(channels[0], BLOCK * BLOCK, 1)
+        self.head = Conv2D(channels[0], BLOCK * BLOCK, 1)
         initialise(self, heads=[self.head])
         nn.initializer.Constant(PRIOR)(self.head.bias)
         if weights is not None:

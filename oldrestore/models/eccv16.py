@@ -13,6 +13,7 @@ from pydantic import Field
 from oldrestore.batch import Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.color.decoding_paddle import annealed_mean_nchw
+from oldrestore.models.convolution import Conv2D, Conv2DTranspose
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
@@ -71,13 +72,13 @@ class Eccv16(nn.Layer):
         self.model6 = _block(c512, c512, layers=3, dilation=2)
         self.model7 = _block(c512, c512, layers=3)
         self.model8 = nn.Sequential(
-            nn.Conv2DTranspose(c512, c256, 4, stride=2, padding=1),
+            Conv2DTranspose(c512, c256, 4, stride=2, padding=1),
             nn.ReLU(),
-            nn.Conv2D(c256, c256, 3, padding=1),
+            Conv2D(c256, c256, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2D(c256, c256, 3, padding=1),
+            Conv2D(c256, c256, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2D(c256, NUMBER_OF_BINS, 1),
+            Conv2D(c256, NUMBER_OF_BINS, 1),
         )
         self.model_out = nn.Conv2D(NUMBER_OF_BINS, 2, 1, bias_attr=False)
         initialise(self, heads=[self.model8[6]])
@@ -111,7 +112,7 @@ def _block(inputs: int, outputs: int, *, layers: int, last_stride: int = 1, dila
     for index in range(layers):
         stride = last_stride if index == layers - 1 else 1
         stack += [
-            nn.Conv2D(
+            Conv2D(
                 inputs if index == 0 else outputs,
                 outputs,
                 3,

@@ -14,6 +14,7 @@ from pydantic import Field
 from oldrestore.batch import Prediction
 from oldrestore.color.hue_chroma import FADING, HISTOGRAM_BINS
 from oldrestore.color.hue_chroma_paddle import decode_histograms_nchw, gather_pixels
+from oldrestore.models.convolution import Conv2D
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
@@ -194,7 +195,7 @@ class Larsson(nn.Layer):
 
 def _convolution(inputs: int, outputs: int, kernel: int, batch_norm: bool) -> nn.Sequential:
     """Make a convolution of the same size, its batch norm and ReLU. The norm has no scale: the next layer has one."""
-    convolution = nn.Conv2D(inputs, outputs, kernel, padding=kernel // 2, bias_attr=False if batch_norm else None)
+    convolution = Conv2D(inputs, outputs, kernel, padding=kernel // 2, bias_attr=False if batch_norm else None)
     norm = [nn.BatchNorm2D(outputs, weight_attr=False)] if batch_norm else []
     return nn.Sequential(convolution, *norm, nn.ReLU())
 

@@ -14,9 +14,10 @@ from pydantic import Field
 
 from oldrestore.batch import Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
-from oldrestore.color.joining import join_color
+from oldrestore.color.joining import ColorOfRows, join_color, joined_rows
 from oldrestore.color.lab_paddle import lab_to_rgb_nchw
 from oldrestore.errors import UserError
+from oldrestore.models.convolution import Conv2D
 from oldrestore.models.efficientnet_lite import VARIANTS, EfficientNetLiteNetwork, normalize
 from oldrestore.models.released import released_weights
 from oldrestore.models.weights import load_weights
@@ -84,6 +85,8 @@ class LiteUnet(nn.Layer):
     predicts: ClassVar[frozenset[str]] = frozenset({"logits"})
     reads: ClassVar[tuple[str, ...]] = ("L_b1hw",)
     stride: ClassVar[int] = 32
+    # What is worth exporting for inference (`oldrestore.runs.fast_network`), and what it takes.
+    exported_part: ClassVar[tuple[str, tuple[str, ...]]] = ("scores", ("L_b1hw",))
 
     def __init__(
         self,
@@ -115,7 +118,7 @@ class LiteUnet(nn.Layer):
         self.scene = nn.Linear(inputs[-1], channels[-1])
         self.merge = nn.LayerList([_merge(count) for count in channels])
         self.narrow = nn.LayerList([_convolution(*pair, 1) for pair in zip(channels[1:], channels[:-1], strict=True)])
-        self.head = nn.Conv2D(channels[0], NUMBER_OF_BINS, 1)
+        self.head = Conv2D(channels[0], NUMBER_OF_BINS, 1)
         # Near zero, so that an untrained network says "every bin alike" and its cross-entropy is ln 313.
         nn.initializer.Normal(std=0.01)(self.head.weight)
         digest = np.frombuffer(bytes.fromhex(VARIANTS[ENCODER].sha256), dtype=np.uint8)
@@ -130,7 +133,7 @@ class LiteUnet(nn.Layer):
     def forward(self, L_b1hw: paddle.Tensor) -> Prediction:
         """Predict logits (B, 313, H/4, W/4) from lightness (B, 1, H, W), 0..100; H and W multiples of 32."""
         if self.training:
-            return self._seen(L_b1hw)
+            return Prediction(logits=self.scores(L_b1hw))
         logits = self._mirrored_too(L_b1hw)
         if self.second_scale is not None:
             height, width = L_b1hw.shape[-2:]
@@ -140,15 +143,16 @@ class LiteUnet(nn.Layer):
             logits = (logits + again) / 2
         return Prediction(logits=logits)
 
-    def _seen(self, L_b1hw: paddle.Tensor) -> Prediction:
-        return self.predict(L_b1hw, self.encode(L_b1hw))
+    def scores(self, L_b1hw: paddle.Tensor) -> paddle.Tensor:
+        """Logits (B, 313, H/4, W/4) of photographs seen once, as they are."""
+        return self.predict(L_b1hw, self.encode(L_b1hw)).logits
 
     def _mirrored_too(self, L_b1hw: paddle.Tensor) -> paddle.Tensor:
-        """Logits of a photograph, or their mean over it and its mirror image."""
-        logits = self._seen(L_b1hw).logits
+        """Logits of a photograph, or their mean over it and its mirror image, which are seen in one batch."""
         if not self.mirror:
-            return logits
-        return (logits + self._seen(L_b1hw.flip(axis=3)).logits.flip(axis=3)) / 2
+            return self.scores(L_b1hw)
+        seen, mirrored = self.scores(paddle.concat([L_b1hw, L_b1hw.flip(axis=3)])).chunk(2)
+        return (seen + mirrored.flip(axis=3)) / 2
 
     def encode(self, L_b1hw: paddle.Tensor) -> list[paddle.Tensor]:
         """Features of the encoder at strides 4, 8, 16 and 32, float32."""
@@ -187,6 +191,10 @@ class LiteUnet(nn.Layer):
     def join(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> np.ndarray:
         """Bring predicted colour (h, w, 2) to the size of a photograph's lightness (H, W), along its edges."""
         return join_color(ab_hw2, L_hw, edge_range=self.edge_range)
+
+    def joined_rows(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> ColorOfRows:
+        """Prepare `join`, to be carried out some rows at a time."""
+        return joined_rows(ab_hw2, L_hw, edge_range=self.edge_range)
 
     def train(self) -> LiteUnet:
         """Enter training mode; the encoder's batch norms stay as they are."""

@@ -11,6 +11,7 @@ from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Prediction
+from oldrestore.models.convolution import Conv2D
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
@@ -68,7 +69,7 @@ class ResNet(nn.Layer):
         momentum = batch_norm_momentum
         self.down = nn.Sequential(*(_Residual(i, o, momentum) for i, o in zip([1, *down], down, strict=False)))
         self.up = nn.Sequential(*(_doubling(i, o, momentum) for i, o in zip([down[-1], *up], up, strict=False)))
-        self.ab = nn.Conv2D(up[-1], 2, 3, padding=1)
+        self.ab = Conv2D(up[-1], 2, 3, padding=1)
         initialise(self)
         # Batch norm takes the scale of what precedes it away, but not of the last layer.
         self.ab.weight.set_value(self.ab.weight * 0.1)

@@ -17,6 +17,7 @@ from pydantic import Field
 from oldrestore.batch import Prediction
 from oldrestore.errors import UserError
 from oldrestore.models.attention import SelfAttention
+from oldrestore.models.convolution import Conv2D
 from oldrestore.models.known_fill import harmonic_fill, mean_fill
 from oldrestore.models.spectral_norm import SpectralConv2D
 from oldrestore.models.weights import load_weights
@@ -112,7 +113,7 @@ def _joined(small: paddle.Tensor, large: paddle.Tensor) -> paddle.Tensor:
 
 def _head(inputs: int, outputs: int) -> nn.Conv2D:
     """Make the last convolution: not normalised, as its output has a unit, and near 0 at the start."""
-    return nn.Conv2D(inputs, outputs, 3, padding=1, weight_attr=nn.initializer.Normal(std=1e-3))
+    return Conv2D(inputs, outputs, 3, padding=1, weight_attr=nn.initializer.Normal(std=1e-3))
 
 
 class SaganRestorer(nn.Layer):
@@ -149,6 +150,8 @@ class SaganRestorer(nn.Layer):
     predicts: ClassVar[frozenset[str]] = frozenset({"rgb"})
     reads: ClassVar[tuple[str, ...]] = ("damaged_b3hw", "hole_b1hw")
     stride: ClassVar[int] = SaganTrunk.stride
+    # What is worth exporting for inference (`oldrestore.runs.fast_network`), and what it takes.
+    exported_part: ClassVar[tuple[str, tuple[str, ...]]] = ("repainting", ("filled_b3hw", "hole_b1hw"))
 
     def __init__(
         self,
@@ -187,11 +190,15 @@ class SaganRestorer(nn.Layer):
         if hole_b1hw is None:
             hole_b1hw = paddle.zeros_like(damaged_b3hw[:, :1])
         filled_b3hw = self.starting_fill(damaged_b3hw, hole_b1hw)
-        features = self.trunk(paddle.concat([filled_b3hw * 2.0 - 1.0, hole_b1hw], axis=1))
-        rgb_b3hw = paddle.clip(filled_b3hw + nn.functional.tanh(self.head(features)).astype("float32"), 0.0, 1.0)
+        rgb_b3hw = paddle.clip(filled_b3hw + self.repainting(filled_b3hw, hole_b1hw), 0.0, 1.0)
         if self.output == "composed":
             rgb_b3hw = paddle.where(hole_b1hw.astype("bool"), rgb_b3hw, damaged_b3hw)
         return Prediction(rgb=rgb_b3hw)
+
+    def repainting(self, filled_b3hw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
+        """What the network adds to the start, float32 (B, 3, H, W), -1..1."""
+        features = self.trunk(paddle.concat([filled_b3hw * 2.0 - 1.0, hole_b1hw], axis=1))
+        return nn.functional.tanh(self.head(features)).astype("float32")
 
     def starting_fill(self, damaged_b3hw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
         """Fill the holes without learning, as `start` says; sRGB (B, 3, H, W), 0..1."""

@@ -13,6 +13,7 @@ from pydantic import Field
 from oldrestore.batch import Prediction
 from oldrestore.color.grid import NUMBER_OF_SQUARES
 from oldrestore.color.grid_paddle import grid_mean_nchw
+from oldrestore.models.convolution import Conv2D, Conv2DTranspose
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
@@ -96,9 +97,9 @@ class Siggraph17(nn.Layer):
         self.model9 = _joined_block(c128, layers=1)
         self.model10up = _up(c128, c128)
         self.model1short10 = _shortcut(c64, c128)
-        self.model10 = nn.Sequential(nn.ReLU(), nn.Conv2D(c128, c128, 3, padding=1), nn.LeakyReLU(LEAK))
-        self.model_class = nn.Sequential(nn.Conv2D(c256, NUMBER_OF_SQUARES, 1))
-        self.model_out = nn.Sequential(nn.Conv2D(c128, 2, 1), nn.Tanh())
+        self.model10 = nn.Sequential(nn.ReLU(), Conv2D(c128, c128, 3, padding=1), nn.LeakyReLU(LEAK))
+        self.model_class = nn.Sequential(Conv2D(c256, NUMBER_OF_SQUARES, 1))
+        self.model_out = nn.Sequential(Conv2D(c128, 2, 1), nn.Tanh())
         initialise(self, heads=[self.model_class[0], self.model_out[0]])
         if weights is not None:
             load_weights(self, Path(weights))
@@ -157,7 +158,7 @@ def _block(inputs: int, outputs: int, *, layers: int, dilation: int = 1) -> nn.S
     stack: list[nn.Layer] = []
     for index in range(layers):
         wide = inputs if index == 0 else outputs
-        stack += [nn.Conv2D(wide, outputs, 3, padding=dilation, dilation=dilation), nn.ReLU()]
+        stack += [Conv2D(wide, outputs, 3, padding=dilation, dilation=dilation), nn.ReLU()]
     return nn.Sequential(*stack, nn.BatchNorm2D(outputs))
 
 
@@ -165,13 +166,13 @@ def _joined_block(channels: int, *, layers: int) -> nn.Sequential:
     """Make a block that follows a sum, and so begins with its ReLU."""
     stack: list[nn.Layer] = [nn.ReLU()]
     for _ in range(layers):
-        stack += [nn.Conv2D(channels, channels, 3, padding=1), nn.ReLU()]
+        stack += [Conv2D(channels, channels, 3, padding=1), nn.ReLU()]
     return nn.Sequential(*stack, nn.BatchNorm2D(channels))
 
 
 def _up(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2DTranspose(inputs, outputs, 4, stride=2, padding=1))
+    return nn.Sequential(Conv2DTranspose(inputs, outputs, 4, stride=2, padding=1))
 
 
 def _shortcut(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2D(inputs, outputs, 3, padding=1))
+    return nn.Sequential(Conv2D(inputs, outputs, 3, padding=1))

@@ -7,6 +7,8 @@ from typing import Any
 import paddle
 from paddle import nn
 
+from oldrestore.models.convolution import conv2d
+
 # Why not Paddle's own (3.3.1): `nn.SpectralNorm` never writes its vectors back in dynamic mode, so one power
 # iteration starts anew at each call and the largest singular value stays far from 1. The hook
 # `nn.utils.spectral_norm` is right after some training steps, but its vectors start at random, so that an untrained
@@ -80,10 +82,10 @@ class SpectralConv2D(_Spectral, nn.Conv2D):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Convolve with the normalised kernel."""
-        return nn.functional.conv2d(
+        return conv2d(
             x,
             self.spectral_weight(),
-            bias=self.bias,
+            self.bias,
             stride=self._stride,
             padding=self._padding,
             dilation=self._dilation,

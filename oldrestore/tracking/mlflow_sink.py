@@ -57,9 +57,13 @@ class MLflowSink:
     ----------
     link : dict
         `tracking_uri` (without a password), `experiment_id`, `run_id` and, once logged, `model_uri`.
+    gather_seconds : float
+        Longest that scalars wait for more before they are sent.
     sent : Counter
         How many `metrics`, `pictures`, `files`, `models` and the like went to the server.
     """
+
+    gather_seconds = 5.0
 
     def __init__(
         self,
@@ -104,8 +108,18 @@ class MLflowSink:
 
     def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
         """Log metrics with the iteration as the step; those that the run has at this step are left out."""
-        self._iteration = max(self._iteration, iteration)
-        self._log_metrics([(name, value, int(time.time() * 1000), iteration) for name, value in values.items()])
+        self.gathered([(time.time(), iteration, values)])
+
+    def gathered(self, entries: Sequence[tuple[float, int, Mapping[str, float]]]) -> None:
+        """Log the metrics of many iterations, each with its own time and step: one call costs as much as hundreds."""
+        self._iteration = max(self._iteration, *(iteration for _, iteration, _ in entries))
+        self._log_metrics(
+            [
+                (name, value, int(seconds * 1000), iteration)
+                for seconds, iteration, values in entries
+                for name, value in values.items()
+            ]
+        )
 
     def accuracy(self, rows: Sequence[Mapping[str, Any]], trained_iterations: int) -> None:
         """Log the table so that the page shows it: ``accuracy.json``, and ``accuracy.csv`` beside it."""

@@ -49,11 +49,17 @@ class Spool:
                 self._held += len(data)
             self._changed.notify()
 
-    def get(self) -> Any:
-        """Wait for the oldest entry, take it out and return it; raises `EOFError` once closed."""
+    def get(self, seconds: float | None = None) -> Any:
+        """Wait for the oldest entry, take it out and return it; raises `EOFError` once closed.
+
+        Parameters
+        ----------
+        seconds : float, optional
+            Longest wait; None is returned when nothing came in that time.
+        """
         with self._changed:
-            while not (self._in_memory or self._sizes_on_disk or self._closed):
-                self._changed.wait()
+            if not self._changed.wait_for(lambda: self._in_memory or self._sizes_on_disk or self._closed, seconds):
+                return None
             if self._closed:
                 raise EOFError("the spool is closed")
             if self._in_memory:

@@ -19,6 +19,8 @@ from oldrestore.tracking.run_folder import RunFolder, State
 from oldrestore.tracking.spool import Spool
 from oldrestore.tracking.superseded import Continued
 
+MOST_GATHERED = 500  # iterations whose scalars a sink is given at once
+
 
 @dataclass(frozen=True)
 class RunInfo:
@@ -95,8 +97,11 @@ class Tracker(Protocol):
     """Takes what a run emits. `start` comes first, `finish` last; every other call lies between.
 
     The training loop holds one `Trackers`. Sinks follow the same protocol and may raise whatever they like.
-    Two things are optional in a sink: an attribute ``link``, a plain dict that says where its record is (it
-    is kept in ``status.json``), and a method ``give_up()``, called once after the sink raised.
+    Three things are optional in a sink: an attribute ``link``, a plain dict that says where its record is (it
+    is kept in ``status.json``); a method ``give_up()``, called once after the sink raised; and a method
+    ``gathered(entries)`` with an attribute ``gather_seconds``, for a sink to which each call is dear: it takes the
+    scalars of many iterations at once, as a list of (seconds since the epoch, iteration, values), and `scalars` is then
+    not called. Any other call sends what was gathered before it.
     """
 
     def start(self, run: RunInfo) -> None:
@@ -291,11 +296,16 @@ class _Lane:
         self._spool.close()
 
     def _carry(self) -> None:
-        call = "start"
+        call, following = "start", None
         try:
             while call != "finish":
-                call, arguments = self._spool.get()
-                getattr(self.sink, call)(*arguments)
+                call, arguments = following or self._spool.get()
+                following = None
+                if call == "scalars" and hasattr(self.sink, "gathered"):
+                    entries, following = self._gather(arguments)
+                    self.sink.gathered(entries)
+                else:
+                    getattr(self.sink, call)(*arguments)
         except EOFError:
             pass
         # Whatever a tracking service does wrong, also a call to sys.exit, must not reach the run.
@@ -306,3 +316,16 @@ class _Lane:
         finally:
             self._spool.close()
             self._done.set()
+
+    def _gather(self, first: tuple[Any, ...]) -> tuple[list[tuple[Any, ...]], tuple[str, tuple[Any, ...]] | None]:
+        """Collect scalars for as long as the sink wants to; also the call of another kind that came, if one did."""
+        entries = [(time.time(), *first)]
+        until = time.monotonic() + self.sink.gather_seconds
+        while len(entries) < MOST_GATHERED:
+            entry = self._spool.get(max(0.0, until - time.monotonic()))
+            if entry is None:
+                break
+            if entry[0] != "scalars":
+                return entries, entry
+            entries.append((time.time(), *entry[1]))
+        return entries, None

@@ -189,3 +189,42 @@ def test_spool_keeps_order_beyond_its_memory():
     spool.put("ignored")
     with pytest.raises(EOFError):
         spool.get()
+
+
+class Gatherer(Recorder):
+    """A sink that takes scalars of many iterations at once."""
+
+    def __init__(self, gather_seconds: float) -> None:
+        super().__init__()
+        self.gather_seconds = gather_seconds
+
+    def gathered(self, entries) -> None:
+        self.calls.append(("gathered", [(iteration, values) for _, iteration, values in entries]))
+
+
+def test_a_sink_that_gathers_gets_scalars_together_and_before_what_follows(folder, run, picture):
+    sink = Gatherer(gather_seconds=60.0)
+    trackers = Trackers(folder, {"gatherer": sink})
+    trackers.start(run)
+    for iteration in range(3):
+        trackers.scalars(iteration, {"loss": float(iteration)})
+    trackers.panel("validation", 3, picture)
+    trackers.scalars(3, {"loss": 3.0})
+    began = time.monotonic()
+    trackers.finish("finished", summary={})
+    assert time.monotonic() - began < 30.0  # the end does not wait for more
+    assert [call[0] for call in sink.calls] == ["start", "gathered", "panel", "gathered", "finish"]
+    assert sink.calls[1][1] == [(0, {"loss": 0.0}), (1, {"loss": 1.0}), (2, {"loss": 2.0})]
+    assert sink.calls[3][1] == [(3, {"loss": 3.0})]
+
+
+def test_gathered_scalars_are_sent_when_nothing_more_comes(folder, run):
+    sink = Gatherer(gather_seconds=0.05)
+    trackers = Trackers(folder, {"gatherer": sink})
+    trackers.start(run)
+    trackers.scalars(0, {"loss": 1.0})
+    until = time.monotonic() + 20.0
+    while len(sink.calls) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert sink.calls[1] == ("gathered", [(0, {"loss": 1.0})])
+    trackers.finish("finished", summary={})

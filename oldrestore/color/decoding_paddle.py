@@ -37,10 +37,28 @@ def annealed_mean_nchw(logits_bqhw: paddle.Tensor, temperature: float = 0.38) ->
         modes = logits_bqhw.argmax(axis=1)
         ab = paddle.gather(centres_q2, modes.flatten()).reshape([batch, height, width, 2])
         return ab.transpose([0, 3, 1, 2])
+    return mean_color(logits_bqhw, centres_q2, temperature).reshape([batch, 2, height, width])
+
+
+def mean_color(logits_bqhw: paddle.Tensor, centres_q2: paddle.Tensor, temperature: float) -> paddle.Tensor:
+    """Mean of softmax(logits / temperature) over the centres of classes, float32 (B, 2, h w).
+
+    Parameters
+    ----------
+    logits_bqhw : paddle.Tensor
+        (B, Q, h, w), of any floating-point type.
+    centres_q2 : paddle.Tensor
+        float32 (Q, 2), Lab units.
+    temperature : float
+        At least 0; 0 is as good as the mode.
+    """
     with paddle.amp.auto_cast(enable=False):
-        scores = logits_bqhw.astype("float32").flatten(start_axis=2)
-        # The mean does not depend on what is subtracted, so no gradient needs to flow through it.
-        scores = (scores - scores.max(axis=1, keepdim=True).detach()) / max(temperature, SMALLEST_DIVISOR)
-        probabilities = paddle.exp(scores)
-        ab = paddle.matmul(centres_q2.t(), probabilities) / probabilities.sum(axis=1, keepdim=True)
-    return ab.reshape([batch, 2, height, width])
+        scores_bqn = logits_bqhw.astype("float32").flatten(start_axis=2)
+        # The mean does not depend on what is subtracted, so no gradient needs to flow through it. It is written out
+        # to full size because Paddle's subtraction is slow, on a CPU, where it has to repeat a tensor itself; and the
+        # sum is a product with ones because sums over that axis are slow there, too.
+        largest = scores_bqn.max(axis=1, keepdim=True).detach().expand_as(scores_bqn)
+        probabilities = paddle.exp((scores_bqn - largest) / max(temperature, SMALLEST_DIVISOR))
+        ones_q1 = paddle.ones([centres_q2.shape[0], 1], dtype="float32")
+        sums_b3n = paddle.matmul(paddle.concat([centres_q2, ones_q1], axis=1).t(), probabilities)
+        return sums_b3n[:, :2] / sums_b3n[:, 2:].expand_as(sums_b3n[:, :2])

@@ -34,9 +34,14 @@ def soft_encode(ab: np.ndarray, neighbours: int = 5, sigma: float = 5.0) -> tupl
     require_sigma(sigma)
     indices, squared = nearest_bins(ab, neighbours)
     # Far from every bin all the exponentials would underflow; relative to the nearest, one of them is 1.
-    weights = np.exp((squared[..., :1] - squared) / np.float32(2.0 * sigma * sigma))
+    weights = np.exp((squared[..., :1] - squared) / np.float32(doubled_variance(sigma)))
     weights /= weights.sum(axis=-1, keepdims=True)
     return indices, weights
+
+
+def doubled_variance(sigma: float) -> float:
+    """Return 2 sigma^2, at least 1e-30 and at most 1e30: beyond, float32 would make NaN of what is 0 or 1 anyway."""
+    return min(max(2.0 * sigma * sigma, 1e-30), 1e30)
 
 
 def require_sigma(sigma: float) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import paddle
 
-from oldrestore.color.decoding import SMALLEST_DIVISOR, require_temperature
+from oldrestore.color.decoding import require_temperature
+from oldrestore.color.decoding_paddle import mean_color
 from oldrestore.color.grid import GRID_AB, GRID_LIMIT, GRID_SIDE, GRID_STEP, NUMBER_OF_SQUARES
 
 
@@ -40,10 +41,4 @@ def grid_mean_nchw(logits_bchw: paddle.Tensor, temperature: float = 0.38) -> pad
         raise ValueError(f"class logits must be (B, {NUMBER_OF_SQUARES}, h, w), got {tuple(logits_bchw.shape)}")
     batch, _, height, width = logits_bchw.shape
     centres_c2 = paddle.to_tensor(GRID_AB, place=logits_bchw.place)
-    with paddle.amp.auto_cast(enable=False):
-        scores = logits_bchw.astype("float32").flatten(start_axis=2)
-        # The mean does not depend on what is subtracted, so no gradient needs to flow through it.
-        scores = (scores - scores.max(axis=1, keepdim=True).detach()) / max(temperature, SMALLEST_DIVISOR)
-        probabilities = paddle.exp(scores)
-        ab = paddle.matmul(centres_c2.t(), probabilities) / probabilities.sum(axis=1, keepdim=True)
-    return ab.reshape([batch, 2, height, width])
+    return mean_color(logits_bchw, centres_c2, temperature).reshape([batch, 2, height, width])

@@ -1,4 +1,4 @@
-"""``oldrestore data``: what a dataset holds, its colour prior, and preparing photos_plus and photos_wide."""
+"""``oldrestore data``: what a dataset holds, its colour prior, and what is prepared before a training."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ examples:
   oldrestore data describe                                        the default photographs
   oldrestore data describe dataset=image_folder dataset.root=DIR  your own
   oldrestore data prior -o prior.png                              the colour prior, plotted
+  oldrestore data prepare dataset=image_folder dataset.root=DIR   decode at training size, once for all runs
   oldrestore data prepare photos_plus                             fetch Debian's photographs
   oldrestore data prepare photos_wide                             and paste cut-out things onto them
 """
@@ -26,14 +27,16 @@ def run(arguments: Sequence[str]) -> int:
     describe = actions.add_parser("describe", help="sources, splits, fingerprints, what was left out and why")
     prior = actions.add_parser("prior", help="the colour prior of the training photographs")
     prior.add_argument("-o", "--output", default=None, help="plot it into this PNG or PDF file")
+    prepare = actions.add_parser(
+        "prepare", help="decode training photographs once for all runs; or fetch photos_plus, make photos_wide"
+    )
     for action in (describe, prior):
         action.add_argument("--json", action="store_true", help="print JSON")
+    for action in (describe, prior, prepare):
         action.add_argument("overrides", nargs="*", help="Hydra overrides, as dataset=NAME dataset.root=FOLDER")
-    prepare = actions.add_parser("prepare", help="fetch and check photographs that no Python package ships")
-    prepare.add_argument("name", help="photos_plus, or photos_wide, which is made of it")
     chosen = options.parse_args(arguments)
-    if chosen.action == "prepare":
-        return run_prepare(chosen.name)
+    if chosen.action == "prepare" and len(chosen.overrides) == 1 and "=" not in chosen.overrides[0]:
+        return run_fetch(chosen.overrides[0])
 
     runtime.prepare()
     runtime.quiet_import_of_paddle()
@@ -41,6 +44,8 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.config.compose import compose_config
 
     source = build(compose_config(chosen.overrides).dataset)
+    if chosen.action == "prepare":
+        return run_prepare(source)
     return run_describe(source, chosen.json) if chosen.action == "describe" else run_prior(source, chosen)
 
 
@@ -79,7 +84,7 @@ def run_prior(source, chosen) -> int:
     from oldrestore.color.bins import AB_BINS
     from oldrestore.data.prior import dataset_prior
 
-    train = source.split("train" if "train" in source.split_names else source.split_names[0])
+    train = _training_split(source)
     prior = dataset_prior(train, source.crops)
     order = prior.argsort()[::-1]
     if chosen.json:
@@ -101,10 +106,38 @@ def run_prior(source, chosen) -> int:
     return 0
 
 
-def run_prepare(name: str) -> int:
+def run_prepare(source) -> int:
+    """Decode the training photographs of a source at training size, into the file that every run then uses."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from oldrestore.data.preparing import prepare_photographs
+
+    split = _training_split(source)
+    console = Console(stderr=True)
+    made = prepare_photographs(
+        split,
+        source.crops,
+        watch=lambda items: track(items, "decoding", console=console, disable=not console.is_terminal, transient=True),
+    )
+    photographs, what = made.photographs, "prepared" if made.fresh else "already prepared:"
+    size = f"{photographs.nbytes / 2**20:.1f} MiB at a training size of {source.crops.size} ({source.crops.fit})"
+    print(f"{what} {len(photographs)} photographs of {split.source} {split.name}, {size}")
+    print(photographs.path)
+    return 0
+
+
+def _training_split(source):
+    return source.split("train" if "train" in source.split_names else source.split_names[0])
+
+
+def run_fetch(name: str) -> int:
     """Fetch, unpack, filter and check what ``photos_plus`` or ``photos_wide`` adds to the default photographs."""
     if name not in ("photos_plus", "photos_wide"):
-        raise UserError(f"'{name}' needs no preparing: only photos_plus and photos_wide do")
+        raise UserError(
+            f"'{name}' needs no preparing of this kind, only photos_plus and photos_wide do; to decode photographs "
+            "once before trainings, give settings, as in: oldrestore data prepare dataset=NAME"
+        )
     from oldrestore.data.cache import cache_directory
     from oldrestore.data.gcompris import prepare_gcompris
 

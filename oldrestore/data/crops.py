@@ -6,6 +6,8 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
+from oldrestore.data.decode import decode_bytes
+from oldrestore.data.scaled_decoding import ScaledPhoto, load_plain_jpeg, scale_jpeg
 from oldrestore.errors import UserError
 
 RESIZE_FILTER = Image.Resampling.BICUBIC
@@ -13,6 +15,9 @@ RESIZE_FILTER = Image.Resampling.BICUBIC
 
 MAX_ASPECT = 8
 """Longer strips are cut to their central part of this aspect, or a few pixels would become gigabytes."""
+
+SCALED_MARGIN = 2
+"""Scaled decoding leaves at least this many pixels for each pixel of the shorter side at training size."""
 
 
 class Crops:
@@ -32,6 +37,10 @@ class Crops:
         the training of Zhang et al. (2016) do.
     evaluation_size : int or None
         Side of the square that evaluation sees; `size` when None.
+    scaled_decoding : bool
+        Decode JPEG files for training at a half, a quarter or an eighth where that leaves at least twice `size`
+        on the shorter side: faster, and slightly other pixels (about 50 dB to those of a full decoding). What
+        evaluation sees is always decoded in full.
 
     Raises
     ------
@@ -46,6 +55,7 @@ class Crops:
         mirror: bool = True,
         fit: Literal["shorter_side", "squash"] = "shorter_side",
         evaluation_size: Annotated[int, Field(ge=1)] | None = None,
+        scaled_decoding: bool = False,
     ):
         if crop > size:
             raise UserError(f"crops.crop = {crop} is larger than crops.size = {size}; give a crop of at most {size}")
@@ -58,9 +68,10 @@ class Crops:
         self.mirror = mirror
         self.fit = fit
         self.evaluation_size = evaluation_size or size
+        self.scaled_decoding = scaled_decoding
 
     def describe(self) -> dict[str, int | bool | str]:
-        """Return the settings as plain values, for `data.json` and for cache keys."""
+        """Return the settings as plain values."""
         return {
             "size": self.size,
             "crop": self.crop,
@@ -68,7 +79,14 @@ class Crops:
             "fit": self.fit,
             "evaluation_size": self.evaluation_size,
             "filter": RESIZE_FILTER.name.lower(),
+            "scaled_decoding": self.scaled_decoding,
         }
+
+    def describe_resizing(self) -> dict[str, int | bool | str]:
+        """Return what a photograph at training size depends on, for keys of what is kept of it."""
+        settings = {"size": self.size, "fit": self.fit, "filter": RESIZE_FILTER.name.lower()}
+        # Only where it is on: what was kept before there was the choice stays good.
+        return settings | ({"scaled_decoding": SCALED_MARGIN} if self.scaled_decoding else {})
 
     def prepare(self, rgb: np.ndarray) -> np.ndarray:
         """Resize a photograph to training size.
@@ -84,6 +102,22 @@ class Crops:
             uint8: its shorter side is `size`, or (size, size, 3) when `fit` is "squash".
         """
         return self._resize(rgb, self.size)
+
+    def prepare_bytes(self, data: bytes) -> np.ndarray:
+        """Decode the contents of a photograph file at training size; see `prepare`.
+
+        Raises
+        ------
+        UnreadablePhoto
+            As `decode_bytes` does.
+        """
+        photo = scale_jpeg(data, SCALED_MARGIN * self.size) if self.scaled_decoding else None
+        if photo is not None:
+            return self._resize_scaled(photo)
+        image = load_plain_jpeg(data)
+        if image is None or (self.fit != "squash" and max(image.size) > MAX_ASPECT * min(image.size)):
+            return self.prepare(decode_bytes(data))
+        return np.asarray(image.resize(self._width_and_height(*image.size[::-1], self.size), RESIZE_FILTER))
 
     def train(self, rgb_prepared: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Cut a random square, mirrored half of the time, from a prepared photograph.
@@ -119,13 +153,22 @@ class Crops:
         return np.ascontiguousarray(resized[top : top + self.evaluation_size, left : left + self.evaluation_size])
 
     def _resize(self, rgb: np.ndarray, side: int) -> np.ndarray:
-        if self.fit == "squash":
-            return _pillow_resize(rgb, side, side)
-        rgb = _cut_strip(rgb)
+        if self.fit != "squash":
+            rgb = _cut_strip(rgb)
         height, width = rgb.shape[:2]
+        return _pillow_resize(rgb, *self._width_and_height(height, width, side))
+
+    def _resize_scaled(self, photo: ScaledPhoto) -> np.ndarray:
+        size = self._width_and_height(photo.height, photo.width, self.size)
+        return np.asarray(Image.fromarray(photo.rgb).resize(size, RESIZE_FILTER, box=photo.box))
+
+    def _width_and_height(self, height: int, width: int, side: int) -> tuple[int, int]:
+        """Size to resize to, of a photograph that is no strip."""
+        if self.fit == "squash":
+            return side, side
         if height <= width:
-            return _pillow_resize(rgb, max(side, round(width * side / height)), side)
-        return _pillow_resize(rgb, side, max(side, round(height * side / width)))
+            return max(side, round(width * side / height)), side
+        return side, max(side, round(height * side / width))
 
 
 def _cut_strip(rgb: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ class GridCrops(Crops):
 
     Parameters
     ----------
-    size, crop, mirror, fit, evaluation_size
+    size, crop, mirror, fit, evaluation_size, scaled_decoding
         See `Crops`. `size` limits the detail that crops are cut from.
     variants : int
         Places of squares.
@@ -46,8 +46,9 @@ class GridCrops(Crops):
         evaluation_size: Annotated[int, Field(ge=1)] | None = None,
         variants: Annotated[int, Field(ge=1, le=4096)] = 16,
         smallest: Annotated[float, Field(gt=0, le=1)] = 0.6,
+        scaled_decoding: bool = False,
     ):
-        super().__init__(size, crop, mirror, fit, evaluation_size)
+        super().__init__(size, crop, mirror, fit, evaluation_size, scaled_decoding)
         if variants < 1:
             raise UserError(f"crops.variants = {variants} is too small; give at least 1")
         if not 0 < smallest <= 1:

@@ -43,6 +43,8 @@ class Hints:
     threads or on what was drawn before.
     """
 
+    draws_from_size = True
+
     def __init__(
         self,
         p: Annotated[float, Field(gt=0, le=1)] = 0.125,

@@ -27,6 +27,8 @@ class Holes:
         0..1: what stands in the holes of the damaged photograph, in every channel.
     """
 
+    draws_from_size = True
+
     def __init__(
         self,
         shape: Literal["free_form", "box", "mixed"] = "free_form",

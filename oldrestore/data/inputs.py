@@ -12,7 +12,11 @@ from oldrestore.batch import Batch
 
 
 class Inputs(Protocol):
-    """Makes a `Batch` of photographs; what is drawn at random comes from the generator alone."""
+    """Makes a `Batch` of photographs; what is drawn at random comes from the generator alone.
+
+    Inputs that draw what follows from the number and size of the photographs, and not from what they show, may say so
+    by an attribute ``draws_from_size = True``: several processes that share a batch then draw as a single one does.
+    """
 
     def __call__(self, rgb_bhw3: paddle.Tensor, names: Sequence[str], rng: np.random.Generator) -> Batch:
         """Make a batch.

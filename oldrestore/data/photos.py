@@ -9,7 +9,7 @@ from oldrestore.data.ai_benchmark import eye_labels
 from oldrestore.data.crops import Crops
 from oldrestore.data.packages import package_folder
 from oldrestore.data.photo import PHOTO_EXTENSIONS, Photo
-from oldrestore.data.source import Candidate, LeftOut, Offer, PhotoSource, no_root
+from oldrestore.data.source import Candidate, LeftOut, Offer, PhotoSource, Prepared, no_root
 
 SCIKIT_IMAGE_PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
 """Natural colour photographs in scikit-image's wheel. It would download others; nothing here does."""
@@ -44,6 +44,8 @@ class Photos(PhotoSource):
         Present because every source has it; only None fits.
     validation_fraction : float
         Share that is held out, drawn by content hash.
+    prepared : {"auto", "off", "required"}
+        Whether what ``oldrestore data prepare`` has made is used: it changes no pixel.
 
     Raises
     ------
@@ -58,8 +60,9 @@ class Photos(PhotoSource):
         crops: Crops,
         root: str | None = None,
         validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,
+        prepared: Prepared = "auto",
     ):
-        super().__init__(crops, validation_fraction)
+        super().__init__(crops, validation_fraction, prepared)
         no_root(self.name, root)
 
     def offer(self) -> Offer:

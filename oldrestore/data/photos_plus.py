@@ -11,7 +11,7 @@ from oldrestore.data.gcompris import PACKAGE, PINNED_SHA256, VERSION, pinned_has
 from oldrestore.data.index import PhotoFile
 from oldrestore.data.photo import PHOTO_EXTENSIONS, Photo
 from oldrestore.data.photos import Photos
-from oldrestore.data.source import Candidate, Offer, PhotoSource
+from oldrestore.data.source import Candidate, Offer, PhotoSource, Prepared
 from oldrestore.errors import UserError
 
 PREPARE = "oldrestore data prepare photos_plus"
@@ -29,6 +29,8 @@ class PhotosPlus(PhotoSource):
     validation_fraction : float
         Share that is held out, drawn by content hash: photographs of `Photos` are in the split in which they
         are there.
+    prepared : {"auto", "off", "required"}
+        Whether what ``oldrestore data prepare`` has made is used: it changes no pixel.
 
     Raises
     ------
@@ -44,8 +46,9 @@ class PhotosPlus(PhotoSource):
         crops: Crops,
         root: str | None = None,
         validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,
+        prepared: Prepared = "auto",
     ):
-        super().__init__(crops, validation_fraction)
+        super().__init__(crops, validation_fraction, prepared)
         self.root = root
 
     def offer(self) -> Offer:

@@ -9,7 +9,7 @@ from oldrestore.data.crops import Crops
 from oldrestore.data.decode import decode_photo
 from oldrestore.data.photo import Photo
 from oldrestore.data.photos_plus import PhotosPlus
-from oldrestore.data.source import Candidate, Offer
+from oldrestore.data.source import Candidate, Offer, Prepared
 from oldrestore.data.stamps import PreparedStamps, prepare_stamps, stamps_folder
 from oldrestore.errors import UserError
 
@@ -33,6 +33,8 @@ class PhotosWide(PhotosPlus):
     validation_fraction : float
         Share of the photographs of `PhotosPlus` that is held out, drawn by content hash. The composites were
         made for 0.2 and hold no other fraction back: a larger one is refused.
+    prepared : {"auto", "off", "required"}
+        Whether what ``oldrestore data prepare`` has made is used: it changes no pixel.
 
     Raises
     ------
@@ -48,13 +50,14 @@ class PhotosWide(PhotosPlus):
         root: str | None = None,
         stamps_root: str | None = None,
         validation_fraction: Annotated[float, Field(ge=0, le=0.2)] = 0.2,
+        prepared: Prepared = "auto",
     ):
         if validation_fraction > GROUNDS_FRACTION:
             raise UserError(
                 f"validation_fraction = {validation_fraction} would hold out photographs that composites were made on; "
                 f"give at most {GROUNDS_FRACTION}"
             )
-        super().__init__(crops, root, validation_fraction)
+        super().__init__(crops, root, validation_fraction, prepared)
         self.stamps_root = stamps_root
 
     def offer(self) -> Offer:

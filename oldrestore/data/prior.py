@@ -17,7 +17,7 @@ from oldrestore.color.lab import rgb_to_lab
 from oldrestore.color.prior import count_bins, smooth_prior
 from oldrestore.data.cache import cache_directory
 from oldrestore.data.crops import Crops
-from oldrestore.data.loader import decode_known_photo
+from oldrestore.data.loader import photos_at_training_size
 from oldrestore.data.source import Split
 from oldrestore.errors import UserError
 
@@ -75,8 +75,8 @@ def color_counts(split: Split, crops: Crops) -> np.ndarray:
     counts = _load(path)
     if counts is None:
         counts = np.zeros(NUMBER_OF_BINS)
-        for photo in split.photos:
-            ab = rgb_to_lab(crops.prepare(decode_known_photo(photo)))[..., 1:]
+        for rgb in photos_at_training_size(split, crops):
+            ab = rgb_to_lab(rgb)[..., 1:]
             if np.abs(ab).max() > GRAY_LIMIT:
                 counts += count_bins(ab)
         if not counts.any():
@@ -89,9 +89,7 @@ def color_counts(split: Split, crops: Crops) -> np.ndarray:
 
 
 def _cache_path(split: Split, crops: Crops) -> Path:
-    settings = crops.describe()
-    resizing = {name: settings[name] for name in ("size", "fit", "filter")}
-    key = json.dumps([PRIOR_VERSION, split.fingerprint, resizing], sort_keys=True)
+    key = json.dumps([PRIOR_VERSION, split.fingerprint, crops.describe_resizing()], sort_keys=True)
     return cache_directory() / "priors" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 
 

@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from oldrestore.data.crops import Crops
 from oldrestore.data.index import PhotoFile, examine_all
 from oldrestore.data.photo import Photo
 from oldrestore.errors import UserError
+
+Prepared = Literal["auto", "off", "required"]
+"""Whether prepared photographs are used: where there are any, never, or not without them."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Split:
         Size of the files together.
     hashes : tuple of str
         Content hash of each photograph, in the order of `photos`.
+    prepared : {"auto", "off", "required"}
+        Whether what ``oldrestore data prepare`` has made of it is used; it changes no pixel.
     """
 
     source: str
@@ -52,6 +58,7 @@ class Split:
     fingerprint: str
     bytes: int = 0
     hashes: tuple[str, ...] = ()
+    prepared: Prepared = "auto"
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -141,16 +148,24 @@ class PhotoSource(ABC):
         Of the source, as it stands in `data.json`.
     crops : Crops
         How its photographs are resized and cropped.
+    prepared : {"auto", "off", "required"}
+        See `Split`.
     """
 
     name: str
     crops: Crops
 
-    def __init__(self, crops: Crops, validation_fraction: float = 0.2):
+    def __init__(
+        self,
+        crops: Crops,
+        validation_fraction: float = 0.2,
+        prepared: Prepared = "auto",
+    ):
         if not 0 <= validation_fraction <= 1:
             raise UserError(f"validation_fraction = {validation_fraction} is outside of 0..1")
         self.crops = crops
         self.validation_fraction = validation_fraction
+        self.prepared = prepared
 
     @property
     def split_names(self) -> tuple[str, ...]:
@@ -184,6 +199,7 @@ class PhotoSource(ABC):
             fingerprint=split_fingerprint(contents),
             bytes=sum(found.bytes for _, found in photos),
             hashes=tuple(sha256 for sha256, _ in contents),
+            prepared=self.prepared,
         )
 
     def describe(self) -> dict:

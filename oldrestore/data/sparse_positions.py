@@ -34,6 +34,8 @@ class SparsePositions:
         When a photograph is so small that the border leaves no pixel.
     """
 
+    draws_from_size = True
+
     def __init__(
         self,
         count: Annotated[int, Field(ge=1, le=65536)] = 128,

@@ -40,8 +40,14 @@ def encode_with_paddle(ab: np.ndarray, neighbours: int, sigma: float) -> tuple[n
     return tuple(x.numpy()[0, :, 0].T for x in encoded)
 
 
-@pytest.mark.parametrize("neighbours", [1, 5, 10])
-@pytest.mark.parametrize("encode", [soft_encode, encode_with_paddle])
+def encode_as_on_a_gpu(ab: np.ndarray, neighbours: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    ab_b2hw = paddle.to_tensor(np.ascontiguousarray(ab.T.reshape(1, 2, 1, -1)))
+    encoded = SoftEncoder(neighbours, sigma)._encode_on_device(ab_b2hw)
+    return tuple(x.numpy()[0, :, 0].T for x in encoded)
+
+
+@pytest.mark.parametrize("neighbours", [1, 5, 10, 16, 17])
+@pytest.mark.parametrize("encode", [soft_encode, encode_with_paddle, encode_as_on_a_gpu])
 def test_soft_encoding_against_brute_force(encode, neighbours):
     ab = points()
     expected_indices, expected_weights = brute_force(ab, neighbours, 5.0)

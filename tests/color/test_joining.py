@@ -31,9 +31,9 @@ def by_definition(ab, L, edge_range):
     return out
 
 
-@pytest.mark.parametrize("rows_at_once", [2**18, 40])
-def test_equals_the_definition(monkeypatch, rows_at_once):
-    monkeypatch.setattr(joining, "ROWS", rows_at_once)
+@pytest.mark.parametrize("pixels_at_once", [2**18, 40, 1])
+def test_equals_the_definition(monkeypatch, pixels_at_once):
+    monkeypatch.setattr(joining, "PIXELS", pixels_at_once)
     rng = np.random.default_rng(0)
     ab = rng.uniform(-80, 80, (4, 5, 2)).astype(np.float32)
     L = rng.uniform(0, 100, (16, 20)).astype(np.float32)
@@ -66,3 +66,15 @@ def test_a_constant_stays_and_sizes_need_not_divide():
     joined = join_color(ab, rng.uniform(0, 100, (50, 31)).astype(np.float32), 5.0)
     assert joined.shape == (50, 31, 2)
     np.testing.assert_allclose(joined, np.broadcast_to((12.0, -30.0), joined.shape), rtol=1e-5)
+
+
+@pytest.mark.parametrize("edge_range", [6.0, 0.0])
+@pytest.mark.parametrize("shape", [(333, 20), (61, 97), (12, 9)])
+def test_some_rows_at_a_time_are_the_rows_of_the_whole(edge_range, shape):
+    rng = np.random.default_rng(3)
+    ab = rng.uniform(-80, 80, (12, 9, 2)).astype(np.float32)
+    L = rng.uniform(0, 100, shape).astype(np.float32)
+    of_rows = joining.joined_rows(ab, L, edge_range)
+    pieces = [of_rows(slice(top, min(top + 17, shape[0]))) for top in range(0, shape[0], 17)]
+    # Pillow places a part of a picture in double precision: the last bits of a weight may differ.
+    np.testing.assert_allclose(np.concatenate(pieces), join_color(ab, L, edge_range), atol=5e-4)

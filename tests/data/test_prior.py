@@ -54,7 +54,7 @@ def test_cache_is_used_and_a_corrupt_one_replaced(tmp_path, own_cache, monkeypat
     first = prior.dataset_prior(split, CROPS)
     (path,) = (own_cache / "priors").iterdir()
     with monkeypatch.context() as patch:
-        patch.setattr(prior, "decode_known_photo", lambda photo: pytest.fail("counted again"))
+        patch.setattr(prior, "photos_at_training_size", lambda split, crops: pytest.fail("counted again"))
         np.testing.assert_array_equal(prior.dataset_prior(split, CROPS), first)
         assert not np.array_equal(prior.dataset_prior(split, CROPS, sigma=10.0), first)
     for damage in (b"", b"nonsense", path.read_bytes()[:-40]):

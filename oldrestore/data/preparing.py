@@ -1,0 +1,147 @@
+"""Makes the file of prepared photographs of a split, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+import numpy as np
+
+from oldrestore.data.crops import Crops
+from oldrestore.data.decode import UnreadablePhoto, read_photo_file
+from oldrestore.data.index import number_of_cores
+from oldrestore.data.photo import Photo
+from oldrestore.data.prepared import FOOTER, MAGIC, PREPARE, PreparedPhotos, prepared_key, prepared_path
+from oldrestore.data.source import Split
+from oldrestore.errors import UserError, in_words
+
+Item = tuple[Photo, str]
+Watch = Callable[[Iterable[Item]], Iterable[Item]]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What `prepare_photographs` gives back: the file, and whether it had to be made."""
+
+    photographs: PreparedPhotos
+    fresh: bool
+
+
+def prepare_photographs(split: Split, crops: Crops, watch: Watch = iter) -> Made:
+    """Decode a split's photographs at training size into one file, unless that is there and whole.
+
+    The file gets its name when it is complete and on the disk. A second process that prepares the same photographs
+    waits for the first and finds them done.
+
+    Parameters
+    ----------
+    split : Split
+    crops : Crops
+        Only the resizing to training size matters.
+    watch : callable
+        Passes on what it is given; may show how far it is.
+
+    Raises
+    ------
+    UserError
+        A photograph cannot be read any more, or is not the one that was found; or the disk is full or read-only.
+    """
+    path, key = prepared_path(split, crops), prepared_key(split, crops)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(path.with_suffix(".lock")):
+            found = _whole(path, key)
+            if found is not None:
+                return Made(found, fresh=False)
+            for left_over in path.parent.glob(f"{path.stem}.*.tmp"):  # of a process that was killed
+                left_over.unlink(missing_ok=True)
+            _write(path, split, crops, key, watch)
+        return Made(PreparedPhotos(path, key), fresh=True)
+    except OSError as error:
+        raise UserError(
+            f"the prepared photographs cannot be kept in {path.parent} ({in_words(error)}): "
+            "make room, or name another folder by OLDRESTORE_CACHE"
+        ) from error
+
+
+def _whole(path: Path, key: dict) -> PreparedPhotos | None:
+    try:
+        found = PreparedPhotos(path, key)
+        found.check_all()
+    except (UserError, FileNotFoundError):
+        return None
+    return found
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock that the system takes back from a process that dies; nothing where there are no locks."""
+    with path.open("wb") as file:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        # Closing lets go. The file stays: whoever waits for it must wait for the one that others take.
+        yield
+
+
+def _write(path: Path, split: Split, crops: Crops, key: dict, watch: Watch) -> None:
+    temporary = path.with_suffix(f".{uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            _write_all(file, split, crops, key, watch)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _write_all(file: BinaryIO, split: Split, crops: Crops, key: dict, watch: Watch) -> None:
+    index = []
+    items = sorted(zip(split.photos, split.hashes, strict=True), key=lambda item: item[1])
+    with ThreadPoolExecutor(max_workers=min(8, number_of_cores())) as pool:
+        decoded = _in_order(pool, lambda item: _decode(*item, crops), watch(items))
+        for sha256, rgb in decoded:
+            pixels = np.ascontiguousarray(rgb)
+            file.write(pixels.data)
+            index.append([sha256, rgb.shape[0], rgb.shape[1], zlib.crc32(pixels)])
+    text = json.dumps({"key": key, "photographs": index}).encode()
+    file.write(text + FOOTER.pack(len(text), hashlib.sha256(text).digest(), MAGIC))
+
+
+def _decode(photo: Photo, sha256: str, crops: Crops) -> tuple[str, np.ndarray]:
+    try:
+        data = read_photo_file(photo.path)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise UserError(f"the photograph {photo.name} ({photo.path}) was changed meanwhile: run {PREPARE} again")
+        return sha256, crops.prepare_bytes(data)
+    except UnreadablePhoto as problem:
+        raise UserError(
+            f"the photograph {photo.name} ({photo.path}) can no longer be read ({problem.reason}); mend or remove it"
+        ) from problem
+
+
+def _in_order(pool: ThreadPoolExecutor, work: Callable, items: Iterable, ahead: int = 32) -> Iterator:
+    """Results of `work` in the order of the items, few of them at a time: `Executor.map` would keep all."""
+    waiting: deque[Future] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()

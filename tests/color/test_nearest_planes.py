@@ -1,0 +1,71 @@
+"""The fast search for the nearest bins: the same bins, order and distances as the plain one, to the last bit."""
+
+import numpy as np
+import pytest
+
+from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS, nearest_bins
+from oldrestore.color.encoding import soft_encode
+from oldrestore.color.nearest_planes import BLOCK, _network, fine_table, nearest_planes, soft_encode_bkhw
+
+
+def colours():
+    """Colours as photographs have them, far ones, and all that lie on borders of cells, where bins are equally far."""
+    rng = np.random.default_rng(0)
+    lattice = np.stack(np.meshgrid(np.arange(-132.5, 133, 1.25), np.arange(-132.5, 133, 1.25)), axis=0).reshape(2, -1)
+    beside = np.nextafter(lattice.astype(np.float32), np.float32(np.inf))
+    near, far = rng.normal(0, 20, (2, 3 * BLOCK + 7)), rng.uniform(-1e4, 1e4, (2, 500))
+    return np.concatenate([near, far, lattice, beside], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("neighbours", [1, 2, 5, 10, 16])
+def test_bit_for_bit_what_the_plain_search_finds(neighbours):
+    ab = colours()
+    indices, squared = nearest_planes(ab, neighbours)
+    expected_indices, expected_squared = nearest_bins(ab.T, neighbours)
+    np.testing.assert_array_equal(indices.T, expected_indices)
+    np.testing.assert_array_equal(squared.T, expected_squared)
+    assert indices.max() < NUMBER_OF_BINS
+
+
+def test_equal_distances_by_hand():
+    # (5, 5) is as far from four bins; the lower index comes first.
+    indices, squared = nearest_planes(np.array([[5.0], [5.0]], np.float32), 4)
+    assert AB_BINS[indices[:, 0]].tolist() == [[0, 0], [0, 10], [10, 0], [10, 10]]
+    assert squared[:, 0].tolist() == [50, 50, 50, 50]
+
+
+@pytest.mark.parametrize("count", [0, 1, BLOCK, BLOCK + 1])
+def test_any_number_of_colours(count):
+    ab = np.zeros((2, count), np.float32)
+    indices, squared = nearest_planes(ab, 3)
+    assert indices.shape == squared.shape == (3, count)
+    assert (squared[0] == 0).all()
+
+
+@pytest.mark.parametrize("width", range(1, 24))
+def test_a_network_sorts_what_is_wanted(width):
+    """A network that sorts every row of zeros and ones sorts everything (Knuth, volume 3, 5.3.4, theorem Z)."""
+    if width <= 12:
+        rows = (np.arange(2**width)[:, None] >> np.arange(width)) & 1
+    else:
+        rows = np.random.default_rng(width).integers(0, 2, (20_000, width))
+    for wanted in {1, width // 2 + 1, width}:
+        columns = rows.T.copy()
+        for one, other in _network(width, wanted):
+            assert one < other
+            columns[one], columns[other] = np.minimum(*columns[[one, other]]), np.maximum(*columns[[one, other]])
+        np.testing.assert_array_equal(columns[:wanted].T, np.sort(rows, axis=1)[:, :wanted])
+
+
+def test_cells_hold_few_more_bins_than_are_asked_for():
+    assert fine_table(10).counts.min() == 10
+    assert fine_table(10).counts.max() <= 16
+
+
+def test_photographs_and_any_strides():
+    ab = np.random.default_rng(1).uniform(-90, 90, (3, 5, 4, 2)).astype(np.float32)
+    indices, weights = soft_encode_bkhw(ab.transpose(0, 3, 1, 2), 5, 5.0)
+    expected_indices, expected_weights = soft_encode(ab, 5, 5.0)
+    np.testing.assert_array_equal(indices.transpose(0, 2, 3, 1), expected_indices)
+    np.testing.assert_allclose(weights.transpose(0, 2, 3, 1), expected_weights, rtol=3e-7)
+    assert indices.flags.c_contiguous and weights.flags.c_contiguous

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from oldrestore.errors import UserError
+from oldrestore.errors import UserError, in_words
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,8 +44,7 @@ def path(text: str) -> Path:
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise argparse.ArgumentTypeError(f"'{text}' cannot be looked up ({reason})") from None
+        raise argparse.ArgumentTypeError(f"'{text}' cannot be looked up ({in_words(error)})") from None
     return Path(text)
 
 

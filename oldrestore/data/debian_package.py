@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from oldrestore.errors import UserError
+from oldrestore.errors import UserError, in_words
 
 MANIFEST = "manifest.json"
 """Stands in every prepared folder: what it was made from."""
@@ -104,7 +104,7 @@ def write_prepared(
                 destination.replace(Path(temporary) / "old")
             new.replace(destination)
     except OSError as error:
-        raise UserError(f"the prepared photographs cannot be written to {destination} ({error.strerror})") from error
+        raise UserError(f"the prepared photographs cannot be written to {destination} ({in_words(error)})") from error
 
 
 def _run(command: list[str], folder: Path, advice: str) -> None:

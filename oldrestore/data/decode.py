@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import logging
+import os
+import stat
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from oldrestore.data.quiet_pillow import quiet_pillow
-from oldrestore.data.sample_depth import to_uint8
+from oldrestore.data.sample_depth import bands, to_uint8
+from oldrestore.errors import in_words
 
 MAX_PIXELS = 100_000_000
 """Largest photograph that is decoded: 300 MB as RGB. More is taken for a decompression bomb."""
+
+MAX_BYTES = 2**30
+"""Largest file that is read: `MAX_PIXELS` in colour at 16 bits a sample have 600 MB."""
+
+MAX_SCAN_PIXELS = 5_000_000_000
+"""Scans times pixels of a JPEG that are decoded, a matter of seconds: progressive files have some ten scans, and a
+small file with thousands of them would be decoded for hours."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 """Pillow's readers that are tried (JPEG includes MPO). Those that start other programs, as EPS does, are left
@@ -20,6 +32,7 @@ out on purpose."""
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION_TAG = 0x0112
+_SILENT = logging.NullHandler()
 WHITE = 255
 
 
@@ -41,17 +54,42 @@ def read_photo_file(path: str | Path) -> bytes:
     """Return the bytes of a photograph file; `UnreadablePhoto` when it is not a readable, non-empty file."""
     path = Path(path)
     try:
-        # A named pipe or a device would block for ever, and a folder may well be called x.jpg.
-        if path.is_dir():
-            raise UnreadablePhoto("a folder, not a file")
-        if not path.is_file():
-            raise UnreadablePhoto("not a file" if path.exists() else "no such file")
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadablePhoto((error.strerror or "cannot be read").lower()) from error
-    if not data:
-        raise UnreadablePhoto("empty file")
+        _check_kind(path.stat())
+        # What stands there may have changed since: not even a named pipe makes this wait.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            before = os.fstat(descriptor)
+            _check_kind(before)
+            # A file that grows is not followed.
+            data = file.read(before.st_size)
+            after = os.fstat(descriptor)
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnreadablePhoto):
+            raise
+        raise UnreadablePhoto(_why_not_there(path, error)) from error
+    if len(data) != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise UnreadablePhoto("changed while it was read")
     return data
+
+
+def _check_kind(status: os.stat_result) -> None:
+    # A named pipe or a device would block for ever, and a folder may well be called x.jpg.
+    if stat.S_ISDIR(status.st_mode):
+        raise UnreadablePhoto("a folder, not a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadablePhoto("not a file but a pipe, socket or device")
+    if status.st_size == 0:
+        raise UnreadablePhoto("empty file")
+    if status.st_size > MAX_BYTES:
+        raise UnreadablePhoto(f"{status.st_size} bytes, above the limit of {MAX_BYTES}")
+
+
+def _why_not_there(path: Path, error: OSError | ValueError) -> str:
+    if not isinstance(error, OSError):
+        return "a name that no file can have"  # with a zero byte
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return "a link that leads nowhere" if path.is_symlink() else "no such file"
+    return in_words(error)
 
 
 def decode_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -100,6 +138,8 @@ def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 def _decode_with_pillow(data: bytes, max_pixels: int) -> np.ndarray:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         _check_size(*image.size, max_pixels)
+        if image.format in ("JPEG", "MPO"):
+            _check_scans(data, image.width * image.height)
         image.load()
         # Read after loading: PNG may carry EXIF behind its pixels, and Pillow turns TIFF files itself and
         # then forgets their tag.
@@ -115,12 +155,22 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise UnreadablePhoto(f"{width} x {height} pixels, above the limit of {max_pixels}")
 
 
+def _check_scans(data: bytes, pixels: int) -> None:
+    scans = data.count(b"\xff\xda")  # within a scan, 0xff is always followed by 0
+    if scans * pixels > MAX_SCAN_PIXELS:
+        raise UnreadablePhoto(f"a JPEG of {scans} scans, too many for its {pixels} pixels")
+
+
 def _short_reason(error: Exception) -> str:
     text = " ".join(str(error).split())
     if "truncated" in text.lower():
         return "truncated file"
     if isinstance(error, MemoryError):
         return "too large for memory"
+    if "Decompressed data too large" in text:
+        return "its text or colour profile would unfold into more than a megabyte"
+    if not isinstance(error, OSError | ValueError | SyntaxError | EOFError):
+        return "corrupt file"  # what a decoder stumbled over says nothing to its user
     return f"corrupt file ({text[:80] or type(error).__name__})"
 
 
@@ -148,25 +198,34 @@ def _to_srgb(image: Image.Image) -> np.ndarray:
     if image.mode == "LAB":
         # Lab in TIFF is relative to D50 where the file names no other white, as in ICC profiles.
         return _apply_profile(image, ImageCms.createProfile("LAB"))
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        gray = to_uint8(np.asarray(image))
-        image = Image.fromarray(gray)
-
     icc_profile = image.info.get("icc_profile")
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        samples, key = np.asarray(image), image.info.get("transparency")
+        rgb = _through_profile(Image.fromarray(to_uint8(samples)), icc_profile)
+        # One value of a PNG's samples may stand for "transparent".
+        return _composite_on_white(rgb, (samples != key) * np.uint8(255)) if isinstance(key, int) else rgb
     if image.mode == "CMYK":
         return _through_profile(image, icc_profile)
     has_alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
     if not has_alpha:
         return _through_profile(image if image.mode in ("L", "RGB") else image.convert("RGB"), icc_profile)
-    rgba = image.convert("LA").convert("RGBA") if image.mode == "La" else image.convert("RGBA")
+    if image.mode == "La":
+        image = image.convert("LA")
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+    if not icc_profile:  # without further copies of what may be 400 MB
+        samples = np.asarray(rgba)
+        return _composite_on_white(samples[..., :3], samples[..., 3])
     # The profile of a gray picture does not fit the RGB it has just become, and is then ignored.
     rgb = _through_profile(rgba.convert("RGB"), icc_profile)
     return _composite_on_white(rgb, np.asarray(rgba.getchannel("A")))
 
 
 def _composite_on_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    alpha = alpha[..., None].astype(np.uint32)
-    return ((rgb * alpha + WHITE * (255 - alpha) + 127) // 255).astype(np.uint8)
+    mixed = np.empty(rgb.shape, np.uint8)
+    for band in bands(rgb):
+        opaque = alpha[band][..., None].astype(np.uint32)
+        mixed[band] = (rgb[band] * opaque + WHITE * (255 - opaque) + 127) // 255
+    return mixed
 
 
 def _through_profile(image: Image.Image, icc_profile: bytes | None) -> np.ndarray:
@@ -197,6 +256,8 @@ def _decode_with_tifffile(data: bytes, max_pixels: int) -> np.ndarray:
     """Decode the TIFF files that Pillow does not know, such as floating-point RGB."""
     import tifffile  # a dependency of scikit-image; rarely needed, so imported late
 
+    # It logs what it finds odd, which Python prints where nobody has set up logging: the reason below says enough.
+    logging.getLogger("tifffile").addHandler(_SILENT)
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as tiff:
             page = tiff.pages[0]

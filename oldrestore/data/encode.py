@@ -1,14 +1,17 @@
-"""Writes a photograph with what its original's file said of it: EXIF without the orientation, resolution, sRGB."""
+"""Writes a photograph with what its original's file said of it: EXIF, XMP and IPTC, resolution, sRGB."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from oldrestore.data.decode import FORMATS
+from oldrestore.data.descriptions import corrected_xmp, iptc_segment
 from oldrestore.data.quiet_pillow import quiet_pillow
 
 JPEG_ENDINGS = frozenset({".jpg", ".jpeg"})
@@ -35,7 +38,8 @@ def encode_photo(rgb: np.ndarray, ending: str, original: bytes | None = None) ->
     """Encode a photograph as JPEG (quality 95, colour at full resolution) or PNG.
 
     The original's EXIF is kept, but for its orientation, which `rgb` no longer needs, and its preview, which shows
-    another picture. Its colour profile is not: `rgb` is sRGB, and is tagged as sRGB where the original had a profile.
+    another picture; so is XMP, corrected in the same way, and from JPEG to JPEG an IPTC record (PNG has no agreed place
+    for it). Its colour profile is not: `rgb` is sRGB, and is tagged as sRGB where the original had a profile.
 
     Parameters
     ----------
@@ -50,18 +54,24 @@ def encode_photo(rgb: np.ndarray, ending: str, original: bytes | None = None) ->
     jpeg = ending.lower() in JPEG_ENDINGS
     options: dict = {"format": "JPEG", "quality": JPEG_QUALITY, "subsampling": 0} if jpeg else {"format": "PNG"}
     with quiet_pillow():
-        exif, profile, dpi = _facts(original)
-    if exif is not None:
-        _correct(exif, height, width)
-        if len(exif.tobytes()) <= LONGEST_EXIF:
-            options["exif"] = exif
-    if dpi is not None:
-        options["dpi"] = dpi
-    if profile and jpeg:
-        options["icc_profile"] = srgb_profile()
-    if profile and not jpeg:
+        facts = _facts(original)
+    if facts.exif is not None:
+        _correct(facts.exif, height, width)
+        if len(facts.exif.tobytes()) <= LONGEST_EXIF:
+            options["exif"] = facts.exif
+    if facts.dpi is not None:
+        options["dpi"] = facts.dpi
+    xmp = corrected_xmp(facts.xmp, height, width)
+    if jpeg:
+        options |= {"xmp": xmp} if xmp else {}
+        options |= {"icc_profile": srgb_profile()} if facts.has_profile else {}
+        options |= {"extra": facts.iptc} if facts.iptc else {}
+    elif xmp or facts.has_profile:
         options["pnginfo"] = PngImagePlugin.PngInfo()
-        options["pnginfo"].add(b"sRGB", b"\0")
+        if facts.has_profile:
+            options["pnginfo"].add(b"sRGB", b"\0")
+        if xmp:
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8"))
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(rgb)).save(buffer, **options)
     return buffer.getvalue()
@@ -80,19 +90,41 @@ def srgb_profile() -> bytes:
     return bytes(profile)
 
 
-def _facts(original: bytes | None) -> tuple[Image.Exif | None, bool, tuple[float, float] | None]:
-    """EXIF, whether there is a colour profile, and dots an inch; whatever is broken counts as not there."""
+@dataclass(frozen=True)
+class _Facts:
+    exif: Image.Exif | None = None
+    has_profile: bool = False
+    dpi: tuple[float, float] | None = None
+    xmp: Any = None
+    iptc: bytes = b""
+
+
+def _facts(original: bytes | None) -> _Facts:
+    """What a file says of its picture; whatever is broken counts as not there."""
     if original is None:
-        return None, False, None
+        return _Facts()
     try:
         with Image.open(io.BytesIO(original), formats=FORMATS) as image:
-            profile, dpi = bool(image.info.get("icc_profile")), image.info.get("dpi")
-            exif = image.getexif()
-            exif.tobytes()
-    except Exception:  # noqa: BLE001 (broken EXIF raises nearly anything, and must not cost the photograph)
-        return None, False, None
-    usable = isinstance(dpi, tuple) and all(0 < float(value) < 1e5 for value in dpi)
-    return (exif if len(exif) else None), profile, (tuple(map(float, dpi)) if usable else None)
+            info = dict(image.info)
+            try:
+                exif = image.getexif()
+                exif.tobytes()
+            except Exception:  # noqa: BLE001 (broken EXIF raises nearly anything, and must not cost the photograph)
+                exif = Image.Exif()
+    except Exception:  # noqa: BLE001 (as the decoder has it)
+        return _Facts()
+    dpi = info.get("dpi")
+    try:
+        usable = isinstance(dpi, tuple) and len(dpi) == 2 and all(0 < float(value) < 1e5 for value in dpi)
+    except (TypeError, ValueError, ZeroDivisionError):  # fractions of TIFF and EXIF may be n/0
+        usable = False
+    return _Facts(
+        exif if len(exif) else None,
+        bool(info.get("icc_profile")),
+        (float(dpi[0]), float(dpi[1])) if usable else None,
+        info.get("xmp"),
+        iptc_segment(info.get("photoshop")),
+    )
 
 
 def _correct(exif: Image.Exif, height: int, width: int) -> None:

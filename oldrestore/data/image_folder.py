@@ -9,9 +9,10 @@ from typing import Annotated
 from pydantic import Field
 
 from oldrestore.data.crops import Crops
-from oldrestore.data.photo import PHOTO_EXTENSIONS, Photo
-from oldrestore.data.source import Candidate, LeftOut, Offer, PhotoSource
-from oldrestore.errors import UserError
+from oldrestore.data.photo import PHOTO_EXTENSIONS, Photo, printable
+from oldrestore.data.source import Candidate, LeftOut, Offer, PhotoSource, Prepared
+from oldrestore.data.walk import Entry, walk_folder
+from oldrestore.errors import UserError, in_words
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
 """Folder names that mean a split."""
@@ -31,7 +32,7 @@ class ImageFolder(PhotoSource):
     classes 0..999 (as in ImageNet and ImageNet-mini). In any other case photographs have no label.
 
     Files and folders whose name starts with a dot are ignored. Links to folders are followed, each folder
-    once.
+    once. Links that lead nowhere and folders that may not be read are listed among what is left out.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ class ImageFolder(PhotoSource):
         Share that is held out for validation where no folder says it. 1 makes a set for evaluation only.
     name : str
         How the source is called in `data.json`.
+    prepared : {"auto", "off", "required"}
+        Whether what ``oldrestore data prepare`` has made is used: it changes no pixel.
 
     Raises
     ------
@@ -56,8 +59,9 @@ class ImageFolder(PhotoSource):
         root: str | None = None,
         validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,
         name: str = "image_folder",
+        prepared: Prepared = "auto",
     ):
-        super().__init__(crops, validation_fraction)
+        super().__init__(crops, validation_fraction, prepared)
         self.root = root
         self.name = name
 
@@ -77,19 +81,21 @@ class ImageFolder(PhotoSource):
         draw = "val" not in places
         roots = [(folder, split) for split, folders in places.items() for folder in folders] or [(root, "train")]
         classes = _class_labels([folder for folder, _ in roots])
-        candidates = []
+        candidates, left_out = [], []
         for folder, split in roots:
-            for path in _photo_paths(folder):
+            for path, problem in _photo_paths(folder):
+                if problem:
+                    left_out.append(LeftOut(printable(path.relative_to(root)), problem))
+                    continue
                 parts = path.relative_to(folder).parts
                 label = classes.get(parts[0]) if len(parts) > 1 else None
-                photo = Photo(_printable(path.relative_to(root)), path, label)
+                photo = Photo(printable(path.relative_to(root)), path, label)
                 candidates.append(Candidate(photo, None if draw and split == "train" else split))
-        left_out = []
         if places:
             inside = {candidate.photo.path for candidate in candidates}
-            left_out = [
-                LeftOut(_printable(path.relative_to(root)), f"outside of {', '.join(sorted(places))}")
-                for path in _photo_paths(root)
+            left_out += [
+                LeftOut(printable(path.relative_to(root)), problem or f"outside of {', '.join(sorted(places))}")
+                for path, problem in _photo_paths(root)
                 if path not in inside and not any(path.is_relative_to(folder) for folder, _ in roots)
             ]
         if not candidates:
@@ -116,7 +122,7 @@ def _split_places(root: Path) -> dict[str, list[Path]]:
     A folder called ``test`` beside class folders is a class: the names count only when there is ``train``, or
     when all folders are splits.
     """
-    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    folders = _subfolders(root)
     named = [path for path in folders if path.name in SPLIT_FOLDERS]
     if not any(path.name == "train" for path in named) and len(named) != len(folders):
         return {}
@@ -127,9 +133,7 @@ def _split_places(root: Path) -> dict[str, list[Path]]:
 
 
 def _class_labels(roots: list[Path]) -> dict[str, int]:
-    names = sorted(
-        {path.name for root in roots for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    )
+    names = sorted({path.name for root in roots for path in _subfolders(root)})
     if all(re.fullmatch(r"[0-9]+", name) and int(name) < NUMBER_OF_CLASSES for name in names):
         return {name: int(name) for name in names}
     if len(names) == NUMBER_OF_CLASSES and all(re.fullmatch(r"n[0-9]{8}", name) for name in names):
@@ -137,21 +141,22 @@ def _class_labels(roots: list[Path]) -> dict[str, int]:
     return {}
 
 
-def _photo_paths(root: Path) -> Iterator[Path]:
-    """Files with a photograph's ending, sorted within each folder; links that lead back end there."""
-    seen: set[tuple[int, int]] = set()
-    for folder, subfolders, files in os.walk(root, followlinks=True):
-        status = os.stat(folder)  # noqa: PTH116 (os.walk speaks in strings)
-        if (status.st_dev, status.st_ino) in seen:
-            subfolders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in PHOTO_EXTENSIONS:  # noqa: PTH122
-                yield Path(folder, name)
+def _subfolders(root: Path) -> list[Path]:
+    try:
+        return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"the folder {root} cannot be listed ({in_words(error)})") from None
 
 
-def _printable(path: Path) -> str:
-    """Name with forward slashes; bytes that are not UTF-8 become escapes: names are written to files."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+def _photo_paths(root: Path) -> Iterator[tuple[Path, str]]:
+    """Files with a photograph's ending, and folders that may not be read with the reason."""
+    try:
+        entries: list[Entry] = list(walk_folder(root))
+    except OSError as error:
+        raise UserError(f"the folder {root} cannot be listed ({in_words(error)})") from None
+    for entry in entries:
+        if entry.is_folder:
+            yield entry.path, entry.problem
+        elif entry.is_photograph_by_name:
+            # Pipes, links that lead nowhere and the like are told when they are opened, as broken files are.
+            yield entry.path, ""

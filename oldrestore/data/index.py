@@ -16,7 +16,7 @@ from pathlib import Path
 from oldrestore.data.cache import cache_directory
 from oldrestore.data.decode import UnreadablePhoto, decode_bytes, read_photo_file
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 """To be raised when `decode` begins to read other files than before, so that old findings are forgotten."""
 
 LOCK_TIMEOUT = 5.0
@@ -102,7 +102,7 @@ def _examine_in_threads(paths: Sequence[Path]) -> list[PhotoFile]:
     found = []
     last_message = time.monotonic()
     # Pillow's decoders and hashlib release the interpreter lock; more threads than cores only cost memory.
-    with ThreadPoolExecutor(max_workers=min(8, _number_of_cores())) as pool:
+    with ThreadPoolExecutor(max_workers=min(8, number_of_cores())) as pool:
         for number, photo_file in enumerate(pool.map(examine, paths), start=1):
             found.append(photo_file)
             if time.monotonic() - last_message > PROGRESS_INTERVAL:
@@ -111,7 +111,8 @@ def _examine_in_threads(paths: Sequence[Path]) -> list[PhotoFile]:
     return found
 
 
-def _number_of_cores() -> int:
+def number_of_cores() -> int:
+    """Return how many processors this process may use."""
     # What this process may use, which in a container or under a scheduler is less than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from oldrestore.data.crops import Crops
-from oldrestore.data.decode import UnreadablePhoto, decode_photo
+from oldrestore.data.decode import UnreadablePhoto, decode_photo, read_photo_file
 from oldrestore.data.photo import Photo
+from oldrestore.data.prepared import open_prepared
 from oldrestore.data.sequence import BatchPositions, TrainingSequence
 from oldrestore.data.source import Split
 from oldrestore.errors import UserError
@@ -22,7 +24,10 @@ DEFAULT_CACHE_MIB = 512
 
 
 class TrainingCrops:
-    """A map from position to training crop, as Paddle's loader wants it; photographs are decoded once.
+    """A map from position to training crop, as Paddle's loader wants it.
+
+    Photographs come from the file of prepared ones where there is one (`oldrestore.data.prepared`). Otherwise each is
+    decoded once and kept, as long as there is room.
 
     Parameters
     ----------
@@ -38,6 +43,8 @@ class TrainingCrops:
 
     def __init__(self, split: Split, crops: Crops, sequence: TrainingSequence, cache_bytes: int):
         self.photos = in_content_order(split)
+        self.hashes = sorted(split.hashes)
+        self.prepared = open_prepared(split, crops)
         self.crops = crops
         self.sequence = sequence
         self._kept: dict[int, np.ndarray] = {}
@@ -50,23 +57,50 @@ class TrainingCrops:
         """Return (uint8 (crop, crop, 3), index of the photograph).
 
         A photograph that cannot be read gives the index -1 - index: an exception here would arrive as
-        the text of a worker's traceback, so the main process raises it.
+        the text of a worker's traceback, so the main process raises it (see `problem`).
         """
         epoch, index = self.sequence.at(position)
         try:
-            prepared = self._prepared(index)
-        except UnreadablePhoto:
+            prepared = self._whole(index)
+        except (UnreadablePhoto, UserError):
             return np.zeros((self.crops.crop, self.crops.crop, 3), np.uint8), np.int64(-1 - index)
         return self.crops.train(prepared, self.sequence.crop_generator(epoch, index)), np.int64(index)
 
-    def _prepared(self, index: int) -> np.ndarray:
+    def problem(self, index: int) -> UserError:
+        """Say why a photograph could not be given."""
+        if self.prepared is not None:
+            try:
+                self.prepared[self.hashes[index]]
+            except UserError as error:
+                return error
+        return _became_unreadable(self.photos[index])
+
+    def _whole(self, index: int) -> np.ndarray:
+        if self.prepared is not None:
+            return self.prepared[self.hashes[index]]
         prepared = self._kept.get(index)
         if prepared is None:
-            prepared = self.crops.prepare(decode_photo(self.photos[index].path))
+            prepared = self.crops.prepare_bytes(read_photo_file(self.photos[index].path))
             if prepared.nbytes <= self._room:
                 self._room -= prepared.nbytes
                 self._kept[index] = prepared
         return prepared
+
+
+def lost_worker(error: BaseException) -> str | None:
+    """Say in a sentence that a process of the loader was killed; None for any other error.
+
+    Paddle raises it wherever the program happens to be when the system tells of the end of the process.
+    """
+    if not isinstance(error, SystemError | RuntimeError) or "DataLoader" not in str(error):
+        return None
+    how = re.search(r"killed by signal: ([^.(]+)|exit(?:ed)? (?:abnormally|unexpectedly)[^.(]*", str(error))
+    if how is None:
+        return None
+    return (
+        f"a process that loads photographs has ended ({(how[1] or how[0]).strip().lower()}), as the system does to it "
+        "when memory runs out: take fewer trainer.workers or a smaller trainer.cache_mib"
+    )
 
 
 class TrainingLoader:
@@ -104,7 +138,7 @@ class TrainingLoader:
     def _names(self, indices: np.ndarray) -> tuple[str, ...]:
         for index in indices:
             if index < 0:
-                raise _became_unreadable(self._crops_at.photos[-1 - index])
+                raise self._crops_at.problem(-1 - index)
         return tuple(self._crops_at.photos[index].name for index in indices)
 
 
@@ -117,6 +151,7 @@ def training_loader(
     start: int = 0,
     workers: int = 0,
     cache_mib: float = DEFAULT_CACHE_MIB,
+    part: slice | None = None,
 ) -> TrainingLoader:
     """Return the training batches of iterations `start` to `iterations` - 1.
 
@@ -142,6 +177,8 @@ def training_loader(
         Processes that decode and crop; 0 does it in this one.
     cache_mib : float
         Memory for decoded photographs, in MiB, shared equally by the workers.
+    part : slice, optional
+        Which photographs of each batch to give, where several processes share it; all of them by default.
 
     Returns
     -------
@@ -166,7 +203,7 @@ def training_loader(
     sequence = TrainingSequence(len(split.photos), seed)
     cache_bytes = int(cache_mib * 2**20) // max(1, workers)
     crops_at = TrainingCrops(split, crops, sequence, cache_bytes)
-    return TrainingLoader(crops_at, BatchPositions(batch_size, start, iterations), workers)
+    return TrainingLoader(crops_at, BatchPositions(batch_size, start, iterations, part), workers)
 
 
 def evaluation_photos(split: Split, crops: Crops) -> Iterator[tuple[Photo, np.ndarray]]:
@@ -192,6 +229,28 @@ def decode_known_photo(photo: Photo) -> np.ndarray:
         return decode_photo(photo.path)
     except UnreadablePhoto as problem:
         raise _became_unreadable(photo) from problem
+
+
+def photos_at_training_size(split: Split, crops: Crops) -> Iterator[np.ndarray]:
+    """Yield every photograph of a split, whole, uint8 (H, W, 3), as training crops are cut from it.
+
+    They come in the order of ``split.photos``, and from the file of prepared ones where there is one.
+
+    Raises
+    ------
+    UserError
+        When a photograph can no longer be read.
+    """
+    prepared = open_prepared(split, crops)
+    for number, photo in enumerate(split.photos):
+        if prepared is not None:
+            yield prepared[split.hashes[number]]
+            continue
+        try:
+            rgb = crops.prepare_bytes(read_photo_file(photo.path))
+        except UnreadablePhoto as problem:
+            raise _became_unreadable(photo) from problem
+        yield rgb
 
 
 def in_content_order(split: Split) -> tuple[Photo, ...]:

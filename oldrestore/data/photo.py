@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,3 +29,18 @@ class Photo:
     name: str
     path: Path
     label: int | None = None
+
+
+def printable(path: str | Path) -> str:
+    """Name of a file as lists and files of ours show it, with forward slashes.
+
+    Bytes that are not UTF-8, line breaks and other control characters become escapes: they would break lines and
+    steer terminals.
+    """
+    text = os.fsencode(path.as_posix() if isinstance(path, Path) else path).decode("utf-8", "backslashreplace")
+    return "".join(
+        character.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(character) in ("Cc", "Zl", "Zp")
+        else character
+        for character in text
+    )

@@ -8,7 +8,7 @@ import numpy as np
 
 from oldrestore.color.bins import AB_BINS, GRID_STEP
 from oldrestore.color.lab import lab_to_rgb
-from oldrestore.errors import UserError
+from oldrestore.errors import UserError, in_words
 
 
 def plot_prior(prior: np.ndarray, path: str | Path, title: str) -> None:
@@ -52,6 +52,6 @@ def plot_prior(prior: np.ndarray, path: str | Path, title: str) -> None:
     try:
         figure.savefig(path, dpi=120)
     except OSError as error:
-        raise UserError(f"the plot cannot be written to '{path}': {error.strerror or error}") from None
+        raise UserError(f"the plot cannot be written to '{path}': {in_words(error)}") from None
     finally:
         pyplot.close(figure)

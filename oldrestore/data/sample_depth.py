@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+
+SAMPLES_AT_ONCE = 4_000_000  # as float64: 32 MB, where a whole scan of 100 megapixels would be gigabytes
 
 
 def to_uint8(samples: np.ndarray) -> np.ndarray:
@@ -30,15 +34,28 @@ def to_uint8(samples: np.ndarray) -> np.ndarray:
     if samples.dtype.kind == "u":
         low, high = 0.0, float(np.iinfo(samples.dtype).max)
     else:
-        if samples.dtype.kind == "f":
-            samples = np.where(np.isfinite(samples), samples, 0)
         low, high = _range_of(samples)
-    scaled = (samples.astype(np.float64) - low) * (255.0 / (high - low))
-    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+    scaled = np.empty(samples.shape, np.uint8)
+    for band in bands(samples):
+        stretched = (_finite(samples[band]).astype(np.float64) - low) * (255.0 / (high - low))
+        scaled[band] = np.rint(np.clip(stretched, 0, 255))
+    return scaled
+
+
+def bands(samples: np.ndarray) -> Iterator[slice]:
+    """Cut a picture (H, ...) into slices of rows that are small enough to be computed with in float64."""
+    rows = max(1, SAMPLES_AT_ONCE * len(samples) // max(1, samples.size))
+    for top in range(0, len(samples), rows):
+        yield slice(top, top + rows)
+
+
+def _finite(samples: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(samples), samples, 0) if samples.dtype.kind == "f" else samples
 
 
 def _range_of(samples: np.ndarray) -> tuple[float, float]:
-    minimum, maximum = float(samples.min()), float(samples.max())
+    extremes = [(band.min(), band.max()) for band in (_finite(samples[rows]) for rows in bands(samples))]
+    minimum, maximum = float(min(low for low, _ in extremes)), float(max(high for _, high in extremes))
     usual = (1.0, 255.0, 65535.0) if samples.dtype.kind == "f" else (65535.0,)
     if minimum >= 0:
         for high in usual:

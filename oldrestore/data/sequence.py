@@ -51,17 +51,19 @@ class TrainingSequence:
 class BatchPositions:
     """The positions of each batch from iteration `start` to `iterations` - 1.
 
-    Every batch is full; one may hold the end of an epoch and the beginning of the next.
+    Every batch is full; one may hold the end of an epoch and the beginning of the next. Of several processes, each
+    is given its `part` of every batch.
     """
 
-    def __init__(self, batch_size: int, start: int, iterations: int):
+    def __init__(self, batch_size: int, start: int, iterations: int, part: slice | None = None):
         self.batch_size = batch_size
         self.start = start
         self.iterations = iterations
+        self.part = part or slice(None)
 
     def __iter__(self) -> Iterator[list[int]]:
         for iteration in range(self.start, self.iterations):
-            yield list(range(iteration * self.batch_size, (iteration + 1) * self.batch_size))
+            yield list(range(iteration * self.batch_size, (iteration + 1) * self.batch_size)[self.part])
 
     def __len__(self) -> int:
         return max(0, self.iterations - self.start)

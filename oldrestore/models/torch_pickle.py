@@ -209,7 +209,9 @@ def _read_zip(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
             if member is None:
                 raise ValueError(f"{name} is missing in it")
             # PyTorch stores and never compresses: a member cannot unfold into more than the file holds.
-            if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1 or member.file_size > size:
+            # Stored twice in the file, its size may be a lie once: as many bytes would be set aside.
+            honest = member.compress_size == member.file_size <= size
+            if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1 or not honest:
                 raise ValueError(f"{name} is compressed, encrypted or larger than the file")
             return archive.read(member)
 

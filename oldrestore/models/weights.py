@@ -82,7 +82,7 @@ def read_header(path: Path) -> WeightsHeader | None:
             raise ValueError("its settings are not a table")
         named = {name: metadata.get(name, "") for name in ("source", "source_sha256")}
         return WeightsHeader(metadata["model"], settings, **named)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
         raise UserError(f"'{path}' is not a readable safetensors file: {error}") from None
 
 
@@ -98,6 +98,22 @@ def save_weights(path: Path, tensors: Mapping[str, np.ndarray], header: WeightsH
         neighbour.unlink(missing_ok=True)
 
 
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Read every tensor of a safetensors file.
+
+    Raises
+    ------
+    UserError
+        When the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no weights file '{path}'")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"'{path}' is not a readable safetensors file: {error}") from None
+
+
 def load_weights(network: nn.Layer, path: Path) -> None:
     """Load a network's weights from a safetensors file: imported weights, or a checkpoint of a run.
 
@@ -110,13 +126,7 @@ def load_weights(network: nn.Layer, path: Path) -> None:
         When the file is missing or damaged, a key is missing, left over or of another shape, or a recorded
         setting is not the network's.
     """
-    if not path.is_file():
-        raise UserError(f"there is no weights file '{path}'")
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"'{path}' is not a readable safetensors file: {error}") from None
-    set_weights(network, network_weights(tensors), source=str(path))
+    set_weights(network, network_weights(read_tensors(path)), source=str(path))
     _compare_settings(network, read_header(path), path)
 
 

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from oldrestore.color.lab import rgb_to_lab
-from oldrestore.errors import UserError
+from oldrestore.errors import UserError, in_words
 
 KEYS = ("x", "y", "radius", "color", "ab")
 LARGEST_AB = 110.0
+FARTHEST = 1e9  # pixels: beyond any photograph, and its square is still a number
+LONGEST_SHOWN = 100
+LARGEST_FILE = 64 * 2**20  # bytes: half a million points and more
 HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 EXAMPLE = '{"x": 120, "y": 80, "radius": 6, "color": "#3060c0"}'
 
@@ -55,16 +58,30 @@ def read_hints(path: Path) -> dict[str | None, tuple[Hint, ...]]:
     Raises
     ------
     UserError
-        When the file is missing or no JSON, or a point lacks a number or has a colour that is none.
+        When the file is missing, too large or no JSON, or a point lacks a number or has a colour that is none.
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(_text(path))
+    except UserError:
+        raise
     except OSError as error:
-        raise UserError(f"the hints '{path}' cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise UserError(f"the hints '{path}' cannot be read: {in_words(error)}") from None
+    except RecursionError:
+        raise UserError(f"the hints '{path}' are lists within lists without end, not a list of points") from None
     except ValueError as error:
         raise UserError(f"the hints '{path}' are not JSON: {error}") from None
     lists = content if isinstance(content, Mapping) else {None: content}
     return {name: _points(points, f"'{path}'" + (f", '{name}'" if name else "")) for name, points in lists.items()}
+
+
+def _text(path: Path) -> str:
+    if path.exists() and not path.is_file():
+        raise UserError(f"the hints '{path}' are not a file")
+    with path.open("rb") as file:  # a file that grows, or lies of its size, is read no further
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise UserError(f"the hints '{path}' have more than {LARGEST_FILE:,} bytes: no photograph has so many")
+    return content.decode()
 
 
 def _points(points: Any, where: str) -> tuple[Hint, ...]:
@@ -75,7 +92,7 @@ def _points(points: Any, where: str) -> tuple[Hint, ...]:
 
 def _hint(point: Any, which: str) -> Hint:
     if not isinstance(point, Mapping):
-        raise UserError(f"{which} must be like {EXAMPLE}, not {json.dumps(point)}")
+        raise UserError(f"{which} must be like {EXAMPLE}, not {_shown(point)}")
     unknown = [key for key in point if key not in KEYS]
     if unknown:
         raise UserError(f"{which} has '{unknown[0]}', which is not known: a point has {', '.join(KEYS)}")
@@ -89,23 +106,33 @@ def _hint(point: Any, which: str) -> Hint:
 
 def _number(point: Mapping[str, Any], key: str, which: str) -> float:
     value = point.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UserError(f"{which} needs '{key}' as a number of pixels, not {json.dumps(value)}")
+    if not _is_number(value) or abs(value) > FARTHEST:
+        raise UserError(f"{which} needs '{key}' as a number of pixels, not {_shown(value)}")
     return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    # An int may be too large for a float: compared it is right, and only then turned into one.
+    return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _color(color: Any, which: str) -> tuple[float, float]:
     if not isinstance(color, str) or not HEX_COLOR.fullmatch(color):
-        raise UserError(f"{which} has the color {json.dumps(color)}: write #rrggbb, as #3060c0")
+        raise UserError(f"{which} has the color {_shown(color)}: write #rrggbb, as #3060c0")
     rgb = np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8)
     _, a, b = rgb_to_lab(rgb)
     return float(a), float(b)
 
 
 def _ab(ab: Any, which: str) -> tuple[float, float]:
-    numbers = isinstance(ab, list) and len(ab) == 2 and all(isinstance(v, int | float) for v in ab)
+    numbers = isinstance(ab, list) and len(ab) == 2 and all(map(_is_number, ab))
     if not numbers or not all(abs(v) <= LARGEST_AB for v in ab):
-        raise UserError(f"{which} has ab {json.dumps(ab)}: write two numbers within -110..110, as [20, -45]")
+        raise UserError(f"{which} has ab {_shown(ab)}: write two numbers within -110..110, as [20, -45]")
     return float(ab[0]), float(ab[1])
 
 

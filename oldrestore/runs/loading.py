@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from oldrestore.errors import UserError
+from oldrestore.errors import UserError, in_words
 from oldrestore.tracking.reader import read_status
+from oldrestore.tracking.run_yaml import run_yaml_text
 
 
 def find_run(name: str, outputs: Path) -> Path:
@@ -25,7 +27,7 @@ def find_run(name: str, outputs: Path) -> Path:
         if name and (direct / "config.yaml").is_file():
             return direct
     except OSError as error:  # a name that is too long, a folder that may not be entered
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = in_words(error)
         raise UserError(f"the run '{name}' cannot be looked up ({reason})") from None
     if not name:
         raise UserError("the name of the run is empty: give a run folder or a run id of `oldrestore runs`")
@@ -50,19 +52,28 @@ def _started(folder: Path) -> tuple[str, str]:
 
 
 def load_run_config(folder: Path) -> DictConfig:
-    """Read the configuration that a run logged.
+    """Read the configuration that a run logged, which anyone may have written since.
 
     Raises
     ------
     UserError
-        When it is missing or damaged.
+        When it is missing or damaged, or holds an interpolation: a run logs values, and one that is resolved here could
+        read this machine's environment.
     """
+    from oldrestore.config.build import refuse_interpolations
+
+    path = folder / "config.yaml"
     try:
-        config = OmegaConf.load(folder / "config.yaml")
-    except (OSError, OmegaConfBaseException, YAMLError) as error:
-        raise UserError(f"the configuration of '{folder}' cannot be read: {error}") from None
+        config = OmegaConf.load(io.StringIO(run_yaml_text(path)))
+    except (OSError, OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
+        reason = in_words(error) if isinstance(error, OSError) else " ".join(str(error).split())
+        raise UserError(f"the configuration of '{folder}' cannot be read: {reason}") from None
     if not isinstance(config, DictConfig):
-        raise UserError(f"'{folder / 'config.yaml'}' is not a configuration of a run")
+        raise UserError(f"'{path}' is not a configuration of a run")
+    try:
+        refuse_interpolations(OmegaConf.to_container(config, resolve=False))
+    except UserError as error:
+        raise UserError(f"'{path}' was not written by a run: {error}") from None
     return config
 
 

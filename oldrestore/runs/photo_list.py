@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from oldrestore.data.encode import output_ending
-from oldrestore.data.photo import PHOTO_EXTENSIONS
-from oldrestore.errors import UserError
+from oldrestore.data.photo import printable
+from oldrestore.data.walk import walk_folder
+from oldrestore.errors import UserError, in_words
 from oldrestore.restoration.film import FILM_EXTENSIONS, film_ending
 
 COLORIZED, RESTORED, PANEL = "-colorized", "-restored", "-panel"
 # Files that systems and this program put into folders, in lower case.
 BYSTANDERS = frozenset({"thumbs.db", "desktop.ini", "colorize.json", "restore.json"})
+LONGEST_NAME = 255  # bytes, of nearly every file system
+LONGEST_REASON = 400
+WHILE_WRITTEN = 16  # bytes that a file's name has more until it is whole
 
 
 @dataclass(frozen=True)
@@ -54,15 +59,16 @@ def plan(
     overwrite: bool,
     kind: str = COLORIZED,
     parts: Mapping[str, str] | None = None,
-    everything: bool = False,
     never: Iterable[Path] = (),
 ) -> list[Task]:
     """List photographs and films, and the files that will come of them.
 
-    A folder's photographs are found at any depth, and keep their subfolder in the output folder. An output is
+    A folder's photographs are found at any depth, and keep their subfolder in the output folder. What is there and
+    cannot be one (by its ending; links that lead nowhere, pipes, folders that may not be read) is listed as
+    refused. An output is
     ``NAME-colorized.png`` (``.jpg`` for JPEG files, ``.mp4`` or ``.mkv`` for films), with several networks
     ``NAME-colorized-LABEL.png``, and the panel ``NAME-panel.jpg``; photographs that share a NAME there get their ending
-    added, then a number.
+    added, then a number; a NAME that would be too long for the disk is cut.
 
     Parameters
     ----------
@@ -79,8 +85,6 @@ def plan(
     parts : mapping of str to str, optional
         Further outputs of each photograph: ``{"mask": ".png"}`` gives ``NAME-mask.png``; an empty ending is the
         result's.
-    everything : bool
-        Whether files of a folder that are neither photographs nor films by their ending are listed too, refused.
     never : iterable of Path
         Files that are inputs of another kind: neither photographs nor to be overwritten.
 
@@ -90,22 +94,28 @@ def plan(
         When something named is not there, no photograph is found, or an output exists.
     """
     ours = (COLORIZED, RESTORED, PANEL, *(f"-{part}" for part in parts or {}))
-    others = {path.resolve() for path in never}
+    others = {_real(path) for path in never}
     found: dict[tuple[Path, Path], str] = {}
     for named in photos:
-        for path, place, refused in _found(named, folder, everything, ours):
-            if path.resolve() not in others:
+        for path, place, refused in _found(named, folder, ours):
+            if _real(path) not in others:
                 # Named by itself, a file is tried whatever its ending.
                 found[path, place] = refused and found.get((path, place), refused)
     if not found:
         raise UserError(f"there is no photograph in {', '.join(map(str, photos))}")
     tasks, taken = [], set()
     for (photo, place), refused in found.items():
-        name = next(name for name in _names(photo) if (place, name) not in taken)
-        taken.add((place, name))
+        if refused:
+            tasks.append(Task(photo, (), folder / place, refused=refused))
+            continue
         kinds = [kind] if len(labels) == 1 else [f"{kind}-{label}" for label in labels]
         is_film = photo.suffix.lower() in FILM_EXTENSIONS
         base, ending = folder / place, film_ending(photo) if is_film else output_ending(photo)
+        ends = [f"{PANEL}.jpg", *(f"{kind}{ending}" for kind in kinds)]
+        ends += [f"-{part}{end or ending}" for part, end in (parts or {}).items()]
+        room = LONGEST_NAME - WHILE_WRITTEN - max(len(os.fsencode(end)) for end in ends)
+        name = next(name for name in _names(photo, room) if (place, name) not in taken)
+        taken.add((place, name))
         tasks.append(
             Task(
                 photo,
@@ -115,13 +125,12 @@ def plan(
                 if is_film
                 else {part: base / f"{name}-{part}{end or ending}" for part, end in (parts or {}).items()},
                 is_film,
-                refused,
             )
         )
-    inputs = others | {task.photo.resolve() for task in tasks}
+    inputs = others | {_real(task.photo) for task in tasks}
     for task in tasks:
         for path in task.written:
-            if path.resolve() in inputs:
+            if _real(path) in inputs:
                 raise UserError(f"'{path}' is one of the photographs and would be overwritten: name another folder")
     existing = [path for task in tasks for path in task.written if path.exists()]
     if existing and not overwrite:
@@ -143,22 +152,38 @@ def require_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise UserError(f"outputs cannot be written to '{folder}' ({reason}): name another folder") from None
+        raise UserError(f"outputs cannot be written to '{folder}' ({in_words(error)}): name another folder") from None
 
 
-def _found(named: Path, folder: Path, everything: bool, ours: Sequence[str]) -> Iterator[tuple[Path, Path, str]]:
+def reason_of(error: Exception) -> str:
+    """Say in one line why a photograph could not be made."""
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, str):
+        return reason
+    if isinstance(error, OSError):
+        where = f": '{printable(error.filename)}'" if isinstance(error.filename, str) else ""
+        return f"{in_words(error)}{where}"
+    if isinstance(error, MemoryError):
+        return "too large for memory"
+    text = " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__
+    return text if isinstance(error, ValueError) else f"it could not be made ({text})"
+
+
+def _found(named: Path, folder: Path, ours: Sequence[str]) -> Iterator[tuple[Path, Path, str]]:
     """Files, each with the subfolder of the outputs that it belongs into, and why it is none of ours."""
     if named.is_dir():
-        for path in sorted(named.rglob("*")):
-            hidden = any(part.startswith(".") for part in path.relative_to(named).parts)
-            if hidden or not path.is_file() or _is_ours(path, folder, ours):
+        try:
+            entries = sorted(walk_folder(named), key=lambda entry: entry.path)
+        except OSError as error:
+            raise UserError(f"the folder '{named}' cannot be listed ({in_words(error)})") from None
+        for entry in entries:
+            path, refused = entry.path, entry.problem
+            if _is_ours(path, folder, ours) or path.name.lower() in BYSTANDERS:
                 continue
-            if path.suffix.lower() in PHOTO_EXTENSIONS | FILM_EXTENSIONS:
-                yield path, path.parent.relative_to(named), ""
-            elif everything and path.name.lower() not in BYSTANDERS:
+            if not refused and not entry.is_photograph_by_name and path.suffix.lower() not in FILM_EXTENSIONS:
                 what = f"'{path.suffix}'" if path.suffix else "no ending"
-                yield path, path.parent.relative_to(named), f"neither a photograph nor a film by its name ({what})"
+                refused = f"neither a photograph nor a film by its name ({what})"
+            yield path, path.parent.relative_to(named), refused
     elif named.exists():
         yield named, Path(), ""
     else:
@@ -167,14 +192,26 @@ def _found(named: Path, folder: Path, everything: bool, ours: Sequence[str]) -> 
 
 def _is_ours(path: Path, folder: Path, ours: Sequence[str]) -> bool:
     named_so = any(mark in path.stem if mark in (COLORIZED, RESTORED) else path.stem.endswith(mark) for mark in ours)
-    return named_so and path.resolve().is_relative_to(folder.resolve())
+    return named_so and _real(path).is_relative_to(_real(folder))
 
 
-def _names(photo: Path) -> Iterator[str]:
-    yield photo.stem
-    named = f"{photo.stem}-{photo.suffix[1:].lower()}"
-    yield named
+def _real(path: Path) -> Path:
+    """The file itself, links followed; of a loop of links, as far as it goes."""
+    return Path(os.path.realpath(path))
+
+
+def _names(photo: Path, room: int) -> Iterator[str]:
+    """Names for the outputs of a photograph, of at most `room` bytes."""
+    yield _cut(photo.stem, room)
+    ending = f"-{photo.suffix[1:].lower()}"
+    yield _cut(photo.stem, room, ending)
     number = 2
     while True:
-        yield f"{named}-{number}"
+        yield _cut(photo.stem, room, f"{ending}-{number}")
         number += 1
+
+
+def _cut(name: str, room: int, end: str = "") -> str:
+    while len(os.fsencode(name + end)) > room and name:
+        name = name[:-1]
+    return name + end

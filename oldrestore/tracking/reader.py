@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import operator
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,13 +60,13 @@ def read_metrics(folder: Path) -> dict[str, Curve]:
 
     path = Path(folder) / "metrics.jsonl"
     points: dict[str, list[tuple[int, float, float]]] = {}
-    for number, line in enumerate(whole_lines(path), start=1):
+    for number, line in enumerate(_lines_of(path), start=1):
         try:
             record = json.loads(line)
             for name, value in record["values"].items():
-                point = (record["iteration"], decode_float(value), record["time"])
+                point = (operator.index(record["iteration"]), decode_float(value), float(record["time"]))
                 points.setdefault(name, []).append(point)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise UserError(f"{path} line {number} is damaged: {error}") from None
     return {
         name: Curve(
@@ -103,11 +104,14 @@ def is_alive(status: dict[str, Any]) -> bool | None:
         return None
     import psutil
 
+    pid, started = status["pid"], status.get("process_started", 0.0)
+    if not isinstance(pid, int) or not isinstance(started, int | float):
+        return None
     try:
-        process = psutil.Process(status["pid"])
-        same = abs(process.create_time() - status.get("process_started", 0.0)) < 5.0
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - started) < 5.0
         return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, ValueError, OverflowError):  # the latter two: no number that a process can have
         return False
     except psutil.AccessDenied:
         return None
@@ -134,12 +138,14 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     import yaml
 
+    from oldrestore.tracking.run_yaml import load_run_yaml
+
     path = Path(folder) / "config.yaml"
     try:
-        config = yaml.safe_load(path.read_text())
+        config = load_run_yaml(path)
     except FileNotFoundError:
         raise UserError(f"{folder} is not a run folder: it has no config.yaml") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(config, dict):
         raise UserError(f"{path} is not a mapping of names to values")
@@ -147,19 +153,15 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_overrides(folder: Path) -> list[str]:
-    """Return what the user typed; empty where the file is missing."""
-    import yaml
-
+    """Return what the user typed; empty where the file is missing, `UserError` where it is damaged."""
     path = Path(folder) / "overrides.yaml"
-    return list(yaml.safe_load(path.read_text()) or []) if path.exists() else []
+    return list(_read_yaml(path, list)) if path.exists() else []
 
 
 def read_choices(folder: Path) -> dict[str, str]:
     """Return what each group chose (``{"loss": "focal"}``); empty for folders that do not say."""
-    import yaml
-
     path = Path(folder) / "choices.yaml"
-    return dict(yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+    return dict(_read_yaml(path, dict)) if path.exists() else {}
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
@@ -194,17 +196,53 @@ def _read_table(
     path: Path, kinds: dict[str, Callable[[str], Any]], otherwise: Callable[[str], Any]
 ) -> list[dict[str, Any]]:
     rows = []
-    for row in csv.DictReader(io.StringIO(whole_text(path), newline="")):
-        rows.append(
-            {name: None if cell in ("", None) else kinds.get(name, otherwise)(cell) for name, cell in row.items()}
-        )
+    try:
+        for row in csv.DictReader(io.StringIO(_whole_rows(path), newline=""), restkey="", strict=True):
+            if "" in row:
+                raise ValueError("it has more cells than names")
+            rows.append(
+                {name: None if cell in ("", None) else kinds.get(name, otherwise)(cell) for name, cell in row.items()}
+            )
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path} is damaged after {len(rows)} rows: {error}") from None
     return rows
+
+
+def _whole_rows(path: Path) -> str:
+    text = whole_text(path)
+    while text.count('"') % 2:  # a row was torn at a line break within a quoted name
+        text = text[: text.rfind("\n", 0, -1) + 1]
+    return text
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        return whole_lines(path)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is damaged: {error}") from None
+
+
+def _read_yaml(path: Path, kind: type) -> Any:
+    import yaml
+
+    from oldrestore.tracking.run_yaml import load_run_yaml
+
+    try:
+        content = load_run_yaml(path)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content or kind(), kind):
+        raise UserError(f"{path} is damaged: it holds a {type(content).__name__}")
+    return content or kind()
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except FileNotFoundError:
         raise UserError(f"{path.parent} has no {path.name}") from None
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged: it holds a {type(content).__name__}")
+    return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -16,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import psutil
 
-from oldrestore.errors import UserError
+from oldrestore.errors import UserError, in_words
 from oldrestore.tracking.files import LineFile, whole_lines, write_atomically
 from oldrestore.tracking.plain import encode_float, plain
 
@@ -80,8 +81,8 @@ class RunFolder:
         self._status: dict[str, Any] = {}
 
     @classmethod
-    def create(cls, outputs: Path, experiment: str, run_id: str) -> RunFolder:
-        """Make ``outputs/experiment/run_id`` and return it.
+    def create(cls, outputs: Path, experiment: str, run_id: str, made: bool = False) -> RunFolder:
+        """Make ``outputs/experiment/run_id`` and return it; with `made`, it was made for this run already.
 
         Raises
         ------
@@ -95,11 +96,11 @@ class RunFolder:
         path = Path(outputs).absolute() / experiment / run_id
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
+            path.mkdir(exist_ok=made)
         except FileExistsError:
             raise UserError(f"the run folder {path} exists already; every run needs its own run id") from None
         except OSError as error:
-            raise UserError(f"no run folder can be made at {path} ({error.strerror}); name another outputs") from None
+            raise UserError(f"no run folder can be made at {path} ({in_words(error)}); name another outputs") from None
         return cls(path, outputs)
 
     @classmethod
@@ -250,8 +251,9 @@ class RunFolder:
         return path
 
     def log(self, line: str) -> None:
-        """Append what was printed to ``log.txt``."""
-        self._log.append(line.rstrip("\n") + "\n")
+        """Append what was printed to ``log.txt``, where that can be done: it has been on the screen already."""
+        with contextlib.suppress(OSError):
+            self._log.append(line.rstrip("\n") + "\n")
 
     def status(self, state: State, reason: str | None = None, **extra: Any) -> None:
         """Write ``status.json``: the state, since when, until when, why, and which process.

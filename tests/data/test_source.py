@@ -95,7 +95,7 @@ def test_left_out_and_describe(make_photos):
         "a copy.png": "duplicate of 002.png",
         "empty.png": "empty file",
         "folder.jpg/another.png": "duplicate of 002.png",
-        "link.png": "no such file",
+        "link.png": "a link that leads nowhere",
     }
     described = split.describe()
     assert described["count"] == 6

@@ -95,7 +95,7 @@ def test_an_exact_run_id_wins_over_one_that_begins_with_it(tmp_path):
 
 
 def test_names_that_name_nothing_are_one_sentence(tmp_path):
-    with pytest.raises(UserError, match=r"cannot be looked up \(file name too long\)"):
+    with pytest.raises(UserError, match=r"cannot be looked up \(the name is too long\)"):
         find_run("a" * 300, tmp_path)
     with pytest.raises(UserError, match="the name of the run is empty"):
         find_run("", tmp_path)

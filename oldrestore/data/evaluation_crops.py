@@ -1,0 +1,67 @@
+"""Cuts photographs to what a protocol measures colour on, whatever the data set's own crops are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from oldrestore.data.crops import MAX_ASPECT
+
+Filter = Literal["bicubic", "bilinear", "lanczos", "box"]
+
+
+class EvaluationCrops:
+    """Resizes a photograph with the filter that a protocol names, and takes the central square.
+
+    Parameters
+    ----------
+    size : int
+        Side of the square, pixels.
+    fit : {"shorter_side", "squash"}
+        Resize so that the shorter side has this length, or to the square whatever the aspect.
+    filter : {"bicubic", "bilinear", "lanczos", "box"}
+        Pillow's, each of which averages over what falls into a pixel when it shrinks.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        fit: Literal["shorter_side", "squash"] = "shorter_side",
+        filter: Filter = "bicubic",
+    ):
+        self.evaluation_size = size
+        self.fit = fit
+        self.filter = Image.Resampling[filter.upper()]
+
+    def evaluation(self, rgb: np.ndarray) -> np.ndarray:
+        """Cut one photograph.
+
+        Parameters
+        ----------
+        rgb : ndarray
+            uint8 (H, W, 3).
+
+        Returns
+        -------
+        ndarray
+            uint8 (size, size, 3), contiguous.
+        """
+        size = self.evaluation_size
+        if self.fit == "squash":
+            return self._resized(rgb, size, size)
+        height, width = rgb.shape[:2]
+        longest = MAX_ASPECT * min(height, width)
+        top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
+        rgb = rgb[top : top + longest, left : left + longest]
+        height, width = rgb.shape[:2]
+        shorter = min(height, width)
+        rgb = self._resized(rgb, max(size, round(width * size / shorter)), max(size, round(height * size / shorter)))
+        top, left = (rgb.shape[0] - size) // 2, (rgb.shape[1] - size) // 2
+        return np.ascontiguousarray(rgb[top : top + size, left : left + size])
+
+    def _resized(self, rgb: np.ndarray, width: int, height: int) -> np.ndarray:
+        if rgb.shape[:2] == (height, width):
+            return np.ascontiguousarray(rgb)
+        return np.array(Image.fromarray(np.ascontiguousarray(rgb)).resize((width, height), self.filter))

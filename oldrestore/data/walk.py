@@ -1,0 +1,98 @@
+"""Walks through a folder and leaves nothing unsaid: also what cannot be read is found, with the reason."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from oldrestore.data.photo import PHOTO_EXTENSIONS
+from oldrestore.errors import in_words
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file below a folder, or something there that should have been one.
+
+    Attributes
+    ----------
+    path : Path
+    problem : str
+        Why it cannot be read; empty for files.
+    is_folder : bool
+    """
+
+    path: Path
+    problem: str = ""
+    is_folder: bool = False
+
+    @property
+    def is_photograph_by_name(self) -> bool:
+        """Whether the ending is that of a photograph."""
+        return self.path.suffix.lower() in PHOTO_EXTENSIONS
+
+
+class _Open:
+    """A folder that is being walked through."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.names = iter(sorted(name for name in os.listdir(path) if not name.startswith(".")))  # noqa: PTH208
+        self.holds_files = False
+
+
+def walk_folder(root: Path) -> Iterator[Entry]:
+    """Find everything below a folder, in the order of the names within each folder.
+
+    What is hidden (a name with a dot in front) is passed over. Links to folders are followed, each folder once, so that
+    links that lead back end there. Links that lead nowhere, pipes, devices, folders that may not be read, and folders
+    that are named as photographs and hold no file are given with their problem.
+
+    Raises
+    ------
+    OSError
+        When the folder itself cannot be listed.
+    """
+    stack = [_Open(root)]  # no recursion: folders may be nested more deeply than Python's calls
+    seen = {_identity(root.stat())}
+    while stack:
+        folder = stack[-1]
+        name = next(folder.names, None)
+        if name is not None:
+            for entry in _look_at(folder.path / name, stack, seen):
+                folder.holds_files |= not entry.is_folder
+                yield entry
+            continue
+        stack.pop()
+        if stack:
+            stack[-1].holds_files |= folder.holds_files
+            empty = Entry(folder.path, "a folder, not a file", True)
+            if not folder.holds_files and empty.is_photograph_by_name:
+                yield empty
+
+
+def _look_at(path: Path, stack: list[_Open], seen: set[tuple[int, int]]) -> Iterator[Entry]:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        yield Entry(path, "a link that leads nowhere" if path.is_symlink() else "it vanished meanwhile")
+        return
+    except OSError as error:
+        yield Entry(path, in_words(error))
+        return
+    if stat.S_ISREG(status.st_mode):
+        yield Entry(path)
+    elif not stat.S_ISDIR(status.st_mode):
+        yield Entry(path, "not a file but a pipe, socket or device")
+    elif _identity(status) not in seen:
+        seen.add(_identity(status))
+        try:
+            stack.append(_Open(path))
+        except OSError as error:
+            yield Entry(path, f"a folder that cannot be listed ({in_words(error)})", True)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

@@ -1,0 +1,195 @@
+"""Faults as they happen to a process: each function is called in a fork before its run begins, and lies in wait."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+
+def _places() -> dict[str, tuple[Any, str]]:
+    """Where a run writes; a fault waits for the nth time."""
+    from oldrestore.runs import run_in_progress
+    from oldrestore.tracking import files
+    from oldrestore.tracking.run_folder import RunFolder
+
+    return {
+        "metrics": (RunFolder, "scalars"),
+        "scores": (RunFolder, "per_image"),
+        "sample": (RunFolder, "panel"),
+        "checkpoint": (run_in_progress, "save_checkpoint"),
+        "validation": (run_in_progress.RunInProgress, "_evaluate"),
+        "line": (files.LineFile, "append"),
+        "rename": (Path, "replace"),
+    }
+
+
+def _before(place: str, count: int, action: Callable[..., None]) -> None:
+    owner, name = _places()[place]
+    original = getattr(owner, name)
+    seen = 0
+
+    def method(*arguments: Any, **named: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == count:
+            action(*arguments)
+        return original(*arguments, **named)
+
+    setattr(owner, name, method)
+
+
+def _run_folder(outputs: Path) -> Path:
+    return max(outputs.glob("*/*/config.yaml"), key=lambda path: path.stat().st_mtime).parent
+
+
+def kill_at(place: str, count: int) -> None:
+    """Kill -9, where the run is about to write for the nth time."""
+    _before(place, count, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def kill_within_rename(ending: str, count: int) -> None:
+    """Kill -9 between a file's writing and its taking the name, the nth time of files with this ending."""
+    original = Path.replace
+    seen = 0
+
+    def replace(self: Path, target: Path) -> Path:
+        nonlocal seen
+        if str(target).endswith(ending):
+            seen += 1
+            if seen == count:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return original(self, target)
+
+    Path.replace = replace
+
+
+def limit_file_sizes(place: str, count: int, size: int) -> None:
+    """From the nth time on no file can grow beyond so many bytes; the write that crosses the line is torn there."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    _before(place, count, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard)))
+
+
+def fill_disk(folder: str, place: str, count: int, leave: int) -> None:
+    """The nth time: fill the disk that a folder is on but for so many bytes."""
+
+    def fill(*_: Any) -> None:
+        with Path(folder, "filler").open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                pass
+            file.truncate(max(0, file.tell() // 4096 * 4096 - leave))
+
+    _before(place, count, fill)
+
+
+def make_unwritable(outputs: str, place: str, count: int) -> None:
+    """The nth time: nothing can be made any more in the run folder, nor in what is in it."""
+    drop_capabilities()
+
+    def close(*_: Any) -> None:
+        folder = _run_folder(Path(outputs))
+        for path in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
+            path.chmod(0o555)
+
+    _before(place, count, close)
+
+
+def drop_capabilities() -> None:
+    """Root may write everywhere. Without two capabilities (DAC_OVERRIDE, DAC_READ_SEARCH) it is as any owner."""
+    if os.geteuid():
+        return
+    header, held = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.capget(header, held) == 0
+    held[0], held[1] = held[0] & ~6, held[1] & ~6
+    assert libc.capset(header, held) == 0
+
+
+def remove_folder(outputs: str, name: str, place: str, count: int) -> None:
+    """The nth time: remove a folder of the run's."""
+    _before(place, count, lambda *_: shutil.rmtree(_run_folder(Path(outputs)) / name))
+
+
+def kill_worker(count: int) -> None:
+    """The nth time that losses are written: kill -9 one of the loader's workers, as the kernel does without memory."""
+    import psutil
+
+    def kill(*_: Any) -> None:
+        workers = psutil.Process().children()
+        assert workers, "there is no worker to kill"
+        workers[0].kill()
+
+    _before("metrics", count, kill)
+
+
+def spoil_weights(count: int) -> None:
+    """After the nth step: one of the network's weights is not a number; the step's own loss was in order."""
+    from oldrestore.training.supervised import SupervisedLearner
+
+    original = SupervisedLearner.step
+    seen = 0
+
+    def step(self: Any, *arguments: Any) -> Any:
+        nonlocal seen
+        found = original(self, *arguments)
+        seen += 1
+        if seen == count:
+            import paddle
+
+            with paddle.no_grad():
+                weight = next(iter(self.network.parameters()))
+                spoiled = weight.numpy()
+                spoiled.flat[0] = float("nan")
+                weight.set_value(spoiled)
+        return found
+
+    SupervisedLearner.step = step
+
+
+def _replace_clock(now: Callable[[], float]) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.fromtimestamp(now(), tz)
+
+    from oldrestore.runs import identity, resuming
+    from oldrestore.tracking import run_folder
+
+    for module in (identity, resuming, run_folder):
+        module.datetime = Clock
+    time.time = now
+
+
+def turn_clock_back() -> None:
+    """Each time that anybody looks, the clock is an hour earlier than the last time."""
+    moment = datetime(2026, 3, 29, 12, tzinfo=UTC)
+
+    def now() -> float:
+        nonlocal moment
+        moment -= timedelta(hours=1)
+        return moment.timestamp()
+
+    _replace_clock(now)
+
+
+def stop_clock() -> None:
+    """It is always the same second."""
+    _replace_clock(lambda: datetime(2026, 3, 29, 12, tzinfo=UTC).timestamp())
+
+
+def impatient(seconds: float) -> None:
+    """Trackers have so many seconds to catch up, where a run gives them a minute."""
+    from oldrestore.runs import experiment
+    from oldrestore.tracking.tracker import Trackers
+
+    experiment.Trackers = lambda folder, sinks=None: Trackers(folder, sinks, patience=seconds)

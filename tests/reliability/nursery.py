@@ -1,0 +1,169 @@
+"""Runs ``oldrestore`` in forks of one process that has imported everything: a run with a fault costs a second.
+
+Started as a program, it reads a request a line (JSON) on standard input and answers a line when the fork has ended::
+
+    {"arguments": ["train", ...], "faults": [["kill_at", "save", 2]], "environment": {}, "said": FOLDER, "seconds": 60}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: its exit code (-9 of one that was killed), and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def sentence(self) -> str:
+        """What it says went wrong: the last line that begins with ``oldrestore:``."""
+        lines = [line for line in self.err.splitlines() if line.startswith("oldrestore: ")]
+        return lines[-1].removeprefix("oldrestore: ") if lines else ""
+
+
+class Nursery:
+    """The parent's side."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        environment.pop("MLFLOW_TRACKING_URI", None)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.reliability.nursery"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=ROOT,
+        )
+        self._turn = threading.Lock()
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        faults: Sequence[Sequence[Any]] = (),
+        environment: Mapping[str, str] | None = None,
+        seconds: float = 120.0,
+        several: int = 1,
+    ) -> list[Ended]:
+        """Run a verb in a fork, or in several forks at the same time."""
+        with self._turn, tempfile.TemporaryDirectory(prefix="oldrestore-said-") as said:
+            request = {
+                "arguments": [str(argument) for argument in arguments],
+                "faults": [list(fault) for fault in faults],
+                "environment": dict(environment or {}),
+                "said": said,
+                "seconds": seconds,
+                "several": several,
+            }
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            codes = json.loads(self._process.stdout.readline())
+            return [
+                Ended(code, Path(said, f"{n}.out").read_text(), Path(said, f"{n}.err").read_text())
+                for n, code in enumerate(codes)
+            ]
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+
+def main() -> None:
+    """The program's side: serve requests until standard input ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    from oldrestore import runtime
+
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+    import hydra._internal.utils
+    import mlflow
+    import mlflow.entities
+    import mlflow.tracking._tracking_service.utils
+    import scipy.ndimage
+    import skimage.color
+
+    import oldrestore.commands.train
+    import oldrestore.runs.experiment
+    import oldrestore.tracking.mlflow_sink
+    import oldrestore.tracking.visualdl_sink
+    from oldrestore.config.compose import compose_config
+    from tests.reliability import faults
+
+    oldrestore.tracking.visualdl_sink.import_visualdl()
+    compose_config([])  # imports what components need
+    _ = (hydra, mlflow, scipy, skimage, faults)
+    for line in sys.stdin:
+        request = json.loads(line)
+        children = [_fork(request, number) for number in range(request["several"])]
+        deadline = time.monotonic() + request["seconds"]
+        answers.write(json.dumps([_end_of(child, deadline) for child in children]) + "\n")
+        answers.flush()
+
+
+def _fork(request: Mapping[str, Any], number: int) -> int:
+    child = os.fork()
+    if child:
+        return child
+    code = 70
+    try:
+        os.setpgid(0, 0)
+        for descriptor, name in ((1, "out"), (2, "err")):
+            file = os.open(Path(request["said"], f"{number}.{name}"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(file, descriptor)
+        nothing = os.open("/dev/null", os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.environ.update(request["environment"])
+        from oldrestore.cli import main as command_line
+        from tests.reliability import faults
+
+        for name, *arguments in request["faults"]:
+            getattr(faults, name)(*arguments)
+        try:
+            code = command_line(request["arguments"])
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        code = 70
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _end_of(child: int, deadline: float) -> int:
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return 124
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    main()

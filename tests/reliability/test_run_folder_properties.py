@@ -1,0 +1,201 @@
+"""Run folders torn at any byte or damaged: what was whole is read, the rest is one sentence, runs are listed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oldrestore.errors import UserError
+from oldrestore.runs.listing import list_runs
+from oldrestore.tracking import reader, recorded
+from oldrestore.tracking.files import LineFile
+from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.tracking.superseded import Continued
+from tests.reliability.conftest import MANY
+from tests.reliability.test_reader_properties import mutated, mutations
+
+SECTION = "Run folders"
+FILES = ("metrics.jsonl", "accuracy.csv", "per_image.csv", "status.json", "config.yaml", "data.json")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A run folder with every file that is read by others."""
+    outputs = tmp_path_factory.mktemp("outputs")
+    folder = RunFolder.create(outputs, "torn", "r1")
+    for iteration in range(1, 6):
+        folder.scalars(iteration, {"loss": 1 / iteration, "val/auc": float("nan") if iteration == 3 else 0.5})
+    row = {"iteration": 10, "iter_accuracy": 0.5, "orig_accuracy": 0.9, "gray_accuracy": 0.8, "n": 10}
+    folder.accuracy([row, {**row, "iteration": 20}], 3)
+    names = ["plain.jpg", "ä ☺.jpg", 'comma, "quote".jpg', "line\nbreak.jpg", "again\n\n.jpg"]
+    folder.per_image(
+        {"trained_iterations": 3, "set": "val", "image": name, "metric": "psnr", "value": 20.5, "weight": 2.0}
+        for name in names
+    )
+    folder.close()
+    # The same bytes in every run: the times alone are the clock's.
+    lines = [json.loads(line) for line in (folder.path / "metrics.jsonl").read_text().splitlines()]
+    fixed = [json.dumps({**line, "time": 0.25 * line["iteration"]}) + "\n" for line in lines]
+    (folder.path / "metrics.jsonl").write_text("".join(fixed))
+    (folder.path / "status.json").write_text(
+        json.dumps({"state": "finished", "started": "2026-01-01T00:00:00", "pid": 1, "summary": {"loss": 0.2}})
+    )
+    (folder.path / "config.yaml").write_text("seed: 3\nmodel: {width: 0.25}\nloss: [1, 2]\n")
+    (folder.path / "data.json").write_text(json.dumps({"train": {"count": 3, "photographs": {"a": "b -"}}}))
+    return folder.path
+
+
+def copy(run: Path, folder: Path, **contents: bytes) -> Path:
+    """Return a run folder with other contents in some files."""
+    target = folder / "torn" / "r1"
+    target.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        (target / name).write_bytes(contents.get(name, (run / name).read_bytes()))
+    return target
+
+
+READERS = {
+    "metrics.jsonl": reader.read_metrics,
+    "accuracy.csv": reader.read_accuracy,
+    "per_image.csv": reader.read_per_image,
+    "status.json": reader.read_status,
+    "config.yaml": reader.read_config,
+    "data.json": reader.read_data,
+}
+
+
+def points(curves: dict) -> list[tuple]:
+    """Flatten curves to what was written, in order; NaN as text, so that it equals itself."""
+    return sorted(
+        (int(iteration), name, str(value))
+        for name, curve in curves.items()
+        for iteration, value in zip(curve.iterations, curve.values, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "accuracy.csv", "per_image.csv"])
+def test_every_prefix_of_a_growing_file_is_read_up_to_its_last_whole_line(run, tmp_path, name, ledger):
+    whole = (run / name).read_bytes()
+    of_whole = READERS[name](run)
+    lost = 0
+    folder = copy(run, tmp_path)
+    for length in range(len(whole) + 1):
+        (folder / name).write_bytes(whole[:length])
+        found = READERS[name](folder)
+        if name == "metrics.jsonl":
+            lines = whole[:length].count(b"\n")
+            assert points(found) == [point for point in points(of_whole) if point[0] <= lines]
+        else:
+            assert found == of_whole[: len(found)]
+            # No row that is whole is missing: the next one is not all there.
+            written = sum(length >= end for end in ends_of_rows(whole, of_whole, name))
+            assert len(found) == written
+        held = Continued(5, {name: length})
+        if name == "metrics.jsonl":
+            assert len(list(recorded.scalars(folder, held))) == lines
+        elif name == "accuracy.csv":
+            assert len(recorded.accuracy(folder, held)) == len(found)
+        if length % 11 == 0:
+            lost += len(list_runs(tmp_path)) != 1
+    ledger.record(
+        SECTION,
+        f"{name}: cut at every byte",
+        through="readers, runs",
+        tried=len(whole) + 1,
+        right=len(whole) + 1 - lost,
+        sentence="every whole line is read, a torn one is not",
+    )
+
+
+def ends_of_rows(whole: bytes, rows: list, name: str) -> list[int]:
+    """Byte after each row of a table."""
+    column = {"per_image.csv": "image", "accuracy.csv": "iteration"}[name]
+    ends, at = [], whole.index(b"\n") + 1
+    for row in rows:
+        # A quote within a name is written twice; after the name comes no other line break.
+        text = str(row[column]).replace('"', '""').encode()
+        at = whole.index(b"\n", whole.index(text, at) + len(text)) + 1
+        ends.append(at)
+    return ends
+
+
+@pytest.mark.parametrize("name", ["status.json", "config.yaml", "data.json"])
+def test_every_prefix_of_a_file_that_is_written_at_once(run, tmp_path, name, ledger):
+    whole = (run / name).read_bytes()
+    read = 0
+    folder = copy(run, tmp_path)
+    for length in range(len(whole)):
+        (folder / name).write_bytes(whole[:length])
+        try:
+            assert isinstance(READERS[name](folder), dict)
+        except UserError as error:
+            assert "\n" not in str(error)
+        else:
+            read += 1
+        (listed,) = list_runs(tmp_path)
+        assert listed.state == ("unreadable" if name == "status.json" else "finished")
+    assert name == "config.yaml" or read == 0
+    ledger.record(
+        SECTION,
+        f"{name}: cut at every byte",
+        through="readers, runs",
+        tried=len(whole),
+        right=read,
+        said=len(whole) - read,
+        sentence="“... is not valid YAML”" if name == "config.yaml" else "“... is not valid JSON”",
+    )
+
+
+def check_damage(run: Path, tmp_path: Path, name: str, changes: list) -> None:
+    folder = copy(run, tmp_path, **{name: mutated((run / name).read_bytes(), changes)})
+    try:
+        READERS[name](folder)
+    except UserError as error:
+        assert str(error).strip()
+    assert len(list_runs(tmp_path, sort="val/auc")) == 1
+    assert len(list_runs(tmp_path, sort="model.width")) == 1
+
+
+@pytest.mark.parametrize("name", FILES)
+@given(changes=mutations())
+def test_damaged_files_are_read_or_refused(run, tmp_path, name, changes):
+    check_damage(run, tmp_path, name, changes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+@settings(settings.get_profile(MANY))
+@given(changes=mutations())
+def test_damaged_files_many(run, tmp_path, name, changes):
+    check_damage(run, tmp_path, name, changes)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "3", "null", '"x"', "{", "[" * 50_000, '{"state": 5}', '{"state": "running", "host": 7, "pid": "x"}']
+)
+def test_status_of_another_shape(run, tmp_path, text):
+    folder = copy(run, tmp_path, **{"status.json": text.encode()})
+    try:
+        reader.read_status(folder)
+    except UserError as error:
+        assert "\n" not in str(error)
+    (listed,) = list_runs(tmp_path)
+    assert isinstance(listed.state, str)
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=8), max_size=5), st.integers(0, 60)
+)
+def test_appending_after_a_torn_end_loses_no_whole_line(tmp_path, lines, cut):
+    path = tmp_path / "lines"
+    whole = "".join(f"{line}\n" for line in lines).encode()
+    path.write_bytes(whole[:cut])
+    file = LineFile(path)
+    file.append("last\n")
+    file.close()
+    kept = whole[:cut].count(b"\n")
+    assert path.read_bytes().decode().split("\n")[:-1] == [*lines[:kept], "last"]

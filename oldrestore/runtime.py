@@ -20,6 +20,9 @@ RECORDED = (
 )
 
 
+_chosen: dict[str, str] = {}
+
+
 def prepare() -> dict[str, str]:
     """Set the environment that Paddle reads when it is imported; what the user has set stays.
 
@@ -37,7 +40,8 @@ def prepare() -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "RAY_USAGE_STATS_ENABLED": "0",
         "DO_NOT_TRACK": "true",
-        "OMP_NUM_THREADS": str(physical_cores()),
+        # Of those that Paddle's launcher started together, each has its share.
+        "OMP_NUM_THREADS": str(max(1, physical_cores() // int(os.environ.get("PADDLE_LOCAL_SIZE") or 1))),
         # Each process logs its own warnings otherwise: "No ccache found", "OMP_NUM_THREADS set to ...".
         "PYTHONWARNINGS": "ignore::UserWarning:paddle.utils.cpp_extension.extension_utils",
     }
@@ -46,7 +50,13 @@ def prepare() -> dict[str, str]:
         chosen["MKL_DEBUG_CPU_TYPE"] = mkl
     set_here = {name: value for name, value in chosen.items() if name not in os.environ}
     os.environ.update(set_here)
+    _chosen.update(set_here)
     return set_here
+
+
+def chose(name: str) -> bool:
+    """Say whether a variable has the value that `prepare` gave it, and neither the user nor a recorded run."""
+    return name in _chosen and os.environ.get(name) == _chosen[name]
 
 
 def quiet_import_of_paddle() -> None:
@@ -98,6 +108,22 @@ def mkl_code_path() -> str | None:
     return "5" if "avx2" in flags else None
 
 
+def threads() -> int:
+    """Threads that Paddle computes with here: ``OMP_NUM_THREADS``, 1 where it is not set or no number."""
+    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return max(1, int(given)) if given.strip().isdigit() else 1
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies in bfloat16 (AVX-512 BF16 or AMX): what it only imitates is not faster."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "").split()
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
 def restore_environment(recorded: Mapping[str, str | None]) -> None:
     """Set what a run's numbers depend on as it was recorded, where this machine can; before Paddle is imported.
 
@@ -112,6 +138,7 @@ def restore_environment(recorded: Mapping[str, str | None]) -> None:
     if "paddle" in sys.modules:
         return
     for name, value in restorable(recorded).items():
+        _chosen.pop(name, None)
         if value is None:
             os.environ.pop(name, None)
         else:

@@ -11,13 +11,14 @@ import pytest
 import oldrestore
 
 PACKAGE = Path(oldrestore.__file__).parent
-SHARED = {"errors", "batch", "runtime", "color", ""}
+SHARED = {"errors", "batch", "runtime", "parallel", "color", ""}
 LIBRARY = {"data", "models", "losses", "tracking"}
 # What each part may import, beside itself and what is shared.
 ALLOWED: dict[str, set[str]] = {
     "color": set(),
     "errors": set(),
     "runtime": {"errors"},
+    "parallel": set(),
     "batch": {"color"},
     "config": {"errors"},
     **dict.fromkeys(LIBRARY, SHARED),

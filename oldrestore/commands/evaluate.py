@@ -51,6 +51,7 @@ def run(arguments: Sequence[str]) -> int:
     if chosen.json:
         print(json.dumps(result.to_json(), indent=2))
         return 0
+    narrator.say(f"{'protocol':<34} {result.protocol.label} ({result.protocol.hash[:8]})")
     for name, value in result.summary.items():
         narrator.say(f"{name:<34} {value:.4f}")
     if result.table is not None:

@@ -14,7 +14,7 @@ from oldrestore.errors import UserError
 
 EPILOG = """\
 names: settings as config.yaml has them (optimizer.learning_rate), measures (val/auc, judged/iter_accuracy), state,
-run_id, experiment, started; and GROUP.name, what was chosen of a group: the choice or its class.
+run_id, experiment, started, protocol; and GROUP.name, what was chosen of a group: the choice or its class.
 
 examples:
   oldrestore runs --where loss.name=focal --sort val/auc

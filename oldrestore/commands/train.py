@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from oldrestore import runtime
+from oldrestore import parallel, runtime
 from oldrestore.errors import UserError
 
 HELP = """\
@@ -23,6 +23,7 @@ Trains one run. What is not overridden comes from conf/.
   oldrestore train -m seed=0,1,2                    several runs (Hydra's multirun)
   oldrestore train resume=RUN                       go on with a run: its folder, its id or 'last'
   oldrestore train experiments=NAME resume=auto     go on with the newest that is not finished, or begin one
+  oldrestore train trainer.processes=2              one run, trained by two processes
   oldrestore train --cfg job                        print the configuration, run nothing
 
 choices:
@@ -78,6 +79,7 @@ def run_hydra(arguments: list[str]) -> int:
 
     from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain, register_search_path
     from oldrestore.config.location import configuration_root
+    from oldrestore.config.multirun import refuse_evaluation
 
     register_search_path()
     arguments, resume = take_resume(arguments)
@@ -88,6 +90,7 @@ def run_hydra(arguments: list[str]) -> int:
     parser.error = refuse
     flags = parser.parse_args(arguments)
     check_choices(flags.overrides)
+    refuse_evaluation(flags.overrides)
     if flags.multirun and resume not in (None, "auto"):
         raise UserError("several runs cannot go on from one: take resume=auto, by which each goes on from its own")
     codes: list[int] = []
@@ -218,6 +221,14 @@ def train_one(composed, overrides: Sequence[str], resume: str | None = None, cho
     runtime.quiet_import_of_paddle()
     try:
         config = resolve_and_check(config)
+        if parallel.launched():
+            from oldrestore.runs import launching
+
+            launching.check(config)
+            parallel.join()
+            meant = parallel.gather(None if resumption is None else resumption.folder.name)
+            if len(set(meant)) > 1:
+                raise UserError("the processes do not see the same run to go on with: name it by resume=RUN")
     except UserError:
         if resumption is not None:
             resumption.lock.release()
@@ -233,6 +244,8 @@ def train_one(composed, overrides: Sequence[str], resume: str | None = None, cho
         if resume is not None:
             narrator.say("resume=auto found no run to go on with: a new one begins")
         outcome = run_experiment(config, overrides, narrator, choices)
+    if not parallel.is_first():
+        return 0  # on anything else Paddle's launcher would end rank 0, which says how the run ended
     conclude(outcome, config, narrator)
     if outcome.state == "killed":
         # Not an exception that a multirun would take for one job's: whoever stops a run means all of it.
@@ -253,10 +266,7 @@ def without_selectors(composed):
 
 def conclude(outcome, config, narrator) -> None:
     """Print the accuracy table, where the pictures are and what to type next; the folder comes last."""
-    if outcome.table is not None:
-        narrator.say()
-        narrator.show(outcome.table.render())
-    for table in outcome.further_tables.values():
+    for table in outcome.tables():
         narrator.say()
         narrator.show(table)
     narrator.say()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from oldrestore.config.build import refuse_interpolations
 from oldrestore.config.location import GROUP_FOLDERS, configuration_root, user_root
 from oldrestore.config.schema import check_config
 from oldrestore.config.signature import unknown_name
@@ -30,6 +32,8 @@ from oldrestore.errors import UserError
 
 CONFIG_NAME = "config"
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
+TOO_DEEP = "an override holds lists or tables within each other too deeply to be read"
+LONGEST_NAME = 200  # bytes; with an ending it must be a file's name
 
 
 class GroupFolders(FileConfigSource):
@@ -66,6 +70,11 @@ class GroupFolders(FileConfigSource):
 
 def _is_group_folder(config_path: str) -> bool:
     return config_path.partition("/")[0] in GROUP_FOLDERS
+
+
+def _is_group(name: str) -> bool:
+    # A name that no folder can have is no group: `Path.is_dir` would raise.
+    return os.path.isdir(f"{configuration_root()}/conf/{name}")  # noqa: PTH112
 
 
 class ConfigurationFolders(SearchPathPlugin):
@@ -123,6 +132,8 @@ def compose_unchecked(overrides: Sequence[str]) -> DictConfig:
         return _compose(overrides)
     except HYDRA_ERRORS as error:
         raise UserError(explain(error, overrides)) from None
+    except RecursionError:
+        raise UserError(TOO_DEEP) from None
 
 
 def _compose(overrides: Sequence[str]) -> DictConfig:
@@ -146,13 +157,16 @@ def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     except HYDRA_ERRORS as error:
         raise UserError(explain(error)) from None
     # Groups first, as Hydra has it: a setting changes the choice that is made, wherever it is typed.
-    groups = [(configuration_root() / "conf" / override.key_or_group).is_dir() for override in parsed]
+    groups = [_is_group(override.key_or_group) for override in parsed]
     in_order = sorted(zip(groups, parsed, overrides, strict=True), key=lambda item: not item[0])
     for _, override, text in in_order:
         if override.is_sweep_override():
             raise UserError(f"'{text}' gives several values: give one, and evaluate once for each")
     # Composed together, as one choice may be a part of another (evaluation=restoration and its detector).
     chosen = compose_config([text for is_group, _, text in in_order if is_group]) if any(groups) else None
+    typed = {override.key_or_group for is_group, override, _ in in_order if is_group}
+    if "evaluation" in typed and "judge" not in typed and chosen.judge != compose_unchecked([]).judge:
+        changed.judge = chosen.judge  # a protocol that names its judge brings it along
     for is_group, override, _ in in_order:
         name, value = override.key_or_group, override.value()
         if is_group:
@@ -181,6 +195,7 @@ def resolve_and_check(composed: DictConfig) -> DictConfig:
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from None
     plain.pop("hydra", None)
+    refuse_interpolations(plain)
     check_config(plain)
     return OmegaConf.create(plain)
 
@@ -195,7 +210,9 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
             choices = ", ".join(error.options or []) or "none exist"
             return f"there is no {group} '{choice}': choose one of {choices}"
     if isinstance(error, OverrideParseException):
-        return f"the override '{error.override}' cannot be read: write NAME=VALUE"
+        typed = str(error.override)
+        shown = typed if len(typed) <= LONGEST_NAME else f"{typed[:40]}..."
+        return f"the override '{shown}' cannot be read: write NAME=VALUE"
     group = re.search(r"Could not override '([^']+)'.\s*No match in the defaults list", text)
     if group:
         return _unknown_override(group.group(1), overrides)
@@ -232,7 +249,7 @@ def _with_choices_alone(overrides: Sequence[str]) -> DictConfig:
     choices = [
         text
         for override, text in zip(parsed, overrides, strict=True)
-        if _is_group_folder(override.key_or_group) or (configuration_root() / "conf" / override.key_or_group).is_dir()
+        if _is_group_folder(override.key_or_group) or _is_group(override.key_or_group)
     ]
     try:
         return _compose(choices)
@@ -252,9 +269,18 @@ def check_choices(overrides: Sequence[str]) -> None:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HYDRA_ERRORS as error:
         raise UserError(explain(error)) from None
+    except RecursionError:
+        raise UserError(TOO_DEEP) from None
     for override in parsed:
-        folder = configuration_root() / "conf" / override.key_or_group
-        named = override.is_sweep_override() or override.is_delete() or isinstance(override.value(), str)
-        if folder.is_dir() and not named:
+        name, value = override.key_or_group, override.value()
+        if any(len(part.encode()) > LONGEST_NAME for part in name.split("/")):
+            raise UserError(f"there is no setting '{name[:40]}...': no name is that long")  # Hydra looks for files
+        folder = configuration_root() / ("" if name in GROUP_FOLDERS else "conf") / name
+        named = override.is_sweep_override() or isinstance(value, str)
+        if name in GROUP_FOLDERS:
+            named |= value is None or (isinstance(value, list) and all(isinstance(choice, str) for choice in value))
+        if override.is_delete():
+            named |= value is None
+        if (name in GROUP_FOLDERS or _is_group(name)) and not named:
             choices = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-            raise UserError(f"{override.key_or_group} takes the name of one choice: {choices}")
+            raise UserError(f"{name} takes the name of one choice: {choices}")

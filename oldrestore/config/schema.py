@@ -46,12 +46,27 @@ class Trainer(Section):
     monitor_mode: Literal["min", "max"]
     # Runs of earlier versions do not have it.
     requeue: Annotated[bool, Field(strict=True)] = False
+    processes: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = None
+
+
+class EvaluationCrops(Section):
+    """How a photograph is cut to what colour is measured on, where the protocol says so."""
+
+    size: Annotated[int, Field(ge=32, le=4096, strict=True)]
+    fit: Literal["shorter_side", "squash"]
+    filter: Literal["bicubic", "bilinear", "lanczos", "box"]
 
 
 class Evaluation(Section):
     """What a run is measured on, and how."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    # Runs of earlier versions do not have these.
+    version: Count | None = None
+    crops: EvaluationCrops | None = None
+    count: Count | None = None
+    rebalancing: Literal["measured", "training", "published"] = "measured"
+    prior_file: str | None = None
     size: Annotated[int, Field(ge=32, le=4096, multiple_of=8, strict=True)]
     fit: Literal["shorter_side", "squash"]
     batch_size: Count
@@ -116,7 +131,8 @@ def _first_complaint(error: ValidationError) -> str:
     place = ".".join(str(part) for part in detail["loc"] if is_place(part))
     if detail["type"] == "extra_forbidden":
         *parents, name = [str(part) for part in detail["loc"]]
-        section = {"trainer": Trainer, "evaluation": Evaluation}.get(".".join(parents), Root)
+        sections = {"trainer": Trainer, "evaluation": Evaluation, "evaluation.crops": EvaluationCrops}
+        section = sections.get(".".join(parents), Root)
         return unknown_name(place, ".".join(parents), name, section.model_fields)
     if detail["type"] == "missing":
         return f"the configuration lacks {place}"

@@ -62,9 +62,25 @@ def judge_recolorings(
     UserError
         When there are no photographs, a photograph has no label, or a label is not a class of the judge.
     """
+    check_every(every)
+    return accuracy_table(judge, judge_photos(colorize, photos, judge, batch_size, progress), every)
+
+
+def check_every(every: int) -> None:
+    """Raise `UserError` unless a row of the table is for at least one photograph."""
     if every < 1:
         raise UserError(f"evaluation.every must be at least 1 photograph, not {every}")
-    judged: list[JudgedPhoto] = []
+
+
+def judge_photos(
+    colorize: Colorize,
+    photos: Iterable[tuple[str, np.ndarray, int | None]],
+    judge: Judge,
+    batch_size: int = 16,
+    progress: Callable[[int], None] | None = None,
+) -> list[list[JudgedPhoto]]:
+    """Judge each photograph in its versions: the first half of `judge_recolorings`, whose arguments it has."""
+    judged: list[list[JudgedPhoto]] = []
     for batch in batches((_with_label(*photo) for photo in photos), batch_size):
         originals = [photo for _, photo, _ in batch]
         labs = [rgb_to_lab(photo) for photo in originals]
@@ -75,11 +91,18 @@ def judge_recolorings(
         for (name, _, label), iter_p, (orig_p, gray_p) in zip(batch, ours, known, strict=True):
             if label >= len(iter_p):
                 raise _no_such_class(name, label, len(iter_p))
-            for version, p in zip(VERSIONS, (iter_p, orig_p, gray_p), strict=True):
-                judged.append(JudgedPhoto(name, version, label, int(p.argmax()), float(p[label])))
+            versions = zip(VERSIONS, (iter_p, orig_p, gray_p), strict=True)
+            judged.append([JudgedPhoto(name, v, label, int(p.argmax()), float(p[label])) for v, p in versions])
         if progress is not None:
-            progress(len(judged) // len(VERSIONS))
-    n = len(judged) // len(VERSIONS)
+            progress(len(judged))
+    return judged
+
+
+def accuracy_table(judge: Judge, photos: Sequence[Sequence[JudgedPhoto]], every: int) -> AccuracyTable:
+    """Make the table of photographs in the order given: the second half of `judge_recolorings`."""
+    check_every(every)
+    judged = [version for photo in photos for version in photo]
+    n = len(photos)
     if n == 0:
         raise UserError("there are no photographs to judge: the set is empty")
     ends = sorted({*range(every, n + 1, every), n})

@@ -1,12 +1,15 @@
-"""Cuts a stream of photographs into batches."""
+"""Cuts a stream of photographs into batches, and shares them among processes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, zip_longest
 from typing import TypeVar
 
+from oldrestore import parallel
+
 Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -16,3 +19,21 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
+
+
+def own_share(items: Sequence[Item], size: int) -> list[Item]:
+    """Return the items of this process's batches: each in turn has one, and none is there twice.
+
+    `batches` cuts them into the very batches that a single process has, so that a batch's numbers are the same.
+    """
+    return [item for index, item in enumerate(items) if index // size % parallel.size() == parallel.rank()]
+
+
+def shared(work: Callable[[], list[Found]], size: int) -> list[Found]:
+    """Have each process find something for each item of its `own_share`, and return all in the order of a single one.
+
+    Every process must come here; what one of them raises, all raise.
+    """
+    parts = [list(batches(found, size)) for found in parallel.gathered(work)]
+    rounds = zip_longest(*parts, fillvalue=[])
+    return [one for of_round in rounds for batch in of_round for one in batch]

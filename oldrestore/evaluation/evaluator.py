@@ -10,6 +10,7 @@ import numpy as np
 from paddle import nn
 
 from oldrestore.batch import Batch
+from oldrestore.evaluation.prediction import Colorize
 from oldrestore.evaluation.scores import ImageScore
 
 
@@ -31,6 +32,8 @@ class EvaluationContext:
         Validation photographs in all.
     watch : callable
         Passes items on while showing progress and letting a signal stop the run: ``watch(items, what, total)``.
+    colorize : callable or None
+        Lightness channels (H, W) to one `ColorPrediction` each, as the protocol colours photographs.
     """
 
     network: nn.Layer
@@ -39,6 +42,7 @@ class EvaluationContext:
     batch_size: int
     count: int
     watch: Callable[[Iterable, str, int], Iterator]
+    colorize: Colorize | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Evaluated:
         For the end of the run's printed output.
     rows : list of dict
         The table as plain rows; written to ``NAME.csv`` of the run folder.
+    notes : list of str
+        What the reader of the figures should know; printed after them.
     """
 
     values: dict[str, float] = field(default_factory=dict)
@@ -64,6 +70,7 @@ class Evaluated:
     panels: dict[str, np.ndarray] = field(default_factory=dict)
     table: Any = None
     rows: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 class Evaluator(Protocol):

@@ -29,10 +29,13 @@ class Judge(ABC):
         For tables.
     fingerprint : str
         sha256 (hex) of the weights file: judgements of equal fingerprints are comparable.
+    sees : str
+        How a photograph is cut and resized for it, in words; part of what a protocol pins.
     """
 
     name: str
     fingerprint: str
+    sees: str = ""
 
     @abstractmethod
     def probabilities(self, photos: Sequence[np.ndarray]) -> np.ndarray:
@@ -65,6 +68,8 @@ class NetworkJudge(Judge):
         Side of what the network sees.
     batch_size : int
         Photographs judged at once.
+    sees : str
+        See Judge.
     """
 
     def __init__(
@@ -75,8 +80,9 @@ class NetworkJudge(Judge):
         cut: Callable[[np.ndarray], np.ndarray],
         size: int,
         batch_size: int,
+        sees: str = "",
     ):
-        self.name, self.fingerprint = name, fingerprint
+        self.name, self.fingerprint, self.sees = name, fingerprint, sees
         self._cut, self._batch_size = cut, batch_size
         self._engine = Engine(WithSoftmax(classifier), size)
 
@@ -138,6 +144,7 @@ class EfficientNetLite(NetworkJudge):
             cut=lambda photo: central_square(photo, network.size),
             size=network.size,
             batch_size=batch_size,
+            sees=f"central {network.size} / {network.size + 32} of the shorter side at {network.size}, bicubic",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,16 +79,51 @@ def score_validation(
     UserError
         When there are no photographs.
     """
-    per_image: list[ImageScore] = []
-    by_bin: list[tuple[str, np.ndarray, np.ndarray]] = []
+    return summarize_validation(measure_photos(predict, photos, batch_size, progress), prior)
+
+
+@dataclass(frozen=True)
+class MeasuredPhoto:
+    """What is known of one photograph without the others.
+
+    Attributes
+    ----------
+    name : str
+    scores : list of ImageScore
+        Of `score_photo`.
+    area, count : ndarray
+        Of `oldrestore.evaluation.metrics.area_by_bin`.
+    """
+
+    name: str
+    scores: list[ImageScore]
+    area: np.ndarray
+    count: np.ndarray
+
+
+def measure_photos(
+    predict: Colorize,
+    photos: Iterable[tuple[str, np.ndarray]],
+    batch_size: int = 8,
+    progress: Callable[[int], None] | None = None,
+) -> list[MeasuredPhoto]:
+    """Colorize photographs and measure each by itself: the first half of `score_validation`, whose arguments it has."""
+    measured: list[MeasuredPhoto] = []
     for batch in batches(photos, batch_size):
         truths = [rgb_to_lab(photo) for _, photo in batch]
         predictions = predict([np.ascontiguousarray(lab[..., 0]) for lab in truths])
         for (name, photo), lab, prediction in zip(batch, truths, predictions, strict=True):
-            per_image += score_photo(name, photo, lab, prediction)
-            by_bin.append((name, *metrics.area_by_bin(prediction.ab_hw2, lab[..., 1:])))
+            scores = score_photo(name, photo, lab, prediction)
+            measured.append(MeasuredPhoto(name, scores, *metrics.area_by_bin(prediction.ab_hw2, lab[..., 1:])))
         if progress is not None:
-            progress(len(by_bin))
+            progress(len(measured))
+    return measured
+
+
+def summarize_validation(measured: Sequence[MeasuredPhoto], prior: np.ndarray | None = None) -> ValidationResult:
+    """Put what was measured of each photograph together: the second half of `score_validation`."""
+    per_image = [score for photo in measured for score in photo.scores]
+    by_bin = [(photo.name, photo.area, photo.count) for photo in measured]
     if not by_bin:
         raise UserError("there are no photographs to validate on: the validation split is empty")
     if prior is None:

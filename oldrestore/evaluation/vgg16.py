@@ -64,6 +64,7 @@ class Vgg16(NetworkJudge):
             cut=resize_and_cut,
             size=SIZE,
             batch_size=batch_size,
+            sees=f"shorter side at {SHORTER_SIDE}, bilinear, central {SIZE}",
         )
 
 

@@ -8,6 +8,7 @@ import paddle
 from paddle.nn import functional
 from pydantic import Field
 
+from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
@@ -73,8 +74,14 @@ class DamageMask(Loss):
             missed, imagined = functional.softplus(-logits), functional.softplus(logits)
             entropy = (self.damaged_weight * thin * missed + (1.0 - true) * imagined).mean()
             p = functional.sigmoid(logits)
+            # Of the whole batch, also where this is a part of it.
+            both, found, damaged = (
+                parallel.batch_sum((p * thin).sum()),
+                parallel.batch_sum((p * (thin + 1.0 - true)).sum()),
+                parallel.total(thin.sum()),
+            )
             # 1 keeps a batch without any damage from dividing by zero.
-            dice = 1.0 - (2.0 * (p * thin).sum() + 1.0) / ((p * (thin + 1.0 - true)).sum() + thin.sum() + 1.0)
+            dice = 1.0 - (2.0 * both + 1.0) / (found + damaged + 1.0)
             loss = entropy + self.dice_weight * dice
         return {"loss": loss, "cross_entropy": entropy, "dice": dice}
 

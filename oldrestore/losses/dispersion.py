@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import paddle
 from pydantic import Field
 
+from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
@@ -86,8 +87,11 @@ class MseDispersion(PredictedColor):
         with paddle.amp.auto_cast(enable=False):
             x = self.predicted_ab(prediction)
             mse = paddle.square(x - batch.ab_at(*x.shape[2:])).mean()
-            variance = paddle.square(x - x.mean()).mean()
+            # Of the whole batch, also where this is a part of it.
+            parts = parallel.parts()
+            mean = parallel.batch_sum(x.mean()) / parts
+            variance = parallel.batch_sum(paddle.square(x - mean).mean()) / parts
             # n x sum is n^2 x mean, and the mean of squares is the more exact of the two in float32.
-            spread = variance if self.denominator == "mean" else variance * float(x.size) ** 2
+            spread = variance if self.denominator == "mean" else variance * float(x.size * parts) ** 2
             dispersion = self.weight / (spread + self.epsilon)
             return {"loss": mse + dispersion, "mse": mse, "dispersion": dispersion}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import paddle
 
+from oldrestore import parallel
 from oldrestore.batch import Batch
 from oldrestore.losses.ranges import require
 
@@ -41,5 +42,5 @@ def mean_where_colour(values_bhw: paddle.Tensor, batch: Batch, gray_threshold: f
     counted_b = has_colour(batch, gray_threshold).astype("float32")
     _, height, width = values_bhw.shape
     # At least one pixel, so that a batch of gray photographs gives 0 / 1 and not 0 / 0.
-    pixels = paddle.clip(counted_b.sum() * (height * width), min=1.0)
+    pixels = parallel.divisor(counted_b.sum() * (height * width))
     return (values_bhw * counted_b.reshape([-1, 1, 1])).sum() / pixels

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 import paddle
 from pydantic import Field
 
+from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.hue_chroma import CHROMA_LIMIT
 from oldrestore.color.hue_chroma_paddle import (
@@ -95,7 +96,7 @@ class HueChromaDivergence(Loss):
             hue_target, chroma_target, share_bhw = self._targets(batch, hue)
             counted_b = has_colour(batch, self.gray_threshold).astype("float32")
             weight_bhw = counted_b.reshape([-1, 1, 1]).expand(share_bhw.shape)
-            pixels = paddle.clip(weight_bhw.sum(), min=1.0)
+            pixels = parallel.divisor(weight_bhw.sum())
             hue_term = (weight_bhw * share_bhw * _divergence(hue, hue_target)).sum() * (self.lambda_hue / pixels)
             chroma_term = (weight_bhw * _divergence(chroma, chroma_target)).sum() / pixels
             return {"loss": hue_term + chroma_term, "hue": hue_term, "chroma": chroma_term}

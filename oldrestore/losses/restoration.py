@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 import paddle
 from pydantic import Field
 
+from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
@@ -58,7 +59,7 @@ class KnownUnknownL1(Loss):
 
 
 def _mean_where(values: paddle.Tensor, where: paddle.Tensor) -> paddle.Tensor:
-    return (values * where).sum() / paddle.clip(where.sum(), min=1.0)
+    return (values * where).sum() / parallel.divisor(where.sum())
 
 
 def feature_matching(fake: Sequence[paddle.Tensor], real: Sequence[paddle.Tensor]) -> paddle.Tensor:

@@ -21,11 +21,14 @@ FREE = (
     "tracking",  # who is told
     "trainer.workers",  # who decodes and crops
     "trainer.cache_mib",  # how often it is decoded
+    "dataset.prepared",  # whether it was decoded before
     "trainer.log_every",  # how often a mean is said
     "trainer.checkpoint_every",  # how often one can go on from
     "trainer.keep_every",  # what can be looked at later
     "trainer.requeue",  # what happens after a signal
 )
+# How many train together changes the last bits, and what each draws for itself; not the batches. It may change.
+PROCESSES = "trainer.processes"
 _ABSENT = object()
 
 
@@ -78,7 +81,7 @@ def disagreement(asked: Mapping[str, Any], config: DictConfig, folder: Path) -> 
     held = leaves(config)
     for name, value in asked.items():
         own = held.get(name, _ABSENT)
-        if is_free(name) or own == value:
+        if is_free(name) or own == value or name == PROCESSES:
             continue
         if name == "trainer.max_iterations":
             problem = _not_raised(value, own, config, folder)
@@ -96,7 +99,7 @@ def agreed(asked: Mapping[str, Any], composed: DictConfig, config: DictConfig) -
     result = OmegaConf.create(OmegaConf.to_container(config))
     changed: dict[str, list] = {}
     for name, value in asked.items():
-        if held.get(name) == value or not (is_free(name) or name == "trainer.max_iterations"):
+        if held.get(name) == value or not (is_free(name) or name in ("trainer.max_iterations", PROCESSES)):
             continue
         changed[name] = [held.get(name), value]
         if name.partition(".")[0] == "tracking":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import paddle
 from omegaconf import DictConfig
 from paddle import nn
 
+from oldrestore import parallel
 from oldrestore.config.build import build
 from oldrestore.config.pairs import check_pair
 from oldrestore.data.inputs import Inputs
@@ -19,6 +21,7 @@ from oldrestore.data.source import PhotoSource, Split
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import Judge
 from oldrestore.losses.base import Loss
+from oldrestore.runs.rebalancing import rebalancing_prior
 from oldrestore.training.learner import Learner
 
 
@@ -32,7 +35,10 @@ class Judged:
 
 @dataclass
 class Components:
-    """Everything a training run works with."""
+    """Everything a training run works with.
+
+    `evaluators` are the protocol's own, by name; `prior` weighs the rebalanced AuC (None: that of what is measured).
+    """
 
     source: PhotoSource
     inputs: Inputs
@@ -40,6 +46,8 @@ class Components:
     validation: Split
     judged: Judged | None
     learner: Learner
+    evaluators: dict[str, Any] = field(default_factory=dict)
+    prior: np.ndarray | None = None
 
     @property
     def network(self) -> nn.Layer:
@@ -55,10 +63,10 @@ def set_device(wanted: str) -> str:
     UserError
         When a GPU is asked for that this Paddle or this machine does not have.
     """
-    gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() and not parallel.on_cpus() else 0
     if wanted == "auto":
         wanted = "gpu" if gpus else "cpu"
-    number = int(wanted.partition(":")[2] or 0)
+    number = int(wanted.partition(":")[2] or parallel.own_gpu())
     if wanted.startswith("gpu") and number >= gpus:
         why = "this Paddle is built for CPUs" if not paddle.is_compiled_with_cuda() else f"Paddle sees {gpus} GPUs"
         raise UserError(f"trainer.device={wanted} is not here ({why}): take trainer.device=cpu or auto")
@@ -134,6 +142,8 @@ def build_components(config: DictConfig) -> Components:
     judged = build_judged(config, source)
     if judged is not None:
         refuse_trained_on(judged.split, train)
+    # Before the seeds: a protocol's networks must not move the run's random numbers.
+    evaluators, prior = build_protocol(config, lambda: dataset_prior(train, source.crops))
     seed_everything(config.seed, config.trainer.deterministic)
     network = build_network(config)
     for setting, pixels in (
@@ -161,7 +171,21 @@ def build_components(config: DictConfig) -> Components:
         schedule=build(config.schedule),
     )
     inputs = build(config.inputs)
-    return Components(source, inputs, train, validation, judged, learner)
+    return Components(source, inputs, train, validation, judged, learner, evaluators, prior)
+
+
+def build_protocol(
+    config: DictConfig, training_prior: Callable[[], np.ndarray]
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    """Build the protocol's own evaluators and the prior of its rebalanced AuC, before anything is measured.
+
+    Raises
+    ------
+    UserError
+        When they need files that are not there.
+    """
+    evaluators = {name: build(node) for name, node in config.evaluation.evaluators.items()}
+    return evaluators, rebalancing_prior(config, training_prior) if config.evaluation.color else None
 
 
 def refuse_taught_by_judge(loss: Loss, judge: Judge) -> None:

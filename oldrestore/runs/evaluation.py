@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.build import build
+from oldrestore.data.prior import dataset_prior
 from oldrestore.data.source import Split
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import AccuracyTable
 from oldrestore.evaluation.judge import Judge
+from oldrestore.evaluation.protocol import Protocol
 from oldrestore.runs.components import (
     build_judged,
+    build_protocol,
     refuse_taught_by_judge,
     refuse_trained_on,
     seed_everything,
@@ -23,6 +27,7 @@ from oldrestore.runs.components import (
 )
 from oldrestore.runs.identity import new_run_id
 from oldrestore.runs.loading import load_network, load_run_config
+from oldrestore.runs.protocols import outdated, protocol_of
 from oldrestore.runs.score_rows import rows_of
 from oldrestore.runs.scoring import Scorer
 from oldrestore.tracking.run_folder import RunFolder
@@ -42,12 +47,14 @@ class EvaluationResult:
     summary : dict of float
         Validation measures.
     table : AccuracyTable or None
+    protocol : Protocol
     """
 
     folder: Path
     checkpoint: str
     summary: dict[str, float]
     table: AccuracyTable | None
+    protocol: Protocol
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``--json`` and ``summary.json``."""
@@ -55,6 +62,7 @@ class EvaluationResult:
         return {
             "folder": str(self.folder),
             "checkpoint": self.checkpoint,
+            "protocol": {name: value for name, value in self.protocol.describe().items() if name != "settings"},
             "validation": self.summary,
             "accuracy": accuracy,
         }
@@ -87,8 +95,13 @@ def evaluate_run(folder: Path, config: DictConfig, checkpoint: str, narrator: Na
     refuse_run_trained_on(folder, [validation] + ([judged.split] if judged is not None else []), narrator)
     if judged is not None:
         refuse_run_taught_by(folder, judged.judge, narrator)
+    evaluators, prior = build_protocol(config, lambda: prior_of_training(folder))
     network = load_network(folder, config, checkpoint)
-    scorer = Scorer(config, source, validation, judged, narrator)
+    protocol = protocol_of(config, len(validation), judged.judge if judged is not None else None, prior)
+    old = outdated(config)
+    if old is not None:
+        narrator.say(old)
+    scorer = Scorer(config, source, validation, judged, narrator, evaluators=evaluators, prior=prior)
     result = scorer.validate(network) if config.evaluation.color else None
     table = scorer.judge(network) if config.evaluation.color and judged is not None else None
     further = scorer.further(network, build(config.inputs), at_end=True)
@@ -99,6 +112,8 @@ def evaluate_run(folder: Path, config: DictConfig, checkpoint: str, narrator: Na
     data = {"val": validation.describe()}
     if judged is not None:
         data["judged"] = judged.split.describe()
+        data["judge"] = {"name": judged.judge.name, "fingerprint": judged.judge.fingerprint}
+    data["protocol"] = protocol.describe()
     own.write_data(data)
     iteration = int(load_checkpoint(folder / "checkpoints" / f"{checkpoint}.safetensors").state["iteration"])
     if result is not None:
@@ -107,6 +122,8 @@ def evaluate_run(folder: Path, config: DictConfig, checkpoint: str, narrator: Na
         if panel is not None:
             own.panel("validation", iteration, panel)
     for name, found in further.items():
+        for note in found.notes:
+            narrator.say(f"note: {note}")
         summary |= {f"{name}/{figure}": value for figure, value in found.values.items()}
         own.per_image(rows_of(found.per_image, iteration, name))
         for picture, rgb in found.panels.items():
@@ -116,10 +133,24 @@ def evaluate_run(folder: Path, config: DictConfig, checkpoint: str, narrator: Na
     if table is not None:
         own.accuracy(table.as_dicts(), iteration)
         own.per_image(rows_of(table.per_image(), iteration, "judged"))
-    evaluated = EvaluationResult(folder=own.path, checkpoint=checkpoint, summary=summary, table=table)
+    evaluated = EvaluationResult(
+        folder=own.path, checkpoint=checkpoint, summary=summary, table=table, protocol=protocol
+    )
     own.write_json("summary.json", evaluated.to_json())
     own.close()
     return evaluated
+
+
+def prior_of_training(folder: Path) -> np.ndarray:
+    """Return the colour prior of the photographs that a run was trained on.
+
+    Raises
+    ------
+    UserError
+        When they are not here.
+    """
+    source = build(load_run_config(folder).dataset)
+    return dataset_prior(source.split("train"), source.crops)
 
 
 def refuse_run_trained_on(folder: Path, splits: Sequence[Split], narrator: Narrator) -> None:

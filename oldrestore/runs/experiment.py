@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 
+from oldrestore import parallel
 from oldrestore.config.build import build
-from oldrestore.runs import provenance
+from oldrestore.runs import launching, provenance
 from oldrestore.runs.components import Components, build_components, set_device
 from oldrestore.runs.identity import new_run_id
 from oldrestore.runs.monitor import check_monitor
 from oldrestore.runs.outcome import Outcome
-from oldrestore.runs.progress import beginning
-from oldrestore.runs.resuming import Resumption, go_back_to_checkpoint
+from oldrestore.runs.progress import Progress, beginning
+from oldrestore.runs.protocols import protocol_of
+from oldrestore.runs.resuming import Resumption, go_back_to_checkpoint, take_checkpoint
 from oldrestore.runs.run_in_progress import RunInProgress
 from oldrestore.runs.run_lock import RunLock
+from oldrestore.runs.unrecorded import Unrecorded
 from oldrestore.tracking.run_folder import RunFolder
 from oldrestore.tracking.superseded import Continued
 from oldrestore.tracking.tracker import RunInfo, Trackers
@@ -50,19 +54,22 @@ def run_experiment(
     UserError
         Before a run folder exists: on anything that a user can mend.
     """
+    if launching.is_due(config):
+        return launching.launch(config, overrides, choices or {}, narrator)
     device = set_device(config.trainer.device)
     if config.run_id is None:
-        config.run_id = new_run_id()
-    components = build_components(config)
-    check_monitor(config, components)
+        config.run_id = parallel.gather(new_run_id())[0]
+    components = _built(config)
+    if not parallel.is_first():
+        return _follow(config, components, beginning(config.trainer.monitor_mode))
     sinks = {name: build(node) for name, node in config.tracking.items()}
     recorded = provenance.collect(seed=config.seed, device=device)
-    folder = RunFolder.create(Path(config.outputs), config.experiment, config.run_id)
+    folder = RunFolder.create(Path(config.outputs), config.experiment, config.run_id, launching.has_made_folder())
     with RunLock(folder.path):
         progress = beginning(config.trainer.monitor_mode)
         run = RunInProgress(config, components, folder, Trackers(folder, sinks), narrator, progress)
         narrator.record = folder.log
-        info = _run_info(config, folder, overrides, choices or {}, recorded, describe_data(components))
+        info = _run_info(config, folder, overrides, choices or {}, recorded, describe_data(config, components))
         run.tracker.start(info)
         return run.carry_out()
 
@@ -85,14 +92,20 @@ def resume_experiment(resumption: Resumption, narrator: Narrator) -> Outcome:
         Before the run folder is touched: the photographs are others, or the checkpoint cannot be read.
     """
     config = resumption.config
+    if launching.is_due(config):
+        resumption.lock.release()
+        again = (resumption.folder, resumption.changed)
+        return launching.launch(config, resumption.overrides, resumption.choices, narrator, *again)
     with resumption.lock:
         device = set_device(config.trainer.device)
-        components = build_components(config)
-        check_monitor(config, components)
-        sinks = {name: build(node) for name, node in config.tracking.items()}
+        components = _built(config)
+        sinks = {name: build(node) for name, node in config.tracking.items()} if parallel.is_first() else {}
         now = provenance.collect(seed=config.seed, device=device)
-        data = describe_data(components)
-        back = go_back_to_checkpoint(resumption, components.learner, data, now)
+        data = describe_data(config, components)
+        back = parallel.by_first(lambda: go_back_to_checkpoint(resumption, components.learner, data, now))
+        if not parallel.is_first():
+            take_checkpoint(resumption.folder, components.learner)
+            return _follow(config, components, back.progress)
         folder = RunFolder.open(resumption.folder, outputs=Path(config.outputs))
         run = RunInProgress(config, components, folder, Trackers(folder, sinks), narrator, back.progress)
         narrator.record = folder.log
@@ -106,8 +119,30 @@ def resume_experiment(resumption: Resumption, narrator: Narrator) -> Outcome:
         return run.carry_out()
 
 
-def describe_data(components: Components) -> dict[str, Any]:
-    """Return what ``data.json`` records: every split, and the judge."""
+def _built(config: DictConfig) -> Components:
+    """Build what a run works with; where one of several processes cannot, none goes on."""
+
+    def make() -> list[Components]:
+        components = build_components(config)
+        check_monitor(config, components)
+        made.append(components)
+        return []  # nobody else wants it
+
+    made: list[Components] = []
+    parallel.gathered(make)
+    return made[0]
+
+
+def _follow(config: DictConfig, components: Components, progress: Progress) -> Outcome:
+    """Train with the others as one of the processes that write nothing down."""
+    unrecorded = Unrecorded(Path(config.outputs).absolute() / config.experiment / config.run_id)
+    # What it would say, rank 0 says.
+    narrator = Narrator(console=Console(quiet=True))
+    return RunInProgress(config, components, unrecorded, unrecorded, narrator, progress).carry_out()
+
+
+def describe_data(config: DictConfig, components: Components) -> dict[str, Any]:
+    """Return what ``data.json`` records: every split, the judge, and the protocol."""
     data = {"train": components.train.describe(), "val": components.validation.describe()}
     if components.judged is not None:
         data["judged"] = components.judged.split.describe()
@@ -115,6 +150,8 @@ def describe_data(components: Components) -> dict[str, Any]:
             "name": components.judged.judge.name,
             "fingerprint": components.judged.judge.fingerprint,
         }
+    judge = components.judged.judge if components.judged is not None else None
+    data["protocol"] = protocol_of(config, len(components.validation), judge, components.prior).describe()
     return data
 
 

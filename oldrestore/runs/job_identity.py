@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.build import build
 from oldrestore.config.location import PACKAGE
-from oldrestore.runs.asked_settings import is_free
+from oldrestore.runs.asked_settings import PROCESSES, is_free
 from oldrestore.tracking.plain import flatten, plain
 
 # Beside what a resumed run may have otherwise (`asked_settings.FREE`: outputs, tracking, loader workers and cache, how
@@ -27,7 +27,17 @@ NO_PART = (
 PLACES = ("root", "_root")
 # Parts of the package that no weight and no score depends on. The configuration folders are not among the code at all,
 # since what they say is in the resolved configuration.
-NO_CODE = ("commands/", "tracking/", "config/", "cli.py", "__main__.py", "runs/sweep/", "runs/reproduction/")
+NO_CODE = (
+    "commands/",
+    "tracking/",
+    "config/",
+    "cli.py",
+    "__main__.py",
+    "runs/sweep/",
+    "runs/reproduction/",
+    "runs/comparison/",
+    "runs/report/",
+)
 
 
 def settings_of(config: DictConfig) -> dict[str, Any]:
@@ -37,7 +47,7 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
     """
     kept = {}
     for name, value in flatten(OmegaConf.to_container(config, resolve=True)).items():
-        if name in NO_PART or is_free(name):
+        if name in NO_PART or is_free(name) or (name == PROCESSES and value in (None, 1)):
             continue
         if name.startswith(("dataset.", "evaluation.judged.")) and name.endswith(PLACES):
             continue

@@ -35,3 +35,8 @@ class Outcome:
     table: AccuracyTable | None = None
     summary: dict[str, float] = field(default_factory=dict)
     further_tables: dict[str, Any] = field(default_factory=dict)
+
+    def tables(self) -> list[Any]:
+        """Return what is to be printed at the end: the accuracy table and those of the protocol's evaluators."""
+        own = [] if self.table is None else [self.table.render()]
+        return own + list(self.further_tables.values())

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from oldrestore import __version__
+from oldrestore import __version__, parallel
 from oldrestore.config.location import PACKAGE, configuration_root, repository_root
 from oldrestore.runtime import recorded_environment
 
@@ -32,7 +32,8 @@ def collect(seed: int, device: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        JSON values. ``commit`` and ``dirty`` are None outside a clone; ``code_hash`` covers the package's
+        JSON values. ``processes`` gives rank, host, device and threads of each, where several train together.
+        ``commit`` and ``dirty`` are None outside a clone; ``code_hash`` covers the package's
         Python files and the configuration either way.
     """
     return {
@@ -46,6 +47,7 @@ def collect(seed: int, device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "device": device,
         "environment": recorded_environment(),
+        "processes": [{k: v for k, v in member.items() if k != "pid"} for member in parallel.members()],
         "seed": seed,
         "command": sys.argv,
     }

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from omegaconf import DictConfig
 
+from oldrestore import parallel
 from oldrestore.errors import UserError
 from oldrestore.runs.asked_settings import agreed, asked_for, asked_of_any, disagreement
 from oldrestore.runs.loading import find_run, load_run_config
@@ -52,7 +53,7 @@ class Resumption:
     config: DictConfig
     overrides: list[str]
     changed: dict[str, list]
-    lock: RunLock
+    lock: RunLock | Unheld
 
     @property
     def environment(self) -> dict[str, str | None]:
@@ -98,6 +99,24 @@ class BackAtCheckpoint:
         parts = [f"{name} {_short(then)} -> {_short(now)}" for name, (then, now) in self.differences.items()]
         more = f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
         return f"note: not as when the run began: {', '.join(parts[:SHOWN])}{more}; the numbers may differ for it"
+
+
+class Unheld:
+    """Stands for the lock of a run that another process of it holds."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *what: object) -> None:
+        """Nothing is held."""
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+
+def lock_of(folder: Path, wait: float) -> RunLock | Unheld:
+    """Hold a run's folder; of several processes that train together, rank 0 does."""
+    return RunLock(folder, wait) if parallel.launched_rank() == 0 else Unheld()
 
 
 def plan_resume(wanted: str, composed: DictConfig, overrides: Sequence[str]) -> Resumption | None:
@@ -178,7 +197,7 @@ def _plan(
             f"run '{folder.name}' has finished its {config.trainer.max_iterations} iterations: "
             "raise trainer.max_iterations to go on"
         )
-    return Resumption(folder, merged, list(overrides), changed, RunLock(folder, wait))
+    return Resumption(folder, merged, list(overrides), changed, lock_of(folder, wait))
 
 
 def go_back_to_checkpoint(
@@ -227,6 +246,15 @@ def go_back_to_checkpoint(
     else:
         progress = after(checkpoint, folder, config.trainer.log_every, config.trainer.max_iterations)
     return BackAtCheckpoint(progress, continued, recorded, differences)
+
+
+def take_checkpoint(folder: Path, learner: Learner) -> None:
+    """Give the learner of a process that writes nothing down the checkpoint that rank 0 has gone back to."""
+    from oldrestore.training.checkpoint import load_checkpoint
+
+    last = folder / "checkpoints" / "last.safetensors"
+    if last.is_file():
+        learner.restore(load_checkpoint(last))
 
 
 def _write_down(

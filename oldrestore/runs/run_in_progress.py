@@ -11,22 +11,25 @@ import paddle
 from omegaconf import DictConfig
 from paddle import nn
 
+from oldrestore import parallel
 from oldrestore.batch import Batch
-from oldrestore.data.loader import evaluation_photos, training_loader
-from oldrestore.errors import UserError
-from oldrestore.evaluation.batching import batches
+from oldrestore.data.loader import evaluation_photos, lost_worker, training_loader
+from oldrestore.errors import UserError, sentence
+from oldrestore.evaluation.batching import batches, shared
 from oldrestore.models.weights import parameter_count
 from oldrestore.runs.components import Components
 from oldrestore.runs.curves import draw_curves
 from oldrestore.runs.outcome import Outcome
 from oldrestore.runs.progress import Progress
+from oldrestore.runs.protocols import protocol_of
 from oldrestore.runs.pyfunc import log_model
 from oldrestore.runs.score_rows import judged_values, rows_of
-from oldrestore.runs.scoring import Scorer
-from oldrestore.runs.streams import TRAINING_STREAM, VALIDATION_STREAM, seed_step
+from oldrestore.runs.scoring import Scorer, own_photos
+from oldrestore.runs.streams import VALIDATION_STREAM, seed_step, training_batch
+from oldrestore.runs.unrecorded import Unrecorded
 from oldrestore.tracking.run_folder import RunFolder
 from oldrestore.tracking.tracker import Trackers
-from oldrestore.training.checkpoint import Checkpoint, save_checkpoint
+from oldrestore.training.checkpoint import Checkpoint, not_finite, save_checkpoint
 from oldrestore.training.interruption import Interruption, Killed
 from oldrestore.training.loop import DivergedError, LoopSettings, run_loop
 from oldrestore.training.progress import Narrator
@@ -41,18 +44,22 @@ SHOWN = {
     "colorfulness_original": ".1f",
 }
 PATIENCE_UNDER_SLURM = 20.0  # seconds that trackers have to catch up
+PATIENCE_AFTER_LOSS = 15.0  # the same, after another process of the run has died: Paddle's launcher waits 30 s
 
 
 class RunInProgress:
     """One run, from its first iteration or from a checkpoint to its end.
+
+    Of several processes that train together each has one; rank 0 records, the others' folder and tracker are
+    `Unrecorded`.
 
     Parameters
     ----------
     config : DictConfig
     components : Components
         With the weights to go on from.
-    folder : RunFolder
-    tracker : Trackers
+    folder : RunFolder or Unrecorded
+    tracker : Trackers or Unrecorded
     narrator : Narrator
     progress : Progress
         How far the run has come: the beginning of a new one, or what its checkpoint says.
@@ -66,8 +73,8 @@ class RunInProgress:
         self,
         config: DictConfig,
         components: Components,
-        folder: RunFolder,
-        tracker: Trackers,
+        folder: RunFolder | Unrecorded,
+        tracker: Trackers | Unrecorded,
         narrator: Narrator,
         progress: Progress,
     ) -> None:
@@ -89,6 +96,8 @@ class RunInProgress:
             components.judged,
             narrator,
             check=self.interruption.check,
+            evaluators=components.evaluators,
+            prior=components.prior,
         )
 
     def carry_out(self) -> Outcome:
@@ -100,21 +109,38 @@ class RunInProgress:
                 outcome.state = "finished"
             except Killed as stop:
                 outcome.state, outcome.reason = "killed", str(stop)
-            except (DivergedError, UserError, OSError) as error:
+            except (DivergedError, UserError) as error:
                 outcome.state, outcome.reason = "failed", str(error)
+            except OSError as error:
+                outcome.state, outcome.reason = "failed", sentence(error)
             except BaseException as error:
-                # A defect of ours: it is recorded like any failure, and then seen as what it is.
-                self.interruption.ignore_from_now()
-                self.tracker.finish("failed", f"{type(error).__name__}: {error}", outcome.summary)
-                raise
-            self.interruption.ignore_from_now()
+                worker = lost_worker(error)
+                if worker is None and not parallel.is_lost(error):
+                    # A defect of ours: it is recorded like any failure, and then seen as what it is.
+                    self.interruption.ignore_from_now()
+                    self.tracker.finish("failed", f"{type(error).__name__}: {error}", outcome.summary)
+                    raise
+                outcome.state, outcome.reason = "failed", worker or parallel.loss_in_words(error)
+            return self._end()
+
+    def _end(self) -> Outcome:
+        """Write down how the run ended."""
+        outcome = self.outcome
+        self.interruption.ignore_from_now()
+        if parallel.is_first():
             if outcome.state == "killed" and "SLURM_JOB_ID" in os.environ:
                 # Slurm waits half a minute by default between the signal and the end of the process.
                 self.tracker.patience = min(self.tracker.patience, PATIENCE_UNDER_SLURM)
+            if parallel.lost():
+                self.tracker.patience = min(self.tracker.patience, PATIENCE_AFTER_LOSS)
             try:
                 self._wrap_up()
             finally:
-                self.tracker.finish(outcome.state, outcome.reason, outcome.summary)
+                problem = self.tracker.finish(outcome.state, outcome.reason, outcome.summary)
+            if problem is not None:
+                self.narrator.say(f"the end of the run could not be recorded: {problem}")
+                if outcome.state == "finished":
+                    outcome.state, outcome.reason = "failed", problem
         return outcome
 
     def _wrap_up(self) -> None:
@@ -141,7 +167,8 @@ class RunInProgress:
             iterations=trainer.max_iterations * learner.accumulate,
             start=self.progress.iteration * learner.accumulate,
             workers=trainer.workers,
-            cache_mib=trainer.cache_mib,
+            cache_mib=trainer.cache_mib / parallel.launched_here(),
+            part=parallel.own_part(trainer.batch_size),
         )
         self._began = time.monotonic()
         run_loop(
@@ -163,7 +190,7 @@ class RunInProgress:
             start=self.progress.iteration,
             evaluate_first=self.progress.evaluate_first,
             window=self.progress.window,
-            before_step=lambda iteration: seed_step(self.config.seed, iteration),
+            before_step=lambda iteration: seed_step(self.config.seed, iteration, parallel.rank()),
         )
         self.tracker.scalars(trainer.max_iterations, {"time/training_seconds": self._training_seconds()})
 
@@ -171,8 +198,7 @@ class RunInProgress:
         return self.progress.seconds + time.monotonic() - self._began
 
     def _make_batch(self, rgb_bhw3: paddle.Tensor, names: tuple[str, ...], position: int) -> Batch:
-        rng = np.random.default_rng([TRAINING_STREAM, self.config.seed, position])
-        return self.components.inputs(rgb_bhw3, names, rng)
+        return training_batch(self.components.inputs, rgb_bhw3, names, self.config.seed, position)
 
     def _introduce(self) -> None:
         components, config = self.components, self.config
@@ -180,13 +206,16 @@ class RunInProgress:
         parameters = parameter_count(network)
         say = self.narrator.say
         say(f"run       {Path(config.outputs) / config.experiment / config.run_id}")
-        say(f"device    {paddle.get_device()}")
+        several = f", {parallel.size()} processes" if parallel.size() > 1 else ""
+        say(f"device    {paddle.get_device()}{several}")
         say(f"model     {type(network).__name__}, {parameters:,} parameters")
         say(f"loss      {config.loss['_target_'].rpartition('.')[2]}")
         train, validation = components.train, components.validation
         left_out = len(train.left_out)
         note = f" ({left_out} files left out: see data.json)" if left_out else ""
         say(f"data      {train.source}: {len(train.photos)} to train on, {len(validation.photos)} to validate{note}")
+        judge = components.judged.judge if components.judged is not None else None
+        say(f"protocol  {protocol_of(config, len(validation), judge, components.prior).label}")
         if components.judged is not None:
             judged = components.judged
             say(f"judge     {judged.judge.name} on {len(judged.split.photos)} photographs of {judged.split.source}")
@@ -195,6 +224,7 @@ class RunInProgress:
         """Validate, draw a panel, judge if it is time, and remember the best weights."""
         network = self.components.network
         last = iteration == self.config.trainer.max_iterations
+        self._refuse_spoiled(self.components.learner.checkpoint(), iteration)
         self._before_evaluation, self._evaluating_at = self.folder.marks(), iteration
         values: dict[str, float] = {}
         with self.components.learner.evaluation_weights():
@@ -213,9 +243,14 @@ class RunInProgress:
     def _measure_color(self, network: nn.Layer, iteration: int) -> dict[str, float]:
         result = self.scorer.validate(network)
         self.tracker.per_image(rows_of(result.per_image, iteration, "val"))
-        panel = self.scorer.panel(network, title=f"{type(network).__name__}, {iteration} iterations")
-        if panel is not None:
-            self.tracker.panel("validation", iteration, panel)
+        title = f"{type(network).__name__}, {iteration} iterations"
+
+        def draw() -> None:
+            panel = self.scorer.panel(network, title=title)
+            if panel is not None:
+                self.tracker.panel("validation", iteration, panel)
+
+        parallel.by_first(draw)
         return {f"val/{name}": value for name, value in result.summary.items()}
 
     def _judge(self, network: nn.Layer, iteration: int) -> dict[str, float]:
@@ -226,6 +261,10 @@ class RunInProgress:
         return judged_values(table)
 
     def _run_evaluators(self, network: nn.Layer, iteration: int, last: bool) -> dict[str, float]:
+        """Run the protocol's own evaluators on one process: they see the whole set, and none says how to share it."""
+        return parallel.by_first(lambda: self._evaluators_alone(network, iteration, last))
+
+    def _evaluators_alone(self, network: nn.Layer, iteration: int, last: bool) -> dict[str, float]:
         values: dict[str, float] = {}
         for name, found in self.scorer.further(network, self.components.inputs, at_end=last).items():
             values |= {f"{name}/{figure}": value for figure, value in found.values.items()}
@@ -234,6 +273,8 @@ class RunInProgress:
                 self.tracker.panel(f"{name}-{picture}", iteration, rgb)
             if found.rows:
                 self.folder.write_table(name, found.rows)
+            for note in found.notes:
+                self.narrator.say(f"note: {note}")
             if found.table is not None:
                 self.outcome.further_tables[name] = found.table
         return values
@@ -241,21 +282,35 @@ class RunInProgress:
     def _validation_loss(self) -> dict[str, float]:
         """Mean of the training loss and its terms over the validation photographs, weighted by batch size."""
         totals: dict[str, float] = {}
-        photos = evaluation_photos(self.components.validation, self.components.source.crops)
-        for number, chunk in enumerate(batches(photos, self.config.evaluation.batch_size)):
-            rgb_bhw3 = paddle.to_tensor(np.stack([rgb for _, rgb in chunk]))
-            rng = np.random.default_rng([VALIDATION_STREAM, number])
-            batch = self.components.inputs(rgb_bhw3, [photo.name for photo, _ in chunk], rng)
-            for name, value in self.components.learner.evaluate(batch).items():
-                totals[name] = totals.get(name, 0.0) + float(value) * len(chunk)
+        size = self.config.evaluation.batch_size
+
+        def measure() -> list[tuple[int, dict[str, float]]]:
+            found = []
+            own = own_photos(self.components.validation, size)
+            photos = evaluation_photos(own, self.components.source.crops)
+            for turn, chunk in enumerate(batches(photos, size)):
+                rgb_bhw3 = paddle.to_tensor(np.stack([rgb for _, rgb in chunk]))
+                # The batch's number among those of all processes.
+                rng = np.random.default_rng([VALIDATION_STREAM, turn * parallel.size() + parallel.rank()])
+                batch = self.components.inputs(rgb_bhw3, [photo.name for photo, _ in chunk], rng)
+                values = self.components.learner.evaluate(batch)
+                found.append((len(chunk), {name: float(value) for name, value in values.items()}))
+            return found
+
+        for count, values in shared(measure, 1):
+            for name, value in values.items():
+                totals[name] = totals.get(name, 0.0) + value * count
         return {name: total / len(self.components.validation.photos) for name, total in totals.items()}
 
     def _keep_best(self, iteration: int, values: dict[str, float]) -> None:
+        """Write the weights down if they are the best so far; of several processes, rank 0 does."""
         trainer = self.config.trainer
         if trainer.monitor not in values:
             raise UserError(
                 f"trainer.monitor='{trainer.monitor}' is not measured here: choose one of {', '.join(values)}"
             )
+        if not parallel.is_first():
+            return
         value = values[trainer.monitor]
         better = value < self.progress.best if trainer.monitor_mode == "min" else value > self.progress.best
         # The first is the best so far even where it is not a number: a run that ends has a best checkpoint.
@@ -265,6 +320,9 @@ class RunInProgress:
 
     def _save(self, iteration: int, keep: bool, evaluation_due: bool) -> None:
         checkpoint = self._checkpoint(iteration)
+        self._refuse_spoiled(checkpoint, iteration)
+        if not parallel.is_first():
+            return
         marks = self.folder.marks()
         # Rows of a validation that is carried out again must go, whether it was cut short or only followed by a crash.
         before = self._before_evaluation if self._evaluating_at == iteration else marks
@@ -279,6 +337,18 @@ class RunInProgress:
         if keep:
             self._write(f"iteration-{iteration:07d}", checkpoint)
         self._write("last", checkpoint)
+
+    def _refuse_spoiled(self, checkpoint: Checkpoint, iteration: int) -> None:
+        """Stop before weights that are no numbers are measured, or take the place of the last good ones.
+
+        A loss need not show them: where a rectifier gives 0 for NaN, it is a number. Every process finds the same.
+        """
+        name = not_finite(checkpoint.tensors)
+        if name is not None:
+            raise DivergedError(
+                f"{name} is not finite after {iteration} iterations: the checkpoint before is kept; try a lower "
+                "optimizer.learning_rate or trainer.learner.gradient_clip=1"
+            )
 
     def _checkpoint(self, iteration: int) -> Checkpoint:
         checkpoint = self.components.learner.checkpoint()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.errors import UserError
+from oldrestore.evaluation.protocol import label_of
 from oldrestore.runs.config_lookup import look_up
 from oldrestore.tracking.plain import decode_float
 from oldrestore.tracking.reader import read_accuracy, state_in_words
@@ -19,7 +20,8 @@ ACCURACIES = ("iter_accuracy", "orig_accuracy", "gray_accuracy", "n")
 class RunValues:
     """What can be asked of a run by name.
 
-    ``state``, ``run_id``, ``experiment``, ``started``; settings by their dotted names (``optimizer.learning_rate``);
+    ``state``, ``run_id``, ``experiment``, ``started``; ``protocol`` (``photos 1, changed: size``, its name, or its
+    hash); settings by their dotted names (``optimizer.learning_rate``);
     measures (``val/auc``: what the run ended with, or its last so far); `ACCURACIES`; and ``GROUP.name`` or ``GROUP``:
     what was chosen of a group.
 
@@ -55,6 +57,8 @@ class RunValues:
             return [self.status.get("started")]
         if name in ACCURACIES:
             return [self._accuracy.get(name)]
+        if name == "protocol":
+            return self._protocol()
         if "/" in name:
             return [self._measure(name)]
         own = look_up(self._config, name)
@@ -70,9 +74,9 @@ class RunValues:
         """``status.json``; empty where it cannot be read."""
         try:
             found = json.loads((self.folder / "status.json").read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return found if isinstance(found, dict) and isinstance(found.get("state"), str) else {}
 
     @cached_property
     def _config(self) -> str:
@@ -89,6 +93,16 @@ class RunValues:
         except (UserError, ValueError, OSError):
             rows = []
         return rows[-1] if rows else {}
+
+    def _protocol(self) -> list[str]:
+        """What the run was measured under: in words, by name alone, by hash; of earlier runs, the name."""
+        try:
+            stored = json.loads((self.folder / "data.json").read_bytes())["protocol"]
+            words = label_of(str(stored["name"]), stored.get("version"), stored.get("changed") or ())
+            return [words, str(stored["name"]), str(stored["hash"])]
+        except (OSError, ValueError, KeyError, TypeError):
+            name = look_up(self._config, "evaluation.name")
+            return [str(name)] if name else []
 
     def _chosen(self, group: str) -> list[str]:
         """Name of what was chosen of a group, the class it is, and that class's name as a file would be called."""

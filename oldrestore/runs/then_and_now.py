@@ -16,6 +16,9 @@ def compare_provenance(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[
     for name in ("code_hash", "commit", "python", "platform", "processor", "device"):
         if then.get(name) != now.get(name):
             differences[name] = [then.get(name), now.get(name)]
+    several, now_several = (len(of.get("processes") or [0]) for of in (then, now))
+    if several != now_several:
+        differences["processes"] = [several, now_several]
     for part in ("environment", "packages"):
         before, after = then.get(part) or {}, now.get(part) or {}
         for name in sorted(before.keys() | after.keys()):
@@ -45,7 +48,8 @@ def check_data(folder: Path, now: Mapping[str, Any]) -> None:
         return  # killed before it was written down, and so before anything was trained
     for part, described in now.items():
         before = then.get(part, {})
-        if before.get("fingerprint") == described["fingerprint"]:
+        # The protocol follows from the settings, which a resumed run keeps: it has no photographs of its own.
+        if part == "protocol" or before.get("fingerprint") == described["fingerprint"]:
             continue
         if part == "judge":
             raise UserError(f"the judge {described['name']} is not the network that run '{folder.name}' was judged by")

@@ -25,6 +25,7 @@ LONGEST_DIGEST = 36
 def tags(run: RunInfo) -> dict[str, str]:
     """Return the tags of a run; those that would be empty are left out."""
     commit = str(run.provenance.get("commit") or "")
+    protocol = run.data.get("protocol") or {}
     found = {
         **run.tags,
         "run_id": run.run_id,
@@ -32,6 +33,10 @@ def tags(run: RunInfo) -> dict[str, str]:
         "commit": commit,
         "dirty": param(run.provenance.get("dirty")),
         "seed": param(run.seed),
+        "protocol": param(protocol.get("name") or ""),
+        "protocol.version": param(protocol["version"]) if protocol.get("version") else "",
+        "protocol.hash": param(protocol.get("hash") or ""),
+        "protocol.changed": ", ".join(protocol.get("changed") or ()),
         "oldrestore.run_folder": str(run.folder),
         "mlflow.source.name": "oldrestore",
         "mlflow.source.type": "LOCAL",

@@ -11,6 +11,7 @@ import paddle
 from paddle import nn
 from pydantic import Field
 
+from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
 from oldrestore.losses.adversarial import AdversarialLoss, gradient_penalty
@@ -21,6 +22,7 @@ from oldrestore.training.checkpoint import Checkpoint
 from oldrestore.training.ema import MovingAverage, for_evaluation
 from oldrestore.training.player import Player, frozen
 from oldrestore.training.schedules import Constant, Schedule
+from oldrestore.training.synchronised_norm import synchronise_batch_norm
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PENALTY_STREAM = 3  # seeds of the gradient penalty's mixtures begin with this
@@ -114,6 +116,8 @@ class AdversarialLearner:
                 f"the discriminator judges {discriminator.judges} but {type(network).__name__} predicts "
                 f"{' and '.join(sorted(network.predicts))}: set trainer.learner.discriminator.judges"
             )
+        synchronise_batch_norm(network)
+        synchronise_batch_norm(discriminator)
         self.network = network
         self.loss = loss
         self.discriminator = discriminator
@@ -144,6 +148,10 @@ class AdversarialLearner:
 
     def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
         """Make the updates of one iteration, the discriminator's first; named scalars, averaged over batches."""
+        with parallel.together():
+            return parallel.means(self._updates(batches, iteration))
+
+    def _updates(self, batches: Sequence[Batch], iteration: int) -> Scalars:
         self.network.train()
         self.discriminator.train()
         self.loss.at(iteration)
@@ -194,7 +202,10 @@ class AdversarialLearner:
         return means.values | {"d_gradient_norm": self._critic.update(factor)}
 
     def _gradient_penalty(self, real: paddle.Tensor, fake: paddle.Tensor, rng: np.random.Generator) -> paddle.Tensor:
-        share = paddle.to_tensor(rng.random((real.shape[0], 1, 1, 1), dtype=np.float32))
+        # Drawn for the whole batch, of which this may be a part.
+        whole = real.shape[0] * parallel.parts()
+        shares = rng.random((whole, 1, 1, 1), dtype=np.float32)[parallel.own_part(whole)]
+        share = paddle.to_tensor(shares)
         try:
             return gradient_penalty(lambda shown: self.discriminator(shown).scores, real, fake, share)
         except (RuntimeError, ValueError) as error:

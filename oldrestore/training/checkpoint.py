@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from oldrestore.errors import UserError
+from oldrestore.errors import UserError, naming
 
 FORMAT = "oldrestore-checkpoint-1"
 
@@ -44,14 +45,28 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with naming(path), temporary.open("wb") as file:
             file.write(save(tensors, metadata=metadata))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it may not be there, and what is wrong has been said
+            temporary.unlink()
     _sync_folder(path.parent)
+
+
+def not_finite(tensors: Mapping[str, np.ndarray]) -> str | None:
+    """Name the first tensor that holds NaN or an infinity; None where all are numbers.
+
+    An infinity among an optimizer's sums of squares only stops its weight.
+    """
+    for name, value in tensors.items():
+        if np.issubdtype(value.dtype, np.floating):
+            bad = np.isnan(value).any() if name.startswith("optimizer.") else not np.isfinite(value).all()
+            if bad:
+                return name
+    return None
 
 
 def _sync_folder(folder: Path) -> None:
@@ -76,8 +91,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         with safe_open(path, framework="numpy") as file:
             metadata: Mapping[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError) as error:
+        state = json.loads(metadata.get("state", "{}"))
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise UserError(f"'{path}' is not a readable checkpoint: {error}") from None
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") != FORMAT or not isinstance(state, dict) or "state" not in metadata:
         raise UserError(f"'{path}' holds weights but no training state: it is not a checkpoint of a run")
-    return Checkpoint(tensors=tensors, state=json.loads(metadata["state"]))
+    return Checkpoint(tensors=tensors, state=state)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from oldrestore import parallel
 
 # SIGUSR1 is what Slurm is usually asked to send ahead of a time limit (sbatch --signal).
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -18,17 +21,38 @@ class Killed(BaseException):
     """
 
 
+# Paddle's launcher says it three times within a second.
+SECONDS_OF_ONE = 5.0
+
+
 class Interruption:
-    """Remembers a signal until the program reaches a safe point; a second one stops at once."""
+    """Remembers a signal until the program reaches a safe point; a second one stops at once.
+
+    Several processes that train together must stop after the same step. A signal counts for the loop (`signal_name`)
+    once all of them know of it, one step after the first of them had it.
+
+    Attributes
+    ----------
+    signal_name : str or None
+        The signal that the loop stops for.
+    """
 
     def __init__(self) -> None:
         self.signal_name: str | None = None
+        self._own: str | None = None
+        self._since = 0.0
         self._over = False
 
     def check(self) -> None:
         """Raise `Killed` if a signal has come; to be called where nothing is half done."""
-        if self.signal_name is not None:
-            raise Killed(f"stopped by {self.signal_name}")
+        name = self.signal_name or self._own
+        if name is not None:
+            raise Killed(f"stopped by {name}")
+
+    def hear(self, number: int) -> None:
+        """Take in the number of a signal that one of several processes has had; 0 is none."""
+        if number and not self._over:
+            self.signal_name = signal.Signals(number).name
 
     def ignore_from_now(self) -> None:
         """Take no more signals: the work is over, and what is being written down must be whole."""
@@ -37,9 +61,15 @@ class Interruption:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self._over:
             return
-        if self.signal_name is not None:
+        if self._own is not None:
+            if parallel.size() > 1 and time.monotonic() - self._since < SECONDS_OF_ONE:
+                return
             raise Killed(f"stopped at once by a second {signal.Signals(number).name}")
-        self.signal_name = signal.Signals(number).name
+        self._own, self._since = signal.Signals(number).name, time.monotonic()
+        if parallel.size() > 1:
+            parallel.signal_number = number
+        else:
+            self.signal_name = self._own
 
     @contextmanager
     def listening(self) -> Iterator[None]:

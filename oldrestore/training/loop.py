@@ -11,6 +11,7 @@ from typing import Protocol
 
 import paddle
 
+from oldrestore import parallel
 from oldrestore.batch import Batch
 from oldrestore.training.interruption import Interruption
 from oldrestore.training.learner import Learner
@@ -117,7 +118,7 @@ def run_loop(
     ``train/loss`` at iteration i is the loss of step i, i = 0 being the untrained network. The log line of
     iteration n gives the mean of the losses of the `log_every` steps before it, and line 0 the first loss.
     """
-    reader = _LossReader(log, learner, window)
+    reader = _LossReader(log, learner, window, interruption)
     stream: Iterator = iter(photographs)
     window_start = time.monotonic()
     images = 0
@@ -160,7 +161,7 @@ def run_loop(
             batches = [make_batch(rgb, photo_names, first + i) for i, (rgb, photo_names) in enumerate(group)]
             scalars = learner.step(batches, done)
             reader.add(_Pending(done, scalars, names))
-            images += len(names)
+            images += len(names) * parallel.size()
             done += 1
             if done == 1:
                 reader.flush()
@@ -199,10 +200,11 @@ def _say(narrator: Narrator, iteration: int, since: float, average: float) -> No
 class _LossReader:
     """Reads each step's loss one step late, so that a GPU is never waited for within a step."""
 
-    def __init__(self, log: ScalarLog, learner: Learner, window: Sequence[float]) -> None:
+    def __init__(self, log: ScalarLog, learner: Learner, window: Sequence[float], interruption: Interruption) -> None:
         self.last = window[-1] if window else math.nan
         self._log = log
         self._learner = learner
+        self._interruption = interruption
         self._pending: _Pending | None = None
         self._window = list(window)
 
@@ -215,15 +217,21 @@ class _LossReader:
         step, self._pending = self._pending, None
         if step is None:
             return
-        values = {f"train/{name}": float(value) for name, value in step.scalars.items()}
+        scalars = dict(step.scalars)
+        heard = scalars.pop(parallel.SIGNAL, None)
+        if heard is not None:
+            self._interruption.hear(int(heard))
+        values = {f"train/{name}": float(value) for name, value in scalars.items()}
         values["train/learning_rate"] = self._learner.learning_rate(step.iteration)
         self._log.scalars(step.iteration, values)
         self.last = values["train/loss"]
         self._window.append(self.last)
         bad = next((name for name, value in values.items() if not math.isfinite(value)), None)
         if bad is not None:
+            # Every process has read the same.
+            names = [name for part in parallel.gather(step.names) for name in part]
             raise DivergedError(
-                f"{bad} is {values[bad]} at iteration {step.iteration}, on {', '.join(step.names)}: "
+                f"{bad} is {values[bad]} at iteration {step.iteration}, on {', '.join(names)}: "
                 "try a lower optimizer.learning_rate or trainer.learner.gradient_clip=1"
             )
 

@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from oldrestore import parallel
 from oldrestore.training.optimizer_state import OptimizerState
 
 
@@ -49,6 +50,7 @@ class Player:
     def update(self, factor: float) -> paddle.Tensor:
         """Take a step with what has been added, at `factor` of the learning rate; returns the gradient's norm."""
         self._optimizer.set_lr(self.base_learning_rate * factor)
+        parallel.average_gradients(self._parameters)
         self._scaler.unscale_(self._optimizer)
         squares = [(p.grad.astype("float32") ** 2).sum() for p in self._parameters if p.grad is not None]
         norm = paddle.sqrt(paddle.stack(squares).sum()).detach()

@@ -11,6 +11,7 @@ import paddle
 from paddle import nn
 from pydantic import Field
 
+from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
@@ -18,10 +19,14 @@ from oldrestore.training.checkpoint import Checkpoint
 from oldrestore.training.ema import MovingAverage, for_evaluation
 from oldrestore.training.optimizer_state import OptimizerState
 from oldrestore.training.schedules import Constant, Schedule
+from oldrestore.training.synchronised_norm import synchronise_batch_norm
 
 
 class SupervisedLearner:
     """Trains a network on a loss by stochastic gradient descent.
+
+    Several processes (`oldrestore.parallel`) each take their part of every batch: batch norm and loss are those of the
+    whole batch, gradients are averaged before they are clipped, so that every process makes the same update.
 
     Parameters
     ----------
@@ -62,6 +67,7 @@ class SupervisedLearner:
         if amp != "off" and not paddle.get_device().startswith("gpu"):
             # Paddle would take no notice of it and compute in float32.
             raise UserError(f"trainer.learner.amp={amp} needs a GPU: on a CPU take trainer.learner.amp=off")
+        synchronise_batch_norm(network)
         self.network = network
         self.loss = loss
         self.accumulate = accumulate
@@ -69,8 +75,9 @@ class SupervisedLearner:
         self.schedule = schedule or Constant()
         clip = nn.ClipGradByGlobalNorm(gradient_clip) if gradient_clip else None
         trainable = [(name, p) for name, p in network.named_parameters() if not p.stop_gradient]
+        self._parameters = [p for _, p in trainable]
         try:
-            self.optimizer = optimizer(parameters=[p for _, p in trainable], grad_clip=clip)
+            self.optimizer = optimizer(parameters=self._parameters, grad_clip=clip)
         except (ValueError, TypeError, AssertionError) as error:
             raise UserError(f"the optimizer refuses its settings: {' '.join(str(error).split())}") from None
         self._base_learning_rate = float(self.optimizer.get_lr())
@@ -88,20 +95,23 @@ class SupervisedLearner:
         self.loss.at(iteration)
         self.optimizer.set_lr(self.learning_rate(iteration))
         scalars: dict[str, paddle.Tensor] = {}
-        for batch in batches:
-            with paddle.amp.auto_cast(enable=self.amp != "off", dtype=self._amp_dtype(), level="O1"):
-                prediction = self.predict(batch)
-                terms = self.loss.terms(prediction, batch)
-            self.scaler.scale(terms["loss"] / len(batches)).backward()
-            for name, value in terms.items():
-                share = value.detach() / len(batches)
-                scalars[name] = scalars[name] + share if name in scalars else share
+        with parallel.together():
+            for batch in batches:
+                with paddle.amp.auto_cast(enable=self.amp != "off", dtype=self._amp_dtype(), level="O1"):
+                    prediction = self.predict(batch)
+                    terms = self.loss.terms(prediction, batch)
+                self.scaler.scale(terms["loss"] / len(batches)).backward()
+                for name, value in terms.items():
+                    share = value.detach() / len(batches)
+                    scalars[name] = scalars[name] + share if name in scalars else share
+        # Before the scaler looks for what is not finite: all processes find the same.
+        parallel.average_gradients(self._parameters)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.clear_grad(set_to_zero=False)
         if self.average is not None:
             self.average.update()
-        return scalars
+        return parallel.means(scalars)
 
     @paddle.no_grad()
     def evaluate(self, batch: Batch) -> Mapping[str, paddle.Tensor]:

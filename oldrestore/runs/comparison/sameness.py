@@ -8,12 +8,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oldrestore.errors import UserError
+from oldrestore.evaluation.protocol import label_of
 from oldrestore.runs.comparison.logged_run import LoggedRun
 from oldrestore.runs.job_identity import PLACES
 from oldrestore.tracking.plain import flatten, plain
 
-# Of a protocol's settings, what changes no score.
-NO_SCORE = ("evaluation.batch_size", "evaluation.every", "evaluation.samples", "evaluation.judge_during_training")
+# Of a protocol's settings, what changes no score. A version that only one of two runs has is no difference: settings
+# and photographs of runs from before there were versions are still compared.
+NO_SCORE = (
+    "evaluation.batch_size",
+    "evaluation.every",
+    "evaluation.samples",
+    "evaluation.judge_during_training",
+    "evaluation.version",
+    "judge.batch_size",
+    "judge.weights",  # a place: its contents are the judge's fingerprint
+)
+# Settings that earlier runs do not have, as they were measured.
+SINCE = {"evaluation.crops": None, "evaluation.count": None, "evaluation.prior_file": None}
+SINCE |= {"evaluation.rebalancing": "measured"}
 # Of the data's settings, what decides how a validation photograph is seen.
 SEEN_AS = ("dataset.crops.evaluation_size", "dataset.crops.fit")
 SPLITS = {"val": "validation photographs", "judged": "judged photographs", "train": "training photographs"}
@@ -26,7 +39,8 @@ def protocol_settings(run: LoggedRun) -> dict[str, Any]:
         ours = name.startswith(("evaluation.", "judge.")) or name in SEEN_AS
         shown_only = name.startswith("evaluation.evaluators.") and name.endswith((".samples", ".every_time"))
         place = name.startswith("evaluation.judged.") and name.endswith(PLACES)
-        if ours and name not in NO_SCORE and not shown_only and not place:
+        since = name in SINCE and SINCE[name] == value
+        if ours and name not in NO_SCORE and not shown_only and not place and not since:
             kept[name] = value
     return kept
 
@@ -37,6 +51,13 @@ def protocol_hash(run: LoggedRun) -> str:
     if stored:
         return stored["hash"]
     return hashlib.sha256(json.dumps(plain(protocol_settings(run)), sort_keys=True).encode()).hexdigest()
+
+
+def protocol_label(run: LoggedRun) -> str:
+    """Return what a run was measured under, in a few words: ``photos 1``, or ``photos 1, changed: size``."""
+    stored = stored_protocol(run)
+    name = stored.get("name") or (run.config.get("evaluation") or {}).get("name") or "unnamed"
+    return label_of(str(name), stored.get("version"), stored.get("changed") or ())
 
 
 def stored_protocol(run: LoggedRun) -> dict[str, Any]:
@@ -84,7 +105,7 @@ def refuse_incomparable(runs: Sequence[LoggedRun]) -> None:
     for number, run in enumerate(runs):
         found = _mismatch_with(runs[:number], run)
         if found:
-            raise UserError(f"{found}: leave one out, or see them apart with --anyway")
+            raise UserError(f"{found}; leave one out, or see them apart with --anyway")
 
 
 def _mismatch_with(group: Sequence[LoggedRun], run: LoggedRun) -> str | None:
@@ -99,14 +120,20 @@ def _protocol_mismatch(one: LoggedRun, other: LoggedRun) -> str | None:
     both = bool(ours and theirs)
     if protocol_hash(one) == protocol_hash(other) if both else protocol_settings(one) == protocol_settings(other):
         return None
-    mine, its = protocol_settings(one), protocol_settings(other)
+    mine, its = ((r.get("settings") if both else None) for r in (ours, theirs))
+    if not mine or not its:
+        mine, its = protocol_settings(one), protocol_settings(other)
     changed = sorted(name for name in mine.keys() | its.keys() if mine.get(name) != its.get(name))
     how = "; ".join(f"{name} is {its.get(name, 'not there')} and {mine.get(name, 'not there')}" for name in changed[:3])
     how += f"; and {len(changed) - 3} more" if len(changed) > 3 else ""
-    if both and (ours.get("name"), ours.get("version")) != (theirs.get("name"), theirs.get("version")):
-        named = [f"{p.get('name', 'unnamed')} version {p.get('version', 'none')}" for p in (theirs, ours)]
-        how = " and ".join(named) + (f"; {how}" if how else "")
-    return f"the protocol of '{other.run_id}' is not that of '{one.run_id}' ({how or 'other hashes'})"
+    labels = [protocol_label(run) for run in (other, one)]
+    if both and ours.get("name") != theirs.get("name"):
+        # Two protocols differ in most settings: their names say more.
+        return f"the protocol of '{other.run_id}' is {labels[0]}, and that of '{one.run_id}' is {labels[1]}"
+    return (
+        f"the protocol of '{other.run_id}' ({labels[0]}) is not that of '{one.run_id}' ({labels[1]}): "
+        f"{how or 'their hashes are not the same'}"
+    )
 
 
 def _dataset(run: LoggedRun) -> dict[str, Any]:

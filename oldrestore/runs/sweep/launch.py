@@ -109,13 +109,15 @@ def launch(job: Job, entry: Entry, ledger: Ledger, place: Path, slot: int, slots
 
 
 def shares(config: dict[str, Any], slot: int, slots: int, threads_set: bool) -> dict[str, str]:
-    """Return the environment that gives a job its GPU and its share of the cores."""
+    """Return the environment that gives a job its GPU, or one for each of its processes, and its share of the cores."""
     found = {}
+    processes = config["trainer"].get("processes") or 1
     gpus = visible_gpus() if config["trainer"]["device"] in ("auto", "gpu") else []
     if gpus:
-        found["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
+        own = [gpus[number % len(gpus)] for number in range(slot * processes, (slot + 1) * processes)]
+        found["CUDA_VISIBLE_DEVICES"] = ",".join(dict.fromkeys(own))
     if slots > 1 and not threads_set:
-        found["OMP_NUM_THREADS"] = str(max(1, physical_cores() // slots))
+        found["OMP_NUM_THREADS"] = str(max(1, physical_cores() // (slots * processes)))
     return found
 
 

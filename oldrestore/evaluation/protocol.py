@@ -1,0 +1,155 @@
+"""What a score was taken under: a named, versioned protocol, and a hash over all that changes scores."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from oldrestore.tracking.plain import flatten, plain
+
+# What every protocol has in common and no setting changes. It is part of the hash: whoever changes what is measured
+# changes these words, or raises the version of the protocols that it touches.
+FIXED = {
+    "photographs": "the central square, 8-bit sRGB, resized by Pillow, which averages over what falls into a pixel",
+    "color": "CIE 1976 L*a*b*, D65, 2 degree observer; true lightness with predicted ab, clipped to 8-bit sRGB",
+    "network input": "lightness resized bilinearly; colour back the same way, unless the network joins it itself",
+}
+# Settings of a protocol that change no score.
+NO_SCORE = ("name", "version", "batch_size", "every", "samples", "judge_during_training")
+# Settings that say how colour is measured: of no account where it is not.
+OF_COLOR = ("size", "fit", "judged", "judged_split", "rebalancing", "prior_file")
+OF_JUDGING = ("judged_split", "judge")
+FIELDS_OF_PLACES = ("root", "_root")
+FIELDS_OF_FILES = ("weights", "prior_file")
+# What is found out when judge and prior are there.
+FOUND = ("judge.fingerprint", "judge.sees", "evaluation.prior")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol as a run was measured under.
+
+    Attributes
+    ----------
+    name : str
+    version : int or None
+        None in runs recorded before protocols had versions.
+    settings : mapping
+        Everything that changes scores, by dotted name.
+    shipped : mapping or None
+        The settings as the protocol of this name and version ships; None where there is none of that name and
+        version.
+    """
+
+    name: str
+    version: int | None
+    settings: Mapping[str, Any]
+    shipped: Mapping[str, Any] | None = None
+
+    @cached_property
+    def hash(self) -> str:
+        """sha256 (hex) over name, version and settings."""
+        whole = {"name": self.name, "version": self.version, "settings": plain(self.settings)}
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def changed(self) -> list[str]:
+        """Names of settings that are not those of the shipped protocol; which files the user has is no change."""
+        if self.shipped is None:
+            return []
+        names = {
+            _shown(name)
+            for name in self.settings.keys() | self.shipped.keys()
+            if self.settings.get(name) != self.shipped.get(name) and not name.endswith((*FIELDS_OF_FILES, *FOUND))
+        }
+        # Another component has other settings: its own name says enough.
+        replaced = {name.removesuffix("._target_") for name in names if name.endswith("._target_")}
+        inside = {name for name in names if any(name.startswith(f"{part}.") for part in replaced)}
+        unasked = {name for name in names | replaced if name.partition(".")[0] in OF_JUDGING and not self._judges}
+        return sorted((names - inside | replaced) - unasked)
+
+    @property
+    def label(self) -> str:
+        """``photos 1``, or ``photos 1, changed: size``."""
+        return label_of(self.name, self.version, self.changed)
+
+    @property
+    def _judges(self) -> bool:
+        return any(name.partition(".")[0] == "judge" for name in self.settings)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what ``data.json`` records, as plain values."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "hash": self.hash,
+            "changed": self.changed,
+            "settings": plain(dict(self.settings)),
+        }
+
+
+def label_of(name: str, version: int | None, changed: Sequence[str]) -> str:
+    """Write a protocol's name, version and what is changed in it, in a few words."""
+    named = name if version is None else f"{name} {version}"
+    return f"{named}, changed: {', '.join(changed)}" if changed else named
+
+
+def protocol_settings(
+    config: Mapping[str, Any], count: int | None = None, judge: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return everything in a configuration that scores depend on, by dotted name.
+
+    Left out is what changes none: batch size, rows of the table, pictures shown, the places of files. A file of weights
+    stands for its contents. Which photographs are measured is no part of it: their fingerprints say that.
+
+    Parameters
+    ----------
+    config : mapping
+        A run's configuration, plain containers.
+    count : int, optional
+        Photographs measured: it counts where the protocol says how many there should be.
+    judge : mapping, optional
+        Fingerprint of the judge that was asked, and what it sees of a photograph.
+    """
+    usual = {"rebalancing": "measured"}  # as in runs from before there was the choice
+    given = config["evaluation"].items()
+    evaluation = {name: value for name, value in given if value is not None and usual.get(name) != value}
+    color = evaluation.get("color", True)
+    kept: dict[str, Any] = {f"fixed.{name}": words for name, words in FIXED.items()}
+    for name, value in flatten(evaluation).items():
+        part = name.partition(".")[0]
+        unused = (part in OF_COLOR and not color) or (part in OF_JUDGING and "judged" not in evaluation)
+        shown_only = part == "evaluators" and name.endswith((".samples", ".every_time"))
+        place = part == "judged" and (name.endswith(FIELDS_OF_PLACES) or ".crops." in name)
+        if part not in NO_SCORE and not (unused or shown_only or place):
+            kept[f"evaluation.{name}"] = _content(name, value)
+    if "crops" not in evaluation:
+        from oldrestore.data.crops import RESIZE_FILTER  # late: lists of runs read this module and no photograph
+
+        crops = (config.get("dataset") or {}).get("crops") or {}
+        kept |= {f"dataset.crops.{name}": crops.get(name) for name in ("evaluation_size", "fit")}
+        kept["dataset.crops.filter"] = RESIZE_FILTER.name.lower()
+    if "count" in evaluation and count is not None:
+        kept["evaluation.count"] = count
+    if color and "judged" in evaluation:
+        own = flatten(config.get("judge") or {})
+        kept |= {f"judge.{name}": _content(name, v) for name, v in own.items() if name not in ("batch_size", "weights")}
+        kept |= {f"judge.{name}": value for name, value in (judge or {}).items()}
+    return kept
+
+
+def _content(name: str, value: Any) -> Any:
+    """Replace the name of a file by the sha256 of what it holds."""
+    if name.endswith(FIELDS_OF_FILES) and isinstance(value, str) and Path(value).expanduser().is_file():
+        with Path(value).expanduser().open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return value
+
+
+def _shown(name: str) -> str:
+    return name.removeprefix("evaluation.")

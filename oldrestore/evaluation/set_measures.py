@@ -1,0 +1,134 @@
+"""Measures of a whole set of colorized photographs: Frechet inception distance, colourfulness as DDColor reports it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import paddle
+
+from oldrestore.color.lab import rgb_to_lab
+from oldrestore.errors import UserError
+from oldrestore.evaluation.batching import batches
+from oldrestore.evaluation.engine import Engine
+from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
+from oldrestore.evaluation.fid import FeatureStatistics, frechet_distance
+from oldrestore.evaluation.prediction import recolor
+from oldrestore.evaluation.scores import ImageScore, summarize
+from oldrestore.models.inception_v3 import FEATURES, SIZE, InceptionV3, resized
+
+
+class SetMeasures:
+    """Frechet inception distance (FID), colourfulness (CF) and its distance from the originals' (delta CF).
+
+    Kang et al., *DDColor: Towards Photo-Realistic Image Colorization via Dual Decoders* (2023), report these beside
+    PSNR. Recoloured photographs have the true lightness and are 8-bit sRGB, as the originals are, so FID compares like
+    with like.
+
+    CF here follows their released code, which takes absolute opponents |R - G| and |(R + G) / 2 - B| where Hasler and
+    Suesstrunk (2003) and the measure ``colorfulness`` keep the sign: it is lower, and the two are never to be compared.
+    Delta CF is the absolute difference of the two means over the set, not the mean of the differences of single
+    photographs, which is larger.
+
+    Parameters
+    ----------
+    fid : bool
+        Whether to measure FID, which needs `weights`.
+    weights : str or None
+        Inception v3's file; see `oldrestore.models.inception_v3.InceptionV3`.
+    pooling : {"auto", "tensorflow", "torchvision"}
+        Which of the two published networks it is.
+    input : {"standard", "ddcolor"}
+        Range of what the network is shown.
+    every_time : bool
+        Whether to measure at each validation, or at the end only.
+
+    Raises
+    ------
+    UserError
+        When FID is asked for without weights, or they are not Inception v3's.
+
+    References
+    ----------
+    Heusel et al. GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium. 2017.
+    """
+
+    def __init__(
+        self,
+        fid: bool = True,
+        weights: str | None = None,
+        pooling: Literal["auto", "tensorflow", "torchvision"] = "auto",
+        input: Literal["standard", "ddcolor"] = "standard",
+        every_time: bool = False,
+    ) -> None:
+        if fid and weights is None:
+            raise UserError(
+                "FID needs the weights of Inception v3, which are not shipped: name a file that you have by "
+                "evaluation.evaluators.set.weights=FILE (pytorch-fid's pt_inception-2015-12-05-6726825d.pth), or leave "
+                "FID out by evaluation.evaluators.set.fid=false"
+            )
+        self.network = InceptionV3(weights, pooling, input) if fid else None
+        self.every_time = every_time
+
+    def __call__(self, context: EvaluationContext) -> Evaluated:
+        """Measure; values are ``fid``, ``cf``, ``cf_original`` and ``delta_cf``."""
+        engine = None
+        ours, originals = FeatureStatistics(FEATURES), FeatureStatistics(FEATURES)
+        scores: list[ImageScore] = []
+        for names, rgb, recolored in _recolored(context):
+            for name, photo, own in zip(names, rgb, recolored, strict=True):
+                scores.append(ImageScore(name, "cf", absolute_colorfulness(own)))
+                scores.append(ImageScore(name, "cf_original", absolute_colorfulness(photo)))
+            if self.network is not None:
+                engine = engine or Engine(self.network, SIZE)
+                originals.add(engine(_as_input(rgb)))
+                ours.add(engine(_as_input(recolored)))
+        means = summarize(scores)
+        values = {**means, "delta_cf": abs(means["cf"] - means["cf_original"])}
+        notes = []
+        if self.network is not None:
+            if ours.n < 2:
+                raise UserError("FID needs at least two photographs")
+            distance = frechet_distance(ours.mean, ours.covariance, originals.mean, originals.covariance)
+            values = {"fid": distance, **values}
+            if ours.n <= FEATURES:
+                notes.append(
+                    f"FID is of {ours.n} photographs, not more than its {FEATURES} features: it is biased upwards, and "
+                    "may be compared with FID of the same photographs alone"
+                )
+        return Evaluated(values, scores, notes=notes)
+
+
+def absolute_colorfulness(rgb: np.ndarray) -> float:
+    """Colourfulness with absolute opponents, as DDColor's released code computes it; see `SetMeasures`.
+
+    Parameters
+    ----------
+    rgb : ndarray
+        (H, W, 3), 0..255.
+
+    Returns
+    -------
+    float
+        0 and up; neither way is better.
+    """
+    red, green, blue = np.moveaxis(rgb.astype(np.float64), -1, 0)
+    red_green, yellow_blue = np.abs(red - green), np.abs((red + green) / 2 - blue)
+    spread = np.sqrt(red_green.var() + yellow_blue.var())
+    return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
+
+
+def _recolored(context: EvaluationContext) -> Iterator[tuple[list[str], list[np.ndarray], list[np.ndarray]]]:
+    """Yield names, originals and recoloured photographs, uint8 (S, S, 3), by batches."""
+    for batch in batches(context.watch(context.photos(), "set measures", context.count), context.batch_size):
+        names, photos = [name for name, _ in batch], [rgb for _, rgb in batch]
+        lightness = [np.ascontiguousarray(rgb_to_lab(rgb)[..., 0]) for rgb in photos]
+        predicted = context.colorize(lightness)
+        yield names, photos, [recolor(L, p.ab_hw2) for L, p in zip(lightness, predicted, strict=True)]
+
+
+def _as_input(photos: list[np.ndarray]) -> np.ndarray:
+    """Photographs in 0..1 at the network's size: the fast engine has no bilinear resizing of its own."""
+    stacked = np.ascontiguousarray(np.stack(photos).transpose(0, 3, 1, 2), dtype=np.float32)
+    return resized(paddle.to_tensor(stacked / np.float32(255))).numpy()

@@ -1,0 +1,292 @@
+"""Inception v3 up to its last pooling: the 2048 features between which the Frechet distance is taken."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddle.nn import functional
+
+from oldrestore.errors import UserError
+from oldrestore.models.plain_features import read_arrays, weights_file
+from oldrestore.models.recognition_features import sha256
+from oldrestore.models.weights import set_weights
+
+SIZE = 299
+FEATURES = 2048
+BATCH_NORM_EPSILON = 1e-3
+# What the published files hold beside the features: torchvision's two classifiers, pytorch-fid's one.
+CLASSIFIERS = ("fc.", "AuxLogits.")
+RENAMED = {".running_mean": "._mean", ".running_var": "._variance"}
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+Pooling = Literal["tensorflow", "torchvision"]
+Input = Literal["standard", "ddcolor"]
+# in channels, out channels, kernel, stride, padding
+Shape = tuple[int, int, tuple[int, int], int, tuple[int, int]]
+
+
+def _conv(channels: int, out: int, kernel: int | tuple[int, int] = 1, stride: int = 1, same: bool = True) -> Shape:
+    kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
+    return channels, out, kernel, stride, (kernel[0] // 2, kernel[1] // 2) if same else (0, 0)
+
+
+def _block_a(channels: int, pool: int) -> dict[str, Shape]:
+    return {
+        "branch1x1": _conv(channels, 64),
+        "branch5x5_1": _conv(channels, 48),
+        "branch5x5_2": _conv(48, 64, 5),
+        "branch3x3dbl_1": _conv(channels, 64),
+        "branch3x3dbl_2": _conv(64, 96, 3),
+        "branch3x3dbl_3": _conv(96, 96, 3),
+        "branch_pool": _conv(channels, pool),
+    }
+
+
+def _block_b(channels: int) -> dict[str, Shape]:
+    return {
+        "branch3x3": _conv(channels, 384, 3, 2, same=False),
+        "branch3x3dbl_1": _conv(channels, 64),
+        "branch3x3dbl_2": _conv(64, 96, 3),
+        "branch3x3dbl_3": _conv(96, 96, 3, 2, same=False),
+    }
+
+
+def _block_c(channels: int, narrow: int) -> dict[str, Shape]:
+    return {
+        "branch1x1": _conv(channels, 192),
+        "branch7x7_1": _conv(channels, narrow),
+        "branch7x7_2": _conv(narrow, narrow, (1, 7)),
+        "branch7x7_3": _conv(narrow, 192, (7, 1)),
+        "branch7x7dbl_1": _conv(channels, narrow),
+        "branch7x7dbl_2": _conv(narrow, narrow, (7, 1)),
+        "branch7x7dbl_3": _conv(narrow, narrow, (1, 7)),
+        "branch7x7dbl_4": _conv(narrow, narrow, (7, 1)),
+        "branch7x7dbl_5": _conv(narrow, 192, (1, 7)),
+        "branch_pool": _conv(channels, 192),
+    }
+
+
+def _block_d(channels: int) -> dict[str, Shape]:
+    return {
+        "branch3x3_1": _conv(channels, 192),
+        "branch3x3_2": _conv(192, 320, 3, 2, same=False),
+        "branch7x7x3_1": _conv(channels, 192),
+        "branch7x7x3_2": _conv(192, 192, (1, 7)),
+        "branch7x7x3_3": _conv(192, 192, (7, 1)),
+        "branch7x7x3_4": _conv(192, 192, 3, 2, same=False),
+    }
+
+
+def _block_e(channels: int) -> dict[str, Shape]:
+    return {
+        "branch1x1": _conv(channels, 320),
+        "branch3x3_1": _conv(channels, 384),
+        "branch3x3_2a": _conv(384, 384, (1, 3)),
+        "branch3x3_2b": _conv(384, 384, (3, 1)),
+        "branch3x3dbl_1": _conv(channels, 448),
+        "branch3x3dbl_2": _conv(448, 384, 3),
+        "branch3x3dbl_3a": _conv(384, 384, (1, 3)),
+        "branch3x3dbl_3b": _conv(384, 384, (3, 1)),
+        "branch_pool": _conv(channels, 192),
+    }
+
+
+# The convolutions in order, and where pooling stands between them.
+STEM: tuple[tuple[str, Shape] | None, ...] = (
+    ("Conv2d_1a_3x3", _conv(3, 32, 3, 2, same=False)),
+    ("Conv2d_2a_3x3", _conv(32, 32, 3, same=False)),
+    ("Conv2d_2b_3x3", _conv(32, 64, 3)),
+    None,
+    ("Conv2d_3b_1x1", _conv(64, 80)),
+    ("Conv2d_4a_3x3", _conv(80, 192, 3, same=False)),
+    None,
+)
+BLOCKS: dict[str, dict[str, Shape]] = {
+    "Mixed_5b": _block_a(192, 32),
+    "Mixed_5c": _block_a(256, 64),
+    "Mixed_5d": _block_a(288, 64),
+    "Mixed_6a": _block_b(288),
+    "Mixed_6b": _block_c(768, 128),
+    "Mixed_6c": _block_c(768, 160),
+    "Mixed_6d": _block_c(768, 160),
+    "Mixed_6e": _block_c(768, 192),
+    "Mixed_7a": _block_d(768),
+    "Mixed_7b": _block_e(1280),
+    "Mixed_7c": _block_e(2048),
+}
+
+
+class _Convolution(nn.Layer):
+    """Convolution without bias, batch norm, ReLU."""
+
+    def __init__(self, channels: int, out: int, kernel: tuple[int, int], stride: int, padding: tuple[int, int]):
+        super().__init__()
+        # Zeros, not a random start: weights are loaded next, and the run's random numbers must not move.
+        zeros = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
+        self.conv = nn.Conv2D(channels, out, kernel, stride, padding, weight_attr=zeros, bias_attr=False)
+        self.bn = nn.BatchNorm2D(out, epsilon=BATCH_NORM_EPSILON)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return functional.relu(self.bn(self.conv(x)))
+
+
+class _Block(nn.Layer):
+    """Branches side by side: chains of convolutions, some of which end in two that share their input, and pooling.
+
+    Convolutions are named BRANCH_STEP, as in the published files; a step 2a stands beside 2b.
+    """
+
+    def __init__(self, shapes: dict[str, Shape], pooling: Literal["inside", "counted", "max"]):
+        super().__init__()
+        self.pooling = pooling
+        self.branches: list[list[list[str]]] = []
+        for name, shape in shapes.items():
+            self.add_sublayer(name, _Convolution(*shape))
+            if name == "branch_pool":
+                continue
+            step = name.rpartition("_")[2] if "_" in name else "1"
+            if step == "1":
+                self.branches.append([])
+            if step.endswith("b"):
+                self.branches[-1][-1].append(name)
+            else:
+                self.branches[-1].append([name])
+        self.strided = "branch_pool" not in shapes
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        found = []
+        for branch in self.branches:
+            y = x
+            for names in branch:
+                y = [getattr(self, name)(y) for name in names]
+                y = y[0] if len(y) == 1 else paddle.concat(y, axis=1)
+            found.append(y)
+        if self.strided:
+            found.append(functional.max_pool2d(x, 3, 2))
+        elif self.pooling == "max":
+            found.append(self.branch_pool(functional.max_pool2d(x, 3, 1, 1)))
+        else:
+            # Paddle's `exclusive` leaves the zeros of the border out of the mean.
+            mean = functional.avg_pool2d(x, 3, 1, 1, exclusive=self.pooling == "inside")
+            found.append(self.branch_pool(mean))
+        return paddle.concat(found, axis=1)
+
+
+class InceptionV3(nn.Layer):
+    """Inception v3 (Szegedy et al. 2016) from photographs to the features before its classifier.
+
+    Two files are published. The Frechet distance is defined on TensorFlow's network of 2015 (pytorch-fid's
+    ``pt_inception-2015-12-05-6726825d.pth``, 1008 classes): it averages without the zeros of the border, and takes the
+    maximum in the last block. torchvision's ``inception_v3_google-*.pth`` (1000 classes) averages with those zeros, and
+    gives other distances: the two are never to be compared. Keys are the same in both:
+    ``Mixed_5b.branch1x1.conv.weight`` and so on.
+
+    Parameters
+    ----------
+    weights : str or None
+        `.pth` or `.pt` of either kind, `.pdparams` or `.safetensors`; needed.
+    pooling : {"auto", "tensorflow", "torchvision"}
+        Which of the two networks; "auto" tells by the number of classes in the file.
+    input : {"standard", "ddcolor"}
+        "standard" shows the network RGB in -1..1, as both were trained; "ddcolor" what the released code of Kang et al.
+        (2023) shows it, whose range is narrower (0.2 to 0.4).
+
+    Attributes
+    ----------
+    pooling, fingerprint : str
+        Which network it is; sha256 of the weights file.
+
+    Raises
+    ------
+    UserError
+        When there are no weights, or they are not Inception v3's.
+
+    Notes
+    -----
+    Verified against an independent computation with random weights only: the published files were not at hand.
+    """
+
+    def __init__(
+        self,
+        weights: str | None = None,
+        pooling: Literal["auto", "tensorflow", "torchvision"] = "auto",
+        input: Input = "standard",
+    ) -> None:
+        super().__init__()
+        path = weights_file("inception_v3", weights)
+        arrays = {name: array for name, array in read_arrays(path).items() if not name.endswith("num_batches_tracked")}
+        self.pooling = _told_by_classes(arrays, path) if pooling == "auto" else pooling
+        for convolution in STEM:
+            if convolution is not None:
+                self.add_sublayer(convolution[0], _Convolution(*convolution[1]))
+        for name, shapes in BLOCKS.items():
+            counted = "counted" if self.pooling == "torchvision" else "max" if name == "Mixed_7c" else "inside"
+            self.add_sublayer(name, _Block(shapes, counted))
+        kept = {_renamed(name): array for name, array in arrays.items() if not name.startswith(CLASSIFIERS)}
+        set_weights(self, kept, str(path))
+        scale, offset = _input_scale(input)
+        self.register_buffer("_scale", paddle.to_tensor(scale).reshape([1, 3, 1, 1]), persistable=False)
+        self.register_buffer("_offset", paddle.to_tensor(offset).reshape([1, 3, 1, 1]), persistable=False)
+        self.fingerprint = sha256(path)
+        for parameter in self.parameters():
+            parameter.stop_gradient = True
+        self.eval()
+
+    def forward(self, rgb_b3hw: paddle.Tensor) -> paddle.Tensor:
+        """Compute the features of photographs.
+
+        Parameters
+        ----------
+        rgb_b3hw : paddle.Tensor
+            sRGB, float32, 0..1; any size, see `resized`.
+
+        Returns
+        -------
+        paddle.Tensor
+            float32 (B, 2048): the mean over positions of the last block.
+        """
+        x = rgb_b3hw if rgb_b3hw.shape[2:] == [SIZE, SIZE] else resized(rgb_b3hw)
+        x = x * self._scale + self._offset
+        for convolution in STEM:
+            x = functional.max_pool2d(x, 3, 2) if convolution is None else getattr(self, convolution[0])(x)
+        for name in BLOCKS:
+            x = getattr(self, name)(x)
+        # Not mean([2, 3]): of that, Paddle Inference prints that it is not oneDNN's.
+        return functional.adaptive_avg_pool2d(x, 1).flatten(1)
+
+
+def resized(rgb_b3hw: paddle.Tensor) -> paddle.Tensor:
+    """Resize photographs to 299 x 299 bilinearly, as pytorch-fid and DDColor do it.
+
+    Pixels are sampled, without averaging over what falls into one.
+    """
+    return functional.interpolate(rgb_b3hw, [SIZE, SIZE], mode="bilinear", align_corners=False, align_mode=0)
+
+
+def _input_scale(input: Input) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and offset of RGB in 0..1, by channel."""
+    if input == "standard":
+        return np.full(3, 2.0, np.float32), np.full(3, -1.0, np.float32)
+    # Its code maps 0..1 as if it were -1..1, and then undoes ImageNet's normalisation, which was never done.
+    mean, std = np.array(IMAGENET_MEAN), np.array(IMAGENET_STD)
+    scale, offset = std / 0.5, (mean - 0.5) / 0.5
+    return (0.5 * scale).astype(np.float32), (0.5 * scale + offset).astype(np.float32)
+
+
+def _renamed(name: str) -> str:
+    for theirs, ours in RENAMED.items():
+        name = name.replace(theirs, ours)
+    return name
+
+
+def _told_by_classes(arrays: dict[str, np.ndarray], path: object) -> Pooling:
+    classes = arrays["fc.bias"].shape[0] if "fc.bias" in arrays else None
+    if classes not in (1000, 1008):
+        raise UserError(
+            f"'{path}' does not say which Inception v3 it is (1008 classes: TensorFlow's; 1000: torchvision's): "
+            "name it in the setting pooling"
+        )
+    return "tensorflow" if classes == 1008 else "torchvision"

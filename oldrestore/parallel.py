@@ -1,0 +1,365 @@
+"""Several processes that train one network together: who they are, and what they tell one another.
+
+`paddle.distributed.launch` starts them, and Paddle's process group (gloo on CPUs, NCCL on GPUs) carries what they say.
+Each takes its part of every batch; the parts are equally large. Whatever is averaged over a batch is then the mean of
+what the processes have, if each divides what it has summed by `divisor` of what it has counted. In a single process
+every function here gives back what it is given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import paddle
+
+Found = TypeVar("Found")
+
+# Milliseconds that one process waits for the others: rank 0 may measure alone for hours. A process that dies is noticed
+# at once, by its connections.
+PATIENCE = 30 * 24 * 3600 * 1000
+BUCKET = 4_000_000  # gradients that are sent together
+SECONDS_TO_GO = 1.0  # that the system takes at most to see a process off
+# Names the folder in which processes of one machine leave words for each other.
+LAUNCH_FOLDER = "OLDRESTORE_LAUNCH"
+OWN_GPU = "FLAGS_selected_gpus"  # as Paddle's launcher names it
+
+_rank, _size = 0, 1
+_in_step = False
+_members: list[dict[str, Any]] = []
+_loss: str | None = None  # which process is gone, in words
+# The number of a signal that this process has had; `means` carries it to the others.
+signal_number = 0
+SIGNAL = "/signal"  # no curve's name
+
+
+class LostProcessError(ConnectionError):
+    """Another process of this run is gone, so that no step can be finished; the message says which."""
+
+
+def launched() -> bool:
+    """Say whether `paddle.distributed.launch` started this process as one of several; needs no Paddle."""
+    return launched_size() > 1
+
+
+def launched_size() -> int:
+    """Return the number of processes that were launched together; 1 where none were."""
+    return int(os.environ.get("PADDLE_TRAINERS_NUM") or 1)
+
+
+def launched_rank() -> int:
+    """Return this process's number among those launched together, from 0."""
+    return int(os.environ.get("PADDLE_TRAINER_ID") or 0) if launched() else 0
+
+
+def launched_here() -> int:
+    """Return the number of processes that were launched together on this machine."""
+    return int(os.environ.get("PADDLE_LOCAL_SIZE") or 1) if launched() else 1
+
+
+def on_cpus() -> bool:
+    """Say whether the processes that were launched together talk as those on CPUs do."""
+    return launched() and os.environ.get("PADDLE_DISTRI_BACKEND") == "gloo"
+
+
+def own_gpu() -> int:
+    """Return the number of the GPU that is this process's."""
+    return int((os.environ.get(OWN_GPU) or "0").split(",")[0]) if launched() else 0
+
+
+def join() -> None:
+    """Meet the other processes that were launched with this one; to be called once, after Paddle is imported."""
+    global _rank, _size, _members
+    if not launched() or _size > 1:
+        return
+    os.environ["PADDLE_PG_TIMEOUT"] = str(PATIENCE)
+    import paddle
+    import paddle.distributed as dist
+
+    if on_cpus():
+        paddle.set_device("cpu")
+    dist.init_parallel_env()
+    _rank, _size = dist.get_rank(), dist.get_world_size()
+    # Paddle's launcher takes them away so that processes find each other; whoever talks to a server wants them back.
+    for name in ("http_proxy", "https_proxy"):
+        if f"{name}_original" in os.environ:
+            os.environ.setdefault(name, os.environ[f"{name}_original"])
+    own = {
+        "rank": _rank,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "device": paddle.get_device(),
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+    }
+    _members = gather(own)
+
+
+def rank() -> int:
+    """Return this process's number, from 0; rank 0 is the one that writes things down."""
+    return _rank
+
+
+def size() -> int:
+    """Return how many processes train together."""
+    return _size
+
+
+def is_first() -> bool:
+    """Say whether this process is the one that writes things down."""
+    return _rank == 0
+
+
+def members() -> list[dict[str, Any]]:
+    """Return rank, host, process, device and threads of each; empty for a single process."""
+    return [dict(member) for member in _members]
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Within this, losses and norms are of the whole batch, not of this process's part.
+
+    Every process must enter it at the same time with a part of the same batch. Outside, as in a validation that each
+    does a part of, a process is alone.
+    """
+    global _in_step
+    before, _in_step = _in_step, _size > 1
+    try:
+        yield
+    finally:
+        _in_step = before
+
+
+def parts() -> int:
+    """Return into how many parts the batch at hand is divided: the processes within `together`, otherwise 1."""
+    return _size if _in_step else 1
+
+
+def own_part(count: int) -> slice:
+    """Return which of `count` photographs of a whole batch are this process's."""
+    each = count // _size
+    return slice(_rank * each, (_rank + 1) * each)
+
+
+def total(value: paddle.Tensor) -> paddle.Tensor:
+    """Sum of a tensor over the parts of the batch; no gradient flows through it."""
+    if parts() == 1:
+        return value
+    summed = value.detach().clone()
+    _all_reduce(summed)
+    return summed
+
+
+def divisor(count: paddle.Tensor) -> paddle.Tensor:
+    """Return what a sum over this part is divided by, so that the mean over parts is the mean over what counts.
+
+    Parameters
+    ----------
+    count : paddle.Tensor
+        What counts in this part, a scalar of at least 0. At least one is taken to count in all, so that nothing
+        is divided by 0.
+    """
+    import paddle
+
+    whole = paddle.clip(total(count), min=1.0)
+    return whole if parts() == 1 else whole / parts()
+
+
+def batch_sum(value: paddle.Tensor) -> paddle.Tensor:
+    """Sum of a tensor over the parts of the batch, through which gradients flow to every part."""
+    if parts() == 1:
+        return value
+    return _differentiable_sum().apply(value)
+
+
+def average_gradients(parameters: Sequence[paddle.Tensor]) -> None:
+    """Replace each gradient by its mean over the processes; a parameter without one has none in any process."""
+    if _size == 1:
+        return
+    import paddle
+
+    waiting = [p for p in parameters if p.grad is not None]
+    while waiting:
+        bucket, length = [], 0
+        while waiting and (not bucket or length + waiting[0].size <= BUCKET):
+            bucket.append(waiting.pop(0))
+            length += bucket[-1].size
+        with paddle.no_grad():
+            flat = paddle.concat([p.grad.astype("float32").flatten() for p in bucket])
+            _all_reduce(flat)
+            flat.scale_(1.0 / _size)
+            for parameter, piece in zip(bucket, flat.split([p.size for p in bucket]), strict=True):
+                gradient = parameter.grad
+                gradient.set_value(piece.reshape(gradient.shape).astype(gradient.dtype))
+
+
+def means(scalars: Mapping[str, paddle.Tensor]) -> dict[str, paddle.Tensor]:
+    """Mean of named scalars over the processes, and under `SIGNAL` the number of a signal that any of them has had."""
+    if _size == 1:
+        return dict(scalars)
+    import paddle
+
+    values = [value.detach().astype("float32").reshape([1]) for value in scalars.values()]
+    packed = paddle.concat(values) / _size
+    _all_reduce(packed)
+    heard = paddle.to_tensor([signal_number], dtype="int32")
+    _all_reduce(heard, highest=True)
+    mean = dict(zip(scalars, (piece.reshape([]) for piece in packed.split(len(values))), strict=True))
+    return mean | {SIGNAL: heard.reshape([])}
+
+
+def gather(own: Any) -> list[Any]:
+    """Return what every process gives, in order of rank."""
+    if _size == 1:
+        return [own]
+    import paddle.distributed as dist
+
+    found: list[Any] = []
+    with _noticing_loss():
+        dist.all_gather_object(found, own)
+    return found
+
+
+def gathered(work: Callable[[], Found]) -> list[Found]:
+    """Do a part of some work in each process, and return what each found, in order of rank.
+
+    What one of them raises, all of them raise, once each is done with its part.
+    """
+    if _size == 1:
+        return [work()]
+    try:
+        own, error = work(), None
+    except LostProcessError:
+        raise
+    except BaseException as problem:  # noqa: BLE001 (raised below, by every process)
+        own, error = None, problem
+    found = gather((own, error))
+    if error is not None:
+        raise error
+    for _, problem in found:
+        if problem is not None:
+            raise problem
+    return [value for value, _ in found]
+
+
+def by_first(work: Callable[[], Found]) -> Found:
+    """Have rank 0 do some work alone, and return what it found in every process; what it raises, all raise."""
+    return gathered(work if is_first() else lambda: None)[0]
+
+
+def gathered_arrays(own: paddle.Tensor) -> list[paddle.Tensor]:
+    """Return a tensor of every process, the same shape in each, in order of rank."""
+    import paddle.distributed as dist
+
+    found: list[paddle.Tensor] = []
+    with _noticing_loss():
+        dist.all_gather(found, own)
+    return found
+
+
+def summed_array(own: paddle.Tensor) -> paddle.Tensor:
+    """Return the sum of a tensor over the processes, in a tensor of its own."""
+    summed = own.clone()
+    _all_reduce(summed)
+    return summed
+
+
+def _all_reduce(value: paddle.Tensor, highest: bool = False) -> None:
+    import paddle.distributed as dist
+
+    with _noticing_loss():
+        dist.all_reduce(value, op=dist.ReduceOp.MAX if highest else dist.ReduceOp.SUM)
+
+
+@contextlib.contextmanager
+def _noticing_loss() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, OSError, ValueError) as error:
+        raise LostProcessError(loss_in_words(error)) from None
+
+
+def lost() -> bool:
+    """Say whether another process of this run has been found to be gone."""
+    return _loss is not None
+
+
+def is_lost(error: BaseException) -> bool:
+    """Say whether an error is of a process that is gone; those that came up in a backward pass have another type."""
+    return isinstance(error, LostProcessError) or lost()
+
+
+def loss_in_words(error: BaseException) -> str:
+    """Say which process is gone, given what the process group complained of, in a sentence."""
+    global _loss
+    if _loss is None:
+        _loss = _who_is_lost(error)
+    return _loss
+
+
+def say_last_words(words: str) -> None:
+    """Leave a reason for the other processes, where they were started on one machine by this program."""
+    folder = os.environ.get(LAUNCH_FOLDER)
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            Path(folder, f"last-words-{_rank}").write_text(words)
+
+
+def last_words(of_rank: int, folder: Path) -> str | None:
+    """Return what a process has left in the folder for such words; None where it has left nothing."""
+    try:
+        return (folder / f"last-words-{of_rank}").read_text()
+    except OSError:
+        return None
+
+
+def _who_is_lost(error: BaseException) -> str:
+    import psutil
+
+    time.sleep(SECONDS_TO_GO)
+    folder = os.environ.get(LAUNCH_FOLDER)
+    for member in _members:
+        words = last_words(member["rank"], Path(folder)) if folder is not None else None
+        if words:
+            return f"process {member['rank']} of {_size} ended: {words}"
+    for member in _members:
+        if member["host"] != socket.gethostname() or member["pid"] == os.getpid():
+            continue
+        try:
+            gone = psutil.Process(member["pid"]).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            gone = True
+        except psutil.AccessDenied:
+            gone = False
+        if gone:
+            return f"process {member['rank']} of {_size} died (it was process {member['pid']} of {member['host']})"
+    reason = " ".join(str(error).split())
+    return f"one of {_size} processes is gone or does not answer ({reason[-200:]})"
+
+
+_sum_layer: Any = None
+
+
+def _differentiable_sum() -> Any:
+    """The sum over processes as an operation with a gradient; made when first asked for, since it needs Paddle."""
+    global _sum_layer
+    if _sum_layer is None:
+        from paddle.autograd import PyLayer
+
+        class BatchSum(PyLayer):
+            @staticmethod
+            def forward(ctx, value):
+                return summed_array(value)
+
+            @staticmethod
+            def backward(ctx, slope):
+                # What is summed goes into the loss of every process.
+                return summed_array(slope)
+
+        _sum_layer = BatchSum
+    return _sum_layer

@@ -1,0 +1,67 @@
+"""The protocol of a configuration, beside what ships under the same name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from oldrestore.config.compose import compose_unchecked
+from oldrestore.config.location import configuration_root
+from oldrestore.errors import UserError
+from oldrestore.evaluation.judge import Judge
+from oldrestore.evaluation.protocol import Protocol, protocol_settings
+
+
+def protocol_of(
+    config: DictConfig, count: int | None = None, judge: Judge | None = None, prior: np.ndarray | None = None
+) -> Protocol:
+    """Return the protocol that a configuration is measured under.
+
+    Parameters
+    ----------
+    config : DictConfig
+    count : int, optional
+        Photographs that colour is measured on.
+    judge : Judge, optional
+        The one that was built; None where nothing is judged.
+    prior : ndarray, optional
+        The one that weighs the rebalanced AuC, where it is not that of the photographs measured.
+    """
+    facts = {"fingerprint": judge.fingerprint, "sees": judge.sees} if judge is not None else None
+    settings = protocol_settings(OmegaConf.to_container(config, resolve=True), count, facts)
+    if prior is not None:
+        # To 12 decimals: the last bits of a sum may differ from machine to machine.
+        settings["evaluation.prior"] = f"sha256:{hashlib.sha256(np.round(prior, 12).tobytes()).hexdigest()}"
+    name, version = config.evaluation.name, config.evaluation.get("version")
+    shipped = shipped_evaluation(name)
+    same = shipped is not None and version is not None and shipped["evaluation"].get("version") == version
+    return Protocol(name, version, settings, protocol_settings(shipped) if same else None)
+
+
+def outdated(config: DictConfig) -> str | None:
+    """Say that a logged run's protocol has another version now; None where it has not."""
+    name, version = config.evaluation.name, config.evaluation.get("version")
+    shipped = shipped_evaluation(name)
+    now = shipped["evaluation"].get("version") if shipped is not None else None
+    if now is None or now == version:
+        return None
+    then = "without a version" if version is None else f"version {version}"
+    return f"note: this run has the protocol {name} {then}, which is now version {now}: add evaluation={name} for that"
+
+
+@cache
+def shipped_evaluation(name: str) -> Mapping[str, Any] | None:
+    """Return the configuration that ``evaluation=NAME`` makes of the defaults; None where no such protocol ships."""
+    if not (configuration_root() / "conf" / "evaluation" / f"{name}.yaml").is_file():
+        return None
+    try:
+        composed = compose_unchecked([f"evaluation={name}"])
+    except UserError:
+        return None
+    sections = ("evaluation", "judge", "dataset")
+    return {section: OmegaConf.to_container(composed[section], resolve=True) for section in sections}

@@ -1,0 +1,109 @@
+"""What a validation says of photographs, against measures computed apart from the bytes on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evaluation import plain_measures as plain
+from oldrestore.color.bins import AB_BINS
+from oldrestore.color.lab import rgb_to_lab
+from oldrestore.evaluation.prediction import ColorPrediction, recolor
+from oldrestore.evaluation.validation import score_validation
+
+RNG = np.random.default_rng(11)
+
+
+def soft(size=24):
+    """A photograph of smooth colour with some noise."""
+    y, x = np.mgrid[:size, :size] / size
+    clean = np.stack([120 + 100 * np.sin(3 * x), 110 + 90 * y, 140 - 100 * x * y], axis=-1)
+    return np.clip(clean + RNG.normal(0, 6, clean.shape), 0, 255).astype(np.uint8)
+
+
+def saturated(size=24):
+    """The corners of sRGB: nothing is more colourful."""
+    corners = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255], [0, 255, 255]], np.uint8)
+    return corners[RNG.integers(0, 6, (size // 4, size // 4))].repeat(4, axis=0).repeat(4, axis=1)
+
+
+PHOTOGRAPHS = {
+    "soft": soft(),
+    "saturated": saturated(),
+    "gray": np.full((24, 24, 3), 90, np.uint8) + RNG.integers(0, 99, (24, 24, 1), dtype=np.uint8),
+    "black": np.zeros((24, 24, 3), np.uint8),
+    "white": np.full((24, 24, 3), 255, np.uint8),
+}
+COLORIZERS = {
+    "gray": lambda true: np.zeros_like(true),
+    "truth": lambda true: true.copy(),
+    "paler": lambda true: 0.5 * true,
+    "wrong": lambda true: -true,
+    "vivid": lambda true: np.full_like(true, 95.0),
+}
+
+
+@pytest.mark.parametrize("named", COLORIZERS)
+def test_every_measure_of_every_photograph(named):
+    predicted = {}
+
+    def colorize(lightness):
+        return [ColorPrediction(predicted[L.tobytes()]) for L in lightness]
+
+    truths = {}
+    for name, rgb in PHOTOGRAPHS.items():
+        found = rgb_to_lab(rgb)
+        truths[name] = plain.lab(rgb)
+        # float32 against float64: two independent conversions agree to a few thousandths of a Lab unit.
+        np.testing.assert_allclose(found, truths[name], atol=0.02)
+        predicted[np.ascontiguousarray(found[..., 0]).tobytes()] = COLORIZERS[named](found[..., 1:]).astype(np.float32)
+    result = score_validation(colorize, PHOTOGRAPHS.items(), batch_size=2)
+    ours = {(score.image, score.metric): score for score in result.per_image}
+
+    counts = sum(np.bincount(plain.bins(true[..., 1:]).ravel(), minlength=313) for true in truths.values())
+    prior = plain.smoothed(counts)
+    np.testing.assert_allclose(result.prior, prior, rtol=0.02, atol=1e-7)
+    totals = np.zeros(2)
+    for name, rgb in PHOTOGRAPHS.items():
+        true = truths[name][..., 1:]
+        own = predicted[np.ascontiguousarray(rgb_to_lab(rgb)[..., 0]).tobytes()]
+        made = recolor(rgb_to_lab(rgb)[..., 0], own)
+        assert ours[name, "auc"].value == pytest.approx(plain.auc(own, true), abs=0.004)
+        weights = 1 / prior[plain.bins(true)]
+        rebalanced = plain.auc(own, true, weights)
+        assert ours[name, "auc_rebalanced"].value == pytest.approx(rebalanced, abs=0.004)
+        totals += weights.sum() * np.array([rebalanced, 1])
+        expected = min(100.0, plain.psnr(made, rgb)) if (made != rgb).any() else 100.0
+        assert ours[name, "psnr"].value == pytest.approx(expected, rel=1e-12)
+        assert ours[name, "ssim"].value == pytest.approx(plain.ssim(made, rgb), abs=1e-9)
+        cf, original = plain.colorfulness(made), plain.colorfulness(rgb)
+        assert ours[name, "colorfulness"].value == pytest.approx(cf, rel=1e-9, abs=1e-9)
+        assert ours[name, "colorfulness_original"].value == pytest.approx(original, rel=1e-9, abs=1e-9)
+        assert ours[name, "colorfulness_difference"].value == pytest.approx(abs(cf - original), abs=1e-9)
+        assert ours[name, "ab_rmse"].value == pytest.approx(np.sqrt(((own - true) ** 2).mean()), abs=0.01)
+    assert result.summary["auc_rebalanced"] == pytest.approx(totals[0] / totals[1], abs=0.004)
+
+
+def test_the_ends_of_the_measures():
+    def colorize(lightness):
+        return [ColorPrediction(np.zeros((*L.shape, 2), np.float32)) for L in lightness]
+
+    found = score_validation(colorize, PHOTOGRAPHS.items())
+    ours = {(score.image, score.metric): score.value for score in found.per_image}
+    for name in ("gray", "black", "white"):
+        # A photograph without colour is what a colorizer makes that gives none.
+        assert ours[name, "psnr"] == 100.0
+        assert ours[name, "ssim"] == pytest.approx(1)
+        # Rounding leaves gray a few hundredths of a Lab unit, which count as an error of 1 on the grid of thresholds.
+        assert ours[name, "auc"] >= 149.5 / 150 - 1e-12
+        assert ours[name, "colorfulness"] == pytest.approx(0, abs=1.5)
+        assert ours[name, "colorfulness_difference"] == pytest.approx(0, abs=1.5)
+    # The corners of sRGB are 97 to 134 Lab units from gray.
+    assert ours["saturated", "auc"] < 0.4
+    assert ours["saturated", "psnr"] < 10
+    assert ours["saturated", "colorfulness_original"] > 150
+
+
+def test_the_published_bins_are_those_of_the_table():
+    assert (AB_BINS == plain.CENTRES).all()
+    assert len(plain.CENTRES) == 313

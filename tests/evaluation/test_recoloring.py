@@ -1,0 +1,70 @@
+"""Colour at full size in float32, some rows at a time: against the same thing in float64 and all at once."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from skimage.color import lab2rgb, rgb2lab
+
+from oldrestore.color.joining import interpolated_rows, joined_rows
+from oldrestore.color.lab import rgb_to_lab, rgb_to_lightness
+from oldrestore.evaluation.prediction import recolor_rows
+from tests.photographs import make_photograph
+
+
+def matrix(small: int, large: int) -> np.ndarray:
+    """Bilinear interpolation along one axis, float64 (large, small)."""
+    at = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
+    return np.maximum(0.0, 1.0 - np.abs(at[:, None] - np.arange(small)))
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_at_most_one_level_from_float64_on_few_pixels(threads, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    rgb = make_photograph(0, 700)[:531]
+    ab = np.random.default_rng(0).normal(0, 25, (48, 64, 2))
+    full = np.einsum("yi,ijc,xj->yxc", matrix(48, 531), ab, matrix(64, 700), optimize=True)
+    L = rgb2lab(rgb / 255.0)[..., :1]
+    with np.errstate(invalid="ignore"):
+        expected = np.rint(lab2rgb(np.concatenate([L, full], axis=-1)) * 255).astype(int)
+    L_hw = rgb_to_lightness(rgb)
+    found = recolor_rows(L_hw, interpolated_rows(ab.astype(np.float32), L_hw.shape))
+    differing = np.abs(found.astype(int) - expected)
+    assert differing.max() <= 1
+    assert (differing > 0).any(axis=-1).mean() < 1e-3
+
+
+def test_threads_do_not_show(monkeypatch):
+    rgb = make_photograph(1, 700)[:531]
+    L_hw = rgb_to_lightness(rgb)
+    ab = np.random.default_rng(1).normal(0, 25, (48, 64, 2)).astype(np.float32)
+    made = []
+    for threads in ("1", "4"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        made.append(recolor_rows(L_hw, joined_rows(ab, L_hw, 6.0)))
+    np.testing.assert_array_equal(*made)
+
+
+@pytest.mark.parametrize("values", [np.uint8, np.float32])
+def test_lightness_alone_is_the_first_channel_of_lab(values):
+    rgb = np.random.default_rng(2).integers(0, 256, (67, 31, 3), dtype=np.uint8)
+    rgb = rgb if values is np.uint8 else (rgb / 255).astype(np.float32)
+    np.testing.assert_array_equal(rgb_to_lightness(rgb), rgb_to_lab(rgb)[..., 0])
+
+
+@pytest.mark.parametrize("prepare", [joined_rows, interpolated_rows])
+def test_colour_is_nowhere_kept_at_full_size(prepare, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    L_hw = np.random.default_rng(3).uniform(0, 100, (1500, 2000)).astype(np.float32)
+    ab = np.zeros((48, 64, 2), np.float32)
+    tracemalloc.start()
+    try:
+        color = prepare(ab, L_hw, 6.0) if prepare is joined_rows else prepare(ab, L_hw.shape)
+        joined = recolor_rows(L_hw, color)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # Beside the result of 9 MB: colour at full size would be 24 MB in float32 and 48 MB in float64.
+    assert peak - joined.nbytes < 16e6

@@ -1,0 +1,308 @@
+"""Two processes train the run that one trains with the same batch, write it down once, and end as one does."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from omegaconf import OmegaConf
+from visualdl import LogReader
+
+from oldrestore import parallel
+from oldrestore.cli import main
+from oldrestore.errors import UserError
+from oldrestore.runs import launching
+from oldrestore.tracking.reader import read_status
+from oldrestore.training.checkpoint import load_checkpoint
+
+# The published optimizer and learning rate. What another order of sums changes, training multiplies, as it does any
+# change: at a learning rate a hundred times as high, the curves of 20 iterations agree to a percent.
+SHARED = [
+    "model.width=0.125",
+    "optimizer.learning_rate=3e-5",
+    "trainer.batch_size=4",
+    "evaluation.batch_size=2",
+    "evaluation.judge_during_training=true",
+]
+TWO = [*SHARED, "trainer.processes=2"]
+SHORT = ["tracking=none", "evaluation.judged=null", "evaluation.samples=0", "evaluation.judge_during_training=false"]
+LOSS_TOLERANCE, SCORE_TOLERANCE, WEIGHT_TOLERANCE = 1e-5, 1e-3, 5e-6
+COMMAND = [sys.executable, "-m", "oldrestore", "train"]
+
+
+def records(folder: Path) -> list[tuple[int, dict[str, float]]]:
+    """Every line of metrics.jsonl, times aside."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    kept = [(line["iteration"], {k: v for k, v in line["values"].items() if "time/" not in k}) for line in lines]
+    return [(iteration, values) for iteration, values in kept if values]
+
+
+def rows(folder: Path, name: str) -> list[list[str]]:
+    with (folder / name).open() as file:
+        return list(csv.reader(file))
+
+
+def weights(folder: Path, name: str = "last") -> dict[str, np.ndarray]:
+    tensors = load_checkpoint(folder / "checkpoints" / f"{name}.safetensors").tensors
+    return {key: value for key, value in tensors.items() if key.startswith("model.")}
+
+
+def assert_equal_within_tolerance(two: Path, one: Path) -> None:
+    """Compare curves and weights."""
+    ours, theirs = records(two), records(one)
+    assert [(i, list(values)) for i, values in ours] == [(i, list(values)) for i, values in theirs]
+    for (iteration, mine), (_, other) in zip(ours, theirs, strict=True):
+        for name, value in mine.items():
+            if name in ("train/loss", "train/avg_loss", "val/loss"):
+                assert value == pytest.approx(other[name], rel=LOSS_TOLERANCE), (iteration, name)
+            elif "bin_" not in name and not isinstance(value, str):  # bins are counted: one may go over
+                assert value == pytest.approx(other[name], rel=SCORE_TOLERANCE, abs=1e-6), (iteration, name)
+    ours, theirs = weights(two), weights(one)
+    assert ours.keys() == theirs.keys()
+    ours, theirs = (np.concatenate([of[name].ravel() for name in sorted(of)]) for of in (ours, theirs))
+    assert np.linalg.norm(ours - theirs) <= WEIGHT_TOLERANCE * np.linalg.norm(theirs)
+    # Adam moves a weight by up to the learning rate a step, also where the gradient is all rounding.
+    assert np.abs(ours - theirs).max() <= 0.5 * 6 * 3e-5
+
+
+def assert_same_run(ours: Path, theirs: Path) -> None:
+    """Compare bit for bit all that does not depend on the clock."""
+    assert records(ours) == records(theirs)
+    assert (ours / "per_image.csv").read_bytes() == (theirs / "per_image.csv").read_bytes()
+    mine, other = weights(ours), weights(theirs)
+    assert all(np.array_equal(mine[name], other[name]) for name in other)
+
+
+@pytest.fixture(scope="module")
+def place(make_workshop):
+    return make_workshop()
+
+
+@pytest.fixture(scope="module")
+def one(place) -> Path:
+    code, folder = place.train(*SHARED)
+    assert code == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two(place, tmp_path_factory) -> tuple[Path, str]:
+    """The run of two processes, started from an empty folder, and what it printed."""
+    here = tmp_path_factory.mktemp("here")
+    done = subprocess.run(
+        [*COMMAND, *place.arguments([*TWO, "run_id=two"])],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert list(here.iterdir()) == []
+    return place.outputs / "tiny" / "two", done.stdout
+
+
+def test_two_processes_train_the_run_of_one_with_the_same_batch(one, two):
+    assert_equal_within_tolerance(two[0], one)
+
+
+def test_the_run_is_written_down_once_and_no_photograph_is_scored_twice(one, two):
+    folder, _ = two
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in one.iterdir())
+    named = Counter((i, name) for i, values in records(folder) for name in values)
+    assert set(named.values()) == {1}
+    for name, keys in (("per_image.csv", 4), ("accuracy.csv", 2)):
+        ours, theirs = rows(folder, name), rows(one, name)
+        assert [row[:keys] for row in ours] == [row[:keys] for row in theirs]
+        for mine, other in zip(ours[1:], theirs[1:], strict=True):
+            for a, b in zip(mine[keys:], other[keys:], strict=True):
+                assert a == b or math.isclose(float(a), float(b), rel_tol=SCORE_TOLERANCE, abs_tol=2e-3), (mine, other)
+
+
+def test_trackers_have_the_run_once(two):
+    folder, _ = two
+    with sqlite3.connect(folder.parent.parent / "mlflow.db") as database:
+        runs = database.execute("select run_uuid, status from runs where name = 'two'").fetchall()
+        assert [status for _, status in runs] == ["FINISHED"]
+        steps = database.execute(
+            "select key, step, count(*) from metrics where run_uuid = ? and key not like 'system/%' group by key, step",
+            (runs[0][0],),
+        ).fetchall()
+    assert {count for _, _, count in steps} == {1}
+    assert sorted(step for key, step, _ in steps if key == "train/loss") == list(range(6))
+    (file,) = (folder / "visualdl").rglob("vdlrecords*")
+    assert len(LogReader(file_path=str(file)).get_data("scalar", "train/loss")) == 6
+    sinks = read_status(folder)["sinks"]
+    assert {name: sink["state"] for name, sink in sinks.items()} == {"mlflow": "complete", "visualdl": "complete"}
+
+
+def test_what_is_printed_is_what_one_process_prints(two):
+    folder, printed = two
+    lines = printed.splitlines()
+    assert lines[-1] == str(folder)
+    assert lines[1] == "device    cpu, 2 processes"
+    assert sum(line.startswith("iter:") for line in lines) == 3
+    assert sum(line.startswith("val at ") for line in lines) == 2
+    assert (folder / "log.txt").read_text().splitlines()[-1] == str(folder)
+    assert not any("PADDLE" in line or "LAUNCH" in line or "FLAGS" in line for line in lines)
+
+
+def test_provenance_says_what_trained(two):
+    recorded = json.loads((two[0] / "provenance.json").read_text())
+    members = recorded["processes"]
+    assert [(member["rank"], member["device"]) for member in members] == [(0, "cpu"), (1, "cpu")]
+    assert {member["threads"] for member in members} == {recorded["environment"]["OMP_NUM_THREADS"]}
+    assert OmegaConf.load(two[0] / "config.yaml").trainer.processes == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        (["trainer.batch_size=5"], "trainer.batch_size=5 cannot be shared equally by 2 processes: take 4 or 6"),
+        (["trainer.device=gpu:1"], "trainer.device=gpu:1 names one GPU"),
+        (["trainer.processes=0"], "trainer.processes must be"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused_before_there_is_a_folder(place, capsys, overrides, complaint):
+    before = sorted(place.outputs.glob("*/*"))
+    assert main(["train", *place.arguments([*TWO, *overrides])]) == 2
+    assert complaint in capsys.readouterr().err
+    assert sorted(place.outputs.glob("*/*")) == before
+
+
+def test_the_environment_and_its_passwords_stay_out_of_the_run_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("PADDLE_TRAINER_ID", "7")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    found = launching.environment(2, tmp_path)
+    assert "PADDLE_TRAINER_ID" not in found
+    assert found["OMP_NUM_THREADS"] == "3"  # the user's
+    command = launching.command(2, tmp_path)
+    assert command[command.index("--log_dir") + 1].startswith(str(tmp_path))
+    assert command[command.index("--nproc_per_node") + 1] == "2"
+
+
+def test_a_launched_process_writes_the_number_down_and_refuses_another(monkeypatch):
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "4")
+    monkeypatch.setenv("PADDLE_LOCAL_SIZE", "2")
+    config = OmegaConf.create({"trainer": {"batch_size": 8, "device": "auto"}})
+    launching.check(config)
+    assert config.trainer.processes == 4
+    config.trainer.processes = 3
+    with pytest.raises(UserError, match=r"trainer\.processes=3 but 4 were launched"):
+        launching.check(config)
+
+
+def start(place, *overrides: str, until: str) -> subprocess.Popen:
+    """Start a run and wait for a line of it."""
+    arguments = place.arguments([*TWO, *SHORT, "trainer.evaluate_every=5", "trainer.checkpoint_every=5", *overrides])
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for line in process.stdout:
+        if line.startswith(until):
+            return process
+    raise AssertionError(f"no line {until}")
+
+
+def worker(parent: int, rank: int) -> psutil.Process:
+    """Return the process of a rank."""
+    (launcher,) = psutil.Process(parent).children()
+    return next(child for child in launcher.children() if child.environ()["PADDLE_TRAINER_ID"] == str(rank))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_run_whose_process_is_killed_has_failed_says_so_and_goes_on(place, rank):
+    length = "trainer.max_iterations=300"
+    process = start(place, f"run_id=lost{rank}", length, until="iter:9 ")
+    worker(process.pid, rank).kill()
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    folder = place.outputs / "tiny" / f"lost{rank}"
+    status = read_status(folder)
+    assert status["state"] == "failed"
+    assert f"process {rank} of 2" in status["reason"], status
+    assert "Traceback" not in printed
+    assert printed.splitlines()[-1] == str(folder)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_goes_on_bit_for_bit_and_with_one_process_within_tolerance(place):
+    length = "trainer.max_iterations=40"
+    whole = [*COMMAND, *place.arguments([*TWO, *SHORT, length, "run_id=whole", "trainer.evaluate_every=5"])]
+    assert subprocess.run([*whole, "trainer.checkpoint_every=5"], stdout=subprocess.PIPE).returncode == 0
+    for name, more in (("stopped", []), ("continued_alone", ["trainer.processes=null"])):
+        process = start(place, f"run_id={name}", length, until="iter:6 ")
+        # Slurm warns every process of a job step; a terminal, or a person, the first alone.
+        warned = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)] if more else []
+        for each in warned:
+            each.send_signal(signal.SIGUSR1)
+        if not warned:
+            process.send_signal(signal.SIGTERM)
+        printed, _ = process.communicate(timeout=120)
+        folder = place.outputs / "tiny" / name
+        assert process.returncode == 1
+        assert read_status(folder)["reason"] == f"stopped by {'SIGUSR1' if more else 'SIGTERM'}", printed
+        resumed = [*COMMAND, f"outputs={place.outputs}", f"resume={folder}", *more]
+        done = subprocess.run(resumed, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert done.returncode == 0, done.stdout
+        assert f"resumed   {folder}" in done.stdout
+        if more:
+            assert OmegaConf.load(folder / "config.yaml").trainer.processes is None
+            ours, theirs = records(folder), records(place.outputs / "tiny" / "whole")
+            pairs = zip(ours, theirs, strict=True)
+            assert all(a["train/loss"] == pytest.approx(b["train/loss"], rel=1e-3) for (_, a), (_, b) in pairs
+                       if "train/loss" in a)  # fmt: skip
+        else:
+            assert_same_run(folder, place.outputs / "tiny" / "whole")
+
+
+@pytest.mark.slow
+def test_a_killed_parent_takes_the_processes_with_it(place):
+    process = start(place, "run_id=orphaned", "trainer.max_iterations=3000", until="iter:9 ")
+    workers = [worker(process.pid, rank) for rank in (0, 1)]
+    private = workers[0].environ()[parallel.LAUNCH_FOLDER]
+    process.kill()
+    process.communicate()
+    _, left = psutil.wait_procs(workers, timeout=60)
+    assert not left
+    assert stat.S_IMODE(Path(private).stat().st_mode) == 0o700
+    shutil.rmtree(private)
+    assert read_status(place.outputs / "tiny" / "orphaned")["state"] == "killed"
+
+
+@pytest.mark.slow
+def test_it_is_reproduced_by_two_processes(two, capfd):
+    folder, _ = two
+    assert main(["reproduce", str(folder), "tracking=none"]) == 0
+    assert capfd.readouterr().out.splitlines()[-1].startswith("identical")
+
+
+@pytest.mark.slow
+def test_paddles_own_launcher_starts_it_too(place, one, tmp_path):
+    launcher = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir", str(tmp_path)]
+    program = Path(sys.executable).with_name("oldrestore")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CUDA_")}
+    done = subprocess.run(
+        [*launcher, str(program), "train", *place.arguments([*SHARED, "run_id=by_hand"])],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = place.outputs / "tiny" / "by_hand"
+    assert OmegaConf.load(folder / "config.yaml").trainer.processes == 2
+    assert_equal_within_tolerance(folder, one)

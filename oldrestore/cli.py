@@ -15,6 +15,7 @@ VERBS = {
     "sweep": "many runs with a ledger: skips what is done, goes on past a failure",
     "evaluate": "score a run's checkpoint again, on any dataset and protocol",
     "compare": "runs beside one another: paired statistics, what differs, which are the best",
+    "report": "one page of runs: verdict, table, charts, gallery, provenance; opens from disk",
     "reproduce": "run a logged run again: identical, within tolerance, or differs at iteration N",
     "restore": "restore old photographs: damage found and filled, tones mended, colour; files, folders, films",
     "colorize": "colour photographs: files and folders, at full resolution",
@@ -24,7 +25,7 @@ VERBS = {
     "losses": "list losses: what they read and need, which models fit, their sources",
     "weights": "published checkpoints in; inference formats out",
     "data": "what a dataset holds, its colour prior; prepare photos_plus or photos_wide",
-    "ui": "MLflow's and VisualDL's pages on these runs",
+    "ui": "MLflow's and VisualDL's pages and the reports of these runs",
     "doctor": "what this machine has, what is slow or missing, and the line that mends it",
 }
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2

@@ -20,6 +20,7 @@ examples:
   oldrestore compare 20261122-1107 20261122-1215
   oldrestore compare --experiment losses --figures auc_rebalanced,gap_closed,ssim
   oldrestore compare --where "experiment=quick*" --where model.width=0.25 --markdown > table.md
+  oldrestore compare --experiment losses --latex > table.tex
 """
 
 
@@ -34,10 +35,9 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--resamples", default="10000", metavar="N", help="of bootstrap and test (default 10000)")
     options.add_argument("--anyway", action="store_true", help="print what cannot be compared apart")
     form = options.add_mutually_exclusive_group()
-    for name in ("json", "csv", "markdown"):
-        form.add_argument(
-            f"--{name}", action="store_true", help=f"print {name.upper() if name != 'markdown' else name}"
-        )
+    forms = {"json": "JSON", "csv": "CSV", "markdown": "Markdown", "latex": "a LaTeX table (booktabs)"}
+    for name, printed in forms.items():
+        form.add_argument(f"--{name}", action="store_true", help=f"print {printed}")
     options.add_argument("runs", nargs="*", metavar="RUN", help="and outputs=FOLDER, the root of the run folders")
     chosen = options.parse_intermixed_args(arguments)
 
@@ -50,6 +50,7 @@ def run(arguments: Sequence[str]) -> int:
         raise UserError("--figures takes names of figures, such as --figures auc,psnr")
 
     from oldrestore.runs.comparison.compare import compare_runs
+    from oldrestore.runs.comparison.latex import latex
     from oldrestore.runs.comparison.rendering import csv_text, differences_from_best, markdown, terminal
     from oldrestore.runs.comparison.sameness import comparable_groups
 
@@ -66,9 +67,12 @@ def run(arguments: Sequence[str]) -> int:
     bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     for number, one in enumerate(found):
         if len(found) > 1:
-            print(f"{'' if number == 0 else chr(10)}# {number + 1} of {len(found)}: not to be compared with the others")
-        if chosen.csv or chosen.markdown:
-            print((csv_text if chosen.csv else markdown)(one).rstrip("\n"))
+            sign = "%" if chosen.latex else "#"
+            apart = f"{sign} {number + 1} of {len(found)}: not to be compared with the others"
+            print(apart if number == 0 else f"\n{apart}")
+        if chosen.csv or chosen.markdown or chosen.latex:
+            write = csv_text if chosen.csv else markdown if chosen.markdown else latex
+            print(write(one).rstrip("\n"))
             continue
         print(terminal(one, bold))
         differences = differences_from_best(one, listed[number])

@@ -146,8 +146,9 @@ def dry_run_of_search(search, as_json: bool) -> int:
 
 
 def conclude(sweep, as_json: bool, say) -> int:
-    """Write and print the tables, and tell MLflow."""
+    """Write and print the tables, write the report, and tell MLflow."""
     from oldrestore.runs.sweep.mlflow_parent import tell_mlflow
+    from oldrestore.runs.sweep.report import report_on
     from oldrestore.runs.sweep.summary import summarise
 
     entries = sweep.ledger.entries(sweep.keys)
@@ -155,7 +156,12 @@ def conclude(sweep, as_json: bool, say) -> int:
     settings = getattr(sweep, "settings", None)
     summary = summarise(entries, settings.metric if settings is not None else first.config["trainer"]["monitor"])
     summary.write(sweep.folder)
-    problem = tell_mlflow(sweep.name, first, sweep.ledger, summary, sweep.folder)
+    report = None
+    if not sweep.stopped:  # whoever stops a sweep does not want to wait
+        report = report_on(sweep.name, entries, sweep.outputs)
+        say(f"report      {report.line}")
+    page = report.path if report is not None else None
+    problem = tell_mlflow(sweep.name, first, sweep.ledger, summary, sweep.folder, page)
     if problem is not None:
         print(f"oldrestore: mlflow could not be told of the sweep ({problem}); its folder has it", file=sys.stderr)
     if as_json:
@@ -166,6 +172,7 @@ def conclude(sweep, as_json: bool, say) -> int:
             "folder": str(sweep.folder),
             "jobs": summary.job_rows(),
             "settings": summary.setting_rows(),
+            "report": None if page is None else str(page),
         }
         if settings is not None:
             content["best"] = sweep.best()

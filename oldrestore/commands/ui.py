@@ -1,8 +1,10 @@
-"""``oldrestore ui``: serves MLflow's and VisualDL's pages on these runs, on this machine only."""
+"""``oldrestore ui``: serves MLflow's and VisualDL's pages and the reports of these runs, on this machine only."""
 
 from __future__ import annotations
 
+import argparse
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,33 +12,54 @@ from pathlib import Path
 from oldrestore.commands.arguments import outputs_of, parser
 from oldrestore.errors import UserError
 
+LOOK = 0.5  # seconds between two looks at the servers
+
 
 def port(text: str) -> int:
-    """Read a port number, 1..65535."""
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise UserError(f"a port is a number from 1 to 65535, not '{text}'")
+    """Read a port number, 1..65535; a ``type`` for argparse.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        When it is none.
+    """
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not '{text}'")
     return int(text)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out the verb."""
-    options = parser("ui", "Serves MLflow's and VisualDL's pages on these runs until Ctrl-C.")
+    options = parser("ui", "Serves MLflow's and VisualDL's pages and the reports of these runs until Ctrl-C.")
     options.add_argument("--mlflow-port", type=port, default=None, help="default: a free one from 5000")
     options.add_argument("--visualdl-port", type=port, default=None, help="default: a free one from 8040")
+    options.add_argument("--reports-port", type=port, default=None, help="default: a free one from 8050")
     options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="root of the run folders")
     chosen = options.parse_intermixed_args(arguments)
     outputs = Path(outputs_of(chosen.overrides))
     if not outputs.is_dir():
         raise UserError(f"there is no outputs folder '{outputs}': train a run first, or name it with outputs=FOLDER")
 
-    from oldrestore.tracking.ui import serve
+    from oldrestore.runs.report.shelf_server import ReportsServer
+    from oldrestore.tracking.ui import last_words, serve
 
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # Of a terminal that is closed, too: the servers lead sessions of their own and would stay.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
-    with serve(outputs, mlflow_port=chosen.mlflow_port, visualdl_port=chosen.visualdl_port) as pages:
-        for name, url in pages.urls.items():
-            print(f"{name:<10}{url}", flush=True)
-        print("Ctrl-C stops both", flush=True)
-        stop.wait()
-    return 0
+    ended = None
+    with (
+        ReportsServer(outputs, chosen.reports_port) as reports,
+        serve(
+            outputs, mlflow_port=chosen.mlflow_port, visualdl_port=chosen.visualdl_port, stopped=stop.is_set
+        ) as pages,
+    ):
+        if not stop.is_set():
+            for name, url in {**pages.urls, "reports": reports.url}.items():
+                print(f"{name:<10}{url}", flush=True)
+            print("Ctrl-C stops them", flush=True)
+        while ended is None and not stop.wait(LOOK):
+            ended = pages.ended()
+        if ended is not None:
+            print(f"oldrestore: the {ended.name} server ended: {last_words(ended)}", file=sys.stderr)
+    return 0 if ended is None else 1

@@ -15,6 +15,7 @@ from oldrestore.config.location import configuration_root, user_root
 from oldrestore.errors import UserError
 
 SELECTOR = "sweeps="
+EVALUATES = "evaluates"  # key of a sweep's file: what it varies changes no weight
 
 
 def expand_jobs(overrides: Sequence[str], training: bool = False) -> list[list[str]]:
@@ -34,6 +35,8 @@ def expand_jobs(overrides: Sequence[str], training: bool = False) -> list[list[s
     UserError
         When an override cannot be read, or the sweep changes more than the settings that it varies.
     """
+    if training:
+        refuse_evaluation(overrides)
     typed = [text for text in overrides if not text.startswith(SELECTOR)]
     selected = [text for text in overrides if text.startswith(SELECTOR)]
     names = [text.removeprefix(SELECTOR) for text in selected]
@@ -59,9 +62,26 @@ def sweep_parameters(name: str, training: bool = False) -> dict[str, str]:
     """
     node = read_sweep(name)
     parameters = _parameters(node)
-    if not training and (parameters is None or set(node) != {"hydra"}):
+    if not training and (parameters is None or set(node) - {EVALUATES} != {"hydra"}):
         raise UserError(f"sweeps={name} is for training: it does more than vary settings of a finished run by a grid")
     return {key: _typed(values) for key, values in (parameters or {}).items()}
+
+
+def refuse_evaluation(overrides: Sequence[str]) -> None:
+    """Raise `UserError` where a sweep is asked to train that only decodes a finished run in several ways.
+
+    Trained, its jobs would be the same weights again and again.
+    """
+    for name in (text.removeprefix(SELECTOR) for text in overrides if text.startswith(SELECTOR)):
+        try:
+            evaluates = read_sweep(name).get(EVALUATES)
+        except UserError:
+            continue  # whoever composes it says what is wrong
+        if evaluates:
+            raise UserError(
+                f"sweeps={name} varies what no weight depends on and trains nothing: give it a finished run, "
+                f"oldrestore evaluate RUN --multirun sweeps={name}"
+            )
 
 
 def read_sweep(name: str) -> dict[str, Any]:

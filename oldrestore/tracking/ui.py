@@ -81,13 +81,9 @@ class Servers:
         """Name to page."""
         return {server.name: server.url for server in self.servers}
 
-    def wait(self) -> Server:
-        """Wait until one of the processes ends by itself and return it."""
-        while True:
-            for server in self.servers:
-                if not server.is_running:
-                    return server
-            time.sleep(0.5)
+    def ended(self) -> Server | None:
+        """Return a server whose process has ended by itself; None where all run."""
+        return next((server for server in self.servers if not server.is_running), None)
 
     def stop(self) -> None:
         """Stop every server."""
@@ -108,6 +104,7 @@ def serve(
     visualdl_port: int | None = None,
     tracking_uri: str | None = None,
     seconds: float = 60.0,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Servers:
     """Start both page servers and return when they answer.
 
@@ -123,6 +120,8 @@ def serve(
         MLflow's store, as for `MLflowSink`. For an ``http`` one no server is started: its own page is named.
     seconds : float
         How long to wait for the pages.
+    stopped : callable
+        Asked while waiting: whether nobody wants the pages any more, so that they are returned as they are.
 
     Raises
     ------
@@ -138,7 +137,7 @@ def serve(
         started.append(_start_visualdl(outputs, host, visualdl_port))
         deadline = time.monotonic() + seconds
         for server in started:
-            _await_answer(server, deadline)
+            _await_answer(server, deadline, stopped)
     except BaseException:  # Ctrl-C while waiting, too, must not leave servers behind
         for server in started:
             server.stop()
@@ -214,12 +213,14 @@ def _start(name: str, command: list[str], url: str, environment: dict[str, str])
     return Server(name, url, process, path, [lambda: path.unlink(missing_ok=True)])
 
 
-def _await_answer(server: Server, deadline: float) -> None:
+def _await_answer(server: Server, deadline: float, stopped: Callable[[], bool]) -> None:
     if server.process is None:
         return
     while time.monotonic() < deadline:
+        if stopped():
+            return
         if not server.is_running:
-            raise UserError(f"the {server.name} server ended at once: {_last_words(server)}")
+            raise UserError(f"the {server.name} server ended at once: {last_words(server)}")
         try:
             with _without_proxy().open(server.url, timeout=5) as answer:
                 if answer.status == 200:
@@ -227,14 +228,15 @@ def _await_answer(server: Server, deadline: float) -> None:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             pass  # not up yet
         time.sleep(0.3)
-    raise UserError(f"the {server.name} server does not answer at {server.url}: {_last_words(server)}")
+    raise UserError(f"the {server.name} server does not answer at {server.url}: {last_words(server)}")
 
 
 def _without_proxy() -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def _last_words(server: Server) -> str:
+def last_words(server: Server) -> str:
+    """Return the last line that a server printed."""
     lines = server.log.read_text(errors="replace").split("\n") if server.log else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 

@@ -33,6 +33,8 @@ def test_no_verb_is_a_wrong_request(capsys):
         (["data", "prepare", "photos"], "'photos' needs no preparing"),
         (["data", "describe", "dataset=photo"], "there is no dataset 'photo': choose one of"),
         (["data", "describe", "dataset=image_folder"], "dataset.root"),
+        (["train", "sweeps=temperature"], "trains nothing: give it a finished run"),
+        (["train", "-m", "sweeps=temperature", "seed=1,2"], "oldrestore evaluate RUN --multirun sweeps=temperature"),
         (["ui", "outputs=/no/such/folder"], "there is no outputs folder '/no/such/folder'"),
         (["train", "model=eccv17"], "there is no model 'eccv17': choose one of"),
         (

@@ -88,7 +88,7 @@ def without_seed(jobs: list[list[str]]) -> list[list[str]]:
     return [list(job) for job in dict.fromkeys(tuple(o for o in job if not o.startswith("seed=")) for job in jobs)]
 
 
-@pytest.mark.parametrize("sweep", ["loss_designs", "rebalancing", "dispersion_claim", "seeds"])
+@pytest.mark.parametrize("sweep", ["loss_designs", "rebalancing", "dispersion_claim", "seeds", "four_losses"])
 def test_every_job_of_a_sweep_is_a_run_that_could_start(sweep):
     jobs = jobs_of(sweep)
     base = [f"experiments={sweep}"] if sweep == "dispersion_claim" else []

@@ -26,7 +26,12 @@ from oldrestore.evaluation.statistics import (
 from oldrestore.runs.comparison.designs import Design, designs_of, differing_settings
 from oldrestore.runs.comparison.logged_run import LoggedRun
 from oldrestore.runs.comparison.measures import Measure, Table, chosen_measures, table_of
-from oldrestore.runs.comparison.sameness import protocol_hash, refuse_incomparable
+from oldrestore.runs.comparison.sameness import (
+    protocol_hash,
+    protocol_label,
+    refuse_incomparable,
+    stored_protocol,
+)
 from oldrestore.tracking.plain import plain
 
 LEVEL = 0.05
@@ -261,7 +266,13 @@ def _training_seconds(design: Design) -> float | None:
 def _measured_on(run: LoggedRun) -> dict[str, Any]:
     splits = {name: run.data[name] for name in ("val", "judged") if run.data.get(name)}
     kept = {name: {k: s.get(k) for k in ("source", "count", "fingerprint")} for name, s in splits.items()}
-    protocol = {"name": (run.config.get("evaluation") or {}).get("name"), "hash": protocol_hash(run)}
+    stored = stored_protocol(run)
+    protocol = {
+        "name": stored.get("name") or (run.config.get("evaluation") or {}).get("name"),
+        "version": stored.get("version"),
+        "hash": protocol_hash(run),
+        "label": protocol_label(run),
+    }
     return {**kept, "judge": run.data.get("judge"), "protocol": protocol}
 
 

@@ -151,7 +151,7 @@ def _below(compared: Compared) -> list[str]:
                 counts[measure.set_name] = cells[measure.name].n
     photographs = ", ".join(f"{n} ({name})" for name, n in counts.items())
     protocol = compared.measured_on["protocol"]
-    lines.append(f"photographs: {photographs}; protocol {protocol['name']} {protocol['hash'][:8]}")
+    lines.append(f"photographs: {photographs}; protocol {protocol['label']} ({protocol['hash'][:8]})")
     return [*lines, *([LEGEND] if len(compared.designs) > 1 else []), *compared.notes]
 
 

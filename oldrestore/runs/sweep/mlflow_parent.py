@@ -14,8 +14,10 @@ from oldrestore.tracking.reader import read_status
 from oldrestore.tracking.tracker import spoken_reason
 
 
-def tell_mlflow(name: str, job: Job, ledger: Ledger, summary: Summary, folder: Path) -> str | None:
-    """Make or find the parent run, put the jobs' runs below it, and send the tables.
+def tell_mlflow(
+    name: str, job: Job, ledger: Ledger, summary: Summary, folder: Path, report: Path | None = None
+) -> str | None:
+    """Make or find the parent run, put the jobs' runs below it, and send the tables and the report.
 
     Parameters
     ----------
@@ -28,6 +30,8 @@ def tell_mlflow(name: str, job: Job, ledger: Ledger, summary: Summary, folder: P
     summary : Summary
     folder : Path
         The sweep's, which holds the tables.
+    report : Path, optional
+        The page, where there is one.
 
     Returns
     -------
@@ -49,8 +53,8 @@ def tell_mlflow(name: str, job: Job, ledger: Ledger, summary: Summary, folder: P
                 parent.append(created.info.run_id)
             (parent_id,) = parent
         _nest(store, parent_id, summary)
-        for table in ("jobs.csv", "summary.csv"):
-            store.patiently(store.client.log_artifact, parent_id, str(folder / table))
+        for file in (folder / "jobs.csv", folder / "summary.csv", *([report] if report else [])):
+            store.patiently(store.client.log_artifact, parent_id, str(file))
         states = [entry.state for entry, _ in summary.jobs]
         for state in sorted(set(states)):
             store.patiently(store.client.set_tag, parent_id, f"jobs.{state}", str(states.count(state)))

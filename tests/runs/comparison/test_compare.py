@@ -119,7 +119,12 @@ def test_versions_of_a_protocol_are_told_apart(outputs, capsys):
     make_run(outputs, "v2", data={"protocol": {"name": "photos", "version": 2, "hash": "p2"}})
     assert printed(outputs, capsys, "v1", "v1b")[0] == 0
     code, _, err = printed(outputs, capsys, "v1", "v2")
-    assert code == 2 and "photos version 2 and photos version 1" in err
+    assert code == 2 and "the protocol of 'v2' (photos 2) is not that of 'v1' (photos 1)" in err
+    make_run(
+        outputs, "other", data={"protocol": {"name": "seed_report", "version": 1, "hash": "s1", "changed": ["size"]}}
+    )
+    code, _, err = printed(outputs, capsys, "v1", "other")
+    assert code == 2 and "protocol of 'other' is seed_report 1, changed: size, and that of 'v1' is photos 1;" in err
 
 
 def test_settings_that_change_no_score_keep_runs_comparable(outputs, capsys):

@@ -230,14 +230,15 @@ def test_code_that_results_depend_on_is_part_of_the_key(workshop, monkeypatch):
 
 
 def test_code_of_verbs_and_trackers_is_no_part(tmp_path, monkeypatch):
-    for name in ("losses/l1.py", "commands/train.py", "tracking/ui.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("losses/l1.py", "commands/train.py", "tracking/ui.py", "runs/report/page.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text("a = 1\n")
     monkeypatch.setattr(job_identity, "PACKAGE", tmp_path)
     digest = job_identity.results_code_hash.__wrapped__
     before = digest()
     (tmp_path / "commands" / "train.py").write_text("a = 2\n")
     (tmp_path / "tracking" / "ui.py").write_text("a = 2\n")
+    (tmp_path / "runs" / "report" / "page.py").write_text("a = 2\n")
     assert digest() == before
     (tmp_path / "losses" / "l1.py").write_text("a = 2\n")
     assert digest() != before
@@ -261,6 +262,7 @@ def test_a_sweep_file_gives_its_grid_and_its_settings(workshop):
         (["seed=0,1"], "a sweep needs a name"),
         (["sweeps=nothing"], "there is no sweeps 'nothing'"),
         (["sweeps=seeds", "sweeps=rebalancing"], "one sweeps=NAME"),
+        (["sweeps=temperature"], "oldrestore evaluate RUN --multirun sweeps=temperature"),
         (["sweeps=seeds", "model.widht=1"], "model.widht"),
         (["sweeps=seeds", "model.width=-1"], "model.width"),
         (["sweeps=seeds", "run_id=a"], "run_id names one run"),
@@ -312,8 +314,10 @@ def test_mlflow_nests_the_runs_below_one_parent(tracked_run, tmp_path, monkeypat
     done = replace(entry, state="done", folder=str(tracked_run))
     summary = summarise([done], "val/loss")
     summary.write(tmp_path)
-    for _ in range(2):
-        assert tell_mlflow("s", job, ledger, summary, tmp_path) is None
+    page = tmp_path / "s.html"
+    page.write_text("<p>a report")
+    for report in (None, page):
+        assert tell_mlflow("s", job, ledger, summary, tmp_path, report) is None
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{outputs / 'mlflow.db'}")
@@ -322,7 +326,7 @@ def test_mlflow_nests_the_runs_below_one_parent(tracked_run, tmp_path, monkeypat
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     assert [child.data.tags["run_id"] for child in children] == [tracked_run.name]
     assert parent.info.status == "FINISHED"
-    assert {item.path for item in client.list_artifacts(parent.info.run_id)} == {"jobs.csv", "summary.csv"}
+    assert {item.path for item in client.list_artifacts(parent.info.run_id)} == {"jobs.csv", "summary.csv", "s.html"}
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     unreachable = {"mlflow": {"tracking_uri": "http://127.0.0.1:9", "experiment": None}}
     assert "sweep" in tell_mlflow("s", make_job("a", tracking=unreachable), ledger, summary, tmp_path)

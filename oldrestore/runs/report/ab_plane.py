@@ -1,0 +1,70 @@
+"""Which colours photographs have and which are predicted: histograms over the ab plane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from oldrestore.color.lab import rgb_to_lab
+
+REACH = 110.0  # Lab units; no colour of sRGB lies further out on either axis
+STEP = 5.0
+
+
+@dataclass(frozen=True)
+class AbPlane:
+    """Histograms over the ab plane.
+
+    Attributes
+    ----------
+    edges : float64 (K + 1,)
+        Of the cells, on both axes, Lab units.
+    truth : float64 (K, K)
+        Share of pixels of the originals in each cell, by a and then by b; sums to 1.
+    predicted : list of np.ndarray or None
+        The same of each design's outputs, the mean over its runs; None for designs without any.
+    overlap : list of float or None
+        Share of pixels that the two histograms have in common, sum(min(truth, predicted)): 1 is the same use of
+        colours, wherever in the photographs they stand.
+    photographs : int
+    """
+
+    edges: np.ndarray
+    truth: np.ndarray
+    predicted: list[np.ndarray | None]
+    overlap: list[float | None]
+    photographs: int
+
+
+def edges() -> np.ndarray:
+    """Edges of the cells, float64 (K + 1,)."""
+    return np.arange(-REACH, REACH + STEP / 2, STEP)
+
+
+def counts_of(pictures: Iterable[np.ndarray]) -> np.ndarray:
+    """Count the pixels of uint8 (H, W, 3) sRGB pictures in each cell, float64 (K, K)."""
+    at = edges()
+    whole = np.zeros((len(at) - 1, len(at) - 1))
+    for rgb in pictures:
+        a, b = rgb_to_lab(rgb)[..., 1].ravel(), rgb_to_lab(rgb)[..., 2].ravel()
+        whole += np.histogram2d(a, b, bins=(at, at))[0]
+    return whole
+
+
+def plane_of(truth: np.ndarray, counts: Sequence[Sequence[np.ndarray]], photographs: int) -> AbPlane:
+    """Make shares of counts.
+
+    Parameters
+    ----------
+    truth : np.ndarray
+        float64 (K, K), of the originals.
+    counts : sequence of sequence of np.ndarray
+        Of each design's runs.
+    photographs : int
+    """
+    share = truth / max(truth.sum(), 1.0)
+    predicted = [np.mean([c / max(c.sum(), 1.0) for c in held], axis=0) if held else None for held in counts]
+    overlap = [None if one is None else float(np.minimum(one, share).sum()) for one in predicted]
+    return AbPlane(edges(), share, predicted, overlap, photographs)

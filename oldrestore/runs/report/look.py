@@ -1,0 +1,124 @@
+"""How charts look: colours, letters and sizes, on a page that knows light and dark, and on paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+# Told apart also without colour: the shape of a design's points, and beyond eight designs the dashes of its lines.
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "triangle-right")
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colours, letters and sizes of charts.
+
+    Attributes
+    ----------
+    ink, muted, grid, surface : str
+        Text and marks that matter, text that does not, grid lines, background; CSS colours.
+    original, gray : str
+        Of what is no design: original and gray photographs.
+    designs : tuple of str
+        Colours of designs, used again after the last.
+    font : str
+    font_size : float
+        Pixels; on paper, points.
+    width : int or "container"
+        Of a whole chart.
+    height : int
+        Of a chart over iterations.
+    legend : bool
+        Whether each chart has a legend of its own.
+    interactive : bool
+        Tooltips and what follows the pointer.
+    """
+
+    ink: str
+    muted: str
+    grid: str
+    surface: str | None
+    original: str
+    gray: str
+    designs: tuple[str, ...]
+    font: str
+    font_size: float
+    width: int | Literal["container"]
+    height: int
+    legend: bool
+    interactive: bool
+
+    def color(self, design: int) -> str:
+        """Colour of a design, from 0."""
+        return self.designs[design % len(self.designs)]
+
+    def shape(self, design: int) -> str:
+        """Shape of a design's points."""
+        return SHAPES[design % len(SHAPES)]
+
+    def dash(self, design: int) -> list[int]:
+        """Dashes of a design's lines."""
+        return DASHES[design // len(self.designs) % len(DASHES)]
+
+    def config(self) -> dict[str, Any]:
+        """Vega-Lite configuration."""
+        text = {"labelColor": self.muted, "titleColor": self.ink, "labelFont": self.font, "titleFont": self.font}
+        sizes = {"labelFontSize": self.font_size, "titleFontSize": self.font_size, "titleFontWeight": "normal"}
+        return {
+            # The page gives each chart one text alternative and a table; a voice for each of its marks is noise.
+            "aria": False,
+            "background": self.surface,
+            "font": self.font,
+            "view": {"stroke": None},
+            "axis": {
+                **text,
+                **sizes,
+                "gridColor": self.grid,
+                "domainColor": self.grid,
+                "tickColor": self.grid,
+                "labelPadding": 5,
+                "titlePadding": 8,
+                "ticks": False,
+            },
+            "axisX": {"grid": False, "domain": True},
+            "axisY": {"domain": False},
+            "legend": {**text, **sizes, "orient": "top", "title": None, "symbolStrokeWidth": 2, "symbolOpacity": 1},
+            "header": {**text, **sizes, "labelColor": self.ink},
+            "text": {"fontSize": self.font_size, "font": self.font, "color": self.ink},
+            "title": {"font": self.font, "fontSize": self.font_size + 1, "color": self.ink, "fontWeight": "normal"},
+        }
+
+
+# Colours are variables of the page's style sheet, which has two sets of them.
+SCREEN = Look(
+    ink="var(--ink)",
+    muted="var(--muted)",
+    grid="var(--line)",
+    surface=None,
+    original="var(--original)",
+    gray="var(--gray)",
+    designs=tuple(f"var(--design-{number})" for number in range(8)),
+    font="system-ui, sans-serif",
+    font_size=12,
+    width="container",
+    height=260,
+    legend=False,
+    interactive=True,
+)
+# After Okabe and Ito (2008), Color universal design; yellow, which is too light for lines on white, is replaced.
+PAPER = Look(
+    ink="#111111",
+    muted="#444444",
+    grid="#dddddd",
+    surface="#ffffff",
+    original="#444444",
+    gray="#b5b5b5",
+    designs=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a4f9a", "#6b6b00"),
+    font="Helvetica, Arial, sans-serif",
+    font_size=9,
+    width=320,
+    height=180,
+    legend=True,
+    interactive=False,
+)

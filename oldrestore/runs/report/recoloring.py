@@ -1,0 +1,108 @@
+"""Colours validation photographs with the best network of a run, as its protocol says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from oldrestore.config.build import build
+from oldrestore.data.loader import decode_known_photo
+from oldrestore.data.source import PhotoSource, Split
+from oldrestore.errors import UserError
+from oldrestore.evaluation.colorizer import Colorizer
+from oldrestore.runs.comparison.logged_run import LoggedRun
+from oldrestore.runs.loading import load_network
+from oldrestore.runs.report.ab_plane import counts_of
+from oldrestore.runs.scoring import crops_of, panel_rows
+
+AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Recolored:
+    """Photographs by name: (original, gray) and what a run made of them, each uint8 (S, S, 3)."""
+
+    originals: dict[str, tuple[np.ndarray, np.ndarray]]
+    outputs: dict[str, np.ndarray]
+
+    def counts(self, names: Collection[str]) -> np.ndarray:
+        """Count the colours of some of the outputs, float64 (K, K)."""
+        return counts_of(self.outputs[name] for name in sorted(names))
+
+
+class Recolorer:
+    """Colours photographs with run after run; what runs share is found and decoded once."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, tuple[PhotoSource, Split]] = {}
+        self._seen: dict[tuple[str, str], np.ndarray] = {}
+
+    def names(self, run: LoggedRun) -> list[str]:
+        """Names of a run's validation photographs, sorted.
+
+        Raises
+        ------
+        UserError
+            They are not here, or not those that the run was measured on.
+        """
+        return sorted(photo.name for photo in self._split(run)[1].photos)
+
+    def recolor(self, run: LoggedRun, names: Collection[str]) -> Recolored:
+        """Colour photographs with a run's best network (its last where none is the best).
+
+        Raises
+        ------
+        UserError
+            Weights or photographs are not there or cannot be read.
+        """
+        source, split = self._split(run)
+        photos = sorted((photo for photo in split.photos if photo.name in names), key=lambda photo: photo.name)
+        config = OmegaConf.create(run.config)
+        folder = run.folder.absolute().parent.parent if run.is_evaluation else run.folder
+        checkpoint = _checkpoint(run)
+        try:
+            network = load_network(folder, config, checkpoint)
+        except (HydraException, ValueError, TypeError) as problem:
+            raise UserError(f"its network cannot be built ({' '.join(str(problem).split())[:200]})") from None
+        evaluation, crops = config.evaluation, crops_of(config, source)
+        key = f"{self._key(run)} {evaluation.get('crops')}"
+        colorizer = Colorizer(network, evaluation.size, evaluation.fit, evaluation.batch_size)
+        originals, outputs = {}, {}
+        for start in range(0, len(photos), AT_ONCE):
+            chunk = photos[start : start + AT_ONCE]
+            for photo in chunk:
+                if (key, photo.name) not in self._seen:
+                    self._seen[key, photo.name] = crops.evaluation(decode_known_photo(photo))
+            rows = panel_rows(colorizer, [self._seen[key, photo.name] for photo in chunk])
+            for photo, (gray, output, original) in zip(chunk, rows, strict=True):
+                originals[photo.name], outputs[photo.name] = (original, gray), output
+        return Recolored(originals, outputs)
+
+    def _split(self, run: LoggedRun) -> tuple[PhotoSource, Split]:
+        key = self._key(run)
+        if key not in self._sources:
+            source = build(OmegaConf.create(run.config).dataset)
+            # A set without a validation split is measured whole, as `evaluate` does it.
+            split = source.split("val" if "val" in source.split_names else source.split_names[0])
+            self._sources[key] = (source, split)
+        if self._sources[key][1].fingerprint != run.data["val"]["fingerprint"]:
+            raise UserError("the photographs here are not those that it was measured on")
+        return self._sources[key]
+
+    @staticmethod
+    def _key(run: LoggedRun) -> str:
+        return json.dumps(run.config.get("dataset"), sort_keys=True, default=str)
+
+
+def _checkpoint(run: LoggedRun) -> str:
+    if run.is_evaluation:
+        from oldrestore.tracking.reader import read_overrides
+
+        typed = [text.partition("=")[2] for text in read_overrides(run.folder) if text.startswith("checkpoint=")]
+        return typed[-1] if typed else "best"
+    return "best" if (run.folder / "checkpoints" / "best.safetensors").is_file() else "last"

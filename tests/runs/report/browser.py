@@ -1,0 +1,142 @@
+"""A headless Chromium, spoken to through two pipes in the DevTools protocol; nothing but the standard library."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+
+
+class Browser:
+    """One page of a browser; `messages` holds what its console said, `asked` every address it asked for.
+
+    Parameters
+    ----------
+    profile : Path
+        An empty folder.
+    """
+
+    def __init__(self, profile: Path) -> None:
+        ours, theirs = os.pipe(), os.pipe()
+        command = [
+            *(CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+            *("--no-first-run", "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"),
+        ]
+
+        def connect() -> None:
+            read, write = os.dup(ours[0]), os.dup(theirs[1])
+            os.dup2(read, 3)
+            os.dup2(write, 4)
+
+        self.process = subprocess.Popen(
+            command, preexec_fn=connect, pass_fds=(3, 4), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        os.close(ours[0])
+        os.close(theirs[1])
+        self._write, self._read = ours[1], theirs[0]
+        self._number, self._rest, self._session = 0, b"", None
+        self.messages: list[str] = []
+        self.asked: list[str] = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send a command and wait for its answer."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            found = self._next(deadline)
+            if found.get("id") == self._number:
+                if "error" in found:
+                    raise RuntimeError(f"{method}: {found['error']}")
+                return found["result"]
+            self._note(found)
+        raise TimeoutError(method)
+
+    def open(self, path: Path, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> float:
+        """Open a page and return the seconds until it is loaded and all of its charts are drawn."""
+        shape = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
+        self.call("Emulation.setDeviceMetricsOverride", **shape)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        start = time.monotonic()
+        self.call("Page.navigate", url=path.absolute().as_uri())
+        self.wait("document.readyState === 'complete' && document.documentElement.dataset.ready === 'yes'")
+        return time.monotonic() - start
+
+    def wait(self, condition: str, seconds: float = 60) -> None:
+        """Wait until a condition holds."""
+        deadline = time.monotonic() + seconds
+        while not self.value(condition):
+            if time.monotonic() > deadline:
+                raise TimeoutError(condition)
+            time.sleep(0.02)
+
+    def value(self, expression: str) -> Any:
+        """Evaluate an expression of the page."""
+        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in found:
+            raise RuntimeError(found["exceptionDetails"].get("exception", {}).get("description", expression))
+        return found["result"].get("value")
+
+    def press(self, key: str, code: int, text: str = "") -> None:
+        """Press and release a key."""
+        for kind in ("keyDown", "keyUp"):
+            pressed = {"text": text} if kind == "keyDown" and text else {}
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **pressed)
+
+    def screenshot(self, path: Path) -> None:
+        """Write the whole page as PNG."""
+        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    def close(self) -> None:
+        """End the browser."""
+        with contextlib.suppress(OSError):
+            os.close(self._write)
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        os.close(self._read)
+
+    def _next(self, deadline: float) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._read], [], [], max(0.0, deadline - time.monotonic()))
+            chunk = os.read(self._read, 2**20) if ready else b""
+            if not chunk:
+                raise TimeoutError("the browser says nothing more")
+            self._rest += chunk
+        message, _, self._rest = self._rest.partition(b"\0")
+        return json.loads(message)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        said = event.get("params", {})
+        if event.get("method") == "Runtime.consoleAPICalled":
+            words = " ".join(str(part.get("value", part.get("description"))) for part in said["args"])
+            self.messages.append(f"{said['type']}: {words}")
+        elif event.get("method") == "Runtime.exceptionThrown":
+            self.messages.append(f"exception: {said['exceptionDetails']}")
+        elif event.get("method") == "Log.entryAdded":
+            self.messages.append(f"{said['entry']['level']}: {said['entry']['text']}")
+        elif event.get("method") == "Network.requestWillBeSent":
+            self.asked.append(said["request"]["url"])

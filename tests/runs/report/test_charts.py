@@ -1,0 +1,89 @@
+"""Charts: each compiles without a warning, shows the numbers of the contents, and knows both looks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import vl_convert
+
+from oldrestore.runs.report.ab_plane import edges, plane_of
+from oldrestore.runs.report.charts import curves, figures_of, forest
+from oldrestore.runs.report.contents import gather
+from oldrestore.runs.report.look import PAPER, SCREEN
+from oldrestore.runs.report.pictures import Pictures
+from oldrestore.runs.report.scatter_chart import axis_of, fill, template
+from oldrestore.runs.report.spec import VERSION, number_of
+from tests.runs.report.test_contents import make_runs
+
+EVERY = {"forest", "train_loss", "val_loss", "accuracy_over_iterations", "accuracy", "metrics", "ab_plane"}
+
+
+@pytest.fixture(scope="module")
+def group(tmp_path_factory):
+    found = gather(make_runs(tmp_path_factory.mktemp("outputs")), photographs=0, resamples=200).groups[0]
+    size = len(edges()) - 1
+    counts = np.random.default_rng(0).integers(0, 50, (size, size)).astype(float)
+    return replace(found, pictures=Pictures(plane=plane_of(counts, [[counts.T], [], [counts]], 9)))
+
+
+@pytest.mark.parametrize("look", [SCREEN, PAPER], ids=["screen", "paper"])
+def test_every_chart_compiles(group, look, capfd):
+    makers = figures_of(group)
+    assert set(makers) == EVERY
+    for name, make in makers.items():
+        spec = make(look)
+        vega = vl_convert.vegalite_to_vega(spec, vl_version=VERSION, show_warnings=True)
+        assert vega["marks"], name
+        # Paper knows no style sheet, and the page has one for both of its looks.
+        assert ("var(--" in json.dumps(spec)) == (look is SCREEN)
+        assert spec["config"]["aria"] is False
+    said = [line for line in capfd.readouterr().err.splitlines() if "WARN" in line and "legend" not in line]
+    assert said == []
+
+
+def test_curves_are_drawn_from_the_bands(group):
+    series = group.one("val/auc")
+    rows = curves(group, series, SCREEN)["data"]["values"]
+    expected = [
+        {"d": group.names[band.design], "i": int(at), "m": number_of(m), "l": number_of(low), "h": number_of(high)}
+        for band in series.bands
+        for at, m, low, high in zip(band.iterations, band.mean, band.low, band.high, strict=True)
+    ]
+    assert [{key: row[key] for key in "dimlh"} for row in rows] == expected
+
+
+def test_losses_that_are_different_functions_are_divided_by_their_start(group):
+    assert group.loss_differs
+    series = group.one("train/loss")
+    rows = curves(group, series, SCREEN)["data"]["values"]
+    band = series.bands[1]
+    drawn = [row["m"] for row in rows if row["d"] == group.names[1]]
+    assert drawn == pytest.approx(band.mean / band.mean[:2].mean(), rel=1e-5)  # a tenth of 20 points
+    assert [row["m"] for row in curves(group, series, SCREEN, relative=False)["data"]["values"]][:3] == pytest.approx(
+        series.bands[0].mean[:3], rel=1e-5
+    )
+
+
+def test_forest_has_the_intervals_of_the_table(group):
+    rows = forest(group, SCREEN)["data"]["values"]
+    for design, row in enumerate(rows):
+        cell = group.cell(design, "auc_rebalanced")
+        assert (row["v"], row["l"], row["h"]) == pytest.approx((cell.value, cell.low, cell.high), rel=1e-5)
+
+
+def test_names_of_measures_cannot_break_the_template(group):
+    measure = group.measure("psnr")
+    odd = replace(measure, name='it\'s "odd" \\ @x')
+    spec = fill(template(group, SCREEN), odd, measure)
+    assert spec["transform"][0]["calculate"] == "datum['it\\'s \"odd\" \\\\ @x']"
+    assert spec["transform"][3]["calculate"] == "datum['psnr']"
+    assert axis_of(measure)["title"] == "PSNR (higher is better)"
+    vl_convert.vegalite_to_vega(spec, vl_version=VERSION)
+
+
+def test_numbers_that_are_not_finite_are_drawn_as_nothing():
+    assert number_of(float("nan")) is None and number_of(float("inf")) is None
+    assert number_of(np.float64(1 / 3)) == 0.333333

@@ -38,12 +38,11 @@ _WORDS = {
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Give an OSError of this block the name of the file, which the system tells only of files that cannot be opened."""
+    """Give an OSError of this block the name of a file: the system tells none of a write, or that of a neighbour."""
     try:
         yield
     except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
+        error.filename = str(path)
         raise
 
 

@@ -27,6 +27,12 @@ ADMITTED_MODULES = (
     "paddle.optimizer",
     "paddle.regularizer",
 )
+# Constructors make what they say they make. A function may do anything (run a program, write a file), so that the
+# few which make components are named one by one.
+ADMITTED_FUNCTIONS = (
+    "oldrestore.models.features.pretrained_features",
+    "oldrestore.restoration.with_network.split_with_network",
+)
 # What Hydra reads besides _target_. _args_ would slip past the checks by name, so it is not among them.
 DIRECTIVES = ("_target_", "_partial_", "_recursive_", "_convert_")
 
@@ -37,11 +43,13 @@ def locate(target: str) -> Any:
     Raises
     ------
     UserError
-        When the name is not a class or function defined under ``oldrestore.`` or in the parts of ``paddle.``
-        that configurations need.
+        When the name is not a public class defined under ``oldrestore.`` or in the parts of ``paddle.`` that
+        configurations need, nor one of `ADMITTED_FUNCTIONS`.
     """
     if not isinstance(target, str) or not target.startswith(("oldrestore.", "paddle.")):
         raise UserError(f"_target_ '{target}' is not admitted: only oldrestore. and paddle. targets are built")
+    if any(part.startswith("_") for part in target.split(".")):
+        raise UserError(f"_target_ '{target}' is not admitted: it is private")
     module_name, _, name = target.rpartition(".")
     if not _admitted(module_name):
         raise UserError(f"_target_ '{target}' is not admitted: targets live in {', '.join(ADMITTED_MODULES)}")
@@ -53,8 +61,8 @@ def locate(target: str) -> Any:
             raise UserError(f"_target_ '{target}' cannot be imported: {error}") from None
         raise UserError(f"_target_ '{target}' does not exist") from None
     defined_in = getattr(found, "__module__", None) or ""
-    if not (inspect.isclass(found) or inspect.isfunction(found)) or not _admitted(defined_in):
-        raise UserError(f"_target_ '{target}' is not a class or function of oldrestore or paddle")
+    if not (inspect.isclass(found) or target in ADMITTED_FUNCTIONS) or not _admitted(defined_in):
+        raise UserError(f"_target_ '{target}' is not a class of oldrestore or paddle that configurations build")
     return found
 
 
@@ -78,6 +86,29 @@ def check_targets(node: Any) -> None:
             check_targets(value)
 
 
+def refuse_interpolations(node: Any, path: str = "") -> None:
+    """Refuse plain containers in which an interpolation still stands.
+
+    One that was escaped, or that another one gave, would be resolved later, after the checks; and ``${oc.create:...}``
+    makes a whole component of a text.
+
+    Raises
+    ------
+    UserError
+        Naming the setting.
+    """
+    if isinstance(node, str):
+        if "${" in node:
+            raise UserError(f"{path or 'a setting'} holds an interpolation that is not resolved: write its value out")
+    elif isinstance(node, Mapping):
+        for name, value in node.items():
+            refuse_interpolations(str(name), path)
+            refuse_interpolations(value, f"{path}.{name}" if path else str(name))
+    elif isinstance(node, list | tuple):
+        for number, value in enumerate(node):
+            refuse_interpolations(value, f"{path}.{number}" if path else str(number))
+
+
 def build(node: DictConfig | Mapping[str, Any], **arguments: Any) -> Any:
     """Build the object that a configuration node describes by its ``_target_``.
 
@@ -91,8 +122,12 @@ def build(node: DictConfig | Mapping[str, Any], **arguments: Any) -> Any:
     Raises
     ------
     UserError
-        When a target is not admitted, or what it builds refuses its arguments.
+        When a target is not admitted, an interpolation is left, or what is built refuses its arguments.
     """
+    # What is checked is what is built: plain containers, resolved once.
+    if isinstance(node, DictConfig):
+        node = OmegaConf.to_container(node, resolve=True)
+    refuse_interpolations(node)
     check_targets(node)
     # Hydra would take an argument that is a dataclass for configuration, so arguments never pass through it.
     later = {"_partial_": True} if arguments else {}

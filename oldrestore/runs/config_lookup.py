@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from oldrestore.tracking.run_yaml import LOADER, refuse_aliases
+
 # Most values are one word or number on the line of their key, and need no parser.
 _PLAIN_WORD = re.compile(r"[A-Za-z_][\w./-]*|\"[\w./-]+\"")
 _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]*")
@@ -62,7 +63,9 @@ def _parse(inline: str, block: str) -> Any:
             return int(inline)
     try:
         # A value that goes on in further lines is parsed with them.
-        return yaml.load(f"{inline}\n{block}" if inline else block, Loader=_LOADER)  # noqa: S506 - a safe loader
+        text = f"{inline}\n{block}" if inline else block
+        refuse_aliases(text)
+        return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
     except yaml.YAMLError:
         return None
 

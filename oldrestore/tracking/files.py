@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 from pathlib import Path
+
+from oldrestore.errors import naming
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -17,13 +20,14 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with neighbour.open("wb") as file:
+        with naming(path), neighbour.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         neighbour.replace(path)
     finally:
-        neighbour.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it may not be there, and what is wrong has been said
+            neighbour.unlink()
 
 
 class LineFile:
@@ -56,7 +60,7 @@ class LineFile:
     def append(self, text: str) -> None:
         """Append `text`, which ends with a line break, in one write."""
         assert text.endswith("\n"), "a line file grows by whole lines"
-        with self._lock:
+        with self._lock, naming(self.path):
             if self._descriptor is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 _cut_torn_end(self.path)
@@ -81,9 +85,11 @@ class LineFile:
         """Force to the disk and close; a later `append` opens the file again."""
         with self._lock:
             if self._descriptor is not None:
-                os.fsync(self._descriptor)
-                os.close(self._descriptor)
-                self._descriptor = None
+                descriptor, self._descriptor = self._descriptor, None
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
 
 
 def whole_text(path: Path) -> str:

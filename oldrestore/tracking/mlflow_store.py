@@ -53,15 +53,20 @@ class Store:
 
     def patiently(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """Call, and try again for a minute while another process holds the lock of the SQLite file."""
-        deadline = time.monotonic() + 60.0
-        while True:
-            try:
-                return call(*arguments, **named)
-            # SQLAlchemy's error or MLflow's around it: only the text tells that the file is locked.
-            except Exception as error:
-                if "database is locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(random.uniform(0.05, 0.5))
+        return patiently(call, *arguments, **named)
+
+
+def patiently(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Call, and try again for a minute while another process holds the lock of an SQLite file."""
+    deadline = time.monotonic() + 60.0
+    while True:
+        try:
+            return call(*arguments, **named)
+        # SQLAlchemy's error or MLflow's around it: only the text tells that the file is locked.
+        except Exception as error:
+            if "database is locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.05, 0.5))
 
 
 def default_uri(outputs: Path) -> str:
@@ -111,10 +116,10 @@ def open_store(tracking_uri: str | None, outputs: Path, experiment: str) -> Stor
 
     with _locked(path.with_name(path.name + ".lock")) if path else contextlib.nullcontext():
         # One URI for both: left alone, the registry would look for a default of its own.
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client = patiently(MlflowClient, tracking_uri=uri, registry_uri=uri)
         # A server decides itself where its artifacts go.
         location = artifact_location(outputs) if path else None
-        return Store(client, uri, _experiment_id(client, experiment, location))
+        return Store(client, uri, patiently(_experiment_id, client, experiment, location))
 
 
 def without_credentials(uri: str) -> str:

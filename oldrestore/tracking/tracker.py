@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from oldrestore.errors import sentence
 from oldrestore.tracking.plain import encode_float
 from oldrestore.tracking.run_folder import RunFolder, State
 from oldrestore.tracking.spool import Spool
@@ -208,26 +209,45 @@ class Trackers:
         """Offer the trained model to the sinks; its files must stay in place until `finish` returns."""
         self._send("model", package)
 
-    def finish(self, state: State, reason: str | None = None, summary: Mapping[str, float] | None = None) -> None:
+    def finish(self, state: State, reason: str | None = None, summary: Mapping[str, float] | None = None) -> str | None:
         """End the run in the folder at once, then give the sinks `patience` seconds to catch up.
 
         A second call does nothing, so it may stand in a `finally`.
+
+        Returns
+        -------
+        str or None
+            Why the folder could not be written (the disk is full), in a few words; a run that had finished is then
+            recorded nowhere, and its sinks are told that it failed.
         """
         if self._closed:
-            return
+            return None
         self._closed = True
         summary = {name: float(value) for name, value in (summary or {}).items()}
         encoded = {name: encode_float(value) for name, value in summary.items()}
-        with self._lock:
-            self.folder.status(state, reason, summary=encoded, sinks=self._reports)
+        problem = self._write_end(state, reason, summary=encoded, sinks=self._reports)
+        if problem is not None and state == "finished":
+            state, reason = "failed", problem
         self._send("finish", state, reason, summary)
         deadline = time.monotonic() + self.patience
         for name, lane in self._lanes.items():
             lane.join(max(0.0, deadline - time.monotonic()))
             self._report(name, lane)
+        again = self._write_end(state, reason, sinks=self._reports)
         with self._lock:
-            self.folder.status(state, reason, sinks=self._reports)
-            self.folder.close()
+            try:
+                self.folder.close()
+            except OSError as error:
+                again = again or sentence(error)
+        return problem or again
+
+    def _write_end(self, state: State, reason: str | None, **extra: Any) -> str | None:
+        try:
+            with self._lock:
+                self.folder.status(state, reason, **extra)
+        except OSError as error:
+            return sentence(error)
+        return None
 
     def _report(self, name: str, lane: _Lane) -> None:
         report: dict[str, Any] = dict(getattr(lane.sink, "link", None) or {})
@@ -255,7 +275,8 @@ class Trackers:
             if self._reports[name]["state"] != "on":
                 return  # finish() has said that the sink is late; once is enough
             self._reports[name] = {"state": "off", "reason": reason}
-            self.folder.status(self.folder.state, self.folder.reason, sinks=self._reports)
+            with contextlib.suppress(OSError):  # the run's own thread meets the same, and stops
+                self.folder.status(self.folder.state, self.folder.reason, sinks=self._reports)
         self._say(f"{name} tracking is off ({short}); the run folder holds everything")
 
     def _say(self, line: str) -> None:
@@ -287,7 +308,11 @@ class _Lane:
         return not self._done.is_set()
 
     def send(self, call: str, arguments: tuple[Any, ...]) -> None:
-        self._spool.put((call, arguments))
+        try:
+            self._spool.put((call, arguments))
+        except OSError as error:  # it waits on a disk that is full: the sink misses it, the run does not
+            self._spool.close()
+            self._switched_off(self.name, call, error)
 
     def join(self, seconds: float) -> None:
         self._done.wait(seconds)

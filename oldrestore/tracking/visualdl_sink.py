@@ -144,6 +144,9 @@ class VisualDLSink:
         self._write_text("summary", f"{ending}\n\n{markdown_table(rows, ['figure', 'value'])}", self._iteration)
         self._writer.close()
         self._writer = None
+        # Whoever removed the folder did not stop the writing: it went to a file without a name.
+        if not (self._run.folder / FOLDER / FILE_NAME).is_file():
+            raise FileNotFoundError(f"{FOLDER}/{FILE_NAME} was removed while the run went on")
 
     def give_up(self) -> None:
         """After a failure: close the file, so that what was written can be read."""

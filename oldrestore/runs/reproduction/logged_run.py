@@ -190,7 +190,7 @@ def _fetch_records(client: Any, record: Any, beside: Path | None, held: Path) ->
             if (here / name).is_file():
                 shutil.copyfile(here / name, held / name)
         return
-    there = {item.path for item in client.list_artifacts(record.info.run_id)}
+    there = {item.path for item in client.list_artifacts(record.info.run_id) if not item.is_dir}
     for name in RECORDS:
         if name in there:
             client.download_artifacts(record.info.run_id, name, str(held))
@@ -198,7 +198,7 @@ def _fetch_records(client: Any, record: Any, beside: Path | None, held: Path) ->
 
 def _fetch_best(client: Any, record: Any, beside: Path | None, uri: str, place: Path) -> Path | None:
     model = record.data.tags.get("model_uri", "").rpartition("/")[2]
-    if not model:
+    if not re.fullmatch(r"[\w-]+", model, re.ASCII):  # a name that a server gives, made part of a path
         return None
     if beside is not None:
         here = beside / "models" / model / "artifacts" / "artifacts" / "best.safetensors"

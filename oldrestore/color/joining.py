@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from PIL import Image
 
 REACH = 2  # neighbours on each side of a colour that may lend theirs: a window of 5 x 5 at the colour's size
 SPREAD = 0.5  # standard deviation of a neighbour's weight by distance, at the colour's size
-ROWS = 2**18  # pixels worked on at once, so that a large photograph needs little memory
+UNLIKE = 1e-4  # decides where no neighbour is alike: then distance alone does
+PIXELS = 2**15  # worked on at once: what a step reads and writes stays in the processor's cache
+
+# Colour, float32 (rows, W, 2), Lab units, of some rows of a photograph.
+ColorOfRows = Callable[[slice], np.ndarray]
 
 
 def join_color(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> np.ndarray:
@@ -36,41 +42,83 @@ def join_color(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> np.nd
     ----------
     Kopf, Cohen, Lischinski, Uyttendaele. Joint bilateral upsampling. SIGGRAPH 2007.
     """
-    height, width = L_hw.shape
+    return joined_rows(ab_hw2, L_hw, edge_range)(slice(0, L_hw.shape[0]))
+
+
+def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> ColorOfRows:
+    """Prepare `join_color`, to be carried out some rows at a time: a large photograph then needs little memory.
+
+    Parameters are those of `join_color`. What is returned takes a slice of rows, without a step, and may be called
+    from several threads.
+    """
     if not edge_range:
-        return np.stack([_resize(ab_hw2[..., c], (height, width)) for c in range(2)], axis=-1)
-    h, w = ab_hw2.shape[:2]
-    padding = ((REACH, REACH), (REACH, REACH), (0, 0))
+        return interpolated_rows(ab_hw2, L_hw.shape)
+    (height, width), (h, w) = L_hw.shape, ab_hw2.shape[:2]
     # Lightness where the colours are, each the mean over its own area.
     known = np.concatenate([ab_hw2, _box_reduce(L_hw, (h, w))[..., None]], axis=-1, dtype=np.float32)
-    known = np.pad(known, padding, mode="edge")
+    known = np.pad(known, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
     y = (np.arange(height, dtype=np.float32) + 0.5) * (h / height) - 0.5
     x = (np.arange(width, dtype=np.float32) + 0.5) * (w / width) - 0.5
     nearest_y, nearest_x = np.rint(y).astype(int), np.rint(x).astype(int)
-    joined = np.empty((height, width, 2), np.float32)
-    step = max(1, ROWS // width)
-    for top in range(0, height, step):
-        rows = slice(top, min(top + step, height))
+    reach = range(-REACH, REACH + 1)
+    near_y = [np.exp(-((nearest_y + down - y) ** 2) / (2 * SPREAD**2)).astype(np.float32) for down in reach]
+    near_x = np.stack([np.exp(-((nearest_x + right - x) ** 2) / (2 * SPREAD**2)) for right in reach]).astype(np.float32)
+    columns = np.stack([nearest_x + right + REACH for right in reach])
+    sharpness = np.float32(-1 / (2 * edge_range**2))
+    most_rows = max(1, PIXELS // width)
+
+    def of_rows(rows: slice) -> np.ndarray:
+        joined = np.empty((rows.stop - rows.start, width, 2), np.float32)
+        top = rows.start
+        while top < rows.stop:
+            # Rows that have the same colours around them; of those, as many as one step may hold.
+            same = int(np.searchsorted(nearest_y, nearest_y[top], side="right"))
+            stop = min(same, top + most_rows, rows.stop)
+            joined[top - rows.start : stop - rows.start] = _join(slice(top, stop))
+            top = stop
+        return joined
+
+    def _join(rows: slice) -> np.ndarray:
         L = L_hw[rows]
-        total = np.zeros((*L.shape, 2), np.float32)
-        weights = np.zeros(L.shape, np.float32)
-        for down in range(-REACH, REACH + 1):
-            near_y = np.exp(-((nearest_y[rows] + down - y[rows]) ** 2) / (2 * SPREAD**2))
-            for right in range(-REACH, REACH + 1):
-                near_x = np.exp(-((nearest_x + right - x) ** 2) / (2 * SPREAD**2))
-                neighbour = known[(nearest_y[rows] + down + REACH)[:, None], (nearest_x + right + REACH)[None]]
-                alike = np.exp(-((neighbour[..., 2] - L) ** 2) / np.float32(2 * edge_range**2))
-                # The small constant decides where no neighbour is alike: then distance alone does.
-                weight = (near_y[:, None] * near_x[None]).astype(np.float32) * (alike + np.float32(1e-4))
-                total += weight[..., None] * neighbour[..., :2]
-                weights += weight
-        joined[rows] = total / weights[..., None]
-    return joined
+        total, weights = np.zeros((2, *L.shape), np.float32), np.zeros(L.shape, np.float32)
+        weight, share = (np.empty((len(reach), *L.shape), np.float32) for _ in range(2))
+        row = nearest_y[rows.start] + REACH
+        for down, nearness in zip(reach, near_y, strict=True):
+            # The neighbours of one line, at once: (5, 1, W) each.
+            a, b, lightness = known[row + down][columns].transpose(2, 0, 1)[:, :, None]
+            np.subtract(L, lightness, out=weight)
+            np.multiply(weight, weight, out=weight)
+            np.multiply(weight, sharpness, out=weight)
+            np.exp(weight, out=weight)
+            np.add(weight, np.float32(UNLIKE), out=weight)
+            np.multiply(nearness[rows, None], near_x[:, None], out=share)
+            np.multiply(weight, share, out=weight)
+            weights += weight.sum(axis=0)
+            for color, sum_of_color in zip((a, b), total, strict=True):
+                np.multiply(weight, color, out=share)
+                sum_of_color += share.sum(axis=0)
+        return np.stack([sum_of_color / weights for sum_of_color in total], axis=-1)
+
+    return of_rows
 
 
-def _resize(channel_hw: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    picture = Image.fromarray(np.ascontiguousarray(channel_hw, dtype=np.float32))
-    return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+def interpolated_rows(ab_hw2: np.ndarray, shape: tuple[int, int]) -> ColorOfRows:
+    """Prepare bilinear interpolation of colour (h, w, 2) to a shape (H, W), to be carried out some rows at a time."""
+    height, width = shape
+    h, w = ab_hw2.shape[:2]
+    pictures = [Image.fromarray(np.ascontiguousarray(ab_hw2[..., channel], dtype=np.float32)) for channel in range(2)]
+
+    def of_rows(rows: slice) -> np.ndarray:
+        count = rows.stop - rows.start
+        if (h, w) == shape:
+            return np.ascontiguousarray(ab_hw2[rows], dtype=np.float32)
+        box = (0, rows.start * h / height, w, rows.stop * h / height)
+        made = np.empty((count, width, 2), np.float32)
+        for channel, picture in enumerate(pictures):
+            made[..., channel] = picture.resize((width, count), Image.Resampling.BILINEAR, box=box)
+        return made
+
+    return of_rows
 
 
 def _box_reduce(channel_hw: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -53,6 +53,22 @@ def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
     ValueError
         When the last axis is not 3, or floating-point values leave 0..1 (or are NaN).
     """
+    f = _lab_curve(_relative_xyz(rgb))
+    lab = np.empty_like(f)
+    lab[..., 0] = 116.0 * f[..., 1] - 16.0
+    lab[..., 1] = 500.0 * (f[..., 0] - f[..., 1])
+    lab[..., 2] = 200.0 * (f[..., 1] - f[..., 2])
+    return lab
+
+
+def rgb_to_lightness(rgb: np.ndarray) -> np.ndarray:
+    """Lightness of sRGB (..., 3), float32 (...), 0..100: exactly the first channel of `rgb_to_lab`, in less time."""
+    # The same product as there: another one would round otherwise.
+    return 116.0 * _lab_curve(_relative_xyz(rgb)[..., 1]) - 16.0
+
+
+def _relative_xyz(rgb: np.ndarray) -> np.ndarray:
+    """CIE XYZ relative to white, float32 (..., 3), of sRGB as `rgb_to_lab` takes it."""
     rgb = _with_three_channels(rgb, "rgb")
     if rgb.dtype == np.uint8:
         linear = _LINEAR_TABLE[rgb]
@@ -63,12 +79,7 @@ def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
         linear = _decode_gamma(rgb)
     else:
         raise TypeError(f"rgb must be uint8 (0..255) or floating point (0..1), not {rgb.dtype}")
-    f = _lab_curve(linear @ RELATIVE_XYZ_FROM_RGB.T.astype(np.float32))
-    lab = np.empty_like(f)
-    lab[..., 0] = 116.0 * f[..., 1] - 16.0
-    lab[..., 1] = 500.0 * (f[..., 0] - f[..., 1])
-    lab[..., 2] = 200.0 * (f[..., 1] - f[..., 2])
-    return lab
+    return linear @ RELATIVE_XYZ_FROM_RGB.T.astype(np.float32)
 
 
 def lab_to_rgb(lab: np.ndarray) -> np.ndarray:

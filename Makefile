@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed-$(EXTRA)
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-all lint format clean
+.PHONY: help install train test test-all bench lint format clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,21 @@ test: install ## the test suite, under 10 minutes on 2 cores
 
 test-all: install ## the slow tests too
 	$(BIN)/python -m pytest
+
+# Another Python that has PyTorch, to be measured beside: make bench TORCH=/path/to/python
+TORCH ?=
+
+bench: install ## what is fast, against whom: half an hour on 2 idle cores
+	$(BIN)/python benchmarks/training_step.py $(if $(TORCH),--torch $(TORCH))
+	$(BIN)/python benchmarks/inference.py $(if $(TORCH),--torch $(TORCH))
+	$(BIN)/python benchmarks/encoding.py
+	$(BIN)/python benchmarks/loader.py
+	$(BIN)/python benchmarks/loss.py --repeats 1
+	$(BIN)/python benchmarks/trackers.py
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/start_up.py --train
+	$(BIN)/python benchmarks/comparison.py
+	$(BIN)/python benchmarks/list_runs.py
 
 lint: install ## style and formatting
 	$(BIN)/ruff check .

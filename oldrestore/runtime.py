@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 import warnings
 from collections.abc import Mapping
@@ -149,10 +150,16 @@ def restorable(recorded: Mapping[str, str | None]) -> dict[str, str | None]:
     """Return what of a recorded environment this machine can have: see `restore_environment`."""
     here = mkl_code_path()
     found = {name: recorded[name] for name in RECORDED if name in recorded and name != "CUDA_VISIBLE_DEVICES"}
+    found = {name: value for name, value in found.items() if value is None or _is_short_word(value)}
     mkl = found.get("MKL_DEBUG_CPU_TYPE")
     if mkl is not None and (here is None or mkl > here):
         del found["MKL_DEBUG_CPU_TYPE"]
     return found
+
+
+def _is_short_word(value: object) -> bool:
+    # A run folder may be another's: a value that no run records, one that is no short word is not taken.
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_,]{0,32}", value) is not None
 
 
 def recorded_environment() -> dict[str, str | None]:

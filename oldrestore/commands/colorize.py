@@ -43,6 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument(
         "--film-smoothing", type=float, default=0.0, metavar="S", help="0..0.99: how steady the colour of films is"
     )
+    add_running(options)
     options.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     options.add_argument("--json", action="store_true", help="print JSON")
     chosen = options.parse_args(arguments)
@@ -64,21 +65,35 @@ def run(arguments: Sequence[str]) -> int:
 
     from oldrestore.runs.colorize import colorize_photos, summary_lines
     from oldrestore.runs.components import set_device
+    from oldrestore.runs.fast_network import Running
     from oldrestore.runs.hint_file import read_hints
     from oldrestore.training.progress import Narrator
 
     hints = None if chosen.hints is None else read_hints(chosen.hints)
     set_device("auto")
+    narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
+    running = Running(chosen.half, chosen.dynamic, narrator.say)
     networks = load_networks(chosen)
     tasks = plan(chosen.photos, chosen.output, [network.label for network in networks], chosen.overwrite)
-    narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
-    outcome = colorize_photos(tasks, networks, chosen.output, narrator, chosen.size, hints, chosen.film_smoothing)
+    outcome = colorize_photos(
+        tasks, networks, chosen.output, narrator, chosen.size, hints, chosen.film_smoothing, running
+    )
     if chosen.json:
         print(json.dumps(outcome.to_json(), indent=2))
     else:
         summary_lines(outcome, narrator.say)
         narrator.say(str(outcome.folder))
     return 1 if outcome.failed else 0
+
+
+def add_running(options) -> None:
+    """Add the options that say how networks are run."""
+    options.add_argument(
+        "--half", action="store_true", help="half precision: faster; bfloat16 on CPUs that have it, float16 on a GPU"
+    )
+    options.add_argument(
+        "--dynamic", action="store_true", help="run networks as in training, without Paddle Inference: slower on a CPU"
+    )
 
 
 def load_networks(chosen) -> list:

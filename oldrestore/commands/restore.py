@@ -9,6 +9,7 @@ from pathlib import Path
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import parser, path
+from oldrestore.commands.colorize import add_running
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -46,6 +47,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     options.add_argument("--checkpoint", default="best", help="of the runs: best (default), last or a kept one")
     options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
+    add_running(options)
     options.add_argument("--result-only", action="store_true", help="write no mask and no pictures of single stages")
     options.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     options.add_argument("--json", action="store_true", help="print JSON")
@@ -60,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
 
     # Before Paddle is imported: photographs that are not there are said at once.
     if not chosen.cfg:
-        plan(photos, chosen.output, ["a network"], overwrite=True, everything=True)
+        plan(photos, chosen.output, ["a network"], overwrite=True)
     runtime.prepare()
     runtime.quiet_import_of_paddle()
 
@@ -69,6 +71,7 @@ def run(arguments: Sequence[str]) -> int:
 
     from oldrestore.config.restoration import compose_restoration
     from oldrestore.runs.components import set_device
+    from oldrestore.runs.fast_network import Running
     from oldrestore.runs.photo_list import RESTORED
     from oldrestore.runs.restore import restore_photos, summary_lines
     from oldrestore.runs.restorer import build_restorer
@@ -79,9 +82,11 @@ def run(arguments: Sequence[str]) -> int:
         print(OmegaConf.to_yaml({"restore": config}), end="")
         return 0
     set_device("auto")
+    narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
+    running = Running(chosen.half, chosen.dynamic, narrator.say)
     networks = coloring_networks(chosen) if config.colorize else []
     network = restoring_network(chosen)
-    restorer = build_restorer(config, networks, network, chosen.mask)
+    restorer = build_restorer(config, networks, network, chosen.mask, running)
     tasks = plan(
         photos,
         chosen.output,
@@ -89,10 +94,8 @@ def run(arguments: Sequence[str]) -> int:
         chosen.overwrite,
         RESTORED,
         {} if chosen.result_only else restorer.parts,
-        everything=True,
         never=masks_in(chosen.mask),
     )
-    narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
     outcome = restore_photos(tasks, restorer, chosen.output, narrator, config, network)
     if chosen.json:
         print(json.dumps(outcome.to_json(), indent=2))

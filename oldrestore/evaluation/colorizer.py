@@ -11,6 +11,7 @@ import paddle
 from PIL import Image
 
 from oldrestore.batch import Prediction
+from oldrestore.color.joining import ColorOfRows, interpolated_rows
 from oldrestore.evaluation.prediction import ColorPrediction
 
 TOP_BINS = 5
@@ -73,15 +74,37 @@ class Colorizer:
         list of ColorPrediction
             In the order given, ab at each photograph's own size.
         """
+        small = self._grouped(photos, hints, top_bins=True)
+        return [
+            ColorPrediction(self._at_full_size(ab_hw2, L), top_bins)
+            for L, (ab_hw2, top_bins) in zip(photos, small, strict=True)
+        ]
+
+    def small(self, photos: Sequence[np.ndarray], hints: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray]:
+        """Predict colour at the scale of the network, float32 (h, w, 2); see `color_of_rows`. Arguments as above."""
+        return [ab_hw2 for ab_hw2, _ in self._grouped(photos, hints, top_bins=False)]
+
+    def color_of_rows(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> ColorOfRows:
+        """Bring colour of `small` to the size of its photograph, some rows at a time.
+
+        Joined as the network says it is, else interpolated.
+        """
+        prepare = getattr(self.network, "joined_rows", None)
+        return interpolated_rows(ab_hw2, L_hw.shape) if prepare is None else prepare(ab_hw2, L_hw)
+
+    def _grouped(
+        self, photos: Sequence[np.ndarray], hints: Sequence[np.ndarray | None] | None, top_bins: bool
+    ) -> list[tuple[np.ndarray, np.ndarray | None]]:
+        """Predict photographs of one shape together; (ab, top bins) of each at the network's scale, in order."""
         shapes = [self.network_shape(*L.shape) for L in photos]
-        predictions: dict[int, ColorPrediction] = {}
+        predictions: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
         order = sorted(range(len(photos)), key=lambda index: shapes[index])
         for shape, group in groupby(order, key=lambda index: shapes[index]):
             indices = list(group)
             for start in range(0, len(indices), self.batch_size):
                 chunk = indices[start : start + self.batch_size]
                 drawn = [None if hints is None else hints[i] for i in chunk]
-                predicted = self._predict([photos[i] for i in chunk], shape, drawn)
+                predicted = self._predict([photos[i] for i in chunk], shape, drawn, top_bins)
                 predictions.update(zip(chunk, predicted, strict=True))
         return [predictions[index] for index in range(len(photos))]
 
@@ -94,8 +117,12 @@ class Colorizer:
 
     @paddle.no_grad()
     def _predict(
-        self, photos: Sequence[np.ndarray], shape: tuple[int, int], hints: Sequence[np.ndarray | None]
-    ) -> list[ColorPrediction]:
+        self,
+        photos: Sequence[np.ndarray],
+        shape: tuple[int, int],
+        hints: Sequence[np.ndarray | None],
+        top_bins: bool,
+    ) -> list[tuple[np.ndarray, np.ndarray | None]]:
         inputs = [np.stack([resize(L, shape) for L in photos])[:, None]]
         if any(drawn is not None for drawn in hints):
             none = np.zeros((3, *shape), dtype=np.float32)
@@ -103,16 +130,10 @@ class Colorizer:
         prediction = self.network(*map(paddle.to_tensor, inputs))
         ab_bhw2 = self.network.decode(prediction).transpose([0, 2, 3, 1]).numpy()
         bins = [None] * len(photos)
-        if prediction.logits is not None:
+        if top_bins and prediction.logits is not None:
             top = paddle.topk(prediction.logits, TOP_BINS, axis=1)[1]
             bins = list(top.transpose([0, 2, 3, 1]).numpy())
-        return [
-            ColorPrediction(
-                ab_hw2=self._at_full_size(ab_hw2, L),
-                top_bins=top_bins,
-            )
-            for L, ab_hw2, top_bins in zip(photos, ab_bhw2, bins, strict=True)
-        ]
+        return list(zip(ab_bhw2, bins, strict=True))
 
     def _at_full_size(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> np.ndarray:
         """Colour at a photograph's size: joined as the network says it is, else interpolated."""

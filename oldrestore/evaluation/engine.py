@@ -3,14 +3,69 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import paddle
 
+from oldrestore import runtime
+
 log = logging.getLogger(__name__)
+# oneDNN keeps reordered weights for each shape that it has seen, for eccv16 some hundred megabytes of them.
+KEPT_FOR_SHAPES = 256 * 2**20  # bytes
+FEWEST_SHAPES, MOST_SHAPES = 2, 16  # upright and lying photographs, at least
+
+
+class Predictor:
+    """An exported network as a function of NumPy arrays, on the CPU, by Paddle Inference with oneDNN.
+
+    A change of shape is planned anew; shapes that came last are remembered, so many that their plans stay within
+    about `KEPT_FOR_SHAPES`.
+
+    Parameters
+    ----------
+    model : Path
+        Of ``NAME.json`` and ``NAME.pdiparams``, without their endings.
+    half : bool
+        Multiply in bfloat16 where Paddle can; see `oldrestore.runtime.has_bfloat16`.
+
+    Raises
+    ------
+    RuntimeError, ValueError, OSError
+        As Paddle says that it cannot load it.
+    """
+
+    def __init__(self, model: Path, half: bool = False) -> None:
+        from paddle import inference
+
+        weights = Path(f"{model}.pdiparams")
+        config = inference.Config(f"{model}.json", str(weights))
+        config.disable_gpu()
+        config.enable_mkldnn()
+        config.set_mkldnn_cache_capacity(
+            min(MOST_SHAPES, max(FEWEST_SHAPES, KEPT_FOR_SHAPES // max(1, weights.stat().st_size)))
+        )
+        if half:
+            config.enable_mkldnn_bfloat16()
+        config.set_cpu_math_library_num_threads(runtime.threads())
+        config.disable_glog_info()
+        self._predictor = inference.create_predictor(config)
+        self._inputs = [self._predictor.get_input_handle(name) for name in self._predictor.get_input_names()]
+        self._output = self._predictor.get_output_handle(self._predictor.get_output_names()[0])
+
+    @property
+    def names(self) -> list[str]:
+        """Inputs, in the order in which a call takes them."""
+        return self._predictor.get_input_names()
+
+    def __call__(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Run float32 batches, one an input; returns the first output, float32."""
+        for handle, values in zip(self._inputs, inputs, strict=True):
+            handle.copy_from_cpu(np.ascontiguousarray(values, dtype=np.float32))
+        self._predictor.run()
+        return self._output.copy_to_cpu()
 
 
 class Engine:
@@ -44,26 +99,16 @@ class Engine:
         if self._predictor is None:
             with paddle.no_grad():
                 return self._network(paddle.to_tensor(images_b3ss)).numpy()
-        predictor = self._predictor
-        predictor.get_input_handle(predictor.get_input_names()[0]).copy_from_cpu(images_b3ss)
-        predictor.run()
-        return predictor.get_output_handle(predictor.get_output_names()[0]).copy_to_cpu()
+        return self._predictor([images_b3ss])
 
-    def _export(self):
-        from paddle import inference
-
+    def _export(self) -> Predictor | None:
         spec = paddle.static.InputSpec([None, 3, self._size, self._size], "float32", name="images")
         try:
             with tempfile.TemporaryDirectory(prefix="oldrestore-") as folder:
                 path = Path(folder) / "network"
                 static = paddle.jit.to_static(self._network, input_spec=[spec], full_graph=True)
                 paddle.jit.save(static, str(path))
-                config = inference.Config(str(path.with_suffix(".json")), str(path.with_suffix(".pdiparams")))
-                config.disable_gpu()
-                config.enable_mkldnn()
-                config.set_cpu_math_library_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))
-                config.disable_glog_info()
-                return inference.create_predictor(config)
+                return Predictor(path)
         except (RuntimeError, ValueError, TypeError, AttributeError, OSError) as error:
             reason = str(error).strip().splitlines()[-1:]
             log.warning("Paddle Inference is not available, so the judge is several times slower: %s", reason)

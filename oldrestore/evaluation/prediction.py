@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
+from oldrestore import runtime
+from oldrestore.color.joining import ColorOfRows
 from oldrestore.color.lab import lab_to_rgb8
 
-PIXELS_AT_ONCE = 2**20  # so that a scan of many megapixels needs little memory
+# So that a scan of many megapixels needs little memory, and a step's numbers stay in the processor's cache.
+PIXELS_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,55 @@ def recolor(L_hw: np.ndarray, ab_hw2: np.ndarray) -> np.ndarray:
     """
     if ab_hw2.shape != (*L_hw.shape, 2):
         raise ValueError(f"colour of shape {ab_hw2.shape} does not fit lightness of shape {L_hw.shape}")
-    if not np.isfinite(ab_hw2).all():
-        raise ValueError("the predicted colour is not finite everywhere")
+    return recolor_rows(L_hw, lambda rows: ab_hw2[rows])
+
+
+def recolor_rows(L_hw: np.ndarray, color_of_rows: ColorOfRows) -> np.ndarray:
+    """Join true lightness to colour that is made some rows at a time and nowhere kept at full size.
+
+    Parameters
+    ----------
+    L_hw : ndarray
+        float32 (H, W), 0..100.
+    color_of_rows : callable
+        A slice of rows -> their colour, float32 (rows, W, 2), Lab units; called from several threads.
+
+    Returns
+    -------
+    ndarray
+        uint8 sRGB (H, W, 3), as `recolor` gives it.
+
+    Raises
+    ------
+    ValueError
+        When the colour is not finite.
+    """
     height, width = L_hw.shape
     joined = np.empty((height, width, 3), dtype=np.uint8)
+
+    def join(band: slice) -> None:
+        ab = color_of_rows(band)
+        if not np.isfinite(ab).all():
+            raise ValueError("the predicted colour is not finite everywhere")
+        joined[band] = lab_to_rgb8(np.concatenate([L_hw[band, :, None], ab], axis=-1, dtype=np.float32))
+
+    in_bands(join, height, width)
+    return joined
+
+
+def in_bands(work: Callable[[slice], None], height: int, width: int) -> None:
+    """Do something to each band of rows of a photograph, on as many threads as Paddle has (``OMP_NUM_THREADS``)."""
+    bands = list(_bands(height, width))
+    threads = runtime.threads()
+    if threads == 1 or len(bands) == 1:
+        for band in bands:
+            work(band)
+        return
+    with ThreadPoolExecutor(min(threads, len(bands))) as pool:
+        list(pool.map(work, bands))
+
+
+def _bands(height: int, width: int) -> Iterator[slice]:
     rows = max(1, PIXELS_AT_ONCE // max(1, width))
     for top in range(0, height, rows):
-        band = slice(top, top + rows)
-        lab = np.concatenate([L_hw[band, :, None], ab_hw2[band]], axis=-1, dtype=np.float32)
-        joined[band] = lab_to_rgb8(lab)
-    return joined
+        yield slice(top, min(top + rows, height))

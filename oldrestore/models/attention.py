@@ -55,7 +55,9 @@ class SelfAttention(nn.Layer):
         scores_bnm = paddle.matmul(queries_bqn, keys_bqm, transpose_x=True)
         return nn.functional.softmax(scores_bnm.astype("float32"), axis=-1).astype(scores_bnm.dtype)
 
+    @paddle.jit.not_to_static
     def _source(self, x: paddle.Tensor) -> paddle.Tensor:
-        if self.pooled and min(x.shape[-2:]) > 1:
+        # While a network is exported its sides are not known, and -1.
+        if self.pooled and 1 not in x.shape[-2:]:
             return nn.functional.max_pool2d(x, 2)
         return x

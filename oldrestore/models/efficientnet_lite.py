@@ -81,7 +81,12 @@ def scaled_channels(channels: int, width: float) -> int:
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Padding (before, after) of TensorFlow's SAME: ceil(size / stride) come out, an odd pixel goes after."""
+    """Padding (before, after) of TensorFlow's SAME: ceil(size / stride) come out, an odd pixel goes after.
+
+    A size that is not known yet, -1 while a network is exported, is taken for a multiple of the stride.
+    """
+    if size < 0:
+        size = stride * kernel
     total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 

@@ -22,6 +22,9 @@ FILM_EXTENSIONS = frozenset(
 
 # ffmpeg prints two decimals; in two hours that would move the sound by a second.
 EXACT_RATES = {"23.98": "24000/1001", "29.97": "30000/1001", "59.94": "60000/1001", "119.88": "120000/1001"}
+# Containers that hold pictures and sound themselves. A playlist (ffconcat, HLS, DASH) under a film's name would have
+# other files of this machine, or addresses, read in its place.
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegvideo,mpegts,asf,flv,ogg,m4v,h264,hevc"
 MP4_LIKE = frozenset({".mp4", ".m4v", ".mov"})
 
 
@@ -75,7 +78,7 @@ def probe(path: Path) -> FilmFacts:
         When it has no pictures that can be read.
     """
     # Without an output, ffmpeg describes its input and complains.
-    said = subprocess.run([_ffmpeg(), "-hide_banner", "-i", _url(path)], capture_output=True, stdin=subprocess.DEVNULL)
+    said = subprocess.run([_ffmpeg(), "-hide_banner", *_input(path)], capture_output=True, stdin=subprocess.DEVNULL)
     text = said.stderr.decode(errors="replace")
     streams = [line for line in text.splitlines() if re.match(r"\s*Stream #0:\d+", line)]
     video = next((line for line in streams if " Video: " in line and "attached pic" not in line), None)
@@ -109,7 +112,7 @@ def read_frames(path: Path, expected: int = 0) -> Iterator[np.ndarray]:
         When the file cannot be decoded to its end, or ffmpeg complains and frames are missing.
     """
     # Each frame as a PPM says its own size, which a turned film's stream does not.
-    command = [_ffmpeg(), "-v", "error", "-i", _url(path), "-map", "0:v:0", "-fps_mode", "passthrough"]
+    command = [_ffmpeg(), "-v", "error", *_input(path), "-map", "0:v:0", "-fps_mode", "passthrough"]
     command += ["-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-"]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, stdin=subprocess.DEVNULL)
@@ -192,7 +195,7 @@ def write_film(path: Path, shape: tuple[int, int], rate: str, sound: Path | None
     command = [_ffmpeg(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
     command += ["-s", f"{shape[1]}x{shape[0]}", "-r", rate, "-i", "-"]
     if sound is not None:
-        command += ["-i", _url(sound), "-map", "0:v:0", "-map", "1:a", "-map_metadata", "1", "-c:a", "copy"]
+        command += [*_input(sound), "-map", "0:v:0", "-map", "1:a", "-map_metadata", "1", "-c:a", "copy"]
     # Colours as players expect them of what says so: BT.709, limited range.
     to_yuv = f"scale=out_color_matrix=bt709:out_range=tv,format={'yuv420p' if even else 'yuv444p'}"
     command += ["-vf", to_yuv, "-colorspace", "bt709", "-color_range", "tv"]
@@ -221,6 +224,10 @@ def _ffmpeg() -> str:
     import imageio_ffmpeg
 
     return imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def _input(path: Path) -> list[str]:
+    return ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS, "-i", _url(path)]
 
 
 def _url(path: Path) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from oldrestore.color.lab import gray_rgb8, rgb_to_lab
+from oldrestore.color.lab import gray_rgb8, rgb_to_lightness
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
-from oldrestore.evaluation.prediction import PIXELS_AT_ONCE, recolor
+from oldrestore.evaluation.prediction import in_bands, recolor, recolor_rows
 from oldrestore.restoration.film import SteadyColor
 from oldrestore.runs.chosen_network import ChosenNetwork
+from oldrestore.runs.fast_network import Running
 from oldrestore.runs.hint_file import Hint, draw_hints
 
 LARGEST_IN_PANEL = 1024  # longer side of a picture in a panel, pixels
@@ -28,6 +29,10 @@ class Coloring:
     networks : sequence of ChosenNetwork
     size : int, optional
         Of the shorter side at the network, pixels; by default each network's own.
+    what : str
+        What needs them, for messages.
+    running : Running
+        How networks are run; by default in the fastest form that gives the network's own numbers.
 
     Raises
     ------
@@ -35,12 +40,15 @@ class Coloring:
         For a network that predicts no colour.
     """
 
-    def __init__(self, networks: Sequence[ChosenNetwork], size: int | None, what: str) -> None:
+    def __init__(
+        self, networks: Sequence[ChosenNetwork], size: int | None, what: str, running: Running | None = None
+    ) -> None:
         for chosen in networks:
             chosen.require_color(what)
+        running = running or Running()
         self.networks = tuple(networks)
         self.colorizers = tuple(
-            Colorizer(chosen.network, size or chosen.size, "shorter_side" if size else chosen.fit)
+            Colorizer(running.network(chosen), size or chosen.size, "shorter_side" if size else chosen.fit)
             for chosen in networks
         )
 
@@ -72,33 +80,34 @@ class Coloring:
             raise UserError(f"{width} x {height} pixels are a longer strip than 1 : {MAX_ASPECT}: cut it first")
         for number, colorizer in enumerate(self.colorizers):
             drawn = [draw_hints(hints, height, width, colorizer.network_shape(height, width))] if hints else None
-            ab_hw2 = colorizer([L_hw], drawn)[0].ab_hw2
-            if steady is not None:
-                ab_hw2 = steady[number](L_hw, ab_hw2)
-            yield recolor(L_hw, ab_hw2)
+            color_of_rows = colorizer.color_of_rows(colorizer.small([L_hw], drawn)[0], L_hw)
+            if steady is None:
+                yield recolor_rows(L_hw, color_of_rows)
+            else:
+                yield recolor(L_hw, steady[number](L_hw, color_of_rows(slice(0, height))))
 
 
 def lightness(rgb_hw3: np.ndarray) -> np.ndarray:
     """Lightness of a photograph, float32 (H, W), 0..100."""
     height, width = rgb_hw3.shape[:2]
     L_hw = np.empty((height, width), dtype=np.float32)
-    for band in _bands(height, width):
-        L_hw[band] = rgb_to_lab(rgb_hw3[band])[..., 0]
+
+    def convert(band: slice) -> None:
+        L_hw[band] = rgb_to_lightness(rgb_hw3[band])
+
+    in_bands(convert, height, width)
     return L_hw
 
 
 def in_gray(L_hw: np.ndarray) -> np.ndarray:
     """Lightness as a gray photograph, uint8 (H, W, 3)."""
     gray = np.empty((*L_hw.shape, 3), dtype=np.uint8)
-    for band in _bands(*L_hw.shape):
+
+    def convert(band: slice) -> None:
         gray[band] = gray_rgb8(L_hw[band])
+
+    in_bands(convert, *L_hw.shape)
     return gray
-
-
-def _bands(height: int, width: int) -> Iterator[slice]:
-    rows = max(1, PIXELS_AT_ONCE // max(1, width))
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))
 
 
 def reduced(picture: np.ndarray) -> np.ndarray:

@@ -11,14 +11,16 @@ from typing import Any
 from oldrestore import __version__
 from oldrestore.data.decode import UnreadablePhoto, decode_bytes, decode_photo, read_photo_file
 from oldrestore.data.encode import encode_photo
+from oldrestore.data.photo import printable
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.restoration.film import SteadyColor
 from oldrestore.runs.chosen_network import ChosenNetwork
 from oldrestore.runs.coloring import Coloring, in_gray, lightness, reduced
+from oldrestore.runs.fast_network import Running
 from oldrestore.runs.film import carry_film, frames_shown
 from oldrestore.runs.hint_file import Hint, check_bounds
-from oldrestore.runs.photo_list import Task, require_folder
+from oldrestore.runs.photo_list import Task, reason_of, require_folder
 from oldrestore.tracking.files import write_atomically
 from oldrestore.tracking.panels import side_by_side
 from oldrestore.training.progress import Narrator
@@ -67,6 +69,7 @@ def colorize_photos(
     size: int | None = None,
     hints: Mapping[str | None, Sequence[Hint]] | None = None,
     smoothing: float = 0.0,
+    running: Running | None = None,
 ) -> Outcome:
     """Colour photographs one by one; one that fails is reported and the others go on.
 
@@ -88,6 +91,8 @@ def colorize_photos(
         As `oldrestore.runs.hint_file.read_hints` gives them.
     smoothing : float
         Of the colour of films, 0..0.99; see `oldrestore.restoration.film.SteadyColor`.
+    running : Running, optional
+        How networks are run.
 
     Raises
     ------
@@ -95,21 +100,23 @@ def colorize_photos(
         Before anything is written: for a network that predicts no colour, or reads no hints where there are some,
         for hints that belong to no photograph or lie outside of it, and for a folder that cannot be written.
     """
-    coloring = Coloring(networks, size, "colorize")
+    coloring = Coloring(networks, size, "colorize", running)
     of_photo = _hints_of_photos(tasks, networks, hints or {})
     require_folder(folder)
     outcome = Outcome(folder, [chosen.describe() for chosen in networks])
     with narrator.progress("colouring", len(tasks)) as advance:
         for number, task in enumerate(tasks):
             try:
+                if task.refused:
+                    raise UserError(task.refused)
                 if task.is_film:
                     _colorize_film(task, coloring, smoothing, frames_shown(advance, number))
                 else:
                     _colorize(task, coloring, of_photo.get(task.photo, ()))
-            except (UnreadablePhoto, UserError, OSError, ValueError, MemoryError) as error:
-                reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+            except Exception as error:  # noqa: BLE001 (whatever is wrong with one, the others go on)
+                reason = reason_of(error)
                 outcome.failed.append({"photograph": str(task.photo), "reason": reason})
-                narrator.say(f"failed    {task.photo}: {reason}")
+                narrator.say(f"failed    {printable(task.photo)}: {reason}")
             else:
                 outcome.done.append(
                     {
@@ -212,6 +219,6 @@ def summary_lines(outcome: Outcome, say: Callable[[str], None]) -> None:
         )
     for done in outcome.done:
         for output in done["outputs"]:
-            say(f"coloured  {output}")
+            say(f"coloured  {printable(output)}")
     if outcome.failed:
         say(f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.done)} photographs failed")

@@ -188,7 +188,7 @@ def _save_for_some_size(
         traced = ExportedNetwork(network, rewrite=rewrite)
         traced.eval()
         try:
-            with _quiet(), plainly_written(network):
+            with quiet(), plainly_written(network):
                 static = paddle.jit.to_static(traced, input_spec=[specs], full_graph=True)
                 paddle.jit.save(static, str(folder / "network"))
             answer = run_in_paddle_inference(folder / "network", inputs)
@@ -244,7 +244,7 @@ def _write_pyfunc(chosen: ChosenNetwork, folder: Path) -> dict[str, Any]:
         config = work / "config.yaml"
         evaluation = {"size": chosen.size, "fit": chosen.fit, "batch_size": 16}
         OmegaConf.save(OmegaConf.create({"model": chosen.model, "evaluation": evaluation}), config)
-        with _quiet():
+        with quiet():
             mlflow.pyfunc.save_model(
                 path=str(folder),
                 python_model=pyfunc.__file__,
@@ -252,7 +252,7 @@ def _write_pyfunc(chosen: ChosenNetwork, folder: Path) -> dict[str, Any]:
                 signature=colorizer_signature(),
                 pip_requirements=[f"oldrestore[cpu]=={__version__}"],
             )
-            L_hw = rgb_to_lab(_photograph(chosen.size))[..., 0]
+            L_hw = rgb_to_lab(photograph(chosen.size))[..., 0]
             answer = mlflow.pyfunc.load_model(str(folder)).predict({"L": L_hw[None, ..., None]})[0]
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -284,9 +284,9 @@ def _answer(exported: ExportedNetwork, inputs: dict[str, np.ndarray]) -> np.ndar
     return exported([paddle.to_tensor(value) for value in inputs.values()]).numpy()
 
 
-def _photograph(size: int) -> np.ndarray:
-    """Return the photograph, uint8 (size, size, 3), cut as evaluation cuts it."""
-    module, folder, name = PHOTOGRAPH
+def photograph(size: int, name: str = PHOTOGRAPH[-1]) -> np.ndarray:
+    """Return the photograph, or another of scikit-image's, uint8 (size, size, 3), cut as evaluation cuts it."""
+    module, folder, _ = PHOTOGRAPH
     crops = Crops(size=size, crop=size, mirror=False, fit="shorter_side", evaluation_size=size)
     return crops.evaluation(decode_photo(package_folder(module, folder) / name))
 
@@ -295,7 +295,7 @@ def _example(chosen: ChosenNetwork) -> dict[str, np.ndarray]:
     """Whatever the network reads of the photograph; hints and a hole in its middle, so that these are verified too."""
     stride = chosen.network.stride
     size = max(stride, round(chosen.size / stride) * stride)
-    rgb_b3hw = _photograph(size).astype(np.float32).transpose(2, 0, 1)[None] / 255.0
+    rgb_b3hw = photograph(size).astype(np.float32).transpose(2, 0, 1)[None] / 255.0
     lab_b3hw = rgb_to_lab(rgb_b3hw[0].transpose(1, 2, 0)).transpose(2, 0, 1)[None]
     middle = np.zeros_like(lab_b3hw[:, :1])
     middle[..., size * 3 // 8 : size // 2, size * 3 // 8 : size // 2] = 1.0
@@ -320,7 +320,7 @@ def _layout(name: str) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep what Paddle, paddle2onnx and MLflow print (their C++ sides too) away from the command's own output."""
     saved = os.dup(1), os.dup(2)
     sink = os.open(os.devnull, os.O_WRONLY)

@@ -23,12 +23,33 @@ class PlainLeakyReLU(nn.Layer):
         return paddle.maximum(x, self.slope * x)
 
 
+def doubled_nearest(x: paddle.Tensor) -> paddle.Tensor:
+    """Enlarge (B, C, h, w), h and w of any size, to twice the sides: each pixel four times."""
+    return paddle.repeat_interleave(paddle.repeat_interleave(x, 2, axis=2), 2, axis=3)
+
+
+def doubled_bilinear(x: paddle.Tensor) -> paddle.Tensor:
+    """Enlarge (B, C, h, w) to twice the sides, bilinearly, with pixels as areas.
+
+    Between two pixels, 3/4 of the nearer one and 1/4 of the other: each pixel four times, and then 1/4, 1/2, 1/4
+    along both axes.
+    """
+    channels = x.shape[1]
+    line = np.array([0.25, 0.5, 0.25], dtype=np.float32)
+    weight = paddle.to_tensor(np.tile(np.outer(line, line), (channels, 1, 1, 1)))
+    padded = nn.functional.pad(doubled_nearest(x), [1, 1, 1, 1], mode="replicate")
+    return nn.functional.conv2d(padded, weight, groups=channels)
+
+
+DOUBLED = {"nearest": doubled_nearest, "bilinear": doubled_bilinear}
+
+
 @contextmanager
 def plainly_written(network: nn.Layer) -> Iterator[None]:
     """Trace within this: some operations are then made of others, which run everywhere.
 
     Paddle Inference crashes when it fuses LeakyReLU into a convolution for oneDNN, and refuses interpolation there;
-    paddle2onnx 2.1.0 crashes on pixel_unshuffle.
+    paddle2onnx 2.1.0 crashes on pixel_unshuffle. A mean over height and width prints a line of Paddle's own debugging.
     """
     places = [
         (parent, name, layer)
@@ -52,6 +73,9 @@ def plainly_written(network: nn.Layer) -> Iterator[None]:
     ) -> paddle.Tensor:
         sides = list(x.shape[2:])
         known = len(sides) == 2 and min(sides) > 0 and not isinstance(size, paddle.Tensor)
+        plain = not (align_corners or align_mode) and mode in DOUBLED
+        if plain and not known and len(sides) == 2 and size is None and scale_factor == 2:
+            return DOUBLED[mode](x)
         if not known or align_corners or align_mode or mode not in ("nearest", "bilinear"):
             return original(x, size, scale_factor, mode, align_corners, align_mode, *rest, **named)
         if size is None:
@@ -75,12 +99,22 @@ def plainly_written(network: nn.Layer) -> Iterator[None]:
         weight = paddle.to_tensor(places.reshape([-1, 1, downscale_factor, downscale_factor]))
         return functional.conv2d(x, weight, stride=downscale_factor, groups=x.shape[1])
 
+    mean_of_traced = paddle.pir.Value.mean
+
+    def mean(x: paddle.Tensor, axis: Any = None, keepdim: bool = False, name: str | None = None) -> paddle.Tensor:
+        if len(x.shape) != 4 or axis not in ([2, 3], (2, 3)):
+            return mean_of_traced(x, axis, keepdim, name)
+        pooled = functional.adaptive_avg_pool2d(x, 1)
+        return pooled if keepdim else pooled.flatten(start_axis=1)
+
     try:
+        paddle.pir.Value.mean = mean
         for parent, name, layer in places:
             parent.add_sublayer(name, PlainLeakyReLU(layer._negative_slope))
         functional.interpolate, functional.pixel_unshuffle = interpolate, pixel_unshuffle
         yield
     finally:
+        paddle.pir.Value.mean = mean_of_traced
         functional.interpolate, functional.pixel_unshuffle = original, original_unshuffle
         for parent, name, layer in places:
             parent.add_sublayer(name, layer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,19 @@ def run_in_paddle_inference(model: Path, inputs: dict[str, np.ndarray]) -> np.nd
     UserError
         When Paddle Inference cannot load or run it.
     """
+    return run_several(model, [inputs])[0]
+
+
+def run_several(model: Path, cases: Sequence[Mapping[str, np.ndarray]], half: bool = False) -> list[np.ndarray]:
+    """Run as `run_in_paddle_inference` does, several inputs one after the other; `half` as for `Predictor`."""
     with tempfile.TemporaryDirectory(prefix="oldrestore-inference-") as folder:
-        given, found = Path(folder) / "inputs.npz", Path(folder) / "output.npy"
-        np.savez(given, **inputs)
-        _in_a_process("Paddle Inference with oneDNN cannot run the exported network", "infer", model, given, found)
-        return np.load(found)
+        given, found = Path(folder) / "inputs.npz", Path(folder) / "outputs.npz"
+        named = {f"{number}/{name}": values for number, case in enumerate(cases) for name, values in case.items()}
+        np.savez(given, **named)
+        task = "infer_half" if half else "infer"
+        _in_a_process("Paddle Inference with oneDNN cannot run the exported network", task, model, given, found)
+        with np.load(found) as outputs:
+            return [outputs[str(number)] for number in range(len(cases))]
 
 
 def convert_to_onnx(model: Path, output: Path) -> None:
@@ -58,20 +67,21 @@ def _in_a_process(failure: str, task: str, *arguments: Path) -> None:
         raise UserError(f"{failure}: {'it crashes' if crashed else (lines or ['no reason given'])[-1].strip()}")
 
 
-def infer(model: str, given: str, found: str) -> None:
-    """Load, run once, and save the output."""
-    from paddle import inference
+def infer(model: str, given: str, found: str, half: bool = False) -> None:
+    """Load, run each case, and save the outputs."""
+    from oldrestore.evaluation.engine import Predictor
 
-    config = inference.Config(f"{model}.json", f"{model}.pdiparams")
-    config.disable_gpu()
-    config.enable_mkldnn()
-    config.disable_glog_info()
-    predictor = inference.create_predictor(config)
+    predictor = Predictor(Path(model), half)
+    outputs = {}
     with np.load(given) as inputs:
-        for name in predictor.get_input_names():
-            predictor.get_input_handle(name).copy_from_cpu(inputs[name])
-    predictor.run()
-    np.save(found, predictor.get_output_handle(predictor.get_output_names()[0]).copy_to_cpu())
+        for number in range(len(inputs.files) // len(predictor.names)):
+            outputs[str(number)] = predictor([inputs[f"{number}/{name}"] for name in predictor.names])
+    np.savez(found, **outputs)
+
+
+def infer_half(model: str, given: str, found: str) -> None:
+    """Do so in bfloat16."""
+    infer(model, given, found, half=True)
 
 
 def convert(model: str, output: str) -> None:
@@ -84,12 +94,12 @@ def convert(model: str, output: str) -> None:
 
 
 def main(task: str, *arguments: str) -> None:
-    """Carry out one of the two."""
+    """Carry out one of them."""
     from oldrestore import runtime
 
     runtime.prepare()
     runtime.quiet_import_of_paddle()
-    {"infer": infer, "convert": convert}[task](*arguments)
+    {"infer": infer, "infer_half": infer_half, "convert": convert}[task](*arguments)
 
 
 if __name__ == "__main__":

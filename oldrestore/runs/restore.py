@@ -14,14 +14,15 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from oldrestore import __version__
-from oldrestore.data.decode import UnreadablePhoto, decode_bytes, read_photo_file
+from oldrestore.data.decode import decode_bytes, read_photo_file
 from oldrestore.data.encode import encode_photo
+from oldrestore.data.photo import printable
 from oldrestore.errors import UserError
 from oldrestore.restoration.film import SteadyColor
 from oldrestore.runs.chosen_network import ChosenNetwork
 from oldrestore.runs.coloring import lightness, reduced
 from oldrestore.runs.film import carry_film, frames_shown
-from oldrestore.runs.photo_list import Task, require_folder
+from oldrestore.runs.photo_list import Task, reason_of, require_folder
 from oldrestore.runs.restorer import Restorer
 from oldrestore.tracking.files import write_atomically
 from oldrestore.tracking.panels import side_by_side
@@ -117,10 +118,10 @@ def restore_photos(
                     done = _restore_film(task, restorer, frames_shown(advance, number))
                 else:
                     done = _restore_photo(task, restorer)
-            except (UnreadablePhoto, UserError, OSError, ValueError, MemoryError) as error:
-                reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+            except Exception as error:  # noqa: BLE001 (whatever is wrong with one, the others go on)
+                reason = reason_of(error)
                 outcome.failed.append({"photograph": str(task.photo), "reason": reason})
-                narrator.say(f"failed    {task.photo}: {reason}")
+                narrator.say(f"failed    {printable(task.photo)}: {reason}")
             else:
                 done["seconds"] = round(time.perf_counter() - started, 3)
                 outcome.done.append({"photograph": str(task.photo)} | done)
@@ -240,6 +241,7 @@ def summary_lines(outcome: Outcome, say: Callable[[str], None]) -> None:
         if "colorize" in outcome.stages:
             facts.append("coloured" if done["colored"] else "keeps its own colours")
         for output in done["outputs"]:
-            say(f"restored  {output}  ({', '.join(facts)})" if facts else f"restored  {output}")
+            said = f"  ({', '.join(facts)})" if facts else ""
+            say(f"restored  {printable(output)}{said}")
     if outcome.failed:
         say(f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.done)} files failed")

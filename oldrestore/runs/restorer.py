@@ -13,10 +13,12 @@ from omegaconf import DictConfig, OmegaConf
 from oldrestore.config.build import build
 from oldrestore.errors import UserError
 from oldrestore.restoration.detect.mask_file import MaskFile
+from oldrestore.restoration.network_input import require_restorer
 from oldrestore.restoration.pipeline import STAGES, Mended, Pipeline
 from oldrestore.restoration.toned import has_colors
 from oldrestore.runs.chosen_network import ChosenNetwork
 from oldrestore.runs.coloring import Coloring
+from oldrestore.runs.fast_network import Running
 
 NEEDS_RESTORER = frozenset(
     {"oldrestore.restoration.fill.network.NetworkFiller", "oldrestore.restoration.enhance.network.NetworkEnhancer"}
@@ -102,6 +104,7 @@ def build_restorer(
     networks: Sequence[ChosenNetwork],
     restorer: ChosenNetwork | None = None,
     mask: Path | None = None,
+    running: Running | None = None,
 ) -> Restorer:
     """Build the stages of a composed configuration.
 
@@ -115,6 +118,8 @@ def build_restorer(
         For the stages that a network carries out.
     mask : Path, optional
         A mask file, or a folder of masks named like the photographs.
+    running : Running, optional
+        How networks are run.
 
     Raises
     ------
@@ -127,14 +132,17 @@ def build_restorer(
         )
     if restorer is None and needs_restorer(config):
         raise UserError("this choice of stages needs a network that restores: name one with --restorer WEIGHTS")
-    network = None if restorer is None else restorer.network
+    running = running or Running()
+    if restorer is not None:
+        require_restorer(restorer.network, "restoring")  # before it is exported
+    network = None if restorer is None else running.network(restorer)
     fill = _build_stage(config.fill, network) if config.fill else None
     # A user's masks may be a choice of the group as well; from a folder of them each photograph has its own.
     detect = build(config.detect) if config.detect and mask is None else None
     masks = MaskFile(str(mask)) if mask is not None else detect if isinstance(detect, MaskFile) else None
     steps = [_build_stage(step, network) for step in config.restore.values()]
     pipeline = Pipeline(None if masks else detect, fill, steps)
-    coloring = Coloring(networks, config.colorize.size, "colorize") if config.colorize else None
+    coloring = Coloring(networks, config.colorize.size, "colorize", running) if config.colorize else None
     only_gray = bool(config.colorize and config.colorize.only_gray)
     return Restorer(pipeline, coloring, only_gray, masks, config.film.smoothing, config.film.quality)
 

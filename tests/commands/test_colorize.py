@@ -58,8 +58,8 @@ def photograph(path, seed=0, size=(72, 104), **options):
     return path
 
 
-def colorize(capsys, *arguments):
-    code = main(["colorize", *map(str, arguments), "--json", "--size", "64"])
+def colorize(capsys, *arguments, how=("--dynamic",)):
+    code = main(["colorize", *map(str, arguments), "--json", "--size", "64", *how])
     captured = capsys.readouterr()
     return code, json.loads(captured.out) if captured.out else None, captured.err
 
@@ -86,6 +86,51 @@ def test_colour_is_predicted_at_network_size_and_joined_to_the_photographs_own_l
     record = json.loads((tmp_path / "out" / "colorize.json").read_text())
     assert record["files"]["old-colorized.png"]["sha256"] == sha256
     assert record["files"]["old-colorized.png"]["size"] == 64
+
+
+def test_by_default_networks_run_through_paddle_inference_with_the_same_colours(eccv16, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("OLDRESTORE_CACHE", str(tmp_path / "cache"))
+    photo = photograph(tmp_path / "old.png")
+    arguments = [photo, "--weights", eccv16[1]]
+    code, _, err = colorize(capsys, *arguments, "-o", tmp_path / "fast", how=())
+    assert code == 0
+    assert "preparing eccv16 for this machine (once for these weights)" in err
+    (export,) = (tmp_path / "cache" / "inference").iterdir()
+    assert {path.name for path in export.iterdir()} == {"network.json", "network.pdiparams", "export.json"}
+    code, _, err = colorize(capsys, *arguments, "-o", tmp_path / "again", how=())
+    assert (code, "preparing" in err) == (0, False)
+    assert colorize(capsys, *arguments, "-o", tmp_path / "dynamic")[0] == 0
+    fast, again, dynamic = (
+        np.asarray(Image.open(tmp_path / folder / "old-colorized.png")).astype(int)
+        for folder in ("fast", "again", "dynamic")
+    )
+    np.testing.assert_array_equal(again, fast)
+    differing = np.abs(fast - dynamic)
+    assert differing.max() <= 1
+    assert (differing > 0).mean() < 0.001
+
+
+def test_half_precision_where_the_cpu_has_none_is_refused_in_one_sentence(eccv16, capsys, monkeypatch, tmp_path):
+    from oldrestore import runtime
+
+    monkeypatch.setattr(runtime, "has_bfloat16", lambda: False)
+    photo = photograph(tmp_path / "old.png")
+    code, _, err = colorize(capsys, photo, "-o", tmp_path / "out", "--weights", eccv16[1], how=("--half",))
+    assert code == 2
+    assert err == "oldrestore: this CPU does not multiply in bfloat16 (AVX-512 BF16 or AMX): leave --half out\n"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("size", [(1, 3000), (3000, 1)])
+def test_a_strip_of_one_pixel_is_refused_and_the_others_go_on(eccv16, capsys, tmp_path, size):
+    Image.new("L", size, 90).save(tmp_path / "strip.png")
+    photograph(tmp_path / "old.png")
+    code, summary, _ = colorize(capsys, tmp_path, "-o", tmp_path / "out", "--weights", eccv16[1])
+    assert code == 1
+    assert [done["photograph"] for done in summary["done"]] == [str(tmp_path / "old.png")]
+    (failure,) = summary["failed"]
+    assert failure["photograph"] == str(tmp_path / "strip.png")
+    assert failure["reason"].endswith("pixels are a longer strip than 1 : 16: cut it first")
 
 
 def test_the_panel_shows_the_gray_original_and_each_output(eccv16, siggraph17, capsys, tmp_path):
@@ -165,6 +210,7 @@ def test_folders_are_searched_at_any_depth_and_one_bad_file_stops_nothing(eccv16
     assert code == 1
     assert {failure["photograph"]: failure["reason"] for failure in summary["failed"]} == {
         str(album / "broken.jpg"): "not an image that can be read",
+        str(album / "notes.txt"): "neither a photograph nor a film by its name ('.txt')",
         str(album / "strip.png"): "2000 x 20 pixels are a longer strip than 1 : 16: cut it first",
     }
     assert "failed    " in err
@@ -172,7 +218,7 @@ def test_folders_are_searched_at_any_depth_and_one_bad_file_stops_nothing(eccv16
     assert outputs == ["a-colorized.jpg", "a-png-colorized.png", "deep/er/a-colorized.png"]
     # What an earlier call wrote is no photograph of the next.
     code, summary, _ = colorize(capsys, album, "-o", album / "out", "--weights", eccv16[1], "--overwrite")
-    assert (code, len(summary["done"]), len(summary["failed"])) == (1, 3, 2)
+    assert (code, len(summary["done"]), len(summary["failed"])) == (1, 3, 3)
 
 
 def test_nothing_is_overwritten_unless_asked_and_originals_never(eccv16, capsys, tmp_path):
@@ -270,7 +316,7 @@ def test_drawn_hints_are_discs_in_the_photographs_pixels():
         (["old.png", "-o", "out", "--weights", "no.safetensors"], "there is no weights file 'no.safetensors'"),
         (["empty", "-o", "out"], "there is no photograph in empty"),
         (["", "-o", "out"], "PHOTO: the name is empty"),
-        (["n" * 300, "-o", "out"], "cannot be looked up (file name too long)"),
+        (["n" * 300, "-o", "out"], "cannot be looked up (the name is too long)"),
     ],
 )
 def test_wrong_requests(arguments, sentence, capsys, monkeypatch, tmp_path):

@@ -14,7 +14,6 @@ from tests.photographs import make_photograph
 @pytest.mark.parametrize("pixels", [1, 100, 1000, 2**20])
 def test_bands_do_not_show(pixels, monkeypatch):
     monkeypatch.setattr(prediction, "PIXELS_AT_ONCE", pixels)
-    monkeypatch.setattr(coloring, "PIXELS_AT_ONCE", pixels)
     rgb = make_photograph(0, 90)[:71]
     lab = rgb_to_lab(rgb)
     np.testing.assert_array_equal(coloring.lightness(rgb), lab[..., 0])

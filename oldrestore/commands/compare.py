@@ -52,12 +52,12 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.runs.comparison.compare import compare_runs
     from oldrestore.runs.comparison.latex import latex
     from oldrestore.runs.comparison.rendering import csv_text, differences_from_best, markdown, terminal
-    from oldrestore.runs.comparison.sameness import comparable_groups
+    from oldrestore.runs.comparison.sameness import comparable_groups, mismatch
 
     runs = wanted_runs([r for r in chosen.runs if r not in settings], chosen.experiment, chosen.where, outputs)
     if figures and chosen.metric and chosen.metric not in figures:
         figures.append(chosen.metric)
-    groups = comparable_groups([r for r in runs if not r.scores.empty] or runs) if chosen.anyway else [runs]
+    groups = comparable_groups(with_scores(runs) or runs) if chosen.anyway else [runs]
     found = [compare_runs(group, chosen.by == "run", figures, int(chosen.resamples)) for group in groups]
     if chosen.json:
         values = [one.to_json() for one in found]
@@ -69,6 +69,8 @@ def run(arguments: Sequence[str]) -> int:
         if len(found) > 1:
             sign = "%" if chosen.latex else "#"
             apart = f"{sign} {number + 1} of {len(found)}: not to be compared with the others"
+            why = mismatch(groups[0][0], groups[number][0])
+            apart += f" ({why})" if why else ""
             print(apart if number == 0 else f"\n{apart}")
         if chosen.csv or chosen.markdown or chosen.latex:
             write = csv_text if chosen.csv else markdown if chosen.markdown else latex
@@ -90,7 +92,7 @@ def wanted_runs(names: Sequence[str], experiment: str | None, where: Sequence[st
         None is named, or none is there.
     """
     from oldrestore.runs.comparison.logged_run import LoggedRun
-    from oldrestore.runs.conditions import read_condition
+    from oldrestore.runs.conditions import Condition, read_condition
     from oldrestore.runs.listing import list_runs
     from oldrestore.runs.loading import find_run
 
@@ -98,17 +100,27 @@ def wanted_runs(names: Sequence[str], experiment: str | None, where: Sequence[st
         raise UserError("give either runs, or --experiment and --where: not both")
     if names:
         return [LoggedRun(find_run(name, outputs)) for name in names]
-    conditions = [*([f"experiment={experiment}"] if experiment else []), *where]
+    # A name is taken as it is: a quotation mark may be part of it.
+    conditions = [Condition("experiment", "=", experiment)] if experiment else []
+    conditions += [read_condition(text) for text in where]
     if not conditions:
         raise UserError("name the runs to compare, or give --experiment NAME (see oldrestore compare --help)")
-    found = [LoggedRun(run.folder) for run in list_runs(outputs, [read_condition(text) for text in conditions])]
-    scored = [run for run in found if not run.scores.empty]
+    found = [LoggedRun(run.folder) for run in list_runs(outputs, conditions)]
+    scored = with_scores(found)
     if not scored:
         what = "runs" if not found else f"{len(found)} runs, none with scores,"
-        raise UserError(f"there are {'no ' if not found else ''}{what} under {outputs} with {', '.join(conditions)}")
-    for run in found:
-        if run not in scored:
-            print(f"oldrestore: {run.run_id} is {run.state} and has no scores: left out", file=sys.stderr)
+        asked = ", ".join([*([f"experiment={experiment}"] if experiment else []), *where])
+        raise UserError(f"there are {'no ' if not found else ''}{what} under {outputs} with {asked}")
+    return scored
+
+
+def with_scores(runs: Sequence) -> list:
+    """Those runs that have scores; where only some have, a line on stderr for each of the others."""
+    scored = [run for run in runs if not run.scores.empty]
+    if scored:
+        for run in runs:
+            if run.scores.empty:
+                print(f"oldrestore: {run.run_id} is {run.state} and has no scores: left out", file=sys.stderr)
     return scored
 
 

@@ -53,12 +53,14 @@ def run(arguments: Sequence[str]) -> int:
     if chosen.figures is not None and chosen.figures.exists() and not chosen.figures.is_dir():
         raise UserError(f"--figures takes a folder, and '{chosen.figures}' is a file")
 
-    from oldrestore.commands.compare import wanted_runs
+    from oldrestore.commands.compare import wanted_runs, with_scores
     from oldrestore.runs.report.contents import gather
     from oldrestore.runs.report.figures import write_figures
     from oldrestore.runs.report.page import write_page
 
     runs = wanted_runs([r for r in chosen.runs if r not in settings], chosen.experiment, chosen.where, outputs)
+    if chosen.anyway:
+        runs = with_scores(runs) or runs
     report = gather(
         runs,
         title=chosen.title,

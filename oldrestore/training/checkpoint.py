@@ -77,6 +77,16 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def iteration_of(path: Path) -> int | None:
+    """Return the iteration that a checkpoint was written at, its tensors unread; None where it does not say."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            found = json.loads((file.metadata() or {}).get("state", "{}"))["iteration"]
+    except (SafetensorError, OSError, ValueError, RecursionError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, int) else None
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint.
 

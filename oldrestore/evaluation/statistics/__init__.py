@@ -3,9 +3,15 @@
 from oldrestore.evaluation.statistics.bootstrap import bca_interval, bootstrap_interval, resampled_values
 from oldrestore.evaluation.statistics.multiple import holm
 from oldrestore.evaluation.statistics.paired import PairedDifference, compare_pairs, compare_with
-from oldrestore.evaluation.statistics.proportion import wilson_interval
+from oldrestore.evaluation.statistics.proportion import score_interval, wilson_interval
 from oldrestore.evaluation.statistics.scored import Scored, gap_share, weighted_mean
-from oldrestore.evaluation.statistics.seeds import Estimate, compare_designs, seeds_and_images
+from oldrestore.evaluation.statistics.seeds import (
+    Estimate,
+    compare_designs,
+    mean_singles,
+    seeds_and_images,
+    share_over_seeds,
+)
 from oldrestore.evaluation.statistics.sign_flip import sign_flip
 
 __all__ = [
@@ -19,8 +25,11 @@ __all__ = [
     "compare_with",
     "gap_share",
     "holm",
+    "mean_singles",
     "resampled_values",
+    "score_interval",
     "seeds_and_images",
+    "share_over_seeds",
     "sign_flip",
     "weighted_mean",
     "wilson_interval",

@@ -37,7 +37,8 @@ def resampled_values(scored: Sequence[Scored], resamples: int = RESAMPLES, seed:
     values = np.empty((len(scored), resamples))
     done = 0
     for counts in _counts(n, resamples, seed):
-        parts = np.split(counts @ columns, ends[:-1], axis=1)
+        with np.errstate(invalid="ignore"):  # of values that are not finite there is no figure, and no warning
+            parts = np.split(counts @ columns, ends[:-1], axis=1)
         for row, one, sums in zip(values, scored, parts, strict=True):
             row[done : done + len(counts)] = one.of_sums(sums)
         done += len(counts)

@@ -27,7 +27,7 @@ class PairedDifference:
         Standardised: the difference in units of the standard deviation of the photographs' differences (Cohen's d
         of pairs). 0 where all photographs are the same; NaN where they differ by the same amount.
     wins : float
-        Share of photographs on which `one` is larger, 0..1; ties count half.
+        Share of photographs on which the value of `one` is larger, 0..1; ties count half.
     n : int
         Photographs.
     seeds : tuple of int
@@ -81,19 +81,30 @@ def compare_with(
     for other, row, p in zip(others, rows, p_values, strict=True):
         difference = other.value - reference.value
         low, high = bca_interval(row - base, difference, other.left_out - reference.left_out, confidence)
-        effect, wins = effect_and_wins(other.contributions - reference.contributions)
+        effect = effect_of(other.contributions - reference.contributions)
+        wins = share_larger(other.singles - reference.singles)
         found.append(PairedDifference(difference, low, high, float(p), effect, wins, reference.n))
     return found
 
 
-def effect_and_wins(differences_n: np.ndarray) -> tuple[float, float]:
-    """Mean over standard deviation of differences, and the share of those above 0 (0 counts half)."""
-    mean = float(differences_n.mean())
+def effect_of(differences_n: np.ndarray) -> float:
+    """Mean over standard deviation of what photographs contribute to a difference."""
     scale = np.abs(differences_n).max()
-    # Contributions to ratios are computed by subtraction: what they leave of nothing is nothing.
-    clean = np.where(np.abs(differences_n) <= 1e-9 * scale, 0.0, differences_n)
-    wins = float(((clean > 0) + 0.5 * (clean == 0)).mean())
     if scale == 0:
-        return 0.0, wins
+        return 0.0
     spread = float(differences_n.std(ddof=1)) if len(differences_n) > 1 else 0.0
-    return (mean / spread if spread > 1e-9 * scale else float("nan")), wins
+    return float(differences_n.mean()) / spread if spread > 1e-9 * scale else float("nan")
+
+
+def share_larger(differences_n: np.ndarray) -> float:
+    """Share of differences of photographs' own values that are above 0; 0 counts half, NaN not at all.
+
+    What a photograph contributes to a ratio is no answer here: where it weighs little, that is nearly the difference of
+    the whole set, and of the same sign on every such photograph.
+    """
+    known = differences_n[~np.isnan(differences_n)]
+    if len(known) == 0:
+        return float("nan")
+    # Means over seeds round: what they leave of nothing is nothing.
+    clean = np.where(np.abs(known) <= 1e-9 * np.abs(known).max(), 0.0, known)
+    return float(((clean > 0) + 0.5 * (clean == 0)).mean())

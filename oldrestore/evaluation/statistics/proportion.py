@@ -31,9 +31,31 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
         raise ValueError(f"{successes} of {n} is not a proportion")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    p = successes / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    low, high = _score(successes / n, NormalDist().inv_cdf(0.5 + confidence / 2) ** 2 / n)
     # The bounds are exactly 0 and 1 at the ends; rounding must not say otherwise.
-    return (0.0 if successes == 0 else max(0.0, centre - half)), (1.0 if successes == n else min(1.0, centre + half))
+    return (0.0 if successes == 0 else max(0.0, low)), (1.0 if successes == n else min(1.0, high))
+
+
+def score_interval(share: float, half: float) -> tuple[float, float]:
+    """Interval of a share from the half width that it would have by its estimated variance.
+
+    It holds the shares whose own variance, in place of the estimated one, would reach as far as to `share`: what
+    Wilson's interval is, for a variance and tails of any kind. It ends within 0..1 and leans to the middle.
+
+    Parameters
+    ----------
+    share : float
+        Above 0, below 1.
+    half : float
+        Half of the symmetrical interval, above 0.
+    """
+    if not 0 < share < 1 or not half > 0:
+        raise ValueError(f"a share of {share} with a half width of {half} has no score interval")
+    return _score(share, half * half / (share * (1 - share)))
+
+
+def _score(p: float, ratio: float) -> tuple[float, float]:
+    """Bounds where (p - truth)^2 is `ratio` times truth (1 - truth)."""
+    centre = (p + ratio / 2) / (1 + ratio)
+    half = sqrt(ratio * p * (1 - p) + ratio * ratio / 4) / (1 + ratio)
+    return centre - half, centre + half

@@ -19,10 +19,13 @@ class Scored:
         float64 (n, k): what each of n photographs adds to each of k sums.
     of_sums : callable
         Maps sums (..., k) to figures (...). It must not depend on the scale of the sums.
+    singles_n : np.ndarray, optional
+        float64 (n,): each photograph's own value, where `of_sums` of the photograph alone says nothing of it.
     """
 
     columns_nk: np.ndarray
     of_sums: Callable[[np.ndarray], np.ndarray]
+    singles_n: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -34,10 +37,16 @@ class Scored:
         """The figure of the whole set; NaN where there is none."""
         return float(self.of_sums(self.columns_nk.sum(axis=0)))
 
+    @property
+    def singles(self) -> np.ndarray:
+        """Each photograph's own value, float64 (n,); NaN where it counts for nothing."""
+        return self.of_sums(self.columns_nk) if self.singles_n is None else self.singles_n
+
     @cached_property
     def left_out(self) -> np.ndarray:
         """Figure without each photograph in turn, float64 (n,): the jackknife."""
-        return self.of_sums(self.columns_nk.sum(axis=0) - self.columns_nk)
+        with np.errstate(invalid="ignore"):  # of values that are not finite there is no figure, and no warning
+            return self.of_sums(self.columns_nk.sum(axis=0) - self.columns_nk)
 
     @cached_property
     def contributions(self) -> np.ndarray:
@@ -78,10 +87,11 @@ def weighted_mean(values_n: np.ndarray, weights_n: np.ndarray | None = None) -> 
 def gap_share(ours_n: np.ndarray, original_n: np.ndarray, gray_n: np.ndarray) -> Scored:
     """Share of the gap between gray and original that is closed: (ours - gray) / (original - gray), of means.
 
-    NaN where originals and gray photographs do equally well: there is no gap then.
+    NaN where originals and gray photographs do equally well: there is no gap then. A single photograph's own value is
+    that of `ours_n`.
     """
     columns = [np.asarray(c, np.float64) for c in (ours_n, original_n, gray_n)]
-    return Scored(np.stack(columns, axis=1), _gap)
+    return Scored(np.stack(columns, axis=1), _gap, columns[0])
 
 
 def _ratio(sums: np.ndarray) -> np.ndarray:

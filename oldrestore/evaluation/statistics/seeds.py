@@ -15,7 +15,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import t as student
 
-from oldrestore.evaluation.statistics.paired import PairedDifference, effect_and_wins
+from oldrestore.evaluation.statistics.paired import PairedDifference, effect_of, share_larger
+from oldrestore.evaluation.statistics.proportion import score_interval, wilson_interval
 from oldrestore.evaluation.statistics.scored import Scored
 
 
@@ -56,6 +57,36 @@ def seeds_and_images(seeds: Sequence[Scored], confidence: float = 0.95) -> Estim
     return Estimate(value, value - half, value + half)
 
 
+def share_over_seeds(seeds: Sequence[Scored], confidence: float = 0.95) -> Estimate:
+    """Mean over at least two seeds of a share of right answers: an interval that ends within 0..1.
+
+    Wilson's score interval with the variance and the tails of `seeds_and_images`: as many photographs as a plain share
+    of that variance would take, and as many deviations as those tails are wide. Where all seeds are right on the same
+    photographs, as on originals, they are one measurement, and the interval is Wilson's own; so it is where every
+    answer is right, which leaves no variance to be seen.
+
+    Parameters
+    ----------
+    seeds : sequence of Scored
+        One a seed, of 0 and 1 on the same photographs in the same order.
+    confidence : float
+    """
+    x = _crossed(seeds)
+    n, value = x.shape[1], float(x.mean())
+    if (x == x[0]).all():
+        return Estimate(value, *wilson_interval(round(float(x[0].sum())), n, confidence))
+    whole = seeds_and_images(seeds, confidence)
+    half = (whole.high - whole.low) / 2
+    if half == 0:  # each seed right as often, each photograph as often: no variance is seen
+        return Estimate(value, *wilson_interval(round(value * n), n, confidence))
+    return Estimate(value, *score_interval(value, half))
+
+
+def mean_singles(seeds: Sequence[Scored]) -> np.ndarray:
+    """Mean over seeds of each photograph's own value, float64 (n,)."""
+    return np.mean([one.singles for one in seeds], axis=0)
+
+
 def compare_designs(one: Sequence[Scored], other: Sequence[Scored], confidence: float = 0.95) -> PairedDifference:
     """Compare two designs of at least two seeds each on the same photographs.
 
@@ -77,7 +108,8 @@ def compare_designs(one: Sequence[Scored], other: Sequence[Scored], confidence: 
     seed_freedom = of_seeds**2 / uncertain if uncertain > 0 else a.seed_freedom + b.seed_freedom
     spread = _Spread(of_seeds, seed_freedom, float(apart.var(ddof=1)) / n, n - 1, a.of_rest + b.of_rest)
     half, p = spread.half(confidence), spread.p_value(difference)
-    effect, wins = effect_and_wins(apart)
+    effect = effect_of(apart)
+    wins = share_larger(mean_singles(one) - mean_singles(other))
     seeds = (len(ours), len(theirs))
     return PairedDifference(difference, difference - half, difference + half, p, effect, wins, n, seeds)
 

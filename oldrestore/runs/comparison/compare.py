@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,10 @@ from oldrestore.evaluation.statistics import (
     compare_designs,
     compare_with,
     holm,
+    mean_singles,
     resampled_values,
     seeds_and_images,
+    share_over_seeds,
     weighted_mean,
     wilson_interval,
 )
@@ -162,7 +164,7 @@ def compare_runs(
         [_training_seconds(design) for design in designs],
         differing_settings(designs, by_run),
         _measured_on(unique[0]),
-        _notes(designs),
+        [*_notes(designs), *_not_finite(chosen, designs, tables)],
     )
 
 
@@ -197,10 +199,8 @@ def _estimates(measure: Measure, scored: dict[int, list[Scored]], resamples: int
     several = {i: seeds for i, seeds in scored.items() if len(seeds) > 1 and seeds[0].n > 1}
     found = {i: Estimate(float(np.mean([one.value for one in s])), np.nan, np.nan) for i, s in scored.items()}
     for i, seeds in several.items():
-        whole = seeds_and_images(seeds)
-        # Student's interval knows no ends of the range.
-        low, high = np.clip((whole.low, whole.high), 0, 1) if measure.is_share else (whole.low, whole.high)
-        found[i] = Estimate(whole.value, float(low), float(high))
+        finite = all(math.isfinite(one.value) for one in seeds)
+        found[i] = share_over_seeds(seeds) if measure.is_share and finite else seeds_and_images(seeds)
     if measure.is_share:
         for i, one in ((i, one) for i, one in single.items() if math.isfinite(one.value)):
             found[i] = Estimate(one.value, *wilson_interval(round(float(one.columns_nk[:, 0].sum())), one.n))
@@ -237,7 +237,7 @@ def _only(seeds: list[Scored]) -> Scored:
 
 
 def _mean_of_seeds(seeds: list[Scored]) -> Scored:
-    return weighted_mean(np.mean([one.contributions for one in seeds], axis=0))
+    return replace(weighted_mean(np.mean([one.contributions for one in seeds], axis=0)), singles_n=mean_singles(seeds))
 
 
 def _check_photographs(measure: Measure, designs: Sequence[Design], tables: dict[Any, Table]) -> None:
@@ -274,6 +274,25 @@ def _measured_on(run: LoggedRun) -> dict[str, Any]:
         "label": protocol_label(run),
     }
     return {**kept, "judge": run.data.get("judge"), "protocol": protocol}
+
+
+def _not_finite(measures: Sequence[Measure], designs: Sequence[Design], tables: dict[Any, Table]) -> list[str]:
+    """Say of which photographs a run has scores that are no numbers, so that its figure is none."""
+    notes = []
+    for measure in measures:
+        for number, design in enumerate(designs, start=1):
+            for run in design.runs:
+                found = measure.of(tables[run.folder])
+                if found is None or math.isfinite(found.value):
+                    continue
+                odd = np.flatnonzero(~np.isfinite(found.columns_nk).all(axis=1))
+                if len(odd):
+                    name = measure.images(tables[run.folder])[odd[0]]
+                    notes.append(
+                        f"design {number} has no finite {measure.name}: that of {run.run_id} is none on {len(odd)} of "
+                        f"{found.n} photographs ('{name}' is one)"
+                    )
+    return notes
 
 
 def _notes(designs: Sequence[Design]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import unicodedata
 from typing import Any
 
 from oldrestore.runs.comparison.compare import Cell, Compared
@@ -25,13 +26,12 @@ def terminal(compared: Compared, bold: bool = False) -> str:
         below = [interval(c, m) for c, m in zip(cells, compared.measures, strict=True)]
         if any(below):
             lines.append([""] * start + below + [""])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     words = 2 + len(compared.differences)  # columns of words stand to the left, those of numbers to the right
     text = []
     for number, line in enumerate(lines):
-        joined = "  ".join(
-            c.ljust(w) if i < words else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
+        padded = [(c, " " * (w - _width(c))) for c, w in zip(line, widths, strict=True)]
+        joined = "  ".join(c + room if i < words else room + c for i, (c, room) in enumerate(padded)).rstrip()
         text.append(f"\033[1m{joined}\033[0m" if bold and number == 0 else joined)
     return "\n".join([*text, "", *_below(compared)])
 
@@ -156,4 +156,12 @@ def _below(compared: Compared) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("*", "\\*").replace("~", "\\~")
+    for character in "\\|*~<`":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes: letters of East Asia take two, combining marks none."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)

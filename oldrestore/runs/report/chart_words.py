@@ -53,6 +53,11 @@ def forest_words(group: Group) -> ChartWords:
             )
     several = any(len(design.runs) > 1 for design in group.compared.designs)
     note = "Points are means, lines 95% intervals" + (", small ticks single seeds." if several else ".")
+    if any(row[5] == "best" for row in rows):
+        note += (
+            " The intervals ask how the figures would be on other photographs. All designs saw the same ones, so that "
+            "they may be told apart although their intervals overlap: see the differences below the table."
+        )
     told = "; ".join(f"{row[0]} {row[1]} ({row[2]})" if row[2] else f"{row[0]} {row[1]}" for row in rows)
     title = full_name(measure)
     headings = ["design", title, "95% interval", "seeds", "photographs", ""]
@@ -70,7 +75,9 @@ def curve_words(group: Group, series: Series) -> ChartWords:
     if any(band.seeds.max(initial=0) > 1 for band in series.bands):
         notes.append("Lines are means over seeds; bands reach from the lowest to the highest seed.")
     if series.block > 1:
-        notes.append(f"Each point is the mean of {series.block} iterations.")
+        uneven = any(len(b.iterations) and b.iterations[-1] % series.block for b in series.bands)
+        last = ", the last of a few more or fewer" if uneven else ""
+        notes.append(f"Each point is the mean of {series.block} iterations{last}.")
     if is_loss and group.loss_differs:
         notes.append(
             "The designs' losses are different functions, so each curve is divided by its own start: compare shapes, "
@@ -109,8 +116,12 @@ def accuracy_words(group: Group) -> ChartWords:
     who = f"The judge is {judge}, " if judge else "The judge is a recognition network, "
     note = (
         f"{who}and sees {held['orig_accuracy'].n} photographs: as they are, with each design's colours, and gray. "
-        "Colour helps recognition where a design stands above gray. Lines are 95% intervals."
+        "A design that reaches beyond the dashed line is recognised more often than gray photographs."
     )
+    gray = held["gray_accuracy"].value
+    if all(cells["iter_accuracy"].value < gray for cells in group.compared.cells if "iter_accuracy" in cells):
+        note += " Here no design reaches it."
+    note += " Lines are 95% intervals."
     told = "; ".join(f"{row[0]} {row[1]} ({row[2]})" for row in rows)
     headings = ["photographs", "recognised", "95% interval", "n"]
     return ChartWords("What the judge recognises", note, f"Share of photographs recognised: {told}.", headings, rows)
@@ -136,10 +147,11 @@ def plane_words(group: Group) -> ChartWords:
         if predicted is not None:
             rows.append([name, f"{100 * overlap:.0f}%", f"{_mean_chroma(plane, predicted):.1f}"])
     several = any(sum(d == design for _, d, _ in group.pictures.runs) > 1 for design in range(len(group.names)))
-    over_seeds = ", the mean of the seeds'" if several else ""
+    over_seeds = ", averaged over seeds" if several else ""
     note = (
-        f"Shares of pixels of {plane.photographs} validation photographs in cells of 5 by 5 Lab units, on a "
-        f"logarithmic scale from 1 in 100,000{over_seeds}. The line encloses 95% of the originals' pixels. The overlap "
+        f"Shares of the pixels of {plane.photographs} validation photographs, evenly spread over the names, in cells "
+        f"of 5 by 5 Lab units{over_seeds}. The stronger a cell, the larger its share, on a logarithmic scale; shares "
+        "below 1 in 100,000 are not drawn. The line encloses 95% of the originals' pixels. The overlap "
         "is what two histograms have in common: it asks whether the same colours are used as often, not whether they "
         "stand in the right place."
     )

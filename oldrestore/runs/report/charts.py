@@ -143,7 +143,8 @@ def accuracy_over_iterations(group: Group, look: Look) -> Spec:
 def accuracy_bars(group: Group, look: Look) -> Spec:
     """What the judge recognises: originals, what each design recoloured, and gray photographs, with 95% intervals.
 
-    Originals and gray photographs are the same for all designs, and so is the judge: one bar each.
+    Originals and gray photographs are the same for all designs, and so is the judge: one bar each. A dashed line stands
+    where the bar of gray photographs ends.
     """
     names = {"orig_accuracy": "originals", "gray_accuracy": "gray photographs"}
     held = next(iter(_with(group, "orig_accuracy")))
@@ -166,8 +167,11 @@ def accuracy_bars(group: Group, look: Look) -> Spec:
         bar["tooltip"] = _tooltip(accuracy, ("d", "photographs"), ("v", "recognised"), ("l", "from"), ("h", "to"))
     rule = {"type": "rule", "color": look.ink, "strokeWidth": 1.5}
     text = {"type": "text", "align": "left", "dx": 6}
+    level = {"type": "rule", "color": look.muted, "strokeDash": [3, 3]}
+    gray = {"data": {"values": [{"v": held["gray_accuracy"].value}]}, "mark": level}
     layers = [
         {"mark": {"type": "bar", "cornerRadiusEnd": 2, "height": {"band": 0.66}}, "encoding": bar},
+        {**gray, "encoding": {"x": {"field": "v", **x}}},
         {"mark": rule, "encoding": {"y": y, "x": {"field": "l", **x}, "x2": {"field": "h"}}},
         {"mark": text, "encoding": {"y": y, "x": {"field": "end", **x}, "text": {"field": "text"}}},
     ]

@@ -19,13 +19,13 @@ from oldrestore.runs.report.charts import figures_of
 from oldrestore.runs.report.choice import evenly_spread
 from oldrestore.runs.report.contents import Group, Report
 from oldrestore.runs.report.look import DASHES, PAPER, Look
+from oldrestore.runs.report.pictures import UNPICKED
 from oldrestore.runs.report.spec import VERSION
 from oldrestore.tracking.files import write_atomically
 from oldrestore.tracking.panels import side_by_side
 
 PPI = 300  # pixels of a PNG to an inch of the PDF
 POINTS = 72  # to an inch
-PHOTOGRAPHS = 6  # rows of the picture of photographs
 SIDE = 240  # pixels at least of a photograph in it: 0.8 inches
 SYMBOL = 45  # square points of a mark in a legend
 CLOSE = 2  # points that a chart may be wider than asked for
@@ -137,11 +137,13 @@ def photographs_of(group: Group) -> np.ndarray | None:
     uint8 (H, W, 3), or None where no run has coloured any.
     """
     first = {design: run_id for run_id, design, _ in reversed(group.pictures.runs)}
-    held = {photograph.name: photograph for photograph in group.pictures.photographs}
+    # Those of the gallery are there for being the worst or the best.
+    pictures = group.pictures.unpicked or group.pictures.photographs
+    held = {photograph.name: photograph for photograph in pictures}
     columns = [design for design in range(len(group.names)) if design in first]
     # Evenly spread, so that nobody has picked them.
     names = [name for name in held if all(first[design] in held[name].outputs for design in columns)]
-    names = evenly_spread(names, min(PHOTOGRAPHS, len(names))) if names else []
+    names = evenly_spread(names, min(UNPICKED, len(names))) if names else []
     if not names or not columns:
         return None
     rows = []

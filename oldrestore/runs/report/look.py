@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 # Told apart also without colour: the shape of a design's points, and beyond eight designs the dashes of its lines.
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "triangle-right")
+BAR = "M-0.38,-1H0.38V1H-0.38Z"  # a path: Vega's own "stroke" is a line, and nothing where marks are filled
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", BAR, "triangle-right")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 
 

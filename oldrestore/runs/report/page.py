@@ -125,13 +125,17 @@ def mark_designs(text: str, group: Group) -> Any:
     pattern = "|".join(re.escape(group.names[index]) for index in names)
     parts = re.split(rf"(?<![\w-])({pattern})(?![\w-])", text)
     whole = Markup("")
-    for part in parts:
-        if part in by_name:
-            # A mark stays with its name, unless the name would not fit on a telephone.
+    opening = ""
+    for place, part in enumerate(parts):
+        if part in by_name and place % 2:
+            # A mark stays with its name and with the bracket before it, unless they would not fit on a telephone.
             kind = "name whole" if len(part) <= WHOLE else "name"
-            whole += Markup('<span class="{}">{}{}</span>').format(kind, swatch(by_name[part]), part)
+            named = Markup('<span class="{}">{}{}</span>').format(kind, swatch(by_name[part]), part)
+            bracketed = opening and len(part) <= WHOLE
+            whole += Markup('<span class="whole">({}</span>').format(named) if bracketed else opening + named
         else:
-            whole += escape(part)
+            opening = "(" if part.endswith("(") and place + 1 < len(parts) else ""
+            whole += escape(part[: len(part) - len(opening)])
     return whole
 
 
@@ -139,7 +143,7 @@ def swatch(design: int) -> Any:
     """The mark of a design: its shape in its colour, as in the charts."""
     from markupsafe import Markup
 
-    from oldrestore.runs.report.look import SCREEN
+    from oldrestore.runs.report.look import BAR, SCREEN
 
     shapes = {
         "circle": "M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9z",
@@ -148,7 +152,7 @@ def swatch(design: int) -> Any:
         "diamond": "M6 .5L10.5 6L6 11.5L1.5 6z",
         "cross": "M4.3 1h3.4v3.3h3.3v3.4h-3.3v3.3h-3.4v-3.3h-3.3v-3.4h3.3z",
         "triangle-down": "M6 10.5L1 1.5H11z",
-        "stroke": "M1 4.5h10v3h-10z",
+        BAR: "M4.1 1h3.8v10h-3.8z",
         "triangle-right": "M10.5 6L1.5 11V1z",
     }
     path = shapes[SCREEN.shape(design)]

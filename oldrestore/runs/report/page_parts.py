@@ -123,7 +123,8 @@ def _table(group: Group) -> dict[str, Any]:
         seconds = group.compared.seconds[index]
         time = {"text": "" if seconds is None else f"{seconds:.0f}", "sort": "" if seconds is None else repr(seconds)}
         rows.append({"index": index, "seeds": len(group.compared.designs[index].runs), "cells": cells, "time": time})
-    return {"columns": columns, "rows": rows, "legend": any(c["mark"] for row in rows for c in row["cells"])}
+    marked = sum(any(row["cells"][at]["mark"] for row in rows) for at in range(len(columns)))
+    return {"columns": columns, "rows": rows, "legend": marked > 0, "marked": marked}
 
 
 def _differences(group: Group) -> list[list[str]]:

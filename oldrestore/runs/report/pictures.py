@@ -20,6 +20,7 @@ from oldrestore.runs.report.choice import ImageScores, chosen_photographs, evenl
 if TYPE_CHECKING:
     from oldrestore.runs.report.recoloring import Recolorer
 
+UNPICKED = 6  # photographs for the figures of papers, evenly spread over the names
 PLANE_PHOTOGRAPHS = 36  # whose colours are counted, evenly spread over the names
 ALL_SEEDS = 12  # with more runs than these, only the first seed of each design is coloured again
 
@@ -71,6 +72,8 @@ class Pictures:
         Of runs that are not in `runs`.
     missing : dict of str
         By run id, why a run coloured nothing.
+    unpicked : list of Photograph
+        Some that are evenly spread over all names, whatever was scored on them; for the figures of papers.
     """
 
     photographs: list[Photograph] = field(default_factory=list)
@@ -80,6 +83,7 @@ class Pictures:
     plane: AbPlane | None = None
     panels: list[Panel] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    unpicked: list[Photograph] = field(default_factory=list)
 
 
 def no_pictures(designs: Sequence[Design], reason: str) -> Pictures:
@@ -95,7 +99,7 @@ def take_pictures(
     count: int,
     say: Callable[[str], None] = lambda text: None,
 ) -> Pictures:
-    """Let each run's best network colour some validation photographs again.
+    """Let each run's network, as its figures were measured, colour some validation photographs again.
 
     Photographs are those of the run's own validation set, if they are here and have the same contents. They are the
     same for every run: the worst and the best by each measure, those the designs disagree on, and others evenly
@@ -142,16 +146,20 @@ def take_pictures(
             names = _names(recolorer, run)
             shown = chosen_photographs(names, scores, count)
             counted = set(evenly_spread(names, PLANE_PHOTOGRAPHS))
-            coloured[run.run_id] = recolorer.recolor(run, set(shown) | counted)
+            spread = evenly_spread(names, UNPICKED)
+            coloured[run.run_id] = recolorer.recolor(run, set(shown) | counted | set(spread))
         except UserError as problem:
             missing[run.run_id] = str(problem)
     if not coloured:
         return Pictures(panels=_panels(runs), missing=missing)
     first = next(iter(coloured))
-    photographs = [
-        Photograph(name, *coloured[first].originals[name], {run: of.outputs[name] for run, of in coloured.items()})
-        for name in shown
-    ]
+    photographs, unpicked = (
+        [
+            Photograph(name, *coloured[first].originals[name], {run: of.outputs[name] for run, of in coloured.items()})
+            for name in chosen
+        ]
+        for chosen in (shown, spread)
+    )
     plane = plane_of(
         counts_of(coloured[first].originals[name][0] for name in sorted(counted)),
         [[coloured[run.run_id].counts(counted) for run in design.runs if run.run_id in coloured] for design in designs],
@@ -165,6 +173,7 @@ def take_pictures(
         plane,
         _panels([run for run in runs if run.run_id in missing and run.run_id not in coloured and run in seeds]),
         missing,
+        unpicked,
     )
 
 

@@ -1,4 +1,4 @@
-"""Colours validation photographs with the best network of a run, as its protocol says."""
+"""Colours validation photographs with the network that a run's figures are of, as its protocol says."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from oldrestore.runs.comparison.logged_run import LoggedRun
 from oldrestore.runs.loading import load_network
 from oldrestore.runs.report.ab_plane import counts_of
 from oldrestore.runs.scoring import crops_of, panel_rows
+from oldrestore.training.checkpoint import iteration_of
 
 AT_ONCE = 16
 
@@ -53,7 +54,9 @@ class Recolorer:
         return sorted(photo.name for photo in self._split(run)[1].photos)
 
     def recolor(self, run: LoggedRun, names: Collection[str]) -> Recolored:
-        """Colour photographs with a run's best network (its last where none is the best).
+        """Colour photographs with the weights that a run's last validation measured.
+
+        Where no checkpoint has kept those, with its best, or else its last.
 
         Raises
         ------
@@ -105,4 +108,12 @@ def _checkpoint(run: LoggedRun) -> str:
 
         typed = [text.partition("=")[2] for text in read_overrides(run.folder) if text.startswith("checkpoint=")]
         return typed[-1] if typed else "best"
-    return "best" if (run.folder / "checkpoints" / "best.safetensors").is_file() else "last"
+    held = {path.stem: path for path in sorted((run.folder / "checkpoints").glob("*.safetensors"))}
+    preferred = [name for name in ("best", "last") if name in held]
+    validated = run.scores.loc[run.scores["set"] == "val", "trained_iterations"]
+    if len(validated):
+        # What stands below a picture was scored then: the best network may be an earlier one.
+        for name in dict.fromkeys([*preferred, *held]):
+            if iteration_of(held[name]) == int(validated.iloc[0]):
+                return name
+    return preferred[0] if preferred else "last"

@@ -116,6 +116,12 @@ def _averaged(curve: Curve, block: int) -> tuple[np.ndarray, np.ndarray]:
         return at, curve.values[::-1][first]
     # The iterations 1..block make the first; what stands at 0 was seen before any step.
     number = -(-curve.iterations // block)
+    last = int(curve.iterations[-1])
+    if last > block and 0 < last % block < block / 2:
+        # The mean of a few iterations scatters more than the others, and would end the curve with a jump.
+        number = np.minimum(number, last // block)
     blocks, inverse = np.unique(number, return_inverse=True)
     means = np.bincount(inverse, weights=curve.values) / np.bincount(inverse)
-    return np.minimum(blocks * block, curve.iterations[-1]).astype(np.int64), means
+    at = np.minimum(blocks * block, last)
+    at[-1] = last
+    return at.astype(np.int64), means

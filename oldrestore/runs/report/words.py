@@ -93,7 +93,7 @@ def words_of(compared: Compared, further: Sequence[Measure], names: Sequence[str
         values = ", ".join(f"{names[i]} {number(cell.value, headline)}" for i, cell in column.items())
         if headline.better is not None:
             only = next(iter(column))
-            first = f"Only {names[only]} has a {full_name(headline)}: there is nothing to compare it with."
+            first = f"Only {names[only]} has a finite {full_name(headline)}: there is nothing to compare it with."
             return Words(first, "alone", sentences=recognition, cautions=cautions)
         first = f"Neither more nor less {full_name(headline)} is better, so no design is called the best by it."
         return Words(first, "unknown", sentences=[f"The means are {values}.", *recognition], cautions=cautions)
@@ -163,7 +163,7 @@ def _other_measures(
     compared: Compared, further: Sequence[Measure], names: Sequence[str], headline: Measure, best: int
 ) -> list[str]:
     """Which design is best by the other measures of the table."""
-    agreeing, others = [], []
+    agreeing, worse, level = [], [], []
     for measure in compared.measures:
         if measure.name == headline.name or measure.better is None:
             continue
@@ -174,15 +174,15 @@ def _other_measures(
         tied = [index for index, mark in marks.items() if mark == "tied"]
         if leader == best:
             agreeing.append(f"{full_name(measure)}{'' if not tied else ' (not alone)'}")
-        elif best in tied:
-            others.append(f"{names[leader]} by {full_name(measure)}, not distinguishable from {names[best]}")
-        else:
-            others.append(f"{names[leader]} by {full_name(measure)}, and {names[best]} is told apart from it")
+        elif best in marks:
+            (level if best in tied else worse).append(f"{full_name(measure)} ({names[leader]})")
     sentences = []
     if agreeing:
         sentences.append(f"{names[best]} also has the best mean by {_listed(agreeing)}.")
-    if others:
-        sentences.append(f"Other measures put others first: {'; '.join(others)}.")
+    if worse:
+        sentences.append(f"It is worse than the best, and told apart from it, by {_listed(worse)}.")
+    if level:
+        sentences.append(f"Others have the best mean, but it cannot be told from them, by {_listed(level)}.")
     return sentences
 
 
@@ -197,14 +197,15 @@ def _recognition(compared: Compared, names: Sequence[str]) -> list[str]:
         return ["No judge looked at these runs' photographs, so nothing is said of recognition."]
     index, cells = max(held, key=lambda one: one[1]["iter_accuracy"].value)
     ours, original, gray = (cells[name] for name in ("iter_accuracy", "orig_accuracy", "gray_accuracy"))
-    who = f"{names[index]} most often, on" if len(held) > 1 else "on"
-    sentence = (
-        f"The judge recognises the recoloured photographs of {who} {_percent(ours.value)} "
-        f"({_percent(ours.low)} to {_percent(ours.high)}), the originals on {_percent(original.value)} and gray ones "
-        f"on {_percent(gray.value)} (n = {ours.n})."
-    )
-    if len(held) == 1:
-        sentence = sentence.replace("the recoloured photographs of on", "the recoloured photographs on")
+    others = [other["iter_accuracy"].mark for number, other in held if number != index]
+    tied = "; none of the other designs can be told from it by that" if others and set(others) == {"tied"} else ""
+    share = f"{_percent(ours.value)} ({_percent(ours.low)} to {_percent(ours.high)})"
+    against = f"{_percent(original.value)} of the originals and {_percent(gray.value)} of gray ones (n = {ours.n})"
+    sentence = f"The judge recognises {share} of the recoloured photographs, {against}."
+    if len(held) > 1:
+        sentence = (
+            f"The judge does best with the colours of {names[index]}: it recognises {share} of them, {against}{tied}."
+        )
     gap = cells.get("gap_closed")
     if gap is None or not math.isfinite(gap.value):
         return [sentence, "Originals are recognised no better than gray ones, so there is no gap to close."]
@@ -213,10 +214,17 @@ def _recognition(compared: Compared, names: Sequence[str]) -> list[str]:
         interval = f" (95% interval {_percent(gap.low)} to {_percent(gap.high)})"
     elif gap.seeds < 2 or gap.n < 2:
         interval = " (no interval: the gap is too small for these photographs)"
-    harm = "; its colour hinders recognition" if gap.high < 0 else ""
     if gap.value > 0:
-        return [sentence, f"That closes {_percent(gap.value)} of the gap between gray and original{interval}."]
-    return [sentence, f"That closes none of the gap between gray and original: {_percent(gap.value)}{interval}{harm}."]
+        doubt = "; it is not shown that colour helps recognition at all" if gap.low <= 0 else ""
+        return [sentence, f"That closes {_percent(gap.value)} of the gap between gray and original{interval}{doubt}."]
+    sure = "its colour hinders recognition" if gap.high < 0 else "its colour is not shown to help recognition"
+    if gap.value == 0:
+        return [sentence, f"That closes none of the gap between gray and original{interval}: {sure}."]
+    return [
+        sentence,
+        f"That is below gray: of the gap between gray and original it closes {_percent(gap.value)}{interval}, and "
+        f"{sure}.",
+    ]
 
 
 def _cautions(compared: Compared) -> list[str]:

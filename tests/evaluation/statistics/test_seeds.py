@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from oldrestore.evaluation.statistics import compare_designs, seeds_and_images, weighted_mean
+from oldrestore.evaluation.statistics import (
+    compare_designs,
+    compare_pairs,
+    gap_share,
+    seeds_and_images,
+    share_over_seeds,
+    weighted_mean,
+    wilson_interval,
+)
 
 
 @pytest.fixture
@@ -74,3 +82,41 @@ def test_equal_designs_are_equal():
     assert (whole.value, whole.low, whole.high) == (1, 1, 1)
     with pytest.raises(ValueError, match="at least two seeds"):
         seeds_and_images(runs[:1])
+
+
+def test_a_share_over_seeds_has_an_interval_that_ends_within_it(rng):
+    right = rng.random(60) < 0.9
+    # Seeds that are right on the same photographs, as on originals, are one measurement.
+    same = share_over_seeds(scored(np.tile(right, (3, 1))))
+    expected = stats.binomtest(int(right.sum()), 60).proportion_ci(method="wilson")
+    assert (same.low, same.high) == pytest.approx((expected.low, expected.high))
+    # Every answer right leaves no variance to be seen, and is not for sure.
+    sure = share_over_seeds(scored(np.ones((3, 60))))
+    assert (sure.value, sure.high) == (1, 1) and 0.9 < sure.low < 0.95
+    # Otherwise: truths whose own variance would reach the share that was found.
+    x = (rng.random((3, 60)) < 0.9).astype(float)
+    found, plain = share_over_seeds(scored(x)), seeds_and_images(scored(x))
+    squared = ((plain.high - plain.low) / 2) ** 2 / (plain.value * (1 - plain.value))
+    for end in (found.low, found.high):
+        assert (end - plain.value) ** 2 == pytest.approx(squared * end * (1 - end))
+    assert 0 < found.low < plain.value < found.high < 1
+    # Each seed and each photograph right as often as every other.
+    turns = share_over_seeds(scored(np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1]])))
+    assert (turns.low, turns.high) == wilson_interval(2, 3)
+
+
+def test_larger_on_counts_photographs_and_not_what_they_weigh():
+    weights = np.array([1e6, 1.0, 1.0, 1.0])
+    one = [weighted_mean([0.9, 0.1, 0.1, 0.5], weights)] * 2
+    other = [weighted_mean([0.5, 0.2, 0.2, 0.5], weights)] * 2
+    found = compare_designs(one, other)
+    assert found.difference == pytest.approx(0.4, abs=1e-5)
+    assert found.wins == pytest.approx(1.5 / 4)
+    assert compare_pairs(one[0], other[0], 100, 100).wins == pytest.approx(1.5 / 4)
+    # Of the share of the gap it is the photographs that are recognised.
+    original, gray = [1, 1, 1, 0], [0, 1, 0, 0]
+    gaps = [gap_share(ours, original, gray) for ours in ([1, 1, 0, 0], [0, 1, 0, 0])]
+    assert compare_pairs(*gaps, 100, 100).wins == pytest.approx((1 + 3 / 2) / 4)
+    # A photograph of no weight is none on which anything is larger.
+    none = [weighted_mean(values, [1, 1, 0]) for values in ([2, 0, 9], [1, 1, 0])]
+    assert compare_pairs(*none, 100, 100).wins == pytest.approx(1 / 2)

@@ -225,3 +225,51 @@ def test_wrong_requests_are_one_sentence(outputs, capsys, arguments, sentence):
 def test_nothing_is_nothing():
     with pytest.raises(UserError, match="no run to compare"):
         compare_runs([])
+
+
+def test_scores_that_are_no_numbers_are_told(tmp_path, capsys, recwarn):
+    found = scores()
+    found["val"][1]["psnr"][0][[3, 4]] = np.nan, np.inf
+    make_run(tmp_path, "odd", {"experiment": 'of "é"', "loss.sigma": 1.0}, scored=found)
+    make_run(tmp_path, "even", {"experiment": 'of "é"', "loss.sigma": 2.0}, scored=scores(0.01, 1))
+    arguments = ["compare", "--experiment", 'of "é"', f"outputs={tmp_path}", "--resamples", "200"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "design 1 has no finite psnr: that of odd is none on 2 of 40 photographs ('03.jpg' is one)" in printed
+    assert not [str(warned.message) for warned in recwarn if "invalid" in str(warned.message)]
+
+
+def test_runs_without_scores_are_named_when_they_are_left_out(tmp_path, capsys):
+    make_run(tmp_path, "whole", scored=scores())
+    make_run(tmp_path, "other", {"evaluation.size": 64}, scored=scores(0.01, 1))
+    make_run(tmp_path, "empty", {"seed": 1}, scored={}, state="failed")
+    named = ["whole", "empty", "other", f"outputs={tmp_path}", "--anyway"]
+    assert main(["compare", *named, "--resamples", "200"]) == 0
+    printed = capsys.readouterr()
+    assert "oldrestore: empty is failed and has no scores: left out" in printed.err
+    # The second group says what keeps it apart.
+    assert "# 1 of 2: not to be compared with the others\n" in printed.out
+    assert "# 2 of 2: not to be compared with the others (the protocol of 'other'" in printed.out
+    assert "evaluation.size is 64 and 32)" in printed.out
+    assert main(["report", *named, "--resamples", "200", "--photographs", "0", "-o", str(tmp_path / "r.html")]) == 0
+    assert "oldrestore: empty is failed and has no scores: left out" in capsys.readouterr().err
+
+
+def test_what_no_seed_changes_has_the_interval_of_one_run(tmp_path):
+    runs = [LoggedRun(make_run(tmp_path, f"s{seed}", {"seed": seed}, scored=scores(0, seed))) for seed in range(3)]
+    found = compare_runs(runs, resamples=200).cells[0]
+    right = round(60 * found["orig_accuracy"].value)
+    assert (found["orig_accuracy"].low, found["orig_accuracy"].high) == wilson_interval(right, 60)
+    assert 0 <= found["iter_accuracy"].low < found["iter_accuracy"].high <= 1
+
+
+def test_wide_letters_stand_in_line_and_markup_is_escaped(tmp_path, capsys):
+    for number, name in enumerate(("日本語", "<b>`x`")):
+        settings = {"loss.sigma": 1.0 + number}
+        make_run(tmp_path, f"w{number}", settings, scored=scores(0.01 * number, number), choices={"loss": name})
+    arguments = ["compare", "w0", "w1", f"outputs={tmp_path}", "--resamples", "200", "--figures", "auc"]
+    assert main(arguments) == 0
+    first, _, second = capsys.readouterr().out.splitlines()[1:4]
+    assert first.index("0.8") + 3 == second.index("0.8")  # three letters of two columns each
+    assert main([*arguments, "--markdown"]) == 0
+    assert "\\<b>\\`x\\`" in capsys.readouterr().out

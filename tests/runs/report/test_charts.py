@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import vl_convert
+from PIL import Image
 
 from oldrestore.runs.report.ab_plane import edges, plane_of
-from oldrestore.runs.report.charts import curves, figures_of, forest
+from oldrestore.runs.report.charts import accuracy_bars, curves, figures_of, forest
 from oldrestore.runs.report.contents import gather
-from oldrestore.runs.report.look import PAPER, SCREEN
+from oldrestore.runs.report.look import PAPER, SCREEN, SHAPES
 from oldrestore.runs.report.pictures import Pictures
 from oldrestore.runs.report.scatter_chart import axis_of, fill, template
 from oldrestore.runs.report.spec import VERSION, number_of
@@ -87,3 +89,20 @@ def test_names_of_measures_cannot_break_the_template(group):
 def test_numbers_that_are_not_finite_are_drawn_as_nothing():
     assert number_of(float("nan")) is None and number_of(float("inf")) is None
     assert number_of(np.float64(1 / 3)) == 0.333333
+
+
+def test_every_mark_of_a_design_covers_pixels():
+    """Vega's "stroke" is a line without an inside: filled, it is nothing."""
+    for shape in SHAPES:
+        mark = {"type": "point", "filled": True, "shape": shape, "size": 400, "color": "#000", "opacity": 1}
+        spec = {"data": {"values": [{}]}, "mark": mark, "width": 40, "height": 40, "config": {"background": "white"}}
+        png = vl_convert.vegalite_to_png(spec, vl_version=VERSION)
+        with Image.open(io.BytesIO(png)) as image:
+            # Of the 400 square pixels of its box.
+            assert (np.asarray(image.convert("L")) < 64).sum() > 80, shape
+
+
+def test_bars_have_a_line_where_gray_ends(group):
+    spec = accuracy_bars(group, SCREEN)
+    (level,) = (layer["data"]["values"] for layer in spec["layer"] if "data" in layer)
+    assert level == [{"v": group.cell(0, "gray_accuracy").value}]

@@ -97,6 +97,15 @@ def test_long_curves_are_averaged_in_blocks_that_miss_no_iteration(tmp_path):
     assert band.high == pytest.approx(means.max(axis=0), abs=1e-12)
 
 
+def test_a_last_block_of_few_iterations_joins_the_one_before(tmp_path):
+    runs = make_runs(tmp_path, length=97)
+    band = gather(runs, photographs=0, resamples=100).groups[0].one("train/loss").bands[0]
+    assert band.iterations.tolist() == [*range(3, 94, 3), 97]  # 97 = 32 * 3 + 1
+    raw = [curve("hard_cross_entropy", seed, 97) for seed in range(3)]
+    last = [np.mean([values[at]["train/loss"] for at in range(94, 98)]) for values in raw]
+    assert band.mean[-1] == pytest.approx(np.mean(last), abs=1e-12)
+
+
 def test_runs_of_other_lengths_and_lost_values_keep_what_they_have(tmp_path):
     for seed, length in ((0, 4), (1, 2)):
         folder = make_run(tmp_path, f"r{seed}", {"seed": seed}, scored=scores(0, seed))

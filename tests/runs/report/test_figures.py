@@ -151,6 +151,9 @@ def test_photographs_are_evenly_spread_and_of_the_first_seed(report):
     assert len(tops) == 6 * side
     (group,) = report.groups
     assert photographs_of(replace(group, pictures=Pictures())) is None
+    # Those of the gallery were picked for their scores; where there are others, it is those.
+    others = replace(group.pictures, unpicked=group.pictures.photographs[:2])
+    assert photographs_of(replace(group, pictures=others)).shape[0] < 3 * side
 
 
 def test_groups_that_cannot_be_compared_are_numbered(report, tmp_path, one_chart):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 from PIL import Image
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from skimage.color import lab2rgb, rgb2lab
 
 from oldrestore.config.build import build
@@ -26,6 +26,7 @@ from oldrestore.runs.report.images import encode, encode_panel
 from oldrestore.runs.report.look import PAPER
 from oldrestore.runs.report.pictures import Photograph
 from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.training.checkpoint import FORMAT, iteration_of
 from tests.photographs import make_folder
 from tests.runs.comparison.synthetic import make_run, scores
 
@@ -87,6 +88,32 @@ def test_every_run_colours_the_same_photographs(trained):
         assert (photo.outputs["run0"] != photo.outputs["run1"]).any()
     assert pictures.plane.photographs == 5
     assert pictures.plane.truth.sum() == pytest.approx(1) and pictures.plane.predicted[0].sum() == pytest.approx(1)
+
+
+def test_photographs_are_coloured_by_the_weights_that_were_scored(trained):
+    """The scores below the pictures are of the last validation: the best network may be an earlier one."""
+    held = trained[0] / "checkpoints"
+    weights = load_file(held / "best.safetensors")
+    flat = {**weights, "model.model8.6.weight": 0 * weights["model.model8.6.weight"]}
+
+    def coloured() -> np.ndarray:
+        pictures = gather([LoggedRun(trained[0])], photographs=1, resamples=100).groups[0].pictures
+        assert len(pictures.unpicked) == 5  # of all photographs, not of those that the gallery chose
+        return pictures.photographs[0].outputs["run0"]
+
+    plain = coloured()
+    before = (held / "best.safetensors").read_bytes()
+    try:
+        save_file(flat, held / "last.safetensors", {"format": FORMAT, "state": json.dumps({"iteration": 2})})
+        assert (coloured() == plain).all()  # the scores are of iteration 1
+        assert iteration_of(held / "last.safetensors") == 2 and iteration_of(held / "best.safetensors") is None
+        save_file(flat, held / "last.safetensors", {"format": FORMAT, "state": json.dumps({"iteration": 1})})
+        assert (coloured() != plain).any()
+        save_file(weights, held / "best.safetensors", {"format": FORMAT, "state": json.dumps({"iteration": 1})})
+        assert (coloured() == plain).all()
+    finally:
+        (held / "last.safetensors").unlink(missing_ok=True)
+        (held / "best.safetensors").write_bytes(before)
 
 
 def test_what_cannot_be_coloured_is_told(trained, tmp_path):

@@ -89,8 +89,9 @@ def test_colour_that_harms_closes_none_of_the_gap(tmp_path):
     found["judged"] = (images, {f"{name}_correct": (values, np.ones(60)) for name, values in right.items()})
     said = gather([LoggedRun(make_run(tmp_path, "r", scored=found))], photographs=0, resamples=500).groups[0].words
     text = " ".join(said.sentences)
-    assert "on 0.0% (0.0% to 6.0%), the originals on 100.0%" in text
-    assert "closes none of the gap between gray and original: -" in text and "hinders recognition" in text
+    assert "The judge recognises 0.0% (0.0% to 6.0%) of the recoloured photographs, 100.0% of the originals" in text
+    assert "That is below gray: of the gap between gray and original it closes -" in text
+    assert text.endswith("and its colour hinders recognition.")
     assert len(judged) == 3
 
 
@@ -100,3 +101,41 @@ def test_names_in_sentences_are_set_apart_whole_and_escaped(tmp_path, text):
     marked = str(mark_designs(f"{text}; <b> <i>", group))
     assert marked.count("</span>") == text.startswith("focal") * 2 + 1
     assert "<b>" not in marked and "<i>" not in marked and "&lt;b&gt;" in marked and "&lt;i&gt;" in marked
+
+
+def test_what_other_measures_say_is_grouped_by_how_sure_it_is(tmp_path):
+    runs = []
+    rng = np.random.default_rng(3)
+    hard, names = rng.normal(size=40), [f"{i:02}" for i in range(40)]
+    for name, auc, psnr, ssim in (("a", 0.8, 20.0, 0.9), ("b", 0.7, 25.0, 0.9001)):
+        columns = {
+            metric: (level + spread * (0.1 * hard + rng.normal(size=40)), np.ones(40))
+            for metric, level, spread in (("auc_rebalanced", auc, 0.01), ("psnr", psnr, 0.1), ("ssim", ssim, 0.05))
+        }
+        settings = {"loss.sigma": psnr}
+        runs.append(
+            LoggedRun(make_run(tmp_path, name, settings, scored={"val": (names, columns)}, choices={"loss": name}))
+        )
+    group = gather(runs, photographs=0, resamples=1000, measures=["auc_rebalanced", "psnr", "ssim"]).groups[0]
+    text = " ".join(group.words.sentences)
+    assert group.words.headline.startswith("a is the best")
+    assert "It is worse than the best, and told apart from it, by PSNR (b)." in text
+    ssim = [cells["ssim"].mark for cells in group.compared.cells]
+    assert sorted(ssim) == ["best", "tied"]
+    level = "Others have the best mean, but it cannot be told from them, by SSIM (b)."
+    assert level in text if ssim[1] == "best" else "SSIM (not alone)" in text
+    assert '<span class="whole">(<span class="name whole">' in str(mark_designs("by PSNR (b).", group))
+
+
+def test_recognition_claims_no_more_than_the_interval(tmp_path):
+    found = words(tmp_path, {"only": 0.0})  # 48% of recoloured, 43% of gray photographs
+    assert found.cell(0, "gap_closed").low > 0 and "not shown" not in " ".join(found.words.sentences)
+    scored = scores()
+    columns = scored["judged"][1]
+    right = columns["gray_correct"][0].copy()
+    right[:2] = 1 - right[:2]
+    columns["iter_correct"] = (right, np.ones(60))
+    run = LoggedRun(make_run(tmp_path, "even", scored=scored))
+    group = gather([run], photographs=0, resamples=1000).groups[0]
+    gap = group.cell(0, "gap_closed")
+    assert gap.low <= 0 <= gap.high and "not shown" in group.words.sentences[-1]

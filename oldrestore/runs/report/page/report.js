@@ -39,17 +39,41 @@
       console.error(error);
     }
   };
-  const waiting = [];
-  const later = (work) => { waiting.push(work); };
-  const next = async () => {
-    const work = waiting.shift();
-    if (!work) { document.documentElement.dataset.ready = "yes"; return; }
-    await work();
-    setTimeout(next);
+  // What is on the screen is drawn at once (`data-ready`), the others when they come near it or when there is nothing
+  // else to do (`data-drawn`): a page may be printed, or read by a machine, without ever being scrolled.
+  const waiting = new Map();
+  const drawNow = async (elements) => {
+    for (const element of elements) {
+      const work = waiting.get(element);
+      waiting.delete(element);
+      if (!work) continue;
+      near.unobserve(element);
+      await work();
+      await new Promise((resolve) => { setTimeout(resolve); });
+    }
+  };
+  const near = new IntersectionObserver(async (entries) => {
+    await drawNow(entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target));
+    if (document.documentElement.dataset.ready) return;
+    document.documentElement.dataset.ready = "yes";
+    idle(drawRest);
+  }, { rootMargin: "200px 0px" });
+  const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+  const drawRest = async () => {
+    const [first] = waiting.keys();
+    if (!first) { document.documentElement.dataset.drawn = "all"; return; }
+    await drawNow([first]);
+    idle(drawRest);
+  };
+  const later = (element, work, spec) => {
+    // Its room is kept, so that nothing moves when it is drawn.
+    if (spec?.height) element.style.minHeight = `${spec.height}px`;
+    waiting.set(element, work);
+    near.observe(element);
   };
   all(".chart").forEach((element) => {
     const spec = data.specs[element.id];
-    if (spec && !element.id.endsWith("-metrics")) later(() => draw(element, spec));
+    if (spec && !element.id.endsWith("-metrics")) later(element, () => draw(element, spec), spec);
   });
 
   // A measure over iterations, of those that were taken.
@@ -65,7 +89,7 @@
       return draw(element, data.specs[`${key}-${select.value}`]);
     };
     select.addEventListener("change", show);
-    later(show);
+    later(element, show, data.specs[`${key}-${select.value}`]);
   });
 
   // Metric against metric: the specification has places for two names.
@@ -85,7 +109,7 @@
     };
     across.addEventListener("change", show);
     up.addEventListener("change", show);
-    later(show);
+    later(element, show, data.specs[`${key}-metrics`]);
   });
 
   // Tables are sorted by their headings; what is better comes first, and a second press turns the order round.
@@ -213,5 +237,5 @@
     });
   });
 
-  next();
+  if (waiting.size === 0) Object.assign(document.documentElement.dataset, { ready: "yes", drawn: "all" });
 })();

@@ -54,4 +54,5 @@ def sentence(error: OSError) -> str:
 def in_words(error: OSError) -> str:
     """Say what the system complains of, in a few words for a sentence of ours: ``the disk is full``."""
     known = _WORDS.get(error.errno or 0)
-    return known or (error.strerror or str(error) or type(error).__name__).lower()
+    # Paddle and services write paragraphs where the system writes a few words.
+    return known or " ".join((error.strerror or str(error) or type(error).__name__).lower().split())

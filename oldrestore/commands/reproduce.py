@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import parser
@@ -58,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     with logged_run(chosen.run, looked_up, chosen.tracking_uri) as logged:
         config = change_trackers(logged.config, trackers)
         # A run that has a folder is carried out again beside it.
-        outputs = Path(typed[-1]) if typed or logged.outputs is None else logged.outputs
+        outputs = Path(typed[-1]) if typed else logged.outputs
         print(f"reproducing {logged.origin}", file=sys.stderr)
         if chosen.worktree:
             print(f"code        commit {logged.provenance.get('commit')} and its patch", file=sys.stderr)
@@ -95,12 +96,18 @@ def show(certificate) -> None:
     if environment:
         first = list(environment.items())[:6]
         more = f" and {len(environment) - 6} more" if len(environment) > 6 else ""
-        print(f"not as then {', '.join(f'{name} {then} -> {now}' for name, (then, now) in first)}{more}")
+        changes = (f"{name} {value_in_words(then)} -> {value_in_words(now)}" for name, (then, now) in first)
+        print(f"not as then {', '.join(changes)}{more}")
     for line in certificate["comparison"]["not_compared"]:
         print(f"left out    {line}")
     print(f"code        {certificate['code']['in_words']}")
     print(f"certificate {Path(certificate['new_folder']) / 'texts' / 'reproduction.md'}")
     print(certificate["in_words"])
+
+
+def value_in_words(value: Any) -> str:
+    """A value of the environment, as the line of what is not as it was shows it."""
+    return "none" if value is None else str(value)
 
 
 def iterations(text: str) -> int:

@@ -51,11 +51,24 @@ def run(arguments: Sequence[str]) -> int:
         print(json.dumps([run.to_json() for run in runs], indent=2))
     elif runs:
         show(runs)
+        if chosen.sort is not None and all(run.values[chosen.sort] is None for run in runs):
+            print(f"note: none of these runs has '{chosen.sort}', by which they were to be sorted", file=sys.stderr)
     elif where:
-        print(f"no runs under {outputs} with {', '.join(chosen.where)}")
+        print(f"no runs under {outputs} with {', '.join(chosen.where)}{unknown(outputs, where)}")
     else:
         print(f"no runs under {outputs}: make one with oldrestore train experiments=quickstart")
     return 0
+
+
+def unknown(outputs: Path, where) -> str:
+    """Say in brackets which names of conditions have no value in any run, as mistyped ones have none; else nothing."""
+    from oldrestore.runs.listing import list_runs
+    from oldrestore.runs.run_values import RunValues
+
+    runs = list_runs(outputs)
+    names = list(dict.fromkeys(condition.name for condition in where))
+    lacking = [name for name in names if all(RunValues(Path(run.folder)).get(name) is None for run in runs)]
+    return f" (no run has a {' or a '.join(lacking)})" if runs and lacking else ""
 
 
 def count(text: str) -> int:

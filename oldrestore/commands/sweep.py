@@ -127,7 +127,7 @@ def dry_run(sweep, as_json: bool) -> int:
         return 0
     for job in jobs:
         print(f"{job['key']}  {job['state']:<11}  oldrestore train {' '.join(job['overrides'])}")
-    print(f"{len(jobs)} jobs; nothing was run")
+    print(f"{len(jobs)} job{'s' if len(jobs) > 1 else ''}; nothing was run")
     return 0
 
 

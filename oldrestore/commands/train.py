@@ -271,7 +271,8 @@ def conclude(outcome, config, narrator) -> None:
         narrator.show(table)
     narrator.say()
     if outcome.state != "finished":
-        print(f"oldrestore: the run {outcome.state}: {outcome.reason}", file=sys.stderr)
+        how = f"was {outcome.reason}" if outcome.state == "killed" else f"failed: {outcome.reason}"
+        print(f"oldrestore: the run {how}", file=sys.stderr)
     # As the user named it: a relative path stays short, and can be typed from here.
     folder = Path(config.outputs) / config.experiment / config.run_id
     if outcome.state == "killed" and config.trainer.get("requeue", False):
@@ -289,7 +290,7 @@ def conclude(outcome, config, narrator) -> None:
         narrator.say(f"          oldrestore train resume={folder}")
     if not all_sent(folder):
         narrator.say(f"          oldrestore sync {folder}")
-    if (folder / "checkpoints").is_dir():
+    if (folder / "checkpoints" / "best.safetensors").is_file():
         narrator.say(f"          oldrestore evaluate {folder}")
     narrator.say(f"          oldrestore ui outputs={config.outputs}")
     narrator.say(str(folder))

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from oldrestore import parallel
 from oldrestore.errors import UserError
 from oldrestore.runs.asked_settings import agreed, asked_for, asked_of_any, disagreement
-from oldrestore.runs.loading import find_run, load_run_config
+from oldrestore.runs.loading import find_run, load_run_config, refuse_links_out
 from oldrestore.runs.run_lock import RunLock
 from oldrestore.runs.then_and_now import check_data, compare_provenance
 from oldrestore.tracking.files import write_atomically
@@ -183,6 +183,7 @@ def _plan(
     wait: float,
 ) -> Resumption:
     config = load_run_config(folder)
+    refuse_links_out(folder)
     own = Path(str(config.get("experiment")), str(config.get("run_id")))
     if own != Path(folder.absolute().parent.name, folder.name):
         raise UserError(f"the folder {folder} is not named as its run: it should end in {own}")
@@ -218,7 +219,7 @@ def go_back_to_checkpoint(
     UserError
         Before anything is changed: other photographs, or a checkpoint that cannot be read.
     """
-    from oldrestore.runs.progress import after, beginning, evaluates_again
+    from oldrestore.runs.progress import after, beginning, check_state, evaluates_again
     from oldrestore.training.checkpoint import load_checkpoint
 
     folder, config = resumption.folder, resumption.config
@@ -231,6 +232,7 @@ def go_back_to_checkpoint(
     checkpoint = load_checkpoint(last) if last.is_file() else None
     iteration, again, marks = 0, False, {}
     if checkpoint is not None:
+        check_state(checkpoint.state, last)
         learner.restore(checkpoint)
         iteration = int(checkpoint.state["iteration"])
         again = evaluates_again(checkpoint.state, config.trainer.max_iterations)

@@ -13,12 +13,13 @@ from paddle import nn
 
 from oldrestore import parallel
 from oldrestore.batch import Batch
-from oldrestore.data.loader import evaluation_photos, lost_worker, training_loader
-from oldrestore.errors import UserError, sentence
+from oldrestore.data.loader import evaluation_photos, training_loader
+from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches, shared
 from oldrestore.models.weights import parameter_count
 from oldrestore.runs.components import Components
 from oldrestore.runs.curves import draw_curves
+from oldrestore.runs.failure import failure_in_words
 from oldrestore.runs.outcome import Outcome
 from oldrestore.runs.progress import Progress
 from oldrestore.runs.protocols import protocol_of
@@ -109,18 +110,13 @@ class RunInProgress:
                 outcome.state = "finished"
             except Killed as stop:
                 outcome.state, outcome.reason = "killed", str(stop)
-            except (DivergedError, UserError) as error:
-                outcome.state, outcome.reason = "failed", str(error)
-            except OSError as error:
-                outcome.state, outcome.reason = "failed", sentence(error)
             except BaseException as error:
-                worker = lost_worker(error)
-                if worker is None and not parallel.is_lost(error):
+                outcome.state, outcome.reason = "failed", failure_in_words(error)
+                if outcome.reason is None:
                     # A defect of ours: it is recorded like any failure, and then seen as what it is.
                     self.interruption.ignore_from_now()
                     self.tracker.finish("failed", f"{type(error).__name__}: {error}", outcome.summary)
                     raise
-                outcome.state, outcome.reason = "failed", worker or parallel.loss_in_words(error)
             return self._end()
 
     def _end(self) -> Outcome:

@@ -69,7 +69,7 @@ def compare_code(then: Mapping[str, Any], now: Mapping[str, Any], repository: Pa
     changed = {name: after.get(name, "") for name in names if name.startswith(PARTS)}
     files = set(changed)
     commits = then.get("commit"), now.get("commit")
-    if repository is not None and None not in commits and commits[0] != commits[1]:
+    if repository is not None and all(map(is_commit, commits)) and commits[0] != commits[1]:
         files |= set(_changed_between(repository, *commits))
     return CodeDifference(
         same=then.get("code_hash") == now.get("code_hash"),
@@ -80,6 +80,11 @@ def compare_code(then: Mapping[str, Any], now: Mapping[str, Any], repository: Pa
         files=sorted(files, key=lambda name: (not name.startswith(PARTS[0]), name)),
         changed={name: changed[name] for name in sorted(changed)},
     )
+
+
+def is_commit(name: Any) -> bool:
+    """Say whether a text is a commit's name: another, from a run folder of someone else, might be an option of git."""
+    return isinstance(name, str) and re.fullmatch(r"[0-9a-f]{7,64}", name) is not None
 
 
 def patch_text(provenance: Mapping[str, Any]) -> str:

@@ -112,7 +112,10 @@ class Comparison:
         if self.verdict == "identical":
             points = sum(metric.points for metric in self.metrics)
             tensors = sum(weights.tensors for weights in self.weights)
-            return f"identical: {points} values of {len(self.metrics)} metrics and {tensors} tensors, bit for bit"
+            values = f"{points} values of {len(self.metrics)} metrics"
+            if not self.weights:
+                return f"identical: {values}, bit for bit; no weights were compared"
+            return f"identical: {values} and {tensors} tensors, bit for bit"
         if self.verdict == "within tolerance":
             worst = max(self.metrics, key=lambda metric: metric.relative)
             words = f"within tolerance {self.tolerance:g}: at most {worst.relative:.2g} ({worst.name})"

@@ -38,16 +38,11 @@ class NoVerdictError(Exception):
 def prepare_config(
     logged: LoggedRun, outputs: Path, run_id: str, tracking: Mapping[str, Any], until: int | None
 ) -> DictConfig:
-    """Return a run's own configuration under another name, to be carried out again.
-
-    A run that was made on a CPU is made on one again, also where ``trainer.device=auto`` would find a GPU.
-    """
+    """Return a run's own configuration under another name, to be carried out again."""
     config = logged.config
     config.outputs = str(outputs)
     config.run_id = run_id
     config.tracking = dict(tracking)
-    if logged.provenance.get("device") == "cpu":
-        config.trainer.device = "cpu"
     if until is not None:
         config.trainer.max_iterations = until
     return config
@@ -84,6 +79,7 @@ def carry_out_again(logged: LoggedRun, config: DictConfig, code: Path, output: T
             "overrides": read_overrides(logged.folder),
             "choices": read_choices(logged.folder),
             "data": logged.data,
+            "device": logged.provenance.get("device"),
             "environment": environment,
             "result": str(result),
         }

@@ -53,10 +53,20 @@ def carry_out(request: Mapping[str, Any]) -> int:
     problem = check_data(config, request["data"])
     if problem is not None:
         return report(request, refused=problem)
+    keep_to_cpu(config, request["device"])
     knows_choices = "choices" in inspect.signature(run_experiment).parameters
     more = {"choices": request["choices"]} if knows_choices else {}
     outcome = run_experiment(config, request["overrides"], Narrator(), **more)
     return report(request, state=outcome.state, reason=outcome.reason, folder=str(outcome.folder))
+
+
+def keep_to_cpu(config: Any, device: str | None) -> None:
+    """Have a run that was made on a CPU made on one again where ``trainer.device=auto`` would find a GPU."""
+    import paddle
+
+    found = paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
+    if device == "cpu" and found:  # elsewhere the setting stays as it was: it is no difference between the two runs
+        config.trainer.device = "cpu"
 
 
 def check_data(config: Any, recorded: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.errors import UserError
-from oldrestore.runs.reproduction.code_state import patch_bytes
+from oldrestore.runs.reproduction.code_state import is_commit, patch_bytes
 
 
 @contextmanager
@@ -39,6 +39,8 @@ def worktree_of(provenance: Mapping[str, Any], repository: Path | None) -> Itera
         raise UserError("--worktree needs oldrestore to run from a git clone: git clone, then make install")
     if commit is None:
         raise UserError("the run recorded no commit, so that --worktree has nothing to check out: leave it out")
+    if not is_commit(commit):
+        raise UserError(f"the run recorded the commit {commit!r}, which is none: leave --worktree out")
     if provenance.get("patch_left_out"):
         raise UserError(
             f"the run's uncommitted changes were not recorded ({provenance['patch_left_out']}): leave --worktree out"

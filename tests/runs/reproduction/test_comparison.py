@@ -20,7 +20,7 @@ def test_equal_values_are_identical_and_nan_equals_nan():
     old = records([4.0, math.nan, 2.0])
     found = compare_records(old, dict(old), 1e-3)
     assert found.verdict == "identical"
-    assert found.in_words() == "identical: 3 values of 1 metrics and 0 tensors, bit for bit"
+    assert found.in_words() == "identical: 3 values of 1 metrics, bit for bit; no weights were compared"
 
 
 def test_the_tolerance_is_a_share_of_the_metrics_largest_value():

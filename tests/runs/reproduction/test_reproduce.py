@@ -28,6 +28,12 @@ def certificate(capfd) -> dict:
     return json.loads(capfd.readouterr().out)
 
 
+def designs(capfd, *folders: Path) -> str:
+    """What `compare` prints of runs: one design where no setting differs."""
+    assert main(["compare", *map(str, folders)]) == 0
+    return capfd.readouterr().out
+
+
 def test_an_untouched_run_is_identical_and_the_new_run_says_so(workshop, capfd, tmp_path):
     code, folder = workshop.train(*SHORT)
     assert code == 0
@@ -40,6 +46,7 @@ def test_an_untouched_run_is_identical_and_the_new_run_says_so(workshop, capfd, 
     (weights,) = found["comparison"]["weights"]
     assert (weights["checkpoint"], weights["differing"]) == ("last, 3 iterations", 0)
     assert found["environment"] == {}
+    assert "design 2" not in designs(capfd, folder, Path(found["new_folder"]))
     new = Path(found["new_folder"])
     assert new.parent == folder.parent
     assert read_status(new)["reproduction"] == {"of": folder.name, "verdict": "identical"}
@@ -87,6 +94,27 @@ def test_what_mlflow_holds_is_the_run_also_from_a_copy_of_its_store(tracked_run,
             assert found.weights["best"].read_bytes() == own.read_bytes()
     finally:
         hidden.rename(outputs)
+
+
+def test_a_run_of_mlflow_alone_is_carried_out_below_outputs_where_no_folder_is_given(
+    tracked_run, tmp_path, monkeypatch, capsys
+):
+    from oldrestore.runs.reproduction import reproduce as module
+
+    asked = []
+
+    def stop(logged, outputs, *more):
+        asked.append(outputs)
+        raise module.NoVerdictError("stopped here")
+
+    monkeypatch.setattr(module, "reproduce", stop)
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tracked_run.parent.parent / 'mlflow.db'}"
+    for more in ([], ["outputs=elsewhere"]):
+        assert main(["reproduce", f"mlflow:{tracked_run.name}", "--tracking-uri", uri, *more]) == 1
+    assert main(["reproduce", str(tracked_run)]) == 1
+    assert asked == [Path("outputs"), Path("elsewhere"), tracked_run.parent.parent]
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_the_best_weights_come_through_mlflow_where_no_folder_is_at_hand(tracked_run, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from oldrestore.tracking.run_yaml import LOADER, refuse_aliases
+from oldrestore.tracking.run_yaml import LOADER, refuse_unfolding
 
 # Most values are one word or number on the line of their key, and need no parser.
 _PLAIN_WORD = re.compile(r"[A-Za-z_][\w./-]*|\"[\w./-]+\"")
@@ -64,7 +64,7 @@ def _parse(inline: str, block: str) -> Any:
     try:
         # A value that goes on in further lines is parsed with them.
         text = f"{inline}\n{block}" if inline else block
-        refuse_aliases(text)
+        refuse_unfolding(text)
         return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
     except yaml.YAMLError:
         return None

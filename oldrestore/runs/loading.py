@@ -51,6 +51,29 @@ def _started(folder: Path) -> tuple[str, str]:
         return "", folder.name
 
 
+def refuse_links_out(folder: Path) -> None:
+    """Refuse a run folder whose files are links to files outside: trackers are sent what stands there.
+
+    A folder ``checkpoints`` may be a link, as to a larger disk; a file may not.
+
+    Raises
+    ------
+    UserError
+        Naming the link.
+    """
+    checkpoints = folder / "checkpoints"
+    candidates = [(path, folder) for path in folder.rglob("*") if path != checkpoints]
+    if checkpoints.is_symlink() and checkpoints.is_dir():
+        candidates += [(path, checkpoints) for path in checkpoints.iterdir()]
+    for path, home in candidates:
+        if path.is_symlink() and not path.resolve().is_relative_to(home.resolve()):
+            name = path.relative_to(folder)
+            raise UserError(
+                f"'{name}' in the run '{folder.name}' is a link to {path.resolve()}, outside of it: put the file "
+                "itself there"
+            )
+
+
 def load_run_config(folder: Path) -> DictConfig:
     """Read the configuration that a run logged, which anyone may have written since.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from oldrestore.errors import UserError
 from oldrestore.tracking.reader import read_metrics
 from oldrestore.training.checkpoint import Checkpoint
 
@@ -43,6 +44,39 @@ class Progress:
 def beginning(monitor_mode: str) -> Progress:
     """Return the progress of a run that begins."""
     return Progress(best=math.inf if monitor_mode == "min" else -math.inf)
+
+
+def check_state(state: Mapping[str, Any], path: Path) -> None:
+    """Refuse the state of a checkpoint that no run has written.
+
+    Raises
+    ------
+    UserError
+        Naming what is not as a run writes it.
+    """
+    wanted: tuple[tuple[str, Any], ...] = (
+        ("iteration", _is_count),
+        ("best", _is_number),
+        ("marks", _are_counts),
+        ("marks_before_evaluation", _are_counts),
+        ("summary", lambda value: isinstance(value, Mapping) and all(map(_is_number, value.values()))),
+        ("seconds", _is_number),
+    )
+    for name, is_right in wanted:
+        if not is_right(state[name]) if name in state else name in ("iteration", "best"):
+            raise UserError(f"'{path}' has a state that no run writes ('{name}'): take another checkpoint")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or _is_count(abs(value) if isinstance(value, int) else value)
+
+
+def _are_counts(value: Any) -> bool:
+    return value is None or (isinstance(value, Mapping) and all(map(_is_count, value.values())))
 
 
 def evaluates_again(state: Mapping[str, Any], max_iterations: int) -> bool:

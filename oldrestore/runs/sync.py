@@ -16,6 +16,7 @@ from oldrestore.config.build import build
 from oldrestore.config.compose import HYDRA_ERRORS, compose_unchecked, explain
 from oldrestore.config.signature import check_component, unknown_name
 from oldrestore.errors import UserError
+from oldrestore.runs.loading import refuse_links_out
 from oldrestore.runs.pyfunc import log_model
 from oldrestore.runs.run_lock import RunLock
 from oldrestore.tracking.plain import decode_float
@@ -80,6 +81,7 @@ def sync_run(folder: Path, config: DictConfig) -> dict[str, SyncReport]:
     status = read_status(folder)
     if status["alive"]:
         raise UserError(f"run '{folder.name}' is still running (process {status['pid']}) and tells its trackers itself")
+    refuse_links_out(folder)
     with RunLock(folder):
         run = _run_info(folder, config, status)
         known = status.get("sinks") or {}

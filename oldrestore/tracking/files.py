@@ -91,6 +91,12 @@ class LineFile:
                 finally:
                     os.close(descriptor)
 
+    def __del__(self) -> None:
+        """Let go of the file, which a line after `close` has opened again."""
+        descriptor = getattr(self, "_descriptor", None)
+        if descriptor is not None:
+            os.close(descriptor)
+
 
 def whole_text(path: Path) -> str:
     """Return a `LineFile` up to its last line break; a torn last line and a missing file give nothing."""

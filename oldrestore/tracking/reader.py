@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from oldrestore.errors import UserError
 from oldrestore.tracking.files import whole_lines, whole_text
 from oldrestore.tracking.plain import decode_float
+from oldrestore.tracking.processes import process_ticks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,8 +96,9 @@ def read_status(folder: Path) -> dict[str, Any]:
 def is_alive(status: dict[str, Any]) -> bool | None:
     """Say whether the process of a "running" status lives: None where that cannot be known from here.
 
-    A process identifier alone is not enough, since numbers are used again: the start of the process must
-    agree to 5 s (clocks are adjusted). From another host nothing is known. A run that ended is not alive.
+    A process identifier alone is not enough, since numbers are used again: the start of the process must agree, in
+    ticks since the machine was booted; where nobody counted them, in time to 5 s (clocks are adjusted). From another
+    host nothing is known. A run that ended is not alive.
     """
     if status.get("state") != "running":
         return False
@@ -109,7 +111,8 @@ def is_alive(status: dict[str, Any]) -> bool | None:
         return None
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < 5.0
+        then, now = status.get("process_ticks"), process_ticks(pid)
+        same = abs(process.create_time() - started) < 5.0 if None in (then, now) else then == now
         return same and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, ValueError, OverflowError):  # the latter two: no number that a process can have
         return False

@@ -20,6 +20,7 @@ import psutil
 from oldrestore.errors import UserError, in_words
 from oldrestore.tracking.files import LineFile, whole_lines, write_atomically
 from oldrestore.tracking.plain import encode_float, plain
+from oldrestore.tracking.processes import process_ticks
 
 State = Literal["running", "finished", "failed", "killed"]
 
@@ -125,7 +126,10 @@ class RunFolder:
         folder = cls(path, outputs or path.parent.parent)
         status = path / "status.json"
         if status.exists():
-            folder._status = json.loads(status.read_text())
+            # One that a power cut has emptied keeps nobody from going on.
+            with contextlib.suppress(ValueError, RecursionError):
+                content = json.loads(status.read_text())
+                folder._status = content if isinstance(content, dict) else {}
         folder._start -= _seconds_recorded(path / "metrics.jsonl")
         return folder
 
@@ -262,15 +266,18 @@ class RunFolder:
         behind; `pid`, `host` and the start of the process let a reader tell (`reader.is_alive`).
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        started = self._status.get("started", now)
         self._status = {
             **self._status,
             "state": state,
             "reason": reason,
-            "started": self._status.get("started", now),
-            "ended": None if state == "running" else self._status.get("ended") or now,
+            "started": started,
+            # Nothing ends before it has begun, whatever a clock says that was set back meanwhile.
+            "ended": None if state == "running" else self._status.get("ended") or max(started, now),
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "process_started": psutil.Process().create_time(),
+            "process_ticks": process_ticks(os.getpid()),
             "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
             **extra,
         }

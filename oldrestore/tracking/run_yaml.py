@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 LARGEST = 16 * 2**20
+DEEPEST = 100
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -17,8 +18,7 @@ def run_yaml_text(path: Path) -> str:
     Raises
     ------
     yaml.YAMLError
-        It is not YAML, or has an alias: a run writes none, and nine lines of aliases unfold into a thousand million
-        values.
+        It is not YAML, or `refuse_unfolding` refuses it.
     ValueError
         It is not UTF-8, or larger than any configuration (16 MiB).
     OSError
@@ -29,17 +29,23 @@ def run_yaml_text(path: Path) -> str:
     if len(content) > LARGEST:
         raise ValueError(f"it has more than {LARGEST:,} bytes")
     text = content.decode()
-    refuse_aliases(text)
+    refuse_unfolding(text)
     return text
 
 
-def refuse_aliases(text: str) -> None:
-    """Raise `yaml.YAMLError` where YAML refers back to a part of itself."""
-    if "*" not in text or "&" not in text:  # most have neither, and need no second reading
-        return
+def refuse_unfolding(text: str) -> None:
+    """Raise `yaml.YAMLError` where YAML has aliases, or nests without end; a run writes neither.
+
+    Nine lines of aliases unfold into a thousand million values, and the fast reader ends the whole process where lists
+    stand too deep within each other.
+    """
+    depth = 0
     for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError(f"line {event.start_mark.line + 1} has an alias, which no run writes")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise yaml.YAMLError(f"line {event.start_mark.line + 1} nests more deeply than any run's settings")
 
 
 def load_run_yaml(path: Path) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import sys
 import threading
 import types
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -79,6 +80,7 @@ class VisualDLSink:
         self.link: dict[str, Any] = {}
         self._run: RunInfo | None = None
         self._writer: Any = None
+        self._held: IO[bytes] | None = None
         self._table: list[dict[str, Any]] = []
         self._iteration = 0
 
@@ -92,6 +94,8 @@ class VisualDLSink:
         self._writer = visualdl.LogWriter(
             logdir=str(logdir), file_name=FILE_NAME, display_name=f"{run.experiment}/{run.run_id}"
         )
+        # Held open, the file tells at the end whether it is still the one in the folder.
+        self._held = (logdir / FILE_NAME).open("ab")
         self.link = {"logdir": str(logdir)}
         self.text("config", run.config_yaml)
         if run.overrides:
@@ -144,14 +148,18 @@ class VisualDLSink:
         self._write_text("summary", f"{ending}\n\n{markdown_table(rows, ['figure', 'value'])}", self._iteration)
         self._writer.close()
         self._writer = None
-        # Whoever removed the folder did not stop the writing: it went to a file without a name.
-        if not (self._run.folder / FOLDER / FILE_NAME).is_file():
+        # VisualDL opens its file for each write, and begins a new one where it is gone.
+        removed = os.fstat(self._held.fileno()).st_nlink == 0
+        self._held.close()
+        if removed:
             raise FileNotFoundError(f"{FOLDER}/{FILE_NAME} was removed while the run went on")
 
     def give_up(self) -> None:
         """After a failure: close the file, so that what was written can be read."""
         if self._writer is not None:
             self._writer.close()
+        if self._held is not None:
+            self._held.close()
 
     def _write_again(self, folder: Path, continued: Continued) -> None:
         for line in recorded.scalars(folder, continued):

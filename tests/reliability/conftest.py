@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.reliability.ledger import Ledger
+from tests.reliability.nursery import Nursery
 
 FEW, MANY = "few", "many"
 _COMMON = {
@@ -25,3 +28,11 @@ def ledger(request) -> Ledger:
     """Record what this test tried and what came of it; see tests/reliability/ledger.py."""
     test = request.node.nodeid.partition("[")[0]
     return Ledger(test, request.node.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Give the process in whose forks runs meet faults; see tests/reliability/nursery.py."""
+    made = Nursery()
+    yield made
+    made.close()

@@ -17,8 +17,8 @@ from typing import Any
 def _places() -> dict[str, tuple[Any, str]]:
     """Where a run writes; a fault waits for the nth time."""
     from oldrestore.runs import run_in_progress
-    from oldrestore.tracking import files
     from oldrestore.tracking.run_folder import RunFolder
+    from oldrestore.tracking.tracker import Trackers
 
     return {
         "metrics": (RunFolder, "scalars"),
@@ -26,8 +26,7 @@ def _places() -> dict[str, tuple[Any, str]]:
         "sample": (RunFolder, "panel"),
         "checkpoint": (run_in_progress, "save_checkpoint"),
         "validation": (run_in_progress.RunInProgress, "_evaluate"),
-        "line": (files.LineFile, "append"),
-        "rename": (Path, "replace"),
+        "end": (Trackers, "finish"),
     }
 
 
@@ -77,8 +76,8 @@ def limit_file_sizes(place: str, count: int, size: int) -> None:
     _before(place, count, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard)))
 
 
-def fill_disk(folder: str, place: str, count: int, leave: int) -> None:
-    """The nth time: fill the disk that a folder is on but for so many bytes."""
+def fill_disk(folder: str, place: str, count: int) -> None:
+    """The nth time: fill the disk that a folder is on."""
 
     def fill(*_: Any) -> None:
         with Path(folder, "filler").open("wb", buffering=0) as file:
@@ -87,7 +86,6 @@ def fill_disk(folder: str, place: str, count: int, leave: int) -> None:
                     file.write(bytes(4096))
             except OSError:
                 pass
-            file.truncate(max(0, file.tell() // 4096 * 4096 - leave))
 
     _before(place, count, fill)
 
@@ -193,3 +191,23 @@ def impatient(seconds: float) -> None:
     from oldrestore.tracking.tracker import Trackers
 
     experiment.Trackers = lambda folder, sinks=None: Trackers(folder, sinks, patience=seconds)
+
+
+def limit_next_line(count: int, more: int, name: str = "metrics.jsonl") -> None:
+    """From the nth line on that a file of records is to get: no file can grow beyond what that one has and so much."""
+    from oldrestore.tracking.files import LineFile
+
+    original = LineFile.append
+    seen = 0
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+
+    def append(self: Any, text: str) -> None:
+        nonlocal seen
+        if self.path.name == name:
+            seen += 1
+            if seen == count:
+                size = self.path.stat().st_size if self.path.exists() else 0
+                resource.setrlimit(resource.RLIMIT_FSIZE, (size + more, hard))
+        original(self, text)
+
+    LineFile.append = append

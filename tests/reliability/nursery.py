@@ -2,17 +2,17 @@
 
 Started as a program, it reads a request a line (JSON) on standard input and answers a line when the fork has ended::
 
-    {"arguments": ["train", ...], "faults": [["kill_at", "save", 2]], "environment": {}, "said": FOLDER, "seconds": 60}
+    {"arguments": ["train", ...], "faults": [["kill_at", "metrics", 2]], "environment": {}, "seconds": 60, "several": 1}
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+HANGS = 124
 ROOT = Path(__file__).parents[2]
 
 
@@ -63,22 +64,17 @@ class Nursery:
         several: int = 1,
     ) -> list[Ended]:
         """Run a verb in a fork, or in several forks at the same time."""
-        with self._turn, tempfile.TemporaryDirectory(prefix="oldrestore-said-") as said:
-            request = {
-                "arguments": [str(argument) for argument in arguments],
-                "faults": [list(fault) for fault in faults],
-                "environment": dict(environment or {}),
-                "said": said,
-                "seconds": seconds,
-                "several": several,
-            }
+        request = {
+            "arguments": [str(argument) for argument in arguments],
+            "faults": [list(fault) for fault in faults],
+            "environment": dict(environment or {}),
+            "seconds": seconds,
+            "several": several,
+        }
+        with self._turn:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-            codes = json.loads(self._process.stdout.readline())
-            return [
-                Ended(code, Path(said, f"{n}.out").read_text(), Path(said, f"{n}.err").read_text())
-                for n, code in enumerate(codes)
-            ]
+            return [Ended(*found) for found in json.loads(self._process.stdout.readline())]
 
     def close(self) -> None:
         """End the process."""
@@ -102,8 +98,10 @@ def main() -> None:
     import scipy.ndimage
     import skimage.color
 
+    import oldrestore.commands.sync
     import oldrestore.commands.train
     import oldrestore.runs.experiment
+    import oldrestore.runs.sync
     import oldrestore.tracking.mlflow_sink
     import oldrestore.tracking.visualdl_sink
     from oldrestore.config.compose import compose_config
@@ -114,22 +112,27 @@ def main() -> None:
     _ = (hydra, mlflow, scipy, skimage, faults)
     for line in sys.stdin:
         request = json.loads(line)
-        children = [_fork(request, number) for number in range(request["several"])]
+        children = [_fork(request) for _ in range(request["several"])]
         deadline = time.monotonic() + request["seconds"]
         answers.write(json.dumps([_end_of(child, deadline) for child in children]) + "\n")
         answers.flush()
 
 
-def _fork(request: Mapping[str, Any], number: int) -> int:
+def _fork(request: Mapping[str, Any]) -> tuple[int, int, int]:
+    # Pipes, which no limit on files touches; they hold 64 KiB, more than any run here says.
+    pipes = [os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)]
     child = os.fork()
     if child:
-        return child
+        for ours, theirs in pipes:
+            os.close(theirs)
+            os.set_blocking(ours, False)
+        return child, pipes[0][0], pipes[1][0]
     code = 70
     try:
         os.setpgid(0, 0)
-        for descriptor, name in ((1, "out"), (2, "err")):
-            file = os.open(Path(request["said"], f"{number}.{name}"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(file, descriptor)
+        for descriptor, (_, theirs) in zip((1, 2), pipes, strict=True):
+            os.set_blocking(theirs, False)
+            os.dup2(theirs, descriptor)
         nothing = os.open("/dev/null", os.O_RDONLY)
         os.dup2(nothing, 0)
         os.environ.update(request["environment"])
@@ -142,7 +145,7 @@ def _fork(request: Mapping[str, Any], number: int) -> int:
             code = command_line(request["arguments"])
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it is, the fork must end here and say so
         import traceback
 
         traceback.print_exc()
@@ -153,16 +156,30 @@ def _fork(request: Mapping[str, Any], number: int) -> int:
         os._exit(code)
 
 
-def _end_of(child: int, deadline: float) -> int:
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
+def _end_of(child: tuple[int, int, int], deadline: float) -> tuple[int, str, str]:
+    process, *pipes = child
+    code = None
+    while code is None:
+        done, status = os.waitpid(process, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > deadline:
-            os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return 124
-        time.sleep(0.01)
+            code = os.waitstatus_to_exitcode(status)
+        elif time.monotonic() > deadline:
+            os.killpg(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            code = HANGS
+        else:
+            time.sleep(0.01)
+    return code, *(_all_of(pipe) for pipe in pipes)
+
+
+def _all_of(pipe: int) -> str:
+    """Read what a pipe holds; a loader's worker that was left behind may hold it open."""
+    content = b""
+    with contextlib.suppress(BlockingIOError):
+        while more := os.read(pipe, 2**16):
+            content += more
+    os.close(pipe)
+    return content.decode(errors="replace")
 
 
 if __name__ == "__main__":

@@ -103,7 +103,17 @@ def test_the_table_shows_what_was_asked_for(outputs, capsys):
     assert heading.split() == ["run", "experiment", "state", "iter", "orig", "gray", "n", "loss.name", "val/auc"]
     assert row.split() == ["r02", "e", "finished", "l1", "0.7"]
     assert main(["runs", f"outputs={outputs}", "--where", "seed=99"]) == 0
-    assert "no runs under" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"no runs under {outputs} with seed=99\n"
+
+
+def test_a_name_that_no_run_has_is_named(outputs, capsys):
+    assert main(["runs", f"outputs={outputs}", "--where", "loss.nme=focal", "--where", "seed=1"]) == 0
+    said = capsys.readouterr().out
+    assert said == f"no runs under {outputs} with loss.nme=focal, seed=1 (no run has a loss.nme)\n"
+    assert main(["runs", f"outputs={outputs}", "--sort", "val/acu"]) == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 6
+    assert printed.err == "note: none of these runs has 'val/acu', by which they were to be sorted\n"
 
 
 @pytest.mark.parametrize(

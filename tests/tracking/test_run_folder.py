@@ -210,7 +210,10 @@ def test_status_of_other_processes(folder):
     status = reader.read_status(folder.path)
     assert reader.is_alive({**status, "host": "elsewhere"}) is None
     assert reader.state_in_words({**status, "host": "elsewhere", "alive": None}) == "running (on elsewhere)"
-    assert reader.is_alive({**status, "process_started": status["process_started"] - 60}) is False
+    another_hour = {**status, "process_started": status["process_started"] - 3600}  # the clock was set
+    assert reader.is_alive(another_hour) is True
+    assert reader.is_alive({**another_hour, "process_ticks": None}) is False
+    assert reader.is_alive({**status, "process_ticks": f"{status['process_ticks']}0"}) is False
     with pytest.raises(UserError, match=r"no status\.json"):
         reader.read_status(folder.path.parent)
 

@@ -146,7 +146,9 @@ class Sweep:
     def _listening(self, say: Callable[[str], None]) -> Iterator[None]:
         def stop(number: int, frame: object) -> None:
             if not self._stopped:
-                say(f"stopping    {len(self._active)} jobs write a checkpoint ({signal.Signals(number).name})")
+                count = len(self._active)
+                who = "1 job writes" if count == 1 else f"{count} jobs write"
+                say(f"stopping    {who} a checkpoint ({signal.Signals(number).name})")
             self._stopped = True
             for launched in self._active:
                 launched.stop()

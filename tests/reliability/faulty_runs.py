@@ -1,0 +1,95 @@
+"""Tiny runs that meet a fault, and what must hold of each afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oldrestore.tracking.files import whole_lines
+from oldrestore.tracking.reader import read_metrics, read_status, state_in_words
+from oldrestore.training.checkpoint import load_checkpoint
+from tests.reliability.nursery import Ended, Nursery
+from tests.runs.conftest import SETTINGS
+from tests.runs.test_resuming import assert_same_run, records
+
+SHORT = ["tracking=none", "evaluation.judged=null", "trainer.log_every=4", "trainer.checkpoint_every=2"]
+
+
+@dataclass
+class Yard:
+    """Photographs, a place for runs, and a run to compare with, which met no fault.
+
+    Attributes
+    ----------
+    photos, outputs : Path
+    nursery : Nursery
+    whole : Path, optional
+    """
+
+    photos: Path
+    outputs: Path
+    nursery: Nursery
+    whole: Path | None = None
+
+    def arguments(self, *overrides: str) -> list[str]:
+        """Return what is typed to train."""
+        return ["train", *SETTINGS, f"dataset.root={self.photos}", f"outputs={self.outputs}", *SHORT, *overrides]
+
+    def train(
+        self,
+        *overrides: str,
+        faults: Sequence[Sequence[Any]] = (),
+        environment: Mapping[str, str] | None = None,
+        several: int = 1,
+    ) -> list[Ended]:
+        """Train, in as many processes at once."""
+        return self.nursery.run(self.arguments(*overrides), faults, environment, several=several)
+
+    def fail(self, *faults: Sequence[Any], overrides: Sequence[str] = ()) -> tuple[Ended, Path]:
+        """Train with a fault that ends it; check exit code, sentence, status and records, and return the run folder."""
+        (ended,) = self.train(*overrides, faults=faults)
+        assert ended.code in (1, -9), ended
+        if ended.code == 1:
+            assert ended.sentence.startswith("the run failed: "), ended.err
+        assert "Traceback" not in ended.err, ended.err
+        (folder,) = self.outputs.glob("tiny/*")
+        self.check(folder)
+        state = state_in_words(read_status(folder))
+        # Where even the status could not be written, it says that the process is gone.
+        assert state in (("failed", "running (process gone)") if ended.code == 1 else ("running (process gone)",))
+        if state == "failed":
+            assert read_status(folder)["reason"] == ended.sentence.removeprefix("the run failed: ")
+        return ended, folder
+
+    def check(self, folder: Path) -> int:
+        """Check that every checkpoint loads, and that metrics.jsonl is what the whole run's begins with."""
+        for path in (folder / "checkpoints").glob("[!.]*"):
+            checkpoint = load_checkpoint(path)
+            assert all(np.isfinite(value).all() for value in checkpoint.tensors.values() if value.dtype.kind == "f")
+        read_metrics(folder)
+        lines = whole_lines(folder / "metrics.jsonl")
+        own = [json.loads(line)["values"] for line in lines]
+        if self.whole is not None:
+            for ours, (_, theirs) in zip(own, records(self.whole), strict=False):
+                assert {name: value for name, value in ours.items() if not name.startswith("time/")} == theirs
+        return len(lines)
+
+    def resume(self, folder: Path) -> None:
+        """Go on, and end as the run that met no fault."""
+        (ended,) = self.nursery.run(["train", f"resume={folder}"])
+        assert (ended.code, ended.sentence) == (0, ""), ended.err
+        assert not list(folder.rglob("*.tmp"))
+        if self.whole is not None:
+            assert_same_run(folder, self.whole)
+
+
+def without_paths(sentence: str, *folders: Path) -> str:
+    """Shorten a sentence for the page: what changes from machine to machine becomes an ellipsis."""
+    for folder in folders:
+        sentence = sentence.replace(f"{folder}/", "…/")
+    return f"“{sentence}”"

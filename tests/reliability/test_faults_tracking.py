@@ -1,0 +1,213 @@
+"""Tracking that fails: a run finishes all the same, its folder says which tracker lacks what, and sync sends it."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from oldrestore.tracking.mlflow_store import open_store
+from oldrestore.tracking.reader import read_metrics, read_status
+from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.tracking.spool import Spool
+from oldrestore.tracking.tracker import RunInfo, Trackers
+from tests.photographs import make_folder
+from tests.reliability.false_servers import FalseServer, serving
+from tests.reliability.faulty_runs import Yard, without_paths
+
+SECTION = "Faults"
+MLFLOW = ["tracking=mlflow", "tracking.mlflow.system_metrics=false", "tracking.mlflow.log_model=false"]
+# A run gives a server ten seconds, and asks it three times.
+HASTY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "1"}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("photographs") / "set", train=3, val=2)
+
+
+@pytest.fixture
+def yard(photos, tmp_path, nursery) -> Yard:
+    return Yard(photos, tmp_path / "outputs", nursery)
+
+
+def finished(yard: Yard, *overrides: str, faults=(), environment=None) -> tuple[Path, dict]:
+    """Train, which must finish; the run folder, and what it says of its tracker."""
+    settings = ["trainer.max_iterations=4", "trainer.evaluate_every=2"]
+    (ended,) = yard.train(*settings, *overrides, faults=faults, environment=environment)
+    assert (ended.code, ended.sentence) == (0, ""), ended.err
+    assert "Traceback" not in ended.err, ended.err
+    (folder,) = yard.outputs.glob("tiny/*")
+    assert read_status(folder)["state"] == "finished"
+    assert yard.check(folder) > 4
+    (said,) = read_status(folder)["sinks"].values()
+    if said["state"] != "complete":
+        assert "tracking" in ended.err and "the run folder holds everything" in ended.err
+        assert f"oldrestore sync {folder}" in ended.out
+    return folder, said
+
+
+def sync(yard: Yard, folder: Path, *overrides: str) -> None:
+    """Send what is missing; nothing is missing afterwards."""
+    (ended,) = yard.nursery.run(["sync", folder, *overrides], environment=HASTY)
+    assert ended.code == 0, ended.err
+    (said,) = read_status(folder)["sinks"].values()
+    assert said["state"] == "complete"
+    assert "reason" not in said
+
+
+def steps_in_mlflow(yard: Yard, folder: Path, name: str) -> list[int]:
+    """Steps of a metric in the store beside the runs."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{yard.outputs / 'mlflow.db'}")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    (run,) = client.search_runs(experiments, f"tags.run_id = '{folder.name}'")
+    assert run.info.status == "FINISHED"
+    return sorted(metric.step for metric in client.get_metric_history(run.info.run_id, name))
+
+
+SLOWER = ("an MLflow server that answers 500", "an MLflow server that answers after half a minute")
+QUICK = "an MLflow server that dies after six requests"
+SERVERS = {
+    "an MLflow server that answers 500": {"status": 500},
+    "an MLflow server that answers after half a minute": {"waits": 30.0},
+    "an MLflow server that dies after six requests": {"lives": 6},
+}
+
+
+@pytest.mark.parametrize(
+    "what", [QUICK, *(pytest.param(what, marks=pytest.mark.slow) for what in SERVERS if what != QUICK)]
+)
+def test_an_mlflow_server_that_fails(yard, what, ledger):
+    with serving(FalseServer(**SERVERS[what])) as server:
+        uri = f"tracking.mlflow.tracking_uri={server.uri}"
+        folder, said = finished(yard, *MLFLOW, uri, faults=[("impatient", 8)], environment=HASTY)
+    assert server.asked
+    assert said["state"] == "off"
+    assert said["reason"].startswith("MlflowException in start: ")
+    # The same run, to a store that lives.
+    sync(yard, folder, f"tracking.mlflow.tracking_uri=sqlite:///{yard.outputs / 'mlflow.db'}")
+    assert steps_in_mlflow(yard, folder, "train/loss") == read_metrics(folder)["train/loss"].iterations.tolist()
+    sentence = f"“mlflow tracking is off (MlflowException in start: ...); the run folder holds everything”; {SYNC}"
+    ledger.record(SECTION, what, through="train", tried=1, right=1, sentence=sentence)
+
+
+SYNC = "oldrestore sync sends all of it"
+
+
+@contextmanager
+def writing(database: Path, seconds: float) -> Iterator[threading.Thread]:
+    """Hold an SQLite file as another writer does, for so long."""
+    connection = sqlite3.connect(database, check_same_thread=False)
+    connection.execute("BEGIN EXCLUSIVE")
+    over = threading.Event()
+
+    def let_go() -> None:
+        over.wait(seconds)
+        connection.rollback()
+        connection.close()
+
+    thread = threading.Thread(target=let_go)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_a_database_that_is_locked_for_longer_than_a_run_waits(yard, ledger):
+    open_store(None, yard.outputs, "Default")
+    with writing(yard.outputs / "mlflow.db", 600):
+        began = time.monotonic()
+        folder, said = finished(yard, *MLFLOW, faults=[("impatient", 1)])
+        assert time.monotonic() - began < 60
+    assert said == {"state": "late", "reason": "did not finish within 1 s"}
+    sync(yard, folder)
+    assert steps_in_mlflow(yard, folder, "train/loss") == [0, 1, 2, 3]
+    sentence = f"“mlflow tracking did not finish within 1 s”, of 60 that a run gives it; {SYNC}"
+    what = "MLflow's database locked by another writer, to the end of the run"
+    ledger.record(SECTION, what, through="train", tried=1, right=1, sentence=sentence)
+
+
+@pytest.mark.slow
+def test_a_database_that_is_locked_for_a_while(yard, ledger):
+    """Longer than SQLite itself waits, which is 5 s a call."""
+    open_store(None, yard.outputs, "Default")
+    with writing(yard.outputs / "mlflow.db", 14):
+        folder, said = finished(yard, *MLFLOW)
+    assert said["state"] == "complete"
+    assert steps_in_mlflow(yard, folder, "train/loss") == [0, 1, 2, 3]
+    what = "MLflow's database locked by another writer, for 14 s"
+    ledger.record(SECTION, what, through="train", tried=1, right=1, sentence="the run waits and sends all of it")
+
+
+def test_visualdls_folder_is_removed_while_the_run_goes_on(yard, ledger):
+    from visualdl import LogReader
+
+    faults = [("remove_folder", str(yard.outputs), "visualdl", "metrics", 3)]
+    folder, said = finished(yard, "tracking=visualdl", faults=faults)
+    assert said["state"] == "off"
+    assert "was removed while the run went on" in said["reason"]
+    sync(yard, folder)
+    (file,) = (folder / "visualdl").iterdir()
+    points = LogReader(file_path=str(file)).get_data("scalar", "train/loss")
+    assert [point.id for point in points] == [0, 1, 2, 3]
+    sentence = f"{without_paths(said['reason'])}; {SYNC}"
+    ledger.record(SECTION, "VisualDL's folder removed", through="train", tried=1, right=1, sentence=sentence)
+
+
+class Heard:
+    """A sink that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple] = []
+
+    def __getattr__(self, name: str):
+        if name.startswith("_") or name in ("gathered", "gather_seconds", "link", "give_up"):
+            raise AttributeError(name)
+        return lambda *arguments: self.calls.append((name, *arguments))
+
+
+def info(folder: RunFolder) -> RunInfo:
+    return RunInfo(folder.path, folder.outputs, folder.run_id, folder.experiment, {}, "a: 1\n")
+
+
+def test_trackers_are_not_told_of_an_end_that_the_folder_does_not_have(tmp_path, monkeypatch):
+    folder, sink = RunFolder.create(tmp_path, "e", "r"), Heard()
+    trackers = Trackers(folder, {"heard": sink})
+    trackers.start(info(folder))
+
+    def full(name, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder.path / name))
+
+    monkeypatch.setattr(folder, "write_json", full)
+    problem = trackers.finish("finished", summary={"val/loss": 1.0})
+    assert problem == f"'{folder.path / 'status.json'}': the disk is full"
+    assert sink.calls[-1] == ("finish", "failed", problem, {"val/loss": 1.0})
+    assert trackers.finish("finished") is None
+
+
+def test_a_queue_that_has_no_room_costs_the_tracker_not_the_run(tmp_path, monkeypatch):
+    folder, sink, lines = RunFolder.create(tmp_path, "e", "r"), Heard(), []
+    trackers = Trackers(folder, {"heard": sink}, warn=lines.append)
+    trackers.start(info(folder))
+
+    def full(self, entry):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Spool, "put", full)
+    for iteration in range(3):
+        trackers.scalars(iteration, {"train/loss": 1.0})
+    assert trackers.finish("finished") is None
+    assert len(lines) == 1 and lines[0].startswith("heard tracking is off (OSError in scalars: ")
+    assert read_status(folder.path)["sinks"]["heard"]["state"] == "off"
+    assert len(read_metrics(folder.path)["train/loss"]) == 3

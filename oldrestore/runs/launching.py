@@ -29,6 +29,8 @@ from oldrestore.training.progress import Narrator
 
 LOGS = "launch"  # in the run folder: what the processes printed that nobody was shown
 REQUEST, RESULT = "request.json", "result.json"
+# What Paddle prints where somebody set flags, or a number of threads other than 1.
+SAID_BY_PADDLE = ("Modified FLAGS detected", "FLAGS(name=", "OMP_NUM_THREADS")
 LONGEST_FOLDER = 60  # of the 108 characters of a socket's name
 
 
@@ -187,6 +189,6 @@ def _tidy(logs: Path, remove_folder: bool = False) -> None:
 
 
 def _says_something(log: Path) -> bool:
-    """Say whether there is more in a log than what Paddle prints of its flags whenever a process joins."""
+    """Say whether there is more in a log than what Paddle prints of flags and threads whenever a process joins."""
     lines = log.read_text(errors="replace").splitlines()
-    return any(line.strip("= ") not in ("", "Modified FLAGS detected") and "FLAGS(name=" not in line for line in lines)
+    return any(line.strip("= ") and not any(known in line for known in SAID_BY_PADDLE) for line in lines)

@@ -319,3 +319,20 @@ def test_paddles_own_launcher_starts_it_too_and_the_judge_sees_each_photograph_o
     assert rows(folder, "accuracy.csv") and rows(folder, "per_image.csv")
     for name, keys in (("per_image.csv", 4), ("accuracy.csv", 2)):
         assert_same_rows(folder, alone, name, keys)
+
+
+def test_a_log_is_kept_only_where_it_says_something(tmp_path):
+    silent = [
+        "",
+        "=======================",
+        "Modified FLAGS detected",
+        "FLAGS(name='FLAGS_selected_gpus', current_value='0')",
+        "WARNING: OMP_NUM_THREADS set to 2, not 1. The computation speed will not be optimized.",
+        "PLEASE USE OMP_NUM_THREADS WISELY.",
+    ]
+    for lines, kept in ((silent, False), ([*silent, "Segmentation fault"], True)):
+        logs = tmp_path / "launch"
+        logs.mkdir(exist_ok=True)
+        (logs / "launcher.log").write_text("\n".join(lines))
+        launching._tidy(logs)
+        assert logs.exists() is kept

@@ -63,3 +63,10 @@ def outputs_of(overrides: list[str]) -> str:
             raise UserError(f"'{override}' is not understood here: only outputs=FOLDER is")
         outputs = value
     return outputs
+
+
+def add_choice_of_runs(options: Parser) -> None:
+    """Add what chooses the runs that are compared, and whether their seeds are aggregated."""
+    options.add_argument("--experiment", metavar="NAME", help="every run of an experiment that has scores")
+    options.add_argument("--where", action="append", default=[], metavar="NAME=VALUE", help="as for oldrestore runs")
+    options.add_argument("--by", choices=("design", "run"), default="design", help="seeds aggregated (default), or not")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from oldrestore.commands.arguments import outputs_of, parser
+from oldrestore.commands.arguments import add_choice_of_runs, outputs_of, parser
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -27,9 +27,7 @@ examples:
 def run(arguments: Sequence[str]) -> int:
     """Carry out the verb."""
     options = parser("compare", "Compares runs on the same photographs: intervals, the best, and its equals.", EPILOG)
-    options.add_argument("--experiment", metavar="NAME", help="every run of an experiment that has scores")
-    options.add_argument("--where", action="append", default=[], metavar="NAME=VALUE", help="as for oldrestore runs")
-    options.add_argument("--by", choices=("design", "run"), default="design", help="seeds aggregated (default), or not")
+    add_choice_of_runs(options)
     options.add_argument("--figures", metavar="A,B", help="columns to show")
     options.add_argument("--metric", metavar="NAME", help="figure whose differences from the best are listed")
     options.add_argument("--resamples", default="10000", metavar="N", help="of bootstrap and test (default 10000)")

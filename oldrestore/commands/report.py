@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from oldrestore.commands.arguments import outputs_of, parser, path
+from oldrestore.commands.arguments import add_choice_of_runs, outputs_of, parser, path
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -28,9 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument(
         "-o", "--output", type=path, metavar="FILE", help="the page (default: outputs/reports/NAME.html)"
     )
-    options.add_argument("--experiment", metavar="NAME", help="every run of an experiment that has scores")
-    options.add_argument("--where", action="append", default=[], metavar="NAME=VALUE", help="as for oldrestore runs")
-    options.add_argument("--by", choices=("design", "run"), default="design", help="seeds aggregated (default), or not")
+    add_choice_of_runs(options)
     options.add_argument("--columns", metavar="A,B", help="of the table, as --figures of oldrestore compare")
     options.add_argument("--metric", metavar="NAME", help="figure that the verdict goes by (default: auc_rebalanced)")
     options.add_argument("--resamples", default="10000", metavar="N", help="of bootstrap and test (default 10000)")

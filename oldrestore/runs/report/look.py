@@ -55,8 +55,8 @@ class Look:
         return self.designs[design % len(self.designs)]
 
     def shape(self, design: int) -> str:
-        """Shape of a design's points."""
-        return SHAPES[design % len(SHAPES)]
+        """Shape of a design's points; where the colours begin again, each has another shape than before."""
+        return SHAPES[(design + design // len(self.designs)) % len(SHAPES)]
 
     def dash(self, design: int) -> list[int]:
         """Dashes of a design's lines."""

@@ -16,7 +16,7 @@ from oldrestore.runs.report.contents import Group, Report
 from oldrestore.runs.report.page_parts import group_parts
 
 FOLDER = Path(__file__).parent / "page"
-MARKS = 24  # designs with marks of their own, as a shape and a colour repeat
+MARKS = 64  # designs with marks of their own: eight colours, each in eight shapes
 WHOLE = 28  # characters of a name that is not broken
 PICTURES_BUDGET = 2_600_000  # bytes of data URIs on a page
 

@@ -142,7 +142,8 @@ def _beaten(column: dict[int, Cell], beaten: list[int], best: int, names: Sequen
 
 def _tied(column: dict[int, Cell], equals: list[int], names: Sequence[str], measure: Measure) -> list[str]:
     told = []
-    for index in sorted(equals, key=lambda index: abs(column[index].against_best.difference)):
+    ordered = sorted(equals, key=lambda index: abs(column[index].against_best.difference))
+    for index in ordered[:3]:
         difference, low, high = _apart(column[index])
         told.append(
             f"{names[index]} (difference {number(difference, measure)}, 95% interval {number(low, measure)} to "
@@ -150,7 +151,8 @@ def _tied(column: dict[int, Cell], equals: list[int], names: Sequence[str], meas
         )
     if not told:
         return []
-    return [f"Not distinguishable from it: {_listed(told)}. That is not to say that they are as good."]
+    more = f"; nor are {len(ordered) - 3} more, which the table of differences lists" if len(ordered) > 3 else ""
+    return [f"Not distinguishable from it: {_listed(told)}{more}. That is not to say that they are as good."]
 
 
 def _apart(cell: Cell) -> tuple[float, float, float]:

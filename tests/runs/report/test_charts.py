@@ -15,6 +15,7 @@ from oldrestore.runs.report.ab_plane import edges, plane_of
 from oldrestore.runs.report.charts import accuracy_bars, curves, figures_of, forest
 from oldrestore.runs.report.contents import gather
 from oldrestore.runs.report.look import PAPER, SCREEN, SHAPES
+from oldrestore.runs.report.page import swatch
 from oldrestore.runs.report.pictures import Pictures
 from oldrestore.runs.report.scatter_chart import axis_of, fill, template
 from oldrestore.runs.report.spec import VERSION, number_of
@@ -100,6 +101,14 @@ def test_every_mark_of_a_design_covers_pixels():
         with Image.open(io.BytesIO(png)) as image:
             # Of the 400 square pixels of its box.
             assert (np.asarray(image.convert("L")) < 64).sum() > 80, shape
+
+
+def test_designs_have_marks_of_their_own_and_charts_have_the_pages():
+    """Eight colours and eight shapes: where the colours begin again, the shapes are others."""
+    marks = [(SCREEN.color(design), SCREEN.shape(design)) for design in range(64)]
+    assert len(set(marks)) == 64
+    assert [swatch(design) for design in range(64)] == list(dict.fromkeys(swatch(design) for design in range(64)))
+    assert [PAPER.shape(design) for design in range(64)] == [shape for _, shape in marks]
 
 
 def test_bars_have_a_line_where_gray_ends(group):

@@ -307,3 +307,38 @@ def test_text_can_be_read_on_its_background(page, browser):
         for text, ground in [*pairs, ("best-ink", "best"), ("best-ink", "card")]:
             high, low = sorted((luminance(colors[text]), luminance(colors[ground])), reverse=True)
             assert (high + 0.05) / (low + 0.05) >= 4.5, (dark, text, ground)
+
+
+@pytest.mark.slow
+def test_paper_shows_no_handles_and_cuts_nothing(page, browser):
+    browser.open(page, 718)  # an A4 page between the margins that Chromium leaves, in pixels
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        shown = "[...document.querySelectorAll('{}')].filter(e => e.checkVisibility()).length"
+        assert browser.value(shown.format("details.numbers")) == 0
+        assert browser.value(shown.format("details.facts dl")) == 1
+        style = "getComputedStyle(document.querySelector('{}')).{}"
+        assert browser.value(style.format("select", "borderTopWidth")) == "0px"
+        assert browser.value(style.format(".row button[aria-pressed=true]", "outlineStyle")) == "none"
+        lines = "[...document.querySelectorAll('.figures .interval')].map(e => e.getClientRects().length > 0"
+        tall = f"{lines} && e.offsetHeight > 1.9 * parseFloat(getComputedStyle(e).lineHeight))"
+        assert True not in browser.value(tall)
+        assert browser.value("document.documentElement.scrollWidth") <= 718
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
+
+
+@pytest.mark.slow
+def test_without_scripts_nothing_stands_empty_and_every_number_can_be_reached(page, browser):
+    browser.open(page)
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.call("Page.reload")
+        browser.wait("document.readyState === 'complete' && document.querySelector('noscript') !== null")
+        visible = "[...document.querySelectorAll('{}')].filter(e => e.checkVisibility()).length"
+        for selector in (".chart", "select", ".compare"):  # what scripts would fill
+            assert browser.value(visible.format(selector)) == 0, selector
+        everything = browser.value("document.querySelectorAll('details.numbers').length")
+        assert everything >= 8 and browser.value(visible.format("details.numbers")) == everything
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)

@@ -41,6 +41,16 @@ def test_ties_are_not_called_wins(tmp_path):
     assert "That is not to say that they are as good." in " ".join(said.sentences)
 
 
+def test_many_ties_are_counted_not_listed(tmp_path):
+    """A dozen differences in one sentence are read by nobody; the table has them all."""
+    said = words(tmp_path, dict.fromkeys(("one", "two", "three", "four", "five", "six"), 0.0)).words
+    (tied,) = (sentence for sentence in said.sentences if sentence.startswith("Not distinguishable"))
+    assert len(said.equals) == 5
+    assert tied.count("95% interval") == 3
+    assert "; nor are 2 more, which the table of differences lists. That is" in tied
+    assert "-0.000" not in tied
+
+
 def test_some_tied_and_some_not(tmp_path):
     said = words(tmp_path, {"bad": 0.0, "good": 0.08, "fine": 0.0801}, seeds=(0, 1, 2)).words
     assert said.verdict == "tied" and len(said.equals) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,7 +75,7 @@ def run(arguments: Sequence[str]) -> int:
             write = csv_text if chosen.csv else markdown if chosen.markdown else latex
             print(write(one).rstrip("\n"))
             continue
-        print(terminal(one, bold))
+        print(terminal(one, bold, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
         differences = differences_from_best(one, listed[number])
         if differences:
             print(f"\n{differences}")
@@ -102,7 +103,7 @@ def wanted_runs(names: Sequence[str], experiment: str | None, where: Sequence[st
     conditions = [Condition("experiment", "=", experiment)] if experiment else []
     conditions += [read_condition(text) for text in where]
     if not conditions:
-        raise UserError("name the runs to compare, or give --experiment NAME (see oldrestore compare --help)")
+        raise UserError("name the runs, or give --experiment NAME or --where NAME=VALUE (--help says more)")
     found = [LoggedRun(run.folder) for run in list_runs(outputs, conditions)]
     scored = with_scores(found)
     if not scored:

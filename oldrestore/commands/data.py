@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 
 from oldrestore import runtime
@@ -26,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     actions = options.add_subparsers(dest="action", required=True, metavar="describe|prior|prepare")
     describe = actions.add_parser("describe", help="sources, splits, fingerprints, what was left out and why")
     prior = actions.add_parser("prior", help="the colour prior of the training photographs")
-    prior.add_argument("-o", "--output", default=None, help="plot it into this PNG or PDF file")
+    prior.add_argument("-o", "--output", default=None, help="plot it into this PNG, PDF or SVG file")
     prepare = actions.add_parser(
         "prepare", help="decode training photographs once for all runs; or fetch photos_plus, make photos_wide"
     )
@@ -75,7 +76,17 @@ def run_describe(source, as_json: bool) -> int:
         console.print(f"\n{total} files left out (--json names each):", markup=False)
         for reason, names in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0])):
             first = min(names) if len(names) == 1 else f"{min(names)}, ..."
-            console.print(f"{len(names):5}  {reason} ({first})", markup=False)
+            line = f"{len(names):5}  {reason} ({first})"
+            if console.is_terminal:
+                # Broken between words, below where the reason begins. (What reads a pipe wants whole lines.)
+                line = textwrap.fill(
+                    line,
+                    max(console.width, 40),
+                    subsequent_indent=" " * 7,
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            console.print(line, markup=False)
     return 0
 
 
@@ -84,6 +95,10 @@ def run_prior(source, chosen) -> int:
     from oldrestore.color.bins import AB_BINS
     from oldrestore.data.prior import dataset_prior
 
+    if chosen.output:
+        from oldrestore.data.prior_figure import check_format
+
+        check_format(chosen.output)
     train = _training_split(source)
     prior = dataset_prior(train, source.crops)
     order = prior.argsort()[::-1]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import parser
+from oldrestore.commands.word_table import plain, word_table
 
 EPILOG = "How to add one: docs/add_a_loss.md. A sum of several: loss=siggraph17_full is one."
 
@@ -36,20 +37,26 @@ def run(arguments: Sequence[str]) -> int:
 def show(losses) -> None:
     """Print the table, and below it what is missing."""
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(highlight=False)
     # A pipe has no width to respect: what reads it wants whole lines.
     if not console.is_terminal:
         console = Console(width=200, highlight=False)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("loss", no_wrap=True)
-    for column in ("reads", "needs", "models that fit", "source"):
-        table.add_column(column)
-    for loss in losses:
-        lists = (", ".join(names) for names in (loss.reads, loss.needs, loss.models))
-        table.add_row(loss.name, *lists, loss.source)
-    console.print(table)
+    rows = [
+        (loss.name, *(", ".join(names) for names in (loss.reads, loss.needs, loss.models)), loss.source)
+        for loss in losses
+    ]
+    headings = ("loss", "reads", "needs", "models that fit", "source")
+    table = word_table(headings, rows, console.width)
+    if table is not None:
+        console.print(table)
+    else:
+        # A narrow terminal: the sources stand below, each behind its loss.
+        without = [row[:-1] for row in rows]
+        console.print(word_table(headings[:-1], without, console.width) or plain(without))
+        console.print("\nsources")
+        for row in rows:
+            console.print(f"{row[0]}: {row[-1]}", markup=False)
     if any(loss.problem for loss in losses):
         console.print()
     for loss in losses:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import parser
+from oldrestore.commands.word_table import plain, word_table
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -30,27 +31,36 @@ def run(arguments: Sequence[str]) -> int:
 def show(networks) -> None:
     """Print the table, and below it the papers and what is missing."""
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(highlight=False)
     # A pipe has no width to respect: what reads it wants whole lines.
     if not console.is_terminal:
         console = Console(width=200, highlight=False)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    table.add_column("parameters", justify="right", no_wrap=True)
-    table.add_column("GFLOPs at 256", justify="right", no_wrap=True)
-    table.add_column("predicts")
-    table.add_column("losses that fit")
-    for network in networks:
-        parameters = "" if network.parameters is None else f"{network.parameters:,}"
-        gflops = "" if network.gflops is None else f"{network.gflops:.1f}"
-        table.add_row(network.name, parameters, gflops, ", ".join(network.predicts), ", ".join(network.losses))
-    console.print(table)
+    rows = [
+        (
+            network.name,
+            "" if network.parameters is None else f"{network.parameters:,}",
+            "" if network.gflops is None else f"{network.gflops:.1f}",
+            ", ".join(network.predicts),
+            ", ".join(network.losses),
+        )
+        for network in networks
+    ]
+    headings = ("model", "parameters", "GFLOPs at 256", "predicts", "losses that fit")
+    table = word_table(headings, rows, console.width, right=(1, 2))
+    if table is not None:
+        console.print(table)
+    else:
+        # A narrow terminal: the losses stand below, once for all models that they fit.
+        without = [row[:-1] for row in rows]
+        console.print(word_table(headings[:-1], without, console.width, right=(1, 2)) or plain(without))
+        console.print("\nlosses that fit")
+        for losses in dict.fromkeys(row[-1] for row in rows):
+            console.print(f"{', '.join(row[0] for row in rows if row[-1] == losses)}: {losses}", markup=False)
     console.print()
     for network in networks:
         if network.source:
-            console.print(f"{network.name}: {network.source}", markup=False)
+            console.print(f"{network.name}: {network.source.replace('``', '')}", markup=False)
     for network in networks:
         if network.problem:
             console.print(f"{network.name}: {network.problem}", markup=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -188,7 +189,9 @@ def conclude(sweep, as_json: bool, say) -> int:
 
 
 def show(summary) -> None:
-    """Print the table of settings, never narrower than its content, and what is not done."""
+    """Print the table of settings, in parts where the terminal is narrower than it, and what is not done."""
+    from oldrestore.runs.column_parts import column_parts
+
     shown = summary.shown()
     names = list(dict.fromkeys(name for row in summary.rows for name in row.settings))
     lines = [[*names, "n", *shown]]
@@ -197,9 +200,11 @@ def show(summary) -> None:
         cells = [row.metrics[name].in_words() if name in row.metrics else "" for name in shown]
         lines.append([*(row.settings.get(name, "") for name in names), seeds, *cells])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    print()
-    for line in lines:
-        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    terminal = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for part in column_parts(widths, terminal, lead=max(1, len(names))):
+        print()
+        for line in lines:
+            print("  ".join(line[index].rjust(widths[index]) for index in part).rstrip())
     print("mean ± sample standard deviation over n seeds")
     for entry, _ in summary.jobs:
         if entry.state != "done":

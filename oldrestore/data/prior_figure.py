@@ -10,6 +10,20 @@ from oldrestore.color.bins import AB_BINS, GRID_STEP
 from oldrestore.color.lab import lab_to_rgb
 from oldrestore.errors import UserError, in_words
 
+FORMATS = (".png", ".pdf", ".svg")
+
+
+def check_format(path: str | Path) -> None:
+    """Refuse a file that is not of a kind that `plot_prior` writes, before anything is counted.
+
+    Raises
+    ------
+    UserError
+        When the name ends otherwise.
+    """
+    if Path(path).suffix.lower() not in FORMATS:
+        raise UserError(f"'{path}' must end in .png, .pdf or .svg")
+
 
 def plot_prior(prior: np.ndarray, path: str | Path, title: str) -> None:
     """Draw the 313 bins twice: in their own colours, and shaded by probability on a logarithmic scale.
@@ -33,8 +47,7 @@ def plot_prior(prior: np.ndarray, path: str | Path, title: str) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    if Path(path).suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise UserError(f"'{path}' must end in .png, .pdf or .svg")
+    check_format(path)
     figure, (colours, shades) = pyplot.subplots(1, 2, figsize=(10, 4.6), layout="constrained", sharey=True)
     squares = {"marker": "s", "s": (4.6 * 72 / 27) ** 2 * 0.55, "linewidths": 0}
     b, a = AB_BINS[:, 1], AB_BINS[:, 0]

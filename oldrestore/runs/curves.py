@@ -52,13 +52,16 @@ def draw_curves(folder: Path, table: AccuracyTable | None) -> Path | None:
 def _draw_loss(axes, metrics) -> None:
     loss = metrics["train/loss"]
     axes.plot(loss.iterations, loss.values, color="#cbd5e1", linewidth=0.8, label="each iteration")
-    window = min(25, len(loss.values))
-    smooth = np.convolve(loss.values, np.ones(window) / window, mode="valid")
-    axes.plot(loss.iterations[window - 1 :], smooth, color=COLORS["orig"], label=f"mean of {window}")
+    # (Of a short run, over a quarter of it: over all of it, the line would be a point.)
+    window = min(25, len(loss.values) // 4)
+    if window > 1:
+        smooth = np.convolve(loss.values, np.ones(window) / window, mode="valid")
+        axes.plot(loss.iterations[window - 1 :], smooth, color=COLORS["orig"], label=f"mean of {window}")
     if "val/loss" in metrics:
         validation = metrics["val/loss"]
         axes.plot(validation.iterations, validation.values, "o-", color=COLORS["iter"], label="validation")
     axes.set(xlabel="iteration", ylabel="loss")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False)
 
 

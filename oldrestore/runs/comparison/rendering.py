@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
+import textwrap
 import unicodedata
 from typing import Any
 
+from oldrestore.runs.column_parts import column_parts
 from oldrestore.runs.comparison.compare import Cell, Compared
 from oldrestore.runs.comparison.measures import Measure
 
@@ -15,8 +17,18 @@ MARKS = {"best": "*", "tied": "~", "": ""}
 LEGEND = "* best; ~ not distinguishable from it (5%, Holm over all pairs of designs in a column); 95% intervals"
 
 
-def terminal(compared: Compared, bold: bool = False) -> str:
-    """Table of two lines a design, figures and their intervals; never narrower than its content."""
+def terminal(compared: Compared, bold: bool = False, width: int | None = None) -> str:
+    """Table of two lines a design, figures and their intervals; never narrower than its content.
+
+    Parameters
+    ----------
+    compared : Compared
+    bold : bool
+        Headings are bold.
+    width : int, optional
+        Columns of the terminal: a wider table goes on below itself, with the designs' numbers again. Without it, as in
+        a pipe, lines are whole.
+    """
     headings, rows = _grid(compared)
     lines: list[list[str]] = [headings]
     for index, row in enumerate(rows):
@@ -29,11 +41,15 @@ def terminal(compared: Compared, bold: bool = False) -> str:
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     words = 2 + len(compared.differences)  # columns of words stand to the left, those of numbers to the right
     text = []
-    for number, line in enumerate(lines):
-        padded = [(c, " " * (w - _width(c))) for c, w in zip(line, widths, strict=True)]
-        joined = "  ".join(c + room if i < words else room + c for i, (c, room) in enumerate(padded)).rstrip()
-        text.append(f"\033[1m{joined}\033[0m" if bold and number == 0 else joined)
-    return "\n".join([*text, "", *_below(compared)])
+    for part in column_parts(widths, width):
+        for number, line in enumerate(lines):
+            padded = [(line[i], " " * (widths[i] - _width(line[i])), i) for i in part]
+            joined = "  ".join(c + room if i < words else room + c for c, room, i in padded).rstrip()
+            # (Intervals alone are on the lines between: in a part without any, those lines are left out.)
+            if joined:
+                text.append(f"\033[1m{joined}\033[0m" if bold and number == 0 else joined)
+        text.append("")
+    return "\n".join([*text, *(_wrapped(line, width) for line in _below(compared))])
 
 
 def markdown(compared: Compared) -> str:
@@ -105,13 +121,17 @@ def interval(cell: Cell | None, measure: Measure) -> str:
 
 
 def number(value: float, measure: Measure) -> str:
-    """One decimal of percent; else three decimals below 2, two below 100, and one above."""
+    """One decimal of percent; else three decimals below 2, two below 100, and one above. Zero has no sign."""
     if not math.isfinite(value):
         return "none"
-    if measure.form == "percent":
-        return f"{100 * value:.1f}%"
     size = abs(value)
-    return f"{value:.{3 if size < 2 else 2 if size < 100 else 1}f}"
+    if measure.form == "percent":
+        text = f"{100 * value:.1f}"
+    else:
+        text = f"{value:.{3 if size < 2 else 2 if size < 100 else 1}f}"
+    if float(text) == 0:
+        text = text.removeprefix("-")  # what rounds to zero has no sign
+    return f"{text}%" if measure.form == "percent" else text
 
 
 def setting(value: Any) -> str:
@@ -121,6 +141,16 @@ def setting(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _wrapped(line: str, width: int | None) -> str:
+    """A line broken between words, where it is wider than the terminal."""
+    if width is None:
+        return line
+    # A run and its seed stay together: a space that does not break, to textwrap.
+    line = line.replace(" (seed ", "\u00a0(seed\u00a0")
+    text = textwrap.fill(line, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return text.replace("\u00a0", " ")
 
 
 def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:

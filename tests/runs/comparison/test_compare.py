@@ -16,6 +16,8 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.statistics import wilson_interval
 from oldrestore.runs.comparison.compare import compare_runs
 from oldrestore.runs.comparison.logged_run import LoggedRun
+from oldrestore.runs.comparison.measures import MEASURES
+from oldrestore.runs.comparison.rendering import number, terminal
 from tests.runs.comparison.synthetic import make_run, scores
 
 
@@ -202,7 +204,7 @@ def test_tables(outputs, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "name the runs to compare"),
+        ([], "name the runs, or give --experiment NAME or --where NAME=VALUE"),
         (["nothing"], "there is no run 'nothing'"),
         (["a0", "--experiment", "sigmas"], "not both"),
         (["--experiment", "other"], "there are no runs under"),
@@ -264,12 +266,38 @@ def test_what_no_seed_changes_has_the_interval_of_one_run(tmp_path):
 
 
 def test_wide_letters_stand_in_line_and_markup_is_escaped(tmp_path, capsys):
-    for number, name in enumerate(("日本語", "<b>`x`")):
-        settings = {"loss.sigma": 1.0 + number}
-        make_run(tmp_path, f"w{number}", settings, scored=scores(0.01 * number, number), choices={"loss": name})
+    for index, name in enumerate(("日本語", "<b>`x`")):
+        settings = {"loss.sigma": 1.0 + index}
+        make_run(tmp_path, f"w{index}", settings, scored=scores(0.01 * index, index), choices={"loss": name})
     arguments = ["compare", "w0", "w1", f"outputs={tmp_path}", "--resamples", "200", "--figures", "auc"]
     assert main(arguments) == 0
     first, _, second = capsys.readouterr().out.splitlines()[1:4]
     assert first.index("0.8") + 3 == second.index("0.8")  # three letters of two columns each
     assert main([*arguments, "--markdown"]) == 0
     assert "\\<b>\\`x\\`" in capsys.readouterr().out
+
+
+def test_a_table_wider_than_the_terminal_goes_on_below_itself(outputs):
+    found = compare_runs(load(outputs, "a0", "a1", "b0", "b1", "c0", "c1"), resamples=200)
+    whole = terminal(found).splitlines()
+    end = whole.index("")
+    narrow = terminal(found, width=60).splitlines()
+    assert max(map(len, narrow)) <= 60 < max(map(len, whole[:end]))
+    headings = [line for line in narrow if line.startswith("design ") and ":" not in line]
+    assert len(headings) > 1
+    assert [name for line in headings for name in line.split()[1:]] == whole[0].split()[1:]
+    # Every figure is there, once, and every part says whose they are.
+    for index in (1, 2, 3):
+        lines = [line for line in narrow if line.startswith(f"{index}  ")]
+        assert len(lines) == len(headings)
+        assert [word for line in lines for word in line.split()[1:]] == next(
+            line for line in whole if line.startswith(f"{index}  ")
+        ).split()[1:]
+    assert "(seed\n" not in "\n".join(narrow)
+    assert terminal(found, width=1000) == terminal(found)
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    psnr, closed = (next(m for m in MEASURES if m.name == name) for name in ("psnr", "gap_closed"))
+    assert [number(v, psnr) for v in (-0.0004, -0.0, 0.0004, -0.0006)] == ["0.000", "0.000", "0.000", "-0.001"]
+    assert [number(v, closed) for v in (-0.0004, -0.0, -0.0006)] == ["0.0%", "0.0%", "-0.1%"]

@@ -70,6 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of a pipe (head, less) has what it wanted.
         sys.stderr.close()
         return DONE
+    except SystemExit as stop:
+        # The same, met by rich: it ends the program with 1.
+        if isinstance(stop.__context__, BrokenPipeError):
+            return DONE
+        raise
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
     options.add_argument("--json", action="store_true", help="print JSON")
     options.add_argument("-m", "--multirun", action="store_true", help="evaluate once for each of several values")
-    options.add_argument("overrides", nargs="*", help="Hydra overrides on the run's own configuration")
+    options.add_argument("overrides", nargs="*", default=[], help="Hydra overrides on the run's own configuration")
     chosen = options.parse_intermixed_args(arguments)
 
     from oldrestore.config.compose import override_config

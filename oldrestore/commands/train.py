@@ -285,7 +285,8 @@ def conclude(outcome, config, narrator) -> None:
         narrator.say(f"panels    {folder / 'samples'}")
     if (folder / "curves.png").is_file():
         narrator.say(f"curves    {folder / 'curves.png'}")
-    narrator.say("next      oldrestore runs")
+    elsewhere = "" if str(config.outputs) == "outputs" else f" outputs={config.outputs}"
+    narrator.say(f"next      oldrestore runs{elsewhere}")
     if outcome.state != "finished":
         narrator.say(f"          oldrestore train resume={folder}")
     if not all_sent(folder):

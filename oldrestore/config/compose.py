@@ -176,8 +176,7 @@ def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
         parent, _, key = name.rpartition(".")
         section = OmegaConf.select(changed, parent) if parent else changed
         if not isinstance(section, DictConfig) or key not in section:
-            known = [str(k) for k in section] if isinstance(section, DictConfig) else []
-            raise UserError(unknown_name(name, parent, key, known))
+            raise UserError(_unknown_setting(name, changed))
         OmegaConf.update(changed, name, value, merge=False)
     return resolve_and_check(changed)
 
@@ -208,7 +207,8 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
         group, _, choice = str(missing).rpartition("/")
         if group:
             choices = ", ".join(error.options or []) or "none exist"
-            return f"there is no {group} '{choice}': choose one of {choices}"
+            kind = group.removesuffix("s") if group in GROUP_FOLDERS else group
+            return f"there is no {kind} '{choice}': choose one of {choices}"
     if isinstance(error, OverrideParseException):
         typed = str(error.override)
         shown = typed if len(typed) <= LONGEST_NAME else f"{typed[:40]}..."
@@ -229,8 +229,12 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
 
 def _unknown_override(name: str, overrides: Sequence[str]) -> str:
     """Name the nearest setting that exists among the choices that are made, or what its section has."""
+    return _unknown_setting(name, _with_choices_alone(overrides))
+
+
+def _unknown_setting(name: str, chosen: DictConfig) -> str:
+    """Name the nearest setting that exists in a configuration, or what its section has."""
     parent, _, key = name.rpartition(".")
-    chosen = _with_choices_alone(overrides)
     # A setting of something that is null, or of another choice: then name the parent.
     while parent and not isinstance(OmegaConf.select(chosen, parent), DictConfig):
         parent, _, key = parent.rpartition(".")
@@ -238,6 +242,8 @@ def _unknown_override(name: str, overrides: Sequence[str]) -> str:
     known = [str(k) for k in section]
     if key in known and parent:
         return f"there is no setting '{name}' here: the {parent.partition('.')[0]} chosen does not have it"
+    if key in known and key != name:
+        return f"there is no setting '{name}': {key} is a single value"
     if key in known:
         return f"the configuration cannot do without '{name}'"
     return unknown_name(name, parent, key, known)
@@ -271,8 +277,10 @@ def check_choices(overrides: Sequence[str]) -> None:
         raise UserError(explain(error)) from None
     except RecursionError:
         raise UserError(TOO_DEEP) from None
-    for override in parsed:
+    for override, text in zip(parsed, overrides, strict=True):
         name, value = override.key_or_group, override.value()
+        if not name:
+            raise UserError(f"the override '{text}' cannot be read: write NAME=VALUE")
         if any(len(part.encode()) > LONGEST_NAME for part in name.split("/")):
             raise UserError(f"there is no setting '{name[:40]}...': no name is that long")  # Hydra looks for files
         folder = configuration_root() / ("" if name in GROUP_FOLDERS else "conf") / name

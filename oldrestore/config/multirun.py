@@ -98,7 +98,7 @@ def read_sweep(name: str) -> dict[str, Any]:
         for path in sorted(folder.glob("*.yaml")):
             files.setdefault(path.stem, path)
     if name not in files:
-        raise UserError(f"there is no sweeps '{name}': choose one of {', '.join(files)}")
+        raise UserError(f"there is no sweep '{name}': choose one of {', '.join(files)}")
     try:
         node = yaml.safe_load(files[name].read_text())
     except (OSError, yaml.YAMLError) as error:

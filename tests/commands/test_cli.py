@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -29,7 +30,8 @@ def test_no_verb_is_a_wrong_request(capsys):
         (["runs", "--jsn"], "unrecognized arguments: --jsn"),
         (["runs", "folder"], "'folder' is not understood here: only outputs=FOLDER is"),
         (["evaluate", "no-such-run"], "there is no run 'no-such-run'"),
-        (["evaluate"], "required: run"),
+        (["evaluate"], "required: run (see"),
+        (["report"], "name the runs, or give --experiment NAME"),
         (["data", "prepare", "photos"], "'photos' needs no preparing"),
         (["data", "describe", "dataset=photo"], "there is no dataset 'photo': choose one of"),
         (["data", "describe", "dataset=image_folder"], "dataset.root"),
@@ -82,6 +84,33 @@ def test_help_and_runs_import_nothing_heavy(arguments, tmp_path):
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
+@pytest.mark.parametrize(("outputs", "line"), [("outputs", "runs"), ("there", "runs outputs=there")])
+def test_a_run_says_how_it_is_listed_from_where_it_was_started(outputs, line, monkeypatch, tmp_path):
+    from types import SimpleNamespace
+
+    from oldrestore.commands import train
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train, "all_sent", lambda folder: True)
+    said = []
+    outcome = SimpleNamespace(state="finished", reason=None, tables=list)
+    config = SimpleNamespace(outputs=outputs, experiment="e", run_id="r", trainer={})
+    train.conclude(outcome, config, SimpleNamespace(say=lambda text="": said.append(text), show=None))
+    assert f"next      oldrestore {line}" in said
+    assert said[-1] == f"{outputs}/e/r"
+
+
+@pytest.mark.parametrize("verb", ["losses", "train"])
+def test_a_reader_that_has_seen_enough_is_no_failure(verb, tmp_path):
+    """`oldrestore losses | head`: rich, which prints the table, would end the program with 1."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = [sys.executable, "-m", "oldrestore", verb, *(["--help"] if verb == "train" else [])]
+    done = subprocess.run(program, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_runs_of_an_empty_folder_says_what_to_do(capsys, tmp_path):
     assert main(["runs", f"outputs={tmp_path}"]) == 0
     assert "oldrestore train experiments=quickstart" in capsys.readouterr().out
@@ -117,6 +146,13 @@ def test_data_describe_counts_what_a_folder_holds(capsys, tmp_path):
     assert splits["val"]["count"] == 3
     assert splits["val"]["labelled"] == 3
     assert [left["name"] for left in splits["train"]["left_out"]] == ["train/0/broken.jpg"]
+
+
+def test_data_prior_refuses_a_name_before_it_counts(capsys, tmp_path):
+    assert main(["data", "prior", "-o", str(tmp_path / "prior.txt")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "must end in .png, .pdf or .svg" in captured.err
 
 
 def test_data_prior_prints_a_distribution_and_plots_it(capsys, tmp_path):

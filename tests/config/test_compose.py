@@ -47,7 +47,7 @@ def test_every_choice_of_a_group_composes_and_fits_its_signature(group):
     ("override", "sentence"),
     [
         ("model=eccv17", "there is no model 'eccv17': choose one of damage_unet, eccv16"),
-        ("experiments=quikstart", "there is no experiments 'quikstart': choose one of"),
+        ("experiments=quikstart", "there is no experiment 'quikstart': choose one of"),
         ("modell=eccv16", "there is no setting 'modell': did you mean 'model'?"),
         (
             "trainer.max_iteration=5",
@@ -68,6 +68,7 @@ def test_every_choice_of_a_group_composes_and_fits_its_signature(group):
         ("experiment=../../etc", "experiment may hold letters"),
         ("+trainer.fast=true", "there is no setting 'trainer.fast'"),
         ("model.width", "the override 'model.width' cannot be read"),
+        ("=3", "the override '=3' cannot be read: write NAME=VALUE"),
         ("model=null", "model takes the name of one choice: damage_unet, eccv16"),
         ("loss=[a,b]", "loss takes the name of one choice: "),
         ("~model", "the configuration lacks model"),
@@ -114,6 +115,20 @@ def test_a_logged_configuration_is_changed_by_settings_and_groups(tmp_path):
 def test_a_logged_configuration_refuses_what_it_does_not_have():
     with pytest.raises(UserError, match="did you mean 'temperature'"):
         override_config(compose_config([]), ["model.temperatur=1.0"])
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("modle.x=1", "there is no setting 'modle.x': did you mean 'model'?"),
+        ("colours.x=1", "there is no setting 'colours.x': the settings are model, loss"),
+        ("seed.x=1", "there is no setting 'seed.x': seed is a single value"),
+    ],
+)
+def test_a_logged_configuration_names_what_it_has_where_a_section_is_misspelt(override, sentence):
+    with pytest.raises(UserError) as refusal:
+        override_config(compose_config([]), [override])
+    assert sentence in str(refusal.value)
 
 
 def test_the_users_own_experiments_are_found(tmp_path, monkeypatch):

@@ -125,7 +125,7 @@ def test_what_is_typed_goes_before_the_file_and_values_are_combined():
     assert sweep_parameters("seeds") == {"seed": "0,1,2"}
     with pytest.raises(UserError, match="sweeps=loss_designs is for training"):
         expand_jobs(["sweeps=loss_designs"])
-    with pytest.raises(UserError, match=r"there is no sweeps 'temperatur': choose one of .*temperature"):
+    with pytest.raises(UserError, match=r"there is no sweep 'temperatur': choose one of .*temperature"):
         expand_jobs(["sweeps=temperatur"])
 
 

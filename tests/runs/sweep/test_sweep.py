@@ -260,7 +260,7 @@ def test_a_sweep_file_gives_its_grid_and_its_settings(workshop):
     ("arguments", "sentence"),
     [
         (["seed=0,1"], "a sweep needs a name"),
-        (["sweeps=nothing"], "there is no sweeps 'nothing'"),
+        (["sweeps=nothing"], "there is no sweep 'nothing'"),
         (["sweeps=seeds", "sweeps=rebalancing"], "one sweeps=NAME"),
         (["sweeps=temperature"], "oldrestore evaluate RUN --multirun sweeps=temperature"),
         (["sweeps=seeds", "model.widht=1"], "model.widht"),

@@ -19,15 +19,15 @@ from oldrestore.evaluation.batching import batches, shared
 from oldrestore.models.weights import parameter_count
 from oldrestore.runs.components import Components
 from oldrestore.runs.curves import draw_curves
+from oldrestore.runs.data_parallel.unrecorded import Unrecorded
 from oldrestore.runs.failure import failure_in_words
+from oldrestore.runs.inference.pyfunc import log_model
 from oldrestore.runs.outcome import Outcome
 from oldrestore.runs.progress import Progress
 from oldrestore.runs.protocols import protocol_of
-from oldrestore.runs.pyfunc import log_model
 from oldrestore.runs.score_rows import judged_values, rows_of
 from oldrestore.runs.scoring import Scorer, own_photos
 from oldrestore.runs.streams import VALIDATION_STREAM, seed_step, training_batch
-from oldrestore.runs.unrecorded import Unrecorded
 from oldrestore.tracking.run_folder import RunFolder
 from oldrestore.tracking.tracker import Trackers
 from oldrestore.training.checkpoint import Checkpoint, not_finite, save_checkpoint

@@ -35,7 +35,7 @@ from oldrestore.data.qt_resources import BrokenResource, read_resources
 from oldrestore.errors import UserError
 from oldrestore.models.weights import read_header, read_tensors
 from oldrestore.restoration.film import UnreadableFilm, probe, read_frames
-from oldrestore.runs.hint_file import read_hints
+from oldrestore.runs.inference.hint_file import read_hints
 from oldrestore.runs.loading import load_run_config, refuse_links_out
 from oldrestore.runs.progress import check_state
 from oldrestore.runs.reproduction import logged_run
@@ -71,7 +71,7 @@ ADMITTED_CALLS = {
     ("tracking/run_yaml.py", "yaml.load"): "with SafeLoader, which makes plain values only",
     ("runs/config_lookup.py", "yaml.load"): "with SafeLoader, which makes plain values only",
     ("models/torch_pickle.py", "zipfile.ZipFile"): "read member by member, never unpacked to the disk",
-    ("runs/paddle_launcher.py", "ctypes.CDLL"): "the C library of this very process, for one call of the kernel",
+    ("runs/data_parallel/paddle_launcher.py", "ctypes.CDLL"): "the process's own C library, for one call of the kernel",
     ("config/build.py", "instantiate"): "the one seam, behind the checks of targets",
 }
 NETWORK = {"urllib.request", "http.client", "requests", "ftplib", "smtplib", "telnetlib", "xmlrpc", "aiohttp", "httpx"}

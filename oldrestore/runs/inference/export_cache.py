@@ -19,8 +19,8 @@ from omegaconf import OmegaConf
 
 from oldrestore import batch, color, models
 from oldrestore.data.cache import cache_directory
-from oldrestore.runs import export, export_rewriting
-from oldrestore.runs.chosen_network import ChosenNetwork
+from oldrestore.runs.inference import export, export_rewriting
+from oldrestore.runs.inference.chosen_network import ChosenNetwork
 from oldrestore.tracking.files import write_atomically
 
 LAYOUT = 1  # of the folder; another number makes other keys

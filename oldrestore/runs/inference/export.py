@@ -29,9 +29,9 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.models.flops import what_paddle_said
-from oldrestore.runs.chosen_network import ChosenNetwork
-from oldrestore.runs.export_rewriting import plainly_written
-from oldrestore.runs.inference_process import convert_to_onnx, run_in_paddle_inference
+from oldrestore.runs.inference.child_process import convert_to_onnx, run_in_paddle_inference
+from oldrestore.runs.inference.chosen_network import ChosenNetwork
+from oldrestore.runs.inference.export_rewriting import plainly_written
 
 Format = Literal["paddle", "onnx", "pyfunc"]
 FORMATS: tuple[Format, ...] = ("paddle", "onnx", "pyfunc")
@@ -234,7 +234,7 @@ def _onnx_runner(model: Path) -> tuple[Callable[[dict[str, np.ndarray]], np.ndar
 def _write_pyfunc(chosen: ChosenNetwork, folder: Path) -> dict[str, Any]:
     import mlflow.pyfunc
 
-    from oldrestore.runs import pyfunc
+    from oldrestore.runs.inference import pyfunc
     from oldrestore.tracking.mlflow_model import colorizer_signature
 
     chosen.require_color("the pyfunc")

@@ -3,8 +3,8 @@
 Here stands what one run is made of; what has many parts or needs many runs has a folder of its own.
 
 - training: ``experiment`` (a run from end to end), ``components`` (what it is put together from), ``run_in_progress``
-  with ``streams``, ``monitor``, ``rebalancing``, ``curves``, ``failure`` and ``outcome``; ``data_parallel/`` for
-  several processes, ``slurm`` for a queue;
+  with ``introduction``, ``streams``, ``validation_loss``, ``monitor``, ``rebalancing``, ``curves``, ``failure`` and
+  ``outcome``; ``data_parallel/`` for several processes, ``slurm`` for a queue;
 - going on: ``resuming`` with ``asked_settings``, ``then_and_now``, ``progress`` and ``run_lock``;
 - what a run is: ``identity`` (its name), ``job_identity`` (what makes two the same), ``provenance``;
 - scoring: ``scoring`` and ``score_rows`` during a run, ``evaluation`` and ``evaluation_sweep`` after it, ``protocols``;

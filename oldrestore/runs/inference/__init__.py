@@ -6,5 +6,5 @@
   ``restore`` to all that a user names;
 - how networks run fast: ``fast_network`` (Paddle Inference), ``export_cache`` (exports made before), ``child_process``
   (where a crash does no harm);
-- how networks leave: ``export``, ``export_rewriting``, ``pyfunc``.
+- how networks leave: ``export``, ``export_rewriting``, ``verification_photo``, ``pyfunc``.
 """

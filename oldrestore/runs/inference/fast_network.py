@@ -24,8 +24,9 @@ from oldrestore.models.flops import what_paddle_said
 from oldrestore.runs.inference import export_cache
 from oldrestore.runs.inference.child_process import run_several
 from oldrestore.runs.inference.chosen_network import ChosenNetwork
-from oldrestore.runs.inference.export import CHANNELS, TRACING_ERRORS, photograph, quiet
+from oldrestore.runs.inference.export import CHANNELS, TRACING_ERRORS, quiet
 from oldrestore.runs.inference.export_rewriting import plainly_written
+from oldrestore.runs.inference.verification_photo import photograph
 
 log = logging.getLogger(__name__)
 # What an export is tried with before it is used: (photographs, height, width) in strides, of two shapes.

@@ -6,8 +6,11 @@ The photographs are JPEG files of 500 x 375 or 375 x 500 pixels (quality 90), as
 from those that packages ship. Each side runs in this process, on one core, and gives Lab of random crops, mirrored at
 random, in batches of 16: at 176 (squashed to 256 x 256, as in the published training) and at 64 (shorter side 96).
 
-- ours, cold: `training_loader` that keeps nothing in memory, so that each photograph is read, decoded, resized and cut
-  each time; then `Batch.from_rgb`, the conversion to Lab that each training step begins with;
+- ours: `training_loader` as a training runs it: photographs at training size stay in memory after their first epoch (up
+  to ``trainer.cache_mib``; the first epoch is not in the time); then `Batch.from_rgb`, the conversion to Lab that each
+  training step begins with;
+- ours, cold: the same with ``trainer.cache_mib=0``: each photograph is read, decoded and resized each time, as in
+  a first epoch;
 - ours, cold, scaled: the same with ``dataset.crops.scaled_decoding=true``;
 - ours, prepared: the same loader on the file that ``oldrestore data prepare`` makes, whose making is not in the time;
 - straightforward: `PIL.Image.open`, `convert("RGB")`, `resize` (bicubic, as ours), random crop, mirror,
@@ -27,6 +30,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from pairs import alternate, machine, timed, times_faster
@@ -34,6 +38,7 @@ from pairs import alternate, machine, timed, times_faster
 from oldrestore import runtime
 
 BATCH = 16
+WARM_UP = 1  # rounds that do not count
 
 
 def make_photographs(folder: Path, count: int) -> None:
@@ -78,13 +83,14 @@ def straightforward(paths: list[Path], size: int, crop: int, squash: bool) -> It
         yield np.stack(batch)
 
 
-def ours(source) -> Iterator:
-    """Yield batches of one epoch: L and ab as tensors (16, ., crop, crop)."""
+def ours(source, epochs: int = 1, **settings) -> Iterator:
+    """Yield batches of some epochs: L and ab as tensors (16, ., crop, crop)."""
     from oldrestore.batch import Batch
     from oldrestore.data.loader import training_loader
 
     split = source.split("train")
-    for rgb, names in training_loader(split, source.crops, BATCH, 0, len(split.photos) // BATCH, cache_mib=0):
+    batches = epochs * len(split.photos) // BATCH
+    for rgb, names in training_loader(split, source.crops, BATCH, 0, batches, **settings):
         yield Batch.from_rgb(rgb, names)
 
 
@@ -109,13 +115,18 @@ def measure(folder: Path, size: int, crop: int, fit: str, rounds: int) -> dict:
         if given != len(paths) // BATCH:
             raise SystemExit(f"{given} batches of {len(paths)} photographs")
 
+    # One training as long as the benchmark: an epoch of it for each round, the first one before all.
+    training = ours(sources["cold"], epochs=1 + WARM_UP + rounds)
+    epoch = len(paths) // BATCH
+    count(islice(training, epoch))
     ways = {
         "straightforward": lambda: count(straightforward(paths, size, crop, fit == "squash")),
-        "ours, cold": lambda: count(ours(sources["cold"])),
-        "ours, cold, scaled": lambda: count(ours(sources["scaled"])),
-        "ours, prepared": lambda: count(ours(sources["prepared"])),
+        "ours": lambda: count(islice(training, epoch)),
+        "ours, cold": lambda: count(ours(sources["cold"], cache_mib=0)),
+        "ours, cold, scaled": lambda: count(ours(sources["scaled"], cache_mib=0)),
+        "ours, prepared": lambda: count(ours(sources["prepared"], cache_mib=0)),
     }
-    seconds = alternate({name: timed(work, time.process_time) for name, work in ways.items()}, rounds)
+    seconds = alternate({name: timed(work, time.process_time) for name, work in ways.items()}, rounds, WARM_UP)
     images = len(paths) // BATCH * BATCH
     rates = {name: images / sorted(times)[len(times) // 2] for name, times in seconds.items()}
     ratios = {name: times_faster(seconds, name, "straightforward") for name in ways if name != "straightforward"}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
+import resource
+import subprocess
 import sys
 
 import pytest
@@ -45,3 +48,57 @@ def test_after_paddle_nothing_is_set(before_paddle, monkeypatch):
     monkeypatch.setitem(sys.modules, "paddle", object())
     runtime.restore_environment({"OMP_NUM_THREADS": "3"})
     assert os.environ["OMP_NUM_THREADS"] == "here"
+
+
+REWRITES = """
+import resource
+from oldrestore import runtime
+if {prepare}:
+    runtime.prepare()
+
+size = 48 * 2**20  # above 32 MiB, which glibc maps afresh each time
+
+def write_anew():
+    b"x" * size
+
+write_anew()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    write_anew()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults_of_large_blocks(prepare: bool, **variables: str) -> int:
+    """Page faults of ten blocks of 48 MiB written one after another, in a process of its own."""
+    environment = {name: value for name, value in os.environ.items() if "malloc" not in (name + value).lower()}
+    command = [sys.executable, "-c", REWRITES.format(prepare=prepare)]
+    done = subprocess.run(command, env=environment | variables, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has its own allocator")
+def test_large_blocks_are_not_mapped_afresh():
+    pages = 10 * 48 * 2**20 // resource.getpagesize()
+    assert faults_of_large_blocks(prepare=False) > 0.9 * pages
+    assert faults_of_large_blocks(prepare=True) < 0.01 * pages
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has its own allocator")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MALLOC_TRIM_THRESHOLD_", "131072"), ("GLIBC_TUNABLES", "glibc.malloc.trim_threshold=131072")],
+)
+def test_an_allocator_that_the_user_has_set_up_stays(name, value):
+    pages = 10 * 48 * 2**20 // resource.getpagesize()
+    assert faults_of_large_blocks(prepare=True, **{name: value}) > 0.9 * pages
+
+
+def test_a_loaded_allocator_is_the_users_choice_and_another_library_is_not(monkeypatch):
+    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LD_PRELOAD", "/usr/lib/libsomething.so")
+    assert runtime.allocator_chosen_by_user() is None
+    monkeypatch.setenv("LD_PRELOAD", "/usr/lib/libjemalloc.so.2")
+    assert runtime.allocator_chosen_by_user() == "LD_PRELOAD"
+    assert not runtime.keep_freed_memory()

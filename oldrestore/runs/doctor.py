@@ -54,6 +54,7 @@ def examine(set_here: dict[str, str], measure: bool) -> Iterator[Finding]:
     """
     yield Finding("Python", sys.version.split()[0])
     yield from _threads(set_here)
+    yield _allocator()
     yield from _paddle()
     for package, why in (("mlflow", "tracking"), ("visualdl", "tracking")):
         yield _package(package, why)
@@ -82,6 +83,17 @@ def _threads(set_here: dict[str, str]) -> Iterator[Finding]:
         fits = given == wanted
         mend = "" if fits else f"export MKL_DEBUG_CPU_TYPE={wanted}"
         yield Finding("MKL code path", f"{given}, {whose}", "ok" if fits else "slow", mend)
+
+
+def _allocator() -> Finding:
+    users = runtime.allocator_chosen_by_user()
+    if users is not None:
+        found = f"{users}, set by you"
+    elif runtime.keep_freed_memory():
+        found = "keeps what is freed, chosen here: large tensors cost less"
+    else:
+        found = "left as it is: not glibc's"
+    return Finding("memory allocator", found)
 
 
 def _paddle() -> Iterator[Finding]:

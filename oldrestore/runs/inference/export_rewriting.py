@@ -11,8 +11,11 @@ import paddle
 from paddle import nn
 
 
-class PlainLeakyReLU(nn.Layer):
-    """LeakyReLU in two operations: max(x, slope x)."""
+class LoneLeakyReLU(nn.Layer):
+    """LeakyReLU of x times one, which Paddle does not fuse into the convolution before it; the numbers are the same.
+
+    max(x, slope x) is not fused either, but oneDNN has no maximum: tensors would be laid out anew around it.
+    """
 
     def __init__(self, slope: float) -> None:
         super().__init__()
@@ -20,7 +23,7 @@ class PlainLeakyReLU(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Apply."""
-        return paddle.maximum(x, self.slope * x)
+        return nn.functional.leaky_relu(paddle.scale(x, 1.0), self.slope)
 
 
 def doubled_nearest(x: paddle.Tensor) -> paddle.Tensor:
@@ -110,7 +113,7 @@ def plainly_written(network: nn.Layer) -> Iterator[None]:
     try:
         paddle.pir.Value.mean = mean
         for parent, name, layer in places:
-            parent.add_sublayer(name, PlainLeakyReLU(layer._negative_slope))
+            parent.add_sublayer(name, LoneLeakyReLU(layer._negative_slope))
         functional.interpolate, functional.pixel_unshuffle = interpolate, pixel_unshuffle
         yield
     finally:

@@ -10,6 +10,8 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from oldrestore.models.convolution import Conv2D
+
 
 class LoneLeakyReLU(nn.Layer):
     """LeakyReLU of x times one, which Paddle does not fuse into the convolution before it; the numbers are the same.
@@ -24,6 +26,25 @@ class LoneLeakyReLU(nn.Layer):
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Apply."""
         return nn.functional.leaky_relu(paddle.scale(x, 1.0), self.slope)
+
+
+class WidenedConv2D(nn.Layer):
+    """A convolution of one channel as one of two, the second of which is zero; the numbers are the same.
+
+    oneDNN's convolutions of a single channel take several times as long.
+    """
+
+    def __init__(self, one: nn.Conv2D) -> None:
+        super().__init__()
+        settings = {"stride": one._stride, "padding": one._padding, "dilation": one._dilation}
+        self.two = nn.Conv2D(2, one._out_channels, one._kernel_size, bias_attr=one.bias is not None, **settings)
+        self.two.weight.set_value(paddle.concat([one.weight, paddle.zeros_like(one.weight)], axis=1))
+        if one.bias is not None:
+            self.two.bias.set_value(one.bias)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Convolve (B, 1, H, W)."""
+        return self.two(paddle.concat([x, paddle.zeros_like(x)], axis=1))
 
 
 def doubled_nearest(x: paddle.Tensor) -> paddle.Tensor:
@@ -55,10 +76,10 @@ def plainly_written(network: nn.Layer) -> Iterator[None]:
     paddle2onnx 2.1.0 crashes on pixel_unshuffle. A mean over height and width prints a line of Paddle's own debugging.
     """
     places = [
-        (parent, name, layer)
+        (parent, name, layer, plain)
         for parent in network.sublayers(include_self=True)
         for name, layer in parent.named_children()
-        if isinstance(layer, nn.LeakyReLU)
+        if (plain := _plain_layer(layer)) is not None
     ]
     functional = nn.functional
     original, original_unshuffle = functional.interpolate, functional.pixel_unshuffle
@@ -112,15 +133,24 @@ def plainly_written(network: nn.Layer) -> Iterator[None]:
 
     try:
         paddle.pir.Value.mean = mean
-        for parent, name, layer in places:
-            parent.add_sublayer(name, LoneLeakyReLU(layer._negative_slope))
+        for parent, name, _, plain in places:
+            parent.add_sublayer(name, plain)
         functional.interpolate, functional.pixel_unshuffle = interpolate, pixel_unshuffle
         yield
     finally:
         paddle.pir.Value.mean = mean_of_traced
         functional.interpolate, functional.pixel_unshuffle = original, original_unshuffle
-        for parent, name, layer in places:
+        for parent, name, layer, _ in places:
             parent.add_sublayer(name, layer)
+
+
+def _plain_layer(layer: nn.Layer) -> nn.Layer | None:
+    """What stands for a layer in an export; None for the layer itself."""
+    if isinstance(layer, nn.LeakyReLU):
+        return LoneLeakyReLU(layer._negative_slope)
+    if type(layer) in (nn.Conv2D, Conv2D) and layer._in_channels == 1 and layer._padding_mode == "zeros":
+        return WidenedConv2D(layer)
+    return None
 
 
 def interpolation_matrix(side: int, wanted: int, mode: str) -> np.ndarray:

@@ -54,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
     if chosen.model is not None and not chosen.weights:
         raise UserError("--model says what --weights FILE holds: give both, or choose a run with --run")
 
-    from oldrestore.runs.photo_list import plan
+    from oldrestore.runs.inference.photo_list import plan
 
     # Before Paddle is imported: photographs that are not there are said at once.
     plan(chosen.photos, chosen.output, ["a network"], overwrite=True)
@@ -63,10 +63,10 @@ def run(arguments: Sequence[str]) -> int:
 
     from rich.console import Console
 
-    from oldrestore.runs.colorize import colorize_photos, summary_lines
     from oldrestore.runs.components import set_device
-    from oldrestore.runs.fast_network import Running
-    from oldrestore.runs.hint_file import read_hints
+    from oldrestore.runs.inference.colorize import colorize_photos, summary_lines
+    from oldrestore.runs.inference.fast_network import Running
+    from oldrestore.runs.inference.hint_file import read_hints
     from oldrestore.training.progress import Narrator
 
     hints = None if chosen.hints is None else read_hints(chosen.hints)
@@ -98,7 +98,7 @@ def add_running(options) -> None:
 
 def load_networks(chosen) -> list:
     """Load the networks that were asked for; the shipped one when none was."""
-    from oldrestore.runs.chosen_network import network_of_file, network_of_run, released_network
+    from oldrestore.runs.inference.chosen_network import network_of_file, network_of_run, released_network
 
     networks = [network_of_run(name, Path(chosen.outputs), chosen.checkpoint) for name in chosen.run]
     networks += [network_of_file(file, chosen.model) for file in chosen.weights]

@@ -58,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     if chosen.model is not None and not chosen.weights:
         raise UserError("--model says what --weights FILE holds: give both, or choose a run with --run")
 
-    from oldrestore.runs.photo_list import plan
+    from oldrestore.runs.inference.photo_list import plan
 
     # Before Paddle is imported: photographs that are not there are said at once.
     if not chosen.cfg:
@@ -71,10 +71,10 @@ def run(arguments: Sequence[str]) -> int:
 
     from oldrestore.config.restoration import compose_restoration
     from oldrestore.runs.components import set_device
-    from oldrestore.runs.fast_network import Running
-    from oldrestore.runs.photo_list import RESTORED
-    from oldrestore.runs.restore import restore_photos, summary_lines
-    from oldrestore.runs.restorer import build_restorer
+    from oldrestore.runs.inference.fast_network import Running
+    from oldrestore.runs.inference.photo_list import RESTORED
+    from oldrestore.runs.inference.restore import restore_photos, summary_lines
+    from oldrestore.runs.inference.restorer import build_restorer
     from oldrestore.training.progress import Narrator
 
     config = compose_restoration(overrides)
@@ -164,7 +164,7 @@ def restoring_network(chosen):
     """Load the network of ``--restorer``: a weights file if there is one of that name, else a run."""
     if chosen.restorer is None:
         return None
-    from oldrestore.runs.chosen_network import network_of_file, network_of_run
+    from oldrestore.runs.inference.chosen_network import network_of_file, network_of_run
 
     if chosen.restorer.suffix == ".safetensors" or chosen.restorer.is_file():
         return network_of_file(chosen.restorer)

@@ -222,7 +222,7 @@ def train_one(composed, overrides: Sequence[str], resume: str | None = None, cho
     try:
         config = resolve_and_check(config)
         if parallel.launched():
-            from oldrestore.runs import launching
+            from oldrestore.runs.data_parallel import launching
 
             launching.check(config)
             parallel.join()

@@ -99,9 +99,9 @@ def run_export(chosen) -> int:
         raise UserError(f"'{chosen.output}' exists already: name another folder, or add --overwrite to replace it")
     runtime.prepare()
     runtime.quiet_import_of_paddle()
-    from oldrestore.runs.chosen_network import network_of_file, network_of_run
     from oldrestore.runs.components import set_device
-    from oldrestore.runs.export import export_network
+    from oldrestore.runs.inference.chosen_network import network_of_file, network_of_run
+    from oldrestore.runs.inference.export import export_network
 
     set_device("cpu")
     if chosen.source.endswith(".safetensors"):

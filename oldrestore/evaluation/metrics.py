@@ -198,8 +198,17 @@ def colorfulness(rgb: np.ndarray) -> float:
     float
         0 and up; neither way is better, what matters is the distance to the original's.
     """
+    return colorfulness_of(*opponents(rgb))
+
+
+def opponents(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the opponents R - G and (R + G) / 2 - B of an image (H, W, 3): two float64 (H, W), in its units."""
     red, green, blue = np.moveaxis(rgb.astype(np.float64), -1, 0)
-    red_green, yellow_blue = red - green, (red + green) / 2 - blue
+    return red - green, (red + green) / 2 - blue
+
+
+def colorfulness_of(red_green: np.ndarray, yellow_blue: np.ndarray) -> float:
+    """Combine opponents as `colorfulness` does: their joint standard deviation + 0.3 times their joint mean."""
     spread = np.sqrt(red_green.var() + yellow_blue.var())
     return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
 

@@ -14,6 +14,7 @@ from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.engine import Engine
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.fid import FeatureStatistics, frechet_distance
+from oldrestore.evaluation.metrics import colorfulness_of, opponents
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.models.inception_v3 import FEATURES, SIZE, InceptionV3, resized
@@ -113,10 +114,8 @@ def absolute_colorfulness(rgb: np.ndarray) -> float:
     float
         0 and up; neither way is better.
     """
-    red, green, blue = np.moveaxis(rgb.astype(np.float64), -1, 0)
-    red_green, yellow_blue = np.abs(red - green), np.abs((red + green) / 2 - blue)
-    spread = np.sqrt(red_green.var() + yellow_blue.var())
-    return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
+    red_green, yellow_blue = opponents(rgb)
+    return colorfulness_of(np.abs(red_green), np.abs(yellow_blue))
 
 
 def _recolored(context: EvaluationContext) -> Iterator[tuple[list[str], list[np.ndarray], list[np.ndarray]]]:

@@ -11,8 +11,10 @@ from rich.console import Console
 
 from oldrestore import parallel
 from oldrestore.config.build import build
-from oldrestore.runs import launching, provenance
+from oldrestore.runs import provenance
 from oldrestore.runs.components import Components, build_components, set_device
+from oldrestore.runs.data_parallel import launching
+from oldrestore.runs.data_parallel.unrecorded import Unrecorded
 from oldrestore.runs.identity import new_run_id
 from oldrestore.runs.monitor import check_monitor
 from oldrestore.runs.outcome import Outcome
@@ -21,7 +23,6 @@ from oldrestore.runs.protocols import protocol_of
 from oldrestore.runs.resuming import Resumption, go_back_to_checkpoint, take_checkpoint
 from oldrestore.runs.run_in_progress import RunInProgress
 from oldrestore.runs.run_lock import RunLock
-from oldrestore.runs.unrecorded import Unrecorded
 from oldrestore.tracking.run_folder import RunFolder
 from oldrestore.tracking.superseded import Continued
 from oldrestore.tracking.tracker import RunInfo, Trackers

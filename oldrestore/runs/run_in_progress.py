@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 
-import numpy as np
 import paddle
 from omegaconf import DictConfig
 from paddle import nn
 
 from oldrestore import parallel
 from oldrestore.batch import Batch
-from oldrestore.data.loader import evaluation_photos, training_loader
+from oldrestore.data.loader import training_loader
 from oldrestore.errors import UserError
-from oldrestore.evaluation.batching import batches, shared
-from oldrestore.models.weights import parameter_count
 from oldrestore.runs.components import Components
 from oldrestore.runs.curves import draw_curves
+from oldrestore.runs.data_parallel.unrecorded import Unrecorded
 from oldrestore.runs.failure import failure_in_words
+from oldrestore.runs.inference.pyfunc import log_model
+from oldrestore.runs.introduction import introduction
 from oldrestore.runs.outcome import Outcome
 from oldrestore.runs.progress import Progress
-from oldrestore.runs.protocols import protocol_of
-from oldrestore.runs.pyfunc import log_model
 from oldrestore.runs.score_rows import judged_values, rows_of
-from oldrestore.runs.scoring import Scorer, own_photos
-from oldrestore.runs.streams import VALIDATION_STREAM, seed_step, training_batch
-from oldrestore.runs.unrecorded import Unrecorded
+from oldrestore.runs.scoring import Scorer
+from oldrestore.runs.streams import seed_step, training_batch
+from oldrestore.runs.validation_loss import validation_loss
 from oldrestore.tracking.run_folder import RunFolder
 from oldrestore.tracking.tracker import Trackers
 from oldrestore.training.checkpoint import Checkpoint, not_finite, save_checkpoint
@@ -154,7 +151,8 @@ class RunInProgress:
     def _train(self) -> None:
         trainer = self.config.trainer
         learner = self.components.learner
-        self._introduce()
+        for line in introduction(self.config, self.components):
+            self.narrator.say(line)
         photographs = training_loader(
             self.components.train,
             self.components.source.crops,
@@ -196,26 +194,6 @@ class RunInProgress:
     def _make_batch(self, rgb_bhw3: paddle.Tensor, names: tuple[str, ...], position: int) -> Batch:
         return training_batch(self.components.inputs, rgb_bhw3, names, self.config.seed, position)
 
-    def _introduce(self) -> None:
-        components, config = self.components, self.config
-        network = components.network
-        parameters = parameter_count(network)
-        say = self.narrator.say
-        say(f"run       {Path(config.outputs) / config.experiment / config.run_id}")
-        several = f", {parallel.size()} processes" if parallel.size() > 1 else ""
-        say(f"device    {paddle.get_device()}{several}")
-        say(f"model     {type(network).__name__}, {parameters:,} parameters")
-        say(f"loss      {config.loss['_target_'].rpartition('.')[2]}")
-        train, validation = components.train, components.validation
-        left_out = len(train.left_out)
-        note = f" ({left_out} files left out: see data.json)" if left_out else ""
-        say(f"data      {train.source}: {len(train.photos)} to train on, {len(validation.photos)} to validate{note}")
-        judge = components.judged.judge if components.judged is not None else None
-        say(f"protocol  {protocol_of(config, len(validation), judge, components.prior).label}")
-        if components.judged is not None:
-            judged = components.judged
-            say(f"judge     {judged.judge.name} on {len(judged.split.photos)} photographs of {judged.split.source}")
-
     def _evaluate(self, iteration: int) -> None:
         """Validate, draw a panel, judge if it is time, and remember the best weights."""
         network = self.components.network
@@ -224,7 +202,7 @@ class RunInProgress:
         self._before_evaluation, self._evaluating_at = self.folder.marks(), iteration
         values: dict[str, float] = {}
         with self.components.learner.evaluation_weights():
-            values |= {f"val/{name}": value for name, value in self._validation_loss().items()}
+            values |= {f"val/{name}": value for name, value in validation_loss(self.components, self.config).items()}
             if self.config.evaluation.color:
                 values |= self._measure_color(network, iteration)
                 if self.components.judged is not None and (last or self.config.evaluation.judge_during_training):
@@ -274,29 +252,6 @@ class RunInProgress:
             if found.table is not None:
                 self.outcome.further_tables[name] = found.table
         return values
-
-    def _validation_loss(self) -> dict[str, float]:
-        """Mean of the training loss and its terms over the validation photographs, weighted by batch size."""
-        totals: dict[str, float] = {}
-        size = self.config.evaluation.batch_size
-
-        def measure() -> list[tuple[int, dict[str, float]]]:
-            found = []
-            own = own_photos(self.components.validation, size)
-            photos = evaluation_photos(own, self.components.source.crops)
-            for turn, chunk in enumerate(batches(photos, size)):
-                rgb_bhw3 = paddle.to_tensor(np.stack([rgb for _, rgb in chunk]))
-                # The batch's number among those of all processes.
-                rng = np.random.default_rng([VALIDATION_STREAM, turn * parallel.size() + parallel.rank()])
-                batch = self.components.inputs(rgb_bhw3, [photo.name for photo, _ in chunk], rng)
-                values = self.components.learner.evaluate(batch)
-                found.append((len(chunk), {name: float(value) for name, value in values.items()}))
-            return found
-
-        for count, values in shared(measure, 1):
-            for name, value in values.items():
-                totals[name] = totals.get(name, 0.0) + value * count
-        return {name: total / len(self.components.validation.photos) for name, total in totals.items()}
 
     def _keep_best(self, iteration: int, values: dict[str, float]) -> None:
         """Write the weights down if they are the best so far; of several processes, rank 0 does."""

@@ -16,8 +16,8 @@ from oldrestore.config.build import build
 from oldrestore.config.compose import HYDRA_ERRORS, compose_unchecked, explain
 from oldrestore.config.signature import check_component, unknown_name
 from oldrestore.errors import UserError
+from oldrestore.runs.inference.pyfunc import log_model
 from oldrestore.runs.loading import refuse_links_out
-from oldrestore.runs.pyfunc import log_model
 from oldrestore.runs.run_lock import RunLock
 from oldrestore.tracking.plain import decode_float
 from oldrestore.tracking.reader import (

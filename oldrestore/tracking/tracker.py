@@ -15,12 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from oldrestore.errors import sentence
+from oldrestore.tracking.lane import Lane
 from oldrestore.tracking.plain import encode_float
 from oldrestore.tracking.run_folder import RunFolder, State
-from oldrestore.tracking.spool import Spool
 from oldrestore.tracking.superseded import Continued
-
-MOST_GATHERED = 500  # iterations whose scalars a sink is given at once
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ class Trackers:
         self._reports: dict[str, dict[str, Any]] = {name: {"state": "on"} for name in sinks or {}}
         self._lock = threading.Lock()
         self._closed = False
-        self._lanes = {name: _Lane(name, sink, self._switched_off) for name, sink in (sinks or {}).items()}
+        self._lanes = {name: Lane(name, sink, self._switched_off) for name, sink in (sinks or {}).items()}
 
     def start(self, run: RunInfo) -> None:
         """Write what is known before training to the run folder, and start the sinks."""
@@ -249,7 +247,7 @@ class Trackers:
             return sentence(error)
         return None
 
-    def _report(self, name: str, lane: _Lane) -> None:
+    def _report(self, name: str, lane: Lane) -> None:
         report: dict[str, Any] = dict(getattr(lane.sink, "link", None) or {})
         late = lane.is_busy
         with self._lock:
@@ -288,69 +286,3 @@ def spoken_reason(call: str, error: BaseException) -> str:
     """Return what went wrong in a call as one line, without the password that an address may hold."""
     words = re.sub(r"://[^/@\s]+@", "://", " ".join(str(error).split())) or "no message"
     return f"{type(error).__name__} in {call}: {words}"
-
-
-class _Lane:
-    """One sink, its queue, and the thread that carries calls from one to the other."""
-
-    def __init__(self, name: str, sink: Tracker, switched_off: Callable[[str, str, BaseException], None]) -> None:
-        self.name = name
-        self.sink = sink
-        self._switched_off = switched_off
-        self._spool = Spool()
-        self._done = threading.Event()
-        # A daemon: a sink that hangs in the network must not keep the process from ending.
-        self._thread = threading.Thread(target=self._carry, name=f"sink-{name}", daemon=True)
-        self._thread.start()
-
-    @property
-    def is_busy(self) -> bool:
-        return not self._done.is_set()
-
-    def send(self, call: str, arguments: tuple[Any, ...]) -> None:
-        try:
-            self._spool.put((call, arguments))
-        except OSError as error:  # it waits on a disk that is full: the sink misses it, the run does not
-            self._spool.close()
-            self._switched_off(self.name, call, error)
-
-    def join(self, seconds: float) -> None:
-        self._done.wait(seconds)
-
-    def abandon(self) -> None:
-        self._spool.close()
-
-    def _carry(self) -> None:
-        call, following = "start", None
-        try:
-            while call != "finish":
-                call, arguments = following or self._spool.get()
-                following = None
-                if call == "scalars" and hasattr(self.sink, "gathered"):
-                    entries, following = self._gather(arguments)
-                    self.sink.gathered(entries)
-                else:
-                    getattr(self.sink, call)(*arguments)
-        except EOFError:
-            pass
-        # Whatever a tracking service does wrong, also a call to sys.exit, must not reach the run.
-        except (Exception, SystemExit) as error:  # noqa: BLE001
-            self._switched_off(self.name, call, error)
-            with contextlib.suppress(Exception):  # it has failed already: a failure to tidy up adds nothing
-                getattr(self.sink, "give_up", lambda: None)()
-        finally:
-            self._spool.close()
-            self._done.set()
-
-    def _gather(self, first: tuple[Any, ...]) -> tuple[list[tuple[Any, ...]], tuple[str, tuple[Any, ...]] | None]:
-        """Collect scalars for as long as the sink wants to; also the call of another kind that came, if one did."""
-        entries = [(time.time(), *first)]
-        until = time.monotonic() + self.sink.gather_seconds
-        while len(entries) < MOST_GATHERED:
-            entry = self._spool.get(max(0.0, until - time.monotonic()))
-            if entry is None:
-                break
-            if entry[0] != "scalars":
-                return entries, entry
-            entries.append((time.time(), *entry[1]))
-        return entries, None

@@ -1,4 +1,4 @@
-"""``oldrestore restore``: five kinds of photographs, two broken files, films; nothing overwritten."""
+"""``oldrestore restore``: five kinds of photographs, two broken files, each stage, masks; nothing overwritten."""
 
 from __future__ import annotations
 
@@ -17,63 +17,12 @@ from oldrestore.cli import main
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab
 from oldrestore.data.decode import decode_photo
 from oldrestore.models import released
-from oldrestore.models.eccv16 import Eccv16
 from oldrestore.models.sagan import SaganRestorer
-from oldrestore.models.weights import WeightsHeader, save_weights
 from oldrestore.restoration.enhance.levels import Levels
 from oldrestore.restoration.fill.biharmonic import Biharmonic
 from oldrestore.restoration.fill.network import NetworkFiller
-from oldrestore.restoration.film import probe, read_frames
+from tests.commands.restoring import NO_DETECTOR, gray, restore, save_mask, save_network, scratched
 from tests.photographs import make_photograph
-from tests.restoration.test_film import make_film, sound_of
-
-WIDTH = 0.0625
-NO_DETECTOR = "restore/detect=none"
-
-
-def save_network(network, path, model, **settings):
-    save_weights(
-        path, {name: value.numpy() for name, value in network.state_dict().items()}, WeightsHeader(model, settings)
-    )
-    return path
-
-
-@pytest.fixture(scope="module")
-def colorizers(tmp_path_factory):
-    """Weights of two random networks that colour strongly."""
-    folder, paths = tmp_path_factory.mktemp("weights"), []
-    for seed in (5, 6):
-        paddle.seed(seed)
-        network = Eccv16(width=WIDTH, decoding="released")
-        network.model8[6].weight.set_value(paddle.randn(network.model8[6].weight.shape))
-        paths.append(
-            save_network(network, folder / f"net{seed}.safetensors", "eccv16", width=WIDTH, decoding="released")
-        )
-    return paths
-
-
-def restore(capsys, *arguments):
-    code = main(["restore", *map(str, arguments), "--json"])
-    captured = capsys.readouterr()
-    return code, json.loads(captured.out) if captured.out else None, captured.err
-
-
-def gray(seed, height=72, width=104):
-    return np.repeat(make_photograph(seed, max(height, width))[:height, :width, 1:2], 3, axis=-1)
-
-
-def scratched(seed):
-    rgb = np.clip(make_photograph(seed, 96), 20, 230)
-    mask = np.zeros(rgb.shape[:2], bool)
-    mask[40:42, 10:80] = True
-    damaged = rgb.copy()
-    damaged[mask] = 255
-    return rgb, damaged, mask
-
-
-def save_mask(mask, path):
-    Image.fromarray(mask.astype(np.uint8) * 255).save(path)
-    return path
 
 
 def test_a_folder_of_every_kind(colorizers, capsys, tmp_path):
@@ -240,106 +189,11 @@ def test_large_holes_go_to_the_network(capsys, tmp_path):
     assert np.ptp(expected[large].astype(int), axis=0).min() > 0
 
 
-def test_a_film_goes_through_with_its_sound(colorizers, capsys, tmp_path):
-    source, frames = make_film(tmp_path / "film.mp4")
-    arguments = [source, "-o", tmp_path / "out", NO_DETECTOR, "restore/restore=none", "restore.film.quality=4"]
-    arguments += ["restore.colorize.size=32", "restore.film.smoothing=0.5", "--weights", colorizers[0]]
-    code, summary, _ = restore(capsys, *arguments)
-    assert code == 0
-    assert summary["done"][0]["frames"] == len(frames) == 24
-    result = tmp_path / "out" / "film-restored.mp4"
-    found = list(read_frames(result))
-    assert len(found) == 24
-    assert found[0].shape == frames[0].shape
-    assert sound_of(result) == sound_of(source)
-    assert probe(result).rate == probe(source).rate
-    assert max(np.ptp(frame.astype(int), axis=-1).mean() for frame in found) > 5  # there is colour
-    lightness = [rgb_to_lab(np.ascontiguousarray(frame))[..., 0].mean() for frame in found]
-    np.testing.assert_allclose(lightness, [rgb_to_lab(f)[..., 0].mean() for f in frames], atol=4)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {result.name, "film-panel.jpg", "restore.json"}
-
-
-def test_colorize_takes_films_too(colorizers, capsys, tmp_path):
-    source, frames = make_film(tmp_path / "album.mov")
-    (tmp_path / "broken.mp4").write_bytes(b"no film")
-    arguments = [source, tmp_path / "broken.mp4", "-o", tmp_path / "out", "--weights", colorizers[0], "--size", "32"]
-    assert main(["colorize", *map(str, arguments), "--json", "--film-smoothing", "0.8"]) == 1
-    summary = json.loads(capsys.readouterr().out)
-    assert summary["failed"] == [{"photograph": str(tmp_path / "broken.mp4"), "reason": "not a film that can be read"}]
-    result = tmp_path / "out" / "album-colorized.mp4"
-    assert len(list(read_frames(result))) == len(frames)
-    assert sound_of(result) == sound_of(source)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {result.name, "album-panel.jpg", "colorize.json"}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["missing.jpg", "-o", "out"], "there is no photograph or folder 'missing.jpg'"),
-        (["old.png"], "-o"),
-        (["restore/fill=telea", "-o", "out"], "name a photograph or a folder"),
-        (["old.png", "-o", "out", "restore/fill=tela"], "there is no restore/fill 'tela'"),
-        (["old.png", "-o", "out", "restore.fill.largest_smal=3"], "did you mean 'largest_small'?"),
-        (["old.png", "-o", "out", "--skip", "everything"], "--skip"),
-        (["old.png", "-o", "out", "--skip", "fill", "restore/fill=telea"], "contradict each other"),
-        (["old.png", "-o", "out", "--skip", "colorize", "--run", "last"], "leave --skip colorize out"),
-        (["old.png", "-o", "out", "--mask", "no.png"], "there is no mask 'no.png'"),
-        (["old.png", "-o", "out", "--mask", "old.png", "restore/detect=none"], "--mask takes the place"),
-        (["old.png", "-o", "out", "--run", "nothing"], "there is no run 'nothing'"),
-        (["old.png", "-o", "out", "--restorer", "no.safetensors"], "there is no weights file 'no.safetensors'"),
-        (["old.png", "-o", "out", "restore/fill=sagan"], "name one with --restorer WEIGHTS"),
-        (["old.png", "-o", "out", "--model", "eccv16"], "--model says what --weights FILE holds"),
-        (["empty", "-o", "out"], "there is no photograph in empty"),
-        (["", "-o", "out"], "PHOTO: the name is empty"),
-        (["old.png", "-o", ""], "the name is empty"),
-        (["n" * 300, "-o", "out"], "cannot be looked up (the name is too long)"),
-        (["old.png", "-o", "out", "--mask", "n" * 300], "cannot be looked up (the name is too long)"),
-        (["old.png", "-o", "out", "restore.no=" + "n" * 300], "there is no setting 'restore.no'"),
-    ],
-)
-def test_wrong_requests(arguments, sentence, capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    Image.fromarray(gray(0)).save(tmp_path / "old.png")
-    (tmp_path / "empty").mkdir()
-    assert main(["restore", *arguments]) == 2
-    captured = capsys.readouterr()
-    assert sentence in captured.err
-    assert captured.err.count("\n") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"old.png", "empty"}
-
-
-def test_outputs_in_a_loop_of_links_are_refused(capsys, tmp_path):
-    Image.fromarray(gray(0)).save(tmp_path / "old.png")
-    (tmp_path / "loop").symlink_to("loop")
-    for verb in ("restore", "colorize"):
-        for folder in ("loop", "loop/deeper"):
-            assert main([verb, str(tmp_path / "old.png"), "-o", str(tmp_path / folder)]) == 2
-            assert "cannot be looked up (a loop of links)" in capsys.readouterr().err
-
-
-def test_a_restorer_that_nothing_needs_or_of_another_kind_is_refused(colorizers, capsys, tmp_path):
-    Image.fromarray(gray(0)).save(tmp_path / "old.png")
-    arguments = [tmp_path / "old.png", "-o", tmp_path / "out", "--skip", "colorize", "--restorer", colorizers[0]]
-    code, _, err = restore(capsys, *arguments)
-    assert code == 2
-    assert "--restorer is for restore/fill=sagan" in err
-    code, _, err = restore(capsys, *arguments, "restore/fill=sagan")
-    assert code == 2
-    assert "Eccv16 reads L_b1hw" in err
-
-
 def test_without_a_mask_nothing_is_filled(capsys, tmp_path):
     Image.fromarray(scratched(1)[1]).save(tmp_path / "old.png")
     code, summary, _ = restore(capsys, tmp_path / "old.png", "-o", tmp_path / "out", NO_DETECTOR, "--skip", "colorize")
     assert (code, summary["stages"], summary["done"][0]["lost"]) == (0, ["restore"], None)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"old-restored.png", "old-panel.jpg", "restore.json"}
-
-
-def test_a_folder_that_cannot_be_written_is_said_at_once(capsys, tmp_path):
-    Image.fromarray(gray(0)).save(tmp_path / "old.png")
-    for verb in ("restore", "colorize"):
-        assert main([verb, str(tmp_path / "old.png"), "-o", str(tmp_path / "old.png" / "out")]) == 2
-        assert "outputs cannot be written to" in capsys.readouterr().err
 
 
 def test_a_file_that_is_named_is_tried_whatever_its_ending(capsys, tmp_path):
@@ -374,13 +228,6 @@ def test_a_scan_of_24_megapixels_within_2_gib(tmp_path):
     assert int(kib) < 2 * 2**20
     with Image.open(tmp_path / "out" / "scan-restored.jpg") as result:
         assert result.size == (6000, 4000)
-
-
-def test_the_settings_are_printed(capsys, tmp_path):
-    assert main(["restore", "any.jpg", "-o", "out", "--cfg", "restore.fill.largest_small=3"]) == 0
-    printed = capsys.readouterr().out
-    assert printed.startswith("restore:\n")
-    assert "largest_small: 3" in printed
 
 
 def test_the_orientation_of_a_mask_is_that_of_the_upright_photograph(capsys, tmp_path):

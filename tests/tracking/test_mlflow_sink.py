@@ -20,12 +20,8 @@ from PIL import Image
 from oldrestore.tracking import reader
 from oldrestore.tracking.mlflow_sink import MLflowSink
 from oldrestore.tracking.mlflow_store import (
-    default_uri,
     open_store,
     quiet_environment,
-    resolve_uri,
-    sqlite_path,
-    without_credentials,
 )
 from oldrestore.tracking.run_folder import RunFolder
 from oldrestore.tracking.superseded import held_now
@@ -326,20 +322,6 @@ def test_a_failure_in_the_middle_does_not_leave_the_run_alive(tracked, run_of, m
     assert record.data.tags["tracking_incomplete"] == "true"
 
 
-def test_uris(tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(tmp_path)
-    assert default_uri(tmp_path / "o") == f"sqlite:///{tmp_path}/o/mlflow.db"
-    assert resolve_uri(None, tmp_path) == default_uri(tmp_path)
-    assert resolve_uri("sqlite:///my.db", tmp_path / "x") == f"sqlite:///{tmp_path}/my.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://a.b/c")
-    assert resolve_uri(None, tmp_path) == "https://a.b/c"
-    assert resolve_uri("sqlite:////x/y.db", tmp_path) == "sqlite:////x/y.db"
-    assert sqlite_path("https://a.b/c") is None
-    assert without_credentials("https://me:secret@a.b:80/c?d=1") == "https://a.b:80/c?d=1"
-    assert without_credentials("sqlite:////x/me@home.db") == "sqlite:////x/me@home.db"
-
-
 def test_an_existing_or_deleted_experiment_is_taken_up(tracked):
     outputs = tracked.folder.outputs
     uri = tracked.link["tracking_uri"]
@@ -347,42 +329,3 @@ def test_an_existing_or_deleted_experiment_is_taken_up(tracked):
     tracked.client.delete_experiment(first)
     assert open_store(uri, outputs, "other").experiment_id == first
     assert tracked.client.get_experiment(first).lifecycle_stage == "active"
-
-
-@pytest.mark.slow
-def test_two_processes_may_be_first_at_the_same_time(tmp_path):
-    program = """
-        import sys, time
-        from pathlib import Path
-        from oldrestore.tracking.run_folder import RunFolder
-        from oldrestore.tracking.tracker import RunInfo, Trackers
-        from oldrestore.tracking.mlflow_sink import MLflowSink
-        folder = RunFolder.create(Path(sys.argv[1]), "e", sys.argv[2])
-        trackers = Trackers(folder, {"mlflow": MLflowSink(system_metrics=False)})
-        trackers.start(RunInfo(folder.path, folder.outputs, folder.run_id, "e", {"seed": 1}, "seed: 1"))
-        for i in range(50):
-            trackers.scalars(i, {"loss": i / 7})
-        trackers.finish("finished")
-    """
-    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(program), str(tmp_path), f"r{number}"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for number in range(3)
-    ]
-    assert [process.communicate()[0] for process in processes] == ["", "", ""]
-    from mlflow import MlflowClient
-
-    client = MlflowClient(default_uri(tmp_path))
-    experiment = client.get_experiment_by_name("e")
-    runs = client.search_runs([experiment.experiment_id])
-    assert sorted(run.info.run_name for run in runs) == ["r0", "r1", "r2"]
-    assert [run.info.status for run in runs] == ["FINISHED"] * 3
-    for run in runs:
-        values = [metric.value for metric in client.get_metric_history(run.info.run_id, "loss")]
-        assert sorted(values) == [i / 7 for i in range(50)]

@@ -1,4 +1,4 @@
-"""A sweep's jobs: what they are, what is run again, the tables; and twelve real ones with failures and a kill."""
+"""A sweep's jobs: what is run again, the tables, what is refused; and twelve real ones with failures and a kill."""
 
 from __future__ import annotations
 
@@ -19,18 +19,12 @@ import pytest
 
 from oldrestore.cli import main
 from oldrestore.config.location import PACKAGE, configuration_root
-from oldrestore.errors import UserError
-from oldrestore.runs import job_identity
-from oldrestore.runs.job_identity import settings_of
 from oldrestore.runs.sweep import launch as launching
 from oldrestore.runs.sweep import sweep as sweeping
 from oldrestore.runs.sweep.ledger import Ledger
-from oldrestore.runs.sweep.mlflow_parent import tell_mlflow
-from oldrestore.runs.sweep.plan import compose_job, plan_jobs, snapshot_configuration
 from oldrestore.runs.sweep.summary import spread, summarise
 from oldrestore.runs.sweep.sweep import Sweep
 from oldrestore.tracking.reader import read_metrics
-from tests.photographs import make_folder, make_photograph
 from tests.runs.sweep.test_ledger import make_job
 
 FAKE = """
@@ -182,80 +176,6 @@ def test_seeds_are_put_together_with_mean_spread_and_n(tmp_path, endings):
     assert spread([2.0]).deviation is None
 
 
-def test_a_jobs_identity_is_what_changes_results(tmp_path, workshop):
-    base = workshop.arguments(["evaluation.judged=null"])
-    (job,) = plan_jobs(base)
-    for same in ("tracking=none", "trainer.workers=2", "trainer.checkpoint_every=1", "experiment=other"):
-        (other,) = plan_jobs([*base, same])
-        assert other.key == job.key, same
-    (seed,) = plan_jobs([*base, "seed=1"])
-    assert (seed.identity, seed.seed) == (job.identity, 1)
-    assert seed.key != job.key
-    for different in ("model.width=0.125", "loss=cross_entropy", "trainer.batch_size=1", "evaluation.size=64"):
-        (other,) = plan_jobs([*base, different])
-        assert other.identity != job.identity, different
-    # The same photographs elsewhere are the same job; another photograph is another.
-    elsewhere = make_folder(tmp_path / "elsewhere")
-    (moved,) = plan_jobs([*base, f"dataset.root={elsewhere}"])
-    assert moved.key == job.key
-    from PIL import Image
-
-    Image.fromarray(make_photograph(400)).save(elsewhere / "train" / "0" / "train0.jpg", quality=95)
-    (swapped,) = plan_jobs([*base, f"dataset.root={elsewhere}"])
-    assert swapped.identity != job.identity
-
-
-def test_weights_count_by_what_they_hold(tmp_path):
-    config, _ = compose_job(["model.width=0.0625"])
-    one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
-    one.write_bytes(b"same")
-    other.write_bytes(b"same")
-    held = []
-    for path in (one, other):
-        config.model.weights = str(path)
-        held.append(settings_of(config)["model.weights"])
-    assert held[0] == held[1]
-    assert held[0].startswith("sha256:")
-
-
-def test_code_that_results_depend_on_is_part_of_the_key(workshop, monkeypatch):
-    base = workshop.arguments(["evaluation.judged=null"])
-    (before,) = plan_jobs(base)
-    from oldrestore.runs.sweep import plan
-
-    monkeypatch.setattr(plan, "results_code_hash", lambda: "other")
-    (after,) = plan_jobs(base)
-    assert after.identity == before.identity
-    assert after.key != before.key
-
-
-def test_code_of_verbs_and_trackers_is_no_part(tmp_path, monkeypatch):
-    for name in ("losses/l1.py", "commands/train.py", "tracking/ui.py", "runs/report/page.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
-        (tmp_path / name).write_text("a = 1\n")
-    monkeypatch.setattr(job_identity, "PACKAGE", tmp_path)
-    digest = job_identity.results_code_hash.__wrapped__
-    before = digest()
-    (tmp_path / "commands" / "train.py").write_text("a = 2\n")
-    (tmp_path / "tracking" / "ui.py").write_text("a = 2\n")
-    (tmp_path / "runs" / "report" / "page.py").write_text("a = 2\n")
-    assert digest() == before
-    (tmp_path / "losses" / "l1.py").write_text("a = 2\n")
-    assert digest() != before
-
-
-def test_a_sweep_file_gives_its_grid_and_its_settings(workshop):
-    jobs = plan_jobs(
-        [*workshop.arguments(["evaluation.judged=null"]), "sweeps=rebalancing", "seed=0,1", "dataset=image_folder"]
-    )
-    assert len(jobs) == 2 * 5 * 2
-    assert {tuple(job.settings) for job in jobs} == {("loss.rebalance.lambda_", "loss.rebalance.clamp")}
-    assert len({job.identity for job in jobs}) == 10
-    assert all(job.config["schedule"]["warmup"] == 50 for job in jobs)
-    assert jobs[0].choices["schedule"] == "cosine"
-    assert jobs[0].overrides[0] == "sweeps=rebalancing"
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -286,14 +206,6 @@ def test_a_dry_run_prints_the_jobs_and_makes_nothing(workshop, capsys):
     assert not list(workshop.outputs.iterdir())
 
 
-def test_the_configuration_is_copied_once_for_equal_contents(tmp_path):
-    place = snapshot_configuration(tmp_path)
-    assert (place / "conf" / "config.yaml").read_text().startswith("# The root of every configuration")
-    assert (place / "sweeps" / "seeds.yaml").is_file()
-    assert snapshot_configuration(tmp_path) == place
-    assert len(list(tmp_path.iterdir())) == 1
-
-
 def test_jobs_at_once_share_cores_and_gpus(monkeypatch):
     monkeypatch.setattr(launching, "physical_cores", lambda: 8)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
@@ -302,39 +214,6 @@ def test_jobs_at_once_share_cores_and_gpus(monkeypatch):
     assert launching.shares(config, 1, 3, True) == {"CUDA_VISIBLE_DEVICES": "5"}
     assert launching.shares({"trainer": {"device": "cpu"}}, 1, 1, False) == {}
     assert launching.shares({"trainer": {"device": "gpu:1"}}, 0, 1, False) == {}
-
-
-def test_mlflow_nests_the_runs_below_one_parent(tracked_run, tmp_path, monkeypatch):
-    outputs = tracked_run.parent.parent
-    tracking = {"mlflow": {"tracking_uri": None, "experiment": None}}
-    job = make_job("a", outputs=str(outputs), tracking=tracking)
-    ledger = Ledger(tmp_path / "ledger.db")
-    ledger.register([job])
-    (entry,) = ledger.entries()
-    done = replace(entry, state="done", folder=str(tracked_run))
-    summary = summarise([done], "val/loss")
-    summary.write(tmp_path)
-    page = tmp_path / "s.html"
-    page.write_text("<p>a report")
-    for report in (None, page):
-        assert tell_mlflow("s", job, ledger, summary, tmp_path, report) is None
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=f"sqlite:///{outputs / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("tiny").experiment_id
-    (parent,) = client.search_runs([experiment], "tags.sweep = 's'")
-    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
-    assert [child.data.tags["run_id"] for child in children] == [tracked_run.name]
-    assert parent.info.status == "FINISHED"
-    assert {item.path for item in client.list_artifacts(parent.info.run_id)} == {"jobs.csv", "summary.csv", "s.html"}
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    unreachable = {"mlflow": {"tracking_uri": "http://127.0.0.1:9", "experiment": None}}
-    assert "sweep" in tell_mlflow("s", make_job("a", tracking=unreachable), ledger, summary, tmp_path)
-
-
-def test_runs_of_a_sweep_stand_in_one_folder(workshop):
-    with pytest.raises(UserError, match="one outputs folder"):
-        plan_jobs([*workshop.arguments(["evaluation.judged=null"])[:-1], "outputs=a,b", "seed=0"])
 
 
 @pytest.mark.slow

@@ -16,9 +16,9 @@ from oldrestore.restoration.detect.mask_file import MaskFile
 from oldrestore.restoration.network_input import require_restorer
 from oldrestore.restoration.pipeline import STAGES, Mended, Pipeline
 from oldrestore.restoration.toned import has_colors
-from oldrestore.runs.chosen_network import ChosenNetwork
-from oldrestore.runs.coloring import Coloring
-from oldrestore.runs.fast_network import Running
+from oldrestore.runs.inference.chosen_network import ChosenNetwork
+from oldrestore.runs.inference.coloring import Coloring
+from oldrestore.runs.inference.fast_network import Running
 
 NEEDS_RESTORER = frozenset(
     {"oldrestore.restoration.fill.network.NetworkFiller", "oldrestore.restoration.enhance.network.NetworkEnhancer"}
@@ -66,7 +66,7 @@ class Restorer:
 
     @property
     def parts(self) -> dict[str, str]:
-        """Outputs beside the results, as `oldrestore.runs.photo_list.plan` takes them; the last stage's is a result."""
+        """Outputs beside the results, as `photo_list.plan` takes them; the last stage's is a result."""
         by_stage = {"detect": "mask", "fill": "filled", "restore": "evened"}
         last = self.stages[-1] if self.stages and self.stages[-1] != "detect" else None
         return {part: PARTS[part] for stage, part in by_stage.items() if stage in self.stages and stage != last}

@@ -7,7 +7,7 @@ import pytest
 
 from oldrestore.color.lab import gray_rgb8, lab_to_rgb8, rgb_to_lab
 from oldrestore.evaluation import prediction
-from oldrestore.runs import coloring
+from oldrestore.runs.inference import coloring
 from tests.photographs import make_photograph
 
 

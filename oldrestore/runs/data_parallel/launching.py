@@ -1,8 +1,8 @@
 """Starts the processes of a run that several train together, by `paddle.distributed.launch`, and sees them to the end.
 
-The process that the user started makes the run folder, starts Paddle's launcher (`oldrestore.runs.paddle_launcher`),
-passes signals on and waits. Rank 0 of the launched processes (`oldrestore.runs.launched`) is lent its standard output
-and error, and says what a single process says. What the launcher itself writes, the environment among it, stays in a
+The process that the user started makes the run folder, starts Paddle's launcher (``paddle_launcher``, beside this
+file), passes signals on and waits. Rank 0 of the launched processes (``launched``) is lent its standard output and
+error, and says what a single process says. What the launcher itself writes, the environment among it, stays in a
 private folder that is removed.
 """
 
@@ -20,9 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from oldrestore import parallel
 from oldrestore.errors import UserError
+from oldrestore.runs.data_parallel.paddle_launcher import complaint_of, see_through
 from oldrestore.runs.identity import new_run_id
 from oldrestore.runs.outcome import Outcome
-from oldrestore.runs.paddle_launcher import complaint_of, see_through
 from oldrestore.tracking.reader import read_status
 from oldrestore.tracking.run_folder import RunFolder
 from oldrestore.training.progress import Narrator

@@ -12,9 +12,9 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import in_bands, recolor, recolor_rows
 from oldrestore.restoration.film import SteadyColor
-from oldrestore.runs.chosen_network import ChosenNetwork
-from oldrestore.runs.fast_network import Running
-from oldrestore.runs.hint_file import Hint, draw_hints
+from oldrestore.runs.inference.chosen_network import ChosenNetwork
+from oldrestore.runs.inference.fast_network import Running
+from oldrestore.runs.inference.hint_file import Hint, draw_hints
 
 LARGEST_IN_PANEL = 1024  # longer side of a picture in a panel, pixels
 # The network sees the shorter side at a fixed size: a longer strip than this would become gigabytes.

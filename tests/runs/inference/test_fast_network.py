@@ -21,9 +21,9 @@ from oldrestore.evaluation.engine import Predictor
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.models.weights import WeightsHeader, save_weights
 from oldrestore.restoration.network_input import restore_piece
-from oldrestore.runs import fast_network, inference_cache
-from oldrestore.runs.chosen_network import ChosenNetwork
-from oldrestore.runs.fast_network import HalfNetwork, Running
+from oldrestore.runs.inference import export_cache, fast_network
+from oldrestore.runs.inference.chosen_network import ChosenNetwork
+from oldrestore.runs.inference.fast_network import HalfNetwork, Running
 
 WIDTH = 0.0625
 
@@ -50,7 +50,7 @@ def pretended(monkeypatch):
     """Exports of a few bytes, where only the keeping of them is looked at."""
 
     def save(network, folder):
-        for name in inference_cache.FILES:
+        for name in export_cache.FILES:
             (folder / name).write_bytes(name.encode() * 100)
         return 0.0
 
@@ -156,7 +156,7 @@ def test_a_damaged_cache_is_made_anew(name, damage, cache, pretended, tmp_path):
         middle = len(content) // 2
         changed = content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
         (folder / name).write_bytes(content[:middle] if damage == "cut" else changed)
-    assert inference_cache.find(folder.name) is None
+    assert export_cache.find(folder.name) is None
     said = []
     Running(say=said.append).network(chosen)
     assert len(said) == 1
@@ -166,7 +166,7 @@ def test_a_damaged_cache_is_made_anew(name, damage, cache, pretended, tmp_path):
 
 def test_the_cache_is_bounded_and_what_was_used_last_stays(cache, pretended, monkeypatch, tmp_path):
     chosen = [choose(tmp_path, "eccv16", seed=seed) for seed in range(3)]
-    keys = [inference_cache.key_of(one) for one in chosen]
+    keys = [export_cache.key_of(one) for one in chosen]
     for number, (one, key) in enumerate(zip(chosen[:2], keys, strict=False)):
         Running().network(one)
         os.utime(cache / key / "export.json", (number + 1, number + 1))
@@ -174,7 +174,7 @@ def test_the_cache_is_bounded_and_what_was_used_last_stays(cache, pretended, mon
     os.utime(cache / ".left.1.tmp", (1, 1))
     Running().network(chosen[0])  # used again: the other one is the oldest now
     size = sum(file.stat().st_size for file in (cache / keys[0]).iterdir())
-    monkeypatch.setattr(inference_cache, "MOST_BYTES", int(2.5 * size))
+    monkeypatch.setattr(export_cache, "MOST_BYTES", int(2.5 * size))
     Running().network(chosen[2])
     assert {folder.name for folder in cache.iterdir()} == {keys[0], keys[2]}
 

@@ -31,7 +31,7 @@ def command(count: int, place: Path) -> list[str]:
     The launcher writes the whole environment, passwords included, into its folder of logs: that is in `place`, which
     nobody else can read and which is removed.
     """
-    from oldrestore.runs import launched
+    from oldrestore.runs.data_parallel import launched
 
     options = {
         "--nproc_per_node": str(count),
@@ -54,7 +54,7 @@ def environment(count: int, place: Path) -> dict[str, str]:
         found.pop("CUDA_VISIBLE_DEVICES", None)  # the launcher would take it for the presence of GPUs
     if runtime.chose("OMP_NUM_THREADS"):
         found["OMP_NUM_THREADS"] = str(max(1, runtime.physical_cores() // count))
-    package = str(Path(__file__).resolve().parents[2])
+    package = str(Path(__file__).resolve().parents[3])
     found["PYTHONPATH"] = os.pathsep.join([package, *filter(None, [found.get("PYTHONPATH")])])
     # The launched file's own folder must not be searched for modules.
     found["PYTHONSAFEPATH"] = "1"

@@ -16,11 +16,11 @@ from oldrestore.color.lab import rgb_to_lab
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor
-from oldrestore.runs import export as exporting
-from oldrestore.runs.chosen_network import network_of_file, network_of_run
-from oldrestore.runs.export import ExportedNetwork, export_network
-from oldrestore.runs.export_rewriting import interpolation_matrix, plainly_written
-from oldrestore.runs.inference_process import run_in_paddle_inference
+from oldrestore.runs.inference import export as exporting
+from oldrestore.runs.inference.child_process import run_in_paddle_inference
+from oldrestore.runs.inference.chosen_network import network_of_file, network_of_run
+from oldrestore.runs.inference.export import ExportedNetwork, export_network
+from oldrestore.runs.inference.export_rewriting import interpolation_matrix, plainly_written
 from tests.photographs import make_photograph
 
 

@@ -19,8 +19,8 @@ from omegaconf import OmegaConf
 
 from oldrestore import batch, color, models
 from oldrestore.data.cache import cache_directory
-from oldrestore.runs import export, export_rewriting
-from oldrestore.runs.chosen_network import ChosenNetwork
+from oldrestore.runs.inference import export, export_rewriting, verification_photo
+from oldrestore.runs.inference.chosen_network import ChosenNetwork
 from oldrestore.tracking.files import write_atomically
 
 LAYOUT = 1  # of the folder; another number makes other keys
@@ -44,7 +44,7 @@ def key_of(chosen: ChosenNetwork) -> str:
 def _code_of(network: type) -> bytes:
     """Hash the code that makes an export of a network, with Paddle's version."""
     digest = hashlib.sha256(f"{LAYOUT} {paddle.__version__} {network.__qualname__}".encode())
-    files = {Path(inspect.getfile(module)) for module in (batch, export, export_rewriting, network)}
+    files = {Path(inspect.getfile(module)) for module in (batch, export, export_rewriting, verification_photo, network)}
     files.add(Path(__file__).with_name("fast_network.py"))
     for package in (models, color):
         files.update(Path(package.__path__[0]).glob("*.py"))

@@ -19,11 +19,11 @@ from oldrestore.data.encode import encode_photo
 from oldrestore.data.photo import printable
 from oldrestore.errors import UserError
 from oldrestore.restoration.film import SteadyColor
-from oldrestore.runs.chosen_network import ChosenNetwork
-from oldrestore.runs.coloring import lightness, reduced
-from oldrestore.runs.film import carry_film, frames_shown
-from oldrestore.runs.photo_list import Task, reason_of, require_folder
-from oldrestore.runs.restorer import Restorer
+from oldrestore.runs.inference.chosen_network import ChosenNetwork
+from oldrestore.runs.inference.coloring import lightness, reduced
+from oldrestore.runs.inference.film import carry_film, frames_shown
+from oldrestore.runs.inference.photo_list import Task, reason_of, require_folder
+from oldrestore.runs.inference.restorer import Restorer
 from oldrestore.tracking.files import write_atomically
 from oldrestore.tracking.panels import side_by_side
 from oldrestore.training.progress import Narrator

@@ -10,8 +10,8 @@ import numpy as np
 
 from oldrestore.data.encode import encode_photo
 from oldrestore.restoration.film import UnreadableFilm, probe, read_frames, write_film
-from oldrestore.runs.coloring import reduced
-from oldrestore.runs.photo_list import Task
+from oldrestore.runs.inference.coloring import reduced
+from oldrestore.runs.inference.photo_list import Task
 from oldrestore.tracking.files import write_atomically
 from oldrestore.tracking.panels import side_by_side
 

@@ -15,12 +15,12 @@ from oldrestore.data.photo import printable
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.restoration.film import SteadyColor
-from oldrestore.runs.chosen_network import ChosenNetwork
-from oldrestore.runs.coloring import Coloring, in_gray, lightness, reduced
-from oldrestore.runs.fast_network import Running
-from oldrestore.runs.film import carry_film, frames_shown
-from oldrestore.runs.hint_file import Hint, check_bounds
-from oldrestore.runs.photo_list import Task, reason_of, require_folder
+from oldrestore.runs.inference.chosen_network import ChosenNetwork
+from oldrestore.runs.inference.coloring import Coloring, in_gray, lightness, reduced
+from oldrestore.runs.inference.fast_network import Running
+from oldrestore.runs.inference.film import carry_film, frames_shown
+from oldrestore.runs.inference.hint_file import Hint, check_bounds
+from oldrestore.runs.inference.photo_list import Task, reason_of, require_folder
 from oldrestore.tracking.files import write_atomically
 from oldrestore.tracking.panels import side_by_side
 from oldrestore.training.progress import Narrator
@@ -88,7 +88,7 @@ def colorize_photos(
     size : int, optional
         Of the shorter side at the network, pixels; by default each network's own.
     hints : mapping, optional
-        As `oldrestore.runs.hint_file.read_hints` gives them.
+        As `oldrestore.runs.inference.hint_file.read_hints` gives them.
     smoothing : float
         Of the colour of films, 0..0.99; see `oldrestore.restoration.film.SteadyColor`.
     running : Running, optional

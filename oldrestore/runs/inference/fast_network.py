@@ -21,11 +21,12 @@ from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.engine import Predictor
 from oldrestore.evaluation.prediction import recolor_rows
 from oldrestore.models.flops import what_paddle_said
-from oldrestore.runs import inference_cache
-from oldrestore.runs.chosen_network import ChosenNetwork
-from oldrestore.runs.export import CHANNELS, TRACING_ERRORS, photograph, quiet
-from oldrestore.runs.export_rewriting import plainly_written
-from oldrestore.runs.inference_process import run_several
+from oldrestore.runs.inference import export_cache
+from oldrestore.runs.inference.child_process import run_several
+from oldrestore.runs.inference.chosen_network import ChosenNetwork
+from oldrestore.runs.inference.export import CHANNELS, TRACING_ERRORS, quiet
+from oldrestore.runs.inference.export_rewriting import plainly_written
+from oldrestore.runs.inference.verification_photo import photograph
 
 log = logging.getLogger(__name__)
 # What an export is tried with before it is used: (photographs, height, width) in strides, of two shapes.
@@ -84,9 +85,9 @@ class Running:
         return answering(chosen, predictor)
 
     def _predictor(self, chosen: ChosenNetwork) -> Predictor | None:
-        key = inference_cache.key_of(chosen)
+        key = export_cache.key_of(chosen)
         try:
-            folder, record = inference_cache.find(key) or self._export(chosen, key)
+            folder, record = export_cache.find(key) or self._export(chosen, key)
             if "failed" in record:
                 return None
             half = self.half and self._allows_half(chosen, folder, record)
@@ -97,7 +98,7 @@ class Running:
 
     def _export(self, chosen: ChosenNetwork, key: str) -> tuple[Path, dict[str, Any]]:
         """Export, try the export in a process of its own, and keep it; also that it cannot be."""
-        made = inference_cache.workplace(key)
+        made = export_cache.workplace(key)
         made.mkdir(parents=True, exist_ok=True)
         if self.say is not None:
             self.say(f"preparing {chosen.label} for this machine (once for these weights)")
@@ -105,12 +106,12 @@ class Running:
             try:
                 facts = {"network": type(chosen.network).__name__, "difference": _save(chosen.network, made)}
             except (*TRACING_ERRORS, UserError) as error:
-                for name in inference_cache.FILES:
+                for name in export_cache.FILES:
                     (made / name).unlink(missing_ok=True)
                 facts = {"network": type(chosen.network).__name__, "failed": what_paddle_said(error)}
                 log.info("%s is not exported: %s", chosen.label, facts["failed"])
-            folder = inference_cache.keep(key, made, facts)
-            return inference_cache.find(key) or (folder, facts)
+            folder = export_cache.keep(key, made, facts)
+            return export_cache.find(key) or (folder, facts)
         finally:
             shutil.rmtree(made, ignore_errors=True)
 
@@ -118,7 +119,7 @@ class Running:
         """Whether the export answers well enough in bfloat16; found out once, first in a process of its own."""
         if "half" not in record:
             record["half"] = _half_is_near(chosen, folder / "network")
-            inference_cache.note(folder, record)
+            export_cache.note(folder, record)
         if not record["half"]["near"]:
             self._warn(f"{chosen.label} runs in float32: in bfloat16 {record['half']['found']}")
         return record["half"]["near"]

@@ -79,5 +79,5 @@ def _define() -> None:
     set_model(PhotoColorizer())
 
 
-if __name__ != "oldrestore.runs.pyfunc":
+if __name__ != "oldrestore.runs.inference.pyfunc":
     _define()

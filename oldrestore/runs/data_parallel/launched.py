@@ -1,4 +1,4 @@
-"""One of the processes that `oldrestore.runs.launching` has Paddle's launcher start; run as a file."""
+"""One of the processes that `oldrestore.runs.data_parallel.launching` has Paddle's launcher start; run as a file."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def carry_out(request: Mapping[str, Any]) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     from oldrestore import parallel
-    from oldrestore.runs import launching
+    from oldrestore.runs.data_parallel import launching
     from oldrestore.runs.experiment import resume_experiment, run_experiment
     from oldrestore.runs.resuming import WAIT_FOR_WORKERS, Resumption, lock_of
     from oldrestore.training.progress import Narrator

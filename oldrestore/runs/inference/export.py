@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,24 +19,19 @@ from omegaconf import OmegaConf
 from paddle import nn
 
 from oldrestore import __version__
-from oldrestore.batch import Batch
 from oldrestore.color.lab import rgb_to_lab
-from oldrestore.data.crops import Crops
-from oldrestore.data.decode import decode_photo
-from oldrestore.data.packages import package_folder
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.models.flops import what_paddle_said
-from oldrestore.runs.chosen_network import ChosenNetwork
-from oldrestore.runs.export_rewriting import plainly_written
-from oldrestore.runs.inference_process import convert_to_onnx, run_in_paddle_inference
+from oldrestore.runs.inference.child_process import convert_to_onnx, run_in_paddle_inference
+from oldrestore.runs.inference.chosen_network import ChosenNetwork
+from oldrestore.runs.inference.export_rewriting import plainly_written
+from oldrestore.runs.inference.verification_photo import PHOTOGRAPH, inputs_from_photo, photograph
 
 Format = Literal["paddle", "onnx", "pyfunc"]
 FORMATS: tuple[Format, ...] = ("paddle", "onnx", "pyfunc")
 CHANNELS = {"b1hw": 1, "b2hw": 2, "b3hw": 3}
-# One of the default photographs (`oldrestore.data.photos`), which an installed package ships.
-PHOTOGRAPH = ("skimage", "data", "coffee.png")
 # Largest difference to the network, anywhere in the photograph: a quarter of a step of 8 bits, which is about 0.4 Lab
 # units. Measured: below 0.001 Lab units.
 TOLERANCES = {"ab": 0.1, "rgb": 0.001}
@@ -160,7 +154,7 @@ class ExportedNetwork(nn.Layer):
 
 
 def _write_paddle(chosen: ChosenNetwork, folder: Path) -> dict[str, Any]:
-    exported, inputs = ExportedNetwork(chosen.network), _example(chosen)
+    exported, inputs = ExportedNetwork(chosen.network), inputs_from_photo(chosen)
     exported.eval()
     expected = _answer(exported, inputs)
     size, difference = _save_for_some_size(exported, inputs, expected, folder)
@@ -182,9 +176,8 @@ def _save_for_some_size(
         (shape, True, one_size),
     ):
         shutil.rmtree(folder, ignore_errors=True)
-        specs = [
-            paddle.static.InputSpec([None, CHANNELS[_layout(name)], height, width], "float32", name) for name in inputs
-        ]
+        channels = {name: CHANNELS[name.rpartition("_")[2]] for name in inputs}
+        specs = [paddle.static.InputSpec([None, channels[name], height, width], "float32", name) for name in inputs]
         traced = ExportedNetwork(network, rewrite=rewrite)
         traced.eval()
         try:
@@ -203,7 +196,7 @@ def _save_for_some_size(
 def _write_onnx(chosen: ChosenNetwork, folder: Path) -> dict[str, Any]:
     if importlib.util.find_spec("paddle2onnx") is None:
         raise UserError(f"ONNX export needs paddle2onnx, which is not installed: {ONNX_PACKAGES}")
-    exported, inputs = ExportedNetwork(chosen.network), _example(chosen)
+    exported, inputs = ExportedNetwork(chosen.network), inputs_from_photo(chosen)
     exported.eval()
     expected = _answer(exported, inputs)
     size, _ = _save_for_some_size(exported, inputs, expected, folder)
@@ -234,7 +227,7 @@ def _onnx_runner(model: Path) -> tuple[Callable[[dict[str, np.ndarray]], np.ndar
 def _write_pyfunc(chosen: ChosenNetwork, folder: Path) -> dict[str, Any]:
     import mlflow.pyfunc
 
-    from oldrestore.runs import pyfunc
+    from oldrestore.runs.inference import pyfunc
     from oldrestore.tracking.mlflow_model import colorizer_signature
 
     chosen.require_color("the pyfunc")
@@ -282,41 +275,6 @@ def _found(exported: ExportedNetwork, inputs: list[str], size: str, difference: 
 @paddle.no_grad()
 def _answer(exported: ExportedNetwork, inputs: dict[str, np.ndarray]) -> np.ndarray:
     return exported([paddle.to_tensor(value) for value in inputs.values()]).numpy()
-
-
-def photograph(size: int, name: str = PHOTOGRAPH[-1]) -> np.ndarray:
-    """Return the photograph, or another of scikit-image's, uint8 (size, size, 3), cut as evaluation cuts it."""
-    module, folder, _ = PHOTOGRAPH
-    crops = Crops(size=size, crop=size, mirror=False, fit="shorter_side", evaluation_size=size)
-    return crops.evaluation(decode_photo(package_folder(module, folder) / name))
-
-
-def _example(chosen: ChosenNetwork) -> dict[str, np.ndarray]:
-    """Whatever the network reads of the photograph; hints and a hole in its middle, so that these are verified too."""
-    stride = chosen.network.stride
-    size = max(stride, round(chosen.size / stride) * stride)
-    rgb_b3hw = photograph(size).astype(np.float32).transpose(2, 0, 1)[None] / 255.0
-    lab_b3hw = rgb_to_lab(rgb_b3hw[0].transpose(1, 2, 0)).transpose(2, 0, 1)[None]
-    middle = np.zeros_like(lab_b3hw[:, :1])
-    middle[..., size * 3 // 8 : size // 2, size * 3 // 8 : size // 2] = 1.0
-    values = {
-        "L_b1hw": lab_b3hw[:, :1],
-        "ab_b2hw": lab_b3hw[:, 1:],
-        "rgb_b3hw": rgb_b3hw,
-        "hints_b3hw": np.concatenate([lab_b3hw[:, 1:] * middle, middle], axis=1),
-        "damaged_b3hw": rgb_b3hw * (1.0 - middle),
-        "hole_b1hw": middle,
-    }
-    assert values.keys() <= Batch.__dataclass_fields__.keys(), "inputs are fields of a batch"
-    # What only training gives (positions to train on) comes after what a photograph gives, and may be left out.
-    names = list(takewhile(values.__contains__, chosen.network.reads))
-    if not names:
-        raise UserError(f"{type(chosen.network).__name__} reads {chosen.network.reads[0]}, which no photograph gives")
-    return {name: np.ascontiguousarray(values[name], dtype=np.float32) for name in names}
-
-
-def _layout(name: str) -> str:
-    return name.rpartition("_")[2]
 
 
 @contextmanager

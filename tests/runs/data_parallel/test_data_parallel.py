@@ -25,7 +25,7 @@ from visualdl import LogReader
 from oldrestore import parallel
 from oldrestore.cli import main
 from oldrestore.errors import UserError
-from oldrestore.runs import launching, paddle_launcher
+from oldrestore.runs.data_parallel import launching, paddle_launcher
 from oldrestore.tracking.reader import read_status
 from oldrestore.training.checkpoint import load_checkpoint
 

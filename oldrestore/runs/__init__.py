@@ -10,7 +10,7 @@ Here stands what one run is made of; what has many parts or needs many runs has 
 - scoring: ``scoring`` and ``score_rows`` during a run, ``evaluation`` and ``evaluation_sweep`` after it, ``protocols``;
 - finding: ``loading`` (runs and their networks), ``listing`` with ``conditions``, ``run_values`` and ``config_lookup``;
 - trackers that missed something: ``sync``;
-- many runs: ``sweep/``, ``comparison/``, ``reproduction/``, ``report/``;
+- many runs: ``sweep/``, ``comparison/``, ``reproduction/``, ``report/``; ``column_parts`` prints their wide tables;
 - photographs and films through networks: ``inference/``;
 - what there is: ``networks`` and ``losses`` (choices of ``conf/``), ``doctor`` (the machine).
 """

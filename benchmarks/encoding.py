@@ -13,17 +13,20 @@ each pixel, the Gaussian weights of its nearest bins of 313 (sigma 5) and the re
 - k-NN, sparse: the same without the dense target: neighbours, weights, and the rebalancing weight of the nearest.
 - k-NN in loops: the same as k-NN, sparse, asked for one pixel after the other, on a part of the pixels, multiplied.
 
-Each runs on one core, in seconds of processor time; the ways are measured in turn, round by round, and ratios are those
-of pairs. Before that, all are checked to agree.
+Each runs on one core, in seconds of processor time, k-NN in processes of its own, as any Python program without what
+`oldrestore.runtime.prepare` sets. The ways are measured in turn, round by round, and ratios are those of pairs. Before
+that, all are checked to agree.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
+from contextlib import ExitStack
 
-from pairs import alternate, machine, timed, times_faster
+from pairs import alternate, machine, serve, standing, timed, times_faster
 
 from oldrestore import runtime
 
@@ -33,58 +36,101 @@ STRIDE = 4
 IN_LOOPS = 200  # pixels
 
 
-def measure(batch: int, side: int, neighbours: int, rounds: int) -> dict:
-    """Measure all ways at one size; ratios of ours to each of the others."""
+class KNearestNeighbours:
+    """The classic encoding of the colours of a batch, which needs nothing of Paddle.
+
+    Parameters
+    ----------
+    ab_b2hw : ndarray
+        True colours.
+    bin_weights : ndarray
+        Rebalancing weight of each bin.
+    neighbours : int
+    """
+
+    def __init__(self, ab_b2hw, bin_weights, neighbours: int) -> None:
+        import numpy as np
+        from sklearn.neighbors import NearestNeighbors
+
+        from oldrestore.color.bins import AB_BINS
+
+        self.shape = ab_b2hw.shape
+        self.points = np.ascontiguousarray(ab_b2hw.transpose(0, 2, 3, 1)).reshape(-1, 2)
+        self.bin_weights = bin_weights
+        self.tree = NearestNeighbors(n_neighbors=neighbours, algorithm="ball_tree").fit(AB_BINS)
+
+    def sparse(self, points=None):
+        """Return bins, their weights and the rebalancing weight of each pixel."""
+        import numpy as np
+
+        distances, indices = self.tree.kneighbors(self.points if points is None else points)
+        weights = np.exp(-(distances**2) / (2 * SIGMA**2))
+        weights /= weights.sum(axis=1, keepdims=True)
+        return indices, weights, self.bin_weights[indices[:, 0]]
+
+    def dense(self):
+        """Return the dense target and the rebalancing weight of each pixel."""
+        import numpy as np
+
+        indices, weights, _ = self.sparse()
+        dense = np.zeros((len(self.points), len(self.bin_weights)))
+        dense[np.arange(len(self.points))[:, None], indices] = weights
+        batch, _, height, width = self.shape
+        target = np.empty((batch, len(self.bin_weights), height, width), np.float32)
+        target[...] = dense.reshape(batch, height, width, -1).transpose(0, 3, 1, 2)
+        return target, self.bin_weights[target.argmax(axis=1)]
+
+    def in_loops(self) -> None:
+        """Ask for one pixel after the other, `IN_LOOPS` of them."""
+        for point in self.points[:: max(1, len(self.points) // IN_LOOPS)][:IN_LOOPS]:
+            self.sparse(point[None])
+
+
+CLASSIC = {
+    "k-NN": KNearestNeighbours.dense,
+    "k-NN, sparse": KNearestNeighbours.sparse,
+    "k-NN in loops": KNearestNeighbours.in_loops,
+}
+
+
+def bin_weights():
+    """Rebalancing weights of a prior that falls with chroma, float32 (313,)."""
     import numpy as np
-    import paddle
-    from sklearn.neighbors import NearestNeighbors
 
     from oldrestore.color.bins import AB_BINS
-    from oldrestore.color.encoding_paddle import SoftEncoder
     from oldrestore.color.prior import rebalancing_weights
 
-    ab_b2hw = true_colors(batch, side)
-    tensor = paddle.to_tensor(ab_b2hw)
-    points = np.ascontiguousarray(ab_b2hw.transpose(0, 2, 3, 1)).reshape(-1, 2)
     prior = np.exp(-(AB_BINS.astype(np.float64) ** 2).sum(axis=1) / (2 * 25.0**2))
-    bin_weights = rebalancing_weights(prior).astype(np.float32)
-    bin_weights_on_device = paddle.to_tensor(bin_weights)
+    return rebalancing_weights(prior).astype(np.float32)
+
+
+def measure(batch: int, side: int, neighbours: int, rounds: int) -> dict:
+    """Measure all ways at one size; ratios of ours to each of the others."""
+    import paddle
+
+    from oldrestore.color.encoding_paddle import SoftEncoder
+
+    ab_b2hw = true_colors(batch, side)
+    tensor, weights_of_bins = paddle.to_tensor(ab_b2hw), paddle.to_tensor(bin_weights())
     encoder = SoftEncoder(neighbours, SIGMA)
-    tree = NearestNeighbors(n_neighbors=neighbours, algorithm="ball_tree").fit(AB_BINS)
 
     def ours():
         indices, weights = encoder(tensor)
         nearest = indices[:, 0]
-        return indices, weights, paddle.gather(bin_weights_on_device, nearest.flatten()).reshape(nearest.shape)
+        return indices, weights, paddle.gather(weights_of_bins, nearest.flatten()).reshape(nearest.shape)
 
-    def knn_sparse(of=points):
-        distances, indices = tree.kneighbors(of)
-        weights = np.exp(-(distances**2) / (2 * SIGMA**2))
-        weights /= weights.sum(axis=1, keepdims=True)
-        return indices, weights, bin_weights[indices[:, 0]]
-
-    def knn():
-        indices, weights, _ = knn_sparse()
-        dense = np.zeros((len(points), len(AB_BINS)))
-        dense[np.arange(len(points))[:, None], indices] = weights
-        target = np.empty((batch, len(AB_BINS), *ab_b2hw.shape[2:]), np.float32)
-        target[...] = dense.reshape(batch, *ab_b2hw.shape[2:], -1).transpose(0, 3, 1, 2)
-        return target, bin_weights[target.argmax(axis=1)]
-
-    def knn_in_loops():
-        for point in points[:: max(1, len(points) // IN_LOOPS)][:IN_LOOPS]:
-            knn_sparse(point[None])
-
-    check_agreement(ours(), knn_sparse(), knn(), points.shape[0])
-    works = {"ours": ours, "k-NN": knn, "k-NN, sparse": knn_sparse}
-    ways = {name: timed(work, time.process_time) for name, work in works.items()}
-    seconds = alternate(ways, rounds)
-    in_loops = alternate({"ours": ways["ours"], "k-NN in loops": timed(knn_in_loops, time.process_time)}, rounds)
-    scale = len(points) / IN_LOOPS
-    in_loops["k-NN in loops"] = [took * scale for took in in_loops["k-NN in loops"]]
-    found = {name: times_faster(seconds, "ours", name) for name in ways if name != "ours"}
-    found["k-NN in loops"] = times_faster(in_loops, "ours", "k-NN in loops")
-    return {"pixels": len(points), "ratios": found, "seconds": seconds | {"k-NN in loops": in_loops["k-NN in loops"]}}
+    classic = KNearestNeighbours(ab_b2hw, bin_weights(), neighbours)
+    pixels = len(classic.points)
+    check_agreement(ours(), classic.sparse(), classic.dense(), pixels)
+    with ExitStack() as stack:
+        ways = {"ours": timed(ours, time.process_time)}
+        for name in CLASSIC:
+            command = [sys.executable, __file__, "--serve", name, str(batch), str(side), str(neighbours)]
+            ways[name] = stack.enter_context(standing(command))
+        seconds = alternate(ways, rounds)
+    seconds["k-NN in loops"] = [took * pixels / IN_LOOPS for took in seconds["k-NN in loops"]]
+    found = {name: times_faster(seconds, "ours", name) for name in CLASSIC}
+    return {"pixels": pixels, "ratios": found, "seconds": seconds}
 
 
 def true_colors(batch: int, side: int):
@@ -121,7 +167,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
+    parser.add_argument("--serve", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.serve:
+        name, *numbers = options.serve
+        batch, side, neighbours = map(int, numbers)
+        classic = KNearestNeighbours(true_colors(batch, side), bin_weights(), neighbours)
+        serve(timed(lambda: CLASSIC[name](classic), time.process_time))
+        return
     runtime.prepare()
     runtime.quiet_import_of_paddle()
     results = {}

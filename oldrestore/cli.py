@@ -63,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"oldrestore: {error}", file=sys.stderr)
         return WRONG_REQUEST
-    except KeyboardInterrupt:
-        print("oldrestore: stopped", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"oldrestore: {str(stop) or 'stopped'}", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
         # The reader of a pipe (head, less) has what it wanted.

@@ -21,7 +21,9 @@ examples:
 hints.json: [{"x": 120, "y": 80, "radius": 6, "color": "#3060c0"}, {"x": 40, "y": 200, "radius": 4, "ab": [20, 30]}]
 in pixels of the upright photograph; for several photographs {"NAME.jpg": [...], ...}.
 
-exit codes: 0 all coloured; 1 some photographs failed; 2 the request was wrong
+After Ctrl-C or SIGTERM what is done stays; the same command with --skip-existing goes on.
+
+exit codes: 0 all coloured; 1 some photographs failed, or stopped before the last; 2 the request was wrong
 """
 SMALLEST, LARGEST = 32, 4096
 
@@ -45,6 +47,11 @@ def run(arguments: Sequence[str]) -> int:
     )
     add_running(options)
     options.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    options.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave out photographs whose outputs exist; goes on where one stopped",
+    )
     options.add_argument("--json", action="store_true", help="print JSON")
     chosen = options.parse_args(arguments)
     if chosen.size is not None and not SMALLEST <= chosen.size <= LARGEST:
@@ -54,19 +61,26 @@ def run(arguments: Sequence[str]) -> int:
     if chosen.model is not None and not chosen.weights:
         raise UserError("--model says what --weights FILE holds: give both, or choose a run with --run")
 
-    from oldrestore.runs.inference.photo_list import plan
+    from oldrestore.runs.inference.photo_list import existing_of, plan
+    from oldrestore.runs.inference.stopping import paddle_imported_and_sigterm_as_ctrl_c
 
+    existing = existing_of(chosen.overwrite, chosen.skip_existing)
     # Before Paddle is imported: photographs that are not there are said at once.
     plan(chosen.photos, chosen.output, ["a network"], overwrite=True)
     runtime.prepare()
-    runtime.quiet_import_of_paddle()
+    with paddle_imported_and_sigterm_as_ctrl_c():
+        return _colorize(chosen, existing)
 
+
+def _colorize(chosen, existing) -> int:
     from rich.console import Console
 
     from oldrestore.runs.components import set_device
     from oldrestore.runs.inference.colorize import colorize_photos, summary_lines
+    from oldrestore.runs.inference.each_photo import Stopped
     from oldrestore.runs.inference.fast_network import Running
     from oldrestore.runs.inference.hint_file import read_hints
+    from oldrestore.runs.inference.photo_list import plan
     from oldrestore.training.progress import Narrator
 
     hints = None if chosen.hints is None else read_hints(chosen.hints)
@@ -74,15 +88,21 @@ def run(arguments: Sequence[str]) -> int:
     narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
     running = Running(chosen.half, chosen.dynamic, narrator.say)
     networks = load_networks(chosen)
-    tasks = plan(chosen.photos, chosen.output, [network.label for network in networks], chosen.overwrite)
-    outcome = colorize_photos(
-        tasks, networks, chosen.output, narrator, chosen.size, hints, chosen.film_smoothing, running
-    )
+    tasks = plan(chosen.photos, chosen.output, [network.label for network in networks], existing != "refuse")
+    stopped = None
+    try:
+        outcome = colorize_photos(
+            tasks, networks, chosen.output, narrator, chosen.size, hints, chosen.film_smoothing, running, existing
+        )
+    except Stopped as stop:
+        stopped, outcome = stop, stop.outcome
     if chosen.json:
         print(json.dumps(outcome.to_json(), indent=2))
     else:
         summary_lines(outcome, narrator.say)
         narrator.say(str(outcome.folder))
+    if stopped is not None:
+        raise stopped
     return 1 if outcome.failed else 0
 
 

@@ -25,7 +25,9 @@ where --run or --weights names a network). Settings are conf/restore/, changed b
   oldrestore restore film.mp4 -o out restore.film.smoothing=0.8
   oldrestore restore old.jpg -o out --cfg                           print the settings, restore nothing
 
-exit codes: 0 all restored; 1 some files failed; 2 the request was wrong
+After Ctrl-C or SIGTERM what is done stays; the same command with --skip-existing goes on.
+
+exit codes: 0 all restored; 1 some files failed, or stopped before the last; 2 the request was wrong
 """
 STAGES = ("detect", "fill", "restore", "colorize")
 
@@ -50,6 +52,11 @@ def run(arguments: Sequence[str]) -> int:
     add_running(options)
     options.add_argument("--result-only", action="store_true", help="write no mask and no pictures of single stages")
     options.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    options.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave out photographs whose outputs exist; goes on where one stopped",
+    )
     options.add_argument("--json", action="store_true", help="print JSON")
     options.add_argument("--cfg", action="store_true", help="print the settings, restore nothing")
     chosen = options.parse_intermixed_args(arguments)
@@ -58,21 +65,27 @@ def run(arguments: Sequence[str]) -> int:
     if chosen.model is not None and not chosen.weights:
         raise UserError("--model says what --weights FILE holds: give both, or choose a run with --run")
 
-    from oldrestore.runs.inference.photo_list import plan
+    from oldrestore.runs.inference.photo_list import existing_of, plan
+    from oldrestore.runs.inference.stopping import paddle_imported_and_sigterm_as_ctrl_c
 
+    existing = existing_of(chosen.overwrite, chosen.skip_existing)
     # Before Paddle is imported: photographs that are not there are said at once.
     if not chosen.cfg:
         plan(photos, chosen.output, ["a network"], overwrite=True)
     runtime.prepare()
-    runtime.quiet_import_of_paddle()
+    with paddle_imported_and_sigterm_as_ctrl_c():
+        return _restore(chosen, photos, overrides, existing)
 
+
+def _restore(chosen, photos: list[Path], overrides: list[str], existing) -> int:
     from omegaconf import OmegaConf
     from rich.console import Console
 
     from oldrestore.config.restoration import compose_restoration
     from oldrestore.runs.components import set_device
+    from oldrestore.runs.inference.each_photo import Stopped
     from oldrestore.runs.inference.fast_network import Running
-    from oldrestore.runs.inference.photo_list import RESTORED
+    from oldrestore.runs.inference.photo_list import RESTORED, plan
     from oldrestore.runs.inference.restore import restore_photos, summary_lines
     from oldrestore.runs.inference.restorer import build_restorer
     from oldrestore.training.progress import Narrator
@@ -91,17 +104,23 @@ def run(arguments: Sequence[str]) -> int:
         photos,
         chosen.output,
         [network.label for network in networks] or ["result"],
-        chosen.overwrite,
+        existing != "refuse",
         RESTORED,
         {} if chosen.result_only else restorer.parts,
         never=masks_in(chosen.mask),
     )
-    outcome = restore_photos(tasks, restorer, chosen.output, narrator, config, network)
+    stopped = None
+    try:
+        outcome = restore_photos(tasks, restorer, chosen.output, narrator, config, network, existing)
+    except Stopped as stop:
+        stopped, outcome = stop, stop.outcome
     if chosen.json:
         print(json.dumps(outcome.to_json(), indent=2))
     else:
         summary_lines(outcome, narrator.say)
         narrator.say(str(outcome.folder))
+    if stopped is not None:
+        raise stopped
     return 1 if outcome.failed else 0
 
 

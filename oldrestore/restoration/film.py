@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -168,7 +169,14 @@ class FilmWriter:
 
 
 @contextmanager
-def write_film(path: Path, shape: tuple[int, int], rate: str, sound: Path | None, quality: int) -> Iterator[FilmWriter]:
+def write_film(
+    path: Path,
+    shape: tuple[int, int],
+    rate: str,
+    sound: Path | None,
+    quality: int,
+    place: Callable[[Path, Path], object] = Path.replace,
+) -> Iterator[FilmWriter]:
     """Write a film, whole or not at all.
 
     Parameters
@@ -183,6 +191,8 @@ def write_film(path: Path, shape: tuple[int, int], rate: str, sound: Path | None
         A film whose sound is copied as it is.
     quality : int
         Constant rate factor of x264, 0 (no loss) to 51.
+    place : callable
+        Gives the file that is whole (the first argument) its name; by default a file of that name is replaced.
 
     Raises
     ------
@@ -190,7 +200,7 @@ def write_film(path: Path, shape: tuple[int, int], rate: str, sound: Path | None
         When ffmpeg cannot write it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    neighbour = path.with_name(f".{path.stem}.unfinished{path.suffix}")
+    neighbour = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     even = shape[0] % 2 == 0 and shape[1] % 2 == 0
     command = [_ffmpeg(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
     command += ["-s", f"{shape[1]}x{shape[0]}", "-r", rate, "-i", "-"]
@@ -210,7 +220,7 @@ def write_film(path: Path, shape: tuple[int, int], rate: str, sound: Path | None
             process.stdin.close()
             if process.wait():
                 raise UnreadableFilm(_complaint(said) or "the film could not be written")
-            neighbour.replace(path)
+            place(neighbour, path)
         finally:
             process.kill()
             process.wait()

@@ -228,7 +228,7 @@ def test_nothing_is_overwritten_unless_asked_and_originals_never(eccv16, capsys,
     first = (tmp_path / "old-colorized.png").read_bytes()
     code, _, err = colorize(capsys, *arguments)
     assert code == 2
-    assert "old-colorized.png' and 1 more outputs exist already" in err
+    assert "old-colorized.png' and 1 more output exist already" in err
     assert colorize(capsys, *arguments, "--overwrite")[0] == 0
     assert (tmp_path / "old-colorized.png").read_bytes() == first
     code, _, err = colorize(capsys, photo, tmp_path / "old-colorized.png", *arguments[1:], "--overwrite")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
+import skimage.data
+from PIL import Image
 
 from oldrestore.restoration.detect.base import Detection
 from oldrestore.restoration.fill.harmonic import Harmonic
@@ -88,3 +93,51 @@ def test_gray_and_toned_photographs_have_no_colours(seed):
     stained[10:40, 10:40] = stained[10:40, 10:40] * np.array([1.0, 0.8, 0.5])
     assert not has_colors(stained)  # 2% of the pixels
     assert not has_colors(np.zeros((1, 1, 3), np.uint8))
+
+
+def cyanotype(gray):
+    dark, light = np.array([10, 40, 95]), np.array([235, 240, 240])
+    return np.round(dark + gray / 255 * (light - dark)).astype(np.uint8)
+
+
+def as_jpeg(rgb):
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, "JPEG", quality=60)
+    return np.asarray(Image.open(file))
+
+
+COLORED = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "motorcycle_left.png", "rocket.jpg")
+
+
+@pytest.mark.parametrize("name", COLORED)
+def test_photographs_in_colour_have_colours_and_their_toned_prints_none(name):
+    rgb = np.asarray(Image.open(Path(skimage.data.__file__).parent / name).convert("RGB"))
+    assert has_colors(rgb)
+    gray = np.repeat(np.asarray(Image.fromarray(rgb).convert("L"))[..., None], 3, axis=-1)
+    for exposure in (1.0, 0.3):
+        exposed = (gray * exposure).astype(np.uint8)
+        for toned in (exposed, sepia(exposed), cyanotype(exposed)):
+            assert not has_colors(toned)
+            assert not has_colors(as_jpeg(toned))
+
+
+@pytest.mark.parametrize("name", ["camera.png", "coins.png", "moon.png", "page.png"])
+def test_photographs_in_gray_have_no_colours(name):
+    gray = np.asarray(Image.open(Path(skimage.data.__file__).parent / name).convert("RGB"))
+    assert not has_colors(gray)
+    assert not has_colors(sepia(gray))
+
+
+def test_what_is_lit_is_judged():
+    y, x = np.mgrid[:300, :400]
+    distance = np.hypot(y - 150, x - 200)
+    shade = np.where(distance < 40, np.cos(distance / 40 * 1.3), 0)[..., None]  # 4% of the pixels, the others black
+    flower = np.round(shade * [210, 25, 35]).astype(np.uint8)
+    assert has_colors(flower)  # of one hue, as a toned print is
+    assert has_colors(as_jpeg(flower))
+    assert not has_colors(np.round(shade * [210, 180, 140]).astype(np.uint8))
+    lights = np.zeros((300, 400, 3), np.uint8)
+    for number, color in enumerate([(250, 240, 200), (90, 200, 250), (250, 150, 60), (240, 240, 250)]):
+        lights[100:120, 60 * number : 60 * number + 20] = color  # 1% of the pixels together
+    assert has_colors(lights)
+    assert not has_colors(np.repeat(lights[..., 1:2], 3, axis=-1))

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from oldrestore import __version__
 from oldrestore.data.decode import UnreadablePhoto, decode_bytes, decode_photo, read_photo_file
 from oldrestore.data.encode import encode_photo
 from oldrestore.data.photo import printable
 from oldrestore.errors import UserError
-from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.restoration.film import SteadyColor
 from oldrestore.runs.inference.chosen_network import ChosenNetwork
 from oldrestore.runs.inference.coloring import Coloring, in_gray, lightness, reduced
+from oldrestore.runs.inference.each_photo import MadeFiles, go_through, skipped_line
 from oldrestore.runs.inference.fast_network import Running
-from oldrestore.runs.inference.film import carry_film, frames_shown
+from oldrestore.runs.inference.film import carry_film
 from oldrestore.runs.inference.hint_file import Hint, check_bounds
-from oldrestore.runs.inference.photo_list import Task, reason_of, require_folder
-from oldrestore.tracking.files import write_atomically
+from oldrestore.runs.inference.new_files import NewFiles
+from oldrestore.runs.inference.output_record import OutputRecord
+from oldrestore.runs.inference.photo_list import Existing, Task, require_folder
 from oldrestore.tracking.panels import side_by_side
 from oldrestore.training.progress import Narrator
 
@@ -44,12 +43,15 @@ class Outcome:
         The photographs, each with its outputs and panel.
     failed : list of dict
         Photographs that could not be coloured, with the reason.
+    skipped : list of str
+        Photographs whose outputs existed, where such are left out.
     """
 
     folder: Path
     networks: list[dict[str, Any]]
     done: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, str]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
@@ -58,6 +60,7 @@ class Outcome:
             "networks": self.networks,
             "done": self.done,
             "failed": self.failed,
+            "skipped": self.skipped,
         }
 
 
@@ -70,6 +73,7 @@ def colorize_photos(
     hints: Mapping[str | None, Sequence[Hint]] | None = None,
     smoothing: float = 0.0,
     running: Running | None = None,
+    existing: Existing = "refuse",
 ) -> Outcome:
     """Colour photographs one by one; one that fails is reported and the others go on.
 
@@ -93,9 +97,13 @@ def colorize_photos(
         Of the colour of films, 0..0.99; see `oldrestore.restoration.film.SteadyColor`.
     running : Running, optional
         How networks are run.
+    existing : "refuse", "replace" or "skip"
+        What becomes of a photograph whose outputs exist.
 
     Raises
     ------
+    Stopped
+        On Ctrl-C or SIGTERM; what is done has been recorded.
     UserError
         Before anything is written: for a network that predicts no colour, or reads no hints where there are some,
         for hints that belong to no photograph or lie outside of it, and for a folder that cannot be written.
@@ -104,30 +112,28 @@ def colorize_photos(
     of_photo = _hints_of_photos(tasks, networks, hints or {})
     require_folder(folder)
     outcome = Outcome(folder, [chosen.describe() for chosen in networks])
-    with narrator.progress("colouring", len(tasks)) as advance:
-        for number, task in enumerate(tasks):
-            try:
-                if task.refused:
-                    raise UserError(task.refused)
-                if task.is_film:
-                    _colorize_film(task, coloring, smoothing, frames_shown(advance, number))
-                else:
-                    _colorize(task, coloring, of_photo.get(task.photo, ()))
-            except Exception as error:  # noqa: BLE001 (whatever is wrong with one, the others go on)
-                reason = reason_of(error)
-                outcome.failed.append({"photograph": str(task.photo), "reason": reason})
-                narrator.say(f"failed    {printable(task.photo)}: {reason}")
-            else:
-                outcome.done.append(
-                    {
-                        "photograph": str(task.photo),
-                        "outputs": [str(path) for path in task.outputs],
-                        "panel": str(task.panel),
-                        "hints": len(of_photo.get(task.photo, ())),
-                    }
-                )
-            advance(number + 1)
-    _record(outcome, coloring.colorizers)
+
+    def make(task: Task, files: NewFiles, advance: Callable[[int, int], None]) -> tuple[dict, MadeFiles]:
+        points = of_photo.get(task.photo, ())
+        if task.is_film:
+            made = _colorize_film(task, coloring, smoothing, files, advance)
+        else:
+            made = _colorize(task, coloring, points)
+        done = {
+            "photograph": str(task.photo),
+            "outputs": [str(path) for path in task.outputs],
+            "panel": str(task.panel),
+            "hints": len(points),
+        }
+        return done, made
+
+    def entries(done: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        made = zip(done["outputs"], outcome.networks, coloring.colorizers, strict=True)
+        facts = {"photograph": done["photograph"], "hints": done["hints"]}
+        return {output: {**facts, "size": colorizer.size, **network} for output, network, colorizer in made}
+
+    record = OutputRecord(folder / RECORD)
+    go_through(tasks, outcome, record, narrator, existing, ("colouring", "coloured"), make, entries)
     return outcome
 
 
@@ -161,7 +167,7 @@ def _hints_of_photos(
     return found
 
 
-def _colorize(task: Task, coloring: Coloring, hints: Sequence[Hint]) -> None:
+def _colorize(task: Task, coloring: Coloring, hints: Sequence[Hint]) -> MadeFiles:
     original = read_photo_file(task.photo)
     L_hw = lightness(decode_bytes(original))
     shown = [reduced(in_gray(L_hw))]
@@ -169,46 +175,25 @@ def _colorize(task: Task, coloring: Coloring, hints: Sequence[Hint]) -> None:
     for path, picture in zip(task.outputs, coloring(L_hw, hints), strict=True):
         shown.append(reduced(picture))
         made.append((path, encode_photo(picture, path.suffix, original)))
-    # Not before every network is done: one that fails leaves no outputs of the others.
-    for path, data in made:
-        write_atomically(path, data)
     panel = side_by_side([shown], ["Original", *coloring.titles])
-    write_atomically(task.panel, encode_photo(panel, task.panel.suffix))
+    made.append((task.panel, encode_photo(panel, task.panel.suffix)))
+    return made
 
 
-def _colorize_film(task: Task, coloring: Coloring, smoothing: float, advance: Callable[[int, int], None]) -> None:
+def _colorize_film(
+    task: Task, coloring: Coloring, smoothing: float, files: NewFiles, advance: Callable[[int, int], None]
+) -> MadeFiles:
     steady = [SteadyColor(smoothing) for _ in coloring.networks]
-    carry_film(
+    _, panel = carry_film(
         task,
         lambda frame: list(coloring(lightness(frame), steady=steady)),
         ["Original", *coloring.titles],
         FILM_QUALITY,
+        files,
         original=lambda frame: in_gray(lightness(frame)),
         advance=advance,
     )
-
-
-def _record(outcome: Outcome, colorizers: Sequence[Colorizer]) -> None:
-    """Write which weights made which file; what earlier calls recorded of other files stays."""
-    path = outcome.folder / RECORD
-    files = {name: entry for name, entry in _recorded(path).items() if (outcome.folder / name).exists()}
-    for done in outcome.done:
-        for output, network, colorizer in zip(done["outputs"], outcome.networks, colorizers, strict=True):
-            files[Path(output).relative_to(outcome.folder).as_posix()] = {
-                "photograph": done["photograph"],
-                "hints": done["hints"],
-                "size": colorizer.size,
-                **network,
-            }
-    write_atomically(path, json.dumps({"oldrestore": __version__, "files": files}, indent=2) + "\n")
-
-
-def _recorded(path: Path) -> dict[str, Any]:
-    try:
-        files = json.loads(path.read_text())["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return files if isinstance(files, dict) else {}
+    return [(task.panel, panel)]
 
 
 def summary_lines(outcome: Outcome, say: Callable[[str], None]) -> None:
@@ -220,5 +205,7 @@ def summary_lines(outcome: Outcome, say: Callable[[str], None]) -> None:
     for done in outcome.done:
         for output in done["outputs"]:
             say(f"coloured  {printable(output)}")
+    if outcome.skipped:
+        say(skipped_line(outcome))
     if outcome.failed:
         say(f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.done)} photographs failed")

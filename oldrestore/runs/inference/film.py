@@ -11,8 +11,8 @@ import numpy as np
 from oldrestore.data.encode import encode_photo
 from oldrestore.restoration.film import UnreadableFilm, probe, read_frames, write_film
 from oldrestore.runs.inference.coloring import reduced
+from oldrestore.runs.inference.new_files import NewFiles
 from oldrestore.runs.inference.photo_list import Task
-from oldrestore.tracking.files import write_atomically
 from oldrestore.tracking.panels import side_by_side
 
 # A frame uint8 (H, W, 3) -> one for each output, of the same size.
@@ -29,9 +29,10 @@ def carry_film(
     make: MakeFrames,
     titles: Sequence[str],
     quality: int,
+    files: NewFiles,
     original: Callable[[np.ndarray], np.ndarray] = lambda frame: frame,
     advance: Callable[[int, int], None] = lambda done, total: None,
-) -> int:
+) -> tuple[int, bytes]:
     """Make the outputs of a film: as many frames, of the same size and rate, with the same sound.
 
     Parameters
@@ -43,6 +44,8 @@ def carry_film(
         Of the panel: the original's and each output's.
     quality : int
         As for `oldrestore.restoration.film.write_film`.
+    files : NewFiles
+        Gives the outputs their names.
     original : callable
         How a frame is shown in the panel's first column.
     advance : callable
@@ -52,11 +55,15 @@ def carry_film(
     -------
     int
         Frames.
+    bytes
+        The panel, which is not written yet.
 
     Raises
     ------
     UnreadableFilm
-        When the film cannot be read or written; then there are no outputs.
+        When the film cannot be read or written.
+    ExistingOutput
+        When an output came to be there meanwhile.
     """
     facts = probe(task.photo)
     sound = task.photo if facts.has_sound else None
@@ -66,7 +73,7 @@ def carry_film(
     shown, count = None, 0
     with ExitStack() as open_films:
         writers = [
-            open_films.enter_context(write_film(path, (height, width), facts.rate, sound, quality))
+            open_films.enter_context(write_film(path, (height, width), facts.rate, sound, quality, files.place))
             for path in task.outputs
         ]
         for frame in chain([first], frames):
@@ -79,5 +86,5 @@ def carry_film(
                 shown = [reduced(picture) for picture in (original(frame), *pictures)]
             count += 1
             advance(count, facts.frames)
-    write_atomically(task.panel, encode_photo(side_by_side([shown], titles), task.panel.suffix))
-    return count
+    panel = encode_photo(side_by_side([shown], titles), task.panel.suffix)
+    return count, panel

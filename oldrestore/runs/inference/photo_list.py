@@ -7,12 +7,16 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from oldrestore.data.encode import output_ending
 from oldrestore.data.photo import printable
 from oldrestore.data.walk import walk_folder
 from oldrestore.errors import UserError, in_words
 from oldrestore.restoration.film import FILM_EXTENSIONS, film_ending
+
+Existing = Literal["refuse", "replace", "skip"]
+"""What becomes of a photograph whose outputs exist: it fails, they are replaced, or it is left out."""
 
 COLORIZED, RESTORED, PANEL = "-colorized", "-restored", "-panel"
 # Files that systems and this program put into folders, in lower case.
@@ -79,7 +83,7 @@ def plan(
     labels : sequence of str
         Of the networks.
     overwrite : bool
-        Whether outputs may replace files. The photographs themselves are never replaced.
+        Whether outputs may exist. The photographs themselves are never replaced.
     kind : str
         What stands after NAME in an output.
     parts : mapping of str to str, optional
@@ -134,9 +138,26 @@ def plan(
                 raise UserError(f"'{path}' is one of the photographs and would be overwritten: name another folder")
     existing = [path for task in tasks for path in task.written if path.exists()]
     if existing and not overwrite:
-        more = f" and {len(existing) - 1} more outputs exist" if len(existing) > 1 else " exists"
-        raise UserError(f"'{existing[0]}'{more} already: name another folder, or add --overwrite to replace")
+        more = len(existing) - 1
+        exist = f" and {more} more output{'s' if more > 1 else ''} exist" if more else " exists"
+        raise UserError(
+            f"'{existing[0]}'{exist} already: name another folder, or add --skip-existing to make the others only, "
+            "or --overwrite to replace"
+        )
     return tasks
+
+
+def existing_of(overwrite: bool, skip_existing: bool) -> Existing:
+    """Tell from the flags what becomes of outputs that exist.
+
+    Raises
+    ------
+    UserError
+        When both are given.
+    """
+    if overwrite and skip_existing:
+        raise UserError("--overwrite and --skip-existing contradict each other: leave one of them out")
+    return "replace" if overwrite else "skip" if skip_existing else "refuse"
 
 
 def require_folder(folder: Path) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from oldrestore import __version__
 from oldrestore.data.decode import decode_bytes, read_photo_file
 from oldrestore.data.encode import encode_photo
 from oldrestore.data.photo import printable
@@ -21,10 +20,12 @@ from oldrestore.errors import UserError
 from oldrestore.restoration.film import SteadyColor
 from oldrestore.runs.inference.chosen_network import ChosenNetwork
 from oldrestore.runs.inference.coloring import lightness, reduced
-from oldrestore.runs.inference.film import carry_film, frames_shown
-from oldrestore.runs.inference.photo_list import Task, reason_of, require_folder
+from oldrestore.runs.inference.each_photo import MadeFiles, go_through, skipped_line
+from oldrestore.runs.inference.film import carry_film
+from oldrestore.runs.inference.new_files import NewFiles
+from oldrestore.runs.inference.output_record import OutputRecord
+from oldrestore.runs.inference.photo_list import Existing, Task, require_folder
 from oldrestore.runs.inference.restorer import Restorer
-from oldrestore.tracking.files import write_atomically
 from oldrestore.tracking.panels import side_by_side
 from oldrestore.training.progress import Narrator
 
@@ -49,6 +50,8 @@ class Outcome:
         The photographs and films, each with its outputs.
     failed : list of dict
         Files that could not be restored, with the reason.
+    skipped : list of str
+        Files whose outputs existed, where such are left out.
     """
 
     folder: Path
@@ -58,6 +61,7 @@ class Outcome:
     restorer: dict[str, Any] | None = None
     done: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, str]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
@@ -68,6 +72,7 @@ class Outcome:
             "restorer": self.restorer,
             "done": self.done,
             "failed": self.failed,
+            "skipped": self.skipped,
         }
 
 
@@ -78,6 +83,7 @@ def restore_photos(
     narrator: Narrator,
     config: DictConfig,
     network: ChosenNetwork | None = None,
+    existing: Existing = "refuse",
 ) -> Outcome:
     """Restore photographs and films one by one; one that fails is reported and the others go on.
 
@@ -93,9 +99,13 @@ def restore_photos(
         For the record.
     network : ChosenNetwork, optional
         That restores; for the record.
+    existing : "refuse", "replace" or "skip"
+        What becomes of a photograph whose outputs exist.
 
     Raises
     ------
+    Stopped
+        On Ctrl-C or SIGTERM; what is done has been recorded.
     UserError
         When the folder cannot be written.
     """
@@ -108,29 +118,20 @@ def restore_photos(
         OmegaConf.to_container(config),
         network.describe() if network else None,
     )
-    with narrator.progress("restoring", len(tasks)) as advance:
-        for number, task in enumerate(tasks):
-            started = time.perf_counter()
-            try:
-                if task.refused:
-                    raise UserError(task.refused)
-                if task.is_film:
-                    done = _restore_film(task, restorer, frames_shown(advance, number))
-                else:
-                    done = _restore_photo(task, restorer)
-            except Exception as error:  # noqa: BLE001 (whatever is wrong with one, the others go on)
-                reason = reason_of(error)
-                outcome.failed.append({"photograph": str(task.photo), "reason": reason})
-                narrator.say(f"failed    {printable(task.photo)}: {reason}")
-            else:
-                done["seconds"] = round(time.perf_counter() - started, 3)
-                outcome.done.append({"photograph": str(task.photo)} | done)
-            advance(number + 1)
-    _record(outcome)
+
+    def make(task: Task, files: NewFiles, advance: Callable[[int, int], None]) -> tuple[dict, MadeFiles]:
+        started = time.perf_counter()
+        done, made = _restore_film(task, restorer, files, advance) if task.is_film else _restore_photo(task, restorer)
+        done = {"photograph": str(task.photo), **done, "seconds": round(time.perf_counter() - started, 3)}
+        return done, made
+
+    record = OutputRecord(folder / RECORD)
+    entries = partial(_entries, outcome)
+    go_through(tasks, outcome, record, narrator, existing, ("restoring", "restored"), make, entries)
     return outcome
 
 
-def _restore_photo(task: Task, restorer: Restorer) -> dict[str, Any]:
+def _restore_photo(task: Task, restorer: Restorer) -> tuple[dict[str, Any], MadeFiles]:
     contents = read_photo_file(task.photo)
     original = decode_bytes(contents)
     made, colored = restorer.mend(original, task.photo)
@@ -160,11 +161,11 @@ def _restore_photo(task: Task, restorer: Restorer) -> dict[str, Any]:
     for path, result in zip(task.outputs, results, strict=True):
         written.append((path, encode_photo(result, path.suffix, contents)))
         shown.append(reduced(result))
-    for path, data in written:
-        write_atomically(path, data)
     panel = side_by_side([shown], ["Original", *restorer.titles(colored)])
-    write_atomically(task.panel, encode_photo(panel, task.panel.suffix))
-    return {
+    written.append((task.panel, encode_photo(panel, task.panel.suffix)))
+    # A photograph counts as made when its results exist, so those come first.
+    written.sort(key=lambda file: file[0] not in task.outputs)
+    done = {
         "outputs": [str(path) for path in task.outputs],
         **{part: str(path) for part, path in parts.items()},
         "panel": str(task.panel),
@@ -173,13 +174,16 @@ def _restore_photo(task: Task, restorer: Restorer) -> dict[str, Any]:
         "lost": lost,
         "colored": colored,
     }
+    return done, written
 
 
 def _mask_picture(mask_hw: np.ndarray) -> bytes:
     return encode_photo(np.repeat(mask_hw[..., None] * np.uint8(255), 3, axis=-1), ".png")
 
 
-def _restore_film(task: Task, restorer: Restorer, advance: Callable[[int, int], None]) -> dict[str, Any]:
+def _restore_film(
+    task: Task, restorer: Restorer, files: NewFiles, advance: Callable[[int, int], None]
+) -> tuple[dict[str, Any], MadeFiles]:
     if restorer.mask is not None:
         raise UserError("a mask is for a photograph: restore the film without it")
     count = len(task.outputs)
@@ -196,36 +200,26 @@ def _restore_film(task: Task, restorer: Restorer, advance: Callable[[int, int], 
         return list(restorer.coloring(lightness(made.picture), steady=steady))
 
     headings = ["Original", *restorer.titles()]
-    frames = carry_film(task, make, headings, restorer.quality, advance=advance)
+    frames, panel = carry_film(task, make, headings, restorer.quality, files, advance=advance)
     outputs = [str(path) for path in task.outputs]
-    return {"outputs": outputs, "panel": str(task.panel), "frames": frames, "colored": colored[0]}
+    done = {"outputs": outputs, "panel": str(task.panel), "frames": frames, "colored": colored[0]}
+    return done, [(task.panel, panel)]
 
 
-def _record(outcome: Outcome) -> None:
-    """Write how each file was made; what earlier calls recorded of other files stays."""
-    path = outcome.folder / RECORD
-    files = {name: entry for name, entry in _recorded(path).items() if (outcome.folder / name).exists()}
+def _entries(outcome: Outcome, done: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """How each result was made, for the record."""
     settings = {"stages": outcome.stages, "config": outcome.config, "restorer": outcome.restorer}
-    for done in outcome.done:
-        # The networks stand in the outputs' order; without colour there is one output and none.
-        for number, output in enumerate(done["outputs"]):
-            network = outcome.networks[number] if done["colored"] else None
-            files[Path(output).relative_to(outcome.folder).as_posix()] = {
-                "photograph": done["photograph"],
-                "sha256": hashlib.sha256(Path(output).read_bytes()).hexdigest(),
-                "lost": done.get("lost"),
-                "colored_by": network,
-                **settings,
-            }
-    write_atomically(path, json.dumps({"oldrestore": __version__, "files": files}, indent=2) + "\n")
-
-
-def _recorded(path: Path) -> dict[str, Any]:
-    try:
-        files = json.loads(path.read_text())["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return files if isinstance(files, dict) else {}
+    # The networks stand in the outputs' order; without colour there is one output and none.
+    return {
+        output: {
+            "photograph": done["photograph"],
+            "sha256": hashlib.sha256(Path(output).read_bytes()).hexdigest(),
+            "lost": done.get("lost"),
+            "colored_by": outcome.networks[number] if done["colored"] else None,
+            **settings,
+        }
+        for number, output in enumerate(done["outputs"])
+    }
 
 
 def summary_lines(outcome: Outcome, say: Callable[[str], None]) -> None:
@@ -243,5 +237,7 @@ def summary_lines(outcome: Outcome, say: Callable[[str], None]) -> None:
         for output in done["outputs"]:
             said = f"  ({', '.join(facts)})" if facts else ""
             say(f"restored  {printable(output)}{said}")
+    if outcome.skipped:
+        say(skipped_line(outcome))
     if outcome.failed:
         say(f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.done)} files failed")

@@ -1,0 +1,169 @@
+"""``oldrestore colorize`` and ``restore`` stopped in the middle, asked again, and two of them in one folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import skimage.data
+from PIL import Image
+
+from oldrestore.cli import main
+from oldrestore.runs.inference import each_photo
+from tests.commands.restoring import NO_DETECTOR, gray, restore
+
+ENDS = {"colorize": ["-colorized.png", "-panel.jpg"], "restore": ["-panel.jpg", "-restored.png"]}
+
+
+def album(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        Image.fromarray(gray(number)).save(folder / f"p{number}.png")
+    return folder
+
+
+def arguments(verb, photos, out, weights):
+    given = [verb, photos, "-o", out, "--weights", weights, "--dynamic"]
+    given += (
+        ["--size", "32"] if verb == "colorize" else [NO_DETECTOR, "restore/restore=none", "restore.colorize.size=32"]
+    )
+    return list(map(str, given))
+
+
+def files_of(verb, *numbers):
+    return {f"p{number}{end}" for number in numbers for end in ENDS[verb]} | {f"{verb}.json"}
+
+
+@pytest.mark.parametrize("verb", ["colorize", "restore"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_done_stays_and_the_next_call_goes_on(verb, number, colorizers, capsys, monkeypatch, tmp_path):
+    photos, out = album(tmp_path / "album", 3), tmp_path / "out"
+    write, calls = each_photo.NewFiles.write, []
+
+    def stopped_while_writing(self, path, data):
+        write(self, path, data)
+        calls.append(path)
+        if len(calls) == 3:  # the first of the second photograph's two files
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(each_photo.NewFiles, "write", stopped_while_writing)
+    asked = arguments(verb, photos, out, colorizers[0])
+    assert main(asked) == 1
+    printed = capsys.readouterr()
+    done = "coloured" if verb == "colorize" else "restored"
+    expected = f"oldrestore: 2 of 3 {done}; stopped; the same command with --skip-existing goes on\n"
+    assert printed.err == expected
+    assert {path.name for path in out.iterdir()} == files_of(verb, 0, 1)
+    record = json.loads((out / f"{verb}.json").read_text())["files"]
+    assert set(record) == {f"p{number}-{done.replace('coloured', 'colorized')}.png" for number in (0, 1)}
+    before = {path: path.read_bytes() for path in out.glob("*.png")}
+
+    assert main(asked) == 2
+    err = capsys.readouterr().err
+    assert "and 3 more outputs exist already: name another folder, or add --skip-existing" in err
+    assert main([*asked, "--skip-existing", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["skipped"] == [str(photos / "p0.png"), str(photos / "p1.png")]
+    assert [entry["photograph"] for entry in summary["done"]] == [str(photos / "p2.png")]
+    assert {path.name for path in out.iterdir()} == files_of(verb, 0, 1, 2)
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(json.loads((out / f"{verb}.json").read_text())["files"]) == 3
+
+
+def test_a_photograph_that_is_half_made_or_anothers_is_not_skipped(colorizers, capsys, tmp_path):
+    photos, out = album(tmp_path / "album", 2), tmp_path / "out"
+    asked = [*arguments("colorize", photos, out, colorizers[0]), "--skip-existing", "--json"]
+    out.mkdir()
+    (out / "p0-panel.jpg").write_bytes(b"mine")
+    assert main(asked) == 1
+    summary = json.loads(capsys.readouterr().out)
+    reason = f"'{out / 'p0-panel.jpg'}' exists already: --overwrite replaces it"
+    assert summary["failed"] == [{"photograph": str(photos / "p0.png"), "reason": reason}]
+    assert (out / "p0-panel.jpg").read_bytes() == b"mine"
+    # Its output has the name that p1.png's has, and is not p1.tif's for that.
+    (photos / "p1.png").rename(photos / "p1.tif")
+    assert main(asked) == 1
+    failed = {entry["photograph"]: entry["reason"] for entry in json.loads(capsys.readouterr().out)["failed"]}
+    made_of = f"'{out / 'p1-colorized.png'}' exists already and was made of '{photos / 'p1.png'}'"
+    assert failed[str(photos / "p1.tif")] == made_of
+    assert main([*asked, "--overwrite"]) == 2
+    assert "--overwrite and --skip-existing contradict each other" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["colorize", "restore"])
+def test_what_another_process_wrote_meanwhile_is_kept(verb, colorizers, capsys, monkeypatch, tmp_path):
+    photos, out = album(tmp_path / "album", 1), tmp_path / "out"
+    result = out / ("p0-colorized.png" if verb == "colorize" else "p0-restored.png")
+    require = each_photo.NewFiles.require_free
+
+    def then_another_writes(self, paths):
+        require(self, paths)
+        result.write_bytes(b"another's")
+
+    monkeypatch.setattr(each_photo.NewFiles, "require_free", then_another_writes)
+    asked = [*arguments(verb, photos, out, colorizers[0]), "--json"]
+    assert main(asked) == 1
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["failed"][0]["reason"] == f"'{result}' exists already: --overwrite replaces it"
+    assert result.read_bytes() == b"another's"
+    assert {path.name for path in out.iterdir()} == {result.name, f"{verb}.json"}
+    result.unlink()
+    assert main([*asked, "--skip-existing"]) == 0  # the other one did it
+    assert json.loads(capsys.readouterr().out)["skipped"] == [str(photos / "p0.png")]
+    assert main([*asked, "--overwrite"]) == 0
+    assert result.read_bytes() != b"another's"
+
+
+def test_a_bad_request_is_said_before_paddle_is_imported():
+    # And what is imported before Paddle is prepared would let it print its warnings.
+    code = "import sys; from oldrestore.cli import main; main(['colorize', 'no.jpg', '-o', 'out']); "
+    code += "main(['restore', 'no.jpg', '-o', 'out']); sys.exit('paddle' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == "oldrestore: there is no photograph or folder 'no.jpg'\n" * 2
+
+
+@pytest.mark.parametrize("verb", ["colorize", "restore"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_before_the_first_photograph(verb, number, colorizers, capsys, monkeypatch, tmp_path):
+    from oldrestore.commands import colorize
+
+    monkeypatch.setattr(colorize, "load_networks", lambda chosen: signal.raise_signal(number))
+    assert main(arguments(verb, album(tmp_path / "album", 1), tmp_path / "out", colorizers[0])) == 1
+    assert capsys.readouterr().err == "oldrestore: stopped\n"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_sigterm_ends_as_ctrl_c_does_without_paddles_traceback(colorizers, tmp_path):
+    photos, out = album(tmp_path / "album", 60), tmp_path / "out"
+    command = [sys.executable, "-m", "oldrestore", *arguments("colorize", photos, out, colorizers[0])]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "p1-panel.jpg").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    assert "Traceback" not in err
+    assert err.startswith("oldrestore: ")
+    assert "of 60 coloured; stopped" in err
+    done = json.loads((out / "colorize.json").read_text())["files"]
+    assert 2 <= len(done) < 60
+    assert {path.name for path in out.glob("*-colorized.png")} == set(done)
+    assert len(list(out.iterdir())) == 2 * len(done) + 1
+
+
+def test_a_photograph_of_stars_keeps_its_colours(colorizers, capsys, tmp_path):
+    source = Path(skimage.data.__file__).parent / "hubble_deep_field.jpg"
+    given = [source, "-o", tmp_path / "out", NO_DETECTOR, "restore/restore=none", "--result-only", "--dynamic"]
+    code, summary, _ = restore(capsys, *given, "restore.colorize.size=32")
+    assert (code, summary["done"][0]["colored"]) == (0, False)

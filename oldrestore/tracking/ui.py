@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import signal
 import socket
@@ -138,11 +139,39 @@ def serve(
         deadline = time.monotonic() + seconds
         for server in started:
             _await_answer(server, deadline, stopped)
+        mlflow = started[0]
+        if mlflow.process is not None and not stopped():
+            mlflow.url += newest_runs(mlflow.url)
     except BaseException:  # Ctrl-C while waiting, too, must not leave servers behind
         for server in started:
             server.stop()
         raise
     return Servers(tuple(started))
+
+
+def newest_runs(url: str) -> str:
+    """Return what to add to the address of an MLflow server so that it opens at the runs begun last.
+
+    Left alone, MLflow's page opens at its welcome, and each experiment at traces of language models, of which there are
+    none. Which of its two sides a page is on stands in its address.
+    """
+    try:
+        experiments = _ask(url, "experiments/search", max_results=1000).get("experiments", [])
+        known = [experiment["experiment_id"] for experiment in experiments]
+        newest = {"order_by": ["attributes.start_time DESC"], "max_results": 1}
+        runs = _ask(url, "runs/search", experiment_ids=known, **newest).get("runs", []) if known else []
+    except (OSError, ValueError, KeyError):  # the page answers all the same
+        runs = []
+    where = f"/{runs[0]['info']['experiment_id']}" if runs else ""
+    return f"#/experiments{where}?workflowType=machine_learning"
+
+
+def _ask(url: str, what: str, **content: object) -> dict:
+    request = urllib.request.Request(
+        f"{url}api/2.0/mlflow/{what}", json.dumps(content).encode(), {"Content-Type": "application/json"}
+    )
+    with _without_proxy().open(request, timeout=10) as answer:
+        return json.load(answer)
 
 
 def free_port(host: str, preferred: int) -> int:

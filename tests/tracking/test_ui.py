@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from oldrestore.errors import UserError
+from oldrestore.tracking.mlflow_store import open_store
 from oldrestore.tracking.tracker import Trackers
 from oldrestore.tracking.ui import free_port, serve
 from oldrestore.tracking.visualdl_sink import VisualDLSink
@@ -34,6 +35,7 @@ def test_both_pages_answer_and_stop(folder, run, tmp_path, monkeypatch):
     with serve(folder.outputs) as servers:
         assert list(servers.urls) == ["mlflow", "visualdl"]
         assert all(url.startswith("http://127.0.0.1:") for url in servers.urls.values())
+        assert servers.urls["mlflow"].endswith("/#/experiments?workflowType=machine_learning"), "there are no runs yet"
         assert "<title>MLflow</title>" in get(servers.urls["mlflow"])
         page = get(servers.urls["visualdl"])
         assert "VisualDL" in page
@@ -48,6 +50,32 @@ def test_both_pages_answer_and_stop(folder, run, tmp_path, monkeypatch):
     assert not any(log.exists() for log in logs)
     assert list(home.iterdir()) == []
     servers.stop()
+
+
+@pytest.mark.slow
+def test_mlflow_opens_at_the_runs_begun_last(outputs):
+    from tests.runs.report.browser import CHROMIUM, Browser
+
+    outputs.mkdir()
+    for number, name in enumerate(["first", "second", "third"]):
+        store = open_store(None, outputs, name)
+        # Neither the experiment that was made last nor the one with the first number.
+        started = {"first": 1000, "second": 3000, "third": 2000}[name]
+        store.client.create_run(store.experiment_id, start_time=started, run_name=f"run{number}")
+        if name == "second":
+            newest = store.experiment_id
+    with serve(outputs) as servers:
+        url = servers.urls["mlflow"]
+        assert url.endswith(f"/#/experiments/{newest}?workflowType=machine_learning")
+        if CHROMIUM is None:
+            return
+        browser = Browser(outputs / "profile")
+        try:
+            browser.call("Page.navigate", url=url)
+            browser.wait("document.body && document.body.innerText.includes('1 matching run')")
+            assert "run1" in browser.value("document.body.innerText")
+        finally:
+            browser.close()
 
 
 def test_free_port_skips_one_in_use():

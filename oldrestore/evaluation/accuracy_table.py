@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.scores import ImageScore
 from oldrestore.evaluation.statistics import wilson_interval
 
@@ -144,21 +145,13 @@ class AccuracyTable:
 
     def render(self) -> Table:
         """Make a table for the terminal (80 columns): percent, and under it each accuracy's 95% interval."""
-        from rich.box import SIMPLE_HEAD
-        from rich.table import Table
-
         intervals = ", ".join(
             f"{version} {100 * low:.1f}-{100 * high:.1f}%"
             for version, (low, high) in ((version, self.interval(version)) for version in VERSIONS)
         )
-        table = Table(
-            title=f"judge {self.judge}, n = {self.final.n}",
-            caption=f"95% intervals: {intervals}\np: mean probability of the true class; "
-            "closed: (iter - gray) / (orig - gray)",
-            title_justify="left",
-            caption_justify="left",
-            box=SIMPLE_HEAD,
-            pad_edge=False,
+        table = plain_table(
+            f"judge {self.judge}, n = {self.final.n}",
+            f"95% intervals: {intervals}\np: mean probability of the true class; closed: (iter - gray) / (orig - gray)",
         )
         for heading in ("photos", "iter", "orig", "gray", "closed", "p iter", "p orig", "p gray", "closed"):
             table.add_column(heading, justify="right", no_wrap=True)

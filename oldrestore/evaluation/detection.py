@@ -16,6 +16,7 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.mask_counts import MEASURES, MaskCounts
+from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.scores import ImageScore
 from oldrestore.tracking.panels import side_by_side
 
@@ -194,11 +195,11 @@ def _row(detector: str, kind: str, counts: MaskCounts) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]], count: int) -> Table:
-    table = Table(title=f"Damage found (n = {count})")
+    table = plain_table(f"Damage found (n = {count})", "wrong: wrongly found, % of pixels")
     for heading in ("detector", "damage"):
-        table.add_column(heading)
-    for heading in ("precision", "recall", "F1", "IoU", "wrongly found, % of pixels"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, no_wrap=True)
+    for heading in ("precision", "recall", "F1", "IoU", "wrong"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         shares = ["" if row[m] is None else f"{row[m]:.3f}" for m in MEASURES]
         table.add_row(row["detector"], row["damage"], *shares, f"{100 * row['false_share']:.2f}")

@@ -18,6 +18,7 @@ from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.colorizer import resize
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.metrics import psnr
+from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.evaluation.validation import DATA_RANGE, HIGHEST_PSNR
@@ -180,16 +181,9 @@ def curve_rows(scores: Sequence[ImageScore], counts: Sequence[int]) -> list[dict
 
 def render(rows: Sequence[dict[str, Any]], patch: int) -> Table:
     """Make a table for the terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(
-        title=f"PSNR (dB) by number of {patch} x {patch} hints, n = {rows[0]['n']}",
-        caption="pasted: the network's colour without hints, with the patches pasted onto it",
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
+    table = plain_table(
+        f"PSNR (dB) by number of {patch} x {patch} hints, n = {rows[0]['n']}",
+        "pasted: the network's colour without hints, with the patches pasted onto it",
     )
     for heading in ("hints", "PSNR", "gain", "95% interval of the gain", "pasted"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -19,6 +19,7 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.metrics import SSIM_WINDOW
+from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.tracking.panels import side_by_side
 
@@ -155,11 +156,10 @@ class HoleFilling:
 
     def _table(self, rows: list[dict], count: int) -> Table:
         kinds = f"{'/'.join(self.holes.thicknesses)}, {'/'.join(self.holes.shapes)}"
-        table = Table(title=f"Filled holes ({kinds}; n = {count})")
-        table.add_column("fill")
-        headings = ("PSNR in holes, dB", "PSNR outside, dB", "SSIM in holes", "SSIM outside")
-        for heading in headings:
-            table.add_column(heading, justify="right")
+        table = plain_table(f"Filled holes ({kinds}; n = {count})", "PSNR in dB", gap=2)
+        table.add_column("fill", no_wrap=True)
+        for heading in ("PSNR in holes", "PSNR outside", "SSIM in holes", "SSIM outside"):
+            table.add_column(heading, justify="right", no_wrap=True)
         for row in rows:
             psnr = ["unchanged" if row[name] >= HIGHEST_PSNR else f"{row[name]:.2f}" for name in MEASURES[:2]]
             table.add_row(TITLES[row["fill"]], *psnr, *[f"{row[name]:.4f}" for name in MEASURES[2:]])

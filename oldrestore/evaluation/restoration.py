@@ -18,6 +18,7 @@ from oldrestore.evaluation.holes import HIGHEST_PSNR, score_fill
 from oldrestore.evaluation.mask_counts import MEASURES as DETECTED
 from oldrestore.evaluation.mask_counts import MaskCounts
 from oldrestore.evaluation.metrics import psnr
+from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.restoration_stages import VERSIONS, Stages, built_stage, make_versions
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.tracking.panels import side_by_side
@@ -230,7 +231,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     """Print what fits 80 columns; ``restoration.csv`` has it all."""
     count = rows[0]["n"] if rows else 0
     shown = {measure: heading for measure, heading in HEADINGS.items() if any(row[measure] is not None for row in rows)}
-    table = Table(title=f"Restoration of seeded damage (n = {count}; PSNR in dB)")
+    table = plain_table(f"Restoration of seeded damage (n = {count}; PSNR in dB)", gap=2)
     table.add_column("damage", no_wrap=True)
     table.add_column("stages", no_wrap=True)
     for heading in shown.values():
@@ -246,5 +247,5 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 def _figure(measure: str, value: float) -> str:
     if not measure.startswith("psnr"):
-        return f"{value:.4f}"
+        return f"{value:.3f}"
     return "exact" if value >= HIGHEST_PSNR else f"{value:.2f}"

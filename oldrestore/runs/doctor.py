@@ -90,7 +90,7 @@ def _allocator() -> Finding:
     if users is not None:
         found = f"{users}, set by you"
     elif runtime.keep_freed_memory():
-        found = "keeps what is freed, chosen here: large tensors cost less"
+        found = "keeps what is freed, chosen here"
     else:
         found = "left as it is: not glibc's"
     return Finding("memory allocator", found)

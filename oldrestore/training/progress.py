@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 
 Item = TypeVar("Item")
 
@@ -35,13 +36,16 @@ class Narrator:
 
     def show(self, renderable: object) -> None:
         """Print a table (or anything rich prints) and record it as plain text."""
-        self.console.print(renderable)
-        if self.record is not None:
-            plain = Console(width=120, color_system=None, force_terminal=False)
-            with plain.capture() as captured:
-                plain.print(renderable)
-            for line in captured.get().splitlines():
-                self.record(line)
+        self.console.print(WithoutTrailingBlanks(renderable))
+        self.record_only(renderable)
+
+    def record_only(self, *lines: object) -> None:
+        """Record lines or tables that are printed at another time."""
+        if self.record is None:
+            return
+        for line in lines:
+            for text in [line] if isinstance(line, str) else _as_text(line):
+                self.record(text)
 
     @contextmanager
     def progress(self, what: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
@@ -71,3 +75,34 @@ class Narrator:
             for count, item in enumerate(items, 1):
                 yield item
                 advance(count)
+
+
+class WithoutTrailingBlanks:
+    """Something that rich prints, without the blanks by which it makes lines equally long.
+
+    Parameters
+    ----------
+    renderable : object
+    """
+
+    def __init__(self, renderable: object) -> None:
+        self.renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the lines."""
+        for segments in Segment.split_lines(console.render(self.renderable, options)):
+            line = list(segments)
+            while line and not line[-1].text.strip():
+                line.pop()
+            if line:
+                line[-1] = line[-1]._replace(text=line[-1].text.rstrip())
+            yield from line
+            yield Segment.line()
+
+
+def _as_text(renderable: object) -> list[str]:
+    """Lines of a table as a log has them: no colours, and room for wide ones."""
+    plain = Console(width=120, color_system=None, force_terminal=False)
+    with plain.capture() as captured:
+        plain.print(WithoutTrailingBlanks(renderable))
+    return captured.get().splitlines()

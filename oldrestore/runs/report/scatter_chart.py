@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from oldrestore.runs.comparison.measures import Measure
 from oldrestore.runs.report.look import Look
-from oldrestore.runs.report.spec import by_design, number_of, whole
+from oldrestore.runs.report.spec import by_design, number_of, tick_format, whole
 from oldrestore.runs.report.words import full_name
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def fill(spec: dict[str, Any], x: Measure, y: Measure) -> dict[str, Any]:
 def axis_of(measure: Measure) -> dict[str, str]:
     """Title and format of a measure's axis; the title says which way is better."""
     way = {"max": " (higher is better)", "min": " (lower is better)"}.get(measure.better or "", "")
-    return {"title": full_name(measure) + way, "format": ".0%" if measure.form == "percent" else ".6~r"}
+    return {"title": full_name(measure) + way, "format": tick_format(measure)}
 
 
 def _has(group: Group, measure: Measure) -> bool:

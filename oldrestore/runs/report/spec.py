@@ -48,9 +48,16 @@ def by_design(group: Group, look: Look, channel: str = "color") -> dict[str, Any
 
 
 def axis_format(measure: Measure | None, title: str) -> dict[str, Any]:
-    """An axis in percent where the measure is one."""
-    percent = measure is not None and measure.form == "percent"
-    return {"title": title, "grid": True, "tickCount": 5, "format": ".1~%" if percent else ".6~r"}
+    """Title, grid, ticks and their format of a measure's axis."""
+    return {"title": title, "grid": True, "tickCount": 5, "format": tick_format(measure)}
+
+
+def tick_format(measure: Measure | None) -> str:
+    """Percent where the measure is one.
+
+    Without a precision every tick has as many decimals as the step from one to the next needs.
+    """
+    return "%" if measure is not None and measure.form == "percent" else "f"
 
 
 def number_of(value: float) -> float | None:

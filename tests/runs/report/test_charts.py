@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from oldrestore.runs.report.look import PAPER, SCREEN, SHAPES
 from oldrestore.runs.report.page import swatch
 from oldrestore.runs.report.pictures import Pictures
 from oldrestore.runs.report.scatter_chart import axis_of, fill, template
-from oldrestore.runs.report.spec import VERSION, number_of
+from oldrestore.runs.report.spec import VERSION, axis_format, number_of
 from tests.runs.report.test_contents import make_runs
 
 EVERY = {"forest", "train_loss", "val_loss", "accuracy_over_iterations", "accuracy", "metrics", "ab_plane"}
@@ -85,6 +86,24 @@ def test_names_of_measures_cannot_break_the_template(group):
     assert spec["transform"][3]["calculate"] == "datum['psnr']"
     assert axis_of(measure)["title"] == "PSNR (higher is better)"
     vl_convert.vegalite_to_vega(spec, vl_version=VERSION)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "ticks"),
+    [
+        ("psnr", 0.687, 0.712, ["0.690", "0.695", "0.700", "0.705", "0.710"]),
+        ("psnr", 1000, 22000, ["0", "5000", "10000", "15000", "20000"]),
+        ("iter_accuracy", 0.51, 0.535, ["51.0%", "51.5%", "52.0%", "52.5%", "53.0%", "53.5%"]),
+    ],
+)
+def test_ticks_of_an_axis_have_the_same_decimals(group, name, low, high, ticks):
+    measure = group.measure(name)
+    assert axis_of(measure)["format"] == axis_format(measure, "")["format"]
+    x = {"field": "v", "type": "quantitative", "scale": {"zero": False}, "axis": axis_format(measure, "")}
+    values = {"values": [{"v": low}, {"v": high}]}
+    spec = {"data": values, "width": 300, "height": 50, "mark": "point", "encoding": {"x": x}}
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=VERSION)
+    assert re.findall(r"<text[^>]*>([^<]+)</text>", svg) == ticks
 
 
 def test_numbers_that_are_not_finite_are_drawn_as_nothing():

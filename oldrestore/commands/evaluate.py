@@ -57,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     if result.table is not None:
         narrator.say()
         narrator.show(result.table.render())
-    narrator.say(str(result.folder))
+    narrator.say(str(from_here(result.folder)))
     return 0
 
 
@@ -76,8 +76,14 @@ def evaluate_several(folder: Path, chosen, narrator) -> int:
         return 0
     narrator.say()
     narrator.show(table_of(sweep))
-    narrator.say(str(sweep.folder / "evaluations.csv"))
+    narrator.say(str(from_here(sweep.folder / "evaluations.csv")))
     return 0
+
+
+def from_here(path: Path) -> Path:
+    """Return a path as it is typed from the working folder: relative where it is below, else as it is."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def table_of(sweep):

@@ -44,6 +44,8 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.runs.listing import list_runs
 
     outputs = Path(outputs_of(chosen.overrides))
+    if chosen.overrides and not outputs.is_dir():
+        raise UserError(f"there is no outputs folder '{outputs}': train a run first, or name it with outputs=FOLDER")
     limit = None if chosen.limit is None else count(chosen.limit)
     where = [read_condition(text) for text in chosen.where]
     runs = list_runs(outputs, where, chosen.sort, chosen.descending, limit)
@@ -94,11 +96,13 @@ def show(runs) -> None:
         for run in runs
     ]
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    # The accuracies and n belong together, and a terminal of 80 columns has no room for more between them.
+    gaps = ["", "  ", "  ", "  ", " ", " ", " ", *(["  "] * len(asked))]
     words = 3  # columns of words stand to the left, those of numbers to the right
     # (When a run started is in its id.)
     for number, row in enumerate([headings, *rows]):
         cells = (c.ljust(w) if i < words else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        line = "  ".join(cells).rstrip()
+        line = "".join(gap + cell for gap, cell in zip(gaps, cells, strict=True)).rstrip()
         print(f"\033[1m{line}\033[0m" if number == 0 and _knows_bold() else line)
 
 

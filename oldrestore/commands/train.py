@@ -265,36 +265,27 @@ def without_selectors(composed):
 
 
 def conclude(outcome, config, narrator) -> None:
-    """Print the accuracy table, where the pictures are and what to type next; the folder comes last."""
+    """Print the accuracy table, where the pictures are and what to type next; the folder comes last.
+
+    The run's log has had all of this since before its trackers were closed, so that they have it too.
+    """
+    from oldrestore.runs.closing import closing_lines, ending, folder_as_typed
+
     for table in outcome.tables():
         narrator.say()
         narrator.show(table)
     narrator.say()
-    if outcome.state != "finished":
-        how = f"was {outcome.reason}" if outcome.state == "killed" else f"failed: {outcome.reason}"
-        print(f"oldrestore: the run {how}", file=sys.stderr)
-    # As the user named it: a relative path stays short, and can be typed from here.
-    folder = Path(config.outputs) / config.experiment / config.run_id
+    how = ending(outcome)
+    if how is not None:
+        print(f"oldrestore: {how}", file=sys.stderr)
     if outcome.state == "killed" and config.trainer.get("requeue", False):
         from oldrestore.runs.slurm import requeue
 
         line = requeue(outcome.reason)
         if line is not None:
             narrator.say(line)
-    if (folder / "samples").is_dir():
-        narrator.say(f"panels    {folder / 'samples'}")
-    if (folder / "curves.png").is_file():
-        narrator.say(f"curves    {folder / 'curves.png'}")
-    elsewhere = "" if str(config.outputs) == "outputs" else f" outputs={config.outputs}"
-    narrator.say(f"next      oldrestore runs{elsewhere}")
-    if outcome.state != "finished":
-        narrator.say(f"          oldrestore train resume={folder}")
-    if not all_sent(folder):
-        narrator.say(f"          oldrestore sync {folder}")
-    if (folder / "checkpoints" / "best.safetensors").is_file():
-        narrator.say(f"          oldrestore evaluate {folder}")
-    narrator.say(f"          oldrestore ui outputs={config.outputs}")
-    narrator.say(str(folder))
+    for line in closing_lines(outcome, config, unsent=not all_sent(folder_as_typed(config))):
+        narrator.say(line)
 
 
 def all_sent(folder: Path) -> bool:

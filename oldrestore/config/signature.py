@@ -17,7 +17,8 @@ from oldrestore.errors import UserError
 def check_component(node: Mapping[str, Any], path: str) -> None:
     """Check names, types and ranges of a component's arguments without building it.
 
-    Ranges are declared where the argument is: ``lambda_: Annotated[float, Field(ge=0, le=1)]``.
+    Ranges are declared where the argument is: ``lambda_: Annotated[float, Field(ge=0, le=1)]``. What has to fit
+    together is checked by a static method ``check_together(node, path)`` of the component, where it has one.
 
     Parameters
     ----------
@@ -59,6 +60,8 @@ def check_component(node: Mapping[str, Any], path: str) -> None:
     ]
     if missing:
         raise UserError(f"{path} lacks {', '.join(missing)}, which '{node['_target_']}' needs")
+    if hasattr(target, "check_together"):
+        target.check_together(node, path)
 
 
 def _check_nested(value: Any, path: str) -> None:

@@ -1,6 +1,7 @@
 """Resizing and cropping: what training and evaluation see of a photograph."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -57,8 +58,7 @@ class Crops:
         evaluation_size: Annotated[int, Field(ge=1)] | None = None,
         scaled_decoding: bool = False,
     ):
-        if crop > size:
-            raise UserError(f"crops.crop = {crop} is larger than crops.size = {size}; give a crop of at most {size}")
+        self.check_together({"size": size, "crop": crop}, "crops")
         if min(size, crop, evaluation_size or 1) < 1:
             raise UserError("crops.size, crops.crop and crops.evaluation_size must be at least 1 pixel")
         if fit not in ("shorter_side", "squash"):
@@ -69,6 +69,22 @@ class Crops:
         self.fit = fit
         self.evaluation_size = evaluation_size or size
         self.scaled_decoding = scaled_decoding
+
+    @staticmethod
+    def check_together(settings: Mapping[str, Any], path: str) -> None:
+        """Refuse settings that do not fit one another; `path` is where they stand: ``dataset.crops``.
+
+        Raises
+        ------
+        UserError
+            When `crop` is larger than `size`; it names both as they are typed.
+        """
+        size, crop = settings.get("size"), settings.get("crop")
+        if size is not None and crop is not None and crop > size:
+            raise UserError(
+                f"{path}.crop = {crop} is larger than {path}.size = {size}; give a crop of at most {size}, or a "
+                f"{path}.size of at least {crop}"
+            )
 
     def describe(self) -> dict[str, int | bool | str]:
         """Return the settings as plain values."""

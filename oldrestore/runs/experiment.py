@@ -56,7 +56,7 @@ def run_experiment(
         Before a run folder exists: on anything that a user can mend.
     """
     if launching.is_due(config):
-        return launching.launch(config, overrides, choices or {}, narrator)
+        return launching.launch(config, overrides, choices or {})
     device = set_device(config.trainer.device)
     if config.run_id is None:
         config.run_id = parallel.gather(new_run_id())[0]
@@ -96,7 +96,7 @@ def resume_experiment(resumption: Resumption, narrator: Narrator) -> Outcome:
     if launching.is_due(config):
         resumption.lock.release()
         again = (resumption.folder, resumption.changed)
-        return launching.launch(config, resumption.overrides, resumption.choices, narrator, *again)
+        return launching.launch(config, resumption.overrides, resumption.choices, *again)
     with resumption.lock:
         device = set_device(config.trainer.device)
         components = _built(config)

@@ -13,6 +13,7 @@ from oldrestore import parallel
 from oldrestore.batch import Batch
 from oldrestore.data.loader import training_loader
 from oldrestore.errors import UserError
+from oldrestore.runs.closing import closing_lines, ending
 from oldrestore.runs.components import Components
 from oldrestore.runs.curves import draw_curves
 from oldrestore.runs.data_parallel.unrecorded import Unrecorded
@@ -128,6 +129,7 @@ class RunInProgress:
                 self.tracker.patience = min(self.tracker.patience, PATIENCE_AFTER_LOSS)
             try:
                 self._wrap_up()
+                self._close_log()
             finally:
                 problem = self.tracker.finish(outcome.state, outcome.reason, outcome.summary)
             if problem is not None:
@@ -147,6 +149,13 @@ class RunInProgress:
         except (OSError, ValueError, UserError) as error:
             # A picture is not worth a run.
             self.narrator.say(f"the curves could not be drawn: {error}")
+
+    def _close_log(self) -> None:
+        """Write down what is printed once the run is over: trackers keep the log as it is when they are closed."""
+        tables = [part for table in self.outcome.tables() for part in ("", table)]
+        how = ending(self.outcome)
+        self.narrator.record_only(*tables, "", *([how] if how else []), *closing_lines(self.outcome, self.config))
+        self.narrator.record = None
 
     def _train(self) -> None:
         trainer = self.config.trainer

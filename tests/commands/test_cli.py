@@ -37,6 +37,8 @@ def test_no_verb_is_a_wrong_request(capsys):
         (["data", "describe", "dataset=image_folder"], "dataset.root"),
         (["train", "sweeps=temperature"], "trains nothing: give it a finished run"),
         (["train", "-m", "sweeps=temperature", "seed=1,2"], "oldrestore evaluate RUN --multirun sweeps=temperature"),
+        (["runs", "outputs=/no/such/folder"], "there is no outputs folder '/no/such/folder'"),
+        (["runs", "--json", f"outputs={__file__}"], f"there is no outputs folder '{__file__}'"),
         (["ui", "outputs=/no/such/folder"], "there is no outputs folder '/no/such/folder'"),
         (["train", "model=eccv17"], "there is no model 'eccv17': choose one of"),
         (

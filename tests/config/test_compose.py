@@ -61,6 +61,8 @@ def test_every_choice_of_a_group_composes_and_fits_its_signature(group):
         ("model.width='0.5'", "model.width must be a float, not '0.5'"),
         ("loss.rebalance.lambda_=1.5", "loss.rebalance.lambda_ must be less than or equal to 1, not 1.5"),
         ("dataset.crops.crop=wide", "dataset.crops.crop must be a valid integer"),
+        ("dataset.crops.size=48", "dataset.crops.crop = 64 is larger than dataset.crops.size = 48"),
+        ("evaluation.judged.crops.crop=999", "evaluation.judged.crops.crop = 999 is larger than evaluation.judged"),
         ("model.decoding=median", "model.decoding must be 'annealed_mean' or 'released', not 'median'"),
         ("seed=-1", "seed must be greater than or equal to 0, not -1"),
         ("evaluation.size=100", "evaluation.size must be a multiple of 8, not 100"),

@@ -106,6 +106,16 @@ def test_the_table_shows_what_was_asked_for(outputs, capsys):
     assert capsys.readouterr().out == f"no runs under {outputs} with seed=99\n"
 
 
+def test_the_table_fits_80_columns(tmp_path, capsys):
+    folder = make_run(tmp_path, "20261122-110723-0123456789", experiment="quickstart_again")
+    heading = "iteration,iter_accuracy,orig_accuracy,gray_accuracy,n\n"
+    (folder / "accuracy.csv").write_text(heading + "80,0.825,1.0,0.8125,80\n")
+    assert main(["runs", f"outputs={tmp_path}"]) == 0
+    heading, row = capsys.readouterr().out.splitlines()
+    assert row == "20261122-110723-0123456789  quickstart_again  finished  82.5% 100.0% 81.2% 80"
+    assert heading.rstrip().endswith(" gray  n") and len(heading) == len(row) <= 80
+
+
 def test_a_name_that_no_run_has_is_named(outputs, capsys):
     assert main(["runs", f"outputs={outputs}", "--where", "loss.nme=focal", "--where", "seed=1"]) == 0
     said = capsys.readouterr().out

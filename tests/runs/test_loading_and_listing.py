@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +52,32 @@ def test_evaluating_again_gives_the_scores_of_the_run(tracked_run, capsys):
     for name in ("psnr", "auc", "auc_rebalanced", "ab_rmse"):
         assert scores["validation"][name] == pytest.approx(metrics[f"val/{name}"].values[-1], rel=1e-6)
     assert scores["accuracy"][-1]["n"] == 3
+
+
+def test_the_folder_of_an_evaluation_is_printed_as_it_is_typed_from_here(tracked_run, capsys, monkeypatch):
+    def last_line() -> str:
+        assert main(["evaluate", str(tracked_run), "evaluation.judged=null", "evaluation.samples=0"]) == 0
+        return capsys.readouterr().out.splitlines()[-1]
+
+    monkeypatch.chdir(tracked_run.parent.parent)
+    printed = last_line()
+    assert printed.startswith(f"tiny/{tracked_run.name}/evaluations/") and Path(printed).is_dir()
+    monkeypatch.chdir(tracked_run / "checkpoints")
+    assert last_line().startswith(f"{tracked_run}/evaluations/")
+
+
+def test_the_network_of_a_run_is_loaded_without_a_word(tracked_run):
+    program = (
+        "import sys\nfrom oldrestore.api import load_run\nrun = load_run(sys.argv[1])\nrun.metrics, run.scores\n"
+        "assert 'paddle' not in sys.modules\nprint(type(run.network()).__name__)"
+    )
+    # As a fresh shell has it: what a process sets for Paddle, those that it starts inherit.
+    changed = ("PYTHONWARNINGS", "GLOG_minloglevel", "OMP_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in changed}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tracked_run)], capture_output=True, text=True, check=True, env=environment
+    )
+    assert (done.stdout, done.stderr) == ("Eccv16\n", "")
 
 
 def test_evaluating_with_another_decoding_uses_it(tracked_run, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,37 @@ def test_what_a_server_missed_is_sent_once(workshop, no_retries, capsys):
     code, trackers = sync(capsys, str(folder), uri)
     assert (code, trackers["mlflow"]["sent"]) == (0, {})
     assert mlflow_steps(workshop.outputs, folder.name)[1].info.end_time == record.info.end_time
+
+
+def log_in_mlflow(folder, to) -> str:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder.parent.parent / 'mlflow.db'}")
+    run_id = read_status(folder)["sinks"]["mlflow"]["run_id"]
+    return Path(client.download_artifacts(run_id, "log.txt", str(to))).read_text()
+
+
+def test_a_run_that_ended_well_leaves_nothing_to_send(tracked_run, tmp_path, capsys):
+    log = (tracked_run / "log.txt").read_text()
+    table, _, lines = log.partition("judge efficientnet_lite0, n = 3\n")[2].partition("95% intervals")
+    assert table.split()[:4] == ["photos", "iter", "orig", "gray"]
+    assert [line.split()[0] for line in lines.splitlines()[-5:-1]] == ["curves", "next", "oldrestore", "oldrestore"]
+    assert log.endswith(f"{tracked_run}\n")
+    assert not any(line != line.rstrip() for line in log.splitlines())
+    assert log_in_mlflow(tracked_run, tmp_path) == log
+    nothing = {"state": "complete", "sent": {}, "reason": None}
+    assert sync(capsys, str(tracked_run)) == (0, {"mlflow": nothing, "visualdl": nothing})
+
+
+def test_a_run_that_failed_leaves_nothing_to_send(workshop, tmp_path, capsys):
+    code, folder = workshop.train(
+        "tracking=mlflow", "tracking.mlflow.system_metrics=false", "optimizer.learning_rate=1e30"
+    )
+    assert code == 1
+    log = (folder / "log.txt").read_text()
+    assert "\nthe run failed: " in log and f"oldrestore train resume={folder}\n" in log
+    assert log_in_mlflow(folder, tmp_path) == log
+    assert sync(capsys, str(folder))[1]["mlflow"]["sent"] == {}
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,6 +170,10 @@ class LoggedRun:
 
     def network(self, checkpoint: str = "best"):
         """Build the network with the weights of a checkpoint (``best``, ``last`` or a kept one), to be evaluated."""
+        from oldrestore import runtime
         from oldrestore.runs.loading import load_network, load_run_config
 
+        if "paddle" not in sys.modules:  # what Paddle reads when it is imported is settled otherwise
+            runtime.prepare()
+            runtime.quiet_import_of_paddle()
         return load_network(self.folder, load_run_config(self.folder), checkpoint)

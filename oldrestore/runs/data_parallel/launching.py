@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from oldrestore import parallel
 from oldrestore.errors import UserError
+from oldrestore.runs.closing import closing_lines, ending
 from oldrestore.runs.data_parallel.paddle_launcher import complaint_of, see_through
 from oldrestore.runs.identity import new_run_id
 from oldrestore.runs.outcome import Outcome
@@ -95,7 +96,6 @@ def launch(
     config: DictConfig,
     overrides: Sequence[str],
     choices: Mapping[str, str],
-    narrator: Narrator,
     resume: Path | None = None,
     changed: Mapping[str, list] | None = None,
 ) -> Outcome:
@@ -107,8 +107,6 @@ def launch(
         Resolved and checked.
     overrides, choices
         See `oldrestore.runs.experiment.run_experiment`.
-    narrator : Narrator
-        Of this process; the run's own lines are said by rank 0.
     resume : Path, optional
         The folder of the run to go on with; nobody holds it.
     changed : mapping, optional
@@ -147,7 +145,6 @@ def launch(
     if "state" not in found:
         found = _write_end(folder, config, stopped, complaint)
     _tidy(logs)
-    narrator.record = RunFolder(folder, Path(config.outputs)).log
     return Outcome(found["state"], folder.absolute(), found["reason"])
 
 
@@ -168,6 +165,9 @@ def _write_end(folder: Path, config: DictConfig, stopped: str | None, complaint:
     reason = f"stopped by {stopped}" if stopped else complaint or "the processes ended without a word"
     own = RunFolder.open(folder) if status else RunFolder(folder, Path(config.outputs))
     own.status(state, reason, **({"sinks": status["sinks"]} if "sinks" in status else {}))
+    outcome = Outcome(state, folder.absolute(), reason)
+    Narrator(record=own.log).record_only("", ending(outcome), *closing_lines(outcome, config))
+    own.close()
     if status.get("sinks"):
         from oldrestore.runs.sync import sync_run
 

@@ -117,7 +117,7 @@ class Sweep:
             ledger.finish(entry.key, entry.process, "failed", f"it could not be started: {error}")
             return
         self._active.append(launched)
-        say(f"started     {in_words(entry)}  {launched.log}")
+        say(f"started     {in_words(entry)}\n            {launched.log}")
 
     def _collect(self, ledger: Ledger, say: Callable[[str], None]) -> None:
         for launched in list(self._active):

@@ -156,6 +156,16 @@ def test_trackers_have_the_run_once(two):
     assert {name: sink["state"] for name, sink in sinks.items()} == {"mlflow": "complete", "visualdl": "complete"}
 
 
+def test_trackers_have_what_is_printed_last(two, capsys):
+    folder, printed = two
+    log = (folder / "log.txt").read_text()
+    assert log.endswith(printed[printed.index("\nnext ") :])
+    capsys.readouterr()
+    assert main(["sync", str(folder), "--json"]) == 0
+    ((run,)) = json.loads(capsys.readouterr().out)
+    assert {name: tracker["sent"] for name, tracker in run["trackers"].items()} == {"mlflow": {}, "visualdl": {}}
+
+
 def test_what_is_printed_is_what_one_process_prints(two):
     folder, printed = two
     lines = printed.splitlines()

@@ -11,9 +11,9 @@ cross-entropy, 10 neighbours, lambda 0.5. Compared are
 
 The dense ones get the sparse encoding of the target from the same encoder as ours, so that the difference is that
 of the loss alone. Time is the median of the repeats after one call for warming up. Memory is the peak of the resident
-set during the first call at this size, over what was resident before it (Linux; the kernel's high-water mark is reset
-before). It includes the gradient of the logits, which none can do without and which is given beside it. On a GPU
-memory is that of Paddle's allocator, and time is measured to the end of the device's work.
+set during the first call at this size, over what was in use before it (Linux). It includes the gradient of the logits,
+which none can do without and which is given beside it. On a GPU memory is that of Paddle's allocator, and time is
+measured to the end of the device's work.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+
+import pairs
 
 SIZES = ((40, 44), (16, 64))
 NAMES = {"ours": "ours", "dense": "dense", "dense_last": "dense, classes last"}
@@ -122,15 +123,7 @@ def _extra_memory(call: Callable[[], Any]) -> float:
         paddle.device.cuda.reset_max_memory_allocated()
         call()
         return float(paddle.device.cuda.max_memory_allocated() - before)
-    status = Path("/proc/self/status")
-
-    def kilobytes(field: str) -> float:
-        return float(status.read_text().partition(f"{field}:")[2].split()[0])
-
-    Path("/proc/self/clear_refs").write_text("5")
-    before = kilobytes("VmRSS")
-    call()
-    return (kilobytes("VmHWM") - before) * 1024.0
+    return pairs.peak_memory(call)
 
 
 def compare(batch: int, side: int, repeats: int) -> dict[str, dict[str, float]]:

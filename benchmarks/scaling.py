@@ -2,8 +2,8 @@
 
     python benchmarks/scaling.py [--width 0.5] [--rounds 3]
 
-Each point is a fresh process, since memory that was given back is not given back to the system. Memory is the peak of
-the resident set during the steps over what was resident before the first, so gradients and Adam's moments are in it.
+Each point is a fresh process. Memory is the peak of the resident set during the steps over what was in use before the
+first, so gradients and Adam's moments are in it.
 The exponent of the seconds is the slope of a straight line through the logarithms (least squares) with its standard
 error: it would be 2 against the side and 1 against the batch for a cost that is that of the pixels. Memory has a part
 that no photograph adds to, so a line is fitted to it as it stands, against the pixels of a batch.
@@ -17,7 +17,6 @@ import os
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
 import pairs
 
@@ -25,11 +24,6 @@ SIDES = (64, 96, 128, 176, 224)
 BATCHES = (1, 2, 4, 8, 16)
 BATCH_OF_SIDES, SIDE_OF_BATCHES = 4, 96
 MEGABYTE = 2**20
-
-
-def kilobytes(field: str) -> float:
-    """A figure of this process from Linux."""
-    return float(Path("/proc/self/status").read_text().partition(f"{field}:")[2].split()[0])
 
 
 def measure(width: float, side: int, batch: int, rounds: int) -> dict[str, float]:
@@ -53,12 +47,13 @@ def measure(width: float, side: int, batch: int, rounds: int) -> dict[str, float
     def step() -> None:
         float(components.learner.step([components.inputs(rgb, names, rng)], 0)["loss"])
 
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
-    before = kilobytes("VmRSS")
-    step()
-    way = pairs.timed(step)
-    seconds = statistics.median(way() for _ in range(rounds))
-    return {"seconds": seconds, "bytes": (kilobytes("VmHWM") - before) * 1024}
+    seconds: list[float] = []
+
+    def steps() -> None:
+        step()
+        seconds.extend(pairs.timed(step)() for _ in range(rounds))
+
+    return {"bytes": pairs.peak_memory(steps), "seconds": statistics.median(seconds)}
 
 
 def in_a_process(width: float, side: int, batch: int, rounds: int) -> dict[str, float]:

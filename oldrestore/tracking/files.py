@@ -6,15 +6,17 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from oldrestore.errors import naming
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, place: Callable[[Path, Path], object] = Path.replace) -> None:
     """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
 
-    The bytes go to a neighbour file first, are forced to the disk, and take the name in one step.
+    The bytes go to a neighbour file first, are forced to the disk, and take the name in one step: `place` gives the
+    neighbour the name, by default in place of a file that has it.
     """
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,7 +26,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        neighbour.replace(path)
+        place(neighbour, path)
     finally:
         with contextlib.suppress(OSError):  # it may not be there, and what is wrong has been said
             neighbour.unlink()

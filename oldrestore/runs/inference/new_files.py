@@ -9,6 +9,7 @@ from pathlib import Path
 
 from oldrestore.data.photo import printable
 from oldrestore.errors import naming
+from oldrestore.tracking.files import write_atomically
 
 
 class ExistingOutput(FileExistsError):  # noqa: N818 (as UnreadablePhoto: it is a finding about a file)
@@ -72,17 +73,7 @@ class NewFiles:
         OSError
             When it cannot be written.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with naming(path), neighbour.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            self.place(neighbour, path)
-        finally:
-            with contextlib.suppress(OSError):  # it may not be there, and what is wrong has been said
-                neighbour.unlink()
+        write_atomically(path, data, self.place)
 
     def place(self, whole: Path, path: Path) -> None:
         """Give a file that is whole the name `path`, in the same folder.

@@ -42,6 +42,7 @@ def files_of(verb, *numbers):
 
 @pytest.mark.parametrize("verb", ["colorize", "restore"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("ctrl_c")
 def test_what_is_done_stays_and_the_next_call_goes_on(verb, number, colorizers, capsys, monkeypatch, tmp_path):
     photos, out = album(tmp_path / "album", 3), tmp_path / "out"
     write, calls = each_photo.NewFiles.write, []
@@ -131,6 +132,7 @@ def test_a_bad_request_is_said_before_paddle_is_imported():
 
 @pytest.mark.parametrize("verb", ["colorize", "restore"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("ctrl_c")
 def test_stopped_before_the_first_photograph(verb, number, colorizers, capsys, monkeypatch, tmp_path):
     from oldrestore.commands import colorize
 

@@ -10,6 +10,7 @@ from oldrestore.runs.inference.stopping import held, paddle_imported_and_sigterm
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_signal_waits_for_the_block_and_a_second_does_not(number):
     before = signal.getsignal(signal.SIGTERM)
     done = []

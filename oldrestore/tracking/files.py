@@ -12,7 +12,7 @@ from pathlib import Path
 from oldrestore.errors import naming
 
 
-def write_atomically(path: Path, content: str | bytes, place: Callable[[Path, Path], object] = Path.replace) -> None:
+def write_atomically(path: Path, content: str | bytes, place: Callable[[Path, Path], None] | None = None) -> None:
     """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
 
     The bytes go to a neighbour file first, are forced to the disk, and take the name in one step: `place` gives the
@@ -26,7 +26,10 @@ def write_atomically(path: Path, content: str | bytes, place: Callable[[Path, Pa
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        place(neighbour, path)
+        if place is None:
+            neighbour.replace(path)
+        else:
+            place(neighbour, path)
     finally:
         with contextlib.suppress(OSError):  # it may not be there, and what is wrong has been said
             neighbour.unlink()

@@ -46,12 +46,7 @@ def run(arguments: Sequence[str]) -> int:
         "--film-smoothing", type=float, default=0.0, metavar="S", help="0..0.99: how steady the colour of films is"
     )
     add_running(options)
-    options.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
-    options.add_argument(
-        "--skip-existing",
-        action="store_true",
-        help="leave out photographs whose outputs exist; goes on where one stopped",
-    )
+    add_existing(options)
     options.add_argument("--json", action="store_true", help="print JSON")
     chosen = options.parse_args(arguments)
     if chosen.size is not None and not SMALLEST <= chosen.size <= LARGEST:
@@ -104,6 +99,16 @@ def _colorize(chosen, existing) -> int:
     if stopped is not None:
         raise stopped
     return 1 if outcome.failed else 0
+
+
+def add_existing(options) -> None:
+    """Add the options that say what becomes of outputs that exist."""
+    options.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    options.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave out photographs whose outputs exist; goes on where one stopped",
+    )
 
 
 def add_running(options) -> None:

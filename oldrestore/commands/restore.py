@@ -9,7 +9,7 @@ from pathlib import Path
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import parser, path
-from oldrestore.commands.colorize import add_running
+from oldrestore.commands.colorize import add_existing, add_running
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -51,12 +51,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
     add_running(options)
     options.add_argument("--result-only", action="store_true", help="write no mask and no pictures of single stages")
-    options.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
-    options.add_argument(
-        "--skip-existing",
-        action="store_true",
-        help="leave out photographs whose outputs exist; goes on where one stopped",
-    )
+    add_existing(options)
     options.add_argument("--json", action="store_true", help="print JSON")
     options.add_argument("--cfg", action="store_true", help="print the settings, restore nothing")
     chosen = options.parse_intermixed_args(arguments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from oldrestore.errors import UserError
 from oldrestore.restoration.film import SteadyColor
 from oldrestore.runs.inference.chosen_network import ChosenNetwork
 from oldrestore.runs.inference.coloring import Coloring, in_gray, lightness, reduced
-from oldrestore.runs.inference.each_photo import MadeFiles, go_through, skipped_line
+from oldrestore.runs.inference.each_photo import MadeFiles, Outcome, go_through, skipped_line
 from oldrestore.runs.inference.fast_network import Running
 from oldrestore.runs.inference.film import carry_film
 from oldrestore.runs.inference.hint_file import Hint, check_bounds
@@ -30,7 +30,7 @@ FILM_QUALITY = 18  # constant rate factor of x264
 
 
 @dataclass
-class Outcome:
+class Coloured(Outcome):
     """What became of the photographs.
 
     Attributes
@@ -39,29 +39,14 @@ class Outcome:
         Of the outputs.
     networks : list of dict
         Name, class, weights file and its sha256.
-    done : list of dict
-        The photographs, each with its outputs and panel.
-    failed : list of dict
-        Photographs that could not be coloured, with the reason.
-    skipped : list of str
-        Photographs whose outputs existed, where such are left out.
     """
 
     folder: Path
     networks: list[dict[str, Any]]
-    done: list[dict[str, Any]] = field(default_factory=list)
-    failed: list[dict[str, str]] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
-        return {
-            "folder": str(self.folder),
-            "networks": self.networks,
-            "done": self.done,
-            "failed": self.failed,
-            "skipped": self.skipped,
-        }
+        return {"folder": str(self.folder), "networks": self.networks, **super().to_json()}
 
 
 def colorize_photos(
@@ -74,7 +59,7 @@ def colorize_photos(
     smoothing: float = 0.0,
     running: Running | None = None,
     existing: Existing = "refuse",
-) -> Outcome:
+) -> Coloured:
     """Colour photographs one by one; one that fails is reported and the others go on.
 
     The network sees a photograph at its own size; its colour is brought to the photograph's size and joined to the
@@ -111,7 +96,7 @@ def colorize_photos(
     coloring = Coloring(networks, size, "colorize", running)
     of_photo = _hints_of_photos(tasks, networks, hints or {})
     require_folder(folder)
-    outcome = Outcome(folder, [chosen.describe() for chosen in networks])
+    outcome = Coloured(folder, [chosen.describe() for chosen in networks])
 
     def make(task: Task, files: NewFiles, advance: Callable[[int, int], None]) -> tuple[dict, MadeFiles]:
         points = of_photo.get(task.photo, ())
@@ -196,7 +181,7 @@ def _colorize_film(
     return [(task.panel, panel)]
 
 
-def summary_lines(outcome: Outcome, say: Callable[[str], None]) -> None:
+def summary_lines(outcome: Coloured, say: Callable[[str], None]) -> None:
     """Print what was done with which weights."""
     for network in outcome.networks:
         say(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from oldrestore.data.photo import printable
 from oldrestore.errors import UserError
@@ -18,12 +19,27 @@ from oldrestore.training.progress import Narrator
 MadeFiles = list[tuple[Path, bytes]]
 
 
-class Outcome(Protocol):
-    """What became of photographs: filled in while they are gone through."""
+@dataclass(kw_only=True)
+class Outcome:
+    """What became of photographs and films: filled in while they are gone through.
 
-    done: list[dict[str, Any]]
-    failed: list[dict[str, str]]
-    skipped: list[str]
+    Attributes
+    ----------
+    done : list of dict
+        Each with its outputs.
+    failed : list of dict
+        Those of which nothing could be made, with the reason.
+    skipped : list of str
+        Those whose outputs existed, where such are left out.
+    """
+
+    done: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``--json``."""
+        return {"done": self.done, "failed": self.failed, "skipped": self.skipped}
 
 
 class Stopped(KeyboardInterrupt):

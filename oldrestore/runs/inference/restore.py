@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from oldrestore.errors import UserError
 from oldrestore.restoration.film import SteadyColor
 from oldrestore.runs.inference.chosen_network import ChosenNetwork
 from oldrestore.runs.inference.coloring import lightness, reduced
-from oldrestore.runs.inference.each_photo import MadeFiles, go_through, skipped_line
+from oldrestore.runs.inference.each_photo import MadeFiles, Outcome, go_through, skipped_line
 from oldrestore.runs.inference.film import carry_film
 from oldrestore.runs.inference.new_files import NewFiles
 from oldrestore.runs.inference.output_record import OutputRecord
@@ -33,7 +33,7 @@ RECORD = "restore.json"
 
 
 @dataclass
-class Outcome:
+class Restored(Outcome):
     """What became of the photographs.
 
     Attributes
@@ -46,12 +46,6 @@ class Outcome:
         That coloured: name, class, weights file and its sha256.
     config : dict
         Every setting of the stages.
-    done : list of dict
-        The photographs and films, each with its outputs.
-    failed : list of dict
-        Files that could not be restored, with the reason.
-    skipped : list of str
-        Files whose outputs existed, where such are left out.
     """
 
     folder: Path
@@ -59,9 +53,6 @@ class Outcome:
     networks: list[dict[str, Any]]
     config: dict[str, Any]
     restorer: dict[str, Any] | None = None
-    done: list[dict[str, Any]] = field(default_factory=list)
-    failed: list[dict[str, str]] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
@@ -70,9 +61,7 @@ class Outcome:
             "stages": self.stages,
             "networks": self.networks,
             "restorer": self.restorer,
-            "done": self.done,
-            "failed": self.failed,
-            "skipped": self.skipped,
+            **super().to_json(),
         }
 
 
@@ -84,7 +73,7 @@ def restore_photos(
     config: DictConfig,
     network: ChosenNetwork | None = None,
     existing: Existing = "refuse",
-) -> Outcome:
+) -> Restored:
     """Restore photographs and films one by one; one that fails is reported and the others go on.
 
     Parameters
@@ -111,7 +100,7 @@ def restore_photos(
     """
     require_folder(folder)
     colors = restorer.coloring.networks if restorer.coloring else ()
-    outcome = Outcome(
+    outcome = Restored(
         folder,
         restorer.stages,
         [chosen.describe() for chosen in colors],
@@ -206,7 +195,7 @@ def _restore_film(
     return done, [(task.panel, panel)]
 
 
-def _entries(outcome: Outcome, done: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _entries(outcome: Restored, done: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """How each result was made, for the record."""
     settings = {"stages": outcome.stages, "config": outcome.config, "restorer": outcome.restorer}
     # The networks stand in the outputs' order; without colour there is one output and none.
@@ -222,7 +211,7 @@ def _entries(outcome: Outcome, done: Mapping[str, Any]) -> dict[str, dict[str, A
     }
 
 
-def summary_lines(outcome: Outcome, say: Callable[[str], None]) -> None:
+def summary_lines(outcome: Restored, say: Callable[[str], None]) -> None:
     """Print what was done with which weights."""
     say(f"stages    {', '.join(outcome.stages) or 'none'}")
     for what, described in (("restorer", [outcome.restorer]), ("colour", outcome.networks)):

@@ -10,7 +10,7 @@ import platform
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 # What a run's numbers depend on besides its configuration: recorded with each run.
@@ -145,6 +145,33 @@ def threads() -> int:
     """Threads that Paddle computes with here: ``OMP_NUM_THREADS``, 1 where it is not set or no number."""
     given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return max(1, int(given)) if given.strip().isdigit() else 1
+
+
+@contextlib.contextmanager
+def threads_kept() -> Iterator[None]:
+    """Leave Paddle's numbers of threads, OpenMP's and MKL's, as they were, also after an exception.
+
+    For calls of Paddle Inference, whose ``run()`` ends by setting both to 1 for the whole process: training that
+    follows would be slower, and where sums depend on the number of threads, have other bits.
+    """
+    import paddle
+
+    before = _paddle_threads()
+    try:
+        yield
+    finally:
+        paddle.base.core.set_num_threads(before)
+
+
+def _paddle_threads() -> int:
+    """Threads that Paddle computes with at this moment, which it can set but not say."""
+    import paddle
+
+    openmp = Path(paddle.__file__).parent / "libs" / "libiomp5.so"
+    try:
+        return ctypes.CDLL(str(openmp)).omp_get_max_threads()
+    except OSError:  # a build with another OpenMP
+        return threads()
 
 
 def has_bfloat16() -> bool:

@@ -18,6 +18,10 @@ os.environ["OLDRESTORE_CACHE"] = _cache.name
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 runtime.quiet_import_of_paddle()
 
+from tests.threads import numbers_of_threads  # noqa: E402  (it imports Paddle)
+
+_threads = numbers_of_threads()
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _remove_cache() -> Iterator[None]:
@@ -31,3 +35,10 @@ def ctrl_c() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def _threads_are_left_alone() -> Iterator[None]:
+    """No call may change how many threads Paddle uses: what trains afterwards would have other bits."""
+    yield
+    assert numbers_of_threads() == _threads

@@ -14,8 +14,8 @@ from paddle.nn import functional
 from PIL import Image
 from pydantic import Field
 
-from oldrestore.evaluation.engine import Engine
 from oldrestore.models.efficientnet_lite import EfficientNetLiteNetwork, normalize, package_weights
+from oldrestore.models.engine import Engine
 
 CLASSES = 1000
 

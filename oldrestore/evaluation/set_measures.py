@@ -11,12 +11,12 @@ import paddle
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
-from oldrestore.evaluation.engine import Engine
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.fid import FeatureStatistics, frechet_distance
 from oldrestore.evaluation.metrics import colorfulness_of, opponents
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.scores import ImageScore, summarize
+from oldrestore.models.engine import Engine
 from oldrestore.models.inception_v3 import FEATURES, SIZE, InceptionV3, resized
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
 import os
 import tempfile
-import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -24,10 +22,9 @@ from oldrestore.batch import Batch, Prediction
 from oldrestore.data.cache import cache_directory
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
+from oldrestore.models.engine import exported
 from oldrestore.training.schedules import Schedule
 from oldrestore.training.supervised import SupervisedLearner
-
-log = logging.getLogger(__name__)
 
 CACHE_VERSION = 1
 """To be raised when what is kept changes, so that kept features are forgotten."""
@@ -171,49 +168,25 @@ class _Encoder(nn.Layer):
 
 
 def _fast_encoder(network: nn.Layer, shape: tuple[int, int]) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """Export the encoder to Paddle Inference with oneDNN, which folds batch norm into the convolutions."""
+    """Return the encoder through Paddle Inference with oneDNN, which folds batch norm into the convolutions."""
     encoder = _Encoder(network)
     was_training = network.training
     encoder.eval()
+    on_cpu = paddle.device.get_device() == "cpu"
+    try:
+        spec = paddle.static.InputSpec([None, 1, *shape], "float32", name="lightness")
+        predictor = exported(encoder, spec) if on_cpu else None
+    finally:
+        if was_training:
+            network.train()
+    if predictor is not None:
+        return lambda L_b1hw: predictor([L_b1hw])
 
     def in_paddle(L_b1hw: np.ndarray) -> list[np.ndarray]:
         with paddle.no_grad():
             return [level.numpy() for level in network.encode(paddle.to_tensor(L_b1hw))]
 
-    try:
-        return in_paddle if paddle.device.get_device() != "cpu" else _exported(encoder, shape)
-    except (RuntimeError, ValueError, TypeError, AttributeError, OSError) as error:
-        reason = str(error).strip().splitlines()[-1:]
-        log.warning("Paddle Inference is not available, so features take several times as long: %s", reason)
-        return in_paddle
-    finally:
-        if was_training:
-            network.train()
-
-
-def _exported(encoder: nn.Layer, shape: tuple[int, int]) -> Callable[[np.ndarray], list[np.ndarray]]:
-    from paddle import inference
-
-    spec = paddle.static.InputSpec([None, 1, *shape], "float32", name="lightness")
-    with tempfile.TemporaryDirectory(prefix="oldrestore-") as folder:
-        path = Path(folder) / "encoder"
-        with warnings.catch_warnings():
-            # Of tracing: what has no value yet has no place either.
-            warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")
-            paddle.jit.save(paddle.jit.to_static(encoder, input_spec=[spec], full_graph=True), str(path))
-        config = inference.Config(str(path.with_suffix(".json")), str(path.with_suffix(".pdiparams")))
-        config.disable_gpu()
-        config.enable_mkldnn()
-        config.set_cpu_math_library_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))
-        config.disable_glog_info()
-        predictor = inference.create_predictor(config)
-
-    def run(L_b1hw: np.ndarray) -> list[np.ndarray]:
-        predictor.get_input_handle(predictor.get_input_names()[0]).copy_from_cpu(L_b1hw)
-        predictor.run()
-        return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]
-
-    return run
+    return in_paddle
 
 
 def _load(path: Path) -> list[np.ndarray] | None:

@@ -69,13 +69,13 @@ def _in_a_process(failure: str, task: str, *arguments: Path) -> None:
 
 def infer(model: str, given: str, found: str, half: bool = False) -> None:
     """Load, run each case, and save the outputs."""
-    from oldrestore.evaluation.engine import Predictor
+    from oldrestore.models.engine import Predictor
 
     predictor = Predictor(Path(model), half)
     outputs = {}
     with np.load(given) as inputs:
         for number in range(len(inputs.files) // len(predictor.names)):
-            outputs[str(number)] = predictor([inputs[f"{number}/{name}"] for name in predictor.names])
+            outputs[str(number)] = predictor([inputs[f"{number}/{name}"] for name in predictor.names])[0]
     np.savez(found, **outputs)
 
 

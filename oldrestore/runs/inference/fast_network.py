@@ -18,8 +18,8 @@ from oldrestore.batch import Prediction
 from oldrestore.color.lab import rgb_to_lightness
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
-from oldrestore.evaluation.engine import Predictor
 from oldrestore.evaluation.prediction import recolor_rows
+from oldrestore.models.engine import Predictor
 from oldrestore.models.flops import what_paddle_said
 from oldrestore.runs.inference import export_cache
 from oldrestore.runs.inference.child_process import run_several
@@ -136,7 +136,7 @@ def answering(chosen: ChosenNetwork, predictor: Predictor) -> Any:
     if hasattr(chosen.network, "exported_part"):
         name, _ = chosen.network.exported_part
         # In place of the method: all that is around it stays as it is written.
-        chosen.network.__dict__[name] = lambda *inputs: paddle.to_tensor(predictor([x.numpy() for x in inputs]))
+        chosen.network.__dict__[name] = lambda *inputs: paddle.to_tensor(predictor([x.numpy() for x in inputs])[0])
         return chosen.network
     return ExportedColorNetwork(chosen.network, predictor)
 
@@ -184,7 +184,7 @@ class ExportedColorNetwork:
         batch, _, height, width = given[0].shape
         for name in self.network.reads[len(given) : len(self._predictor.names)]:
             given.append(np.zeros((batch, channels_of(name), height, width), np.float32))
-        return Prediction(ab=paddle.to_tensor(self._predictor(given)))
+        return Prediction(ab=paddle.to_tensor(self._predictor(given)[0]))
 
     def decode(self, prediction: Prediction) -> paddle.Tensor:
         """Colour of a prediction, which is decoded already."""

@@ -17,8 +17,8 @@ from oldrestore.config.build import build
 from oldrestore.config.compose import compose_config
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
-from oldrestore.evaluation.engine import Predictor
 from oldrestore.evaluation.prediction import recolor
+from oldrestore.models.engine import Predictor
 from oldrestore.models.weights import WeightsHeader, save_weights
 from oldrestore.restoration.network_input import restore_piece
 from oldrestore.runs.inference import export_cache, fast_network
@@ -40,7 +40,7 @@ def in_process(monkeypatch):
 
     def run(model, cases, half=False):
         predictor = Predictor(model, half)
-        return [predictor([case[name] for name in predictor.names]) for case in cases]
+        return [predictor([case[name] for name in predictor.names])[0] for case in cases]
 
     monkeypatch.setattr(fast_network, "run_several", run)
 

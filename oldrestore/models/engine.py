@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,8 @@ class Predictor:
     """An exported network as a function of NumPy arrays, on the CPU, by Paddle Inference with oneDNN.
 
     A change of shape is planned anew; shapes that came last are remembered, so many that their plans stay within
-    about `KEPT_FOR_SHAPES`.
+    about `KEPT_FOR_SHAPES`. No other class calls Paddle Inference: it leaves the whole process with one thread
+    unless its caller puts the number back, as is done here.
 
     Parameters
     ----------
@@ -51,21 +53,44 @@ class Predictor:
             config.enable_mkldnn_bfloat16()
         config.set_cpu_math_library_num_threads(runtime.threads())
         config.disable_glog_info()
-        self._predictor = inference.create_predictor(config)
+        with runtime.threads_kept():
+            self._predictor = inference.create_predictor(config)
         self._inputs = [self._predictor.get_input_handle(name) for name in self._predictor.get_input_names()]
-        self._output = self._predictor.get_output_handle(self._predictor.get_output_names()[0])
+        self._outputs = [self._predictor.get_output_handle(name) for name in self._predictor.get_output_names()]
 
     @property
     def names(self) -> list[str]:
         """Inputs, in the order in which a call takes them."""
         return self._predictor.get_input_names()
 
-    def __call__(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
-        """Run float32 batches, one an input; returns the first output, float32."""
+    def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run float32 batches, one per input; return the outputs, float32."""
         for handle, values in zip(self._inputs, inputs, strict=True):
             handle.copy_from_cpu(np.ascontiguousarray(values, dtype=np.float32))
-        self._predictor.run()
-        return self._output.copy_to_cpu()
+        with runtime.threads_kept():
+            self._predictor.run()
+        return [handle.copy_to_cpu() for handle in self._outputs]
+
+
+def exported(network: paddle.nn.Layer, input_spec: paddle.static.InputSpec) -> Predictor | None:
+    """Export a network of one input to Paddle Inference.
+
+    Returns
+    -------
+    Predictor or None
+        None, with a warning in the log, if Paddle cannot: without oneDNN, or if the network cannot be traced.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="oldrestore-") as folder, warnings.catch_warnings():
+            # Of tracing: what has no value yet has no place either.
+            warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")
+            path = Path(folder) / "network"
+            paddle.jit.save(paddle.jit.to_static(network, input_spec=[input_spec], full_graph=True), str(path))
+            return Predictor(path)
+    except (RuntimeError, ValueError, TypeError, AttributeError, OSError) as error:
+        reason = str(error).strip().splitlines()[-1:]
+        log.warning("Paddle Inference is not available, so a fixed network is several times slower: %s", reason)
+        return None
 
 
 class Engine:
@@ -94,22 +119,10 @@ class Engine:
     def __call__(self, images_b3ss: np.ndarray) -> np.ndarray:
         """Run a float32 batch (B, 3, size, size); returns the network's float32 output."""
         if not self._exported:
-            self._predictor = self._export()
+            spec = paddle.static.InputSpec([None, 3, self._size, self._size], "float32", name="images")
+            self._predictor = exported(self._network, spec)
             self._exported = True
         if self._predictor is None:
             with paddle.no_grad():
                 return self._network(paddle.to_tensor(images_b3ss)).numpy()
-        return self._predictor([images_b3ss])
-
-    def _export(self) -> Predictor | None:
-        spec = paddle.static.InputSpec([None, 3, self._size, self._size], "float32", name="images")
-        try:
-            with tempfile.TemporaryDirectory(prefix="oldrestore-") as folder:
-                path = Path(folder) / "network"
-                static = paddle.jit.to_static(self._network, input_spec=[spec], full_graph=True)
-                paddle.jit.save(static, str(path))
-                return Predictor(path)
-        except (RuntimeError, ValueError, TypeError, AttributeError, OSError) as error:
-            reason = str(error).strip().splitlines()[-1:]
-            log.warning("Paddle Inference is not available, so the judge is several times slower: %s", reason)
-            return None
+        return self._predictor([images_b3ss])[0]

@@ -14,26 +14,32 @@ import stat
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import paddle
 import psutil
 import pytest
 from omegaconf import OmegaConf
+from safetensors.numpy import load_file
 from visualdl import LogReader
 
 from oldrestore import parallel
 from oldrestore.cli import main
 from oldrestore.errors import UserError
+from oldrestore.models.eccv16 import Eccv16
+from oldrestore.models.weights import WeightsHeader, save_weights
 from oldrestore.runs.data_parallel import launching, paddle_launcher
 from oldrestore.tracking.reader import read_status
-from oldrestore.training.checkpoint import load_checkpoint
 
-# The published optimizer and learning rate. What another order of sums changes, training multiplies, as it does any
-# change: at a learning rate a hundred times as high, the curves of 20 iterations agree to a percent.
+# Plain descent: Adam moves a weight by the learning rate also where its gradient is all rounding.
 SHARED = [
     "model.width=0.125",
-    "optimizer.learning_rate=3e-5",
+    "optimizer=sgd",
+    "optimizer.learning_rate=0.001",
     "trainer.batch_size=4",
     "evaluation.batch_size=2",
     "evaluation.judged=null",
@@ -42,7 +48,12 @@ SHARED = [
 JUDGED = [*SHARED, "evaluation.judged=dataset", "evaluation.judge_during_training=true"]
 TWO = [*SHARED, "trainer.processes=2"]
 SHORT = ["tracking=none", "evaluation.samples=0"]
-LOSS_TOLERANCE, SCORE_TOLERANCE, WEIGHT_TOLERANCE = 1e-5, 1e-3, 5e-6
+# What the order of sums changes is measured: by how much runs part whose weights differ by some roundings, as many as
+# the sum of a convolution collects (the root of its 9 x 64 terms). After a single rounding runs part a little or a
+# thousand times as far, as a hidden unit near zero changes sides or does not; after 24 all part alike.
+ROUNDINGS, NUDGED_RUNS, FACTOR = 24, 3, 5
+# Scores are of pixels with 256 levels: one may change its level.
+SCORE_TOLERANCE = 1e-3
 COMMAND = [sys.executable, "-m", "oldrestore", "train"]
 
 
@@ -58,27 +69,49 @@ def rows(folder: Path, name: str) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def weights(folder: Path, name: str = "last") -> dict[str, np.ndarray]:
-    tensors = load_checkpoint(folder / "checkpoints" / f"{name}.safetensors").tensors
-    return {key: value for key, value in tensors.items() if key.startswith("model.")}
+def last(folder: Path) -> Path:
+    return folder / "checkpoints" / "last.safetensors"
 
 
-def assert_equal_within_tolerance(two: Path, one: Path) -> None:
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    return {key: value for key, value in load_file(last(folder)).items() if key.startswith("model.")}
+
+
+def parting(one: Path, other: Path) -> dict[str, float]:
+    """How far two runs are apart: losses and running statistics, relative; weights, as a share of the way they went."""
+    losses = [
+        abs(value - theirs[name]) / abs(theirs[name])
+        for (_, ours), (_, theirs) in zip(records(one), records(other), strict=True)
+        for name, value in ours.items()
+        if name in ("train/loss", "train/avg_loss", "val/loss")
+    ]
+    start = OmegaConf.load(other / "config.yaml").model.weights
+    ours, theirs, before = (vectors(path) for path in (last(one), last(other), Path(start)))
+    moved = {"weights": theirs["weights"] - before["weights"], "statistics": theirs["statistics"]}
+    apart = {name: float(np.linalg.norm(ours[name] - theirs[name]) / np.linalg.norm(moved[name])) for name in moved}
+    return {"losses": max(losses), **apart}
+
+
+def vectors(path: Path) -> dict[str, np.ndarray]:
+    """All parameters of a network in a row, and all running statistics of its batch norms."""
+    tensors = {name.removeprefix("model."): value for name, value in load_file(path).items()}
+    kinds: dict[str, list[np.ndarray]] = {"weights": [], "statistics": []}
+    for name in sorted(Eccv16(width=0.125).state_dict()):
+        kinds["statistics" if name.endswith(("._mean", "._variance")) else "weights"].append(tensors[name].ravel())
+    return {kind: np.concatenate(values) for kind, values in kinds.items()}
+
+
+def assert_equal_within_tolerance(two: Path, one: Path, tolerance: dict[str, float]) -> None:
     """Compare curves and weights."""
+    found = parting(two, one)
+    assert all(found[name] <= tolerance[name] for name in tolerance), (found, tolerance)
     ours, theirs = records(two), records(one)
     assert [(i, list(values)) for i, values in ours] == [(i, list(values)) for i, values in theirs]
     for (iteration, mine), (_, other) in zip(ours, theirs, strict=True):
         for name, value in mine.items():
-            if name in ("train/loss", "train/avg_loss", "val/loss"):
-                assert value == pytest.approx(other[name], rel=LOSS_TOLERANCE), (iteration, name)
-            elif "bin_" not in name and not isinstance(value, str):  # bins are counted: one may go over
-                assert value == pytest.approx(other[name], rel=SCORE_TOLERANCE, abs=1e-6), (iteration, name)
-    ours, theirs = weights(two), weights(one)
-    assert ours.keys() == theirs.keys()
-    ours, theirs = (np.concatenate([of[name].ravel() for name in sorted(of)]) for of in (ours, theirs))
-    assert np.linalg.norm(ours - theirs) <= WEIGHT_TOLERANCE * np.linalg.norm(theirs)
-    # Adam moves a weight by up to the learning rate a step, also where the gradient is all rounding.
-    assert np.abs(ours - theirs).max() <= 0.5 * 6 * 3e-5
+            if "bin_" not in name and not isinstance(value, str):  # bins are counted: one may go over
+                near = 2e-3 if "gap_closed" in name else 1e-6  # a quotient of small differences
+                assert value == pytest.approx(other[name], rel=SCORE_TOLERANCE, abs=near), (iteration, name)
 
 
 def assert_same_rows(two: Path, one: Path, name: str, keys: int) -> None:
@@ -98,24 +131,63 @@ def assert_same_run(ours: Path, theirs: Path) -> None:
     assert all(np.array_equal(mine[name], other[name]) for name in other)
 
 
+@dataclass
+class Start:
+    """Where training starts: weights in files, the first as they were drawn, the others off by `ROUNDINGS`."""
+
+    place: Any
+    files: list[Path]
+
+    def arguments(self, overrides: Sequence[str]) -> list[str]:
+        return self.place.arguments([f"model.weights={self.files[0]}", *overrides])
+
+    def train(self, *overrides: str, file: int = 0) -> Path:
+        code, folder = self.place.train(f"model.weights={self.files[file]}", *overrides, "tracking=none")
+        assert code == 0
+        return folder
+
+
 @pytest.fixture(scope="module")
 def place(make_workshop):
     return make_workshop()
 
 
 @pytest.fixture(scope="module")
-def one(place) -> Path:
-    code, folder = place.train(*SHARED, "tracking=none")  # what trackers are told is looked at in `two`
-    assert code == 0
-    return folder
+def start_weights(place, tmp_path_factory) -> Start:
+    folder = tmp_path_factory.mktemp("weights")
+    paddle.seed(0)
+    drawn = {name: value.numpy() for name, value in Eccv16(width=0.125).state_dict().items()}
+    files = []
+    for number in range(1 + NUDGED_RUNS):
+        rng = np.random.default_rng(number)
+        relative = ROUNDINGS * np.finfo(np.float32).eps if number else 0.0
+        factors = {name: 1 + relative * rng.choice([-1, 1], value.shape) for name, value in drawn.items()}
+        moved = {name: (value * factors[name]).astype(np.float32) for name, value in drawn.items()}
+        files.append(folder / f"{number}.safetensors")
+        save_weights(files[-1], moved, WeightsHeader("eccv16", {"width": 0.125}))
+    return Start(place, files)
 
 
 @pytest.fixture(scope="module")
-def two(place, tmp_path_factory) -> tuple[Path, str]:
+def one(start_weights) -> Path:
+    return start_weights.train(*SHARED)  # what trackers are told is looked at in `two`
+
+
+@pytest.fixture(scope="module")
+def tolerance(start_weights, one) -> dict[str, float]:
+    """How far runs of one process part whose weights differ by `ROUNDINGS`, and some more."""
+    apart = [parting(start_weights.train(*SHARED, file=1 + number), one) for number in range(NUDGED_RUNS)]
+    # A loss is written down in float32.
+    floor = {"losses": float(np.finfo(np.float32).eps), "weights": 0.0, "statistics": 0.0}
+    return {name: FACTOR * max(floor[name], *(found[name] for found in apart)) for name in floor}
+
+
+@pytest.fixture(scope="module")
+def two(start_weights, tmp_path_factory) -> tuple[Path, str]:
     """The run of two processes, started from an empty folder, and what it printed."""
     here = tmp_path_factory.mktemp("here")
     done = subprocess.run(
-        [*COMMAND, *place.arguments([*TWO, "run_id=two"])],
+        [*COMMAND, *start_weights.arguments([*TWO, "run_id=two"])],
         cwd=here,
         capture_output=True,
         text=True,
@@ -124,11 +196,11 @@ def two(place, tmp_path_factory) -> tuple[Path, str]:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert list(here.iterdir()) == []
-    return place.outputs / "tiny" / "two", done.stdout
+    return start_weights.place.outputs / "tiny" / "two", done.stdout
 
 
-def test_two_processes_train_the_run_of_one_with_the_same_batch(one, two):
-    assert_equal_within_tolerance(two[0], one)
+def test_two_processes_train_the_run_of_one_with_the_same_batch(one, two, tolerance):
+    assert_equal_within_tolerance(two[0], one, tolerance)
 
 
 def test_the_run_is_written_down_once_and_no_photograph_is_scored_twice(one, two):
@@ -309,23 +381,22 @@ def test_it_is_reproduced_by_two_processes(two, capfd):
 
 
 @pytest.mark.slow
-def test_paddles_own_launcher_starts_it_too_and_the_judge_sees_each_photograph_once(place, tmp_path):
-    code, alone = place.train(*JUDGED, "tracking=none")
-    assert code == 0
+def test_paddles_own_launcher_starts_it_too_and_the_judge_sees_each_photograph_once(start_weights, tolerance, tmp_path):
+    alone = start_weights.train(*JUDGED)
     launcher = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir", str(tmp_path)]
     program = Path(sys.executable).with_name("oldrestore")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CUDA_")}
     done = subprocess.run(
-        [*launcher, str(program), "train", *place.arguments([*JUDGED, "run_id=by_hand"])],
+        [*launcher, str(program), "train", *start_weights.arguments([*JUDGED, "run_id=by_hand"])],
         env=environment,
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    folder = place.outputs / "tiny" / "by_hand"
+    folder = start_weights.place.outputs / "tiny" / "by_hand"
     assert OmegaConf.load(folder / "config.yaml").trainer.processes == 2
-    assert_equal_within_tolerance(folder, alone)
+    assert_equal_within_tolerance(folder, alone, tolerance)
     assert rows(folder, "accuracy.csv") and rows(folder, "per_image.csv")
     for name, keys in (("per_image.csv", 4), ("accuracy.csv", 2)):
         assert_same_rows(folder, alone, name, keys)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,9 @@ from oldrestore.training.adversarial import AdversarialLearner  # noqa: E402
 from oldrestore.training.supervised import SupervisedLearner  # noqa: E402
 from oldrestore.training.synchronised_norm import synchronise_batch_norm  # noqa: E402
 from tests.losses import test_every_loss as each_loss  # noqa: E402
+
+# As many as a sum of some hundred terms collects when its order is another.
+ROUNDINGS, EPSILON = 24, float(np.finfo(np.float32).eps)
 
 
 @contextlib.contextmanager
@@ -142,30 +145,49 @@ def one_loss(name: str, folder: Path) -> float:
     return distance(found[1], found[0])
 
 
-def trained(make: Callable[[], Any], steps: int = 3) -> float:
-    """Weights and curves after some updates."""
-    found = []
-    for whole in (True, False):
+def trained(make: Callable[[], Any], steps: int = 3) -> dict[str, float]:
+    """Where some updates lead: two processes, and one whose weights differ by some roundings, against one.
+
+    Distances of weights, averages and what optimizers keep are shares of how far the weights moved; those of curves
+    are relative.
+    """
+    states, curves = [], []
+    for whole, roundings in ((True, 0), (False, 0), (True, ROUNDINGS)):
         with alone() if whole else contextlib.nullcontext():
             paddle.seed(0)
             learner = make()
+            start = in_a_row(learner.network.state_dict())
+            nudge(learner.network, roundings)
             batch = batch_for(learner.network)
             given = batch if whole else part_of(batch)
-            curves = [learner.step([given] * learner.accumulate, i) for i in range(steps)]
-            for curve in curves:
-                curve.pop(parallel.SIGNAL, None)
-            result = {f"{k}@{i}": v.numpy() for i, curve in enumerate(curves) for k, v in curve.items()}
-            found.append(result | dict(learner.checkpoint().tensors))
-    mine = {k: v for k, v in found[1].items() if v.dtype.kind == "f"}
-    everywhere = parallel.gather({k: v.tobytes() for k, v in mine.items()})
+            terms = [learner.step([given] * learner.accumulate, i) for i in range(steps)]
+            curves.append({f"{k}@{i}": v.numpy() for i, each in enumerate(terms) for k, v in each.items()})
+            curves[-1] = {k: v for k, v in curves[-1].items() if not k.startswith(parallel.SIGNAL)}
+            states.append(in_a_row(learner.checkpoint().tensors))
+            if whole and not roundings:
+                moved = np.linalg.norm(in_a_row(learner.network.state_dict()) - start)
+    everywhere = parallel.gather(states[1].tobytes())
     assert everywhere[0] == everywhere[1], "the processes have drifted apart"
-    if parallel.rank() == 0 and len(sys.argv) > 4:
-        worst = sorted((distance({k: v}, {k: found[0][k]}), k) for k, v in mine.items())[-5:]
-        print(worst, flush=True)
-    return distance(mine, {k: found[0][k] for k in mine})
+    return {
+        name: max(float(np.linalg.norm(states[run] - states[0]) / moved), distance(curves[run], curves[0]))
+        for name, run in (("two", 1), ("nudged", 2))
+    }
 
 
-def supervised() -> dict[str, float]:
+def in_a_row(tensors: Mapping[str, Any]) -> np.ndarray:
+    values = [np.asarray(tensors[name]) for name in sorted(tensors)]
+    return np.concatenate([value.ravel() for value in values if value.dtype.kind == "f"])
+
+
+def nudge(network: nn.Layer, roundings: int) -> None:
+    """Move each parameter up or down by so many roundings of float32."""
+    rng = np.random.default_rng(0)
+    for parameter in network.parameters():
+        sign = rng.choice([-1, 1], parameter.shape)
+        parameter.set_value((parameter.numpy() * (1 + roundings * EPSILON * sign)).astype(np.float32))
+
+
+def supervised() -> dict[str, dict[str, float]]:
     """The supervised learner with clipping, accumulation and a moving average, on a network with batch norm."""
     loss = each_loss.make_loss("rebalanced_cross_entropy", Path(sys.argv[1]))
 
@@ -176,7 +198,7 @@ def supervised() -> dict[str, float]:
     return {"supervised": trained(make)}
 
 
-def adversarial() -> dict[str, float]:
+def adversarial() -> dict[str, dict[str, float]]:
     """The adversarial learner: two optimizers, spectral norm, matched features; and with a gradient penalty."""
 
     def make(game: Any, **settings: Any) -> AdversarialLearner:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
@@ -30,7 +31,7 @@ WORKER = Path(__file__).with_name("parallel_worker.py")
 TOLERANCE = 2e-5
 
 
-def two_processes(folder: Path, *arguments: str) -> dict[str, dict[str, float]]:
+def two_processes(folder: Path, *arguments: str) -> dict[str, dict[str, Any]]:
     """Let two processes compare, and return the largest differences that either found, by what was compared."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PADDLE_", "CUDA_"))}
     log = folder / "log"
@@ -45,11 +46,21 @@ def two_processes(folder: Path, *arguments: str) -> dict[str, dict[str, float]]:
     logs = "\n".join(path.read_text() for path in sorted(log.glob("workerlog.*")))
     assert done.returncode == 0, logs[-4000:]
     first, second = json.loads((folder / "result.json").read_text())
-    return {part: {name: max(first[part][name], second[part][name]) for name in first[part]} for part in first}
+    return {part: {name: larger(first[part][name], second[part][name]) for name in first[part]} for part in first}
+
+
+def larger(one: Any, other: Any) -> Any:
+    return {name: max(one[name], other[name]) for name in one} if isinstance(one, dict) else max(one, other)
+
+
+def assert_near_as_after_some_roundings(found: dict[str, dict[str, float]]) -> None:
+    """Training multiplies what another order of sums changes: by how much, a run with nudged weights says."""
+    for name, apart in found.items():
+        assert 0 < apart["two"] <= 2 * apart["nudged"], (name, apart)
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory) -> dict[str, dict[str, float]]:
+def found(tmp_path_factory) -> dict[str, dict[str, Any]]:
     return two_processes(tmp_path_factory.mktemp("two"), "norm,losses,supervised", "mse_dispersion", "hue_chroma",
                          "rebalanced_cross_entropy", "damage_mask", "restoration", "colorfulness")  # fmt: skip
 
@@ -65,7 +76,7 @@ def test_a_loss_of_two_halves_is_that_of_the_whole_though_one_half_has_a_gray_ph
 
 
 def test_the_supervised_learner_clips_accumulates_and_averages_as_one_process_does(found):
-    assert found["supervised"]["supervised"] < 1e-4, found["supervised"]
+    assert_near_as_after_some_roundings(found["supervised"])
 
 
 @pytest.mark.slow
@@ -73,7 +84,7 @@ def test_every_loss_and_the_adversarial_learner(tmp_path):
     found = two_processes(tmp_path, "losses,adversarial", *LOSSES)
     assert found["losses"].keys() == LOSSES.keys() >= set(EXPENSIVE)
     assert max(found["losses"].values()) < TOLERANCE, found["losses"]
-    assert max(found["adversarial"].values()) < TOLERANCE, found["adversarial"]
+    assert_near_as_after_some_roundings(found["adversarial"])
 
 
 @pytest.fixture

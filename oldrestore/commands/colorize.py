@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("photos", nargs="+", type=path, metavar="PHOTO", help="file or folder")
     options.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder of the outputs")
     options.add_argument("--run", action="append", default=[], help="run folder, run id or 'last'; may be repeated")
-    options.add_argument("--checkpoint", default="best", help="of the runs: best (default), last or a kept one")
+    options.add_argument("--checkpoint", default=None, help="of the runs: best (default), last or a kept one")
     options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
     options.add_argument(
         "--weights", action="append", default=[], type=path, metavar="FILE", help="safetensors; may be repeated"

@@ -13,7 +13,7 @@ from skimage.filters import apply_hysteresis_threshold
 from oldrestore.errors import UserError
 from oldrestore.models.damage_unet import DamageUnet
 from oldrestore.models.released import released_weights
-from oldrestore.models.weights import read_header
+from oldrestore.models.weights_header import read_header
 from oldrestore.restoration.detect.base import Detection
 from oldrestore.restoration.detect.working_size import at_full_size, at_most, enlarged
 from oldrestore.restoration.tiling import tiles

@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument(
         "--weights", action="append", default=[], type=path, metavar="FILE", help="safetensors; may be repeated"
     )
-    options.add_argument("--model", default=None, help="the network of FILE, where the file does not say it")
+    options.add_argument("--model", default=None, help="network of FILE if it does not say it: NAME or NAME,width=0.5")
     options.add_argument("--hints", type=path, default=None, metavar="FILE", help="colours at points, JSON (see below)")
     options.add_argument("--size", type=int, default=None, help="pixels of the shorter side at the network")
     options.add_argument(

@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument(
         "--weights", action="append", default=[], type=path, metavar="FILE", help="colours; repeatable"
     )
-    options.add_argument("--model", default=None, help="the network of FILE, where the file does not say it")
+    options.add_argument("--model", default=None, help="network of FILE if it does not say it: NAME or NAME,width=0.5")
     options.add_argument(
         "--restorer", type=path, default=None, metavar="WEIGHTS", help="fills or restores: run or weights file"
     )

@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     take.add_argument("source", metavar="RUN|FILE", help="run folder, run id, 'last', or a safetensors file")
     take.add_argument("--format", choices=("paddle", "onnx", "pyfunc"), required=True)
     take.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to make")
-    take.add_argument("--model", default=None, help="the network of FILE, where the file does not say it")
+    take.add_argument("--model", default=None, help="network of FILE if it does not say it: NAME or NAME,width=0.5")
     take.add_argument("--checkpoint", default=None, help="of a run: best (default), last or a kept one")
     take.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
     for action in (bring, take):

@@ -97,20 +97,20 @@ def _explained(error: MisfitError, network: nn.Layer, header: WeightsHeader | No
     """Say why weights do not fit, from what their file says of itself."""
     ours = type(network).__name__
     if header is None:
-        hint = "; published PyTorch files are brought in by oldrestore weights import" if path.suffix == ".pth" else ""
-        return UserError(f"{error}{hint}")
+        published = "; oldrestore weights import brings in published PyTorch files" if path.suffix in PICKLED else ""
+        return UserError(f"{error} (the file does not say which network it is of{published})")
     if not header.is_of(network):
         return UserError(
             f"the weights in '{path}' are of {header.network} and the configuration builds {ours}: choose the same "
             "network for both"
         )
     # What a network does not keep is what its layers were made with.
-    other = [f"model.{name}={value}" for name, value in header.settings.items() if _differs(network, name, value)]
-    return UserError(f"{error}; the file says that it is of {header.network} with {' '.join(other)}" if other else error)
-
-
-def _differs(network: nn.Layer, name: str, value: object) -> bool:
-    return getattr(network, name, None) != value
+    other = {name: value for name, value in header.settings.items() if getattr(network, name, None) != value}
+    if not other:
+        return error
+    said = ", ".join(f"{name}={value}" for name, value in other.items())
+    take = " ".join(f"model.{name}={value}" for name, value in other.items())
+    return UserError(f"the weights in '{path}' are of {header.network} with {said}: take {take} ({error.first})")
 
 
 def _compare_settings(network: nn.Layer, header: WeightsHeader | None, path: Path) -> None:
@@ -151,7 +151,11 @@ def parameter_count(network: nn.Layer) -> int:
 
 
 class MisfitError(UserError):
-    """Weights that are not those of a network."""
+    """Weights that are not those of a network; `first` is what was found first."""
+
+    def __init__(self, message: str, first: str) -> None:
+        super().__init__(message)
+        self.first = first
 
 
 def set_weights(network: nn.Layer, tensors: Mapping[str, np.ndarray], source: str) -> None:
@@ -172,6 +176,6 @@ def set_weights(network: nn.Layer, tensors: Mapping[str, np.ndarray], source: st
     ]
     if wrong:
         shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-        raise MisfitError(f"the weights in '{source}' do not fit {type(network).__name__}: {shown}")
+        raise MisfitError(f"the weights in '{source}' do not fit {type(network).__name__}: {shown}", wrong[0])
     for name, value in state.items():
         value.set_value(np.ascontiguousarray(tensors[name], dtype=str(value.dtype).rpartition(".")[2]))

@@ -102,7 +102,7 @@ class Subject:
         """Build the network of a configuration with these weights, in evaluation mode."""
         if not self.alone:
             return load_network(self.folder, config, self.checkpoint)
-        return load_file(self.weights, without_weights(config.model))
+        return load_file(self.weights, without_weights(config.model), described=read_header(self.weights) is not None)
 
     def iteration(self) -> int:
         """Return the iteration that they were trained to; 0 where a file does not say it."""
@@ -234,7 +234,7 @@ def prior_of_training(subject: Subject) -> np.ndarray:
     """
     if subject.trained is None:
         raise UserError(
-            f"'{subject.weights}' does not say what it was trained on: take evaluation.rebalancing=measured or published"
+            f"'{subject.weights}' does not say what it was trained on: take evaluation.rebalancing=measured"
         )
     source = build(subject.trained.dataset)
     return dataset_prior(source.split("train"), source.crops)

@@ -41,7 +41,7 @@ def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
         reason = in_words(error)
         raise UserError(f"the run '{name}' cannot be looked up ({reason})") from None
     if is_weights_file(name):
-        raise UserError(f"'{name}' is a weights file and stands in no run folder: give a run folder or a run id{otherwise}")
+        raise UserError(f"'{name}' is a weights file and stands in no run folder: give a run{otherwise}")
     meant = checkpoint_in_run(direct)
     if meant is not None:
         folder, which = meant

@@ -6,7 +6,7 @@ import inspect
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +78,22 @@ def model_of(path: Path, header: WeightsHeader) -> DictConfig:
     return OmegaConf.create(node)
 
 
-def load_file(path: Path, model: DictConfig) -> nn.Layer:
+def load_file(path: Path, model: DictConfig, described: bool = True) -> nn.Layer:
     """Build the network of a ``model`` node with the weights of a file, in evaluation mode.
+
+    Parameters
+    ----------
+    path : Path
+    model : DictConfig
+    described : bool
+        Whether the node is what the file says: then no network is made that is much larger than the file.
 
     Raises
     ------
     UserError
         When the file is missing or damaged, or does not fit the network.
     """
-    with _at_most(_numbers_in(path) + BESIDE_FILE, path):
+    with _at_most(_numbers_in(path) + BESIDE_FILE, path) if described else nullcontext():
         network = build(model)
     if not isinstance(network, nn.Layer):
         raise UserError(f"'{path}' does not say properly which network it is of: its settings make none")
@@ -154,8 +161,8 @@ def config_of_file(path: Path, outputs: Path, overrides: Sequence[str]) -> DictC
 def says_nothing(path: Path, instead: str) -> UserError:
     """Say of a file that it does not say which network it is of, and what to give."""
     return UserError(
-        f"'{path}' does not say which network it is of (files of other programs and of earlier versions do not): add "
-        f"{instead} (see oldrestore models), or give the run folder that it is from"
+        f"'{path}' does not say which network it is of, as files of other programs and earlier versions: give the run "
+        f"that it is from, or add {instead} (see oldrestore models)"
     )
 
 

@@ -10,6 +10,7 @@ import paddle
 from pydantic import Field
 from skimage.filters import apply_hysteresis_threshold
 
+from oldrestore.config.signature import check_value
 from oldrestore.errors import UserError
 from oldrestore.models.damage_unet import DamageUnet
 from oldrestore.models.released import released_weights
@@ -18,6 +19,7 @@ from oldrestore.restoration.detect.base import Detection
 from oldrestore.restoration.detect.working_size import at_full_size, at_most, enlarged
 from oldrestore.restoration.tiling import tiles
 
+Width = Annotated[float, Field(gt=0, le=4)]
 TILE = 768  # pixels of a side that go through the network at once, without what is seen around them
 REDUCED = 2  # times by which the photograph is made smaller for the second look
 OVERLAP = 128  # pixels seen around: no pixel's score depends on what lies further away
@@ -54,7 +56,7 @@ class LearnedDetector:
     def __init__(
         self,
         weights: str = "released",
-        width: Annotated[float, Field(gt=0, le=4)] | None = None,
+        width: Width | None = None,
         size: Annotated[int, Field(ge=32)] | None = 512,
         threshold: Annotated[float, Field(gt=0, lt=1)] = 0.995,
         lower: Annotated[float, Field(gt=0, lt=1)] = 0.9,
@@ -106,9 +108,8 @@ class LearnedDetector:
 
 def _load(weights: str, width: float | None) -> DamageUnet:
     if width is None:
-        shipped = weights == "released"
-        header = None if shipped else read_header(Path(weights))
-        # A checkpoint of a run does not say its width; most runs have that of the shipped weights.
-        settings = header.settings if header else released_weights("damage_unet").settings
-        width = settings["width"]
+        header = None if weights == "released" else read_header(Path(weights))
+        # Files that do not say it mostly have the width of the shipped weights.
+        settings = header.settings if header is not None else released_weights("damage_unet").settings
+        width = check_value(settings.get("width", 1.0), Width, f"the width in '{weights}'")
     return DamageUnet(width=width, weights=weights)

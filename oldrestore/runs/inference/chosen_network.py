@@ -136,7 +136,8 @@ def network_of_file(path: Path, model: str | None = None) -> ChosenNetwork:
     path : Path
         safetensors.
     model : str, optional
-        A choice of ``conf/model``, needed where the file does not say it itself.
+        A choice of ``conf/model``, with settings where they are not its own (``eccv16,width=0.5``): needed where the
+        file does not say it itself.
 
     Raises
     ------
@@ -147,14 +148,16 @@ def network_of_file(path: Path, model: str | None = None) -> ChosenNetwork:
     if model is None and checkpoint_in_run(path) is not None:
         return network_of_run(str(path), path.parent)
     if header is None and model is None:
-        raise says_nothing(path, "--model NAME")
+        raise says_nothing(path, "--model NAME or --model NAME,width=0.5")
+    name, *settings = (model or "").split(",")
+    typed = compose_config([f"model={name}", *(f"model.{setting}" for setting in settings)]).model if name else None
     if header is None:
-        node = without_weights(compose_config([f"model={model}"]).model)
+        node = without_weights(typed)
     else:
         node = model_of(path, header)
-        if model is not None and compose_config([f"model={model}"]).model["_target_"] != node["_target_"]:
-            raise UserError(f"'{path}' holds weights of {header.network}, not of {model}: leave --model out")
-    network = load_file(path, node)
+        if typed is not None and (settings or typed["_target_"] != node["_target_"]):
+            raise UserError(f"'{path}' says that it holds weights of {header.network}: leave --model {model} out")
+    network = load_file(path, node, described=header is not None)
     return ChosenNetwork(path.stem, network, node, path, **_seen_at(path, header))
 
 

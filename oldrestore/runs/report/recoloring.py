@@ -17,9 +17,9 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.runs.comparison.logged_run import LoggedRun
 from oldrestore.runs.loading import load_network, without_weights
-from oldrestore.runs.weights_file import load_file
 from oldrestore.runs.report.ab_plane import counts_of
 from oldrestore.runs.scoring import crops_of, panel_rows
+from oldrestore.runs.weights_file import load_file
 from oldrestore.training.checkpoint import iteration_of
 
 AT_ONCE = 16

@@ -10,7 +10,6 @@ import paddle
 from pydantic import Field
 from skimage.filters import apply_hysteresis_threshold
 
-from oldrestore.config.signature import check_value
 from oldrestore.errors import UserError
 from oldrestore.models.damage_unet import DamageUnet
 from oldrestore.models.released import released_weights
@@ -19,7 +18,7 @@ from oldrestore.restoration.detect.base import Detection
 from oldrestore.restoration.detect.working_size import at_full_size, at_most, enlarged
 from oldrestore.restoration.tiling import tiles
 
-Width = Annotated[float, Field(gt=0, le=4)]
+WIDEST = 4
 TILE = 768  # pixels of a side that go through the network at once, without what is seen around them
 REDUCED = 2  # times by which the photograph is made smaller for the second look
 OVERLAP = 128  # pixels seen around: no pixel's score depends on what lies further away
@@ -56,7 +55,7 @@ class LearnedDetector:
     def __init__(
         self,
         weights: str = "released",
-        width: Width | None = None,
+        width: Annotated[float, Field(gt=0, le=WIDEST)] | None = None,
         size: Annotated[int, Field(ge=32)] | None = 512,
         threshold: Annotated[float, Field(gt=0, lt=1)] = 0.995,
         lower: Annotated[float, Field(gt=0, lt=1)] = 0.9,
@@ -111,5 +110,7 @@ def _load(weights: str, width: float | None) -> DamageUnet:
         header = None if weights == "released" else read_header(Path(weights))
         # Files that do not say it mostly have the width of the shipped weights.
         settings = header.settings if header is not None else released_weights("damage_unet").settings
-        width = check_value(settings.get("width", 1.0), Width, f"the width in '{weights}'")
+        width = settings.get("width", 1.0)
+        if not isinstance(width, int | float) or not 0 < width <= WIDEST:  # what a file says is not to be believed
+            raise UserError(f"the width that '{weights}' says it has must be within 0..{WIDEST}, not {width!r:.40}")
     return DamageUnet(width=width, weights=weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from oldrestore import runtime
@@ -128,6 +129,12 @@ def load_networks(chosen) -> list:
     networks = [network_of_run(name, Path(chosen.outputs), chosen.checkpoint) for name in chosen.run]
     networks += [network_of_file(file, chosen.model) for file in chosen.weights]
     networks = networks or [released_network()]
+    runs = [network.label for network in networks[: len(chosen.run)]]
+    # Several checkpoints of one run are told apart by their names.
+    networks = [
+        replace(network, label=f"{network.label}-{network.weights.stem}") if runs.count(network.label) > 1 else network
+        for network in networks
+    ]
     labels = [network.label for network in networks]
     if len(set(labels)) < len(labels):
         raise UserError(f"'{max(labels, key=labels.count)}' was asked for twice: name each network once")

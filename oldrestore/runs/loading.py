@@ -57,6 +57,8 @@ def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
         found = [run for run in runs if run.name == name] or sorted(run for run in runs if run.name.startswith(name))
     if len(found) == 1:
         return found[0]
+    if not found and direct.suffix == ".safetensors":
+        raise UserError(f"there is no weights file '{name}'")
     if not found:
         raise UserError(f"there is no run '{name}': give a run folder or a run id of `oldrestore runs`")
     raise UserError(f"'{name}' is the beginning of {len(found)} run ids: write more of {found[0].name}")

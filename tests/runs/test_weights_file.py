@@ -239,3 +239,16 @@ def test_requests_that_mix_runs_and_files_are_refused(tracked_run, copied, tmp_p
         assert sentence in capsys.readouterr().err
     with pytest.raises(UserError, match=r"is a folder, not a weights file: name a file, such as .*best\.safetensors"):
         network_of_file(tracked_run)
+
+
+def test_two_checkpoints_of_a_run_stand_side_by_side(tracked_run, tmp_path, capsys):
+    photo = str(sorted(Path(load_run_config(tracked_run).dataset.root).rglob("*.jpg"))[0])
+    best, last = (str(tracked_run / "checkpoints" / f"{name}.safetensors") for name in ("best", "last"))
+    assert main(["colorize", photo, "-o", str(tmp_path / "out"), "--run", best, "--run", last]) == 0
+    names = {path.name.partition("-colorized-")[2] for path in (tmp_path / "out").glob("*-colorized-*")}
+    assert {Path(name).stem for name in names} == {f"{tracked_run.name}-best", f"{tracked_run.name}-last"}
+    capsys.readouterr()
+    assert main(["colorize", photo, "-o", str(tmp_path / "o"), "--run", best, "--run", str(tracked_run)]) == 2
+    assert "was asked for twice" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "missing.safetensors")]) == 2
+    assert "there is no weights file" in capsys.readouterr().err

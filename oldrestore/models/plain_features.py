@@ -11,7 +11,7 @@ from paddle.nn import functional
 
 from oldrestore.errors import UserError
 from oldrestore.models.recognition_features import RecognitionFeatures, sha256
-from oldrestore.models.weights import PICKLED, read_tensors, set_weights
+from oldrestore.models.weights import read_tensors, set_weights
 
 # Means and standard deviations of ImageNet's RGB in 0..1, of torchvision's and Paddle's weights.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -150,7 +150,7 @@ class Vgg16Features(ConvolutionalFeatures):
         super().__init__("vgg16", VGG16, weights, smallest=16)
 
 
-READERS = (*PICKLED, ".safetensors")
+READERS = (".pth", ".pt", ".pdparams", ".safetensors")
 
 
 def weights_file(network: str, weights: str | None) -> Path:

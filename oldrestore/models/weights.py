@@ -20,7 +20,7 @@ from oldrestore.models.weights_header import WEIGHTS_FORMAT, WeightsHeader, miss
 
 log = logging.getLogger(__name__)
 
-PICKLED = {".pth": read_torch_state_dict, ".pt": read_torch_state_dict, ".pdparams": read_paddle_state_dict}
+PICKLED = {".pdparams": read_paddle_state_dict, ".pth": read_torch_state_dict, ".pt": read_torch_state_dict}
 # What data-parallel training puts before every key: PyTorch's DataParallel, and Paddle's.
 WRAPPERS = ("module.", "_layers.")
 # Settings that are part of what weights have learnt: with another value they see what they do not know. The others
@@ -104,13 +104,19 @@ def _explained(error: MisfitError, network: nn.Layer, header: WeightsHeader | No
             f"the weights in '{path}' are of {header.network} and the configuration builds {ours}: choose the same "
             "network for both"
         )
-    # What a network does not keep is what its layers were made with.
-    other = {name: value for name, value in header.settings.items() if getattr(network, name, None) != value}
+    # What a network does not keep is what its layers were made with. How published weights are decoded is free.
+    other = {
+        name: value
+        for name, value in header.settings.items()
+        if getattr(network, name, None) != value and not (header.source and hasattr(network, name))
+    }
     if not other:
         return error
     said = ", ".join(f"{name}={value}" for name, value in other.items())
     take = " ".join(f"model.{name}={value}" for name, value in other.items())
-    return UserError(f"the weights in '{path}' are of {header.network} with {said}: take {take} ({error.first})")
+    return UserError(
+        f"the weights in '{path}' do not fit {ours}: {error.first}; they were made with {said}: take {take}"
+    )
 
 
 def _compare_settings(network: nn.Layer, header: WeightsHeader | None, path: Path) -> None:

@@ -66,9 +66,9 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
 
 def without_wrapper(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Take off the ``module.`` or ``_layers.`` that stands before every key; other tensors are returned as they are."""
-    for wrapper in WRAPPERS:
+    for wrapper in WRAPPERS * 2:  # it may stand there twice, and a file may hold any number of it
         if tensors and all(name.startswith(wrapper) for name in tensors):
-            return without_wrapper({name.removeprefix(wrapper): tensor for name, tensor in tensors.items()})
+            tensors = {name.removeprefix(wrapper): tensor for name, tensor in tensors.items()}
     return dict(tensors)
 
 

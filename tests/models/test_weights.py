@@ -55,6 +55,11 @@ def test_keys_that_only_partly_have_a_wrapper_stay():
     assert without_wrapper(tensors) == tensors and without_wrapper({}) == {}
 
 
+def test_a_wrapper_without_end_is_no_trap():
+    (name,) = without_wrapper({"module." * 100_000: np.ones(1)})
+    assert len(name) == len("module.") * 99_998
+
+
 def test_features_of_a_recognizer_are_read_through_the_wrapper(tmp_path):
     shapes = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
     tensors = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from oldrestore import runtime
@@ -34,12 +35,12 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("photos", nargs="+", type=path, metavar="PHOTO", help="file or folder")
     options.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder of the outputs")
     options.add_argument("--run", action="append", default=[], help="run folder, run id or 'last'; may be repeated")
-    options.add_argument("--checkpoint", default="best", help="of the runs: best (default), last or a kept one")
+    options.add_argument("--checkpoint", default=None, help="of the runs: best (default), last or a kept one")
     options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
     options.add_argument(
         "--weights", action="append", default=[], type=path, metavar="FILE", help="safetensors; may be repeated"
     )
-    options.add_argument("--model", default=None, help="the network of FILE, where the file does not say it")
+    options.add_argument("--model", default=None, help="network of FILE if it does not say it: NAME or NAME,width=0.5")
     options.add_argument("--hints", type=path, default=None, metavar="FILE", help="colours at points, JSON (see below)")
     options.add_argument("--size", type=int, default=None, help="pixels of the shorter side at the network")
     options.add_argument(
@@ -128,6 +129,12 @@ def load_networks(chosen) -> list:
     networks = [network_of_run(name, Path(chosen.outputs), chosen.checkpoint) for name in chosen.run]
     networks += [network_of_file(file, chosen.model) for file in chosen.weights]
     networks = networks or [released_network()]
+    runs = [network.label for network in networks[: len(chosen.run)]]
+    # Several checkpoints of one run are told apart by their names.
+    networks = [
+        replace(network, label=f"{network.label}-{network.weights.stem}") if runs.count(network.label) > 1 else network
+        for network in networks
+    ]
     labels = [network.label for network in networks]
     if len(set(labels)) < len(labels):
         raise UserError(f"'{max(labels, key=labels.count)}' was asked for twice: name each network once")

@@ -98,7 +98,9 @@ def wanted_runs(names: Sequence[str], experiment: str | None, where: Sequence[st
     if names and (experiment or where):
         raise UserError("give either runs, or --experiment and --where: not both")
     if names:
-        return [LoggedRun(find_run(name, outputs)) for name in names]
+        # Its scores are those of a run's last validation: another checkpoint has scores once it was evaluated.
+        evaluation = ", or the folder of an evaluation that `oldrestore evaluate CHECKPOINT` makes"
+        return [LoggedRun(find_run(name, outputs, evaluation)) for name in names]
     # A name is taken as it is: a quotation mark may be part of it.
     conditions = [Condition("experiment", "=", experiment)] if experiment else []
     conditions += [read_condition(text) for text in where]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import parser
@@ -19,6 +19,7 @@ examples:
   oldrestore data prepare photos_plus                             fetch Debian's photographs
   oldrestore data prepare photos_wide                             and paste cut-out things onto them
 """
+MOST_REASONS = 20  # printed for files left out
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -33,6 +34,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     for action in (describe, prior):
         action.add_argument("--json", action="store_true", help="print JSON")
+    describe.add_argument("--left-out", action="store_true", help="name every file that is left out, with the reason")
     for action in (describe, prior, prepare):
         action.add_argument("overrides", nargs="*", help="Hydra overrides, as dataset=NAME dataset.root=FOLDER")
     chosen = options.parse_args(arguments)
@@ -47,14 +49,25 @@ def run(arguments: Sequence[str]) -> int:
     source = build(compose_config(chosen.overrides).dataset)
     if chosen.action == "prepare":
         return run_prepare(source)
-    return run_describe(source, chosen.json) if chosen.action == "describe" else run_prior(source, chosen)
+    return (
+        run_describe(source, chosen.json, chosen.left_out) if chosen.action == "describe" else run_prior(source, chosen)
+    )
 
 
-def run_describe(source, as_json: bool) -> int:
-    """Print what each split of a source holds."""
-    splits = [source.split(name) for name in source.split_names]
+def run_describe(source, as_json: bool, every_file: bool) -> int:
+    """Print what each split of a source holds, and what it leaves out."""
+    splits, empty = [], []
+    for name in source.split_names:
+        try:
+            splits.append(source.split(name))
+        except UserError as problem:
+            empty.append(str(problem))
+    if not splits:
+        raise UserError(empty[0])
+    ignored = [{"name": left.name, "reason": left.reason} for left in splits[0].ignored]
     if as_json:
-        print(json.dumps({split.name: split.describe() for split in splits}, indent=2))
+        files = {"ignored_files": ignored} if ignored else {}
+        print(json.dumps({split.name: split.describe() | files for split in splits}, indent=2))
         return 0
     from rich.console import Console
     from rich.table import Table
@@ -68,26 +81,42 @@ def run_describe(source, as_json: bool) -> int:
         table.add_row(split.name, str(len(split.photos)), str(labelled), split.fingerprint[:16])
     console.print(f"source {splits[0].source}", markup=False)
     console.print(table)
-    reasons: dict[str, set[str]] = {}
-    for item in (item for split in splits for item in split.left_out):
-        reasons.setdefault(item.reason, set()).add(item.name)
-    if reasons:
-        total = sum(map(len, reasons.values()))
-        console.print(f"\n{total} files left out (--json names each):", markup=False)
-        for reason, names in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0])):
-            first = min(names) if len(names) == 1 else f"{min(names)}, ..."
-            line = f"{len(names):5}  {reason} ({first})"
-            if console.is_terminal:
-                # Broken between words, below where the reason begins. (What reads a pipe wants whole lines.)
-                line = textwrap.fill(
-                    line,
-                    max(console.width, 40),
-                    subsequent_indent=" " * 7,
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-            console.print(line, markup=False)
+    for note in (*splits[0].notes, *empty):
+        console.print(f"note: {note}", markup=False)
+    left_out = {item.name: item.reason for split in splits for item in (*split.left_out, *split.ignored)}
+    if left_out and every_file:
+        console.print(f"\n{len(left_out)} files left out:", markup=False)
+        for name, reason in sorted(left_out.items()):
+            console.print(f"{name}  {reason}", markup=False)
+    elif left_out:
+        print_reasons(left_out, console)
     return 0
+
+
+def print_reasons(left_out: Mapping[str, str], console) -> None:
+    """Print how many files are left out for each reason, the most frequent first."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in left_out.items():
+        group = "a duplicate of another photograph" if reason.startswith("duplicate of ") else reason
+        reasons.setdefault(group, []).append(name)
+    console.print(f"\n{len(left_out)} files left out (--left-out or --json names each):", markup=False)
+    in_order = sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
+    for reason, names in in_order[:MOST_REASONS]:
+        first = min(names) if len(names) == 1 else f"{min(names)}, ..."
+        line = f"{len(names):5}  {reason} ({first})"
+        if console.is_terminal:
+            # Broken between words, below where the reason begins. (What reads a pipe wants whole lines.)
+            line = textwrap.fill(
+                line,
+                max(console.width, 40),
+                subsequent_indent=" " * 7,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        console.print(line, markup=False)
+    if len(in_order) > MOST_REASONS:
+        rest = in_order[MOST_REASONS:]
+        console.print(f"{sum(len(names) for _, names in rest):5}  for {len(rest)} more reasons", markup=False)
 
 
 def run_prior(source, chosen) -> int:

@@ -1,4 +1,4 @@
-"""``oldrestore evaluate``: scores a run's checkpoint again, on any dataset and protocol."""
+"""``oldrestore evaluate``: scores a run's checkpoint or a weights file, on any dataset and protocol."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ examples:
   oldrestore evaluate last                                     the newest run, as it was configured
   oldrestore evaluate RUN model.temperature=1.0                another decoding
   oldrestore evaluate RUN dataset=image_folder dataset.root=DIR  other photographs
+  oldrestore evaluate RUN/checkpoints/last.safetensors         another checkpoint
+  oldrestore evaluate w.safetensors                            a weights file that was copied from its run
   oldrestore evaluate RUN --multirun sweeps=temperature        a table: one row for each temperature
   oldrestore evaluate RUN --multirun model.temperature=0.2,1   the same, values as typed
 """
@@ -22,32 +24,34 @@ examples:
 def run(arguments: Sequence[str]) -> int:
     """Carry out the verb."""
     options = parser("evaluate", "Scores a run's checkpoint again; writes RUN/evaluations/.", EPILOG)
-    options.add_argument("run", help="run folder, run id (or its beginning), or 'last'")
-    options.add_argument("--checkpoint", default="best", help="best (default), last or a kept one")
+    options.add_argument("run", help="run folder, run id (or its beginning), 'last', or a weights file")
+    options.add_argument("--checkpoint", default=None, help="of a run: best (default), last or a kept one")
     options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
     options.add_argument("--json", action="store_true", help="print JSON")
     options.add_argument("-m", "--multirun", action="store_true", help="evaluate once for each of several values")
     options.add_argument("overrides", nargs="*", default=[], help="Hydra overrides on the run's own configuration")
     chosen = options.parse_intermixed_args(arguments)
 
-    from oldrestore.config.compose import override_config
-    from oldrestore.runs.loading import find_run, load_run_config
+    from oldrestore.runs.loading import find_checkpoint, is_weights_file
 
-    folder = find_run(chosen.run, Path(chosen.outputs))
+    if not is_weights_file(chosen.run):
+        # Before Paddle is imported: a run that is not there is said at once.
+        find_checkpoint(chosen.run, Path(chosen.outputs), chosen.checkpoint)
     runtime.prepare()
     runtime.quiet_import_of_paddle()
 
     from rich.console import Console
 
-    from oldrestore.runs.evaluation import evaluate_run
+    from oldrestore.config.compose import override_config
+    from oldrestore.runs.evaluation import evaluate, subject_named
     from oldrestore.training.progress import Narrator
 
     narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
+    subject = subject_named(chosen.run, Path(chosen.outputs), chosen.checkpoint, chosen.overrides)
     # A sweep is several evaluations by itself, as `train` has it.
     if chosen.multirun or any(override.startswith("sweeps=") for override in chosen.overrides):
-        return evaluate_several(folder, chosen, narrator)
-    config = override_config(load_run_config(folder), chosen.overrides)
-    result = evaluate_run(folder, config, chosen.checkpoint, narrator)
+        return evaluate_several(subject, chosen, narrator)
+    result = evaluate(subject, override_config(subject.config, chosen.overrides), narrator)
     if chosen.json:
         print(json.dumps(result.to_json(), indent=2))
         return 0
@@ -61,14 +65,14 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def evaluate_several(folder: Path, chosen, narrator) -> int:
+def evaluate_several(subject, chosen, narrator) -> int:
     """Evaluate once for each combination of values; the table stands in the run folder after each of them."""
     from oldrestore.config.multirun import expand_jobs
     from oldrestore.runs.evaluation_sweep import evaluate_jobs, plan_evaluations
 
-    jobs = plan_evaluations(folder, expand_jobs(chosen.overrides))
+    jobs = plan_evaluations(subject, expand_jobs(chosen.overrides))
     sweep = None
-    for number, sweep in enumerate(evaluate_jobs(folder, jobs, chosen.checkpoint, chosen.overrides, narrator), 1):
+    for number, sweep in enumerate(evaluate_jobs(subject, jobs, chosen.overrides, narrator), 1):
         settings = ", ".join(f"{name}={value}" for name, value in sweep.results[-1][0].settings.items())
         narrator.say(f"{number} of {len(jobs)} {settings}")
     if chosen.json:

@@ -43,11 +43,11 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument(
         "--weights", action="append", default=[], type=path, metavar="FILE", help="colours; repeatable"
     )
-    options.add_argument("--model", default=None, help="the network of FILE, where the file does not say it")
+    options.add_argument("--model", default=None, help="network of FILE if it does not say it: NAME or NAME,width=0.5")
     options.add_argument(
         "--restorer", type=path, default=None, metavar="WEIGHTS", help="fills or restores: run or weights file"
     )
-    options.add_argument("--checkpoint", default="best", help="of the runs: best (default), last or a kept one")
+    options.add_argument("--checkpoint", default=None, help="of the runs: best (default), last or a kept one")
     options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
     add_running(options)
     options.add_argument("--result-only", action="store_true", help="write no mask and no pictures of single stages")

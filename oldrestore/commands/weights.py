@@ -39,8 +39,8 @@ def run(arguments: Sequence[str]) -> int:
     take.add_argument("source", metavar="RUN|FILE", help="run folder, run id, 'last', or a safetensors file")
     take.add_argument("--format", choices=("paddle", "onnx", "pyfunc"), required=True)
     take.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to make")
-    take.add_argument("--model", default=None, help="the network of FILE, where the file does not say it")
-    take.add_argument("--checkpoint", default="best", help="of a run: best (default), last or a kept one")
+    take.add_argument("--model", default=None, help="network of FILE if it does not say it: NAME or NAME,width=0.5")
+    take.add_argument("--checkpoint", default=None, help="of a run: best (default), last or a kept one")
     take.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
     for action in (bring, take):
         action.add_argument("--overwrite", action="store_true", help="replace what is there")
@@ -102,9 +102,12 @@ def run_export(chosen) -> int:
     from oldrestore.runs.components import set_device
     from oldrestore.runs.inference.chosen_network import network_of_file, network_of_run
     from oldrestore.runs.inference.export import export_network
+    from oldrestore.runs.loading import checkpoint_in_run
 
     set_device("cpu")
-    if chosen.source.endswith(".safetensors"):
+    if chosen.source.endswith(".safetensors") and checkpoint_in_run(Path(chosen.source)) is None:
+        if chosen.checkpoint is not None:
+            raise UserError(f"'{chosen.source}' is one weights file: leave --checkpoint out")
         network = network_of_file(Path(chosen.source), chosen.model)
     else:
         network = network_of_run(chosen.source, Path(chosen.outputs), chosen.checkpoint)

@@ -1,8 +1,9 @@
-"""Photographs in a folder: flat, in class folders, or in train/ and val/ as ImageNet-mini has them."""
+"""Photographs in a folder: flat, in class folders, or in folders of splits such as train/ and val/."""
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,9 @@ from pydantic import Field
 from oldrestore.data.crops import Crops
 from oldrestore.data.photo import PHOTO_EXTENSIONS, Photo, printable
 from oldrestore.data.source import Candidate, LeftOut, Offer, PhotoSource, Prepared
+from oldrestore.data.split_folders import SPLITS, SplitFolders, split_folders, subfolders
 from oldrestore.data.walk import Entry, walk_folder
 from oldrestore.errors import UserError, in_words
-
-SPLIT_FOLDERS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
-"""Folder names that mean a split."""
 
 NUMBER_OF_CLASSES = 1000
 
@@ -23,16 +22,18 @@ NUMBER_OF_CLASSES = 1000
 class ImageFolder(PhotoSource):
     """The photographs under a folder, found recursively.
 
-    Three layouts are understood. With a folder ``train`` (and ``val``, ``validation`` or ``test``) the
-    folders are the splits; without a validation folder, a fraction of ``train`` is held out by content
-    hash. Otherwise everything is one set, flat or in class folders, of which a fraction is held out.
+    Three layouts are understood. With folders of splits (``train``, ``val2017``, ``Test_Images``; see
+    `oldrestore.data.split_folders`) these are the splits; without a validation folder, a fraction of what is trained
+    on is held out by content hash. Otherwise everything is one set, flat or in class folders, of which a fraction is
+    held out.
 
     The first folder below the split is the class. Folders that are all named with an integer 0..999 are
     ImageNet class indices; exactly 1000 folders with WordNet ids (``n01440764``) are, in sorted order, the
     classes 0..999 (as in ImageNet and ImageNet-mini). In any other case photographs have no label.
 
-    Files and folders whose name starts with a dot are ignored. Links to folders are followed, each folder
-    once. Links that lead nowhere and folders that may not be read are listed among what is left out.
+    Files and folders whose name starts with a dot and files without a photograph's ending are ignored, and counted.
+    Links to folders are followed, each folder once. Links that lead nowhere and folders that may not be read are
+    listed among what is left out.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ class ImageFolder(PhotoSource):
     Raises
     ------
     UserError
-        On first use: when the folder is not given, missing, not a folder, or holds no photograph.
+        On first use: when the folder is not given, missing, not a folder, holds no photograph, or has two folders that
+        may be the same split.
     """
 
     def __init__(
@@ -68,40 +70,52 @@ class ImageFolder(PhotoSource):
     @property
     def split_names(self) -> tuple[str, ...]:
         """Splits that the folders name; a validation split is drawn where there is only ``train`` or none."""
-        places = _split_places(self._checked_root())
-        drawn = {"train", "val"} if "train" in places or not places else set()
-        names = drawn | set(places)
-        return tuple(name for name in ("train", "val", "test") if name in names)
+        folders = self._split_folders
+        drawn = {"train", "val"} if folders.rest is not None or "train" in folders.places else set()
+        return tuple(name for name in SPLITS if name in drawn | set(folders.places))
 
     def offer(self) -> Offer:
         """Walk through the folder."""
-        root = self._checked_root()
-        places = _split_places(root)
-        # Without a folder for validation, the photographs of train/ are drawn by hash like those of one set.
+        root, folders = self._checked_root(), self._split_folders
+        places = folders.places
+        # Without a folder for validation, the photographs to train on are drawn by hash like those of one set.
         draw = "val" not in places
-        roots = [(folder, split) for split, folders in places.items() for folder in folders] or [(root, "train")]
-        classes = _class_labels([folder for folder, _ in roots])
-        candidates, left_out = [], []
-        for folder, split in roots:
-            for path, problem in _photo_paths(folder):
-                if problem:
-                    left_out.append(LeftOut(printable(path.relative_to(root)), problem))
-                    continue
-                parts = path.relative_to(folder).parts
-                label = classes.get(parts[0]) if len(parts) > 1 else None
-                photo = Photo(printable(path.relative_to(root)), path, label)
-                candidates.append(Candidate(photo, None if draw and split == "train" else split))
-        if places:
-            inside = {candidate.photo.path for candidate in candidates}
-            left_out += [
-                LeftOut(printable(path.relative_to(root)), problem or f"outside of {', '.join(sorted(places))}")
-                for path, problem in _photo_paths(root)
-                if path not in inside and not any(path.is_relative_to(folder) for folder, _ in roots)
-            ]
+        of_folder = {folder: split for split, several in places.items() for folder in several}
+        classes = class_labels([*of_folder, *([folders.rest] if folders.rest is not None else [])], of_folder)
+        candidates, left_out, ignored = [], [], []
+        depths: dict[str, set[int]] = {}
+        for entry in _entries(root, of_folder):
+            name = printable(entry.path.relative_to(root))
+            if entry.is_hidden or not (entry.is_folder or entry.is_photograph_by_name):
+                ignored.append(LeftOut(name, _why_ignored(entry)))
+                continue
+            place = next((folder for folder in of_folder if entry.path.is_relative_to(folder)), folders.rest)
+            # Pipes, links that lead nowhere and the like are told when they are opened, as broken files are.
+            problem = entry.problem if entry.is_folder else ""
+            if problem or place is None:
+                left_out.append(LeftOut(name, problem or f"outside of {', '.join(sorted(places))}"))
+                continue
+            split = of_folder.get(place, "train")
+            parts = entry.path.relative_to(place).parts
+            depths.setdefault(split, set()).add(min(len(parts), 2))
+            label = classes.get(parts[0]) if len(parts) > 1 else None
+            candidates.append(Candidate(Photo(name, entry.path, label), None if draw and split == "train" else split))
         if not candidates:
             endings = ", ".join(sorted(PHOTO_EXTENSIONS))
             raise UserError(f"the folder {root} of {self.name} holds no photograph ({endings})")
-        return Offer(tuple(candidates), tuple(left_out), place=str(root))
+        notes = (*folders.notes, *(_flat_beside_classes(root, places, depths) if classes else ()))
+        return Offer(tuple(candidates), tuple(left_out), str(root), tuple(ignored), notes)
+
+    def _why_empty(self, name: str) -> str:
+        places = self._split_folders.places.get(name)
+        if places is None:
+            return super()._why_empty(name)
+        named = " and ".join(str(folder) for folder in places)
+        return f"the split {name!r} of {self.name} is empty: {named} holds no photograph that can be used"
+
+    @cached_property
+    def _split_folders(self) -> SplitFolders:
+        return split_folders(self._checked_root())
 
     def _checked_root(self) -> Path:
         if self.root is None:
@@ -116,24 +130,9 @@ class ImageFolder(PhotoSource):
         return root
 
 
-def _split_places(root: Path) -> dict[str, list[Path]]:
-    """Folders of each split; empty when the folder is one set.
-
-    A folder called ``test`` beside class folders is a class: the names count only when there is ``train``, or
-    when all folders are splits.
-    """
-    folders = _subfolders(root)
-    named = [path for path in folders if path.name in SPLIT_FOLDERS]
-    if not any(path.name == "train" for path in named) and len(named) != len(folders):
-        return {}
-    places: dict[str, list[Path]] = {}
-    for path in named:
-        places.setdefault(SPLIT_FOLDERS[path.name], []).append(path)
-    return places
-
-
-def _class_labels(roots: list[Path]) -> dict[str, int]:
-    names = sorted({path.name for root in roots for path in _subfolders(root)})
+def class_labels(roots: Iterable[Path], none: Collection[Path] = ()) -> dict[str, int]:
+    """ImageNet classes of the folders in `roots` by their names, those of `none` aside; empty where they have none."""
+    names = sorted({path.name for root in roots for path in subfolders(root) if path not in none})
     if all(re.fullmatch(r"[0-9]+", name) and int(name) < NUMBER_OF_CLASSES for name in names):
         return {name: int(name) for name in names}
     if len(names) == NUMBER_OF_CLASSES and all(re.fullmatch(r"n[0-9]{8}", name) for name in names):
@@ -141,22 +140,28 @@ def _class_labels(roots: list[Path]) -> dict[str, int]:
     return {}
 
 
-def _subfolders(root: Path) -> list[Path]:
-    try:
-        return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    except OSError as error:
-        raise UserError(f"the folder {root} cannot be listed ({in_words(error)})") from None
+def _entries(root: Path, of_folder: Collection[Path]) -> Iterator[Entry]:
+    """Everything below a folder, each once; folders of splits are walked for themselves, whatever links lead there."""
+    for folder in (*of_folder, root):
+        try:
+            for entry in walk_folder(folder, hidden=True):
+                if folder in of_folder or not any(entry.path.is_relative_to(place) for place in of_folder):
+                    yield entry
+        except OSError as error:
+            raise UserError(f"the folder {folder} cannot be listed ({in_words(error)})") from None
 
 
-def _photo_paths(root: Path) -> Iterator[tuple[Path, str]]:
-    """Files with a photograph's ending, and folders that may not be read with the reason."""
-    try:
-        entries: list[Entry] = list(walk_folder(root))
-    except OSError as error:
-        raise UserError(f"the folder {root} cannot be listed ({in_words(error)})") from None
-    for entry in entries:
-        if entry.is_folder:
-            yield entry.path, entry.problem
-        elif entry.is_photograph_by_name:
-            # Pipes, links that lead nowhere and the like are told when they are opened, as broken files are.
-            yield entry.path, ""
+def _why_ignored(entry: Entry) -> str:
+    if entry.is_hidden:
+        return "a hidden folder" if entry.is_folder else "a hidden file"
+    return f"not a photograph by its name ({printable(entry.path.suffix) or 'without an ending'})"
+
+
+def _flat_beside_classes(root: Path, places: dict[str, list[Path]], depths: dict[str, set[int]]) -> Iterator[str]:
+    """Say which splits are flat where the training photographs stand in folders of ImageNet classes."""
+    if 1 in depths.get("train", {1}):
+        return
+    for split in ("val", "test"):
+        if depths.get(split) == {1}:
+            flat = " and ".join(f"{folder.relative_to(root).as_posix()}/" for folder in places[split])
+            yield f"{flat} has no class folders, as train has: its photographs are unlabelled"

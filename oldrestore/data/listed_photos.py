@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from oldrestore.data.crops import Crops
-from oldrestore.data.image_folder import NUMBER_OF_CLASSES, _class_labels
+from oldrestore.data.image_folder import NUMBER_OF_CLASSES, class_labels
 from oldrestore.data.photo import Photo, printable
 from oldrestore.data.source import Candidate, Offer, PhotoSource, Prepared
 from oldrestore.data.walk import walk_folder
@@ -77,7 +77,7 @@ class ListedPhotos(PhotoSource):
         root = self._folder()
         wanted = self._listed() if self.list is not None or self.list_needed else None
         found = self._all_in(root)
-        classes = _class_labels([root])
+        classes = class_labels([root])
         if wanted is None:
             chosen = [(path, None) for path in sorted(found, key=lambda path: (path.name, path.as_posix()))]
         else:

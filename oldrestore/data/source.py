@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,6 +50,10 @@ class Split:
         Content hash of each photograph, in the order of `photos`.
     prepared : {"auto", "off", "required"}
         Whether what ``oldrestore data prepare`` has made of it is used; it changes no pixel.
+    ignored : tuple of LeftOut
+        Files that nobody would take for photographs: hidden ones, and those with another ending.
+    notes : tuple of str
+        What should be said of the source, such as a folder that looks like a split and is not used as one.
     """
 
     source: str
@@ -59,6 +64,8 @@ class Split:
     bytes: int = 0
     hashes: tuple[str, ...] = ()
     prepared: Prepared = "auto"
+    ignored: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -66,8 +73,10 @@ class Split:
     def describe(self) -> dict:
         """Return what `data.json` records of a split, as plain values.
 
-        ``photographs`` gives for each name the line that the fingerprint is made of: content hash and label.
+        ``photographs`` gives for each name the line that the fingerprint is made of: content hash and label;
+        ``ignored`` counts files that are no photographs, by reason.
         """
+        ignored = Counter(left.reason for left in self.ignored)
         labels = ("-" if photo.label is None else photo.label for photo in self.photos)
         return {
             "source": self.source,
@@ -81,6 +90,9 @@ class Split:
                 photo.name: f"{sha256} {label}"
                 for photo, sha256, label in zip(self.photos, self.hashes, labels, strict=False)
             },
+            # Sources without such files or notes are described as ever.
+            **({"ignored": dict(sorted(ignored.items()))} if ignored else {}),
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
     def shared_with(self, other: Split) -> tuple[str, ...]:
@@ -112,11 +124,17 @@ class Offer:
         Files left out by a rule of the source.
     place : str
         Where they were looked for, for messages.
+    ignored : tuple of LeftOut
+        Files that nobody would take for photographs.
+    notes : tuple of str
+        What should be said of the source.
     """
 
     candidates: tuple[Candidate, ...]
     left_out: tuple[LeftOut, ...]
     place: str
+    ignored: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def split_fingerprint(contents: Sequence[tuple[str, int | None]]) -> str:
@@ -200,6 +218,8 @@ class PhotoSource(ABC):
             bytes=sum(found.bytes for _, found in photos),
             hashes=tuple(sha256 for sha256, _ in contents),
             prepared=self.prepared,
+            ignored=self._offered.ignored,
+            notes=self._offered.notes,
         )
 
     def describe(self) -> dict:

@@ -22,11 +22,14 @@ class Entry:
     problem : str
         Why it cannot be read; empty for files.
     is_folder : bool
+    is_hidden : bool
+        Whether its name begins with a dot; a hidden folder is not looked into.
     """
 
     path: Path
     problem: str = ""
     is_folder: bool = False
+    is_hidden: bool = False
 
     @property
     def is_photograph_by_name(self) -> bool:
@@ -39,16 +42,16 @@ class _Open:
 
     def __init__(self, path: Path):
         self.path = path
-        self.names = iter(sorted(name for name in os.listdir(path) if not name.startswith(".")))  # noqa: PTH208
+        self.names = iter(sorted(os.listdir(path)))  # noqa: PTH208
         self.holds_files = False
 
 
-def walk_folder(root: Path) -> Iterator[Entry]:
+def walk_folder(root: Path, hidden: bool = False) -> Iterator[Entry]:
     """Find everything below a folder, in the order of the names within each folder.
 
-    What is hidden (a name with a dot in front) is passed over. Links to folders are followed, each folder once, so that
-    links that lead back end there. Links that lead nowhere, pipes, devices, folders that may not be read, and folders
-    that are named as photographs and hold no file are given with their problem.
+    What is hidden (a name with a dot in front) is passed over, or given as such if `hidden`. Links to folders are
+    followed, each folder once, so that links that lead back end there. Links that lead nowhere, pipes, devices, folders
+    that may not be read, and folders that are named as photographs and hold no file are given with their problem.
 
     Raises
     ------
@@ -60,6 +63,10 @@ def walk_folder(root: Path) -> Iterator[Entry]:
     while stack:
         folder = stack[-1]
         name = next(folder.names, None)
+        if name is not None and name.startswith("."):
+            if hidden:
+                yield _hidden(folder.path / name)
+            continue
         if name is not None:
             for entry in _look_at(folder.path / name, stack, seen):
                 folder.holds_files |= not entry.is_folder
@@ -71,6 +78,13 @@ def walk_folder(root: Path) -> Iterator[Entry]:
             empty = Entry(folder.path, "a folder, not a file", True)
             if not folder.holds_files and empty.is_photograph_by_name:
                 yield empty
+
+
+def _hidden(path: Path) -> Entry:
+    try:
+        return Entry(path, is_folder=path.is_dir(), is_hidden=True)
+    except OSError:
+        return Entry(path, is_hidden=True)
 
 
 def _look_at(path: Path, stack: list[_Open], seen: set[tuple[int, int]]) -> Iterator[Entry]:

@@ -12,16 +12,13 @@ from pydantic import Field
 
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import NetworkJudge, file_fingerprint
-from oldrestore.models.paddle_pickle import read_paddle_state_dict
-from oldrestore.models.torch_pickle import read_torch_state_dict
-from oldrestore.models.weights import load_weights, set_weights
+from oldrestore.models.weights import PICKLED, load_weights, read_tensors, set_weights
 
 SIZE = 224
 SHORTER_SIDE = 256
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 PADDLE_CACHE = Path("~/.cache/paddle/hapi/weights")
-READERS = {".pdparams": read_paddle_state_dict, ".pth": read_torch_state_dict, ".pt": read_torch_state_dict}
 
 
 class _FromRgb(paddle.nn.Layer):
@@ -74,9 +71,9 @@ def find_weights(weights: str | None) -> Path:
         path = Path(weights).expanduser()
         if not path.is_file():
             raise UserError(f"judge.weights: there is no file '{weights}'")
-        if path.suffix not in (".safetensors", *READERS):
+        if path.suffix not in (".safetensors", *PICKLED):
             raise UserError(
-                f"judge.weights: '{weights}' is none of .safetensors, {', '.join(READERS)}: "
+                f"judge.weights: '{weights}' is none of .safetensors, {', '.join(PICKLED)}: "
                 "name a file of VGG-16's weights"
             )
         return path
@@ -95,14 +92,12 @@ def load_vgg16(path: Path) -> paddle.nn.Layer:
     state = paddle.get_rng_state()
     network = paddle.vision.models.vgg16(pretrained=False)
     paddle.set_rng_state(state)
-    if path.suffix == ".safetensors":
-        load_weights(network, path)
-    else:
-        tensors = READERS[path.suffix](path)
-        if path.suffix in (".pth", ".pt"):
-            # PyTorch's fully connected layers are (out, in), Paddle's (in, out).
-            tensors = {name: array.T if array.ndim == 2 else array for name, array in tensors.items()}
+    if path.suffix in (".pth", ".pt"):
+        # PyTorch's fully connected layers are (out, in), Paddle's (in, out).
+        tensors = {name: array.T if array.ndim == 2 else array for name, array in read_tensors(path).items()}
         set_weights(network, tensors, str(path))
+    else:
+        load_weights(network, path)
     network.eval()
     return network
 

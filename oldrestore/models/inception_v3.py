@@ -10,9 +10,9 @@ from paddle import nn
 from paddle.nn import functional
 
 from oldrestore.errors import UserError
-from oldrestore.models.plain_features import read_arrays, weights_file
+from oldrestore.models.plain_features import weights_file
 from oldrestore.models.recognition_features import sha256
-from oldrestore.models.weights import set_weights
+from oldrestore.models.weights import read_tensors, set_weights
 
 SIZE = 299
 FEATURES = 2048
@@ -217,7 +217,7 @@ class InceptionV3(nn.Layer):
     ) -> None:
         super().__init__()
         path = weights_file("inception_v3", weights)
-        arrays = {name: array for name, array in read_arrays(path).items() if not name.endswith("num_batches_tracked")}
+        arrays = {name: array for name, array in read_tensors(path).items() if not name.endswith("num_batches_tracked")}
         self.pooling = _told_by_classes(arrays, path) if pooling == "auto" else pooling
         for convolution in STEM:
             if convolution is not None:

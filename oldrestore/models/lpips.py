@@ -10,7 +10,8 @@ from paddle import nn
 from paddle.nn import functional
 
 from oldrestore.errors import UserError
-from oldrestore.models.plain_features import AlexNetFeatures, Vgg16Features, read_arrays, weights_file
+from oldrestore.models.plain_features import AlexNetFeatures, Vgg16Features, weights_file
+from oldrestore.models.weights import read_tensors
 
 BACKBONES = {"alexnet": AlexNetFeatures, "vgg16": Vgg16Features}
 # Added to the length that features are divided by, as in the published code.
@@ -101,7 +102,7 @@ def _unit_length(features_bchw: paddle.Tensor) -> paddle.Tensor:
 
 def _linear_weights(path: Path, channels: tuple[int, ...]) -> list[paddle.Tensor]:
     """Weights of the five linear layers, each (1, C, 1, 1)."""
-    arrays = read_arrays(path)
+    arrays = read_tensors(path)
     wanted = {f"lin{layer}.model.1.weight": (1, count, 1, 1) for layer, count in enumerate(channels)}
     wrong = [name for name, shape in wanted.items() if name not in arrays or arrays[name].shape != shape]
     if wrong:

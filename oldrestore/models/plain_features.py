@@ -5,18 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import paddle
 from paddle import nn
 from paddle.nn import functional
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from oldrestore.errors import UserError
-from oldrestore.models.paddle_pickle import read_paddle_state_dict
 from oldrestore.models.recognition_features import RecognitionFeatures, sha256
-from oldrestore.models.torch_pickle import read_torch_state_dict
-from oldrestore.models.weights import set_weights
+from oldrestore.models.weights import read_tensors, set_weights
 
 # Means and standard deviations of ImageNet's RGB in 0..1, of torchvision's and Paddle's weights.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -93,7 +88,7 @@ class ConvolutionalFeatures(RecognitionFeatures):
                 for place, *shape, padding in stage.convolutions
             }
         )
-        tensors = {name: array for name, array in read_arrays(path).items() if name.startswith("features.")}
+        tensors = {name: array for name, array in read_tensors(path).items() if name.startswith("features.")}
         set_weights(self, tensors, str(path))
         self.fingerprint = sha256(path)
         self.register_buffer("_mean", paddle.to_tensor(IMAGENET_MEAN).reshape([1, 3, 1, 1]), persistable=False)
@@ -155,12 +150,7 @@ class Vgg16Features(ConvolutionalFeatures):
         super().__init__("vgg16", VGG16, weights, smallest=16)
 
 
-READERS = {
-    ".pth": read_torch_state_dict,
-    ".pt": read_torch_state_dict,
-    ".pdparams": read_paddle_state_dict,
-    ".safetensors": load_file,
-}
+READERS = (".pth", ".pt", ".pdparams", ".safetensors")
 
 
 def weights_file(network: str, weights: str | None) -> Path:
@@ -181,17 +171,3 @@ def weights_file(network: str, weights: str | None) -> Path:
     if path.suffix not in READERS:
         raise UserError(f"the weights '{weights}' of {network} are none of {', '.join(READERS)}")
     return path
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read a state dict by its file's kind; nothing in it is run.
-
-    Raises
-    ------
-    UserError
-        When the file is damaged.
-    """
-    try:
-        return dict(READERS[path.suffix](path))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"'{path}' is not a readable weights file: {error}") from None

@@ -15,7 +15,8 @@ from paddle import nn
 
 from oldrestore.errors import UserError
 from oldrestore.models.torch_pickle import read_torch_state_dict
-from oldrestore.models.weights import WeightsHeader
+from oldrestore.models.weights import without_wrapper
+from oldrestore.models.weights_header import WeightsHeader
 
 # torch.hub's way of naming files: the digits after the last dash begin the file's sha256.
 NAMED_SHA256 = re.compile(r"-([0-9a-f]{8,64})\.[^.]+$")
@@ -118,7 +119,7 @@ def import_published(path: Path, model: str | None = None, mask_center: float | 
         missing, left over or of another shape.
     """
     checksum, sha256 = check_name(path)
-    arrays = _without_wrapper(read_torch_state_dict(path))
+    arrays = without_wrapper(read_torch_state_dict(path))
     model = model or recognise(arrays, path)
     published = _published(model)
     settings = dict(published.settings)
@@ -233,13 +234,6 @@ def _torch_name(name: str) -> str:
         if name.endswith(ours):
             return name.removesuffix(ours) + theirs
     return name
-
-
-def _without_wrapper(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Take off the ``module.`` that PyTorch's DataParallel puts before every key."""
-    if arrays and all(name.startswith("module.") for name in arrays):
-        return {name.removeprefix("module."): array for name, array in arrays.items()}
-    return arrays
 
 
 def _published(model: str) -> Published:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.errors import UserError
-from oldrestore.models.weights import read_header
+from oldrestore.models.weights_header import read_header
 
 FOLDER = Path(__file__).parent / "released"
 

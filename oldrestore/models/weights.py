@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from paddle import nn
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from oldrestore.errors import UserError
+from oldrestore.models.paddle_pickle import read_paddle_state_dict
+from oldrestore.models.torch_pickle import read_torch_state_dict
+from oldrestore.models.weights_header import WEIGHTS_FORMAT, WeightsHeader, missing_file, read_header
 
 log = logging.getLogger(__name__)
 
-WEIGHTS_FORMAT = "oldrestore-weights-1"
+PICKLED = {".pdparams": read_paddle_state_dict, ".pth": read_torch_state_dict, ".pt": read_torch_state_dict}
+# What data-parallel training puts before every key: PyTorch's DataParallel, and Paddle's.
+WRAPPERS = ("module.", "_layers.")
 # Settings that are part of what weights have learnt: with another value they see what they do not know. The others
 # (decoding, temperature) choose how a prediction is read, and any of them may be combined with any weights.
 LEARNT_SETTINGS = frozenset({"mask_center"})
@@ -29,66 +31,10 @@ LEARNT_SETTINGS = frozenset({"mask_center"})
 NETWORK_PREFIXES = ("ema.", "model.")
 
 
-@dataclass(frozen=True)
-class WeightsHeader:
-    """What a weights file says of itself, in the metadata of the safetensors format.
-
-    Attributes
-    ----------
-    model : str
-        Name of the network, a choice of ``conf/model``.
-    settings : dict
-        Constructor arguments of the network that belong to these weights (``width``, ``mask_center``) or that give
-        the colours they were published with (``decoding``).
-    source : str
-        Name of the file they came from.
-    source_sha256 : str
-        Of that file, hexadecimal.
-    """
-
-    model: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    source: str = ""
-    source_sha256: str = ""
-
-    def to_metadata(self) -> dict[str, str]:
-        """Return it as safetensors metadata, which knows only strings."""
-        return {
-            "format": WEIGHTS_FORMAT,
-            "model": self.model,
-            "settings": json.dumps(self.settings, sort_keys=True),
-            "source": self.source,
-            "source_sha256": self.source_sha256,
-        }
-
-
-def read_header(path: Path) -> WeightsHeader | None:
-    """Read what a weights file says of itself; None for plain tensors and for checkpoints of runs.
-
-    Raises
-    ------
-    UserError
-        When the file is missing or damaged.
-    """
-    if not path.is_file():
-        raise UserError(f"there is no weights file '{path}'")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-        if metadata.get("format") != WEIGHTS_FORMAT:
-            return None
-        settings = json.loads(metadata["settings"])
-        if not isinstance(settings, dict):
-            raise ValueError("its settings are not a table")
-        named = {name: metadata.get(name, "") for name in ("source", "source_sha256")}
-        return WeightsHeader(metadata["model"], settings, **named)
-    except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
-        raise UserError(f"'{path}' is not a readable safetensors file: {error}") from None
-
-
 def save_weights(path: Path, tensors: Mapping[str, np.ndarray], header: WeightsHeader) -> None:
     """Write weights and header as safetensors; `path` is the old file or the new one, never a part."""
-    content = save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata=header.to_metadata())
+    metadata = {"format": WEIGHTS_FORMAT, **header.to_metadata()}
+    content = save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata=metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
     neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -99,7 +45,9 @@ def save_weights(path: Path, tensors: Mapping[str, np.ndarray], header: WeightsH
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Read every tensor of a safetensors file.
+    """Read every tensor of a weights file by its ending: safetensors, or a state dict of PyTorch or Paddle.
+
+    Nothing in a pickle is run. What data-parallel training puts before every key is taken off.
 
     Raises
     ------
@@ -107,18 +55,29 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
         When the file is missing or damaged.
     """
     if not path.is_file():
-        raise UserError(f"there is no weights file '{path}'")
+        raise missing_file(path)
     try:
-        return load_file(path)
+        return without_wrapper(PICKLED.get(path.suffix, load_file)(path))
     except (SafetensorError, OSError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"'{path}' is not a readable safetensors file: {error}") from None
 
 
-def load_weights(network: nn.Layer, path: Path) -> None:
-    """Load a network's weights from a safetensors file: imported weights, or a checkpoint of a run.
+def without_wrapper(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Take off the ``module.`` or ``_layers.`` that stands before every key; other tensors are returned as they are."""
+    for wrapper in WRAPPERS * 2:  # it may stand there twice, and a file may hold any number of it
+        if tensors and all(name.startswith(wrapper) for name in tensors):
+            tensors = {name.removeprefix(wrapper): tensor for name, tensor in tensors.items()}
+    return dict(tensors)
 
-    Where the file records settings (`WeightsHeader`) that the network has otherwise, a way of decoding is said in
-    a warning, for it is free; what would feed the weights something that they have not learnt is refused.
+
+def load_weights(network: nn.Layer, path: Path) -> None:
+    """Load a network's weights from a file: imported weights, a checkpoint of a run, or a state dict.
+
+    Where the file records settings (`WeightsHeader`) that the network has otherwise, those that would feed the weights
+    something that they have not learnt are refused. How they are decoded is free; of weights that were published, it
+    is said in a warning.
 
     Raises
     ------
@@ -126,8 +85,38 @@ def load_weights(network: nn.Layer, path: Path) -> None:
         When the file is missing or damaged, a key is missing, left over or of another shape, or a recorded
         setting is not the network's.
     """
-    set_weights(network, network_weights(read_tensors(path)), source=str(path))
-    _compare_settings(network, read_header(path), path)
+    header = None if path.suffix in PICKLED and path.is_file() else read_header(path)
+    try:
+        set_weights(network, network_weights(read_tensors(path)), source=str(path))
+    except MisfitError as error:
+        raise _explained(error, network, header, path) from None
+    _compare_settings(network, header, path)
+
+
+def _explained(error: MisfitError, network: nn.Layer, header: WeightsHeader | None, path: Path) -> UserError:
+    """Say why weights do not fit, from what their file says of itself."""
+    ours = type(network).__name__
+    if header is None:
+        published = "; oldrestore weights import brings in published PyTorch files" if path.suffix in PICKLED else ""
+        return UserError(f"{error} (the file does not say which network it is of{published})")
+    if not header.is_of(network):
+        return UserError(
+            f"the weights in '{path}' are of {header.network} and the configuration builds {ours}: choose the same "
+            "network for both"
+        )
+    # What a network does not keep is what its layers were made with. How published weights are decoded is free.
+    other = {
+        name: value
+        for name, value in header.settings.items()
+        if getattr(network, name, None) != value and not (header.source and hasattr(network, name))
+    }
+    if not other:
+        return error
+    said = ", ".join(f"{name}={value}" for name, value in other.items())
+    take = " ".join(f"model.{name}={value}" for name, value in other.items())
+    return UserError(
+        f"the weights in '{path}' do not fit {ours}: {error.first}; they were made with {said}: take {take}"
+    )
 
 
 def _compare_settings(network: nn.Layer, header: WeightsHeader | None, path: Path) -> None:
@@ -141,11 +130,12 @@ def _compare_settings(network: nn.Layer, header: WeightsHeader | None, path: Pat
                 f"the weights in '{path}' have learnt with {name}={recorded} and the configuration says {configured}: "
                 f"take model.{name}={recorded}"
             )
-        log.warning(
-            "the weights in '%s' were published with %s=%s and this configuration decodes with %s: "
-            "model.%s=%s gives the published colours",
-            *(path, name, recorded, configured, name, recorded),
-        )
+        if header.source:
+            log.warning(
+                "the weights in '%s' were published with %s=%s and this configuration decodes with %s: "
+                "model.%s=%s gives the published colours",
+                *(path, name, recorded, configured, name, recorded),
+            )
 
 
 def network_weights(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -153,7 +143,7 @@ def network_weights(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     for prefix in NETWORK_PREFIXES:
         picked = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
         if picked:
-            return picked
+            return without_wrapper(picked)
     return dict(tensors)
 
 
@@ -166,12 +156,20 @@ def parameter_count(network: nn.Layer) -> int:
     )
 
 
+class MisfitError(UserError):
+    """Weights that are not those of a network; `first` is what was found first."""
+
+    def __init__(self, message: str, first: str) -> None:
+        super().__init__(message)
+        self.first = first
+
+
 def set_weights(network: nn.Layer, tensors: Mapping[str, np.ndarray], source: str) -> None:
     """Give a network all of its weights and buffers, or refuse.
 
     Raises
     ------
-    UserError
+    MisfitError
         Naming what is missing, left over or of another shape.
     """
     state = network.state_dict()
@@ -184,6 +182,6 @@ def set_weights(network: nn.Layer, tensors: Mapping[str, np.ndarray], source: st
     ]
     if wrong:
         shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-        raise UserError(f"the weights in '{source}' do not fit {type(network).__name__}: {shown}")
+        raise MisfitError(f"the weights in '{source}' do not fit {type(network).__name__}: {shown}", wrong[0])
     for name, value in state.items():
         value.set_value(np.ascontiguousarray(tensors[name], dtype=str(value.dtype).rpartition(".")[2]))

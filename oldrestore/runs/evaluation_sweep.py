@@ -10,9 +10,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from oldrestore.config.compose import override_config
-from oldrestore.runs.evaluation import EvaluationResult, evaluate_run
+from oldrestore.runs.evaluation import EvaluationResult, Subject, evaluate
 from oldrestore.runs.identity import new_run_id
-from oldrestore.runs.loading import load_run_config
 from oldrestore.tracking.run_folder import RunFolder
 from oldrestore.training.progress import Narrator
 
@@ -72,13 +71,13 @@ class EvaluationSweep:
         return {"folder": str(self.folder), "evaluations": evaluations}
 
 
-def plan_evaluations(folder: Path, jobs: Sequence[Sequence[str]]) -> list[Job]:
+def plan_evaluations(subject: Subject, jobs: Sequence[Sequence[str]]) -> list[Job]:
     """Change a run's configuration as each job says: all are checked before the first is carried out.
 
     Parameters
     ----------
-    folder : Path
-        Run folder.
+    subject : Subject
+        What is scored.
     jobs : sequence of sequence of str
         Overrides of each.
 
@@ -90,23 +89,21 @@ def plan_evaluations(folder: Path, jobs: Sequence[Sequence[str]]) -> list[Job]:
     given = [dict(text.split("=", 1) for text in job) for job in jobs]
     varied = [name for name in given[0] if len({settings[name] for settings in given}) > 1 or len(given) == 1]
     return [
-        Job({name: settings[name] for name in varied}, override_config(load_run_config(folder), job))
+        Job({name: settings[name] for name in varied}, override_config(subject.config, job))
         for settings, job in zip(given, jobs, strict=True)
     ]
 
 
 def evaluate_jobs(
-    folder: Path, jobs: Sequence[Job], checkpoint: str, typed: Sequence[str], narrator: Narrator
+    subject: Subject, jobs: Sequence[Job], typed: Sequence[str], narrator: Narrator
 ) -> Iterator[EvaluationSweep]:
     """Carry out evaluations; yields the sweep after each of them, its table written.
 
     Parameters
     ----------
-    folder : Path
-        Run folder.
+    subject : Subject
+        What is scored.
     jobs : sequence of Job
-    checkpoint : str
-        ``best``, ``last`` or a kept one.
     typed : sequence of str
         Overrides as typed, to be kept beside the table.
     narrator : Narrator
@@ -119,11 +116,11 @@ def evaluate_jobs(
     own: RunFolder | None = None
     sweep: EvaluationSweep | None = None
     for job in jobs:
-        result = evaluate_run(folder, job.config, checkpoint, narrator)
+        result = evaluate(subject, job.config, narrator)
         if own is None or sweep is None:
             # Made late, so that a request that fails at once leaves nothing behind.
-            own = RunFolder.create(folder, "evaluations", new_run_id())
-            own.write_json("sweep.json", {"overrides": list(typed), "checkpoint": checkpoint})
+            own = RunFolder.create(subject.folder, "evaluations", new_run_id())
+            own.write_json("sweep.json", {"overrides": list(typed), "checkpoint": subject.checkpoint})
             sweep = EvaluationSweep(own.path, [])
         sweep.results.append((job, result))
         own.write_table("evaluations", sweep.rows())

@@ -26,6 +26,8 @@ def introduction(config: DictConfig, components: Components) -> Iterator[str]:
     left_out = len(train.left_out)
     note = f" ({left_out} files left out: see data.json)" if left_out else ""
     yield f"data      {train.source}: {len(train.photos)} to train on, {len(validation.photos)} to validate{note}"
+    for said in train.notes:
+        yield f"note      {said}"
     judge = judged.judge if judged is not None else None
     yield f"protocol  {protocol_of(config, len(validation), judge, components.prior).label}"
     if judged is not None:

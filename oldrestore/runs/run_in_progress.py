@@ -26,6 +26,7 @@ from oldrestore.runs.score_rows import judged_values, rows_of
 from oldrestore.runs.scoring import Scorer
 from oldrestore.runs.streams import seed_step, training_batch
 from oldrestore.runs.validation_loss import validation_loss
+from oldrestore.runs.weights_file import header_of_run
 from oldrestore.tracking.run_folder import RunFolder
 from oldrestore.tracking.tracker import Trackers
 from oldrestore.training.checkpoint import Checkpoint, not_finite, save_checkpoint
@@ -320,7 +321,8 @@ class RunInProgress:
         return checkpoint
 
     def _write(self, name: str, checkpoint: Checkpoint) -> None:
-        save_checkpoint(self.folder.path / "checkpoints" / f"{name}.safetensors", checkpoint)
+        header = header_of_run(self.config, self.components.network)
+        save_checkpoint(self.folder.path / "checkpoints" / f"{name}.safetensors", checkpoint, header)
 
     def _has_checkpoint(self, name: str) -> bool:
         return (self.folder.path / "checkpoints" / f"{name}.safetensors").is_file()

@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from oldrestore.errors import UserError, naming
-
-FORMAT = "oldrestore-checkpoint-1"
+from oldrestore.models.weights_header import CHECKPOINT_FORMAT as FORMAT
+from oldrestore.models.weights_header import WeightsHeader
 
 
 @dataclass
@@ -35,12 +35,14 @@ class Checkpoint:
     state: dict[str, Any] = field(default_factory=dict)
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+def save_checkpoint(path: Path, checkpoint: Checkpoint, header: WeightsHeader | None = None) -> None:
     """Write a checkpoint so that `path` is always whole: the old one until the new one is on disk.
 
-    The state travels in the header of the same file, so tensors and state can never be of different times.
+    The state travels in the header of the same file, so tensors and state can never be of different times. So does
+    what the file says of its network, which no run that resumes reads.
     """
-    metadata = {"format": FORMAT, "state": json.dumps(checkpoint.state, sort_keys=True)}
+    metadata = header.to_metadata() if header is not None else {}
+    metadata |= {"format": FORMAT, "state": json.dumps(checkpoint.state, sort_keys=True)}
     tensors = {name: np.ascontiguousarray(value) for name, value in checkpoint.tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

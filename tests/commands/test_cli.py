@@ -150,6 +150,41 @@ def test_data_describe_counts_what_a_folder_holds(capsys, tmp_path):
     assert [left["name"] for left in splits["train"]["left_out"]] == ["train/0/broken.jpg"]
 
 
+def test_data_describe_says_what_is_left_out_and_names_each_file_when_asked(capsys, tmp_path):
+    from tests.photographs import make_folder
+
+    make_folder(tmp_path)
+    folder = tmp_path / "train" / "0"
+    photo = sorted(folder.glob("*.jpg"))[0]
+    for number in range(30):
+        (folder / f"copy-{number:02}.jpg").write_bytes(photo.read_bytes())
+        (folder / f"note.{number}").write_text("x")
+    (tmp_path / "val").rename(tmp_path / "Valid2017")
+    request = ["data", "describe", "dataset=image_folder", f"dataset.root={tmp_path}"]
+    assert main(request) == 0
+    printed = capsys.readouterr().out
+    assert "note: train is train/, val is Valid2017/\n" in printed
+    assert "60 files left out (--left-out or --json names each):\n" in printed
+    assert "   30  a duplicate of another photograph (train/0/" in printed
+    lines = printed.split("names each):\n")[1].splitlines()
+    assert len(lines) == 21 and lines[-1] == "   11  for 11 more reasons"
+    assert main([*request, "--left-out"]) == 0
+    named = capsys.readouterr().out.split("60 files left out:\n")[1].splitlines()
+    assert len(named) == 60 and "train/0/note.29  not a photograph by its name (.29)" in named
+    assert main([*request, "--json"]) == 0
+    train = json.loads(capsys.readouterr().out)["train"]
+    assert len(train["ignored_files"]) == 30 and len(train["left_out"]) == 30
+
+
+def test_data_describe_goes_on_past_a_split_that_is_empty(capsys, tmp_path):
+    from tests.photographs import make_folder
+
+    make_folder(tmp_path)
+    (tmp_path / "test").mkdir()
+    assert main(["data", "describe", "dataset=image_folder", f"dataset.root={tmp_path}"]) == 0
+    assert f"note: the split 'test' of image_folder is empty: {tmp_path / 'test'} holds no" in capsys.readouterr().out
+
+
 def test_data_prior_refuses_a_name_before_it_counts(capsys, tmp_path):
     assert main(["data", "prior", "-o", str(tmp_path / "prior.txt")]) == 2
     captured = capsys.readouterr()

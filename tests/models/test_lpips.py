@@ -177,7 +177,7 @@ def test_missing_and_foreign_weights_are_refused_in_a_sentence(tmp_path, weights
     with pytest.raises(UserError, match=r"of vgg16 are none of \.pth"):
         Vgg16Features(str(tmp_path / "weights.txt"))
     (tmp_path / "broken.safetensors").write_bytes(b"x" * 40)
-    with pytest.raises(UserError, match="not a readable weights file"):
+    with pytest.raises(UserError, match="not a readable safetensors file"):
         Vgg16Features(str(tmp_path / "broken.safetensors"))
 
 

@@ -13,11 +13,12 @@ from skimage.filters import apply_hysteresis_threshold
 from oldrestore.errors import UserError
 from oldrestore.models.damage_unet import DamageUnet
 from oldrestore.models.released import released_weights
-from oldrestore.models.weights import read_header
+from oldrestore.models.weights_header import read_header
 from oldrestore.restoration.detect.base import Detection
 from oldrestore.restoration.detect.working_size import at_full_size, at_most, enlarged
 from oldrestore.restoration.tiling import tiles
 
+WIDEST = 4
 TILE = 768  # pixels of a side that go through the network at once, without what is seen around them
 REDUCED = 2  # times by which the photograph is made smaller for the second look
 OVERLAP = 128  # pixels seen around: no pixel's score depends on what lies further away
@@ -54,7 +55,7 @@ class LearnedDetector:
     def __init__(
         self,
         weights: str = "released",
-        width: Annotated[float, Field(gt=0, le=4)] | None = None,
+        width: Annotated[float, Field(gt=0, le=WIDEST)] | None = None,
         size: Annotated[int, Field(ge=32)] | None = 512,
         threshold: Annotated[float, Field(gt=0, lt=1)] = 0.995,
         lower: Annotated[float, Field(gt=0, lt=1)] = 0.9,
@@ -106,9 +107,10 @@ class LearnedDetector:
 
 def _load(weights: str, width: float | None) -> DamageUnet:
     if width is None:
-        shipped = weights == "released"
-        header = None if shipped else read_header(Path(weights))
-        # A checkpoint of a run does not say its width; most runs have that of the shipped weights.
-        settings = header.settings if header else released_weights("damage_unet").settings
-        width = settings["width"]
+        header = None if weights == "released" else read_header(Path(weights))
+        # Files that do not say it mostly have the width of the shipped weights.
+        settings = header.settings if header is not None else released_weights("damage_unet").settings
+        width = settings.get("width", 1.0)
+        if not isinstance(width, int | float) or not 0 < width <= WIDEST:  # what a file says is not to be believed
+            raise UserError(f"the width that '{weights}' says it has must be within 0..{WIDEST}, not {width!r:.40}")
     return DamageUnet(width=width, weights=weights)

@@ -21,6 +21,7 @@ from oldrestore.tracking.reader import (
     read_config,
     read_data,
     read_metrics,
+    read_overrides,
     read_status,
     state_in_words,
 )
@@ -61,6 +62,13 @@ class LoggedRun:
     def is_evaluation(self) -> bool:
         """Whether this is a later evaluation of a run."""
         return self.folder.absolute().parent.name == "evaluations"
+
+    @cached_property
+    def weights_file(self) -> Path | None:
+        """The weights file that was evaluated, if that stands in no run folder."""
+        typed = read_overrides(self.folder) if self.is_evaluation else []
+        files = [text.partition("=")[2] for text in typed if text.startswith("weights=")]
+        return Path(files[-1]) if files else None
 
     @property
     def experiment(self) -> str:

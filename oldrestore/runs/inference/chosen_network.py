@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from paddle import nn
 
-from oldrestore.config.build import build
 from oldrestore.config.compose import compose_config
+from oldrestore.config.schema import Evaluation
+from oldrestore.config.signature import check_value
 from oldrestore.errors import UserError
 from oldrestore.models.released import released_weights
-from oldrestore.models.weights import load_weights, read_header
-from oldrestore.runs.loading import find_run, load_network, load_run_config
+from oldrestore.models.weights_header import WeightsHeader, read_header
+from oldrestore.runs.loading import (
+    checkpoint_in_run,
+    find_checkpoint,
+    is_weights_file,
+    load_network,
+    load_run_config,
+    without_weights,
+)
+from oldrestore.runs.weights_file import load_file, model_of, says_nothing
 
 DEFAULT = "lite_unet"
 # Of the shorter side, where no run says otherwise: the published networks were trained at 256.
@@ -86,30 +96,32 @@ class ChosenNetwork:
         }
 
 
-def network_of_run(name: str, outputs: Path, checkpoint: str = "best") -> ChosenNetwork:
+def network_of_run(name: str, outputs: Path, checkpoint: str | None = None) -> ChosenNetwork:
     """Load the network of a run.
 
     Parameters
     ----------
     name : str
-        Run folder, run id or its beginning, or ``last``.
+        Run folder, run id or its beginning, ``last``, or the file of one of its checkpoints.
     outputs : Path
         Where run ids are looked up.
-    checkpoint : str
-        ``best``, ``last`` or a kept one.
+    checkpoint : str, optional
+        ``best`` (also where it is not given), ``last`` or a kept one.
 
     Raises
     ------
     UserError
         When there is no such run or checkpoint, or it does not fit.
     """
-    folder = find_run(name, outputs)
+    if is_weights_file(name):
+        raise UserError(f"'{name}' is a weights file and stands in no run folder: give it with --weights")
+    folder, checkpoint = find_checkpoint(name, outputs, checkpoint)
     config = load_run_config(folder)
     network = load_network(folder, config, checkpoint)
     return ChosenNetwork(
         label=folder.resolve().name,
         network=network,
-        model=_without_weights(config.model),
+        model=without_weights(config.model),
         weights=folder / "checkpoints" / f"{checkpoint}.safetensors",
         size=config.evaluation.size,
         fit=config.evaluation.fit,
@@ -117,14 +129,15 @@ def network_of_run(name: str, outputs: Path, checkpoint: str = "best") -> Chosen
 
 
 def network_of_file(path: Path, model: str | None = None) -> ChosenNetwork:
-    """Load the network of a weights file: an imported one, or a checkpoint within a run folder.
+    """Load the network of a weights file: an imported one, or a checkpoint, also one that was copied elsewhere.
 
     Parameters
     ----------
     path : Path
         safetensors.
     model : str, optional
-        A choice of ``conf/model``, needed where the file does not say it itself.
+        A choice of ``conf/model``, with settings where they are not its own (``eccv16,width=0.5``): needed where the
+        file does not say it itself.
 
     Raises
     ------
@@ -132,23 +145,33 @@ def network_of_file(path: Path, model: str | None = None) -> ChosenNetwork:
         When the file is missing or damaged, says nothing of its network, or does not fit.
     """
     header = read_header(path)
-    folder = path.parent.parent
+    if model is None and checkpoint_in_run(path) is not None:
+        return network_of_run(str(path), path.parent)
     if header is None and model is None:
-        if path.parent.name == "checkpoints" and (folder / "config.yaml").is_file():
-            return network_of_run(str(folder), folder.parent, path.stem)
-        raise UserError(f"'{path}' does not say which network it is of: add --model NAME (see oldrestore models)")
-    if header is not None and model is not None and header.model != model:
-        raise UserError(f"'{path}' holds weights of {header.model}, not of {model}: leave --model out")
-    name = model or header.model
-    node = _without_weights(compose_config([f"model={name}"]).model)
-    for setting, value in (header.settings if header else {}).items():
-        if setting not in node:
-            raise UserError(f"'{path}' records the setting {setting}, which the network {name} does not have")
-        node[setting] = value
-    network = build(node)
-    load_weights(network, path)
-    network.eval()
-    return ChosenNetwork(label=path.stem, network=network, model=node, weights=path)
+        raise says_nothing(path, "--model NAME or --model NAME,width=0.5")
+    name, *settings = (model or "").split(",")
+    typed = compose_config([f"model={name}", *(f"model.{setting}" for setting in settings)]).model if name else None
+    if header is None:
+        node = without_weights(typed)
+    else:
+        node = model_of(path, header)
+        if typed is not None and (settings or typed["_target_"] != node["_target_"]):
+            raise UserError(f"'{path}' says that it holds weights of {header.network}: leave --model {model} out")
+    network = load_file(path, node, described=header is not None)
+    return ChosenNetwork(path.stem, network, node, path, **_seen_at(path, header))
+
+
+def _seen_at(path: Path, header: WeightsHeader | None) -> dict[str, Any]:
+    """Size and fit at which photographs are seen, where a run said it; checked, for a file may say anything."""
+    evaluation = header.trained.get("evaluation") if header is not None else None
+    if not isinstance(evaluation, Mapping):
+        return {}
+    ranges = {name: Evaluation.model_fields[name] for name in ("size", "fit")}
+    return {
+        name: check_value(evaluation[name], Annotated[known.annotation, known], f"evaluation.{name} in '{path}'")
+        for name, known in ranges.items()
+        if name in evaluation
+    }
 
 
 def released_network(name: str = DEFAULT) -> ChosenNetwork:
@@ -164,8 +187,3 @@ def released_network(name: str = DEFAULT) -> ChosenNetwork:
     except UserError as error:
         raise UserError(f"{error}, or take a network of your own with --run RUN") from None
     return replace(network_of_file(released.path, name), size=released.size)
-
-
-def _without_weights(model: DictConfig) -> DictConfig:
-    # The weights are loaded afterwards, and the file that a run started from may be gone.
-    return OmegaConf.merge(model, {"weights": None}) if "weights" in model else model

@@ -149,6 +149,8 @@ def _protocol(run: LoggedRun) -> dict[str, Any]:
 def _command(run: LoggedRun, typed: list[str]) -> str:
     if not run.is_evaluation:
         return f"oldrestore reproduce {shlex.quote(_as_typed(run.folder))}"
+    if run.weights_file is not None:
+        return f"oldrestore evaluate {shlex.quote(_as_typed(run.weights_file))}"
     # An evaluation's overrides tell its checkpoint; its other settings stand in its config.yaml.
     checkpoints = [text.partition("=")[2] for text in typed if text.startswith("checkpoint=")]
     chosen = f" --checkpoint {shlex.quote(checkpoints[-1])}" if checkpoints else ""

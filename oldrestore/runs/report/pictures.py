@@ -190,7 +190,8 @@ def _cannot(run: LoggedRun) -> str | None:
     if not _colors(run):
         return "it predicts no colour"
     folder = run.folder.absolute().parent.parent if run.is_evaluation else run.folder
-    if not any((folder / "checkpoints").glob("*.safetensors")):
+    weights = [run.weights_file] if run.weights_file is not None else (folder / "checkpoints").glob("*.safetensors")
+    if not any(file.is_file() for file in weights):
         return "its weights are not there"
     if not (run.data.get("val") or {}).get("fingerprint"):
         return "its folder does not say which photographs it was measured on"

@@ -16,9 +16,10 @@ from oldrestore.data.source import PhotoSource, Split
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.runs.comparison.logged_run import LoggedRun
-from oldrestore.runs.loading import load_network
+from oldrestore.runs.loading import load_network, without_weights
 from oldrestore.runs.report.ab_plane import counts_of
 from oldrestore.runs.scoring import crops_of, panel_rows
+from oldrestore.runs.weights_file import load_file
 from oldrestore.training.checkpoint import iteration_of
 
 AT_ONCE = 16
@@ -67,9 +68,11 @@ class Recolorer:
         photos = sorted((photo for photo in split.photos if photo.name in names), key=lambda photo: photo.name)
         config = OmegaConf.create(run.config)
         folder = run.folder.absolute().parent.parent if run.is_evaluation else run.folder
-        checkpoint = _checkpoint(run)
         try:
-            network = load_network(folder, config, checkpoint)
+            if run.weights_file is not None:
+                network = load_file(run.weights_file, without_weights(config.model))
+            else:
+                network = load_network(folder, config, _checkpoint(run))
         except (HydraException, ValueError, TypeError) as problem:
             raise UserError(f"its network cannot be built ({' '.join(str(problem).split())[:200]})") from None
         evaluation, crops = config.evaluation, crops_of(config, source)

@@ -1,0 +1,171 @@
+"""Weights files that stand alone: what a run's checkpoints say of themselves, and networks from what a file says."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from paddle import nn
+from paddle.nn.initializer import Initializer
+from safetensors import safe_open
+
+from oldrestore.config.build import build, locate, refuse_interpolations
+from oldrestore.config.compose import compose_config, override_config
+from oldrestore.config.signature import check_component
+from oldrestore.errors import UserError
+from oldrestore.models.weights import load_weights
+from oldrestore.models.weights_header import WeightsHeader, read_header
+
+# What of a run's configuration does not go along with its weights: the network, which has an entry of its own, and what
+# is of that run's place and day.
+STAYS = ("model", "outputs", "run_id", "tracking")
+# Settings that name files: a file is another one elsewhere, and says how somebody's folders are called.
+FILES = ("root", "weights", "file", "list")
+# Numbers that a network may hold beside those of its file: a frozen encoder comes from its package.
+BESIDE_FILE = 32_000_000
+
+
+def header_of_run(config: DictConfig, network: nn.Layer) -> WeightsHeader:
+    """Return what a run's checkpoints say of themselves."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    model = plain["model"]
+    settings = {name: value for name, value in model.items() if name not in ("_target_", "weights")}
+    trained = {name: _without_files(value) for name, value in plain.items() if name not in STAYS}
+    return WeightsHeader(model["_target_"], settings, reads=tuple(network.reads), trained=trained)
+
+
+def _without_files(node: Any, name: str = "") -> Any:
+    if isinstance(node, Mapping):
+        return {key: _without_files(value, str(key)) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_without_files(value) for value in node]
+    named = isinstance(node, str) and (name.endswith(FILES) or Path(node).is_absolute() or node.startswith("~"))
+    return None if named and node != "released" else node
+
+
+def model_of(path: Path, header: WeightsHeader) -> DictConfig:
+    """Return the ``model`` node that a weights file says it is of, checked: it is untrusted input.
+
+    Raises
+    ------
+    UserError
+        When it is no network, or its settings are not those of one.
+    """
+    try:
+        if header.names_class:
+            node = {"_target_": header.model, **header.settings}
+        else:
+            node = OmegaConf.to_container(compose_config([f"model={header.model}"]).model)
+            for setting, value in header.settings.items():
+                if setting not in node:
+                    raise UserError(f"there is no setting {setting} of {header.model}")
+                node[setting] = value
+        network = locate(node["_target_"])
+        if not (inspect.isclass(network) and issubclass(network, nn.Layer) and hasattr(network, "predicts")):
+            raise UserError(f"'{node['_target_']}' is not a network")
+        # A file names no other file to be read.
+        node = {**node, "weights": None} if "weights" in inspect.signature(network).parameters else node
+        refuse_interpolations(node)
+        check_component(node, "model")
+    except UserError as error:
+        raise UserError(f"'{path}' does not say properly which network it is of: {error}") from None
+    return OmegaConf.create(node)
+
+
+def load_file(path: Path, model: DictConfig, described: bool = True) -> nn.Layer:
+    """Build the network of a ``model`` node with the weights of a file, in evaluation mode.
+
+    Parameters
+    ----------
+    path : Path
+    model : DictConfig
+    described : bool
+        Whether the node is what the file says: then no network is made that is much larger than the file.
+
+    Raises
+    ------
+    UserError
+        When the file is missing or damaged, or does not fit the network.
+    """
+    with _at_most(_numbers_in(path) + BESIDE_FILE, path) if described else nullcontext():
+        network = build(model)
+    if not isinstance(network, nn.Layer):
+        raise UserError(f"'{path}' does not say properly which network it is of: its settings make none")
+    load_weights(network, path)
+    network.eval()
+    return network
+
+
+def _numbers_in(path: Path) -> int:
+    with safe_open(path, framework="numpy") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (not a dict)
+
+
+@contextmanager
+def _at_most(numbers: int, path: Path) -> Iterator[None]:
+    """Stop a network from being made that is much larger than the file which describes it."""
+    original, count = Initializer.__call__, 0
+
+    def counted(self, parameter, block=None):
+        nonlocal count
+        count += math.prod(parameter.shape)
+        if count > numbers:
+            raise UserError(f"'{path}' describes a network with far more weights than the file holds")
+        return original(self, parameter, block)
+
+    Initializer.__call__ = counted
+    try:
+        yield
+    finally:
+        Initializer.__call__ = original
+
+
+def config_of_file(path: Path, outputs: Path, overrides: Sequence[str]) -> DictConfig:
+    """Return the configuration under which a weights file is evaluated.
+
+    That of the run that trained it, without the places of files, where the file says it; else the defaults, with the
+    network that the file or an override names.
+
+    Parameters
+    ----------
+    path : Path
+    outputs : Path
+        Root of the run folders.
+    overrides : sequence of str
+        What the user typed.
+
+    Raises
+    ------
+    UserError
+        When neither the file nor the overrides say which network it is of, or a setting is wrong.
+    """
+    header = read_header(path)
+    if header is None and not any(text.startswith("model=") for text in overrides):
+        raise says_nothing(path, "model=NAME with its settings")
+    if header is not None and header.trained:
+        base = OmegaConf.create({**header.trained, "tracking": {}, "run_id": None})
+    else:
+        base = compose_config(["tracking=none"])
+    if header is not None:
+        base.model = model_of(path, header)
+    base.outputs = str(outputs)
+    return override_config(base, overrides)
+
+
+def says_nothing(path: Path, instead: str) -> UserError:
+    """Say of a file that it does not say which network it is of, and what to give."""
+    return UserError(
+        f"'{path}' does not say which network it is of, as files of other programs and earlier versions: give the run "
+        f"that it is from, or add {instead} (see oldrestore models)"
+    )
+
+
+def standing_folder(path: Path, outputs: Path) -> Path:
+    """Return the folder below which evaluations of a file without a run are kept: ``outputs/NAME``."""
+    return outputs / path.stem.lstrip(".").replace(os.sep, "_")

@@ -132,9 +132,10 @@ def change_trackers(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
 def _tell(
     sink: Tracker, run: RunInfo, status: Mapping[str, Any], config: DictConfig, known: Mapping[str, Any]
 ) -> SyncReport:
-    logdir = known.get("logdir")
-    if logdir is not None and known.get("state") == "complete" and Path(logdir).is_dir():
-        return SyncReport("complete", link=dict(known))  # files beside the run's own: there is no one to ask
+    if "logdir" in known and known.get("state") == "complete":
+        logdir = run.folder / Path(known["logdir"]).name  # where the run stands now
+        if logdir.is_dir():
+            return SyncReport("complete", link={"logdir": str(logdir)})  # there is no one to ask
     state, reason = _ending(status)
     summary = {name: decode_float(value) for name, value in (status.get("summary") or {}).items()}
     best = run.folder / "checkpoints" / "best.safetensors"

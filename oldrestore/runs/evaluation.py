@@ -27,6 +27,7 @@ from oldrestore.runs.components import (
 )
 from oldrestore.runs.identity import new_run_id
 from oldrestore.runs.loading import load_network, load_run_config
+from oldrestore.runs.moved_photographs import training_photographs
 from oldrestore.runs.protocols import outdated, protocol_of
 from oldrestore.runs.score_rows import rows_of
 from oldrestore.runs.scoring import Scorer
@@ -92,10 +93,10 @@ def evaluate_run(folder: Path, config: DictConfig, checkpoint: str, narrator: Na
     # A set without a validation split (labelled photographs) is measured whole.
     validation = source.split("val" if "val" in source.split_names else source.split_names[0])
     judged = build_judged(config, source)
-    refuse_run_trained_on(folder, [validation] + ([judged.split] if judged is not None else []), narrator)
+    refuse_run_trained_on(folder, config, [validation] + ([judged.split] if judged is not None else []), narrator)
     if judged is not None:
         refuse_run_taught_by(folder, judged.judge, narrator)
-    evaluators, prior = build_protocol(config, lambda: prior_of_training(folder))
+    evaluators, prior = build_protocol(config, lambda: prior_of_training(folder, config))
     network = load_network(folder, config, checkpoint)
     protocol = protocol_of(config, len(validation), judged.judge if judged is not None else None, prior)
     old = outdated(config)
@@ -141,19 +142,25 @@ def evaluate_run(folder: Path, config: DictConfig, checkpoint: str, narrator: Na
     return evaluated
 
 
-def prior_of_training(folder: Path) -> np.ndarray:
+def prior_of_training(folder: Path, config: DictConfig) -> np.ndarray:
     """Return the colour prior of the photographs that a run was trained on.
+
+    Parameters
+    ----------
+    folder : Path
+    config : DictConfig
+        Names their place where they were moved.
 
     Raises
     ------
     UserError
         When they are not here.
     """
-    source = build(load_run_config(folder).dataset)
-    return dataset_prior(source.split("train"), source.crops)
+    source, train = training_photographs(folder, config)
+    return dataset_prior(train, source.crops)
 
 
-def refuse_run_trained_on(folder: Path, splits: Sequence[Split], narrator: Narrator) -> None:
+def refuse_run_trained_on(folder: Path, config: DictConfig, splits: Sequence[Split], narrator: Narrator) -> None:
     """Refuse to score a run on photographs that it was trained on; say so where that cannot be known here.
 
     Raises
@@ -162,7 +169,7 @@ def refuse_run_trained_on(folder: Path, splits: Sequence[Split], narrator: Narra
         Naming the first such photograph.
     """
     try:
-        train = build(load_run_config(folder).dataset).split("train")
+        _, train = training_photographs(folder, config)
     except UserError:
         narrator.say("note: the photographs that this run was trained on are not here, so nobody checked for overlap")
         return

@@ -14,10 +14,11 @@ from omegaconf import OmegaConf
 
 from oldrestore.config.multirun import expand_jobs
 from oldrestore.errors import UserError
+from oldrestore.runs.asked_settings import as_override
 from oldrestore.runs.sweep.launch import Launched
 from oldrestore.runs.sweep.ledger import Entry, JobState, Ledger
 from oldrestore.runs.sweep.plan import Job, compose_job, plan_jobs
-from oldrestore.runs.sweep.search import SearchSettings, as_override
+from oldrestore.runs.sweep.search import SearchSettings
 from oldrestore.runs.sweep.summary import results_of
 from oldrestore.runs.sweep.sweep import Sweep
 from oldrestore.tracking.reader import read_metrics

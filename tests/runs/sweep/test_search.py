@@ -11,9 +11,10 @@ import pytest
 
 from oldrestore.cli import main
 from oldrestore.errors import UserError
+from oldrestore.runs.asked_settings import as_override
 from oldrestore.runs.sweep import launch as launching
 from oldrestore.runs.sweep import sweep as sweeping
-from oldrestore.runs.sweep.search import as_override, read_search
+from oldrestore.runs.sweep.search import read_search
 from oldrestore.runs.sweep.trials import Search
 
 optuna = pytest.importorskip("optuna")

@@ -74,7 +74,7 @@ def log_pyfunc(store: Store, run_id: str, run: RunInfo, package: ModelPackage) -
         mlflow.pyfunc.save_model(
             path=str(local),
             python_model=str(package.python_file),
-            artifacts={name: str(path) for name, path in package.artifacts.items()} or None,
+            artifacts={name: Path(path).absolute().as_uri() for name, path in package.artifacts.items()} or None,
             signature=colorizer_signature(),
             input_example=None if example is None else {"L": np.asarray(example, np.float32)},
             pip_requirements=list(package.pip_requirements),

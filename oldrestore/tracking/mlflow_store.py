@@ -111,6 +111,7 @@ def open_store(tracking_uri: str | None, outputs: Path, experiment: str) -> Stor
     with _locked(path) if path else contextlib.nullcontext():
         if path:
             follow_move(path, outputs)
+            _forget_places()
         # One URI for both: left alone, the registry would look for a default of its own.
         client = patiently(MlflowClient, tracking_uri=uri, registry_uri=uri)
         # A server decides itself where its artifacts go.
@@ -149,6 +150,13 @@ def _experiment_id(client: Any, name: str, location: str | None) -> str:
         if known is None:
             raise
         return known.experiment_id
+
+
+def _forget_places() -> None:
+    """Have MLflow ask its store anew: it remembers for the whole process where a run had its artifacts."""
+    from mlflow.tracking._tracking_service import utils
+
+    getattr(utils, "_artifact_repos_cache", {}).clear()
 
 
 @contextlib.contextmanager

@@ -207,6 +207,12 @@ class Ledger:
             row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return None if row is None else row[0]
 
+    def facts(self, beginning: str) -> list[str]:
+        """Return every fact whose name begins so."""
+        with closing(self._connect()) as connection:
+            rows = connection.execute("SELECT name, value FROM facts").fetchall()
+        return [value for name, value in rows if name.startswith(beginning)]
+
     @contextmanager
     def settle_fact(self, name: str) -> Iterator[list[str]]:
         """Hold the ledger while a fact is found that must be found only once.

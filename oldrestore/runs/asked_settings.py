@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +90,14 @@ def leaves(config: DictConfig) -> dict[str, Any]:
     return {name: value for name, value in flatten(kept).items() if value != "???"}
 
 
-def disagreement(asked: Mapping[str, Any], config: DictConfig, folder: Path) -> str | None:
+def disagreement(
+    asked: Mapping[str, Any], config: DictConfig, folder: Path, may_move: Callable[[str], bool] = is_place
+) -> str | None:
     """Say in one sentence what was asked for and cannot be of a run that goes on; None where all of it can."""
     held = leaves(config)
     for name, value in asked.items():
         own = held.get(name, _ABSENT)
-        if is_free(name) or own == value or name == PROCESSES or (is_place(name) and own is not _ABSENT):
+        if is_free(name) or own == value or name == PROCESSES or (may_move(name) and own is not _ABSENT):
             continue
         if name == "trainer.max_iterations":
             problem = _not_raised(value, own, config, folder)

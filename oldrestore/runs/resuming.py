@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -176,7 +176,9 @@ def _newest_unfinished(
             candidates.append((status.get("started") or "", path.parent.name, path.parent, status))
     for _, _, folder, status in sorted(candidates, key=lambda c: c[:2], reverse=True):
         try:
-            return _plan(folder, status, outputs, asked, composed, overrides, wait=0.0)
+            # Whether a judge elsewhere is the same is known only once it is loaded: that is another run here.
+            may_move = is_place_of_photographs
+            return _plan(folder, status, outputs, asked, composed, overrides, wait=0.0, may_move=may_move)
         except UserError:
             continue  # another process was faster, or it is a run with other settings
     return None
@@ -190,13 +192,14 @@ def _plan(
     composed: DictConfig,
     overrides: Sequence[str],
     wait: float,
+    may_move: Callable[[str], bool] = is_place,
 ) -> Resumption:
     config = load_run_config(folder)
     refuse_links_out(folder)
     own = Path(str(config.get("experiment")), str(config.get("run_id")))
     if own != Path(folder.absolute().parent.name, folder.name):
         raise UserError(f"the folder {folder} is not named as its run: it should end in {own}")
-    problem = disagreement(asked, config, folder)
+    problem = disagreement(asked, config, folder, may_move)
     if problem is not None:
         raise UserError(problem)
     merged, changed = agreed(asked, composed, config)

@@ -167,7 +167,7 @@ def test_photographs_that_were_moved_are_known_again(movable, capsys, tmp_path):
     heard = capsys.readouterr()
     assert "nobody checked" not in heard.out + heard.err
     measured = json.loads(heard.out)["validation"]
-    assert measured["loss"] == pytest.approx(read_status(folder)["summary"]["val/loss"])
+    assert measured["auc"] == pytest.approx(read_status(folder)["summary"]["val/auc"])
     assert "does not exist" in error_of(capsys, "evaluate", str(folder), "evaluation.rebalancing=training")
 
     assert main(["train", f"resume={folder}", "trainer.max_iterations=8", f"dataset.root='{new}'"]) == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from oldrestore.tracking.mlflow_moved import RUN_FOLDER_TAG, artifact_location, follow_move, local_path
-from oldrestore.tracking.mlflow_store import open_store
+from oldrestore.tracking.mlflow_store import default_uri, follow_move_of, open_store
 
 PLACES = """
     SELECT artifact_location FROM experiments WHERE name != 'Default'
@@ -133,6 +133,17 @@ def test_other_places_are_not_mistaken(outputs):
         found = dict(connection.execute("SELECT name, artifact_location FROM experiments"))
     assert {name: found[name] for name in kept} == {name: name for name in kept}
     assert found["/gone/mlartifacts"] == artifact_location(outputs)
+
+
+def test_a_server_is_given_a_store_that_names_its_artifacts(outputs, tmp_path):
+    track(outputs, "one")
+    new = tmp_path / "new"
+    shutil.move(outputs, new)
+    follow_move_of(default_uri(new), new)
+    assert places(new) == {new}
+    for uri in ("http://127.0.0.1:9", default_uri(tmp_path / "nothing")):
+        follow_move_of(uri, tmp_path / "nothing")
+    assert list(tmp_path.iterdir()) == [new]
 
 
 def test_two_processes_may_open_a_moved_store_at_once(outputs, tmp_path):

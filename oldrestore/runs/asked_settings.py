@@ -131,22 +131,6 @@ def agreed(asked: Mapping[str, Any], composed: DictConfig, config: DictConfig) -
     return result, changed
 
 
-def as_override(name: str, value: bool | float | str | None) -> str:
-    """Return a value as it would be typed."""
-    if value is None or isinstance(value, bool):
-        return f"{name}={'null' if value is None else str(value).lower()}"
-    if isinstance(value, str) and not re.fullmatch(r"[\w./+-]+", value):
-        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"{name}='{quoted}'"
-    return f"{name}={value!r}" if isinstance(value, float) else f"{name}={value}"
-
-
-def with_typed(before: Sequence[str], now: Sequence[str]) -> list[str]:
-    """Return overrides of a run's beginning, and after them, or in place of those of the same name, further ones."""
-    names = {text.partition("=")[0] for text in now}
-    return [text for text in before if text.partition("=")[0] not in names] + list(now)
-
-
 def _parsed(overrides: Sequence[str]) -> list[Any]:
     return OverridesParser.create().parse_overrides(list(overrides))
 
@@ -186,3 +170,19 @@ def group_choices(choices: Mapping[str, Any]) -> dict[str, str]:
         and not group.startswith("hydra/")
         and ((conf / "conf" / group.partition("@")[0]).is_dir() or (conf / group).is_dir())
     }
+
+
+def as_override(name: str, value: bool | float | str | None) -> str:
+    """Return a value as it would be typed."""
+    if value is None or isinstance(value, bool):
+        return f"{name}={'null' if value is None else str(value).lower()}"
+    if isinstance(value, str) and not re.fullmatch(r"[\w./+-]+", value):
+        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"{name}='{quoted}'"
+    return f"{name}={value!r}" if isinstance(value, float) else f"{name}={value}"
+
+
+def with_typed(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """Return overrides of a run's beginning, and after them, or in place of those of the same name, further ones."""
+    names = {text.partition("=")[0] for text in now}
+    return [text for text in before if text.partition("=")[0] not in names] + list(now)

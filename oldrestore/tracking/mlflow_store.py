@@ -162,6 +162,6 @@ def _forget_places() -> None:
 @contextlib.contextmanager
 def _locked(database: Path) -> Iterator[None]:
     database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f"{database.name}.lock").open("a") as file:
+    with database.with_name(f"{database.name}.lock").open("a", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

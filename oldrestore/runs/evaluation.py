@@ -156,7 +156,7 @@ def prior_of_training(folder: Path, config: DictConfig) -> np.ndarray:
     UserError
         When they are not here.
     """
-    source, train = training_photographs(folder, config)
+    source, train = training_photographs(load_run_config(folder), config, folder)
     return dataset_prior(train, source.crops)
 
 
@@ -169,7 +169,7 @@ def refuse_run_trained_on(folder: Path, config: DictConfig, splits: Sequence[Spl
         Naming the first such photograph.
     """
     try:
-        _, train = training_photographs(folder, config)
+        _, train = training_photographs(load_run_config(folder), config, folder)
     except UserError:
         narrator.say("note: the photographs that this run was trained on are not here, so nobody checked for overlap")
         return

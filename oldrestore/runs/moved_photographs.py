@@ -10,7 +10,6 @@ from oldrestore.config.build import build
 from oldrestore.data.source import PhotoSource, Split
 from oldrestore.errors import UserError
 from oldrestore.runs.asked_settings import is_place_of_photographs
-from oldrestore.runs.loading import load_run_config
 from oldrestore.runs.then_and_now import check_data
 from oldrestore.tracking.plain import flatten
 from oldrestore.tracking.reader import read_data
@@ -33,28 +32,33 @@ def check_photographs(folder: Path, config: DictConfig) -> None:
     check_data(folder, {name: split.describe() for name, split in splits.items()})
 
 
-def training_photographs(folder: Path, config: DictConfig) -> tuple[PhotoSource, Split]:
+def training_photographs(trained: DictConfig, config: DictConfig, folder: Path) -> tuple[PhotoSource, Split]:
     """Return what a run was trained on: from where it was then, or from where another configuration has the same.
+
+    Parameters
+    ----------
+    trained : DictConfig
+        The run's configuration.
+    config : DictConfig
+        Says where its photographs may stand now.
+    folder : Path
+        The run folder, which knows their fingerprint.
 
     Raises
     ------
     UserError
         They are at neither place.
     """
-    own = load_run_config(folder)
     try:
-        source = build(own.dataset)
+        source = build(trained.dataset)
         return source, source.split("train")
     except UserError:
-        places = {
-            name: value
-            for name, value in flatten(OmegaConf.to_container(config)).items()
-            if is_place_of_photographs(name) and value not in (None, OmegaConf.select(own, name, default=value))
-        }
-        for name, value in places.items():
-            OmegaConf.update(own, name, value, merge=False)
-        source = build(own.dataset)
+        now = OmegaConf.create(OmegaConf.to_container(trained))
+        for name, value in flatten(OmegaConf.to_container(config)).items():
+            if is_place_of_photographs(name) and value not in (None, OmegaConf.select(now, name, default=value)):
+                OmegaConf.update(now, name, value, merge=False)
+        source = build(now.dataset)
         train = source.split("train")
-        if train.fingerprint != read_data(folder)["train"]["fingerprint"]:
+        if train.fingerprint != read_data(folder).get("train", {}).get("fingerprint"):
             raise
         return source, train

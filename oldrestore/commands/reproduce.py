@@ -21,6 +21,7 @@ examples:
   oldrestore reproduce RUN --until 100 -o certificate.md
   oldrestore reproduce RUN --worktree                        with the code of then: only for runs that you trust
   oldrestore reproduce mlflow:RUN_ID --tracking-uri URI outputs=DIR
+  oldrestore reproduce RUN dataset.root=FOLDER               its photographs were moved
   oldrestore reproduce RUN tracking=none                     without trackers
 
 exit codes: 0 identical or within tolerance; 1 differs; 2 the request was wrong, or the photographs are others
@@ -37,13 +38,15 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--tolerance", metavar="X", help="share of a metric's largest value (default: 0.001)")
     options.add_argument("--tracking-uri", metavar="URI", help="of MLflow, for runs that are taken from there")
     options.add_argument("--json", action="store_true", help="print the certificate as JSON")
-    options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="and settings of trackers")
+    options.add_argument(
+        "overrides", nargs="*", metavar="outputs=FOLDER", help="and dataset.root=FOLDER, settings of trackers"
+    )
     chosen = options.parse_intermixed_args(arguments)
     until = None if chosen.until is None else iterations(chosen.until)
     tolerance = None if chosen.tolerance is None else share(chosen.tolerance)
     certificate_file = None if chosen.output is None else certificate_path(chosen.output)
     typed = [text.partition("=")[2] for text in chosen.overrides if text.startswith("outputs=")]
-    trackers = [text for text in chosen.overrides if not text.startswith("outputs=")]
+    settings = [text for text in chosen.overrides if not text.startswith("outputs=")]
     if "" in typed:
         raise UserError("outputs= takes a folder")
     runtime.prepare()
@@ -57,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
 
     looked_up = Path(typed[-1] if typed else "outputs")
     with logged_run(chosen.run, looked_up, chosen.tracking_uri) as logged:
-        config = change_trackers(logged.config, trackers)
+        config = change_trackers(logged.config, settings, places=True)
         # A run that has a folder is carried out again beside it.
         outputs = Path(typed[-1]) if typed else logged.outputs
         print(f"reproducing {logged.origin}", file=sys.stderr)
@@ -67,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
             reproduction = reproduce(
                 logged,
                 outputs or looked_up,
-                config.tracking,
+                config,
                 until,
                 chosen.worktree,
                 TOLERANCE if tolerance is None else tolerance,

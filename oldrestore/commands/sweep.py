@@ -26,6 +26,8 @@ examples:
   oldrestore sweep sweeps=rebalancing --retry-failed   again, what failed too
 """
 
+LOST = "lost"  # done, and its run folder is there no more
+
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out the verb."""
@@ -62,11 +64,14 @@ def run(arguments: Sequence[str]) -> int:
     def say(line: str) -> None:
         print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
 
-    before = {entry.key: entry.state for entry in sweep.entries()}
+    before = {entry.key: state_of(entry) for entry in sweep.entries()}
     entries = sweep.begin(chosen.retry_failed)
     say(f"sweep       {sweep.folder}")
     if search is not None:
-        say(f"search      {len(entries)} of {search.trials} trials begun, {search.metric} is to {search.direction}")
+        lost = list(before.values()).count(LOST)
+        again = f", {lost} run again (done, but the run folder is gone)" if lost else ""
+        line = f"{len(entries)} of {search.trials} trials begun{again}"
+        say(f"search      {line}, {search.metric} is to {search.direction}")
     else:
         say(f"jobs        {opening(entries, before, chosen.retry_failed)}{sweep.of_other_code()}")
     sweep.carry_out(slots, threads_set, say)
@@ -88,6 +93,11 @@ def carry_out_job(file: Path) -> int:
     return train_one(config, job["overrides"], job["resume"], job["choices"])
 
 
+def state_of(entry) -> str:
+    """State of a job as it is shown before a sweep begins."""
+    return LOST if entry.is_lost else entry.state
+
+
 def opening(entries, before, retry_failed: bool) -> str:
     """Say how many jobs there are, and what becomes of them."""
     states = [entry.state for entry in entries]
@@ -98,7 +108,9 @@ def opening(entries, before, retry_failed: bool) -> str:
         parts.append(f"{skipped} skipped (done)")
     if again.count(None) or again.count("queued"):
         parts.append(f"{again.count(None) + again.count('queued')} to do")
-    retried = len(again) - again.count(None) - again.count("queued")
+    if again.count(LOST):
+        parts.append(f"{again.count(LOST)} run again (done, but the run folder is gone)")
+    retried = len(again) - again.count(None) - again.count("queued") - again.count(LOST)
     if retried:
         parts.append(f"{retried} retried")
     if states.count("failed") and not retry_failed:
@@ -114,7 +126,7 @@ def dry_run(sweep, as_json: bool) -> int:
     jobs = [
         {
             "key": job.key,
-            "state": known[job.key].state if job.key in known else "new",
+            "state": state_of(known[job.key]) if job.key in known else "new",
             "seed": job.seed,
             "settings": job.settings,
             "overrides": job.overrides,

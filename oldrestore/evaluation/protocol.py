@@ -24,7 +24,7 @@ NO_SCORE = ("name", "version", "batch_size", "every", "samples", "judge_during_t
 # Settings that say how colour is measured: of no account where it is not.
 OF_COLOR = ("size", "fit", "judged", "judged_split", "rebalancing", "prior_file")
 OF_JUDGING = ("judged_split", "judge")
-FIELDS_OF_PLACES = ("root", "_root")
+FIELDS_OF_PLACES = ("root", "_root", ".list")
 FIELDS_OF_FILES = ("weights", "prior_file")
 # What is found out when judge and prior are there.
 FOUND = ("judge.fingerprint", "judge.sees", "evaluation.prior")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ FREE = (
     "trainer.keep_every",  # what can be looked at later
     "trainer.requeue",  # what happens after a signal
 )
+# The last part of the names of settings that say where photographs stand. What stands there has a fingerprint, by which
+# it is known again: it may be moved.
+PHOTOGRAPHS = ("root", "_root", ".list")
 # How many train together changes the last bits, and what each draws for itself; not the batches. It may change.
 PROCESSES = "trainer.processes"
 _ABSENT = object()
@@ -35,6 +39,16 @@ _ABSENT = object()
 def is_free(name: str) -> bool:
     """Say whether a setting, by its dotted name, changes nothing that a run learns or measures."""
     return any(name == free or name.startswith(f"{free}.") for free in FREE)
+
+
+def is_place_of_photographs(name: str) -> bool:
+    """Say whether a setting, by its dotted name, says where photographs stand."""
+    return name.startswith(("dataset.", "evaluation.judged.")) and name.endswith(PHOTOGRAPHS)
+
+
+def is_place(name: str) -> bool:
+    """Say whether a setting says where photographs stand, or the judge's weights, which have a fingerprint too."""
+    return is_place_of_photographs(name) or name == "judge.weights"
 
 
 def asked_for(composed: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
@@ -76,12 +90,14 @@ def leaves(config: DictConfig) -> dict[str, Any]:
     return {name: value for name, value in flatten(kept).items() if value != "???"}
 
 
-def disagreement(asked: Mapping[str, Any], config: DictConfig, folder: Path) -> str | None:
+def disagreement(
+    asked: Mapping[str, Any], config: DictConfig, folder: Path, may_move: Callable[[str], bool] = is_place
+) -> str | None:
     """Say in one sentence what was asked for and cannot be of a run that goes on; None where all of it can."""
     held = leaves(config)
     for name, value in asked.items():
         own = held.get(name, _ABSENT)
-        if is_free(name) or own == value or name == PROCESSES:
+        if is_free(name) or own == value or name == PROCESSES or (may_move(name) and own is not _ABSENT):
             continue
         if name == "trainer.max_iterations":
             problem = _not_raised(value, own, config, folder)
@@ -94,12 +110,16 @@ def disagreement(asked: Mapping[str, Any], config: DictConfig, folder: Path) -> 
 
 
 def agreed(asked: Mapping[str, Any], composed: DictConfig, config: DictConfig) -> tuple[DictConfig, dict[str, list]]:
-    """Return a run's configuration with what may change as it was asked for, and what changed: [before, after]."""
+    """Return a run's configuration with what may change as it was asked for, and what changed: [before, after].
+
+    Whether the photographs are the same at another place is for the caller to check.
+    """
     held = leaves(config)
     result = OmegaConf.create(OmegaConf.to_container(config))
     changed: dict[str, list] = {}
     for name, value in asked.items():
-        if held.get(name) == value or not (is_free(name) or name in ("trainer.max_iterations", PROCESSES)):
+        may_change = is_free(name) or is_place(name) or name in ("trainer.max_iterations", PROCESSES)
+        if held.get(name) == value or not may_change:
             continue
         changed[name] = [held.get(name), value]
         if name.partition(".")[0] == "tracking":
@@ -150,3 +170,19 @@ def group_choices(choices: Mapping[str, Any]) -> dict[str, str]:
         and not group.startswith("hydra/")
         and ((conf / "conf" / group.partition("@")[0]).is_dir() or (conf / group).is_dir())
     }
+
+
+def as_override(name: str, value: bool | float | str | None) -> str:
+    """Return a value as it would be typed."""
+    if value is None or isinstance(value, bool):
+        return f"{name}={'null' if value is None else str(value).lower()}"
+    if isinstance(value, str) and not re.fullmatch(r"[\w./+-]+", value):
+        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"{name}='{quoted}'"
+    return f"{name}={value!r}" if isinstance(value, float) else f"{name}={value}"
+
+
+def with_typed(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """Return overrides of a run's beginning, and after them, or in place of those of the same name, further ones."""
+    names = {text.partition("=")[0] for text in now}
+    return [text for text in before if text.partition("=")[0] not in names] + list(now)

@@ -29,6 +29,7 @@ from oldrestore.runs.components import (
 )
 from oldrestore.runs.identity import new_run_id
 from oldrestore.runs.loading import find_checkpoint, is_weights_file, load_network, load_run_config, without_weights
+from oldrestore.runs.moved_photographs import training_photographs
 from oldrestore.runs.protocols import outdated, protocol_of
 from oldrestore.runs.score_rows import rows_of
 from oldrestore.runs.scoring import Scorer
@@ -170,10 +171,10 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     # A set without a validation split (labelled photographs) is measured whole.
     validation = source.split("val" if "val" in source.split_names else source.split_names[0])
     judged = build_judged(config, source)
-    refuse_run_trained_on(subject, [validation] + ([judged.split] if judged is not None else []), narrator)
+    refuse_run_trained_on(subject, config, [validation] + ([judged.split] if judged is not None else []), narrator)
     if judged is not None:
         refuse_run_taught_by(subject, judged.judge, narrator)
-    evaluators, prior = build_protocol(config, lambda: prior_of_training(subject))
+    evaluators, prior = build_protocol(config, lambda: prior_of_training(subject, config))
     network = subject.network(config)
     if config.evaluation.color and not hasattr(network, "decode"):
         raise UserError(
@@ -224,8 +225,14 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     return evaluated
 
 
-def prior_of_training(subject: Subject) -> np.ndarray:
+def prior_of_training(subject: Subject, config: DictConfig) -> np.ndarray:
     """Return the colour prior of the photographs that weights were trained on.
+
+    Parameters
+    ----------
+    subject : Subject
+    config : DictConfig
+        Says where they are now, if they were moved.
 
     Raises
     ------
@@ -236,11 +243,11 @@ def prior_of_training(subject: Subject) -> np.ndarray:
         raise UserError(
             f"'{subject.weights}' does not say what it was trained on: take evaluation.rebalancing=measured"
         )
-    source = build(subject.trained.dataset)
-    return dataset_prior(source.split("train"), source.crops)
+    source, train = training_photographs(subject.trained, config, subject.folder)
+    return dataset_prior(train, source.crops)
 
 
-def refuse_run_trained_on(subject: Subject, splits: Sequence[Split], narrator: Narrator) -> None:
+def refuse_run_trained_on(subject: Subject, config: DictConfig, splits: Sequence[Split], narrator: Narrator) -> None:
     """Refuse to score weights on photographs that they were trained on; say so where that cannot be known here.
 
     Raises
@@ -252,7 +259,7 @@ def refuse_run_trained_on(subject: Subject, splits: Sequence[Split], narrator: N
         narrator.say("note: the file does not say what it was trained on, so nobody checked for overlap")
         return
     try:
-        train = build(subject.trained.dataset).split("train")
+        _, train = training_photographs(subject.trained, config, subject.folder)
     except UserError:
         narrator.say("note: the photographs that this run was trained on are not here, so nobody checked for overlap")
         return

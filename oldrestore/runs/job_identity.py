@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.build import build
 from oldrestore.config.location import PACKAGE
-from oldrestore.runs.asked_settings import PROCESSES, is_free
+from oldrestore.runs.asked_settings import PROCESSES, is_free, is_place_of_photographs
 from oldrestore.tracking.plain import flatten, plain
 
 # Beside what a resumed run may have otherwise (`asked_settings.FREE`: outputs, tracking, loader workers and cache, how
@@ -23,8 +23,6 @@ NO_PART = (
     "experiment",  # where its folder stands
     "seed",  # kept apart: jobs that differ in nothing else are averaged over
 )
-# Places of photographs: what stands there counts, which the fingerprints say.
-PLACES = ("root", "_root")
 # Parts of the package that no weight and no score depends on. The configuration folders are not among the code at all,
 # since what they say is in the resolved configuration.
 NO_CODE = (
@@ -49,7 +47,7 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
     for name, value in flatten(OmegaConf.to_container(config, resolve=True)).items():
         if name in NO_PART or is_free(name) or (name == PROCESSES and value in (None, 1)):
             continue
-        if name.startswith(("dataset.", "evaluation.judged.")) and name.endswith(PLACES):
+        if is_place_of_photographs(name):  # what stands there counts, which the fingerprints say
             continue
         if name.endswith("weights") and isinstance(value, str) and Path(value).is_file():
             value = f"sha256:{_sha256(Path(value), Path(value).stat().st_mtime_ns)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +14,17 @@ from omegaconf import DictConfig
 
 from oldrestore import parallel
 from oldrestore.errors import UserError
-from oldrestore.runs.asked_settings import agreed, asked_for, asked_of_any, disagreement
+from oldrestore.runs.asked_settings import (
+    agreed,
+    asked_for,
+    asked_of_any,
+    disagreement,
+    is_place,
+    is_place_of_photographs,
+    with_typed,
+)
 from oldrestore.runs.loading import find_run, load_run_config, refuse_links_out
+from oldrestore.runs.moved_photographs import check_photographs
 from oldrestore.runs.run_lock import RunLock
 from oldrestore.runs.then_and_now import check_data, compare_provenance
 from oldrestore.tracking.files import write_atomically
@@ -71,8 +80,7 @@ class Resumption:
     def all_overrides(self) -> list[str]:
         """What was typed when the run began, and after it, or in its place, what now changed something."""
         new = [text for text in self.overrides if any(_names(text, changed) for changed in self.changed)]
-        keys = {text.partition("=")[0] for text in new}
-        return [text for text in read_overrides(self.folder) if text.partition("=")[0] not in keys] + new
+        return with_typed(read_overrides(self.folder), new)
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,8 @@ def plan_resume(wanted: str, composed: DictConfig, overrides: Sequence[str]) -> 
     outputs = Path(composed.outputs)
     if wanted == AUTO:
         return _newest_unfinished(outputs, asked_of_any(composed, overrides), composed, overrides)
-    asked = asked_for(composed, overrides)
+    # A choice of photographs that names no folder moves none.
+    asked = {n: value for n, value in asked_for(composed, overrides).items() if value is not None or not is_place(n)}
     folder = find_run(wanted, outputs)
     status = _status(folder)
     if status.get("alive"):
@@ -167,7 +176,9 @@ def _newest_unfinished(
             candidates.append((status.get("started") or "", path.parent.name, path.parent, status))
     for _, _, folder, status in sorted(candidates, key=lambda c: c[:2], reverse=True):
         try:
-            return _plan(folder, status, outputs, asked, composed, overrides, wait=0.0)
+            # Whether a judge elsewhere is the same is known only once it is loaded: that is another run here.
+            may_move = is_place_of_photographs
+            return _plan(folder, status, outputs, asked, composed, overrides, wait=0.0, may_move=may_move)
         except UserError:
             continue  # another process was faster, or it is a run with other settings
     return None
@@ -181,13 +192,14 @@ def _plan(
     composed: DictConfig,
     overrides: Sequence[str],
     wait: float,
+    may_move: Callable[[str], bool] = is_place,
 ) -> Resumption:
     config = load_run_config(folder)
     refuse_links_out(folder)
     own = Path(str(config.get("experiment")), str(config.get("run_id")))
     if own != Path(folder.absolute().parent.name, folder.name):
         raise UserError(f"the folder {folder} is not named as its run: it should end in {own}")
-    problem = disagreement(asked, config, folder)
+    problem = disagreement(asked, config, folder, may_move)
     if problem is not None:
         raise UserError(problem)
     merged, changed = agreed(asked, composed, config)
@@ -198,6 +210,8 @@ def _plan(
             f"run '{folder.name}' has finished its {config.trainer.max_iterations} iterations: "
             "raise trainer.max_iterations to go on"
         )
+    if any(is_place_of_photographs(name) for name in changed):
+        check_photographs(folder, merged)
     return Resumption(folder, merged, list(overrides), changed, lock_of(folder, wait))
 
 

@@ -16,6 +16,7 @@ from oldrestore.config.build import build
 from oldrestore.config.compose import HYDRA_ERRORS, compose_unchecked, explain
 from oldrestore.config.signature import check_component, unknown_name
 from oldrestore.errors import UserError
+from oldrestore.runs.asked_settings import is_place
 from oldrestore.runs.inference.pyfunc import log_model
 from oldrestore.runs.loading import refuse_links_out
 from oldrestore.runs.run_lock import RunLock
@@ -98,8 +99,15 @@ def sync_run(folder: Path, config: DictConfig) -> dict[str, SyncReport]:
     return reports
 
 
-def change_trackers(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+def change_trackers(config: DictConfig, overrides: Sequence[str], places: bool = False) -> DictConfig:
     """Change a run's trackers by overrides such as ``tracking.mlflow.tracking_uri=URI`` or ``tracking=mlflow``.
+
+    Parameters
+    ----------
+    config : DictConfig
+    overrides : sequence of str
+    places : bool
+        Whether the places of photographs may be changed too (``dataset.root=FOLDER``).
 
     Raises
     ------
@@ -119,8 +127,9 @@ def change_trackers(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
             continue
         parent, _, key = name.rpartition(".")
         section = OmegaConf.select(changed, parent) if parent else None
-        if not name.startswith("tracking."):
-            raise UserError(f"'{text}' is not understood here: only outputs=FOLDER and tracking settings are")
+        if not (name.startswith("tracking.") or (places and is_place(name))):
+            more = ", places of photographs (dataset.root=FOLDER)" if places else ""
+            raise UserError(f"'{text}' is not understood here: only outputs=FOLDER{more} and tracking settings are")
         if not isinstance(section, DictConfig) or key not in section:
             raise UserError(unknown_name(name, parent, key, [str(k) for k in section or {}]))
         OmegaConf.update(changed, name, override.value(), merge=False)
@@ -132,9 +141,10 @@ def change_trackers(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
 def _tell(
     sink: Tracker, run: RunInfo, status: Mapping[str, Any], config: DictConfig, known: Mapping[str, Any]
 ) -> SyncReport:
-    logdir = known.get("logdir")
-    if logdir is not None and known.get("state") == "complete" and Path(logdir).is_dir():
-        return SyncReport("complete", link=dict(known))  # files beside the run's own: there is no one to ask
+    if "logdir" in known and known.get("state") == "complete":
+        logdir = run.folder / Path(known["logdir"]).name  # where the run stands now
+        if logdir.is_dir():
+            return SyncReport("complete", link={"logdir": str(logdir)})  # there is no one to ask
     state, reason = _ending(status)
     summary = {name: decode_float(value) for name, value in (status.get("summary") or {}).items()}
     best = run.folder / "checkpoints" / "best.safetensors"

@@ -78,9 +78,14 @@ def read_held(store: Store, run_id: str) -> Held:
         if found and artifact.path.endswith(".png"):
             held.pictures.add((found["key"], int(found["step"])))
     try:
-        held.files = dict(json.loads(record.data.tags.get(FILES_TAG, "{}")))
+        files = dict(json.loads(record.data.tags.get(FILES_TAG, "{}")))
     except ValueError:
-        held.files = {}
+        files = {}
+    # A store that was carried elsewhere may have left its files behind.
+    there: set[str] = set()
+    for folder in {name.rpartition("/")[0] for name in files}:
+        there |= {item.path for item in store.patiently(store.client.list_artifacts, run_id, folder or None)}
+    held.files = {name: digest for name, digest in files.items() if name in there}
     return held
 
 

@@ -15,6 +15,8 @@ from oldrestore.tracking.mlflow_store import Store
 from oldrestore.tracking.plain import plain
 from oldrestore.tracking.tracker import ModelPackage, RunInfo
 
+MODELS = "models:/"
+
 
 def fingerprint(package: ModelPackage) -> str:
     """sha256 over the files of a model, which says whether it has been logged before."""
@@ -23,6 +25,20 @@ def fingerprint(package: ModelPackage) -> str:
         with Path(path).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def holds_model(store: Store, uri: str) -> bool:
+    """Say whether the store has a logged model and its files."""
+    from mlflow.exceptions import MlflowException
+
+    if not uri.startswith(MODELS):
+        return False
+    try:
+        return bool(store.patiently(store.client.list_logged_model_artifacts, uri.removeprefix(MODELS)))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
 
 
 def log_pyfunc(store: Store, run_id: str, run: RunInfo, package: ModelPackage) -> str:
@@ -58,7 +74,7 @@ def log_pyfunc(store: Store, run_id: str, run: RunInfo, package: ModelPackage) -
         mlflow.pyfunc.save_model(
             path=str(local),
             python_model=str(package.python_file),
-            artifacts={name: str(path) for name, path in package.artifacts.items()} or None,
+            artifacts={name: Path(path).absolute().as_uri() for name, path in package.artifacts.items()} or None,
             signature=colorizer_signature(),
             input_example=None if example is None else {"L": np.asarray(example, np.float32)},
             pip_requirements=list(package.pip_requirements),
@@ -73,7 +89,7 @@ def log_pyfunc(store: Store, run_id: str, run: RunInfo, package: ModelPackage) -
         store.patiently(client.log_model_artifacts, logged.model_id, str(local))
     store.patiently(client.finalize_logged_model, logged.model_id, "READY")
     store.patiently(client.log_outputs, run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    return f"models:/{logged.model_id}"
+    return f"{MODELS}{logged.model_id}"
 
 
 def colorizer_signature() -> Any:

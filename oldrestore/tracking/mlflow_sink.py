@@ -13,7 +13,8 @@ from pydantic import Field
 
 from oldrestore.tracking import recorded
 from oldrestore.tracking.mlflow_held import FILES_TAG, Held, content_of, read_held
-from oldrestore.tracking.mlflow_model import fingerprint, log_pyfunc
+from oldrestore.tracking.mlflow_model import fingerprint, holds_model, log_pyfunc
+from oldrestore.tracking.mlflow_moved import RUN_FOLDER_TAG
 from oldrestore.tracking.mlflow_store import Store, open_store
 from oldrestore.tracking.mlflow_values import LONGEST_VALUE, cell, dataset_inputs, name_of, param, tags
 from oldrestore.tracking.plain import flatten
@@ -99,6 +100,8 @@ class MLflowSink:
         self._log_params(run.config)
         self._log_inputs(run.data)
         if continued is not None:
+            if self._tags().get(RUN_FOLDER_TAG) != str(run.folder):
+                self._set_tag(RUN_FOLDER_TAG, str(run.folder))  # it was moved
             self._held = read_held(self._store, self._run_id)
             self._catch_up(continued)
             self._iteration = continued.iteration
@@ -146,7 +149,7 @@ class MLflowSink:
             return
         known = self._tags()
         digest = fingerprint(package)
-        if known.get("model_fingerprint") == digest and "model_uri" in known:
+        if known.get("model_fingerprint") == digest and holds_model(self._store, known.get("model_uri", "")):
             self.link = {**self.link, "model_uri": known["model_uri"]}
             return
         self.link = {**self.link, "model_uri": log_pyfunc(self._store, self._run_id, self._run, package)}

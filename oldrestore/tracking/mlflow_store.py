@@ -7,12 +7,16 @@ import fcntl
 import logging
 import os
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+
+from oldrestore.tracking.mlflow_moved import DATABASE, artifact_location, follow_move
+from oldrestore.tracking.sqlite_uri import sqlite_path, sqlite_uri
 
 # Nothing calls out unless the user asks, a dead server is given up on in seconds rather than minutes, and
 # MLflow's progress lines do not land in the training log. What the user has set wins.
@@ -71,7 +75,7 @@ def patiently(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 
 def default_uri(outputs: Path) -> str:
     """Return the URI of the embedded store: an SQLite file in the root of run folders."""
-    return f"sqlite:///{Path(outputs).absolute() / 'mlflow.db'}"
+    return sqlite_uri(Path(outputs) / DATABASE)
 
 
 def resolve_uri(tracking_uri: str | None, outputs: Path) -> str:
@@ -81,18 +85,7 @@ def resolve_uri(tracking_uri: str | None, outputs: Path) -> str:
     """
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(outputs)
     path = sqlite_path(uri)
-    return uri if path is None else f"sqlite:///{path.absolute()}"
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """Return the file of an SQLite URI, None for any other."""
-    prefix = "sqlite:///"
-    return Path(uri[len(prefix) :]) if uri.startswith(prefix) and len(uri) > len(prefix) else None
-
-
-def artifact_location(outputs: Path) -> str:
-    """Return where the embedded store keeps artifacts, as a URI."""
-    return (Path(outputs).absolute() / "mlartifacts").as_uri()
+    return uri if path is None or path.is_absolute() else sqlite_uri(path)
 
 
 def quiet_environment() -> None:
@@ -106,7 +99,8 @@ def open_store(tracking_uri: str | None, outputs: Path, experiment: str) -> Stor
     """Open the store and find or make the experiment.
 
     MLflow builds the tables of an SQLite file when it is first opened, and two processes that do so at once
-    break each other; a lock file beside the database lets one go first.
+    break each other; a lock file beside the database lets one go first. That one also brings a store up to date that
+    was moved.
     """
     quiet_environment()
     uri = resolve_uri(tracking_uri, outputs)
@@ -114,12 +108,23 @@ def open_store(tracking_uri: str | None, outputs: Path, experiment: str) -> Stor
     # The import takes seconds; it must not happen while the lock is held.
     from mlflow import MlflowClient
 
-    with _locked(path.with_name(path.name + ".lock")) if path else contextlib.nullcontext():
+    with _locked(path) if path else contextlib.nullcontext():
+        if path:
+            follow_move(path, outputs)
+            _forget_places()
         # One URI for both: left alone, the registry would look for a default of its own.
         client = patiently(MlflowClient, tracking_uri=uri, registry_uri=uri)
         # A server decides itself where its artifacts go.
         location = artifact_location(outputs) if path else None
         return Store(client, uri, patiently(_experiment_id, client, experiment, location))
+
+
+def follow_move_of(uri: str, outputs: Path) -> None:
+    """Bring an embedded store up to date that was moved, for a server that opens it; one that is read-only stays."""
+    path = sqlite_path(uri)
+    if path is not None and path.is_file():
+        with contextlib.suppress(OSError, sqlite3.OperationalError), _locked(path):
+            follow_move(path, outputs)
 
 
 def without_credentials(uri: str) -> str:
@@ -147,9 +152,16 @@ def _experiment_id(client: Any, name: str, location: str | None) -> str:
         return known.experiment_id
 
 
+def _forget_places() -> None:
+    """Have MLflow ask its store anew: it remembers for the whole process where a run had its artifacts."""
+    from mlflow.tracking._tracking_service import utils
+
+    getattr(utils, "_artifact_repos_cache", {}).clear()
+
+
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+def _locked(database: Path) -> Iterator[None]:
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with database.with_name(f"{database.name}.lock").open("a", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from oldrestore.tracking.mlflow_moved import RUN_FOLDER_TAG
 from oldrestore.tracking.plain import encode_float, plain
 from oldrestore.tracking.tracker import RunInfo
 
@@ -37,7 +38,7 @@ def tags(run: RunInfo) -> dict[str, str]:
         "protocol.version": param(protocol["version"]) if protocol.get("version") else "",
         "protocol.hash": param(protocol.get("hash") or ""),
         "protocol.changed": ", ".join(protocol.get("changed") or ()),
-        "oldrestore.run_folder": str(run.folder),
+        RUN_FOLDER_TAG: str(run.folder),
         "mlflow.source.name": "oldrestore",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": commit,

@@ -19,14 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oldrestore.errors import UserError
+from oldrestore.tracking.mlflow_moved import artifact_location
 from oldrestore.tracking.mlflow_store import (
     ENVIRONMENT,
-    artifact_location,
+    follow_move_of,
     open_store,
     resolve_uri,
-    sqlite_path,
     without_credentials,
 )
+from oldrestore.tracking.sqlite_uri import sqlite_path
 
 
 @dataclass
@@ -200,6 +201,7 @@ def _start_mlflow(outputs: Path, host: str, port: int | None, tracking_uri: str 
     path = sqlite_path(uri)
     if path is not None and not path.exists():
         open_store(uri, outputs, "Default")  # under the lock that runs take
+    follow_move_of(uri, outputs)
     port = _port(host, port, 5000)
     # One worker is enough for one person; its job runner would start six more processes.
     extra = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oldrestore.errors import UserError
-from oldrestore.runs.asked_settings import is_free
-from oldrestore.runs.job_identity import NO_PART, PLACES
+from oldrestore.runs.asked_settings import is_free, is_place_of_photographs
+from oldrestore.runs.job_identity import NO_PART
 from oldrestore.runs.run_values import RunValues
 from oldrestore.tracking.files import whole_text
 from oldrestore.tracking.plain import flatten
@@ -110,8 +110,7 @@ class LoggedRun:
         """Settings by dotted name that results depend on; not the seed, and not where photographs stand."""
         kept = {}
         for name, value in flatten(self.config).items():
-            place = name.startswith(("dataset.", "evaluation.judged.")) and name.endswith(PLACES)
-            if name not in NO_PART and not is_free(name) and not place:
+            if name not in NO_PART and not is_free(name) and not is_place_of_photographs(name):
                 kept[name] = value
         return kept
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from oldrestore.errors import UserError
 from oldrestore.evaluation.protocol import label_of
+from oldrestore.runs.asked_settings import is_place_of_photographs
 from oldrestore.runs.comparison.logged_run import LoggedRun
-from oldrestore.runs.job_identity import PLACES
 from oldrestore.tracking.plain import flatten, plain
 
 # Of a protocol's settings, what changes no score. A version that only one of two runs has is no difference: settings
@@ -38,9 +38,8 @@ def protocol_settings(run: LoggedRun) -> dict[str, Any]:
     for name, value in flatten(run.config).items():
         ours = name.startswith(("evaluation.", "judge.")) or name in SEEN_AS
         shown_only = name.startswith("evaluation.evaluators.") and name.endswith((".samples", ".every_time"))
-        place = name.startswith("evaluation.judged.") and name.endswith(PLACES)
         since = name in SINCE and SINCE[name] == value
-        if ours and name not in NO_SCORE and not shown_only and not place and not since:
+        if ours and name not in NO_SCORE and not shown_only and not is_place_of_photographs(name) and not since:
             kept[name] = value
     return kept
 

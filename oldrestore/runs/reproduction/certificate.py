@@ -25,6 +25,7 @@ def as_markdown(certificate: Mapping[str, Any]) -> str:
         f"- Iterations: {certificate['iterations']} of {certificate['max_iterations']}",
         f"- How they ended: {certificate['state_then'] or 'not recorded'} then, {certificate['state_now']} now",
         f"- Photographs: {certificate['data_in_words']}",
+        *(f"- Moved: `{name}` was `{then}`, is `{now}`" for name, (then, now) in certificate["places"].items()),
         f"- Code: {code['in_words']}" + (" (from a worktree made for it)" if certificate["worktree"] else ""),
         f"- Tolerance: {comparison['tolerance']:g} of the largest value of each metric and tensor",
         "",

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from omegaconf import DictConfig
 
@@ -138,7 +137,9 @@ def _from_artifacts(folder: Path) -> LoggedRun:
 
 
 def _from_mlflow(wanted: str, outputs: Path, tracking_uri: str | None, copy: Path) -> LoggedRun:
-    from oldrestore.tracking.mlflow_store import quiet_environment, resolve_uri, sqlite_path, without_credentials
+    from oldrestore.tracking.mlflow_moved import ARTIFACTS
+    from oldrestore.tracking.mlflow_store import quiet_environment, resolve_uri, without_credentials
+    from oldrestore.tracking.sqlite_uri import sqlite_path
 
     quiet_environment()
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -153,7 +154,7 @@ def _from_mlflow(wanted: str, outputs: Path, tracking_uri: str | None, copy: Pat
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     try:
         record = _find_record(client, wanted, shown)
-        beside = database.parent / "mlartifacts" if database is not None else None
+        beside = database.parent / ARTIFACTS if database is not None else None
         held = copy / "records"
         _fetch_records(client, record, beside, held)
         _check_complete(held, f"MLflow's run {record.info.run_id} at {shown}")
@@ -219,14 +220,14 @@ def _fetch_best(client: Any, record: Any, beside: Path | None, uri: str, place: 
 
 
 def _local(artifact_uri: str, beside: Path | None) -> Path | None:
-    """Folder of artifacts on this machine; beside the database where both were copied to another place."""
-    parts = urlsplit(artifact_uri)
-    if parts.scheme not in ("", "file"):
-        return None
-    there = Path(unquote(parts.path))
-    if there.is_dir() or beside is None:
+    """Folder of artifacts on this machine: beside the database, where both may have been copied from elsewhere."""
+    from oldrestore.tracking.mlflow_moved import local_path
+
+    there = local_path(artifact_uri)
+    if there is None or beside is None:
         return there
-    return beside.joinpath(*there.parts[-2:])
+    here = beside.joinpath(*there.parts[-2:])
+    return here if here.is_dir() else there
 
 
 def _check_complete(folder: Path, what: str) -> None:

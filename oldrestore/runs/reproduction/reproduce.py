@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from oldrestore.config.location import PACKAGE, repository_root
 from oldrestore.errors import UserError
+from oldrestore.runs.asked_settings import as_override, is_place, leaves
 from oldrestore.runs.identity import new_run_id
 from oldrestore.runs.reproduction import comparison as compare
 from oldrestore.runs.reproduction.certificate import as_markdown
@@ -41,6 +42,8 @@ class Reproduction:
     code : CodeDifference
     environment : dict
         Name to [then, now], code aside.
+    places : dict
+        Settings that say where photographs stand, where they are not as they were: name to [then, now].
     iterations : int
         Updates that were made again.
     worktree : bool
@@ -52,6 +55,7 @@ class Reproduction:
     comparison: compare.Comparison
     code: CodeDifference
     environment: dict[str, list]
+    places: dict[str, list]
     iterations: int
     worktree: bool
 
@@ -85,6 +89,7 @@ class Reproduction:
             "state_then": self.logged.state,
             "state_now": self.rerun.state,
             "data_in_words": f"the same by content and label: {photographs}",
+            "places": self.places,
             "worktree": self.worktree,
             "code": {**asdict(self.code), "in_words": self.code.in_words()},
             "environment": self.environment,
@@ -95,7 +100,7 @@ class Reproduction:
 def reproduce(
     logged: LoggedRun,
     outputs: Path,
-    tracking: Mapping[str, Any],
+    config: DictConfig,
     until: int | None = None,
     worktree: bool = False,
     tolerance: float = TOLERANCE,
@@ -108,8 +113,8 @@ def reproduce(
     logged : LoggedRun
     outputs : Path
         Root of the new run's folder.
-    tracking : mapping
-        The new run's trackers, as in a configuration.
+    config : DictConfig
+        The run's configuration, with the trackers of the new run and the places where its photographs stand now.
     until : int, optional
         Only the first so many iterations.
     worktree : bool
@@ -126,18 +131,19 @@ def reproduce(
     NoVerdictError
         It was stopped, or broke down.
     """
-    config = logged.config
     made = updates_made(logged)
     if until is not None and not 1 <= until <= made:
         raise UserError(f"--until {until} is not among the {made} iterations of run '{logged.run_id}'")
     short = made if made < config.trainer.max_iterations and logged.state != "failed" else None
     until = until if until is not None else short
-    new_config = prepare_config(logged, outputs.absolute(), new_run_id(), tracking, until)
+    new_config = prepare_config(config, outputs.absolute(), new_run_id(), until)
+    places = moved_places(logged.config, config)
     with ExitStack() as stack:
         code = PACKAGE.parent
         if worktree:
             code = stack.enter_context(worktree_of(logged.provenance, repository_root()))
-        rerun = carry_out_again(logged, new_config, code, output)
+        typed = [as_override(name, now) for name, (_, now) in places.items()]
+        rerun = carry_out_again(logged, new_config, code, output, typed)
     comparison = compare_runs(logged, rerun, until, tolerance)
     now = read_provenance(rerun.folder)
     code_difference = compare_code(logged.provenance, now, repository_root())
@@ -145,7 +151,13 @@ def reproduce(
     for name in ("code_hash", "commit"):
         environment.pop(name, None)
     iterations = until if until is not None else made
-    return Reproduction(logged, rerun, comparison, code_difference, environment, iterations, worktree)
+    return Reproduction(logged, rerun, comparison, code_difference, environment, places, iterations, worktree)
+
+
+def moved_places(then: DictConfig, now: DictConfig) -> dict[str, list]:
+    """Return the settings that say where photographs stand and are not as they were: name to [then, now]."""
+    old, new = leaves(then), leaves(now)
+    return {name: [old.get(name), new[name]] for name in new if is_place(name) and old.get(name) != new[name]}
 
 
 def updates_made(logged: LoggedRun) -> int:

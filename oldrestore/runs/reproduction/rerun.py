@@ -7,16 +7,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TextIO
+from typing import TextIO
 
 from omegaconf import DictConfig, OmegaConf
 
 from oldrestore import runtime
 from oldrestore.errors import UserError
+from oldrestore.runs.asked_settings import with_typed
 from oldrestore.runs.reproduction import rerun_process
 from oldrestore.runs.reproduction.logged_run import LoggedRun, recorded_environment
 from oldrestore.tracking.reader import read_choices, read_overrides
@@ -35,20 +36,19 @@ class NoVerdictError(Exception):
     """The run that was carried out again was stopped, or broke down: there is nothing to compare."""
 
 
-def prepare_config(
-    logged: LoggedRun, outputs: Path, run_id: str, tracking: Mapping[str, Any], until: int | None
-) -> DictConfig:
-    """Return a run's own configuration under another name, to be carried out again."""
-    config = logged.config
+def prepare_config(config: DictConfig, outputs: Path, run_id: str, until: int | None) -> DictConfig:
+    """Return a run's configuration under another name, to be carried out again."""
+    config = OmegaConf.create(OmegaConf.to_container(config))
     config.outputs = str(outputs)
     config.run_id = run_id
-    config.tracking = dict(tracking)
     if until is not None:
         config.trainer.max_iterations = until
     return config
 
 
-def carry_out_again(logged: LoggedRun, config: DictConfig, code: Path, output: TextIO | None = None) -> Rerun:
+def carry_out_again(
+    logged: LoggedRun, config: DictConfig, code: Path, output: TextIO | None = None, typed: Sequence[str] = ()
+) -> Rerun:
     """Start the process, wait for its end, and read how it went.
 
     Threads and MKL's code path are set as the run recorded them, where this machine can, before Paddle is imported.
@@ -62,6 +62,8 @@ def carry_out_again(logged: LoggedRun, config: DictConfig, code: Path, output: T
         The folder that holds the package ``oldrestore`` to run.
     output : file, optional
         Where the process prints; standard output when not given.
+    typed : sequence of str
+        Overrides of places, recorded in place of those of the run.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def carry_out_again(logged: LoggedRun, config: DictConfig, code: Path, output: T
         content = {
             "code": str(code),
             "config": OmegaConf.to_container(config),
-            "overrides": read_overrides(logged.folder),
+            "overrides": with_typed(read_overrides(logged.folder), typed),
             "choices": read_choices(logged.folder),
             "data": logged.data,
             "device": logged.provenance.get("device"),

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,7 +63,7 @@ class Entry:
     reason, log : str or None
         Why it failed or was interrupted; the file with what it printed.
     run_id, folder : str or None
-        Of its run.
+        Of its run; the folder where it stands now, also after a move of the outputs folder as a whole.
     process : dict or None
         Who carries it out: `host`, `pid`, `process_started`.
     attempts : int
@@ -93,6 +93,11 @@ class Entry:
             return time.time() - self.seen > SILENCE
         return alive is False
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it was done and its run folder is there no more."""
+        return self.state == "done" and not Path(self.folder or "/nowhere", "status.json").is_file()
+
 
 class Ledger:
     """The ledger of a sweep.
@@ -100,14 +105,18 @@ class Ledger:
     Every change is one transaction that begins by taking the file's lock, so that a job is never given to two
     processes. A job that is running belongs to a process; where that is gone, the job is `recover`-ed.
 
+    Run folders are kept relative to the outputs folder and logs to the sweep's, so that they hold after a move.
+
     Parameters
     ----------
     path : Path
-        The file; it is made when it is not there.
+        The file, ``outputs/sweeps/NAME/ledger.db``; it is made when it is not there.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._folder = path.parent.absolute()
+        self._outputs = self._folder.parent.parent
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._changing() as connection:
             for statement in _SCHEMA.split(";"):
@@ -131,17 +140,17 @@ class Ledger:
                 self.finish(entry.key, entry.process, *how_it_ended(entry.folder))
 
     def queue_again(self, keys: Sequence[str], states: Sequence[JobState]) -> list[str]:
-        """Queue the jobs that are in one of these states; returns their keys."""
+        """Queue the jobs that are in one of these states, and those that are lost; returns their keys."""
         wanted, changed = set(keys), []
         with self._changing() as connection:
-            for key, state in connection.execute("SELECT key, state FROM jobs").fetchall():
-                if key in wanted and state in states:
-                    # What was interrupted keeps its run; what failed begins a new one.
-                    forget = ", run_id = NULL, folder = NULL" if state == "failed" else ""
+            for entry in self._read(connection):
+                if entry.key in wanted and (entry.state in states or entry.is_lost):
+                    # What was interrupted keeps its run; what failed or is lost begins a new one.
+                    forget = "" if entry.state == "interrupted" else ", run_id = NULL, folder = NULL"
                     connection.execute(
-                        f"UPDATE jobs SET state = 'queued', process = NULL{forget} WHERE key = ?", (key,)
+                        f"UPDATE jobs SET state = 'queued', process = NULL{forget} WHERE key = ?", (entry.key,)
                     )
-                    changed.append(key)
+                    changed.append(entry.key)
         return changed
 
     def claim(self, keys: Sequence[str]) -> Entry | None:
@@ -163,7 +172,13 @@ class Ledger:
         with self._changing() as connection:
             connection.execute(
                 "UPDATE jobs SET run_id = ?, folder = ?, log = ?, process = ? WHERE key = ?",
-                (run_id, str(folder), str(log), _as_text(process), key),
+                (
+                    run_id,
+                    os.path.relpath(folder, self._outputs),
+                    os.path.relpath(log, self._folder),
+                    _as_text(process),
+                    key,
+                ),
             )
 
     def beat(self, keys: Sequence[str]) -> None:
@@ -191,6 +206,12 @@ class Ledger:
         with closing(self._connect()) as connection:
             row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return None if row is None else row[0]
+
+    def facts(self, beginning: str) -> list[str]:
+        """Return every fact whose name begins so."""
+        with closing(self._connect()) as connection:
+            rows = connection.execute("SELECT name, value FROM facts").fetchall()
+        return [value for name, value in rows if name.startswith(beginning)]
 
     @contextmanager
     def settle_fact(self, name: str) -> Iterator[list[str]]:
@@ -225,17 +246,30 @@ class Ledger:
         except sqlite3.Error as error:
             raise UserError(f"the ledger {self.path} cannot be opened: {error}") from None
 
-    @staticmethod
-    def _read(connection: sqlite3.Connection, where: str = "", values: tuple = ()) -> list[Entry]:
-        rows = connection.execute(
-            "SELECT key, identity, seed, code, settings, state, reason, log, run_id, folder, process, attempts, seen "
-            f"FROM jobs {where} ORDER BY rowid",
-            values,
-        )
+    def _read(self, connection: sqlite3.Connection, where: str = "", values: tuple = ()) -> list[Entry]:
+        connection.row_factory = sqlite3.Row
+        names = [field.name for field in fields(Entry)]
+        rows = connection.execute(f"SELECT {', '.join(names)} FROM jobs {where} ORDER BY rowid", values)
         return [
-            Entry(*row[:4], json.loads(row[4]), *row[5:10], json.loads(row[10]) if row[10] else None, *row[11:])
+            Entry(
+                **{
+                    **dict(row),
+                    "settings": json.loads(row["settings"]),
+                    "process": json.loads(row["process"]) if row["process"] else None,
+                    "folder": _below(self._outputs, row["folder"]),
+                    "log": _below(self._folder, row["log"]),
+                }
+            )
             for row in rows
         ]
+
+
+def _below(root: Path, written: str | None) -> str | None:
+    """Return a path as it is now; earlier ledgers kept where it was then, of which the last two parts still hold."""
+    if written is None:
+        return None
+    here = root.joinpath(*(Path(written).parts[-2:] if Path(written).is_absolute() else (written,)))
+    return written if Path(written).is_absolute() and not here.exists() else str(here)
 
 
 def process_record(pid: int) -> dict[str, Any]:

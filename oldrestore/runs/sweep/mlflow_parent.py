@@ -13,6 +13,8 @@ from oldrestore.tracking.mlflow_store import open_store
 from oldrestore.tracking.reader import read_status
 from oldrestore.tracking.tracker import spoken_reason
 
+PARENT = "mlflow parent at "  # and the store's address: how the ledger remembers it
+
 
 def tell_mlflow(
     name: str, job: Job, ledger: Ledger, summary: Summary, folder: Path, report: Path | None = None
@@ -44,7 +46,10 @@ def tell_mlflow(
     try:
         outputs = Path(job.config["outputs"])
         store = open_store(node.get("tracking_uri"), outputs, node.get("experiment") or job.config["experiment"])
-        with ledger.settle_fact(f"mlflow parent at {store.shown_uri}") as parent:
+        with ledger.settle_fact(f"{PARENT}{store.shown_uri}") as parent:
+            if not parent:
+                # One that the store had when it stood elsewhere is its parent still.
+                parent += [run_id for run_id in ledger.facts(PARENT) if _has(store, run_id)][:1]
             if not parent:
                 tags = {"sweep": name, "mlflow.source.name": "oldrestore", "mlflow.source.type": "LOCAL"}
                 created = store.patiently(
@@ -64,6 +69,18 @@ def tell_mlflow(
     except Exception as error:  # noqa: BLE001
         return spoken_reason("sweep", error)
     return None
+
+
+def _has(store: Any, run_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        store.patiently(store.client.get_run, run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    return True
 
 
 def _nest(store: Any, parent_id: str, summary: Summary) -> None:

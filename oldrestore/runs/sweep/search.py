@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -128,13 +127,3 @@ def read_search(name: str) -> SearchSettings | None:
         detail = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in detail["loc"] if part not in ("Range", "Choices"))
         raise UserError(f"sweeps={name}: {SEARCH}.{place}: {detail['msg']}".replace(".: ", ": ")) from None
-
-
-def as_override(name: str, value: Value) -> str:
-    """Return a value as it would be typed."""
-    if value is None or isinstance(value, bool):
-        return f"{name}={'null' if value is None else str(value).lower()}"
-    if isinstance(value, str) and not re.fullmatch(r"[\w./+-]+", value):
-        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"{name}='{quoted}'"
-    return f"{name}={value!r}" if isinstance(value, float) else f"{name}={value}"

@@ -57,7 +57,8 @@ class Sweep:
     def begin(self, retry_failed: bool) -> list[Entry]:
         """Queue what is to be done; returns the ledger's lines as they are then.
 
-        What is done stays; what was interrupted is queued to go on, and what failed only if `retry_failed`.
+        What is done stays while its run folder does; what was interrupted is queued to go on, and what failed only if
+        `retry_failed`.
         """
         ledger = self.ledger
         snapshot_configuration(self.folder / "configuration")

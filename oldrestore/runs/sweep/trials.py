@@ -14,13 +14,15 @@ from omegaconf import OmegaConf
 
 from oldrestore.config.multirun import expand_jobs
 from oldrestore.errors import UserError
+from oldrestore.runs.asked_settings import as_override
 from oldrestore.runs.sweep.launch import Launched
 from oldrestore.runs.sweep.ledger import Entry, JobState, Ledger
 from oldrestore.runs.sweep.plan import Job, compose_job, plan_jobs
-from oldrestore.runs.sweep.search import SearchSettings, as_override
+from oldrestore.runs.sweep.search import SearchSettings
 from oldrestore.runs.sweep.summary import results_of
 from oldrestore.runs.sweep.sweep import Sweep
 from oldrestore.tracking.reader import read_metrics
+from oldrestore.tracking.sqlite_uri import sqlite_uri
 
 STUDY = "search"
 BUSY = 60  # seconds to wait for another process to let go of the study
@@ -65,8 +67,14 @@ class Search(Sweep):
         self._seen: dict[str, int] = {}
         self._pruned: set[str] = set()
 
+    def entries(self) -> list[Entry]:
+        """Lines of all trials; of a search that has not begun, none, and nothing is made."""
+        return self.ledger.entries() if (self.folder / "ledger.db").is_file() else []
+
     def begin(self, retry_failed: bool) -> list[Entry]:
         """Open the study and settle what an earlier process left; interrupted trials are queued to go on.
+
+        A trial whose run folder is gone is trained again, for the tables; the study keeps the value that it has.
 
         Raises
         ------
@@ -87,6 +95,8 @@ class Search(Sweep):
             for trial in trials:
                 entry = known.get(key_of(trial.number))
                 if trial.state != TrialState.RUNNING:
+                    if entry is not None and (entry.is_lost or entry.state in ("queued", "interrupted")):
+                        self._add(trial)
                     continue
                 if entry is None:  # its process died before it wrote down what it was given
                     study.tell(trial.number, state=TrialState.FAIL)
@@ -111,7 +121,7 @@ class Search(Sweep):
         # The tables are made by the first process alone.
         with self._alone():
             storage = optuna.storages.RDBStorage(
-                f"sqlite:///{self.folder / 'optuna.db'}", engine_kwargs={"connect_args": {"timeout": BUSY}}
+                sqlite_uri(self.folder / "optuna.db"), engine_kwargs={"connect_args": {"timeout": BUSY}}
             )
             pruning = self.settings.pruning
             pruner = optuna.pruners.NopPruner()
@@ -173,17 +183,18 @@ class Search(Sweep):
         if key not in self.keys:
             self.keys.append(key)
         live = isinstance(trial, optuna.trial.Trial)
-        # Optuna has no other way to go on reporting to a trial of an earlier process.
-        self._trials[key] = trial if live else optuna.trial.Trial(self.study, trial._trial_id)
+        if live or not trial.state.is_finished():  # the study takes nothing more of one that is finished
+            # Optuna has no other way to go on reporting to a trial of an earlier process.
+            self._trials[key] = trial if live else optuna.trial.Trial(self.study, trial._trial_id)
         reported = () if live else trial.intermediate_values
         self._seen[key] = max(reported, default=-1)
         return self.jobs[key]
 
     def _watch(self, launched: Launched) -> None:
         """Report what a trial has measured since the last look, and stop it where it promises nothing."""
-        if self.settings.pruning is None or launched.key in self._pruned:
+        trial = self._trials.get(launched.key)
+        if trial is None or self.settings.pruning is None or launched.key in self._pruned:
             return
-        trial = self._trials[launched.key]
         for iteration, value in self._measured(launched.folder, after=self._seen[launched.key]):
             trial.report(value, iteration)
             self._seen[launched.key] = iteration
@@ -221,7 +232,7 @@ class Search(Sweep):
             told = {"values": value} if value is not None else {"state": TrialState.FAIL}
         else:
             told = {"state": TrialState.PRUNED if state == "pruned" else TrialState.FAIL}
-        self.study.tell(number, **told)
+        self.study.tell(number, **told, skip_if_finished=True)
 
     def _value(self, folder: Path) -> float | None:
         value = results_of(folder).get(self.settings.metric, math.nan)

@@ -64,7 +64,10 @@ def test_an_untouched_run_is_identical_and_the_new_run_says_so(workshop, capfd, 
         (["{run}", "--until", "7"], "not among the 6 iterations"),
         (["{run}", "--tolerance", "2"], "between 0 and 1"),
         (["{run}", "-o", "certificate.pdf"], ".md or .json"),
-        (["{run}", "model.width=1"], "only outputs=FOLDER and tracking settings"),
+        (
+            ["{run}", "model.width=1"],
+            "only outputs=FOLDER, places of photographs (dataset.root=FOLDER) and tracking settings",
+        ),
     ],
 )
 def test_a_wrong_request_is_one_sentence(tracked_run, tmp_path, capsys, arguments, sentence):

@@ -33,6 +33,14 @@ def test_mlflow_nests_the_runs_below_one_parent(tracked_run, tmp_path, monkeypat
     assert [child.data.tags["run_id"] for child in children] == [tracked_run.name]
     assert parent.info.status == "FINISHED"
     assert {item.path for item in client.list_artifacts(parent.info.run_id)} == {"jobs.csv", "summary.csv", "s.html"}
+    # A store that stood elsewhere when the ledger heard of the parent has it still.
+    moved = Ledger(tmp_path / "moved.db")
+    with moved.settle_fact("mlflow parent at sqlite:////no/such/place/mlflow.db") as known:
+        known.append("0" * 32)
+    with moved.settle_fact("mlflow parent at sqlite:////old/mlflow.db") as known:
+        known.append(parent.info.run_id)
+    assert tell_mlflow("s", job, moved, summary, tmp_path) is None
+    assert len(client.search_runs([experiment], "tags.sweep = 's'")) == 1
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     unreachable = {"mlflow": {"tracking_uri": "http://127.0.0.1:9", "experiment": None}}
     assert "sweep" in tell_mlflow("s", make_job("a", tracking=unreachable), ledger, summary, tmp_path)

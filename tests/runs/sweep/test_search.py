@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 
 from oldrestore.cli import main
 from oldrestore.errors import UserError
+from oldrestore.runs.asked_settings import as_override
 from oldrestore.runs.sweep import launch as launching
 from oldrestore.runs.sweep import sweep as sweeping
-from oldrestore.runs.sweep.search import as_override, read_search
+from oldrestore.runs.sweep.search import read_search
 from oldrestore.runs.sweep.trials import Search
 
 optuna = pytest.importorskip("optuna")
@@ -113,6 +115,39 @@ def test_trials_are_counted_over_every_start_and_the_best_is_known(search, endin
     assert len([line for line in carry_out(more) if line.startswith("started")]) == 2
     assert len(more.study.get_trials()) == 8
     assert {entry.key for entry in more.ledger.entries()} == {f"trial-{number:05d}" for number in range(8)}
+
+
+def test_a_trial_whose_run_folder_is_gone_is_trained_again_and_its_value_stays(search, ending):
+    first = search()
+    carry_out(first)
+    before = [trial.value for trial in first.study.get_trials()]
+    lost = first.ledger.entries()[2]
+    shutil.rmtree(lost.folder)
+    second = search(more="  pruning: {after_trials: 1}\n")
+    assert [entry.is_lost for entry in second.entries()] == [False, False, True, False, False, False]
+    assert len([line for line in carry_out(second) if line.startswith("started")]) == 1
+    again = second.ledger.entries()[2]
+    assert (again.state, again.settings, again.attempts) == ("done", lost.settings, 2)
+    assert Path(again.folder).is_dir() and again.folder != lost.folder
+    assert [trial.value for trial in second.study.get_trials()] == before
+    assert carry_out(search()) == []
+
+
+def test_a_search_in_a_folder_with_any_name_keeps_its_study_there(workshop, tmp_path, monkeypatch, ending):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "found.yaml").write_text(SWEEP.format(more=""))
+    odd = tmp_path / "runs" / "a?b%20c#d"
+    words = [*workshop.arguments(["evaluation.judged=null", "tracking=none"]), "sweeps=found", f"outputs='{odd}'"]
+    one = Search("found", read_search("found"), words)
+    assert len(carry_out(one)) == 12
+    assert (odd / "sweeps" / "found" / "optuna.db").is_file()
+    assert list((tmp_path / "runs").iterdir()) == [odd]
+    moved = tmp_path / "moved"
+    shutil.move(odd, moved)
+    other = Search("found", read_search("found"), [*words[:-1], f"outputs={moved}"])
+    assert carry_out(other) == []
+    assert other.best()["value"] == min(trial.value for trial in other.study.get_trials())
 
 
 def test_what_is_drawn_depends_on_the_trial_and_two_processes_share_a_study(search):

@@ -1,0 +1,121 @@
+"""Makes an embedded MLflow store that was moved or copied name its artifacts where they stand now.
+
+MLflow writes the absolute place of artifacts down for every experiment, run and model. The store of an outputs folder
+keeps them beside it, so that after a move each of them is known: ``OLD/mlartifacts/...`` is ``NEW/mlartifacts/...``.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "mlartifacts"
+RUN_FOLDER_TAG = "oldrestore.run_folder"
+WAIT = 60.0  # seconds for another process to let go of the file
+# Where MLflow keeps places of artifacts; a version of it may lack some.
+COLUMNS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+# Up to the last folder of that name; as a URI, or as a plain path, which MLflow takes as well.
+_UNDER_ARTIFACTS = re.compile(rf"(?P<root>(?:file://)?/.*/{ARTIFACTS})(?:/.*)?", re.DOTALL)
+
+
+def artifact_location(outputs: Path) -> str:
+    """Return where the embedded store keeps artifacts, as a URI."""
+    return (Path(outputs).absolute() / ARTIFACTS).as_uri()
+
+
+def local_path(location: str) -> Path | None:
+    """Return the folder of a place of artifacts; None where it is not on this machine."""
+    if location.startswith("file:///"):
+        return Path(unquote(location.removeprefix("file://"), errors="surrogateescape"))
+    return None if re.match(r"\w[\w+.-]*:", location) else Path(location)
+
+
+def follow_move(database: Path, outputs: Path) -> list[Path]:
+    """Rewrite the places of artifacts of a store that stood in another outputs folder; one that did not is only read.
+
+    The caller holds the store's lock; all is one transaction. Only what lay in ``mlartifacts`` of the other folder is
+    rewritten, and not where that folder is one that still has its runs and merely shares this store.
+
+    Parameters
+    ----------
+    database : Path
+        Any SQLite file of MLflow: only ``outputs/mlflow.db`` keeps its artifacts beside it.
+    outputs : Path
+
+    Returns
+    -------
+    list of Path
+        The outputs folders that it stood in.
+    """
+    outputs = Path(outputs).absolute()
+    if not database.is_file() or database.absolute() != outputs / DATABASE:
+        return []
+    here = artifact_location(outputs)
+    with closing(sqlite3.connect(database, timeout=WAIT, isolation_level=None)) as connection:
+        columns = list(_present(connection))
+        if not _others(connection, columns, here):
+            return []
+        connection.execute("BEGIN IMMEDIATE")  # closed before its end, it changes nothing
+        left = [root for root in _others(connection, columns, here) if _is_left(connection, root, outputs)]
+        for root in left:
+            for table, column in columns:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                    f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+                    (here, len(root) + 1, root, len(root) + 1, f"{root}/"),
+                )
+        connection.execute("COMMIT")
+    return [local_path(root).parent for root in left]
+
+
+def _present(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    for table, column in COLUMNS:
+        if any(row[1] == column for row in connection.execute(f"PRAGMA table_info({table})")):
+            yield table, column
+
+
+def _others(connection: sqlite3.Connection, columns: list[tuple[str, str]], here: str) -> list[str]:
+    """Folders of artifacts that are named and are not the one beside the store, as they are written."""
+    written: dict[str, None] = {}
+    for table, column in columns:
+        for (place,) in connection.execute(
+            f"SELECT DISTINCT {column} FROM {table} WHERE substr({column}, 1, ?) != ?", (len(here) + 1, f"{here}/")
+        ):
+            under = _UNDER_ARTIFACTS.fullmatch(place or "")
+            if under and under["root"] != here:
+                written[under["root"]] = None
+    return list(written)
+
+
+def _is_left(connection: sqlite3.Connection, root: str, outputs: Path) -> bool:
+    """Say whether the store has left a folder of artifacts: it was moved or copied together with its runs.
+
+    Other outputs folders may share the store, each with artifacts of its own: their runs stand there and not here.
+    """
+    old, new = local_path(root), outputs / ARTIFACTS
+    if old.exists() and new.exists() and old.samefile(new):
+        return False  # one folder by two names
+    runs = connection.execute(
+        "SELECT tags.value, runs.artifact_uri FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid "
+        "WHERE tags.key = ? AND substr(runs.artifact_uri, 1, ?) = ?",
+        (RUN_FOLDER_TAG, len(root) + 1, f"{root}/"),
+    )
+    any_here = any_there = False
+    for folder, uri in runs:
+        run = Path(*Path(folder).parts[-2:])  # EXPERIMENT/RUN_ID
+        here, there = (outputs / run).is_dir(), (old.parent / run).is_dir()
+        if here and (there or (new / local_path(uri).relative_to(old)).is_dir()):
+            return True
+        any_here, any_there = any_here or here, any_there or there
+    return not any_there and (any_here or not old.is_dir())

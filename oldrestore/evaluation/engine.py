@@ -11,6 +11,7 @@ import numpy as np
 import paddle
 
 from oldrestore import runtime
+from oldrestore.models.tracing import save_traced
 
 log = logging.getLogger(__name__)
 # oneDNN keeps reordered weights for each shape that it has seen, for eccv16 some hundred megabytes of them.
@@ -106,8 +107,7 @@ class Engine:
         try:
             with tempfile.TemporaryDirectory(prefix="oldrestore-") as folder:
                 path = Path(folder) / "network"
-                static = paddle.jit.to_static(self._network, input_spec=[spec], full_graph=True)
-                paddle.jit.save(static, str(path))
+                save_traced(self._network, [spec], path)
                 return Predictor(path)
         except (RuntimeError, ValueError, TypeError, AttributeError, OSError) as error:
             reason = str(error).strip().splitlines()[-1:]

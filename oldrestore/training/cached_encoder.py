@@ -24,6 +24,7 @@ from oldrestore.batch import Batch, Prediction
 from oldrestore.data.cache import cache_directory
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
+from oldrestore.models.tracing import save_traced
 from oldrestore.training.schedules import Schedule
 from oldrestore.training.supervised import SupervisedLearner
 
@@ -200,7 +201,7 @@ def _exported(encoder: nn.Layer, shape: tuple[int, int]) -> Callable[[np.ndarray
         with warnings.catch_warnings():
             # Of tracing: what has no value yet has no place either.
             warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")
-            paddle.jit.save(paddle.jit.to_static(encoder, input_spec=[spec], full_graph=True), str(path))
+            save_traced(encoder, [spec], path)
         config = inference.Config(str(path.with_suffix(".json")), str(path.with_suffix(".pdiparams")))
         config.disable_gpu()
         config.enable_mkldnn()

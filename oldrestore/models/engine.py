@@ -12,6 +12,7 @@ import numpy as np
 import paddle
 
 from oldrestore import runtime
+from oldrestore.models.tracing import save_traced
 
 log = logging.getLogger(__name__)
 # oneDNN keeps reordered weights for each shape that it has seen, for eccv16 some hundred megabytes of them.
@@ -85,7 +86,7 @@ def exported(network: paddle.nn.Layer, input_spec: paddle.static.InputSpec) -> P
             # Of tracing: what has no value yet has no place either.
             warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")
             path = Path(folder) / "network"
-            paddle.jit.save(paddle.jit.to_static(network, input_spec=[input_spec], full_graph=True), str(path))
+            save_traced(network, [input_spec], path)
             return Predictor(path)
     except (RuntimeError, ValueError, TypeError, AttributeError, OSError) as error:
         reason = str(error).strip().splitlines()[-1:]

@@ -11,6 +11,8 @@ from typing import Any
 import paddle
 from paddle import nn
 
+from oldrestore.models.tracing import traced_program
+
 Shape = Sequence[int]
 
 
@@ -63,8 +65,7 @@ def count_flops(network: nn.Layer, shapes: Sequence[Shape]) -> int:
     specs = [paddle.static.InputSpec(list(shape), "float32", f"x{i}") for i, shape in enumerate(shapes)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        traced = paddle.jit.to_static(Traced(network, _tensors), input_spec=[specs], full_graph=True)
-        program = traced.forward.concrete_program.main_program
+        program = traced_program(Traced(network, _tensors), [specs])
     return sum(_operation_flops(op) for op in program.global_block().ops)
 
 

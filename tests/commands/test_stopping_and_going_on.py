@@ -40,6 +40,43 @@ def files_of(verb, *numbers):
     return {f"p{number}{end}" for number in numbers for end in ENDS[verb]} | {f"{verb}.json"}
 
 
+@pytest.mark.parametrize("verb", ["colorize", "restore"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("ctrl_c")
+def test_what_is_done_stays_and_the_next_call_goes_on(verb, number, colorizers, capsys, monkeypatch, tmp_path):
+    photos, out = album(tmp_path / "album", 3), tmp_path / "out"
+    write, calls = each_photo.NewFiles.write, []
+
+    def stopped_while_writing(self, path, data):
+        write(self, path, data)
+        calls.append(path)
+        if len(calls) == 3:  # the first of the second photograph's two files
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(each_photo.NewFiles, "write", stopped_while_writing)
+    asked = arguments(verb, photos, out, colorizers[0])
+    assert main(asked) == 1
+    printed = capsys.readouterr()
+    done = "coloured" if verb == "colorize" else "restored"
+    expected = f"oldrestore: 2 of 3 {done}; stopped; the same command with --skip-existing goes on\n"
+    assert printed.err == expected
+    assert {path.name for path in out.iterdir()} == files_of(verb, 0, 1)
+    record = json.loads((out / f"{verb}.json").read_text())["files"]
+    assert set(record) == {f"p{number}-{done.replace('coloured', 'colorized')}.png" for number in (0, 1)}
+    before = {path: path.read_bytes() for path in out.glob("*.png")}
+
+    assert main(asked) == 2
+    err = capsys.readouterr().err
+    assert "and 3 more outputs exist already: name another folder, or add --skip-existing" in err
+    assert main([*asked, "--skip-existing", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["skipped"] == [str(photos / "p0.png"), str(photos / "p1.png")]
+    assert [entry["photograph"] for entry in summary["done"]] == [str(photos / "p2.png")]
+    assert {path.name for path in out.iterdir()} == files_of(verb, 0, 1, 2)
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(json.loads((out / f"{verb}.json").read_text())["files"]) == 3
+
+
 def test_a_photograph_that_is_half_made_or_anothers_is_not_skipped(colorizers, capsys, tmp_path):
     photos, out = album(tmp_path / "album", 2), tmp_path / "out"
     asked = [*arguments("colorize", photos, out, colorizers[0]), "--skip-existing", "--json"]
@@ -93,6 +130,18 @@ def test_a_bad_request_is_said_before_paddle_is_imported():
     assert done.stderr == "oldrestore: there is no photograph or folder 'no.jpg'\n" * 2
 
 
+@pytest.mark.parametrize("verb", ["colorize", "restore"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("ctrl_c")
+def test_stopped_before_the_first_photograph(verb, number, colorizers, capsys, monkeypatch, tmp_path):
+    from oldrestore.commands import colorize
+
+    monkeypatch.setattr(colorize, "load_networks", lambda chosen: signal.raise_signal(number))
+    assert main(arguments(verb, album(tmp_path / "album", 1), tmp_path / "out", colorizers[0])) == 1
+    assert capsys.readouterr().err == "oldrestore: stopped\n"
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_sigterm_ends_as_ctrl_c_does_without_paddles_traceback(colorizers, tmp_path):
     photos, out = album(tmp_path / "album", 60), tmp_path / "out"
@@ -120,11 +169,3 @@ def test_a_photograph_of_stars_keeps_its_colours(colorizers, capsys, tmp_path):
     given = [source, "-o", tmp_path / "out", NO_DETECTOR, "restore/restore=none", "--result-only", "--dynamic"]
     code, summary, _ = restore(capsys, *given, "restore.colorize.size=32")
     assert (code, summary["done"][0]["colored"]) == (0, False)
-
-
-def test_signals_within_a_process():
-    file = Path(__file__).with_name("signals_in_process.py")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:]
-    assert "10 passed" in done.stdout

@@ -24,6 +24,7 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.models.flops import what_paddle_said
+from oldrestore.models.tracing import save_traced
 from oldrestore.runs.inference.child_process import convert_to_onnx, run_in_paddle_inference
 from oldrestore.runs.inference.chosen_network import ChosenNetwork
 from oldrestore.runs.inference.export_rewriting import plainly_written
@@ -182,8 +183,7 @@ def _save_for_some_size(
         traced.eval()
         try:
             with quiet(), plainly_written(network):
-                static = paddle.jit.to_static(traced, input_spec=[specs], full_graph=True)
-                paddle.jit.save(static, str(folder / "network"))
+                save_traced(traced, [specs], folder / "network")
             answer = run_in_paddle_inference(folder / "network", inputs)
         except TRACING_ERRORS as error:
             reason = what_paddle_said(error)

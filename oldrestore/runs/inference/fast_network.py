@@ -21,6 +21,7 @@ from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor_rows
 from oldrestore.models.engine import Predictor
 from oldrestore.models.flops import what_paddle_said
+from oldrestore.models.tracing import save_traced
 from oldrestore.runs.inference import export_cache
 from oldrestore.runs.inference.child_process import run_several
 from oldrestore.runs.inference.chosen_network import ChosenNetwork
@@ -285,8 +286,7 @@ def _save(network: nn.Layer, folder: Path) -> float:
         specs = [paddle.static.InputSpec([None, channels_of(name), None, None], "float32", name) for name in names]
         try:
             with quiet(), plainly_written(network):
-                static = paddle.jit.to_static(traced, input_spec=[specs], full_graph=True)
-                paddle.jit.save(static, str(folder / "network"))
+                save_traced(traced, [specs], folder / "network")
             answers = run_several(folder / "network", cases)
         except (*TRACING_ERRORS, UserError) as error:
             reason = what_paddle_said(error)

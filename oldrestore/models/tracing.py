@@ -1,0 +1,57 @@
+"""Traces networks, so that one that cannot be traced leaves nothing on which a later trace would crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import paddle
+from paddle import nn
+
+
+def traced_program(layer: nn.Layer, inputs: Sequence[Any]) -> Any:
+    """Return the program of a layer's ``forward``.
+
+    Parameters
+    ----------
+    layer : nn.Layer
+        In evaluation mode, for the program of an evaluation.
+    inputs : sequence
+        A ``paddle.static.InputSpec`` for each argument, or a list of them for an argument that is a list.
+
+    Raises
+    ------
+    Exception
+        Whatever Paddle raises where the layer cannot be traced.
+    """
+    with _clean():
+        return paddle.jit.to_static(layer, input_spec=inputs, full_graph=True).forward.concrete_program.main_program
+
+
+def save_traced(layer: nn.Layer, inputs: Sequence[Any], path: Path) -> None:
+    """Trace as `traced_program` does, and write ``PATH.json`` and ``PATH.pdiparams``."""
+    with _clean():
+        paddle.jit.save(paddle.jit.to_static(layer, input_spec=inputs, full_graph=True), str(path))
+
+
+@contextmanager
+def _clean() -> Iterator[None]:
+    """Trace within this; see docs/paddle_tracing.md."""
+    _forget_traces()  # that failed elsewhere
+    try:
+        yield
+    finally:
+        _forget_traces()
+
+
+def _forget_traces() -> None:
+    # Paddle 3.3.1 keeps, by the program's id(), the values that stand for a network's weights while it is traced,
+    # and forgets them only if the trace succeeds: another program at the same address is then given them, dangling.
+    # Later versions may keep them otherwise.
+    from paddle.jit.dy2static import parameter_recorder
+
+    for recorder in ("_global_parameter_recorder", "_global_inplace_map"):
+        for by_program in ("params_dict", "tensor2value"):
+            getattr(getattr(parameter_recorder, recorder, None), by_program, {}).clear()

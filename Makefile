@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed-$(EXTRA)
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-all bench lint format clean
+.PHONY: help install train test test-avx2 test-all bench lint format clean
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY) ## make .venv with the known-good versions of everything
 
@@ -25,6 +25,14 @@ train: install ## train the quickstart: a few minutes on a CPU
 
 test: install ## the test suite, under 10 minutes on 2 cores
 	$(BIN)/python -m pytest -m "not slow"
+
+# What depends on the arithmetic of a processor.
+ARITHMETIC := tests/losses tests/training tests/models/test_engine.py tests/evaluation/test_judge.py \
+	tests/runs/test_resuming.py tests/runs/test_after_a_judgement.py tests/runs/reproduction tests/runs/data_parallel \
+	tests/runs/inference tests/commands/test_colorize.py
+
+test-avx2: install ## losses, training, resuming, reproducing and inference again, as on a processor without AVX-512
+	MKL_DEBUG_CPU_TYPE=5 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -m "not slow" $(ARITHMETIC)
 
 test-all: install ## the slow tests too
 	$(BIN)/python -m pytest

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser
+from oldrestore.commands.arguments import add_outputs, parser
 
 EPILOG = """\
 examples:
@@ -24,16 +24,17 @@ def run(arguments: Sequence[str]) -> int:
     options = parser("evaluate", "Scores a run's checkpoint again; writes RUN/evaluations/.", EPILOG)
     options.add_argument("run", help="run folder, run id (or its beginning), or 'last'")
     options.add_argument("--checkpoint", default="best", help="best (default), last or a kept one")
-    options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
+    add_outputs(options)
     options.add_argument("--json", action="store_true", help="print JSON")
     options.add_argument("-m", "--multirun", action="store_true", help="evaluate once for each of several values")
     options.add_argument("overrides", nargs="*", default=[], help="Hydra overrides on the run's own configuration")
     chosen = options.parse_intermixed_args(arguments)
 
     from oldrestore.config.compose import override_config
+    from oldrestore.config.multirun import SELECTOR
     from oldrestore.runs.loading import find_run, load_run_config
 
-    folder = find_run(chosen.run, Path(chosen.outputs))
+    folder = find_run(chosen.run, chosen.outputs)
     runtime.prepare()
     runtime.quiet_import_of_paddle()
 
@@ -44,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
 
     narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
     # A sweep is several evaluations by itself, as `train` has it.
-    if chosen.multirun or any(override.startswith("sweeps=") for override in chosen.overrides):
+    if chosen.multirun or any(override.startswith(SELECTOR) for override in chosen.overrides):
         return evaluate_several(folder, chosen, narrator)
     config = override_config(load_run_config(folder), chosen.overrides)
     result = evaluate_run(folder, config, chosen.checkpoint, narrator)

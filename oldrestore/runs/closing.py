@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -33,14 +34,15 @@ def closing_lines(outcome: Outcome, config: DictConfig, unsent: bool = False) ->
         Whether a tracker lacks some of the run, which is known only once all of them have been told.
     """
     folder = folder_as_typed(config)
-    elsewhere = "" if str(config.outputs) == "outputs" else f" outputs={config.outputs}"
+    typed, outputs = shlex.quote(str(folder)), f"outputs={shlex.quote(str(config.outputs))}"
+    elsewhere = "" if str(config.outputs) == "outputs" else f" {outputs}"
     lines = [f"panels    {folder / 'samples'}"] if (folder / "samples").is_dir() else []
     lines += [f"curves    {folder / 'curves.png'}"] if (folder / "curves.png").is_file() else []
     lines.append(f"next      oldrestore runs{elsewhere}")
     if outcome.state != "finished":
-        lines.append(f"          oldrestore train resume={folder}")
+        lines.append(f"          oldrestore train resume={typed}")
     if unsent:
-        lines.append(f"          oldrestore sync {folder}")
+        lines.append(f"          oldrestore sync {typed}")
     if (folder / "checkpoints" / "best.safetensors").is_file():
-        lines.append(f"          oldrestore evaluate {folder}")
-    return [*lines, f"          oldrestore ui outputs={config.outputs}", str(folder)]
+        lines.append(f"          oldrestore evaluate {typed}")
+    return [*lines, f"          oldrestore ui {outputs}", str(folder)]

@@ -82,7 +82,7 @@ def carry_out_job(file: Path) -> int:
 
     runtime.prepare()
     try:
-        job = json.loads(file.read_text())
+        job = json.loads(file.read_text(encoding="utf-8"))
         config = OmegaConf.create(job["config"])
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"'{file}' is not a job of a sweep: {error}") from None

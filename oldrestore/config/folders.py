@@ -41,6 +41,7 @@ class ChoiceFolder(FileConfigSource):
         except ValueError:
             raise UserError(f"the first line of '{shown(path)}' cannot be read: write # @package NAME") from None
         self.check(config, path)
+        _write_out(config)
         return ConfigResult(config=config, path=f"{self.scheme()}://{self.path}", provider=self.provider, header=header)
 
     def check(self, config: DictConfig, path: Path) -> None:
@@ -100,7 +101,6 @@ class GroupFolders(ChoiceFolder):
             hidden = own / path.relative_to(configuration_root())
             if hidden.is_file() and hidden.read_bytes() != path.read_bytes():
                 raise UserError(f"'{shown(hidden)}' has the name of one that oldrestore brings: give it another name")
-        _write_out(config)
 
 
 def is_group_folder(config_path: str) -> bool:

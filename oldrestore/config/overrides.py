@@ -73,16 +73,16 @@ def _read(text: str, several: bool) -> Override:
         raise UserError(f"the override '{shown}' cannot be read: write NAME=VALUE")
     if not equals:
         return bare
-    kind = bare.key_or_group.rpartition(".")[2]
+    name = bare.key_or_group
     is_sweep = whole is not None and whole.is_sweep_override()
-    if is_sweep and not several and kind not in TEXTS:
+    if is_sweep and not several and _kind(name) not in TEXTS:
         raise UserError(
-            f"'{text}' gives several values where one is taken: --multirun takes several, and a list is written [a,b]"
+            f"'{text}' gives several values where one is taken: a list is written [a,b], and --multirun takes several"
         )
     if several and is_sweep and whole.value_type != ValueType.SIMPLE_CHOICE_SWEEP:
         return whole
     values = _separated(value) if several and (whole is None or is_sweep) else [value]
-    read = _by_hydra(f"{key}={','.join(_as_read(one, kind) for one in values)}")
+    read = _by_hydra(f"{key}={','.join(_as_read(one, name) for one in values)}")
     assert read is not None
     return read
 
@@ -112,9 +112,15 @@ def _separated(values: str) -> list[str]:
     return separated
 
 
-def _as_read(value: str, kind: str) -> str:
-    """Write one value of a setting of a kind so that Hydra reads it as it is meant."""
-    element = _element(value)
+def _kind(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _as_read(value: str, name: str) -> str:
+    """Write one value of a setting so that Hydra reads it as it is meant."""
+    element, kind = _element(value), _kind(name)
+    if kind in PATHS and element is not None and element.value() == "":
+        raise UserError(f"{name} is empty: name a file or folder")  # as an unset variable of a shell is
     if element is None:
         text = unquoted(value.strip())
     elif kind not in TEXTS or element.value() is None:

@@ -169,7 +169,7 @@ def _first_complaint(error: ValidationError) -> str:
             f"'override /{place}: {name}' in the defaults of a file"
         )
     if place == "outputs" and detail["type"] == "string_too_short":
-        return "outputs is empty: name a folder, as outputs=outputs"
+        return "outputs is empty: name a file or folder"
     if detail["type"] == "string_pattern_mismatch" and place == "trainer.device":
         return f"trainer.device must be auto, cpu, gpu or gpu:NUMBER, not {shown(detail['input'])}"
     if detail["type"] == "string_pattern_mismatch":

@@ -99,7 +99,7 @@ def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFac
     }
     kept = cache_directory() / "networks" / f"{name}-{_fingerprint(path)[:16]}.json"
     try:
-        figures = json.loads(kept.read_text())
+        figures = json.loads(kept.read_text(encoding="utf-8"))
         return NetworkFacts(**known, **{name: figures[name] for name in KEPT})
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -164,7 +164,7 @@ def _run_info(folder: Path, config: DictConfig, status: Mapping[str, Any]) -> Ru
         run_id=path.name,
         experiment=path.parent.name,
         config=OmegaConf.to_container(config),
-        config_yaml=(folder / "config.yaml").read_text(),
+        config_yaml=(folder / "config.yaml").read_text(encoding="utf-8"),
         overrides=read_overrides(folder),
         provenance=read_provenance(folder),
         data=read_data(folder),

@@ -71,7 +71,7 @@ def run_hydra(arguments: list[str]) -> int:
     from hydra import version
     from hydra._internal.utils import _run_hydra, get_args_parser
 
-    from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain
+    from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain, resolved
     from oldrestore.config.folders import register_search_path
     from oldrestore.config.location import configuration_root
     from oldrestore.config.multirun import refuse_evaluation
@@ -85,6 +85,7 @@ def run_hydra(arguments: list[str]) -> int:
     parser.prog = "oldrestore train"
     parser.error = refuse
     flags = parser.parse_args(arguments)
+    check_flags(flags)
     # A sweep is several runs by itself: its file says so.
     several = flags.multirun or any(text.startswith(("sweeps=", "hydra.mode=")) for text in flags.overrides)
     flags.overrides = check_choices(flags.overrides, several)
@@ -101,6 +102,7 @@ def run_hydra(arguments: list[str]) -> int:
             carry_out_for_launcher(composed, resume)
             return
         try:
+            resolved(composed)  # what was typed is told with its references resolved
             codes.append(train_one(composed, typed_overrides(), resume, chosen()))
         except UserError as refusal:
             refusals.append(refusal)
@@ -126,6 +128,24 @@ def run_hydra(arguments: list[str]) -> int:
     return max(codes, default=0)
 
 
+def check_flags(flags) -> None:
+    """Refuse flags of Hydra that would be ignored here, or that exclude each other.
+
+    Raises
+    ------
+    UserError
+        Naming them.
+    """
+    for name in ("config_path", "config_name", "experimental_rerun", "shell_completion"):
+        if getattr(flags, name):
+            refuse(f"unrecognized arguments: --{name.replace('_', '-')}")
+    modes = [f"--{name}" for name in ("run", "multirun", "cfg", "info") if getattr(flags, name)]
+    if len(modes) > 1:
+        refuse(f"{' and '.join(modes)} exclude each other: give one of them")
+    if (flags.package or flags.resolve) and not flags.cfg:
+        refuse("--package and --resolve say how a configuration is printed: give --cfg job too")
+
+
 class JobFailedError(Exception):
     """A job that a launcher carried out in another process has not finished; the message is the end of a sentence."""
 
@@ -140,6 +160,9 @@ def carry_out_for_launcher(composed, resume: str | None) -> None:
     UserError
         Before a run folder exists.
     """
+    from oldrestore.config.compose import resolved
+
+    resolved(composed)
     try:
         code = train_one(composed, typed_overrides(), resume, chosen())
     except SystemExit:
@@ -205,7 +228,7 @@ def train_one(composed, overrides: Sequence[str], resume: str | None = None, cho
     SystemExit
         With 1, when the run was killed.
     """
-    from oldrestore.config.compose import resolve_and_check, resolved
+    from oldrestore.config.compose import resolve_and_check
 
     runtime.prepare()  # again: a launcher may have started this job in a fresh process
     config = without_selectors(composed)
@@ -215,7 +238,6 @@ def train_one(composed, overrides: Sequence[str], resume: str | None = None, cho
     if resume is not None:
         from oldrestore.runs.resuming import plan_resume
 
-        resolved(config)  # before a run is looked for, what is asked for has to have a meaning
         resumption = plan_resume(resume, config, overrides)
     if resumption is not None:
         runtime.restore_environment(resumption.environment)

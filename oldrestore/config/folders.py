@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
@@ -48,9 +49,10 @@ class ChoiceFolder(FileConfigSource):
         """Refuse what a file of this folder may not hold; nothing here."""
 
     def _file(self, config_path: str) -> Path | None:
-        path = Path(self.path) / config_path
-        names = [path] if path.suffix in ENDINGS else [path.with_name(path.name + ending) for ending in ENDINGS]
-        return next((name for name in names if config_path and name.is_file()), None)
+        endings = ("",) if config_path.endswith(ENDINGS) else ENDINGS
+        names = [f"{self.path}/{config_path}{ending}" for ending in endings if config_path]
+        # A name that no file can have is no file: `Path.is_file` would raise.
+        return next((Path(name) for name in names if os.path.isfile(name)), None)  # noqa: PTH113
 
 
 class GroupFolders(ChoiceFolder):
@@ -110,7 +112,7 @@ def is_group_folder(config_path: str) -> bool:
 
 def _write_out(config: DictConfig) -> None:
     """Make a file mean what its lines would mean if they were typed: ``~`` in paths, and the values of a sweep."""
-    varied = OmegaConf.select(config, "hydra.sweeper.params")
+    varied = OmegaConf.select(config, "hydra.sweeper.params", throw_on_resolution_failure=False)
     for name, values in varied.items_ex(resolve=False) if isinstance(varied, DictConfig) else ():
         if isinstance(values, str):
             varied[name] = readable([f"{name}={values}"], several=True)[0].partition("=")[2]

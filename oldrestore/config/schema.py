@@ -162,7 +162,7 @@ def _first_complaint(error: ValidationError) -> str:
         return unknown_name(place, ".".join(parents), name, section.model_fields)
     if detail["type"] == "missing":
         return f"the configuration lacks {place}"
-    if detail["type"] == "dict_type" and isinstance(detail["input"], str):
+    if detail["type"] == "dict_type" and isinstance(detail["input"], str) and "." not in place:
         name = detail["input"]
         return (
             f"{place} cannot be set to '{name}': choose it by {place}={name} on the command line, or by "

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import GrammarParseError, OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 from yaml.reader import ReaderError
 
@@ -77,6 +77,8 @@ def _complaint(error: Exception, text: str) -> str:
         return f"line {line} has the character U+{ord(text[error.position]):04X}, which YAML does not allow"
     if isinstance(error, MarkedYAMLError):
         return _marked(error, text)
+    if isinstance(error, GrammarParseError):
+        return "it has a ${ that is not closed, or holds what is no name"
     if isinstance(error, OSError):  # what OmegaConf says of a single number
         return "it holds a single value where lines of NAME: VALUE should be"
     return str(error).strip().partition("\n")[0]

@@ -5,7 +5,7 @@
 3. A setting that takes any text (`TEXTS`) has one whatever Hydra reads in it: ``run_id=2023``, ``dataset.root=/a, b``.
    Only ``null`` stays null. In a path (`PATHS`) a leading ``~`` is the home folder.
 4. Where several values may be given (``--multirun``, ``oldrestore sweep``, the file of a sweep), a comma outside of
-   quotes and brackets separates them, and each is read by 1 to 3. Elsewhere, several values are refused.
+   quotes separates them, and each is read by 1 to 3. Elsewhere, several values are refused.
 
 What comes out is an override that Hydra reads, and reading it again changes nothing: it is what a run logs.
 """

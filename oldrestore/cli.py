@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from oldrestore import __version__
 from oldrestore.errors import UserError
+from oldrestore.terminal import names_as_text, take_every_character
 
 # Each verb lives in oldrestore/commands/VERB.py as run(arguments) -> exit code.
 VERBS = {
@@ -48,6 +49,9 @@ def usage() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb; returns the exit code."""
+    if arguments is None:
+        names_as_text()
+    take_every_character()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage())

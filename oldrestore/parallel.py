@@ -307,13 +307,13 @@ def say_last_words(words: str) -> None:
     folder = os.environ.get(LAUNCH_FOLDER)
     if folder is not None:
         with contextlib.suppress(OSError):
-            Path(folder, f"last-words-{_rank}").write_text(words)
+            Path(folder, f"last-words-{_rank}").write_text(words, encoding="utf-8")
 
 
 def last_words(of_rank: int, folder: Path) -> str | None:
     """Return what a process has left in the folder for such words; None where it has left nothing."""
     try:
-        return (folder / f"last-words-{of_rank}").read_text()
+        return (folder / f"last-words-{of_rank}").read_text(encoding="utf-8")
     except OSError:
         return None
 

@@ -130,7 +130,7 @@ def physical_cores() -> int:
 def mkl_code_path() -> str | None:
     """MKL code path to ask for: 7 (AVX-512) or 5 (AVX2) on AMD; None elsewhere, where MKL chooses well."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return None
     if "AuthenticAMD" not in text:
@@ -177,7 +177,7 @@ def _paddle_threads() -> int:
 def has_bfloat16() -> bool:
     """Whether this processor multiplies in bfloat16 (AVX-512 BF16 or AMX): what it only imitates is not faster."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
     flags = next((line for line in text.splitlines() if line.startswith("flags")), "").split()

@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "runtime": {"errors"},
     "parallel": set(),
+    "terminal": set(),
     "batch": {"color"},
     "config": {"errors"},
     **dict.fromkeys(LIBRARY, SHARED),
@@ -28,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "runs": SHARED | LIBRARY | {"evaluation", "training", "restoration", "config"},
     "commands": SHARED | LIBRARY | {"evaluation", "training", "restoration", "config", "runs"},
     "api": {"errors", "runs"},
-    "cli": {"errors", "commands", ""},
+    "cli": {"errors", "terminal", "commands", ""},
     "__main__": {"cli"},
     "": set(),
 }

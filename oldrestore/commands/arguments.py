@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
+from oldrestore.config.location import at_home, unquoted
 from oldrestore.errors import UserError, in_words
 
 
@@ -31,6 +32,8 @@ def parser(verb: str, does: str, epilog: str | None = None) -> Parser:
 def path(text: str) -> Path:
     """Read an argument that names a file or folder, which need not be there; a ``type`` for argparse.
 
+    A leading ``~`` is the home folder, which a shell does not write out in ``--output=~/coloured``.
+
     Raises
     ------
     argparse.ArgumentTypeError
@@ -39,17 +42,18 @@ def path(text: str) -> Path:
     """
     if not text:
         raise argparse.ArgumentTypeError("the name is empty: name a file or folder ('.' is this one)")
+    named = Path(at_home(text))
     try:
-        Path(text).stat()
+        named.stat()
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
         raise argparse.ArgumentTypeError(f"'{text}' cannot be looked up ({in_words(error)})") from None
-    return Path(text)
+    return named
 
 
 def outputs_of(overrides: list[str]) -> str:
-    """Take ``outputs=FOLDER`` out of a verb's overrides; ``outputs`` is the default.
+    """Take ``outputs=FOLDER``, quoted or not, out of a verb's overrides; ``outputs`` is the default.
 
     Raises
     ------
@@ -61,8 +65,15 @@ def outputs_of(overrides: list[str]) -> str:
         name, _, value = override.partition("=")
         if name != "outputs" or not value:
             raise UserError(f"'{override}' is not understood here: only outputs=FOLDER is")
-        outputs = value
+        outputs = at_home(unquoted(value))
     return outputs
+
+
+def add_outputs(options: Parser) -> None:
+    """Add the folder in which a verb looks up run ids."""
+    options.add_argument(
+        "--outputs", type=path, default=Path("outputs"), help="where run ids are looked up (default: outputs)"
+    )
 
 
 def add_choice_of_runs(options: Parser) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser, path
+from oldrestore.commands.arguments import add_outputs, parser, path
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -36,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder of the outputs")
     options.add_argument("--run", action="append", default=[], help="run folder, run id or 'last'; may be repeated")
     options.add_argument("--checkpoint", default=None, help="of the runs: best (default), last or a kept one")
-    options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
+    add_outputs(options)
     options.add_argument(
         "--weights", action="append", default=[], type=path, metavar="FILE", help="safetensors; may be repeated"
     )
@@ -126,7 +125,7 @@ def load_networks(chosen) -> list:
     """Load the networks that were asked for; the shipped one when none was."""
     from oldrestore.runs.inference.chosen_network import network_of_file, network_of_run, released_network
 
-    networks = [network_of_run(name, Path(chosen.outputs), chosen.checkpoint) for name in chosen.run]
+    networks = [network_of_run(name, chosen.outputs, chosen.checkpoint) for name in chosen.run]
     networks += [network_of_file(file, chosen.model) for file in chosen.weights]
     networks = networks or [released_network()]
     runs = [network.label for network in networks[: len(chosen.run)]]

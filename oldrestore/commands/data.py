@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser
+from oldrestore.commands.arguments import parser, path
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -28,7 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     actions = options.add_subparsers(dest="action", required=True, metavar="describe|prior|prepare")
     describe = actions.add_parser("describe", help="sources, splits, fingerprints, what was left out and why")
     prior = actions.add_parser("prior", help="the colour prior of the training photographs")
-    prior.add_argument("-o", "--output", default=None, help="plot it into this PNG, PDF or SVG file")
+    prior.add_argument("-o", "--output", type=path, default=None, help="plot it into this PNG, PDF or SVG file")
     prepare = actions.add_parser(
         "prepare", help="decode training photographs once for all runs; or fetch photos_plus, make photos_wide"
     )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser
+from oldrestore.commands.arguments import add_outputs, parser
+from oldrestore.config.location import at_home
 
 EPILOG = """\
 examples:
@@ -24,32 +25,33 @@ examples:
 def run(arguments: Sequence[str]) -> int:
     """Carry out the verb."""
     options = parser("evaluate", "Scores a run's checkpoint again; writes RUN/evaluations/.", EPILOG)
-    options.add_argument("run", help="run folder, run id (or its beginning), 'last', or a weights file")
+    options.add_argument("run", type=at_home, help="run folder, run id (or its beginning), 'last', or a weights file")
     options.add_argument("--checkpoint", default=None, help="of a run: best (default), last or a kept one")
-    options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
+    add_outputs(options)
     options.add_argument("--json", action="store_true", help="print JSON")
     options.add_argument("-m", "--multirun", action="store_true", help="evaluate once for each of several values")
     options.add_argument("overrides", nargs="*", default=[], help="Hydra overrides on the run's own configuration")
     chosen = options.parse_intermixed_args(arguments)
 
+    from oldrestore.config.compose import override_config
+    from oldrestore.config.multirun import SELECTOR
     from oldrestore.runs.loading import find_checkpoint, is_weights_file
 
     if not is_weights_file(chosen.run):
         # Before Paddle is imported: a run that is not there is said at once.
-        find_checkpoint(chosen.run, Path(chosen.outputs), chosen.checkpoint)
+        find_checkpoint(chosen.run, chosen.outputs, chosen.checkpoint)
     runtime.prepare()
     runtime.quiet_import_of_paddle()
 
     from rich.console import Console
 
-    from oldrestore.config.compose import override_config
     from oldrestore.runs.evaluation import evaluate, subject_named
     from oldrestore.training.progress import Narrator
 
     narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
-    subject = subject_named(chosen.run, Path(chosen.outputs), chosen.checkpoint, chosen.overrides)
+    subject = subject_named(chosen.run, chosen.outputs, chosen.checkpoint, chosen.overrides)
     # A sweep is several evaluations by itself, as `train` has it.
-    if chosen.multirun or any(override.startswith("sweeps=") for override in chosen.overrides):
+    if chosen.multirun or any(override.startswith(SELECTOR) for override in chosen.overrides):
         return evaluate_several(subject, chosen, narrator)
     result = evaluate(subject, override_config(subject.config, chosen.overrides), narrator)
     if chosen.json:

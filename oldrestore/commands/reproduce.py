@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser
+from oldrestore.commands.arguments import outputs_of, parser
+from oldrestore.config.location import at_home
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -45,10 +46,9 @@ def run(arguments: Sequence[str]) -> int:
     until = None if chosen.until is None else iterations(chosen.until)
     tolerance = None if chosen.tolerance is None else share(chosen.tolerance)
     certificate_file = None if chosen.output is None else certificate_path(chosen.output)
-    typed = [text.partition("=")[2] for text in chosen.overrides if text.startswith("outputs=")]
+    folders = [text for text in chosen.overrides if text.startswith("outputs=")]
     settings = [text for text in chosen.overrides if not text.startswith("outputs=")]
-    if "" in typed:
-        raise UserError("outputs= takes a folder")
+    looked_up = Path(outputs_of(folders))
     runtime.prepare()
 
     from oldrestore.runs.loading import load_run_config
@@ -58,11 +58,10 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.runs.reproduction.rerun import NoVerdictError
     from oldrestore.runs.sync import change_trackers
 
-    looked_up = Path(typed[-1] if typed else "outputs")
     with logged_run(chosen.run, looked_up, chosen.tracking_uri) as logged:
         config = change_trackers(logged.config, settings, places=True)
         # A run that has a folder is carried out again beside it.
-        outputs = Path(typed[-1]) if typed else logged.outputs
+        outputs = looked_up if folders else logged.outputs
         print(f"reproducing {logged.origin}", file=sys.stderr)
         if chosen.worktree:
             print(f"code        commit {logged.provenance.get('commit')} and its patch", file=sys.stderr)
@@ -133,7 +132,7 @@ def share(text: str) -> float:
 
 def certificate_path(text: str) -> Path:
     """Read the name of the certificate's file."""
-    path = Path(text)
+    path = Path(at_home(text))
     if path.suffix.lower() not in (".md", ".json"):
         raise UserError(f"a certificate is written as .md or .json, not '{path.name}'")
     return path

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser, path
+from oldrestore.commands.arguments import add_outputs, parser, path
 from oldrestore.commands.colorize import add_existing, add_running
 from oldrestore.errors import UserError
 
@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
         "--restorer", type=path, default=None, metavar="WEIGHTS", help="fills or restores: run or weights file"
     )
     options.add_argument("--checkpoint", default=None, help="of the runs: best (default), last or a kept one")
-    options.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
+    add_outputs(options)
     add_running(options)
     options.add_argument("--result-only", action="store_true", help="write no mask and no pictures of single stages")
     add_existing(options)
@@ -182,7 +182,7 @@ def restoring_network(chosen):
 
     if chosen.restorer.suffix == ".safetensors" or chosen.restorer.is_file():
         return network_of_file(chosen.restorer)
-    return network_of_run(str(chosen.restorer), Path(chosen.outputs), chosen.checkpoint)
+    return network_of_run(str(chosen.restorer), chosen.outputs, chosen.checkpoint)
 
 
 def masks_in(mask: Path | None) -> list[Path]:

@@ -82,6 +82,8 @@ def count(text: str) -> int:
 
 def show(runs) -> None:
     """Print the table: never narrower than its content, since a run id that is cut short cannot be copied."""
+    from rich.cells import cell_len
+
     asked = [name for name in runs[0].values if name not in ("state", "run_id", "experiment")]
     headings = ["run", "experiment", "state", "iter", "orig", "gray", "n", *asked]
     rows = [
@@ -95,13 +97,15 @@ def show(runs) -> None:
         ]
         for run in runs
     ]
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    # A Chinese sign takes two columns of a terminal.
+    widths = [max(map(cell_len, column)) for column in zip(headings, *rows, strict=True)]
     # The accuracies and n belong together, and a terminal of 80 columns has no room for more between them.
     gaps = ["", "  ", "  ", "  ", " ", " ", " ", *(["  "] * len(asked))]
     words = 3  # columns of words stand to the left, those of numbers to the right
     # (When a run started is in its id.)
     for number, row in enumerate([headings, *rows]):
-        cells = (c.ljust(w) if i < words else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        blanks = (" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        cells = (c + b if i < words else b + c for i, (c, b) in enumerate(zip(row, blanks, strict=True)))
         line = "".join(gap + cell for gap, cell in zip(gaps, cells, strict=True)).rstrip()
         print(f"\033[1m{line}\033[0m" if number == 0 and _knows_bold() else line)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -86,7 +87,7 @@ def carry_out_job(file: Path) -> int:
 
     runtime.prepare()
     try:
-        job = json.loads(file.read_text())
+        job = json.loads(file.read_text(encoding="utf-8"))
         config = OmegaConf.create(job["config"])
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"'{file}' is not a job of a sweep: {error}") from None
@@ -139,7 +140,7 @@ def dry_run(sweep, as_json: bool) -> int:
         print(json.dumps({"sweep": sweep.name, "folder": str(sweep.folder), "jobs": jobs}, indent=2))
         return 0
     for job in jobs:
-        print(f"{job['key']}  {job['state']:<11}  oldrestore train {' '.join(job['overrides'])}")
+        print(f"{job['key']}  {job['state']:<11}  oldrestore train {shlex.join(job['overrides'])}")
     print(f"{len(jobs)} job{'s' if len(jobs) > 1 else ''}; nothing was run")
     return 0
 
@@ -151,7 +152,7 @@ def dry_run_of_search(search, as_json: bool) -> int:
         content = {"sweep": search.name, "folder": str(search.folder), "search": settings, "overrides": search.typed}
         print(json.dumps(content, indent=2))
         return 0
-    print(f"{settings['trials']} trials of  oldrestore train {' '.join(search.typed)}")
+    print(f"{settings['trials']} trials of  oldrestore train {shlex.join(search.typed)}")
     for name, values in settings["space"].items():
         print(f"  {name}  {', '.join(f'{key} {value}' for key, value in values.items() if value not in (None, False))}")
     print("nothing was run")
@@ -235,10 +236,8 @@ def count(text: str) -> int:
 
 def checked_name(name: str | None) -> str:
     """Check the name of a sweep, which becomes a folder's."""
-    import re
-
     if name is None:
         raise UserError("a sweep needs a name: sweeps=NAME for a file of sweeps/, or --name NAME")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise UserError(f"the name of a sweep may hold letters, digits, '_', '-' and '.': not '{name}'")
-    return name
+    from oldrestore.config.schema import check_name
+
+    return check_name(name, "the name of a sweep")

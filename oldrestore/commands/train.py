@@ -55,16 +55,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def help_text() -> str:
     """Usage, and the choices of every group as they are on disk."""
-    from oldrestore.config.location import configuration_root, user_root
+    from oldrestore.config.location import choices_of
 
-    lines = []
-    for group in GROUPS:
-        folders = [configuration_root() / "conf" / group, configuration_root() / group]
-        if user_root() is not None:
-            folders.append(user_root() / group)
-        names = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
-        lines.append(f"  {group:<12}{', '.join(names) or '(none yet)'}")
-    return HELP + "\n".join(lines)
+    return HELP + "\n".join(f"  {group:<12}{', '.join(choices_of(group)) or '(none yet)'}" for group in GROUPS)
 
 
 def run_hydra(arguments: list[str]) -> int:
@@ -75,13 +68,16 @@ def run_hydra(arguments: list[str]) -> int:
     UserError
         For whatever Hydra or the checks refuse.
     """
+    from hydra import version
     from hydra._internal.utils import _run_hydra, get_args_parser
 
-    from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain, register_search_path
+    from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain, resolved
+    from oldrestore.config.folders import register_search_path
     from oldrestore.config.location import configuration_root
     from oldrestore.config.multirun import refuse_evaluation
 
     register_search_path()
+    version.setbase("1.3")
     arguments, resume = take_resume(arguments)
     # Hydra would print a traceback of its own and exit with 1; with this it raises to us.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -89,7 +85,10 @@ def run_hydra(arguments: list[str]) -> int:
     parser.prog = "oldrestore train"
     parser.error = refuse
     flags = parser.parse_args(arguments)
-    check_choices(flags.overrides)
+    check_flags(flags)
+    # A sweep is several runs by itself: its file says so.
+    several = flags.multirun or any(text.startswith(("sweeps=", "hydra.mode=")) for text in flags.overrides)
+    flags.overrides = check_choices(flags.overrides, several)
     refuse_evaluation(flags.overrides)
     if flags.multirun and resume not in (None, "auto"):
         raise UserError("several runs cannot go on from one: take resume=auto, by which each goes on from its own")
@@ -103,6 +102,7 @@ def run_hydra(arguments: list[str]) -> int:
             carry_out_for_launcher(composed, resume)
             return
         try:
+            resolved(composed)  # what was typed is told with its references resolved
             codes.append(train_one(composed, typed_overrides(), resume, chosen()))
         except UserError as refusal:
             refusals.append(refusal)
@@ -120,11 +120,30 @@ def run_hydra(arguments: list[str]) -> int:
     except JobFailedError as failure:
         print(f"oldrestore: a job {failure}", file=sys.stderr)
         return 1
-    for refusal in refusals[1:]:
+    first, *others = dict.fromkeys(map(str, refusals)) or [None]
+    for refusal in others:
         print(f"oldrestore: {refusal}", file=sys.stderr)
-    if refusals:
-        raise refusals[0]
+    if first is not None:
+        raise UserError(first)
     return max(codes, default=0)
+
+
+def check_flags(flags) -> None:
+    """Refuse flags of Hydra that would be ignored here, or that exclude each other.
+
+    Raises
+    ------
+    UserError
+        Naming them.
+    """
+    for name in ("config_path", "config_name", "experimental_rerun", "shell_completion"):
+        if getattr(flags, name):
+            refuse(f"unrecognized arguments: --{name.replace('_', '-')}")
+    modes = [f"--{name}" for name in ("run", "multirun", "cfg", "info") if getattr(flags, name)]
+    if len(modes) > 1:
+        refuse(f"{' and '.join(modes)} exclude each other: give one of them")
+    if (flags.package or flags.resolve) and not flags.cfg:
+        refuse("--package and --resolve say how a configuration is printed: give --cfg job too")
 
 
 class JobFailedError(Exception):
@@ -141,6 +160,9 @@ def carry_out_for_launcher(composed, resume: str | None) -> None:
     UserError
         Before a run folder exists.
     """
+    from oldrestore.config.compose import resolved
+
+    resolved(composed)
     try:
         code = train_one(composed, typed_overrides(), resume, chosen())
     except SystemExit:
@@ -169,7 +191,9 @@ def take_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     UserError
         When it names none, or several.
     """
-    given = [text.partition("=")[2].strip("'\"") for text in arguments if text.startswith("resume=")]
+    from oldrestore.config.location import unquoted
+
+    given = [unquoted(text.partition("=")[2]) for text in arguments if text.startswith("resume=")]
     if len(given) > 1 or "" in given or "null" in given:
         raise UserError("resume takes one run: a run folder, a run id, 'last', or 'auto'")
     return [text for text in arguments if not text.startswith("resume=")], given[0] if given else None

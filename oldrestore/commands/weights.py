@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser
+from oldrestore.commands.arguments import add_outputs, parser, path
+from oldrestore.config.location import at_home
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -26,8 +27,8 @@ def run(arguments: Sequence[str]) -> int:
     options = parser("weights", "Imports published weights; exports networks for inference.", EPILOG)
     actions = options.add_subparsers(dest="action", required=True, metavar="import|export")
     bring = actions.add_parser("import", help="a published PyTorch file of eccv16 or siggraph17, to safetensors")
-    bring.add_argument("file", type=Path, metavar="FILE.pth", help="state dict, zip or legacy; nothing in it is run")
-    bring.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.safetensors", help="file to write")
+    bring.add_argument("file", type=path, metavar="FILE.pth", help="state dict, zip or legacy; nothing in it is run")
+    bring.add_argument("-o", "--output", type=path, required=True, metavar="OUT.safetensors", help="file to write")
     bring.add_argument("--model", choices=("eccv16", "siggraph17"), help="default: recognised by the keys")
     bring.add_argument(
         "--mask-center",
@@ -38,10 +39,10 @@ def run(arguments: Sequence[str]) -> int:
     take = actions.add_parser("export", help="a run or weights file, to Paddle Inference, ONNX or MLflow pyfunc")
     take.add_argument("source", metavar="RUN|FILE", help="run folder, run id, 'last', or a safetensors file")
     take.add_argument("--format", choices=("paddle", "onnx", "pyfunc"), required=True)
-    take.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to make")
+    take.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder to make")
     take.add_argument("--model", default=None, help="network of FILE if it does not say it: NAME or NAME,width=0.5")
     take.add_argument("--checkpoint", default=None, help="of a run: best (default), last or a kept one")
-    take.add_argument("--outputs", default="outputs", help="where run ids are looked up (default: outputs)")
+    add_outputs(take)
     for action in (bring, take):
         action.add_argument("--overwrite", action="store_true", help="replace what is there")
         action.add_argument("--json", action="store_true", help="print JSON")
@@ -105,12 +106,13 @@ def run_export(chosen) -> int:
     from oldrestore.runs.loading import checkpoint_in_run
 
     set_device("cpu")
-    if chosen.source.endswith(".safetensors") and checkpoint_in_run(Path(chosen.source)) is None:
+    source = at_home(chosen.source)
+    if source.endswith(".safetensors") and checkpoint_in_run(Path(source)) is None:
         if chosen.checkpoint is not None:
-            raise UserError(f"'{chosen.source}' is one weights file: leave --checkpoint out")
-        network = network_of_file(Path(chosen.source), chosen.model)
+            raise UserError(f"'{source}' is one weights file: leave --checkpoint out")
+        network = network_of_file(Path(source), chosen.model)
     else:
-        network = network_of_run(chosen.source, Path(chosen.outputs), chosen.checkpoint)
+        network = network_of_run(source, chosen.outputs, chosen.checkpoint)
     export = export_network(network, chosen.format, chosen.output, chosen.overwrite)
     if chosen.json:
         print(json.dumps(vars(export), indent=2))

@@ -5,97 +5,39 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
     MissingConfigException,
-    OverrideParseException,
 )
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    GrammarParseError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+    UnsupportedInterpolationType,
+)
 
 from oldrestore.config.build import refuse_interpolations
-from oldrestore.config.location import GROUP_FOLDERS, configuration_root, user_root
-from oldrestore.config.schema import check_config
+from oldrestore.config.folders import is_group_folder, register_search_path
+from oldrestore.config.location import GROUP_FOLDERS, choices_of, configuration_root
+from oldrestore.config.overrides import TOO_DEEP, parse_overrides
+from oldrestore.config.schema import LONGEST_NAME, check_config
 from oldrestore.config.signature import unknown_name
 from oldrestore.errors import UserError
 
 CONFIG_NAME = "config"
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
-TOO_DEEP = "an override holds lists or tables within each other too deeply to be read"
-LONGEST_NAME = 200  # bytes; with an ending it must be a file's name
-
-
-class GroupFolders(FileConfigSource):
-    """A folder of which Hydra may see ``experiments/`` and ``sweeps/`` and nothing else.
-
-    The repository's root as a whole would make every folder in it a group: ``outputs=FOLDER`` would then choose
-    from a group of that name instead of setting a value.
-    """
-
-    @staticmethod
-    def scheme() -> str:
-        """Prefix of such a folder in Hydra's search path."""
-        return "groups"
-
-    def available(self) -> bool:
-        """Say whether the folder exists."""
-        return Path(self.path).is_dir()
-
-    def is_group(self, config_path: str) -> bool:
-        """Say whether a path is one of the two folders, or within."""
-        return _is_group_folder(config_path) and super().is_group(config_path)
-
-    def is_config(self, config_path: str) -> bool:
-        """Say whether a path is a file within one of the two folders."""
-        return _is_group_folder(config_path) and super().is_config(config_path)
-
-    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """Names within a path."""
-        if not config_path:
-            names = [name for name in GROUP_FOLDERS if super(GroupFolders, self).is_group(name)]
-            return [] if results_filter == ObjectType.CONFIG else names
-        return super().list(config_path, results_filter) if _is_group_folder(config_path) else []
-
-
-def _is_group_folder(config_path: str) -> bool:
-    return config_path.partition("/")[0] in GROUP_FOLDERS
 
 
 def _is_group(name: str) -> bool:
     # A name that no folder can have is no group: `Path.is_dir` would raise.
     return os.path.isdir(f"{configuration_root()}/conf/{name}")  # noqa: PTH112
-
-
-class ConfigurationFolders(SearchPathPlugin):
-    """Lets ``experiments=NAME`` and ``sweeps=NAME`` find the folders beside ``conf/``, and the user's own.
-
-    The folders of the current directory come after the project's, so that a recorded experiment keeps its
-    meaning wherever the command is typed.
-    """
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the folders; Hydra calls this."""
-        search_path.append(provider="oldrestore", path=f"groups://{configuration_root()}")
-        if user_root() is not None:
-            search_path.append(provider="user", path=f"groups://{user_root()}")
-
-
-def register_search_path() -> None:
-    """Make Hydra find ``experiments/`` and ``sweeps/``; calling it again does nothing."""
-    if ConfigurationFolders not in Plugins.instance().discover(SearchPathPlugin):
-        Plugins.instance().register(ConfigurationFolders)
-        Plugins.instance().register(GroupFolders)
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
@@ -127,7 +69,7 @@ def compose_unchecked(overrides: Sequence[str]) -> DictConfig:
     UserError
         One sentence that names the override, and the valid choices.
     """
-    check_choices(overrides)
+    overrides = check_choices(overrides)
     try:
         return _compose(overrides)
     except HYDRA_ERRORS as error:
@@ -152,22 +94,17 @@ def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
         When an override cannot be read or names what is not there.
     """
     changed = OmegaConf.create(OmegaConf.to_container(config))
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-    except HYDRA_ERRORS as error:
-        raise UserError(explain(error)) from None
+    parsed = parse_overrides(overrides)
     # Groups first, as Hydra has it: a setting changes the choice that is made, wherever it is typed.
-    groups = [_is_group(override.key_or_group) for override in parsed]
-    in_order = sorted(zip(groups, parsed, overrides, strict=True), key=lambda item: not item[0])
-    for _, override, text in in_order:
-        if override.is_sweep_override():
-            raise UserError(f"'{text}' gives several values: give one, and evaluate once for each")
+    with_kinds = [(_is_group(override.key_or_group), override) for override in parsed]
+    in_order = sorted(with_kinds, key=lambda item: not item[0])
     # Composed together, as one choice may be a part of another (evaluation=restoration and its detector).
-    chosen = compose_config([text for is_group, _, text in in_order if is_group]) if any(groups) else None
-    typed = {override.key_or_group for is_group, override, _ in in_order if is_group}
+    groups = [override for is_group, override in in_order if is_group]
+    chosen = compose_config([override.input_line for override in groups]) if groups else None
+    typed = {override.key_or_group for override in groups}
     if "evaluation" in typed and "judge" not in typed and chosen.judge != compose_unchecked([]).judge:
         changed.judge = chosen.judge  # a protocol that names its judge brings it along
-    for is_group, override, _ in in_order:
+    for is_group, override in in_order:
         name, value = override.key_or_group, override.value()
         if is_group:
             place = override.package or name.replace("/", ".")
@@ -177,8 +114,16 @@ def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
         section = OmegaConf.select(changed, parent) if parent else changed
         if not isinstance(section, DictConfig) or key not in section:
             raise UserError(_unknown_setting(name, changed))
-        OmegaConf.update(changed, name, value, merge=False)
+        set_value(changed, name, value)
     return resolve_and_check(changed)
+
+
+def set_value(config: DictConfig, name: str, value: Any) -> None:
+    """Give a setting a value as it was typed; raises `UserError` where an interpolation in it cannot be read."""
+    try:
+        OmegaConf.update(config, name, value, merge=False)
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from None
 
 
 def resolve_and_check(composed: DictConfig) -> DictConfig:
@@ -189,14 +134,25 @@ def resolve_and_check(composed: DictConfig) -> DictConfig:
     UserError
         On the first setting that is wrong or missing.
     """
-    try:
-        plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        raise UserError(explain(error)) from None
+    plain = resolved(composed, throw_on_missing=True)
     plain.pop("hydra", None)
     refuse_interpolations(plain)
     check_config(plain)
     return OmegaConf.create(plain)
+
+
+def resolved(composed: DictConfig, throw_on_missing: bool = False) -> dict[str, Any]:
+    """Return a configuration as plain containers.
+
+    Raises
+    ------
+    UserError
+        Where an interpolation refers to what has no value.
+    """
+    try:
+        return OmegaConf.to_container(composed, resolve=True, throw_on_missing=throw_on_missing)
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from None
 
 
 def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
@@ -205,26 +161,49 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
     if isinstance(error, MissingConfigException):
         missing = error.missing_cfg_file or ""
         group, _, choice = str(missing).rpartition("/")
+        folder, _, inner = group.partition("/")
+        if folder in GROUP_FOLDERS and inner and _is_group(inner):
+            return (
+                f"in the defaults of a file of {folder}/ write 'override /{inner}: {choice}', not '{inner}: {choice}'"
+            )
         if group:
             choices = ", ".join(error.options or []) or "none exist"
             kind = group.removesuffix("s") if group in GROUP_FOLDERS else group
             return f"there is no {kind} '{choice}': choose one of {choices}"
-    if isinstance(error, OverrideParseException):
-        typed = str(error.override)
-        shown = typed if len(typed) <= LONGEST_NAME else f"{typed[:40]}..."
-        return f"the override '{shown}' cannot be read: write NAME=VALUE"
     group = re.search(r"Could not override '([^']+)'.\s*No match in the defaults list", text)
     if group:
         return _unknown_override(group.group(1), overrides)
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, InterpolationResolutionError | UnsupportedInterpolationType | GrammarParseError):
+            return _broken_reference(cause)
         unknown = re.search(r"Key '([^']+)' is not in struct(?:\s+full_key: (\S+))?", str(cause))
         if unknown:
             return _unknown_override(unknown.group(2) or unknown.group(1), overrides)
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, MissingMandatoryValue):
+        return f"there is no value for {error.full_key}: add {error.full_key}=VALUE"
     if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
         text = f"{text}: {error.__cause__}"
-    return " ".join(text.split())
+    return " ".join(re.sub(r"\s*(full_key|object_type|reference_type): ?\S*", " ", text).split())
+
+
+def _broken_reference(error: OmegaConfBaseException) -> str:
+    """Say which setting refers by ``${...}`` to what has no value, and why it has none."""
+    name, text = error.full_key or "a setting", str(error)
+    if name == "hydra.sweep.dir":
+        name = "outputs"  # of which it is made
+    variable = re.search(r"Environment variable '([^']+)' not found", text)
+    if variable:
+        return f"{name} needs the environment variable {variable.group(1)}, which is not set: set it or write a value"
+    missing = re.search(r"Interpolation key '([^']+)' not found", text)
+    if missing:
+        return f"{name} refers to ${{{missing.group(1)}}}, and there is no setting of that name"
+    if "Recursive interpolation" in text or "RecursionError" in text:
+        return f"{name} refers to itself: write a value"
+    if isinstance(error, GrammarParseError):
+        return f"{name} has a ${{ that cannot be read: write ${{NAME}}, or ${{oc.env:VARIABLE}}"
+    return f"{name} cannot be resolved: {text.partition(chr(10))[0]}"
 
 
 def _unknown_override(name: str, overrides: Sequence[str]) -> str:
@@ -251,11 +230,10 @@ def _unknown_setting(name: str, chosen: DictConfig) -> str:
 
 def _with_choices_alone(overrides: Sequence[str]) -> DictConfig:
     """Compose the choices of groups among overrides, without their settings; the defaults where that fails."""
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
     choices = [
-        text
-        for override, text in zip(parsed, overrides, strict=True)
-        if _is_group_folder(override.key_or_group) or _is_group(override.key_or_group)
+        override.input_line
+        for override in parse_overrides(overrides, several=True)
+        if is_group_folder(override.key_or_group) or _is_group(override.key_or_group)
     ]
     try:
         return _compose(choices)
@@ -263,32 +241,31 @@ def _with_choices_alone(overrides: Sequence[str]) -> DictConfig:
         return _compose([])
 
 
-def check_choices(overrides: Sequence[str]) -> None:
-    """Refuse an override that gives a group anything but the name of one choice.
+def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
+    """Return overrides as Hydra reads them; refuse one that gives a group anything but the name of one choice.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        As typed.
+    several : bool
+        Whether each may give several values.
 
     Raises
     ------
     UserError
-        Naming the group and its choices.
+        Naming the group and its choices, or the override that cannot be read.
     """
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-    except HYDRA_ERRORS as error:
-        raise UserError(explain(error)) from None
-    except RecursionError:
-        raise UserError(TOO_DEEP) from None
-    for override, text in zip(parsed, overrides, strict=True):
+    parsed = parse_overrides(overrides, several)
+    for override in parsed:
         name, value = override.key_or_group, override.value()
-        if not name:
-            raise UserError(f"the override '{text}' cannot be read: write NAME=VALUE")
         if any(len(part.encode()) > LONGEST_NAME for part in name.split("/")):
             raise UserError(f"there is no setting '{name[:40]}...': no name is that long")  # Hydra looks for files
-        folder = configuration_root() / ("" if name in GROUP_FOLDERS else "conf") / name
         named = override.is_sweep_override() or isinstance(value, str)
         if name in GROUP_FOLDERS:
             named |= value is None or (isinstance(value, list) and all(isinstance(choice, str) for choice in value))
         if override.is_delete():
             named |= value is None
         if (name in GROUP_FOLDERS or _is_group(name)) and not named:
-            choices = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-            raise UserError(f"{name} takes the name of one choice: {choices}")
+            raise UserError(f"{name} takes the name of one choice: {', '.join(choices_of(name))}")
+    return [override.input_line for override in parsed]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
 GROUP_FOLDERS = ("experiments", "sweeps")
+ENDINGS = (".yaml", ".yml")  # of two files of one name, the first
 
 
 def configuration_root() -> Path:
@@ -26,3 +27,32 @@ def user_root() -> Path | None:
     if here == configuration_root():
         return None
     return here if any((here / name).is_dir() for name in GROUP_FOLDERS) else None
+
+
+def choices_of(group: str) -> dict[str, Path]:
+    """Files of a group by the names that choose them, in order: ``conf/GROUP``; of ``experiments`` also the user's."""
+    if group in GROUP_FOLDERS:
+        folders = [root / group for root in (configuration_root(), user_root()) if root is not None]
+    else:
+        folders = [configuration_root() / "conf" / group]
+    files: dict[str, Path] = {}
+    for folder in folders:
+        for ending in ENDINGS:
+            for path in folder.glob(f"*{ending}"):
+                files.setdefault(path.stem, path)
+    return dict(sorted(files.items()))
+
+
+def unquoted(text: str) -> str:
+    """Take away the quotes around a text, if it has them."""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+
+
+def at_home(text: str) -> str:
+    """Write out the ``~`` or ``~NAME`` that a path begins with, as a shell does; that of no user stays."""
+    if not text.startswith("~"):
+        return text
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError:  # no such user, or none of a home
+        return text

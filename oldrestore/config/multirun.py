@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from oldrestore.config.compose import HYDRA_ERRORS, explain
-from oldrestore.config.location import configuration_root, user_root
+from oldrestore.config.location import choices_of
+from oldrestore.config.overrides import parse_overrides, readable, values_of
+from oldrestore.config.yaml_file import read_yaml, shown
 from oldrestore.errors import UserError
 
 SELECTOR = "sweeps="
@@ -37,19 +37,27 @@ def expand_jobs(overrides: Sequence[str], training: bool = False) -> list[list[s
     """
     if training:
         refuse_evaluation(overrides)
+    overrides = readable(overrides, several=True)
     typed = [text for text in overrides if not text.startswith(SELECTOR)]
     selected = [text for text in overrides if text.startswith(SELECTOR)]
-    names = [text.removeprefix(SELECTOR) for text in selected]
     known = {text.partition("=")[0] for text in typed}
     varied = {
-        key: values for name in names for key, values in sweep_parameters(name, training).items() if key not in known
+        key: values
+        for name in sweep_names(selected)
+        for key, values in sweep_parameters(name, training).items()
+        if key not in known
     }
+    parsed = parse_overrides([f"{key}={values}" for key, values in varied.items()] + typed, several=True)
     try:
-        parsed = OverridesParser.create().parse_overrides([f"{key}={values}" for key, values in varied.items()] + typed)
         (jobs,) = BasicSweeper.split_arguments(parsed, None)
     except HYDRA_ERRORS as error:
         raise UserError(explain(error)) from None
     return [[*(selected if training else []), *job] for job in jobs]
+
+
+def sweep_names(overrides: Sequence[str]) -> list[str]:
+    """Names that overrides give as ``sweeps=NAME``, quoted or not."""
+    return values_of("sweeps", [text for text in overrides if text.startswith(SELECTOR)])
 
 
 def sweep_parameters(name: str, training: bool = False) -> dict[str, str]:
@@ -72,7 +80,7 @@ def refuse_evaluation(overrides: Sequence[str]) -> None:
 
     Trained, its jobs would be the same weights again and again.
     """
-    for name in (text.removeprefix(SELECTOR) for text in overrides if text.startswith(SELECTOR)):
+    for name in sweep_names(overrides):
         try:
             evaluates = read_sweep(name).get(EVALUATES)
         except UserError:
@@ -92,20 +100,14 @@ def read_sweep(name: str) -> dict[str, Any]:
     UserError
         There is no such file, or it cannot be read.
     """
-    folders = [root / "sweeps" for root in (configuration_root(), user_root()) if root is not None]
-    files: dict[str, Path] = {}
-    for folder in folders:
-        for path in sorted(folder.glob("*.yaml")):
-            files.setdefault(path.stem, path)
-    if name not in files:
+    files = choices_of("sweeps")
+    path = files.get(name.removesuffix(".yaml").removesuffix(".yml"))
+    if path is None:
         raise UserError(f"there is no sweep '{name}': choose one of {', '.join(files)}")
-    try:
-        node = yaml.safe_load(files[name].read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"the sweep '{name}' cannot be read: {error}") from None
-    if not isinstance(node, dict):
-        raise UserError(f"the sweep '{name}' is not a mapping of names to values")
-    return node
+    config = read_yaml(path)
+    if not config:
+        raise UserError(f"'{shown(path)}' is empty: write what the sweep varies")
+    return OmegaConf.to_container(config)
 
 
 def _parameters(node: Any) -> dict[str, Any] | None:

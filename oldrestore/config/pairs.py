@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
+from omegaconf import OmegaConf
 
 from oldrestore.config.build import locate
-from oldrestore.config.location import configuration_root
+from oldrestore.config.location import choices_of
+from oldrestore.config.yaml_file import read_yaml
 from oldrestore.errors import UserError
 
 
@@ -63,16 +63,13 @@ def fitting_pairs() -> list[str]:
 
 def choices(group: str) -> dict[str, dict[str, Any]]:
     """Nodes of the choices of a group of ``conf/``, by name; plain containers."""
-    folder: Path = configuration_root() / "conf" / group
-    nodes = {path.stem: yaml.safe_load(path.read_text()) or {} for path in sorted(folder.glob("*.yaml"))}
+    nodes = {name: OmegaConf.to_container(read_yaml(path)) for name, path in choices_of(group).items()}
     # Composing takes its time, so only what is put together from other choices is composed.
     nodes |= {name: _composed(group, name) for name, node in nodes.items() if "defaults" in node}
     return {name: node for name, node in nodes.items() if "_target_" in node}
 
 
 def _composed(group: str, name: str) -> dict[str, Any]:
-    from omegaconf import OmegaConf
-
     from oldrestore.config.compose import compose_config
 
     return OmegaConf.to_container(compose_config([f"{group}={name}"])[group])

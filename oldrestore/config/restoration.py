@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue
 from pydantic import BeforeValidator, Field, ValidationError
 
 from oldrestore.config.compose import HYDRA_ERRORS, check_choices, explain
+from oldrestore.config.folders import register_search_path
 from oldrestore.config.location import configuration_root
 from oldrestore.config.schema import Component, Section
 from oldrestore.config.signature import check_component, describe, is_place, unknown_name
@@ -70,7 +70,7 @@ def compose_restoration(overrides: Sequence[str]) -> DictConfig:
     UserError
         One sentence that names the override or setting, and the valid choices.
     """
-    check_choices(overrides)
+    overrides = check_choices(overrides)
     try:
         composed = OmegaConf.to_container(_compose(overrides), resolve=True, throw_on_missing=True)
     except HYDRA_ERRORS as error:
@@ -100,14 +100,13 @@ def check_restoration(config: Mapping[str, Any]) -> None:
 
 
 def _compose(overrides: Sequence[str]) -> DictConfig:
+    register_search_path()
     GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(configuration_root() / "conf")):
         return compose(CONFIG_NAME, overrides=list(overrides))
 
 
 def _explain(error: Exception, overrides: Sequence[str]) -> str:
-    if isinstance(error, MissingMandatoryValue):
-        return f"there is no value for {error.full_key}: add {error.full_key}=VALUE"
     group = re.search(r"Could not override '([^']+)'.\s*No match in the defaults list", str(error))
     cause: BaseException | None = error
     unknown = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ def _has_target(node: dict[str, Any]) -> dict[str, Any]:
 
 
 Component = Annotated[dict[str, Any], AfterValidator(_has_target)]
+LONGEST_NAME = 200  # bytes of UTF-8; with an ending it must be a file's name
 Count = Annotated[int, Field(ge=1, strict=True)]
 CountOrNever = Annotated[int, Field(ge=0, strict=True)]
 
@@ -90,10 +92,10 @@ class Optimizer(Section):
 class Root(Section):
     """Every run's configuration, whole."""
 
-    experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+    experiment: str
     seed: Annotated[int, Field(ge=0, lt=2**31, strict=True)]
     outputs: Annotated[str, Field(min_length=1)]
-    run_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)] | None
+    run_id: str | None
     model: Component
     loss: Component
     dataset: Component
@@ -123,7 +125,31 @@ def check_config(config: Mapping[str, Any]) -> None:
         Root.model_validate(config)
     except ValidationError as error:
         raise UserError(_first_complaint(error)) from None
+    check_name(config["experiment"], "experiment")
+    if config["run_id"] is not None:
+        check_name(config["run_id"], "run_id")
     _check_components(config, "")
+
+
+def check_name(name: str, place: str) -> str:
+    """Check a name that becomes a folder's and is typed in commands: letters and digits of any script, and a few signs.
+
+    Raises
+    ------
+    UserError
+        Naming the place.
+    """
+    kinds = [unicodedata.category(sign)[0] for sign in name]  # letters, marks on them, numbers
+    if (
+        not name
+        or kinds[0] not in "LN"
+        or any(k not in "LMN" and s not in "_-.'" for k, s in zip(kinds, name, strict=True))
+    ):
+        allowed = "letters, digits, '_', '-', '.' and apostrophes, and starts with a letter or digit"
+        raise UserError(f"{place} may hold {allowed}: not {shown(name)}")
+    if len(name.encode()) > LONGEST_NAME:
+        raise UserError(f"{place} is too long for the name of a folder: shorten '{name[:40]}...'")
+    return name
 
 
 def _first_complaint(error: ValidationError) -> str:
@@ -136,6 +162,14 @@ def _first_complaint(error: ValidationError) -> str:
         return unknown_name(place, ".".join(parents), name, section.model_fields)
     if detail["type"] == "missing":
         return f"the configuration lacks {place}"
+    if detail["type"] == "dict_type" and isinstance(detail["input"], str) and "." not in place:
+        name = detail["input"]
+        return (
+            f"{place} cannot be set to '{name}': choose it by {place}={name} on the command line, or by "
+            f"'override /{place}: {name}' in the defaults of a file"
+        )
+    if place == "outputs" and detail["type"] == "string_too_short":
+        return "outputs is empty: name a file or folder"
     if detail["type"] == "string_pattern_mismatch" and place == "trainer.device":
         return f"trainer.device must be auto, cpu, gpu or gpu:NUMBER, not {shown(detail['input'])}"
     if detail["type"] == "string_pattern_mismatch":

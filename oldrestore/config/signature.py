@@ -122,12 +122,14 @@ def describe(error: ValidationError, path: str, value: Any) -> str:
         inner = inner or where
         message = detail["msg"][0].lower() + detail["msg"][1:]
         message = message.removeprefix("input should be ").removeprefix("value error, ")
+        message = message.replace("a valid string", "text")
         if detail["type"] != "none_required" and message not in wanted:
             wanted.append(message)
         value = detail["input"] if where else value
     name = f"{path}.{inner}" if inner else path
     rule = f"must be {' or '.join(wanted)}".replace("must be string should have", "must have")
-    return f"{name} {rule}, not {shown(value)}"
+    quoted = f": write '{value}', in quotes" if wanted[:1] == ["text"] and isinstance(value, int | float) else ""
+    return f"{name} {rule}, not {shown(value)}{quoted}"
 
 
 def is_place(part: int | str) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.compose import compose_unchecked
 from oldrestore.config.location import configuration_root
+from oldrestore.config.overrides import parse_overrides
 from oldrestore.errors import UserError
 from oldrestore.tracking.plain import flatten
 from oldrestore.tracking.reader import read_overrides
@@ -62,7 +62,7 @@ def asked_for(composed: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
     """
     asked = leaves(composed)
     default = leaves(compose_unchecked([]))
-    places = [override.package or override.key_or_group.replace("/", ".") for override in _parsed(overrides)]
+    places = [override.package or override.key_or_group.replace("/", ".") for override in parse_overrides(overrides)]
     return {
         name: value
         for name, value in asked.items()
@@ -76,7 +76,7 @@ def asked_of_any(composed: DictConfig, overrides: Sequence[str]) -> dict[str, An
     That is every setting of this command, typed or not: two commands that differ in one word are two runs. Only where
     nothing is typed but an experiment's name, any run of it is meant.
     """
-    typed = [override.key_or_group for override in _parsed(overrides)]
+    typed = [override.key_or_group for override in parse_overrides(overrides)]
     if all(name == "experiment" or is_free(name) for name in typed):
         return asked_for(composed, overrides)
     return leaves(composed)
@@ -129,10 +129,6 @@ def agreed(asked: Mapping[str, Any], composed: DictConfig, config: DictConfig) -
         else:
             OmegaConf.update(result, name, value, merge=False, force_add=True)
     return result, changed
-
-
-def _parsed(overrides: Sequence[str]) -> list[Any]:
-    return OverridesParser.create().parse_overrides(list(overrides))
 
 
 def _not_raised(wanted: int, own: int, config: DictConfig, folder: Path) -> str | None:

@@ -169,7 +169,9 @@ def _matmul_gflops(changes: dict[str, str | None]) -> float | None:
     environment |= {k: v for k, v in changes.items() if v is not None}
     command = [sys.executable, "-c", f"from oldrestore.runs.doctor import multiply; multiply({MATRIX_SIDE})"]
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=120
+        )
         return float(done.stdout.split()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from oldrestore.config.location import at_home
 from oldrestore.errors import UserError, in_words
 from oldrestore.tracking.reader import read_status
 from oldrestore.tracking.run_yaml import run_yaml_text
@@ -33,7 +34,7 @@ def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
     UserError
         When no run, or more than one, is meant.
     """
-    direct = Path(name)
+    direct = Path(at_home(name))
     try:
         if name and (direct / "config.yaml").is_file():
             return direct

@@ -135,7 +135,7 @@ def _losses(node: Any) -> Iterator[type]:
 def _heading(path: Path) -> str:
     """Return the comment that a file opens with, up to a command, as one paragraph."""
     lines = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#") or line.startswith("#  "):
             break
         lines.append(line.lstrip("#").strip())

@@ -13,15 +13,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from omegaconf import OmegaConf
 from paddle import nn
 from paddle.nn.initializer import Constant, Initializer
 
 from oldrestore import models
 from oldrestore.config.build import build, locate
 from oldrestore.config.compose import compose_config
-from oldrestore.config.location import configuration_root
+from oldrestore.config.location import choices_of
 from oldrestore.config.pairs import predictions, readings
+from oldrestore.config.yaml_file import read_yaml
 from oldrestore.data.cache import cache_directory
 from oldrestore.errors import UserError
 from oldrestore.models.flops import count_flops, what_paddle_said
@@ -74,14 +75,10 @@ class NetworkFacts:
 
 def list_networks() -> Iterator[NetworkFacts]:
     """Describe every network; one that cannot be built here is listed with the reason."""
-    losses = {path.stem: yaml.safe_load(path.read_text()) or {} for path in _choices("loss")}
+    losses = {name: OmegaConf.to_container(read_yaml(path)) for name, path in choices_of("loss").items()}
     losses = {name: node for name, node in losses.items() if "_target_" in node}
-    for path in _choices("model"):
+    for path in choices_of("model").values():
         yield _describe(path, losses)
-
-
-def _choices(group: str) -> list[Path]:
-    return sorted((configuration_root() / "conf" / group).glob("*.yaml"))
 
 
 def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFacts:
@@ -102,7 +99,7 @@ def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFac
     }
     kept = cache_directory() / "networks" / f"{name}-{_fingerprint(path)[:16]}.json"
     try:
-        figures = json.loads(kept.read_text())
+        figures = json.loads(kept.read_text(encoding="utf-8"))
         return NetworkFacts(**known, **{name: figures[name] for name in KEPT})
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -23,7 +23,9 @@ def requeue(reason: str | None) -> str | None:
     if os.environ.get("SLURM_PROCID", "0") != "0":
         return None  # one process speaks for the job
     try:
-        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            ["scontrol", "requeue", job], capture_output=True, encoding="utf-8", errors="replace", timeout=60
+        )
     except (OSError, subprocess.SubprocessError) as error:
         return f"the job {job} could not be put back into the queue: {error}"
     if done.returncode != 0:

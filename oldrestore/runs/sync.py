@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.build import build
-from oldrestore.config.compose import HYDRA_ERRORS, compose_unchecked, explain
+from oldrestore.config.compose import compose_unchecked, resolved, set_value
+from oldrestore.config.overrides import parse_overrides
 from oldrestore.config.signature import check_component, unknown_name
 from oldrestore.errors import UserError
 from oldrestore.runs.asked_settings import is_place
@@ -115,12 +115,8 @@ def change_trackers(config: DictConfig, overrides: Sequence[str], places: bool =
         Something else is overridden, or a tracker does not take what is given.
     """
     changed = OmegaConf.create(OmegaConf.to_container(config))
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-    except HYDRA_ERRORS as error:
-        raise UserError(explain(error)) from None
-    for override, text in zip(parsed, overrides, strict=True):
-        name = override.key_or_group
+    for override in parse_overrides(overrides):
+        name, text = override.key_or_group, override.input_line
         if name == "tracking":
             tracking = OmegaConf.to_container(compose_unchecked([text]), resolve=False)["tracking"]
             OmegaConf.update(changed, "tracking", tracking, merge=False)
@@ -132,10 +128,11 @@ def change_trackers(config: DictConfig, overrides: Sequence[str], places: bool =
             raise UserError(f"'{text}' is not understood here: only outputs=FOLDER{more} and tracking settings are")
         if not isinstance(section, DictConfig) or key not in section:
             raise UserError(unknown_name(name, parent, key, [str(k) for k in section or {}]))
-        OmegaConf.update(changed, name, override.value(), merge=False)
-    for name, node in OmegaConf.to_container(changed.tracking).items():
+        set_value(changed, name, override.value())
+    plain = resolved(changed)
+    for name, node in plain["tracking"].items():
         check_component(node, f"tracking.{name}")
-    return changed
+    return OmegaConf.create(plain)
 
 
 def _tell(
@@ -177,7 +174,7 @@ def _run_info(folder: Path, config: DictConfig, status: Mapping[str, Any]) -> Ru
         run_id=path.name,
         experiment=path.parent.name,
         config=OmegaConf.to_container(config),
-        config_yaml=(folder / "config.yaml").read_text(),
+        config_yaml=(folder / "config.yaml").read_text(encoding="utf-8"),
         overrides=read_overrides(folder),
         provenance=read_provenance(folder),
         data=read_data(folder),

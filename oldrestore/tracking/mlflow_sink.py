@@ -230,7 +230,7 @@ class MLflowSink:
             panel = recorded.panel(folder, file_name)
             self.panel(panel.name, panel.iteration, panel.rgb, panel.caption)
         for file_name in continued.texts:
-            self._log_text(f"texts/{file_name}", (folder / "texts" / file_name).read_text())
+            self._log_text(f"texts/{file_name}", (folder / "texts" / file_name).read_text(encoding="utf-8"))
         rows = recorded.accuracy(folder, continued)
         if rows:
             self._log_table("accuracy.json", rows)

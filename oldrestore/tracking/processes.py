@@ -12,7 +12,7 @@ def process_ticks(pid: int) -> str | None:
     """
     try:
         # What stands behind the program's name, which may hold spaces and brackets; the 22nd field of all.
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {after_name[19]}"
+        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text(encoding='utf-8').strip()} {after_name[19]}"
     except (OSError, IndexError):
         return None

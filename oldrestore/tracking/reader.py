@@ -241,7 +241,7 @@ def _read_yaml(path: Path, kind: type) -> Any:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path.parent} has no {path.name}") from None
     except (ValueError, RecursionError) as error:

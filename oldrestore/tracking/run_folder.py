@@ -128,7 +128,7 @@ class RunFolder:
         if status.exists():
             # One that a power cut has emptied keeps nobody from going on.
             with contextlib.suppress(ValueError, RecursionError):
-                content = json.loads(status.read_text())
+                content = json.loads(status.read_text(encoding="utf-8"))
                 folder._status = content if isinstance(content, dict) else {}
         folder._start -= _seconds_recorded(path / "metrics.jsonl")
         return folder

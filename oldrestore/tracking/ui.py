@@ -268,7 +268,7 @@ def _without_proxy() -> urllib.request.OpenerDirector:
 
 def last_words(server: Server) -> str:
     """Return the last line that a server printed."""
-    lines = server.log.read_text(errors="replace").split("\n") if server.log else []
+    lines = server.log.read_text(errors="replace", encoding="utf-8").split("\n") if server.log else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
 

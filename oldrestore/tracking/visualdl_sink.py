@@ -168,7 +168,7 @@ class VisualDLSink:
             panel = recorded.panel(folder, file_name)
             self.panel(panel.name, panel.iteration, panel.rgb, panel.caption)
         for file_name in continued.texts:
-            self.text(Path(file_name).stem, (folder / "texts" / file_name).read_text())
+            self.text(Path(file_name).stem, (folder / "texts" / file_name).read_text(encoding="utf-8"))
         rows = recorded.accuracy(folder, continued)
         for trained in sorted({row["trained_iterations"] for row in rows}):
             self.accuracy([row for row in rows if row["trained_iterations"] == trained], trained)

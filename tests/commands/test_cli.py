@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,26 @@ def test_no_verb_is_a_wrong_request(capsys):
             "trainer.max_iterations must be greater than or equal to 1, not -1",
         ),
         (["train", "--fast"], "unrecognized arguments: --fast"),
+        (["train", "--experimental-rerun", "x"], "unrecognized arguments: --experimental-rerun"),
+        (["train", "--config-name", "x"], "unrecognized arguments: --config-name"),
+        (["train", "--cfg", "job", "-m"], "--multirun and --cfg exclude each other: give one of them"),
+        (["train", "--resolve"], "--package and --resolve say how a configuration is printed: give --cfg job too"),
+        (["train", "seed=0,1"], "'seed=0,1' gives several values where one is taken: a list is written [a,b]"),
+        (
+            ["train", "resume=last", "outputs=${nope}"],
+            "outputs refers to ${nope}, and there is no setting of that name",
+        ),
+        (["train", "-m", "outputs=${nope}", "seed=0,1"], "outputs refers to ${nope}, and there is no setting"),
+        (["train", "-m", "outputs=", "seed=0,1"], "outputs is empty: name a file or folder"),
+        (["data", "describe", "dataset=image_folder", "dataset.root="], "dataset.root is empty: name a file or folder"),
+        (
+            ["data", "describe", "dataset=image_folder", "dataset.root=~/[x] #,"],
+            "/[x] #, of image_folder does not exist",
+        ),
+        (["runs", "outputs='~/no such'"], f"there is no outputs folder '{Path.home()}/no such'"),
+        (["colorize", __file__, "--output=~/x", "--hints=~/no"], f"the hints '{Path.home()}/no' cannot be read"),
+        (["weights", "export", "~/no.safetensors", "--format=onnx", "-o", "x"], f"'{Path.home()}/no.safetensors'"),
+        (["evaluate", "~/no run", "--outputs=~/no"], "there is no run '~/no run'"),
         (
             ["train", "outputs=/proc/nowhere", "evaluation.judged=null", "model.width=0.0625"],
             "at /proc/nowhere/default/",

@@ -74,7 +74,7 @@ def test_every_choice_of_a_group_composes_and_fits_its_signature(group):
         ("model=null", "model takes the name of one choice: damage_unet, eccv16"),
         ("loss=[a,b]", "loss takes the name of one choice: "),
         ("~model", "the configuration lacks model"),
-        ("outputs=", "outputs must have at least 1 character, not ''"),
+        ("outputs=", "outputs is empty: name a file or folder"),
         ("model.width=null", "model.width must be a valid number, not null"),
         ("evaluation.judged=photos", "evaluation.judged must be a dataset"),
         ("+evaluation.evaluators.a._target_=os.system", "_target_ 'os.system' is not admitted"),

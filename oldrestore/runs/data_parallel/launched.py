@@ -18,7 +18,7 @@ def main() -> int:
     from oldrestore import parallel, runtime
 
     place = Path(os.environ[parallel.LAUNCH_FOLDER])
-    request = json.loads((place / "request.json").read_text())
+    request = json.loads((place / "request.json").read_text(encoding="utf-8"))
     _print_to(Path(request["logs"]) / f"process-{parallel.launched_rank()}.log")
     runtime.prepare()
     runtime.quiet_import_of_paddle()
@@ -42,7 +42,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     if parallel.is_first():
-        (place / "result.json").write_text(json.dumps(result))
+        (place / "result.json").write_text(json.dumps(result), encoding="utf-8")
     elif result.get("state") == "failed" or "refused" in result:
         parallel.say_last_words(result.get("reason") or result["refused"])
     return 0

@@ -133,10 +133,10 @@ def launch(
     }
     with TemporaryDirectory(prefix="oldrestore-launch-", dir=_short_folder()) as private:
         place = Path(private)
-        (place / REQUEST).write_text(json.dumps(request))
+        (place / REQUEST).write_text(json.dumps(request), encoding="utf-8")
         stopped = see_through(processes_of(config), place, logs)
         result = place / RESULT
-        found: dict[str, Any] = json.loads(result.read_text()) if result.is_file() else {}
+        found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
         words = parallel.last_words(0, place)
     if "refused" in found:
         _tidy(logs, remove_folder=resume is None)
@@ -190,5 +190,5 @@ def _tidy(logs: Path, remove_folder: bool = False) -> None:
 
 def _says_something(log: Path) -> bool:
     """Say whether there is more in a log than what Paddle prints of flags and threads whenever a process joins."""
-    lines = log.read_text(errors="replace").splitlines()
+    lines = log.read_text(errors="replace", encoding="utf-8").splitlines()
     return any(line.strip("= ") and not any(known in line for known in SAID_BY_PADDLE) for line in lines)

@@ -162,7 +162,7 @@ def _manners() -> Callable[[], None]:
 
 def complaint_of(logs: Path, count: int) -> str | None:
     """Return which of `count` processes the launcher says has failed, in words; None where it says of none."""
-    text = (logs / "launcher.log").read_text(errors="replace")
+    text = (logs / "launcher.log").read_text(errors="replace", encoding="utf-8")
     found = re.search(r"Container rank (\d+) status failed .*? code (-?\d+)", text)
     if found is None:
         return None

@@ -60,7 +60,7 @@ def convert_to_onnx(model: Path, output: Path) -> None:
 
 def _in_a_process(failure: str, task: str, *arguments: Path) -> None:
     command = [sys.executable, "-m", __spec__.name, task, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         crashed = done.returncode < 0 or "FatalError" in done.stderr
         lines = [line for line in done.stderr.strip().splitlines() if line.strip()]

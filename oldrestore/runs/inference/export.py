@@ -113,7 +113,9 @@ def export_network(chosen: ChosenNetwork, kind: Format, folder: Path, overwrite:
             photograph=PHOTOGRAPH[-1],
             **found,
         )
-        (neighbour / "export.json").write_text(json.dumps({**asdict(export), **chosen.describe()}, indent=2) + "\n")
+        (neighbour / "export.json").write_text(
+            json.dumps({**asdict(export), **chosen.describe()}, indent=2) + "\n", encoding="utf-8"
+        )
         if folder.exists():
             shutil.rmtree(folder)
         neighbour.replace(folder)

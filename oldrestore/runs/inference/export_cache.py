@@ -62,7 +62,7 @@ def find(key: str) -> tuple[Path, dict[str, Any]] | None:
     """Return an export's folder and record; None where there is none, or its files are not those that were written."""
     folder = exports_folder() / key
     try:
-        record = json.loads((folder / RECORD).read_text())
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         whole = all(_sha256(folder / name) == sha256 for name, sha256 in record["files"].items())
         old = time.time() - (folder / RECORD).stat().st_mtime > STALE
         # What could not be exported is tried again another day: the machine may have been short of memory.
@@ -85,7 +85,7 @@ def keep(key: str, made: Path, facts: Mapping[str, Any]) -> Path:
     """Put an export into its place with its record, whole or not at all, and make room; returns its folder."""
     files = {name: _sha256(made / name) for name in FILES if (made / name).exists()}
     made.mkdir(parents=True, exist_ok=True)
-    (made / RECORD).write_text(json.dumps({"files": files, **facts}, indent=1) + "\n")
+    (made / RECORD).write_text(json.dumps({"files": files, **facts}, indent=1) + "\n", encoding="utf-8")
     folder = exports_folder() / key
     for _ in range(2):
         try:

@@ -51,7 +51,7 @@ class OutputRecord:
     def read(self) -> dict[str, Any]:
         """Entries of the file by the outputs' names; none when it is not there or is no such file."""
         try:
-            files = json.loads(self.path.read_text())["files"]
+            files = json.loads(self.path.read_text(encoding="utf-8"))["files"]
         except (OSError, ValueError, KeyError, TypeError):
             return {}
         return files if isinstance(files, dict) else {}

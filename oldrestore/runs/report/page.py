@@ -76,7 +76,7 @@ def render(report: Report) -> str:
         groups=groups,
         marks=[swatch(design) for design in range(MARKS)],
         policy=policy(scripts),
-        style=_safe((FOLDER / "report.css").read_text()),
+        style=_safe((FOLDER / "report.css").read_text(encoding="utf-8")),
         script=_safe(scripts[0]),
         library=_safe(scripts[1]),
         data=embedded_json(data),
@@ -170,7 +170,7 @@ def _with_breaks(text: str) -> Any:
 
 @cache
 def _script() -> str:
-    return (FOLDER / "report.js").read_text()
+    return (FOLDER / "report.js").read_text(encoding="utf-8")
 
 
 def _safe(text: str) -> Any:

@@ -113,7 +113,7 @@ def patch_sections(patch: str) -> dict[str, str]:
 def _changed_between(repository: Path, one: str, other: str) -> list[str]:
     command = ["git", "-C", str(repository), "diff", "--name-only", one, other, "--", *PARTS]
     try:
-        done = subprocess.run(command, capture_output=True, check=True, timeout=60, text=True)
+        done = subprocess.run(command, capture_output=True, check=True, timeout=60, encoding="utf-8", errors="replace")
     except (OSError, subprocess.SubprocessError):
         return []  # a commit that this clone does not have
     return done.stdout.splitlines()

@@ -129,7 +129,9 @@ def _from_artifacts(folder: Path) -> LoggedRun:
     weights = {}
     for config in folder.absolute().parent.parent.glob("models/*/artifacts/artifacts/config.yaml"):
         best = config.with_name("best.safetensors")
-        if best.is_file() and re.search(rf"^run_id: '?{re.escape(run_id)}'?$", config.read_text(), re.MULTILINE):
+        if best.is_file() and re.search(
+            rf"^run_id: '?{re.escape(run_id)}'?$", config.read_text(encoding="utf-8"), re.MULTILINE
+        ):
             weights["best"] = best
     own = folder.absolute().parent.name
     mlflow_id = own if re.fullmatch("[0-9a-f]{32}", own) else None

@@ -189,7 +189,7 @@ def earlier_ends(folder: Path) -> set[int]:
     """Iterations at which a run had ended before it was gone on with, and was therefore validated once more."""
     ends = set()
     for path in folder.glob("resumes/*/resume.json"):
-        changed = json.loads(path.read_text()).get("changed", {}).get("trainer.max_iterations")
+        changed = json.loads(path.read_text(encoding="utf-8")).get("changed", {}).get("trainer.max_iterations")
         if changed:
             ends.add(int(changed[0]))
     return ends

@@ -85,13 +85,13 @@ def carry_out_again(
             "environment": environment,
             "result": str(result),
         }
-        request.write_text(json.dumps(content))
+        request.write_text(json.dumps(content), encoding="utf-8")
         code_of_process = _run([sys.executable, "-P", rerun_process.__file__, str(request)], code, environment, output)
         if not result.is_file():
             raise NoVerdictError(
                 f"the process that carried the run out again broke down (it ended with {code_of_process})"
             )
-        found = json.loads(result.read_text())
+        found = json.loads(result.read_text(encoding="utf-8"))
     if "refused" in found:
         raise UserError(found["refused"])
     if found["state"] == "killed":

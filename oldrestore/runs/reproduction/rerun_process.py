@@ -18,7 +18,7 @@ SHOWN = 3
 
 def main(request_file: str) -> int:
     """Carry out what a request says; its ``result`` file tells how that went."""
-    request = json.loads(Path(request_file).read_text())
+    request = json.loads(Path(request_file).read_text(encoding="utf-8"))
     import oldrestore
 
     found = Path(oldrestore.__file__).resolve().parent.parent
@@ -126,7 +126,7 @@ def _label_alone(then: str, now: str) -> bool:
 
 def report(request: Mapping[str, Any], **result: Any) -> int:
     """Write how it went."""
-    Path(request["result"]).write_text(json.dumps(result))
+    Path(request["result"]).write_text(json.dumps(result), encoding="utf-8")
     return 2 if "refused" in result else 0
 
 

@@ -128,7 +128,9 @@ def visible_gpus() -> list[str]:
     if shutil.which("nvidia-smi") is None:
         return []
     try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True).stdout
+        listed = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, encoding="utf-8", errors="replace", timeout=20, check=True
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return []
     return [str(number) for number, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
@@ -136,7 +138,7 @@ def visible_gpus() -> list[str]:
 
 def last_complaint(log: Path) -> str:
     """Return what a job said last, its complaint if it made one."""
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    lines = [line.strip() for line in log.read_text(errors="replace", encoding="utf-8").splitlines() if line.strip()]
     complaints = [line.removeprefix("oldrestore: ") for line in lines if line.startswith("oldrestore: ")]
     return (complaints or lines or ["it said nothing"])[-1][:500]
 

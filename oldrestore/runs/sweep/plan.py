@@ -18,11 +18,11 @@ from oldrestore.config.compose import (
     HYDRA_ERRORS,
     check_choices,
     explain,
-    register_search_path,
     resolve_and_check,
 )
-from oldrestore.config.location import GROUP_FOLDERS, configuration_root, user_root
-from oldrestore.config.multirun import SELECTOR, expand_jobs
+from oldrestore.config.folders import register_search_path
+from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, configuration_root, user_root
+from oldrestore.config.multirun import expand_jobs, sweep_names
 from oldrestore.errors import UserError
 from oldrestore.runs.asked_settings import group_choices
 from oldrestore.runs.job_identity import fingerprints_of, identity_of, results_code_hash, settings_of
@@ -70,7 +70,7 @@ def sweep_name(overrides: Sequence[str]) -> str | None:
     UserError
         Several are given.
     """
-    names = [text.removeprefix(SELECTOR) for text in overrides if text.startswith(SELECTOR)]
+    names = sweep_names(overrides)
     if len(names) > 1:
         raise UserError(f"a sweep is of one file, not of {' and '.join(names)}: give one sweeps=NAME")
     return names[0] if names else None
@@ -119,7 +119,7 @@ def compose_job(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
     UserError
         One sentence that names the override or setting.
     """
-    check_choices(overrides)
+    overrides = check_choices(overrides)
     register_search_path()
     GlobalHydra.instance().clear()
     try:
@@ -148,7 +148,8 @@ def snapshot_configuration(folder: Path) -> Path:
     files: dict[str, bytes] = {}
     for under, root in roots.items():
         for name in ("conf", *GROUP_FOLDERS) if under == "" else GROUP_FOLDERS:
-            for path in sorted((root / name).rglob("*.yaml")) if root is not None else []:
+            found = sorted((root / name).rglob("*")) if root is not None else []
+            for path in (path for path in found if path.suffix in ENDINGS and path.is_file()):
                 files[(Path(under) / path.relative_to(root)).as_posix()] = path.read_bytes()
     digest = hashlib.sha256()
     for name, content in files.items():

@@ -258,7 +258,7 @@ class Search(Sweep):
     def _alone(self) -> Iterator[None]:
         """Hold the search, so that no two processes begin the same trial."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "search.lock").open("a") as file:
+        with (self.folder / "search.lock").open("a", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

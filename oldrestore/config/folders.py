@@ -1,0 +1,151 @@
+"""The folders that Hydra reads choices from: ``conf/``, and ``experiments/`` and ``sweeps/``, the user's own too."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+
+from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, at_home, configuration_root, user_root
+from oldrestore.config.overrides import PATHS, readable
+from oldrestore.config.yaml_file import mapping_of, read_text, shown
+from oldrestore.errors import UserError
+
+
+class ChoiceFolder(FileConfigSource):
+    """A folder of files ending in .yaml or .yml; one that cannot be read is refused in one sentence."""
+
+    @staticmethod
+    def scheme() -> str:
+        """Prefix of such a folder in Hydra's search path."""
+        return "choices"
+
+    def is_config(self, config_path: str) -> bool:
+        """Say whether there is such a file."""
+        return self._file(config_path) is not None
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Read a file; Hydra has asked before whether there is one."""
+        path = self._file(config_path)
+        assert path is not None
+        text = read_text(path)
+        config = mapping_of(text, path)
+        try:
+            header = self._get_header_dict(text)
+        except ValueError:
+            raise UserError(f"the first line of '{shown(path)}' cannot be read: write # @package NAME") from None
+        self.check(config, path)
+        _write_out(config)
+        return ConfigResult(config=config, path=f"{self.scheme()}://{self.path}", provider=self.provider, header=header)
+
+    def check(self, config: DictConfig, path: Path) -> None:
+        """Refuse what a file of this folder may not hold; nothing here."""
+
+    def _file(self, config_path: str) -> Path | None:
+        endings = ("",) if config_path.endswith(ENDINGS) else ENDINGS
+        names = [f"{self.path}/{config_path}{ending}" for ending in endings if config_path]
+        # A name that no file can have is no file: `Path.is_file` would raise.
+        return next((Path(name) for name in names if os.path.isfile(name)), None)  # noqa: PTH113
+
+
+class GroupFolders(ChoiceFolder):
+    """A folder of which Hydra may see ``experiments/`` and ``sweeps/`` and nothing else.
+
+    The repository's root as a whole would make every folder in it a group: ``outputs=FOLDER`` would then choose
+    from a group of that name instead of setting a value. What these files say is of the whole configuration, whether
+    their first line is ``# @package _global_`` or not.
+    """
+
+    @staticmethod
+    def scheme() -> str:
+        """Prefix of such a folder in Hydra's search path."""
+        return "groups"
+
+    def available(self) -> bool:
+        """Say whether the folder exists."""
+        return Path(self.path).is_dir()
+
+    def is_group(self, config_path: str) -> bool:
+        """Say whether a path is one of the two folders, or within."""
+        return is_group_folder(config_path) and super().is_group(config_path)
+
+    def is_config(self, config_path: str) -> bool:
+        """Say whether a path is a file within one of the two folders."""
+        return is_group_folder(config_path) and super().is_config(config_path)
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """Names within a path."""
+        if not config_path:
+            names = [name for name in GROUP_FOLDERS if super(GroupFolders, self).is_group(name)]
+            return [] if results_filter == ObjectType.CONFIG else names
+        return super().list(config_path, results_filter) if is_group_folder(config_path) else []
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Read a file as a part of the whole configuration."""
+        found = super().load_config(config_path)
+        if found.header.get("package") is None:
+            found.header["package"] = "_global_"
+        return found
+
+    def check(self, config: DictConfig, path: Path) -> None:
+        """Refuse a file without settings, and one of the user's that a file of the project hides."""
+        if not config:
+            raise UserError(f"'{shown(path)}' is empty: write the settings that it is to change, as seed: 1")
+        own = user_root()
+        if own is not None and path.is_relative_to(configuration_root()):
+            hidden = own / path.relative_to(configuration_root())
+            if hidden.is_file() and hidden.read_bytes() != path.read_bytes():
+                raise UserError(f"'{shown(hidden)}' has the name of one that oldrestore brings: give it another name")
+
+
+def is_group_folder(config_path: str) -> bool:
+    """Say whether a path is ``experiments`` or ``sweeps``, or within."""
+    return config_path.partition("/")[0] in GROUP_FOLDERS
+
+
+def _write_out(config: DictConfig) -> None:
+    """Make a file mean what its lines would mean if they were typed: ``~`` in paths, and the values of a sweep."""
+    varied = OmegaConf.select(config, "hydra.sweeper.params", throw_on_resolution_failure=False)
+    for name, values in varied.items_ex(resolve=False) if isinstance(varied, DictConfig) else ():
+        if isinstance(values, str):
+            varied[name] = readable([f"{name}={values}"], several=True)[0].partition("=")[2]
+    _expand_paths(config)
+
+
+def _expand_paths(config: DictConfig) -> None:
+    for name, value in config.items_ex(resolve=False):
+        if isinstance(value, DictConfig):
+            _expand_paths(value)
+        elif name in PATHS and isinstance(value, str):
+            config[name] = at_home(value)
+
+
+class ConfigurationFolders(SearchPathPlugin):
+    """Lets ``experiments=NAME`` and ``sweeps=NAME`` find the folders beside ``conf/``, and the user's own.
+
+    The folders of the current directory come after the project's, so that a recorded experiment keeps its
+    meaning wherever the command is typed.
+    """
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the folders; Hydra calls this."""
+        for element in search_path.get_path():
+            if element.provider == "main":
+                element.path = f"{ChoiceFolder.scheme()}://{configuration_root() / 'conf'}"
+        search_path.append(provider="oldrestore", path=f"groups://{configuration_root()}")
+        if user_root() is not None:
+            search_path.append(provider="user", path=f"groups://{user_root()}")
+
+
+def register_search_path() -> None:
+    """Make Hydra find ``experiments/`` and ``sweeps/``; calling it again does nothing."""
+    if ConfigurationFolders not in Plugins.instance().discover(SearchPathPlugin):
+        for plugin in (ConfigurationFolders, ChoiceFolder, GroupFolders):
+            Plugins.instance().register(plugin)

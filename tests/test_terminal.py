@@ -1,0 +1,135 @@
+"""No output fails for a character that the terminal does not have, and files are UTF-8 whatever the terminal is."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import oldrestore
+from oldrestore.terminal import take_every_character
+from tests.photographs import make_photograph
+
+PACKAGE = Path(oldrestore.__file__).parent
+ASCII = {
+    "PYTHONIOENCODING=ascii": {"PYTHONIOENCODING": "ascii"},
+    "LC_ALL=POSIX": {"LC_ALL": "POSIX", "LANG": "C", "PYTHONUTF8": "0"},
+    "LC_ALL=C with strict output": {"LC_ALL": "C", "PYTHONIOENCODING": "ascii:strict"},
+}
+
+
+def oldrestore_in(environment: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run a verb as a shell with that environment does."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONIO"))}
+    return subprocess.run(
+        [sys.executable, "-m", "oldrestore", *arguments],
+        capture_output=True,
+        encoding="ascii",
+        check=False,
+        cwd=folder,
+        env={**plain, "PYTHONPATH": str(PACKAGE.parent), **environment},
+    )
+
+
+@contextlib.contextmanager
+def ascii_output(patch: pytest.MonkeyPatch) -> Iterator[io.BytesIO]:
+    """Standard output that knows only ASCII, as the command line finds it; gives what was written to it."""
+    written = io.BytesIO()
+    patch.setenv("PYTHONIOENCODING", "ascii:strict")
+    with contextlib.redirect_stdout(io.TextIOWrapper(written, encoding="ascii")) as stream:
+        take_every_character()
+        yield written
+    stream.detach()  # else what was written would be closed with it
+
+
+def test_what_ascii_lacks_is_spelled(monkeypatch):
+    with ascii_output(monkeypatch) as written:
+        print("0.5 ± 0.1, 3 × 4, a…b → 李ü.png, raw \udce4")  # noqa: RUF001
+    assert written.getvalue() == b"0.5 +/- 0.1, 3 x 4, a...b -> \\u674e\\xfc.png, raw \xe4\n"
+    assert os.environ["PYTHONIOENCODING"] == "ascii:backslashreplace"
+
+
+def test_tables_and_bars_are_drawn_with_what_there_is(monkeypatch):
+    from rich.console import Console
+    from rich.table import Table
+
+    from oldrestore.training.progress import Narrator
+
+    with ascii_output(monkeypatch) as written:
+        table = Table("Zoë", title="±")
+        table.add_row("李明")
+        console = Console(width=60, force_terminal=True, color_system=None)
+        console.print(table)
+        assert list(Narrator(console=console).track(["a"], "Zoë", 1)) == ["a"]
+    drawn = written.getvalue().decode("ascii")
+    assert "| Zo\\xeb  |" in drawn
+    assert "\\u674e\\u660e" in drawn
+    assert "+------+" in drawn
+    assert re.search(r"Zo\\xeb -+ 1/1", drawn)
+
+
+@pytest.mark.parametrize("environment", ASCII.values(), ids=ASCII)
+def test_every_verb_says_what_it_did_to_a_photograph_whatever_its_name(environment, tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(make_photograph(0)).save(tmp_path / "photos" / "李明ü.png")
+    done = oldrestore_in(environment, tmp_path, "restore", "photos", "-o", "out", "--skip", "colorize")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"restored  out/\u674e\u660e\xfc-restored.png" in done.stdout
+    assert (tmp_path / "out" / "李明ü-restored.png").is_file()
+    record = json.loads((tmp_path / "out" / "restore.json").read_text(encoding="utf-8"))
+    assert "李明ü" in json.dumps(record, ensure_ascii=False)
+    again = oldrestore_in(environment, tmp_path, "restore", "photos", "-o", "out", "--skip", "colorize")
+    assert again.returncode == 2
+    assert again.stderr.startswith(r"oldrestore: 'out/\u674e\u660e\xfc-")
+    assert again.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("environment", ASCII.values(), ids=ASCII)
+def test_names_that_are_typed_are_text(environment, tmp_path):
+    done = oldrestore_in(environment, tmp_path, "train", "--cfg", "job", "experiment=李明")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "experiment: \\u674e\\u660e" in done.stdout
+    refused = oldrestore_in(environment, tmp_path, "train", "experiments=Zoë")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("oldrestore: there is no experiment 'Zo\\xeb': choose one of ")
+    assert oldrestore_in(environment, tmp_path, "--help").returncode == 0
+
+
+def opens_text_without_encoding(call: ast.Call) -> bool:
+    """Whether a call reads or writes text in whatever encoding the terminal has."""
+    named = {keyword.arg for keyword in call.keywords}
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if "encoding" in named or name not in ("read_text", "write_text", "open", "run", "Popen", "check_output"):
+        return False
+    if isinstance(call.func, ast.Name) and name != "open":
+        return False  # a function of ours
+    if name in ("run", "Popen", "check_output"):
+        return bool({"text", "universal_newlines"} & named)
+    if name != "open":
+        return True
+    of = ast.unparse(call.func).removesuffix("open").removesuffix(".")
+    if of in ("Image", "RunFolder", "av", "_without_proxy()", "zipfile", "os"):
+        return False
+    position = 0 if of else 1
+    modes = call.args[position : position + 1] + [keyword.value for keyword in call.keywords if keyword.arg == "mode"]
+    return not (modes and isinstance(modes[0], ast.Constant) and "b" in str(modes[0].value))
+
+
+def test_every_text_file_is_utf8():
+    found = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and opens_text_without_encoding(node)
+    ]
+    assert found == []

@@ -16,8 +16,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from oldrestore.evaluation.statistics import Scored, compare_with, holm, resampled_values, sign_flip, weighted_mean
-from oldrestore.evaluation.statistics.bootstrap import _kept, bca_interval
+from oldrestore.statistics import Scored, compare_with, holm, resampled_values, sign_flip, weighted_mean
+from oldrestore.statistics.bootstrap import _kept, bca_interval
 
 
 def make_runs(count: int, photographs: int) -> list[Scored]:

@@ -52,7 +52,7 @@ def network_and_lightness(name: str, folder: Path) -> tuple[Any, Any]:
 
     from oldrestore.color.lab import rgb_to_lightness
     from oldrestore.data.packages import package_folder
-    from oldrestore.runs.inference.chosen_network import network_of_file, released_network
+    from oldrestore.engines.chosen_network import network_of_file, released_network
 
     photograph = Image.open(package_folder("skimage", "data") / "coffee.png").convert("RGB").resize((SIDE, SIDE))
     L_hw = rgb_to_lightness(np.asarray(photograph))
@@ -90,7 +90,7 @@ def predictor(name: str, way: str, folder: Path) -> Any:
     """A function that predicts the photograph's colour once, float32 (2, h, w)."""
     import paddle
 
-    from oldrestore.runs.inference.fast_network import Running
+    from oldrestore.engines.fast_network import Running
 
     chosen, L_hw = network_and_lightness(name, folder)
     paddle.set_device("cpu")

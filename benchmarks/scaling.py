@@ -36,7 +36,7 @@ def measure(width: float, side: int, batch: int, rounds: int) -> dict[str, float
     import paddle
 
     from oldrestore.config.compose import compose_config
-    from oldrestore.runs.components import build_components
+    from oldrestore.run.components import build_components
 
     crops = [f"dataset.crops.crop={side}", f"dataset.crops.size={side}"]
     components = build_components(compose_config([f"model.width={width}", "evaluation.judged=null", *crops]))

@@ -27,7 +27,7 @@ def make_step() -> Callable[[], None]:
     import paddle
 
     from oldrestore.config.compose import compose_config
-    from oldrestore.runs.components import build_components
+    from oldrestore.run.components import build_components
 
     config = compose_config(["experiments=quickstart", "evaluation.judged=null"])
     components = build_components(config)
@@ -40,8 +40,9 @@ def make_step() -> Callable[[], None]:
 
 def record(sinks: dict, iterations: int) -> float:
     """Seconds of processor time of a recorded run, from its start to the end of everything its sinks do."""
-    from oldrestore.tracking.run_folder import RunFolder
-    from oldrestore.tracking.tracker import RunInfo, Trackers
+    from oldrestore.records.run_folder import RunFolder
+    from oldrestore.tracking.protocol import RunInfo
+    from oldrestore.tracking.tracker import Trackers
 
     with tempfile.TemporaryDirectory() as scratch:
         outputs = Path(scratch)

@@ -39,7 +39,7 @@ def ours(size: str) -> pairs.Way:
     import paddle
 
     from oldrestore.config.compose import compose_config
-    from oldrestore.runs.components import build_components
+    from oldrestore.run.components import build_components
 
     model, width, side, batch = SIZES[size]
     settings = [f"model={model}", f"model.width={width}", f"dataset.crops.crop={side}", "dataset.crops.size=176"]

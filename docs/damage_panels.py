@@ -18,7 +18,7 @@ runtime.quiet_import_of_paddle()
 
 from oldrestore.config.build import build  # noqa: E402
 from oldrestore.config.compose import compose_config  # noqa: E402
-from oldrestore.tracking.panels import side_by_side  # noqa: E402
+from oldrestore.panels import side_by_side  # noqa: E402
 
 IMAGES = Path(__file__).parent / "images"
 SIDE = 108

@@ -12,7 +12,7 @@ from typing import Any
 
 from oldrestore.config.location import configuration_root
 from oldrestore.evaluation.protocol import FIXED, Protocol, protocol_settings
-from oldrestore.runs.protocols import shipped_evaluation
+from oldrestore.scoring.protocols import shipped_evaluation
 
 PAGE = Path(__file__).with_name("protocols.md")
 BEGIN, END = "<!-- written by docs/protocol_table.py -->", "<!-- end -->"

@@ -28,7 +28,7 @@ from hydra import compose, initialize_config_dir  # noqa: E402
 from oldrestore.cli import main as oldrestore  # noqa: E402
 from oldrestore.config.build import build  # noqa: E402
 from oldrestore.config.location import configuration_root  # noqa: E402
-from oldrestore.tracking.panels import side_by_side  # noqa: E402
+from oldrestore.panels import side_by_side  # noqa: E402
 
 SEED = 3
 IMAGES = Path(__file__).parent / "images"

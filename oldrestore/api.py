@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oldrestore.comparison.compare import Cell, Compared, compare_runs
+from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.errors import UserError
-from oldrestore.runs.comparison.compare import Cell, Compared, compare_runs
-from oldrestore.runs.comparison.logged_run import LoggedRun
-from oldrestore.runs.conditions import read_condition
-from oldrestore.runs.listing import list_runs
-from oldrestore.runs.loading import find_run
+from oldrestore.records.conditions import read_condition
+from oldrestore.records.listing import list_runs
+from oldrestore.records.loading import find_run
 
 if TYPE_CHECKING:
     import pandas as pd

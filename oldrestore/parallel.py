@@ -48,6 +48,11 @@ def launched() -> bool:
     return launched_size() > 1
 
 
+def folder_was_made() -> bool:
+    """Say whether this is a launched process whose run folder was made before."""
+    return launched() and LAUNCH_FOLDER in os.environ
+
+
 def launched_size() -> int:
     """Return the number of processes that were launched together; 1 where none were."""
     return int(os.environ.get("PADDLE_TRAINERS_NUM") or 1)

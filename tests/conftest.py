@@ -20,6 +20,7 @@ runtime.quiet_import_of_paddle()
 
 from tests.threads import numbers_of_threads  # noqa: E402  (it imports Paddle)
 
+pytest_plugins = ["tests.workshop"]
 _threads = numbers_of_threads()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from oldrestore.api import UserError, compare_runs, load_run, load_runs, scores_frame
-from tests.runs.comparison.synthetic import make_run, scores
+from tests.comparison.synthetic import make_run, scores
 
 NOTEBOOK = Path(__file__).parent.parent / "docs" / "notebooks" / "compare_runs.ipynb"
 

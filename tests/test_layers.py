@@ -1,9 +1,12 @@
-"""Imports run one way: each part of the package may use the parts below it, and nothing beside or above."""
+"""Imports run one way, file by file: a module uses those of its own room and of the floors below, in no circle."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,60 +14,87 @@ import pytest
 import oldrestore
 
 PACKAGE = Path(oldrestore.__file__).parent
-SHARED = {"errors", "batch", "runtime", "parallel", "color", ""}
-LIBRARY = {"data", "models", "losses", "tracking"}
-# What each part may import, beside itself and what is shared.
-ALLOWED: dict[str, set[str]] = {
-    "color": set(),
-    "errors": set(),
-    "runtime": {"errors"},
-    "parallel": set(),
-    "terminal": set(),
-    "batch": {"color"},
-    "config": {"errors"},
-    **dict.fromkeys(LIBRARY, SHARED),
-    "evaluation": SHARED | LIBRARY,
-    "training": SHARED | LIBRARY,
-    "restoration": SHARED | LIBRARY,
-    "runs": SHARED | LIBRARY | {"evaluation", "training", "restoration", "config"},
-    "commands": SHARED | LIBRARY | {"evaluation", "training", "restoration", "config", "runs"},
-    "api": {"errors", "runs"},
-    "cli": {"errors", "terminal", "commands", ""},
-    "__main__": {"cli"},
-    "": set(),
+# From the top down. A room may use what stands on a floor below its own, and nothing beside it.
+FLOORS = (
+    {"__main__"},
+    {"cli"},
+    {"commands", "api"},
+    {"sweeps", "reproduction"},
+    {"report"},
+    {"comparison", "run", "photographs"},
+    {"scoring", "catalogue"},
+    {"engines"},
+    {"tracking"},
+    {"records"},
+    {"evaluation", "training", "restoration"},
+    {"models", "losses", "data"},
+    {"config", "batch", "device", "narrator", "panels"},
+    {"color", "statistics", "parallel", "files", "plain", "column_parts", "runtime", "terminal"},
+    {"errors"},
+    {""},  # the package itself: its version
+)
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+# Colour science and statistics know nothing of the rest, not even of its errors.
+ALONE = {"color", "statistics"}
+
+MODULES = {
+    ".".join(("oldrestore", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
 }
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """Parts of oldrestore that a file imports, wherever in the file; "" is the package itself (its version)."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = []
+def room_of(module: str) -> str:
+    """The folder or file directly in the package that a module belongs to; "" for the package itself."""
+    return (*module.split("."), "")[1]
+
+
+def imports_of(path: Path) -> set[str]:
+    """Modules of the package that a file imports, wherever in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-            if node.module == "oldrestore":
-                names = [
-                    f"oldrestore.{alias.name}" if alias.name != "__version__" else node.module for alias in node.names
-                ]
-        for name in names:
-            first, _, rest = name.partition(".")
-            if first == "oldrestore":
-                yield rest.partition(".")[0]
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            # A name that is no module of its own comes out of the module before it.
+            if any(f"{node.module}.{alias.name}" not in MODULES for alias in node.names):
+                found.add(node.module)
+    return found & MODULES.keys()
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_imports_run_one_way(path):
-    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    part = "" if part == "__init__" else part
-    wrong = {name for name in imports_of(path) if name != part} - ALLOWED[part]
-    assert not wrong, f"{part} must not import {sorted(wrong)}"
+IMPORTS = {module: imports_of(path) - {module} for module, path in MODULES.items()}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_uses_its_own_room_and_the_floors_below(module):
+    room = room_of(module)
+    used = {other for other in IMPORTS[module] if room_of(other) != room}
+    wrong = {other for other in used if room in ALONE or FLOOR_OF[room_of(other)] <= FLOOR_OF[room]}
+    assert not wrong, f"{module} must not import {sorted(wrong)}"
+
+
+def test_no_verb_imports_another():
+    shared = {"oldrestore.commands", "oldrestore.commands.arguments"}
+    verbs = {module for module in MODULES if room_of(module) == "commands"} - shared
+    assert {verb: IMPORTS[verb] & verbs for verb in verbs if IMPORTS[verb] & verbs} == {}
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    try:
+        TopologicalSorter(IMPORTS).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
+
+
+def test_no_room_holds_more_than_a_fifth_of_the_code():
+    lines = Counter()
+    for module, path in MODULES.items():
+        lines[room_of(module)] += len(path.read_text(encoding="utf-8").splitlines())
+    room, most = lines.most_common(1)[0]
+    assert most <= lines.total() / 5, (room, most, lines.total())
 
 
 def test_the_package_can_be_imported_without_what_is_heavy():
-    import subprocess
-    import sys
-
     program = "import sys, oldrestore.color, oldrestore.cli; print({'paddle', 'mlflow', 'hydra'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -18,7 +18,7 @@ from PIL import Image
 
 import oldrestore
 from oldrestore.terminal import take_every_character
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 PACKAGE = Path(oldrestore.__file__).parent
 ASCII = {
@@ -63,7 +63,7 @@ def test_tables_and_bars_are_drawn_with_what_there_is(monkeypatch):
     from rich.console import Console
     from rich.table import Table
 
-    from oldrestore.training.progress import Narrator
+    from oldrestore.narrator import Narrator
 
     with ascii_output(monkeypatch) as written:
         table = Table("Zoë", title="±")

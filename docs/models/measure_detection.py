@@ -32,9 +32,9 @@ from oldrestore.data.loader import evaluation_photos  # noqa: E402
 from oldrestore.data.photos import Photos  # noqa: E402
 from oldrestore.evaluation.detection import DamageDetection, finds_with, overlay  # noqa: E402
 from oldrestore.evaluation.mask_counts import MaskCounts  # noqa: E402
+from oldrestore.panels import side_by_side  # noqa: E402
 from oldrestore.restoration.detect.classical import ClassicalDetector  # noqa: E402
 from oldrestore.restoration.detect.learned import LearnedDetector  # noqa: E402
-from oldrestore.tracking.panels import side_by_side  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 LEARNED_THRESHOLDS = (

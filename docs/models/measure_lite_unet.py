@@ -38,10 +38,10 @@ from oldrestore.evaluation.accuracy import judge_recolorings  # noqa: E402
 from oldrestore.evaluation.colorizer import Colorizer  # noqa: E402
 from oldrestore.evaluation.judge import EfficientNetLite  # noqa: E402
 from oldrestore.evaluation.prediction import ColorPrediction, recolor  # noqa: E402
-from oldrestore.evaluation.statistics import wilson_interval  # noqa: E402
 from oldrestore.models.lite_unet import LiteUnet  # noqa: E402
 from oldrestore.models.released import SIZE, released_weights  # noqa: E402
-from oldrestore.tracking.panels import side_by_side  # noqa: E402
+from oldrestore.panels import side_by_side  # noqa: E402
+from oldrestore.statistics import wilson_interval  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 PIXELS = SIZE["lite_unet"]

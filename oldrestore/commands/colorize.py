@@ -56,8 +56,8 @@ def run(arguments: Sequence[str]) -> int:
     if chosen.model is not None and not chosen.weights:
         raise UserError("--model says what --weights FILE holds: give both, or choose a run with --run")
 
-    from oldrestore.runs.inference.photo_list import existing_of, plan
-    from oldrestore.runs.inference.stopping import paddle_imported_and_sigterm_as_ctrl_c
+    from oldrestore.photographs.photo_list import existing_of, plan
+    from oldrestore.photographs.stopping import paddle_imported_and_sigterm_as_ctrl_c
 
     existing = existing_of(chosen.overwrite, chosen.skip_existing)
     # Before Paddle is imported: photographs that are not there are said at once.
@@ -70,13 +70,13 @@ def run(arguments: Sequence[str]) -> int:
 def _colorize(chosen, existing) -> int:
     from rich.console import Console
 
-    from oldrestore.runs.components import set_device
-    from oldrestore.runs.inference.colorize import colorize_photos, summary_lines
-    from oldrestore.runs.inference.each_photo import Stopped
-    from oldrestore.runs.inference.fast_network import Running
-    from oldrestore.runs.inference.hint_file import read_hints
-    from oldrestore.runs.inference.photo_list import plan
-    from oldrestore.training.progress import Narrator
+    from oldrestore.device import set_device
+    from oldrestore.engines.fast_network import Running
+    from oldrestore.narrator import Narrator
+    from oldrestore.photographs.colorize import colorize_photos, summary_lines
+    from oldrestore.photographs.each_photo import Stopped
+    from oldrestore.photographs.hint_file import read_hints
+    from oldrestore.photographs.photo_list import plan
 
     hints = None if chosen.hints is None else read_hints(chosen.hints)
     set_device("auto")
@@ -123,7 +123,7 @@ def add_running(options) -> None:
 
 def load_networks(chosen) -> list:
     """Load the networks that were asked for; the shipped one when none was."""
-    from oldrestore.runs.inference.chosen_network import network_of_file, network_of_run, released_network
+    from oldrestore.engines.chosen_network import network_of_file, network_of_run, released_network
 
     networks = [network_of_run(name, chosen.outputs, chosen.checkpoint) for name in chosen.run]
     networks += [network_of_file(file, chosen.model) for file in chosen.weights]

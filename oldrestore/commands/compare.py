@@ -48,10 +48,10 @@ def run(arguments: Sequence[str]) -> int:
     if figures == []:
         raise UserError("--figures takes names of figures, such as --figures auc,psnr")
 
-    from oldrestore.runs.comparison.compare import compare_runs
-    from oldrestore.runs.comparison.latex import latex
-    from oldrestore.runs.comparison.rendering import csv_text, differences_from_best, markdown, terminal
-    from oldrestore.runs.comparison.sameness import comparable_groups, mismatch
+    from oldrestore.comparison.compare import compare_runs
+    from oldrestore.comparison.latex import latex
+    from oldrestore.comparison.rendering import csv_text, differences_from_best, markdown, terminal
+    from oldrestore.comparison.sameness import comparable_groups, mismatch
 
     runs = wanted_runs([r for r in chosen.runs if r not in settings], chosen.experiment, chosen.where, outputs)
     if figures and chosen.metric and chosen.metric not in figures:
@@ -90,10 +90,10 @@ def wanted_runs(names: Sequence[str], experiment: str | None, where: Sequence[st
     UserError
         None is named, or none is there.
     """
-    from oldrestore.runs.comparison.logged_run import LoggedRun
-    from oldrestore.runs.conditions import Condition, read_condition
-    from oldrestore.runs.listing import list_runs
-    from oldrestore.runs.loading import find_run
+    from oldrestore.comparison.logged_run import LoggedRun
+    from oldrestore.records.conditions import Condition, read_condition
+    from oldrestore.records.listing import list_runs
+    from oldrestore.records.loading import find_run
 
     if names and (experiment or where):
         raise UserError("give either runs, or --experiment and --where: not both")

@@ -19,7 +19,7 @@ def run(arguments: Sequence[str]) -> int:
     chosen = options.parse_args(arguments)
     set_here = runtime.prepare()
 
-    from oldrestore.runs.doctor import examine
+    from oldrestore.catalogue.doctor import examine
 
     findings = list(examine(set_here, chosen.measure))
     if chosen.json:

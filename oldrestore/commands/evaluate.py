@@ -35,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
 
     from oldrestore.config.compose import override_config
     from oldrestore.config.multirun import SELECTOR
-    from oldrestore.runs.loading import find_checkpoint, is_weights_file
+    from oldrestore.records.loading import find_checkpoint, is_weights_file
 
     if not is_weights_file(chosen.run):
         # Before Paddle is imported: a run that is not there is said at once.
@@ -45,8 +45,8 @@ def run(arguments: Sequence[str]) -> int:
 
     from rich.console import Console
 
-    from oldrestore.runs.evaluation import evaluate, subject_named
-    from oldrestore.training.progress import Narrator
+    from oldrestore.narrator import Narrator
+    from oldrestore.scoring.evaluation import evaluate, subject_named
 
     narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
     subject = subject_named(chosen.run, chosen.outputs, chosen.checkpoint, chosen.overrides)
@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
 def evaluate_several(subject, chosen, narrator) -> int:
     """Evaluate once for each combination of values; the table stands in the run folder after each of them."""
     from oldrestore.config.multirun import expand_jobs
-    from oldrestore.runs.evaluation_sweep import evaluate_jobs, plan_evaluations
+    from oldrestore.scoring.evaluation_sweep import evaluate_jobs, plan_evaluations
 
     jobs = plan_evaluations(subject, expand_jobs(chosen.overrides))
     sweep = None

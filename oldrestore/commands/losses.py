@@ -22,7 +22,7 @@ def run(arguments: Sequence[str]) -> int:
     runtime.prepare()
     runtime.quiet_import_of_paddle()
 
-    from oldrestore.runs.losses import list_losses, markdown_table
+    from oldrestore.catalogue.losses import list_losses, markdown_table
 
     losses = list(list_losses())
     if chosen.json:

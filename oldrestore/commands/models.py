@@ -18,7 +18,7 @@ def run(arguments: Sequence[str]) -> int:
     runtime.prepare()
     runtime.quiet_import_of_paddle()
 
-    from oldrestore.runs.networks import list_networks
+    from oldrestore.catalogue.networks import list_networks
 
     networks = list(list_networks())
     if chosen.json:

@@ -52,9 +52,9 @@ def run(arguments: Sequence[str]) -> int:
         raise UserError(f"--figures takes a folder, and '{chosen.figures}' is a file")
 
     from oldrestore.commands.compare import wanted_runs, with_scores
-    from oldrestore.runs.report.contents import gather
-    from oldrestore.runs.report.figures import write_figures
-    from oldrestore.runs.report.page import write_page
+    from oldrestore.report.contents import gather
+    from oldrestore.report.figures import write_figures
+    from oldrestore.report.page import write_page
 
     runs = wanted_runs([r for r in chosen.runs if r not in settings], chosen.experiment, chosen.where, outputs)
     if chosen.anyway:

@@ -51,12 +51,12 @@ def run(arguments: Sequence[str]) -> int:
     looked_up = Path(outputs_of(folders))
     runtime.prepare()
 
-    from oldrestore.runs.loading import load_run_config
-    from oldrestore.runs.reproduction.certificate import write_certificate
-    from oldrestore.runs.reproduction.logged_run import logged_run
-    from oldrestore.runs.reproduction.reproduce import TOLERANCE, reproduce, write_down
-    from oldrestore.runs.reproduction.rerun import NoVerdictError
-    from oldrestore.runs.sync import change_trackers
+    from oldrestore.records.loading import load_run_config
+    from oldrestore.reproduction.certificate import write_certificate
+    from oldrestore.reproduction.logged_run import logged_run
+    from oldrestore.reproduction.reproduce import TOLERANCE, reproduce, write_down
+    from oldrestore.reproduction.rerun import NoVerdictError
+    from oldrestore.run.sync import change_trackers
 
     with logged_run(chosen.run, looked_up, chosen.tracking_uri) as logged:
         config = change_trackers(logged.config, settings, places=True)

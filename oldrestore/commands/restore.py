@@ -60,8 +60,8 @@ def run(arguments: Sequence[str]) -> int:
     if chosen.model is not None and not chosen.weights:
         raise UserError("--model says what --weights FILE holds: give both, or choose a run with --run")
 
-    from oldrestore.runs.inference.photo_list import existing_of, plan
-    from oldrestore.runs.inference.stopping import paddle_imported_and_sigterm_as_ctrl_c
+    from oldrestore.photographs.photo_list import existing_of, plan
+    from oldrestore.photographs.stopping import paddle_imported_and_sigterm_as_ctrl_c
 
     existing = existing_of(chosen.overwrite, chosen.skip_existing)
     # Before Paddle is imported: photographs that are not there are said at once.
@@ -77,13 +77,13 @@ def _restore(chosen, photos: list[Path], overrides: list[str], existing) -> int:
     from rich.console import Console
 
     from oldrestore.config.restoration import compose_restoration
-    from oldrestore.runs.components import set_device
-    from oldrestore.runs.inference.each_photo import Stopped
-    from oldrestore.runs.inference.fast_network import Running
-    from oldrestore.runs.inference.photo_list import RESTORED, plan
-    from oldrestore.runs.inference.restore import restore_photos, summary_lines
-    from oldrestore.runs.inference.restorer import build_restorer
-    from oldrestore.training.progress import Narrator
+    from oldrestore.device import set_device
+    from oldrestore.engines.fast_network import Running
+    from oldrestore.narrator import Narrator
+    from oldrestore.photographs.each_photo import Stopped
+    from oldrestore.photographs.photo_list import RESTORED, plan
+    from oldrestore.photographs.restore import restore_photos, summary_lines
+    from oldrestore.photographs.restorer import build_restorer
 
     config = compose_restoration(overrides)
     if chosen.cfg:
@@ -178,7 +178,7 @@ def restoring_network(chosen):
     """Load the network of ``--restorer``: a weights file if there is one of that name, else a run."""
     if chosen.restorer is None:
         return None
-    from oldrestore.runs.inference.chosen_network import network_of_file, network_of_run
+    from oldrestore.engines.chosen_network import network_of_file, network_of_run
 
     if chosen.restorer.suffix == ".safetensors" or chosen.restorer.is_file():
         return network_of_file(chosen.restorer)

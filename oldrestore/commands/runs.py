@@ -40,8 +40,8 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="root of the run folders")
     chosen = options.parse_intermixed_args(arguments)
 
-    from oldrestore.runs.conditions import read_condition
-    from oldrestore.runs.listing import list_runs
+    from oldrestore.records.conditions import read_condition
+    from oldrestore.records.listing import list_runs
 
     outputs = Path(outputs_of(chosen.overrides))
     if chosen.overrides and not outputs.is_dir():
@@ -64,8 +64,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def unknown(outputs: Path, where) -> str:
     """Say in brackets which names of conditions have no value in any run, as mistyped ones have none; else nothing."""
-    from oldrestore.runs.listing import list_runs
-    from oldrestore.runs.run_values import RunValues
+    from oldrestore.records.listing import list_runs
+    from oldrestore.records.run_values import RunValues
 
     runs = list_runs(outputs)
     names = list(dict.fromkeys(condition.name for condition in where))

@@ -47,10 +47,10 @@ def run(arguments: Sequence[str]) -> int:
     runtime.prepare()
     runtime.quiet_import_of_paddle()
 
-    from oldrestore.runs.sweep.plan import plan_jobs, sweep_name
-    from oldrestore.runs.sweep.search import read_search
-    from oldrestore.runs.sweep.sweep import Sweep
-    from oldrestore.runs.sweep.trials import Search
+    from oldrestore.sweeps.plan import plan_jobs, sweep_name
+    from oldrestore.sweeps.search import read_search
+    from oldrestore.sweeps.sweep import Sweep
+    from oldrestore.sweeps.trials import Search
 
     slots = count(chosen.jobs)
     in_file = sweep_name(chosen.overrides)
@@ -161,9 +161,9 @@ def dry_run_of_search(search, as_json: bool) -> int:
 
 def conclude(sweep, as_json: bool, say) -> int:
     """Write and print the tables, write the report, and tell MLflow."""
-    from oldrestore.runs.sweep.mlflow_parent import tell_mlflow
-    from oldrestore.runs.sweep.report import report_on
-    from oldrestore.runs.sweep.summary import summarise
+    from oldrestore.sweeps.mlflow_parent import tell_mlflow
+    from oldrestore.sweeps.report import report_on
+    from oldrestore.sweeps.summary import summarise
 
     entries = sweep.ledger.entries(sweep.keys)
     first = sweep.first
@@ -179,7 +179,7 @@ def conclude(sweep, as_json: bool, say) -> int:
     if problem is not None:
         print(f"oldrestore: mlflow could not be told of the sweep ({problem}); its folder has it", file=sys.stderr)
     if as_json:
-        from oldrestore.tracking.plain import plain
+        from oldrestore.plain import plain
 
         content = {
             "sweep": sweep.name,
@@ -203,7 +203,7 @@ def conclude(sweep, as_json: bool, say) -> int:
 
 def show(summary) -> None:
     """Print the table of settings, in parts where the terminal is narrower than it, and what is not done."""
-    from oldrestore.runs.column_parts import column_parts
+    from oldrestore.column_parts import column_parts
 
     shown = summary.shown()
     names = list(dict.fromkeys(name for row in summary.rows for name in row.settings))

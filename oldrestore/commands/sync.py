@@ -36,8 +36,8 @@ def run(arguments: Sequence[str]) -> int:
         raise UserError("sync needs a run: a run folder, a run id, or 'last'")
     runtime.prepare()
 
-    from oldrestore.runs.loading import find_run, load_run_config
-    from oldrestore.runs.sync import change_trackers, sync_run
+    from oldrestore.records.loading import find_run, load_run_config
+    from oldrestore.run.sync import change_trackers, sync_run
 
     trackers = [word for word in overrides if not word.startswith("outputs=")]
     folders = [find_run(name, outputs) for name in runs]

@@ -203,7 +203,7 @@ def chosen() -> dict[str, str]:
     """Return what the job under way chose of each group."""
     from hydra.core.hydra_config import HydraConfig
 
-    from oldrestore.runs.asked_settings import group_choices
+    from oldrestore.records.asked_settings import group_choices
 
     return group_choices(HydraConfig.get().runtime.choices)
 
@@ -236,7 +236,7 @@ def train_one(composed, overrides: Sequence[str], resume: str | None = None, cho
         raise UserError("this sweep is a search, which `oldrestore sweep sweeps=NAME` carries out")
     resumption = None
     if resume is not None:
-        from oldrestore.runs.resuming import plan_resume
+        from oldrestore.run.resuming import plan_resume
 
         resumption = plan_resume(resume, config, overrides)
     if resumption is not None:
@@ -246,7 +246,7 @@ def train_one(composed, overrides: Sequence[str], resume: str | None = None, cho
     try:
         config = resolve_and_check(config)
         if parallel.launched():
-            from oldrestore.runs.data_parallel import launching
+            from oldrestore.run.processes import launching
 
             launching.check(config)
             parallel.join()
@@ -258,16 +258,16 @@ def train_one(composed, overrides: Sequence[str], resume: str | None = None, cho
             resumption.lock.release()
         raise
 
-    from oldrestore.runs.experiment import resume_experiment, run_experiment
-    from oldrestore.training.progress import Narrator
+    from oldrestore.narrator import Narrator
+    from oldrestore.run.start import resume_run, start_run
 
     narrator = Narrator()
     if resumption is not None:
-        outcome = resume_experiment(replace(resumption, config=config), narrator)
+        outcome = resume_run(replace(resumption, config=config), narrator)
     else:
         if resume is not None:
             narrator.say("resume=auto found no run to go on with: a new one begins")
-        outcome = run_experiment(config, overrides, narrator, choices)
+        outcome = start_run(config, overrides, narrator, choices)
     if not parallel.is_first():
         return 0  # on anything else Paddle's launcher would end rank 0, which says how the run ended
     conclude(outcome, config, narrator)
@@ -293,7 +293,7 @@ def conclude(outcome, config, narrator) -> None:
 
     The run's log has had all of this since before its trackers were closed, so that they have it too.
     """
-    from oldrestore.runs.closing import closing_lines, ending, folder_as_typed
+    from oldrestore.run.closing import closing_lines, ending, folder_as_typed
 
     for table in outcome.tables():
         narrator.say()
@@ -303,7 +303,7 @@ def conclude(outcome, config, narrator) -> None:
     if how is not None:
         print(f"oldrestore: {how}", file=sys.stderr)
     if outcome.state == "killed" and config.trainer.get("requeue", False):
-        from oldrestore.runs.slurm import requeue
+        from oldrestore.run.slurm import requeue
 
         line = requeue(outcome.reason)
         if line is not None:
@@ -314,7 +314,7 @@ def conclude(outcome, config, narrator) -> None:
 
 def all_sent(folder: Path) -> bool:
     """Say whether every tracker of a run has all of it."""
-    from oldrestore.tracking.reader import read_status
+    from oldrestore.records.reader import read_status
 
     sinks = read_status(folder).get("sinks") or {}
     return all(sink.get("state") == "complete" for sink in sinks.values())

@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
     if not outputs.is_dir():
         raise UserError(f"there is no outputs folder '{outputs}': train a run first, or name it with outputs=FOLDER")
 
-    from oldrestore.runs.report.shelf_server import ReportsServer
+    from oldrestore.report.shelf_server import ReportsServer
     from oldrestore.tracking.ui import last_words, serve
 
     stop = threading.Event()

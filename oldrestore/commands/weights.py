@@ -100,10 +100,10 @@ def run_export(chosen) -> int:
         raise UserError(f"'{chosen.output}' exists already: name another folder, or add --overwrite to replace it")
     runtime.prepare()
     runtime.quiet_import_of_paddle()
-    from oldrestore.runs.components import set_device
-    from oldrestore.runs.inference.chosen_network import network_of_file, network_of_run
-    from oldrestore.runs.inference.export import export_network
-    from oldrestore.runs.loading import checkpoint_in_run
+    from oldrestore.device import set_device
+    from oldrestore.engines.chosen_network import network_of_file, network_of_run
+    from oldrestore.engines.export import export_network
+    from oldrestore.records.loading import checkpoint_in_run
 
     set_device("cpu")
     source = at_home(chosen.source)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.scores import ImageScore
-from oldrestore.evaluation.statistics import wilson_interval
+from oldrestore.statistics import wilson_interval
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -22,7 +22,7 @@ from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.evaluation.validation import DATA_RANGE, HIGHEST_PSNR
-from oldrestore.tracking.panels import side_by_side
+from oldrestore.panels import side_by_side
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from oldrestore.tracking.plain import flatten, plain
+from oldrestore.plain import flatten, plain
 
 # What every protocol has in common and no setting changes. It is part of the hash: whoever changes what is measured
 # changes these words, or raises the version of the protocols that it touches.

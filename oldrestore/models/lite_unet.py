@@ -85,7 +85,7 @@ class LiteUnet(nn.Layer):
     predicts: ClassVar[frozenset[str]] = frozenset({"logits"})
     reads: ClassVar[tuple[str, ...]] = ("L_b1hw",)
     stride: ClassVar[int] = 32
-    # What is worth exporting for inference (`oldrestore.runs.inference.fast_network`), and what it takes.
+    # What is worth exporting for inference (`oldrestore.engines.fast_network`), and what it takes.
     exported_part: ClassVar[tuple[str, tuple[str, ...]]] = ("scores", ("L_b1hw",))
 
     def __init__(

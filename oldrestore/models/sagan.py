@@ -150,7 +150,7 @@ class SaganRestorer(nn.Layer):
     predicts: ClassVar[frozenset[str]] = frozenset({"rgb"})
     reads: ClassVar[tuple[str, ...]] = ("damaged_b3hw", "hole_b1hw")
     stride: ClassVar[int] = SaganTrunk.stride
-    # What is worth exporting for inference (`oldrestore.runs.inference.fast_network`), and what it takes.
+    # What is worth exporting for inference (`oldrestore.engines.fast_network`), and what it takes.
     exported_part: ClassVar[tuple[str, tuple[str, ...]]] = ("repainting", ("filled_b3hw", "hole_b1hw"))
 
     def __init__(

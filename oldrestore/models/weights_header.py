@@ -23,7 +23,7 @@ class WeightsHeader:
     """What a file of weights says of itself, in the metadata of the safetensors format.
 
     Imported and shipped weights and checkpoints of runs have it alike. It is untrusted input: whoever builds from it
-    goes through `oldrestore.runs.weights_file`.
+    goes through `oldrestore.engines.weights_file`.
 
     Attributes
     ----------

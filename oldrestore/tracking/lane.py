@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oldrestore.tracking.spool import Spool
 
 if TYPE_CHECKING:
-    from oldrestore.tracking.tracker import Tracker
+    from oldrestore.tracking.protocol import Tracker
 
 MOST_GATHERED = 500  # iterations whose scalars a sink is given at once
 

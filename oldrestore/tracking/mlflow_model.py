@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from oldrestore.plain import plain
 from oldrestore.tracking.mlflow_store import Store
-from oldrestore.tracking.plain import plain
-from oldrestore.tracking.tracker import ModelPackage, RunInfo
+from oldrestore.tracking.protocol import ModelPackage, RunInfo
 
 MODELS = "models:/"
 

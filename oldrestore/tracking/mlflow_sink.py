@@ -11,16 +11,16 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from oldrestore.tracking import recorded
+from oldrestore.plain import flatten
+from oldrestore.records import recorded
+from oldrestore.records.run_folder import ACCURACY_COLUMNS
+from oldrestore.records.superseded import Continued
 from oldrestore.tracking.mlflow_held import FILES_TAG, Held, content_of, read_held
 from oldrestore.tracking.mlflow_model import fingerprint, holds_model, log_pyfunc
 from oldrestore.tracking.mlflow_moved import RUN_FOLDER_TAG
 from oldrestore.tracking.mlflow_store import Store, open_store
 from oldrestore.tracking.mlflow_values import LONGEST_VALUE, cell, dataset_inputs, name_of, param, tags
-from oldrestore.tracking.plain import flatten
-from oldrestore.tracking.run_folder import ACCURACY_COLUMNS
-from oldrestore.tracking.superseded import Continued
-from oldrestore.tracking.tracker import ModelPackage, RunInfo
+from oldrestore.tracking.protocol import ModelPackage, RunInfo
 
 # MLflow's own limits (mlflow.utils.validation).
 PARAMS_A_BATCH = 100

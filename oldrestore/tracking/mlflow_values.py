@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from oldrestore.plain import encode_float, plain
 from oldrestore.tracking.mlflow_moved import RUN_FOLDER_TAG
-from oldrestore.tracking.plain import encode_float, plain
-from oldrestore.tracking.tracker import RunInfo
+from oldrestore.tracking.protocol import RunInfo
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput

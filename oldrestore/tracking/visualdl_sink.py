@@ -15,11 +15,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from oldrestore.tracking import recorded
-from oldrestore.tracking.plain import flatten, markdown_table, plain
-from oldrestore.tracking.run_folder import ACCURACY_COLUMNS
-from oldrestore.tracking.superseded import Continued
-from oldrestore.tracking.tracker import ModelPackage, RunInfo
+from oldrestore.plain import flatten, markdown_table, plain
+from oldrestore.records import recorded
+from oldrestore.records.run_folder import ACCURACY_COLUMNS
+from oldrestore.records.superseded import Continued
+from oldrestore.tracking.protocol import ModelPackage, RunInfo
 
 # VisualDL's reader takes files with "vdlrecords" in the name and only the lexically last of a folder: the name is
 # fixed, so that a run has one.

@@ -13,9 +13,9 @@ import paddle
 
 from oldrestore import parallel
 from oldrestore.batch import Batch
+from oldrestore.narrator import Narrator
 from oldrestore.training.interruption import Interruption
 from oldrestore.training.learner import Learner
-from oldrestore.training.progress import Narrator
 
 
 class DivergedError(ArithmeticError):

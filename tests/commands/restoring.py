@@ -9,7 +9,7 @@ from PIL import Image
 
 from oldrestore.cli import main
 from oldrestore.models.weights import WeightsHeader, save_weights
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 WIDTH = 0.0625
 NO_DETECTOR = "restore/detect=none"

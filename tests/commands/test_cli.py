@@ -159,7 +159,7 @@ def test_doctor_finds_everything_here(capsys):
 
 
 def test_data_describe_counts_what_a_folder_holds(capsys, tmp_path):
-    from tests.photographs import make_folder
+    from tests.generated_photographs import make_folder
 
     make_folder(tmp_path)
     (tmp_path / "train" / "0" / "broken.jpg").write_bytes(b"not a photograph")
@@ -172,7 +172,7 @@ def test_data_describe_counts_what_a_folder_holds(capsys, tmp_path):
 
 
 def test_data_describe_says_what_is_left_out_and_names_each_file_when_asked(capsys, tmp_path):
-    from tests.photographs import make_folder
+    from tests.generated_photographs import make_folder
 
     make_folder(tmp_path)
     folder = tmp_path / "train" / "0"
@@ -198,7 +198,7 @@ def test_data_describe_says_what_is_left_out_and_names_each_file_when_asked(caps
 
 
 def test_data_describe_goes_on_past_a_split_that_is_empty(capsys, tmp_path):
-    from tests.photographs import make_folder
+    from tests.generated_photographs import make_folder
 
     make_folder(tmp_path)
     (tmp_path / "test").mkdir()
@@ -216,7 +216,7 @@ def test_data_prior_refuses_a_name_before_it_counts(capsys, tmp_path):
 def test_data_prior_prints_a_distribution_and_plots_it(capsys, tmp_path):
     from PIL import Image
 
-    from tests.photographs import make_folder
+    from tests.generated_photographs import make_folder
 
     make_folder(tmp_path / "photos")
     figure = tmp_path / "prior.png"

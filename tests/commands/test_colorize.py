@@ -18,8 +18,8 @@ from oldrestore.evaluation.colorizer import Colorizer, resize
 from oldrestore.models.eccv16 import Eccv16
 from oldrestore.models.siggraph17 import Siggraph17
 from oldrestore.models.weights import WeightsHeader, save_weights
-from oldrestore.runs.inference.hint_file import Hint, draw_hints
-from tests.photographs import make_photograph
+from oldrestore.photographs.hint_file import Hint, draw_hints
+from tests.generated_photographs import make_photograph
 
 WIDTH = 0.0625
 

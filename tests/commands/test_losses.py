@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from oldrestore.catalogue import losses
 from oldrestore.cli import main
 from oldrestore.config.location import configuration_root
-from oldrestore.runs import losses
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from paddle import nn
 
+from oldrestore.catalogue import networks
 from oldrestore.cli import main
 from oldrestore.models.flops import count_flops
-from oldrestore.runs import networks
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from oldrestore.restoration.enhance.levels import Levels
 from oldrestore.restoration.fill.biharmonic import Biharmonic
 from oldrestore.restoration.fill.network import NetworkFiller
 from tests.commands.restoring import NO_DETECTOR, gray, restore, save_mask, save_network, scratched
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 def test_a_folder_of_every_kind(colorizers, capsys, tmp_path):

@@ -15,7 +15,7 @@ import skimage.data
 from PIL import Image
 
 from oldrestore.cli import main
-from oldrestore.runs.inference import each_photo
+from oldrestore.photographs import each_photo
 from tests.commands.restoring import NO_DETECTOR, gray, restore
 
 ENDS = {"colorize": ["-colorized.png", "-panel.jpg"], "restore": ["-panel.jpg", "-restored.png"]}

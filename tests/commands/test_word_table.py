@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
+from oldrestore.catalogue import losses, networks
 from oldrestore.cli import main
 from oldrestore.commands.word_table import word_table
-from oldrestore.runs import losses, networks
 
 HEADINGS = ("loss", "reads", "models that fit")
 ROWS = [

@@ -30,7 +30,7 @@ def test_builds_a_paddle_optimizer_as_a_partial():
         "builtins.eval",
         "oldrestore.data.cache.os.system",
         "oldrestore.data.cache.os",
-        "oldrestore.runs.provenance.subprocess.run",
+        "oldrestore.run.provenance.subprocess.run",
         "oldrestore.commands.train.run",
         "oldrestore.config.build.build",
         "paddle.load",

@@ -10,7 +10,7 @@ from oldrestore.config.build import build
 from oldrestore.config.compose import compose_config
 from oldrestore.data.damage.holes import Holes
 from oldrestore.data.detection_inputs import DetectionInputs
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 def batch(gray: float, count: int = 12):

@@ -9,7 +9,7 @@ from scipy.stats import chisquare, norm
 
 from oldrestore.data.hints import Hints, central_patches, reveal, uniform_patches
 from oldrestore.errors import UserError
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 def first_pixel_probability(length: int, side: int) -> np.ndarray:

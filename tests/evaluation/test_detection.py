@@ -15,7 +15,7 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.detection import DamageDetection
 from oldrestore.evaluation.evaluator import EvaluationContext
 from oldrestore.evaluation.scores import summarize
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 PHOTOS = [(f"photo{i}", make_photograph(i, 48)) for i in range(3)]
 

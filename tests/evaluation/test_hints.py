@@ -12,7 +12,7 @@ from oldrestore.color.lab import lab_to_rgb8, rgb_to_lab
 from oldrestore.evaluation.evaluator import EvaluationContext
 from oldrestore.evaluation.hints import HintCurve, curve_rows
 from oldrestore.evaluation.scores import ImageScore
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 class Paster:

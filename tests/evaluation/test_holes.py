@@ -13,7 +13,7 @@ from oldrestore.data.hole_inputs import Holes
 from oldrestore.errors import UserError
 from oldrestore.evaluation.evaluator import EvaluationContext
 from oldrestore.evaluation.holes import HOLES_STREAM, HoleFilling, mean_colour, score_fill
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 PHOTOS = [(f"{i}.jpg", make_photograph(i, 32)) for i in range(3)]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation import plain_measures as plain
 from oldrestore.color.bins import AB_BINS
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.evaluation.prediction import ColorPrediction, recolor
 from oldrestore.evaluation.validation import score_validation
+from tests.evaluation import plain_measures as plain
 
 RNG = np.random.default_rng(11)
 

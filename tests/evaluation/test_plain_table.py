@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from oldrestore.evaluation import detection, hints, holes, restoration
-from oldrestore.training.progress import WithoutTrailingBlanks
+from oldrestore.narrator import WithoutTrailingBlanks
 
 FILLED = {"n": 116, "psnr_hole": 17.25, "psnr_known": 100.0, "ssim_hole": 0.5, "ssim_known": 0.99999}
 FOUND = {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "iou": 0.2, "false_share": 0.0047}

@@ -11,7 +11,7 @@ from skimage.color import lab2rgb, rgb2lab
 from oldrestore.color.joining import interpolated_rows, joined_rows
 from oldrestore.color.lab import rgb_to_lab, rgb_to_lightness
 from oldrestore.evaluation.prediction import recolor_rows
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 def matrix(small: int, large: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from oldrestore.evaluation.evaluator import EvaluationContext
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.restoration import RESTORATION_STREAM, RestorationStages
 from oldrestore.evaluation.restoration_stages import VERSIONS
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 PHOTOS = [(f"{i}.jpg", make_photograph(i, 48)) for i in range(4)]
 

@@ -7,8 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import paddle
 import pytest
-from models import pickle_writer
-from models.plain_inception import bilinear, random_state
 from scipy.linalg import sqrtm
 
 from oldrestore.color.lab import lab_to_rgb8, rgb_to_lab
@@ -18,6 +16,8 @@ from oldrestore.evaluation.evaluator import EvaluationContext
 from oldrestore.evaluation.prediction import ColorPrediction
 from oldrestore.evaluation.set_measures import SetMeasures, absolute_colorfulness
 from oldrestore.models.inception_v3 import InceptionV3
+from tests.models import pickle_writer
+from tests.models.plain_inception import bilinear, random_state
 
 PHOTOGRAPHS = np.random.default_rng(0).integers(0, 256, (7, 16, 16, 3), dtype=np.uint8)
 

@@ -1,11 +1,11 @@
 import numpy as np
 import paddle
 import pytest
-from models import pickle_writer
 from safetensors.numpy import save_file
 
 from oldrestore.errors import UserError
 from oldrestore.evaluation import vgg16
+from tests.models import pickle_writer
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from losses import reference
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.color.encoding import soft_encode
 from oldrestore.errors import UserError
 from oldrestore.losses.earth_mover import SquaredEarthMover, cumulating_rows
 from oldrestore.losses.expected_distance import ExpectedAbDistance
+from tests.losses import reference
 
 # Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.
 pytestmark = pytest.mark.filterwarnings("ignore:amp_guard")

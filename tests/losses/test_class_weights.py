@@ -13,7 +13,7 @@ from oldrestore.data.crops import Crops
 from oldrestore.data.image_folder import ImageFolder
 from oldrestore.losses.class_weights import EffectiveNumber, Rebalance
 from oldrestore.losses.classification import SoftCrossEntropy
-from oldrestore.runs.components import prepare_loss
+from oldrestore.run.components import prepare_loss
 
 PRIOR = np.random.default_rng(9).gamma(0.3, size=313) + 1e-6
 PRIOR /= PRIOR.sum()

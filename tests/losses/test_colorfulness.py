@@ -7,12 +7,12 @@ import paddle
 import pytest
 from skimage import data
 
-from losses import reference
 from oldrestore.batch import Batch
 from oldrestore.errors import UserError
 from oldrestore.evaluation import metrics
 from oldrestore.losses.colorfulness import Colorfulness
 from oldrestore.losses.recolored import original_rgb, recolored_rgb
+from tests.losses import reference
 
 # Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.
 pytestmark = pytest.mark.filterwarnings("ignore:amp_guard")

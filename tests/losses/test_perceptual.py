@@ -6,15 +6,15 @@ import numpy as np
 import paddle
 import pytest
 import yaml
-from models import pickle_writer, plain_networks
 
-from losses import reference
 from oldrestore.config.build import build
 from oldrestore.config.location import configuration_root
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import EfficientNetLite, Judge
 from oldrestore.losses.perceptual import Lpips, Perceptual
-from oldrestore.runs.components import refuse_taught_by_judge
+from oldrestore.scoring.judged import refuse_taught_by_judge
+from tests.losses import reference
+from tests.models import pickle_writer, plain_networks
 
 # Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.
 pytestmark = pytest.mark.filterwarnings("ignore:amp_guard")

@@ -6,7 +6,6 @@ import numpy as np
 import paddle
 import pytest
 
-from losses import reference
 from oldrestore.batch import Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.config.build import build
@@ -17,6 +16,7 @@ from oldrestore.losses.colorfulness import Colorfulness
 from oldrestore.losses.dispersion import MseDispersion
 from oldrestore.losses.regression import L1, L2, SmoothL1
 from oldrestore.losses.smoothness import ChromaEdge, TotalVariation
+from tests.losses import reference
 
 # Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.
 pytestmark = pytest.mark.filterwarnings("ignore:amp_guard")

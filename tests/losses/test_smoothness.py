@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from losses import reference
 from oldrestore.errors import UserError
 from oldrestore.losses.smoothness import ChromaEdge, TotalVariation
+from tests.losses import reference
 
 # Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.
 pytestmark = pytest.mark.filterwarnings("ignore:amp_guard")

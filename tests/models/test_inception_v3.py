@@ -6,11 +6,11 @@ import numpy as np
 import paddle
 import pytest
 
-from models import pickle_writer
-from models.plain_inception import PlainInception, random_state
 from oldrestore.errors import UserError
 from oldrestore.models.inception_v3 import InceptionV3
 from oldrestore.models.weights import parameter_count
+from tests.models import pickle_writer
+from tests.models.plain_inception import PlainInception, random_state
 
 
 @pytest.fixture(scope="module")

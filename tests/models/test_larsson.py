@@ -11,7 +11,7 @@ from oldrestore.errors import UserError
 from oldrestore.losses.histogram import HueChromaDivergence
 from oldrestore.models.larsson import Larsson
 from oldrestore.models.weights import parameter_count
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 def make_network(width=0.0625, seed=0, **settings) -> Larsson:

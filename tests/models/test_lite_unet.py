@@ -14,7 +14,7 @@ from oldrestore.errors import UserError
 from oldrestore.losses.classification import SoftCrossEntropy
 from oldrestore.models.efficientnet_lite import VARIANTS, EfficientNetLiteNetwork, normalize
 from oldrestore.models.lite_unet import LiteUnet
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import paddle
 import pytest
 from safetensors.numpy import save_file
 
-from models import pickle_writer, plain_networks
 from oldrestore.errors import UserError
 from oldrestore.models.features import EfficientNetLiteFeatures, pretrained_features
 from oldrestore.models.lpips import LpipsNetwork
 from oldrestore.models.plain_features import AlexNetFeatures, Vgg16Features
+from tests.models import pickle_writer, plain_networks
 
 
 @pytest.fixture(scope="module")

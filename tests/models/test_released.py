@@ -14,7 +14,7 @@ from oldrestore.errors import UserError
 from oldrestore.models import released
 from oldrestore.models.lite_unet import LiteUnet
 from oldrestore.models.released import released_weights
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 def test_the_file_holds_the_decoder_alone_in_little_room():

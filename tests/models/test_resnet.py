@@ -8,7 +8,7 @@ from oldrestore.batch import Batch
 from oldrestore.losses.dispersion import MseDispersion
 from oldrestore.models.resnet import ResNet
 from oldrestore.models.weights import parameter_count
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 def make_network(width=0.03125, seed=0, **settings) -> ResNet:

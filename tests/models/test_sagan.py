@@ -19,7 +19,7 @@ from oldrestore.models.patch_discriminator import PatchDiscriminator
 from oldrestore.models.sagan import SaganColorizer, SaganRestorer
 from oldrestore.models.spectral_norm import SpectralConv2D
 from oldrestore.training.supervised import SupervisedLearner
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 def batch(count: int = 4, size: int = 32) -> Batch:

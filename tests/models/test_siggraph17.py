@@ -18,7 +18,7 @@ from oldrestore.losses.regression import SmoothL1
 from oldrestore.models.siggraph17 import Siggraph17
 from oldrestore.models.weights import parameter_count
 from oldrestore.training.supervised import SupervisedLearner
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 # Every layer of the released state dict: name, shape of its weight, length of its bias.
 CONVOLUTIONS = {

@@ -16,8 +16,8 @@ from typing import Any
 
 def _places() -> dict[str, tuple[Any, str]]:
     """Where a run writes; a fault waits for the nth time."""
-    from oldrestore.runs import run_in_progress
-    from oldrestore.tracking.run_folder import RunFolder
+    from oldrestore.records.run_folder import RunFolder
+    from oldrestore.run import run_in_progress
     from oldrestore.tracking.tracker import Trackers
 
     return {
@@ -160,8 +160,8 @@ def _replace_clock(now: Callable[[], float]) -> None:
         def now(cls, tz=None):
             return datetime.fromtimestamp(now(), tz)
 
-    from oldrestore.runs import identity, resuming
-    from oldrestore.tracking import run_folder
+    from oldrestore.records import identity, run_folder
+    from oldrestore.run import resuming
 
     for module in (identity, resuming, run_folder):
         module.datetime = Clock
@@ -187,7 +187,7 @@ def stop_clock() -> None:
 
 def impatient(seconds: float) -> None:
     """Trackers have so many seconds to catch up, where a run gives them a minute."""
-    from oldrestore.runs import experiment
+    from oldrestore.run import experiment
     from oldrestore.tracking.tracker import Trackers
 
     experiment.Trackers = lambda folder, sinks=None: Trackers(folder, sinks, patience=seconds)
@@ -195,7 +195,7 @@ def impatient(seconds: float) -> None:
 
 def limit_next_line(count: int, more: int, name: str = "metrics.jsonl") -> None:
     """From the nth line on that a file of records is to get: no file can grow beyond what that one has and so much."""
-    from oldrestore.tracking.files import LineFile
+    from oldrestore.files import LineFile
 
     original = LineFile.append
     seen = 0

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from oldrestore.tracking.files import whole_lines
-from oldrestore.tracking.reader import read_metrics, read_status, state_in_words
+from oldrestore.files import whole_lines
+from oldrestore.records.reader import read_metrics, read_status, state_in_words
 from oldrestore.training.checkpoint import load_checkpoint
 from tests.reliability.nursery import Ended, Nursery
-from tests.runs.conftest import SETTINGS
-from tests.runs.test_resuming import assert_same_run, records
+from tests.run.test_resuming import assert_same_run, records
+from tests.workshop import SETTINGS
 
 SHORT = ["tracking=none", "evaluation.judged=null", "trainer.log_every=4", "trainer.checkpoint_every=2"]
 

@@ -100,8 +100,8 @@ def main() -> None:
 
     import oldrestore.commands.sync
     import oldrestore.commands.train
-    import oldrestore.runs.experiment
-    import oldrestore.runs.sync
+    import oldrestore.run.experiment
+    import oldrestore.run.sync
     import oldrestore.tracking.mlflow_sink
     import oldrestore.tracking.visualdl_sink
     from oldrestore.config.compose import compose_config

@@ -33,8 +33,8 @@ def main(arguments: list[str]) -> None:
     import psutil
 
     from oldrestore.cli import main as command_line
-    from tests.photographs import make_folder
-    from tests.runs.conftest import SETTINGS as SMALL
+    from tests.generated_photographs import make_folder
+    from tests.workshop import SETTINGS as SMALL
 
     photos = make_folder(Path(folder) / "photos", train=3, val=2)
     process = psutil.Process()

@@ -19,8 +19,8 @@ from oldrestore.data.decode import UnreadablePhoto, decode_photo, read_photo_fil
 from oldrestore.data.image_folder import ImageFolder
 from oldrestore.data.loader import training_loader
 from oldrestore.errors import UserError
-from oldrestore.runs.inference import restore as restoring
-from oldrestore.runs.inference.photo_list import plan
+from oldrestore.photographs import restore as restoring
+from oldrestore.photographs.photo_list import plan
 from tests.reliability.cases import blocks, encoded, jpeg
 from tests.reliability.child import run_verbs
 

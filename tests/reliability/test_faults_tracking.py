@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from oldrestore.records.reader import read_metrics, read_status
+from oldrestore.records.run_folder import RunFolder
 from oldrestore.tracking.mlflow_store import open_store
-from oldrestore.tracking.reader import read_metrics, read_status
-from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.tracking.protocol import RunInfo
 from oldrestore.tracking.spool import Spool
-from oldrestore.tracking.tracker import RunInfo, Trackers
-from tests.photographs import make_folder
+from oldrestore.tracking.tracker import Trackers
+from tests.generated_photographs import make_folder
 from tests.reliability.false_servers import FalseServer, serving
 from tests.reliability.faulty_runs import Yard, without_paths
 

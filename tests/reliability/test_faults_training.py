@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oldrestore.runs.identity import new_run_id
-from oldrestore.tracking.reader import read_metrics, read_status
-from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.records.identity import new_run_id
+from oldrestore.records.reader import read_metrics, read_status
+from oldrestore.records.run_folder import RunFolder
 from oldrestore.training.checkpoint import load_checkpoint, not_finite
-from tests.photographs import make_folder
+from tests.generated_photographs import make_folder
 from tests.reliability.faulty_runs import Yard, without_paths
 
 SECTION = "Faults"
@@ -103,7 +103,7 @@ def test_kill_9_between_writing_and_renaming(photos, whole, tmp_path, nursery, l
         yard.resume(folder)
     ledger.record(
         SECTION,
-        "kill -9 while a file takes its name (anywhere else: tests/runs/test_kill_and_resume.py)",
+        "kill -9 while a file takes its name (anywhere else: tests/run/test_kill_and_resume.py)",
         through="train",
         tried=len(kills),
         right=len(kills),

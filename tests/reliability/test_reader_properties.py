@@ -19,7 +19,7 @@ from oldrestore.errors import UserError
 from oldrestore.models.paddle_pickle import read_paddle_state_dict
 from oldrestore.models.torch_pickle import read_torch_state_dict
 from oldrestore.models.weights import WeightsHeader, read_header, read_tensors, save_weights
-from oldrestore.runs.inference.hint_file import Hint, check_bounds, draw_hints, read_hints
+from oldrestore.photographs.hint_file import Hint, check_bounds, draw_hints, read_hints
 from oldrestore.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tests.models import pickle_writer
 from tests.reliability.conftest import MANY

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oldrestore.errors import UserError
-from oldrestore.runs.listing import list_runs
-from oldrestore.tracking import reader, recorded
-from oldrestore.tracking.files import LineFile
-from oldrestore.tracking.run_folder import RunFolder
-from oldrestore.tracking.superseded import Continued
+from oldrestore.files import LineFile
+from oldrestore.records import reader, recorded
+from oldrestore.records.listing import list_runs
+from oldrestore.records.run_folder import RunFolder
+from oldrestore.records.superseded import Continued
 from tests.reliability.conftest import MANY
 from tests.reliability.test_reader_properties import mutated, mutations
 

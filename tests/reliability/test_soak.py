@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oldrestore.tracking.files import LineFile
-from oldrestore.tracking.reader import read_status
-from tests.photographs import make_folder
+from oldrestore.files import LineFile
+from oldrestore.records.reader import read_status
+from tests.generated_photographs import make_folder
 from tests.reliability.child import run_verbs
 from tests.reliability.faulty_runs import Yard
 from tests.reliability.soak import SETTINGS

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, permutation_test
 
-from oldrestore.evaluation.statistics import bootstrap_interval, holm, sign_flip, weighted_mean, wilson_interval
+from oldrestore.statistics import bootstrap_interval, holm, sign_flip, weighted_mean, wilson_interval
 
 # Scores as measures have them: no numbers so small that their squares vanish.
 scores = st.lists(st.integers(-1000, 1000).map(lambda n: n / 64), min_size=2, max_size=40)

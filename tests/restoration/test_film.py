@@ -17,7 +17,7 @@ from oldrestore.restoration.film import (
     read_frames,
     write_film,
 )
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 RATE, SECONDS = 8, 3
 

@@ -14,7 +14,7 @@ from oldrestore.restoration.detect.base import Detection
 from oldrestore.restoration.fill.harmonic import Harmonic
 from oldrestore.restoration.pipeline import Pipeline
 from oldrestore.restoration.toned import has_colors
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 def white(rgb):

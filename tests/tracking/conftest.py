@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oldrestore.tracking.run_folder import RunFolder
-from oldrestore.tracking.tracker import RunInfo
+from oldrestore.records.run_folder import RunFolder
+from oldrestore.tracking.protocol import RunInfo
 
 FINGERPRINT = "0123456789abcdef" * 4
 

@@ -17,15 +17,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oldrestore.tracking import reader
+from oldrestore.records import reader
+from oldrestore.records.run_folder import RunFolder
+from oldrestore.records.superseded import held_now
 from oldrestore.tracking.mlflow_sink import MLflowSink
 from oldrestore.tracking.mlflow_store import (
     open_store,
     quiet_environment,
 )
-from oldrestore.tracking.run_folder import RunFolder
-from oldrestore.tracking.superseded import held_now
-from oldrestore.tracking.tracker import ModelPackage, Trackers
+from oldrestore.tracking.protocol import ModelPackage
+from oldrestore.tracking.tracker import Trackers
 
 quiet_environment()
 

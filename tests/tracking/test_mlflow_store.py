@@ -36,8 +36,9 @@ def test_two_processes_may_be_first_at_the_same_time(tmp_path):
     program = """
         import sys, time
         from pathlib import Path
-        from oldrestore.tracking.run_folder import RunFolder
-        from oldrestore.tracking.tracker import RunInfo, Trackers
+        from oldrestore.records.run_folder import RunFolder
+        from oldrestore.tracking.protocol import RunInfo
+        from oldrestore.tracking.tracker import Trackers
         from oldrestore.tracking.mlflow_sink import MLflowSink
         folder = RunFolder.create(Path(sys.argv[1]), "e", sys.argv[2])
         trackers = Trackers(folder, {"mlflow": MLflowSink(system_metrics=False)})

@@ -9,9 +9,10 @@ import time
 import numpy as np
 import pytest
 
-from oldrestore.tracking import reader
+from oldrestore.records import reader
+from oldrestore.tracking.protocol import ModelPackage
 from oldrestore.tracking.spool import Spool
-from oldrestore.tracking.tracker import ModelPackage, Trackers
+from oldrestore.tracking.tracker import Trackers
 
 
 class Recorder:

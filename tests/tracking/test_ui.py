@@ -54,7 +54,7 @@ def test_both_pages_answer_and_stop(folder, run, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_mlflow_opens_at_the_runs_begun_last(outputs):
-    from tests.runs.report.browser import CHROMIUM, Browser
+    from tests.report.browser import CHROMIUM, Browser
 
     outputs.mkdir()
     for number, name in enumerate(["first", "second", "third"]):

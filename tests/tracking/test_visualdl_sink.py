@@ -12,7 +12,7 @@ import sys
 import numpy as np
 from PIL import Image
 
-from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.records.run_folder import RunFolder
 from oldrestore.tracking.tracker import Trackers
 from oldrestore.tracking.visualdl_sink import FILE_NAME, VisualDLSink, import_visualdl
 
@@ -106,8 +106,9 @@ def test_nothing_is_written_to_the_home_directory(tmp_path):
     program = f"""
 import json, sys
 from pathlib import Path
-from oldrestore.tracking.run_folder import RunFolder
-from oldrestore.tracking.tracker import RunInfo, Trackers
+from oldrestore.records.run_folder import RunFolder
+from oldrestore.tracking.protocol import RunInfo
+from oldrestore.tracking.tracker import Trackers
 from oldrestore.tracking.visualdl_sink import VisualDLSink
 folder = RunFolder.create(Path({str(tmp_path / "outputs")!r}), "e", "r")
 trackers = Trackers(folder, {{"visualdl": VisualDLSink()}})

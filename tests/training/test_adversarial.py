@@ -19,7 +19,7 @@ from oldrestore.losses.restoration import KnownUnknownL1
 from oldrestore.models.patch_discriminator import PatchDiscriminator
 from oldrestore.models.sagan import SaganRestorer
 from oldrestore.training.adversarial import AdversarialLearner
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 class Scale(nn.Layer):

@@ -15,7 +15,7 @@ from oldrestore.models.eccv16 import Eccv16
 from oldrestore.models.lite_unet import LiteUnet
 from oldrestore.training import cached_encoder
 from oldrestore.training.cached_encoder import CachedEncoderLearner, FeatureStore
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 @pytest.fixture(scope="module")

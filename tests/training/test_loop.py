@@ -12,9 +12,9 @@ import paddle
 import pytest
 from rich.console import Console
 
+from oldrestore.narrator import Narrator
 from oldrestore.training.interruption import Interruption, Killed
 from oldrestore.training.loop import DivergedError, LoopSettings, run_loop
-from oldrestore.training.progress import Narrator
 
 
 class Script:

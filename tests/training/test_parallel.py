@@ -21,7 +21,7 @@ from oldrestore.config.pairs import choices
 from oldrestore.data.sequence import BatchPositions
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches, own_share, shared
-from oldrestore.runs.streams import TRAINING_STREAM, training_batch
+from oldrestore.run.streams import TRAINING_STREAM, training_batch
 from oldrestore.training.interruption import Interruption, Killed
 from oldrestore.training.synchronised_norm import SynchronisedBatchNorm2D, synchronise_batch_norm
 from tests.losses.test_every_loss import EXPENSIVE, LOSSES

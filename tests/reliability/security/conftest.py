@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from safetensors.numpy import save
 
 from oldrestore.config.compose import compose_config
-from tests.runs.conftest import SETTINGS
+from tests.workshop import SETTINGS
 
 
 @pytest.fixture

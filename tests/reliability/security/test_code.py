@@ -29,10 +29,10 @@ FORBIDDEN = {
 }  # fmt: skip
 ADMITTED_CALLS = {
     ("tracking/spool.py", "pickle.loads"): "bytes that the same object pickled, from a file without a name",
-    ("tracking/run_yaml.py", "yaml.load"): "with SafeLoader, which makes plain values only",
-    ("runs/config_lookup.py", "yaml.load"): "with SafeLoader, which makes plain values only",
+    ("records/run_yaml.py", "yaml.load"): "with SafeLoader, which makes plain values only",
+    ("records/config_lookup.py", "yaml.load"): "with SafeLoader, which makes plain values only",
     ("models/torch_pickle.py", "zipfile.ZipFile"): "read member by member, never unpacked to the disk",
-    ("runs/data_parallel/paddle_launcher.py", "ctypes.CDLL"): "the process's own C library, for one call of the kernel",
+    ("run/processes/paddle_launcher.py", "ctypes.CDLL"): "the process's own C library, for one call of the kernel",
     ("runtime.py", "ctypes.CDLL"): "the process's own C library, for two options of its malloc",
     ("terminal.py", "os.execv"): "this very program with its own arguments, in Python's UTF-8 mode",
     ("config/build.py", "instantiate"): "the one seam, behind the checks of targets",
@@ -77,7 +77,7 @@ def test_nothing_runs_what_a_file_says(ledger):
     for (file, name), node in found.items():
         if name == "yaml.load":
             assert {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords} == {"Loader": "LOADER"}, file
-    from oldrestore.tracking import run_yaml
+    from oldrestore.records import run_yaml
 
     assert issubclass(run_yaml.LOADER, yaml.SafeLoader | getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     assert count > 5000

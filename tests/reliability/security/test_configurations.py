@@ -15,10 +15,10 @@ from oldrestore.config import build as seam
 from oldrestore.config.build import build, locate
 from oldrestore.config.compose import compose_config, resolve_and_check
 from oldrestore.errors import UserError
-from oldrestore.runs.loading import load_run_config
-from oldrestore.tracking.reader import read_choices, read_config, read_overrides
+from oldrestore.records.loading import load_run_config
+from oldrestore.records.reader import read_choices, read_config, read_overrides
 from tests.reliability.security.measuring import SECTION, peak_mib
-from tests.runs.conftest import SETTINGS
+from tests.workshop import SETTINGS
 
 PACKAGE = Path(oldrestore.__file__).parent
 
@@ -38,13 +38,13 @@ def touching(marker: Path) -> dict[str, dict]:
             "advice": "",
         },
         "a public function of ours that writes files": {
-            "_target_": "oldrestore.tracking.files.write_atomically",
+            "_target_": "oldrestore.files.write_atomically",
             "path": str(marker),
             "content": "x",
         },
         "through a module of ours": {"_target_": "oldrestore.data.cache.os.system", "command": f"touch {marker}"},
         "through a class of ours": {
-            "_target_": "oldrestore.tracking.run_folder.RunFolder.create",
+            "_target_": "oldrestore.records.run_folder.RunFolder.create",
             "outputs": str(marker),
             "experiment": "e",
             "run_id": "r",

@@ -14,10 +14,10 @@ from oldrestore.cli import main
 from oldrestore.config.compose import compose_config
 from oldrestore.config.schema import check_config
 from oldrestore.errors import UserError
-from oldrestore.runs.loading import refuse_links_out
-from oldrestore.runs.reproduction.code_state import compare_code
-from oldrestore.runs.reproduction.worktree import worktree_of
-from oldrestore.tracking.run_folder import RunFolder
+from oldrestore.records.loading import refuse_links_out
+from oldrestore.records.run_folder import RunFolder
+from oldrestore.reproduction.code_state import compare_code
+from oldrestore.reproduction.worktree import worktree_of
 from tests.reliability.security.measuring import SECTION
 
 ESCAPES = [

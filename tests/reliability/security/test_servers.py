@@ -9,7 +9,7 @@ import pytest
 
 from oldrestore.cli import main
 from oldrestore.errors import UserError
-from oldrestore.runs.reproduction import logged_run
+from oldrestore.reproduction import logged_run
 from oldrestore.tracking import ui
 
 

@@ -12,8 +12,8 @@ from safetensors.numpy import save
 
 from oldrestore.errors import UserError
 from oldrestore.models.weights import read_header, read_tensors
-from oldrestore.runs.inference.hint_file import read_hints
-from oldrestore.runs.progress import check_state
+from oldrestore.photographs.hint_file import read_hints
+from oldrestore.run.progress import check_state
 from oldrestore.training.checkpoint import FORMAT, load_checkpoint
 from tests.reliability.security.measuring import SECTION, peak_mib
 

@@ -18,7 +18,7 @@ from oldrestore.restoration.enhance.denoise import Denoise, estimate_noise, visi
 from oldrestore.restoration.enhance.levels import Levels, ends
 from oldrestore.restoration.enhance.network import NetworkEnhancer
 from oldrestore.restoration.tiling import tiles
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 ALL = {"denoise": Denoise(), "levels": Levels(), "levels_alike": Levels(channels=False), "contrast": LocalContrast()}
 

@@ -12,7 +12,7 @@ from oldrestore.restoration.fill.harmonic import Harmonic, solve_laplace
 from oldrestore.restoration.fill.holes import depths, find_holes
 from oldrestore.restoration.fill.opencv import OpenCV
 from oldrestore.restoration.fill.split import Split, small_holes
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 FILLERS = {
     "biharmonic": Biharmonic(),

@@ -11,7 +11,7 @@ from oldrestore.batch import Prediction
 from oldrestore.errors import UserError
 from oldrestore.models.sagan import SaganColorizer, SaganRestorer
 from oldrestore.restoration.fill.network import NetworkFiller
-from tests.photographs import make_photograph
+from tests.generated_photographs import make_photograph
 
 
 class Painter(nn.Layer):

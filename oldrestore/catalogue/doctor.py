@@ -1,0 +1,193 @@
+"""Looks at a machine the way a run will meet it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from oldrestore import runtime
+from oldrestore.errors import UserError
+
+Verdict = Literal["ok", "slow", "missing"]
+MATRIX_SIDE = 2048
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes
+    ----------
+    what, found : str
+    verdict : {"ok", "slow", "missing"}
+    mend : str
+        The line that mends it; empty where nothing needs mending.
+    """
+
+    what: str
+    found: str
+    verdict: Verdict = "ok"
+    mend: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``--json``."""
+        return asdict(self)
+
+
+def examine(set_here: dict[str, str], measure: bool) -> Iterator[Finding]:
+    """Look at everything that a run needs, one finding at a time.
+
+    Parameters
+    ----------
+    set_here : dict of str
+        What `runtime.prepare` chose in this process.
+    measure : bool
+        Multiply matrices in fresh processes, with Paddle's defaults and with what was chosen.
+    """
+    yield Finding("Python", sys.version.split()[0])
+    yield from _threads(set_here)
+    yield _allocator()
+    yield from _paddle()
+    for package, why in (("mlflow", "tracking"), ("visualdl", "tracking")):
+        yield _package(package, why)
+    yield from _data()
+    yield _memory_and_disk()
+    if measure:
+        yield _speed()
+
+
+def _threads(set_here: dict[str, str]) -> Iterator[Finding]:
+    cores = runtime.physical_cores()
+    threads = os.environ.get("OMP_NUM_THREADS", "1")
+    whose = "chosen here" if "OMP_NUM_THREADS" in set_here else "set by you"
+    fits = threads.isdigit() and int(threads) <= cores
+    yield Finding(
+        "threads",
+        f"OMP_NUM_THREADS={threads}, {whose}; {cores} cores",
+        "ok" if fits else "slow",
+        "" if fits else "unset OMP_NUM_THREADS",
+    )
+    wanted, given = runtime.mkl_code_path(), os.environ.get("MKL_DEBUG_CPU_TYPE")
+    whose = "chosen here, for an AMD processor" if "MKL_DEBUG_CPU_TYPE" in set_here else "set by you"
+    if wanted is None:
+        yield Finding("MKL code path", f"{given}, {whose}" if given else "left to MKL: no AMD processor")
+    else:
+        fits = given == wanted
+        mend = "" if fits else f"export MKL_DEBUG_CPU_TYPE={wanted}"
+        yield Finding("MKL code path", f"{given}, {whose}", "ok" if fits else "slow", mend)
+
+
+def _allocator() -> Finding:
+    users = runtime.allocator_chosen_by_user()
+    if users is not None:
+        found = f"{users}, set by you"
+    elif runtime.keep_freed_memory():
+        found = "keeps what is freed, chosen here"
+    else:
+        found = "left as it is: not glibc's"
+    return Finding("memory allocator", found)
+
+
+def _paddle() -> Iterator[Finding]:
+    try:
+        runtime.quiet_import_of_paddle()
+    except UserError as error:
+        yield Finding("Paddle", "not installed", "missing", str(error).partition(": ")[2])
+        return
+    import paddle
+
+    built = "with CUDA" if paddle.is_compiled_with_cuda() else "for CPUs"
+    yield Finding("Paddle", f"{paddle.__version__}, built {built}")
+    gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    yield Finding("GPUs", f"{gpus} that Paddle sees" if gpus else "none that Paddle sees: runs take the CPU")
+
+
+def _package(name: str, why: str) -> Finding:
+    try:
+        return Finding(name, metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Finding(name, f"not installed ({why})", "missing", f"pip install {name}")
+
+
+def _data() -> Iterator[Finding]:
+    from oldrestore.config.build import build
+    from oldrestore.config.compose import compose_config
+
+    try:
+        config = compose_config([])
+    except UserError as error:
+        yield Finding("configuration", str(error), "missing", "pip install 'oldrestore[cpu]'")
+        return
+    looks: list[tuple[str, Callable[[], str]]] = [
+        ("photographs", lambda: _count(build(config.dataset))),
+        ("labelled photographs", lambda: _count(build(config.evaluation.judged))),
+        ("judge", lambda: build(config.judge).name + ", weights found"),
+    ]
+    for what, look in looks:
+        try:
+            yield Finding(what, look())
+        except UserError as error:
+            yield Finding(what, str(error), "missing", "pip install --force-reinstall oldrestore")
+
+
+def _count(source) -> str:
+    counts = ", ".join(f"{len(source.split(name).photos)} {name}" for name in source.split_names)
+    return f"{source.name}: {counts}"
+
+
+def _memory_and_disk() -> Finding:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    free = shutil.disk_usage(Path.cwd()).free
+    enough = free > 2e9
+    found = f"{memory.total / 2**30:.0f} GiB memory, {free / 2**30:.0f} GiB of disk free here"
+    return Finding("memory and disk", found, "ok" if enough else "missing", "" if enough else "free 2 GB of disk")
+
+
+def _speed() -> Finding:
+    tuned = _matmul_gflops({})
+    default = _matmul_gflops({"MKL_DEBUG_CPU_TYPE": None, "OMP_NUM_THREADS": None})
+    if tuned is None or default is None:
+        return Finding("matrix product", "could not be measured", "slow", "oldrestore doctor --json")
+    ratio = tuned / default
+    found = f"{tuned:.0f} GFLOP/s; Paddle's defaults {default:.0f} ({ratio:.1f} times)"
+    return Finding("matrix product", found, "ok" if ratio > 0.9 else "slow")
+
+
+def _matmul_gflops(changes: dict[str, str | None]) -> float | None:
+    """Speed of a float32 matrix product in a fresh process, best of five, with variables unset or changed."""
+    environment = {k: v for k, v in os.environ.items() if k not in changes}
+    environment |= {k: v for k, v in changes.items() if v is not None}
+    command = [sys.executable, "-c", f"from oldrestore.catalogue.doctor import multiply; multiply({MATRIX_SIDE})"]
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=120
+        )
+        return float(done.stdout.split()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None
+
+
+def multiply(side: int) -> None:
+    """Print the GFLOP/s of a product of two `side` x `side` float32 matrices, best of five."""
+    runtime.quiet_import_of_paddle()
+    import paddle
+
+    paddle.set_device("cpu")
+    x = paddle.randn([side, side])
+    float((x @ x)[0, 0])
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        float((x @ x)[0, 0])
+        times.append(time.perf_counter() - began)
+    print(2 * side**3 / min(times) / 1e9)

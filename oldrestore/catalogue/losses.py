@@ -1,0 +1,157 @@
+"""What each loss of ``conf/loss`` is: what it reads, what it needs, which models fit, and its source."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from oldrestore.catalogue.networks import cited_paper
+from oldrestore.config.build import build, locate
+from oldrestore.config.location import configuration_root
+from oldrestore.config.pairs import choices, predictions, readings
+from oldrestore.errors import UserError
+from oldrestore.losses.base import Loss
+
+# Authors and a year: "Zhang, Isola, Efros 2016", "Kang et al. (2023)", "Berger, *Statistical Decision Theory*, 1985".
+_NAME = r"(?!(?:After|As|By|In|See|Since|The)\b)[A-Z][\w'-]+(?: [A-Z][\w'-]+)?"
+_CITATION = re.compile(rf"({_NAME}(?:(?:, | and |, and ){_NAME})*(?: et al\.)?)(?:, \*[^*]+\*)?,? \(?((?:19|20)\d\d)")
+COLUMNS = ("loss", "what it is", "reads", "needs", "models that fit", "source")
+
+
+@dataclass(frozen=True)
+class LossFacts:
+    """A choice of ``conf/loss`` as it is configured there.
+
+    Attributes
+    ----------
+    name : str
+    loss : str
+        Its class; of a sum, the classes of its terms.
+    does : str
+        The first sentence of its file.
+    reads : list of str
+        Kinds of prediction.
+    needs : list of str
+        What a run gives it before training, such as ``prior``, the colour prior of the training photographs.
+    models : list of str
+        Choices of ``conf/model`` that fit.
+    source : str
+        Papers, as its file or its class cites them.
+    problem : str or None
+        Why it cannot be built as it is: what the user has to give.
+    """
+
+    name: str
+    loss: str
+    does: str = ""
+    reads: list[str] = field(default_factory=list)
+    needs: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    source: str = ""
+    problem: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``--json``."""
+        return asdict(self)
+
+
+def list_losses() -> Iterator[LossFacts]:
+    """Describe every loss; one that cannot be built as it is, is listed with the reason."""
+    predicted = {name: predictions(node) for name, node in choices("model").items()}
+    for name, node in choices("loss").items():
+        yield describe_loss(name, node, predicted)
+
+
+def describe_loss(name: str, node: Mapping[str, Any], predicted: Mapping[str, frozenset[str]]) -> LossFacts:
+    """Describe one loss.
+
+    Parameters
+    ----------
+    name : str
+        Of its file in ``conf/loss``.
+    node : mapping
+        What the file says.
+    predicted : mapping of str to frozenset of str
+        What each model predicts.
+    """
+    heading = _heading(configuration_root() / "conf" / "loss" / f"{name}.yaml")
+    losses = list(dict.fromkeys(_losses(node)))
+    needs: frozenset[str] = frozenset()
+    problem = None
+    try:
+        needs = build(node).needs
+    except UserError as error:
+        problem = str(error)
+    reads = readings(node)
+    return LossFacts(
+        name=name,
+        loss=" + ".join(loss.__name__ for loss in losses),
+        does=_first_sentence(heading),
+        reads=sorted(reads),
+        needs=sorted(needs),
+        models=[model for model, gives in predicted.items() if reads <= gives],
+        source=source_of(heading, losses),
+        problem=problem,
+    )
+
+
+def source_of(heading: str, losses: list[type]) -> str:
+    """Papers that a file's heading cites; else what its classes have as references, or cite in their docstrings."""
+    cited = _citations(heading)
+    for loss in losses if not cited else ():
+        reference = cited_paper(loss)
+        inherited = (_citations(inspect.getdoc(base) or "") for base in loss.__mro__ if issubclass(base, Loss))
+        cited += [_shortened(reference)] if reference else next(filter(None, inherited), [])
+    return "; ".join(dict.fromkeys(cited))
+
+
+def markdown_table(facts: list[LossFacts]) -> str:
+    """Write the table of `docs/losses.md`."""
+    rows = [COLUMNS, ("---",) * len(COLUMNS)]
+    for fact in facts:
+        does = fact.does.rstrip(".").replace("|", "\\|")
+        lists = (", ".join(names) for names in (fact.reads, fact.needs, fact.models))
+        rows.append((f"`{fact.name}`", does, *lists, fact.source.replace("|", "\\|")))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _losses(node: Any) -> Iterator[type]:
+    """Classes of a loss node: its own, or of a sum those of its terms."""
+    if not isinstance(node, Mapping):
+        return
+    target = locate(node["_target_"]) if "_target_" in node else None
+    is_loss = inspect.isclass(target) and issubclass(target, Loss)
+    if is_loss and "terms" not in node:
+        yield target
+        return
+    for value in node.values():
+        yield from _losses(value)
+
+
+def _heading(path: Path) -> str:
+    """Return the comment that a file opens with, up to a command, as one paragraph."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#") or line.startswith("#  "):
+            break
+        lines.append(line.lstrip("#").strip())
+    return " ".join(lines)
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<!et al)\. ", text, maxsplit=1)[0].rstrip(".:") + "." if text else ""
+
+
+def _shortened(reference: str) -> str:
+    """Keep a reference up to its year; of one without a year, what stands before a colon."""
+    up_to_year = re.match(r".*?\b(?:19|20)\d\d", reference)
+    return up_to_year.group() if up_to_year else reference.partition(":")[0].rstrip(".")
+
+
+def _citations(text: str) -> list[str]:
+    joined = " ".join(text.split())
+    return list(dict.fromkeys(f"{authors} {year}" for authors, year in _CITATION.findall(joined)))

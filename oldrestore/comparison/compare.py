@@ -1,0 +1,310 @@
+"""Compares runs: each design's figures with intervals, the best one, and those that cannot be told from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from oldrestore.comparison.designs import Design, designs_of, differing_settings
+from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.comparison.measures import Measure, Table, chosen_measures, table_of
+from oldrestore.comparison.sameness import (
+    protocol_hash,
+    protocol_label,
+    refuse_incomparable,
+    stored_protocol,
+)
+from oldrestore.errors import UserError
+from oldrestore.plain import plain
+from oldrestore.statistics import (
+    Estimate,
+    PairedDifference,
+    Scored,
+    bca_interval,
+    compare_designs,
+    compare_with,
+    holm,
+    mean_singles,
+    resampled_values,
+    seeds_and_images,
+    share_over_seeds,
+    weighted_mean,
+    wilson_interval,
+)
+
+LEVEL = 0.05
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure of one design.
+
+    Attributes
+    ----------
+    value, low, high : float
+        Mean over seeds and its 95% interval: over photographs for one seed, over seeds and photographs for more.
+    n, seeds : int
+        Photographs, and seeds that have the figure.
+    mark : {"best", "tied", ""}
+        The best of its column, or not to be told from it.
+    against_best : PairedDifference or None
+        This design minus the best.
+    p_holm : float or None
+        The p-value of that, adjusted for all pairs of designs in the column.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    seeds: int
+    mark: str = ""
+    against_best: PairedDifference | None = None
+    p_holm: float | None = None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Designs beside one another.
+
+    Attributes
+    ----------
+    designs : list of Design
+    measures : list of Measure
+    cells : list of dict
+        For each design, a `Cell` by measure name; what a design does not have is not there.
+    seconds : list of float or None
+        Mean training time over the seeds of each design.
+    differences : dict of list
+        Settings that differ, and each design's value.
+    measured_on : dict
+        Fingerprints, counts, judge and protocol that all runs share.
+    notes : list of str
+        What the reader should know.
+    """
+
+    designs: list[Design]
+    measures: list[Measure]
+    cells: list[dict[str, Cell]]
+    seconds: list[float | None]
+    differences: dict[str, list[Any]]
+    measured_on: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``--json``; what is not finite stands as ``"NaN"``."""
+        designs = []
+        for index, design in enumerate(self.designs):
+            designs.append(
+                {
+                    "design": index + 1,
+                    "runs": [run.run_id for run in design.runs],
+                    "folders": [str(run.folder) for run in design.runs],
+                    "seeds": list(design.seeds),
+                    "differences": {name: values[index] for name, values in self.differences.items()},
+                    "training_seconds": self.seconds[index],
+                    "figures": {name: asdict(cell) for name, cell in self.cells[index].items()},
+                }
+            )
+        better = {measure.name: measure.better for measure in self.measures}
+        return plain({"measured_on": self.measured_on, "better": better, "designs": designs, "notes": self.notes})
+
+
+def compare_runs(
+    runs: Sequence[LoggedRun],
+    by_run: bool = False,
+    measures: Sequence[str] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Compared:
+    """Compare runs that were measured alike.
+
+    Parameters
+    ----------
+    runs : sequence of LoggedRun
+        Each with scores of single photographs. Runs alike but for the seed are one design.
+    by_run : bool
+        Every run by itself instead.
+    measures : sequence of str, optional
+        Names of figures, of validation metrics, or ``SET/METRIC``; see `chosen_measures`.
+    resamples : int
+        Of the bootstrap and of the sign-flip test.
+    seed : int
+        Of both: the same runs give the same table.
+
+    Raises
+    ------
+    UserError
+        A run has no scores, or runs differ in data, judge or protocol.
+    """
+    unique = list({run.folder.resolve(): run for run in runs}.values())
+    if not unique:
+        raise UserError("there is no run to compare")
+    for run in unique:
+        if run.scores.empty:
+            raise UserError(f"run '{run.run_id}' has no scores of photographs to compare: it is {run.state}")
+    refuse_incomparable(unique)
+    designs = designs_of(unique, by_run)
+    tables = {run.folder: table_of(run) for design in designs for run in design.runs}
+    chosen = chosen_measures(list(tables.values()), measures)
+    cells: list[dict[str, Cell]] = [{} for _ in designs]
+    for measure in chosen:
+        _check_photographs(measure, designs, tables)
+        for index, cell in _column(measure, designs, tables, resamples, seed).items():
+            cells[index][measure.name] = cell
+    return Compared(
+        designs,
+        chosen,
+        cells,
+        [_training_seconds(design) for design in designs],
+        differing_settings(designs, by_run),
+        _measured_on(unique[0]),
+        [*_notes(designs), *_not_finite(chosen, designs, tables)],
+    )
+
+
+def _column(measure: Measure, designs: Sequence[Design], tables: dict, resamples: int, seed: int) -> dict[int, Cell]:
+    """Cells of one measure, by the design's number."""
+    scored = {}
+    for index, design in enumerate(designs):
+        found = [measure.of(tables[run.folder]) for run in design.runs]
+        if any(one is not None for one in found):
+            scored[index] = [one for one in found if one is not None]
+    estimates = _estimates(measure, scored, resamples, seed)
+    cells = {i: Cell(e.value, e.low, e.high, scored[i][0].n, len(scored[i])) for i, e in estimates.items()}
+    finite = {index: cell.value for index, cell in cells.items() if math.isfinite(cell.value)}
+    if measure.better is None or len(finite) < 2:
+        return cells
+    best = (max if measure.better == "max" else min)(finite, key=finite.get)
+    others = [index for index in finite if index != best]
+    family = len(finite) * (len(finite) - 1) // 2
+    # The smallest p-value must stay below the level when it is multiplied.
+    flips = max(resamples, math.ceil(2 * family / LEVEL))
+    differences = _against(scored[best], [scored[index] for index in others], resamples, flips, seed)
+    adjusted = holm([difference.p_value for difference in differences], family or None)
+    marked = {best: Cell(**{**vars(cells[best]), "mark": "best"})}
+    for index, difference, p in zip(others, differences, adjusted, strict=True):
+        mark = "" if p <= LEVEL else "tied"
+        marked[index] = Cell(**{**vars(cells[index]), "mark": mark, "against_best": difference, "p_holm": float(p)})
+    return {index: marked.get(index, cell) for index, cell in cells.items()}
+
+
+def _estimates(measure: Measure, scored: dict[int, list[Scored]], resamples: int, seed: int) -> dict[int, Estimate]:
+    single = {i: seeds[0] for i, seeds in scored.items() if len(seeds) == 1}
+    several = {i: seeds for i, seeds in scored.items() if len(seeds) > 1 and seeds[0].n > 1}
+    found = {i: Estimate(float(np.mean([one.value for one in s])), np.nan, np.nan) for i, s in scored.items()}
+    for i, seeds in several.items():
+        finite = all(math.isfinite(one.value) for one in seeds)
+        found[i] = share_over_seeds(seeds) if measure.is_share and finite else seeds_and_images(seeds)
+    if measure.is_share:
+        for i, one in ((i, one) for i, one in single.items() if math.isfinite(one.value)):
+            found[i] = Estimate(one.value, *wilson_interval(round(float(one.columns_nk[:, 0].sum())), one.n))
+    elif single:
+        rows = resampled_values(list(single.values()), resamples, seed)
+        for (i, one), row in zip(single.items(), rows, strict=True):
+            found[i] = Estimate(one.value, *bca_interval(row, one.value, one.left_out))
+    return found
+
+
+def _against(
+    best: list[Scored], others: list[list[Scored]], resamples: int, flips: int, seed: int
+) -> list[PairedDifference]:
+    """Each of `others` minus the best: over seeds where both have several, else over photographs alone."""
+    found: dict[int, PairedDifference] = {}
+    by_image = []
+    for number, other in enumerate(others):
+        if len(best) > 1 and len(other) > 1 and best[0].n > 1:
+            found[number] = compare_designs(other, best)
+        else:
+            by_image.append(number)
+    if by_image:
+        plain_pairs = len(best) == 1 and all(len(others[number]) == 1 for number in by_image)
+        one_of = _only if plain_pairs else _mean_of_seeds
+        compared = compare_with(one_of(best), [one_of(others[i]) for i in by_image], resamples, flips, seed=seed)
+        for number, pair in zip(by_image, compared, strict=True):
+            seeds = (len(others[number]), len(best))
+            found[number] = PairedDifference(**{**vars(pair), "seeds": seeds})
+    return [found[number] for number in range(len(others))]
+
+
+def _only(seeds: list[Scored]) -> Scored:
+    return seeds[0]
+
+
+def _mean_of_seeds(seeds: list[Scored]) -> Scored:
+    return replace(weighted_mean(np.mean([one.contributions for one in seeds], axis=0)), singles_n=mean_singles(seeds))
+
+
+def _check_photographs(measure: Measure, designs: Sequence[Design], tables: dict[Any, Table]) -> None:
+    """Equal fingerprints mean equal photographs; scores of some of them only, or under other names, do not pair."""
+    first = None
+    for design in designs:
+        for run in design.runs:
+            table = tables[run.folder]
+            if measure.of(table) is None:
+                continue
+            first = first or (run, measure.images(table))
+            if measure.images(table) != first[1]:
+                lone = sorted(set(measure.images(table)) ^ set(first[1]))
+                raise UserError(
+                    f"'{run.run_id}' and '{first[0].run_id}' have no {measure.name} of the same photographs: "
+                    f"'{lone[0]}' is scored in one of them only"
+                )
+
+
+def _training_seconds(design: Design) -> float | None:
+    seconds = [run.get("time/training_seconds") for run in design.runs if not run.is_evaluation]
+    known = [float(value) for value in seconds if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _measured_on(run: LoggedRun) -> dict[str, Any]:
+    splits = {name: run.data[name] for name in ("val", "judged") if run.data.get(name)}
+    kept = {name: {k: s.get(k) for k in ("source", "count", "fingerprint")} for name, s in splits.items()}
+    stored = stored_protocol(run)
+    protocol = {
+        "name": stored.get("name") or (run.config.get("evaluation") or {}).get("name"),
+        "version": stored.get("version"),
+        "hash": protocol_hash(run),
+        "label": protocol_label(run),
+    }
+    return {**kept, "judge": run.data.get("judge"), "protocol": protocol}
+
+
+def _not_finite(measures: Sequence[Measure], designs: Sequence[Design], tables: dict[Any, Table]) -> list[str]:
+    """Say of which photographs a run has scores that are no numbers, so that its figure is none."""
+    notes = []
+    for measure in measures:
+        for number, design in enumerate(designs, start=1):
+            for run in design.runs:
+                found = measure.of(tables[run.folder])
+                if found is None or math.isfinite(found.value):
+                    continue
+                odd = np.flatnonzero(~np.isfinite(found.columns_nk).all(axis=1))
+                if len(odd):
+                    name = measure.images(tables[run.folder])[odd[0]]
+                    notes.append(
+                        f"design {number} has no finite {measure.name}: that of {run.run_id} is none on {len(odd)} of "
+                        f"{found.n} photographs ('{name}' is one)"
+                    )
+    return notes
+
+
+def _notes(designs: Sequence[Design]) -> list[str]:
+    notes = []
+    for number, design in enumerate(designs, start=1):
+        for run in design.repeats:
+            notes.append(f"{run.run_id} repeats seed {run.seed} of design {number} and is left out")
+        for run in design.runs:
+            if run.state != "finished":
+                at = int(run.scores["trained_iterations"].max())
+                wanted = (run.config.get("trainer") or {}).get("max_iterations")
+                notes.append(f"{run.run_id} is {run.state}: scored at iteration {at} of {wanted}")
+    if any(len(design.runs) == 1 for design in designs):
+        notes.append("intervals of one seed are over photographs alone, and say nothing about training again")
+    return notes

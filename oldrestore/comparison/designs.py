@@ -1,0 +1,105 @@
+"""Designs: runs that are alike but for the seed; and what differs between them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.plain import plain
+
+
+@dataclass(frozen=True)
+class Design:
+    """Runs of one design, by seed.
+
+    Attributes
+    ----------
+    runs : tuple of LoggedRun
+        One for each seed, smallest seed first.
+    repeats : tuple of LoggedRun
+        Further runs of a seed that is among `runs`; they are no further evidence and are left out.
+    """
+
+    runs: tuple[LoggedRun, ...]
+    repeats: tuple[LoggedRun, ...] = ()
+
+    @property
+    def seeds(self) -> tuple[int | None, ...]:
+        """Seed of each of `runs`."""
+        return tuple(run.seed for run in self.runs)
+
+
+def designs_of(runs: Sequence[LoggedRun], by_run: bool = False) -> list[Design]:
+    """Put runs that are alike but for the seed together, in the order in which designs first occur.
+
+    Alike are runs with the same settings, but for those that no result depends on, and the same photographs. Of two
+    runs with the same seed the later in `runs` counts.
+
+    Parameters
+    ----------
+    runs : sequence of LoggedRun
+    by_run : bool
+        Every run is a design of its own.
+    """
+    if by_run:
+        return [Design((run,)) for run in runs]
+    groups: dict[str, list[LoggedRun]] = {}
+    for run in runs:
+        groups.setdefault(_identity(run), []).append(run)
+    designs = []
+    for group in groups.values():
+        by_seed = {run.seed: run for run in group}
+        kept = sorted(by_seed.values(), key=lambda run: (run.seed is None, run.seed))
+        designs.append(Design(tuple(kept), tuple(run for run in group if by_seed[run.seed] is not run)))
+    return designs
+
+
+def differing_settings(designs: Sequence[Design], by_run: bool = False) -> dict[str, list[Any]]:
+    """Return each setting that is not the same in all designs, and its value in each; None where it is not there.
+
+    Where designs chose different things of a group (``loss``), one column gives the choices; of what lies below it,
+    only settings that differ between designs of one choice are told too.
+    """
+    first = [design.runs[0] for design in designs]
+    settings = [run.settings for run in first]
+    names = list(dict.fromkeys(name for each in settings for name in each))
+    differing = [name for name in names if not _all_equal([each.get(name) for each in settings])]
+    columns: dict[str, list[Any]] = {}
+    if by_run and not _all_equal([run.seed for run in first]):
+        columns["seed"] = [run.seed for run in first]
+    for name in differing:
+        group = name.partition(".")[0]
+        kinds = _kinds(first, group)
+        if group == name or _all_equal(kinds):
+            columns[name] = [each.get(name) for each in settings]
+            continue
+        columns.setdefault(group, kinds)
+        same_kind = [[e.get(name) for e, k in zip(settings, kinds, strict=True) if k == kind] for kind in set(kinds)]
+        if not name.endswith("._target_") and not all(_all_equal(values) for values in same_kind):
+            columns[name] = [each.get(name) for each in settings]
+    training = [(run.data.get("train") or {}).get("fingerprint") for run in first]
+    if not _all_equal(training) and not any(name == "dataset" or name.startswith("dataset.") for name in columns):
+        columns["training photographs"] = [None if print_ is None else print_[:8] for print_ in training]
+    return columns
+
+
+def _identity(run: LoggedRun) -> str:
+    photographs = {split: (run.data.get(split) or {}).get("fingerprint") for split in ("train", "val", "judged")}
+    return json.dumps(plain([run.settings, photographs]), sort_keys=True)
+
+
+def _kinds(runs: Sequence[LoggedRun], group: str) -> list[str | None]:
+    """What each run chose of a group; where one has not kept that, the class that each has."""
+    if all(group in run.choices for run in runs):
+        return [run.choices[group] for run in runs]
+    nodes = [run.config.get(group) for run in runs]
+    targets = [node.get("_target_") if isinstance(node, dict) else None for node in nodes]
+    return [target.rpartition(".")[2] if isinstance(target, str) else None for target in targets]
+
+
+def _all_equal(values: Sequence[Any]) -> bool:
+    # To Python, true is 1.
+    return all(value == values[0] and isinstance(value, bool) == isinstance(values[0], bool) for value in values)

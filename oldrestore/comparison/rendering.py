@@ -1,0 +1,197 @@
+"""Comparisons as text for a terminal, Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import textwrap
+import unicodedata
+from typing import Any
+
+from oldrestore.column_parts import column_parts
+from oldrestore.comparison.compare import Cell, Compared
+from oldrestore.comparison.measures import Measure
+
+MARKS = {"best": "*", "tied": "~", "": ""}
+LEGEND = "* best; ~ not distinguishable from it (5%, Holm over all pairs of designs in a column); 95% intervals"
+
+
+def terminal(compared: Compared, bold: bool = False, width: int | None = None) -> str:
+    """Table of two lines a design, figures and their intervals; never narrower than its content.
+
+    Parameters
+    ----------
+    compared : Compared
+    bold : bool
+        Headings are bold.
+    width : int, optional
+        Columns of the terminal: a wider table goes on below itself, with the designs' numbers again. Without it, as in
+        a pipe, lines are whole.
+    """
+    headings, rows = _grid(compared)
+    lines: list[list[str]] = [headings]
+    for index, row in enumerate(rows):
+        cells = [compared.cells[index].get(measure.name) for measure in compared.measures]
+        start = len(headings) - len(cells) - 1
+        lines.append(row[:start] + [figure(c, m) for c, m in zip(cells, compared.measures, strict=True)] + row[-1:])
+        below = [interval(c, m) for c, m in zip(cells, compared.measures, strict=True)]
+        if any(below):
+            lines.append([""] * start + below + [""])
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    words = 2 + len(compared.differences)  # columns of words stand to the left, those of numbers to the right
+    text = []
+    for part in column_parts(widths, width):
+        for number, line in enumerate(lines):
+            padded = [(line[i], " " * (widths[i] - _width(line[i])), i) for i in part]
+            joined = "  ".join(c + room if i < words else room + c for c, room, i in padded).rstrip()
+            # (Intervals alone are on the lines between: in a part without any, those lines are left out.)
+            if joined:
+                text.append(f"\033[1m{joined}\033[0m" if bold and number == 0 else joined)
+        text.append("")
+    return "\n".join([*text, *(_wrapped(line, width) for line in _below(compared))])
+
+
+def markdown(compared: Compared) -> str:
+    """Markdown table, one line a design, and what stands below it as a list."""
+    headings, rows = _grid(compared)
+    lines = ["| " + " | ".join(map(_escaped, headings)) + " |"]
+    lines.append("|" + "---|" * len(headings))
+    lines += ["| " + " | ".join(map(_escaped, row)) + " |" for row in rows]
+    return "\n".join([*lines, "", *(f"- {_escaped(line)}" for line in _below(compared))])
+
+
+def csv_text(compared: Compared) -> str:
+    """CSV with a row a design: full precision, interval and mark of each figure."""
+    rows = []
+    for index, design in enumerate(compared.designs):
+        row: dict[str, Any] = {"design": index + 1, "runs": " ".join(run.run_id for run in design.runs)}
+        row["seeds"] = " ".join(map(str, design.seeds))
+        row |= {name: values[index] for name, values in compared.differences.items()}
+        for measure in compared.measures:
+            cell = compared.cells[index].get(measure.name)
+            name = measure.name
+            for key, value in (("", "value"), ("_low", "low"), ("_high", "high"), ("_n", "n"), ("_mark", "mark")):
+                row[name + key] = None if cell is None else getattr(cell, value)
+            row[f"{name}_p_holm"] = None if cell is None else cell.p_holm
+        row["training_seconds"] = compared.seconds[index]
+        rows.append(row)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def differences_from_best(compared: Compared, name: str) -> str:
+    """Paired differences of one figure from the best design's, a line each; empty where there are none."""
+    measure = next(m for m in compared.measures if m.name == name)
+    held = [(i, cells[name]) for i, cells in enumerate(compared.cells) if name in cells and cells[name].against_best]
+    if not held:
+        return ""
+    best = next(i for i, cells in enumerate(compared.cells) if name in cells and cells[name].mark == "best")
+    lines = [["design", "difference", "95% interval", "p", "p Holm", "effect", "larger on"]]
+    for index, cell in held:
+        d = cell.against_best
+        interval_ = f"{number(d.low, measure)} to {number(d.high, measure)}"
+        sure = [f"{d.p_value:.2g}", f"{cell.p_holm:.2g}", f"{d.effect:+.2f}", f"{100 * d.wins:.0f}%"]
+        lines.append([str(index + 1), number(d.difference, measure), interval_, *sure])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
+    title = f"{measure.heading}: differences from design {best + 1}, on the same {held[0][1].n} photographs"
+    return "\n".join([title, *table])
+
+
+def figure(cell: Cell | None, measure: Measure) -> str:
+    """A figure with its mark; a place is kept for the mark, so that figures stand below one another."""
+    if cell is None:
+        return ""
+    return number(cell.value, measure) + (MARKS[cell.mark] or (" " if measure.better else ""))
+
+
+def interval(cell: Cell | None, measure: Measure) -> str:
+    """An interval; nothing where there is none."""
+    if cell is None or not (math.isfinite(cell.low) and math.isfinite(cell.high)):
+        return ""
+    return (
+        f"{number(cell.low, measure)}-{number(cell.high, measure)}"
+        if cell.low >= 0
+        else (f"{number(cell.low, measure)} to {number(cell.high, measure)}")
+    )
+
+
+def number(value: float, measure: Measure) -> str:
+    """One decimal of percent; else three decimals below 2, two below 100, and one above. Zero has no sign."""
+    if not math.isfinite(value):
+        return "none"
+    size = abs(value)
+    if measure.form == "percent":
+        text = f"{100 * value:.1f}"
+    else:
+        text = f"{value:.{3 if size < 2 else 2 if size < 100 else 1}f}"
+    if float(text) == 0:
+        text = text.removeprefix("-")  # what rounds to zero has no sign
+    return f"{text}%" if measure.form == "percent" else text
+
+
+def setting(value: Any) -> str:
+    """A setting as a cell."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _wrapped(line: str, width: int | None) -> str:
+    """A line broken between words, where it is wider than the terminal."""
+    if width is None:
+        return line
+    # A run and its seed stay together: a space that does not break, to textwrap.
+    line = line.replace(" (seed ", "\u00a0(seed\u00a0")
+    text = textwrap.fill(line, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return text.replace("\u00a0", " ")
+
+
+def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
+    """Headings and one row a design, each figure with its interval in brackets."""
+    headings = ["design", *compared.differences, "seeds", *(m.heading for m in compared.measures), "time, s"]
+    rows = []
+    for index, design in enumerate(compared.designs):
+        row = [str(index + 1), *(setting(values[index]) for values in compared.differences.values())]
+        row.append(str(len(design.runs)))
+        for measure in compared.measures:
+            cell = compared.cells[index].get(measure.name)
+            around = interval(cell, measure)
+            row.append(figure(cell, measure).strip() + (f" ({around})" if around else ""))
+        seconds = compared.seconds[index]
+        rows.append([*row, "" if seconds is None else f"{seconds:.0f}"])
+    return headings, rows
+
+
+def _below(compared: Compared) -> list[str]:
+    lines = []
+    for index, design in enumerate(compared.designs, start=1):
+        runs = ", ".join(f"{run.run_id} (seed {run.seed})" for run in design.runs)
+        lines.append(f"design {index}: {runs}")
+    counts: dict[str, int] = {}
+    for cells in compared.cells:
+        for measure in compared.measures:
+            if measure.name in cells:
+                counts[measure.set_name] = cells[measure.name].n
+    photographs = ", ".join(f"{n} ({name})" for name, n in counts.items())
+    protocol = compared.measured_on["protocol"]
+    lines.append(f"photographs: {photographs}; protocol {protocol['label']} ({protocol['hash'][:8]})")
+    return [*lines, *([LEGEND] if len(compared.designs) > 1 else []), *compared.notes]
+
+
+def _escaped(text: str) -> str:
+    for character in "\\|*~<`":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes: letters of East Asia take two, combining marks none."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)

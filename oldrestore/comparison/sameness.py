@@ -1,0 +1,155 @@
+"""Whether runs were measured on the same photographs, by the same judge and protocol; where not, how they differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.errors import UserError
+from oldrestore.evaluation.protocol import label_of
+from oldrestore.plain import flatten, plain
+from oldrestore.records.asked_settings import is_place_of_photographs
+
+# Of a protocol's settings, what changes no score. A version that only one of two runs has is no difference: settings
+# and photographs of runs from before there were versions are still compared.
+NO_SCORE = (
+    "evaluation.batch_size",
+    "evaluation.every",
+    "evaluation.samples",
+    "evaluation.judge_during_training",
+    "evaluation.version",
+    "judge.batch_size",
+    "judge.weights",  # a place: its contents are the judge's fingerprint
+)
+# Settings that earlier runs do not have, as they were measured.
+SINCE = {"evaluation.crops": None, "evaluation.count": None, "evaluation.prior_file": None}
+SINCE |= {"evaluation.rebalancing": "measured"}
+# Of the data's settings, what decides how a validation photograph is seen.
+SEEN_AS = ("dataset.crops.evaluation_size", "dataset.crops.fit")
+SPLITS = {"val": "validation photographs", "judged": "judged photographs", "train": "training photographs"}
+
+
+def protocol_settings(run: LoggedRun) -> dict[str, Any]:
+    """Return the settings, by dotted name, that a run's scores were taken under."""
+    kept = {}
+    for name, value in flatten(run.config).items():
+        ours = name.startswith(("evaluation.", "judge.")) or name in SEEN_AS
+        shown_only = name.startswith("evaluation.evaluators.") and name.endswith((".samples", ".every_time"))
+        since = name in SINCE and SINCE[name] == value
+        if ours and name not in NO_SCORE and not shown_only and not is_place_of_photographs(name) and not since:
+            kept[name] = value
+    return kept
+
+
+def protocol_hash(run: LoggedRun) -> str:
+    """Return the hash that the run stored with its scores; for runs without one, sha256 of `protocol_settings`."""
+    stored = stored_protocol(run)
+    if stored:
+        return stored["hash"]
+    return hashlib.sha256(json.dumps(plain(protocol_settings(run)), sort_keys=True).encode()).hexdigest()
+
+
+def protocol_label(run: LoggedRun) -> str:
+    """Return what a run was measured under, in a few words: ``photos 1``, or ``photos 1, changed: size``."""
+    stored = stored_protocol(run)
+    name = stored.get("name") or (run.config.get("evaluation") or {}).get("name") or "unnamed"
+    return label_of(str(name), stored.get("version"), stored.get("changed") or ())
+
+
+def stored_protocol(run: LoggedRun) -> dict[str, Any]:
+    """Return name, version and hash of the protocol in ``data.json``; empty for runs that have not stored it."""
+    stored = run.data.get("protocol")
+    return dict(stored) if isinstance(stored, Mapping) and stored.get("hash") else {}
+
+
+def mismatch(one: LoggedRun, other: LoggedRun) -> str | None:
+    """Say what keeps two runs from being compared; None where nothing does.
+
+    Training photographs count too, unless the settings say that the runs train on different ones: then that is what is
+    compared.
+    """
+    for split, what in SPLITS.items():
+        if split == "train" and (_dataset(one) != _dataset(other) or one.is_evaluation or other.is_evaluation):
+            continue
+        ours, theirs = (run.data.get(split) or {} for run in (one, other))
+        if ours.get("fingerprint") != theirs.get("fingerprint"):
+            return (
+                f"the {what} of '{other.run_id}' are not those of '{one.run_id}' "
+                f"({_count(theirs)} and {_count(ours)}{_first_other(ours, theirs)})"
+            )
+    judges = [(run.data.get("judge") or {}) for run in (one, other)]
+    if all(judges) and judges[0].get("fingerprint") != judges[1].get("fingerprint"):
+        names = [judge.get("name", "unnamed") for judge in judges]
+        return f"the judge of '{other.run_id}' is {names[1]}, and that of '{one.run_id}' is {names[0]} (other weights)"
+    return _protocol_mismatch(one, other)
+
+
+def comparable_groups(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
+    """Put runs that can be compared together, in the order given."""
+    groups: list[list[LoggedRun]] = []
+    for run in runs:
+        fitting = next((group for group in groups if _mismatch_with(group, run) is None), None)
+        if fitting is None:
+            groups.append([run])
+        else:
+            fitting.append(run)
+    return groups
+
+
+def refuse_incomparable(runs: Sequence[LoggedRun]) -> None:
+    """Raise `UserError` that names the first two runs that cannot be compared, and how they differ."""
+    for number, run in enumerate(runs):
+        found = _mismatch_with(runs[:number], run)
+        if found:
+            raise UserError(f"{found}; leave one out, or see them apart with --anyway")
+
+
+def _mismatch_with(group: Sequence[LoggedRun], run: LoggedRun) -> str | None:
+    """Compare a run with the first of a group, and with the first that was to train on the same photographs."""
+    same = next((other for other in group if _dataset(other) == _dataset(run)), None)
+    found = (mismatch(other, run) for other in [*group[:1], same] if other is not None)
+    return next((sentence for sentence in found if sentence), None)
+
+
+def _protocol_mismatch(one: LoggedRun, other: LoggedRun) -> str | None:
+    ours, theirs = stored_protocol(one), stored_protocol(other)
+    both = bool(ours and theirs)
+    if protocol_hash(one) == protocol_hash(other) if both else protocol_settings(one) == protocol_settings(other):
+        return None
+    mine, its = ((r.get("settings") if both else None) for r in (ours, theirs))
+    if not mine or not its:
+        mine, its = protocol_settings(one), protocol_settings(other)
+    changed = sorted(name for name in mine.keys() | its.keys() if mine.get(name) != its.get(name))
+    how = "; ".join(f"{name} is {its.get(name, 'not there')} and {mine.get(name, 'not there')}" for name in changed[:3])
+    how += f"; and {len(changed) - 3} more" if len(changed) > 3 else ""
+    labels = [protocol_label(run) for run in (other, one)]
+    if both and ours.get("name") != theirs.get("name"):
+        # Two protocols differ in most settings: their names say more.
+        return f"the protocol of '{other.run_id}' is {labels[0]}, and that of '{one.run_id}' is {labels[1]}"
+    return (
+        f"the protocol of '{other.run_id}' ({labels[0]}) is not that of '{one.run_id}' ({labels[1]}): "
+        f"{how or 'their hashes are not the same'}"
+    )
+
+
+def _dataset(run: LoggedRun) -> dict[str, Any]:
+    return {name: value for name, value in run.settings.items() if name.startswith("dataset.")}
+
+
+def _count(described: Mapping[str, Any]) -> str:
+    return str(described.get("count", "none"))
+
+
+def _first_other(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """Name one photograph that differs, where both runs have kept their names."""
+    mine, its = ours.get("photographs"), theirs.get("photographs")
+    if not mine or not its:
+        return ""
+    changed = sorted(name for name in mine.keys() & its.keys() if mine[name] != its[name])
+    if changed:
+        return f"; '{changed[0]}' has other contents or another label"
+    lone = sorted(mine.keys() ^ its.keys())
+    return f"; '{lone[0]}' is in one of them only" if lone else ""

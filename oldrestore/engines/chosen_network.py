@@ -1,0 +1,189 @@
+"""The network that a command works with: of a run, of a weights file, or shipped with oldrestore."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from omegaconf import DictConfig
+from paddle import nn
+
+from oldrestore.config.compose import compose_config
+from oldrestore.config.schema import Evaluation
+from oldrestore.config.signature import check_value
+from oldrestore.engines.weights_file import load_file, model_of, says_nothing
+from oldrestore.errors import UserError
+from oldrestore.models.released import released_weights
+from oldrestore.models.weights_header import WeightsHeader, read_header
+from oldrestore.records.loading import (
+    checkpoint_in_run,
+    find_checkpoint,
+    is_weights_file,
+    load_network,
+    load_run_config,
+    without_weights,
+)
+
+DEFAULT = "lite_unet"
+# Of the shorter side, where no run says otherwise: the published networks were trained at 256.
+DEFAULT_SIZE = 256
+
+
+@dataclass(frozen=True)
+class ChosenNetwork:
+    """A network with its weights, in evaluation mode.
+
+    Attributes
+    ----------
+    label : str
+        For file names: the run's id, or the weights file's name.
+    network : nn.Layer
+    model : DictConfig
+        The configuration that built it, without ``weights``.
+    weights : Path
+        The file that its weights come from.
+    size : int
+        Pixels at which it sees photographs, unless the user asks for another size.
+    fit : str
+        ``shorter_side`` or ``squash``.
+    """
+
+    label: str
+    network: nn.Layer
+    model: DictConfig
+    weights: Path
+    size: int = DEFAULT_SIZE
+    fit: str = "shorter_side"
+
+    @property
+    def title(self) -> str:
+        """For headings: the network, and which of its kind."""
+        kind = type(self.network).__name__
+        return self.label if self.label.replace("_", "").lower() == kind.lower() else f"{kind} {self.label}"
+
+    @property
+    def predicts_color(self) -> bool:
+        """Whether it gives colour for lightness."""
+        return hasattr(self.network, "decode") and self.network.reads[0] == "L_b1hw"
+
+    def require_color(self, what: str) -> None:
+        """Refuse a network that does not give colour for lightness.
+
+        Raises
+        ------
+        UserError
+            Naming the network and what it does.
+        """
+        if not self.predicts_color:
+            reads, predicts = ", ".join(self.network.reads), ", ".join(sorted(self.network.predicts))
+            raise UserError(
+                f"{what} needs a network that predicts colour from lightness: {self.label} "
+                f"({type(self.network).__name__}) reads {reads} and predicts {predicts}"
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Return which weights these are, as plain values."""
+        with self.weights.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return {
+            "name": self.label,
+            "network": type(self.network).__name__,
+            "weights": str(self.weights),
+            "sha256": sha256,
+        }
+
+
+def network_of_run(name: str, outputs: Path, checkpoint: str | None = None) -> ChosenNetwork:
+    """Load the network of a run.
+
+    Parameters
+    ----------
+    name : str
+        Run folder, run id or its beginning, ``last``, or the file of one of its checkpoints.
+    outputs : Path
+        Where run ids are looked up.
+    checkpoint : str, optional
+        ``best`` (also where it is not given), ``last`` or a kept one.
+
+    Raises
+    ------
+    UserError
+        When there is no such run or checkpoint, or it does not fit.
+    """
+    if is_weights_file(name):
+        raise UserError(f"'{name}' is a weights file and stands in no run folder: give it with --weights")
+    folder, checkpoint = find_checkpoint(name, outputs, checkpoint)
+    config = load_run_config(folder)
+    network = load_network(folder, config, checkpoint)
+    return ChosenNetwork(
+        label=folder.resolve().name,
+        network=network,
+        model=without_weights(config.model),
+        weights=folder / "checkpoints" / f"{checkpoint}.safetensors",
+        size=config.evaluation.size,
+        fit=config.evaluation.fit,
+    )
+
+
+def network_of_file(path: Path, model: str | None = None) -> ChosenNetwork:
+    """Load the network of a weights file: an imported one, or a checkpoint, also one that was copied elsewhere.
+
+    Parameters
+    ----------
+    path : Path
+        safetensors.
+    model : str, optional
+        A choice of ``conf/model``, with settings where they are not its own (``eccv16,width=0.5``): needed where the
+        file does not say it itself.
+
+    Raises
+    ------
+    UserError
+        When the file is missing or damaged, says nothing of its network, or does not fit.
+    """
+    header = read_header(path)
+    if model is None and checkpoint_in_run(path) is not None:
+        return network_of_run(str(path), path.parent)
+    if header is None and model is None:
+        raise says_nothing(path, "--model NAME or --model NAME,width=0.5")
+    name, *settings = (model or "").split(",")
+    typed = compose_config([f"model={name}", *(f"model.{setting}" for setting in settings)]).model if name else None
+    if header is None:
+        node = without_weights(typed)
+    else:
+        node = model_of(path, header)
+        if typed is not None and (settings or typed["_target_"] != node["_target_"]):
+            raise UserError(f"'{path}' says that it holds weights of {header.network}: leave --model {model} out")
+    network = load_file(path, node, described=header is not None)
+    return ChosenNetwork(path.stem, network, node, path, **_seen_at(path, header))
+
+
+def _seen_at(path: Path, header: WeightsHeader | None) -> dict[str, Any]:
+    """Size and fit at which photographs are seen, where a run said it; checked, for a file may say anything."""
+    evaluation = header.trained.get("evaluation") if header is not None else None
+    if not isinstance(evaluation, Mapping):
+        return {}
+    ranges = {name: Evaluation.model_fields[name] for name in ("size", "fit")}
+    return {
+        name: check_value(evaluation[name], Annotated[known.annotation, known], f"evaluation.{name} in '{path}'")
+        for name, known in ranges.items()
+        if name in evaluation
+    }
+
+
+def released_network(name: str = DEFAULT) -> ChosenNetwork:
+    """Load the network that is shipped with oldrestore, decoded as it was released.
+
+    Raises
+    ------
+    UserError
+        When its weights are not there.
+    """
+    try:
+        released = released_weights(name)
+    except UserError as error:
+        raise UserError(f"{error}, or take a network of your own with --run RUN") from None
+    return replace(network_of_file(released.path, name), size=released.size)

@@ -1,0 +1,130 @@
+"""Exports of networks, kept in the user's cache folder: found whole, made once, and bounded."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import paddle
+from omegaconf import OmegaConf
+
+from oldrestore import batch, color, models
+from oldrestore.data.cache import cache_directory
+from oldrestore.engines import export, export_rewriting, verification_photo
+from oldrestore.engines.chosen_network import ChosenNetwork
+from oldrestore.files import write_atomically
+
+LAYOUT = 1  # of the folder; another number makes other keys
+MOST_BYTES = 2 * 2**30  # of all exports together; those that were not used for longest go first
+# Seconds after which what a killed process left behind is removed, and an export that failed is tried again.
+STALE = 86_400
+RECORD = "export.json"
+FILES = ("network.json", "network.pdiparams")
+
+
+def key_of(chosen: ChosenNetwork) -> str:
+    """Hash all that an export's numbers depend on: weights, configuration, code and Paddle."""
+    with chosen.weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(OmegaConf.to_yaml(chosen.model, resolve=True, sort_keys=True).encode())
+    digest.update(_code_of(type(chosen.network)))
+    return digest.hexdigest()[:32]
+
+
+@cache
+def _code_of(network: type) -> bytes:
+    """Hash the code that makes an export of a network, with Paddle's version."""
+    digest = hashlib.sha256(f"{LAYOUT} {paddle.__version__} {network.__qualname__}".encode())
+    files = {Path(inspect.getfile(module)) for module in (batch, export, export_rewriting, verification_photo, network)}
+    files.add(Path(__file__).with_name("fast_network.py"))
+    for package in (models, color):
+        files.update(Path(package.__path__[0]).glob("*.py"))
+    for file in sorted(files):
+        digest.update(file.read_bytes())
+    return digest.digest()
+
+
+def exports_folder() -> Path:
+    """Return the folder of all exports, which need not exist yet."""
+    return cache_directory() / "inference"
+
+
+def find(key: str) -> tuple[Path, dict[str, Any]] | None:
+    """Return an export's folder and record; None where there is none, or its files are not those that were written."""
+    folder = exports_folder() / key
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        whole = all(_sha256(folder / name) == sha256 for name, sha256 in record["files"].items())
+        old = time.time() - (folder / RECORD).stat().st_mtime > STALE
+        # What could not be exported is tried again another day: the machine may have been short of memory.
+        if not whole or ("failed" in record and old):
+            return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if "failed" not in record:
+        with suppress(OSError):  # a folder that cannot be written can be read
+            os.utime(folder / RECORD)  # used now
+    return folder, record
+
+
+def workplace(key: str) -> Path:
+    """Return a folder beside an export's place, to make it in; `keep` moves it there."""
+    return exports_folder() / f".{key}.{os.getpid()}.tmp"
+
+
+def keep(key: str, made: Path, facts: Mapping[str, Any]) -> Path:
+    """Put an export into its place with its record, whole or not at all, and make room; returns its folder."""
+    files = {name: _sha256(made / name) for name in FILES if (made / name).exists()}
+    made.mkdir(parents=True, exist_ok=True)
+    (made / RECORD).write_text(json.dumps({"files": files, **facts}, indent=1) + "\n", encoding="utf-8")
+    folder = exports_folder() / key
+    for _ in range(2):
+        try:
+            made.replace(folder)
+            break
+        except OSError:
+            # Damaged, or made by another process at the same time: either way ours is whole.
+            shutil.rmtree(folder, ignore_errors=True)
+    _make_room(but=folder)
+    return folder
+
+
+def note(folder: Path, record: Mapping[str, Any]) -> None:
+    """Replace an export's record, which says what else was found out about it."""
+    write_atomically(folder / RECORD, json.dumps(record, indent=1) + "\n")
+
+
+def _make_room(but: Path) -> None:
+    """Remove what was not used for longest, until the rest fits, and what killed processes left."""
+    kept: list[tuple[float, int, Path]] = []
+    for folder in exports_folder().iterdir():
+        try:
+            if folder.name.startswith("."):
+                if time.time() - folder.stat().st_mtime > STALE:
+                    shutil.rmtree(folder, ignore_errors=True)
+                continue
+            size = sum(file.stat().st_size for file in folder.iterdir())
+            kept.append(((folder / RECORD).stat().st_mtime, size, folder))
+        except OSError:
+            continue  # another process removes too
+    total = sum(size for _, size, _ in kept)
+    for _, size, folder in sorted(kept):
+        if total <= MOST_BYTES:
+            return
+        if folder != but:
+            shutil.rmtree(folder, ignore_errors=True)
+            total -= size
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,166 @@
+"""What a photograph goes through: the stages of a composed configuration, built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from oldrestore.config.build import build
+from oldrestore.engines.chosen_network import ChosenNetwork
+from oldrestore.engines.fast_network import Running
+from oldrestore.errors import UserError
+from oldrestore.photographs.coloring import Coloring
+from oldrestore.restoration.detect.mask_file import MaskFile
+from oldrestore.restoration.network_input import require_restorer
+from oldrestore.restoration.pipeline import STAGES, Mended, Pipeline
+from oldrestore.restoration.toned import has_colors
+
+NEEDS_RESTORER = frozenset(
+    {"oldrestore.restoration.fill.network.NetworkFiller", "oldrestore.restoration.enhance.network.NetworkEnhancer"}
+)
+# Further outputs of a photograph, by stage; an empty ending is that of the result.
+PARTS = {"mask": ".png", "filled": "", "evened": ""}
+MOST_LOST = 0.9  # share of a photograph; a mask that says more is taken for one with black and white exchanged
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """Everything that a photograph goes through.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+    coloring : Coloring or None
+        None where the stage does not run.
+    only_gray : bool
+        Whether photographs with colours of their own keep them.
+    mask : MaskFile or None
+        The user's masks, in place of a detector.
+    smoothing, quality
+        Of films; see ``conf/restore/film``.
+    """
+
+    pipeline: Pipeline
+    coloring: Coloring | None
+    only_gray: bool
+    mask: MaskFile | None = None
+    smoothing: float = 0.0
+    quality: int = 18
+
+    @property
+    def stages(self) -> list[str]:
+        """Names of the stages that run, in order."""
+        detects = self.mask is not None or self.pipeline.detect is not None
+        runs = (
+            detects,
+            detects and self.pipeline.fill is not None,  # without a mask there is nothing to fill
+            bool(self.pipeline.restore),
+            self.coloring is not None,
+        )
+        return [stage for stage, does in zip(STAGES, runs, strict=True) if does]
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """Outputs beside the results, as `photo_list.plan` takes them; the last stage's is a result."""
+        by_stage = {"detect": "mask", "fill": "filled", "restore": "evened"}
+        last = self.stages[-1] if self.stages and self.stages[-1] != "detect" else None
+        return {part: PARTS[part] for stage, part in by_stage.items() if stage in self.stages and stage != last}
+
+    def titles(self, colored: bool = True) -> list[str]:
+        """Headings of the results in a panel."""
+        if self.coloring is None:
+            return ["Output"]
+        return self.coloring.titles if colored else ["Output"] * len(self.coloring.networks)
+
+    def mend(self, original: np.ndarray, photo: Path) -> tuple[Mended, bool]:
+        """Carry a photograph through the stages before colour, and say whether it is to be coloured.
+
+        Raises
+        ------
+        UserError
+            When the photograph's mask is missing, does not fit or leaves next to nothing.
+        """
+        mask_hw = None if self.mask is None else self.mask.for_photo(photo)(original).mask_hw
+        if mask_hw is not None and mask_hw.mean() > MOST_LOST:
+            raise UserError(
+                f"the mask marks {mask_hw.mean():.0%} of the photograph as damaged: white is damage, black is sound"
+            )
+        made = self.pipeline(original, mask_hw)
+        return made, self.is_colored(made)
+
+    def is_colored(self, made: Mended) -> bool:
+        """Whether a photograph is to be given colour."""
+        # Judged before tones are stretched, which strengthens what is left of stains.
+        return self.coloring is not None and not (self.only_gray and has_colors(made.structure))
+
+
+def build_restorer(
+    config: DictConfig,
+    networks: Sequence[ChosenNetwork],
+    restorer: ChosenNetwork | None = None,
+    mask: Path | None = None,
+    running: Running | None = None,
+) -> Restorer:
+    """Build the stages of a composed configuration.
+
+    Parameters
+    ----------
+    config : DictConfig
+        As `oldrestore.config.restoration.compose_restoration` gives it.
+    networks : sequence of ChosenNetwork
+        That colour.
+    restorer : ChosenNetwork, optional
+        For the stages that a network carries out.
+    mask : Path, optional
+        A mask file, or a folder of masks named like the photographs.
+    running : Running, optional
+        How networks are run.
+
+    Raises
+    ------
+    UserError
+        When a stage needs a network that was not given, or one was given that no stage needs.
+    """
+    if restorer is not None and not needs_restorer(config):
+        raise UserError(
+            "--restorer is for restore/fill=sagan or restore/restore=sagan: add one of them, or leave it out"
+        )
+    if restorer is None and needs_restorer(config):
+        raise UserError("this choice of stages needs a network that restores: name one with --restorer WEIGHTS")
+    running = running or Running()
+    if restorer is not None:
+        require_restorer(restorer.network, "restoring")  # before it is exported
+    network = None if restorer is None else running.network(restorer)
+    fill = _build_stage(config.fill, network) if config.fill else None
+    # A user's masks may be a choice of the group as well; from a folder of them each photograph has its own.
+    detect = build(config.detect) if config.detect and mask is None else None
+    masks = MaskFile(str(mask)) if mask is not None else detect if isinstance(detect, MaskFile) else None
+    steps = [_build_stage(step, network) for step in config.restore.values()]
+    pipeline = Pipeline(None if masks else detect, fill, steps)
+    coloring = Coloring(networks, config.colorize.size, "colorize", running) if config.colorize else None
+    only_gray = bool(config.colorize and config.colorize.only_gray)
+    return Restorer(pipeline, coloring, only_gray, masks, config.film.smoothing, config.film.quality)
+
+
+def needs_restorer(node: Any) -> bool:
+    """Whether a configuration has a stage that a network carries out."""
+    if isinstance(node, DictConfig):
+        node = OmegaConf.to_container(node)
+    if not isinstance(node, Mapping):
+        return False
+    return node.get("_target_") in NEEDS_RESTORER or any(map(needs_restorer, node.values()))
+
+
+def _build_stage(node: DictConfig, network: Any) -> Any:
+    """Build a component whose direct parts may be networks' too."""
+    inner = {name: part for name, part in node.items() if isinstance(part, DictConfig) and needs_restorer(part)}
+    rest = OmegaConf.create({name: part for name, part in node.items() if name not in inner})
+    arguments = {name: _build_stage(part, network) for name, part in inner.items()}
+    if node._target_ in NEEDS_RESTORER:
+        arguments["network"] = network
+    return build(rest, **arguments)

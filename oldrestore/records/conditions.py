@@ -1,0 +1,112 @@
+"""Conditions on runs, as they are typed: ``loss.name=focal``, ``val/auc>0.8``, ``state!=failed``."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+
+from oldrestore.errors import UserError
+
+_WRITTEN = re.compile(r"(?P<name>[^=!<>]+?)\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<value>.*)")
+_COMPARED: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+WORDS = {"null": None, "none": None, "true": True, "false": False}
+
+
+class HasValues(Protocol):
+    """What conditions are asked of: `oldrestore.records.run_values.RunValues`."""
+
+    def get(self, name: str) -> Any:
+        """Return a value by name; None where there is none."""
+
+    def all_of(self, name: str) -> list[Any]:
+        """Return every value that a name stands for: a choice has a name and a class."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One comparison of a named value with a constant.
+
+    Attributes
+    ----------
+    name : str
+        A dotted setting, a measure, ``state``, ``run_id``, ``experiment``, ``started``; or GROUP.name.
+    sign : str
+        ``=``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``.
+    value : object
+        A number, True, False, None or a word, in which ``*`` stands for anything.
+    """
+
+    name: str
+    sign: str
+    value: Any
+
+    def holds(self, run: HasValues) -> bool:
+        """Say whether it holds for a run; an order never holds for what is missing or no number."""
+        if self.sign in ("=", "!="):
+            equal = any(_equal(value, self.value) for value in run.all_of(self.name))
+            return equal if self.sign == "=" else not equal
+        value = run.get(self.name)
+        # Times are ordered too: they are written so that letters sort as they do.
+        comparable = (_is_number(value) and _is_number(self.value)) or (
+            isinstance(value, str) and isinstance(self.value, str)
+        )
+        return comparable and _COMPARED[self.sign](value, self.value)
+
+
+def read_condition(text: str) -> Condition:
+    """Read a condition as it is typed.
+
+    Raises
+    ------
+    UserError
+        It is none.
+    """
+    found = _WRITTEN.fullmatch(text.strip())
+    if not found:
+        raise UserError(f"--where '{text}' is not understood: write NAME=VALUE, or !=, <, <=, >, >= for the sign")
+    return Condition(found["name"].strip(), found["sign"].replace("==", "="), read_value(found["value"].strip()))
+
+
+def read_value(text: str) -> Any:
+    """Read a constant: a number, true, false, null, or the word itself."""
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return text.strip("'\"")
+
+
+def order_key(value: Any) -> tuple[int, float, str] | None:
+    """Return what sorts numbers by size, before words by letters; None for what is missing or not a number."""
+    if _is_number(value):
+        return None if math.isnan(value) else (0, float(value), "")
+    return None if value is None else (1, 0.0, str(value))
+
+
+def _equal(own: Any, wanted: Any) -> bool:
+    if isinstance(wanted, str):
+        return own is not None and fnmatchcase(str(own).lower(), wanted.lower())
+    if isinstance(wanted, bool) or isinstance(own, bool) or wanted is None or own is None:
+        return own is wanted
+    if _is_number(wanted) and _is_number(own):
+        return float(own) == float(wanted)
+    return str(own) == str(wanted)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

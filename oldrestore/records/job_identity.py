@@ -1,0 +1,112 @@
+"""What makes two jobs the same job: settings that change results, the photographs, and the code; the seed apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from oldrestore.config.build import build
+from oldrestore.config.location import PACKAGE
+from oldrestore.plain import flatten, plain
+from oldrestore.records.asked_settings import PROCESSES, is_free, is_place_of_photographs
+
+# Beside what a resumed run may have otherwise (`asked_settings.FREE`: outputs, tracking, loader workers and cache, how
+# often is logged and saved), no part of what a job is:
+NO_PART = (
+    "run_id",  # what it is called
+    "experiment",  # where its folder stands
+    "seed",  # kept apart: jobs that differ in nothing else are averaged over
+)
+# Parts of the package that no weight and no score depends on. The configuration folders are not among the code at all,
+# since what they say is in the resolved configuration.
+NO_CODE = (
+    "commands/",
+    "tracking/",
+    "records/",
+    "catalogue/",
+    "config/",
+    "cli.py",
+    "__main__.py",
+    "sweeps/",
+    "reproduction/",
+    "comparison/",
+    "report/",
+    "photographs/",
+)
+
+
+def settings_of(config: DictConfig) -> dict[str, Any]:
+    """Return the settings, by dotted name, that a job's results depend on.
+
+    A file of weights stands for its contents.
+    """
+    kept = {}
+    for name, value in flatten(OmegaConf.to_container(config, resolve=True)).items():
+        if name in NO_PART or is_free(name) or (name == PROCESSES and value in (None, 1)):
+            continue
+        if is_place_of_photographs(name):  # what stands there counts, which the fingerprints say
+            continue
+        if name.endswith("weights") and isinstance(value, str) and Path(value).is_file():
+            value = f"sha256:{_sha256(Path(value), Path(value).stat().st_mtime_ns)}"
+        kept[name] = plain(value)
+    return kept
+
+
+def fingerprints_of(config: DictConfig, known: dict[str, str] | None = None) -> dict[str, str]:
+    """Return the fingerprint of each set of photographs that a job sees.
+
+    Parameters
+    ----------
+    config : DictConfig
+    known : dict, optional
+        Keeps what was found for the next job, most of whose photographs are the same.
+
+    Raises
+    ------
+    UserError
+        They are not there.
+    """
+    known = {} if known is None else known
+    found = {name: _fingerprint(config.dataset, name, known) for name in ("train", "val")}
+    judged = config.evaluation.judged
+    if judged is not None:
+        node = config.dataset if judged == "dataset" else judged
+        found["judged"] = _fingerprint(node, config.evaluation.judged_split, known)
+    return found
+
+
+def identity_of(settings: Mapping[str, Any], fingerprints: Mapping[str, str]) -> str:
+    """sha256 (hex) over settings and photographs."""
+    text = json.dumps({"settings": settings, "photographs": fingerprints}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def results_code_hash() -> str:
+    """sha256 (hex) over the Python files and weights of the package that results depend on."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if path.suffix in (".py", ".safetensors") and not name.startswith(NO_CODE):
+            digest.update(f"{name}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _fingerprint(node: Any, split: str, known: dict[str, str]) -> str:
+    key = json.dumps([OmegaConf.to_container(node, resolve=True), split], sort_keys=True)
+    if key not in known:
+        known[key] = build(node).split(split).fingerprint
+    return known[key]
+
+
+@cache
+def _sha256(path: Path, changed_at: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,150 @@
+"""Takes out of a run folder what a resumed run trains again, so that every file reads as of one uninterrupted run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from oldrestore.errors import UserError
+from oldrestore.files import whole_lines, write_atomically
+
+RECORDS = ("metrics.jsonl", "accuracy.csv", "per_image.csv")
+FOLDER = "resumes"
+
+
+@dataclass(frozen=True)
+class Continued:
+    """What a run folder held when a run went on in it. Plain values only: it is copied between threads.
+
+    Attributes
+    ----------
+    iteration : int
+        Updates made by then.
+    lengths : dict of int
+        Bytes of each of `RECORDS`: what stands behind them is of the attempt under way.
+    panels, texts : tuple of str
+        Names of the files in ``samples/`` and ``texts/``.
+    started_ms, ended_ms : int, optional
+        When the run began and ended, in milliseconds since 1970; `ended_ms` is None while it goes on.
+    """
+
+    iteration: int
+    lengths: dict[str, int]
+    panels: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    started_ms: int | None = None
+    ended_ms: int | None = None
+
+
+def held_now(folder: Path, iteration: int) -> Continued:
+    """Describe what a run folder holds at this moment."""
+    lengths = {name: (folder / name).stat().st_size if (folder / name).exists() else 0 for name in RECORDS}
+    return Continued(iteration, lengths, panels_of(folder), texts_of(folder))
+
+
+def panels_of(folder: Path) -> tuple[str, ...]:
+    """Names of the pictures in ``samples/``, in the order of training."""
+    names = (path.name for path in (folder / "samples").glob("*.png") if not path.name.startswith("."))
+    return tuple(sorted(names, key=lambda name: (panel_iteration(name), name)))
+
+
+def panel_iteration(name: str) -> int:
+    """Iteration of a picture ``NAME-ITERATION.png``; -1 where its name holds none."""
+    digits = Path(name).stem.rpartition("-")[2]
+    return int(digits) if digits.isdigit() else -1
+
+
+def texts_of(folder: Path) -> tuple[str, ...]:
+    """Names of the notes in ``texts/``."""
+    return tuple(sorted(path.name for path in (folder / "texts").glob("*.md") if not path.name.startswith(".")))
+
+
+def new_resume_folder(folder: Path) -> Path:
+    """Make the next ``resumes/NNN`` of a run folder."""
+    numbers = [int(path.name) for path in (folder / FOLDER).glob("*") if path.name.isdigit()]
+    own = folder / FOLDER / f"{max(numbers, default=0) + 1:03d}"
+    own.mkdir(parents=True)
+    return own
+
+
+def set_aside(folder: Path, marks: Mapping[str, int] | None, iteration: int, aside: Path, again: bool) -> Continued:
+    """Cut the files of records back to a checkpoint; what is cut off is kept in another folder.
+
+    The rest is on disk before anything is cut, so that no moment to be killed in loses a row.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder; nobody else writes to it.
+    marks : mapping of str to int, or None
+        `RunFolder.marks` when the checkpoint was made; None finds the place by the iterations in the rows.
+    iteration : int
+        Updates that the checkpoint has.
+    aside : Path
+        Where the rows go, in files of the same names.
+    again : bool
+        Whether the validation of this very iteration is carried out again: its pictures go, too.
+
+    Raises
+    ------
+    UserError
+        A file is shorter than it was when the checkpoint was made.
+    """
+    cuts: dict[str, int] = {}
+    for name in RECORDS:
+        path = folder / name
+        length = path.stat().st_size if path.exists() else 0
+        mark = marks.get(name, 0) if marks is not None else _mark_by_iteration(path, iteration, again)
+        if length < mark:
+            raise UserError(
+                f"{path} has {length} bytes but had {mark} when the checkpoint was made: put the file back as it was"
+            )
+        if length > mark:
+            cuts[name] = mark
+    for name, mark in cuts.items():
+        _cut(folder / name, mark, aside / name)
+    for name in panels_of(folder):
+        if panel_iteration(name) > iteration or (again and panel_iteration(name) == iteration):
+            (aside / "samples").mkdir(exist_ok=True)
+            (folder / "samples" / name).replace(aside / "samples" / name)
+    _remove_half_written(folder)
+    return held_now(folder, iteration)
+
+
+def _cut(path: Path, mark: int, aside: Path) -> None:
+    with path.open("rb+") as file:
+        file.seek(mark)
+        write_atomically(aside, file.read())
+        file.truncate(mark)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _mark_by_iteration(path: Path, iteration: int, again: bool) -> int:
+    """Bytes before the first row that comes after a checkpoint, for a checkpoint that does not know them."""
+    mark = 0
+    for number, line in enumerate(whole_lines(path)):
+        if path.suffix == ".jsonl":
+            record = json.loads(line)
+            here = record["iteration"] == iteration
+            validation = "train/avg_loss" not in record["values"]
+            later = record["iteration"] > iteration or (
+                here and ("train/loss" in record["values"] or (again and validation))
+            )
+        else:
+            trained = int(line.partition(",")[0]) if number else -1
+            later = trained > iteration or (again and trained == iteration)
+        if later:
+            break
+        mark += len(line.encode()) + 1
+    return mark
+
+
+def _remove_half_written(folder: Path) -> None:
+    """Remove the neighbour files of a process that died between writing and renaming."""
+    for place in (folder, folder / "checkpoints", folder / "samples", folder / "texts"):
+        for path in place.glob(".*.tmp"):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,233 @@
+"""Charts of a report as Vega-Lite specifications: the page embeds them, figures for papers are drawn of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from oldrestore.comparison.measures import Measure
+from oldrestore.report.ab_chart import ab_plane
+from oldrestore.report.contents import Group
+from oldrestore.report.look import Look
+from oldrestore.report.scatter_chart import default_axes, metrics
+from oldrestore.report.series import Series
+from oldrestore.report.spec import axis_format, bars_height, by_design, number_of, whole
+from oldrestore.report.words import full_name
+
+Spec = dict[str, Any]
+FIRST_SHARE = 0.1  # of a curve, whose mean losses of different kinds are divided by
+SERIES_TITLES = {"train/loss": "Training loss", "val/loss": "Validation loss"}
+
+
+def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
+    """Charts that a group has data for, by name: each a function of the look.
+
+    Names are ``forest``, ``train_loss``, ``val_loss``, ``accuracy_over_iterations``, ``accuracy``, ``metrics``,
+    ``ab_plane``.
+    """
+    found: dict[str, Callable[[Look], Spec]] = {}
+    if any(math.isfinite(cells[group.headline.name].value) for cells in _with(group, group.headline.name)):
+        found["forest"] = partial(forest, group)
+    for series in group.losses:
+        found[series.name.replace("/", "_")] = partial(curves, group, series)
+    if group.one("judged/iter_accuracy") is not None and group.judged:
+        found["accuracy_over_iterations"] = partial(accuracy_over_iterations, group)
+    if group.judged:
+        found["accuracy"] = partial(accuracy_bars, group)
+    axes = default_axes(group)
+    if axes is not None:
+        found["metrics"] = partial(metrics, group, *axes)
+    if group.pictures.plane is not None:
+        found["ab_plane"] = partial(ab_plane, group)
+    return found
+
+
+def forest(group: Group, look: Look, measure: Measure | None = None) -> Spec:
+    """One measure of every design: mean, 95% interval, each seed as a small point, and a line at the best.
+
+    Parameters
+    ----------
+    group : Group
+    look : Look
+    measure : Measure, optional
+        By default the one that the summary judges by.
+    """
+    measure = measure or group.headline
+    rows, seeds, best = [], [], None
+    for design, name in enumerate(group.names):
+        cell = group.cell(design, measure.name)
+        if cell is None or not math.isfinite(cell.value):
+            continue
+        mark = {"best": "best", "tied": "not distinguishable from the best"}.get(cell.mark, "")
+        rows.append({"d": name, "v": cell.value, "l": number_of(cell.low), "h": number_of(cell.high), "mark": mark})
+        seeds += [{"d": name, "v": value} for value in group.by_seed[measure.name][design] if math.isfinite(value)]
+        best = cell.value if cell.mark == "best" else best
+    y = {"field": "d", "type": "nominal", "sort": group.names, "title": None, "axis": _names_axis(look)}
+    x = {"type": "quantitative", "scale": {"zero": False}, "axis": axis_format(measure, full_name(measure))}
+    layers: list[Spec] = []
+    if best is not None:
+        rule = {"type": "rule", "color": look.muted, "strokeDash": [3, 3]}
+        layers.append({"data": {"values": [{"v": best}]}, "mark": rule, "encoding": {"x": {"field": "v", **x}}})
+    # The names of the designs stand on the axis.
+    color, shape = ({**by_design(group, look, of), "legend": None} for of in ("color", "shape"))
+    whiskers = {"y": y, "x": {"field": "l", **x}, "x2": {"field": "h"}, "color": color}
+    layers.append({"mark": {"type": "rule", "strokeWidth": 2}, "encoding": whiskers})
+    if any(len(design.runs) > 1 for design in group.compared.designs):
+        tick = {"type": "tick", "thickness": 1.5, "size": 12, "opacity": 0.55}
+        shown = {"y": y, "x": {"field": "v", **x}, "color": color}
+        layers.append({"data": {"values": seeds}, "mark": tick, "encoding": shown})
+    dots = {**whiskers, "x": {"field": "v", **x}, "shape": shape}
+    del dots["x2"]
+    if look.interactive:
+        dots["tooltip"] = _tooltip(measure, ("d", "design"), ("v", "mean"), ("l", "from"), ("h", "to"), ("mark", " "))
+    layers.append({"mark": {"type": "point", "filled": True, "size": 90, "opacity": 1}, "encoding": dots})
+    return whole(look, {"data": {"values": rows}, "layer": layers}, height=bars_height(look, len(rows)))
+
+
+def curves(group: Group, series: Series, look: Look, relative: bool | None = None, title: str | None = None) -> Spec:
+    """One logged name over iterations: a line a design, a band from its lowest to its highest seed.
+
+    Parameters
+    ----------
+    group : Group
+    series : Series
+    look : Look
+    relative : bool, optional
+        Divide each design's curve by its mean over the first tenth of its points. By default for losses that are
+        different functions, whose values say nothing about one another.
+    title : str, optional
+        Of the vertical axis.
+    """
+    measure = group.measure(series.name.removeprefix("val/").removeprefix("judged/"))
+    is_loss = series in group.losses
+    relative = is_loss and group.loss_differs if relative is None else relative
+    named = full_name(measure) if measure else series.name.replace("_", " ")
+    title = title or SERIES_TITLES.get(series.name, named)
+    values = []
+    for band in series.bands:
+        first = band.mean[: max(1, math.ceil(FIRST_SHARE * len(band.mean)))]
+        scale = float(first.mean()) if relative and first.mean() else 1.0
+        for at, mean, low, high in zip(band.iterations, band.mean, band.low, band.high, strict=True):
+            if math.isfinite(mean):
+                row = {"i": int(at), "m": mean / scale, "l": low / scale, "h": high / scale}
+                values.append({"d": group.names[band.design], **{k: number_of(v) for k, v in row.items()}})
+    title = f"{title} / its mean at the start" if relative else title
+    return whole(look, {"data": {"values": values}, "layer": _bands(group, look, title, measure, series)})
+
+
+def accuracy_over_iterations(group: Group, look: Look) -> Spec:
+    """Accuracy on recoloured photographs over iterations, between that on originals and that on gray ones."""
+    series = group.one("judged/iter_accuracy")
+    spec = curves(group, series, look, relative=False, title="photographs recognised")
+    cells = next(cells for cells in _with(group, "orig_accuracy"))
+    marks, labels = [], []
+    for name, label, color in (
+        ("orig_accuracy", "originals", look.original),
+        ("gray_accuracy", "gray photographs", look.muted),
+    ):
+        y = {"field": "v", "type": "quantitative"}
+        value = [{"v": cells[name].value, "label": f"{label} {100 * cells[name].value:.1f}%"}]
+        rule = {"type": "rule", "color": color, "strokeDash": [5, 4], "strokeWidth": 1.5}
+        marks.append({"data": {"values": value}, "mark": rule, "encoding": {"y": y}})
+        text = {"type": "text", "align": "left", "baseline": "bottom", "dy": -3, "dx": 4, "color": color}
+        labelled = {"y": y, "x": {"value": 0}, "text": {"field": "label"}}
+        # A rim of the background keeps curves that run through it off the letters.
+        rim = {**text, "stroke": look.surface or "var(--card)", "strokeWidth": 4, "strokeJoin": "round"}
+        labels += [{"data": {"values": value}, "mark": kind, "encoding": labelled} for kind in (rim, text)]
+    spec["layer"] = [*marks, *spec["layer"], *labels]
+    return spec
+
+
+def accuracy_bars(group: Group, look: Look) -> Spec:
+    """What the judge recognises: originals, what each design recoloured, and gray photographs, with 95% intervals.
+
+    Originals and gray photographs are the same for all designs, and so is the judge: one bar each. A dashed line stands
+    where the bar of gray photographs ends.
+    """
+    names = {"orig_accuracy": "originals", "gray_accuracy": "gray photographs"}
+    held = next(iter(_with(group, "orig_accuracy")))
+    order = [names["orig_accuracy"], *group.names, names["gray_accuracy"]]
+    colors = [look.original, *(look.color(design) for design in range(len(group.names))), look.gray]
+    cells = [held["orig_accuracy"], *(c.get("iter_accuracy") for c in group.compared.cells), held["gray_accuracy"]]
+    rows = []
+    for name, cell in zip(order, cells, strict=True):
+        if cell is not None:
+            ends = {"l": number_of(cell.low), "h": number_of(cell.high)}
+            end = ends["h"] if ends["h"] is not None else cell.value  # where the figure in numbers stands
+            rows.append({"d": name, "v": cell.value, **ends, "end": end, "text": f"{100 * cell.value:.1f}%"})
+    y = {"field": "d", "type": "nominal", "sort": order, "title": None, "axis": _names_axis(look)}
+    axis = {"format": ".0%", "title": "photographs recognised", "grid": True, "tickCount": 5}
+    x = {"type": "quantitative", "scale": {"domain": [0, 1]}, "axis": axis}
+    color = {"field": "d", "type": "nominal", "scale": {"domain": order, "range": colors}, "legend": None}
+    bar: Spec = {"y": y, "x": {"field": "v", **x}, "color": color}
+    if look.interactive:
+        accuracy = group.measure("iter_accuracy")
+        bar["tooltip"] = _tooltip(accuracy, ("d", "photographs"), ("v", "recognised"), ("l", "from"), ("h", "to"))
+    rule = {"type": "rule", "color": look.ink, "strokeWidth": 1.5}
+    text = {"type": "text", "align": "left", "dx": 6}
+    level = {"type": "rule", "color": look.muted, "strokeDash": [3, 3]}
+    gray = {"data": {"values": [{"v": held["gray_accuracy"].value}]}, "mark": level}
+    layers = [
+        {"mark": {"type": "bar", "cornerRadiusEnd": 2, "height": {"band": 0.66}}, "encoding": bar},
+        {**gray, "encoding": {"x": {"field": "v", **x}}},
+        {"mark": rule, "encoding": {"y": y, "x": {"field": "l", **x}, "x2": {"field": "h"}}},
+        {"mark": text, "encoding": {"y": y, "x": {"field": "end", **x}, "text": {"field": "text"}}},
+    ]
+    return whole(look, {"data": {"values": rows}, "layer": layers}, height=bars_height(look, len(rows)))
+
+
+def _bands(group: Group, look: Look, title: str, measure: Measure | None, series: Series) -> list[Spec]:
+    """Layers of a chart over iterations, of rows with `i`, `m`, `l`, `h` and `d`."""
+    x = {"field": "i", "type": "quantitative", "title": "iteration", "axis": {"format": "~s", "tickCount": 6}}
+    y_axis = axis_format(measure, title)
+    y = {"type": "quantitative", "scale": {"zero": False}, "axis": y_axis}
+    color, dash = by_design(group, look), by_design(group, look, "strokeDash")
+    layers: list[Spec] = []
+    several = any(band.seeds.max(initial=0) > 1 for band in series.bands)
+    if several:
+        low, high = {"field": "l", **y}, {"field": "h"}
+        area = {"x": x, "y": low, "y2": high, "color": color}
+        layers.append({"mark": {"type": "area", "opacity": 0.16}, "encoding": area})
+    line = {"x": x, "y": {"field": "m", **y}, "color": color, "strokeDash": dash}
+    layers.append({"mark": {"type": "line", "strokeWidth": 2, "strokeJoin": "round"}, "encoding": line})
+    shaped = {**line, "shape": by_design(group, look, "shape")}
+    del shaped["strokeDash"]
+    point = {"type": "point", "filled": True, "size": 55, "opacity": 1}
+    few = series.longest <= 12
+    # Where points would hide the line, the last one alone tells designs apart without colour.
+    last = {"transform": [{"joinaggregate": [{"op": "max", "field": "i", "as": "end"}], "groupby": ["d"]}]}
+    last["transform"].append({"filter": "datum.i === datum.end"})
+    layers.append({**({} if few else last), "mark": point, "encoding": shaped})
+    if look.interactive:
+        hover = {"type": "point", "on": "pointerover", "nearest": True, "clear": "pointerout"}
+        seen = {"condition": {"param": "hover", "empty": False, "value": 1}, "value": 0}
+        spread = (("l", "lowest seed"), ("h", "highest seed"))
+        told = (("d", "design"), ("i", "iteration"), ("m", title), *(spread if several else ()))
+        shown = {**shaped, "opacity": seen, "tooltip": _tooltip(measure, *told)}
+        layers.append(
+            {"params": [{"name": "hover", "select": hover}], "mark": {**point, "size": 80}, "encoding": shown}
+        )
+    return layers
+
+
+def _names_axis(look: Look) -> Spec:
+    return {"labelColor": look.ink, "labelLimit": 180, "labelPadding": 8}
+
+
+def _tooltip(measure: Measure | None, *fields: tuple[str, str]) -> list[Spec]:
+    words = ("d", "mark")
+    form = ".1%" if measure is not None and measure.form == "percent" else ".4~g"
+    found = []
+    for field, title in fields:
+        if field in words:
+            found.append({"field": field, "title": title, "type": "nominal"})
+        else:
+            numeric = {"field": field, "title": title, "type": "quantitative"}
+            found.append({**numeric, "format": "d" if field == "i" else form})
+    return found
+
+
+def _with(group: Group, name: str) -> list[dict]:
+    return [cells for cells in group.compared.cells if name in cells]

@@ -1,0 +1,244 @@
+"""Everything a report says, made from run folders: the page, the figures and the tables are drawn from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from oldrestore.comparison.compare import RESAMPLES, Cell, Compared, compare_runs
+from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.comparison.measures import FURTHER, Measure, chosen_measures, table_of
+from oldrestore.comparison.sameness import comparable_groups
+from oldrestore.errors import UserError
+from oldrestore.report.names import names_of
+from oldrestore.report.origin import Origin, origin_of
+from oldrestore.report.pictures import Pictures, no_pictures, take_pictures
+from oldrestore.report.series import Series, series_of
+from oldrestore.report.words import Words, words_of
+
+# Shown as the first figure where no other is asked for.
+HEADLINE = "auc_rebalanced"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Designs that were measured alike, and all that a report says of them.
+
+    Designs are known by their place in `names`, from 0, in every part.
+
+    Attributes
+    ----------
+    names : list of str
+        A short name for each design, no two alike: what it chose (``focal``, ``l2, width 0.5``).
+    compared : Compared
+        `measures` are those of the table; `cells` hold, for each design, the `Cell` of these and of `further` too.
+    further : list of Measure
+        All measures that have a figure, those of the table first.
+    headline : Measure
+        The one that the summary judges by.
+    words : Words
+        The summary.
+    by_seed : dict of list
+        For each measure and design, the figure of each of the design's runs; NaN where a run has none.
+    losses : list of Series
+        Training loss and validation loss over iterations.
+    over_iterations : list of Series
+        Every other figure that was taken more than once, ``judged/iter_accuracy`` among them where it was.
+    pictures : Pictures
+        Photographs as each run colours them, and their colours in the ab plane; or why there are none.
+    origins : list of Origin
+        Where each run comes from and how it is carried out again; in the order of designs and seeds.
+    """
+
+    names: list[str]
+    compared: Compared
+    further: list[Measure]
+    headline: Measure
+    words: Words
+    by_seed: dict[str, list[list[float]]]
+    losses: list[Series]
+    over_iterations: list[Series]
+    pictures: Pictures
+    origins: list[Origin]
+
+    def cell(self, design: int, measure: str) -> Cell | None:
+        """One figure of one design; None where it has none."""
+        return self.compared.cells[design].get(measure)
+
+    def measure(self, name: str) -> Measure | None:
+        """A measure by its name; None where no design has it."""
+        return next((measure for measure in self.further if measure.name == name), None)
+
+    def one(self, name: str) -> Series | None:
+        """A curve by its name, of `losses` or `over_iterations`; None where no run has it."""
+        return next((series for series in (*self.losses, *self.over_iterations) if series.name == name), None)
+
+    @property
+    def judged(self) -> bool:
+        """Whether a judge has looked at recoloured, original and gray photographs."""
+        accuracies = ("iter_accuracy", "orig_accuracy", "gray_accuracy")
+        return all(self.measure(name) is not None for name in accuracies)
+
+    @property
+    def loss_differs(self) -> bool:
+        """Whether the designs' losses are different functions, whose values say nothing about one another."""
+        return any(name == "loss" or name.startswith("loss.") for name in self.compared.differences)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report holds.
+
+    Attributes
+    ----------
+    title : str
+    made : datetime
+        When, in UTC.
+    groups : list of Group
+        One; with ``--anyway`` one for each set of runs that can be compared.
+    """
+
+    title: str
+    made: datetime
+    groups: list[Group]
+
+    @property
+    def runs(self) -> int:
+        """Number of runs in all groups, repeats left out."""
+        return sum(len(group.origins) for group in self.groups)
+
+
+def gather(
+    runs: Sequence[LoggedRun],
+    *,
+    title: str | None = None,
+    anyway: bool = False,
+    by_run: bool = False,
+    measures: Sequence[str] | None = None,
+    headline: str | None = None,
+    resamples: int = RESAMPLES,
+    photographs: int = 24,
+    say: Callable[[str], None] = lambda text: None,
+) -> Report:
+    """Gather a report from run folders.
+
+    Parameters
+    ----------
+    runs : sequence of LoggedRun
+        As for `compare_runs`.
+    title : str, optional
+        By default the name of the experiment, where all runs have one.
+    anyway : bool
+        Runs that cannot be compared stand in groups apart, instead of being refused.
+    by_run : bool
+        Every run is a design of its own.
+    measures : sequence of str, optional
+        Columns of the table.
+    headline : str, optional
+        The measure that the summary judges by: by default the rebalanced AuC, else the first of the table that can be
+        better or worse.
+    resamples : int
+    photographs : int
+        Validation photographs that every run's best network colours again (Paddle is imported then); 0 for none.
+    say : callable
+        Told what is being done.
+
+    Raises
+    ------
+    UserError
+        As `compare_runs` raises it; `headline` is not a measure of the runs.
+    """
+    scored = [run for run in runs if not run.scores.empty] or list(runs)
+    sets = comparable_groups(scored) if anyway else [list(runs)]
+    if headline is not None and measures is not None and headline not in measures:
+        measures = [*measures, headline]
+    groups = [_group(each, by_run, measures, headline, resamples, photographs, say) for each in sets]
+    return Report(title or _title(runs), datetime.now(UTC), groups)
+
+
+def _group(
+    runs: Sequence[LoggedRun],
+    by_run: bool,
+    measures: Sequence[str] | None,
+    headline: str | None,
+    resamples: int,
+    photographs: int,
+    say: Callable[[str], None],
+) -> Group:
+    say(f"comparing {len(runs)} runs")
+    shown, every = _measures(runs, measures, headline)
+    compared = compare_runs(runs, by_run, every, resamples)
+    further = compared.measures
+    compared = replace(compared, measures=[m for m in further if m.name in shown])
+    chosen = _headline(compared.measures, headline)
+    names = names_of(compared)
+    losses, over_iterations = series_of(compared.designs)
+    if photographs > 0:
+        pictures = take_pictures(compared.designs, compared.measures, chosen, photographs, say)
+    else:
+        pictures = no_pictures(compared.designs, "no photographs were asked for")
+    return Group(
+        names,
+        compared,
+        further,
+        chosen,
+        words_of(compared, further, names, chosen),
+        _by_seed(compared, further),
+        losses,
+        over_iterations,
+        pictures,
+        [origin_of(run, design) for design, held in enumerate(compared.designs) for run in held.runs],
+    )
+
+
+def _measures(
+    runs: Sequence[LoggedRun], asked: Sequence[str] | None, headline: str | None
+) -> tuple[list[str], list[str]]:
+    """Names of the measures of the table, and of all that there are, those of the table first."""
+    tables = [table_of(run) for run in runs if not run.scores.empty]
+    if not tables:
+        return [], []
+    names = asked if headline is None or asked is not None else None
+    shown = chosen_measures(tables, names)
+    if headline is not None and headline not in [measure.name for measure in shown]:
+        shown = [*shown, *chosen_measures(tables, [headline])]
+    there = dict.fromkeys(key for table in tables for key in table)
+    usual = chosen_measures(tables, None)
+    extra = [m for m in FURTHER if all((m.set_name, metric) in there for metric in m.metrics)]
+    # What the judge said of single versions is in the accuracies; the originals' colour is no design's own.
+    rest = [
+        metric if set_name == "val" else f"{set_name}/{metric}"
+        for set_name, metric in there
+        if set_name != "judged" and not metric.endswith("_original")
+    ]
+    every = dict.fromkeys([*(m.name for m in (*shown, *usual, *extra)), *rest])
+    return [measure.name for measure in shown], list(every)
+
+
+def _by_seed(compared: Compared, measures: Sequence[Measure]) -> dict[str, list[list[float]]]:
+    tables = {run.folder: table_of(run) for design in compared.designs for run in design.runs}
+    found: dict[str, list[list[float]]] = {}
+    for measure in measures:
+        scored = [[measure.of(tables[run.folder]) for run in design.runs] for design in compared.designs]
+        found[measure.name] = [[math.nan if one is None else one.value for one in held] for held in scored]
+    return found
+
+
+def _headline(measures: Sequence[Measure], asked: str | None) -> Measure:
+    if asked is not None:
+        found = next((measure for measure in measures if measure.name == asked), None)
+        if found is None:
+            offered = ", ".join(measure.name for measure in measures)
+            raise UserError(f"'{asked}' is not among the figures shown: choose of {offered}")
+        return found
+    usual = next((measure for measure in measures if measure.name == HEADLINE), None)
+    return usual or next((measure for measure in measures if measure.better), measures[0])
+
+
+def _title(runs: Sequence[LoggedRun]) -> str:
+    experiments = list(dict.fromkeys(run.experiment for run in runs))
+    if len(experiments) == 1:
+        return experiments[0]
+    return f"{len(runs)} runs of {len(experiments)} experiments"

@@ -1,0 +1,178 @@
+"""Figures and tables of a report for papers: PDF and PNG of each chart, some photographs, LaTeX and Markdown tables."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from oldrestore.comparison.latex import latex
+from oldrestore.comparison.rendering import markdown
+from oldrestore.errors import UserError
+from oldrestore.files import write_atomically
+from oldrestore.panels import side_by_side
+from oldrestore.report.charts import figures_of
+from oldrestore.report.choice import evenly_spread
+from oldrestore.report.contents import Group, Report
+from oldrestore.report.look import DASHES, PAPER, Look
+from oldrestore.report.pictures import UNPICKED
+from oldrestore.report.spec import VERSION
+
+PPI = 300  # pixels of a PNG to an inch of the PDF
+POINTS = 72  # to an inch
+SIDE = 240  # pixels at least of a photograph in it: 0.8 inches
+SYMBOL = 45  # square points of a mark in a legend
+CLOSE = 2  # points that a chart may be wider than asked for
+NARROWEST = 90  # points of a plot
+TRIALS = 4  # to make a chart fit
+
+
+class Printed(Look):
+    """A look in which each design has dashes of its own too, for those who see or print no colour."""
+
+    def dash(self, design: int) -> list[int]:
+        """Dashes of a design's lines."""
+        return DASHES[design % len(DASHES)]
+
+
+def printed(look: Look = PAPER) -> Look:
+    """Return a look as a `Printed` one."""
+    return Printed(**vars(look))
+
+
+def write_figures(report: Report, folder: Path, say: Callable[[str], None] = lambda text: None) -> list[Path]:
+    """Write every figure of a report as PDF and PNG (300 pixels to the inch), and its tables.
+
+    Files are named by what they show: ``forest.pdf``, ``val_loss.png``, ``photographs.png``, ``table.tex``,
+    ``table.md``; of runs that cannot be compared, each group's begin with its number. What is there under these names
+    is replaced; nothing else is touched.
+
+    Parameters
+    ----------
+    report : Report
+        Of `oldrestore.report.contents.gather`.
+    folder : Path
+        Made where it is not there.
+    say : callable
+        Told what is written.
+
+    Returns
+    -------
+    list of Path
+        In the order written.
+
+    Raises
+    ------
+    UserError
+        The folder cannot be written to.
+    """
+    written = []
+    for number, group in enumerate(report.groups, start=1):
+        prefix = f"{number}_" if len(report.groups) > 1 else ""
+        for name, content in _files(report, group):
+            path = folder / f"{prefix}{name}"
+            try:
+                write_atomically(path, content)
+            except OSError as error:
+                reason = error.strerror or error
+                raise UserError(f"figures cannot be written to '{folder}' ({reason}): choose another folder") from None
+            written.append(path)
+    say(f"{len(written)} files in {folder}")
+    return written
+
+
+def _files(report: Report, group: Group) -> Iterator[tuple[str, str | bytes]]:
+    import vl_convert
+
+    for name, draw in figures_of(group).items():
+        spec = fitted(draw)
+        yield f"{name}.pdf", vl_convert.vegalite_to_pdf(spec, vl_version=VERSION)
+        png = vl_convert.vegalite_to_png(spec, vl_version=VERSION, scale=1, ppi=PPI)
+        yield f"{name}.png", _opaque(png)
+    picture = photographs_of(group)
+    if picture is not None:
+        image = Image.fromarray(picture)
+        pdf, png = io.BytesIO(), io.BytesIO()
+        when = report.made.timetuple()
+        image.save(pdf, "PDF", resolution=PPI, quality=95, creationDate=when, modDate=when)
+        image.save(png, "PNG", dpi=(PPI, PPI))
+        yield "photographs.pdf", pdf.getvalue()
+        yield "photographs.png", png.getvalue()
+    yield "table.tex", latex(group.compared, group.names) + "\n"
+    yield "table.md", markdown(group.compared).rstrip("\n") + "\n"
+
+
+def fitted(draw: Callable[[Look], dict[str, Any]]) -> dict[str, Any]:
+    """Draw a chart so that it is no wider than the look says, its labels included."""
+    look = printed()
+    spec = _adapted(draw(look))
+    width = look.width
+    # Charts whose names stand on an axis are wider than their plots, and by how much depends on the numbers, too.
+    for _ in range(TRIALS):
+        wide = _width(spec) - look.width
+        if wide <= CLOSE or width - wide < NARROWEST:
+            break
+        width = int(width - wide)
+        spec = _adapted(draw(replace(look, width=width)))
+    return spec
+
+
+def _adapted(spec: dict[str, Any]) -> dict[str, Any]:
+    """A chart whose legends show small marks, without dashes around them."""
+    spec["config"]["legend"] |= {"symbolSize": SYMBOL, "symbolStrokeWidth": 0}
+    return spec
+
+
+def photographs_of(group: Group) -> np.ndarray | None:
+    """Some photographs, evenly spread over their names: gray, as the first seed of each design colours them, original.
+
+    Returns
+    -------
+    uint8 (H, W, 3), or None where no run has coloured any.
+    """
+    first = {design: run_id for run_id, design, _ in reversed(group.pictures.runs)}
+    # Those of the gallery are there for being the worst or the best.
+    pictures = group.pictures.unpicked or group.pictures.photographs
+    held = {photograph.name: photograph for photograph in pictures}
+    columns = [design for design in range(len(group.names)) if design in first]
+    # Evenly spread, so that nobody has picked them.
+    names = [name for name in held if all(first[design] in held[name].outputs for design in columns)]
+    names = evenly_spread(names, min(UNPICKED, len(names))) if names else []
+    if not names or not columns:
+        return None
+    rows = []
+    for photograph in (held[name] for name in names):
+        outputs = [photograph.outputs[first[design]] for design in columns]
+        rows.append([_enlarged(picture) for picture in (photograph.gray, *outputs, photograph.original)])
+    titles = ["input", *(group.names[design].replace("_", " ") for design in columns), "original"]
+    return side_by_side(rows, titles, margin=8)
+
+
+def _enlarged(picture: np.ndarray) -> np.ndarray:
+    factor = -(-SIDE // min(picture.shape[:2]))
+    size = (picture.shape[1] * factor, picture.shape[0] * factor)
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+
+
+def _width(spec: dict[str, Any]) -> float:
+    """Width of a chart as it is drawn, in points."""
+    import vl_convert
+
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=VERSION)
+    found = re.search(r'<svg[^>]*\swidth="([\d.]+)"', svg)
+    assert found is not None, "an SVG says how wide it is"
+    return float(found.group(1))
+
+
+def _opaque(png: bytes) -> bytes:
+    """A PNG without transparency, which some readers print black, and with its pixels to the inch."""
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        image.convert("RGB").save(buffer, "PNG", dpi=(PPI, PPI), optimize=True)
+    return buffer.getvalue()

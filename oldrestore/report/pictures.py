@@ -1,0 +1,209 @@
+"""Validation photographs as each run's network colours them, and the colours that it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from oldrestore import runtime
+from oldrestore.comparison.designs import Design
+from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.comparison.measures import Measure
+from oldrestore.errors import UserError
+from oldrestore.report.ab_plane import AbPlane, counts_of, plane_of
+from oldrestore.report.choice import ImageScores, chosen_photographs, evenly_spread, image_scores
+
+if TYPE_CHECKING:
+    from oldrestore.report.recoloring import Recolorer
+
+UNPICKED = 6  # photographs for the figures of papers, evenly spread over the names
+PLANE_PHOTOGRAPHS = 36  # whose colours are counted, evenly spread over the names
+ALL_SEEDS = 12  # with more runs than these, only the first seed of each design is coloured again
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One validation photograph.
+
+    Attributes
+    ----------
+    name : str
+    original, gray : uint8 (S, S, 3)
+        sRGB, as evaluation sees it, and its lightness alone.
+    outputs : dict of np.ndarray
+        uint8 (S, S, 3) by run id: true lightness, predicted colour.
+    """
+
+    name: str
+    original: np.ndarray
+    gray: np.ndarray
+    outputs: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The last sample panel of a run: a PNG that was written while it trained."""
+
+    run_id: str
+    title: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a report shows.
+
+    Attributes
+    ----------
+    photographs : list of Photograph
+        In the order of their names; empty where no run could colour any.
+    total : int
+        Validation photographs that they are chosen from.
+    runs : list of tuple
+        (run id, design, seed) of the runs that coloured them.
+    scores : list of ImageScores
+        What single photographs scored, for each measure that has such scores; the summary's measure first.
+    plane : AbPlane or None
+    panels : list of Panel
+        Of runs that are not in `runs`.
+    missing : dict of str
+        By run id, why a run coloured nothing.
+    unpicked : list of Photograph
+        Some that are evenly spread over all names, whatever was scored on them; for the figures of papers.
+    """
+
+    photographs: list[Photograph] = field(default_factory=list)
+    total: int = 0
+    runs: list[tuple[str, int, int | None]] = field(default_factory=list)
+    scores: list[ImageScores] = field(default_factory=list)
+    plane: AbPlane | None = None
+    panels: list[Panel] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+    unpicked: list[Photograph] = field(default_factory=list)
+
+
+def no_pictures(designs: Sequence[Design], reason: str) -> Pictures:
+    """Show the panels that the runs drew while they trained, and say why there is no more."""
+    runs = [run for design in designs for run in design.runs]
+    return Pictures(panels=_panels(runs), missing={run.run_id: reason for run in runs})
+
+
+def take_pictures(
+    designs: Sequence[Design],
+    measures: Sequence[Measure],
+    headline: Measure,
+    count: int,
+    say: Callable[[str], None] = lambda text: None,
+) -> Pictures:
+    """Let each run's network, as its figures were measured, colour some validation photographs again.
+
+    Photographs are those of the run's own validation set, if they are here and have the same contents. They are the
+    same for every run: the worst and the best by each measure, those the designs disagree on, and others evenly
+    spread over the names.
+
+    Parameters
+    ----------
+    designs : sequence of Design
+    measures : sequence of Measure
+        By which photographs can be chosen and sorted.
+    headline : Measure
+        The first of them.
+    count : int
+        Photographs, at least 1.
+    say : callable
+        Told what is being done.
+    """
+    runs = [run for design in designs for run in design.runs]
+    design_of = {run.run_id: index for index, design in enumerate(designs) for run in design.runs}
+    seeds = runs if len(runs) <= ALL_SEEDS else [design.runs[0] for design in designs]
+    if not any(_colors(run) for run in runs):
+        return no_pictures(designs, "it predicts no colour")
+    missing = {run.run_id: "another seed of its design was coloured" for run in runs if run not in seeds}
+    scores = image_scores(designs, [headline, *(m for m in measures if m.name != headline.name)])
+
+    # Known before anything is loaded, so that a report of folders without weights needs no Paddle.
+    able = []
+    for run in seeds:
+        reason = _cannot(run)
+        if reason is None:
+            able.append(run)
+        else:
+            missing[run.run_id] = reason
+    if not able:
+        return Pictures(panels=_panels(runs), missing=missing)
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+    from oldrestore.report.recoloring import Recolorer
+
+    recolorer, coloured = Recolorer(), {}
+    for run in able:
+        say(f"colouring with {run.run_id}")
+        try:
+            names = _names(recolorer, run)
+            shown = chosen_photographs(names, scores, count)
+            counted = set(evenly_spread(names, PLANE_PHOTOGRAPHS))
+            spread = evenly_spread(names, UNPICKED)
+            coloured[run.run_id] = recolorer.recolor(run, set(shown) | counted | set(spread))
+        except UserError as problem:
+            missing[run.run_id] = str(problem)
+    if not coloured:
+        return Pictures(panels=_panels(runs), missing=missing)
+    first = next(iter(coloured))
+    photographs, unpicked = (
+        [
+            Photograph(name, *coloured[first].originals[name], {run: of.outputs[name] for run, of in coloured.items()})
+            for name in chosen
+        ]
+        for chosen in (shown, spread)
+    )
+    plane = plane_of(
+        counts_of(coloured[first].originals[name][0] for name in sorted(counted)),
+        [[coloured[run.run_id].counts(counted) for run in design.runs if run.run_id in coloured] for design in designs],
+        len(counted),
+    )
+    return Pictures(
+        photographs,
+        len(names),
+        [(run.run_id, design_of[run.run_id], run.seed) for run in able if run.run_id in coloured],
+        scores,
+        plane,
+        _panels([run for run in runs if run.run_id in missing and run.run_id not in coloured and run in seeds]),
+        missing,
+        unpicked,
+    )
+
+
+def _names(recolorer: Recolorer, run: LoggedRun) -> list[str]:
+    return recolorer.names(run)
+
+
+def _colors(run: LoggedRun) -> bool:
+    return bool((run.config.get("evaluation") or {}).get("color", True))
+
+
+def _cannot(run: LoggedRun) -> str | None:
+    """Why a run cannot colour photographs, as far as its folder tells."""
+    if not _colors(run):
+        return "it predicts no colour"
+    folder = run.folder.absolute().parent.parent if run.is_evaluation else run.folder
+    weights = [run.weights_file] if run.weights_file is not None else (folder / "checkpoints").glob("*.safetensors")
+    if not any(file.is_file() for file in weights):
+        return "its weights are not there"
+    if not (run.data.get("val") or {}).get("fingerprint"):
+        return "its folder does not say which photographs it was measured on"
+    return None
+
+
+def _panels(runs: Sequence[LoggedRun]) -> list[Panel]:
+    found = []
+    for run in runs:
+        last = sorted((run.folder / "samples").glob("validation-*.png")) or sorted(
+            (run.folder / "samples").glob("*.png")
+        )
+        if last:
+            found.append(Panel(run.run_id, last[-1].stem, last[-1]))
+    return found

@@ -1,0 +1,122 @@
+"""Colours validation photographs with the network that a run's figures are of, as its protocol says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.config.build import build
+from oldrestore.data.loader import decode_known_photo
+from oldrestore.data.source import PhotoSource, Split
+from oldrestore.engines.weights_file import load_file
+from oldrestore.errors import UserError
+from oldrestore.evaluation.colorizer import Colorizer
+from oldrestore.records.loading import load_network, without_weights
+from oldrestore.report.ab_plane import counts_of
+from oldrestore.scoring.scoring import crops_of, panel_rows
+from oldrestore.training.checkpoint import iteration_of
+
+AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Recolored:
+    """Photographs by name: (original, gray) and what a run made of them, each uint8 (S, S, 3)."""
+
+    originals: dict[str, tuple[np.ndarray, np.ndarray]]
+    outputs: dict[str, np.ndarray]
+
+    def counts(self, names: Collection[str]) -> np.ndarray:
+        """Count the colours of some of the outputs, float64 (K, K)."""
+        return counts_of(self.outputs[name] for name in sorted(names))
+
+
+class Recolorer:
+    """Colours photographs with run after run; what runs share is found and decoded once."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, tuple[PhotoSource, Split]] = {}
+        self._seen: dict[tuple[str, str], np.ndarray] = {}
+
+    def names(self, run: LoggedRun) -> list[str]:
+        """Names of a run's validation photographs, sorted.
+
+        Raises
+        ------
+        UserError
+            They are not here, or not those that the run was measured on.
+        """
+        return sorted(photo.name for photo in self._split(run)[1].photos)
+
+    def recolor(self, run: LoggedRun, names: Collection[str]) -> Recolored:
+        """Colour photographs with the weights that a run's last validation measured.
+
+        Where no checkpoint has kept those, with its best, or else its last.
+
+        Raises
+        ------
+        UserError
+            Weights or photographs are not there or cannot be read.
+        """
+        source, split = self._split(run)
+        photos = sorted((photo for photo in split.photos if photo.name in names), key=lambda photo: photo.name)
+        config = OmegaConf.create(run.config)
+        folder = run.folder.absolute().parent.parent if run.is_evaluation else run.folder
+        try:
+            if run.weights_file is not None:
+                network = load_file(run.weights_file, without_weights(config.model))
+            else:
+                network = load_network(folder, config, _checkpoint(run))
+        except (HydraException, ValueError, TypeError) as problem:
+            raise UserError(f"its network cannot be built ({' '.join(str(problem).split())[:200]})") from None
+        evaluation, crops = config.evaluation, crops_of(config, source)
+        key = f"{self._key(run)} {evaluation.get('crops')}"
+        colorizer = Colorizer(network, evaluation.size, evaluation.fit, evaluation.batch_size)
+        originals, outputs = {}, {}
+        for start in range(0, len(photos), AT_ONCE):
+            chunk = photos[start : start + AT_ONCE]
+            for photo in chunk:
+                if (key, photo.name) not in self._seen:
+                    self._seen[key, photo.name] = crops.evaluation(decode_known_photo(photo))
+            rows = panel_rows(colorizer, [self._seen[key, photo.name] for photo in chunk])
+            for photo, (gray, output, original) in zip(chunk, rows, strict=True):
+                originals[photo.name], outputs[photo.name] = (original, gray), output
+        return Recolored(originals, outputs)
+
+    def _split(self, run: LoggedRun) -> tuple[PhotoSource, Split]:
+        key = self._key(run)
+        if key not in self._sources:
+            source = build(OmegaConf.create(run.config).dataset)
+            # A set without a validation split is measured whole, as `evaluate` does it.
+            split = source.split("val" if "val" in source.split_names else source.split_names[0])
+            self._sources[key] = (source, split)
+        if self._sources[key][1].fingerprint != run.data["val"]["fingerprint"]:
+            raise UserError("the photographs here are not those that it was measured on")
+        return self._sources[key]
+
+    @staticmethod
+    def _key(run: LoggedRun) -> str:
+        return json.dumps(run.config.get("dataset"), sort_keys=True, default=str)
+
+
+def _checkpoint(run: LoggedRun) -> str:
+    if run.is_evaluation:
+        from oldrestore.records.reader import read_overrides
+
+        typed = [text.partition("=")[2] for text in read_overrides(run.folder) if text.startswith("checkpoint=")]
+        return typed[-1] if typed else "best"
+    held = {path.stem: path for path in sorted((run.folder / "checkpoints").glob("*.safetensors"))}
+    preferred = [name for name in ("best", "last") if name in held]
+    validated = run.scores.loc[run.scores["set"] == "val", "trained_iterations"]
+    if len(validated):
+        # What stands below a picture was scored then: the best network may be an earlier one.
+        for name in dict.fromkeys([*preferred, *held]):
+            if iteration_of(held[name]) == int(validated.iloc[0]):
+                return name
+    return preferred[0] if preferred else "last"

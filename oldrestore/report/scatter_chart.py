@@ -1,0 +1,119 @@
+"""Metric against metric: each design's mean with its intervals, and its seeds."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from oldrestore.comparison.measures import Measure
+from oldrestore.report.look import Look
+from oldrestore.report.spec import by_design, number_of, tick_format, whole
+from oldrestore.report.words import full_name
+
+if TYPE_CHECKING:
+    from oldrestore.report.contents import Group
+
+# Vivid colours against true ones: what a loss trades for what.
+PREFERRED = (("colorfulness_difference", "auc_rebalanced"), ("psnr", "auc_rebalanced"), ("auc", "auc_rebalanced"))
+
+
+def default_axes(group: Group) -> tuple[Measure, Measure] | None:
+    """The two measures to show first; None where there are not two with figures, or one design only."""
+    if len(group.names) < 2:
+        return None
+    offered = [m for m in group.further if _has(group, m)]
+    for pair in PREFERRED:
+        found = [measure for name in pair for measure in offered if measure.name == name]
+        if len(found) == 2:
+            return found[0], found[1]
+    others = [measure for measure in offered if measure.name != group.headline.name]
+    return (others[0], group.headline) if others and group.headline in offered else None
+
+
+def offered_axes(group: Group) -> list[Measure]:
+    """Measures that differ between designs, and can be an axis."""
+    same = ("orig_accuracy", "gray_accuracy")
+    return [measure for measure in group.further if _has(group, measure) and measure.name not in same]
+
+
+def metrics(group: Group, x: Measure, y: Measure, look: Look) -> dict[str, Any]:
+    """Draw measure `y` against measure `x`: means with 95% intervals, and single seeds as small points.
+
+    Parameters
+    ----------
+    group : Group
+    x, y : Measure
+    look : Look
+    """
+    return fill(template(group, look), x, y)
+
+
+def template(group: Group, look: Look) -> dict[str, Any]:
+    """The chart of any two measures, with ``@x`` and ``@y`` where their names go; see `fill`."""
+    means, seeds = [], []
+    for design, name in enumerate(group.names):
+        row: dict[str, Any] = {"d": name}
+        for measure in offered_axes(group):
+            cell = group.cell(design, measure.name)
+            if cell is not None:
+                row[measure.name] = number_of(cell.value)
+                row[f"{measure.name} low"], row[f"{measure.name} high"] = number_of(cell.low), number_of(cell.high)
+        means.append(row)
+        for seed in range(len(group.compared.designs[design].runs)):
+            values = {m.name: group.by_seed[m.name][design][seed] for m in offered_axes(group)}
+            seeds.append({"d": name, **{key: number_of(value) for key, value in values.items()}})
+    axes = {
+        axis: {
+            "type": "quantitative",
+            "scale": {"zero": False, "nice": True},
+            "axis": {"title": f"@{axis}title", "format": f"@{axis}format", "grid": True, "tickCount": 5},
+        }
+        for axis in "xy"
+    }
+    color, shape = by_design(group, look), by_design(group, look, "shape")
+    named = [
+        {"calculate": f"datum['@{axis}{end}']", "as": f"{axis}{end}"} for axis in "xy" for end in ("", " low", " high")
+    ]
+    there = {"filter": "isValid(datum.x) && isValid(datum.y)"}
+    bars = []
+    for axis, other in (("x", "y"), ("y", "x")):
+        ends = {axis: {"field": f"{axis} low", **axes[axis]}, f"{axis}2": {"field": f"{axis} high"}}
+        encoding = {**ends, other: {"field": other, **axes[other]}, "color": color}
+        bars.append({"mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.55}, "encoding": encoding})
+    at = {"x": {"field": "x", **axes["x"]}, "y": {"field": "y", **axes["y"]}, "color": color, "shape": shape}
+    layers = [*bars]
+    if any(len(design.runs) > 1 for design in group.compared.designs):
+        small = {"type": "point", "filled": True, "size": 18, "opacity": 0.6}
+        layers.append({"data": {"values": seeds}, "transform": [*named, there], "mark": small, "encoding": at})
+    told = [{"field": "d", "title": "design", "type": "nominal"}]
+    told += [{"field": axis, "title": f"@{axis}title", "type": "quantitative", "format": ".4~g"} for axis in "xy"]
+    points = {**at, **({"tooltip": told} if look.interactive else {})}
+    layers.append({"mark": {"type": "point", "filled": True, "size": 130, "opacity": 1}, "encoding": points})
+    return whole(
+        look, {"data": {"values": means}, "transform": [*named, there], "layer": layers}, height=look.height + 60
+    )
+
+
+def fill(spec: dict[str, Any], x: Measure, y: Measure) -> dict[str, Any]:
+    """Put two measures into `template`, as the page's script does it."""
+    text = json.dumps(spec)
+    for axis, measure in (("x", x), ("y", y)):
+        chosen = axis_of(measure)
+        for part in ("title", "format"):
+            text = text.replace(f'"@{axis}{part}"', json.dumps(chosen[part]))
+        # Within a string of JSON, within one of Vega's.
+        name = measure.name.replace("\\", "\\\\").replace("'", "\\'")
+        text = text.replace(f"@{axis}", json.dumps(name)[1:-1])
+    return json.loads(text)
+
+
+def axis_of(measure: Measure) -> dict[str, str]:
+    """Title and format of a measure's axis; the title says which way is better."""
+    way = {"max": " (higher is better)", "min": " (lower is better)"}.get(measure.better or "", "")
+    return {"title": full_name(measure) + way, "format": tick_format(measure)}
+
+
+def _has(group: Group, measure: Measure) -> bool:
+    cells = [group.cell(design, measure.name) for design in range(len(group.names))]
+    return any(cell is not None and math.isfinite(cell.value) for cell in cells)

@@ -1,0 +1,287 @@
+"""What the runs say, in sentences: which design is best, by how much, how sure that is, and what nobody can tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from oldrestore.comparison.compare import Cell, Compared
+from oldrestore.comparison.measures import Measure
+from oldrestore.comparison.rendering import number
+
+FULL_NAMES = {
+    "iter_accuracy": "accuracy on recoloured photographs",
+    "orig_accuracy": "accuracy on the originals",
+    "gray_accuracy": "accuracy on gray photographs",
+    "gap_closed": "share of the accuracy gap closed",
+    "gap_closed_probability": "share of the probability gap closed",
+    "auc": "raw AuC",
+    "auc_rebalanced": "rebalanced AuC",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "colorfulness": "colourfulness",
+    "colorfulness_difference": "colourfulness difference",
+    "ab_rmse": "ab RMSE",
+    "bin_top1": "top-1 bin accuracy",
+    "bin_top5": "top-5 bin accuracy",
+}
+UNITS = {"psnr": " dB", "ab_rmse": " Lab units"}
+
+
+@dataclass(frozen=True)
+class Words:
+    """The summary of a group.
+
+    Attributes
+    ----------
+    headline : str
+        The verdict in one sentence.
+    verdict : {"best", "tied", "alone", "unknown"}
+        One design stands out from all others; the best cannot be told from at least one; there is nothing to compare;
+        or no figure says which way is better.
+    best : int or None
+        The design with the best mean, from 0.
+    equals : list of int
+        Designs that cannot be told from it.
+    sentences : list of str
+        By how much, how sure, and what the other measures say.
+    cautions : list of str
+        What the reader should hold against it: few seeds, unfinished runs.
+    """
+
+    headline: str
+    verdict: str
+    best: int | None = None
+    equals: list[int] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
+    cautions: list[str] = field(default_factory=list)
+
+
+def full_name(measure: Measure) -> str:
+    """A measure as it is called in a sentence."""
+    return FULL_NAMES.get(measure.name, measure.name.replace("/", ": ").replace("_", " "))
+
+
+def words_of(compared: Compared, further: Sequence[Measure], names: Sequence[str], headline: Measure) -> Words:
+    """Put a comparison into words.
+
+    Parameters
+    ----------
+    compared : Compared
+        With cells for every measure of `further`.
+    further : sequence of Measure
+    names : sequence of str
+        Of the designs.
+    headline : Measure
+        The measure that decides.
+    """
+    column = {index: cells[headline.name] for index, cells in enumerate(compared.cells) if headline.name in cells}
+    column = {index: cell for index, cell in column.items() if math.isfinite(cell.value)}
+    recognition = _recognition(compared, names)
+    cautions = [*_cautions(compared), *map(_sentence, compared.notes)]
+    if not column:
+        first = f"No run has a finite {full_name(headline)}: nothing can be said of which design is best."
+        return Words(first, "unknown", sentences=recognition, cautions=cautions)
+    if len(compared.designs) == 1:
+        only = next(iter(column))
+        first = f"There is one design, {names[only]}, and nothing to compare it with."
+        said = [f"Its {full_name(headline)} is {_valued(column[only], headline)}."]
+        return Words(first, "alone", sentences=[*said, *recognition], cautions=cautions)
+    best = next((index for index, cell in column.items() if cell.mark == "best"), None)
+    if best is None:
+        values = ", ".join(f"{names[i]} {number(cell.value, headline)}" for i, cell in column.items())
+        if headline.better is not None:
+            only = next(iter(column))
+            first = f"Only {names[only]} has a finite {full_name(headline)}: there is nothing to compare it with."
+            return Words(first, "alone", sentences=recognition, cautions=cautions)
+        first = f"Neither more nor less {full_name(headline)} is better, so no design is called the best by it."
+        return Words(first, "unknown", sentences=[f"The means are {values}.", *recognition], cautions=cautions)
+    equals = [index for index, cell in column.items() if cell.mark == "tied"]
+    beaten = [index for index, cell in column.items() if index != best and cell.mark != "tied"]
+    sentences = [
+        f"{names[best]} has a {full_name(headline)} of {_valued(column[best], headline)}.",
+        *_beaten(column, beaten, best, names, headline),
+        *_tied(column, equals, names, headline),
+        *_other_measures(compared, further, names, headline, best),
+        *recognition,
+    ]
+    first = _headline(names, headline, best, equals, beaten)
+    return Words(first, "tied" if equals else "best", best, equals, sentences, cautions)
+
+
+def _headline(names: Sequence[str], measure: Measure, best: int, equals: list[int], beaten: list[int]) -> str:
+    by = full_name(measure)
+    if not equals:
+        others = "the other design" if len(beaten) == 1 else f"all {len(beaten)} other designs"
+        return f"{names[best]} is the best by {by}, and is told apart from {others}."
+    if not beaten:
+        how_many = {1: "the other design"}.get(len(equals), f"any of the {len(equals)} others")
+        return f"No design stands out: by {by}, {names[best]} has the best mean, but cannot be told from {how_many}."
+    return f"{names[best]} has the best mean {by}, but cannot be told from {_listed([names[i] for i in equals])}."
+
+
+def _beaten(column: dict[int, Cell], beaten: list[int], best: int, names: Sequence[str], measure: Measure) -> list[str]:
+    """By how much the best is better than those that it is told from, the nearest first."""
+    ordered = sorted(beaten, key=lambda index: abs(column[index].against_best.difference))
+    told = []
+    for index in ordered[:3]:
+        difference, low, high = _apart(column[index])
+        word = "above" if column[best].value >= column[index].value else "below"
+        told.append(
+            f"{number(difference, measure)}{UNITS.get(measure.name, '')} {word} {names[index]} "
+            f"(95% interval {number(low, measure)} to {number(high, measure)}, {_p(column[index].p_holm)})"
+        )
+    if not told:
+        return []
+    more = f"; {len(ordered) - 3} more lie further away" if len(ordered) > 3 else ""
+    family = len(column) * (len(column) - 1) // 2
+    holm = f" P-values are Holm's over {family} pairs." if family > 1 else ""
+    return [f"It lies {_listed(told)}{more}.{holm}"]
+
+
+def _tied(column: dict[int, Cell], equals: list[int], names: Sequence[str], measure: Measure) -> list[str]:
+    told = []
+    ordered = sorted(equals, key=lambda index: abs(column[index].against_best.difference))
+    for index in ordered[:3]:
+        difference, low, high = _apart(column[index])
+        told.append(
+            f"{names[index]} (difference {number(difference, measure)}, 95% interval {number(low, measure)} to "
+            f"{number(high, measure)}, {_p(column[index].p_holm)})"
+        )
+    if not told:
+        return []
+    more = f"; nor are {len(ordered) - 3} more, which the table of differences lists" if len(ordered) > 3 else ""
+    return [f"Not distinguishable from it: {_listed(told)}{more}. That is not to say that they are as good."]
+
+
+def _apart(cell: Cell) -> tuple[float, float, float]:
+    """How far the best lies from a design, and the interval, in the direction in which the difference is positive."""
+    d = cell.against_best  # the design minus the best
+    return (-d.difference, -d.high, -d.low) if d.difference <= 0 else (d.difference, d.low, d.high)
+
+
+def _other_measures(
+    compared: Compared, further: Sequence[Measure], names: Sequence[str], headline: Measure, best: int
+) -> list[str]:
+    """Which design is best by the other measures of the table."""
+    agreeing, worse, level = [], [], []
+    for measure in compared.measures:
+        if measure.name == headline.name or measure.better is None:
+            continue
+        marks = {index: cells[measure.name].mark for index, cells in enumerate(compared.cells) if measure.name in cells}
+        leader = next((index for index, mark in marks.items() if mark == "best"), None)
+        if leader is None:
+            continue
+        tied = [index for index, mark in marks.items() if mark == "tied"]
+        if leader == best:
+            agreeing.append(f"{full_name(measure)}{'' if not tied else ' (not alone)'}")
+        elif best in marks:
+            (level if best in tied else worse).append(f"{full_name(measure)} ({names[leader]})")
+    sentences = []
+    if agreeing:
+        sentences.append(f"{names[best]} also has the best mean by {_listed(agreeing)}.")
+    if worse:
+        sentences.append(f"It is worse than the best, and told apart from it, by {_listed(worse)}.")
+    if level:
+        sentences.append(f"Others have the best mean, but it cannot be told from them, by {_listed(level)}.")
+    return sentences
+
+
+def _recognition(compared: Compared, names: Sequence[str]) -> list[str]:
+    """What a judge recognises, and the share of the gap that is closed."""
+    held = [
+        (index, cells)
+        for index, cells in enumerate(compared.cells)
+        if all(name in cells for name in ("iter_accuracy", "orig_accuracy", "gray_accuracy"))
+    ]
+    if not held:
+        return ["No judge looked at these runs' photographs, so nothing is said of recognition."]
+    index, cells = max(held, key=lambda one: one[1]["iter_accuracy"].value)
+    ours, original, gray = (cells[name] for name in ("iter_accuracy", "orig_accuracy", "gray_accuracy"))
+    others = [other["iter_accuracy"].mark for number, other in held if number != index]
+    tied = "; none of the other designs can be told from it by that" if others and set(others) == {"tied"} else ""
+    share = f"{_percent(ours.value)} ({_percent(ours.low)} to {_percent(ours.high)})"
+    against = f"{_percent(original.value)} of the originals and {_percent(gray.value)} of gray ones (n = {ours.n})"
+    sentence = f"The judge recognises {share} of the recoloured photographs, {against}."
+    if len(held) > 1:
+        sentence = (
+            f"The judge does best with the colours of {names[index]}: it recognises {share} of them, {against}{tied}."
+        )
+    gap = cells.get("gap_closed")
+    if gap is None or not math.isfinite(gap.value):
+        return [sentence, "Originals are recognised no better than gray ones, so there is no gap to close."]
+    interval = ""
+    if math.isfinite(gap.low) and math.isfinite(gap.high):
+        interval = f" (95% interval {_percent(gap.low)} to {_percent(gap.high)})"
+    elif gap.seeds < 2 or gap.n < 2:
+        interval = " (no interval: the gap is too small for these photographs)"
+    if gap.value > 0:
+        doubt = "; it is not shown that colour helps recognition at all" if gap.low <= 0 else ""
+        return [sentence, f"That closes {_percent(gap.value)} of the gap between gray and original{interval}{doubt}."]
+    sure = "its colour hinders recognition" if gap.high < 0 else "its colour is not shown to help recognition"
+    if gap.value == 0:
+        return [sentence, f"That closes none of the gap between gray and original{interval}: {sure}."]
+    return [
+        sentence,
+        f"That is below gray: of the gap between gray and original it closes {_percent(gap.value)}{interval}, and "
+        f"{sure}.",
+    ]
+
+
+def _cautions(compared: Compared) -> list[str]:
+    """Seeds and photographs that the verdict rests on."""
+    seeds = [len(design.runs) for design in compared.designs]
+    counts = {}
+    for cells in compared.cells:
+        for measure in compared.measures:
+            if measure.name in cells:
+                counts[measure.set_name] = max(counts.get(measure.set_name, 0), cells[measure.name].n)
+    kinds = {"val": "validation photographs", "judged": "judged photographs"}
+    listed = _listed([f"{n} {kinds.get(name, f'photographs of {name}')}" for name, n in counts.items()])
+    per = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
+    plural = "seed" if max(seeds) == 1 else "seeds"
+    whole = (
+        f"{len(seeds)} {'design' if len(seeds) == 1 else 'designs'}, {per} {plural} each, {listed or 'no photographs'}."
+    )
+    found = [whole]
+    if seeds == [1]:
+        found.append("It was trained once: another seed may well give other figures.")
+    elif max(seeds) == 1:
+        found.append("Each design was trained once: another seed may well change their order.")
+    elif min(seeds) == 1:
+        found.append("Some designs were trained once: of those, another seed may well change the order.")
+    small = min(counts.values(), default=0)
+    if 0 < small < 30:
+        found.append(f"{small} photographs are few, and the intervals are rough.")
+    return found
+
+
+def _valued(cell: Cell, measure: Measure) -> str:
+    unit = UNITS.get(measure.name, "")
+    over = f"{cell.seeds} {'seed' if cell.seeds == 1 else 'seeds'}, {cell.n} photographs"
+    if not (math.isfinite(cell.low) and math.isfinite(cell.high)):
+        return f"{number(cell.value, measure)}{unit} ({over}; no interval)"
+    low, high = number(cell.low, measure), number(cell.high, measure)
+    return f"{number(cell.value, measure)}{unit} (95% interval {low} to {high}; {over})"
+
+
+def _p(p: float | None) -> str:
+    if p is None or not math.isfinite(p):
+        return "no p-value"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def _listed(items: Sequence[str]) -> str:
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith(".") else f"{text}."

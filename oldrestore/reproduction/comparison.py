@@ -1,0 +1,254 @@
+"""Compares two runs value by value: scalars, scores of single images, accuracy tables and weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oldrestore.records.reader import read_accuracy, read_metrics, read_per_image
+
+NETWORK = ("model.", "ema.")
+Key = tuple[int, str, str]  # iteration, metric, image or row
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value that is not the same; None where one of the runs does not have it."""
+
+    iteration: int
+    metric: str
+    of: str
+    old: float | None
+    new: float | None
+
+    def in_words(self) -> str:
+        """Say it as the end of a sentence."""
+        where = f" of {self.of}" if self.of else ""
+        old, new = ("not there" if value is None else repr(value) for value in (self.old, self.new))
+        return f"{self.metric}{where} was {old} and is {new}"
+
+
+@dataclass(frozen=True)
+class MetricComparison:
+    """One metric over a whole run.
+
+    Attributes
+    ----------
+    points, differing : int
+        Values that both have, and how many of them are not the same to the last bit.
+    largest : float
+        The largest difference.
+    relative : float
+        The same in units of the metric's largest value in the old run.
+    only_one : int
+        Values that only one of the runs has.
+    """
+
+    name: str
+    points: int
+    differing: int
+    largest: float
+    relative: float
+    only_one: int = 0
+
+
+@dataclass(frozen=True)
+class WeightsComparison:
+    """Two sets of weights; `relative` is in units of the largest value of each tensor."""
+
+    checkpoint: str
+    tensors: int
+    differing: int
+    largest: float
+    relative: float
+    worst: str | None
+
+    @property
+    def identical(self) -> bool:
+        """Whether every bit is the same."""
+        return self.differing == 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs compared.
+
+    Attributes
+    ----------
+    metrics : list of MetricComparison
+    first : Difference or None
+        The first value, in the order of training, that differs at all.
+    beyond : Difference or None
+        The first that differs by more than the tolerance.
+    tolerance : float
+    weights : list of WeightsComparison
+    not_compared : list of str
+        What could not be compared, and why.
+    """
+
+    metrics: list[MetricComparison]
+    first: Difference | None
+    beyond: Difference | None
+    tolerance: float
+    weights: list[WeightsComparison] = field(default_factory=list)
+    not_compared: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """``identical``, ``within tolerance`` or ``differs``."""
+        if self.first is None and all(weights.identical for weights in self.weights):
+            return "identical"
+        if self.beyond is None and all(weights.relative <= self.tolerance for weights in self.weights):
+            return "within tolerance"
+        return "differs"
+
+    def in_words(self) -> str:
+        """Return the verdict as a sentence."""
+        if self.verdict == "identical":
+            points = sum(metric.points for metric in self.metrics)
+            tensors = sum(weights.tensors for weights in self.weights)
+            values = f"{points} values of {len(self.metrics)} metrics"
+            if not self.weights:
+                return f"identical: {values}, bit for bit; no weights were compared"
+            return f"identical: {values} and {tensors} tensors, bit for bit"
+        if self.verdict == "within tolerance":
+            worst = max(self.metrics, key=lambda metric: metric.relative)
+            words = f"within tolerance {self.tolerance:g}: at most {worst.relative:.2g} ({worst.name})"
+            if self.weights:
+                words += f", weights {max(weights.relative for weights in self.weights):.2g}"
+            return words + (f"; the first difference is at iteration {self.first.iteration}" if self.first else "")
+        if self.beyond is None and self.first is None:
+            worst_weights = max(self.weights, key=lambda weights: weights.relative)
+            return f"differs in the weights: {worst_weights.worst} by up to {worst_weights.largest:.3g}"
+        found = self.first or self.beyond
+        words = f"differs at iteration {found.iteration}: {found.in_words()}"
+        if self.beyond is not None and self.beyond != found:
+            words += f"; beyond the tolerance {self.tolerance:g} from iteration {self.beyond.iteration} on"
+        return words
+
+
+def read_records(folder: Path) -> dict[Key, float]:
+    """Return every value that a run recorded, in the order of training; what a clock gave is left out."""
+    records: dict[Key, float] = {}
+    for name, curve in read_metrics(folder).items():
+        if not name.startswith("time/"):
+            for iteration, value in zip(curve.iterations.tolist(), curve.values.tolist(), strict=True):
+                records[iteration, name, ""] = value
+    for row in read_per_image(folder):
+        if row["value"] is not None:
+            records[row["trained_iterations"], f"per_image/{row['set']}/{row['metric']}", row["image"]] = row["value"]
+    for row in read_accuracy(folder):
+        at = f"the first {row['iteration']}"
+        for name, value in row.items():
+            if name not in ("trained_iterations", "iteration") and value is not None:
+                records[row["trained_iterations"], f"accuracy/{name}", at] = float(value)
+    return dict(sorted(records.items(), key=lambda item: item[0][0]))
+
+
+def compare_records(
+    old: Mapping[Key, float],
+    new: Mapping[Key, float],
+    tolerance: float,
+    until: int | None = None,
+    loose: Collection[int] = (),
+) -> Comparison:
+    """Compare what two runs recorded.
+
+    Parameters
+    ----------
+    old, new : mapping
+        Of `read_records`.
+    tolerance : float
+        A value of a metric may differ by this times the largest absolute value of that metric in the old run.
+    until : int, optional
+        Updates that the new run made of the old one's; what comes later is left out.
+    loose : collection of int
+        Iterations at which one run may have values that the other has not, since it ended or was validated there.
+    """
+    names: dict[str, list[tuple[Key, float | None, float | None]]] = {}
+    for key in _in_order(old, new):
+        iteration, name, _ = key
+        if until is not None and iteration > until:
+            continue
+        ours, theirs = old.get(key), new.get(key)
+        if (ours is None or theirs is None) and iteration in loose:
+            continue
+        names.setdefault(name, []).append((key, ours, theirs))
+    metrics, first, beyond = [], None, None
+    for name, values in names.items():
+        comparison, differences = _compare_metric(name, values, tolerance)
+        metrics.append(comparison)
+        for difference, is_beyond in differences:
+            if first is None or difference.iteration < first.iteration:
+                first = difference
+            if is_beyond and (beyond is None or difference.iteration < beyond.iteration):
+                beyond = difference
+    return Comparison(metrics, first, beyond, tolerance)
+
+
+def _in_order(old: Mapping[Key, float], new: Mapping[Key, float]) -> Iterable[Key]:
+    return [*old, *(key for key in new if key not in old)]
+
+
+def _compare_metric(
+    name: str, values: list[tuple[Key, float | None, float | None]], tolerance: float
+) -> tuple[MetricComparison, list[tuple[Difference, bool]]]:
+    finite = [abs(old) for _, old, _ in values if old is not None and math.isfinite(old)]
+    scale = max(finite, default=0.0)
+    differences, largest, relative, points, only_one = [], 0.0, 0.0, 0, 0
+    for (iteration, _, of), old, new in values:
+        if old is None or new is None:
+            only_one += 1
+            differences.append((Difference(iteration, name, of, old, new), True))
+            continue
+        points += 1
+        if old == new or (math.isnan(old) and math.isnan(new)):
+            continue
+        distance = abs(new - old) if math.isfinite(old) and math.isfinite(new) else math.inf
+        share = distance / scale if scale > 0 else math.inf
+        largest, relative = max(largest, distance), max(relative, share)
+        differences.append((Difference(iteration, name, of, old, new), share > tolerance))
+    return MetricComparison(name, points, len(differences) - only_one, largest, relative, only_one), differences
+
+
+def compare_weights(checkpoint: str, old: Mapping[str, np.ndarray], new: Mapping[str, np.ndarray]) -> WeightsComparison:
+    """Compare the tensors of two checkpoints; one that only one of them has, or of another shape, is infinitely far."""
+    differing, largest, relative, worst = 0, 0.0, 0.0, None
+    names = sorted(old.keys() | new.keys())
+    for name in names:
+        ours, theirs = old.get(name), new.get(name)
+        if ours is None or theirs is None or ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+            distance = share = math.inf
+        elif ours.tobytes() == theirs.tobytes():
+            continue
+        else:
+            # Differences beyond what a float64 holds do not occur; NaN against a number is infinitely far.
+            exact, other = ours.astype(np.float64), theirs.astype(np.float64)
+            distance = float(np.max(np.abs(other - exact)))
+            distance = distance if math.isfinite(distance) else math.inf
+            scale = float(np.max(np.abs(exact)))
+            share = distance / scale if scale > 0 else (0.0 if distance == 0 else math.inf)
+        differing += 1
+        if worst is None or share > relative:
+            worst = name
+        largest, relative = max(largest, distance), max(relative, share)
+    return WeightsComparison(checkpoint, len(names), differing, largest, relative, worst)
+
+
+def network_tensors(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the weights among a checkpoint's tensors: what the optimizer keeps is left out."""
+    return {name: value for name, value in tensors.items() if name.startswith(NETWORK)}
+
+
+def to_json(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison as plain values."""
+    from dataclasses import asdict
+
+    from oldrestore.plain import plain
+
+    return plain(asdict(comparison) | {"verdict": comparison.verdict, "in_words": comparison.in_words()})

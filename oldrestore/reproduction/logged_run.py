@@ -1,0 +1,243 @@
+"""Finds what a run logged: its folder, or a copy of one put together from MLflow's artifacts."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from omegaconf import DictConfig
+
+from oldrestore.errors import UserError
+from oldrestore.records.loading import find_run, load_run_config
+from oldrestore.records.reader import read_data, read_provenance, read_status
+
+MLFLOW_PREFIX = "mlflow:"
+NEEDED = ("config.yaml", "provenance.json", "data.json", "metrics.jsonl")
+RECORDS = (*NEEDED, "overrides.yaml", "choices.yaml", "accuracy.csv", "per_image.csv")
+_STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed", "RUNNING": "running"}
+
+
+@dataclass(frozen=True)
+class LoggedRun:
+    """A run as it was logged.
+
+    Attributes
+    ----------
+    folder : Path
+        Where its records stand, temporary ones included.
+    origin : str
+        Where they come from, for people.
+    state : str or None
+        How it ended; None where nothing says so.
+    reason : str or None
+        Why it did not finish.
+    weights : dict
+        ``last``, ``best`` or the name of a kept checkpoint, to its file.
+    outputs : Path or None
+        The root of run folders that it belongs to; None for a run that has no folder here.
+    mlflow_run_id : str or None
+    """
+
+    folder: Path
+    origin: str
+    state: str | None
+    reason: str | None
+    weights: dict[str, Path]
+    outputs: Path | None = None
+    mlflow_run_id: str | None = None
+
+    @property
+    def config(self) -> DictConfig:
+        """Its configuration."""
+        return load_run_config(self.folder)
+
+    @property
+    def run_id(self) -> str:
+        """Its name."""
+        return str(self.config.run_id)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What its numbers depend on besides configuration and data."""
+        return read_provenance(self.folder)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The photographs that it saw, and the judge."""
+        return read_data(self.folder)
+
+
+@contextmanager
+def logged_run(name: str, outputs: Path, tracking_uri: str | None = None) -> Iterator[LoggedRun]:
+    """Find a run and hold what it logged.
+
+    Parameters
+    ----------
+    name : str
+        A run folder, a run id (or its beginning, or ``last``), a folder of MLflow artifacts, ``mlflow:RUN_ID`` with
+        MLflow's id or ours, or MLflow's id alone.
+    outputs : Path
+        Where run ids are looked up.
+    tracking_uri : str, optional
+        MLflow's; ``MLFLOW_TRACKING_URI`` or ``outputs/mlflow.db`` when not given.
+
+    Raises
+    ------
+    UserError
+        There is no such run, or it did not log what is needed to carry it out again.
+    """
+    if name.startswith(MLFLOW_PREFIX) or (re.fullmatch("[0-9a-f]{32}", name) and not Path(name).exists()):
+        with TemporaryDirectory(prefix="oldrestore-mlflow-") as copy:
+            yield _from_mlflow(name.removeprefix(MLFLOW_PREFIX), outputs, tracking_uri, Path(copy))
+        return
+    folder = find_run(name, outputs)
+    if (folder / "status.json").is_file():
+        yield _from_folder(folder)
+    else:
+        yield _from_artifacts(folder)
+
+
+def _from_folder(folder: Path) -> LoggedRun:
+    status = read_status(folder)
+    if status["alive"]:
+        raise UserError(f"run '{folder.name}' is still running (process {status['pid']}): wait for its end")
+    _check_complete(folder, str(folder))
+    weights = {path.stem: path for path in (folder / "checkpoints").glob("*.safetensors")}
+    link = (status.get("sinks") or {}).get("mlflow") or {}
+    return LoggedRun(
+        folder,
+        str(folder),
+        status.get("state"),
+        status.get("reason"),
+        weights,
+        folder.absolute().parent.parent,
+        link.get("run_id"),
+    )
+
+
+def _from_artifacts(folder: Path) -> LoggedRun:
+    """Read a copied folder of artifacts, ``mlartifacts/ID/artifacts``; the model stands in ``mlartifacts/models``."""
+    _check_complete(folder, str(folder))
+    run_id = str(load_run_config(folder).run_id)
+    weights = {}
+    for config in folder.absolute().parent.parent.glob("models/*/artifacts/artifacts/config.yaml"):
+        best = config.with_name("best.safetensors")
+        if best.is_file() and re.search(
+            rf"^run_id: '?{re.escape(run_id)}'?$", config.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            weights["best"] = best
+    own = folder.absolute().parent.name
+    mlflow_id = own if re.fullmatch("[0-9a-f]{32}", own) else None
+    return LoggedRun(folder, f"the artifacts in {folder}", None, None, weights, None, mlflow_id)
+
+
+def _from_mlflow(wanted: str, outputs: Path, tracking_uri: str | None, copy: Path) -> LoggedRun:
+    from oldrestore.tracking.mlflow_moved import ARTIFACTS
+    from oldrestore.tracking.mlflow_store import quiet_environment, resolve_uri, without_credentials
+    from oldrestore.tracking.sqlite_uri import sqlite_path
+
+    quiet_environment()
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    uri = resolve_uri(tracking_uri, outputs)
+    shown = without_credentials(uri)
+    database = sqlite_path(uri)
+    if database is not None and not database.is_file():
+        raise UserError(f"there is no MLflow store at {shown}: give --tracking-uri")
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    try:
+        record = _find_record(client, wanted, shown)
+        beside = database.parent / ARTIFACTS if database is not None else None
+        held = copy / "records"
+        _fetch_records(client, record, beside, held)
+        _check_complete(held, f"MLflow's run {record.info.run_id} at {shown}")
+        best = _fetch_best(client, record, beside, uri, copy / "model")
+    except MlflowException as error:
+        raise UserError(f"MLflow at {shown} does not give run '{wanted}': {' '.join(str(error).split())}") from None
+    return LoggedRun(
+        held,
+        f"MLflow's run {record.info.run_id} at {shown}",
+        _STATES.get(record.info.status),
+        record.data.tags.get("reason"),
+        {"best": best} if best is not None else {},
+        None,
+        record.info.run_id,
+    )
+
+
+def _find_record(client: Any, wanted: str, shown: str) -> Any:
+    if re.fullmatch("[0-9a-f]{32}", wanted):
+        return client.get_run(wanted)
+    quoted = wanted.replace("'", "''")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    found = client.search_runs(experiments, f"tags.run_id = '{quoted}'", max_results=2) if experiments else []
+    if len(found) != 1:
+        raise UserError(f"{len(found) or 'no'} runs at {shown} are called '{wanted}': give MLflow's own run id")
+    return found[0]
+
+
+def _fetch_records(client: Any, record: Any, beside: Path | None, held: Path) -> None:
+    held.mkdir()
+    here = _local(record.info.artifact_uri, beside)
+    if here is not None:
+        for name in RECORDS:
+            if (here / name).is_file():
+                shutil.copyfile(here / name, held / name)
+        return
+    there = {item.path for item in client.list_artifacts(record.info.run_id) if not item.is_dir}
+    for name in RECORDS:
+        if name in there:
+            client.download_artifacts(record.info.run_id, name, str(held))
+
+
+def _fetch_best(client: Any, record: Any, beside: Path | None, uri: str, place: Path) -> Path | None:
+    model = record.data.tags.get("model_uri", "").rpartition("/")[2]
+    if not re.fullmatch(r"[\w-]+", model, re.ASCII):  # a name that a server gives, made part of a path
+        return None
+    if beside is not None:
+        here = beside / "models" / model / "artifacts" / "artifacts" / "best.safetensors"
+        if here.is_file():
+            return here
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    place.mkdir()
+    try:
+        # Asked for by its place: by its name MLflow would look it up in a store of the current folder.
+        location = client.get_logged_model(model).artifact_location
+        file = f"{location}/artifacts/best.safetensors"
+        best = Path(download_artifacts(file, dst_path=str(place), tracking_uri=uri))
+    except (MlflowException, OSError):
+        return None  # its files are gone: what else is there can be compared
+    return best if best.is_file() else None
+
+
+def _local(artifact_uri: str, beside: Path | None) -> Path | None:
+    """Folder of artifacts on this machine: beside the database, where both may have been copied from elsewhere."""
+    from oldrestore.tracking.mlflow_moved import local_path
+
+    there = local_path(artifact_uri)
+    if there is None or beside is None:
+        return there
+    here = beside.joinpath(*there.parts[-2:])
+    return here if here.is_dir() else there
+
+
+def _check_complete(folder: Path, what: str) -> None:
+    missing = [name for name in NEEDED if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"{what} has no {' and no '.join(missing)}, and cannot be reproduced without")
+
+
+def recorded_environment(provenance: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the variables that a run's numbers depend on; empty where it did not write them down."""
+    return dict(provenance.get("environment") or {})

@@ -1,0 +1,252 @@
+"""Carries a logged run out again, compares every number, and writes down the verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from omegaconf import DictConfig
+
+from oldrestore.config.location import PACKAGE, repository_root
+from oldrestore.errors import UserError
+from oldrestore.records.asked_settings import as_override, is_place, leaves
+from oldrestore.records.identity import new_run_id
+from oldrestore.records.reader import read_metrics, read_provenance
+from oldrestore.records.run_folder import RunFolder
+from oldrestore.reproduction import comparison as compare
+from oldrestore.reproduction.certificate import as_markdown
+from oldrestore.reproduction.code_state import CodeDifference, compare_code
+from oldrestore.reproduction.logged_run import LoggedRun
+from oldrestore.reproduction.rerun import NoVerdictError, Rerun, carry_out_again, prepare_config
+from oldrestore.reproduction.worktree import worktree_of
+from oldrestore.run.resuming import compare_provenance
+
+TOLERANCE = 1e-3
+FILE = "reproduction.json"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of it.
+
+    Attributes
+    ----------
+    logged : LoggedRun
+    rerun : Rerun
+    comparison : Comparison
+    code : CodeDifference
+    environment : dict
+        Name to [then, now], code aside.
+    places : dict
+        Settings that say where photographs stand, where they are not as they were: name to [then, now].
+    iterations : int
+        Updates that were made again.
+    worktree : bool
+        Whether the code was checked out for it.
+    """
+
+    logged: LoggedRun
+    rerun: Rerun
+    comparison: compare.Comparison
+    code: CodeDifference
+    environment: dict[str, list]
+    places: dict[str, list]
+    iterations: int
+    worktree: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether the run is the same, or within the tolerance."""
+        return self.comparison.verdict != "differs"
+
+    def in_words(self) -> str:
+        """Return the verdict, and where it differs and the code does, what the code's difference is."""
+        words = self.comparison.in_words()
+        return words if self.comparison.verdict == "identical" or self.code.same else f"{words}; {self.code.in_words()}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the certificate as plain values."""
+        counts = {name: part.get("count") for name, part in self.logged.data.items() if "count" in part}
+        photographs = ", ".join(f"{count} of {name}" for name, count in counts.items())
+        return {
+            "verdict": self.comparison.verdict,
+            "in_words": self.in_words(),
+            "run_id": self.logged.run_id,
+            "experiment": str(self.logged.config.experiment),
+            "origin": self.logged.origin,
+            "mlflow_run_id": self.logged.mlflow_run_id,
+            "new_run_id": self.rerun.folder.name,
+            "new_folder": str(self.rerun.folder),
+            "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "seed": self.logged.config.seed,
+            "iterations": self.iterations,
+            "max_iterations": self.logged.config.trainer.max_iterations,
+            "state_then": self.logged.state,
+            "state_now": self.rerun.state,
+            "data_in_words": f"the same by content and label: {photographs}",
+            "places": self.places,
+            "worktree": self.worktree,
+            "code": {**asdict(self.code), "in_words": self.code.in_words()},
+            "environment": self.environment,
+            "comparison": compare.to_json(self.comparison),
+        }
+
+
+def reproduce(
+    logged: LoggedRun,
+    outputs: Path,
+    config: DictConfig,
+    until: int | None = None,
+    worktree: bool = False,
+    tolerance: float = TOLERANCE,
+    output: TextIO | None = None,
+) -> Reproduction:
+    """Carry a run out again and compare.
+
+    Parameters
+    ----------
+    logged : LoggedRun
+    outputs : Path
+        Root of the new run's folder.
+    config : DictConfig
+        The run's configuration, with the trackers of the new run and the places where its photographs stand now.
+    until : int, optional
+        Only the first so many iterations.
+    worktree : bool
+        With the code of then: commit and uncommitted changes, in a worktree made for it.
+    tolerance : float
+        In units of the largest value of each metric and tensor.
+    output : file, optional
+        Where the new run prints.
+
+    Raises
+    ------
+    UserError
+        The photographs, the judge or the request do not allow it; no run folder is made.
+    NoVerdictError
+        It was stopped, or broke down.
+    """
+    made = updates_made(logged)
+    if until is not None and not 1 <= until <= made:
+        raise UserError(f"--until {until} is not among the {made} iterations of run '{logged.run_id}'")
+    short = made if made < config.trainer.max_iterations and logged.state != "failed" else None
+    until = until if until is not None else short
+    new_config = prepare_config(config, outputs.absolute(), new_run_id(), until)
+    places = moved_places(logged.config, config)
+    with ExitStack() as stack:
+        code = PACKAGE.parent
+        if worktree:
+            code = stack.enter_context(worktree_of(logged.provenance, repository_root()))
+        typed = [as_override(name, now) for name, (_, now) in places.items()]
+        rerun = carry_out_again(logged, new_config, code, output, typed)
+    comparison = compare_runs(logged, rerun, until, tolerance)
+    now = read_provenance(rerun.folder)
+    code_difference = compare_code(logged.provenance, now, repository_root())
+    environment = compare_provenance(logged.provenance, now)
+    for name in ("code_hash", "commit"):
+        environment.pop(name, None)
+    iterations = until if until is not None else made
+    return Reproduction(logged, rerun, comparison, code_difference, environment, places, iterations, worktree)
+
+
+def moved_places(then: DictConfig, now: DictConfig) -> dict[str, list]:
+    """Return the settings that say where photographs stand and are not as they were: name to [then, now]."""
+    old, new = leaves(then), leaves(now)
+    return {name: [old.get(name), new[name]] for name in new if is_place(name) and old.get(name) != new[name]}
+
+
+def updates_made(logged: LoggedRun) -> int:
+    """Iterations that a run recorded.
+
+    Raises
+    ------
+    UserError
+        It recorded none.
+    """
+    loss = read_metrics(logged.folder).get("train/loss")
+    if loss is None:
+        raise UserError(f"run '{logged.run_id}' recorded no iteration: there is nothing to reproduce")
+    return int(loss.iterations[-1]) + 1
+
+
+def compare_runs(logged: LoggedRun, rerun: Rerun, until: int | None, tolerance: float) -> compare.Comparison:
+    """Compare records and weights of a run with those of the one that was carried out again."""
+    old, new = compare.read_records(logged.folder), compare.read_records(rerun.folder)
+    loose = {iteration for iteration in (until, *earlier_ends(logged.folder)) if iteration is not None}
+    found = compare.compare_records(old, new, tolerance, until, loose)
+    if not any(name.name == "train/loss" and name.points for name in found.metrics):
+        raise NoVerdictError(f"the run that was carried out again {rerun.state} at its beginning: {rerun.reason}")
+    weights, problems = compare_checkpoints(logged, rerun, until)
+    return replace(found, weights=weights, not_compared=problems)
+
+
+def earlier_ends(folder: Path) -> set[int]:
+    """Iterations at which a run had ended before it was gone on with, and was therefore validated once more."""
+    ends = set()
+    for path in folder.glob("resumes/*/resume.json"):
+        changed = json.loads(path.read_text(encoding="utf-8")).get("changed", {}).get("trainer.max_iterations")
+        if changed:
+            ends.add(int(changed[0]))
+    return ends
+
+
+def compare_checkpoints(
+    logged: LoggedRun, rerun: Rerun, until: int | None
+) -> tuple[list[compare.WeightsComparison], list[str]]:
+    """Compare the last weights of both runs, and those of MLflow's model where that is all that there is."""
+    from oldrestore.training.checkpoint import load_checkpoint
+
+    new = {path.stem: path for path in (rerun.folder / "checkpoints").glob("*.safetensors")}
+    if "last" not in new:
+        return [], [f"weights: the run that was carried out again {rerun.state} before it wrote a checkpoint"]
+    ours = load_checkpoint(new["last"])
+    at = ours.state["iteration"]
+    for name, path in logged.weights.items():
+        if name == "best":
+            continue
+        theirs = load_checkpoint(path)
+        if theirs.state["iteration"] == at:
+            label = f"{name}, {at} iterations"
+            pair = compare.network_tensors(theirs.tensors), compare.network_tensors(ours.tensors)
+            return [compare.compare_weights(label, *pair)], []
+    problem = f"final weights: no checkpoint of the run has {at} iterations"
+    if "best" in logged.weights and until is None and "best" in new:
+        theirs, ours = load_checkpoint(logged.weights["best"]), load_checkpoint(new["best"])
+        label = f"best, {theirs.state['iteration']} iterations"
+        pair = compare.network_tensors(theirs.tensors), compare.network_tensors(ours.tensors)
+        problems = [] if theirs.state["iteration"] == at else [problem]
+        return [compare.compare_weights(label, *pair)], problems
+    return [], [problem]
+
+
+def write_down(reproduction: Reproduction, certificate: Mapping[str, Any], config: DictConfig) -> str | None:
+    """Log the verdict on the new run: in its folder, and in MLflow where it is tracked there.
+
+    Parameters
+    ----------
+    reproduction : Reproduction
+    certificate : mapping
+        Of `Reproduction.to_json`.
+    config : DictConfig
+        Of the new run.
+
+    Returns
+    -------
+    str or None
+        Why MLflow could not be told.
+    """
+    folder = RunFolder.open(reproduction.rerun.folder)
+    folder.write_json(FILE, certificate)
+    folder.text("reproduction", as_markdown(certificate))
+    folder.update_status(reproduction={"of": reproduction.logged.run_id, "verdict": reproduction.comparison.verdict})
+    folder.close()
+    if "mlflow" not in config.tracking:
+        return None
+    from oldrestore.reproduction.mlflow_verdict import tell_mlflow
+
+    return tell_mlflow(reproduction.rerun.folder, config, certificate)

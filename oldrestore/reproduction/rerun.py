@@ -1,0 +1,115 @@
+"""Carries a logged run out again in a fresh process, with its environment, its code and its photographs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TextIO
+
+from omegaconf import DictConfig, OmegaConf
+
+from oldrestore import runtime
+from oldrestore.errors import UserError
+from oldrestore.records.asked_settings import with_typed
+from oldrestore.records.reader import read_choices, read_overrides
+from oldrestore.reproduction import rerun_process
+from oldrestore.reproduction.logged_run import LoggedRun, recorded_environment
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """How a run that was carried out again ended."""
+
+    folder: Path
+    state: str
+    reason: str | None
+
+
+class NoVerdictError(Exception):
+    """The run that was carried out again was stopped, or broke down: there is nothing to compare."""
+
+
+def prepare_config(config: DictConfig, outputs: Path, run_id: str, until: int | None) -> DictConfig:
+    """Return a run's configuration under another name, to be carried out again."""
+    config = OmegaConf.create(OmegaConf.to_container(config))
+    config.outputs = str(outputs)
+    config.run_id = run_id
+    if until is not None:
+        config.trainer.max_iterations = until
+    return config
+
+
+def carry_out_again(
+    logged: LoggedRun, config: DictConfig, code: Path, output: TextIO | None = None, typed: Sequence[str] = ()
+) -> Rerun:
+    """Start the process, wait for its end, and read how it went.
+
+    Threads and MKL's code path are set as the run recorded them, where this machine can, before Paddle is imported.
+
+    Parameters
+    ----------
+    logged : LoggedRun
+    config : DictConfig
+        Of `prepare_config`.
+    code : Path
+        The folder that holds the package ``oldrestore`` to run.
+    output : file, optional
+        Where the process prints; standard output when not given.
+    typed : sequence of str
+        Overrides of places, recorded in place of those of the run.
+
+    Raises
+    ------
+    UserError
+        The photographs or the judge are others, or the configuration does not fit this code.
+    NoVerdictError
+        The process broke down, or was stopped.
+    """
+    environment = runtime.restorable(recorded_environment(logged.provenance))
+    with TemporaryDirectory(prefix="oldrestore-reproduce-") as folder:
+        request, result = Path(folder) / "request.json", Path(folder) / "result.json"
+        content = {
+            "code": str(code),
+            "config": OmegaConf.to_container(config),
+            "overrides": with_typed(read_overrides(logged.folder), typed),
+            "choices": read_choices(logged.folder),
+            "data": logged.data,
+            "device": logged.provenance.get("device"),
+            "environment": environment,
+            "result": str(result),
+        }
+        request.write_text(json.dumps(content), encoding="utf-8")
+        code_of_process = _run([sys.executable, "-P", rerun_process.__file__, str(request)], code, environment, output)
+        if not result.is_file():
+            raise NoVerdictError(
+                f"the process that carried the run out again broke down (it ended with {code_of_process})"
+            )
+        found = json.loads(result.read_text(encoding="utf-8"))
+    if "refused" in found:
+        raise UserError(found["refused"])
+    if found["state"] == "killed":
+        raise NoVerdictError(f"the run that was carried out again was {found['reason']}: {found['folder']}")
+    return Rerun(Path(found["folder"]), found["state"], found["reason"])
+
+
+def _run(command: list[str], code: Path, restored: Mapping[str, str | None], output: TextIO | None) -> int:
+    environment = {name: value for name, value in os.environ.items() if name not in restored}
+    environment |= {name: value for name, value in restored.items() if value is not None}
+    environment["PYTHONPATH"] = str(code)  # before the installed package, whichever that is
+    process = subprocess.Popen(command, env=environment, stdout=output)
+    try:
+        while True:
+            # Ctrl-C reaches the process as well, which writes down that it was stopped.
+            with contextlib.suppress(KeyboardInterrupt):
+                return process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()

@@ -1,0 +1,107 @@
+"""Turns a checked configuration into what a run needs, before any folder is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+from paddle import nn
+
+from oldrestore.config.build import build
+from oldrestore.config.pairs import check_pair
+from oldrestore.data.inputs import Inputs
+from oldrestore.data.prior import color_counts, dataset_prior
+from oldrestore.data.source import PhotoSource, Split
+from oldrestore.device import seed_everything
+from oldrestore.errors import UserError
+from oldrestore.losses.base import Loss
+from oldrestore.scoring.judged import (
+    Judged,
+    build_judged,
+    build_protocol,
+    refuse_taught_by_judge,
+    refuse_trained_on,
+)
+from oldrestore.training.learner import Learner
+
+
+@dataclass
+class Components:
+    """Everything a training run works with.
+
+    `evaluators` are the protocol's own, by name; `prior` weighs the rebalanced AuC (None: that of what is measured).
+    """
+
+    source: PhotoSource
+    inputs: Inputs
+    train: Split
+    validation: Split
+    judged: Judged | None
+    learner: Learner
+    evaluators: dict[str, Any] = field(default_factory=dict)
+    prior: np.ndarray | None = None
+
+    @property
+    def network(self) -> nn.Layer:
+        """The network that is trained and evaluated."""
+        return self.learner.network
+
+
+def prepare_loss(loss: Loss, train: Split, source: PhotoSource) -> None:
+    """Give a loss the resources that it says it needs."""
+    known: dict[str, Any] = {
+        "prior": lambda: dataset_prior(train, source.crops),
+        "prior_pixels": lambda: float(color_counts(train, source.crops).sum()),
+    }
+    unknown = loss.needs - known.keys()
+    if unknown:
+        raise UserError(f"{type(loss).__name__} needs {', '.join(sorted(unknown))}, which no run provides")
+    loss.prepare(**{name: known[name]() for name in sorted(loss.needs)})
+
+
+def build_components(config: DictConfig) -> Components:
+    """Build everything that a training run works with; seeds first, so that weights repeat.
+
+    Raises
+    ------
+    UserError
+        On whatever a user can mend: data, weights, labels, a loss that does not fit the network.
+    """
+    check_pair(config.model, config.loss)
+    source = build(config.dataset)
+    train, validation = source.split("train"), source.split("val")
+    judged = build_judged(config, source)
+    if judged is not None:
+        refuse_trained_on(judged.split, train)
+    # Before the seeds: a protocol's networks must not move the run's random numbers.
+    evaluators, prior = build_protocol(config, lambda: dataset_prior(train, source.crops))
+    seed_everything(config.seed, config.trainer.deterministic)
+    network = build(config.model)
+    for setting, pixels in (
+        ("dataset.crops.crop", source.crops.crop),
+        ("dataset.crops.evaluation_size", source.crops.evaluation_size),
+        ("evaluation.size", config.evaluation.size),
+    ):
+        if pixels % network.stride:
+            name = type(network).__name__
+            raise UserError(f"{setting}={pixels} must be a multiple of {network.stride}, the stride of {name}")
+    if config.evaluation.color and not hasattr(network, "decode"):
+        raise UserError(
+            f"{type(network).__name__} predicts no colour to be measured: take evaluation=holes, or "
+            "evaluation.color=false"
+        )
+    loss = build(config.loss)
+    if judged is not None:
+        refuse_taught_by_judge(loss, judged.judge)
+    prepare_loss(loss, train, source)
+    learner = build(
+        config.trainer.learner,
+        network=network,
+        loss=loss,
+        optimizer=build(config.optimizer),
+        schedule=build(config.schedule),
+    )
+    inputs = build(config.inputs)
+    return Components(source, inputs, train, validation, judged, learner, evaluators, prior)

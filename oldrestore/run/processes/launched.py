@@ -1,0 +1,98 @@
+"""One of the processes that `oldrestore.run.processes.launching` has Paddle's launcher start; run as a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def main() -> int:
+    """Carry out this process's part of the run; rank 0 says how it ended."""
+    from oldrestore import parallel, runtime
+
+    place = Path(os.environ[parallel.LAUNCH_FOLDER])
+    request = json.loads((place / "request.json").read_text(encoding="utf-8"))
+    _print_to(Path(request["logs"]) / f"process-{parallel.launched_rank()}.log")
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+    from oldrestore.errors import UserError
+
+    parallel.join()
+    if parallel.is_first():
+        _borrow_terminal(place / "terminal")
+    try:
+        result = carry_out(request)
+    except UserError as error:
+        result = {"refused": str(error)}
+    except parallel.LostProcessError as error:
+        result = {"refused": str(error)}  # before there was a run that could fail
+    except BaseException as error:  # noqa: BLE001 (said, and the end)
+        traceback.print_exc()
+        parallel.say_last_words(f"{type(error).__name__}: {error}")
+        # The launcher stops the others on any other code, before rank 0 has written down what it can.
+        return 1 if parallel.is_first() else 0
+    # What comes from now on comes from the launcher, and too late.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    if parallel.is_first():
+        (place / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    elif result.get("state") == "failed" or "refused" in result:
+        parallel.say_last_words(result.get("reason") or result["refused"])
+    return 0
+
+
+def carry_out(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Train, and print the tables of the end."""
+    from omegaconf import OmegaConf
+
+    from oldrestore import parallel
+    from oldrestore.narrator import Narrator
+    from oldrestore.run.experiment import resume_experiment, run_experiment
+    from oldrestore.run.processes import launching
+    from oldrestore.run.resuming import WAIT_FOR_WORKERS, Resumption, lock_of
+
+    config = OmegaConf.create(request["config"])
+    launching.check(config)
+    narrator = Narrator()
+    if request["resume"] is None:
+        outcome = run_experiment(config, request["overrides"], narrator, request["choices"])
+    else:
+        folder = Path(request["resume"])
+        lock = lock_of(folder, WAIT_FOR_WORKERS)
+        plan = Resumption(folder, config, request["overrides"], request["changed"], lock)
+        outcome = resume_experiment(plan, narrator)
+    for table in outcome.tables() if parallel.is_first() else ():
+        narrator.say()
+        narrator.show(table)
+    return {"state": outcome.state, "reason": outcome.reason}
+
+
+def _print_to(file: Path) -> None:
+    """Let everything that this process prints, its C++ parts included, go to a file."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+
+
+def _borrow_terminal(door: Path) -> None:
+    """Print where the process that the user started prints."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(door))
+        _, descriptors, _, _ = socket.recv_fds(connection, 1, 2)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for stream, descriptor in zip((1, 2), descriptors, strict=True):
+        os.dup2(descriptor, stream)
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""Runs Paddle's launcher as a child: what it is told, what reaches it, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from oldrestore import parallel, runtime
+from oldrestore.training.interruption import SIGNALS
+
+LAUNCHED = Path(__file__).with_name("launched.py")
+TERMINAL = "terminal"
+POLL = 0.2  # seconds
+GRACE = 10.0  # seconds that processes have whose launcher is gone
+# prctl(2): the signal that a process is sent when its parent dies; Linux alone has it.
+PR_SET_PDEATHSIG = 1
+
+
+def command(count: int, place: Path) -> list[str]:
+    """Return the command line of Paddle's launcher for `count` processes on this machine.
+
+    The launcher writes the whole environment, passwords included, into its folder of logs: that is in `place`, which
+    nobody else can read and which is removed.
+    """
+    options = {
+        "--nproc_per_node": str(count),
+        "--log_dir": str(place / "paddle"),
+        "--log_level": "ERROR",
+        "--enable_gpu_log": "False",
+        # With 1, not more restarts (those are for etcd alone), but 30 seconds in which the others write things down.
+        "--elastic_level": "1",
+    }
+    flat = [part for option in options.items() for part in option]
+    return [sys.executable, "-m", "paddle.distributed.launch", *flat, str(LAUNCHED)]
+
+
+def environment(count: int, place: Path) -> dict[str, str]:
+    """Return the environment of the launcher, which is that of its `count` processes but for their numbers."""
+    import paddle
+
+    found = {name: value for name, value in os.environ.items() if not name.startswith("PADDLE_")}
+    if not paddle.is_compiled_with_cuda():
+        found.pop("CUDA_VISIBLE_DEVICES", None)  # the launcher would take it for the presence of GPUs
+    if runtime.chose("OMP_NUM_THREADS"):
+        found["OMP_NUM_THREADS"] = str(max(1, runtime.physical_cores() // count))
+    package = str(Path(__file__).resolve().parents[3])
+    found["PYTHONPATH"] = os.pathsep.join([package, *filter(None, [found.get("PYTHONPATH")])])
+    # The launched file's own folder must not be searched for modules.
+    found["PYTHONSAFEPATH"] = "1"
+    return found | {parallel.LAUNCH_FOLDER: str(place)}
+
+
+def see_through(count: int, place: Path, logs: Path) -> str | None:
+    """Run the launcher to its end; returns the name of a signal that came meanwhile.
+
+    Parameters
+    ----------
+    count : int
+        Processes to start.
+    place : Path
+        The private folder with the request; the first process borrows the terminal through a socket in it.
+    logs : Path
+        The folder for what the launcher prints.
+    """
+    received: list[int] = []
+    seen: dict[int, Any] = {}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door, (logs / "launcher.log").open("ab") as log:
+        door.bind(str(place / TERMINAL))
+        door.listen()
+        door.settimeout(POLL)
+        process = subprocess.Popen(
+            command(count, place),
+            env=environment(count, place),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
+            preexec_fn=_manners(),
+        )
+
+        def pass_on(number: int) -> None:
+            received.append(number)
+            workers = _children(process.pid)
+            for worker in workers:
+                with contextlib.suppress(OSError):
+                    os.kill(worker.pid, number)
+            if not workers:
+                process.terminate()
+
+        with _passing_on(pass_on):
+            while process.poll() is None:
+                with contextlib.suppress(TimeoutError):
+                    connection, _ = door.accept()
+                    with connection:
+                        socket.send_fds(connection, [b"."], [1, 2])
+                seen |= {child.pid: child for child in _children(process.pid)}
+            _end_what_is_left(seen.values())
+    return signal.Signals(received[0]).name if received else None
+
+
+def _children(pid: int) -> list[Any]:
+    import psutil
+
+    try:
+        return psutil.Process(pid).children()
+    except psutil.Error:
+        return []
+
+
+def _end_what_is_left(workers: Any) -> None:
+    """End processes whose launcher has died."""
+    import psutil
+
+    left = [worker for worker in workers if worker.is_running()]
+    for worker in left:
+        with contextlib.suppress(psutil.Error):
+            worker.terminate()
+    _, still = psutil.wait_procs(left, timeout=GRACE)
+    for worker in still:
+        with contextlib.suppress(psutil.Error):
+            worker.kill()
+
+
+@contextlib.contextmanager
+def _passing_on(pass_on: Callable[[int], None]) -> Iterator[None]:
+    def handler(number: int, frame: FrameType | None) -> None:
+        pass_on(number)
+
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, own in before.items():
+            signal.signal(number, own)
+
+
+def _manners() -> Callable[[], None]:
+    """What the launcher does before it is one: it outlives Slurm's warning, and not this process."""
+    prctl = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
+
+    def learn() -> None:
+        # Slurm warns every process of a job step. Those that train have an answer, the launcher would die of it.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        if prctl is not None:
+            prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+    return learn
+
+
+def complaint_of(logs: Path, count: int) -> str | None:
+    """Return which of `count` processes the launcher says has failed, in words; None where it says of none."""
+    text = (logs / "launcher.log").read_text(errors="replace", encoding="utf-8")
+    found = re.search(r"Container rank (\d+) status failed .*? code (-?\d+)", text)
+    if found is None:
+        return None
+    rank, code = int(found[1]), int(found[2])
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+    return f"process {rank} of {count} {how}"

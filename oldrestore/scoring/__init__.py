@@ -1,0 +1,1 @@
+"""A network scored on a protocol: during its run (``scoring``) and after it (``evaluation``)."""

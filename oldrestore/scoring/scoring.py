@@ -1,0 +1,138 @@
+"""Scores a network on a run's protocol: validation measures, sample panels and the accuracy table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import paddle
+from omegaconf import DictConfig
+from paddle import nn
+
+from oldrestore import parallel
+from oldrestore.color.lab import gray_rgb8, rgb_to_lab
+from oldrestore.data.crops import Crops
+from oldrestore.data.evaluation_crops import EvaluationCrops
+from oldrestore.data.inputs import Inputs
+from oldrestore.data.loader import decode_known_photo, evaluation_photos
+from oldrestore.data.source import PhotoSource, Split
+from oldrestore.evaluation.accuracy import accuracy_table, judge_photos
+from oldrestore.evaluation.accuracy_table import AccuracyTable, JudgedPhoto
+from oldrestore.evaluation.batching import own_share, shared
+from oldrestore.evaluation.colorizer import Colorizer, ColorNetwork
+from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext, Evaluator
+from oldrestore.evaluation.prediction import recolor
+from oldrestore.evaluation.validation import MeasuredPhoto, ValidationResult, measure_photos, summarize_validation
+from oldrestore.narrator import Narrator
+from oldrestore.panels import side_by_side
+from oldrestore.scoring.judged import Judged
+
+
+@dataclass
+class Scorer:
+    """What a protocol measures with: photographs, sizes, judge.
+
+    Several processes that train together each measure their share of the photographs, and all have the whole result.
+    """
+
+    config: DictConfig
+    source: PhotoSource
+    validation: Split
+    judged: Judged | None
+    narrator: Narrator
+    check: Callable[[], None] = lambda: None
+    evaluators: dict[str, Evaluator] = field(default_factory=dict)
+    prior: np.ndarray | None = None
+
+    @property
+    def crops(self) -> Crops | EvaluationCrops:
+        """How photographs are cut: as the protocol says, or as the data set does where it says nothing."""
+        return crops_of(self.config, self.source)
+
+    def colorizer(self, network: ColorNetwork) -> Colorizer:
+        """Colour photographs with a network as the protocol says."""
+        evaluation = self.config.evaluation
+        return Colorizer(network, evaluation.size, evaluation.fit, evaluation.batch_size)
+
+    def validate(self, network: ColorNetwork) -> ValidationResult:
+        """Measure colour on the validation photographs; one score per photograph and metric."""
+        size = self.config.evaluation.batch_size
+
+        def measure() -> list[MeasuredPhoto]:
+            own = own_photos(self.validation, size)
+            photos = ((photo.name, rgb) for photo, rgb in evaluation_photos(own, self.crops))
+            return measure_photos(
+                self.colorizer(network), self._watched(photos, "validation", len(own)), batch_size=size
+            )
+
+        return summarize_validation(shared(measure, size), self.prior)
+
+    def judge(self, network: ColorNetwork) -> AccuracyTable:
+        """Let the judge look at originals, recolored and gray photographs (needs `judged`)."""
+        size, judge = self.config.evaluation.batch_size, self.judged.judge
+
+        def look() -> list[list[JudgedPhoto]]:
+            own = own_share(self.judged.split.photos, size)
+            photos = ((p.name, decode_known_photo(p), p.label) for p in own)
+            watched = self._watched(photos, f"judging by {judge.name}", len(own))
+            return judge_photos(self.colorizer(network), watched, judge, batch_size=size)
+
+        return accuracy_table(judge, shared(look, size), self.config.evaluation.every)
+
+    def panel(self, network: ColorNetwork, title: str) -> np.ndarray | None:
+        """Sample panel of some validation photographs: input, output, original; None when none are asked for."""
+        total = len(self.validation.photos)
+        count = min(self.config.evaluation.samples, total)
+        if count == 0:
+            return None
+        # Evenly spread over the names: neighbours by name are often of one place and one day.
+        by_name = sorted(self.validation.photos, key=lambda photo: photo.name)
+        chosen = [by_name[index * total // count] for index in range(count)]
+        photos = [self.crops.evaluation(decode_known_photo(photo)) for photo in chosen]
+        return side_by_side(panel_rows(self.colorizer(network), photos), titles=("Input", title, "Original"))
+
+    def further(self, network: nn.Layer, inputs: Inputs, at_end: bool) -> dict[str, Evaluated]:
+        """Run the protocol's own evaluators; those that take long only at the end."""
+        crops = self.crops
+        context = EvaluationContext(
+            network=network,
+            photos=lambda: ((photo.name, rgb) for photo, rgb in evaluation_photos(self.validation, crops)),
+            make_batch=lambda rgb, names, rng: inputs(paddle.to_tensor(rgb), names, rng),
+            batch_size=self.config.evaluation.batch_size,
+            count=len(self.validation.photos),
+            watch=self._watched,
+            colorize=self.colorizer(network),
+        )
+        return {name: e(context) for name, e in self.evaluators.items() if at_end or e.every_time}
+
+    def _watched(self, items: Iterable, what: str, total: int) -> Iterator:
+        """Show progress, and give a signal the chance to stop between two photographs."""
+        for item in self.narrator.track(items, what, total):
+            self.check()
+            yield item
+
+
+def own_photos(split: Split, batch_size: int) -> Split:
+    """Return this process's share of a split's photographs, by batches in the order of names."""
+    if parallel.size() == 1:
+        return split
+    by_name = sorted(range(len(split)), key=lambda index: split.photos[index].name)
+    own = own_share(by_name, batch_size)
+    hashes = tuple(split.hashes[index] for index in own) if split.hashes else ()
+    return replace(split, photos=tuple(split.photos[index] for index in own), hashes=hashes)
+
+
+def crops_of(config: DictConfig, source: PhotoSource) -> Crops | EvaluationCrops:
+    """How a configuration's protocol cuts the photographs of a source."""
+    own = config.evaluation.get("crops")
+    return source.crops if own is None else EvaluationCrops(**own)
+
+
+def panel_rows(colorizer: Colorizer, photos: list[np.ndarray]) -> list[list[np.ndarray]]:
+    """Make a row ``input, output, original`` (uint8 (H, W, 3)) of each photograph: true L, predicted ab."""
+    lightness = [np.ascontiguousarray(rgb_to_lab(rgb)[..., 0]) for rgb in photos]
+    return [
+        [gray_rgb8(L), recolor(L, prediction.ab_hw2), rgb]
+        for rgb, L, prediction in zip(photos, lightness, colorizer(lightness), strict=True)
+    ]

@@ -1,0 +1,168 @@
+"""Figures of a design over seeds and photographs at once.
+
+Every seed of a design is scored on the same photographs, so seeds and photographs are crossed: a hard photograph is
+hard for every seed. A bootstrap that draws new photographs within each seed takes them for different ones and comes
+out too narrow, and one that draws among three seeds cannot know how far the fourth may lie. The intervals here
+estimate both variances, and take Student's t as far out as so few seeds demand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import t as student
+
+from oldrestore.statistics.paired import PairedDifference, effect_of, share_larger
+from oldrestore.statistics.proportion import score_interval, wilson_interval
+from oldrestore.statistics.scored import Scored
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its interval; `low` and `high` are NaN where none can be given."""
+
+    value: float
+    low: float
+    high: float
+
+
+def seeds_and_images(seeds: Sequence[Scored], confidence: float = 0.95) -> Estimate:
+    """Mean of a figure over at least two seeds, for other seeds and other photographs of the same kind.
+
+    Two-way random effects: with mean squares of seeds, of photographs and of the rest, the variance of the mean is
+    (seeds + photographs - rest) / (S n), never less than what either gives alone. Its tails are those of Student's t
+    with S - 1 and with n - 1 degrees of freedom, mixed by what seeds and photographs have in that variance: one t with
+    Satterthwaite's degrees of freedom promises too much where two or three seeds are most of it. (Cochran mixes the
+    quantiles in the same way.)
+
+    Parameters
+    ----------
+    seeds : sequence of Scored
+        One a seed, of the same photographs in the same order.
+    confidence : float
+
+    References
+    ----------
+    W. G. Cochran (1964), Approximate significance levels of the Behrens-Fisher test. Biometrics 20.
+    A. B. Owen (2007), The pigeonhole bootstrap. Annals of Applied Statistics 1 (crossed effects under resampling).
+    """
+    x = _crossed(seeds)
+    parts = _MeanSquares(x)
+    spread = _Spread(parts.of_seeds, parts.seed_freedom, parts.of_images, parts.image_freedom, parts.of_rest)
+    value = float(np.mean([seed.value for seed in seeds]))
+    half = spread.half(confidence)
+    return Estimate(value, value - half, value + half)
+
+
+def share_over_seeds(seeds: Sequence[Scored], confidence: float = 0.95) -> Estimate:
+    """Mean over at least two seeds of a share of right answers: an interval that ends within 0..1.
+
+    Wilson's score interval with the variance and the tails of `seeds_and_images`: as many photographs as a plain share
+    of that variance would take, and as many deviations as those tails are wide. Where all seeds are right on the same
+    photographs, as on originals, they are one measurement, and the interval is Wilson's own; so it is where every
+    answer is right, which leaves no variance to be seen.
+
+    Parameters
+    ----------
+    seeds : sequence of Scored
+        One a seed, of 0 and 1 on the same photographs in the same order.
+    confidence : float
+    """
+    x = _crossed(seeds)
+    n, value = x.shape[1], float(x.mean())
+    if (x == x[0]).all():
+        return Estimate(value, *wilson_interval(round(float(x[0].sum())), n, confidence))
+    whole = seeds_and_images(seeds, confidence)
+    half = (whole.high - whole.low) / 2
+    if half == 0:  # each seed right as often, each photograph as often: no variance is seen
+        return Estimate(value, *wilson_interval(round(value * n), n, confidence))
+    return Estimate(value, *score_interval(value, half))
+
+
+def mean_singles(seeds: Sequence[Scored]) -> np.ndarray:
+    """Mean over seeds of each photograph's own value, float64 (n,)."""
+    return np.mean([one.singles for one in seeds], axis=0)
+
+
+def compare_designs(one: Sequence[Scored], other: Sequence[Scored], confidence: float = 0.95) -> PairedDifference:
+    """Compare two designs of at least two seeds each on the same photographs.
+
+    Photographs are paired; seeds are not, for equal numbers make two designs no more alike. The p-value has the
+    variance and the tails of the interval; seeds of the two designs may scatter differently, as in Welch's test.
+
+    Parameters
+    ----------
+    one, other : sequence of Scored
+        One a seed; the difference is `one` minus `other`.
+    confidence : float
+    """
+    ours, theirs = _crossed(one), _crossed(other)
+    apart = ours.mean(axis=0) - theirs.mean(axis=0)
+    n, difference = len(apart), float(np.mean([a.value for a in one]) - np.mean([b.value for b in other]))
+    a, b = _MeanSquares(ours), _MeanSquares(theirs)
+    of_seeds = a.of_seeds + b.of_seeds
+    uncertain = a.of_seeds**2 / a.seed_freedom + b.of_seeds**2 / b.seed_freedom
+    seed_freedom = of_seeds**2 / uncertain if uncertain > 0 else a.seed_freedom + b.seed_freedom
+    spread = _Spread(of_seeds, seed_freedom, float(apart.var(ddof=1)) / n, n - 1, a.of_rest + b.of_rest)
+    half, p = spread.half(confidence), spread.p_value(difference)
+    effect = effect_of(apart)
+    wins = share_larger(mean_singles(one) - mean_singles(other))
+    seeds = (len(ours), len(theirs))
+    return PairedDifference(difference, difference - half, difference + half, p, effect, wins, n, seeds)
+
+
+class _MeanSquares:
+    """Mean squares of a table seeds x photographs, over S n: what each would be of the mean's variance."""
+
+    def __init__(self, x_sn: np.ndarray) -> None:
+        s, n = x_sn.shape
+        seeds, images = x_sn.mean(axis=1), x_sn.mean(axis=0)
+        rest = x_sn - seeds[:, None] - images + x_sn.mean()
+        self.seed_freedom, self.image_freedom, self.rest_freedom = s - 1, n - 1, (s - 1) * (n - 1)
+        self.of_seeds = float(seeds.var(ddof=1)) / s
+        self.of_images = float(images.var(ddof=1)) / n
+        self.of_rest = float((rest**2).sum()) / self.rest_freedom / (s * n)
+
+
+class _Spread:
+    """How a mean scatters around its truth: variance, and the tails that two uncertain parts of it give."""
+
+    def __init__(
+        self, of_seeds: float, seed_freedom: float, of_images: float, image_freedom: float, of_rest: float
+    ) -> None:
+        self.deviation = float(np.sqrt(max(of_seeds + of_images - of_rest, of_seeds, of_images)))
+        # What is left of the seeds' mean square without the rest that it holds too.
+        weights = max(of_seeds - of_rest, 0.0), of_images
+        whole = sum(weights)
+        self.parts = [
+            (weight / whole if whole > 0 else 0.5, freedom)
+            for weight, freedom in zip(weights, (seed_freedom, image_freedom), strict=True)
+        ]
+
+    def tail(self, t: float) -> float:
+        """Chance beyond `t` deviations on one side."""
+        return float(sum(weight * student.sf(t, freedom) for weight, freedom in self.parts if weight > 0))
+
+    def half(self, confidence: float) -> float:
+        """Half of the interval's width."""
+        if not self.deviation > 0:
+            return self.deviation  # 0, or NaN
+        chance = (1 - confidence) / 2
+        ends = [float(student.isf(chance, freedom)) for weight, freedom in self.parts if weight > 0]
+        # A little wider than where it must lie, whichever way the tails round.
+        return self.deviation * brentq(lambda t: self.tail(t) - chance, 0.999 * min(ends), 1.001 * max(ends))
+
+    def p_value(self, difference: float) -> float:
+        """Two-sided."""
+        if self.deviation == 0:
+            return 1.0 if difference == 0 else 0.0
+        return 2 * self.tail(abs(difference) / self.deviation)
+
+
+def _crossed(seeds: Sequence[Scored]) -> np.ndarray:
+    if len(seeds) < 2 or len({one.n for one in seeds}) != 1 or seeds[0].n < 2:
+        raise ValueError("an interval over seeds takes at least two seeds on the same photographs, two or more")
+    return np.stack([one.contributions for one in seeds])

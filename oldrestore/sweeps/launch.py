@@ -1,0 +1,147 @@
+"""Carries out one job of a sweep in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oldrestore.config.location import PACKAGE
+from oldrestore.files import write_atomically
+from oldrestore.records.identity import new_run_id
+from oldrestore.runtime import physical_cores
+from oldrestore.sweeps.ledger import GONE, Entry, JobState, Ledger, how_it_ended, process_record
+from oldrestore.sweeps.plan import Job
+
+WRONG_REQUEST = 2  # exit code of what cannot be carried out as it stands
+
+
+@dataclass
+class Launched:
+    """A job under way.
+
+    Attributes
+    ----------
+    key : str
+    process : Popen
+    folder, log : Path
+    slot : int
+        Which of the places for jobs at once it has.
+    record : dict
+        How the ledger knows the process.
+    """
+
+    key: str
+    process: subprocess.Popen
+    folder: Path
+    log: Path
+    slot: int
+    record: dict[str, Any]
+
+    def stop(self) -> None:
+        """Ask it to write a checkpoint and to end."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+
+    def ended(self) -> tuple[JobState, str | None] | None:
+        """Return how it ended; None while it goes on."""
+        code = self.process.poll()
+        if code is None:
+            return None
+        if code == 0:
+            return "done", None
+        if code < 0:
+            return "interrupted", f"killed by {signal.Signals(-code).name}"
+        state, reason = how_it_ended(str(self.folder)) if (self.folder / "status.json").is_file() else ("failed", None)
+        if code == WRONG_REQUEST or reason is None or reason == GONE:
+            return "failed", last_complaint(self.log)
+        return state, reason
+
+
+def launch(job: Job, entry: Entry, ledger: Ledger, place: Path, slot: int, slots: int, threads_set: bool) -> Launched:
+    """Start a job: anew, or from the checkpoint of its interrupted run.
+
+    Parameters
+    ----------
+    job : Job
+    entry : Entry
+        Its line of the ledger, claimed by this process.
+    ledger : Ledger
+    place : Path
+        The sweep's folder, for the job's file and its log.
+    slot, slots : int
+        Which place it has of how many for jobs at once: each has a GPU of its own where there are enough, and
+        its share of the processor's cores.
+    threads_set : bool
+        Whether the user has said how many threads a job has.
+    """
+    outputs, experiment = Path(job.config["outputs"]).absolute(), job.config["experiment"]
+    resume = entry.folder if entry.folder and (Path(entry.folder) / "config.yaml").is_file() else None
+    run_id = str(entry.run_id) if resume else new_run_id()
+    folder = Path(resume) if resume else outputs / experiment / run_id
+    request = place / "jobs" / f"{job.key}.json"
+    config = {**job.config, "outputs": str(outputs), "run_id": run_id}
+    content = {"config": config, "overrides": _typed(job.overrides), "choices": job.choices, "resume": resume}
+    write_atomically(request, json.dumps(content, indent=1) + "\n")
+    log = place / "logs" / f"{job.key}-{entry.attempts}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), **shares(job.config, slot, slots, threads_set)}
+    command = [sys.executable, "-P", "-m", "oldrestore", "sweep", "--job", str(request)]
+    with log.open("ab") as file:
+        # A session of its own: Ctrl-C reaches this process alone, which passes it on.
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    record = process_record(process.pid)
+    ledger.begin(job.key, run_id, folder, log, record)
+    return Launched(job.key, process, folder, log, slot, record)
+
+
+def shares(config: dict[str, Any], slot: int, slots: int, threads_set: bool) -> dict[str, str]:
+    """Return the environment that gives a job its GPU, or one for each of its processes, and its share of the cores."""
+    found = {}
+    processes = config["trainer"].get("processes") or 1
+    gpus = visible_gpus() if config["trainer"]["device"] in ("auto", "gpu") else []
+    if gpus:
+        own = [gpus[number % len(gpus)] for number in range(slot * processes, (slot + 1) * processes)]
+        found["CUDA_VISIBLE_DEVICES"] = ",".join(dict.fromkeys(own))
+    if slots > 1 and not threads_set:
+        found["OMP_NUM_THREADS"] = str(max(1, physical_cores() // (slots * processes)))
+    return found
+
+
+def visible_gpus() -> list[str]:
+    """Names of the GPUs that jobs may use, as CUDA_VISIBLE_DEVICES takes them; Paddle is not imported for it."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return [name.strip() for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name.strip()]
+    if shutil.which("nvidia-smi") is None:
+        return []
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, encoding="utf-8", errors="replace", timeout=20, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(number) for number, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
+
+
+def last_complaint(log: Path) -> str:
+    """Return what a job said last, its complaint if it made one."""
+    lines = [line.strip() for line in log.read_text(errors="replace", encoding="utf-8").splitlines() if line.strip()]
+    complaints = [line.removeprefix("oldrestore: ") for line in lines if line.startswith("oldrestore: ")]
+    return (complaints or lines or ["it said nothing"])[-1][:500]
+
+
+def _typed(overrides: list[str]) -> list[str]:
+    return [text for text in overrides if not text.startswith("run_id=")]

@@ -1,0 +1,298 @@
+"""What became of each job of a sweep, in one SQLite file that several processes may share."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from oldrestore.errors import UserError
+from oldrestore.records.reader import is_alive, read_status
+from oldrestore.sweeps.plan import Job
+
+JobState = Literal["queued", "running", "done", "failed", "interrupted", "pruned"]
+WAIT = 60.0  # seconds for another process to let go of the file
+BEAT = 30.0  # seconds between two signs of life of the jobs under way
+SILENCE = 600.0  # seconds without one, after which a job of another machine is taken to be gone
+GONE = "its process is gone"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    key TEXT PRIMARY KEY,
+    identity TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    overrides TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT,
+    log TEXT,
+    run_id TEXT,
+    folder TEXT,
+    process TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    started REAL,
+    seen REAL,
+    ended REAL
+);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger.
+
+    Attributes
+    ----------
+    key, identity, code : str
+    seed : int
+    settings : dict of str
+    state : str
+        ``queued``, ``running``, ``done``, ``failed``, ``interrupted`` (it goes on from its checkpoint), or ``pruned``:
+        a search has stopped it.
+    reason, log : str or None
+        Why it failed or was interrupted; the file with what it printed.
+    run_id, folder : str or None
+        Of its run; the folder where it stands now, also after a move of the outputs folder as a whole.
+    process : dict or None
+        Who carries it out: `host`, `pid`, `process_started`.
+    attempts : int
+    seen : float or None
+        When it last gave a sign of life, in seconds since 1970.
+    """
+
+    key: str
+    identity: str
+    seed: int
+    code: str
+    settings: dict[str, str]
+    state: JobState
+    reason: str | None
+    log: str | None
+    run_id: str | None
+    folder: str | None
+    process: dict[str, Any] | None
+    attempts: int
+    seen: float | None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process of a running job has ended; of one on another machine, whether it is silent."""
+        alive = is_alive({"state": "running", **(self.process or {})})
+        if alive is None and self.seen is not None:
+            return time.time() - self.seen > SILENCE
+        return alive is False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it was done and its run folder is there no more."""
+        return self.state == "done" and not Path(self.folder or "/nowhere", "status.json").is_file()
+
+
+class Ledger:
+    """The ledger of a sweep.
+
+    Every change is one transaction that begins by taking the file's lock, so that a job is never given to two
+    processes. A job that is running belongs to a process; where that is gone, the job is `recover`-ed.
+
+    Run folders are kept relative to the outputs folder and logs to the sweep's, so that they hold after a move.
+
+    Parameters
+    ----------
+    path : Path
+        The file, ``outputs/sweeps/NAME/ledger.db``; it is made when it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._folder = path.parent.absolute()
+        self._outputs = self._folder.parent.parent
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._changing() as connection:
+            for statement in _SCHEMA.split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+
+    def register(self, jobs: Iterable[Job]) -> None:
+        """Queue the jobs that the ledger does not have."""
+        with self._changing() as connection:
+            for job in jobs:
+                connection.execute(
+                    "INSERT OR IGNORE INTO jobs (key, identity, seed, code, settings, overrides, state) "
+                    "VALUES (?, ?, ?, ?, ?, ?, 'queued')",
+                    (job.key, job.identity, job.seed, job.code, json.dumps(job.settings), json.dumps(job.overrides)),
+                )
+
+    def recover(self, keys: Sequence[str]) -> None:
+        """Settle the jobs whose process is gone: by what their run folders say."""
+        for entry in self.entries(keys):
+            if entry.state == "running" and entry.is_gone:
+                self.finish(entry.key, entry.process, *how_it_ended(entry.folder))
+
+    def queue_again(self, keys: Sequence[str], states: Sequence[JobState]) -> list[str]:
+        """Queue the jobs that are in one of these states, and those that are lost; returns their keys."""
+        wanted, changed = set(keys), []
+        with self._changing() as connection:
+            for entry in self._read(connection):
+                if entry.key in wanted and (entry.state in states or entry.is_lost):
+                    # What was interrupted keeps its run; what failed or is lost begins a new one.
+                    forget = "" if entry.state == "interrupted" else ", run_id = NULL, folder = NULL"
+                    connection.execute(
+                        f"UPDATE jobs SET state = 'queued', process = NULL{forget} WHERE key = ?", (entry.key,)
+                    )
+                    changed.append(entry.key)
+        return changed
+
+    def claim(self, keys: Sequence[str]) -> Entry | None:
+        """Take the first queued job of these for this process; None where there is none."""
+        with self._changing() as connection:
+            queued = {key for (key,) in connection.execute("SELECT key FROM jobs WHERE state = 'queued'")}
+            key = next((key for key in keys if key in queued), None)
+            if key is None:
+                return None
+            connection.execute(
+                "UPDATE jobs SET state = 'running', reason = NULL, process = ?, attempts = attempts + 1, started = ?, "
+                "seen = ?, ended = NULL WHERE key = ?",
+                (_as_text(process_record(os.getpid())), time.time(), time.time(), key),
+            )
+            return self._read(connection, "WHERE key = ?", (key,))[0]
+
+    def begin(self, key: str, run_id: str, folder: Path, log: Path, process: dict[str, Any]) -> None:
+        """Write down the run of a job and the process that carries it out (`process_record`)."""
+        with self._changing() as connection:
+            connection.execute(
+                "UPDATE jobs SET run_id = ?, folder = ?, log = ?, process = ? WHERE key = ?",
+                (
+                    run_id,
+                    os.path.relpath(folder, self._outputs),
+                    os.path.relpath(log, self._folder),
+                    _as_text(process),
+                    key,
+                ),
+            )
+
+    def beat(self, keys: Sequence[str]) -> None:
+        """Give a sign of life of jobs under way."""
+        with self._changing() as connection:
+            for key in keys:
+                connection.execute("UPDATE jobs SET seen = ? WHERE key = ?", (time.time(), key))
+
+    def finish(self, key: str, process: dict[str, Any] | None, state: JobState, reason: str | None) -> None:
+        """Write down how a job ended, unless it is another process's meanwhile."""
+        with self._changing() as connection:
+            connection.execute(
+                "UPDATE jobs SET state = ?, reason = ?, ended = ? WHERE key = ? AND process IS ?",
+                (state, reason, time.time(), key, _as_text(process)),
+            )
+
+    def entries(self, keys: Sequence[str] | None = None) -> list[Entry]:
+        """Return the lines of these jobs, in their order; of all where none are named."""
+        with closing(self._connect()) as connection:
+            found = {entry.key: entry for entry in self._read(connection)}
+        return list(found.values()) if keys is None else [found[key] for key in keys if key in found]
+
+    def fact(self, name: str) -> str | None:
+        """Return something that is known of the sweep as a whole."""
+        with closing(self._connect()) as connection:
+            row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else row[0]
+
+    def facts(self, beginning: str) -> list[str]:
+        """Return every fact whose name begins so."""
+        with closing(self._connect()) as connection:
+            rows = connection.execute("SELECT name, value FROM facts").fetchall()
+        return [value for name, value in rows if name.startswith(beginning)]
+
+    @contextmanager
+    def settle_fact(self, name: str) -> Iterator[list[str]]:
+        """Hold the ledger while a fact is found that must be found only once.
+
+        Yields
+        ------
+        list of str
+            Holds the fact where it is known; else what is put into it becomes the fact.
+        """
+        with self._changing() as connection:
+            row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+            held = [] if row is None else [row[0]]
+            yield held
+            if row is None and held:
+                connection.execute("INSERT INTO facts VALUES (?, ?)", (name, held[0]))
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        with closing(self._connect()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
+        except sqlite3.Error as error:
+            raise UserError(f"the ledger {self.path} cannot be opened: {error}") from None
+
+    def _read(self, connection: sqlite3.Connection, where: str = "", values: tuple = ()) -> list[Entry]:
+        connection.row_factory = sqlite3.Row
+        names = [field.name for field in fields(Entry)]
+        rows = connection.execute(f"SELECT {', '.join(names)} FROM jobs {where} ORDER BY rowid", values)
+        return [
+            Entry(
+                **{
+                    **dict(row),
+                    "settings": json.loads(row["settings"]),
+                    "process": json.loads(row["process"]) if row["process"] else None,
+                    "folder": _below(self._outputs, row["folder"]),
+                    "log": _below(self._folder, row["log"]),
+                }
+            )
+            for row in rows
+        ]
+
+
+def _below(root: Path, written: str | None) -> str | None:
+    """Return a path as it is now; earlier ledgers kept where it was then, of which the last two parts still hold."""
+    if written is None:
+        return None
+    here = root.joinpath(*(Path(written).parts[-2:] if Path(written).is_absolute() else (written,)))
+    return written if Path(written).is_absolute() and not here.exists() else str(here)
+
+
+def process_record(pid: int) -> dict[str, Any]:
+    """Describe a process so that it is told from another that is given its number later."""
+    try:
+        started = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        started = 0.0  # gone already
+    return {"host": socket.gethostname(), "pid": pid, "process_started": started}
+
+
+def how_it_ended(folder: str | None) -> tuple[JobState, str | None]:
+    """Return the state of a job whose process is gone, by its run folder, and the reason."""
+    try:
+        status = read_status(Path(folder or "/nowhere"))
+    except UserError:
+        return "interrupted", "its process is gone before its run began"
+    if status.get("state") == "finished":
+        return "done", None
+    if status.get("state") == "failed":
+        return "failed", status.get("reason")
+    return "interrupted", status.get("reason") or GONE
+
+
+def _as_text(process: dict[str, Any] | None) -> str | None:
+    return None if process is None else json.dumps(process)

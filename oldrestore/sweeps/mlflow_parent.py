@@ -1,0 +1,94 @@
+"""The sweep as a parent run in MLflow, with the runs of its jobs nested below it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from oldrestore.errors import UserError
+from oldrestore.records.reader import read_status
+from oldrestore.sweeps.ledger import Ledger
+from oldrestore.sweeps.plan import Job
+from oldrestore.sweeps.summary import Summary
+from oldrestore.tracking.mlflow_store import open_store
+from oldrestore.tracking.tracker import spoken_reason
+
+PARENT = "mlflow parent at "  # and the store's address: how the ledger remembers it
+
+
+def tell_mlflow(
+    name: str, job: Job, ledger: Ledger, summary: Summary, folder: Path, report: Path | None = None
+) -> str | None:
+    """Make or find the parent run, put the jobs' runs below it, and send the tables and the report.
+
+    Parameters
+    ----------
+    name : str
+        Of the sweep.
+    job : Job
+        One of its jobs: they share a tracking configuration.
+    ledger : Ledger
+        Remembers the parent.
+    summary : Summary
+    folder : Path
+        The sweep's, which holds the tables.
+    report : Path, optional
+        The page, where there is one.
+
+    Returns
+    -------
+    str or None
+        Why MLflow could not be told; None where it was, or where it is not among the trackers.
+    """
+    node = job.config["tracking"].get("mlflow")
+    if node is None:
+        return None
+    try:
+        outputs = Path(job.config["outputs"])
+        store = open_store(node.get("tracking_uri"), outputs, node.get("experiment") or job.config["experiment"])
+        with ledger.settle_fact(f"{PARENT}{store.shown_uri}") as parent:
+            if not parent:
+                # One that the store had when it stood elsewhere is its parent still.
+                parent += [run_id for run_id in ledger.facts(PARENT) if _has(store, run_id)][:1]
+            if not parent:
+                tags = {"sweep": name, "mlflow.source.name": "oldrestore", "mlflow.source.type": "LOCAL"}
+                created = store.patiently(
+                    store.client.create_run, store.experiment_id, tags=tags, run_name=f"sweep {name}"
+                )
+                parent.append(created.info.run_id)
+            (parent_id,) = parent
+        _nest(store, parent_id, summary)
+        for file in (folder / "jobs.csv", folder / "summary.csv", *([report] if report else [])):
+            store.patiently(store.client.log_artifact, parent_id, str(file))
+        states = [entry.state for entry, _ in summary.jobs]
+        for state in sorted(set(states)):
+            store.patiently(store.client.set_tag, parent_id, f"jobs.{state}", str(states.count(state)))
+        ended = "FINISHED" if set(states) == {"done"} else "FAILED"
+        store.patiently(store.client.set_terminated, parent_id, ended)
+    # Whatever a tracking service does wrong must not hurt the sweep.
+    except Exception as error:  # noqa: BLE001
+        return spoken_reason("sweep", error)
+    return None
+
+
+def _has(store: Any, run_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        store.patiently(store.client.get_run, run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    return True
+
+
+def _nest(store: Any, parent_id: str, summary: Summary) -> None:
+    for entry, _ in summary.jobs:
+        try:
+            sinks = read_status(Path(entry.folder or "/nowhere")).get("sinks") or {}
+        except UserError:
+            continue
+        child = (sinks.get("mlflow") or {}).get("run_id")
+        if child is not None:
+            store.patiently(store.client.set_tag, child, "mlflow.parentRunId", parent_id)

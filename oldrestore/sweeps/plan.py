@@ -1,0 +1,179 @@
+"""The jobs of a sweep: composed and checked before the first begins, and kept as they were composed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from oldrestore.config.compose import (
+    CONFIG_NAME,
+    HYDRA_ERRORS,
+    check_choices,
+    explain,
+    resolve_and_check,
+)
+from oldrestore.config.folders import register_search_path
+from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, configuration_root, user_root
+from oldrestore.config.multirun import expand_jobs, sweep_names
+from oldrestore.errors import UserError
+from oldrestore.records.asked_settings import group_choices
+from oldrestore.records.job_identity import fingerprints_of, identity_of, results_code_hash, settings_of
+
+SEARCH = "search"  # section of a sweep's file that is no part of a configuration
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training of a sweep.
+
+    Attributes
+    ----------
+    key : str
+        Identity, seed and code in one: by it the ledger knows the job.
+    identity : str
+        Settings and photographs, without the seed.
+    code : str
+        The code that it runs.
+    seed : int
+    settings : dict of str
+        What varies between the jobs of the sweep, the seed aside, as typed.
+    overrides : list of str
+    config : dict
+        Resolved and checked.
+    choices : dict of str
+        What each group chose.
+    """
+
+    key: str
+    identity: str
+    code: str
+    seed: int
+    settings: dict[str, str]
+    overrides: list[str]
+    config: dict[str, Any] = field(repr=False)
+    choices: dict[str, str] = field(repr=False)
+
+
+def sweep_name(overrides: Sequence[str]) -> str | None:
+    """Return the name of ``sweeps=NAME``; None where none is given.
+
+    Raises
+    ------
+    UserError
+        Several are given.
+    """
+    names = sweep_names(overrides)
+    if len(names) > 1:
+        raise UserError(f"a sweep is of one file, not of {' and '.join(names)}: give one sweeps=NAME")
+    return names[0] if names else None
+
+
+def plan_jobs(overrides: Sequence[str]) -> list[Job]:
+    """Compose every job of a sweep; those that come out the same are one.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        As typed: ``sweeps=NAME``, settings, and settings with several values.
+
+    Raises
+    ------
+    UserError
+        On the first setting that is wrong, in whichever job, or photographs that are not there.
+    """
+    typed = expand_jobs(overrides, training=True)
+    varied = _varied(typed)
+    jobs: dict[str, Job] = {}
+    fingerprints: dict[str, str] = {}
+    outputs = set()
+    for job in typed:
+        config, choices = compose_job(job)
+        outputs.add(config.outputs)
+        if config.run_id is not None:
+            raise UserError("run_id names one run: leave it out of a sweep, whose runs are named one by one")
+        identity = identity_of(settings_of(config), fingerprints_of(config, fingerprints))
+        given = dict(text.split("=", 1) for text in job if "=" in text)
+        settings = {name: given.get(name, "") for name in varied if name != "seed"}
+        code = results_code_hash()
+        key = hashlib.sha256(f"{identity} {config.seed} {code}".encode()).hexdigest()[:16]
+        plain = OmegaConf.to_container(config)
+        jobs.setdefault(key, Job(key, identity, code, config.seed, settings, job, plain, choices))
+    if len(outputs) > 1:
+        raise UserError("the runs of a sweep stand in one outputs folder: give one outputs=FOLDER")
+    return list(jobs.values())
+
+
+def compose_job(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
+    """Compose and check one configuration; returns it with what each group chose.
+
+    Raises
+    ------
+    UserError
+        One sentence that names the override or setting.
+    """
+    overrides = check_choices(overrides)
+    register_search_path()
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(configuration_root() / "conf")):
+            composed = compose(CONFIG_NAME, overrides=list(overrides), return_hydra_config=True)
+    except HYDRA_ERRORS as error:
+        raise UserError(explain(error)) from None
+    choices = group_choices(composed.hydra.runtime.choices)
+    with open_dict(composed):
+        for name in ("hydra", SEARCH, *GROUP_FOLDERS):
+            composed.pop(name, None)
+    return resolve_and_check(composed), choices
+
+
+def snapshot_configuration(folder: Path) -> Path:
+    """Copy ``conf/``, ``experiments/`` and ``sweeps/``, the user's own too, below a folder; once for equal contents.
+
+    Jobs do not read it: each has its whole configuration in a file of its own. It tells later where that came from.
+
+    Returns
+    -------
+    Path
+        The copy, named by a hash of what it holds.
+    """
+    roots: Mapping[str, Path | None] = {"": configuration_root(), "user": user_root()}
+    files: dict[str, bytes] = {}
+    for under, root in roots.items():
+        for name in ("conf", *GROUP_FOLDERS) if under == "" else GROUP_FOLDERS:
+            found = sorted((root / name).rglob("*")) if root is not None else []
+            for path in (path for path in found if path.suffix in ENDINGS and path.is_file()):
+                files[(Path(under) / path.relative_to(root)).as_posix()] = path.read_bytes()
+    digest = hashlib.sha256()
+    for name, content in files.items():
+        digest.update(f"{name}\0".encode() + content)
+    place = folder / digest.hexdigest()[:12]
+    if place.is_dir():
+        return place
+    half = folder / f".{place.name}.tmp"
+    shutil.rmtree(half, ignore_errors=True)
+    for name, content in files.items():
+        (half / name).parent.mkdir(parents=True, exist_ok=True)
+        (half / name).write_bytes(content)
+    try:
+        half.rename(place)
+    except OSError:  # another process was faster
+        shutil.rmtree(half, ignore_errors=True)
+    return place
+
+
+def _varied(jobs: Sequence[Sequence[str]]) -> list[str]:
+    """Names that have different values in different jobs."""
+    values: dict[str, set[str]] = {}
+    for job in jobs:
+        for text in job:
+            name, _, value = text.partition("=")
+            values.setdefault(name, set()).add(value)
+    return [name for name, found in values.items() if len(found) > 1]

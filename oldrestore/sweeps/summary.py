@@ -1,0 +1,157 @@
+"""What a sweep found: a row for each job, and one for each setting with mean and spread over its seeds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oldrestore.errors import UserError
+from oldrestore.files import write_atomically
+from oldrestore.plain import decode_float, plain
+from oldrestore.records.reader import read_status
+from oldrestore.sweeps.ledger import Entry
+
+# What the printed table shows beside the metric that chooses checkpoints, where it was measured; files have all.
+SHOWN = ("val/auc_rebalanced", "val/auc", "val/colorfulness", "judged/iter_accuracy", "holes/psnr", "val/psnr")
+MOST_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One metric over the seeds of a setting; `deviation` is the sample's (n - 1), None for one seed."""
+
+    n: int
+    mean: float
+    deviation: float | None
+
+    def in_words(self) -> str:
+        """Return it as a cell."""
+        return f"{self.mean:.4f}" + ("" if self.deviation is None else f" ± {self.deviation:.4f}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting with all of its seeds.
+
+    Attributes
+    ----------
+    settings : dict of str
+        What varies.
+    seeds : list of int
+        Those that are done.
+    jobs : int
+        Those that were asked for.
+    metrics : dict of Spread
+    """
+
+    settings: dict[str, str]
+    seeds: list[int]
+    jobs: int
+    metrics: dict[str, Spread]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All jobs of a sweep, and their settings.
+
+    Attributes
+    ----------
+    jobs : list of (Entry, dict)
+        Lines of the ledger, and what each measured at its end.
+    rows : list of Row
+    monitor : str
+        The metric that chooses checkpoints.
+    """
+
+    jobs: list[tuple[Entry, dict[str, float]]]
+    rows: list[Row]
+    monitor: str
+
+    def shown(self) -> list[str]:
+        """Metrics of the printed table."""
+        measured = {name for row in self.rows for name in row.metrics}
+        wanted = [self.monitor, *(name for name in SHOWN if name != self.monitor)]
+        return [name for name in wanted if name in measured][:MOST_SHOWN]
+
+    def job_rows(self) -> list[dict[str, Any]]:
+        """One flat row for each job: what varies, state and reason, and every metric."""
+        return [
+            {
+                **entry.settings,
+                "seed": entry.seed,
+                "state": entry.state,
+                "reason": entry.reason,
+                "run_id": entry.run_id,
+                "folder": entry.folder,
+                "log": entry.log,
+                "attempts": entry.attempts,
+                **values,
+            }
+            for entry, values in self.jobs
+        ]
+
+    def setting_rows(self) -> list[dict[str, Any]]:
+        """One flat row for each setting: how many seeds, and mean and deviation of every metric."""
+        return [
+            {
+                **row.settings,
+                "n": len(row.seeds),
+                "jobs": row.jobs,
+                **{name: spread.mean for name, spread in row.metrics.items()},
+                **{f"{name} deviation": spread.deviation for name, spread in row.metrics.items()},
+            }
+            for row in self.rows
+        ]
+
+    def write(self, folder: Path) -> None:
+        """Write ``jobs.csv`` and ``summary.csv``."""
+        write_atomically(folder / "jobs.csv", _csv(self.job_rows()))
+        write_atomically(folder / "summary.csv", _csv(self.setting_rows()))
+
+
+def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
+    """Read what the jobs of a sweep measured, and put those together that differ in nothing but the seed."""
+    jobs = [
+        (entry, results_of(Path(entry.folder)) if entry.state == "done" and entry.folder else {}) for entry in entries
+    ]
+    groups: dict[str, list[tuple[Entry, dict[str, float]]]] = {}
+    for entry, values in jobs:
+        groups.setdefault(entry.identity, []).append((entry, values))
+    rows = []
+    for members in groups.values():
+        done = [(entry, values) for entry, values in members if entry.state == "done"]
+        names = list(dict.fromkeys(name for _, values in done for name in values))
+        metrics = {name: spread([values[name] for _, values in done if name in values]) for name in names}
+        rows.append(Row(members[0][0].settings, sorted(entry.seed for entry, _ in done), len(members), metrics))
+    return Summary(jobs, rows, monitor)
+
+
+def results_of(folder: Path) -> dict[str, float]:
+    """Return what a run measured at its end; empty where it did not come to one."""
+    try:
+        summary = read_status(folder).get("summary") or {}
+    except UserError:
+        return {}  # somebody has removed it
+    return {name: decode_float(value) for name, value in summary.items()}
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return mean and sample standard deviation; NaN where one of the values is not finite."""
+    if not all(math.isfinite(value) for value in values):
+        return Spread(len(values), math.nan, math.nan if len(values) > 1 else None)
+    return Spread(len(values), statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: "" if value is None else plain(value) for name, value in row.items()} for row in rows)
+    return buffer.getvalue()

@@ -1,0 +1,268 @@
+"""Carries out a search: asks Optuna for settings, trains them as jobs, and stops those that promise nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from oldrestore.config.multirun import expand_jobs
+from oldrestore.errors import UserError
+from oldrestore.records.asked_settings import as_override
+from oldrestore.records.reader import read_metrics
+from oldrestore.sweeps.launch import Launched
+from oldrestore.sweeps.ledger import Entry, JobState, Ledger
+from oldrestore.sweeps.plan import Job, compose_job, plan_jobs
+from oldrestore.sweeps.search import SearchSettings
+from oldrestore.sweeps.summary import results_of
+from oldrestore.sweeps.sweep import Sweep
+from oldrestore.tracking.sqlite_uri import sqlite_uri
+
+STUDY = "search"
+BUSY = 60  # seconds to wait for another process to let go of the study
+
+
+class Search(Sweep):
+    """A sweep whose jobs are the trials of an Optuna study, ``outputs/sweeps/NAME/optuna.db``.
+
+    Several processes may share it. A trial that was interrupted goes on from its checkpoint.
+
+    Parameters
+    ----------
+    name : str
+    settings : SearchSettings
+    overrides : sequence of str
+        As typed, ``sweeps=NAME`` included; one value each.
+
+    Raises
+    ------
+    UserError
+        Optuna is not installed, a setting is given several values, or the space holds what no configuration may.
+    """
+
+    def __init__(self, name: str, settings: SearchSettings, overrides: Sequence[str]) -> None:
+        try:
+            import optuna
+        except ModuleNotFoundError:
+            raise UserError("a search needs Optuna: pip install 'oldrestore[optuna]'") from None
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        jobs = expand_jobs(overrides, training=True)
+        if len(jobs) > 1:
+            raise UserError("a search varies what its space names: give every other setting one value")
+        self.settings = settings
+        self.typed = jobs[0]
+        (self.base,) = plan_jobs(self.typed)
+        for parameter, values in settings.space.items():
+            for value in values.extremes():
+                compose_job([*self.typed, as_override(parameter, value)])
+        super().__init__(name, [self.base])
+        self.jobs, self.keys = {}, []
+        self._trials: dict[str, Any] = {}
+        self._seen: dict[str, int] = {}
+        self._pruned: set[str] = set()
+
+    def entries(self) -> list[Entry]:
+        """Lines of all trials; of a search that has not begun, none, and nothing is made."""
+        return self.ledger.entries() if (self.folder / "ledger.db").is_file() else []
+
+    def begin(self, retry_failed: bool) -> list[Entry]:
+        """Open the study and settle what an earlier process left; interrupted trials are queued to go on.
+
+        A trial whose run folder is gone is trained again, for the tables; the study keeps the value that it has.
+
+        Raises
+        ------
+        UserError
+            The study has trials of other settings, another space or other code; or `retry_failed` is asked for.
+        """
+        from optuna.trial import TrialState
+
+        if retry_failed:
+            raise UserError("a search does not try failed settings again: raise search.trials instead")
+        ledger, study = self.ledger, self.study
+        with self._alone():
+            self._check_same(study)
+            trials = study.get_trials(deepcopy=False)
+            self.keys = [key_of(trial.number) for trial in trials]
+            ledger.recover(self.keys)
+            known = {entry.key: entry for entry in ledger.entries(self.keys)}
+            for trial in trials:
+                entry = known.get(key_of(trial.number))
+                if trial.state != TrialState.RUNNING:
+                    if entry is not None and (entry.is_lost or entry.state in ("queued", "interrupted")):
+                        self._add(trial)
+                    continue
+                if entry is None:  # its process died before it wrote down what it was given
+                    study.tell(trial.number, state=TrialState.FAIL)
+                elif entry.state in ("done", "failed", "pruned"):
+                    self._tell(trial.number, entry)
+                else:
+                    self._add(trial)
+            ledger.queue_again(list(self.jobs), ("interrupted",))
+        return ledger.entries(self.keys)
+
+    def carry_out(self, slots: int, threads_set: bool, say: Callable[[str], None]) -> None:
+        """Carry out trials until there are as many as were asked for."""
+        super().carry_out(slots, threads_set, say)
+        self.keys = [key_of(trial.number) for trial in self.study.get_trials(deepcopy=False)]
+
+    @cached_property
+    def study(self) -> Any:
+        """Optuna's study."""
+        import optuna
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # The tables are made by the first process alone.
+        with self._alone():
+            storage = optuna.storages.RDBStorage(
+                sqlite_uri(self.folder / "optuna.db"), engine_kwargs={"connect_args": {"timeout": BUSY}}
+            )
+            pruning = self.settings.pruning
+            pruner = optuna.pruners.NopPruner()
+            if pruning is not None:
+                pruner = optuna.pruners.MedianPruner(pruning.after_trials, pruning.after_iterations)
+            return optuna.create_study(
+                study_name=STUDY,
+                storage=storage,
+                direction=self.settings.direction,
+                pruner=pruner,
+                load_if_exists=True,
+            )
+
+    def holds(self, entries: Sequence[Entry]) -> bool:
+        """Say whether no trial waits and one is done: that some settings fail is in the nature of a search."""
+        waiting = any(entry.state in ("queued", "interrupted") for entry in entries)
+        return not self.stopped and not waiting and any(entry.state == "done" for entry in entries)
+
+    def best(self) -> dict[str, Any] | None:
+        """Return the best trial so far: its number, settings and value; None where none is done."""
+        from optuna.trial import TrialState
+
+        if not self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            return None
+        best = self.study.best_trial
+        return {"trial": best.number, "settings": dict(best.params), "value": best.value}
+
+    def _next(self, ledger: Ledger) -> Entry | None:
+        entry = ledger.claim(list(self.jobs))
+        if entry is not None:
+            return entry
+        with self._alone():
+            number = len(self.study.get_trials(deepcopy=False))
+            if number >= self.settings.trials:
+                return None
+            import optuna
+
+            # A sampler of its own for each trial, so that what is drawn depends on the trial and not on the process.
+            self.study.sampler = optuna.samplers.TPESampler(
+                n_startup_trials=self.settings.random_trials, seed=self.settings.seed + number, constant_liar=True
+            )
+            trial = self.study.ask()
+            for name, values in self.settings.space.items():
+                values.suggest(trial, name)
+            job = self._add(trial)
+            ledger.register([job])
+            return ledger.claim([job.key])
+
+    def _add(self, trial: Any) -> Job:
+        """Make the job of a trial: a new one, or one that the study holds."""
+        import optuna
+
+        overrides = [*self.typed, *(as_override(name, value) for name, value in trial.params.items())]
+        config, choices = compose_job(overrides)
+        key = key_of(trial.number)
+        settings = {name: as_override(name, value).partition("=")[2] for name, value in trial.params.items()}
+        plain = OmegaConf.to_container(config)
+        self.jobs[key] = Job(key, key, self.base.code, config.seed, settings, overrides, plain, choices)
+        if key not in self.keys:
+            self.keys.append(key)
+        live = isinstance(trial, optuna.trial.Trial)
+        if live or not trial.state.is_finished():  # the study takes nothing more of one that is finished
+            # Optuna has no other way to go on reporting to a trial of an earlier process.
+            self._trials[key] = trial if live else optuna.trial.Trial(self.study, trial._trial_id)
+        reported = () if live else trial.intermediate_values
+        self._seen[key] = max(reported, default=-1)
+        return self.jobs[key]
+
+    def _watch(self, launched: Launched) -> None:
+        """Report what a trial has measured since the last look, and stop it where it promises nothing."""
+        trial = self._trials.get(launched.key)
+        if trial is None or self.settings.pruning is None or launched.key in self._pruned:
+            return
+        for iteration, value in self._measured(launched.folder, after=self._seen[launched.key]):
+            trial.report(value, iteration)
+            self._seen[launched.key] = iteration
+            if trial.should_prune():
+                self._pruned.add(launched.key)
+                launched.stop()
+                return
+
+    def _measured(self, folder: Path, after: int) -> Iterator[tuple[int, float]]:
+        curve = read_metrics(folder).get(self.settings.metric)
+        last = self.base.config["trainer"]["max_iterations"]
+        if curve is not None:
+            for iteration, value in zip(curve.iterations.tolist(), curve.values.tolist(), strict=True):
+                if after < iteration < last and math.isfinite(value):
+                    yield iteration, value
+
+    def _judge(self, launched: Launched, state: JobState, reason: str | None) -> tuple[JobState, str | None]:
+        if launched.key in self._pruned and state == "interrupted":
+            self._pruned.discard(launched.key)
+            state = "pruned"
+            reason = f"{self.settings.metric} was worse than the median at iteration {self._seen[launched.key]}"
+        if state == "done" and self._value(launched.folder) is None:
+            state, reason = "failed", f"{self.settings.metric} was not measured, or is not a number"
+        if state != "interrupted":
+            (entry,) = self.ledger.entries([launched.key])
+            self._tell(int(launched.key.rpartition("-")[2]), entry, state)
+        return state, reason
+
+    def _tell(self, number: int, entry: Entry, state: JobState | None = None) -> None:
+        from optuna.trial import TrialState
+
+        state = state or entry.state
+        if state == "done":
+            value = self._value(Path(entry.folder))
+            told = {"values": value} if value is not None else {"state": TrialState.FAIL}
+        else:
+            told = {"state": TrialState.PRUNED if state == "pruned" else TrialState.FAIL}
+        self.study.tell(number, **told, skip_if_finished=True)
+
+    def _value(self, folder: Path) -> float | None:
+        value = results_of(folder).get(self.settings.metric, math.nan)
+        return value if math.isfinite(value) else None
+
+    def _check_same(self, study: Any) -> None:
+        known = study.user_attrs
+        now = {
+            "settings": self.base.identity,
+            "seed": self.base.seed,
+            "code": self.base.code,
+            "space": self.settings.model_dump_json(exclude={"trials", "pruning", "random_trials"}),
+        }
+        for name, value in now.items():
+            if name not in known:
+                study.set_user_attr(name, value)
+            elif known[name] != value:
+                raise UserError(
+                    f"the search '{self.name}' began with other {name}: give this one a name of its own with --name"
+                )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the search, so that no two processes begin the same trial."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "search.lock").open("a", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def key_of(number: int) -> str:
+    """Return how the ledger calls a trial."""
+    return f"trial-{number:05d}"

@@ -1,0 +1,303 @@
+"""Comparisons: what is put together, what is refused, what is marked."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from oldrestore.cli import main
+from oldrestore.comparison.compare import compare_runs
+from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.comparison.measures import MEASURES
+from oldrestore.comparison.rendering import number, terminal
+from oldrestore.errors import UserError
+from oldrestore.statistics import wilson_interval
+from tests.comparison.synthetic import make_run, scores
+
+
+@pytest.fixture
+def outputs(tmp_path) -> Path:
+    """Two designs of two seeds that can hardly be told apart, and one that is clearly better."""
+    for design, shift in (("a", 0.0), ("b", 0.001), ("c", 0.08)):
+        for seed in (0, 1):
+            settings = {"seed": seed, "loss.sigma": {"a": 5.0, "b": 6.0, "c": 7.0}[design], "experiment": "sigmas"}
+            make_run(tmp_path, f"{design}{seed}", settings, scored=scores(shift, seed))
+    return tmp_path
+
+
+def load(outputs: Path, *names: str) -> list[LoggedRun]:
+    return [LoggedRun(next(outputs.glob(f"*/{name}"))) for name in names]
+
+
+def printed(outputs: Path, capsys, *arguments: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = main(["compare", f"outputs={outputs}", *arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_seeds_are_aggregated_and_ties_marked(outputs, capsys):
+    code, out, _ = printed(outputs, capsys, "--experiment", "sigmas", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert [d["runs"] for d in found["designs"]] == [["a0", "a1"], ["b0", "b1"], ["c0", "c1"]]
+    assert [d["seeds"] for d in found["designs"]] == [[0, 1]] * 3
+    assert [d["differences"] for d in found["designs"]] == [{"loss.sigma": s} for s in (5.0, 6.0, 7.0)]
+    assert [d["figures"]["auc"]["mark"] for d in found["designs"]] == ["", "", "best"]
+    assert {d["figures"]["orig_accuracy"]["mark"] for d in found["designs"]} == {""}  # neither way is better
+    for design, shift in zip(found["designs"], (0.0, 0.001, 0.08), strict=True):
+        each = []
+        for seed in (0, 1):
+            values, weights = scores(shift, seed)["val"][1]["auc_rebalanced"]
+            each.append(np.average(values, weights=weights))
+        assert design["figures"]["auc_rebalanced"]["value"] == pytest.approx(np.mean(each), abs=1e-12)
+        assert design["figures"]["auc_rebalanced"]["seeds"] == 2
+        assert design["training_seconds"] == 12.0
+    code, out, _ = printed(outputs, capsys, "a0", "a1", "b0", "b1", "--json", "--figures", "auc")
+    assert {d["figures"]["auc"]["mark"] for d in json.loads(out)["designs"]} == {"best", "tied"}
+
+
+def test_single_runs_have_paired_statistics(outputs):
+    found = compare_runs(load(outputs, "a0", "c0"), measures=["auc", "psnr", "iter_accuracy", "gap_closed"])
+    ours, best = (scores(shift, 0) for shift in (0.0, 0.08))
+    cell = found.cells[0]["auc"]
+    test = stats.ttest_rel(ours["val"][1]["auc"][0], best["val"][1]["auc"][0])
+    assert cell.against_best.difference == pytest.approx(test.statistic * test._standard_error)
+    student = test.confidence_interval()
+    half = (student.high - student.low) / 2
+    assert (cell.against_best.low, cell.against_best.high) == pytest.approx(
+        (student.low, student.high), abs=0.15 * half
+    )
+    assert cell.p_holm == cell.against_best.p_value == pytest.approx(1e-4, rel=0.01)
+    right = int(ours["judged"][1]["iter_correct"][0].sum())
+    share = found.cells[0]["iter_accuracy"]
+    assert (share.value, share.low, share.high) == pytest.approx((right / 60, *wilson_interval(right, 60)))
+    iter_, orig, gray = (ours["judged"][1][f"{v}_correct"][0].mean() for v in ("iter", "orig", "gray"))
+    assert found.cells[0]["gap_closed"].value == pytest.approx((iter_ - gray) / (orig - gray))
+    assert "say nothing about training again" in found.notes[-1]
+
+
+def test_only_the_last_validation_counts(outputs):
+    run = load(outputs, "a0")[0]
+    assert set(run.per_image["trained_iterations"]) == {10, 20}
+    assert set(run.scores["trained_iterations"]) == {20}
+    assert (run.scores["value"][run.scores["metric"] == "auc"] > 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "data", "sentence"),
+    [
+        ({}, {"val.fingerprint": "x", "val.photographs": {"01.jpg": "cc -"}}, "'01.jpg' has other contents"),
+        ({}, {"judged.fingerprint": "x", "judged.count": 59}, "judged photographs of 'odd' are not those of 'a0'"),
+        ({}, {"judge": {"name": "vgg16", "fingerprint": "x"}}, "the judge of 'odd' is vgg16, and that of 'a0'"),
+        ({"evaluation.size": 64}, {}, "evaluation.size is 64 and 32"),
+        ({"dataset.crops.evaluation_size": 48}, {}, "dataset.crops.evaluation_size is 48 and 32"),
+        ({}, {"train.fingerprint": "x"}, "training photographs of 'odd'"),
+        ({}, {"val": None}, "(none and 40"),
+    ],
+)
+def test_what_was_measured_otherwise_is_refused_or_stands_apart(outputs, capsys, settings, data, sentence):
+    make_run(outputs, "odd", {"experiment": "sigmas", **settings}, data, scored=scores(0.0, 0))
+    code, out, err = printed(outputs, capsys, "a0", "odd")
+    assert (code, out) == (2, "")
+    assert sentence in err and err.count("\n") == 1 and "--anyway" in err
+    code, out, _ = printed(outputs, capsys, "a0", "odd", "b0", "--anyway")
+    assert code == 0
+    assert "# 1 of 2" in out and "# 2 of 2" in out
+    code, out, _ = printed(outputs, capsys, "a0", "odd", "b0", "--anyway", "--json")
+    assert [[d["runs"] for d in group["designs"]] for group in json.loads(out)] == [[["a0"], ["b0"]], [["odd"]]]
+
+
+def test_versions_of_a_protocol_are_told_apart(outputs, capsys):
+    stored = {"protocol": {"name": "photos", "version": 1, "hash": "p1"}}
+    make_run(outputs, "v1", data=stored)
+    make_run(outputs, "v1b", {"loss.sigma": 9.0}, data=stored)
+    make_run(outputs, "v2", data={"protocol": {"name": "photos", "version": 2, "hash": "p2"}})
+    assert printed(outputs, capsys, "v1", "v1b")[0] == 0
+    code, _, err = printed(outputs, capsys, "v1", "v2")
+    assert code == 2 and "the protocol of 'v2' (photos 2) is not that of 'v1' (photos 1)" in err
+    make_run(
+        outputs, "other", data={"protocol": {"name": "seed_report", "version": 1, "hash": "s1", "changed": ["size"]}}
+    )
+    code, _, err = printed(outputs, capsys, "v1", "other")
+    assert code == 2 and "protocol of 'other' is seed_report 1, changed: size, and that of 'v1' is photos 1;" in err
+
+
+def test_settings_that_change_no_score_keep_runs_comparable(outputs, capsys):
+    make_run(outputs, "more", {"evaluation.samples": 9, "trainer.workers": 4, "dataset.root": "/elsewhere"})
+    assert printed(outputs, capsys, "a0", "more")[0] == 0
+
+
+def test_training_on_other_photographs_is_compared_where_the_settings_say_so(outputs, capsys):
+    make_run(outputs, "fewer", {"dataset.fraction": 0.5}, {"train.fingerprint": "x"})
+    code, out, _ = printed(outputs, capsys, "a0", "fewer", "--json")
+    assert code == 0
+    assert [d["differences"] for d in json.loads(out)["designs"]] == [
+        {"dataset.fraction": None},
+        {"dataset.fraction": 0.5},
+    ]
+    # Said to be the same half, and is another.
+    make_run(outputs, "swapped", {"dataset.fraction": 0.5, "seed": 1}, {"train.fingerprint": "y"})
+    code, _, err = printed(outputs, capsys, "a0", "fewer", "swapped")
+    assert code == 2 and "the training photographs of 'swapped' are not those of 'fewer'" in err
+
+
+def test_differences_are_told_by_choice_and_below_equal_choices_alone(tmp_path, capsys):
+    loss = {"_target_": "oldrestore.losses.regression.L1", "beta": 1.0}
+    focal = {"_target_": "oldrestore.losses.classification.Focal", "gamma": 2.0}
+    make_run(tmp_path, "r0", {"loss": loss}, choices={"loss": "l1"})
+    make_run(tmp_path, "r1", {"loss": focal}, choices={"loss": "focal"})
+    make_run(tmp_path, "r2", {"loss": {**focal, "gamma": 3.0}}, choices={"loss": "focal"})
+    code, out, _ = printed(tmp_path, capsys, "r0", "r1", "r2", "--json")
+    assert code == 0
+    assert [d["differences"] for d in json.loads(out)["designs"]] == [
+        {"loss": "l1", "loss.gamma": None},
+        {"loss": "focal", "loss.gamma": 2.0},
+        {"loss": "focal", "loss.gamma": 3.0},
+    ]
+    _, out, _ = printed(tmp_path, capsys, "r0", "r1", "--json")
+    assert [d["differences"] for d in json.loads(out)["designs"]] == [{"loss": "l1"}, {"loss": "focal"}]
+
+
+def test_a_seed_run_twice_is_no_further_evidence(outputs, capsys):
+    make_run(outputs, "again", {"loss.sigma": 5.0, "experiment": "x"}, scored=scores(0.0, 0))
+    code, out, _ = printed(outputs, capsys, "a0", "a1", "again", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["designs"][0]["seeds"] == [0, 1]
+    assert any("a0 repeats seed 0 of design 1" in note for note in found["notes"])
+    code, out, _ = printed(outputs, capsys, "a0", "a1", "again", "--json", "--by", "run")
+    assert [d["runs"] for d in json.loads(out)["designs"]] == [["a0"], ["a1"], ["again"]]
+
+
+def test_a_run_that_did_not_finish_is_said_to(outputs, capsys):
+    make_run(outputs, "cut", {"loss.sigma": 8.0}, state="killed", iteration=10)
+    code, out, _ = printed(outputs, capsys, "a0", "cut")
+    assert code == 0 and "cut is killed: scored at iteration 10 of 20" in out
+
+
+def test_tables(outputs, capsys):
+    _, out, _ = printed(outputs, capsys, "--where", "experiment=sig*", "--metric", "auc")
+    lines = out.splitlines()
+    assert lines[0].split()[:5] == ["design", "loss.sigma", "seeds", "iter", "orig"]
+    assert len({len(line) for line in lines[1:7:2]}) == 1
+    assert lines[5].split()[0] == "3" and "*" in lines[5]
+    assert "design 3: c0 (seed 0), c1 (seed 1)" in lines
+    assert any(line.startswith("photographs: 60 (judged), 40 (val); protocol photos ") for line in lines)
+    assert "AuC: differences from design 3, on the same 40 photographs" in lines
+    _, out, _ = printed(outputs, capsys, "--experiment", "sigmas", "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["loss.sigma"] for row in rows] == ["5.0", "6.0", "7.0"]
+    assert float(rows[2]["auc_low"]) < float(rows[2]["auc"]) < float(rows[2]["auc_high"])
+    assert rows[2]["auc_mark"] == "best" and rows[2]["auc_p_holm"] == ""
+    assert rows[0]["auc_n"] == "40"
+    _, out, _ = printed(outputs, capsys, "--experiment", "sigmas", "--markdown")
+    table = [line for line in out.splitlines() if line.startswith("|")]
+    assert len(table) == 5 and len({line.replace("\\|", "").count("|") for line in table}) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "name the runs, or give --experiment NAME or --where NAME=VALUE"),
+        (["nothing"], "there is no run 'nothing'"),
+        (["a0", "--experiment", "sigmas"], "not both"),
+        (["--experiment", "other"], "there are no runs under"),
+        (["a0", "a1", "--figures", "beauty"], "none of the runs has 'beauty': choose of iter_accuracy"),
+        (["a0", "a1", "--metric", "beauty"], "'beauty' is not among the figures shown"),
+        (["a0", "a1", "--resamples", "few"], "at least 100, not 'few'"),
+        (["a0", "a1", "--json", "--csv"], "not allowed with"),
+        (["a0", "empty"], "run 'empty' has no scores of photographs to compare: it is failed"),
+        (["a0", "partial"], "'39.jpg' is scored in one of them only"),
+    ],
+)
+def test_wrong_requests_are_one_sentence(outputs, capsys, arguments, sentence):
+    make_run(outputs, "empty", scored={}, state="failed")
+    make_run(outputs, "partial", {"loss.sigma": 9.0}, scored=scores(images=39))
+    code, out, err = printed(outputs, capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert sentence in err and err.count("\n") == 1
+
+
+def test_nothing_is_nothing():
+    with pytest.raises(UserError, match="no run to compare"):
+        compare_runs([])
+
+
+def test_scores_that_are_no_numbers_are_told(tmp_path, capsys, recwarn):
+    found = scores()
+    found["val"][1]["psnr"][0][[3, 4]] = np.nan, np.inf
+    make_run(tmp_path, "odd", {"experiment": 'of "é"', "loss.sigma": 1.0}, scored=found)
+    make_run(tmp_path, "even", {"experiment": 'of "é"', "loss.sigma": 2.0}, scored=scores(0.01, 1))
+    arguments = ["compare", "--experiment", 'of "é"', f"outputs={tmp_path}", "--resamples", "200"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "design 1 has no finite psnr: that of odd is none on 2 of 40 photographs ('03.jpg' is one)" in printed
+    assert not [str(warned.message) for warned in recwarn if "invalid" in str(warned.message)]
+
+
+def test_runs_without_scores_are_named_when_they_are_left_out(tmp_path, capsys):
+    make_run(tmp_path, "whole", scored=scores())
+    make_run(tmp_path, "other", {"evaluation.size": 64}, scored=scores(0.01, 1))
+    make_run(tmp_path, "empty", {"seed": 1}, scored={}, state="failed")
+    named = ["whole", "empty", "other", f"outputs={tmp_path}", "--anyway"]
+    assert main(["compare", *named, "--resamples", "200"]) == 0
+    printed = capsys.readouterr()
+    assert "oldrestore: empty is failed and has no scores: left out" in printed.err
+    # The second group says what keeps it apart.
+    assert "# 1 of 2: not to be compared with the others\n" in printed.out
+    assert "# 2 of 2: not to be compared with the others (the protocol of 'other'" in printed.out
+    assert "evaluation.size is 64 and 32)" in printed.out
+    assert main(["report", *named, "--resamples", "200", "--photographs", "0", "-o", str(tmp_path / "r.html")]) == 0
+    assert "oldrestore: empty is failed and has no scores: left out" in capsys.readouterr().err
+
+
+def test_what_no_seed_changes_has_the_interval_of_one_run(tmp_path):
+    runs = [LoggedRun(make_run(tmp_path, f"s{seed}", {"seed": seed}, scored=scores(0, seed))) for seed in range(3)]
+    found = compare_runs(runs, resamples=200).cells[0]
+    right = round(60 * found["orig_accuracy"].value)
+    assert (found["orig_accuracy"].low, found["orig_accuracy"].high) == wilson_interval(right, 60)
+    assert 0 <= found["iter_accuracy"].low < found["iter_accuracy"].high <= 1
+
+
+def test_wide_letters_stand_in_line_and_markup_is_escaped(tmp_path, capsys):
+    for index, name in enumerate(("日本語", "<b>`x`")):
+        settings = {"loss.sigma": 1.0 + index}
+        make_run(tmp_path, f"w{index}", settings, scored=scores(0.01 * index, index), choices={"loss": name})
+    arguments = ["compare", "w0", "w1", f"outputs={tmp_path}", "--resamples", "200", "--figures", "auc"]
+    assert main(arguments) == 0
+    first, _, second = capsys.readouterr().out.splitlines()[1:4]
+    assert first.index("0.8") + 3 == second.index("0.8")  # three letters of two columns each
+    assert main([*arguments, "--markdown"]) == 0
+    assert "\\<b>\\`x\\`" in capsys.readouterr().out
+
+
+def test_a_table_wider_than_the_terminal_goes_on_below_itself(outputs):
+    found = compare_runs(load(outputs, "a0", "a1", "b0", "b1", "c0", "c1"), resamples=200)
+    whole = terminal(found).splitlines()
+    end = whole.index("")
+    narrow = terminal(found, width=60).splitlines()
+    assert max(map(len, narrow)) <= 60 < max(map(len, whole[:end]))
+    headings = [line for line in narrow if line.startswith("design ") and ":" not in line]
+    assert len(headings) > 1
+    assert [name for line in headings for name in line.split()[1:]] == whole[0].split()[1:]
+    # Every figure is there, once, and every part says whose they are.
+    for index in (1, 2, 3):
+        lines = [line for line in narrow if line.startswith(f"{index}  ")]
+        assert len(lines) == len(headings)
+        assert [word for line in lines for word in line.split()[1:]] == next(
+            line for line in whole if line.startswith(f"{index}  ")
+        ).split()[1:]
+    assert "(seed\n" not in "\n".join(narrow)
+    assert terminal(found, width=1000) == terminal(found)
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    psnr, closed = (next(m for m in MEASURES if m.name == name) for name in ("psnr", "gap_closed"))
+    assert [number(v, psnr) for v in (-0.0004, -0.0, 0.0004, -0.0006)] == ["0.000", "0.000", "0.000", "-0.001"]
+    assert [number(v, closed) for v in (-0.0004, -0.0, -0.0006)] == ["0.0%", "0.0%", "-0.1%"]

@@ -1,0 +1,181 @@
+"""The LaTeX table: letter by letter for a small example, what LaTeX would trip over, and compiled where it can be."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from oldrestore.cli import main
+from oldrestore.comparison.compare import Cell, Compared
+from oldrestore.comparison.latex import escaped, latex
+from oldrestore.comparison.measures import MEASURES
+from tests.comparison.synthetic import make_run, scores
+
+KNOWN = {measure.name: measure for measure in MEASURES}
+MEASURED_ON = {"judge": {"name": "lite0"}, "protocol": {"name": "photos", "hash": "0123456789abcdef"}}
+
+
+def design(name: str, *seeds: int) -> SimpleNamespace:
+    return SimpleNamespace(seeds=seeds, runs=tuple(SimpleNamespace(run_id=f"{name}{s}", seed=s) for s in seeds))
+
+
+def small(**changes) -> Compared:
+    accuracy, psnr = KNOWN["iter_accuracy"], KNOWN["psnr"]
+    fields = {
+        "designs": [design("a", 0, 1), design("b", 0, 1), design("c", 0, 1)],
+        "measures": [accuracy, psnr, KNOWN["colorfulness"]],
+        "cells": [
+            {
+                "iter_accuracy": Cell(0.85, 0.75, 0.9125, 80, 2, "best"),
+                "psnr": Cell(22.5, 21.25, 23.75, 40, 2, "tied"),
+                "colorfulness": Cell(9.5, -1.0, 20.0, 40, 2),
+            },
+            {
+                "iter_accuracy": Cell(0.5, 0.4, 0.6, 80, 2),
+                "psnr": Cell(23.125, 22.0, 24.25, 40, 2, "best"),
+                "colorfulness": Cell(120.25, 100.0, 130.0, 40, 2),
+            },
+            {"psnr": Cell(float("nan"), float("nan"), float("nan"), 40, 2)},
+        ],
+        "seconds": [12.4, 13.6, None],
+        "differences": {"loss": ["cross_entropy", "50% & more", None], "model.width": [0.25, 0.5, 0.5]},
+        "measured_on": MEASURED_ON,
+        "notes": ["a0 is killed: scored at iteration 10 of 20"],
+    }
+    return Compared(**{**fields, **changes})
+
+
+EXPECTED = r"""
+% \usepackage{booktabs} is needed
+% row 1: a0 (seed 0), a1 (seed 1)
+% row 2: b0 (seed 0), b1 (seed 1)
+% row 3: c0 (seed 0), c1 (seed 1)
+% a0 is killed: scored at iteration 10 of 20
+\begin{table}
+  \centering\small\setlength{\tabcolsep}{2pt}
+  \caption{Photographs: judged $n = 80$, validation $n = 40$. Means over 2 seeds (0, 1); below, $95\%$ intervals over seeds and photographs. Judge: lite0. Protocol: photos (01234567). Bold: best of its column; $^\dagger$: not distinguishable from it ($5\%$, Holm over all pairs of designs).}
+  \begin{tabular}{@{}llrrrr@{}}
+    \toprule
+    loss & model.width & iter (\%) $\uparrow$ & PSNR $\uparrow$ & CF & time (s) \\
+    \midrule
+    cross\_entropy & 0.25 & \textbf{85.0} & 22.50\rlap{$^\dagger$} & 9.5 & 12 \\
+     &  & {\scriptsize [75.0, 91.2]} & {\scriptsize [21.25, 23.75]} & {\scriptsize [$-$1.0, 20.0]} &  \\
+    \addlinespace[2pt]
+    50\% \& more & 0.5 & 50.0 & \textbf{23.12} & 120.2 & 14 \\
+     &  & {\scriptsize [40.0, 60.0]} & {\scriptsize [22.00, 24.25]} & {\scriptsize [100.0, 130.0]} &  \\
+    \addlinespace[2pt]
+    - & 0.5 & -- & -- & -- & -- \\
+    \bottomrule
+  \end{tabular}
+\end{table}
+"""  # noqa: E501
+
+
+def test_a_small_table_letter_by_letter():
+    assert latex(small()) == EXPECTED.strip()
+
+
+def test_what_no_design_changes_stands_in_the_caption():
+    original, accuracy = KNOWN["orig_accuracy"], KNOWN["iter_accuracy"]
+    cells = [
+        {"orig_accuracy": Cell(0.95, 0.875, 0.98, 80, 2), "iter_accuracy": Cell(x, x, x, 80, 2)} for x in (0.5, 0.6)
+    ]
+    fields = {"designs": [design("a", 0, 1), design("b", 0, 1)], "seconds": [None, None], "differences": {}}
+    table = latex(small(cells=cells, measures=[accuracy, original], **fields))
+    assert r"Originals recognised: 95.0\% [87.5, 98.0]." in table
+    assert r"    design & iter (\%) $\uparrow$ \\" in table.splitlines()
+    cells[1]["orig_accuracy"] = Cell(0.9, 0.875, 0.98, 80, 2)
+    table = latex(small(cells=cells, measures=[accuracy, original], **fields))
+    assert r"    design & iter (\%) $\uparrow$ & orig (\%) \\" in table.splitlines()
+
+
+def test_names_stand_in_place_of_settings():
+    lines = latex(small(), names=["one", "t_wo", "three"]).splitlines()
+    assert r"  \begin{tabular}{@{}lrrrr@{}}" in lines
+    assert any(line.startswith(r"    t\_wo & 50.0") for line in lines)
+    assert "model.width" not in "".join(lines)
+
+
+def test_seeds_are_told_where_designs_differ_in_them():
+    text = latex(small(designs=[design("a", 0, 1), design("b", 0), design("c", 3)]))
+    assert "loss & model.width & seeds & iter" in text
+    assert "cross\\_entropy & 0.25 & 2 &" in text
+    assert r"of one seed over photographs alone." in text
+    alone = latex(small(designs=[design(name, 7) for name in "abc"]))
+    assert r"One run each (seed 7); below, $95\%$ intervals over photographs alone." in alone
+    apart = latex(small(designs=[design("a", 0), design("b", 1), design("c", 2)], differences={}))
+    assert "One run each (seeds of their own)" in apart
+    assert "    design & iter" in apart
+    other = latex(small(designs=[design("a", 0, 1), design("b", 2, 3), design("c", 4, 5)]))
+    assert "Means over 2 seeds; below" in other
+
+
+def test_what_latex_would_read_as_its_own_is_escaped():
+    text = '\\ ~ ^ < > | " [ * { } $ & # _ % \n\t é 日 \x07 ]'
+    assert escaped(text) == (
+        r"\textbackslash{} \textasciitilde{} \textasciicircum{} \textless{} \textgreater{} \textbar{} '' {[} {*} "
+        r"\{ \} \$ \& \# \_ \%    é ? ? ]"
+    )
+    hostile = {"a_b%": ["[2pt]", "*", "x\n\\input{/etc/passwd}"]}
+    table = latex(small(differences=hostile, notes=["two\nlines \\write18"]))
+    rows = table[table.index(r"\midrule") :].splitlines()
+    assert not any(re.match(r"\s*[\[*]", row) for row in rows), "after \\\\ these would be options"
+    assert r"\textbackslash{}input\{/etc/passwd\}" in table
+    comments = [line for line in table.splitlines() if "write18" in line]
+    assert comments == ["% two lines \\write18"]
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    for loss, shift in (("hard_cross_entropy", 0.0), ("focal", 0.03), ("l_1", 0.031)):
+        for seed in (0, 1, 2):
+            settings = {"seed": seed, "loss.sigma": shift}
+            scored = scores(shift, seed)
+            make_run(tmp_path, f"{loss}-{seed}", settings, scored=scored, choices={"loss": loss})
+    return tmp_path
+
+
+def test_compare_prints_it(outputs, capsys):
+    assert main(["compare", "--experiment", "e", "--latex", f"outputs={outputs}"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("% \\usepackage{booktabs} is needed\n% row 1: ")
+    assert text.endswith("\\end{table}\n")
+    assert "Means over 3 seeds (0, 1, 2)" in text
+    assert len(re.findall(r"\\textbf\{", text)) == 5, "iter, gap closed, AuC, rebalanced AuC, PSNR"
+    columns = {line.count("&") for line in text.splitlines() if line.rstrip().endswith(r"\\")}
+    assert len(columns) == 1, "as many cells in every row"
+    assert main(["compare", "--experiment", "e", "--latex", "--json", f"outputs={outputs}"]) == 2
+
+
+def test_tables_apart_are_told_apart_by_comments(outputs, capsys):
+    make_run(outputs, "other", {"evaluation.size": 64})
+    assert main(["compare", "--experiment", "e", "--latex", "--anyway", f"outputs={outputs}"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("\\begin{table}") == 2
+    assert "% 2 of 2: not to be compared with the others" in text
+    assert not [line for line in text.splitlines() if line.startswith("#")]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_it_compiles(tmp_path):
+    hostile = small(differences={"a_b%": ["[2pt] é", "*", '\\x{~^<>|"日']})
+    tables = [latex(small()), latex(hostile, names=["#1", "a&b", "$x_1$"]), latex(hostile)]
+    document = [r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}", *tables, r"\end{document}"]
+    (tmp_path / "t.tex").write_text("\n".join(document))
+    # Without drawing: not every installation has every font.
+    command = ["pdflatex", "-draftmode", "-halt-on-error", "-interaction=nonstopmode", "t.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "! " not in (tmp_path / "t.log").read_text(errors="replace")
+
+
+def test_decimals_are_those_of_the_largest_figure_of_a_column():
+    cells = [{"psnr": Cell(value, np.nan, np.nan, 40, 1)} for value in (1.9996, 1.5, 0.25)]
+    table = latex(small(cells=cells, measures=[KNOWN["psnr"]]))
+    assert re.findall(r"& ([\d.]+)(?= & \d\d| & --)", table) == ["2.000", "1.500", "0.250"]

@@ -1,0 +1,257 @@
+"""A checkpoint that was copied from its run says what it is; its path names its run; no header is believed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from oldrestore.cli import main
+from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.engines.chosen_network import network_of_file, network_of_run
+from oldrestore.errors import UserError
+from oldrestore.models.eccv16 import Eccv16
+from oldrestore.models.lite_unet import LiteUnet
+from oldrestore.models.weights_header import LONGEST_ENTRY, read_header
+from oldrestore.records.loading import find_checkpoint, find_run, load_run_config
+from oldrestore.restoration.detect.learned import LearnedDetector
+from oldrestore.training.checkpoint import load_checkpoint
+
+WIDTH = 0.0625
+
+
+@pytest.fixture(scope="module")
+def copied(tracked_run, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    return Path(shutil.copy(tracked_run / "checkpoints" / "best.safetensors", folder / "w.safetensors"))
+
+
+@pytest.fixture
+def rewritten(copied, tmp_path):
+    """Write the checkpoint again, its metadata changed; None takes an entry away."""
+
+    def write(tensors=None, **changes) -> Path:
+        with safe_open(copied, framework="numpy") as file:
+            metadata = {**file.metadata(), **changes}
+        path = tmp_path / "x.safetensors"
+        kept = {name: text for name, text in metadata.items() if text is not None}
+        save_file(load_file(copied) if tensors is None else tensors, path, metadata=kept)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def without_header(rewritten) -> Path:
+    """A checkpoint as earlier versions wrote it."""
+    return rewritten(model=None, settings=None, reads=None, trained=None)
+
+
+def test_the_header_holds_the_network_and_the_configuration_but_no_place_of_a_file(tracked_run, copied):
+    header = read_header(copied)
+    assert header.model == "oldrestore.models.eccv16.Eccv16" and header.reads == ("L_b1hw",)
+    assert header.settings == {"width": WIDTH, "decoding": "annealed_mean", "temperature": 0.38}
+    config = load_run_config(tracked_run)
+    assert header.trained["evaluation"]["size"] == config.evaluation.size == 32
+    assert header.trained["loss"] == config.loss and header.trained["dataset"]["root"] is None
+    assert not {"model", "outputs", "run_id", "tracking"} & header.trained.keys()
+    for place in (config.dataset.root, config.outputs):
+        assert str(place).encode() not in copied.read_bytes()
+
+
+def test_what_a_run_resumes_from_is_as_before(copied, without_header):
+    now, before = load_checkpoint(copied), load_checkpoint(without_header)
+    assert now.state == before.state and now.tensors.keys() == before.tensors.keys()
+    assert all(np.array_equal(value, before.tensors[name]) for name, value in now.tensors.items())
+
+
+def test_the_copy_is_the_network_of_the_run(tracked_run, copied):
+    alone, ours = network_of_file(copied), network_of_run(str(tracked_run), tracked_run.parent)
+    assert (alone.label, alone.size, alone.fit) == ("w", ours.size, ours.fit) == ("w", 32, "shorter_side")
+    L_b1hw = paddle.linspace(0, 100, 32 * 32).reshape([1, 1, 32, 32])
+    colors = [one.network.decode(one.network(L_b1hw)).numpy() for one in (alone, ours)]
+    np.testing.assert_array_equal(*colors)
+
+
+def test_the_copy_colours_and_is_evaluated_as_the_run(tracked_run, copied, tmp_path, capsys):
+    root = load_run_config(tracked_run).dataset.root
+    photo = str(sorted(Path(root).rglob("*.jpg"))[0])
+    for name, of in (("alone", ["--weights", str(copied)]), ("run", ["--run", str(tracked_run)])):
+        assert main(["colorize", photo, "-o", str(tmp_path / name), *of]) == 0
+    alone, ours = (next((tmp_path / name).glob("*-colorized.*")).read_bytes() for name in ("alone", "run"))
+    assert alone == ours
+    capsys.readouterr()
+    assert main(["evaluate", str(tracked_run), "--json"]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    request = ["evaluate", str(copied), "--outputs", str(tmp_path), f"dataset.root={root}", "--json"]
+    assert main(request) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["validation"] == expected["validation"] and found["accuracy"] == expected["accuracy"]
+    folder = Path(found["folder"])
+    assert folder.parent == tmp_path / "w" / "evaluations" and (folder / "per_image.csv").is_file()
+    assert main(["evaluate", str(copied), "--outputs", str(tmp_path)]) == 2
+    assert "give dataset.root=FOLDER" in capsys.readouterr().err
+    # What it was trained with stands in the evaluation too, so that it can be compared with the run.
+    settings = [LoggedRun(one).settings for one in (tracked_run, folder)]
+    losses = [{name: value for name, value in one.items() if name.startswith(("loss.", "model."))} for one in settings]
+    assert losses[0] == losses[1] and losses[0]["loss._target_"]
+    assert main(["compare", str(tracked_run), str(folder)]) == 0
+
+
+def test_an_evaluation_of_a_file_is_shown_by_a_report(tracked_run, copied, tmp_path, capsys):
+    root = load_run_config(tracked_run).dataset.root
+    request = ["evaluate", str(copied), "--outputs", str(tmp_path), f"dataset.root={root}", "--json"]
+    assert main([*request, "evaluation.judged=null"]) == 0
+    folder = json.loads(capsys.readouterr().out)["folder"]
+    page = tmp_path / "page.html"
+    assert main(["report", folder, "-o", str(page), "--photographs", "1"]) == 0
+    assert f"oldrestore evaluate {copied}" in page.read_text()
+    assert "its weights are not there" not in page.read_text()
+
+
+def test_a_file_of_an_earlier_version_is_refused_with_what_to_give(without_header, copied, tmp_path, capsys):
+    assert read_header(without_header) is None
+    with pytest.raises(UserError, match=r"does not say which network it is of.*: give the run .* or add --model NAME"):
+        network_of_file(without_header)
+    with pytest.raises(UserError, match=r"model1\.0\.weight has shape \(4, 1, 3, 3\) instead of \(64, 1, 3, 3\)"):
+        network_of_file(without_header, "eccv16")
+    assert network_of_file(without_header, f"eccv16,width={WIDTH}").network.model1[0].weight.shape == [4, 1, 3, 3]
+    assert main(["evaluate", str(without_header), "--outputs", str(tmp_path)]) == 2
+    assert "add model=NAME with its settings" in capsys.readouterr().err
+
+
+def test_a_model_that_contradicts_the_file_is_refused(copied):
+    assert isinstance(network_of_file(copied, "eccv16").network, Eccv16)
+    for model in ("lite_unet", "eccv16,width=0.0625"):
+        with pytest.raises(UserError, match=f"holds weights of Eccv16: leave --model {model} out"):
+            network_of_file(copied, model)
+
+
+def test_weights_of_another_network_name_both_and_of_other_settings_what_to_take(copied, without_header):
+    with pytest.raises(UserError, match="are of Eccv16 and the configuration builds LiteUnet: choose the same network"):
+        LiteUnet(weights=str(copied))
+    with pytest.raises(
+        UserError,
+        match=r"do not fit Eccv16: model1\S+ .*; they were made with width=0\.0625: take model\.width=0\.0625$",
+    ):
+        Eccv16(width=0.125, weights=str(copied))
+    with pytest.raises(UserError, match=r"do not fit LiteUnet: .* \(the file does not say which network it is of\)"):
+        LiteUnet(weights=str(without_header))
+    for file in (copied, without_header):
+        Eccv16(width=WIDTH, weights=str(file))
+
+
+def test_decoding_of_a_run_is_free_without_a_warning(copied, caplog):
+    network = Eccv16(width=WIDTH, weights=str(copied), temperature=1.0)
+    assert network.temperature == 1.0 and not caplog.records
+
+
+LYING = {
+    "a program": ({"model": "os.system", "settings": {"command": "true"}}, "'os.system' is not admitted"),
+    "a program in its settings": ({"settings": {"_target_": "os.system"}}, "'os.system' is not admitted"),
+    "a nested program": ({"settings": {"width": {"_target_": "os.system"}}}, "'os.system' is not admitted"),
+    "no network": ({"model": "oldrestore.data.image_folder.ImageFolder", "settings": {}}, "is not a network"),
+    "an unknown choice": ({"model": "../../etc", "settings": {}}, "does not say properly"),
+    "a part": ({"settings": {"width": WIDTH, "_partial_": True}}, "its settings make none"),
+    "positions": ({"settings": {"_args_": [1]}}, "no setting 'model._args_'"),
+    "the environment": ({"settings": {"width": "${oc.env:HOME}"}}, "interpolation that is not resolved"),
+    "a width out of range": ({"settings": {"width": 1e9}}, "model.width must be less than or equal to 4"),
+    "a size out of range": ({"trained": {"evaluation": {"size": 10**9}}}, "must be less than or equal to 4096"),
+    "a long entry": ({"settings": {"a": "x" * LONGEST_ENTRY}}, f"and {LONGEST_ENTRY} are allowed"),
+    "no table": ({"settings": [1]}, "settings is not a table"),
+    "a later format": ({"format": "oldrestore-checkpoint-2"}, "its format is oldrestore-checkpoint-2"),
+}
+
+
+@pytest.mark.parametrize("lie", LYING)
+def test_a_header_that_lies_is_one_sentence(rewritten, lie):
+    changes, sentence = LYING[lie]
+    entries = {name: value if isinstance(value, str) else json.dumps(value) for name, value in changes.items()}
+    path = rewritten(**entries)
+    with pytest.raises(UserError) as refused:
+        network_of_file(path)
+    assert str(path) in str(refused.value) and sentence in str(refused.value)
+
+
+def test_a_header_nested_without_end_is_refused(rewritten):
+    with pytest.raises(UserError, match="not a readable safetensors file"):
+        read_header(rewritten(settings="[" * 100_000))
+
+
+def test_a_network_much_larger_than_its_file_is_not_made(rewritten):
+    path = rewritten({"model.a": np.zeros(3, np.float32)}, settings=json.dumps({"width": 4.0}))
+    with pytest.raises(UserError, match="far more weights than the file holds"):
+        network_of_file(path)
+
+
+def test_a_file_names_no_other_file(rewritten, tmp_path):
+    settings = json.dumps({"width": WIDTH, "weights": str(tmp_path / "missing.safetensors")})
+    assert network_of_file(rewritten(settings=settings)).model.weights is None
+
+
+def test_a_configuration_in_a_header_is_built_by_the_same_seam(rewritten, copied, tmp_path, capsys):
+    trained = {**read_header(copied).trained, "loss": {"_target_": "os.system", "command": "true"}}
+    assert main(["evaluate", str(rewritten(trained=json.dumps(trained))), "--outputs", str(tmp_path)]) == 2
+    assert "'os.system' is not admitted" in capsys.readouterr().err
+
+
+def test_the_detector_bounds_the_width_that_a_file_says(rewritten):
+    path = rewritten(settings=json.dumps({"width": 1e9}))
+    with pytest.raises(UserError, match=r"the width that '.*x\.safetensors' says it has must be within 0\.\.4"):
+        LearnedDetector(weights=str(path))
+
+
+def test_a_path_of_a_checkpoint_names_its_run(tracked_run, copied, capsys):
+    outputs, checkpoints = tracked_run.parent.parent, tracked_run / "checkpoints"
+    best, last = str(checkpoints / "best.safetensors"), str(checkpoints / "last.safetensors")
+    assert find_checkpoint(last, outputs) == (tracked_run, "last")
+    assert find_checkpoint(best, outputs, "best") == (tracked_run, "best")
+    assert find_checkpoint(tracked_run.name, outputs) == (tracked_run, "best")
+    assert find_checkpoint(str(checkpoints), outputs, "last") == (tracked_run, "last")
+    with pytest.raises(UserError, match="is the checkpoint last and --checkpoint says best: leave one of them out"):
+        find_checkpoint(last, outputs, "best")
+    assert network_of_run(last, outputs).weights == Path(last)
+    # Whole runs: the last checkpoint is as the run ended, another one is not.
+    assert find_run(last, outputs) == find_run(str(checkpoints), outputs) == tracked_run
+    with pytest.raises(UserError, match=f"is one checkpoint, and this takes a whole run: give {tracked_run}$"):
+        find_run(best, outputs)
+    assert main(["compare", best, str(tracked_run)]) == 2
+    assert f"give {tracked_run}, or the folder of an evaluation that `oldrestore evaluate" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"is a weights file and stands in no run folder: give a run$"):
+        find_run(str(copied), outputs)
+    with pytest.raises(UserError, match="is a weights file and stands in no run folder: give it with --weights"):
+        network_of_run(str(copied), outputs)
+
+
+def test_requests_that_mix_runs_and_files_are_refused(tracked_run, copied, tmp_path, capsys):
+    for request, sentence in (
+        (["evaluate", str(copied), "--checkpoint", "last"], "is one weights file: leave --checkpoint out"),
+        (["evaluate", str(tracked_run), f"model.weights={copied}"], "without model.weights"),
+        (
+            ["weights", "export", str(copied), "--checkpoint", "last", "--format", "paddle", "-o", str(tmp_path / "e")],
+            "is one weights file: leave --checkpoint out",
+        ),
+    ):
+        assert main(request) == 2
+        assert sentence in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"is a folder, not a weights file: name a file, such as .*best\.safetensors"):
+        network_of_file(tracked_run)
+
+
+def test_two_checkpoints_of_a_run_stand_side_by_side(tracked_run, tmp_path, capsys):
+    photo = str(sorted(Path(load_run_config(tracked_run).dataset.root).rglob("*.jpg"))[0])
+    best, last = (str(tracked_run / "checkpoints" / f"{name}.safetensors") for name in ("best", "last"))
+    assert main(["colorize", photo, "-o", str(tmp_path / "out"), "--run", best, "--run", last]) == 0
+    names = {path.name.partition("-colorized-")[2] for path in (tmp_path / "out").glob("*-colorized-*")}
+    assert {Path(name).stem for name in names} == {f"{tracked_run.name}-best", f"{tracked_run.name}-last"}
+    capsys.readouterr()
+    assert main(["colorize", photo, "-o", str(tmp_path / "o"), "--run", best, "--run", str(tracked_run)]) == 2
+    assert "was asked for twice" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "missing.safetensors")]) == 2
+    assert "there is no weights file" in capsys.readouterr().err

@@ -1,0 +1,29 @@
+"""Colour at full resolution: worked on in bands, with nothing to show for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from oldrestore.color.lab import gray_rgb8, lab_to_rgb8, rgb_to_lab
+from oldrestore.evaluation import prediction
+from oldrestore.photographs import coloring
+from tests.generated_photographs import make_photograph
+
+
+@pytest.mark.parametrize("pixels", [1, 100, 1000, 2**20])
+def test_bands_do_not_show(pixels, monkeypatch):
+    monkeypatch.setattr(prediction, "PIXELS_AT_ONCE", pixels)
+    rgb = make_photograph(0, 90)[:71]
+    lab = rgb_to_lab(rgb)
+    np.testing.assert_array_equal(coloring.lightness(rgb), lab[..., 0])
+    np.testing.assert_array_equal(coloring.in_gray(lab[..., 0]), gray_rgb8(lab[..., 0]))
+    ab = np.random.default_rng(0).normal(0, 30, (71, 90, 2)).astype(np.float32)
+    expected = lab_to_rgb8(np.concatenate([lab[..., :1], ab], axis=-1))
+    np.testing.assert_array_equal(prediction.recolor(lab[..., 0], ab), expected)
+
+
+def test_panels_are_of_a_size_that_can_be_looked_at():
+    small = make_photograph(0, 50)
+    assert coloring.reduced(small) is small
+    assert coloring.reduced(np.zeros((3000, 1500, 3), np.uint8)).shape == (1024, 512, 3)

@@ -1,0 +1,180 @@
+"""Runs are filtered and sorted by what their folders say, and by nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from oldrestore.cli import main
+from oldrestore.errors import UserError
+from oldrestore.plain import flatten
+from oldrestore.records.conditions import read_condition
+from oldrestore.records.config_lookup import look_up
+
+CONFIG = {
+    "seed": 0,
+    "experiment": "e",
+    "note": "a long line of words that YAML folds because it is wider than eighty characters, as it does by default",
+    "model": {"_target_": "oldrestore.models.eccv16.Eccv16", "width": 0.25, "weights": None},
+    "loss": {
+        "_target_": "oldrestore.losses.classification.SoftCrossEntropy",
+        "focal_gamma": 2.0,
+        "rebalance": {"lambda_": 0.5, "clamp": None},
+        "terms": [{"weight": 1.0, "name": "yes"}, {"weight": 0.1, "name": "1e-3"}],
+    },
+    "schedule": {"milestones": [200, 375], "names": []},
+    "trainer": {"learner": {"amp": "off"}, "monitor": "val/loss", "deterministic": True},
+    "tracking": {},
+    "empty": "",
+    "last": 1,
+}
+
+
+CONFIG_TEXT = OmegaConf.to_yaml(OmegaConf.create(CONFIG))
+
+
+def make_run(outputs: Path, name: str, **changes) -> Path:
+    folder = outputs / changes.get("experiment", "e") / name
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(CONFIG_TEXT.replace("seed: 0", f"seed: {changes.get('seed', 0)}"))
+    status = {"state": changes.get("state", "finished"), "started": f"2026-01-01T00:00:{name[-2:]}Z", "pid": 2**22 - 1}
+    if "auc" in changes:
+        status["summary"] = {"val/auc": changes["auc"]}
+    (folder / "status.json").write_text(json.dumps(status))
+    if "loss" in changes:
+        (folder / "choices.yaml").write_text(f'loss: "{changes["loss"]}"\nmodel: "eccv16"\n')
+    if "typed" in changes:
+        (folder / "overrides.yaml").write_text("".join(f'- "{text}"\n' for text in changes["typed"]))
+    if "metrics" in changes:
+        lines = [{"iteration": i, "time": 0.0, "values": {"val/auc": v}} for i, v in enumerate(changes["metrics"])]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+@pytest.fixture
+def outputs(tmp_path) -> Path:
+    make_run(tmp_path, "r01", loss="focal", auc=0.9, seed=3)
+    make_run(tmp_path, "r02", loss="l1", auc=0.7)
+    make_run(tmp_path, "r03", typed=["loss=focal", "seed=1"], metrics=[0.1, 0.85], state="killed", seed=1)
+    make_run(tmp_path, "r04", loss="focal", experiment="other")
+    make_run(tmp_path, "r05", loss="focal", auc="NaN", state="failed", seed=20)
+    return tmp_path
+
+
+def listed(outputs, capsys, *arguments) -> list[str]:
+    capsys.readouterr()
+    assert main(["runs", f"outputs={outputs}", "--json", *arguments]) == 0
+    return [run["run_id"] for run in json.loads(capsys.readouterr().out)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ["r01", "r02", "r03", "r04", "r05"]),
+        (["--where", "loss.name=focal"], ["r01", "r03", "r04", "r05"]),
+        (["--where", "loss=focal"], ["r01", "r03", "r04", "r05"]),
+        (["--where", "loss.name=SoftCrossEntropy"], ["r01", "r02", "r03", "r04", "r05"]),
+        (["--where", "model.name=eccv16", "--where", "loss.name!=focal"], ["r02"]),
+        (["--where", "loss.name=focal", "--where", "val/auc>0.8"], ["r01", "r03"]),
+        (["--where", "loss.name=focal", "--sort", "val/auc"], ["r03", "r01", "r04", "r05"]),
+        (["--sort", "val/auc", "--descending", "--limit", "4"], ["r01", "r03", "r02", "r04"]),
+        (["--sort", "seed", "--where", "experiment=e"], ["r02", "r03", "r01", "r05"]),
+        (["--limit", "2"], ["r04", "r05"]),
+        (["--descending", "--limit", "2"], ["r05", "r04"]),
+        (["--where", "state=killed"], ["r03"]),
+        (["--where", "state!=finished", "--where", "seed<=1"], ["r03"]),
+        (["--where", "model.weights=null", "--where", "trainer.deterministic=true", "--limit", "1"], ["r05"]),
+        (["--where", "loss.rebalance.lambda_=0.50", "--where", "experiment=oth*"], ["r04"]),
+        (["--where", "run_id>=r04"], ["r04", "r05"]),
+        (["--where", "nothing=1"], []),
+    ],
+)
+def test_what_holds_is_listed_in_order(arguments, expected, outputs, capsys):
+    assert listed(outputs, capsys, *arguments) == expected
+
+
+def test_the_table_shows_what_was_asked_for(outputs, capsys):
+    assert main(["runs", f"outputs={outputs}", "--where", "loss.name=l1", "--sort", "val/auc"]) == 0
+    heading, row = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["run", "experiment", "state", "iter", "orig", "gray", "n", "loss.name", "val/auc"]
+    assert row.split() == ["r02", "e", "finished", "l1", "0.7"]
+    assert main(["runs", f"outputs={outputs}", "--where", "seed=99"]) == 0
+    assert capsys.readouterr().out == f"no runs under {outputs} with seed=99\n"
+
+
+def test_the_table_fits_80_columns(tmp_path, capsys):
+    folder = make_run(tmp_path, "20261122-110723-0123456789", experiment="quickstart_again")
+    heading = "iteration,iter_accuracy,orig_accuracy,gray_accuracy,n\n"
+    (folder / "accuracy.csv").write_text(heading + "80,0.825,1.0,0.8125,80\n")
+    assert main(["runs", f"outputs={tmp_path}"]) == 0
+    heading, row = capsys.readouterr().out.splitlines()
+    assert row == "20261122-110723-0123456789  quickstart_again  finished  82.5% 100.0% 81.2% 80"
+    assert heading.rstrip().endswith(" gray  n") and len(heading) == len(row) <= 80
+
+
+def test_a_name_that_no_run_has_is_named(outputs, capsys):
+    assert main(["runs", f"outputs={outputs}", "--where", "loss.nme=focal", "--where", "seed=1"]) == 0
+    said = capsys.readouterr().out
+    assert said == f"no runs under {outputs} with loss.nme=focal, seed=1 (no run has a loss.nme)\n"
+    assert main(["runs", f"outputs={outputs}", "--sort", "val/acu"]) == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 6
+    assert printed.err == "note: none of these runs has 'val/acu', by which they were to be sorted\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--where", "focal"], "--where 'focal' is not understood"),
+        (["--limit", "0"], "at least 1, not '0'"),
+        (["--limit", "many"], "not 'many'"),
+    ],
+)
+def test_what_is_no_condition_is_refused(arguments, sentence, capsys):
+    assert main(["runs", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_conditions_read_as_they_are_typed():
+    for text, name, sign, value in [
+        ("val/auc>=.8", "val/auc", ">=", 0.8),
+        ("a.b == true", "a.b", "=", True),
+        ("x!=null", "x", "!=", None),
+        ("model.weights='a b'", "model.weights", "=", "a b"),
+        ("seed=1e-3", "seed", "=", 1e-3),
+    ]:
+        condition = read_condition(text)
+        assert (condition.name, condition.sign, condition.value) == (name, sign, value)
+    with pytest.raises(UserError):
+        read_condition("=3")
+
+
+def test_one_setting_is_found_as_a_parser_finds_it():
+    text = OmegaConf.to_yaml(OmegaConf.create(CONFIG))
+    parsed = yaml.safe_load(text)
+    for name, value in flatten(parsed).items():
+        assert look_up(text, name) == value, name
+    for name in ("loss", "loss.rebalance", "loss.terms", "schedule.milestones", "trainer.learner"):
+        node = parsed
+        for part in name.split("."):
+            node = node[part]
+        assert look_up(text, name) == node, name
+    for name in ("nothing", "loss.nothing", "seed.nothing", "width", "loss.terms.7", "model.width.x"):
+        assert look_up(text, name) is None, name
+    assert look_up("a: {b: [1, {c: focal}]}\nd: 2\n", "a.b.1.c") == "focal"
+    assert look_up("", "a") is None
+
+
+def test_a_thousand_runs_are_read_without_parsing_them_whole(tmp_path, capsys, monkeypatch):
+    for number in range(1000):
+        make_run(tmp_path, f"r{number:04d}", loss=("focal", "l1")[number % 2], auc=number / 1000, seed=number)
+    parsed = []
+    original = yaml.load
+    monkeypatch.setattr(yaml, "load", lambda *a, **k: parsed.append(a) or original(*a, **k))
+    found = listed(tmp_path, capsys, "--where", "loss.name=focal", "--where", "seed>=10", "--sort", "val/auc")
+    assert found == [f"r{number:04d}" for number in range(10, 1000, 2)]
+    assert all(len(text) < 20 for text, *_ in parsed)  # a number each, never a file

@@ -1,0 +1,244 @@
+"""A logged run is carried out again: the same, not the same, or refused; from its folder and from MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oldrestore.cli import main
+from oldrestore.config.location import PACKAGE, configuration_root
+from oldrestore.errors import UserError
+from oldrestore.records.reader import read_provenance, read_status
+from oldrestore.reproduction import logged_run as logged_run_module
+from oldrestore.reproduction.logged_run import logged_run
+from oldrestore.reproduction.reproduce import earlier_ends
+from tests.generated_photographs import make_photograph
+from tests.reproduction.test_code_and_photographs import git
+
+SHORT = ["evaluation.judged=null", "trainer.max_iterations=3", "tracking=none"]
+
+
+def certificate(capfd) -> dict:
+    return json.loads(capfd.readouterr().out)
+
+
+def designs(capfd, *folders: Path) -> str:
+    """What `compare` prints of runs: one design where no setting differs."""
+    assert main(["compare", *map(str, folders)]) == 0
+    return capfd.readouterr().out
+
+
+def test_an_untouched_run_is_identical_and_the_new_run_says_so(workshop, capfd, tmp_path):
+    code, folder = workshop.train(*SHORT)
+    assert code == 0
+    capfd.readouterr()
+    file = tmp_path / "certificate.md"
+    assert main(["reproduce", str(folder), "--json", "-o", str(file)]) == 0
+    found = certificate(capfd)
+    assert found["verdict"] == "identical"
+    assert found["iterations"] == 3
+    (weights,) = found["comparison"]["weights"]
+    assert (weights["checkpoint"], weights["differing"]) == ("last, 3 iterations", 0)
+    assert found["environment"] == {}
+    assert "design 2" not in designs(capfd, folder, Path(found["new_folder"]))
+    new = Path(found["new_folder"])
+    assert new.parent == folder.parent
+    assert read_status(new)["reproduction"] == {"of": folder.name, "verdict": "identical"}
+    assert json.loads((new / "reproduction.json").read_text())["run_id"] == folder.name
+    assert "bit for bit" in file.read_text()
+    assert (new / "texts" / "reproduction.md").read_text() == file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["no-such-run"], "there is no run 'no-such-run'"),
+        (["mlflow:" + "0" * 32], "there is no MLflow store"),
+        (["{run}", "--until", "0"], "--until takes"),
+        (["{run}", "--until", "7"], "not among the 6 iterations"),
+        (["{run}", "--tolerance", "2"], "between 0 and 1"),
+        (["{run}", "-o", "certificate.pdf"], ".md or .json"),
+        (
+            ["{run}", "model.width=1"],
+            "only outputs=FOLDER, places of photographs (dataset.root=FOLDER) and tracking settings",
+        ),
+    ],
+)
+def test_a_wrong_request_is_one_sentence(tracked_run, tmp_path, capsys, arguments, sentence):
+    typed = [argument.format(run=tracked_run) for argument in arguments]
+    assert main(["reproduce", *typed, f"outputs={tmp_path}"]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_mlflow_holds_is_the_run_also_from_a_copy_of_its_store(tracked_run, tmp_path):
+    outputs = tracked_run.parent.parent
+    shutil.copytree(outputs / "mlartifacts", tmp_path / "mlartifacts")
+    shutil.copyfile(outputs / "mlflow.db", tmp_path / "mlflow.db")
+    hidden = outputs.with_name("hidden")
+    outputs.rename(hidden)
+    try:
+        with logged_run(f"mlflow:{tracked_run.name}", tmp_path) as found:
+            assert found.run_id == tracked_run.name
+            assert found.state == "finished"
+            for name in ("config.yaml", "data.json", "metrics.jsonl", "per_image.csv", "accuracy.csv"):
+                assert (found.folder / name).read_bytes() == (hidden / "tiny" / tracked_run.name / name).read_bytes()
+            own = hidden / "tiny" / tracked_run.name / "checkpoints" / "best.safetensors"
+            assert found.weights["best"].read_bytes() == own.read_bytes()
+            mlflow_id = found.mlflow_run_id
+        with logged_run(str(tmp_path / "mlartifacts" / mlflow_id / "artifacts"), tmp_path) as found:
+            assert (found.run_id, found.state, found.mlflow_run_id) == (tracked_run.name, None, mlflow_id)
+            assert found.weights["best"].read_bytes() == own.read_bytes()
+    finally:
+        hidden.rename(outputs)
+
+
+def test_a_run_of_mlflow_alone_is_carried_out_below_outputs_where_no_folder_is_given(
+    tracked_run, tmp_path, monkeypatch, capsys
+):
+    from oldrestore.reproduction import reproduce as module
+
+    asked = []
+
+    def stop(logged, outputs, *more):
+        asked.append(outputs)
+        raise module.NoVerdictError("stopped here")
+
+    monkeypatch.setattr(module, "reproduce", stop)
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tracked_run.parent.parent / 'mlflow.db'}"
+    for more in ([], ["outputs=elsewhere"]):
+        assert main(["reproduce", f"mlflow:{tracked_run.name}", "--tracking-uri", uri, *more]) == 1
+    assert main(["reproduce", str(tracked_run)]) == 1
+    assert asked == [Path("outputs"), Path("elsewhere"), tracked_run.parent.parent]
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_best_weights_come_through_mlflow_where_no_folder_is_at_hand(tracked_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tracked_run.parent.parent / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=uri)
+    record = logged_run_module._find_record(client, tracked_run.name, uri)
+    best = logged_run_module._fetch_best(client, record, None, uri, tmp_path / "model")
+    assert best.is_relative_to(tmp_path)
+    assert best.read_bytes() == (tracked_run / "checkpoints" / "best.safetensors").read_bytes()
+    record.data.tags["model_uri"] = "models:/m-00000000000000000000000000000000"
+    assert logged_run_module._fetch_best(client, record, None, uri, tmp_path / "none") is None
+    assert not list(tmp_path.glob("*.db"))  # MLflow makes one where it is asked without a store
+
+
+def test_a_folder_that_lacks_its_records_is_refused(tracked_run, tmp_path):
+    shutil.copyfile(tracked_run / "config.yaml", tmp_path / "config.yaml")
+    with pytest.raises(UserError, match=r"no provenance.json and no data.json"), logged_run(str(tmp_path), tmp_path):
+        pass
+
+
+def test_a_process_that_breaks_down_or_is_stopped_gives_no_verdict(tracked_run, monkeypatch, capsys):
+    from oldrestore.reproduction import rerun
+
+    before = list(tracked_run.parent.iterdir())
+    monkeypatch.setattr(rerun, "_run", lambda *arguments: 139)
+    assert main(["reproduce", str(tracked_run)]) == 1
+    assert "broke down (it ended with 139)" in capsys.readouterr().err
+
+    def stopped(command, *others):
+        result = Path(json.loads(Path(command[-1]).read_text())["result"])
+        result.write_text(json.dumps({"state": "killed", "reason": "stopped by SIGINT", "folder": "outputs/tiny/a"}))
+        return 0
+
+    monkeypatch.setattr(rerun, "_run", stopped)
+    assert main(["reproduce", str(tracked_run)]) == 1
+    assert "was stopped by SIGINT: outputs/tiny/a" in capsys.readouterr().err
+    assert list(tracked_run.parent.iterdir()) == before
+
+
+def test_what_a_resumed_run_may_lack_is_not_held_against_it(tmp_path):
+    assert earlier_ends(tmp_path) == set()
+    for number, changed in (("001", {"trainer.max_iterations": [6, 9]}), ("002", {"trainer.workers": [0, 1]})):
+        folder = tmp_path / "resumes" / number
+        folder.mkdir(parents=True)
+        (folder / "resume.json").write_text(json.dumps({"changed": changed}))
+    assert earlier_ends(tmp_path) == {6}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_changed_line_differs_the_code_of_then_does_not_and_a_swapped_photograph_is_refused(workshop, tmp_path):
+    code = tmp_path / "code"
+    leave = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PACKAGE, code / "oldrestore", ignore=leave)
+    for name in ("conf", "experiments", "sweeps"):
+        shutil.copytree(configuration_root() / name, code / name)
+    (code / ".gitignore").write_text("__pycache__\n")
+    git(tmp_path, "init", "-q", str(code))
+    git(code, "add", "--all")
+    git(code, "commit", "-qm", "all")
+
+    def oldrestore(*arguments: str) -> subprocess.CompletedProcess:
+        environment = os.environ | {"PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-P", "-m", "oldrestore", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+
+    photos = tmp_path / "photos"
+    shutil.copytree(workshop.photos, photos)
+    settings = [*workshop.arguments(SHORT), f"dataset.root={photos}", "tracking=mlflow"]
+    trained = oldrestore("train", *settings, "tracking.mlflow.system_metrics=false")
+    assert trained.returncode == 0, trained.stderr
+    (folder,) = workshop.outputs.glob("tiny/*")
+    assert read_provenance(folder)["dirty"] is False
+
+    loss = code / "oldrestore" / "losses" / "classification.py"
+    text = loss.read_text()
+    assert text.count("return weighted\n") == 1
+    loss.write_text(text.replace("return weighted\n", "return weighted * 1.01\n"))
+    differs = oldrestore("reproduce", str(folder), "--until", "1", "tracking=none")
+    assert differs.returncode == 1, differs.stdout + differs.stderr
+    last = differs.stdout.splitlines()[-1]
+    assert last.startswith("differs at iteration 0: train/loss was ")
+    assert "oldrestore/losses/classification.py (uncommitted patch none -> " in last
+
+    same = oldrestore("reproduce", str(folder), "--until", "2", "--worktree", "tracking=none")
+    assert same.returncode == 0, same.stdout + same.stderr
+    assert same.stdout.splitlines()[-1].startswith("identical: ")
+    assert "the code is the same" in same.stdout
+    loss.write_text(text)
+
+    # Another server: a copy of the store, the run's own folder gone.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copytree(workshop.outputs / "mlartifacts", elsewhere / "mlartifacts")
+    shutil.copyfile(workshop.outputs / "mlflow.db", elsewhere / "mlflow.db")
+    shutil.rmtree(workshop.outputs)
+    uri = f"sqlite:///{elsewhere / 'mlflow.db'}"
+    again = oldrestore(
+        "reproduce", f"mlflow:{folder.name}", "--tracking-uri", uri, f"outputs={workshop.outputs}", "--json"
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    found = json.loads(again.stdout)
+    assert found["verdict"] == "identical"
+    assert found["comparison"]["weights"][0]["checkpoint"].startswith("best")
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{workshop.outputs / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tiny").experiment_id
+    (record,) = client.search_runs([experiment], f"tags.run_id = '{found['new_run_id']}'")
+    assert record.data.tags["reproduction.verdict"] == "identical"
+    assert record.data.tags["reproduction.of_mlflow_run"] == found["mlflow_run_id"]
+
+    from PIL import Image
+
+    Image.fromarray(make_photograph(77)).save(photos / "train" / "0" / "train3.jpg")
+    new = Path(found["new_folder"])
+    before = list(workshop.outputs.glob("tiny/*"))
+    refused = oldrestore("reproduce", str(new))
+    assert refused.returncode == 2
+    assert "other contents: train/0/train3.jpg" in refused.stderr
+    assert list(workshop.outputs.glob("tiny/*")) == before

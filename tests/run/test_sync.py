@@ -1,0 +1,151 @@
+"""A run whose MLflow server was away is sent to it later, once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from oldrestore.cli import main
+from oldrestore.records.reader import read_metrics, read_status
+from oldrestore.training.checkpoint import load_checkpoint
+from tests.run.test_kill_and_resume import assert_trackers_have_each_step_once, mlflow_steps
+
+OFFLINE = [
+    "tracking=default",
+    "tracking.mlflow.tracking_uri=http://127.0.0.1:9",
+    "tracking.mlflow.system_metrics=false",
+]
+
+
+@pytest.fixture
+def no_retries(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+
+def sync(capsys, *arguments: str) -> tuple[int, dict]:
+    capsys.readouterr()
+    code = main(["sync", *arguments, "--json"])
+    ((run,)) = json.loads(capsys.readouterr().out)
+    return code, run["trackers"]
+
+
+def test_what_a_server_missed_is_sent_once(workshop, no_retries, capsys):
+    code, folder = workshop.train(*OFFLINE, "evaluation.judged=null")
+    assert code == 0
+    assert f"oldrestore sync {folder}" in capsys.readouterr().out
+    assert read_status(folder)["sinks"]["mlflow"]["state"] == "off"
+    # It is still away.
+    code, trackers = sync(capsys, str(folder))
+    assert code == 1
+    assert trackers["mlflow"]["state"] == "off"
+    assert trackers["visualdl"] == {"state": "complete", "sent": {}, "reason": None}
+    # It is back, here in the form of a file.
+    uri = f"tracking.mlflow.tracking_uri=sqlite:///{workshop.outputs / 'mlflow.db'}"
+    status = (folder / "status.json").read_text()
+    code, trackers = sync(capsys, folder.name, f"outputs={workshop.outputs}", uri)
+    sent = trackers["mlflow"]["sent"]
+    assert code == 0
+    points = sum(len(curve) for curve in read_metrics(folder).values())
+    assert sent["metrics"] == points + len(read_status(folder)["summary"])
+    assert (sent["runs"], sent["pictures"], sent["models"], sent["states"]) == (1, 2, 1, 1)
+    assert_trackers_have_each_step_once(folder)
+    _, record = mlflow_steps(workshop.outputs, folder.name)
+    before = json.loads(status)
+    assert record.info.start_time < record.info.end_time
+    assert read_status(folder)["started"] == before["started"]
+    assert read_status(folder)["pid"] == before["pid"]
+    assert read_status(folder)["sinks"]["mlflow"]["state"] == "complete"
+    assert record.data.params["model.width"] == "0.0625"
+    # Again: there is nothing to send.
+    code, trackers = sync(capsys, str(folder), uri)
+    assert (code, trackers["mlflow"]["sent"]) == (0, {})
+    assert mlflow_steps(workshop.outputs, folder.name)[1].info.end_time == record.info.end_time
+
+
+def log_in_mlflow(folder, to) -> str:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder.parent.parent / 'mlflow.db'}")
+    run_id = read_status(folder)["sinks"]["mlflow"]["run_id"]
+    return Path(client.download_artifacts(run_id, "log.txt", str(to))).read_text()
+
+
+def test_a_run_that_ended_well_leaves_nothing_to_send(tracked_run, tmp_path, capsys):
+    log = (tracked_run / "log.txt").read_text()
+    table, _, lines = log.partition("judge efficientnet_lite0, n = 3\n")[2].partition("95% intervals")
+    assert table.split()[:4] == ["photos", "iter", "orig", "gray"]
+    assert [line.split()[0] for line in lines.splitlines()[-5:-1]] == ["curves", "next", "oldrestore", "oldrestore"]
+    assert log.endswith(f"{tracked_run}\n")
+    assert not any(line != line.rstrip() for line in log.splitlines())
+    assert log_in_mlflow(tracked_run, tmp_path) == log
+    nothing = {"state": "complete", "sent": {}, "reason": None}
+    assert sync(capsys, str(tracked_run)) == (0, {"mlflow": nothing, "visualdl": nothing})
+
+
+def test_a_run_that_failed_leaves_nothing_to_send(workshop, tmp_path, capsys):
+    code, folder = workshop.train(
+        "tracking=mlflow", "tracking.mlflow.system_metrics=false", "optimizer.learning_rate=1e30"
+    )
+    assert code == 1
+    log = (folder / "log.txt").read_text()
+    assert "\nthe run failed: " in log and f"oldrestore train resume={folder}\n" in log
+    assert log_in_mlflow(folder, tmp_path) == log
+    assert sync(capsys, str(folder))[1]["mlflow"]["sent"] == {}
+
+
+@pytest.mark.slow
+def test_a_sink_that_fell_off_in_the_middle_is_completed(workshop, capsys):
+    from oldrestore.tracking.mlflow_sink import MLflowSink
+
+    def broken(sink, *arguments):
+        raise ConnectionError("gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MLflowSink, "accuracy", broken)
+        code, folder = workshop.train("tracking=mlflow", "tracking.mlflow.system_metrics=false")
+    assert code == 0
+    _, record = mlflow_steps(workshop.outputs, folder.name)
+    assert (record.info.status, record.data.tags["tracking_incomplete"]) == ("FAILED", "true")
+    code, _ = sync(capsys, str(folder))
+    assert code == 0
+    steps, record = mlflow_steps(workshop.outputs, folder.name)
+    assert record.info.status == "FINISHED"
+    assert "tracking_incomplete" not in record.data.tags
+    assert {n: s for n, s in steps.items() if not n.startswith("summary/")} == {
+        name: curve.iterations.tolist() for name, curve in read_metrics(folder).items()
+    }
+
+
+def test_a_run_that_was_not_tracked_can_be_and_others_are_refused(workshop, capsys):
+    code, folder = workshop.train("tracking=none", "evaluation.judged=null", "trainer.max_iterations=1")
+    assert code == 0
+    assert sync(capsys, str(folder)) == (0, {})
+    code, trackers = sync(capsys, str(folder), "tracking=visualdl")
+    assert code == 0
+    assert trackers["visualdl"]["sent"]["pictures"] == 1
+    assert load_checkpoint(folder / "checkpoints" / "last.safetensors").state["iteration"] == 1
+    for words, sentence in [
+        (["outputs=x"], "sync needs a run"),
+        ([str(folder), "seed=1"], "only outputs=FOLDER and tracking settings are"),
+        ([str(folder), "tracking.mlflow.tracking_uri=x"], "mlflow"),
+        ([str(folder), "tracking=comet"], "comet"),
+        (["nothing"], "there is no run 'nothing'"),
+    ]:
+        capsys.readouterr()
+        assert main(["sync", *words]) == 2
+        error = capsys.readouterr().err
+        assert sentence in error
+        assert error.count("\n") == 1
+
+
+def test_a_run_that_still_runs_tells_its_trackers_itself(workshop, capsys):
+    code, folder = workshop.train("tracking=none", "evaluation.judged=null", "trainer.max_iterations=1")
+    assert code == 0
+    path = folder / "status.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"state": "running"}))  # its process is this one
+    assert main(["sync", str(folder)]) == 2
+    assert "is still running" in capsys.readouterr().err
+    assert main(["train", f"resume={folder}"]) == 2
+    assert "is still running" in capsys.readouterr().err

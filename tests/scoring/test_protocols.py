@@ -1,0 +1,219 @@
+"""What each shipped protocol measures is pinned, and stands with every score."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+
+from oldrestore.cli import main
+from oldrestore.config.compose import compose_config, override_config
+from oldrestore.config.location import configuration_root
+from oldrestore.evaluation.protocol import Protocol, protocol_settings
+from oldrestore.scoring.protocols import protocol_of, shipped_evaluation
+
+PAGE = configuration_root() / "docs" / "protocols.md"
+SHIPPED = sorted(path.stem for path in (configuration_root() / "conf" / "evaluation").glob("*.yaml"))
+# sha256 of each protocol's name, version and settings on the defaults, without files that the user has. A hash that
+# moves says that other things are measured than before: raise the protocol's `version`, then write the new hash here.
+PINNED = {
+    "cic_2016": (1, "b329dd43b32f5b20f318fcb49d69c326ceffda5a099b4ca8af58bc940da9a179"),
+    "ddcolor_val5k": (1, "34f6a302adb99e421a6ad5229f14306d053630781c773fe0e4be12ea90b4083f"),
+    "detection": (1, "0c30fd0fc7e211e2e3338a3b605765021aaabe845f148f0e1ddc5e27d65896c9"),
+    "holes": (1, "3e514d0ed32c3734cb28662605104589983662aa183ed9613b0f14ce93852fa0"),
+    "photos": (1, "59e990449184084379a35514356e1ae1fd4af33647900286704745fd3db2a7ed"),
+    "restoration": (1, "e11b8782e6e9c7e0c5f01d43736fda8a20d170ee65ced38c73f1d153b018fe33"),
+    "seed_report": (1, "f97704163970394cf35ab2beda1a4a1c58a34cd67c9421a402a363f990833549"),
+    "siggraph17_hints": (1, "388f54576f7f5d462d8477960b3018d8e1cb16f19fb4546ef717492ddc1a9495"),
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_a_protocol_measures_is_pinned(name):
+    shipped = shipped_evaluation(name)
+    version = shipped["evaluation"]["version"]
+    assert shipped["evaluation"]["name"] == name
+    assert (version, Protocol(name, version, protocol_settings(shipped)).hash) == PINNED[name]
+
+
+def test_the_page_says_what_the_protocols_say():
+    specification = importlib.util.spec_from_file_location("protocol_table", PAGE.with_name("protocol_table.py"))
+    script = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(script)
+    assert script.table() in PAGE.read_text(), "run: python docs/protocol_table.py"
+
+
+def test_the_commands_of_the_page_can_be_composed():
+    commands = [line for line in PAGE.read_text().splitlines() if line.startswith("oldrestore evaluate RUN ")]
+    assert {name for name in SHIPPED if any(f"evaluation={name}" in line for line in commands)} == set(SHIPPED)
+    run = compose_config([])
+    for line in commands:
+        words = shlex.split(line, comments=True)[3:]
+        config = override_config(run, words)
+        assert not words or f"evaluation={config.evaluation.name}" in words
+        if "judge.weights=vgg16.pth" in words:
+            assert config.judge._target_.endswith("Vgg16")
+
+
+def test_a_run_stores_its_protocol_and_says_what_is_changed(tracked_run):
+    stored = json.loads((tracked_run / "data.json").read_text())["protocol"]
+    changed = ["dataset.crops.evaluation_size", "judged", "judged_split", "size"]
+    assert (stored["name"], stored["version"], stored["changed"]) == ("photos", 1, changed)
+    config = OmegaConf.load(tracked_run / "config.yaml")
+    judge = json.loads((tracked_run / "data.json").read_text())["judge"]
+    settings = stored["settings"]
+    assert settings["judge.fingerprint"] == judge["fingerprint"]
+    assert "bicubic" in settings["judge.sees"]
+    assert (settings["evaluation.size"], settings["dataset.crops.evaluation_size"]) == (32, 32)
+    assert protocol_of(config).hash != stored["hash"], "the judge's weights count"
+    assert f"protocol  photos 1, changed: {', '.join(changed)}" in (tracked_run / "log.txt").read_text()
+
+
+def test_mlflow_has_the_protocol_as_tags(tracked_run):
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{tracked_run.parent.parent / 'mlflow.db'}")
+    link = json.loads((tracked_run / "status.json").read_text())["sinks"]["mlflow"]
+    tags = client.get_run(link["run_id"]).data.tags
+    stored = json.loads((tracked_run / "data.json").read_text())["protocol"]
+    assert (tags["protocol"], tags["protocol.version"], tags["protocol.hash"]) == ("photos", "1", stored["hash"])
+    assert tags["protocol.changed"] == ", ".join(stored["changed"])
+
+
+def test_an_evaluation_stores_its_own(tracked_run, capsys):
+    arguments = ["evaluation.judged=null", "evaluation.samples=0"]
+    assert main(["evaluate", str(tracked_run), "evaluation.size=64", *arguments]) == 0
+    shown = capsys.readouterr().out
+    found = Path(shown.strip().splitlines()[-1])
+    stored = json.loads((found / "data.json").read_text())["protocol"]
+    summary = json.loads((found / "summary.json").read_text())["protocol"]
+    assert stored["settings"]["evaluation.size"] == 64
+    assert summary == {name: stored[name] for name in ("name", "version", "hash", "changed")}
+    assert f"photos 1, changed: {', '.join(stored['changed'])} ({stored['hash'][:8]})" in shown
+    assert stored["hash"] != json.loads((tracked_run / "data.json").read_text())["protocol"]["hash"]
+
+
+def test_compare_refuses_what_was_measured_otherwise_and_says_how(tracked_run, capsys):
+    capsys.readouterr()
+    folders = []
+    for size in (32, 64):
+        assert main(["evaluate", str(tracked_run), f"evaluation.size={size}", "evaluation.judged=null"]) == 0
+        folders.append(capsys.readouterr().out.strip().splitlines()[-1])
+    same, other = folders
+    assert main(["compare", same, other]) == 2
+    said = capsys.readouterr().err
+    assert "evaluation.size is 64 and 32" in said and "photos 1, changed:" in said
+    assert main(["compare", same]) == 0
+    assert "protocol photos 1, changed: dataset.crops.evaluation_size, judged" in capsys.readouterr().out
+
+
+def test_runs_are_found_by_protocol(tracked_run, capsys):
+    outputs = f"outputs={tracked_run.parent.parent}"
+    for condition, found in (("protocol=photos", 1), ("protocol=photos 1*", 1), ("protocol=seed_report", 0)):
+        assert main(["runs", outputs, "--json", "--where", condition]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == found, condition
+
+
+def test_a_run_from_before_there_were_protocols_is_evaluated_and_compared(tracked_run, tmp_path, capsys):
+    old = tmp_path / "outputs" / "tiny" / "old"
+    shutil.copytree(tracked_run, old, ignore=shutil.ignore_patterns("evaluations"))
+    config = OmegaConf.load(old / "config.yaml")
+    for name in ("version", "crops", "count", "rebalancing", "prior_file"):
+        config.evaluation.pop(name, None)
+    OmegaConf.save(config, old / "config.yaml")
+    data = json.loads((old / "data.json").read_text())
+    now = data.pop("protocol")
+    (old / "data.json").write_text(json.dumps(data))
+    assert main(["evaluate", str(old), "evaluation.judged=null"]) == 0
+    out = capsys.readouterr().out
+    assert "the protocol photos without a version, which is now version 1: add evaluation=photos" in out
+    evaluation = next((old / "evaluations").iterdir())
+    stored = json.loads((evaluation / "data.json").read_text())["protocol"]
+    assert (stored["name"], stored["version"], stored["changed"]) == ("photos", None, [])
+    assert stored["hash"] != now["hash"]
+    # Beside a run that has stored one, settings are compared, and they are the same.
+    assert main(["compare", str(old), str(tracked_run), "--by", "run"]) == 0
+    assert "protocol photos (" in capsys.readouterr().out
+    assert main(["runs", f"outputs={tmp_path / 'outputs'}", "--sort", "protocol", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["values"] == {"protocol": "photos"}
+
+
+def test_choosing_a_protocol_on_an_old_run_takes_it_as_it_is_now():
+    config = compose_config(["evaluation.size=64", "judge=efficientnet_lite2"])
+    config.evaluation.pop("version")
+    again = override_config(config, ["evaluation=photos"])
+    assert protocol_of(again).label == "photos 1, changed: judge.variant"
+    assert again.judge.variant == "lite2", "a protocol that names no judge keeps the run's"
+
+
+def test_a_protocol_that_names_its_judge_brings_it_along():
+    run = compose_config(["judge=efficientnet_lite2"])
+    assert override_config(run, ["evaluation=cic_2016", "judge.weights=w.pth"]).judge.weights == "w.pth"
+    chosen = override_config(run, ["evaluation=cic_2016", "judge=efficientnet_lite0"])
+    assert chosen.judge.variant == "lite0"
+    assert protocol_of(chosen).changed == ["judge"]
+    assert compose_config(["evaluation=cic_2016"]).judge._target_.endswith("Vgg16")
+
+
+def listed_run(tracked_run, tmp_path, *overrides):
+    """Evaluate a run on a list of its own photographs that it has not seen."""
+    data = json.loads((tracked_run / "data.json").read_text())
+    root = OmegaConf.load(tracked_run / "config.yaml").dataset.root
+    names = [f"{name} {number % 3}" for number, name in enumerate(data["val"]["photographs"])]
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    dataset = ["dataset=imagenet_ctest10k", f"dataset.root={root}", f"dataset.list={tmp_path / 'list.txt'}"]
+    return main(["evaluate", str(tracked_run), *dataset, "evaluation.samples=0", *overrides]), len(names)
+
+
+def test_cic_2016_on_a_list_with_the_prior_of_a_file(tracked_run, tmp_path, capsys):
+    prior = np.random.default_rng(0).gamma(0.3, size=313) + 1e-6
+    np.save(tmp_path / "prior_probs.npy", prior)
+    cic = ["evaluation=cic_2016", "evaluation.crops.size=32", "evaluation.size=32", "judge=efficientnet_lite0"]
+    code, n = listed_run(tracked_run, tmp_path, *cic, f"evaluation.prior_file={tmp_path / 'prior_probs.npy'}")
+    out = capsys.readouterr().out
+    assert code == 0
+    assert "cic_2016 1, changed: count, crops.size, judge, size (" in out
+    assert f"judge efficientnet_lite0, n = {n}" in out
+    folder = Path(out.strip().splitlines()[-1])
+    by_file = json.loads((folder / "summary.json").read_text())["validation"]
+    settings = json.loads((folder / "data.json").read_text())["protocol"]["settings"]
+    assert settings["evaluation.count"] == n
+    assert settings["evaluation.prior_file"].startswith("sha256:") and settings["evaluation.prior"].startswith(
+        "sha256:"
+    )
+    code, _ = listed_run(tracked_run, tmp_path, *cic, "evaluation.rebalancing=training", "evaluation.judged=null")
+    by_training = json.loads((Path(capsys.readouterr().out.strip().splitlines()[-1]) / "summary.json").read_text())
+    assert code == 0
+    assert by_training["validation"]["auc"] == by_file["auc"]
+    assert by_training["validation"]["auc_rebalanced"] != by_file["auc_rebalanced"]
+
+
+def test_ddcolor_without_weights_is_refused_and_without_fid_measured(tracked_run, tmp_path, capsys):
+    small = ["evaluation=ddcolor_val5k", "evaluation.crops.size=32", "evaluation.size=32"]
+    code, _ = listed_run(tracked_run, tmp_path, *small)
+    said = capsys.readouterr().err
+    assert code == 2 and said.count("\n") == 1 and "FID needs the weights of Inception v3" in said
+    code, _ = listed_run(tracked_run, tmp_path, *small, "evaluation.evaluators.set.fid=false")
+    out = capsys.readouterr().out
+    assert code == 0
+    assert "ddcolor_val5k 1, changed: count, crops.size, evaluators.set.fid, size (" in out
+    found = json.loads((Path(out.strip().splitlines()[-1]) / "summary.json").read_text())["validation"]
+    assert found["set/delta_cf"] == pytest.approx(abs(found["set/cf"] - found["set/cf_original"]))
+    assert "set/fid" not in found
+
+
+def test_a_protocols_crops_cut_what_colour_is_measured_on(tracked_run, capsys):
+    for crops, expected in (("null", 32 * 32), ("{size: 40, fit: squash, filter: box}", 40 * 40)):
+        assert main(["evaluate", str(tracked_run), "evaluation.judged=null", f"evaluation.crops={crops}"]) == 0
+        folder = Path(capsys.readouterr().out.strip().splitlines()[-1])
+        rows = [line.split(",") for line in (folder / "per_image.csv").read_text().splitlines()]
+        weight = rows[0].index("weight")
+        assert {float(row[weight]) for row in rows if ",auc," in ",".join(row)} == {expected}
+    assert main(["evaluate", str(tracked_run), "evaluation.crops={size: 40, fit: squash}"]) == 2
+    assert "evaluation.crops.filter" in capsys.readouterr().err

@@ -1,0 +1,49 @@
+"""The prior of the rebalanced AuC is the one that the protocol names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from oldrestore.config.compose import compose_config
+from oldrestore.errors import UserError
+from oldrestore.scoring.rebalancing import rebalancing_prior
+
+PRIOR = np.random.default_rng(0).gamma(0.3, size=313) + 1e-9
+
+
+def training():
+    return np.full(313, 1 / 313)
+
+
+def test_it_is_measured_trained_or_published(tmp_path):
+    np.save(tmp_path / "prior_probs.npy", PRIOR)
+    np.savetxt(tmp_path / "prior.txt", PRIOR)
+    given = [f"evaluation.prior_file={tmp_path / name}" for name in ("prior_probs.npy", "prior.txt")]
+    asked = [[], ["evaluation.rebalancing=training"], *(["evaluation.rebalancing=published", g] for g in given)]
+    found = [rebalancing_prior(compose_config(a), training) for a in asked]
+    assert found[0] is None
+    assert (found[1] == training()).all()
+    for prior in found[2:]:
+        np.testing.assert_allclose(prior, PRIOR / PRIOR.sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("content", [np.ones(529), np.zeros(313), np.full(313, np.nan), np.array([{}], dtype=object)])
+def test_what_is_no_prior_is_refused(tmp_path, content):
+    np.save(tmp_path / "p.npy", content, allow_pickle=True)
+    with pytest.raises(UserError, match=r"evaluation\.prior_file=.*p\.npy"):
+        rebalancing_prior(
+            compose_config(["evaluation.rebalancing=published", f"evaluation.prior_file={tmp_path / 'p.npy'}"]),
+            training,
+        )
+
+
+def test_the_published_prior_is_not_shipped():
+    config = compose_config(["evaluation=cic_2016"])
+    with pytest.raises(
+        UserError, match=r"give evaluation\.prior_file=FILE .* or take evaluation\.rebalancing=training"
+    ):
+        rebalancing_prior(config, training)
+    config.evaluation.prior_file = "gone.npy"
+    with pytest.raises(UserError, match=r"evaluation\.prior_file=gone\.npy cannot be read"):
+        rebalancing_prior(config, training)

@@ -1,0 +1,223 @@
+"""The ledger gives each job to one process, knows what was interrupted, and never loses a job."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from oldrestore.records.run_folder import RunFolder
+from oldrestore.sweeps import ledger as ledger_module
+from oldrestore.sweeps.ledger import SILENCE, Ledger, process_record
+from oldrestore.sweeps.plan import Job
+
+CLAIM = """
+import sys
+import time
+from pathlib import Path
+from oldrestore.sweeps.ledger import Ledger
+ledger, keys = Ledger(Path(sys.argv[1])), sys.argv[2].split(",")
+while (entry := ledger.claim(keys)) is not None:
+    ledger.finish(entry.key, entry.process, "done", None)
+    print(entry.key, flush=True)
+"""
+
+
+def make_job(key: str, seed: int = 0, settings: dict | None = None, identity: str = "i", **config) -> Job:
+    plain = {"outputs": "outputs", "experiment": "tiny", "seed": seed, "trainer": {"device": "cpu"}, "tracking": {}}
+    return Job(key, identity, "c", seed, settings or {}, [f"seed={seed}"], plain | config, {})
+
+
+@pytest.fixture
+def ledger(tmp_path) -> Ledger:
+    made = Ledger(tmp_path / "ledger.db")
+    made.register([make_job("a"), make_job("b", 1)])
+    return made
+
+
+def states(ledger: Ledger) -> dict[str, str]:
+    return {entry.key: entry.state for entry in ledger.entries()}
+
+
+def dead_process() -> dict:
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    record = process_record(process.pid)
+    process.wait()
+    return record
+
+
+def ended_run(place: Path, state: str, reason: str | None = None) -> Path:
+    folder = RunFolder.create(place, "tiny", f"run-{state}")
+    folder.status(state, reason)
+    return folder.path
+
+
+def test_two_processes_never_claim_the_same_job(tmp_path):
+    path = tmp_path / "ledger.db"
+    keys = [f"job{number:03d}" for number in range(80)]
+    Ledger(path).register([make_job(key) for key in keys])
+    command = [sys.executable, "-c", CLAIM, str(path), ",".join(keys)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    claimed = [process.communicate()[0].split() for process in processes]
+    assert sorted(claimed[0] + claimed[1]) == keys
+    assert set(states(Ledger(path)).values()) == {"done"}
+    assert all(entry.attempts == 1 for entry in Ledger(path).entries())
+
+
+def test_jobs_are_claimed_in_the_order_asked_for_and_only_those(ledger):
+    assert ledger.claim(["b"]).key == "b"
+    assert ledger.claim(["b"]) is None
+    assert ledger.claim(["b", "a"]).key == "a"
+    assert states(ledger) == {"a": "running", "b": "running"}
+
+
+def test_registering_again_changes_nothing(ledger):
+    entry = ledger.claim(["a"])
+    ledger.finish("a", entry.process, "done", None)
+    ledger.register([make_job("a"), make_job("c")])
+    assert states(ledger) == {"a": "done", "b": "queued", "c": "queued"}
+
+
+@pytest.mark.parametrize(
+    ("ended", "state", "reason"),
+    [
+        ("finished", "done", None),
+        ("failed", "failed", "why"),
+        ("killed", "interrupted", "why"),
+        ("running", "interrupted", "its process is gone"),
+    ],
+)
+def test_a_job_whose_process_is_gone_is_what_its_run_folder_says(ledger, tmp_path, ended, state, reason):
+    ledger.claim(["a"])
+    folder = ended_run(tmp_path, ended, "why" if ended in ("failed", "killed") else None)
+    ledger.begin("a", folder.name, folder, tmp_path / "log", dead_process())
+    ledger.recover(["a", "b"])
+    (entry,) = ledger.entries(["a"])
+    assert (entry.state, entry.reason) == (state, reason)
+    again = ledger.queue_again(["a", "b"], ("interrupted",))
+    assert again == (["a"] if state == "interrupted" else [])
+    if state == "interrupted":
+        assert ledger.claim(["a"]).folder == str(folder)
+    if state == "failed":
+        assert ledger.queue_again(["a"], ("failed",)) == ["a"]
+        entry = ledger.claim(["a"])
+        assert (entry.folder, entry.attempts) == (None, 2)
+
+
+def test_a_job_of_a_living_process_is_left_alone(ledger, tmp_path):
+    ledger.claim(["a"])
+    ledger.begin("a", "r", tmp_path / "tiny" / "r", tmp_path / "log", process_record(os.getpid()))
+    ledger.recover(["a"])
+    assert states(ledger)["a"] == "running"
+    elsewhere = {"host": "another-machine", "pid": 1, "process_started": 0.0}
+    ledger.begin("a", "r", tmp_path / "tiny" / "r", tmp_path / "log", elsewhere)
+    ledger.recover(["a"])
+    assert states(ledger)["a"] == "running"
+
+
+def test_a_job_of_another_machine_is_gone_when_it_has_been_silent_for_long(ledger, tmp_path, monkeypatch):
+    elsewhere = {"host": "another-machine", "pid": 1, "process_started": 0.0}
+    ledger.claim(["a"])
+    ledger.begin("a", "r", tmp_path / "tiny" / "r", tmp_path / "log", elsewhere)
+    now = time.time()
+    monkeypatch.setattr(ledger_module.time, "time", lambda: now + SILENCE - 1)
+    ledger.recover(["a"])
+    assert states(ledger)["a"] == "running"
+    ledger.beat(["a"])
+    monkeypatch.setattr(ledger_module.time, "time", lambda: now + SILENCE + 9)
+    ledger.recover(["a"])
+    assert states(ledger)["a"] == "running"
+    monkeypatch.setattr(ledger_module.time, "time", lambda: now + 2 * SILENCE)
+    ledger.recover(["a"])
+    assert states(ledger)["a"] == "interrupted"
+
+
+def test_who_comes_late_does_not_overwrite_another_process(ledger):
+    entry = ledger.claim(["a"])
+    ledger.finish("a", dead_process(), "failed", "late")
+    assert states(ledger)["a"] == "running"
+    ledger.finish("a", entry.process, "done", None)
+    assert states(ledger)["a"] == "done"
+
+
+def test_a_ledger_that_was_moved_knows_its_runs_and_logs(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "else" / "new"
+    place = old / "sweeps" / "s"
+    ledger = Ledger(place / "ledger.db")
+    ledger.register([make_job("a")])
+    ledger.claim(["a"])
+    folder, log = ended_run(old, "finished"), place / "logs" / "a-1.log"
+    log.parent.mkdir()
+    log.write_text("it went well")
+    ledger.begin("a", folder.name, folder, log, dead_process())
+    with sqlite3.connect(ledger.path) as connection:
+        assert connection.execute("SELECT folder, log FROM jobs").fetchone() == ("tiny/run-finished", "logs/a-1.log")
+    new.parent.mkdir()
+    shutil.move(old, new)
+    moved = Ledger(new / "sweeps" / "s" / "ledger.db")
+    moved.recover(["a"])
+    (entry,) = moved.entries()
+    assert (entry.state, entry.folder, entry.log) == (
+        "done",
+        str(new / "tiny" / folder.name),
+        str(new / "sweeps" / "s" / "logs" / "a-1.log"),
+    )
+    assert not old.exists()
+
+
+def test_an_earlier_ledger_with_whole_paths_is_read_where_it_stands_now(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    ledger = Ledger(old / "sweeps" / "s" / "ledger.db")
+    ledger.register([make_job("a"), make_job("b", 1)])
+    folder = ended_run(old, "finished")
+    elsewhere = tmp_path / "other disk" / "tiny" / "b"
+    with sqlite3.connect(ledger.path) as connection:
+        connection.execute(
+            "UPDATE jobs SET state = 'done', folder = ?, log = ? WHERE key = 'a'",
+            (str(folder), str(old / "sweeps" / "s" / "logs" / "a-1.log")),
+        )
+        connection.execute("UPDATE jobs SET state = 'done', folder = ? WHERE key = 'b'", (str(elsewhere),))
+    (old / "sweeps" / "s" / "logs").mkdir()
+    (old / "sweeps" / "s" / "logs" / "a-1.log").touch()
+    # Of a copy and its original, each has its own.
+    shutil.copytree(old, new)
+    for root in (old, new):
+        entry, other = Ledger(root / "sweeps" / "s" / "ledger.db").entries()
+        assert entry.folder == str(root / "tiny" / folder.name)
+        assert entry.log == str(root / "sweeps" / "s" / "logs" / "a-1.log")
+        assert (entry.is_lost, other.is_lost) == (False, True)
+        assert other.folder == str(elsewhere)
+
+
+def test_a_job_that_was_done_is_queued_again_when_its_run_folder_is_gone(ledger, tmp_path):
+    entry = ledger.claim(["a"])
+    folder = ended_run(tmp_path, "finished")
+    ledger.begin("a", folder.name, folder, tmp_path / "log", entry.process)
+    ledger.finish("a", entry.process, "done", None)
+    assert ledger.queue_again(["a", "b"], ("interrupted",)) == []
+    assert states(ledger)["a"] == "done"
+    shutil.rmtree(folder)
+    assert ledger.queue_again(["b"], ("interrupted",)) == []
+    assert ledger.queue_again(["a", "b"], ("interrupted",)) == ["a"]
+    (entry,) = ledger.entries(["a"])
+    assert (entry.state, entry.folder, entry.run_id, entry.attempts) == ("queued", None, None, 1)
+
+
+def test_a_fact_is_found_once(ledger):
+    for found in ("first", "second"):
+        with ledger.settle_fact("parent") as held:
+            if not held:
+                held.append(found)
+    assert ledger.fact("parent") == "first"
+    with pytest.raises(RuntimeError), ledger.settle_fact("other") as held:
+        held.append("lost")
+        raise RuntimeError
+    assert ledger.fact("other") is None
+    assert json.loads('"first"') == ledger.fact("parent")

@@ -1,0 +1,143 @@
+"""The report at a sweep's end: what it holds, that nothing it does wrong hurts the sweep, and a real sweep's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from oldrestore.cli import main
+from oldrestore.commands import sweep as verb
+from oldrestore.report import contents
+from oldrestore.report.shelf import list_reports, reports_folder
+from oldrestore.sweeps import mlflow_parent
+from oldrestore.sweeps import report as reporting
+from oldrestore.sweeps.ledger import Entry, Ledger
+from oldrestore.sweeps.report import report_on
+from tests.comparison.synthetic import make_run, scores
+from tests.sweeps.test_ledger import make_job
+
+
+def entry(key: str, seed: int, state: str, folder: Path | None) -> Entry:
+    place = None if folder is None else str(folder)
+    return Entry(key, f"i {key[:1]}", seed, "c", {"loss": key[:1]}, state, None, None, key, place, None, 1, None)
+
+
+@pytest.fixture
+def entries(tmp_path) -> list[Entry]:
+    """Two designs of two seeds that are done, one job that failed and one that waits."""
+    found = []
+    for loss, shift in (("a", 0.0), ("b", 0.05)):
+        for seed in (0, 1):
+            settings = {"seed": seed, "loss.sigma": 5 + shift}
+            folder = make_run(tmp_path, f"{loss}{seed}", settings, scored=scores(shift, seed), choices={"loss": loss})
+            found.append(entry(f"{loss}{seed}", seed, "done", folder))
+    broken = make_run(tmp_path, "failed-run", {"seed": 2}, state="failed")
+    return [*found, entry("b2", 2, "failed", broken), entry("a2", 2, "queued", None)]
+
+
+def test_jobs_that_are_done_are_in_it_and_the_others_are_said_to_be_left_out(tmp_path, entries):
+    made = report_on("my_sweep", entries, tmp_path, photographs=0)
+    assert made.path == tmp_path / "reports" / "my_sweep.html"
+    assert made.line == f"{made.path} (4 runs, 2 of 6 jobs left out: not done, or without scores)"
+    (listed,) = list_reports(reports_folder(tmp_path))
+    assert (listed.title, listed.runs, listed.name) == ("my_sweep", 4, "my_sweep.html")
+    page = made.path.read_text()
+    assert f"oldrestore reproduce {tmp_path / 'e' / 'b1'}" in page
+    assert "failed-run" not in page, "a failed run is no result"
+    # Again, with all done: the page is replaced, and nothing is said to be missing.
+    again = report_on("my_sweep", entries[:4], tmp_path, photographs=0)
+    assert again.line == f"{made.path} (4 runs)"
+    assert [path.name for path in made.path.parent.iterdir()] == ["my_sweep.html"]
+
+
+def test_a_sweep_over_the_protocol_has_groups_apart(tmp_path, entries):
+    other = make_run(tmp_path, "c0", {"evaluation.size": 64}, choices={"loss": "c"})
+    made = report_on("s", [*entries[:4], entry("c0", 0, "done", other)], tmp_path, photographs=0)
+    assert made.line == f"{made.path} (5 runs)"
+    assert f"oldrestore reproduce {other}" in made.path.read_text()
+
+
+def test_whatever_goes_wrong_is_said_and_not_raised(tmp_path, entries, monkeypatch):
+    assert report_on("s", entries[4:], tmp_path).line == "none, for no job is done"
+    bare = make_run(tmp_path, "bare", scored={})
+    gone = entry("gone", 0, "done", tmp_path / "removed")
+    assert report_on("s", [entry("bare", 0, "done", bare), gone], tmp_path).line.startswith(
+        "none, for no run has scores"
+    )
+    (tmp_path / "reports").write_text("a file stands where the folder should be")
+    refused = report_on("s", entries, tmp_path, photographs=0)
+    assert refused.path is None
+    assert refused.line.startswith("none: the report cannot be written to")
+    for error, words in (
+        (RuntimeError("a bug\nof two lines"), "none: RuntimeError: a bug of two lines"),
+        (MemoryError(), "none: MemoryError: no reason given"),
+        (KeyboardInterrupt(), "none: it was stopped"),
+    ):
+
+        def fail(*_: object, error=error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(contents, "gather", fail)
+        made = report_on("s", entries, tmp_path, photographs=0)
+        assert (made.path, made.line) == (None, words)
+
+
+class StubStore:
+    """MLflow's store, which remembers what it is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Path] = []
+        self.shown_uri, self.experiment_id = "here", "1"
+        self.client = SimpleNamespace(
+            create_run=lambda *_, **__: SimpleNamespace(info=SimpleNamespace(run_id="parent")),
+            log_artifact=lambda run_id, path: self.sent.append(Path(path)),
+            set_tag=lambda *_: None,
+            set_terminated=lambda *_: None,
+        )
+
+    def patiently(self, call, *arguments, **named):
+        return call(*arguments, **named)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_verb_says_so_in_a_line_and_sends_it_to_mlflow(tmp_path, entries, monkeypatch, stopped):
+    store, said = StubStore(), []
+    monkeypatch.setattr(mlflow_parent, "open_store", lambda *_: store)
+    monkeypatch.setattr(reporting.report_on, "__defaults__", (0,))
+    config = {"outputs": str(tmp_path), "tracking": {"mlflow": {"tracking_uri": None}}}
+    first = make_job("a0", **{**config, "trainer": {"device": "cpu", "monitor": "val/auc"}})
+    (tmp_path / "sweeps").mkdir()
+    ledger = Ledger(tmp_path / "sweeps" / "ledger.db")
+    known: Sequence[Entry] = entries[:4]
+    monkeypatch.setattr(ledger, "entries", lambda keys=None: list(known))
+    stub = SimpleNamespace(
+        name="s",
+        first=first,
+        ledger=ledger,
+        keys=[],
+        folder=tmp_path / "sweeps",
+        outputs=tmp_path,
+        stopped=stopped,
+        holds=lambda found: not stopped,
+    )
+    assert verb.conclude(stub, False, said.append) == (1 if stopped else 0)
+    page = tmp_path / "reports" / "s.html"
+    assert said == ([] if stopped else [f"report      {page} (4 runs)"])
+    assert [path.name for path in store.sent] == ["jobs.csv", "summary.csv", *([] if stopped else ["s.html"])]
+    assert page.is_file() != stopped
+
+
+@pytest.mark.slow
+def test_a_real_sweep_ends_with_a_report(workshop, capsys):
+    settings = ["evaluation.judged=null", "tracking=none", "sweeps=seeds", "seed=0,1"]
+    assert main(["sweep", *workshop.arguments(settings)]) == 0
+    page = workshop.outputs / "reports" / "seeds.html"
+    lines = capsys.readouterr().out.splitlines()
+    assert f"report      {page} (2 runs)" in lines
+    assert lines[-1] == str(workshop.outputs / "sweeps" / "seeds")
+    (listed,) = list_reports(reports_folder(workshop.outputs))
+    assert (listed.title, listed.runs) == ("seeds", 2)
+    assert "data:image/" in page.read_text(), "its networks coloured photographs"

@@ -1,0 +1,306 @@
+"""A sweep's jobs: what is run again, the tables, what is refused; and twelve real ones with failures and a kill."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from oldrestore.cli import main
+from oldrestore.commands.sweep import opening, state_of
+from oldrestore.config.location import PACKAGE, configuration_root
+from oldrestore.records.reader import read_metrics
+from oldrestore.sweeps import launch as launching
+from oldrestore.sweeps import sweep as sweeping
+from oldrestore.sweeps.ledger import Ledger
+from oldrestore.sweeps.summary import spread, summarise
+from oldrestore.sweeps.sweep import Sweep
+from tests.sweeps.test_ledger import make_job
+
+FAKE = """
+import sys
+from pathlib import Path
+from oldrestore.records.run_folder import RunFolder
+outputs, run_id, value, ending = sys.argv[1:]
+folder = RunFolder.create(Path(outputs), "tiny", run_id)
+folder.write_config("seed: 0", [])
+folder.status("running")
+if ending == "kill":
+    import os, signal
+    os.kill(os.getpid(), signal.SIGKILL)
+if ending == "refuse":
+    print("oldrestore: there is no such thing", file=sys.stderr)
+    sys.exit(2)
+folder.status("failed" if ending == "fail" else "finished", ending, summary={"val/loss": float(value)})
+sys.exit(1 if ending == "fail" else 0)
+"""
+
+
+@pytest.fixture
+def endings(monkeypatch) -> dict[str, str]:
+    """Jobs are small programs that end as they are told; by key."""
+    told: dict[str, str] = {}
+    real = subprocess.Popen
+
+    def fake(command, **options):
+        if "--job" not in command:
+            return real(command, **options)
+        job = json.loads(Path(command[-1]).read_text())
+        config = job["config"]
+        ending = told.get(f"{config['value']}/{config['seed']}", "finish")
+        if job["resume"]:
+            told["resumed"] = job["resume"]
+            return real([sys.executable, "-c", "pass"], **options)
+        value = str(config["value"] + config["seed"])
+        return real([sys.executable, "-c", FAKE, config["outputs"], config["run_id"], value, ending], **options)
+
+    monkeypatch.setattr(launching.subprocess, "Popen", fake)
+    return told
+
+
+def jobs_of(outputs: Path) -> list:
+    return [
+        make_job(
+            f"{value}-{seed}",
+            seed,
+            {"value": str(value)},
+            f"identity {value}",
+            outputs=str(outputs),
+            value=value,
+        )
+        for value in (10, 20)
+        for seed in (0, 1)
+    ]
+
+
+def carry_out(outputs: Path, retry_failed: bool = False, slots: int = 2) -> tuple[Sweep, list[str]]:
+    said: list[str] = []
+    sweep = Sweep("s", jobs_of(outputs))
+    sweep.begin(retry_failed)
+    sweep.carry_out(slots, True, said.append)
+    return sweep, said
+
+
+def test_what_is_done_is_skipped_what_failed_waits_and_what_was_killed_goes_on(tmp_path, endings):
+    endings |= {"10/1": "fail", "20/0": "refuse", "20/1": "kill"}
+    sweep, said = carry_out(tmp_path)
+    found = {entry.key: (entry.state, entry.reason) for entry in sweep.ledger.entries()}
+    assert found == {
+        "10-0": ("done", None),
+        "10-1": ("failed", "fail"),
+        "20-0": ("failed", "there is no such thing"),
+        "20-1": ("interrupted", "killed by SIGKILL"),
+    }
+    assert len([line for line in said if line.startswith("started")]) == 4
+    folders = {entry.key: entry.folder for entry in sweep.ledger.entries()}
+    endings.clear()
+    sweep, said = carry_out(tmp_path)
+    assert [line.split()[:3] for line in said if line.startswith("started")] == [["started", "value=20", "seed=1"]]
+    assert endings["resumed"] == folders["20-1"]
+    sweep, said = carry_out(tmp_path, retry_failed=True)
+    assert len([line for line in said if line.startswith("started")]) == 2
+    entries = {entry.key: entry for entry in sweep.ledger.entries()}
+    assert {entry.state for entry in entries.values()} == {"done"}
+    assert {key: entry.attempts for key, entry in entries.items()} == {"10-0": 1, "10-1": 2, "20-0": 2, "20-1": 2}
+    assert entries["10-1"].folder != folders["10-1"]
+    for entry in entries.values():
+        assert Path(entry.log).is_file()
+    assert carry_out(tmp_path, retry_failed=True)[1] == []
+
+
+def test_a_sweep_that_was_moved_skips_what_is_done_goes_on_and_keeps_its_scores(tmp_path, endings):
+    old, new = tmp_path / "old", tmp_path / "new"
+    endings |= {"20/1": "kill"}
+    carry_out(old)
+    shutil.move(old, new)
+    endings.clear()
+    sweep, said = carry_out(new)
+    assert [line.split()[:3] for line in said if line.startswith("started")] == [["started", "value=20", "seed=1"]]
+    assert Path(endings["resumed"]).parent == new / "tiny"
+    summary = summarise(sweep.ledger.entries(sweep.keys), "val/loss")
+    assert [values.get("val/loss") for _, values in summary.jobs] == [10.0, 11.0, 20.0, None]  # the last is a pretence
+    assert all(Path(entry.log).is_file() for entry, _ in summary.jobs)
+    assert not old.exists()
+
+
+def test_a_run_folder_that_was_deleted_is_run_again_and_that_is_said(tmp_path, endings):
+    sweep, _ = carry_out(tmp_path)
+    first = sweep.ledger.entries()[0]
+    shutil.rmtree(first.folder)
+    later = Sweep("s", jobs_of(tmp_path))
+    before = {entry.key: state_of(entry) for entry in later.entries()}
+    assert list(before.values()) == ["lost", "done", "done", "done"]
+    line = opening(later.begin(False), before, False)
+    assert line == "4, 3 skipped (done), 1 run again (done, but the run folder is gone)"
+    said: list[str] = []
+    later.carry_out(1, True, said.append)
+    again = later.ledger.entries()[0]
+    assert (again.state, again.attempts) == ("done", 2)
+    assert again.folder != first.folder
+    assert Path(again.folder, "status.json").is_file()
+    assert len([line for line in said if line.startswith("started")]) == 1
+
+
+def test_a_job_of_another_process_is_left_to_it(tmp_path, endings):
+    sweep, _ = carry_out(tmp_path)
+    ledger = sweep.ledger
+    ledger.register([make_job("more", 7, {"value": "30"}, outputs=str(tmp_path), value=30)])
+    ledger.claim(["more"])  # by this very process, which lives
+    later = Sweep("s", [*jobs_of(tmp_path), make_job("more", 7, outputs=str(tmp_path), value=30)])
+    entries = later.begin(True)
+    assert [entry.state for entry in entries] == ["done"] * 4 + ["running"]
+    said: list[str] = []
+    later.carry_out(1, True, said.append)
+    assert said == []
+    assert later.holds(later.ledger.entries(later.keys))
+    assert later.of_other_code() == ""
+    anew = [replace(job, key=f"new {job.key}", code="other") for job in jobs_of(tmp_path)]
+    assert Sweep("s", anew).of_other_code() == " (4 were done with other code)"
+
+
+def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings, monkeypatch):
+    monkeypatch.setattr(sweeping, "POLL", 0.01)
+    said: list[str] = []
+    sweep = Sweep("s", jobs_of(tmp_path))
+    sweep.begin(False)
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith("started"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    sweep.carry_out(1, True, say)
+    assert sweep.stopped
+    assert len([line for line in said if line.startswith("started")]) == 1
+    assert [entry.state for entry in sweep.ledger.entries()].count("queued") == 3
+
+
+def test_seeds_are_put_together_with_mean_spread_and_n(tmp_path, endings):
+    endings |= {"20/1": "fail"}
+    sweep, _ = carry_out(tmp_path)
+    summary = summarise(sweep.ledger.entries(sweep.keys), "val/loss")
+    summary.write(tmp_path)
+    with (tmp_path / "summary.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["value"] for row in rows] == ["10", "20"]
+    assert [(row["n"], row["jobs"]) for row in rows] == [("2", "2"), ("1", "2")]
+    assert float(rows[0]["val/loss"]) == 10.5
+    assert float(rows[0]["val/loss deviation"]) == pytest.approx(np.std([10, 11], ddof=1))
+    assert rows[1]["val/loss deviation"] == ""
+    with (tmp_path / "jobs.csv").open() as file:
+        jobs = list(csv.DictReader(file))
+    assert [(job["seed"], job["state"], job["val/loss"]) for job in jobs] == [
+        ("0", "done", "10.0"),
+        ("1", "done", "11.0"),
+        ("0", "done", "20.0"),
+        ("1", "failed", ""),
+    ]
+    assert math.isnan(spread([1.0, math.inf]).mean)
+    assert spread([2.0]).deviation is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["seed=0,1"], "a sweep needs a name"),
+        (["sweeps=nothing"], "there is no sweep 'nothing'"),
+        (["sweeps=seeds", "sweeps=rebalancing"], "one sweeps=NAME"),
+        (["sweeps=temperature"], "oldrestore evaluate RUN --multirun sweeps=temperature"),
+        (["sweeps=seeds", "model.widht=1"], "model.widht"),
+        (["sweeps=seeds", "model.width=-1"], "model.width"),
+        (["sweeps=seeds", "run_id=a"], "run_id names one run"),
+        (["sweeps=seeds", "--jobs", "0"], "--jobs takes"),
+        (["--name", "a/b"], "the name of a sweep"),
+        (["sweeps=seeds", "dataset=image_folder", "dataset.root=/no/such/folder"], "/no/such/folder"),
+        (["--job", "/no/such/job.json"], "is not a job of a sweep"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence(tmp_path, capsys, arguments, sentence):
+    assert main(["sweep", *arguments, f"outputs={tmp_path}"]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_prints_the_jobs_and_makes_nothing(workshop, capsys):
+    arguments = [*workshop.arguments(["evaluation.judged=null"]), "sweeps=seeds"]
+    assert main(["sweep", *arguments, "--dry-run", "--json"]) == 0
+    jobs = json.loads(capsys.readouterr().out)["jobs"]
+    assert [(job["seed"], job["state"]) for job in jobs] == [(0, "new"), (1, "new"), (2, "new")]
+    assert not list(workshop.outputs.iterdir())
+
+
+def test_jobs_at_once_share_cores_and_gpus(monkeypatch):
+    monkeypatch.setattr(launching, "physical_cores", lambda: 8)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    config = {"trainer": {"device": "auto"}}
+    assert launching.shares(config, 0, 3, False) == {"CUDA_VISIBLE_DEVICES": "2", "OMP_NUM_THREADS": "2"}
+    assert launching.shares(config, 1, 3, True) == {"CUDA_VISIBLE_DEVICES": "5"}
+    assert launching.shares({"trainer": {"device": "cpu"}}, 1, 1, False) == {}
+    assert launching.shares({"trainer": {"device": "gpu:1"}}, 0, 1, False) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_twelve_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, tmp_path):
+    settings = [
+        "evaluation.judged=null",
+        "trainer.max_iterations=60",
+        "trainer.evaluate_every=0",
+        "trainer.checkpoint_every=2",
+        "tracking=none",
+        "sweeps=seeds",
+        "seed=0,1",
+        "optimizer.learning_rate=0.001,0.002,0.003,0.004,0.005,1e30",
+    ]
+    # From a copy, since jobs whose code is changed meanwhile are other jobs.
+    code = tmp_path / "code"
+    shutil.copytree(PACKAGE, code / "oldrestore", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("conf", "experiments", "sweeps"):
+        shutil.copytree(configuration_root() / name, code / name)
+    environment = os.environ | {"PYTHONPATH": str(code)}
+    command = [sys.executable, "-P", "-m", "oldrestore", "sweep", *workshop.arguments(settings), "--jobs=2", "--json"]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    killed = kill_one(workshop.outputs / "sweeps" / "seeds" / "ledger.db", first)
+    out, err = first.communicate()
+    assert first.returncode == 1, err
+    jobs = json.loads(out)["jobs"]
+    states = [job["state"] for job in jobs]
+    assert (states.count("done"), states.count("failed"), states.count("interrupted")) == (9, 2, 1)
+    assert {job["reason"] for job in jobs if job["state"] == "interrupted"} == {"killed by SIGKILL"}
+    assert all("is nan at iteration" in job["reason"] for job in jobs if job["state"] == "failed")
+
+    second = subprocess.run([*command, "--retry-failed"], capture_output=True, text=True, env=environment)
+    assert second.returncode == 1
+    assert "jobs        12, 9 skipped (done), 3 retried" in second.stderr
+    content = json.loads(second.stdout)
+    states = [job["state"] for job in content["jobs"]]
+    assert (states.count("done"), states.count("failed")) == (10, 2)
+    assert sorted(job["attempts"] for job in content["jobs"]) == [1] * 9 + [2] * 3
+    (again,) = (job for job in content["jobs"] if job["folder"] == killed)
+    assert again["state"] == "done"
+    assert (Path(killed) / "resumes" / "001").is_dir()
+    assert read_metrics(Path(killed))["train/loss"].iterations.tolist() == list(range(60))
+    assert [row["n"] for row in content["settings"]] == [2, 2, 2, 2, 2, 0]
+
+
+def kill_one(path: Path, sweep: subprocess.Popen) -> str:
+    """Kill the first job that has trained a little, and return its run folder."""
+    while sweep.poll() is None:
+        for entry in Ledger(path).entries() if path.is_file() else []:
+            metrics = Path(entry.folder or "/nowhere") / "metrics.jsonl"
+            if entry.state == "running" and metrics.is_file() and metrics.read_bytes().count(b"\n") >= 5:
+                os.kill(entry.process["pid"], signal.SIGKILL)
+                return entry.folder
+        time.sleep(0.02)
+    raise AssertionError("no job was seen training")

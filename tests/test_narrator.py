@@ -1,0 +1,43 @@
+"""What a narrator prints and records: tables without trailing blanks, and lines that only the log is given."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+from rich.table import Table
+
+from oldrestore.narrator import Narrator
+
+
+def table() -> Table:
+    made = Table(title="Scores", title_justify="left", box=None)
+    made.add_column("name")
+    made.add_column("what it is")
+    made.add_row("a", "[bold]one[/bold]")
+    made.add_row("b", "")
+    return made
+
+
+def test_a_table_is_printed_and_recorded_without_trailing_blanks():
+    out, recorded = io.StringIO(), []
+    narrator = Narrator(recorded.append, Console(file=out, width=40))
+    narrator.show(table())
+    lines = out.getvalue().splitlines()
+    assert [line.split() for line in lines] == [["Scores"], ["name", "what", "it", "is"], ["a", "one"], ["b"]]
+    assert recorded == lines == [line.rstrip() for line in lines]
+
+
+def test_colours_of_a_terminal_stay():
+    out = io.StringIO()
+    Narrator(console=Console(file=out, width=40, force_terminal=True, color_system="standard")).show(table())
+    assert "\x1b[1mone\x1b[0m\n" in out.getvalue()
+
+
+def test_what_is_only_recorded_is_not_printed():
+    out, recorded = io.StringIO(), []
+    Narrator(recorded.append, Console(file=out, width=40)).record_only("first", table(), "", "last")
+    assert out.getvalue() == ""
+    assert (recorded[0], recorded[-2:], len(recorded)) == ("first", ["", "last"], 7)
+    Narrator(console=Console(file=out)).record_only("nobody keeps it")
+    assert out.getvalue() == ""

@@ -1,0 +1,83 @@
+"""Panels show every picture unchanged, in its place, under its heading."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from oldrestore.panels import side_by_side
+
+
+def solid(height, width, color):
+    return np.full((height, width, 3), color, np.uint8)
+
+
+def find(canvas, picture):
+    """Return every (y, x) where `picture` stands in `canvas`, by brute force."""
+    h, w = picture.shape[:2]
+    windows = np.lib.stride_tricks.sliding_window_view(canvas, (h, w, 3))[:, :, 0]
+    return [tuple(at) for at in np.argwhere((windows == picture).all(axis=(2, 3, 4)))]
+
+
+def test_pictures_stand_unchanged_in_even_columns():
+    rng = np.random.default_rng(0)
+    rows = [[rng.integers(0, 256, (24, 32, 3), dtype=np.uint8) for _ in range(3)] for _ in range(2)]
+    canvas = side_by_side(rows, ["Input", "Output", "Original"], margin=8)
+    assert canvas.dtype == np.uint8
+    assert canvas.shape[1] == 8 + 3 * (32 + 8)
+    places = [[find(canvas, picture) for picture in row] for row in rows]
+    assert all(len(place) == 1 for row in places for place in row)
+    (first, second) = [[place[0] for place in row] for row in places]
+    assert [x for _, x in first] == [x for _, x in second] == [8, 48, 88]
+    assert {y for y, _ in second} == {first[0][0] + 24 + 8}
+    assert canvas.shape[0] == second[0][0] + 24 + 8
+    for edge in (canvas[0], canvas[-1], canvas[:, 0], canvas[:, -1], canvas[:, 42]):
+        assert (edge == 255).all()
+
+
+def test_headings_are_inked_above_their_columns_only():
+    canvas = side_by_side([[solid(64, 64, 128)] * 2], ["Input", ""], margin=8)
+    head = canvas[: find(canvas, solid(64, 64, 128))[0][0]]
+    assert (head[:, 8:72] < 128).any()
+    assert (head[:, 80:] == 255).all()
+
+
+def test_smaller_pictures_are_centred():
+    canvas = side_by_side([[solid(40, 40, 0), solid(20, 10, 0)]], ["a", "b"], margin=6)
+    ink = canvas[-46:-6, 52:-6]
+    assert ink.shape == (40, 10, 3)
+    assert (ink[10:30] == 0).all() and (ink[:10] == 255).all() and (ink[30:] == 255).all()
+
+
+def test_long_headings_do_not_leave_their_column():
+    titles = ["Output (eccv16, annealed mean, T = 0.38)", "Supercalifragilisticexpialidocious"]
+    canvas = side_by_side([[solid(48, 48, 200), solid(48, 48, 90)]], titles, margin=10)
+    (top, left), (_, right) = find(canvas, solid(48, 48, 200))[0], find(canvas, solid(48, 48, 90))[0]
+    head = canvas[:top]
+    assert (head[:, : left - 1] == 255).all()
+    assert (head[:, left + 50 : right - 1] == 255).all()
+    assert (head[:, right + 49 :] == 255).all()
+
+
+def test_row_labels_are_below_their_row():
+    plain = side_by_side([[solid(32, 64, 9)]], ["t"], margin=8)
+    labelled = side_by_side([[solid(32, 64, 9)]], ["t"], ["a-photograph-with-a-very-long-name.jpg"], margin=8)
+    assert labelled.shape[1] == plain.shape[1]
+    bottom = find(labelled, solid(32, 64, 9))[0][0] + 32
+    assert (labelled[bottom:] < 160).any()
+    assert (labelled[:, :7] == 255).all() and (labelled[:, -7:] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "titles", "labels", "words"),
+    [
+        ([], ["a"], None, "at least one row"),
+        ([[solid(4, 4, 0)]], ["a", "b"], None, "row 0 has 1 pictures for 2 titles"),
+        ([[solid(4, 4, 0).astype(np.float32)]], ["a"], None, "float32"),
+        ([[np.zeros((4, 4), np.uint8)]], ["a"], None, r"\(4, 4\)"),
+        ([[solid(4, 4, 0)]], ["a"], [], "0 row labels for 1 rows"),
+    ],
+)
+def test_what_does_not_fit_is_named(rows, titles, labels, words):
+    with pytest.raises(ValueError, match=words):
+        side_by_side(rows, titles, labels)

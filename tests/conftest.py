@@ -20,7 +20,7 @@ runtime.quiet_import_of_paddle()
 
 from tests.threads import numbers_of_threads  # noqa: E402  (it imports Paddle)
 
-pytest_plugins = ["tests.workshop"]
+pytest_plugins = ["tests.run_to_track", "tests.workshop"]
 _threads = numbers_of_threads()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import sys
 
@@ -20,7 +21,9 @@ def take_every_character() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A notebook and a test put streams here that are none of files.
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=HANDLER)
+            # A stream on a file, whose descriptor was replaced by a pipe, cannot be asked where it stands.
+            with contextlib.suppress(OSError):
+                stream.reconfigure(errors=HANDLER)
     encoding = os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
     os.environ["PYTHONIOENCODING"] = f"{encoding}:backslashreplace"  # children begin before they know our handler
 

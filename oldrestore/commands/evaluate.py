@@ -8,7 +8,6 @@ from pathlib import Path
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import add_outputs, parser
-from oldrestore.config.location import at_home
 
 EPILOG = """\
 examples:
@@ -25,7 +24,7 @@ examples:
 def run(arguments: Sequence[str]) -> int:
     """Carry out the verb."""
     options = parser("evaluate", "Scores a run's checkpoint again; writes RUN/evaluations/.", EPILOG)
-    options.add_argument("run", type=at_home, help="run folder, run id (or its beginning), 'last', or a weights file")
+    options.add_argument("run", help="run folder, run id (or its beginning), 'last', or a weights file")
     options.add_argument("--checkpoint", default=None, help="of a run: best (default), last or a kept one")
     add_outputs(options)
     options.add_argument("--json", action="store_true", help="print JSON")

@@ -240,10 +240,17 @@ def subfolders(root: Path) -> list[Path]:
     """
     try:
         with os.scandir(root) as entries:  # which, unlike a path, knows folders from files without a look at each
-            names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+            names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry))
     except OSError as error:
         raise UserError(f"the folder {root} cannot be listed ({in_words(error)})") from None
     return [root / name for name in names]
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle: it is listed among what is left out
+        return False
 
 
 def _subfolders_if_any(folder: Path) -> list[Path]:

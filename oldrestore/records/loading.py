@@ -109,7 +109,7 @@ def checkpoint_in_run(path: Path) -> tuple[Path, str | None] | None:
 
 def is_weights_file(name: str) -> bool:
     """Say whether a name is that of a weights file which stands in no run folder."""
-    path = Path(name)
+    path = Path(at_home(name))
     try:
         return path.suffix == ".safetensors" and path.is_file() and checkpoint_in_run(path) is None
     except OSError:  # a name that is too long

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from paddle import nn
 
 from oldrestore.config.build import build
+from oldrestore.config.location import at_home
 from oldrestore.data.prior import dataset_prior
 from oldrestore.data.source import Split
 from oldrestore.device import seed_everything, set_device
@@ -134,7 +135,7 @@ def subject_named(name: str, outputs: Path, checkpoint: str | None, overrides: S
     if is_weights_file(name):
         if checkpoint is not None:
             raise UserError(f"'{name}' is one weights file: leave --checkpoint out")
-        path = Path(name)
+        path = Path(at_home(name))
         config = config_of_file(path, outputs, [text for text in overrides if text.startswith("model=")])
         header = read_header(path)
         trained = config if header is not None and header.trained else None

@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 import oldrestore.losses
 from oldrestore.cli import main
-from oldrestore.config import compose, location, pairs
+from oldrestore.config import compose, folders, location
 from oldrestore.config.compose import compose_config, override_config
 from oldrestore.config.location import configuration_root
 from oldrestore.config.multirun import expand_jobs, sweep_parameters
@@ -178,7 +178,7 @@ def with_the_pages_example(monkeypatch, tmp_path):
     (tmp_path / "root" / "conf" / "loss" / "charbonnier.yaml").write_text(blocks[1][1])
     (tmp_path / "root" / "conf" / "loss" / "my_mix.yaml").write_text(blocks[2][1])
     monkeypatch.setattr(oldrestore.losses, "__path__", [*oldrestore.losses.__path__, str(code)])
-    for module in (location, compose, pairs):
+    for module in (location, compose, folders):
         monkeypatch.setattr(module, "configuration_root", lambda: tmp_path / "root")
 
 

@@ -14,7 +14,7 @@ from oldrestore.report.ab_plane import AbPlane
 from oldrestore.report.contents import Group
 from oldrestore.report.scatter_chart import offered_axes
 from oldrestore.report.series import Series
-from oldrestore.report.words import full_name
+from oldrestore.report.words import curve_title, full_name
 
 ROWS = 12  # of a table of a curve
 
@@ -66,11 +66,9 @@ def forest_words(group: Group) -> ChartWords:
 
 def curve_words(group: Group, series: Series) -> ChartWords:
     """Of something over iterations."""
-    measure = _measure(group, series.name)
+    measure = group.measured(series)
     is_loss = series in group.losses
-    title = {"train/loss": "Training loss", "val/loss": "Validation loss"}.get(series.name) or _upper(
-        full_name(measure) if measure else series.name.replace("_", " ")
-    )
+    title = _upper(curve_title(group, series))
     notes = []
     if any(band.seeds.max(initial=0) > 1 for band in series.bands):
         notes.append("Lines are means over seeds; bands reach from the lowest to the highest seed.")
@@ -163,10 +161,6 @@ def plane_words(group: Group) -> ChartWords:
 def _mean_chroma(plane: AbPlane, share: np.ndarray) -> float:
     middle = (plane.edges[1:] + plane.edges[:-1]) / 2
     return float((share * np.hypot(middle[:, None], middle[None, :])).sum())
-
-
-def _measure(group: Group, name: str) -> Measure | None:
-    return group.measure(name.removeprefix("val/").removeprefix("judged/"))
 
 
 def _some(series: Series) -> Sequence[int]:

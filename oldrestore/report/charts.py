@@ -14,11 +14,10 @@ from oldrestore.report.look import Look
 from oldrestore.report.scatter_chart import default_axes, metrics
 from oldrestore.report.series import Series
 from oldrestore.report.spec import axis_format, bars_height, by_design, number_of, whole
-from oldrestore.report.words import full_name
+from oldrestore.report.words import curve_title, full_name
 
 Spec = dict[str, Any]
 FIRST_SHARE = 0.1  # of a curve, whose mean losses of different kinds are divided by
-SERIES_TITLES = {"train/loss": "Training loss", "val/loss": "Validation loss"}
 
 
 def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
@@ -100,11 +99,11 @@ def curves(group: Group, series: Series, look: Look, relative: bool | None = Non
     title : str, optional
         Of the vertical axis.
     """
-    measure = group.measure(series.name.removeprefix("val/").removeprefix("judged/"))
+    measure = group.measured(series)
     is_loss = series in group.losses
     relative = is_loss and group.loss_differs if relative is None else relative
-    named = full_name(measure) if measure else series.name.replace("_", " ")
-    title = title or SERIES_TITLES.get(series.name, named)
+    named = curve_title(group, series)
+    title = title or (named.capitalize() if is_loss else named)
     values = []
     for band in series.bands:
         first = band.mean[: max(1, math.ceil(FIRST_SHARE * len(band.mean)))]

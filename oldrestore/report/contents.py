@@ -71,6 +71,10 @@ class Group:
         """A measure by its name; None where no design has it."""
         return next((measure for measure in self.further if measure.name == name), None)
 
+    def measured(self, series: Series) -> Measure | None:
+        """The measure that a curve is of; None for losses, and for what was not scored photograph by photograph."""
+        return self.measure(series.name.removeprefix("val/").removeprefix("judged/"))
+
     def one(self, name: str) -> Series | None:
         """A curve by its name, of `losses` or `over_iterations`; None where no run has it."""
         return next((series for series in (*self.losses, *self.over_iterations) if series.name == name), None)

@@ -1,0 +1,123 @@
+"""The table of metrics: what each row says, which row a name belongs to, and that a row is all a new metric takes."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from oldrestore.evaluation.metric_table import METRICS, OF_VALIDATION, Better, Metric, metric_of, shown_in
+from tests.throwaway import Throwaway
+
+
+def test_a_metric_without_a_direction_cannot_be_written():
+    with pytest.raises(TypeError, match="better"):
+        Metric(family="val", name="sharpness", format=".2f")
+
+
+def test_directions_are_those_of_the_papers():
+    found = {metric.name: metric.better.way for metric in OF_VALIDATION}
+    assert found == {
+        "psnr": "max",
+        "ssim": "max",
+        "ab_rmse": "min",
+        "auc": "max",
+        "auc_rebalanced": "max",
+        "bin_top1": "max",
+        "bin_top5": "max",
+        "colorfulness": None,
+        "colorfulness_original": None,
+        "colorfulness_difference": "min",
+    }
+    assert metric_of("val", "colorfulness").better is Better.CLOSER
+    assert {metric_of(family, "loss").better for family in ("train", "val")} == {Better.LOWER}
+
+
+def test_no_two_rows_have_the_same_name():
+    assert len({metric.key for metric in METRICS}) == len(METRICS)
+
+
+def test_what_is_shown_and_in_which_order():
+    assert {view: [metric.key for metric in shown_in(view)] for view in ("log", "sweep", "evaluate")} == {
+        "log": [
+            f"val/{name}"
+            for name in ("loss", "psnr", "auc", "auc_rebalanced", "colorfulness", "colorfulness_original")
+        ],
+        "sweep": ["val/auc_rebalanced", "val/auc", "val/colorfulness", "judged/iter_accuracy", "val/psnr"],
+        "evaluate": ["val/auc", "val/auc_rebalanced", "val/colorfulness", "judged/iter_accuracy"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "better", "unit"),
+    [
+        ("holes", "network_psnr_hole", Better.HIGHER, "dB"),
+        ("holes", "telea_ssim_known", Better.HIGHER, ""),
+        ("hints", "psnr_10", Better.HIGHER, "dB"),
+        ("hints", "pasted_psnr_10", Better.NEITHER, "dB"),
+        ("restoration", "scratches-light/restored_lpips", Better.LOWER, ""),
+        ("detection", "classical_tears_f1", Better.HIGHER, ""),
+        ("detection", "classical_undamaged", Better.LOWER, ""),
+        ("set", "fid", Better.LOWER, ""),
+        ("set", "cf", Better.CLOSER, ""),
+        ("set", "cf_original", Better.NEITHER, ""),
+        ("set", "delta_cf", Better.LOWER, ""),
+        ("judged", "iter_probability", Better.HIGHER, ""),
+    ],
+)
+def test_measures_of_evaluators_belong_to_a_kind_by_the_words_of_their_names(family, name, better, unit):
+    found = metric_of(family, name)
+    assert (found.key, found.better, found.unit) == (f"{family}/{name}", better, unit)
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [("teeth", "previous"), ("teeth", "psnrish"), ("judged", "orig_probability"), ("train", "auc")]
+)
+def test_of_other_names_nobody_says_which_way_is_better(family, name):
+    assert metric_of(family, name) is None
+
+
+FUNCTION = '''
+def blandness(rgb: np.ndarray) -> float:
+    """Share of pixels without any colour, in percent."""
+    return float(100 * np.mean(rgb.max(axis=-1) - rgb.min(axis=-1) <= 8))
+
+
+'''
+ROW = """    Metric(
+        family="val",
+        name="blandness",
+        of=lambda p: metrics.blandness(p.rgb),
+        better=Better.LOWER,
+        format=".1f",
+        unit="points",
+        title="blandness of colours",
+        short="bland",
+        places={"log": 7, "compare": 10, "sweep": 0},
+    ),
+"""
+PROGRAM = """
+from oldrestore.cli import main
+
+SMALL = [
+    "experiments=quickstart", "dataset=generated", "trainer.max_iterations=1", "trainer.batch_size=2",
+    "trainer.workers=0", "model.width=0.125", "dataset.crops.size=32", "dataset.crops.evaluation_size=32",
+    "evaluation.size=32", "evaluation.judged=null", "evaluation.samples=0", "tracking=none",
+]
+assert main(["sweep", "sweeps=tiny", *SMALL]) == 0
+print("COMPARED")
+assert main(["compare", "--experiment", "tiny", "--metrics", "blandness", "--json"]) == 0
+print("REPORTED")
+assert main(["report", "--experiment", "tiny", "--photographs", "0", "--headline", "blandness", "-o", "page.html"]) == 0
+"""
+
+
+@pytest.mark.slow
+def test_a_function_and_a_row_are_all_that_a_metric_takes(tmp_path):
+    copy = Throwaway(tmp_path)
+    copy.edit("oldrestore/evaluation/metrics.py", "def opponents(", FUNCTION.lstrip())
+    copy.edit("oldrestore/evaluation/metric_table.py", "    Metric(\n        family=\"val\",\n        name=\"ssim\",", ROW)
+    printed = copy.run(PROGRAM)
+    assert re.search("x", printed)
+    json.loads("{}")

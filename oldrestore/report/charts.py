@@ -9,7 +9,7 @@ from typing import Any
 
 from oldrestore.comparison.measures import Measure
 from oldrestore.report.ab_chart import ab_plane
-from oldrestore.report.contents import Group
+from oldrestore.report.contents import JUDGED_CURVE, Group
 from oldrestore.report.look import Look
 from oldrestore.report.scatter_chart import default_axes, metrics
 from oldrestore.report.series import Series
@@ -31,7 +31,7 @@ def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
         found["forest"] = partial(forest, group)
     for series in group.losses:
         found[series.name.replace("/", "_")] = partial(curves, group, series)
-    if group.one("judged/iter_accuracy") is not None and group.judged:
+    if group.one(JUDGED_CURVE) is not None and group.judged:
         found["accuracy_over_iterations"] = partial(accuracy_over_iterations, group)
     if group.judged:
         found["accuracy"] = partial(accuracy_bars, group)
@@ -118,7 +118,7 @@ def curves(group: Group, series: Series, look: Look, relative: bool | None = Non
 
 def accuracy_over_iterations(group: Group, look: Look) -> Spec:
     """Accuracy on recoloured photographs over iterations, between that on originals and that on gray ones."""
-    series = group.one("judged/iter_accuracy")
+    series = group.one(JUDGED_CURVE)
     spec = curves(group, series, look, relative=False, title="photographs recognised")
     cells = next(cells for cells in _with(group, "orig_accuracy"))
     marks, labels = [], []

@@ -20,6 +20,7 @@ from oldrestore.report.words import Words, words_of
 
 # Shown as the first figure where no other is asked for.
 HEADLINE = "auc_rebalanced"
+JUDGED_CURVE = "judged/iter_accuracy"
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,7 @@ def test_no_two_rows_have_the_same_name():
 def test_what_is_shown_and_in_which_order():
     assert {view: [metric.key for metric in shown_in(view)] for view in ("log", "sweep", "evaluate")} == {
         "log": [
-            f"val/{name}"
-            for name in ("loss", "psnr", "auc", "auc_rebalanced", "colorfulness", "colorfulness_original")
+            f"val/{name}" for name in ("loss", "psnr", "auc", "auc_rebalanced", "colorfulness", "colorfulness_original")
         ],
         "sweep": ["val/auc_rebalanced", "val/auc", "val/colorfulness", "judged/iter_accuracy", "val/psnr"],
         "evaluate": ["val/auc", "val/auc_rebalanced", "val/colorfulness", "judged/iter_accuracy"],
@@ -114,7 +113,13 @@ def test_a_function_and_a_row_are_all_that_a_metric_takes(tmp_path, workshop):
     copy = Throwaway(tmp_path)
     copy.edit("oldrestore/evaluation/metrics.py", "def opponents(", FUNCTION.lstrip())
     copy.edit("oldrestore/evaluation/metric_table.py", '    Metric(\n        family="val",\n        name="ssim",', ROW)
-    settings = [*(each for each in SETTINGS if "width" not in each), *TINY, *EVERY, f"dataset.root={workshop.photos}", "outputs=outputs"]
+    settings = [
+        *(each for each in SETTINGS if "width" not in each),
+        *TINY,
+        *EVERY,
+        f"dataset.root={workshop.photos}",
+        "outputs=outputs",
+    ]
     printed = copy.run(PROGRAM.format(settings=settings))
     values = {}
     for folder in (tmp_path / "outputs" / "tiny").iterdir():

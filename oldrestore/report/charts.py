@@ -14,7 +14,7 @@ from oldrestore.report.look import Look
 from oldrestore.report.scatter_chart import default_axes, metrics
 from oldrestore.report.series import Series
 from oldrestore.report.spec import axis_format, bars_height, by_design, number_of, whole
-from oldrestore.report.words import curve_title, full_name
+from oldrestore.report.words import full_name
 
 Spec = dict[str, Any]
 FIRST_SHARE = 0.1  # of a curve, whose mean losses of different kinds are divided by
@@ -102,7 +102,7 @@ def curves(group: Group, series: Series, look: Look, relative: bool | None = Non
     measure = group.measured(series)
     is_loss = series in group.losses
     relative = is_loss and group.loss_differs if relative is None else relative
-    named = curve_title(group, series)
+    named = group.title_of(series)
     title = title or (named.capitalize() if is_loss else named)
     values = []
     for band in series.bands:

@@ -5,16 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from oldrestore.comparison.compare import Cell, Compared
 from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.rendering import number
-from oldrestore.evaluation.metric_table import metric_of
-
-if TYPE_CHECKING:
-    from oldrestore.report.contents import Group
-    from oldrestore.report.series import Series
 
 
 @dataclass(frozen=True)
@@ -49,16 +43,6 @@ class Words:
 def full_name(measure: Measure) -> str:
     """A measure as it is called in a sentence."""
     return measure.title or measure.name.replace("/", ": ").replace("_", " ")
-
-
-def curve_title(group: Group, series: Series) -> str:
-    """What a curve is called in a sentence: as its measure, or as the loss that it is."""
-    measure = group.measured(series)
-    if measure is not None:
-        return full_name(measure)
-    family, _, name = series.name.partition("/")
-    metric = metric_of(family, name)
-    return metric.title if metric is not None and metric.title else series.name.replace("_", " ")
 
 
 def unit_of(measure: Measure) -> str:

@@ -14,7 +14,6 @@ from oldrestore.report.contents import JUDGED_CURVE, Group
 from oldrestore.report.look import SCREEN
 from oldrestore.report.section import ChartWords, Section, View, first_upper
 from oldrestore.report.series import Series
-from oldrestore.report.words import curve_title
 
 ROWS = 12  # of a table of a curve
 
@@ -36,7 +35,7 @@ def curve_words(group: Group, series: Series) -> ChartWords:
     """Of something over iterations."""
     measure = group.measured(series)
     is_loss = series in group.losses
-    title = first_upper(curve_title(group, series))
+    title = first_upper(group.title_of(series))
     notes = []
     if any(band.seeds.max(initial=0) > 1 for band in series.bands):
         notes.append("Lines are means over seeds; bands reach from the lowest to the highest seed.")

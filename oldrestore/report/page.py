@@ -68,10 +68,12 @@ def render(report: Report) -> str:
         key, share = f"g{number}", PICTURES_BUDGET * len(group.pictures.photographs) // pictures
         view = View(group, key, environment, number + 1, len(report.groups), share)
         sections = [section for make in SECTIONS if (section := make(view)) is not None]
-        links = {section.link: section.name for section in reversed(sections) if section.link is not None}
-        groups.append({"key": key, "sections": sections, "links": list(reversed(links.items()))})
+        links: dict[str, str] = {}
+        groups.append({"key": key, "sections": sections, "links": links})
         data["groups"][key] = {}
         for section in sections:
+            if section.link is not None:
+                links.setdefault(section.link, section.name)
             data["specs"] |= {f"{key}-{name}": spec for name, spec in section.specs.items()}
             data["groups"][key] |= section.data
     scripts = [_script(), library()]

@@ -17,11 +17,11 @@ from oldrestore.data.hints import reveal, uniform_patches
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.colorizer import resize
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
+from oldrestore.evaluation.metric_table import DATA_RANGE, HIGHEST_PSNR
 from oldrestore.evaluation.metrics import psnr
 from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.scores import ImageScore, summarize
-from oldrestore.evaluation.validation import DATA_RANGE, HIGHEST_PSNR
 from oldrestore.panels import side_by_side
 
 if TYPE_CHECKING:

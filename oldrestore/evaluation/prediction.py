@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,6 +32,44 @@ class ColorPrediction:
 
     ab_hw2: np.ndarray
     top_bins: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class ColoredPhoto:
+    """A photograph beside what a colorizer says of its lightness: what a metric is measured on.
+
+    Attributes
+    ----------
+    original : ndarray
+        uint8 (H, W, 3).
+    lab : ndarray
+        The same in Lab, float32 (H, W, 3).
+    prediction : ColorPrediction
+    """
+
+    original: np.ndarray
+    lab: np.ndarray
+    prediction: ColorPrediction
+
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        """True lightness in predicted colour, uint8 (H, W, 3)."""
+        return recolor(self.lab[..., 0], self.ab)
+
+    @property
+    def ab(self) -> np.ndarray:
+        """Predicted colour, (H, W, 2)."""
+        return self.prediction.ab_hw2
+
+    @property
+    def true_ab(self) -> np.ndarray:
+        """The original's colour, (H, W, 2)."""
+        return self.lab[..., 1:]
+
+    @property
+    def top_bins(self) -> np.ndarray | None:
+        """The likeliest bins; see `ColorPrediction`."""
+        return self.prediction.top_bins
 
 
 # Lightness channels float32 (H, W), 0..100, each of its own size -> one prediction for each, in order.

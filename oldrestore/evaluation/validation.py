@@ -1,4 +1,4 @@
-"""Scores a colorizer on photographs: PSNR, SSIM, colour error, accuracy curves, bins, colourfulness."""
+"""Scores a colorizer on photographs by every metric of colour in the table."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from oldrestore.color.prior import count_bins, smooth_prior
 from oldrestore.errors import UserError
 from oldrestore.evaluation import metrics
 from oldrestore.evaluation.batching import batches
-from oldrestore.evaluation.prediction import Colorize, ColorPrediction, recolor
-from oldrestore.evaluation.scores import ImageScore, summarize
+from oldrestore.evaluation.metric_table import OF_VALIDATION
+from oldrestore.evaluation.prediction import ColoredPhoto, Colorize
+from oldrestore.evaluation.scores import ImageScore, Score, summarize
 
-DATA_RANGE = 255.0
-# An image predicted without any error has infinite PSNR (a gray photograph, say): one of those must not make
-# the mean infinite.
-HIGHEST_PSNR = 100.0
 PRIOR_SIGMA = 5.0
 
 
@@ -55,9 +52,7 @@ def score_validation(
 ) -> ValidationResult:
     """Colorize photographs from their lightness and compare with the truth.
 
-    The metrics, in this order: psnr (dB, on 8-bit RGB, at most 100), ssim, ab_rmse (Lab units), auc,
-    auc_rebalanced, bin_top1 and bin_top5 (where bins are predicted), colorfulness, colorfulness_original,
-    colorfulness_difference (absolute, per image).
+    The metrics are those of `oldrestore.evaluation.metric_table.OF_VALIDATION`, in its order.
 
     Parameters
     ----------
@@ -113,7 +108,7 @@ def measure_photos(
         truths = [rgb_to_lab(photo) for _, photo in batch]
         predictions = predict([np.ascontiguousarray(lab[..., 0]) for lab in truths])
         for (name, photo), lab, prediction in zip(batch, truths, predictions, strict=True):
-            scores = score_photo(name, photo, lab, prediction)
+            scores = score_photo(name, ColoredPhoto(photo, lab, prediction))
             measured.append(MeasuredPhoto(name, scores, *metrics.area_by_bin(prediction.ab_hw2, lab[..., 1:])))
         if progress is not None:
             progress(len(measured))
@@ -129,46 +124,26 @@ def summarize_validation(measured: Sequence[MeasuredPhoto], prior: np.ndarray | 
     if prior is None:
         prior = smooth_prior(sum(count for _, _, count in by_bin), sigma=PRIOR_SIGMA)
     per_image += [
-        ImageScore(name, "auc_rebalanced", *metrics.rebalance(area, count, prior)) for name, area, count in by_bin
+        ImageScore(name, metric.name, *metric.with_prior(area, count, prior))
+        for metric in OF_VALIDATION
+        if metric.with_prior is not None
+        for name, area, count in by_bin
     ]
     order = {name: position for position, (name, _, _) in enumerate(by_bin)}
+    place = {metric.name: position for position, metric in enumerate(OF_VALIDATION)}
     if len(order) != len(by_bin):
         raise ValueError("two photographs have the same name")
-    per_image.sort(key=lambda score: (order[score.image], METRICS.index(score.metric)))
+    per_image.sort(key=lambda score: (order[score.image], place[score.metric]))
     return ValidationResult(summarize(per_image), per_image, prior)
 
 
-METRICS = (
-    "psnr",
-    "ssim",
-    "ab_rmse",
-    "auc",
-    "auc_rebalanced",
-    "bin_top1",
-    "bin_top5",
-    "colorfulness",
-    "colorfulness_original",
-    "colorfulness_difference",
-)
-
-
-def score_photo(name: str, photo: np.ndarray, lab: np.ndarray, prediction: ColorPrediction) -> list[ImageScore]:
-    """Every metric of one photograph except the rebalanced AuC, which needs the whole set's prior."""
-    ab, true_ab = prediction.ab_hw2, lab[..., 1:]
-    recolored = recolor(lab[..., 0], ab)
-    ours, original = metrics.colorfulness(recolored), metrics.colorfulness(photo)
-    scores = [
-        ImageScore(name, "psnr", min(metrics.psnr(recolored, photo, DATA_RANGE), HIGHEST_PSNR)),
-        ImageScore(name, "ssim", metrics.ssim(recolored, photo, DATA_RANGE)),
-        ImageScore(name, "ab_rmse", metrics.ab_rmse(ab, true_ab)),
-        ImageScore(name, "auc", *metrics.auc(ab, true_ab)),
-        ImageScore(name, "colorfulness", ours),
-        ImageScore(name, "colorfulness_original", original),
-        ImageScore(name, "colorfulness_difference", abs(ours - original)),
-    ]
-    if prediction.top_bins is not None:
-        scores.append(ImageScore(name, "bin_top1", *metrics.bin_accuracy(prediction.top_bins, true_ab, 1)))
-        scores.append(ImageScore(name, "bin_top5", *metrics.bin_accuracy(prediction.top_bins, true_ab, 5)))
+def score_photo(name: str, photo: ColoredPhoto) -> list[ImageScore]:
+    """Every metric of one photograph except those that need the whole set's prior."""
+    scores = []
+    for metric in OF_VALIDATION:
+        value = metric.of(photo) if metric.of is not None else None
+        if value is not None:
+            scores.append(ImageScore(name, metric.name, *(value if isinstance(value, Score) else (value,))))
     return scores
 
 

@@ -12,14 +12,16 @@ from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.comparison.measures import FURTHER, Measure, chosen_measures, table_of
 from oldrestore.comparison.sameness import comparable_groups
 from oldrestore.errors import UserError
+from oldrestore.evaluation.metric_table import metric_of
 from oldrestore.report.names import names_of
 from oldrestore.report.origin import Origin, origin_of
 from oldrestore.report.pictures import Pictures, no_pictures, take_pictures
 from oldrestore.report.series import Series, series_of
-from oldrestore.report.words import Words, words_of
+from oldrestore.report.words import Words, full_name, words_of
 
 # Shown as the first figure where no other is asked for.
 HEADLINE = "auc_rebalanced"
+JUDGED_CURVE = "judged/iter_accuracy"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,18 @@ class Group:
     def measure(self, name: str) -> Measure | None:
         """A measure by its name; None where no design has it."""
         return next((measure for measure in self.further if measure.name == name), None)
+
+    def measured(self, series: Series) -> Measure | None:
+        """The measure that a curve is of; None for losses, and for what was not scored photograph by photograph."""
+        return self.measure(series.name.removeprefix("val/").removeprefix("judged/"))
+
+    def title_of(self, series: Series) -> str:
+        """What a curve is called in a sentence: as its measure, or as the loss that it is."""
+        measure = self.measured(series)
+        if measure is not None:
+            return full_name(measure)
+        metric = metric_of(*series.name.split("/", 1)) if "/" in series.name else None
+        return metric.title if metric is not None and metric.title else series.name.replace("_", " ")
 
     def one(self, name: str) -> Series | None:
         """A curve by its name, of `losses` or `over_iterations`; None where no run has it."""

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.errors import UserError
+from oldrestore.evaluation.metric_table import shown_in
 from oldrestore.files import write_atomically
 from oldrestore.plain import decode_float, plain
 from oldrestore.records.reader import read_status
 from oldrestore.sweeps.ledger import Entry
 
-# What the printed table shows beside the metric that chooses checkpoints, where it was measured; files have all.
-SHOWN = ("val/auc_rebalanced", "val/auc", "val/colorfulness", "judged/iter_accuracy", "holes/psnr", "val/psnr")
-MOST_SHOWN = 4
+MOST_SHOWN = 4  # measures in the printed table, the one that chooses checkpoints first; files have all
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Summary:
     def shown(self) -> list[str]:
         """Metrics of the printed table."""
         measured = {name for row in self.rows for name in row.metrics}
-        wanted = [self.monitor, *(name for name in SHOWN if name != self.monitor)]
+        wanted = dict.fromkeys([self.monitor, *(metric.key for metric in shown_in("sweep"))])
         return [name for name in wanted if name in measured][:MOST_SHOWN]
 
     def job_rows(self) -> list[dict[str, Any]]:

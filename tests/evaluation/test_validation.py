@@ -6,7 +6,20 @@ from oldrestore.color.prior import count_bins, smooth_prior
 from oldrestore.errors import UserError
 from oldrestore.evaluation import metrics
 from oldrestore.evaluation.prediction import ColorPrediction, recolor
-from oldrestore.evaluation.validation import METRICS, photos_prior, score_validation
+from oldrestore.evaluation.validation import photos_prior, score_validation
+
+METRICS = (
+    "psnr",
+    "ssim",
+    "ab_rmse",
+    "auc",
+    "auc_rebalanced",
+    "bin_top1",
+    "bin_top5",
+    "colorfulness",
+    "colorfulness_original",
+    "colorfulness_difference",
+)
 
 
 def photographs():

@@ -1,4 +1,4 @@
-"""The gallery as the template shows it, and what the page's script sorts it by."""
+"""The gallery: photographs as each run colours them, and what the page's script sorts them by."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from typing import Any
 from oldrestore.comparison.rendering import number
 from oldrestore.report.contents import Group
 from oldrestore.report.images import encode, encode_panel
+from oldrestore.report.section import Section, View
 from oldrestore.report.words import full_name
 
 SHOWN = 6  # photographs at first
 
 
-def gallery_parts(group: Group, budget: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Return what the template shows, and the script's data: scores of each photograph, and its places in each order.
+def gallery(view: View) -> Section:
+    """Make the section."""
+    parts, data = _parts(view.group, view.budget)
+    attributes = {"class": "gallery", "data-gallery": view.key}
+    body = view.render("gallery", gallery=parts)
+    return Section("gallery", "Gallery", body, link="Gallery", data={"gallery": data}, attributes=attributes)
 
-    Parameters
-    ----------
-    group : Group
-    budget : int
-        Bytes of pictures.
-    """
+
+def _parts(group: Group, budget: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What the template shows; and for the script, scores of each photograph, and its places in each order."""
     pictures = group.pictures
     encoded = encode(pictures.photographs, budget)
     runs = []

@@ -1,4 +1,4 @@
-"""Where runs come from as the template shows it: what all share once, and what differs as columns."""
+"""Where runs come from: what all share once, and what differs as columns; and the commands that repeat them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from typing import Any
 
 from oldrestore.report.contents import Group
 from oldrestore.report.origin import Origin
+from oldrestore.report.section import Section, View
 
 SPLITS = {"train": "training photographs", "val": "validation photographs", "judged": "judged photographs"}
 
 
-def origin_parts(group: Group) -> dict[str, Any]:
+def origin(view: View) -> Section:
+    """Make the section."""
+    body = view.render("origin", origins=_parts(view.group))
+    return Section("origin", "Where the runs come from", body, link="Provenance")
+
+
+def _parts(group: Group) -> dict[str, Any]:
     """Return ``shared`` (name, value), ``columns``, and for each run its ``values`` of them and its commands."""
     facts = [_facts(origin) for origin in group.origins]
     names = list(dict.fromkeys(name for each in facts for name in each))

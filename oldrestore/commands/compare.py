@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore.commands.arguments import add_choice_of_runs, outputs_of, parser
 from oldrestore.errors import UserError
+from oldrestore.tables import knows_bold, terminal_width
 
 EPILOG = """\
 RUN is a run folder, a run id or its beginning, or RUN/evaluations/ID. Runs alike but for the seed are one design.
@@ -63,7 +62,6 @@ def run(arguments: Sequence[str]) -> int:
         print(json.dumps(values if chosen.anyway else values[0], indent=2))
         return 0
     listed = [metric_of(one, chosen.metric) for one in found]
-    bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     for number, one in enumerate(found):
         if len(found) > 1:
             sign = "%" if chosen.latex else "#"
@@ -75,7 +73,7 @@ def run(arguments: Sequence[str]) -> int:
             write = csv_text if chosen.csv else markdown if chosen.markdown else latex
             print(write(one).rstrip("\n"))
             continue
-        print(terminal(one, bold, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+        print(terminal(one, knows_bold(), terminal_width()))
         differences = differences_from_best(one, listed[number])
         if differences:
             print(f"\n{differences}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from oldrestore.commands.arguments import outputs_of, parser
 from oldrestore.errors import UserError
+from oldrestore.tables import aligned, knows_bold
 
 EPILOG = """\
 names: settings as config.yaml has them (optimizer.learning_rate), measures (val/auc, judged/iter_accuracy), state,
@@ -82,8 +82,6 @@ def count(text: str) -> int:
 
 def show(runs) -> None:
     """Print the table: never narrower than its content, since a run id that is cut short cannot be copied."""
-    from rich.cells import cell_len
-
     asked = [name for name in runs[0].values if name not in ("state", "run_id", "experiment")]
     headings = ["run", "experiment", "state", "iter", "orig", "gray", "n", *asked]
     rows = [
@@ -97,21 +95,10 @@ def show(runs) -> None:
         ]
         for run in runs
     ]
-    # A Chinese sign takes two columns of a terminal.
-    widths = [max(map(cell_len, column)) for column in zip(headings, *rows, strict=True)]
     # The accuracies and n belong together, and a terminal of 80 columns has no room for more between them.
-    gaps = ["", "  ", "  ", "  ", " ", " ", " ", *(["  "] * len(asked))]
-    words = 3  # columns of words stand to the left, those of numbers to the right
     # (When a run started is in its id.)
-    for number, row in enumerate([headings, *rows]):
-        blanks = (" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
-        cells = (c + b if i < words else b + c for i, (c, b) in enumerate(zip(row, blanks, strict=True)))
-        line = "".join(gap + cell for gap, cell in zip(gaps, cells, strict=True)).rstrip()
-        print(f"\033[1m{line}\033[0m" if number == 0 and _knows_bold() else line)
-
-
-def _knows_bold() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    gaps = [2, 2, 2, 1, 1, 1, *([2] * len(asked))]
+    print(aligned([headings, *rows], words=3, gaps=gaps, bold=knows_bold()))
 
 
 def cell(value: Any) -> str:

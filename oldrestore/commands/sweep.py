@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from oldrestore import runtime
 from oldrestore.commands.arguments import parser
 from oldrestore.errors import UserError
+from oldrestore.tables import aligned, terminal_width
 
 EPILOG = """\
 The ledger stands in outputs/sweeps/NAME. Typed again, the command skips what is done, goes on with what was
@@ -203,8 +203,6 @@ def conclude(sweep, as_json: bool, say) -> int:
 
 def show(summary) -> None:
     """Print the table of settings, in parts where the terminal is narrower than it, and what is not done."""
-    from oldrestore.column_parts import column_parts
-
     shown = summary.shown()
     names = list(dict.fromkeys(name for row in summary.rows for name in row.settings))
     lines = [[*names, "n", *shown]]
@@ -212,12 +210,7 @@ def show(summary) -> None:
         seeds = str(len(row.seeds)) + (f" of {row.jobs}" if len(row.seeds) < row.jobs else "")
         cells = [row.metrics[name].in_words() if name in row.metrics else "" for name in shown]
         lines.append([*(row.settings.get(name, "") for name in names), seeds, *cells])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    terminal = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for part in column_parts(widths, terminal, lead=max(1, len(names))):
-        print()
-        for line in lines:
-            print("  ".join(line[index].rjust(widths[index]) for index in part).rstrip())
+    print("\n" + aligned(lines, width=terminal_width(), lead=max(1, len(names))))
     print("mean ± sample standard deviation over n seeds")
     for entry, _ in summary.jobs:
         if entry.state != "done":

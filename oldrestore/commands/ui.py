@@ -11,6 +11,7 @@ from pathlib import Path
 
 from oldrestore.commands.arguments import outputs_of, parser
 from oldrestore.errors import UserError
+from oldrestore.signals import handling
 
 LOOK = 0.5  # seconds between two looks at the servers
 
@@ -44,11 +45,10 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.tracking.ui import last_words, serve
 
     stop = threading.Event()
-    # Of a terminal that is closed, too: the servers lead sessions of their own and would stay.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
     ended = None
     with (
+        # Of a terminal that is closed, too: the servers lead sessions of their own and would stay.
+        handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), lambda *_: stop.set()),
         ReportsServer(outputs, chosen.reports_port) as reports,
         serve(
             outputs, mlflow_port=chosen.mlflow_port, visualdl_port=chosen.visualdl_port, stopped=stop.is_set

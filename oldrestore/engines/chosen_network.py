@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from oldrestore.config.schema import Evaluation
 from oldrestore.config.signature import check_value
 from oldrestore.engines.weights_file import load_file, model_of, says_nothing
 from oldrestore.errors import UserError
+from oldrestore.files import sha256_of
 from oldrestore.models.released import released_weights
 from oldrestore.models.weights_header import WeightsHeader, read_header
 from oldrestore.records.loading import (
@@ -86,13 +86,11 @@ class ChosenNetwork:
 
     def describe(self) -> dict[str, Any]:
         """Return which weights these are, as plain values."""
-        with self.weights.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return {
             "name": self.label,
             "network": type(self.network).__name__,
             "weights": str(self.weights),
-            "sha256": sha256,
+            "sha256": sha256_of(self.weights),
         }
 
 

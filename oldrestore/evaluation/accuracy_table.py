@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.scores import ImageScore
 from oldrestore.statistics import wilson_interval
+from oldrestore.tables import csv_table, plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -121,10 +120,7 @@ class AccuracyTable:
 
     def to_csv(self, path: str | Path) -> None:
         """Write accuracy.csv: full precision; a missing gap is an empty cell."""
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.as_dicts())
+        Path(path).write_text(csv_table(self.as_dicts(), COLUMNS), encoding="utf-8", newline="")
 
     def per_image(self) -> list[ImageScore]:
         """Rows for per_image.csv: VERSION_correct (0 or 1), VERSION_probability, VERSION_top1 (class)."""

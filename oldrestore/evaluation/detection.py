@@ -16,9 +16,9 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.mask_counts import MEASURES, MaskCounts
-from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.scores import ImageScore
 from oldrestore.panels import side_by_side
+from oldrestore.tables import plain_table
 
 DETECTION_STREAM = 5  # seeds of the damage begin with this
 FOUND = np.array([230, 30, 30], dtype=np.uint8)

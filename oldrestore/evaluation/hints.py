@@ -19,10 +19,10 @@ from oldrestore.evaluation.colorizer import resize
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.metric_table import DATA_RANGE, HIGHEST_PSNR
 from oldrestore.evaluation.metrics import psnr
-from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.panels import side_by_side
+from oldrestore.tables import plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table

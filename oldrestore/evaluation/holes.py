@@ -19,9 +19,9 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.metrics import SSIM_WINDOW
-from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.panels import side_by_side
+from oldrestore.tables import plain_table
 
 HOLES_STREAM = 4  # seeds of the masks begin with this
 HIGHEST_PSNR = 100.0  # of pixels without any error, whose PSNR is infinite

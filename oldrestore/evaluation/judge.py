@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,6 +12,7 @@ from paddle.nn import functional
 from PIL import Image
 from pydantic import Field
 
+from oldrestore.files import sha256_of
 from oldrestore.models.efficientnet_lite import EfficientNetLiteNetwork, normalize, package_weights
 from oldrestore.models.engine import Engine
 
@@ -139,7 +138,7 @@ class EfficientNetLite(NetworkJudge):
         network = EfficientNetLiteNetwork.from_package(variant)
         super().__init__(
             name=f"efficientnet_{variant}",
-            fingerprint=file_fingerprint(package_weights(variant)),
+            fingerprint=sha256_of(package_weights(variant)),
             classifier=_FromRgb(network),
             cut=lambda photo: central_square(photo, network.size),
             size=network.size,
@@ -159,9 +158,3 @@ def central_square(photo: np.ndarray, size: int) -> np.ndarray:
     left, top = (width - side) / 2, (height - side) / 2
     image = Image.fromarray(photo)
     return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)))
-
-
-def file_fingerprint(path: Path) -> str:
-    """sha256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from oldrestore.files import sha256_of
 from oldrestore.plain import flatten, plain
 
 # What every protocol has in common and no setting changes. It is part of the hash: whoever changes what is measured
@@ -146,8 +147,7 @@ def protocol_settings(
 def _content(name: str, value: Any) -> Any:
     """Replace the name of a file by the sha256 of what it holds."""
     if name.endswith(FIELDS_OF_FILES) and isinstance(value, str) and Path(value).expanduser().is_file():
-        with Path(value).expanduser().open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        return f"sha256:{sha256_of(Path(value).expanduser())}"
     return value
 
 

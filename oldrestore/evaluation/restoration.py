@@ -18,10 +18,10 @@ from oldrestore.evaluation.holes import HIGHEST_PSNR, score_fill
 from oldrestore.evaluation.mask_counts import MEASURES as DETECTED
 from oldrestore.evaluation.mask_counts import MaskCounts
 from oldrestore.evaluation.metrics import psnr
-from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.restoration_stages import VERSIONS, Stages, built_stage, make_versions
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.panels import side_by_side
+from oldrestore.tables import plain_table
 
 RESTORATION_STREAM = 6  # seeds of the damage begin with this
 MEASURES = ("psnr", "psnr_hole", "psnr_known", "ssim", "ssim_hole", "ssim_known", "lpips")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from oldrestore.color.lab import rgb_to_lab
-from oldrestore.color.prior import count_bins, smooth_prior
+from oldrestore.color.prior import smooth_prior
 from oldrestore.errors import UserError
 from oldrestore.evaluation import metrics
 from oldrestore.evaluation.batching import batches
@@ -43,40 +43,6 @@ class ValidationResult:
         return len({score.image for score in self.per_image})
 
 
-def score_validation(
-    predict: Colorize,
-    photos: Iterable[tuple[str, np.ndarray]],
-    prior: np.ndarray | None = None,
-    batch_size: int = 8,
-    progress: Callable[[int], None] | None = None,
-) -> ValidationResult:
-    """Colorize photographs from their lightness and compare with the truth.
-
-    The metrics are those of `oldrestore.evaluation.metric_table.OF_VALIDATION`, in its order.
-
-    Parameters
-    ----------
-    predict : callable
-        Lightness channels (S, S) -> one ColorPrediction each.
-    photos : iterable of (name, uint8 (S, S, 3))
-        Read once; names are unique.
-    prior : ndarray, optional
-        (313,), for the rebalanced AuC. By default that of the evaluated photographs themselves (counted,
-        then smoothed with sigma 5): the measure then depends on the evaluation set alone and is the same for
-        every run, whatever it was trained on.
-    batch_size : int
-        Photographs predicted at once.
-    progress : callable, optional
-        Called with the number of photographs scored so far.
-
-    Raises
-    ------
-    UserError
-        When there are no photographs.
-    """
-    return summarize_validation(measure_photos(predict, photos, batch_size, progress), prior)
-
-
 @dataclass(frozen=True)
 class MeasuredPhoto:
     """What is known of one photograph without the others.
@@ -102,7 +68,19 @@ def measure_photos(
     batch_size: int = 8,
     progress: Callable[[int], None] | None = None,
 ) -> list[MeasuredPhoto]:
-    """Colorize photographs and measure each by itself: the first half of `score_validation`, whose arguments it has."""
+    """Colorize photographs from their lightness and measure each by itself.
+
+    Parameters
+    ----------
+    predict : callable
+        Lightness channels (S, S) -> one ColorPrediction each.
+    photos : iterable of (name, uint8 (S, S, 3))
+        Read once; names are unique.
+    batch_size : int
+        Photographs predicted at once.
+    progress : callable, optional
+        Called with the number of photographs measured so far.
+    """
     measured: list[MeasuredPhoto] = []
     for batch in batches(photos, batch_size):
         truths = [rgb_to_lab(photo) for _, photo in batch]
@@ -116,7 +94,25 @@ def measure_photos(
 
 
 def summarize_validation(measured: Sequence[MeasuredPhoto], prior: np.ndarray | None = None) -> ValidationResult:
-    """Put what was measured of each photograph together: the second half of `score_validation`."""
+    """Put what was measured of each photograph together.
+
+    The metrics, in this order: psnr (dB, on 8-bit RGB, at most 100), ssim, ab_rmse (Lab units), auc,
+    auc_rebalanced, bin_top1 and bin_top5 (where bins are predicted), colorfulness, colorfulness_original,
+    colorfulness_difference (absolute, per image).
+
+    Parameters
+    ----------
+    measured : sequence of MeasuredPhoto
+    prior : ndarray, optional
+        (313,), for the rebalanced AuC. By default that of the evaluated photographs themselves (counted,
+        then smoothed with sigma 5): the measure then depends on the evaluation set alone and is the same for
+        every run, whatever it was trained on.
+
+    Raises
+    ------
+    UserError
+        When there are no photographs.
+    """
     per_image = [score for photo in measured for score in photo.scores]
     by_bin = [(photo.name, photo.area, photo.count) for photo in measured]
     if not by_bin:
@@ -145,11 +141,3 @@ def score_photo(name: str, photo: ColoredPhoto) -> list[ImageScore]:
         if value is not None:
             scores.append(ImageScore(name, metric.name, *(value if isinstance(value, Score) else (value,))))
     return scores
-
-
-def photos_prior(photos: Iterable[np.ndarray], sigma: float = PRIOR_SIGMA) -> np.ndarray:
-    """Colour prior of photographs, uint8 (H, W, 3): every pixel counted, then smoothed; float64 (313,)."""
-    counts = sum(count_bins(rgb_to_lab(photo)[..., 1:]) for photo in photos)
-    if isinstance(counts, int):
-        raise UserError("there are no photographs to compute a colour prior from")
-    return smooth_prior(counts, sigma=sigma)

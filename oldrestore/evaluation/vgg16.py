@@ -11,7 +11,8 @@ from PIL import Image
 from pydantic import Field
 
 from oldrestore.errors import UserError
-from oldrestore.evaluation.judge import NetworkJudge, file_fingerprint
+from oldrestore.evaluation.judge import NetworkJudge
+from oldrestore.files import sha256_of
 from oldrestore.models.weights import PICKLED, load_weights, read_tensors, set_weights
 
 SIZE = 224
@@ -56,7 +57,7 @@ class Vgg16(NetworkJudge):
         path = find_weights(weights)
         super().__init__(
             name="vgg16",
-            fingerprint=file_fingerprint(path),
+            fingerprint=sha256_of(path),
             classifier=_FromRgb(load_vgg16(path)),
             cut=resize_and_cut,
             size=SIZE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -10,21 +10,6 @@ from pydantic import Field
 from oldrestore.color.prior import rebalancing_weights
 from oldrestore.errors import UserError
 from oldrestore.losses.ranges import require
-
-
-class ClassWeights(Protocol):
-    """Weights of the bins, which follow from how often colours occur in the training photographs.
-
-    Attributes
-    ----------
-    needs : frozenset of str
-        What ``weights`` must be given, by the names of ``Loss.prepare``.
-    """
-
-    needs: frozenset[str]
-
-    def weights(self, prior: np.ndarray, prior_pixels: float | None = None) -> np.ndarray:
-        """Weights of the bins, float64 (313,), scaled so that sum(prior x weights) = 1."""
 
 
 class Rebalance:

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
-from oldrestore.color.hue_chroma import CHROMA_LIMIT
 from oldrestore.color.hue_chroma_paddle import (
+    CHROMA_LIMIT,
     chroma_nchw,
     gather_pixels,
     window_histograms_at,

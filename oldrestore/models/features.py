@@ -7,9 +7,10 @@ from typing import Literal
 import paddle
 
 from oldrestore.errors import UserError
+from oldrestore.files import sha256_of
 from oldrestore.models.efficientnet_lite import EfficientNetLiteNetwork, Variant, normalize, package_weights
 from oldrestore.models.plain_features import AlexNetFeatures, Vgg16Features
-from oldrestore.models.recognition_features import RecognitionFeatures, sha256
+from oldrestore.models.recognition_features import RecognitionFeatures
 
 
 class EfficientNetLiteFeatures(RecognitionFeatures):
@@ -32,7 +33,7 @@ class EfficientNetLiteFeatures(RecognitionFeatures):
         super().__init__()
         self.recognizer = f"efficientnet_{variant}"
         self.network = EfficientNetLiteNetwork.from_package(variant)
-        self.fingerprint = sha256(package_weights(variant))
+        self.fingerprint = sha256_of(package_weights(variant))
         self.freeze()
 
     def maps(self, rgb_b3hw: paddle.Tensor) -> list[paddle.Tensor]:

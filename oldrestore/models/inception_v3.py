@@ -10,8 +10,8 @@ from paddle import nn
 from paddle.nn import functional
 
 from oldrestore.errors import UserError
+from oldrestore.files import sha256_of
 from oldrestore.models.plain_features import weights_file
-from oldrestore.models.recognition_features import sha256
 from oldrestore.models.weights import read_tensors, set_weights
 
 SIZE = 299
@@ -230,7 +230,7 @@ class InceptionV3(nn.Layer):
         scale, offset = _input_scale(input)
         self.register_buffer("_scale", paddle.to_tensor(scale).reshape([1, 3, 1, 1]), persistable=False)
         self.register_buffer("_offset", paddle.to_tensor(offset).reshape([1, 3, 1, 1]), persistable=False)
-        self.fingerprint = sha256(path)
+        self.fingerprint = sha256_of(path)
         for parameter in self.parameters():
             parameter.stop_gradient = True
         self.eval()

@@ -12,8 +12,7 @@ from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Prediction
-from oldrestore.color.hue_chroma import FADING, HISTOGRAM_BINS
-from oldrestore.color.hue_chroma_paddle import decode_histograms_nchw, gather_pixels
+from oldrestore.color.hue_chroma_paddle import FADING, HISTOGRAM_BINS, decode_histograms_nchw, gather_pixels
 from oldrestore.models.convolution import Conv2D
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights

@@ -10,7 +10,8 @@ from paddle import nn
 from paddle.nn import functional
 
 from oldrestore.errors import UserError
-from oldrestore.models.recognition_features import RecognitionFeatures, sha256
+from oldrestore.files import sha256_of
+from oldrestore.models.recognition_features import RecognitionFeatures
 from oldrestore.models.weights import read_tensors, set_weights
 
 # Means and standard deviations of ImageNet's RGB in 0..1, of torchvision's and Paddle's weights.
@@ -90,7 +91,7 @@ class ConvolutionalFeatures(RecognitionFeatures):
         )
         tensors = {name: array for name, array in read_tensors(path).items() if name.startswith("features.")}
         set_weights(self, tensors, str(path))
-        self.fingerprint = sha256(path)
+        self.fingerprint = sha256_of(path)
         self.register_buffer("_mean", paddle.to_tensor(IMAGENET_MEAN).reshape([1, 3, 1, 1]), persistable=False)
         self.register_buffer("_std", paddle.to_tensor(IMAGENET_STD).reshape([1, 3, 1, 1]), persistable=False)
         self.freeze()

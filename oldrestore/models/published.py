@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import re
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ import numpy as np
 from paddle import nn
 
 from oldrestore.errors import UserError
+from oldrestore.files import sha256_of
 from oldrestore.models.torch_pickle import read_torch_state_dict
 from oldrestore.models.weights import without_wrapper
 from oldrestore.models.weights_header import WeightsHeader
@@ -150,8 +150,7 @@ def check_name(path: Path) -> tuple[str | None, str]:
     """
     if not path.is_file():
         raise UserError(f"there is no weights file '{path}': name a PyTorch state dict (.pth)")
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = sha256_of(path)
     named = NAMED_SHA256.search(path.name)
     if named is None:
         return None, sha256

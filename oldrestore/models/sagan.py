@@ -1,8 +1,7 @@
 """SAGAN's generator for photographs: one network family that restores (fills holes) and colours.
 
 An encoder-decoder with a dilated middle, self-attention at a scale that is chosen, and spectral norm in every
-convolution; after Zhang, Goodfellow, Metaxas, Odena, Self-Attention Generative Adversarial Networks (ICML 2019),
-whose generator from noise is `sagan_imagenet`.
+convolution; after Zhang, Goodfellow, Metaxas, Odena, Self-Attention Generative Adversarial Networks (ICML 2019).
 """
 
 from __future__ import annotations

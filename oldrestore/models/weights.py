@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from oldrestore.errors import UserError
+from oldrestore.files import write_atomically
 from oldrestore.models.paddle_pickle import read_paddle_state_dict
 from oldrestore.models.torch_pickle import read_torch_state_dict
 from oldrestore.models.weights_header import WEIGHTS_FORMAT, WeightsHeader, missing_file, read_header
@@ -34,14 +34,7 @@ NETWORK_PREFIXES = ("ema.", "model.")
 def save_weights(path: Path, tensors: Mapping[str, np.ndarray], header: WeightsHeader) -> None:
     """Write weights and header as safetensors; `path` is the old file or the new one, never a part."""
     metadata = {"format": WEIGHTS_FORMAT, **header.to_metadata()}
-    content = save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata=metadata)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        neighbour.write_bytes(content)
-        neighbour.replace(path)
-    finally:
-        neighbour.unlink(missing_ok=True)
+    write_atomically(path, save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata=metadata))
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:

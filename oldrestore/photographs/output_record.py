@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from oldrestore import __version__
-from oldrestore.files import write_atomically
+from oldrestore.files import lock, write_atomically
 
 SECONDS_BETWEEN = 30.0
 LONGEST_WAIT = 5.0  # seconds for a lock that is held for milliseconds, unless the folder is also a run's in training
@@ -41,7 +38,7 @@ class OutputRecord:
 
     def write(self) -> None:
         """Bring what is new into the file; what it holds of other files that are still there stays."""
-        with _alone_in(self.path.parent):
+        with lock(self.path.parent, LONGEST_WAIT):
             files = {name: entry for name, entry in self.read().items() if (self.path.parent / name).exists()}
             files.update(self._new)
             write_atomically(self.path, json.dumps({"oldrestore": __version__, "files": files}, indent=2) + "\n")
@@ -55,23 +52,3 @@ class OutputRecord:
         except (OSError, ValueError, KeyError, TypeError):
             return {}
         return files if isinstance(files, dict) else {}
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Wait for other processes that write the record; where the file system has no locks, do not."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        deadline = time.monotonic() + LONGEST_WAIT
-        while time.monotonic() < deadline:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(0.05)
-                continue
-            except OSError:
-                pass
-            break
-        yield
-    finally:
-        os.close(descriptor)

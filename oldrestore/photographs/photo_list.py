@@ -23,7 +23,7 @@ COLORIZED, RESTORED, PANEL = "-colorized", "-restored", "-panel"
 BYSTANDERS = frozenset({"thumbs.db", "desktop.ini", "colorize.json", "restore.json"})
 LONGEST_NAME = 255  # bytes, of nearly every file system
 LONGEST_REASON = 400
-WHILE_WRITTEN = 16  # bytes that a file's name has more until it is whole
+WHILE_WRITTEN = 20  # bytes that a file's name has more until it is whole
 
 
 @dataclass(frozen=True)

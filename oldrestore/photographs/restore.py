@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from oldrestore.data.encode import encode_photo
 from oldrestore.data.photo import printable
 from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.errors import UserError
+from oldrestore.files import sha256_of
 from oldrestore.narrator import Narrator
 from oldrestore.panels import side_by_side
 from oldrestore.photographs.coloring import lightness, reduced
@@ -202,7 +202,7 @@ def _entries(outcome: Restored, done: Mapping[str, Any]) -> dict[str, dict[str, 
     return {
         output: {
             "photograph": done["photograph"],
-            "sha256": hashlib.sha256(Path(output).read_bytes()).hexdigest(),
+            "sha256": sha256_of(Path(output)),
             "lost": done.get("lost"),
             "colored_by": outcome.networks[number] if done["colored"] else None,
             **settings,

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from oldrestore.signals import handling
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -29,18 +31,15 @@ def paddle_imported_and_sigterm_as_ctrl_c() -> Iterator[None]:
         yield
         return
     waiting = signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    before = signal.getsignal(signal.SIGTERM)
-    try:
+    with contextlib.ExitStack() as stack:
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
         try:
             runtime.quiet_import_of_paddle()
-            signal.signal(signal.SIGTERM, _interrupt)
+            stack.enter_context(handling((signal.SIGTERM,), _interrupt))
         finally:
             if not waiting:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
         yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 @contextlib.contextmanager
@@ -59,13 +58,9 @@ def held() -> Iterator[None]:
             raise KeyboardInterrupt
         came.append(number)
 
-    before = {number: handler for number in SIGNALS if callable(handler := signal.getsignal(number))}
     try:
-        for number in before:
-            signal.signal(number, remember)
-        yield
+        with handling([number for number in SIGNALS if callable(signal.getsignal(number))], remember):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if came:
             signal.raise_signal(came[0])

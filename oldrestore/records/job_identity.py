@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.build import build
 from oldrestore.config.location import PACKAGE
+from oldrestore.files import sha256_of
 from oldrestore.plain import flatten, plain
 from oldrestore.records.asked_settings import PROCESSES, is_free, is_place_of_photographs
 
@@ -108,5 +109,4 @@ def _fingerprint(node: Any, split: str, known: dict[str, str]) -> str:
 
 @cache
 def _sha256(path: Path, changed_at: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)

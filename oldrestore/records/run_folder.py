@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import json
 import os
@@ -21,6 +20,7 @@ from oldrestore.errors import UserError, in_words
 from oldrestore.files import LineFile, whole_lines, write_atomically
 from oldrestore.plain import encode_float, plain
 from oldrestore.records.processes import process_ticks
+from oldrestore.tables import csv_table
 
 State = Literal["running", "finished", "failed", "killed"]
 
@@ -240,12 +240,8 @@ class RunFolder:
 
     def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
         """Write rows of equal keys to ``NAME.csv``, atomically, and return its path."""
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: plain(value) for key, value in row.items()} for row in rows)
         path = self.path / f"{name.replace('/', '-')}.csv"
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, csv_table(plain(rows)))
         return path
 
     def text(self, name: str, content: str) -> Path:
@@ -306,13 +302,7 @@ class RunFolder:
     def _append_rows(self, file: LineFile, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
         if not rows:
             return
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
-        if file.is_empty:
-            writer.writeheader()
-        for row in rows:
-            writer.writerow({key: "" if value is None else plain(value) for key, value in row.items()})
-        file.append(buffer.getvalue())
+        file.append(csv_table(plain(rows), columns, with_headings=file.is_empty))
 
 
 def _seconds_recorded(path: Path) -> float:

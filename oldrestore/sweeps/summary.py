@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from oldrestore.files import write_atomically
 from oldrestore.plain import decode_float, plain
 from oldrestore.records.reader import read_status
 from oldrestore.sweeps.ledger import Entry
+from oldrestore.tables import csv_table
 
 MOST_SHOWN = 4  # measures in the printed table, the one that chooses checkpoints first; files have all
 
@@ -110,8 +109,8 @@ class Summary:
 
     def write(self, folder: Path) -> None:
         """Write ``jobs.csv`` and ``summary.csv``."""
-        write_atomically(folder / "jobs.csv", _csv(self.job_rows()))
-        write_atomically(folder / "summary.csv", _csv(self.setting_rows()))
+        write_atomically(folder / "jobs.csv", csv_table(plain(self.job_rows())))
+        write_atomically(folder / "summary.csv", csv_table(plain(self.setting_rows())))
 
 
 def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
@@ -145,12 +144,3 @@ def spread(values: Sequence[float]) -> Spread:
     if not all(math.isfinite(value) for value in values):
         return Spread(len(values), math.nan, math.nan if len(values) > 1 else None)
     return Spread(len(values), statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: "" if value is None else plain(value) for name, value in row.items()} for row in rows)
-    return buffer.getvalue()

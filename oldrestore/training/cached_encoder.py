@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from pydantic import Field
 from oldrestore.batch import Batch, Prediction
 from oldrestore.data.cache import cache_directory
 from oldrestore.errors import UserError
+from oldrestore.files import whole_file
 from oldrestore.losses.base import Loss
 from oldrestore.models.engine import exported
 from oldrestore.training.schedules import Schedule
@@ -199,13 +199,5 @@ def _load(path: Path) -> list[np.ndarray] | None:
 
 def _save(path: Path, levels: list[np.ndarray]) -> None:
     """Write in one step; features that cannot be kept only cost time."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez(file, **{f"level{index}": level for index, level in enumerate(levels)})
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    with contextlib.suppress(OSError), whole_file(path) as neighbour, neighbour.open("wb") as file:
+        np.savez(file, **{f"level{index}": level for index, level in enumerate(levels)})

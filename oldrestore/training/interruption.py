@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import FrameType
 
 from oldrestore import parallel
+from oldrestore.signals import handling
 
 # SIGUSR1 is what Slurm is usually asked to send ahead of a time limit (sbatch --signal).
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -71,14 +71,6 @@ class Interruption:
         else:
             self.signal_name = self._own
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Listen for `SIGNALS`; the handlers that stood before come back afterwards."""
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-        for number in before:
-            signal.signal(number, self._remember)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def listening(self) -> AbstractContextManager[None]:
+        """Listen for `SIGNALS` in a block."""
+        return handling(SIGNALS, self._remember)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
-from oldrestore.color.encoding import soft_encode
 from oldrestore.errors import UserError
 from oldrestore.losses.earth_mover import SquaredEarthMover, cumulating_rows
 from oldrestore.losses.expected_distance import ExpectedAbDistance
+from tests.color.plain_color import soft_encode
 from tests.losses import reference
 
 # Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.

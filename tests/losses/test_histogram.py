@@ -8,9 +8,10 @@ import pytest
 paddle = pytest.importorskip("paddle")
 
 from oldrestore.batch import Batch, Prediction  # noqa: E402
-from oldrestore.color.hue_chroma import CHROMA_LIMIT, to_hue_chroma, window_histograms  # noqa: E402
+from oldrestore.color.hue_chroma_paddle import CHROMA_LIMIT  # noqa: E402
 from oldrestore.errors import UserError  # noqa: E402
 from oldrestore.losses.histogram import HueChromaDivergence  # noqa: E402
+from tests.color.plain_color import to_hue_chroma, window_histograms  # noqa: E402
 
 STEP = CHROMA_LIMIT / 31
 

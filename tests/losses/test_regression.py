@@ -9,10 +9,11 @@ import paddle
 import pytest
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.color.grid import GRID_AB, grid_index
+from oldrestore.color.grid import GRID_AB
 from oldrestore.errors import UserError
 from oldrestore.losses.grid_classification import GridCrossEntropy
 from oldrestore.losses.regression import L1, L2, SmoothL1
+from tests.color.plain_color import grid_index
 
 
 def make_batch(ab_b2hw: np.ndarray) -> Batch:

@@ -10,12 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from oldrestore import parallel, runtime
+from oldrestore.signals import handling
 from oldrestore.training.interruption import SIGNALS
 
 LAUNCHED = Path(__file__).with_name("launched.py")
@@ -99,7 +99,7 @@ def see_through(count: int, place: Path, logs: Path) -> str | None:
             if not workers:
                 process.terminate()
 
-        with _passing_on(pass_on):
+        with handling(SIGNALS, lambda number, frame: pass_on(number)):
             while process.poll() is None:
                 with contextlib.suppress(TimeoutError):
                     connection, _ = door.accept()
@@ -131,19 +131,6 @@ def _end_what_is_left(workers: Any) -> None:
     for worker in still:
         with contextlib.suppress(psutil.Error):
             worker.kill()
-
-
-@contextlib.contextmanager
-def _passing_on(pass_on: Callable[[int], None]) -> Iterator[None]:
-    def handler(number: int, frame: FrameType | None) -> None:
-        pass_on(number)
-
-    before = {number: signal.signal(number, handler) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, own in before.items():
-            signal.signal(number, own)
 
 
 def _manners() -> Callable[[], None]:

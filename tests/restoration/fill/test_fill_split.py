@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oldrestore.restoration.fill.choosing import FilledHole, best_split, fill_and_score, psnr_of_split
+from docs.fill_split import FilledHole, best_split, fill_and_score, psnr_of_split
 
 
 def hole(depth, area, good_when_small, good_when_large):

@@ -8,11 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oldrestore.config.roles import settings_that_count
 from oldrestore.errors import UserError
 from oldrestore.files import whole_text
-from oldrestore.plain import flatten
-from oldrestore.records.asked_settings import is_free, is_place_of_photographs
-from oldrestore.records.job_identity import NO_PART
 from oldrestore.records.reader import (
     Curve,
     read_accuracy,
@@ -108,11 +106,7 @@ class LoggedRun:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """Settings by dotted name that results depend on; not the seed, and not where photographs stand."""
-        kept = {}
-        for name, value in flatten(self.config).items():
-            if name not in NO_PART and not is_free(name) and not is_place_of_photographs(name):
-                kept[name] = value
-        return kept
+        return settings_that_count(self.config)
 
     def get(self, name: str) -> Any:
         """Return a setting or measure by name, as ``oldrestore runs --where`` knows them; None where there is none."""

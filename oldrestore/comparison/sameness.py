@@ -8,40 +8,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.config.roles import Role, role_of
 from oldrestore.errors import UserError
-from oldrestore.evaluation.protocol import label_of
+from oldrestore.evaluation.protocol import EARLIER, label_of
 from oldrestore.plain import flatten, plain
-from oldrestore.records.asked_settings import is_place_of_photographs
 
-# Of a protocol's settings, what changes no score. A version that only one of two runs has is no difference: settings
-# and photographs of runs from before there were versions are still compared.
-NO_SCORE = (
-    "evaluation.batch_size",
-    "evaluation.every",
-    "evaluation.samples",
-    "evaluation.judge_during_training",
-    "evaluation.version",
-    "judge.batch_size",
-    "judge.weights",  # a place: its contents are the judge's fingerprint
-)
-# Settings that earlier runs do not have, as they were measured.
-SINCE = {"evaluation.crops": None, "evaluation.count": None, "evaluation.prior_file": None}
-SINCE |= {"evaluation.rebalancing": "measured"}
-# Of the data's settings, what decides how a validation photograph is seen.
-SEEN_AS = ("dataset.crops.evaluation_size", "dataset.crops.fit")
 SPLITS = {"val": "validation photographs", "judged": "judged photographs", "train": "training photographs"}
 
 
 def protocol_settings(run: LoggedRun) -> dict[str, Any]:
     """Return the settings, by dotted name, that a run's scores were taken under."""
-    kept = {}
-    for name, value in flatten(run.config).items():
-        ours = name.startswith(("evaluation.", "judge.")) or name in SEEN_AS
-        shown_only = name.startswith("evaluation.evaluators.") and name.endswith((".samples", ".every_time"))
-        since = name in SINCE and SINCE[name] == value
-        if ours and name not in NO_SCORE and not shown_only and not is_place_of_photographs(name) and not since:
-            kept[name] = value
-    return kept
+    return {
+        name: value
+        for name, value in flatten(run.config).items()
+        if role_of(name) & (Role.SCORE | Role.COMPARED) and not (name in EARLIER and EARLIER[name] == value)
+    }
 
 
 def protocol_hash(run: LoggedRun) -> str:

@@ -13,8 +13,9 @@ from typing import Any, TextIO
 from omegaconf import DictConfig
 
 from oldrestore.config.location import PACKAGE, repository_root
+from oldrestore.config.roles import is_place
 from oldrestore.errors import UserError
-from oldrestore.records.asked_settings import as_override, is_place, leaves
+from oldrestore.records.asked_settings import as_override, leaves
 from oldrestore.records.identity import new_run_id
 from oldrestore.records.reader import read_metrics, read_provenance
 from oldrestore.records.run_folder import RunFolder

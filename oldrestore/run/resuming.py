@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from omegaconf import DictConfig
 
 from oldrestore import parallel
+from oldrestore.config.roles import is_place, is_place_of_photographs
 from oldrestore.errors import UserError
 from oldrestore.files import write_atomically
 from oldrestore.records.asked_settings import (
@@ -20,8 +21,6 @@ from oldrestore.records.asked_settings import (
     asked_for,
     asked_of_any,
     disagreement,
-    is_place,
-    is_place_of_photographs,
     with_typed,
 )
 from oldrestore.records.loading import find_run, load_run_config, refuse_links_out

@@ -14,11 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 from oldrestore.config.build import build
 from oldrestore.config.compose import compose_unchecked, resolved, set_value
 from oldrestore.config.overrides import parse_overrides
+from oldrestore.config.roles import is_place
 from oldrestore.config.signature import check_component, unknown_name
 from oldrestore.engines.pyfunc import log_model
 from oldrestore.errors import UserError
 from oldrestore.plain import decode_float
-from oldrestore.records.asked_settings import is_place
 from oldrestore.records.loading import refuse_links_out
 from oldrestore.records.reader import (
     read_choices,

@@ -7,10 +7,10 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.build import build
+from oldrestore.config.roles import is_place_of_photographs
 from oldrestore.data.source import PhotoSource, Split
 from oldrestore.errors import UserError
 from oldrestore.plain import flatten
-from oldrestore.records.asked_settings import is_place_of_photographs
 from oldrestore.records.reader import read_data
 
 

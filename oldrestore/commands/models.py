@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import parser
-from oldrestore.commands.word_table import plain, word_table
+from oldrestore.word_table import plain, word_table
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
+    """Run the command."""
     options = parser("models", "Lists the networks of conf/model, at the settings they have there.")
     options.add_argument("--json", action="store_true", help="print a JSON list")
     chosen = options.parse_args(arguments)

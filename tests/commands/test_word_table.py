@@ -7,7 +7,7 @@ from rich.console import Console
 
 from oldrestore.catalogue import losses, networks
 from oldrestore.cli import main
-from oldrestore.commands.word_table import word_table
+from oldrestore.word_table import word_table
 
 HEADINGS = ("loss", "reads", "models that fit")
 ROWS = [

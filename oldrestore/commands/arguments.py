@@ -1,18 +1,23 @@
-"""What commands have in common on the command line: errors in one sentence, types of arguments, shared options."""
+"""What commands have in common on the command line: errors in one sentence, types, shared options and what they do."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from oldrestore import runtime
 from oldrestore.config.location import at_home, unquoted
 from oldrestore.errors import UserError, in_words
 
 if TYPE_CHECKING:
     from oldrestore.comparison.logged_run import LoggedRun
+    from oldrestore.engines.fast_network import Running
+    from oldrestore.photographs.photo_list import Found
+    from oldrestore.photographs.verb import Verb
 
 Number = TypeVar("Number", int, float)
 
@@ -217,14 +222,74 @@ def add_journey(options: Parser) -> None:
     )
     options.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     options.add_argument(
-        "--skip-existing",
-        action="store_true",
-        help="skip photographs whose outputs exist; resumes after a stop",
+        "--skip-existing", action="store_true", help="skip photographs whose outputs exist; resumes after a stop"
     )
     options.add_argument("--json", action="store_true", help="print JSON")
 
 
-def check_model(chosen: argparse.Namespace) -> None:
-    """Refuse ``--model`` without the weights file that it describes."""
+def treat_photographs(
+    chosen: argparse.Namespace,
+    photos: Sequence[Path],
+    prepare: Callable[[Sequence[Found], Running], Verb],
+    never: Sequence[Path] = (),
+    with_parts: bool = True,
+) -> int:
+    """Find photographs, make their outputs as the options of `add_journey` say, and print the summary.
+
+    Parameters
+    ----------
+    photos : sequence of Path
+        Files and folders.
+    prepare : callable
+        Loads the networks and builds the stages, once photographs have been found and Paddle is imported.
+    never : sequence of Path
+        Inputs of another kind: neither photographs nor to be overwritten.
+    with_parts : bool
+        Whether to write masks and the pictures of single stages.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    Stopped
+        On Ctrl-C or SIGTERM, after the summary of what is done.
+    """
+    from oldrestore.photographs.photo_list import find_photographs, name_outputs
+    from oldrestore.photographs.stopping import paddle_imported_and_sigterm_as_ctrl_c
+
     if chosen.model is not None and not chosen.weights:
         raise UserError("--model says what --weights FILE holds: give both, or choose a run with --run")
+    if chosen.overwrite and chosen.skip_existing:
+        raise UserError("--overwrite and --skip-existing contradict each other: leave one of them out")
+    existing = "replace" if chosen.overwrite else "skip" if chosen.skip_existing else "refuse"
+    found = find_photographs(photos, chosen.output, never)  # before Paddle is imported, so that errors come at once
+    runtime.prepare()
+    with paddle_imported_and_sigterm_as_ctrl_c():
+        from rich.console import Console
+
+        from oldrestore.device import set_device
+        from oldrestore.engines.fast_network import Running
+        from oldrestore.narrator import Narrator
+        from oldrestore.photographs.each_photo import Stopped
+
+        set_device("auto")
+        narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
+        verb = prepare(found, Running(chosen.half, chosen.dynamic, narrator.say))
+        parts = verb.restorer.parts if with_parts else {}
+        tasks = name_outputs(found, chosen.output, verb.labels, existing != "refuse", verb.mark, parts, never)
+        stopped = None
+        try:
+            verb.run(tasks, chosen.output, narrator, existing)
+        except Stopped as stop:
+            stopped = stop
+        if chosen.json:
+            print(json.dumps({"folder": str(chosen.output), **verb.facts(), **vars(verb.outcome)}, indent=2))
+        else:
+            for line in (*verb.summary(), str(chosen.output)):
+                narrator.say(line)
+        if stopped is not None:
+            raise stopped
+        return 1 if verb.outcome.failed else 0

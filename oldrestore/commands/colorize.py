@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oldrestore.commands.arguments import add_journey, add_networks, check_model, number, parser, path
+from oldrestore.commands.arguments import add_journey, add_networks, number, parser, path, treat_photographs
 
 EPILOG = """\
 examples:
@@ -42,10 +42,6 @@ def run(arguments: Sequence[str]) -> int:
     )
     add_journey(options)
     chosen = options.parse_args(arguments)
-    check_model(chosen)
-
-    from oldrestore.photographs.journey import travel
-    from oldrestore.photographs.photo_list import existing_of
 
     def prepare(found, running):
         from oldrestore.photographs.coloring import Coloring, coloring_networks
@@ -57,5 +53,4 @@ def run(arguments: Sequence[str]) -> int:
         coloring = Coloring(networks, chosen.size, "colorize", running)
         return Colorizing(only_color(coloring, chosen.film_smoothing, hints_of_photos(found, networks, hints)))
 
-    existing = existing_of(chosen.overwrite, chosen.skip_existing)
-    return travel(chosen.photos, chosen.output, existing, prepare, chosen.half, chosen.dynamic, chosen.json)
+    return treat_photographs(chosen, chosen.photos, prepare)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import add_journey, add_networks, check_model, parser, path
+from oldrestore.commands.arguments import add_journey, add_networks, parser, path, treat_photographs
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -49,12 +49,8 @@ def run(arguments: Sequence[str]) -> int:
     chosen = options.parse_intermixed_args(arguments)
     photos, overrides = split(chosen.photos)
     overrides = without_stages(overrides, chosen)
-    check_model(chosen)
     if chosen.cfg:
         return print_settings(overrides)
-
-    from oldrestore.photographs.journey import travel
-    from oldrestore.photographs.photo_list import existing_of
 
     def prepare(_, running):
         from oldrestore.config.restoration import compose_restoration
@@ -68,10 +64,7 @@ def run(arguments: Sequence[str]) -> int:
         network = restoring_network(chosen)
         return Restoring(build_restorer(config, networks, network, chosen.mask, running), config, network)
 
-    existing = existing_of(chosen.overwrite, chosen.skip_existing)
-    how = (chosen.half, chosen.dynamic, chosen.json)
-    never = masks_in(chosen.mask)
-    return travel(photos, chosen.output, existing, prepare, *how, never, with_parts=not chosen.result_only)
+    return treat_photographs(chosen, photos, prepare, masks_in(chosen.mask), with_parts=not chosen.result_only)
 
 
 def print_settings(overrides: list[str]) -> int:

@@ -28,7 +28,6 @@ class Coloring:
 
     Parameters
     ----------
-    networks : sequence of ChosenNetwork
     size : int, optional
         Pixels of the shorter side at the network; by default each network's own.
     what : str
@@ -68,7 +67,6 @@ class Coloring:
         ----------
         L_hw : np.ndarray
             Lightness, float32 (H, W), 0..100.
-        hints : sequence of Hint
         steady : sequence of SteadyColor, optional
             One for each network, if the photograph is a frame of a film.
 

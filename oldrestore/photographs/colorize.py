@@ -46,16 +46,7 @@ class Colorizing(Verb):
 def only_color(
     coloring: Coloring, smoothing: float = 0.0, hints: Mapping[Path, Sequence[Hint]] | None = None
 ) -> Restorer:
-    """Return the stages of ``colorize``: the colour stage alone.
-
-    Parameters
-    ----------
-    coloring : Coloring
-    smoothing : float
-        Steadiness of the colour of films, 0..0.99; see `oldrestore.restoration.film.SteadyColor`.
-    hints : mapping, optional
-        See `hints_of_photos`.
-    """
+    """Return the stages of ``colorize``: the colour stage alone; `hints` are by photograph."""
     return Restorer(
         Pipeline(), coloring, only_gray=False, smoothing=smoothing, hints=hints or {}, shows_gray_original=True
     )

@@ -41,21 +41,11 @@ Maker = Callable[[NewFiles, Callable[[int, int], None]], Made]
 
 @dataclass
 class Outcome:
-    """What happened to photographs and films; filled in on the way.
-
-    Attributes
-    ----------
-    done : list of dict
-        Each with its outputs.
-    failed : list of dict
-        Each with its reason.
-    skipped : list of str
-        Those whose outputs existed.
-    """
+    """What happened to photographs and films."""
 
     done: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, str]] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)  # their outputs existed
 
 
 class Stopped(KeyboardInterrupt):
@@ -74,12 +64,8 @@ def go_through(
 
     Parameters
     ----------
-    makers : sequence of (Task, callable)
     outcome : Outcome
-        Is filled in.
-    record : OutputRecord
-    narrator : Narrator
-    existing : "refuse", "replace" or "skip"
+        Filled in on the way.
     words : (str, str)
         For messages: ``("colouring", "coloured")``.
 

@@ -37,15 +37,12 @@ def carry_film(
 
     Parameters
     ----------
-    task : Task
     make : callable
-        Returns the frame of each output; called once per frame, in order.
+        Called once per frame, in order.
     titles : sequence of str
         Titles in the panel: of the original and of each output.
     quality : int
         See `oldrestore.restoration.film.write_film`.
-    files : NewFiles
-        Names the outputs once they are whole.
     original : callable
         Returns a frame as it is shown in the panel's first column.
     advance : callable

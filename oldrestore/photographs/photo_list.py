@@ -34,13 +34,10 @@ class Task:
 
     Attributes
     ----------
-    photo : Path
     outputs : tuple of Path
         The result of each network.
-    panel : Path
     parts : mapping of str to Path
         Further outputs of a photograph; see `PARTS`.
-    is_film : bool
     refused : str
         Why it cannot be made, if its name or kind says so; else empty.
     """
@@ -64,7 +61,6 @@ class Found:
 
     Attributes
     ----------
-    photo : Path
     place : Path
         Subfolder of the outputs that it belongs to.
     refused : str
@@ -84,8 +80,6 @@ def find_photographs(photos: Sequence[Path], folder: Path, never: Iterable[Path]
 
     Parameters
     ----------
-    photos : sequence of Path
-        Files, whatever their ending, and folders.
     folder : Path
         Folder of the outputs. Outputs of earlier calls in it are not photographs.
     never : iterable of Path
@@ -125,9 +119,6 @@ def name_outputs(
 
     Parameters
     ----------
-    found : sequence of Found
-    folder : Path
-        Folder of the outputs.
     labels : sequence of str
         Names of the networks.
     overwrite : bool
@@ -177,19 +168,6 @@ def name_outputs(
             "or --overwrite to replace"
         )
     return tasks
-
-
-def existing_of(overwrite: bool, skip_existing: bool) -> Existing:
-    """Read from the flags what happens to existing outputs.
-
-    Raises
-    ------
-    UserError
-        If both are given.
-    """
-    if overwrite and skip_existing:
-        raise UserError("--overwrite and --skip-existing contradict each other: leave one of them out")
-    return "replace" if overwrite else "skip" if skip_existing else "refuse"
 
 
 def require_folder(folder: Path) -> None:

@@ -18,13 +18,7 @@ from oldrestore.photographs.verb import Verb, line_of
 class Restoring(Verb):
     """Photographs through all stages of a configuration.
 
-    Parameters
-    ----------
-    restorer : Restorer
-    config : DictConfig
-        Every setting of the stages, for the record.
-    network : ChosenNetwork, optional
-        The network that fills or restores, for the record.
+    The configuration, and the network that fills or restores, are for the record.
     """
 
     name, words, mark = "restore", ("restoring", "restored"), RESTORED

@@ -34,7 +34,6 @@ class Restorer:
 
     Attributes
     ----------
-    pipeline : Pipeline
     coloring : Coloring or None
         None if the stage does not run.
     only_gray : bool
@@ -116,16 +115,12 @@ def build_restorer(
 
     Parameters
     ----------
-    config : DictConfig
-        From `oldrestore.config.restoration.compose_restoration`.
     networks : sequence of ChosenNetwork
         Networks that colour.
     restorer : ChosenNetwork, optional
         Network for the stages that need one.
     mask : Path, optional
         A mask file, or a folder of masks with the photographs' names.
-    running : Running, optional
-        How networks are run.
 
     Raises
     ------

@@ -20,12 +20,7 @@ from oldrestore.photographs.treatment import treat_film, treat_photo
 
 
 class Verb(ABC):
-    """Photographs through the stages of a `Restorer`, recorded and summed up.
-
-    Parameters
-    ----------
-    restorer : Restorer
-    """
+    """Photographs through the stages of a `Restorer`, recorded and summed up."""
 
     name: ClassVar[str]  # the record is NAME.json
     words: ClassVar[tuple[str, str]]  # what is being done, and what is then done
@@ -38,7 +33,6 @@ class Verb(ABC):
         coloring = restorer.coloring
         self.networks = [chosen.describe() for chosen in coloring.networks] if coloring else []
         self.labels = [network["name"] for network in self.networks] or ["result"]
-        self.parts = restorer.parts
         self.outcome = Outcome()
 
     @abstractmethod
@@ -62,13 +56,8 @@ class Verb(ABC):
 
         Parameters
         ----------
-        tasks : sequence of Task
         folder : Path
             Folder of the outputs and of the record.
-        narrator : Narrator
-            Shows progress and failures.
-        existing : "refuse", "replace" or "skip"
-            What happens to photographs whose outputs exist.
 
         Raises
         ------
@@ -98,10 +87,6 @@ class Verb(ABC):
             for number, path in enumerate(task.outputs)
         }
         return Made(treated.files, done, entries)
-
-    def to_json(self, folder: Path) -> dict[str, Any]:
-        """Return plain values for ``--json``."""
-        return {"folder": str(folder), **self.facts(), **vars(self.outcome)}
 
     def summary(self) -> Iterator[str]:
         """Lines that say what was done with which weights."""

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import shutil
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,16 +13,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 GAP = 2
-
-
-def terminal_width() -> int | None:
-    """Columns of the terminal that standard output is; None for what has no width, such as a pipe."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def knows_bold() -> bool:
-    """Say whether standard output is a terminal that prints bold letters."""
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 def aligned(

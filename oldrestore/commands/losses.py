@@ -13,7 +13,7 @@ EPILOG = "How to add one: docs/add_a_loss.md. A sum of several: loss=siggraph17_
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
+    """Run the command."""
     options = parser("losses", "Lists the losses of conf/loss, at the settings they have there.", EPILOG)
     form = options.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a JSON list")

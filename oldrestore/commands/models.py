@@ -11,7 +11,7 @@ from oldrestore.tables import loose_lines, word_table
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
+    """Run the command."""
     options = parser("models", "Lists the networks of conf/model, at the settings they have there.")
     options.add_argument("--json", action="store_true", help="print a JSON list")
     chosen = options.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""The file in a folder of outputs that says how each of them was made; several processes may add to it."""
+"""The file in a folder of outputs that records how each was made; several processes may add to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oldrestore import __version__
 from oldrestore.files import lock, write_atomically
 
 SECONDS_BETWEEN = 30.0
-LONGEST_WAIT = 5.0  # seconds for a lock that is held for milliseconds, unless the folder is also a run's in training
+LONGEST_WAIT = 5.0  # seconds; the lock is held for milliseconds, unless the folder is also that of a training run
 
 
 class OutputRecord:
@@ -21,7 +21,7 @@ class OutputRecord:
     Parameters
     ----------
     path : Path
-        Of the file, in the folder of the outputs.
+        The file, in the folder of the outputs.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -31,13 +31,13 @@ class OutputRecord:
         self._written = clock()
 
     def add(self, output: str | Path, entry: Mapping[str, Any]) -> None:
-        """Say how a file was made; it reaches the disk with the next `write`, or every half minute."""
+        """Record how a file was made; written by the next `write`, or every half minute."""
         self._new[Path(output).relative_to(self.path.parent).as_posix()] = dict(entry)
         if self._clock() - self._written > SECONDS_BETWEEN:
             self.write()
 
     def write(self) -> None:
-        """Bring what is new into the file; what it holds of other files that are still there stays."""
+        """Add new entries to the file; those of other files that still exist stay."""
         with lock(self.path.parent, LONGEST_WAIT):
             files = {name: entry for name, entry in self.read().items() if (self.path.parent / name).exists()}
             files.update(self._new)
@@ -46,7 +46,7 @@ class OutputRecord:
         self._written = self._clock()
 
     def read(self) -> dict[str, Any]:
-        """Entries of the file by the outputs' names; none when it is not there or is no such file."""
+        """Return the entries by output; none if the file is missing or not such a record."""
         try:
             files = json.loads(self.path.read_text(encoding="utf-8"))["files"]
         except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while photographs are made: one end for both, never between the files of one photograph."""
+"""Ctrl-C and SIGTERM between photographs: both end alike, never between the files of one photograph."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def paddle_imported_and_sigterm_as_ctrl_c() -> Iterator[None]:
-    """Import Paddle, and let SIGTERM raise KeyboardInterrupt in the block, as Ctrl-C does.
+    """Import Paddle, and have SIGTERM raise KeyboardInterrupt in the block, like Ctrl-C.
 
-    Paddle answers SIGTERM with a C++ traceback from the middle of its import on; one that comes meanwhile waits.
-    `paddle.disable_signal_handler` would give up Paddle's other handlers too, which say what a crash was.
+    From the middle of its import on, Paddle answers SIGTERM with a C++ traceback; so a SIGTERM during the import waits.
+    `paddle.disable_signal_handler` would also remove the handlers that report crashes.
     """
     from oldrestore import runtime
 
     if threading.current_thread() is not threading.main_thread():
-        runtime.quiet_import_of_paddle()  # signals are the main thread's
+        runtime.quiet_import_of_paddle()  # only the main thread handles signals
         yield
         return
     waiting = signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -44,9 +44,9 @@ def paddle_imported_and_sigterm_as_ctrl_c() -> Iterator[None]:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the block is done; a second one does not wait.
+    """Defer Ctrl-C and SIGTERM to the end of the block; a second one is not deferred.
 
-    For what takes a moment and should not be half done. Signals that the program does not handle in Python are left.
+    For short work that should not be half done. Signals without a Python handler are not affected.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

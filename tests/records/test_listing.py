@@ -123,7 +123,7 @@ def test_a_name_that_no_run_has_is_named(outputs, capsys):
     assert main(["runs", f"outputs={outputs}", "--sort", "val/acu"]) == 0
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 6
-    assert printed.err == "note: none of these runs has 'val/acu', by which they were to be sorted\n"
+    assert printed.err == "note: not sorted, because none of these runs has 'val/acu'\n"
 
 
 @pytest.mark.parametrize(

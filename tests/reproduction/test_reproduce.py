@@ -60,9 +60,9 @@ def test_an_untouched_run_is_identical_and_the_new_run_says_so(workshop, capfd, 
     [
         (["no-such-run"], "there is no run 'no-such-run'"),
         (["mlflow:" + "0" * 32], "there is no MLflow store"),
-        (["{run}", "--until", "0"], "--until takes"),
+        (["{run}", "--until", "0"], "--until: must be a whole number, at least 1, not '0'"),
         (["{run}", "--until", "7"], "not among the 6 iterations"),
-        (["{run}", "--tolerance", "2"], "between 0 and 1"),
+        (["{run}", "--tolerance", "2"], "must be a number from 0.0 to 1.0, not '2'"),
         (["{run}", "-o", "certificate.pdf"], ".md or .json"),
         (
             ["{run}", "model.width=1"],

@@ -257,7 +257,7 @@ def test_auto_goes_on_with_the_newest_that_was_asked_for_and_begins_one_where_th
     with pytest.raises(SystemExit):
         main(["train", *arguments])
     monkeypatch.undo()
-    assert "found no run to go on with" in capsys.readouterr().out
+    assert "found no run to resume" in capsys.readouterr().out
     (first,) = workshop.outputs.glob("tiny/*")
     other = stopped_run(workshop, monkeypatch, "seed=1", at=1)  # newer, but of another seed
     assert main(["train", *arguments]) == 0
@@ -412,6 +412,6 @@ def test_a_checkpoint_without_marks_finds_its_place_by_the_iterations(workshop, 
 @pytest.mark.parametrize("resume", ["resume=", "resume=null"])
 def test_resume_names_one_run(resume, workshop, capsys):
     assert main(["train", resume]) == 2
-    assert "resume takes one run" in capsys.readouterr().err
+    assert "resume names one run" in capsys.readouterr().err
     assert main(["train", "resume=nothing", f"outputs={workshop.outputs}"]) == 2
     assert "there is no run 'nothing'" in capsys.readouterr().err

@@ -220,7 +220,7 @@ def test_seeds_are_put_together_with_mean_spread_and_n(tmp_path, endings):
         (["sweeps=seeds", "model.widht=1"], "model.widht"),
         (["sweeps=seeds", "model.width=-1"], "model.width"),
         (["sweeps=seeds", "run_id=a"], "run_id names one run"),
-        (["sweeps=seeds", "--jobs", "0"], "--jobs takes"),
+        (["sweeps=seeds", "--jobs", "0"], "--jobs: must be a whole number, at least 1, not '0'"),
         (["--name", "a/b"], "the name of a sweep"),
         (["sweeps=seeds", "dataset=image_folder", "dataset.root=/no/such/folder"], "/no/such/folder"),
         (["--job", "/no/such/job.json"], "is not a job of a sweep"),

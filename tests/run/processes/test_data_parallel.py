@@ -260,7 +260,7 @@ def test_provenance_says_what_trained(two):
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [
-        (["trainer.batch_size=5"], "trainer.batch_size=5 cannot be shared equally by 2 processes: take 4 or 6"),
+        (["trainer.batch_size=5"], "trainer.batch_size=5 cannot be shared equally by 2 processes: use 4 or 6"),
         (["trainer.device=gpu:1"], "trainer.device=gpu:1 names one GPU"),
         (["trainer.processes=0"], "trainer.processes must be"),
     ],

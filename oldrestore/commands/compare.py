@@ -90,23 +90,23 @@ def wanted_runs(names: Sequence[str], experiment: str | None, where: Sequence[st
     UserError
         None is named, or none is there.
     """
-    from oldrestore.comparison.logged_run import LoggedRun
     from oldrestore.records.conditions import Condition, read_condition
+    from oldrestore.records.finding import find_run
     from oldrestore.records.listing import list_runs
-    from oldrestore.records.loading import find_run
+    from oldrestore.records.run import Run
 
     if names and (experiment or where):
         raise UserError("give either runs, or --experiment and --where: not both")
     if names:
         # Its scores are those of a run's last validation: another checkpoint has scores once it was evaluated.
         evaluation = ", or the folder of an evaluation that `oldrestore evaluate CHECKPOINT` makes"
-        return [LoggedRun(find_run(name, outputs, evaluation)) for name in names]
+        return [Run(find_run(name, outputs, evaluation)) for name in names]
     # A name is taken as it is: a quotation mark may be part of it.
     conditions = [Condition("experiment", "=", experiment)] if experiment else []
     conditions += [read_condition(text) for text in where]
     if not conditions:
         raise UserError("name the runs, or give --experiment NAME or --where NAME=VALUE (--help says more)")
-    found = [LoggedRun(run.folder) for run in list_runs(outputs, conditions)]
+    found = list_runs(outputs, conditions)
     scored = with_scores(found)
     if not scored:
         what = "runs" if not found else f"{len(found)} runs, none with scores,"

@@ -314,7 +314,7 @@ def conclude(outcome, config, narrator) -> None:
 
 def all_sent(folder: Path) -> bool:
     """Say whether every tracker of a run has all of it."""
-    from oldrestore.records.reader import read_status
+    from oldrestore.records.run import Run
 
-    sinks = read_status(folder).get("sinks") or {}
+    sinks = Run(folder).status.get("sinks") or {}
     return all(sink.get("state") == "complete" for sink in sinks.values())

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.errors import UserError
+from oldrestore.records.run import Run
 from oldrestore.statistics import Scored, gap_share, weighted_mean
 
 # (set, metric) -> photograph's name -> (value, weight)
@@ -104,7 +104,7 @@ HIGHER = ("psnr", "ssim", "auc", "f1", "iou", "precision", "recall", "bin_top", 
 LOWER = ("lpips", "ab_rmse", "rmse", "mae", "colorfulness_difference")
 
 
-def table_of(run: LoggedRun) -> dict[tuple[str, str], Column]:
+def table_of(run: Run) -> dict[tuple[str, str], Column]:
     """Scores of a run's last validations as arrays, by set and metric."""
     table = {}
     for key, rows in run.scores.groupby(["set", "metric"], sort=False):

@@ -14,7 +14,7 @@ from oldrestore.config.location import configuration_root
 from oldrestore.config.overrides import parse_overrides
 from oldrestore.errors import UserError
 from oldrestore.plain import flatten
-from oldrestore.records.reader import read_overrides
+from oldrestore.records.parsing import read_overrides
 
 # What a run's weights and scores do not depend on, so that a resumed run may have it otherwise.
 FREE = (

@@ -43,7 +43,11 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def read_overrides(folder: Path) -> list[str]:
     """Return what the user typed; empty if the file is missing, `UserError` if it is damaged."""
-    return _read_optional_yaml(Path(folder) / "overrides.yaml", list)
+    path = Path(folder) / "overrides.yaml"
+    overrides = _read_optional_yaml(path, list)
+    if not all(isinstance(text, str) for text in overrides):
+        raise UserError(f"{path} is damaged: it holds other things than texts")
+    return overrides
 
 
 def read_choices(folder: Path) -> dict[str, str]:

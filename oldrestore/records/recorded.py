@@ -69,6 +69,17 @@ def read_scalars(path: Path, length: int = -1) -> Iterator[Scalars]:
             raise UserError(f"{path} line {number} is damaged: {error}") from None
 
 
+def last_value(path: Path, name: str) -> float | None:
+    """Return the value in the last line of ``metrics.jsonl`` that has a name, the only line that is parsed."""
+    try:
+        content = path.read_bytes()
+        at = content.rfind(b'"' + name.encode() + b'":')
+        line = content[content.rfind(b"\n", 0, at) + 1 :].partition(b"\n")[0]
+        return decode_float(json.loads(line)["values"][name]) if at >= 0 else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
 def curves_of(lines: Iterable[Scalars]) -> dict[str, Curve]:
     """Return every scalar by name, in the order in which the names first appear."""
     import numpy as np  # a list of runs does without, and is the quicker for it

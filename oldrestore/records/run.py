@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from oldrestore.records.recorded import (
     Panel,
     Scalars,
     curves_of,
+    last_value,
     panel_iteration,
     read_accuracy,
     read_panel,
@@ -202,7 +202,7 @@ class Run:
         ]
         return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
-    @property
+    @cached_property
     def accuracy_rows(self) -> list[dict[str, Any]]:
         """Rows of ``accuracy.csv``: counts as int, the rest as float, empty cells as None."""
         return read_accuracy(*self._growing("accuracy.csv"))
@@ -391,17 +391,14 @@ class Run:
         return found
 
     def _measure(self, name: str, status: Mapping[str, Any]) -> float | None:
-        """Return what the run ended with, or the last line of ``metrics.jsonl`` that has it: the only one parsed."""
+        """Return what the run ended with, or its last so far."""
+        summary = status.get("summary") or {}
         try:
-            summary = status.get("summary") or {}
             if name in summary:
                 return decode_float(summary[name])
-            content = (self.folder / "metrics.jsonl").read_bytes()
-            at = content.rfind(b'"' + name.encode() + b'":')
-            line = content[content.rfind(b"\n", 0, at) + 1 :].partition(b"\n")[0]
-            return decode_float(json.loads(line)["values"][name]) if at >= 0 else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, TypeError):
             return None
+        return last_value(self.folder / "metrics.jsonl", name)
 
 
 def _within(config: Any, name: str) -> Any:

@@ -338,7 +338,7 @@ class Run:
         if name == "state":
             return [status["state"], state_in_words(status)] if status else ["unreadable"]
         if name == "run_id":
-            return [self.folder.name]
+            return [self.run_id]
         if name == "experiment":
             return [self.folder.parent.name]
         if name == "started":

@@ -133,7 +133,7 @@ def test_origins_tell_photographs_protocol_and_the_command(runs, group, monkeypa
     (folder / "provenance.json").write_text(json.dumps(recorded))
     (folder / "overrides.yaml").write_text('- "loss=focal"\n- "experiment=two words"\n')
     monkeypatch.chdir(folder.parent.parent)
-    origin = gather(runs, photographs=0, resamples=100).groups[0].origins[0]
+    origin = gather([Run(run.folder) for run in runs], photographs=0, resamples=100).groups[0].origins[0]
     assert (origin.commit, origin.dirty, origin.packages) == ("c" * 40, True, {"numpy": "2.4"})
     assert origin.machine == {"device": "cpu", "threads": "2"}
     assert origin.typed == "loss=focal 'experiment=two words'"

@@ -68,13 +68,12 @@ class Run:
 
     @cached_property
     def is_evaluation(self) -> bool:
-        """Whether this is a later evaluation of a run; runs of an experiment of that name are none."""
-        place = self.folder.absolute().parent
-        return place.name == "evaluations" and (place.parent / "config.yaml").is_file()
+        """Whether this is a later evaluation, which has no status; a run of an experiment of that name has one."""
+        return self.folder.absolute().parent.name == "evaluations" and not (self.folder / "status.json").exists()
 
     @cached_property
     def training(self) -> Run:
-        """The run itself; of an evaluation, the run that was evaluated."""
+        """The run itself; of an evaluation, the run that was evaluated (the folder of `weights_file` is none)."""
         return Run(self.folder.absolute().parent.parent) if self.is_evaluation else self
 
     @property

@@ -14,10 +14,10 @@ from oldrestore.config.location import at_home, unquoted
 from oldrestore.errors import UserError, in_words
 
 if TYPE_CHECKING:
-    from oldrestore.comparison.logged_run import LoggedRun
     from oldrestore.engines.fast_network import Running
     from oldrestore.photographs.photo_list import Found
     from oldrestore.photographs.verb import Verb
+    from oldrestore.records.run import Run
 
 Number = TypeVar("Number", int, float)
 
@@ -136,12 +136,12 @@ def add_choice_of_runs(options: Parser) -> None:
     options.add_argument("runs", nargs="*", metavar="RUN", help="also outputs=FOLDER, the root of the run folders")
 
 
-def runs_chosen(chosen: argparse.Namespace) -> tuple[list[LoggedRun], Path]:
+def runs_chosen(chosen: argparse.Namespace) -> tuple[list[Run], Path]:
     """Find the runs that `add_choice_of_runs` lets a user choose: by name, or those that meet conditions.
 
     Returns
     -------
-    list of LoggedRun
+    list of Run
         Those chosen by conditions have scores.
     Path
         The root of the run folders.
@@ -151,10 +151,10 @@ def runs_chosen(chosen: argparse.Namespace) -> tuple[list[LoggedRun], Path]:
     UserError
         If no run is named or found.
     """
-    from oldrestore.comparison.logged_run import LoggedRun
     from oldrestore.records.conditions import Condition, read_condition
+    from oldrestore.records.finding import find_run
     from oldrestore.records.listing import list_runs
-    from oldrestore.records.loading import find_run
+    from oldrestore.records.run import Run
 
     outputs, named = split_outputs(chosen.runs)
     if named and (chosen.experiment or chosen.where):
@@ -162,13 +162,13 @@ def runs_chosen(chosen: argparse.Namespace) -> tuple[list[LoggedRun], Path]:
     if named:
         # A run has the scores of its last validation; another checkpoint has scores once it has been evaluated.
         evaluation = ", or the folder of an evaluation that `oldrestore evaluate CHECKPOINT` makes"
-        return [LoggedRun(find_run(name, outputs, evaluation)) for name in named], outputs
+        return [Run(find_run(name, outputs, evaluation)) for name in named], outputs
     # The name is taken literally: a quotation mark may be part of it.
     conditions = [Condition("experiment", "=", chosen.experiment)] if chosen.experiment else []
     conditions += [read_condition(text) for text in chosen.where]
     if not conditions:
         raise UserError("name the runs, or give --experiment NAME or --where NAME=VALUE (--help says more)")
-    found = [LoggedRun(run.folder) for run in list_runs(outputs, conditions)]
+    found = list_runs(outputs, conditions)
     scored = with_scores(found)
     if not scored:
         what = "runs" if not found else f"{len(found)} runs, none with scores,"
@@ -177,7 +177,7 @@ def runs_chosen(chosen: argparse.Namespace) -> tuple[list[LoggedRun], Path]:
     return scored, outputs
 
 
-def with_scores(runs: Sequence[LoggedRun]) -> list[LoggedRun]:
+def with_scores(runs: Sequence[Run]) -> list[Run]:
     """Return the runs that have scores; if only some have, print a line on stderr for each of the others."""
     scored = [run for run in runs if not run.scores.empty]
     if scored:

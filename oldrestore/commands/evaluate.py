@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
 
     from oldrestore.config.compose import override_config
     from oldrestore.config.multirun import SELECTOR
-    from oldrestore.records.loading import find_checkpoint, is_weights_file
+    from oldrestore.records.finding import find_checkpoint, is_weights_file
 
     if not is_weights_file(chosen.run):
         # Before Paddle is imported, so that a missing run is reported at once.

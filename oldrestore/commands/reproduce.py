@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
     looked_up, settings = split_outputs(chosen.overrides)
     runtime.prepare()
 
-    from oldrestore.records.loading import load_run_config
+    from oldrestore.records.run import Run
     from oldrestore.reproduction.certificate import write_certificate
     from oldrestore.reproduction.logged_run import logged_run
     from oldrestore.reproduction.reproduce import TOLERANCE, reproduce, write_down
@@ -60,12 +60,12 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.run.sync import change_trackers
 
     with logged_run(chosen.run, looked_up, chosen.tracking_uri) as logged:
-        config = change_trackers(logged.config, settings, places=True)
+        config = change_trackers(logged.run.composed, settings, places=True)
         # By default, a run that has a folder is repeated beside it.
         outputs = looked_up if len(settings) < len(chosen.overrides) else logged.outputs
         print(f"reproducing {logged.origin}", file=sys.stderr)
         if chosen.worktree:
-            print(f"code        commit {logged.provenance.get('commit')} and its patch", file=sys.stderr)
+            print(f"code        commit {logged.run.provenance.get('commit')} and its patch", file=sys.stderr)
         try:
             reproduction = reproduce(
                 logged,
@@ -80,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
             print(f"oldrestore: {problem}", file=sys.stderr)
             return 1
         certificate = reproduction.to_json()
-        problem = write_down(reproduction, certificate, load_run_config(reproduction.rerun.folder))
+        problem = write_down(reproduction, certificate, Run(reproduction.rerun.folder).composed)
     if problem is not None:
         print(f"oldrestore: mlflow could not be told the verdict ({problem}); the run folder has it", file=sys.stderr)
     if certificate_file is not None:

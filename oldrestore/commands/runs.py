@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +42,19 @@ def run(arguments: Sequence[str]) -> int:
     chosen = options.parse_intermixed_args(arguments)
 
     from oldrestore.records.conditions import read_condition
-    from oldrestore.records.listing import list_runs
+    from oldrestore.records.listing import list_runs, summary_of
 
     outputs = Path(outputs_of(chosen.overrides))
     if chosen.overrides and not outputs.is_dir():
         raise UserError(f"there is no outputs folder '{outputs}': train a run first, or name it with outputs=FOLDER")
     where = [read_condition(text) for text in chosen.where]
     runs = list_runs(outputs, where, chosen.sort, chosen.descending, chosen.limit)
+    names = list(dict.fromkeys([condition.name for condition in where] + ([chosen.sort] if chosen.sort else [])))
     if chosen.json:
-        print(json.dumps([run.to_json() for run in runs], indent=2))
+        print(json.dumps([summary_of(run, names) for run in runs], indent=2))
     elif runs:
-        show(runs)
-        if chosen.sort is not None and all(run.values[chosen.sort] is None for run in runs):
+        show([summary_of(run, names) for run in runs])
+        if chosen.sort is not None and all(run.get(chosen.sort) is None for run in runs):
             print(f"note: not sorted, because none of these runs has '{chosen.sort}'", file=sys.stderr)
     elif where:
         print(f"no runs under {outputs} with {', '.join(chosen.where)}{unknown(outputs, where)}")
@@ -65,26 +66,23 @@ def run(arguments: Sequence[str]) -> int:
 def unknown(outputs: Path, where) -> str:
     """Name in brackets the conditions that have no value in any run, such as mistyped ones; else return ""."""
     from oldrestore.records.listing import list_runs
-    from oldrestore.records.run_values import RunValues
 
     runs = list_runs(outputs)
     names = list(dict.fromkeys(condition.name for condition in where))
-    lacking = [name for name in names if all(RunValues(Path(run.folder)).get(name) is None for run in runs)]
+    lacking = [name for name in names if all(run.get(name) is None for run in runs)]
     return f" (no run has a {' or a '.join(lacking)})" if runs and lacking else ""
 
 
-def show(runs) -> None:
+def show(runs: Sequence[Mapping[str, Any]]) -> None:
     """Print the table at its full width, since a run id that is cut short cannot be copied."""
-    asked = [name for name in runs[0].values if name not in ("state", "run_id", "experiment")]
+    asked = [name for name in runs[0]["values"] if name not in ("state", "run_id", "experiment")]
     headings = ["run", "experiment", "state", "iter", "orig", "gray", "n", *asked]
     rows = [
         [
-            run.run_id,
-            run.experiment,
-            run.state,
-            *(percent(a) for a in (run.iter_accuracy, run.orig_accuracy, run.gray_accuracy)),
-            str(run.n or ""),
-            *(cell(run.values[name]) for name in asked),
+            *(run[name] for name in ("run_id", "experiment", "state")),
+            *(percent(run[name]) for name in ("iter_accuracy", "orig_accuracy", "gray_accuracy")),
+            str(run["n"] or ""),
+            *(cell(run["values"][name]) for name in asked),
         ]
         for run in runs
     ]

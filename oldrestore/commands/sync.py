@@ -34,11 +34,12 @@ def run(arguments: Sequence[str]) -> int:
         raise UserError("sync needs a run: a run folder, a run id, or 'last'")
     runtime.prepare()
 
-    from oldrestore.records.loading import find_run, load_run_config
+    from oldrestore.records.finding import find_run
+    from oldrestore.records.run import Run
     from oldrestore.run.sync import change_trackers, sync_run
 
     folders = [find_run(name, outputs) for name in runs]
-    configs = [change_trackers(load_run_config(folder), trackers) for folder in folders]
+    configs = [change_trackers(Run(folder).composed, trackers) for folder in folders]
     results, failed = [], False
     for folder, config in zip(folders, configs, strict=True):
         reports = sync_run(folder, config)

@@ -103,7 +103,7 @@ def run_export(chosen) -> int:
     from oldrestore.device import set_device
     from oldrestore.engines.chosen_network import network_of_file, network_of_run
     from oldrestore.engines.export import export_network
-    from oldrestore.records.loading import checkpoint_in_run
+    from oldrestore.records.finding import checkpoint_in_run
 
     set_device("cpu")
     source = at_home(chosen.source)

@@ -9,9 +9,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.errors import UserError
 from oldrestore.evaluation.metric_table import METRICS, Better, Metric, metric_of, shown_in
+from oldrestore.records.run import Run
 from oldrestore.statistics import Scored, gap_share, weighted_mean
 
 # (set, metric) -> photograph's name -> (value, weight)
@@ -75,7 +75,7 @@ class Measure:
         return len(self.metrics) == 1 and self.metrics[0].endswith("_correct")
 
 
-_TABLES: WeakKeyDictionary[LoggedRun, Table] = WeakKeyDictionary()
+_TABLES: WeakKeyDictionary[Run, Table] = WeakKeyDictionary()
 
 
 def _mean(column: Column) -> Scored:
@@ -107,14 +107,14 @@ MEASURES = tuple(map(measure_of, shown_in("compare")))
 FURTHER = tuple(measure_of(m) for m in METRICS if m.columns and "compare" not in m.places)
 
 
-def table_of(run: LoggedRun) -> Table:
+def table_of(run: Run) -> Table:
     """Scores of a run's last validations as arrays, by set and metric; made once for each run."""
     if run not in _TABLES:
         _TABLES[run] = _read_table(run)
     return _TABLES[run]
 
 
-def _read_table(run: LoggedRun) -> Table:
+def _read_table(run: Run) -> Table:
     table = {}
     for key, rows in run.scores.groupby(["set", "metric"], sort=False):
         rows = rows.drop_duplicates("image", keep="last").sort_values("image")

@@ -15,7 +15,7 @@ from oldrestore.config.overrides import parse_overrides
 from oldrestore.config.roles import Role, is_free, is_place, role_of
 from oldrestore.errors import UserError
 from oldrestore.plain import flatten
-from oldrestore.records.reader import read_overrides
+from oldrestore.records.parsing import read_overrides
 
 # What a resumed run may change; the places of photographs, and some lengths, under conditions.
 MAY_CHANGE = Role.FREE | Role.BITS

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from oldrestore.comparison.compare import RESAMPLES, Cell, Compared, compare_runs
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.comparison.measures import FURTHER, Measure, chosen_measures, table_of
 from oldrestore.comparison.sameness import comparable_groups
 from oldrestore.errors import UserError
 from oldrestore.evaluation.metric_table import metric_of
+from oldrestore.records.run import Run
 from oldrestore.report.names import names_of
 from oldrestore.report.origin import Origin, origin_of
 from oldrestore.report.pictures import Pictures, no_pictures, take_pictures
@@ -125,7 +125,7 @@ class Report:
 
 
 def gather(
-    runs: Sequence[LoggedRun],
+    runs: Sequence[Run],
     *,
     title: str | None = None,
     anyway: bool = False,
@@ -140,7 +140,7 @@ def gather(
 
     Parameters
     ----------
-    runs : sequence of LoggedRun
+    runs : sequence of Run
         As for `compare_runs`.
     title : str, optional
         By default the name of the experiment, where all runs have one.
@@ -173,7 +173,7 @@ def gather(
 
 
 def _group(
-    runs: Sequence[LoggedRun],
+    runs: Sequence[Run],
     by_run: bool,
     measures: Sequence[str] | None,
     headline: str | None,
@@ -207,9 +207,7 @@ def _group(
     )
 
 
-def _measures(
-    runs: Sequence[LoggedRun], asked: Sequence[str] | None, headline: str | None
-) -> tuple[list[str], list[str]]:
+def _measures(runs: Sequence[Run], asked: Sequence[str] | None, headline: str | None) -> tuple[list[str], list[str]]:
     """Names of the measures of the table, and of all that there are, those of the table first."""
     tables = [table_of(run) for run in runs if not run.scores.empty]
     if not tables:
@@ -251,7 +249,7 @@ def _headline(measures: Sequence[Measure], asked: str | None) -> Measure:
     return usual or next((measure for measure in measures if measure.better), measures[0])
 
 
-def _title(runs: Sequence[LoggedRun]) -> str:
+def _title(runs: Sequence[Run]) -> str:
     experiments = list(dict.fromkeys(run.experiment for run in runs))
     if len(experiments) == 1:
         return experiments[0]

@@ -13,7 +13,7 @@ from oldrestore import parallel, runtime
 from oldrestore.config.compose import resolve_and_check
 from oldrestore.errors import UserError
 from oldrestore.narrator import Narrator
-from oldrestore.records.reader import read_status
+from oldrestore.records.run import Run
 from oldrestore.run.outcome import Outcome
 
 
@@ -123,5 +123,5 @@ def conclude(outcome: Outcome, config: DictConfig, narrator: Narrator) -> None:
 
 def all_sent(folder: Path) -> bool:
     """Say whether every tracker of a run has all of it."""
-    sinks = read_status(folder).get("sinks") or {}
+    sinks = Run(folder).status.get("sinks") or {}
     return all(sink.get("state") == "complete" for sink in sinks.values())

@@ -19,15 +19,8 @@ from oldrestore.config.signature import check_component, unknown_name
 from oldrestore.engines.pyfunc import log_model
 from oldrestore.errors import UserError
 from oldrestore.plain import decode_float
-from oldrestore.records.loading import refuse_links_out
-from oldrestore.records.reader import (
-    read_choices,
-    read_data,
-    read_metrics,
-    read_overrides,
-    read_provenance,
-    read_status,
-)
+from oldrestore.records.finding import refuse_links_out
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.records.run_lock import RunLock
 from oldrestore.records.superseded import held_now
@@ -80,7 +73,7 @@ def sync_run(folder: Path, config: DictConfig) -> dict[str, SyncReport]:
     UserError
         The run is still running, and tells its trackers itself.
     """
-    status = read_status(folder)
+    status = Run(folder).status
     if status["alive"]:
         raise UserError(f"run '{folder.name}' is still running (process {status['pid']}) and tells its trackers itself")
     refuse_links_out(folder)
@@ -159,7 +152,8 @@ def _tell(
 
 
 def _run_info(folder: Path, config: DictConfig, status: Mapping[str, Any]) -> RunInfo:
-    iterations = [int(curve.iterations[-1]) for curve in read_metrics(folder).values()]
+    run = Run(folder)
+    iterations = [int(curve.iterations[-1]) for curve in run.curves.values()]
     metrics = folder / "metrics.jsonl"
     # A run that was killed has written no end: its last line is it.
     last_sign = metrics.stat().st_mtime * 1000 if metrics.exists() else _milliseconds(status.get("started"))
@@ -176,11 +170,11 @@ def _run_info(folder: Path, config: DictConfig, status: Mapping[str, Any]) -> Ru
         experiment=path.parent.name,
         config=OmegaConf.to_container(config),
         config_yaml=(folder / "config.yaml").read_text(encoding="utf-8"),
-        overrides=read_overrides(folder),
-        provenance=read_provenance(folder),
-        data=read_data(folder),
+        overrides=run.overrides,
+        provenance=run.provenance,
+        data=run.data,
         seed=config.seed,
-        choices=read_choices(folder),
+        choices=run.choices,
         continued=held,
     )
 

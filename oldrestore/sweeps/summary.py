@@ -13,7 +13,7 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.metric_table import shown_in
 from oldrestore.files import write_atomically
 from oldrestore.plain import decode_float, plain
-from oldrestore.records.reader import read_status
+from oldrestore.records.run import Run
 from oldrestore.sweeps.ledger import Entry
 from oldrestore.tables import csv_table
 
@@ -133,7 +133,7 @@ def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
 def results_of(folder: Path) -> dict[str, float]:
     """Return what a run measured at its end; empty where it did not come to one."""
     try:
-        summary = read_status(folder).get("summary") or {}
+        summary = Run(folder).status.get("summary") or {}
     except UserError:
         return {}  # somebody has removed it
     return {name: decode_float(value) for name, value in summary.items()}

@@ -15,7 +15,7 @@ from oldrestore.config.multirun import expand_jobs
 from oldrestore.errors import UserError
 from oldrestore.files import lock
 from oldrestore.records.asked_settings import as_override
-from oldrestore.records.reader import read_metrics
+from oldrestore.records.run import Run
 from oldrestore.sweeps.launch import Launched
 from oldrestore.sweeps.ledger import Entry, JobState, Ledger
 from oldrestore.sweeps.plan import Job, compose_job, plan_jobs
@@ -204,7 +204,7 @@ class Search(Sweep):
                 return
 
     def _measured(self, folder: Path, after: int) -> Iterator[tuple[int, float]]:
-        curve = read_metrics(folder).get(self.settings.metric)
+        curve = Run(folder).curves.get(self.settings.metric)
         last = self.base.config["trainer"]["max_iterations"]
         if curve is not None:
             for iteration, value in zip(curve.iterations.tolist(), curve.values.tolist(), strict=True):

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from oldrestore.plain import flatten
-from oldrestore.records import recorded
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import ACCURACY_COLUMNS
 from oldrestore.records.superseded import Continued
 from oldrestore.tracking.mlflow_held import FILES_TAG, Held, content_of, read_held
@@ -222,16 +222,17 @@ class MLflowSink:
         folder = self._run.folder
         began = self._do(self._client.get_run, self._run_id).info.start_time or 0
         metrics = []
-        for line in recorded.scalars(folder, continued):
+        held = Run(folder, continued.lengths)
+        for line in held.scalars():
             now = began + int(line.seconds * 1000)
             metrics += [(name, value, now, line.iteration) for name, value in line.values.items()]
         self._log_metrics(metrics)
         for file_name in continued.panels:
-            panel = recorded.panel(folder, file_name)
+            panel = held.panel(file_name)
             self.panel(panel.name, panel.iteration, panel.rgb, panel.caption)
         for file_name in continued.texts:
             self._log_text(f"texts/{file_name}", (folder / "texts" / file_name).read_text(encoding="utf-8"))
-        rows = recorded.accuracy(folder, continued)
+        rows = held.accuracy_rows
         if rows:
             self._log_table("accuracy.json", rows)
         for path in sorted(folder.glob("resumes/*/resume.json")):

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from oldrestore.plain import flatten, markdown_table, plain
-from oldrestore.records import recorded
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import ACCURACY_COLUMNS
 from oldrestore.records.superseded import Continued
 from oldrestore.tracking.protocol import ModelPackage, RunInfo
@@ -162,14 +162,15 @@ class VisualDLSink:
             self._held.close()
 
     def _write_again(self, folder: Path, continued: Continued) -> None:
-        for line in recorded.scalars(folder, continued):
+        held = Run(folder, continued.lengths)
+        for line in held.scalars():
             self.scalars(line.iteration, line.values)
         for file_name in continued.panels:
-            panel = recorded.panel(folder, file_name)
+            panel = held.panel(file_name)
             self.panel(panel.name, panel.iteration, panel.rgb, panel.caption)
         for file_name in continued.texts:
             self.text(Path(file_name).stem, (folder / "texts" / file_name).read_text(encoding="utf-8"))
-        rows = recorded.accuracy(folder, continued)
+        rows = held.accuracy_rows
         for trained in sorted({row["trained_iterations"] for row in rows}):
             self.accuracy([row for row in rows if row["trained_iterations"] == trained], trained)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.comparison.measures import FURTHER, MEASURES, chosen_measures, table_of
+from oldrestore.records.run import Run
 from tests.comparison.synthetic import make_run
 
 
@@ -45,7 +45,7 @@ def test_other_figures_have_the_direction_of_the_table_or_none(asked, set_name, 
 
 def test_scores_of_a_run_are_sorted_once(tmp_path):
     scored = {"val": (["b.jpg", "a.jpg"], {"psnr": (np.array([20.0, 30.0]), np.array([1.0, 2.0]))})}
-    run = LoggedRun(make_run(tmp_path, "r", scored=scored))
+    run = Run(make_run(tmp_path, "r", scored=scored))
     column = table_of(run)["val", "psnr"]
     assert column.images == ("a.jpg", "b.jpg")
     assert column.values.tolist() == [30.0, 20.0] and column.weights.tolist() == [2.0, 1.0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from oldrestore.errors import UserError
-from oldrestore.records import recorded
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.records.superseded import held_now, new_resume_folder, panel_iteration, set_aside
 
@@ -75,10 +75,10 @@ def test_what_is_recorded_reads_back_as_it_was_handed_over(folder, picture, rows
     folder.accuracy(rows, 1)
     held = held_now(folder.path, 7)
     folder.scalars(8, {"later": 1.0})  # not within what was held
-    lines = [(line.iteration, line.values) for line in recorded.scalars(folder.path, held)]
+    lines = [(line.iteration, line.values) for line in Run(folder.path, held.lengths).scalars()]
     assert lines == [(0, {"train/loss": 0.0}), (1, {"val/loss": 0.0}), (7, {"bad": float("inf")})]
-    assert recorded.accuracy(folder.path, held) == [{"trained_iterations": 1, **row} for row in rows]
-    panel = recorded.panel(folder.path, held.panels[0])
+    assert Run(folder.path, held.lengths).accuracy_rows == [{"trained_iterations": 1, **row} for row in rows]
+    panel = Run(folder.path).panel(held.panels[0])
     assert (panel.name, panel.iteration, panel.caption) == ("validation", 1, "Input | Output")
     np.testing.assert_array_equal(panel.rgb, picture)
 

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from oldrestore.errors import UserError
 from oldrestore.files import LineFile
-from oldrestore.records import reader, recorded
 from oldrestore.records.listing import list_runs
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.records.superseded import Continued
 from tests.reliability.conftest import MANY
 from tests.reliability.test_reader_properties import mutated, mutations
 
@@ -58,13 +57,13 @@ def copy(run: Path, folder: Path, **contents: bytes) -> Path:
     return target
 
 
-READERS = {
-    "metrics.jsonl": reader.read_metrics,
-    "accuracy.csv": reader.read_accuracy,
-    "per_image.csv": reader.read_per_image,
-    "status.json": reader.read_status,
-    "config.yaml": reader.read_config,
-    "data.json": reader.read_data,
+ATTRIBUTES = {
+    "metrics.jsonl": "curves",
+    "accuracy.csv": "accuracy_rows",
+    "per_image.csv": "per_image_rows",
+    "status.json": "status",
+    "config.yaml": "config",
+    "data.json": "data",
 }
 
 
@@ -80,12 +79,12 @@ def points(curves: dict) -> list[tuple]:
 @pytest.mark.parametrize("name", ["metrics.jsonl", "accuracy.csv", "per_image.csv"])
 def test_every_prefix_of_a_growing_file_is_read_up_to_its_last_whole_line(run, tmp_path, name, ledger):
     whole = (run / name).read_bytes()
-    of_whole = READERS[name](run)
+    of_whole = getattr(Run(run), ATTRIBUTES[name])
     lost = 0
     folder = copy(run, tmp_path)
     for length in range(len(whole) + 1):
         (folder / name).write_bytes(whole[:length])
-        found = READERS[name](folder)
+        found = getattr(Run(folder), ATTRIBUTES[name])
         if name == "metrics.jsonl":
             lines = whole[:length].count(b"\n")
             assert points(found) == [point for point in points(of_whole) if point[0] <= lines]
@@ -94,11 +93,11 @@ def test_every_prefix_of_a_growing_file_is_read_up_to_its_last_whole_line(run, t
             # No row that is whole is missing: the next one is not all there.
             written = sum(length >= end for end in ends_of_rows(whole, of_whole, name))
             assert len(found) == written
-        held = Continued(5, {name: length})
+        held = Run(folder, {name: length})
         if name == "metrics.jsonl":
-            assert len(list(recorded.scalars(folder, held))) == lines
+            assert len(list(held.scalars())) == lines
         elif name == "accuracy.csv":
-            assert len(recorded.accuracy(folder, held)) == len(found)
+            assert len(held.accuracy_rows) == len(found)
         if length % 11 == 0:
             lost += len(list_runs(tmp_path)) != 1
     ledger.record(
@@ -131,13 +130,13 @@ def test_every_prefix_of_a_file_that_is_written_at_once(run, tmp_path, name, led
     for length in range(len(whole)):
         (folder / name).write_bytes(whole[:length])
         try:
-            assert isinstance(READERS[name](folder), dict)
+            assert isinstance(getattr(Run(folder), ATTRIBUTES[name]), dict)
         except UserError as error:
             assert "\n" not in str(error)
         else:
             read += 1
         (listed,) = list_runs(tmp_path)
-        assert listed.state == ("unreadable" if name == "status.json" else "finished")
+        assert listed.get("state") == ("unreadable" if name == "status.json" else "finished")
     assert name == "config.yaml" or read == 0
     ledger.record(
         SECTION,
@@ -153,7 +152,7 @@ def test_every_prefix_of_a_file_that_is_written_at_once(run, tmp_path, name, led
 def check_damage(run: Path, tmp_path: Path, name: str, changes: list) -> None:
     folder = copy(run, tmp_path, **{name: mutated((run / name).read_bytes(), changes)})
     try:
-        READERS[name](folder)
+        getattr(Run(folder), ATTRIBUTES[name])
     except UserError as error:
         assert str(error).strip()
     assert len(list_runs(tmp_path, sort="val/auc")) == 1
@@ -180,11 +179,11 @@ def test_damaged_files_many(run, tmp_path, name, changes):
 def test_status_of_another_shape(run, tmp_path, text):
     folder = copy(run, tmp_path, **{"status.json": text.encode()})
     try:
-        reader.read_status(folder)
+        _ = Run(folder).status
     except UserError as error:
         assert "\n" not in str(error)
     (listed,) = list_runs(tmp_path)
-    assert isinstance(listed.state, str)
+    assert isinstance(listed.get("state"), str)
 
 
 @given(

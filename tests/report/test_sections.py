@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.records.run import Run
 from oldrestore.report.contents import gather
 from oldrestore.report.page import render
 from tests.comparison.synthetic import make_run, scores
@@ -46,7 +46,7 @@ def test_sections_that_have_something_to_show_stand_in_their_order(tmp_path):
     for name, shift in (("plain", 0.0), ("focal", 0.05)):
         folder = make_run(tmp_path, name, {"loss.note": name}, scored=scores(shift), choices={"loss": name})
         write_metrics(folder, curve(name, 0))
-        runs.append(LoggedRun(folder))
+        runs.append(Run(folder))
     page = render(gather(runs, photographs=0, resamples=100))
     there = ["summary", "figures", "curves", "recognition", "tradeoffs", "colours", "gallery", "settings", "origin"]
     assert ids(page) == there

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oldrestore.records import reader
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.records.superseded import held_now
 from oldrestore.tracking.mlflow_sink import MLflowSink
@@ -92,7 +92,7 @@ def tracked(tmp_path_factory, request):
         trackers.finish("finished", summary={"iter_accuracy": 0.525})
         assert "MLFLOW_TRACKING_URI" not in os.environ
     assert lines == []
-    link = reader.read_status(folder.path)["sinks"]["mlflow"]
+    link = Run(folder.path).status["sinks"]["mlflow"]
     client = MlflowClient(link["tracking_uri"])
     return SimpleNamespace(
         client=client,
@@ -277,7 +277,7 @@ def test_other_ends_and_a_resumed_run(tracked, run_of, state, status):
         trackers.start(replace(run_of(opened), continued=held_now(folder.path, 1) if part else None))
         trackers.scalars(part, {"loss": float(part)})
         trackers.finish(state, "because")
-        report = reader.read_status(folder.path)["sinks"]["mlflow"]
+        report = Run(folder.path).status["sinks"]["mlflow"]
         assert report["state"] == "complete", report
         ids.append(report["run_id"])
     assert ids[0] == ids[1]
@@ -300,9 +300,9 @@ def test_a_server_that_does_not_answer_leaves_the_folder_whole(folder, run, rows
     assert len(lines) == 1
     assert lines[0].startswith("mlflow tracking is off (MlflowException in start: ")
     assert lines[0].endswith("; the run folder holds everything")
-    assert reader.read_metrics(folder.path)["loss"].values.tolist() == [1.5]
-    assert len(reader.read_accuracy(folder.path)) == 2
-    status = reader.read_status(folder.path)
+    assert Run(folder.path).curves["loss"].values.tolist() == [1.5]
+    assert len(Run(folder.path).accuracy_rows) == 2
+    status = Run(folder.path).status
     assert (status["state"], status["sinks"]["mlflow"]["state"]) == ("finished", "off")
     assert "secret" not in json.dumps(status) + lines[0]
 

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from oldrestore.records import reader
+from oldrestore.records.run import Run
 from oldrestore.tracking.protocol import ModelPackage
 from oldrestore.tracking.spool import Spool
 from oldrestore.tracking.tracker import Trackers
@@ -55,15 +55,15 @@ def emit(trackers: Trackers, run, rows, picture) -> None:
 
 
 def assert_folder_is_whole(path, rows) -> None:
-    curves = reader.read_metrics(path)
+    curves = Run(path).curves
     assert curves["train/loss"].values[0] == 4.5
     assert math.isnan(curves["train/loss"].values[1])
-    assert [row["iter_accuracy"] for row in reader.read_accuracy(path)] == [0.5, 0.525]
-    assert reader.read_per_image(path)[0]["value"] == 21.5
+    assert [row["iter_accuracy"] for row in Run(path).accuracy_rows] == [0.5, 0.525]
+    assert Run(path).per_image_rows[0]["value"] == 21.5
     assert (path / "samples" / "validation-000100.png").exists()
-    assert reader.read_config(path)["seed"] == 3
-    assert reader.read_status(path)["state"] == "finished"
-    assert reader.read_status(path)["summary"] == {"iter_accuracy": 0.525}
+    assert Run(path).config["seed"] == 3
+    assert Run(path).status["state"] == "finished"
+    assert Run(path).status["summary"] == {"iter_accuracy": 0.525}
 
 
 def test_a_sink_gets_every_call_in_order(folder, run, rows, picture):
@@ -86,7 +86,7 @@ def test_a_sink_gets_every_call_in_order(folder, run, rows, picture):
     assert sink.calls[3][1:] == (rows, 100)
     assert sink.calls[-1][1:] == ("finished", None, {"iter_accuracy": 0.525})
     assert lines == []
-    report = reader.read_status(folder.path)["sinks"]["recorder"]
+    report = Run(folder.path).status["sinks"]["recorder"]
     assert report == {"where": "memory", "state": "complete"}
     assert_folder_is_whole(folder.path, rows)
 
@@ -94,7 +94,7 @@ def test_a_sink_gets_every_call_in_order(folder, run, rows, picture):
 def test_no_sinks(folder, run, rows, picture):
     emit(Trackers(folder), run, rows, picture)
     assert_folder_is_whole(folder.path, rows)
-    assert reader.read_status(folder.path)["sinks"] == {}
+    assert Run(folder.path).status["sinks"] == {}
 
 
 @pytest.mark.parametrize("call", ["start", "scalars", "panel", "accuracy", "finish"])
@@ -104,7 +104,7 @@ def test_a_sink_that_raises_is_switched_off_with_one_line(folder, run, rows, pic
     emit(Trackers(folder, {"bad": bad, "good": good}, warn=lines.append), run, rows, picture)
     reason = f"RuntimeError in {call}: the disk of the service is full"
     assert lines == [f"bad tracking is off ({reason}); the run folder holds everything"]
-    sinks = reader.read_status(folder.path)["sinks"]
+    sinks = Run(folder.path).status["sinks"]
     assert sinks["bad"] == {"where": "memory", "state": "off", "reason": reason}
     assert sinks["good"]["state"] == "complete"
     assert bad.gave_up and not good.gave_up
@@ -129,10 +129,10 @@ def test_a_dead_sink_neither_slows_nor_loses(folder, run, rows, picture):
     trackers.finish("killed", "SIGTERM")
     assert 0.3 <= time.monotonic() - start < 2
     assert lines == ["slow tracking did not finish within 0.3 s; the run folder holds everything"]
-    status = reader.read_status(folder.path)
+    status = Run(folder.path).status
     assert (status["state"], status["reason"]) == ("killed", "SIGTERM")
     assert status["sinks"]["slow"]["state"] == "late"
-    assert len(reader.read_metrics(folder.path)["loss"]) == 2000
+    assert len(Run(folder.path).curves["loss"]) == 2000
     gate.set()
 
 
@@ -157,7 +157,7 @@ def test_what_is_sent_is_a_copy(folder, run):
     trackers.finish("finished")
     assert sink.calls[1][3].min() == 7
     trackers.finish("failed")
-    assert reader.read_status(folder.path)["state"] == "finished", "the first end counts"
+    assert Run(folder.path).status["state"] == "finished", "the first end counts"
 
 
 def test_model_reaches_the_sinks(folder, run, tmp_path):

@@ -21,7 +21,7 @@ from oldrestore import parallel
 from oldrestore.errors import UserError
 from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
-from oldrestore.records.reader import read_status
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.run.closing import closing_lines, ending
 from oldrestore.run.outcome import Outcome
@@ -150,7 +150,7 @@ def _short_folder() -> str | None:
 def _write_end(folder: Path, config: DictConfig, stopped: str | None, complaint: str | None) -> dict[str, Any]:
     """Record how the run ended, for a rank 0 that could not, and tell its trackers."""
     try:
-        status = read_status(folder)
+        status = Run(folder).status
     except UserError:
         status = {}
     if status.get("state", "running") != "running":

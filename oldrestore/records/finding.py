@@ -1,18 +1,12 @@
-"""Finds runs and loads their networks."""
+"""Finds runs and checkpoints by the names that people type."""
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from oldrestore.config.location import at_home
 from oldrestore.errors import UserError, in_words
-from oldrestore.records.reader import read_status
-from oldrestore.records.run_yaml import run_yaml_text
+from oldrestore.records.run import Run
 
 
 def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
@@ -53,7 +47,7 @@ def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
         raise UserError("the name of the run is empty: give a run folder or a run id of `oldrestore runs`")
     runs = [path.parent for path in outputs.glob("*/*/config.yaml")]
     if name == "last":
-        found = sorted(runs, key=_started)[-1:]
+        found = sorted(runs, key=lambda run: (str(Run(run).get("started") or ""), run.name))[-1:]
     else:
         found = [run for run in runs if run.name == name] or sorted(run for run in runs if run.name.startswith(name))
     if len(found) == 1:
@@ -116,19 +110,6 @@ def is_weights_file(name: str) -> bool:
         return False
 
 
-def without_weights(model: DictConfig) -> DictConfig:
-    """Return a ``model`` node that starts from no weights: they are loaded afterwards, and its file may be gone."""
-    return OmegaConf.merge(model, {"weights": None}) if "weights" in model else model
-
-
-def _started(folder: Path) -> tuple[str, str]:
-    """When a run began, as its status says; its name where that cannot be read."""
-    try:
-        return str(read_status(folder).get("started") or ""), folder.name
-    except UserError:
-        return "", folder.name
-
-
 def refuse_links_out(folder: Path) -> None:
     """Refuse a run folder whose files are links to files outside: trackers are sent what stands there.
 
@@ -150,59 +131,3 @@ def refuse_links_out(folder: Path) -> None:
                 f"'{name}' in the run '{folder.name}' is a link to {path.resolve()}, outside of it: put the file "
                 "itself there"
             )
-
-
-def load_run_config(folder: Path) -> DictConfig:
-    """Read the configuration that a run logged, which anyone may have written since.
-
-    Raises
-    ------
-    UserError
-        When it is missing or damaged, or holds an interpolation: a run logs values, and one that is resolved here could
-        read this machine's environment.
-    """
-    from oldrestore.config.build import refuse_interpolations
-
-    path = folder / "config.yaml"
-    try:
-        config = OmegaConf.load(io.StringIO(run_yaml_text(path)))
-    except (OSError, OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
-        reason = in_words(error) if isinstance(error, OSError) else " ".join(str(error).split())
-        raise UserError(f"the configuration of '{folder}' cannot be read: {reason}") from None
-    if not isinstance(config, DictConfig):
-        raise UserError(f"'{path}' is not a configuration of a run")
-    try:
-        refuse_interpolations(OmegaConf.to_container(config, resolve=False))
-    except UserError as error:
-        raise UserError(f"'{path}' was not written by a run: {error}") from None
-    return config
-
-
-def load_network(folder: Path, config: DictConfig, checkpoint: str = "best"):
-    """Build a run's network with the weights of one of its checkpoints, in evaluation mode.
-
-    Parameters
-    ----------
-    folder : Path
-        The run folder.
-    config : DictConfig
-        The run's configuration.
-    checkpoint : str
-        ``best``, ``last`` or the name of a kept one.
-
-    Raises
-    ------
-    UserError
-        When the checkpoint is not there or does not fit.
-    """
-    from oldrestore.config.build import build
-    from oldrestore.models.weights import load_weights
-
-    path = folder / "checkpoints" / f"{checkpoint}.safetensors"
-    if not path.is_file():
-        held = sorted(p.stem for p in (folder / "checkpoints").glob("*.safetensors"))
-        raise UserError(f"run '{folder.name}' has no checkpoint '{checkpoint}': it has {', '.join(held) or 'none'}")
-    network = build(without_weights(config.model))
-    load_weights(network, path)
-    network.eval()
-    return network

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.decode import decode_bytes
 from oldrestore.data.scaled_decoding import ScaledPhoto, load_plain_jpeg, scale_jpeg
 from oldrestore.errors import UserError
@@ -49,6 +50,7 @@ class Crops:
         When `crop` is larger than `size`, or `fit` is neither of the two.
     """
 
+    @checked
     def __init__(
         self,
         size: Annotated[int, Field(ge=1)],
@@ -59,10 +61,6 @@ class Crops:
         scaled_decoding: bool = False,
     ):
         self.check_together({"size": size, "crop": crop}, "crops")
-        if min(size, crop, evaluation_size or 1) < 1:
-            raise UserError("crops.size, crops.crop and crops.evaluation_size must be at least 1 pixel")
-        if fit not in ("shorter_side", "squash"):
-            raise UserError(f"crops.fit = {fit!r} is not known; choose shorter_side or squash")
         self.size = size
         self.crop = crop
         self.mirror = mirror

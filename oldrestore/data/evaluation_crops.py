@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from oldrestore.config.values import checked
 from oldrestore.data.crops import MAX_ASPECT
 
 Filter = Literal["bicubic", "bilinear", "lanczos", "box"]
@@ -25,6 +26,7 @@ class EvaluationCrops:
         Pillow's, each of which averages over what falls into a pixel when it shrinks.
     """
 
+    @checked
     def __init__(
         self,
         size: int,

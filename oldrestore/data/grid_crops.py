@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.crops import RESIZE_FILTER, Crops
-from oldrestore.errors import UserError
 
 # Bases of the Halton sequence along scale, down and right: neighbouring numbers of it fill a cube evenly.
 HALTON_BASES = (2, 3, 5)
@@ -37,6 +37,7 @@ class GridCrops(Crops):
         As for `Crops`, or when `variants` or `smallest` is out of range.
     """
 
+    @checked
     def __init__(
         self,
         size: Annotated[int, Field(ge=1)],
@@ -49,10 +50,6 @@ class GridCrops(Crops):
         scaled_decoding: bool = False,
     ):
         super().__init__(size, crop, mirror, fit, evaluation_size, scaled_decoding)
-        if variants < 1:
-            raise UserError(f"crops.variants = {variants} is too small; give at least 1")
-        if not 0 < smallest <= 1:
-            raise UserError(f"crops.smallest = {smallest} must be above 0 and at most 1")
         self.variants = variants
         self.smallest = smallest
 

@@ -11,6 +11,7 @@ import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 
 
@@ -45,6 +46,7 @@ class Hints:
 
     draws_from_size = True
 
+    @checked
     def __init__(
         self,
         p: Annotated[float, Field(gt=0, le=1)] = 0.125,
@@ -52,12 +54,8 @@ class Hints:
         smallest: Annotated[int, Field(ge=1)] = 1,
         largest: Annotated[int, Field(ge=1)] = 9,
     ) -> None:
-        if not 0.0 < p <= 1.0:
-            raise UserError(f"inputs.p must be above 0 and at most 1, not {p}")
-        if not 0.0 <= full <= 1.0:
-            raise UserError(f"inputs.full must be within 0..1, not {full}")
-        if not 1 <= smallest <= largest:
-            raise UserError(f"inputs.smallest={smallest} must be at least 1 and at most inputs.largest={largest}")
+        if smallest > largest:
+            raise UserError(f"inputs.smallest={smallest} must be at most inputs.largest={largest}")
         self.p = p
         self.full = full
         self.smallest = smallest

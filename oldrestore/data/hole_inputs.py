@@ -11,6 +11,7 @@ import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch
+from oldrestore.config.values import checked
 from oldrestore.data.masks import Shape, Thickness, draw_mask
 
 
@@ -29,6 +30,7 @@ class Holes:
 
     draws_from_size = True
 
+    @checked
     def __init__(
         self,
         shape: Literal["free_form", "box", "mixed"] = "free_form",

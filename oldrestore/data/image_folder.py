@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.crops import Crops
 from oldrestore.data.photo import PHOTO_EXTENSIONS, Photo, printable
 from oldrestore.data.source import Candidate, LeftOut, Offer, PhotoSource, Prepared
@@ -55,6 +56,7 @@ class ImageFolder(PhotoSource):
         may be the same split.
     """
 
+    @checked
     def __init__(
         self,
         crops: Crops,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.ai_benchmark import eye_labels
 from oldrestore.data.crops import Crops
 from oldrestore.data.packages import package_folder
@@ -36,6 +37,7 @@ class LabelledPhotos(PhotoSource):
 
     name = "labelled_photos"
 
+    @checked
     def __init__(
         self,
         crops: Crops,

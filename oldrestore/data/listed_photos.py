@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.crops import Crops
 from oldrestore.data.image_folder import NUMBER_OF_CLASSES, class_labels
 from oldrestore.data.photo import Photo, printable
@@ -52,6 +53,7 @@ class ListedPhotos(PhotoSource):
         by a name that several have, or there are fewer than `first`.
     """
 
+    @checked
     def __init__(
         self,
         crops: Crops,

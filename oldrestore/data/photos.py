@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.ai_benchmark import eye_labels
 from oldrestore.data.crops import Crops
 from oldrestore.data.packages import package_folder
@@ -55,6 +56,7 @@ class Photos(PhotoSource):
 
     name = "photos"
 
+    @checked
     def __init__(
         self,
         crops: Crops,

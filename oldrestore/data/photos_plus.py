@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.crops import Crops
 from oldrestore.data.gcompris import PACKAGE, PINNED_SHA256, VERSION, pinned_hash, prepared_folder
 from oldrestore.data.index import PhotoFile
@@ -41,6 +42,7 @@ class PhotosPlus(PhotoSource):
 
     name = "photos_plus"
 
+    @checked
     def __init__(
         self,
         crops: Crops,

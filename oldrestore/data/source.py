@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from oldrestore.config.values import checked
 from oldrestore.data.crops import Crops
 from oldrestore.data.index import PhotoFile, examine_all
 from oldrestore.data.photo import Photo
@@ -173,14 +176,13 @@ class PhotoSource(ABC):
     name: str
     crops: Crops
 
+    @checked
     def __init__(
         self,
         crops: Crops,
-        validation_fraction: float = 0.2,
+        validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,
         prepared: Prepared = "auto",
     ):
-        if not 0 <= validation_fraction <= 1:
-            raise UserError(f"validation_fraction = {validation_fraction} is outside of 0..1")
         self.crops = crops
         self.validation_fraction = validation_fraction
         self.prepared = prepared

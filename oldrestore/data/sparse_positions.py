@@ -11,6 +11,7 @@ import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 
 
@@ -36,6 +37,7 @@ class SparsePositions:
 
     draws_from_size = True
 
+    @checked
     def __init__(
         self,
         count: Annotated[int, Field(ge=1, le=65536)] = 128,

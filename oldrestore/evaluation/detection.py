@@ -10,6 +10,7 @@ import paddle
 from pydantic import Field
 from rich.table import Table
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Damaged
 from oldrestore.data.damage.chain import DamageChain
 from oldrestore.errors import UserError
@@ -56,6 +57,7 @@ class DamageDetection:
         When something under `damages` is no damage.
     """
 
+    @checked
     def __init__(
         self,
         damages: Mapping[str, Any],

@@ -13,6 +13,7 @@ from scipy.stats import t as student
 
 from oldrestore.batch import Batch
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab
+from oldrestore.config.values import checked
 from oldrestore.data.hints import reveal, uniform_patches
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.colorizer import resize
@@ -62,6 +63,7 @@ class HintCurve:
     Zhang et al. Real-Time User-Guided Image Colorization with Learned Deep Priors. 2017.
     """
 
+    @checked
     def __init__(
         self,
         counts: list[Annotated[int, Field(ge=0, le=10000)]] | None = None,

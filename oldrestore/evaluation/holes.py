@@ -14,6 +14,7 @@ from skimage.metrics import structural_similarity
 from skimage.restoration import inpaint_biharmonic
 
 from oldrestore.batch import Batch
+from oldrestore.config.values import checked
 from oldrestore.data.hole_inputs import Holes
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
@@ -62,6 +63,7 @@ class HoleFilling:
         Measure at each validation, or at the end only.
     """
 
+    @checked
     def __init__(
         self,
         shape: Literal["free_form", "box", "mixed"] = "free_form",

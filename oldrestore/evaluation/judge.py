@@ -14,6 +14,7 @@ from paddle.nn import functional
 from PIL import Image
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.models.efficientnet_lite import EfficientNetLiteNetwork, normalize, package_weights
 from oldrestore.models.engine import Engine
 
@@ -135,6 +136,7 @@ class EfficientNetLite(NetworkJudge):
         When the package is missing or its weights are damaged.
     """
 
+    @checked
     def __init__(self, variant: Literal["lite0", "lite2"] = "lite0", batch_size: Annotated[int, Field(ge=1)] = 16):
         network = EfficientNetLiteNetwork.from_package(variant)
         super().__init__(

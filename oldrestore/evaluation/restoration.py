@@ -10,6 +10,7 @@ import paddle
 from pydantic import Field
 from rich.table import Table
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity
 from oldrestore.data.damage.chain import DamageChain
 from oldrestore.errors import UserError
@@ -67,6 +68,7 @@ class RestorationStages:
         When something under `damages` is no damage, or there is nothing to measure.
     """
 
+    @checked
     def __init__(
         self,
         damages: Mapping[str, Any],

@@ -10,6 +10,7 @@ import paddle
 from PIL import Image
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import NetworkJudge, file_fingerprint
 from oldrestore.models.weights import PICKLED, load_weights, read_tensors, set_weights
@@ -52,6 +53,7 @@ class Vgg16(NetworkJudge):
         When there are no weights, or they are not VGG-16's.
     """
 
+    @checked
     def __init__(self, weights: str | None = None, batch_size: Annotated[int, Field(ge=1)] = 16):
         path = find_weights(weights)
         super().__init__(

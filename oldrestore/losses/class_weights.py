@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from oldrestore.color.prior import rebalancing_weights
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
-from oldrestore.losses.ranges import require
 
 
 class ClassWeights(Protocol):
@@ -49,15 +49,13 @@ class Rebalance:
 
     needs = frozenset({"prior"})
 
+    @checked
     def __init__(
         self,
         lambda_: Annotated[float, Field(ge=0, le=1)] = 0.5,
         alpha: Annotated[float, Field(ge=0, le=10)] = 1.0,
         clamp: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = None,
     ) -> None:
-        require(0.0 <= lambda_ <= 1.0, "lambda_", "within 0..1", lambda_)
-        require(0.0 <= alpha <= 10.0, "alpha", "within 0..10", alpha)
-        require(clamp is None or 1.0 < clamp < float("inf"), "clamp", "a number above 1, or null", clamp)
         self.lambda_ = lambda_
         self.alpha = alpha
         self.clamp = clamp
@@ -104,8 +102,8 @@ class EffectiveNumber:
 
     needs = frozenset({"prior", "prior_pixels"})
 
+    @checked
     def __init__(self, beta: Annotated[float, Field(ge=0, lt=1)] = 0.999999) -> None:
-        require(0.0 <= beta < 1.0, "beta", "at least 0 and below 1", beta)
         self.beta = beta
 
     def weights(self, prior: np.ndarray, prior_pixels: float | None = None) -> np.ndarray:

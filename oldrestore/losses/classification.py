@@ -11,12 +11,12 @@ from pydantic import Field
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.bins import NUMBER_OF_BINS
 from oldrestore.color.encoding_paddle import SoftEncoder
+from oldrestore.config.values import checked
 from oldrestore.losses.base import Loss
 from oldrestore.losses.class_weights import EffectiveNumber, Rebalance
 from oldrestore.losses.gray import mean_where_colour
 from oldrestore.losses.label_smoothing import NeighbourSmoothing, UniformSmoothing
 from oldrestore.losses.one_pass import SparseTarget, sparse_cross_entropy
-from oldrestore.losses.ranges import require
 
 # Configurations name it here.
 __all__ = ["Rebalance", "SoftCrossEntropy"]
@@ -79,6 +79,7 @@ class SoftCrossEntropy(Loss):
 
     reads: ClassVar[frozenset[str]] = frozenset({"logits"})
 
+    @checked
     def __init__(
         self,
         neighbours: Annotated[int, Field(ge=1, le=NUMBER_OF_BINS)] = 5,
@@ -91,16 +92,6 @@ class SoftCrossEntropy(Loss):
         weighting: Literal["loss", "gradient"] = "loss",
     ) -> None:
         super().__init__()
-        require(1 <= neighbours <= NUMBER_OF_BINS, "neighbours", f"within 1..{NUMBER_OF_BINS}", neighbours)
-        require(0.01 <= sigma <= 1000.0, "sigma", "within 0.01..1000 (Lab units)", sigma)
-        require(0.0 <= gray_threshold < float("inf"), "gray_threshold", "at least 0", gray_threshold)
-        require(0.0 <= focal_gamma <= 20.0, "focal_gamma", "within 0..20", focal_gamma)
-        require(0.0 <= logit_adjustment <= 20.0, "logit_adjustment", "within 0..20", logit_adjustment)
-        require(weighting in ("loss", "gradient"), "weighting", "'loss' or 'gradient'", repr(weighting))
-        known = isinstance(rebalance, Rebalance | EffectiveNumber | None)
-        require(known, "rebalance", "Rebalance, EffectiveNumber or null", type(rebalance).__name__)
-        known = isinstance(smoothing, UniformSmoothing | NeighbourSmoothing | None)
-        require(known, "smoothing", "UniformSmoothing, NeighbourSmoothing or null", type(smoothing).__name__)
         self.rebalance = rebalance
         self.gray_threshold = gray_threshold
         self.smoothing = smoothing

@@ -8,7 +8,8 @@ import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
+from oldrestore.config.values import checked
+from oldrestore.losses.gray import mean_where_colour
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 from oldrestore.losses.recolored import recolored_rgb
 
@@ -41,13 +42,13 @@ class Colorfulness(PredictedColor):
         When a parameter is out of range.
     """
 
+    @checked
     def __init__(
         self,
         gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None,
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(annealed_mean)
-        require_gray_threshold(gray_threshold)
         self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:

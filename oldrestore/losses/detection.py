@@ -10,6 +10,7 @@ from pydantic import Field
 
 from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
 
@@ -41,6 +42,7 @@ class DamageMask(Loss):
 
     reads: ClassVar[frozenset[str]] = frozenset({"damage_logits"})
 
+    @checked
     def __init__(
         self,
         damaged_weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0,

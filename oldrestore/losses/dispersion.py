@@ -9,7 +9,7 @@ from pydantic import Field
 
 from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
-from oldrestore.errors import UserError
+from oldrestore.config.values import checked
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 
 
@@ -52,6 +52,7 @@ class MseDispersion(PredictedColor):
     with the factors 5 and 16.7).
     """
 
+    @checked
     def __init__(
         self,
         weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 26.7,
@@ -60,12 +61,6 @@ class MseDispersion(PredictedColor):
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(annealed_mean)
-        if not 0.0 <= weight < float("inf"):
-            raise UserError(f"weight must be at least 0, not {weight}")
-        if not 0.0 < epsilon < float("inf"):
-            raise UserError(f"epsilon must be a number above 0, not {epsilon}")
-        if denominator not in ("n_sum", "mean"):
-            raise UserError(f"denominator must be n_sum or mean, not '{denominator}'")
         self.weight = weight
         self.denominator = denominator
         self.epsilon = epsilon

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
-from oldrestore.losses.ranges import require
+from oldrestore.config.values import checked
 
 
 class UniformSmoothing:
@@ -28,8 +28,8 @@ class UniformSmoothing:
         When the parameter is out of range.
     """
 
+    @checked
     def __init__(self, share: Annotated[float, Field(ge=0, le=1)] = 0.1) -> None:
-        require(0.0 <= share <= 1.0, "share", "within 0..1", share)
         self.share = share
 
     def __repr__(self) -> str:
@@ -59,15 +59,13 @@ class NeighbourSmoothing:
         When a parameter is out of range.
     """
 
+    @checked
     def __init__(
         self,
         share: Annotated[float, Field(ge=0, le=1)] = 0.1,
         neighbours: Annotated[int, Field(ge=1, lt=NUMBER_OF_BINS)] = 8,
         sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0,
     ) -> None:
-        require(0.0 <= share <= 1.0, "share", "within 0..1", share)
-        require(1 <= neighbours < NUMBER_OF_BINS, "neighbours", f"within 1..{NUMBER_OF_BINS - 1}", neighbours)
-        require(0.0 < sigma < float("inf"), "sigma", "a number above 0 (Lab units)", sigma)
         self.share = share
         self.neighbours = neighbours
         self.sigma = sigma

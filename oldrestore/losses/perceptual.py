@@ -9,8 +9,9 @@ from paddle import nn
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
-from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
+from oldrestore.losses.gray import mean_where_colour
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 from oldrestore.losses.recolored import original_rgb, recolored_rgb
 
@@ -51,6 +52,7 @@ class Perceptual(PredictedColor):
         When a parameter is out of range, or there are not as many weights as feature maps.
     """
 
+    @checked
     def __init__(
         self,
         features: nn.Layer,
@@ -64,13 +66,10 @@ class Perceptual(PredictedColor):
         layers = features.layers
         if layer_weights is None:
             layer_weights = [1.0 / layers] * layers
-        if len(layer_weights) != layers or not all(0.0 <= weight < float("inf") for weight in layer_weights):
-            raise UserError(f"layer_weights must be {layers} numbers of at least 0, or null, not {layer_weights}")
+        if len(layer_weights) != layers:
+            raise UserError(f"layer_weights must be {layers} numbers, or null, not {layer_weights}")
         if not any(layer_weights):
             raise UserError("layer_weights must have a number above 0: else nothing is looked at")
-        if distance not in ("l1", "l2"):
-            raise UserError(f"distance must be l1 or l2, not '{distance}'")
-        require_gray_threshold(gray_threshold)
         self.features = features
         self.layer_weights = list(layer_weights)
         self.distance = distance
@@ -128,6 +127,7 @@ class Lpips(PredictedColor):
         When a parameter is out of range.
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Layer,
@@ -135,7 +135,6 @@ class Lpips(PredictedColor):
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(annealed_mean)
-        require_gray_threshold(gray_threshold)
         self.network = network
         self.gray_threshold = gray_threshold
 

@@ -8,8 +8,8 @@ import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.errors import UserError
-from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
+from oldrestore.config.values import checked
+from oldrestore.losses.gray import mean_where_colour
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -39,6 +39,7 @@ class AbRegression(PredictedColor):
         When a parameter is out of range.
     """
 
+    @checked
     def __init__(
         self,
         scale: Positive = 110.0,
@@ -46,9 +47,6 @@ class AbRegression(PredictedColor):
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(annealed_mean)
-        if not 0.0 < scale < float("inf"):
-            raise UserError(f"scale must be a number above 0 (Lab units), not {scale}")
-        require_gray_threshold(gray_threshold)
         self.scale = scale
         self.gray_threshold = gray_threshold
 
@@ -110,6 +108,7 @@ class SmoothL1(AbRegression):
         When a parameter is out of range.
     """
 
+    @checked
     def __init__(
         self,
         delta: Positive = 1.0,
@@ -118,8 +117,6 @@ class SmoothL1(AbRegression):
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(scale, gray_threshold, annealed_mean)
-        if not 0.0 < delta < float("inf"):
-            raise UserError(f"delta must be a number above 0 (Lab units), not {delta}")
         self.delta = delta
 
     def penalty(self, error_b2hw: paddle.Tensor) -> paddle.Tensor:

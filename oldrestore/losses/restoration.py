@@ -10,6 +10,7 @@ from pydantic import Field
 
 from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
 
@@ -32,6 +33,7 @@ class KnownUnknownL1(Loss):
 
     reads: ClassVar[frozenset[str]] = frozenset({"rgb"})
 
+    @checked
     def __init__(self, known_weight: Weight = 1.0, hole_weight: Weight = 6.0) -> None:
         super().__init__()
         self.known_weight = known_weight

@@ -9,7 +9,7 @@ from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.errors import UserError
+from oldrestore.config.values import checked
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -35,10 +35,9 @@ class TotalVariation(PredictedColor):
         When a parameter is out of range.
     """
 
+    @checked
     def __init__(self, scale: Positive = 110.0, annealed_mean: Temperature | None = None) -> None:
         super().__init__(annealed_mean)
-        if not 0.0 < scale < float("inf"):
-            raise UserError(f"scale must be a number above 0 (Lab units), not {scale}")
         self.scale = scale
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
@@ -79,14 +78,11 @@ class ChromaEdge(PredictedColor):
         When a parameter is out of range.
     """
 
+    @checked
     def __init__(
         self, scale: Positive = 110.0, edge_range: Positive = 6.0, annealed_mean: Temperature | None = None
     ) -> None:
         super().__init__(annealed_mean)
-        if not 0.0 < scale < float("inf"):
-            raise UserError(f"scale must be a number above 0 (Lab units), not {scale}")
-        if not 0.0 < edge_range < float("inf"):
-            raise UserError(f"edge_range must be a number above 0 (of lightness, 0..100), not {edge_range}")
         self.scale = scale
         self.edge_range = edge_range
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import paddle
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.efficientnet_lite import EfficientNetLiteNetwork, Variant, normalize, package_weights
 from oldrestore.models.plain_features import AlexNetFeatures, Vgg16Features
@@ -28,6 +29,7 @@ class EfficientNetLiteFeatures(RecognitionFeatures):
 
     layers = 4
 
+    @checked
     def __init__(self, variant: Variant = "lite2") -> None:
         super().__init__()
         self.recognizer = f"efficientnet_{variant}"
@@ -40,6 +42,7 @@ class EfficientNetLiteFeatures(RecognitionFeatures):
         return self.network.features(normalize(rgb_b3hw * 255.0))
 
 
+@checked
 def pretrained_features(
     network: Literal["efficientnet_lite0", "efficientnet_lite2", "alexnet", "vgg16"] = "efficientnet_lite2",
     weights: str | None = None,

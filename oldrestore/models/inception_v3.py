@@ -9,6 +9,7 @@ import paddle
 from paddle import nn
 from paddle.nn import functional
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.plain_features import weights_file
 from oldrestore.models.recognition_features import sha256
@@ -209,6 +210,7 @@ class InceptionV3(nn.Layer):
     Verified against an independent computation with random weights only: the published files were not at hand.
     """
 
+    @checked
     def __init__(
         self,
         weights: str | None = None,

@@ -14,6 +14,7 @@ from pydantic import Field
 from oldrestore.batch import Prediction
 from oldrestore.color.hue_chroma import FADING, HISTOGRAM_BINS
 from oldrestore.color.hue_chroma_paddle import decode_histograms_nchw, gather_pixels
+from oldrestore.config.values import checked
 from oldrestore.models.convolution import Conv2D
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
@@ -73,6 +74,7 @@ class Larsson(nn.Layer):
     reads: ClassVar[tuple[str, ...]] = ("L_b1hw", "positions_bn2")
     stride: ClassVar[int] = 32
 
+    @checked
     def __init__(
         self,
         width: Annotated[float, Field(gt=0, le=4)] = 1.0,

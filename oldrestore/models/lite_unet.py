@@ -16,6 +16,7 @@ from oldrestore.batch import Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.color.joining import ColorOfRows, join_color, joined_rows
 from oldrestore.color.lab_paddle import lab_to_rgb_nchw
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.convolution import Conv2D
 from oldrestore.models.efficientnet_lite import VARIANTS, EfficientNetLiteNetwork, normalize
@@ -88,6 +89,7 @@ class LiteUnet(nn.Layer):
     # What is worth exporting for inference (`oldrestore.engines.fast_network`), and what it takes.
     exported_part: ClassVar[tuple[str, tuple[str, ...]]] = ("scores", ("L_b1hw",))
 
+    @checked
     def __init__(
         self,
         width: Annotated[float, Field(gt=0, le=4)] = 1.0,

@@ -9,6 +9,7 @@ import paddle
 from paddle import nn
 from paddle.nn import functional
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.plain_features import AlexNetFeatures, Vgg16Features, weights_file
 from oldrestore.models.weights import read_tensors
@@ -46,6 +47,7 @@ class LpipsNetwork(nn.Layer):
         When a file is missing, or is not of this backbone.
     """
 
+    @checked
     def __init__(
         self,
         backbone: Literal["alexnet", "vgg16"] = "alexnet",

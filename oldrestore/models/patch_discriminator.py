@@ -10,6 +10,7 @@ from paddle import nn
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.attention import SelfAttention
 from oldrestore.models.spectral_norm import SpectralConv2D
@@ -56,6 +57,7 @@ class PatchDiscriminator(nn.Layer):
     Isola et al. 2017 (patches); Miyato et al. 2018 (spectral norm); Zhang et al. 2019 (attention).
     """
 
+    @checked
     def __init__(
         self,
         judges: Literal["rgb", "ab"] = "rgb",

@@ -9,6 +9,7 @@ import paddle
 from paddle import nn
 from paddle.nn import functional
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.recognition_features import RecognitionFeatures, sha256
 from oldrestore.models.weights import read_tensors, set_weights
@@ -126,6 +127,7 @@ class AlexNetFeatures(ConvolutionalFeatures):
         When there are no weights, or they are not AlexNet's.
     """
 
+    @checked
     def __init__(self, weights: str | None = None) -> None:
         super().__init__("alexnet", ALEXNET, weights, smallest=31)
 
@@ -146,6 +148,7 @@ class Vgg16Features(ConvolutionalFeatures):
         When there are no weights, or they are not VGG-16's.
     """
 
+    @checked
     def __init__(self, weights: str | None = None) -> None:
         super().__init__("vgg16", VGG16, weights, smallest=16)
 

@@ -11,6 +11,7 @@ from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Prediction
+from oldrestore.config.values import checked
 from oldrestore.models.convolution import Conv2D
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
@@ -58,6 +59,7 @@ class ResNet(nn.Layer):
     reads: ClassVar[tuple[str, ...]] = ("L_b1hw",)
     stride: ClassVar[int] = 32
 
+    @checked
     def __init__(
         self,
         width: Annotated[float, Field(gt=0, le=4)] = 1.0,

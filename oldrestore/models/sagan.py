@@ -15,6 +15,7 @@ from paddle import nn
 from pydantic import Field
 
 from oldrestore.batch import Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.attention import SelfAttention
 from oldrestore.models.convolution import Conv2D
@@ -153,6 +154,7 @@ class SaganRestorer(nn.Layer):
     # What is worth exporting for inference (`oldrestore.engines.fast_network`), and what it takes.
     exported_part: ClassVar[tuple[str, tuple[str, ...]]] = ("repainting", ("filled_b3hw", "hole_b1hw"))
 
+    @checked
     def __init__(
         self,
         width: Width = 1.0,
@@ -228,6 +230,7 @@ class SaganColorizer(nn.Layer):
     reads: ClassVar[tuple[str, ...]] = ("L_b1hw",)
     stride: ClassVar[int] = SaganTrunk.stride
 
+    @checked
     def __init__(
         self,
         width: Width = 1.0,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.detect.base import Detector
 from oldrestore.restoration.enhance.base import Enhancer
 from oldrestore.restoration.fill.base import Filler
@@ -58,6 +59,7 @@ class Pipeline:
         In their order.
     """
 
+    @checked
     def __init__(
         self, detect: Detector | None = None, fill: Filler | None = None, restore: Sequence[Enhancer] = ()
     ) -> None:

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.fill.base import Filler
 from oldrestore.restoration.fill.network import NetworkFiller
 from oldrestore.restoration.fill.split import Measure, Split
 
 
+@checked
 def split_with_network(
     network: Any,
     small: Filler,

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.losses.adversarial import AdversarialLoss, gradient_penalty
 from oldrestore.losses.base import Loss
@@ -90,6 +91,7 @@ class AdversarialLearner:
         When mixed precision is asked for on a CPU, or the discriminator judges what the network does not predict.
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Layer,

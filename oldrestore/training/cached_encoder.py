@@ -19,6 +19,7 @@ from paddle import nn
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.data.cache import cache_directory
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
@@ -55,6 +56,7 @@ class CachedEncoderLearner(SupervisedLearner):
         When the network's encoder is not frozen, or it has none.
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Layer,

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
 from oldrestore.training.checkpoint import Checkpoint
@@ -53,6 +54,7 @@ class SupervisedLearner:
         When mixed precision is asked for on a CPU.
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Layer,

@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from oldrestore.errors import UserError
+from oldrestore.config.values import checked
 
 Severity = Annotated[float, Field(ge=0, le=1)]
 """0 leaves a photograph as it is, 1 is the worst of a kind."""
@@ -78,9 +78,8 @@ class Damage(ABC):
     kind: ClassVar[str]
     structured: ClassVar[bool] = False
 
+    @checked
     def __init__(self, severity: Severity) -> None:
-        if not 0 <= severity <= 1:
-            raise UserError(f"the severity of {self.kind} must be within 0..1, not {severity}")
         self.severity = float(severity)
 
     def __call__(self, rgb_hw3: np.ndarray, rng: np.random.Generator) -> Damaged:
@@ -105,10 +104,9 @@ class Damage(ABC):
             self._apply(rgb, mask, own_rng)
         return Damaged(rgb, mask, self.kind, {self.kind: mask} if self.structured else {})
 
-    def at(self, severity: float) -> Self:
+    @checked
+    def at(self, severity: Severity) -> Self:
         """Return the same damage with another severity, 0..1."""
-        if not 0 <= severity <= 1:
-            raise UserError(f"the severity of {self.kind} must be within 0..1, not {severity}")
         other = copy.copy(self)
         other.severity = float(severity)
         return other

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Damaged, Severity, Share, check_photograph
 from oldrestore.errors import UserError
 
@@ -35,9 +36,8 @@ class DamageChain:
 
     kind = "chain"
 
+    @checked
     def __init__(self, steps: Sequence[Any] | Mapping[str, Any], severity: Severity = 1.0, chance: Share = 1.0) -> None:
-        if not 0 <= severity <= 1 or not 0 <= chance <= 1:
-            raise UserError(f"severity and chance of a damage chain must be within 0..1, not {severity} and {chance}")
         self.steps: list[Damage] = list(steps.values() if isinstance(steps, Mapping) else steps)
         for step in self.steps:
             if not isinstance(step, Damage):
@@ -66,10 +66,9 @@ class DamageChain:
                 masks[kind] = masks[kind] | own if kind in masks else own
         return Damaged(rgb, mask, self.kind, masks)
 
-    def at(self, severity: float) -> Self:
+    @checked
+    def at(self, severity: Severity) -> Self:
         """Return the same chain with another severity, 0..1."""
-        if not 0 <= severity <= 1:
-            raise UserError(f"the severity of a damage chain must be within 0..1, not {severity}")
         other = copy.copy(self)
         other.severity = float(severity)
         return other

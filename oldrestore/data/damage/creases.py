@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
 from oldrestore.data.damage.noise import smooth_line
 from oldrestore.data.damage.raster import arc, cover, direction, normals, spacing_for, stroke
@@ -37,6 +38,7 @@ class Creases(Damage):
     kind = "creases"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
 from oldrestore.data.damage.raster import arc, cover, direction, stroke
 
@@ -33,6 +34,7 @@ class Dust(Damage):
     kind = "dust"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity, Share
 from oldrestore.data.damage.mixing import PARTS, mix
 from oldrestore.data.damage.noise import ONE, smooth_field
@@ -24,6 +25,7 @@ class Fading(Damage):
 
     kind = "fading"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, strength: Share = 0.65, unevenness: Share = 0.5) -> None:
         super().__init__(severity)
         self.strength = strength
@@ -54,6 +56,7 @@ class ContrastLoss(Damage):
 
     kind = "contrast"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, strength: Share = 0.7) -> None:
         super().__init__(severity)
         self.strength = strength

@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity
 from oldrestore.data.damage.blur import blur_plane
 from oldrestore.data.damage.mixing import bands, luma
@@ -31,6 +32,7 @@ class Grain(Damage):
 
     kind = "grain"
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,
@@ -66,6 +68,7 @@ class Noise(Damage):
 
     kind = "noise"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, deviation: Deviation = 40.0, monochrome: bool = False) -> None:
         super().__init__(severity)
         self.deviation = deviation

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, between, drawn_count
 from oldrestore.data.damage.blobs import draw_blob
 from oldrestore.data.damage.raster import cover
@@ -30,6 +31,7 @@ class Holes(Damage):
     kind = "holes"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,

@@ -12,6 +12,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity
 from oldrestore.data.damage.mixing import ROWS
 
@@ -67,6 +68,7 @@ class Jpeg(Damage):
 
     kind = "jpeg"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, best: Quality = 95, worst: Quality = 5) -> None:
         super().__init__(severity)
         self.best = best

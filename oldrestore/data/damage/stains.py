@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
 from oldrestore.data.damage.blobs import draw_blob
 from oldrestore.data.damage.raster import Stamp, cover
@@ -30,6 +31,7 @@ class Stains(Damage):
     kind = "stains"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,
@@ -74,6 +76,7 @@ class Foxing(Damage):
     kind = "foxing"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,

@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
 from oldrestore.data.damage.noise import ONE, smooth_field, smooth_line
 from oldrestore.data.damage.raster import Stamp, as_alpha, cover
@@ -31,6 +32,7 @@ class Tears(Damage):
     kind = "tears"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,

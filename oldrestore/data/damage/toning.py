@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity, Share, between
 from oldrestore.data.damage.mixing import PARTS, luma, mix
 
@@ -24,6 +25,7 @@ class Sepia(Damage):
 
     kind = "sepia"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, strength: Share = 1.0) -> None:
         super().__init__(severity)
         self.strength = strength
@@ -53,6 +55,7 @@ class ColorCast(Damage):
 
     kind = "color_cast"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, strength: Share = 0.5) -> None:
         super().__init__(severity)
         self.strength = strength

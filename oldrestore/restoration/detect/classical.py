@@ -10,7 +10,7 @@ from pydantic import Field
 from scipy import ndimage
 from skimage.filters import apply_hysteresis_threshold
 
-from oldrestore.errors import UserError
+from oldrestore.config.values import checked
 from oldrestore.restoration.detect.base import Detection
 from oldrestore.restoration.detect.lines import line_strength
 from oldrestore.restoration.detect.working_size import at_full_size, at_most
@@ -87,14 +87,13 @@ class ClassicalDetector:
         When a setting is out of range.
     """
 
+    @checked
     def __init__(
         self,
         size: Annotated[int, Field(ge=32)] | None = 512,
         threshold: Threshold = 1.0,
         speck_threshold: Threshold | None = 2.0,
     ) -> None:
-        if not threshold > 0 or (speck_threshold is not None and not speck_threshold > 0):
-            raise UserError(f"thresholds of a detector must be above 0, not {threshold} and {speck_threshold}")
         self.size = size
         self.threshold = threshold
         self.speck_threshold = speck_threshold

@@ -10,6 +10,7 @@ import paddle
 from pydantic import Field
 from skimage.filters import apply_hysteresis_threshold
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.damage_unet import DamageUnet
 from oldrestore.models.released import released_weights
@@ -52,6 +53,7 @@ class LearnedDetector:
         When the weights are missing or do not fit, or the network finds no damage.
     """
 
+    @checked
     def __init__(
         self,
         weights: str = "released",
@@ -61,11 +63,8 @@ class LearnedDetector:
         lower: Annotated[float, Field(gt=0, lt=1)] = 0.9,
         network: Any = None,
     ) -> None:
-        if not 0 < lower <= threshold < 1:
-            raise UserError(
-                f"the thresholds of a learned detector are probabilities between 0 and 1, lower={lower} at most "
-                f"threshold={threshold}"
-            )
+        if lower > threshold:
+            raise UserError(f"a learned detector needs lower at most threshold, not {lower} and {threshold}")
         self.network = network or _load(weights, width)
         if "damage_logits" not in getattr(self.network, "predicts", ()):
             raise UserError(f"{type(self.network).__name__} finds no damage: take a network such as damage_unet")

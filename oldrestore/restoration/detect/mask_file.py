@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from oldrestore.config.values import checked
 from oldrestore.data.decode import UnreadablePhoto, decode_photo
 from oldrestore.errors import UserError
 from oldrestore.restoration.detect.base import Detection
@@ -31,6 +32,7 @@ class MaskFile:
         When there is no such file or folder.
     """
 
+    @checked
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         if not self.path.exists():

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 from skimage.restoration import denoise_nl_means
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.enhance.base import is_gray
 from oldrestore.restoration.tiling import tiles
 
@@ -36,6 +37,7 @@ class Denoise:
     Buades, Coll, Morel. A non-local algorithm for image denoising. CVPR 2005.
     """
 
+    @checked
     def __init__(
         self,
         strength: Annotated[float, Field(ge=0, le=4)] = 0.8,

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.fill.holes import find_holes
 from oldrestore.restoration.network_input import require_restorer, restore_piece
 
@@ -35,6 +36,7 @@ class NetworkFiller:
         When the network does not restore photographs.
     """
 
+    @checked
     def __init__(
         self,
         network: Any,

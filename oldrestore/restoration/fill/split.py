@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.fill.base import Filler
 from oldrestore.restoration.fill.holes import Hole, find_holes
 
@@ -27,6 +28,7 @@ class Split:
         or how many pixels it has.
     """
 
+    @checked
     def __init__(
         self,
         small: Filler,

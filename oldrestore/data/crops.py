@@ -43,11 +43,6 @@ class Crops:
         Decode JPEG files for training at a half, a quarter or an eighth where that leaves at least twice `size`
         on the shorter side: faster, and slightly other pixels (about 50 dB to those of a full decoding). What
         evaluation sees is always decoded in full.
-
-    Raises
-    ------
-    UserError
-        When `crop` is larger than `size`, or `fit` is neither of the two.
     """
 
     @checked
@@ -70,13 +65,7 @@ class Crops:
 
     @staticmethod
     def check_together(settings: Mapping[str, Any], path: str) -> None:
-        """Refuse settings that do not fit one another; `path` is where they stand: ``dataset.crops``.
-
-        Raises
-        ------
-        UserError
-            When `crop` is larger than `size`; it names both as they are typed.
-        """
+        """Refuse settings that do not fit one another; `path` is where they stand: ``dataset.crops``."""
         size, crop = settings.get("size"), settings.get("crop")
         if size is not None and crop is not None and crop > size:
             raise UserError(

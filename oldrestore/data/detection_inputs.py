@@ -21,12 +21,10 @@ class DetectionInputs(DamagedPhotos):
 
     Parameters
     ----------
-    damage : Damage or DamageChain
-        See `DamagedPhotos`.
     lowest, highest : float
         Range of severities, 0..1.
     gray : float
-        0..1: share of photographs that lose their colour, after the damage.
+        Share of photographs that lose their colour, after the damage.
     """
 
     @checked

@@ -29,12 +29,7 @@ class GridCrops(Crops):
     variants : int
         Places of squares.
     smallest : float
-        Above 0, at most 1: side of the smallest square over the shorter side.
-
-    Raises
-    ------
-    UserError
-        As for `Crops`, or when `variants` or `smallest` is out of range.
+        Side of the smallest square over the shorter side.
     """
 
     @checked

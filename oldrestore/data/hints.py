@@ -33,11 +33,6 @@ class Hints:
     smallest, largest : int
         Side of a patch in pixels, each from the one to the other alike; never more than the photograph's.
 
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
-
     Notes
     -----
     Hints are drawn on the CPU from the generator given, and from nothing else: the numbers do not depend on device,
@@ -94,7 +89,6 @@ def central_patches(rng: np.random.Generator, sides: np.ndarray, height: int, wi
 
     Parameters
     ----------
-    rng : numpy.random.Generator
     sides : ndarray
         int (k,), each at most `height` and `width`.
     height, width : int

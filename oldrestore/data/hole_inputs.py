@@ -25,7 +25,7 @@ class Holes:
     thickness : {"thin", "medium", "thick", "mixed"}
         See `oldrestore.data.masks.DAMAGE`; mixed takes one of the three for each photograph.
     fill : float
-        0..1: what stands in the holes of the damaged photograph, in every channel.
+        What stands in the holes of the damaged photograph, in every channel.
     """
 
     draws_from_size = True

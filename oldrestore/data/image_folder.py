@@ -38,10 +38,6 @@ class ImageFolder(PhotoSource):
 
     Parameters
     ----------
-    crops : Crops
-        Resizing and cropping.
-    root : str or None
-        The folder.
     validation_fraction : float
         Share that is held out for validation where no folder says it. 1 makes a set for evaluation only.
     name : str

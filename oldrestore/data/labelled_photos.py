@@ -22,8 +22,6 @@ class LabelledPhotos(PhotoSource):
 
     Parameters
     ----------
-    crops : Crops
-        Resizing and cropping.
     root : None
         Present because every source has it; only None fits.
     validation_fraction : float

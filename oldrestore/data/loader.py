@@ -31,10 +31,6 @@ class TrainingCrops:
 
     Parameters
     ----------
-    split : Split
-        Photographs.
-    crops : Crops
-        Resizing and cropping.
     sequence : TrainingSequence
         Says which photograph stands at which position.
     cache_bytes : int
@@ -161,14 +157,8 @@ def training_loader(
 
     Parameters
     ----------
-    split : Split
-        Photographs.
-    crops : Crops
-        Resizing and cropping.
     batch_size : int
         At least 1; it may be larger than the split.
-    seed : int
-        Not negative.
     iterations : int
         Of the whole training; a resumed one gives the remaining batches.
     start : int

@@ -39,8 +39,6 @@ class Photos(PhotoSource):
 
     Parameters
     ----------
-    crops : Crops
-        Resizing and cropping.
     root : None
         Present because every source has it; only None fits.
     validation_fraction : float

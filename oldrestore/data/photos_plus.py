@@ -23,8 +23,6 @@ class PhotosPlus(PhotoSource):
 
     Parameters
     ----------
-    crops : Crops
-        Resizing and cropping.
     root : str or None
         Folder of the prepared photographs; where the command puts them when None.
     validation_fraction : float

@@ -27,8 +27,6 @@ class PhotosWide(PhotosPlus):
 
     Parameters
     ----------
-    crops : Crops
-        Resizing and cropping.
     root : str or None
         Folder of the prepared photographs of `PhotosPlus`; where the command puts them when None.
     stamps_root : str or None

@@ -39,7 +39,6 @@ class PreparedPhotos:
 
     Parameters
     ----------
-    path : Path
     key : mapping
         What the file must say that it holds: see `prepared_key`.
 

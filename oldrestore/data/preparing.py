@@ -46,7 +46,6 @@ def prepare_photographs(split: Split, crops: Crops, watch: Watch = iter) -> Made
 
     Parameters
     ----------
-    split : Split
     crops : Crops
         Only the resizing to training size matters.
     watch : callable

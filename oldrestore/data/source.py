@@ -169,8 +169,6 @@ class PhotoSource(ABC):
         Of the source, as it stands in `data.json`.
     crops : Crops
         How its photographs are resized and cropped.
-    prepared : {"auto", "off", "required"}
-        See `Split`.
     """
 
     name: str

@@ -28,11 +28,6 @@ class SparsePositions:
         Positions for each photograph; one may come twice.
     border : int
         Pixels at each edge in which none is drawn.
-
-    Raises
-    ------
-    UserError
-        When a photograph is so small that the border leaves no pixel.
     """
 
     draws_from_size = True

@@ -231,13 +231,7 @@ def _holds_photograph(folder: Path, outside: Sequence[Path]) -> bool:
 
 
 def subfolders(root: Path) -> list[Path]:
-    """Folders in a folder that are not hidden, sorted.
-
-    Raises
-    ------
-    UserError
-        When it cannot be listed.
-    """
+    """Folders in a folder that are not hidden, sorted."""
     try:
         with os.scandir(root) as entries:  # which, unlike a path, knows folders from files without a look at each
             names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())

@@ -44,17 +44,10 @@ class DamageDetection:
         Probability above which a pixel counts as found by the network.
     tolerance : float
         See `MaskCounts.of`; 0 asks for the very pixels.
-    seed : int
-        Of the damage.
     samples : int
         Photographs in the panels damaged | found | true.
     every_time : bool
         Measure at each validation, or at the end only.
-
-    Raises
-    ------
-    UserError
-        When something under `damages` is no damage.
     """
 
     @checked
@@ -80,13 +73,7 @@ class DamageDetection:
         self.every_time = every_time
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
-        """Measure; values are ``DETECTOR_KIND_MEASURE``, ``DETECTOR_f1`` (the kinds' mean) and ``DETECTOR_undamaged``.
-
-        Raises
-        ------
-        UserError
-            When the network does not find damage.
-        """
+        """Measure ``DETECTOR_KIND_MEASURE``, ``DETECTOR_f1`` (the mean over kinds) and ``DETECTOR_undamaged``."""
         if "damage_logits" not in context.network.predicts:
             raise UserError(
                 f"detection cannot be measured on {type(context.network).__name__}, which predicts "

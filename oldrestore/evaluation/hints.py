@@ -51,8 +51,6 @@ class HintCurve:
         Numbers of patches; 0 is always among them.
     patch : int
         Side of a patch, pixels.
-    seed : int
-        Of the patches' places.
     samples : int
         Photographs in the sample panel, evenly spread over the names.
     every_time : bool

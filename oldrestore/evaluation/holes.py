@@ -53,8 +53,6 @@ class HoleFilling:
     ----------
     shape, thickness, fill
         As for `oldrestore.data.hole_inputs.Holes`.
-    seed : int
-        Of the masks.
     biharmonic : bool
         Whether to compute that fill too.
     samples : int
@@ -81,13 +79,7 @@ class HoleFilling:
         self.every_time = every_time
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
-        """Measure; values are means over photographs, and ``psnr_gain_over_FILL`` the network's lead in the holes.
-
-        Raises
-        ------
-        UserError
-            When the network does not restore photographs.
-        """
+        """Measure; values are means over photographs, and ``psnr_gain_over_FILL`` the network's lead in the holes."""
         if "rgb" not in context.network.predicts:
             raise UserError(
                 f"holes cannot be measured on {type(context.network).__name__}, which predicts "
@@ -181,11 +173,6 @@ def score_fill(picture: np.ndarray, original: np.ndarray, hole: np.ndarray) -> d
         uint8 (H, W, 3).
     hole : np.ndarray
         bool (H, W).
-
-    Raises
-    ------
-    UserError
-        When the photograph is smaller than SSIM's window of 11.
     """
     if min(hole.shape) < SSIM_WINDOW:
         raise UserError(f"SSIM needs photographs of at least 11 x 11 pixels, not {hole.shape[1]} x {hole.shape[0]}")

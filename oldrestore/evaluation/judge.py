@@ -59,18 +59,12 @@ class NetworkJudge(Judge):
 
     Parameters
     ----------
-    name, fingerprint : str
-        See Judge.
     classifier : paddle.nn.Layer
         RGB 0..255 float32 (B, 3, size, size) -> logits (B, 1000).
     cut : callable
         uint8 (H, W, 3) of any size -> uint8 (size, size, 3).
     size : int
         Side of what the network sees.
-    batch_size : int
-        Photographs judged at once.
-    sees : str
-        See Judge.
     """
 
     def __init__(
@@ -127,13 +121,6 @@ class EfficientNetLite(NetworkJudge):
     ----------
     variant : {"lite0", "lite2"}
         lite0 sees 224 x 224 pixels, lite2 260 x 260.
-    batch_size : int
-        Photographs judged at once.
-
-    Raises
-    ------
-    UserError
-        When the package is missing or its weights are damaged.
     """
 
     @checked

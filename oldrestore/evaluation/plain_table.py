@@ -13,7 +13,6 @@ def plain_table(title: str, caption: str | None = None, gap: Literal[2, 3] = 3) 
 
     Parameters
     ----------
-    title : str
     caption : str, optional
         What the headings mean, one line or several.
     gap : int

@@ -43,7 +43,7 @@ class RestorationStages:
     damages : mapping
         Kinds of damage by name, choices of ``conf/damage``.
     severities : list of float
-        0..1, at which each is measured; they multiply those of a chain's steps.
+        At which each is measured; they multiply those of a chain's steps.
     detect, fill, restore
         The classical stages, choices of ``conf/restore``; ``none`` leaves a stage out.
     network_fill, network_restore : optional
@@ -54,18 +54,11 @@ class RestorationStages:
         Shorter side at which a network that predicts colour sees a photograph, pixels.
     photographs : int or None
         Number of validation photographs measured, spread evenly over the names; None takes all.
-    seed : int
-        Of the damage.
     samples : int
         Photographs in the panel damaged | classical | network | original, with the last of `damages` at the highest
         severity.
     every_time : bool
         Measure at each validation, or at the end only.
-
-    Raises
-    ------
-    UserError
-        When something under `damages` is no damage, or there is nothing to measure.
     """
 
     @checked

@@ -46,11 +46,6 @@ class SetMeasures:
     every_time : bool
         Whether to measure at each validation, or at the end only.
 
-    Raises
-    ------
-    UserError
-        When FID is asked for without weights, or they are not Inception v3's.
-
     References
     ----------
     Heusel et al. GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium. 2017.

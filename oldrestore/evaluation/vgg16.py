@@ -44,13 +44,6 @@ class Vgg16(NetworkJudge):
         A `.safetensors` or `.pdparams` file of `paddle.vision.models.vgg16`, or a `.pth` of torchvision's.
         None takes what Paddle itself has downloaded before to ~/.cache/paddle/hapi/weights. Nothing is
         downloaded here.
-    batch_size : int
-        Photographs judged at once.
-
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are not VGG-16's.
     """
 
     @checked

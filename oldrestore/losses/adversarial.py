@@ -92,7 +92,7 @@ class Wasserstein:
     Parameters
     ----------
     gradient_penalty : float
-        At least 0; 10 in the paper.
+        10 in the paper.
     """
 
     @checked

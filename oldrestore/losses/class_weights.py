@@ -35,16 +35,11 @@ class Rebalance:
     Parameters
     ----------
     lambda_ : float
-        0..1: share of a uniform distribution mixed into the prior. 1 is no rebalancing, 0 is full.
+        Share of a uniform distribution mixed into the prior. 1 is no rebalancing, 0 is full.
     alpha : float
-        0..10: power of the mixed prior that is divided by.
+        Power of the mixed prior that is divided by.
     clamp : float or None
         The highest weight allowed, above 1; None for no limit.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     needs = frozenset({"prior"})
@@ -61,13 +56,7 @@ class Rebalance:
         self.clamp = clamp
 
     def weights(self, prior: np.ndarray, prior_pixels: float | None = None) -> np.ndarray:
-        """Weights of the bins for a prior, float64 (313,), scaled so that sum(prior x weights) = 1.
-
-        Raises
-        ------
-        UserError
-            When the prior is none, or the weights would be infinite.
-        """
+        """Weights of the bins for a prior, float64 (313,), scaled so that sum(prior x weights) = 1."""
         try:
             return rebalancing_weights(prior, self.lambda_, self.alpha, self.clamp)
         except ValueError as error:
@@ -88,16 +77,6 @@ class EffectiveNumber:
     beta 0 gives weights of 1; towards 1 the weights become 1 / n. Pixels are many: colours of more than some
     1 / (1 - beta) of them weigh alike, and 0.9999, large in the paper, tells only colours of less than 10,000
     pixels apart.
-
-    Parameters
-    ----------
-    beta : float
-        At least 0, below 1.
-
-    Raises
-    ------
-    UserError
-        When the parameter is out of range.
     """
 
     needs = frozenset({"prior", "prior_pixels"})
@@ -107,13 +86,7 @@ class EffectiveNumber:
         self.beta = beta
 
     def weights(self, prior: np.ndarray, prior_pixels: float | None = None) -> np.ndarray:
-        """Weights of the bins for a prior of so many pixels, float64 (313,).
-
-        Raises
-        ------
-        ValueError
-            When the number of pixels is not above 0.
-        """
+        """Weights of the bins for a prior of so many pixels, float64 (313,)."""
         if prior_pixels is None or not 0.0 < prior_pixels < float("inf"):
             raise ValueError(f"a prior is counted from a number of pixels above 0, got {prior_pixels}")
         prior = np.asarray(prior, dtype=np.float64)

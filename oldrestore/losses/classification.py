@@ -39,36 +39,27 @@ class SoftCrossEntropy(Loss):
     gamma and tau are 0. The target t is the soft encoding s, or, smoothed, (1 - share) s + share n, where n is
     uniform or the bins around the pixel's nearest bin. All options combine.
 
-    A photograph with no |a| or |b| above ``gray_threshold`` at full size counts as gray: it is left out of
-    sum and count. A batch of gray photographs alone has loss 0 and gradient 0.
+    A photograph with no |a| or |b| above ``gray_threshold`` (Lab units; 5 in the released code) at full size counts
+    as gray: it is left out of sum and count. A batch of gray photographs alone has loss 0 and gradient 0.
 
     Parameters
     ----------
     neighbours : int
-        Bins that a target is spread over, 1..313: 5 in the paper, 10 in its released code, 1 a hard target.
+        Bins that a target is spread over: 5 in the paper, 10 in its released code, 1 a hard target.
     sigma : float
-        0.01..1000: standard deviation of the target's Gaussian, Lab units.
+        Standard deviation of the target's Gaussian, Lab units.
     rebalance : Rebalance or EffectiveNumber or None
         Weights of the bins; then ``prepare`` is needed.
-    gray_threshold : float
-        Lab units, at least 0. 5 in the released code.
-    smoothing : UniformSmoothing or NeighbourSmoothing or None
-        Label smoothing.
     focal_gamma : float
-        0..20: power of 1 - p, by which what is already right counts less. 2 in its paper; 0 is cross-entropy.
+        Power of 1 - p, by which what is already right counts less. 2 in its paper; 0 is cross-entropy.
         For a soft target, each bin of the target has its own such factor.
     logit_adjustment : float
-        0..20, tau: the loss adds tau x ln prior to the logits, so that the network, which is decoded without
+        tau: the loss adds tau x ln prior to the logits, so that the network, which is decoded without
         it, learns to favour rare colours. 1 in its paper. Needs ``prepare``. Bins below a prior of 1e-9 count
         as 1e-9.
     weighting : "loss" or "gradient"
         What the weights multiply. With "gradient" the value is that of the loss without weights and the gradient
         that with them, as in the released Caffe code; the value is then comparable between weights.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
 
     References
     ----------

@@ -28,18 +28,6 @@ class Colorfulness(PredictedColor):
 
     It does not know the truth and ends in colours that are vivid and wrong: a small weight beside another loss. A
     photograph predicted quite gray has no gradient.
-
-    Parameters
-    ----------
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     @checked

@@ -29,7 +29,6 @@ class Term(BaseModel):
     ----------
     weight : float or WeightSchedule
         What the term is multiplied by, at least 0. At 0 it is measured, and not learnt from.
-    loss : Loss
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -51,15 +50,8 @@ class Composite(Loss):
 
     Attributes
     ----------
-    reads, needs : frozenset of str
-        The union of the terms'.
     weights : dict of float
         By name, as they are at the update that ``at`` went to last; before that, at iteration 0.
-
-    Raises
-    ------
-    UserError
-        When there is no term with a weight above 0, a name cannot be a curve's, or a term is not a loss.
     """
 
     @checked
@@ -79,13 +71,7 @@ class Composite(Loss):
         self.needs = frozenset().union(*(loss.needs for loss in self.losses.values()))
 
     def prepare(self, **resources: Any) -> None:
-        """Hand resources on to every term.
-
-        Raises
-        ------
-        TypeError
-            When one that a term needs is missing.
-        """
+        """Hand resources on to every term."""
         super().prepare(**resources)
         for loss in self.losses.values():
             loss.prepare(**resources)

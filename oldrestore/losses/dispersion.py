@@ -35,16 +35,8 @@ class MseDispersion(PredictedColor):
     ----------
     weight : float
         26.7 in the source; at least 0.
-    denominator : {"n_sum", "mean"}
     epsilon : float
-        Above 0, added to D, so that a uniform prediction costs a finite amount.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
+        Added to D, so that a uniform prediction costs a finite amount.
 
     References
     ----------

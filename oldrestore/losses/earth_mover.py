@@ -42,13 +42,6 @@ class SquaredEarthMover(Loss):
         Bins that the truth is spread over, 1..313; 1 is its nearest bin alone.
     sigma : float
         Standard deviation of the target's Gaussian, Lab units.
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"logits"})

@@ -28,13 +28,6 @@ class ExpectedAbDistance(Loss):
     ----------
     scale : float
         Lab units that count as 1.
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"logits"})

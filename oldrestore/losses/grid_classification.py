@@ -21,16 +21,6 @@ class GridCrossEntropy(Loss):
     (`oldrestore.color.grid`). The loss is the mean over the pixels of all photographs that have colour; uniform
     logits give ln 529 = 6.271.
 
-    Parameters
-    ----------
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-
-    Raises
-    ------
-    UserError
-        When the threshold is below 0.
-
     References
     ----------
     Zhang et al. Real-Time User-Guided Image Colorization with Learned Deep Priors. 2017.

@@ -50,13 +50,6 @@ class HueChromaDivergence(Loss):
         Weight of hue. 5 in the paper: the inverse of the mean chroma, in its units, so that both weigh alike.
     window : int
         Side of the window in pixels, odd. 7 in the paper's training.
-    gray_threshold : float
-        Lab units, at least 0.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
 
     References
     ----------

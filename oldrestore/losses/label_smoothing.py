@@ -20,12 +20,7 @@ class UniformSmoothing:
     Parameters
     ----------
     share : float
-        0..1: what is given away. 0.1 in the paper.
-
-    Raises
-    ------
-    UserError
-        When the parameter is out of range.
+        What is given away. 0.1 in the paper.
     """
 
     @checked
@@ -47,16 +42,11 @@ class NeighbourSmoothing:
     Parameters
     ----------
     share : float
-        0..1: what is given away.
+        What is given away.
     neighbours : int
         To how many bins, 1..312.
     sigma : float
         Standard deviation of the Gaussian, Lab units, above 0.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     @checked

@@ -39,17 +39,6 @@ class Perceptual(PredictedColor):
         Maps sRGB (B, 3, H, W), 0..1, to a list of feature maps; see ``oldrestore.models.features``.
     layer_weights : list of float or None
         w_l, one for each feature map, at least 0; None weighs all the same, with sum 1.
-    distance : {"l1", "l2"}
-    relative : bool
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range, or there are not as many weights as feature maps.
     """
 
     @checked
@@ -116,15 +105,6 @@ class Lpips(PredictedColor):
     ----------
     network : nn.Layer
         Maps two photographs (B, 3, H, W), sRGB, 0..1, to their distances (B,): ``oldrestore.models.lpips``.
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     @checked

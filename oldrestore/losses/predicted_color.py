@@ -35,11 +35,6 @@ class PredictedColor(Loss):
     ----------
     reads : frozenset of str
         {"ab"}, or {"logits"} with a temperature.
-
-    Raises
-    ------
-    UserError
-        When the temperature is out of range.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"ab"})

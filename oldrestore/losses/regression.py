@@ -28,15 +28,6 @@ class AbRegression(PredictedColor):
     scale : float
         Lab units that count as an error of 1. With 110, that of the networks' outputs, values and weights are
         those of the released siggraph17 training code.
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     @checked
@@ -99,13 +90,6 @@ class SmoothL1(AbRegression):
     ----------
     delta : float
         Where the quadratic part ends, Lab units.
-    scale, gray_threshold, annealed_mean
-        As of `AbRegression`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     @checked

@@ -28,7 +28,7 @@ class KnownUnknownL1(Loss):
     Parameters
     ----------
     known_weight, hole_weight : float
-        At least 0; 1 and 6 in that paper.
+        1 and 6 in that paper.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"rgb"})
@@ -44,13 +44,7 @@ class KnownUnknownL1(Loss):
         return self.terms(prediction, batch)["loss"]
 
     def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
-        """``loss``, and unweighted ``l1_known`` and ``l1_hole``, 0..1.
-
-        Raises
-        ------
-        UserError
-            When the batch has no photographs or no holes.
-        """
+        """``loss``, and unweighted ``l1_known`` and ``l1_hole``, 0..1."""
         if batch.rgb_b3hw is None or batch.hole_b1hw is None:
             raise UserError("KnownUnknownL1 needs photographs with holes: take inputs=holes")
         with paddle.amp.auto_cast(enable=False):

@@ -26,13 +26,6 @@ class TotalVariation(PredictedColor):
     ----------
     scale : float
         Lab units that count as 1.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     @checked
@@ -47,8 +40,6 @@ class TotalVariation(PredictedColor):
         ----------
         prediction : Prediction
             With ``ab`` (B, 2, h, w), Lab units, or ``logits``; computed in float32, also under mixed precision.
-        batch : Batch
-            Not looked at.
         """
         with paddle.amp.auto_cast(enable=False):
             ab_b2hw = self.predicted_ab(prediction) / self.scale
@@ -69,13 +60,6 @@ class ChromaEdge(PredictedColor):
         Lab units of ab that count as 1.
     edge_range : float
         Difference of lightness (0..100) that divides the cost by e.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     @checked
@@ -118,13 +102,7 @@ def _mean(values: paddle.Tensor) -> paddle.Tensor:
 
 
 def _averaged(L_b1hw: paddle.Tensor, height: int, width: int) -> paddle.Tensor:
-    """Lightness as means of the blocks of pixels under each pixel of a smaller grid.
-
-    Raises
-    ------
-    ValueError
-        When the blocks would not be whole.
-    """
+    """Lightness as means of the blocks of pixels under each pixel of a smaller grid."""
     full_height, full_width = L_b1hw.shape[-2:]
     if (full_height, full_width) == (height, width):
         return L_b1hw

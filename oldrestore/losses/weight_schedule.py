@@ -42,11 +42,6 @@ class Linear(WeightSchedule):
         Iteration from which the weight is ``end``; above ``from_``.
     from_ : int
         Iteration up to which it is ``start``.
-
-    Raises
-    ------
-    UserError
-        When a weight is below 0, or the line ends before it begins.
     """
 
     @checked
@@ -77,11 +72,6 @@ class Step(WeightSchedule):
         Weights, at least 0: one more than there are milestones.
     milestones : sequence of int
         Iterations, rising, from which the second, third, ... weight holds.
-
-    Raises
-    ------
-    UserError
-        When a weight is below 0, the numbers of the two do not go together, or milestones do not rise.
     """
 
     @checked

@@ -41,11 +41,6 @@ class DamageUnet(nn.Layer):
     weights : str or None
         Safetensors file to start from, or ``released`` for the weights shipped with oldrestore (width 0.5).
 
-    Raises
-    ------
-    UserError
-        When the weights are missing or do not fit.
-
     References
     ----------
     Ronneberger, Fischer, Brox. U-Net: Convolutional Networks for Biomedical Image Segmentation. MICCAI 2015; Shi et

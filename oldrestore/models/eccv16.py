@@ -40,11 +40,6 @@ class Eccv16(nn.Layer):
     temperature : float
         Of the annealed mean (0 the mode, 1 the mean; 0.38 in the paper).
 
-    Raises
-    ------
-    UserError
-        When the weights file does not exist or does not fit.
-
     References
     ----------
     Zhang, Isola, Efros. Colorful Image Colorization. ECCV 2016.

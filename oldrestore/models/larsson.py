@@ -53,17 +53,11 @@ class Larsson(nn.Layer):
         Of each histogram; 32 in the paper.
     fading : float
         The paper's eta of chromatic fading; 0 is no fading. See ``oldrestore.color.hue_chroma``.
-    batch_norm : bool
     dropout : float
         Of fc6, fc7 and the hidden layer. 0.5 in the authors' training file; off by default, for what it draws
         is not in a checkpoint, and a resumed run would not go on exactly.
     tile : int
         Pixels predicted at a time without positions, over the whole batch: memory is about 12 kB for each.
-
-    Raises
-    ------
-    UserError
-        When the weights file does not exist or does not fit.
 
     References
     ----------

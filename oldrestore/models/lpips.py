@@ -40,11 +40,6 @@ class LpipsNetwork(nn.Layer):
     ----------
     recognizer, fingerprint : str
         Of the backbone; see `RecognitionFeatures`.
-
-    Raises
-    ------
-    UserError
-        When a file is missing, or is not of this backbone.
     """
 
     @checked
@@ -79,11 +74,6 @@ class LpipsNetwork(nn.Layer):
         -------
         paddle.Tensor
             float32 (B,): 0 for equal ones, lower is more alike.
-
-        Raises
-        ------
-        UserError
-            When the photographs are too small for the backbone.
         """
         total = 0.0
         for layer, (f, g) in enumerate(zip(self.backbone(rgb_b3hw), self.backbone(other_b3hw), strict=True)):

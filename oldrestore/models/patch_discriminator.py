@@ -49,8 +49,6 @@ class PatchDiscriminator(nn.Layer):
         Multiplies every hidden channel count (64, 128, 256).
     attention_scale : {2, 4, 8} or None
         Self-attention is at this fraction of the size; None for none (which a gradient penalty needs).
-    pooled_attention : bool
-        See `SelfAttention`.
 
     References
     ----------
@@ -96,13 +94,7 @@ class PatchDiscriminator(nn.Layer):
         return self._beside_condition(getattr(prediction, self.judges), batch)
 
     def shown_real(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Put the truth beside the same condition, at the size of the prediction.
-
-        Raises
-        ------
-        UserError
-            When the inputs do not give whole photographs.
-        """
+        """Put the truth beside the same condition, at the size of the prediction."""
         if self.judges == "ab":
             return self._beside_condition(batch.ab_at(*prediction.ab.shape[-2:]), batch)
         if batch.rgb_b3hw is None:

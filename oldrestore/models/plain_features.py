@@ -60,18 +60,11 @@ class ConvolutionalFeatures(RecognitionFeatures):
 
     Parameters
     ----------
-    recognizer : str
-    stages : tuple of Stage
     weights : str or None
         A state dict of the whole network, whose classifier is not read: `.pth` or `.pt` of torchvision, `.pdparams`
         of Paddle, or `.safetensors`.
     smallest : int
         Smallest side of a photograph, pixels.
-
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are of another network.
     """
 
     def __init__(self, recognizer: str, stages: tuple[Stage, ...], weights: str | None, smallest: int) -> None:
@@ -120,11 +113,6 @@ class AlexNetFeatures(ConvolutionalFeatures):
     ----------
     weights : str or None
         See `ConvolutionalFeatures`; needed.
-
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are not AlexNet's.
     """
 
     @checked
@@ -141,11 +129,6 @@ class Vgg16Features(ConvolutionalFeatures):
     ----------
     weights : str or None
         See `ConvolutionalFeatures`; needed.
-
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are not VGG-16's.
     """
 
     @checked
@@ -157,13 +140,7 @@ READERS = (".pth", ".pt", ".pdparams", ".safetensors")
 
 
 def weights_file(network: str, weights: str | None) -> Path:
-    """Check that a weights file is named, is there, and is of a kind that can be read.
-
-    Raises
-    ------
-    UserError
-        Saying what would be right.
-    """
+    """Check that a weights file is named, is there, and is of a kind that can be read."""
     if weights is None:
         raise UserError(
             f"{network} comes without weights: name a file that you have ({', '.join(READERS)}) in the setting weights"

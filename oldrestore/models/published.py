@@ -142,11 +142,6 @@ def check_name(path: Path) -> tuple[str | None, str]:
     -------
     (str or None, str)
         The digits, None where the name has none, and the sha256.
-
-    Raises
-    ------
-    UserError
-        When the file is missing, or is not the one that its name says.
     """
     if not path.is_file():
         raise UserError(f"there is no weights file '{path}': name a PyTorch state dict (.pth)")
@@ -164,13 +159,7 @@ def check_name(path: Path) -> tuple[str | None, str]:
 
 
 def recognise(arrays: Iterable[str], path: Path) -> str:
-    """Say which published network a state dict's keys are of.
-
-    Raises
-    ------
-    UserError
-        When they are of none.
-    """
+    """Say which published network a state dict's keys are of."""
     keys = set(arrays)
     found = {name: len(keys.intersection(published.marks)) for name, published in PUBLISHED.items()}
     best = max(found, key=found.__getitem__)

@@ -44,11 +44,6 @@ class ResNet(nn.Layer):
     batch_norm_momentum : float
         Share of the running statistics that each step keeps; 0.5 in the source.
 
-    Raises
-    ------
-    UserError
-        When the weights file does not exist or does not fit.
-
     References
     ----------
     ZMpursue/PaddleColorization, ``train/ResNet.py``. Residual blocks: He, Zhang, Ren, Sun. Deep Residual

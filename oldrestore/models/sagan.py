@@ -44,8 +44,6 @@ class SaganTrunk(nn.Layer):
         Multiplies 64, the channels at full size.
     attention_scale : {4, 8}
         Attention is at 1/4 or 1/8 of the size.
-    pooled_attention : bool
-        See `SelfAttention`.
     """
 
     stride: ClassVar[int] = 8
@@ -138,11 +136,6 @@ class SaganRestorer(nn.Layer):
     start : {"harmonic", "mean"}
         What holes hold before the network speaks: a smooth continuation of the known pixels, or their mean.
 
-    Raises
-    ------
-    UserError
-        When the weights file does not exist or does not fit.
-
     References
     ----------
     Zhang, Goodfellow, Metaxas, Odena. Self-Attention Generative Adversarial Networks. ICML 2019.
@@ -181,11 +174,6 @@ class SaganRestorer(nn.Layer):
             sRGB 0..1; what stands in the holes is not looked at. H and W are multiples of 8.
         hole_b1hw : paddle.Tensor, optional
             1 in holes, 0 elsewhere; without it there are none.
-
-        Raises
-        ------
-        UserError
-            When the inputs give no damaged photographs.
         """
         if damaged_b3hw is None:
             raise UserError("SaganRestorer reads damaged photographs, which inputs=holes makes")
@@ -215,11 +203,6 @@ class SaganColorizer(nn.Layer):
     ----------
     width, weights, attention_scale, pooled_attention
         As for `SaganRestorer`.
-
-    Raises
-    ------
-    UserError
-        When the weights file does not exist or does not fit.
 
     References
     ----------

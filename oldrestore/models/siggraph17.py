@@ -49,11 +49,6 @@ class Siggraph17(nn.Layer):
     temperature : float
         Of the annealed mean that decodes classes to colour in the classification stage.
 
-    Raises
-    ------
-    UserError
-        When the weights file does not exist or does not fit.
-
     References
     ----------
     Zhang, Zhu, Isola, Geng, Lin, Yu, Efros. Real-Time User-Guided Image Colorization with Learned Deep Priors.

@@ -52,11 +52,8 @@ class Pipeline:
 
     Parameters
     ----------
-    detect : Detector, optional
     fill : Filler, optional
         Fills what is detected, or what a mask says.
-    restore : sequence of Enhancer
-        In their order.
     """
 
     @checked
@@ -76,11 +73,6 @@ class Pipeline:
             uint8 sRGB (H, W, 3); left as it is.
         mask_hw : np.ndarray, optional
             bool (H, W), True where structure is lost; then nothing is detected.
-
-        Raises
-        ------
-        ValueError
-            When the mask is of another size.
         """
         if mask_hw is not None and mask_hw.shape != rgb_hw3.shape[:2]:
             raise ValueError(f"a mask of {mask_hw.shape} does not fit a photograph of {rgb_hw3.shape[:2]}")

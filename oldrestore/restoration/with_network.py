@@ -31,10 +31,5 @@ def split_with_network(
         As for `oldrestore.restoration.fill.split.Split`.
     size, context
         As for `oldrestore.restoration.fill.network.NetworkFiller`.
-
-    Raises
-    ------
-    UserError
-        When the network does not restore photographs.
     """
     return Split(small, NetworkFiller(network, size, context), largest_small, measure)

@@ -60,20 +60,16 @@ class AdversarialLearner:
     ----------
     network : nn.Layer
         Maps the fields of a `Batch` that it names in ``reads`` to a `Prediction`.
-    loss : Loss
     optimizer : callable
         Makes the network's optimizer when called with ``parameters`` and ``grad_clip``.
     discriminator : nn.Layer
         A `Discriminator`.
     discriminator_optimizer : callable
         As `optimizer`, for the discriminator.
-    adversarial : AdversarialLoss
     schedule : callable, optional
         Maps an iteration to what multiplies both learning rates.
     pretrain_iterations : int
         Iterations on the loss alone, before the discriminator takes part.
-    adversarial_weight, feature_weight : float
-        At least 0.
     discriminator_steps, generator_steps : int
         Updates of each in an iteration; each round takes batches of its own.
     gradient_clip : float
@@ -84,11 +80,6 @@ class AdversarialLearner:
         Mixed precision on a GPU: what forward passes compute in; float16 scales the losses.
     ema_decay : float
         Decay of the moving average of the network's weights; 0 is off.
-
-    Raises
-    ------
-    UserError
-        When mixed precision is asked for on a CPU, or the discriminator judges what the network does not predict.
     """
 
     @checked

@@ -45,15 +45,10 @@ class CachedEncoderLearner(SupervisedLearner):
     network, loss, optimizer, schedule, gradient_clip, accumulate, amp, ema_decay
         See `SupervisedLearner`.
     lightness_jitter : float
-        0..1. In training, lightness becomes 50 + (L - 50) c + s with c within 1 -+ jitter and s within
+        In training, lightness becomes 50 + (L - 50) c + s with c within 1 -+ jitter and s within
         -+ 20 jitter, clipped to 0..100; the colour stays. Both follow from the content of the crop.
     cache_gib : float
         Room on disk for kept features; beyond it they are computed each time.
-
-    Raises
-    ------
-    UserError
-        When the network's encoder is not frozen, or it has none.
     """
 
     @checked

@@ -18,9 +18,8 @@ class MovingAverage:
 
     Parameters
     ----------
-    network : nn.Layer
     decay : float
-        0..1; 0.999 remembers about a thousand updates.
+        0.999 remembers about a thousand updates.
     """
 
     def __init__(self, network: nn.Layer, decay: float) -> None:

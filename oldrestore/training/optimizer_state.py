@@ -17,7 +17,6 @@ class OptimizerState:
 
     Parameters
     ----------
-    optimizer : paddle.optimizer.Optimizer
     parameters : sequence of (str, paddle.Tensor)
         The parameters it was made with and their structured names.
     """

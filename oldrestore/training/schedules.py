@@ -49,8 +49,6 @@ class Step:
     ----------
     milestones : sequence of int
         Iterations from which the next factor holds.
-    factor : float
-        0..1.
     warmup : int
         Iterations of linear rise at the start.
     """

@@ -33,7 +33,6 @@ class SupervisedLearner:
     ----------
     network : nn.Layer
         Maps the fields of a `Batch` that it names in ``reads`` to a `Prediction`.
-    loss : Loss
     optimizer : callable
         Makes the optimizer when called with ``parameters`` and ``grad_clip``: a partial from the
         ``optimizer`` group.
@@ -47,11 +46,6 @@ class SupervisedLearner:
         Mixed precision on a GPU: what the forward pass computes in; float16 scales the loss.
     ema_decay : float
         Decay of the moving average of the weights; 0 is off.
-
-    Raises
-    ------
-    UserError
-        When mixed precision is asked for on a CPU.
     """
 
     @checked

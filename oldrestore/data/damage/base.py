@@ -63,16 +63,6 @@ class Damage(ABC):
         Name of the kind, as in ``conf/damage/KIND.yaml``.
     structured : bool
         Whether structure is lost where the mask says. Structured damage changes no pixel outside its mask.
-
-    Parameters
-    ----------
-    severity : float
-        0..1.
-
-    Raises
-    ------
-    UserError
-        When the severity is out of range.
     """
 
     kind: ClassVar[str]
@@ -91,11 +81,6 @@ class Damage(ABC):
             uint8 sRGB (H, W, 3), 0..255; a gray photograph has three equal channels. At least 1 x 1.
         rng : numpy.random.Generator
             The only source of chance. One number is drawn from it, whatever the kind and severity.
-
-        Raises
-        ------
-        ValueError
-            When the photograph is of another type or shape.
         """
         check_photograph(rgb_hw3)
         own_rng = np.random.default_rng(int(rng.integers(0, 2**63)))
@@ -117,13 +102,7 @@ class Damage(ABC):
 
 
 def check_photograph(rgb_hw3: np.ndarray) -> None:
-    """Refuse what is not a photograph.
-
-    Raises
-    ------
-    ValueError
-        When it is not uint8 (H, W, 3) with at least one pixel.
-    """
+    """Refuse what is not a photograph."""
     if rgb_hw3.dtype != np.uint8 or rgb_hw3.ndim != 3 or rgb_hw3.shape[2] != 3 or rgb_hw3.size == 0:
         raise ValueError(f"a photograph is uint8 (H, W, 3), not {rgb_hw3.dtype} {rgb_hw3.shape}")
 

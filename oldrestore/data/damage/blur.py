@@ -20,8 +20,6 @@ class Blur(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     sigma : float
         Standard deviation of the blur at severity 1, as a share of the shorter side.
     """

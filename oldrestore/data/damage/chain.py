@@ -24,14 +24,9 @@ class DamageChain:
     steps : list of Damage or dict of Damage
         In order; the names of a dict are for the configuration only.
     severity : float
-        0..1, multiplies the severity of every step.
+        Multiplies the severity of every step.
     chance : float
-        0..1: chance with which each step is taken. 1 takes them all.
-
-    Raises
-    ------
-    UserError
-        When severity or chance are out of range, or a step is no damage.
+        Chance with which each step is taken. 1 takes them all.
     """
 
     kind = "chain"

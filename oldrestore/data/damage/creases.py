@@ -22,7 +22,7 @@ class Creases(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are, how wide, and how much they hide.
+        How many there are, how wide, and how much they hide.
     count : int
         Most lines on a photograph at severity 1; between half as many and these are drawn.
     width : float

@@ -18,7 +18,7 @@ class Dust(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are, how large and how opaque.
+        How many there are, how large and how opaque.
     count : int
         Most on a photograph at severity 1; between half as many and these are drawn.
     radius : float

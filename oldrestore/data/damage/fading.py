@@ -15,8 +15,6 @@ class Fading(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     strength : float
         How far a tone moves to that of the paper at severity 1.
     unevenness : float
@@ -48,8 +46,6 @@ class ContrastLoss(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     strength : float
         Share of the contrast that is lost at severity 1.
     """

@@ -22,8 +22,6 @@ class Grain(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     deviation : float
         Standard deviation at severity 1 in the middle tones, 0..255; black and white have a quarter of it.
     size : float
@@ -58,8 +56,6 @@ class Noise(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     deviation : float
         Standard deviation at severity 1, 0..255.
     monochrome : bool

@@ -19,7 +19,7 @@ class Holes(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are and how large.
+        How many there are and how large.
     count : int
         Most holes on a photograph at severity 1; between half as many and these are drawn.
     radius : float

@@ -23,19 +23,12 @@ class DamagedPhotos:
 
     Parameters
     ----------
-    damage : Damage or DamageChain
-        A choice of ``conf/damage``.
     lowest, highest : float
-        0..1: severities are drawn evenly from the one to the other. One kind of damage takes the severity as it
+        Severities are drawn evenly from the one to the other. One kind of damage takes the severity as it
         is; in a chain it multiplies the severity of every step.
     fill : float or None
-        0..1: what stands where structure is lost, in every channel, for restorers that are told where. None leaves
+        What stands where structure is lost, in every channel, for restorers that are told where. None leaves
         the damage in sight, for detectors and for restorers that see through stains.
-
-    Raises
-    ------
-    UserError
-        When `damage` is none, or the lowest severity is above the highest.
     """
 
     @checked

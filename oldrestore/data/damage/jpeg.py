@@ -61,7 +61,7 @@ class Jpeg(Damage):
     Parameters
     ----------
     severity : float
-        0..1: from `best` to `worst`.
+        From `best` to `worst`.
     best, worst : int
         Quality, 1..100, as users of JPEG know it: just above severity 0, and at severity 1.
     """
@@ -85,8 +85,6 @@ def compress(rgb_hw3: np.ndarray, quality: int) -> np.ndarray:
     ----------
     rgb_hw3 : np.ndarray
         uint8 (H, W, 3).
-    quality : int
-        1..100.
 
     Returns
     -------

@@ -153,7 +153,6 @@ def cover(rgb: np.ndarray, mask: np.ndarray, stamp: Stamp, color: np.ndarray, op
         uint8 (H, W, 3), changed.
     mask : np.ndarray
         bool (H, W), changed: True wherever the coverage is at least `FAINTEST`; nothing else is painted.
-    stamp : Stamp
     color : np.ndarray
         0..255: (3,), or (h, w, 3) of the stamp's size.
     opacity : float

@@ -19,7 +19,7 @@ class Scratches(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are, how wide and how opaque.
+        How many there are, how wide and how opaque.
     count : int
         Most scratches on a photograph at severity 1; between half as many and these are drawn.
     width : float

@@ -19,7 +19,7 @@ class Stains(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are, how large and how dark.
+        How many there are, how large and how dark.
     count : int
         Most stains on a photograph at severity 1; between half as many and these are drawn.
     radius : float
@@ -64,7 +64,7 @@ class Foxing(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are, how large and how dark.
+        How many there are, how large and how dark.
     count : int
         Most spots on a photograph at severity 1; between half as many and these are drawn.
     radius : float

@@ -20,7 +20,7 @@ class Tears(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are and how deep.
+        How many there are and how deep.
     count : int
         Most on a photograph at severity 1; between half as many and these are drawn.
     depth : float

@@ -17,8 +17,6 @@ class Sepia(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     strength : float
         Share of sepia in the mixture at severity 1.
     """
@@ -47,8 +45,6 @@ class ColorCast(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     strength : float
         How far the most faded channel moves to its end tone at severity 1; the least faded one stays.
     """

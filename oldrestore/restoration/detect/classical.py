@@ -80,11 +80,6 @@ class ClassicalDetector:
         Multiplies the strength that is asked of lines: lower finds more and is wrong more often.
     speck_threshold : float or None
         Relative strength that is asked of specks; None seeks none.
-
-    Raises
-    ------
-    UserError
-        When a setting is out of range.
     """
 
     @checked

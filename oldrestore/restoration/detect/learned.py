@@ -46,11 +46,6 @@ class LearnedDetector:
         Probability down to which damage goes on once it is seen (hysteresis, Canny 1986), at most `threshold`.
     network : nn.Layer or None
         One that predicts ``damage_logits``, in place of `weights`.
-
-    Raises
-    ------
-    UserError
-        When the weights are missing or do not fit, or the network finds no damage.
     """
 
     @checked

@@ -25,11 +25,6 @@ class MaskFile:
     path : str
         A picture of the photograph's size; or a folder of them, each named like its photograph (``holiday.png`` for
         ``holiday.tif``), which `for_photo` chooses from.
-
-    Raises
-    ------
-    UserError
-        When there is no such file or folder.
     """
 
     @checked
@@ -39,13 +34,7 @@ class MaskFile:
             raise UserError(f"there is no mask '{path}'")
 
     def for_photo(self, photo: Path) -> MaskFile:
-        """Return the mask of a photograph: from a folder, the one file of its name.
-
-        Raises
-        ------
-        UserError
-            When the folder has none of its name, or several.
-        """
+        """Return the mask of a photograph: from a folder, the one file of its name."""
         if not self.path.is_dir():
             return self
         named = sorted(path for path in self.path.iterdir() if path.stem == photo.stem and path.is_file())

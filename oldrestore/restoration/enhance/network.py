@@ -25,11 +25,6 @@ class NetworkEnhancer:
         Longest side of a tile, pixels.
     overlap : int
         What a tile sees of its neighbours, pixels.
-
-    Raises
-    ------
-    UserError
-        When the network does not restore photographs, or keeps the pixels that it is given.
     """
 
     @checked

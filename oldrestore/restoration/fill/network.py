@@ -29,11 +29,6 @@ class NetworkFiller:
         Longest side, in pixels, that the network sees: about what it was trained at, or some times that.
     context : float
         How much is seen on each side of a hole, as a share of the longer side of its box.
-
-    Raises
-    ------
-    UserError
-        When the network does not restore photographs.
     """
 
     @checked

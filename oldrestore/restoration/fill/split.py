@@ -19,8 +19,6 @@ class Split:
 
     Parameters
     ----------
-    small, large : Filler
-        The two methods.
     largest_small : float
         A hole up to this size is small; 0 makes every hole large.
     measure : {"depth", "area"}

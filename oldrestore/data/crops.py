@@ -150,14 +150,11 @@ class Crops:
         numpy.ndarray
             uint8 (evaluation_size, evaluation_size, 3), contiguous.
         """
-        resized = self._resize(rgb, self.evaluation_size)
-        top = (resized.shape[0] - self.evaluation_size) // 2
-        left = (resized.shape[1] - self.evaluation_size) // 2
-        return np.ascontiguousarray(resized[top : top + self.evaluation_size, left : left + self.evaluation_size])
+        return central_square(self._resize(rgb, self.evaluation_size), self.evaluation_size)
 
     def _resize(self, rgb: np.ndarray, side: int) -> np.ndarray:
         if self.fit != "squash":
-            rgb = _cut_strip(rgb)
+            rgb = cut_strip(rgb)
         height, width = rgb.shape[:2]
         return _pillow_resize(rgb, *self._width_and_height(height, width, side))
 
@@ -167,18 +164,28 @@ class Crops:
 
     def _width_and_height(self, height: int, width: int, side: int) -> tuple[int, int]:
         """Size to resize to, of a photograph that is no strip."""
-        if self.fit == "squash":
-            return side, side
-        if height <= width:
-            return max(side, round(width * side / height)), side
-        return side, max(side, round(height * side / width))
+        return (side, side) if self.fit == "squash" else width_and_height(height, width, side)
 
 
-def _cut_strip(rgb: np.ndarray) -> np.ndarray:
+def width_and_height(height: int, width: int, side: int) -> tuple[int, int]:
+    """Width and height of a photograph whose shorter side is resized to `side` pixels."""
+    if height <= width:
+        return max(side, round(width * side / height)), side
+    return side, max(side, round(height * side / width))
+
+
+def cut_strip(rgb: np.ndarray) -> np.ndarray:
+    """Cut a longer strip to its central part of `MAX_ASPECT`."""
     height, width = rgb.shape[:2]
     longest = MAX_ASPECT * min(height, width)
     top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
     return rgb[top : top + longest, left : left + longest]
+
+
+def central_square(rgb: np.ndarray, side: int) -> np.ndarray:
+    """Cut the central square, contiguous."""
+    top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
+    return np.ascontiguousarray(rgb[top : top + side, left : left + side])
 
 
 def _pillow_resize(rgb: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from oldrestore.config.values import checked
-from oldrestore.data.crops import MAX_ASPECT
+from oldrestore.data.crops import central_square, cut_strip, width_and_height
 
 Filter = Literal["bicubic", "bilinear", "lanczos", "box"]
 
@@ -53,15 +53,8 @@ class EvaluationCrops:
         size = self.evaluation_size
         if self.fit == "squash":
             return self._resized(rgb, size, size)
-        height, width = rgb.shape[:2]
-        longest = MAX_ASPECT * min(height, width)
-        top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
-        rgb = rgb[top : top + longest, left : left + longest]
-        height, width = rgb.shape[:2]
-        shorter = min(height, width)
-        rgb = self._resized(rgb, max(size, round(width * size / shorter)), max(size, round(height * size / shorter)))
-        top, left = (rgb.shape[0] - size) // 2, (rgb.shape[1] - size) // 2
-        return np.ascontiguousarray(rgb[top : top + size, left : left + size])
+        rgb = cut_strip(rgb)
+        return central_square(self._resized(rgb, *width_and_height(*rgb.shape[:2], size)), size)
 
     def _resized(self, rgb: np.ndarray, width: int, height: int) -> np.ndarray:
         if rgb.shape[:2] == (height, width):

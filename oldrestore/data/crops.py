@@ -86,9 +86,9 @@ class Crops:
         }
 
     def describe_resizing(self) -> dict[str, int | bool | str]:
-        """Return what a photograph at training size depends on, for keys of what is kept of it."""
+        """Return what a photograph at training size depends on, for cache keys."""
         settings = {"size": self.size, "fit": self.fit, "filter": RESIZE_FILTER.name.lower()}
-        # Only where it is on: what was kept before there was the choice stays good.
+        # Only if it is on: photographs stored before the setting existed stay valid.
         return settings | ({"scaled_decoding": SCALED_MARGIN} if self.scaled_decoding else {})
 
     def prepare(self, rgb: np.ndarray) -> np.ndarray:
@@ -125,7 +125,7 @@ class Crops:
     def train(self, rgb_prepared: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Cut a random square, mirrored half of the time, from a prepared photograph.
 
-        Three numbers are drawn whatever the size, so that the same generator gives comparable crops of
+        Three numbers are drawn for any size, so that the same generator gives comparable crops of
         photographs of different sizes.
 
         Returns
@@ -163,7 +163,7 @@ class Crops:
         return np.asarray(Image.fromarray(photo.rgb).resize(size, RESIZE_FILTER, box=photo.box))
 
     def _width_and_height(self, height: int, width: int, side: int) -> tuple[int, int]:
-        """Size to resize to, of a photograph that is no strip."""
+        """Size to resize a photograph to, once strips are cut."""
         return (side, side) if self.fit == "squash" else width_and_height(height, width, side)
 
 

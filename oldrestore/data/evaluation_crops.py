@@ -1,4 +1,4 @@
-"""Cuts photographs to what a protocol measures colour on, whatever the data set's own crops are."""
+"""Cuts photographs to what a protocol measures colour on, independently of the data set's own crops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class EvaluationCrops:
     size : int
         Side of the square, pixels.
     fit : {"shorter_side", "squash"}
-        Resize so that the shorter side has this length, or to the square whatever the aspect.
+        Resize so that the shorter side has this length, or to the square, ignoring the aspect.
     filter : {"bicubic", "bilinear", "lanczos", "box"}
         Pillow's, each of which averages over what falls into a pixel when it shrinks.
     """

@@ -1,4 +1,4 @@
-"""Training crops from a fixed set of places, so that what is computed of a crop can be kept."""
+"""Training crops from a fixed set of places, so that what is computed from a crop can be stored."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Holes:
 
     def draw(self, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
         """Draw the holes of one photograph, bool (height, width)."""
-        # Drawn whatever the choices, so that one choice's masks do not depend on what others there are.
+        # Always drawn, so that the masks of one choice do not depend on the others.
         shape = self.shapes[int(rng.integers(0, 6)) % len(self.shapes)]
         thickness = self.thicknesses[int(rng.integers(0, 6)) % len(self.thicknesses)]
         return draw_mask(height, width, shape, thickness, rng)

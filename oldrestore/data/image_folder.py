@@ -67,7 +67,7 @@ class ImageFolder(PhotoSource):
 
     @property
     def split_names(self) -> tuple[str, ...]:
-        """Splits that the folders name; a validation split is drawn where there is only ``train`` or none."""
+        """Splits that the folders name; a validation split is drawn if there is only ``train``, or none."""
         folders = self._split_folders
         drawn = {"train", "val"} if folders.rest is not None or "train" in folders.places else set()
         return tuple(name for name in SPLITS if name in drawn | set(folders.places))
@@ -124,7 +124,7 @@ class ImageFolder(PhotoSource):
         if not root.is_dir():
             raise UserError(f"{root}, the root of {self.name}, is not a folder; give dataset.root=FOLDER")
         if not os.access(root, os.R_OK | os.X_OK):
-            raise UserError(f"the folder {root} of {self.name} may not be read by this user")
+            raise UserError(f"the folder {root} of {self.name} is not readable by this user")
         return root
 
 

@@ -17,15 +17,15 @@ class LabelledPhotos(PhotoSource):
     """Twenty ImageNet photographs of foolbox and sixty of ai-benchmark, each with its ImageNet class.
 
     foolbox carries the class in the file name (``imagenet_NN_CLASS.jpg``). Those of ai-benchmark were
-    labelled by eye; only rows that are sure, and whose colours nothing speaks against, are taken. With n = 80
+    labelled by eye; only rows with a sure class and natural colours are used. With n = 80
     one photograph is 1.25 percent: always give n and an interval.
 
     Parameters
     ----------
     root : None
-        Present because every source has it; only None fits.
+        Every source has it; here it must be None.
     validation_fraction : float
-        Present because every source has it; nothing is split here.
+        Every source has it; nothing is split here.
 
     Raises
     ------

@@ -20,7 +20,7 @@ from oldrestore.data.photo import Photo
 from oldrestore.errors import UserError
 
 Prepared = Literal["auto", "off", "required"]
-"""Whether prepared photographs are used: where there are any, never, or not without them."""
+"""Whether prepared photographs are used: if there are any, never, or always (an error without them)."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class PhotoSource(ABC):
 
     @abstractmethod
     def offer(self) -> Offer:
-        """Find the photographs, without opening them; `UserError` when there are none to find."""
+        """Find the photographs, without opening them; `UserError` if there are none."""
 
     def split(self, name: str) -> Split:
         """Return one split.

@@ -140,7 +140,7 @@ def prepare_stamps(grounds: Sequence[np.ndarray], parent: Path | None = None) ->
     sha256 = pinned_hash([stamp.sha256 for stamp in stamps])
     if sha256 != PINNED_SHA256:
         raise UserError(
-            f"the stamps in the {PACKAGE} that apt-get gave are not those of version {VERSION}, which is expected: "
+            f"the stamps in the {PACKAGE} that apt-get downloaded are not those of the expected version {VERSION}: "
             f"{len(stamps)} of {PINNED_COUNT} kept, sha256 {sha256[:12]} and not {PINNED_SHA256[:12]}; use a Debian or "
             f"Ubuntu release that has {PACKAGE} {VERSION}"
         )

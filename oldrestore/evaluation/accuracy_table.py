@@ -79,7 +79,7 @@ COLUMNS = tuple(field.name for field in fields(AccuracyRow))
 
 
 def gap_closed(ours: float, original: float, gray: float) -> float | None:
-    """Share of the gap between gray and original that is closed; None where there is no gap."""
+    """Share of the gap between gray and original that is closed; None if there is no gap."""
     return None if original == gray else (ours - gray) / (original - gray)
 
 

@@ -29,7 +29,7 @@ Find = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
 class DamageDetection:
-    """Precision, recall, F1 and IoU of each kind of damage alone, and what is found where nothing is damaged.
+    """Precision, recall, F1 and IoU of each kind of damage alone, and false alarms on undamaged photographs.
 
     Damage depends on `seed`, on the photograph's place in the order of names and on the kind's place in
     `damages`, not on the run: every run is measured on the same. Measures are pooled over all pixels of a kind.

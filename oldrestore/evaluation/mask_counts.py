@@ -74,7 +74,7 @@ class MaskCounts:
 
     @property
     def recall(self) -> float:
-        """Share of what is true that was found, 0..1; 1 where there is nothing to find."""
+        """Share of the true mask that was found, 0..1; 1 if there is nothing to find."""
         return self.true_found / self.true if self.true else 1.0
 
     @property

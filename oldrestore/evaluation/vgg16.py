@@ -68,8 +68,7 @@ def find_weights(weights: str | None) -> Path:
             raise UserError(f"judge.weights: there is no file '{weights}'")
         if path.suffix not in (".safetensors", *PICKLED):
             raise UserError(
-                f"judge.weights: '{weights}' is none of .safetensors, {', '.join(PICKLED)}: "
-                "name a file of VGG-16's weights"
+                f"judge.weights: '{weights}' must be a file of VGG-16's weights: .safetensors, {', '.join(PICKLED)}"
             )
         return path
     cached = sorted(PADDLE_CACHE.expanduser().glob("vgg16*.pdparams"))

@@ -60,7 +60,7 @@ class Rebalance:
         try:
             return rebalancing_weights(prior, self.lambda_, self.alpha, self.clamp)
         except ValueError as error:
-            raise UserError(f"class rebalancing is not possible here: {error}") from error
+            raise UserError(f"class rebalancing is not possible: {error}") from error
 
     def __repr__(self) -> str:
         return f"Rebalance(lambda_={self.lambda_}, alpha={self.alpha}, clamp={self.clamp})"

@@ -26,7 +26,7 @@ class Colorfulness(PredictedColor):
     photograph's pixels, with the opponents rg = R - G and yb = (R + G) / 2 - B in 0..255. This is the paper's formula,
     and what the metric ``colorfulness`` measures; DDColor's released code takes 1 - CF of |rg| and |yb| in 0..1.
 
-    It does not know the truth and ends in colours that are vivid and wrong: a small weight beside another loss. A
+    It does not see the truth and alone ends in vivid, wrong colours: use it with a small weight beside another loss. A
     photograph predicted quite gray has no gradient.
     """
 

@@ -93,10 +93,10 @@ class Composite(Loss):
         learnt = {name for name, weight in self.weights.items() if weight > 0} or {self._anchor}
         for name, loss in self.losses.items():
             with paddle.set_grad_enabled(name in learnt and paddle.is_grad_enabled()):
-                own = loss.terms(prediction, batch)
-            curves |= {name if inner == "loss" else f"{name}/{inner}": value for inner, value in own.items()}
+                values = loss.terms(prediction, batch)
+            curves |= {name if inner == "loss" else f"{name}/{inner}": value for inner, value in values.items()}
             if name in learnt:
-                weighted = self.weights[name] * own["loss"]
+                weighted = self.weights[name] * values["loss"]
                 total = weighted if total is None else total + weighted
         weights = {f"weight/{name}": paddle.to_tensor(self.weights[name], "float32") for name in self.schedules}
         return {"loss": total, **curves, **weights}
@@ -108,5 +108,5 @@ def _as_term(name: str, term: Term | Mapping[str, Any]) -> Term:
     if not isinstance(term, Term):
         term = Term.model_construct(**term)
     if not isinstance(term.loss, Loss):
-        raise UserError(f"the loss term '{name}' is no loss: its loss needs a _target_ that is one")
+        raise UserError(f"the loss term '{name}' is not a loss: give its loss a _target_ that is one")
     return term

@@ -28,7 +28,7 @@ class Perceptual(PredictedColor):
     Alahi and Fei-Fei, *Perceptual Losses for Real-Time Style Transfer and Super-Resolution* (2016); Kang et al.,
     *DDColor* (2023), take |f - g|.
     ``relative`` divides d_l by the mean |g| (or g^2) of that photograph and layer: a 1 is then a difference as large as
-    the features themselves, whatever the network and the layer.
+    the features themselves, for any network and layer.
 
     The network is frozen, and no part of a checkpoint. It must not be the judge of the accuracy table, which would
     then praise what it has taught.
@@ -58,7 +58,7 @@ class Perceptual(PredictedColor):
         if len(layer_weights) != layers:
             raise UserError(f"layer_weights must be {layers} numbers, or null, not {layer_weights}")
         if not any(layer_weights):
-            raise UserError("layer_weights must have a number above 0: else nothing is looked at")
+            raise UserError("layer_weights must have a number above 0")
         self.features = features
         self.layer_weights = list(layer_weights)
         self.distance = distance

@@ -19,8 +19,8 @@ class TotalVariation(PredictedColor):
     """Mean |difference| of ab / scale between horizontal neighbours plus that between vertical ones, a and b summed.
 
     The anisotropic form of Rudin, Osher and Fatemi, *Nonlinear total variation based noise removal algorithms* (1992),
-    as Johnson, Alahi and Fei-Fei (2016) regularise with. It takes specks and seams away, and is least where there is
-    one colour everywhere: a small weight beside another loss.
+    as Johnson, Alahi and Fei-Fei (2016) regularise with. It removes specks and seams, and is least for a single
+    colour everywhere: use it with a small weight beside another loss.
 
     Parameters
     ----------

@@ -98,7 +98,7 @@ class PatchDiscriminator(nn.Layer):
         if self.judges == "ab":
             return self._beside_condition(batch.ab_at(*prediction.ab.shape[-2:]), batch)
         if batch.rgb_b3hw is None:
-            raise UserError("the discriminator judges photographs, which these inputs do not give: take inputs=holes")
+            raise UserError("the discriminator needs photographs, which these inputs do not provide: take inputs=holes")
         return self._beside_condition(batch.rgb_b3hw, batch)
 
     def _beside_condition(self, judged: paddle.Tensor, batch: Batch) -> paddle.Tensor:

@@ -149,5 +149,5 @@ def weights_file(network: str, weights: str | None) -> Path:
     if not path.is_file():
         raise UserError(f"there is no weights file '{weights}' for {network}")
     if path.suffix not in READERS:
-        raise UserError(f"the weights '{weights}' of {network} are none of {', '.join(READERS)}")
+        raise UserError(f"the weights '{weights}' of {network} must end in one of {', '.join(READERS)}")
     return path

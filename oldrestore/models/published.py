@@ -165,7 +165,7 @@ def recognise(arrays: Iterable[str], path: Path) -> str:
     best = max(found, key=found.__getitem__)
     if not found[best]:
         some = ", ".join(sorted(keys)[:3]) or "none"
-        raise UserError(f"'{path}' is neither of {' nor of '.join(PUBLISHED)}: its keys are {some}, ...")
+        raise UserError(f"'{path}' holds the weights of neither {' nor '.join(PUBLISHED)}: its keys are {some}, ...")
     return best
 
 
@@ -227,7 +227,7 @@ def _torch_name(name: str) -> str:
 
 def _published(model: str) -> Published:
     if model not in PUBLISHED:
-        raise UserError(f"no weights of '{model}' were published that are known here: {' or '.join(PUBLISHED)}")
+        raise UserError(f"no published weights are known for '{model}': choose {' or '.join(PUBLISHED)}")
     return PUBLISHED[model]
 
 

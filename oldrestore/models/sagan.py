@@ -176,7 +176,7 @@ class SaganRestorer(nn.Layer):
             1 in holes, 0 elsewhere; without it there are none.
         """
         if damaged_b3hw is None:
-            raise UserError("SaganRestorer reads damaged photographs, which inputs=holes makes")
+            raise UserError("SaganRestorer needs damaged photographs: take inputs=holes")
         if hole_b1hw is None:
             hole_b1hw = paddle.zeros_like(damaged_b3hw[:, :1])
         filled_b3hw = self.starting_fill(damaged_b3hw, hole_b1hw)

@@ -52,7 +52,7 @@ class AdversarialLearner(NetworkLearner):
     the ``optimizer`` group, the discriminator's its own; `schedule` multiplies both.
 
     Curves of a step: ``loss`` and the loss's terms; ``g_adversarial`` and ``g_feature`` (unweighted), ``d_loss``,
-    ``d_real`` and ``d_fake`` (mean scores), where there is a discriminator yet; ``g_gradient_norm`` and
+    ``d_real`` and ``d_fake`` (mean scores), once the discriminator takes part; ``g_gradient_norm`` and
     ``d_gradient_norm`` before clipping; and ``gamma_g_NAME`` and ``gamma_d_NAME`` of each attention block. Validation
     has no part of the discriminator, whose value means nothing over time.
 
@@ -141,14 +141,14 @@ class AdversarialLearner(NetworkLearner):
         for number in range(max(self.discriminator_steps, self.generator_steps)):
             chunk = batches[number * self.accumulate_batches : (number + 1) * self.accumulate_batches]
             generator_due = number < self.generator_steps
-            # One forward pass serves both updates where it can be held: of several batches, only one at a time.
-            held = self._predict(chunk[0]) if generator_due and len(chunk) == 1 else None
-            found: list[Scalars] = []
+            # With one batch, a single forward pass serves both updates; the graphs of several would not fit in memory.
+            shared = self._predict(chunk[0]) if generator_due and len(chunk) == 1 else None
+            updates: list[Scalars] = []
             if against and number < self.discriminator_steps:
-                found.append(self._update_discriminator(chunk, held, factor, [PENALTY_STREAM, iteration, number]))
+                updates.append(self._update_discriminator(chunk, shared, factor, [PENALTY_STREAM, iteration, number]))
             if generator_due:
-                found.append(self._update_generator(chunk, held, factor, against))
-            for scalars in found:
+                updates.append(self._update_generator(chunk, shared, factor, against))
+            for scalars in updates:
                 for name, value in scalars.items():
                     sums.setdefault(name, []).append(value)
         if self.average is not None:
@@ -161,13 +161,13 @@ class AdversarialLearner(NetworkLearner):
             return self.predict(batch)
 
     def _update_discriminator(
-        self, chunk: Sequence[Batch], held: Prediction | None, factor: float, seed: Sequence[int]
+        self, chunk: Sequence[Batch], shared: Prediction | None, factor: float, seed: Sequence[int]
     ) -> Scalars:
         means = Means(len(chunk))
         rng = np.random.default_rng(list(seed))
         for batch in chunk:
             with paddle.no_grad():
-                prediction = held or self._predict(batch)
+                prediction = shared or self._predict(batch)
                 fake = self.discriminator.shown_fake(prediction, batch).detach().astype("float32")
                 real = self.discriminator.shown_real(prediction, batch).detach().astype("float32")
             with self.mixed():
@@ -196,13 +196,13 @@ class AdversarialLearner(NetworkLearner):
             ) from error
 
     def _update_generator(
-        self, chunk: Sequence[Batch], held: Prediction | None, factor: float, against: bool
+        self, chunk: Sequence[Batch], shared: Prediction | None, factor: float, against: bool
     ) -> Scalars:
         means = Means(len(chunk))
         with frozen(self.discriminator):
             for batch in chunk:
                 with self.mixed():
-                    prediction = held or self.predict(batch)
+                    prediction = shared or self.predict(batch)
                     terms = dict(self.loss.terms(prediction, batch))
                     if against:
                         self._add_adversarial(terms, prediction, batch)

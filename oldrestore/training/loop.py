@@ -201,7 +201,7 @@ class _LossReader:
         self._pending = step
 
     def flush(self) -> None:
-        """Read what is pending; raises where it is not finite."""
+        """Read pending scalars; raises if one is not finite."""
         step, self._pending = self._pending, None
         if step is None:
             return

@@ -52,9 +52,9 @@ class Player:
         self._scaler.scale(loss).backward()
 
     def update(self, factor: float) -> None:
-        """Take a step with what has been added, at `factor` of the learning rate."""
+        """Take a step along the added gradients, at `factor` of the learning rate."""
         self._optimizer.set_lr(self.base_learning_rate * factor)
-        # Before the scaler looks for what is not finite: all processes find the same.
+        # Before the scaler looks for infinite gradients, so that all processes agree.
         parallel.average_gradients(self._parameters)
         self._take_step()
 
@@ -76,13 +76,13 @@ class Player:
 
     def tensors(self) -> dict[str, np.ndarray]:
         """State of optimizer and scaler."""
-        found = self._state.tensors(self._optimizer_prefix)
+        tensors = self._state.tensors(self._optimizer_prefix)
         if self._scaler.is_enable():
-            found |= {f"{self._scaler_prefix}{k}": np.asarray(v) for k, v in self._scaler.state_dict().items()}
-        return found
+            tensors |= {f"{self._scaler_prefix}{k}": np.asarray(v) for k, v in self._scaler.state_dict().items()}
+        return tensors
 
     def load(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """Go on from what `tensors` returned."""
+        """Continue from what `tensors` returned."""
         self._state.load(tensors, self._optimizer_prefix)
         if self._scaler.is_enable():
             prefix = self._scaler_prefix

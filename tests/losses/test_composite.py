@@ -176,7 +176,7 @@ def test_components_are_checked_however_deep_they_stand():
         ({"a": {"weight": Linear(0, 0, until=5), "loss": L1()}}, "at least one term with a weight above 0"),
         ({"a": {"weight": L2(), "loss": L1()}}, r"terms\.a\.weight must be a valid number or a weight schedule"),
         ({"a": {"weight": 1.0}}, r"Composite\.terms\.a lacks loss"),
-        ({"a": {"loss": 3}}, "'a' is no loss"),
+        ({"a": {"loss": 3}}, "'a' is not a loss"),
         ({"a": {"weight": float("inf"), "loss": L1()}}, r"terms\.a\.weight must be a finite number"),
     ],
 )

@@ -80,7 +80,7 @@ class Damage(ABC):
         rgb_hw3 : np.ndarray
             uint8 sRGB (H, W, 3), 0..255; a gray photograph has three equal channels. At least 1 x 1.
         rng : numpy.random.Generator
-            The only source of chance. One number is drawn from it, whatever the kind and severity.
+            The only source of chance. One number is drawn from it, for any kind and severity.
         """
         check_photograph(rgb_hw3)
         own_rng = np.random.default_rng(int(rng.integers(0, 2**63)))

@@ -143,13 +143,13 @@ def without_small(mask_hw: np.ndarray, extent: float) -> np.ndarray:
 
 
 def speck_strength(bright_hw: np.ndarray, dark_hw: np.ndarray) -> np.ndarray:
-    """What a white top-hat leaves of the one and a black top-hat of the other, the higher of both; float32 (H, W)."""
+    """The larger of a white top-hat of one picture and a black top-hat of the other; float32 (H, W)."""
     white = bright_hw - ndimage.grey_opening(bright_hw, SPECK)
     black = ndimage.grey_closing(dark_hw, SPECK) - dark_hw
     return np.maximum(white, black)
 
 
 def specks(strength_hw: np.ndarray, threshold: float) -> np.ndarray:
-    """Small parts above a threshold with hysteresis, bool (H, W); what is longer than a speck is none."""
+    """Small parts above a threshold with hysteresis, bool (H, W); longer parts are left out."""
     found = apply_hysteresis_threshold(strength_hw, SPECK_LOWER * threshold, threshold)
     return found & ~without_small(found, 2 * SPECK)

@@ -62,7 +62,7 @@ class LearnedDetector:
             raise UserError(f"a learned detector needs lower at most threshold, not {lower} and {threshold}")
         self.network = network or _load(weights, width)
         if "damage_logits" not in getattr(self.network, "predicts", ()):
-            raise UserError(f"{type(self.network).__name__} finds no damage: take a network such as damage_unet")
+            raise UserError(f"{type(self.network).__name__} does not detect damage: take a network such as damage_unet")
         self.network.eval()
         self.size = size
         self.threshold = threshold
@@ -106,5 +106,5 @@ def _load(weights: str, width: float | None) -> DamageUnet:
         settings = header.settings if header is not None else released_weights("damage_unet").settings
         width = settings.get("width", 1.0)
         if not isinstance(width, int | float) or not 0 < width <= WIDEST:  # what a file says is not to be believed
-            raise UserError(f"the width that '{weights}' says it has must be within 0..{WIDEST}, not {width!r:.40}")
+            raise UserError(f"the width recorded in '{weights}' must be within 0..{WIDEST}, not {width!r:.40}")
     return DamageUnet(width=width, weights=weights)

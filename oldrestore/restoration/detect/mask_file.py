@@ -16,7 +16,7 @@ LIGHT = 128
 
 
 class MaskFile:
-    """Takes the mask from a picture: what is light (128 or more in any channel) is damaged.
+    """Reads the mask from a picture: light pixels (128 or more in any channel) are damaged.
 
     What is transparent counts as black, so that strokes on a layer of their own are a mask too.
 
@@ -57,11 +57,11 @@ class MaskFile:
             picture = _on_black(self.path) if _is_transparent(self.path) else decode_photo(self.path)
         except UnreadablePhoto as problem:
             raise UserError(f"the mask '{self.path}' cannot be read: {problem.reason}") from None
-        (height, width), (own_height, own_width) = rgb_hw3.shape[:2], picture.shape[:2]
-        if (height, width) != (own_height, own_width):
+        (height, width), (mask_height, mask_width) = rgb_hw3.shape[:2], picture.shape[:2]
+        if (height, width) != (mask_height, mask_width):
             raise UserError(
-                f"the mask '{self.path}' is {own_width} x {own_height} pixels and its photograph {width} x {height}: "
-                "they must be of one size"
+                f"the mask '{self.path}' is {mask_width} x {mask_height} pixels and its photograph {width} x {height}: "
+                "they must be the same size"
             )
         mask = picture.max(axis=2) >= LIGHT
         return Detection(mask, mask.astype(np.float32))

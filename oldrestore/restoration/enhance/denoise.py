@@ -1,4 +1,4 @@
-"""Takes noise out of a photograph, as much as there is and none where there is none."""
+"""Removes noise from a photograph, in proportion to the noise that it has."""
 
 from __future__ import annotations
 

@@ -152,9 +152,8 @@ class AccuracyTable:
         table = plain_table(
             f"judge {self.judge}, n = {self.final.n}",
             f"95% intervals: {intervals}\np: mean probability of the true class; closed: (iter - gray) / (orig - gray)",
+            numbers=("photos", "iter", "orig", "gray", "closed", "p iter", "p orig", "p gray", "closed"),
         )
-        for heading in ("photos", "iter", "orig", "gray", "closed", "p iter", "p orig", "p gray", "closed"):
-            table.add_column(heading, justify="right", no_wrap=True)
         for row in self.rows:
             table.add_row(
                 str(row.iteration),

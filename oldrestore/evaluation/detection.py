@@ -11,8 +11,8 @@ from pydantic import Field
 from rich.table import Table
 
 from oldrestore.config.values import checked
-from oldrestore.data.damage.base import Damage, Damaged
-from oldrestore.data.damage.chain import DamageChain
+from oldrestore.data.damage.base import Damaged
+from oldrestore.data.damage.chain import check_damages
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
@@ -61,9 +61,7 @@ class DamageDetection:
         samples: Annotated[int, Field(ge=0)] = 6,
         every_time: bool = True,
     ) -> None:
-        for name, damage in damages.items():
-            if not isinstance(damage, Damage | DamageChain):
-                raise UserError(f"damages.{name} must be a choice of conf/damage, not {damage}")
+        check_damages(damages)
         self.damages = dict(damages)
         self.detectors = dict(detectors or {})
         self.threshold = threshold
@@ -184,11 +182,12 @@ def _row(detector: str, kind: str, counts: MaskCounts) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]], count: int) -> Table:
-    table = plain_table(f"Damage found (n = {count})", "wrong: wrongly found, % of pixels")
-    for heading in ("detector", "damage"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("precision", "recall", "F1", "IoU", "wrong"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = plain_table(
+        f"Damage found (n = {count})",
+        "wrong: wrongly found, % of pixels",
+        texts=("detector", "damage"),
+        numbers=("precision", "recall", "F1", "IoU", "wrong"),
+    )
     for row in rows:
         shares = ["" if row[m] is None else f"{row[m]:.3f}" for m in MEASURES]
         table.add_row(row["detector"], row["damage"], *shares, f"{100 * row['false_share']:.2f}")

@@ -184,9 +184,8 @@ def render(rows: Sequence[dict[str, Any]], patch: int) -> Table:
     table = plain_table(
         f"PSNR (dB) by number of {patch} x {patch} hints, n = {rows[0]['n']}",
         "pasted: the network's colour without hints, with the patches pasted onto it",
+        numbers=("hints", "PSNR", "gain", "95% interval of the gain", "pasted"),
     )
-    for heading in ("hints", "PSNR", "gain", "95% interval of the gain", "pasted"):
-        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         interval = "" if row["gain_low"] is None else f"{row['gain_low']:+.2f} .. {row['gain_high']:+.2f}"
         figures = (f"{row['psnr']:.2f}", f"{row['gain']:+.2f}", interval, f"{row['pasted_psnr']:.2f}")

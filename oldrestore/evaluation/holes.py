@@ -114,13 +114,13 @@ class HoleFilling:
 
     @paddle.no_grad()
     def _fill(self, network: Callable, photos: list[tuple[str, np.ndarray]], first: int) -> list[_Filled]:
-        made = [
+        damaged_batches = [
             self.holes(paddle.to_tensor(rgb[None]), [name], np.random.default_rng([HOLES_STREAM, self.seed, first + i]))
             for i, (name, rgb) in enumerate(photos)
         ]
         joined = Batch(
             **{
-                field: paddle.concat([getattr(one, field) for one in made])
+                field: paddle.concat([getattr(one, field) for one in damaged_batches])
                 for field in ("L_b1hw", "ab_b2hw", "rgb_b3hw", "damaged_b3hw", "hole_b1hw")
             },
             names=tuple(name for name, _ in photos),
@@ -150,10 +150,9 @@ class HoleFilling:
 
     def _table(self, rows: list[dict], count: int) -> Table:
         kinds = f"{'/'.join(self.holes.thicknesses)}, {'/'.join(self.holes.shapes)}"
-        table = plain_table(f"Filled holes ({kinds}; n = {count})", "PSNR in dB", gap=2)
-        table.add_column("fill", no_wrap=True)
-        for heading in ("PSNR in holes", "PSNR outside", "SSIM in holes", "SSIM outside"):
-            table.add_column(heading, justify="right", no_wrap=True)
+        headings = ("PSNR in holes", "PSNR outside", "SSIM in holes", "SSIM outside")
+        title = f"Filled holes ({kinds}; n = {count})"
+        table = plain_table(title, "PSNR in dB", gap=2, texts=("fill",), numbers=headings)
         for row in rows:
             psnr = ["unchanged" if row[name] >= HIGHEST_PSNR else f"{row[name]:.2f}" for name in MEASURES[:2]]
             table.add_row(TITLES[row["fill"]], *psnr, *[f"{row[name]:.4f}" for name in MEASURES[2:]])

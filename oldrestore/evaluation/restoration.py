@@ -12,7 +12,7 @@ from rich.table import Table
 
 from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity
-from oldrestore.data.damage.chain import DamageChain
+from oldrestore.data.damage.chain import DamageChain, check_damages
 from oldrestore.errors import UserError
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.holes import HIGHEST_PSNR, score_fill
@@ -78,9 +78,7 @@ class RestorationStages:
         samples: Annotated[int, Field(ge=0)] = 4,
         every_time: bool = False,
     ) -> None:
-        for name, damage in damages.items():
-            if not isinstance(damage, Damage | DamageChain):
-                raise UserError(f"damages.{name} must be a choice of conf/damage, not {damage}")
+        check_damages(damages)
         if not damages:
             raise UserError("the restoration protocol needs at least one kind of damage under 'damages'")
         self.damages = dict(damages)
@@ -226,11 +224,8 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     """Print what fits 80 columns; ``restoration.csv`` has it all."""
     count = rows[0]["n"] if rows else 0
     shown = {measure: heading for measure, heading in HEADINGS.items() if any(row[measure] is not None for row in rows)}
-    table = plain_table(f"Restoration of seeded damage (n = {count}; PSNR in dB)", gap=2)
-    table.add_column("damage", no_wrap=True)
-    table.add_column("stages", no_wrap=True)
-    for heading in shown.values():
-        table.add_column(heading, justify="right", no_wrap=True)
+    title = f"Restoration of seeded damage (n = {count}; PSNR in dB)"
+    table = plain_table(title, gap=2, texts=("damage", "stages"), numbers=shown.values())
     for row in rows:
         figures = ["" if row[measure] is None else _figure(measure, row[measure]) for measure in shown]
         first = row["version"] == "nothing"

@@ -67,3 +67,10 @@ class DamageChain:
         other = copy.copy(self)
         other.severity = float(severity)
         return other
+
+
+def check_damages(damages: Mapping[str, Any]) -> None:
+    """Refuse what is not a kind of damage among the values of the setting ``damages``."""
+    for name, damage in damages.items():
+        if not isinstance(damage, Damage | DamageChain):
+            raise UserError(f"damages.{name} must be a choice of conf/damage, not {damage}")

@@ -176,13 +176,13 @@ class RestorationStages:
             for severity in self.severities:
                 prefix = f"{name}_{severity:g}/"
                 about = {"damage": name, "severity": severity, "n": count}
-                found = {measure: means.get(f"{prefix}detect_{measure}") for measure in DETECTED}
+                detection = {measure: means.get(f"{prefix}detect_{measure}") for measure in DETECTED}
                 for version in VERSIONS:
                     if f"{prefix}{version}_psnr" in means:
                         measured = {measure: means.get(f"{prefix}{version}_{measure}") for measure in MEASURES}
                         # What was found concerns the versions that begin with the detector's mask.
                         by_mask = version in ("fill", "classical", "network_fill", "network", "colorized")
-                        detected = found if by_mask else dict.fromkeys(DETECTED)
+                        detected = detection if by_mask else dict.fromkeys(DETECTED)
                         rows.append(
                             about | {"version": version} | measured | {f"detect_{m}": v for m, v in detected.items()}
                         )

@@ -158,22 +158,22 @@ class _Block(nn.Layer):
         self.strided = "branch_pool" not in shapes
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        found = []
+        features = []
         for branch in self.branches:
             y = x
             for names in branch:
                 y = [getattr(self, name)(y) for name in names]
                 y = y[0] if len(y) == 1 else paddle.concat(y, axis=1)
-            found.append(y)
+            features.append(y)
         if self.strided:
-            found.append(functional.max_pool2d(x, 3, 2))
+            features.append(functional.max_pool2d(x, 3, 2))
         elif self.pooling == "max":
-            found.append(self.branch_pool(functional.max_pool2d(x, 3, 1, 1)))
+            features.append(self.branch_pool(functional.max_pool2d(x, 3, 1, 1)))
         else:
             # Paddle's `exclusive` leaves the zeros of the border out of the mean.
             mean = functional.avg_pool2d(x, 3, 1, 1, exclusive=self.pooling == "inside")
-            found.append(self.branch_pool(mean))
-        return paddle.concat(found, axis=1)
+            features.append(self.branch_pool(mean))
+        return paddle.concat(features, axis=1)
 
 
 class InceptionV3(nn.Layer):

@@ -99,9 +99,9 @@ def _linear_weights(path: Path, channels: tuple[int, ...]) -> list[paddle.Tensor
     wrong = [name for name, shape in wanted.items() if name not in arrays or arrays[name].shape != shape]
     if wrong:
         first = wrong[0]
-        found = f"has shape {tuple(arrays[first].shape)}" if first in arrays else "is missing"
+        fault = f"has shape {tuple(arrays[first].shape)}" if first in arrays else "is missing"
         raise UserError(
-            f"'{path}' does not hold the linear layers of LPIPS for this backbone: {first} {found} instead of having "
+            f"'{path}' does not hold the linear layers of LPIPS for this backbone: {first} {fault} instead of having "
             f"shape {wanted[first]}"
         )
     return [paddle.to_tensor(arrays[name].astype("float32")) for name in wanted]

@@ -96,14 +96,14 @@ class ConvolutionalFeatures(RecognitionFeatures):
 
     def maps(self, rgb_b3hw: paddle.Tensor) -> list[paddle.Tensor]:
         """See `RecognitionFeatures`."""
-        x, found = (rgb_b3hw - self._mean) / self._std, []
+        x, features = (rgb_b3hw - self._mean) / self._std, []
         for stage in self.stages:
             if stage.pool is not None:
                 x = functional.max_pool2d(x, *stage.pool)
             for place, *_ in stage.convolutions:
                 x = functional.relu(self.features[str(place)](x))
-            found.append(x)
-        return found
+            features.append(x)
+        return features
 
 
 class AlexNetFeatures(ConvolutionalFeatures):

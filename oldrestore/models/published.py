@@ -161,9 +161,9 @@ def check_name(path: Path) -> tuple[str | None, str]:
 def recognise(arrays: Iterable[str], path: Path) -> str:
     """Say which published network a state dict's keys are of."""
     keys = set(arrays)
-    found = {name: len(keys.intersection(published.marks)) for name, published in PUBLISHED.items()}
-    best = max(found, key=found.__getitem__)
-    if not found[best]:
+    matches = {name: len(keys.intersection(published.marks)) for name, published in PUBLISHED.items()}
+    best = max(matches, key=matches.__getitem__)
+    if not matches[best]:
         some = ", ".join(sorted(keys)[:3]) or "none"
         raise UserError(f"'{path}' holds the weights of neither {' nor '.join(PUBLISHED)}: its keys are {some}, ...")
     return best

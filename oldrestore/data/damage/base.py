@@ -83,10 +83,10 @@ class Damage(ABC):
             The only source of chance. One number is drawn from it, for any kind and severity.
         """
         check_photograph(rgb_hw3)
-        own_rng = np.random.default_rng(int(rng.integers(0, 2**63)))
+        damage_rng = np.random.default_rng(int(rng.integers(0, 2**63)))
         rgb, mask = rgb_hw3.copy(), np.zeros(rgb_hw3.shape[:2], dtype=bool)
         if self.severity > 0:
-            self._apply(rgb, mask, own_rng)
+            self._apply(rgb, mask, damage_rng)
         return Damaged(rgb, mask, self.kind, {self.kind: mask} if self.structured else {})
 
     @checked

@@ -57,8 +57,8 @@ class DamageChain:
             damaged = step.at(step.severity * self.severity)(rgb, np.random.default_rng(int(seed)))
             rgb = damaged.rgb_hw3
             mask |= damaged.mask_hw
-            for kind, own in damaged.masks.items():
-                masks[kind] = masks[kind] | own if kind in masks else own
+            for kind, kind_mask in damaged.masks.items():
+                masks[kind] = masks[kind] | kind_mask if kind in masks else kind_mask
         return Damaged(rgb, mask, self.kind, masks)
 
     @checked

@@ -50,9 +50,9 @@ class Holes(Damage):
         behind = np.array([[236, 230, 216], [250, 250, 250], [24, 22, 20]])[rng.integers(0, 3)]
         seeds = rng.integers(0, 2**63, total)
         for seed in seeds[:shown]:
-            own = np.random.default_rng(int(seed))
-            radius = self.radius * min(rgb.shape[:2]) * between(own, 0.25, 1.0)
-            blob = draw_blob(own, rgb.shape[:2], max(1.0, radius), 0.4 + 0.6 * self.severity, self.roughness)
+            hole_rng = np.random.default_rng(int(seed))
+            radius = self.radius * min(rgb.shape[:2]) * between(hole_rng, 0.25, 1.0)
+            blob = draw_blob(hole_rng, rgb.shape[:2], max(1.0, radius), 0.4 + 0.6 * self.severity, self.roughness)
             if blob is None:
                 continue
             cover(rgb, mask, blob.stamp(), behind)

@@ -161,9 +161,9 @@ def cover(rgb: np.ndarray, mask: np.ndarray, stamp: Stamp, color: np.ndarray, op
     weight = stamp.alpha_hw.astype(np.int32) * round(opacity * 256)  # of 255 * 256
     touched = weight >= FAINTEST * 256
     weight = weight[touched][:, None]
-    own = rgb[stamp.place]
+    pixels = rgb[stamp.place]
     color = np.asarray(color, dtype=np.int32)
     color = color if color.ndim == 1 else color[touched]
     whole = 255 * 256
-    own[touched] = (own[touched].astype(np.int32) * (whole - weight) + color * weight + whole // 2) // whole
+    pixels[touched] = (pixels[touched].astype(np.int32) * (whole - weight) + color * weight + whole // 2) // whole
     mask[stamp.place] |= touched

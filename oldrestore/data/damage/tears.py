@@ -50,9 +50,9 @@ class Tears(Damage):
         behind = np.array([[236, 230, 216], [250, 250, 250], [24, 22, 20]])[rng.integers(0, 3)]
         seeds = rng.integers(0, 2**63, total)
         for seed in seeds[:shown]:
-            own = np.random.default_rng(int(seed))
-            turned = int(own.integers(0, 4))  # any edge is the upper one of a photograph turned
-            self._tear(np.rot90(rgb, turned), np.rot90(mask, turned), own, behind)
+            tear_rng = np.random.default_rng(int(seed))
+            turned = int(tear_rng.integers(0, 4))  # any edge is the upper one of a photograph turned
+            self._tear(np.rot90(rgb, turned), np.rot90(mask, turned), tear_rng, behind)
 
     def _tear(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator, behind: np.ndarray) -> None:
         height, width = rgb.shape[:2]

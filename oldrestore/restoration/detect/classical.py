@@ -100,9 +100,9 @@ class ClassicalDetector:
         mask = np.zeros(bright.shape, dtype=bool)
         confidence = np.zeros(bright.shape, dtype=np.float32)
         for kind in (SCRATCH, CREASE):
-            found = self._lines(rgb, kind)
-            mask |= found.mask_hw
-            np.maximum(confidence, found.confidence_hw, out=confidence)
+            lines = self._lines(rgb, kind)
+            mask |= lines.mask_hw
+            np.maximum(confidence, lines.confidence_hw, out=confidence)
         if self.speck_threshold is not None:
             strength = relative(speck_strength(bright, dark))
             mask |= specks(strength, self.speck_threshold)
@@ -113,13 +113,13 @@ class ClassicalDetector:
         smaller = at_most(rgb, None if self.size is None else max(1, round(self.size / kind.reduced)))
         strength = relative(line_strength(*bright_and_dark(smaller), kind.length, kind.width, kind.gap))
         threshold = self.threshold * kind.threshold
-        found = apply_hysteresis_threshold(strength, kind.lower * threshold, threshold)
-        found = without_small(found, kind.extent * min(found.shape))
+        mask = apply_hysteresis_threshold(strength, kind.lower * threshold, threshold)
+        mask = without_small(mask, kind.extent * min(mask.shape))
         sure = strength / (strength + threshold)
         if kind.grown:
-            found = ndimage.binary_dilation(found, EVERYWHERE, iterations=kind.grown)
+            mask = ndimage.binary_dilation(mask, EVERYWHERE, iterations=kind.grown)
             sure = ndimage.grey_dilation(sure, 2 * kind.grown + 1)
-        return at_full_size(found, sure, rgb.shape[:2])
+        return at_full_size(mask, sure, rgb.shape[:2])
 
 
 def bright_and_dark(rgb_hw3: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,5 +151,5 @@ def speck_strength(bright_hw: np.ndarray, dark_hw: np.ndarray) -> np.ndarray:
 
 def specks(strength_hw: np.ndarray, threshold: float) -> np.ndarray:
     """Small parts above a threshold with hysteresis, bool (H, W); longer parts are left out."""
-    found = apply_hysteresis_threshold(strength_hw, SPECK_LOWER * threshold, threshold)
-    return found & ~without_small(found, 2 * SPECK)
+    mask = apply_hysteresis_threshold(strength_hw, SPECK_LOWER * threshold, threshold)
+    return mask & ~without_small(mask, 2 * SPECK)

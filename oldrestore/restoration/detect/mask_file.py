@@ -39,8 +39,8 @@ class MaskFile:
             return self
         named = sorted(path for path in self.path.iterdir() if path.stem == photo.stem and path.is_file())
         if len(named) != 1:
-            found = f"has {len(named)} masks" if named else "has no mask"
-            raise UserError(f"the folder '{self.path}' {found} named '{photo.stem}': there must be one")
+            fault = f"has {len(named)} masks" if named else "has no mask"
+            raise UserError(f"the folder '{self.path}' {fault} named '{photo.stem}': there must be one")
         return MaskFile(str(named[0]))
 
     def __call__(self, rgb_hw3: np.ndarray) -> Detection:

@@ -116,5 +116,5 @@ def estimate_noise(picture_hwc: np.ndarray) -> np.ndarray:
         difference = np.abs(band[::2, ::2] - band[1::2, ::2] - band[::2, 1::2] + band[1::2, 1::2]) / 2
         blocks = difference.reshape(BLOCK, columns, BLOCK, channels).transpose(1, 0, 2, 3)
         deviations.append(np.median(blocks.reshape(columns, BLOCK * BLOCK, channels), axis=1) / MAD)
-    found = np.concatenate(deviations)
-    return np.percentile(found, QUIET, axis=0) if len(found) else np.zeros(channels)
+    gathered = np.concatenate(deviations)
+    return np.percentile(gathered, QUIET, axis=0) if len(gathered) else np.zeros(channels)

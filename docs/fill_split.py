@@ -64,12 +64,10 @@ def psnr_of_split(holes: Sequence[FilledHole], small: str, large: str, largest: 
 
     Parameters
     ----------
-    holes : sequence of FilledHole
     small, large : str
         The methods; one and the same for both is that method alone.
     largest : float
         Size of the largest small hole, pixels.
-    measure : {"depth", "area"}
 
     Returns
     -------

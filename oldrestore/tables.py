@@ -124,21 +124,28 @@ def loose_lines(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(filter(None, row)) for row in rows)
 
 
-def plain_table(title: str, caption: str | None = None, gap: Literal[2, 3] = 3) -> Table:
-    """Make a table of an evaluation, its columns to be added: headings underlined, no lines between cells.
+def plain_table(
+    title: str,
+    caption: str | None = None,
+    gap: Literal[2, 3] = 3,
+    texts: Iterable[str] = (),
+    numbers: Iterable[str] = (),
+) -> Table:
+    """Make a table without rows: its headings underlined, title and caption at the left, no lines between cells.
 
     Parameters
     ----------
-    title : str
     caption : str, optional
         What the headings mean, one line or several.
     gap : int
-        Blanks between two columns, 2 where 80 columns of a terminal would not do otherwise.
+        Blanks between two columns: 2 if a table would not fit into 80 columns of a terminal otherwise.
+    texts, numbers : sequence of str
+        Headings of the columns, those of texts first; numbers are aligned to the right.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    return Table(
+    table = Table(
         title=title,
         caption=caption,
         title_justify="left",
@@ -147,6 +154,11 @@ def plain_table(title: str, caption: str | None = None, gap: Literal[2, 3] = 3) 
         padding=(0, 1) if gap == 3 else (0, 1, 0, 0),
         pad_edge=False,
     )
+    for heading in texts:
+        table.add_column(heading, no_wrap=True)
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

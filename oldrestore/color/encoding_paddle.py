@@ -20,11 +20,6 @@ class SoftEncoder:
         How many bins a colour is spread over, 1..313: 5 in the paper, 10 in its released code.
     sigma : float
         Standard deviation of the Gaussian over the distance to a bin's centre, Lab units, above 0.
-
-    Raises
-    ------
-    ValueError
-        When a parameter is out of range.
     """
 
     def __init__(self, neighbours: int = 5, sigma: float = 5.0) -> None:
@@ -49,11 +44,6 @@ class SoftEncoder:
             Bins, nearest first; of equal distances the lower index comes first.
         weights_bkhw : paddle.Tensor, float32 (B, k, h, w)
             exp(-d^2 / (2 sigma^2)), normalised over k.
-
-        Raises
-        ------
-        ValueError
-            When the shape is not (B, 2, h, w).
         """
         if ab_b2hw.ndim != 4 or ab_b2hw.shape[1] != 2:
             raise ValueError(f"ab must have shape (B, 2, h, w), got {tuple(ab_b2hw.shape)}")

@@ -42,16 +42,10 @@ def window_histograms_nchw(
         Lab units.
     window : int
         Side of the square in pixels, odd.
-    bins : int
 
     Returns
     -------
     hue_bqhw, chroma_bqhw : paddle.Tensor, float32 (B, bins, h, w)
-
-    Raises
-    ------
-    ValueError
-        When the window is not odd.
     """
     _require_window(window)
     chroma_b1hw, hue_bqhw, chroma_bqhw = _encode(ab_b2hw.astype("float32"), bins)
@@ -73,16 +67,10 @@ def window_histograms_at(
         Lab units.
     positions_bn2 : paddle.Tensor, int64 (B, N, 2)
         Row and column of each pixel, within the photograph.
-    window, bins : int
 
     Returns
     -------
     hue_bq1n, chroma_bq1n : paddle.Tensor, float32 (B, bins, 1, N)
-
-    Raises
-    ------
-    ValueError
-        When the window is not odd.
     """
     _require_window(window)
     height, width = ab_b2hw.shape[2:]

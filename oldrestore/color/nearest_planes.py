@@ -83,8 +83,6 @@ def soft_encode_bkhw(ab_b2hw: np.ndarray, neighbours: int, sigma: float) -> tupl
         float32 (B, 2, h, w), Lab units, with any strides.
     neighbours : int
         1..16.
-    sigma : float
-        Above 0.
 
     Returns
     -------

@@ -44,7 +44,6 @@ def prepare_photographs(split: Split, crops: Crops, watch: Watch = iter) -> Made
 
     Parameters
     ----------
-    split : Split
     crops : Crops
         Only the resizing to training size matters.
     watch : callable
@@ -102,11 +101,11 @@ def _decode(photo: Photo, sha256: str, crops: Crops) -> tuple[str, np.ndarray]:
     try:
         data = read_photo_file(photo.path)
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise UserError(f"the photograph {photo.name} ({photo.path}) was changed meanwhile: run {PREPARE} again")
+            raise UserError(f"the photograph {photo.name} ({photo.path}) has since changed: run {PREPARE} again")
         return sha256, crops.prepare_bytes(data)
     except UnreadablePhoto as problem:
         raise UserError(
-            f"the photograph {photo.name} ({photo.path}) can no longer be read ({problem.reason}); mend or remove it"
+            f"the photograph {photo.name} ({photo.path}) can no longer be read ({problem.reason}); repair or remove it"
         ) from problem
 
 

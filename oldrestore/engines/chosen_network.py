@@ -12,7 +12,7 @@ from paddle import nn
 
 from oldrestore.config.compose import compose_config
 from oldrestore.config.schema import Evaluation
-from oldrestore.config.signature import check_value
+from oldrestore.config.values import check_value
 from oldrestore.engines.weights_file import load_file, model_of, says_nothing
 from oldrestore.errors import UserError
 from oldrestore.files import sha256_of

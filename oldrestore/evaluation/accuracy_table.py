@@ -78,7 +78,7 @@ COLUMNS = tuple(field.name for field in fields(AccuracyRow))
 
 
 def gap_closed(ours: float, original: float, gray: float) -> float | None:
-    """Share of the gap between gray and original that is closed; None where there is no gap."""
+    """Share of the gap between gray and original that is closed; None if there is no gap."""
     return None if original == gray else (ours - gray) / (original - gray)
 
 
@@ -148,9 +148,8 @@ class AccuracyTable:
         table = plain_table(
             f"judge {self.judge}, n = {self.final.n}",
             f"95% intervals: {intervals}\np: mean probability of the true class; closed: (iter - gray) / (orig - gray)",
+            numbers=("photos", "iter", "orig", "gray", "closed", "p iter", "p orig", "p gray", "closed"),
         )
-        for heading in ("photos", "iter", "orig", "gray", "closed", "p iter", "p orig", "p gray", "closed"):
-            table.add_column(heading, justify="right", no_wrap=True)
         for row in self.rows:
             table.add_row(
                 str(row.iteration),

@@ -12,6 +12,7 @@ from paddle.nn import functional
 from PIL import Image
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.files import sha256_of
 from oldrestore.models.efficientnet_lite import EfficientNetLiteNetwork, normalize, package_weights
 from oldrestore.models.engine import Engine
@@ -57,18 +58,12 @@ class NetworkJudge(Judge):
 
     Parameters
     ----------
-    name, fingerprint : str
-        See Judge.
     classifier : paddle.nn.Layer
         RGB 0..255 float32 (B, 3, size, size) -> logits (B, 1000).
     cut : callable
         uint8 (H, W, 3) of any size -> uint8 (size, size, 3).
     size : int
         Side of what the network sees.
-    batch_size : int
-        Photographs judged at once.
-    sees : str
-        See Judge.
     """
 
     def __init__(
@@ -125,15 +120,9 @@ class EfficientNetLite(NetworkJudge):
     ----------
     variant : {"lite0", "lite2"}
         lite0 sees 224 x 224 pixels, lite2 260 x 260.
-    batch_size : int
-        Photographs judged at once.
-
-    Raises
-    ------
-    UserError
-        When the package is missing or its weights are damaged.
     """
 
+    @checked
     def __init__(self, variant: Literal["lite0", "lite2"] = "lite0", batch_size: Annotated[int, Field(ge=1)] = 16):
         network = EfficientNetLiteNetwork.from_package(variant)
         super().__init__(

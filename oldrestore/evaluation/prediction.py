@@ -87,11 +87,6 @@ def recolor(L_hw: np.ndarray, ab_hw2: np.ndarray) -> np.ndarray:
         float32 (H, W), 0..100.
     ab_hw2 : ndarray
         float32 (H, W, 2), Lab units.
-
-    Raises
-    ------
-    ValueError
-        When the sizes differ or the colour is not finite.
     """
     if ab_hw2.shape != (*L_hw.shape, 2):
         raise ValueError(f"colour of shape {ab_hw2.shape} does not fit lightness of shape {L_hw.shape}")
@@ -112,11 +107,6 @@ def recolor_rows(L_hw: np.ndarray, color_of_rows: ColorOfRows) -> np.ndarray:
     -------
     ndarray
         uint8 sRGB (H, W, 3), as `recolor` gives it.
-
-    Raises
-    ------
-    ValueError
-        When the colour is not finite.
     """
     height, width = L_hw.shape
     joined = np.empty((height, width, 3), dtype=np.uint8)

@@ -207,13 +207,13 @@ class EfficientNetLiteNetwork(nn.Layer):
         list of paddle.Tensor
             (B, C, ceil(H / s), ceil(W / s)) for s in FEATURE_STRIDES, with `feature_channels` channels.
         """
-        found = []
+        levels = []
         x = functional.relu6(self.stem_norm(self.stem(x_b3hw)))
         for position, block in enumerate(self.blocks):
             x = block(x)
             if position in self._feature_ends:
-                found.append(x)
-        return found
+                levels.append(x)
+        return levels
 
     def forward(self, x_b3hw: paddle.Tensor) -> paddle.Tensor:
         """Class logits (B, 1000) of normalised photographs (B, 3, H, W)."""

@@ -9,6 +9,7 @@ import paddle
 from paddle import nn
 from paddle.nn import functional
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.files import sha256_of
 from oldrestore.models.recognition_features import RecognitionFeatures
@@ -60,18 +61,11 @@ class ConvolutionalFeatures(RecognitionFeatures):
 
     Parameters
     ----------
-    recognizer : str
-    stages : tuple of Stage
     weights : str or None
         A state dict of the whole network, whose classifier is not read: `.pth` or `.pt` of torchvision, `.pdparams`
         of Paddle, or `.safetensors`.
     smallest : int
         Smallest side of a photograph, pixels.
-
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are of another network.
     """
 
     def __init__(self, recognizer: str, stages: tuple[Stage, ...], weights: str | None, smallest: int) -> None:
@@ -103,14 +97,14 @@ class ConvolutionalFeatures(RecognitionFeatures):
 
     def maps(self, rgb_b3hw: paddle.Tensor) -> list[paddle.Tensor]:
         """See `RecognitionFeatures`."""
-        x, found = (rgb_b3hw - self._mean) / self._std, []
+        x, features = (rgb_b3hw - self._mean) / self._std, []
         for stage in self.stages:
             if stage.pool is not None:
                 x = functional.max_pool2d(x, *stage.pool)
             for place, *_ in stage.convolutions:
                 x = functional.relu(self.features[str(place)](x))
-            found.append(x)
-        return found
+            features.append(x)
+        return features
 
 
 class AlexNetFeatures(ConvolutionalFeatures):
@@ -120,13 +114,9 @@ class AlexNetFeatures(ConvolutionalFeatures):
     ----------
     weights : str or None
         See `ConvolutionalFeatures`; needed.
-
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are not AlexNet's.
     """
 
+    @checked
     def __init__(self, weights: str | None = None) -> None:
         super().__init__("alexnet", ALEXNET, weights, smallest=31)
 
@@ -140,13 +130,9 @@ class Vgg16Features(ConvolutionalFeatures):
     ----------
     weights : str or None
         See `ConvolutionalFeatures`; needed.
-
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are not VGG-16's.
     """
 
+    @checked
     def __init__(self, weights: str | None = None) -> None:
         super().__init__("vgg16", VGG16, weights, smallest=16)
 
@@ -155,13 +141,7 @@ READERS = (".pth", ".pt", ".pdparams", ".safetensors")
 
 
 def weights_file(network: str, weights: str | None) -> Path:
-    """Check that a weights file is named, is there, and is of a kind that can be read.
-
-    Raises
-    ------
-    UserError
-        Saying what would be right.
-    """
+    """Check that a weights file is named, is there, and is of a kind that can be read."""
     if weights is None:
         raise UserError(
             f"{network} comes without weights: name a file that you have ({', '.join(READERS)}) in the setting weights"
@@ -170,5 +150,5 @@ def weights_file(network: str, weights: str | None) -> Path:
     if not path.is_file():
         raise UserError(f"there is no weights file '{weights}' for {network}")
     if path.suffix not in READERS:
-        raise UserError(f"the weights '{weights}' of {network} are none of {', '.join(READERS)}")
+        raise UserError(f"the weights '{weights}' of {network} must end in one of {', '.join(READERS)}")
     return path

@@ -48,11 +48,6 @@ class RecognitionFeatures(nn.Layer):
         -------
         list of paddle.Tensor
             float32 (B, C, h, w), finest first.
-
-        Raises
-        ------
-        UserError
-            When the photographs are too small for the deepest layer.
         """
         height, width = rgb_b3hw.shape[-2:]
         if min(height, width) < self.smallest:

@@ -58,7 +58,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def without_wrapper(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Take off the ``module.`` or ``_layers.`` that stands before every key; other tensors are returned as they are."""
+    """Remove a ``module.`` or ``_layers.`` in front of every key; other tensors are returned as they are."""
     for wrapper in WRAPPERS * 2:  # it may stand there twice, and a file may hold any number of it
         if tensors and all(name.startswith(wrapper) for name in tensors):
             tensors = {name.removeprefix(wrapper): tensor for name, tensor in tensors.items()}
@@ -120,7 +120,7 @@ def _compare_settings(network: nn.Layer, header: WeightsHeader | None, path: Pat
             continue
         if name in LEARNT_SETTINGS:
             raise UserError(
-                f"the weights in '{path}' have learnt with {name}={recorded} and the configuration says {configured}: "
+                f"the weights in '{path}' were trained with {name}={recorded} and the configuration says {configured}: "
                 f"take model.{name}={recorded}"
             )
         if header.source:

@@ -54,8 +54,6 @@ class FilmFacts:
     ----------
     rate : str
         Frames a second, as ffmpeg reads it (``25``, ``30000/1001``).
-    seconds : float or None
-    has_sound : bool
     """
 
     rate: str
@@ -106,7 +104,6 @@ def read_frames(path: Path, expected: int = 0) -> Iterator[np.ndarray]:
 
     Parameters
     ----------
-    path : Path
     expected : int
         About how many frames there should be (`FilmFacts.frames`); 0 where that is not known.
 
@@ -156,13 +153,7 @@ class FilmWriter:
         self.frames = 0
 
     def write(self, rgb_hw3: np.ndarray) -> None:
-        """Add a frame.
-
-        Raises
-        ------
-        UnreadableFilm
-            When ffmpeg has stopped.
-        """
+        """Add a frame."""
         try:
             self._process.stdin.write(np.ascontiguousarray(rgb_hw3).data)
         except (BrokenPipeError, OSError) as error:
@@ -196,11 +187,6 @@ def write_film(
         Constant rate factor of x264, 0 (no loss) to 51.
     place : callable
         Gives the file that is whole (the first argument) its name; by default a file of that name is replaced.
-
-    Raises
-    ------
-    UnreadableFilm
-        When ffmpeg cannot write it.
     """
     even = shape[0] % 2 == 0 and shape[1] % 2 == 0
     command = [_ffmpeg(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]

@@ -203,7 +203,7 @@ def test_a_configuration_in_a_header_is_built_by_the_same_seam(rewritten, copied
 
 def test_the_detector_bounds_the_width_that_a_file_says(rewritten):
     path = rewritten(settings=json.dumps({"width": 1e9}))
-    with pytest.raises(UserError, match=r"the width that '.*x\.safetensors' says it has must be within 0\.\.4"):
+    with pytest.raises(UserError, match=r"the width recorded in '.*x\.safetensors' must be within 0\.\.4"):
         LearnedDetector(weights=str(path))
 
 

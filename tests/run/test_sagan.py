@@ -75,7 +75,7 @@ def test_colouring_goes_through_the_protocol_of_every_colorizer(workshop):
     ("overrides", "sentence"),
     [
         (["evaluation.color=true"], "SaganRestorer predicts no colour to be measured: take evaluation=holes"),
-        (["inputs=colors"], "SaganRestorer reads damaged photographs, which inputs=holes makes"),
+        (["inputs=colors"], "SaganRestorer needs damaged photographs: take inputs=holes"),
         (["trainer.learner.discriminator.judges=ab"], "judges ab but SaganRestorer predicts rgb"),
         (["loss=l1"], "L1 reads ab but the model"),
     ],

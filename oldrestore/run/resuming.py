@@ -27,7 +27,7 @@ from oldrestore.records.asked_settings import (
 from oldrestore.records.loading import find_run, load_run_config, refuse_links_out
 from oldrestore.records.reader import read_choices, read_overrides, read_provenance, read_status
 from oldrestore.records.run_lock import RunLock
-from oldrestore.records.superseded import Continued, new_resume_folder, set_aside
+from oldrestore.records.superseded import new_resume_folder, set_aside
 from oldrestore.run.moved_photographs import check_photographs
 from oldrestore.run.then_and_now import check_data, compare_provenance
 
@@ -90,7 +90,6 @@ class BackAtCheckpoint:
     Attributes
     ----------
     progress : Progress
-    continued : Continued
     provenance : dict
         Of the run's beginning.
     differences : dict
@@ -98,7 +97,6 @@ class BackAtCheckpoint:
     """
 
     progress: Progress
-    continued: Continued
     provenance: dict[str, Any]
     differences: dict[str, list]
 
@@ -254,14 +252,14 @@ def go_back_to_checkpoint(
     aside = new_resume_folder(folder)
     differences = compare_provenance(recorded, provenance)
     _write_down(aside, resumption, iteration, differences, provenance)
-    continued = set_aside(folder, marks, iteration, aside, again)
+    set_aside(folder, marks, iteration, aside, again)
     if checkpoint is None:
         progress = beginning(config.trainer.monitor_mode)
         for path in (folder / "checkpoints").glob("*.safetensors"):
             path.unlink()  # the best of a beginning that is made again
     else:
         progress = after(checkpoint, folder, config.trainer.log_every, config.trainer.max_iterations)
-    return BackAtCheckpoint(progress, continued, recorded, differences)
+    return BackAtCheckpoint(progress, recorded, differences)
 
 
 def take_checkpoint(folder: Path, learner: Learner) -> None:

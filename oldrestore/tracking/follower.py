@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from oldrestore.records.recorded import Tail
+from oldrestore.records.tail import Tail
 from oldrestore.tracking.protocol import End, RunInfo, Sink
 
 

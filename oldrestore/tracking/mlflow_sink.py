@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from oldrestore.plain import flatten
-from oldrestore.records.recorded import Panel, Scalars, times_of
+from oldrestore.records.recorded import Panel, Scalars
 from oldrestore.records.run_folder import ACCURACY_COLUMNS
+from oldrestore.records.tail import times_of
 from oldrestore.tracking.mlflow_held import FILES_TAG, Held, read_held
 from oldrestore.tracking.mlflow_model import fingerprint, holds_model, log_pyfunc
 from oldrestore.tracking.mlflow_moved import RUN_FOLDER_TAG

@@ -13,8 +13,8 @@ from oldrestore.errors import UserError
 from oldrestore.files import LineFile
 from oldrestore.records import reader
 from oldrestore.records.listing import list_runs
-from oldrestore.records.recorded import Tail
 from oldrestore.records.run_folder import RunFolder
+from oldrestore.records.tail import Tail
 from tests.reliability.conftest import MANY
 from tests.reliability.test_reader_properties import mutated, mutations
 

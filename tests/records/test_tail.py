@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from oldrestore.records.recorded import MOST_AT_ONCE, Tail, times_of
+from oldrestore.records.tail import MOST_AT_ONCE, Tail, times_of
 
 
 def values(tail: Tail) -> list[tuple[int, dict]]:

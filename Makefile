@@ -29,7 +29,7 @@ test: install ## the test suite, under 10 minutes on 2 cores
 # What depends on the arithmetic of a processor.
 ARITHMETIC := tests/losses tests/training tests/models/test_engine.py tests/evaluation/test_judge.py \
 	tests/run/test_resuming.py tests/run/test_after_a_judgement.py tests/reproduction tests/run/processes \
-	tests/runs/inference tests/commands/test_colorize.py
+	tests/engines tests/commands/test_colorize.py
 
 test-avx2: install ## losses, training, resuming, reproducing and inference again, as on a processor without AVX-512
 	MKL_DEBUG_CPU_TYPE=5 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -m "not slow" $(ARITHMETIC)

@@ -1,6 +1,6 @@
 """How long `oldrestore runs` takes over a thousand run folders, beside an interpreter that only starts.
 
-    python benchmarks/list_runs.py [--runs 1000] [--repeat 5]
+    python benchmarks/list_runs.py [--runs 1000] [--repeat 5] [--old]
 
 Each line: the best of the repeats, in seconds by the clock and of processor time, and its ratio to the start alone.
 """
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from oldrestore.config.compose import compose_unchecked
+from oldrestore.records.quick_copy import write_quick_copy
 
 QUESTIONS = {
     "start alone": ["--version"],
@@ -32,7 +33,7 @@ QUESTIONS = {
 }
 
 
-def make_runs(outputs: Path, count: int) -> None:
+def make_runs(outputs: Path, count: int, old: bool) -> None:
     """Write run folders with a whole configuration, 600 logged iterations, an accuracy table and a status."""
     from omegaconf import OmegaConf
 
@@ -55,6 +56,8 @@ def make_runs(outputs: Path, count: int) -> None:
         (folder / "accuracy.csv").write_text(
             "iteration,iter_accuracy,orig_accuracy,gray_accuracy,n\n80,0.5,0.9,0.8,80\n"
         )
+        if not old:
+            write_quick_copy(folder)
 
 
 def measure(arguments: list[str], repeat: int) -> tuple[float, float]:
@@ -75,9 +78,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--old", action="store_true", help="folders of earlier versions, without config.json")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        make_runs(Path(folder), chosen.runs)
+        make_runs(Path(folder), chosen.runs, chosen.old)
         first = None
         print(f"{'':<52}{'clock s':>9}{'processor s':>13}{'ratio':>8}")
         for name, arguments in QUESTIONS.items():

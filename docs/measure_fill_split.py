@@ -22,6 +22,7 @@ from oldrestore import runtime
 runtime.prepare()
 runtime.quiet_import_of_paddle()
 
+from fill_split import best_split, fill_and_score, psnr_of_split  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
@@ -30,7 +31,6 @@ from oldrestore.config.compose import compose_config  # noqa: E402
 from oldrestore.data.decode import decode_photo  # noqa: E402
 from oldrestore.models.sagan import SaganRestorer  # noqa: E402
 from oldrestore.restoration.fill.biharmonic import Biharmonic  # noqa: E402
-from oldrestore.restoration.fill.choosing import best_split, fill_and_score, psnr_of_split  # noqa: E402
 from oldrestore.restoration.fill.harmonic import Harmonic  # noqa: E402
 from oldrestore.restoration.fill.network import NetworkFiller  # noqa: E402
 from oldrestore.restoration.fill.opencv import OpenCV  # noqa: E402

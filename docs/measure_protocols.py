@@ -25,7 +25,7 @@ def measure() -> None:
     from oldrestore.data.loader import evaluation_photos
     from oldrestore.data.prior import dataset_prior
     from oldrestore.evaluation.prediction import ColorPrediction
-    from oldrestore.evaluation.validation import score_validation
+    from oldrestore.evaluation.validation import measure_photos, summarize_validation
 
     training = build(compose_config([]).dataset)
     prior = dataset_prior(training.split("train"), training.crops)
@@ -47,10 +47,11 @@ def measure() -> None:
             return [ColorPrediction(truths[other[place[L.tobytes()]]][..., 1:].copy()) for L in lightness]
 
         for colour, colorize in (("gray", gray), ("random", random)):
-            found = score_validation(colorize, photos).summary
+            measured = measure_photos(colorize, photos)
+            found = summarize_validation(measured).summary
             row = "".join(f"{found[key]:>22.4f}" for key in SHOWN)
             print(f"{name:<18}{len(photos):>4}  {colour:<8}{row}")
-            trained = score_validation(colorize, photos, prior).summary["auc_rebalanced"]
+            trained = summarize_validation(measured, prior).summary["auc_rebalanced"]
             print(f"{'':<32}auc_rebalanced by the prior of the training photographs of photos: {trained:.4f}")
 
 

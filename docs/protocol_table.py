@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.config.location import configuration_root
+from oldrestore.config.roles import Role, role_of
 from oldrestore.evaluation.protocol import FIXED, Protocol, protocol_settings
 from oldrestore.scoring.protocols import shipped_evaluation
 
@@ -35,7 +36,8 @@ def table() -> str:
         own = Protocol(name, evaluation["version"], protocol_settings(shipped))
         lines.append("| " + " | ".join([f"`{name}`", str(own.version), f"`{own.hash[:8]}`", *_row(shipped)]) + " |")
         for evaluator, node in evaluation["evaluators"].items():
-            kept = {k: v for k, v in node.items() if k not in ("_target_", "samples", "every_time")}
+            at = f"evaluation.evaluators.{evaluator}"
+            kept = {k: v for k, v in node.items() if k != "_target_" and Role.SCORE in role_of(f"{at}.{k}")}
             pinned = ", ".join(f"{k} {_short(v)}" for k, v in kept.items())
             further.append(f"| `{name}` | `{evaluator}` ({node['_target_'].rpartition('.')[2]}) | {pinned} |")
     common = [f"- {what}: {words}" for what, words in FIXED.items()]

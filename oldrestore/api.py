@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oldrestore.comparison.compare import Cell, Compared, compare_runs
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.errors import UserError
 from oldrestore.records.conditions import read_condition
+from oldrestore.records.finding import find_run
 from oldrestore.records.listing import list_runs
-from oldrestore.records.loading import find_run
+from oldrestore.records.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Cell", "Compared", "LoggedRun", "UserError", "compare_runs", "load_run", "load_runs", "scores_frame"]
+__all__ = ["Cell", "Compared", "Run", "UserError", "compare_runs", "load_run", "load_runs", "scores_frame"]
 
 
-def load_run(run: str | Path, outputs: str | Path = "outputs") -> LoggedRun:
+def load_run(run: str | Path, outputs: str | Path = "outputs") -> Run:
     """Load one run.
 
     Parameters
@@ -36,10 +36,10 @@ def load_run(run: str | Path, outputs: str | Path = "outputs") -> LoggedRun:
     UserError
         No run, or more than one, is meant.
     """
-    return LoggedRun(find_run(str(run), Path(outputs)))
+    return Run(find_run(str(run), Path(outputs)))
 
 
-def load_runs(*where: str, outputs: str | Path = "outputs", sort: str | None = None) -> list[LoggedRun]:
+def load_runs(*where: str, outputs: str | Path = "outputs", sort: str | None = None) -> list[Run]:
     """Load the runs under an outputs folder for which every condition holds, oldest first.
 
     Parameters
@@ -56,14 +56,13 @@ def load_runs(*where: str, outputs: str | Path = "outputs", sort: str | None = N
     UserError
         A condition cannot be read.
     """
-    found = list_runs(Path(outputs), [read_condition(text) for text in where], sort)
-    return [LoggedRun(run.folder) for run in found]
+    return list_runs(Path(outputs), [read_condition(text) for text in where], sort)
 
 
-def scores_frame(runs: list[LoggedRun]) -> pd.DataFrame:
+def scores_frame(runs: list[Run]) -> pd.DataFrame:
     """Scores of single photographs of several runs, of each set's last validation, as one frame.
 
-    Columns: `run_id`, `seed`, and those of `LoggedRun.per_image`.
+    Columns: `run_id`, `seed`, and those of `Run.per_image`.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The command line: finds the verb, and imports nothing heavy before it knows it."""
+"""The command line: finds the verb and imports nothing heavy before."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from oldrestore.terminal import names_as_text, take_every_character
 # Each verb lives in oldrestore/commands/VERB.py as run(arguments) -> exit code.
 VERBS = {
     "train": "one run: compose a configuration, train, evaluate, log",
-    "sweep": "many runs with a ledger: skips what is done, goes on past a failure",
+    "sweep": "many runs with a ledger: skips finished jobs, continues past failures",
     "evaluate": "score a run's checkpoint again, on any dataset and protocol",
-    "compare": "runs beside one another: paired statistics, what differs, which are the best",
+    "compare": "compare runs: paired statistics, what differs, which are the best",
     "report": "one page of runs: verdict, table, charts, gallery, provenance; opens from disk",
     "reproduce": "run a logged run again: identical, within tolerance, or differs at iteration N",
-    "restore": "restore old photographs: damage found and filled, tones mended, colour; files, folders, films",
-    "colorize": "colour photographs: files and folders, at full resolution",
+    "restore": "restore old photographs: fill damage, mend tones, colour; files, folders, films",
+    "colorize": "colour photographs at full resolution: files, folders, films",
     "runs": "list runs: filter by settings and measures, sort",
     "sync": "send trackers what they missed of a run",
     "models": "list networks: parameters, cost, what they predict, which losses fit",
     "losses": "list losses: what they read and need, which models fit, their sources",
-    "weights": "published checkpoints in; inference formats out",
-    "data": "what a dataset holds, its colour prior; prepare photos_plus or photos_wide",
-    "ui": "MLflow's and VisualDL's pages and the reports of these runs",
-    "doctor": "what this machine has, what is slow or missing, and the line that mends it",
+    "weights": "import published checkpoints; export to inference formats",
+    "data": "describe a dataset, its colour prior; prepare photos_plus or photos_wide",
+    "ui": "serve MLflow's and VisualDL's pages and the reports of these runs",
+    "doctor": "what this machine has, what is slow or missing, and how to fix it",
 }
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2
 
 
 def usage() -> str:
-    """Text of ``oldrestore --help``."""
+    """Return the text of ``oldrestore --help``."""
     width = max(map(len, VERBS))
     verbs = "\n".join(f"  {verb:<{width}}  {does}" for verb, does in VERBS.items())
     return (
@@ -48,7 +48,7 @@ def usage() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb; returns the exit code."""
+    """Run a verb and return its exit code."""
     if arguments is None:
         names_as_text()
     take_every_character()
@@ -71,11 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"oldrestore: {str(stop) or 'stopped'}", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
-        # The reader of a pipe (head, less) has what it wanted.
+        # The reader of a pipe (head, less) has read enough.
         sys.stderr.close()
         return DONE
     except SystemExit as stop:
-        # The same, met by rich: it ends the program with 1.
+        # The same inside rich, which would end the program with 1.
         if isinstance(stop.__context__, BrokenPipeError):
             return DONE
         raise

@@ -1,38 +1,124 @@
-"""Files that survive a crash: written whole or not at all, appended line by line, healed after a torn end."""
+"""Files: written whole or not at all, appended line by line and healed after a torn end, locked, and hashed."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import os
+import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 from oldrestore.errors import naming
 
 
-def write_atomically(path: Path, content: str | bytes, place: Callable[[Path, Path], None] | None = None) -> None:
-    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
+def sha256_of(path: Path) -> str:
+    """sha256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
-    The bytes go to a neighbour file first, are forced to the disk, and take the name in one step: `place` gives the
-    neighbour the name, by default in place of a file that has it.
+
+@contextlib.contextmanager
+def lock(path: Path, wait: float | None = None) -> Iterator[bool]:
+    """Hold a lock that the system itself takes back from a process that dies.
+
+    Parameters
+    ----------
+    path : Path
+        A folder, or a file, which is made if missing and stays: whoever waits for it must wait for the one that others
+        take.
+    wait : float, optional
+        Seconds to wait for another process; by default as long as it takes.
+
+    Yields
+    ------
+    bool
+        False if another process still has it. A file system without locks stops nobody.
     """
-    data = content.encode() if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, flags, 0o666)
     try:
-        with naming(path), neighbour.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if place is None:
-            neighbour.replace(path)
-        else:
-            place(neighbour, path)
+        yield _locked(descriptor, wait)
+    finally:
+        # Unlock explicitly: children that were forked meanwhile share the lock, and closing would leave it with them.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, wait: float | None) -> bool:
+    deadline = None if wait is None else time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if deadline is None else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+            continue
+        except OSError:
+            pass  # the file system knows no locks
+        return True
+
+
+def neighbour_of(path: Path) -> Path:
+    """Return a free, hidden name beside a file or folder, to make it under; at most 20 bytes longer than its own."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{uuid4().hex[:6]}.tmp")
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, place: Callable[[Path, Path], object] = Path.replace) -> Iterator[Path]:
+    """Give the name of a neighbour file to write, which takes the name `path` in one step when the block is through.
+
+    Parameters
+    ----------
+    path : Path
+    place : callable
+        Gives the neighbour (the first argument) its name; by default it replaces a file that has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    neighbour = neighbour_of(path)
+    try:
+        yield neighbour
+        place(neighbour, path)
     finally:
         with contextlib.suppress(OSError):  # it may not be there, and what is wrong has been said
             neighbour.unlink()
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give the name of a neighbour folder to make, which takes the name `path` at once when the block is through.
+
+    It replaces a folder of that name: a damaged one, or that of a process that made the same at the same time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    neighbour = neighbour_of(path)
+    try:
+        yield neighbour
+        try:
+            neighbour.replace(path)
+        except OSError:
+            shutil.rmtree(path, ignore_errors=True)
+            neighbour.replace(path)
+    finally:
+        shutil.rmtree(neighbour, ignore_errors=True)
+
+
+def write_atomically(path: Path, content: str | bytes, place: Callable[[Path, Path], object] = Path.replace) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
+
+    The bytes are forced to the disk before the file takes its name; see `whole_file`.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with whole_file(path, place) as neighbour, naming(path), neighbour.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 class LineFile:

@@ -175,7 +175,10 @@ def _paddle_threads() -> int:
 
 
 def has_bfloat16() -> bool:
-    """Whether this processor multiplies in bfloat16 (AVX-512 BF16 or AMX): what it only imitates is not faster."""
+    """Whether oneDNN may multiply in bfloat16 here (AVX-512 BF16 or AMX): what it only imitates is not faster."""
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "DEFAULT"
+    if not any(word in allowed.upper() for word in ("DEFAULT", "ALL", "BF16", "FP16", "AMX")):
+        return False
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

@@ -1,35 +1,39 @@
-"""Lets standard output and error take every character, also where the terminal's encoding knows only ASCII."""
+"""Standard output and error: every character can be printed, even in ASCII; whether there is a terminal, how wide."""
 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
+import shutil
 import sys
 
 HANDLER = "oldrestore-spelled"
-# What our own sentences and tables hold. Of a name, every other character is written as its number, as in \u674e.
+# Characters of our own sentences and tables. Any other character is written as its code, such as \u674e.
 SPELLED = {"±": "+/-", "×": "x", "–": "-", "—": "-", "−": "-", "…": "...", "→": "->", "’": "'", "“": '"', "”": '"'}  # noqa: RUF001
 
 
 def take_every_character() -> None:
-    """Have no output of this process and its children fail for a character that an encoding lacks.
+    """Keep this process and its children from failing on characters that the terminal's encoding lacks.
 
-    Neither the encoding nor what it can write changes. Files are UTF-8 whatever the terminal is.
+    The encoding itself stays as it is. Files are UTF-8 in any case.
     """
     codecs.register_error(HANDLER, _spelled)
     for stream in (sys.stdout, sys.stderr):
-        # A notebook and a test put streams here that are none of files.
+        # Notebooks and tests replace the streams by objects of their own.
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=HANDLER)
+            # A stream on a file, whose descriptor was replaced by a pipe, cannot be asked where it stands.
+            with contextlib.suppress(OSError):
+                stream.reconfigure(errors=HANDLER)
     encoding = os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
     os.environ["PYTHONIOENCODING"] = f"{encoding}:backslashreplace"  # children begin before they know our handler
 
 
 def names_as_text() -> None:
-    """Start this program again in UTF-8 mode where Python takes names of files for ASCII.
+    """Restart this program in UTF-8 mode if Python takes file names for ASCII.
 
-    That is so where ``LC_ALL=POSIX`` comes with ``PYTHONUTF8=0``. A name with an umlaut would be no text, neither for
-    the files that are written nor for those a run has recorded. What the terminal is written in stays as it was.
+    It does so with ``LC_ALL=POSIX`` and ``PYTHONUTF8=0``. A name with an umlaut could then be neither written nor
+    recorded as text. The encoding of the terminal stays as it is.
     """
     if codecs.lookup(sys.getfilesystemencoding()).name != "ascii" or os.name != "posix":
         return
@@ -38,11 +42,21 @@ def names_as_text() -> None:
     os.execv(sys.executable, sys.orig_argv)
 
 
+def columns() -> int | None:
+    """Return the width of the terminal; None if standard output is a pipe or file, which has no width."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def shows_bold() -> bool:
+    """Say whether standard output may be styled: a terminal that can, and a user who has not said NO_COLOR."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
 def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     sign = error.object[error.start]
     code = ord(sign)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that is no text: as it is, which is what `ls` writes
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not text: written as it is, like `ls`
         return bytes([code - 0xDC00]), error.start + 1
     return SPELLED.get(sign) or sign.encode("ascii", "backslashreplace").decode(), error.start + 1

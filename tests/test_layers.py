@@ -29,7 +29,7 @@ FLOORS = (
     {"evaluation", "training", "restoration"},
     {"models", "losses", "data"},
     {"config", "batch", "device", "narrator", "panels"},
-    {"color", "statistics", "parallel", "files", "plain", "column_parts", "runtime", "terminal"},
+    {"color", "statistics", "parallel", "files", "plain", "tables", "runtime", "signals", "terminal"},
     {"errors"},
     {""},  # the package itself: its version
 )

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import oldrestore
-from oldrestore.terminal import take_every_character
+from oldrestore.terminal import columns, shows_bold, take_every_character
 from tests.generated_photographs import make_photograph
 
 PACKAGE = Path(oldrestore.__file__).parent
@@ -133,3 +133,21 @@ def test_every_text_file_is_utf8():
         if isinstance(node, ast.Call) and opens_text_without_encoding(node)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "environment", "width", "bold"),
+    [
+        (True, {}, 93, True),
+        (True, {"NO_COLOR": ""}, 93, False),
+        (True, {"TERM": "dumb"}, 93, False),
+        (False, {}, None, False),
+    ],
+)
+def test_a_terminal_has_a_width_and_is_styled_unless_told_otherwise(is_terminal, environment, width, bold, monkeypatch):
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"COLUMNS": "93", **environment}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal, raising=False)
+    assert (columns(), shows_bold()) == (width, bold)

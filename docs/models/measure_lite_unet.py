@@ -34,7 +34,7 @@ from oldrestore.data.labelled_photos import LabelledPhotos  # noqa: E402
 from oldrestore.data.loader import decode_known_photo, evaluation_photos, in_content_order  # noqa: E402
 from oldrestore.data.photos_plus import PhotosPlus  # noqa: E402
 from oldrestore.evaluation import metrics  # noqa: E402
-from oldrestore.evaluation.accuracy import judge_recolorings  # noqa: E402
+from oldrestore.evaluation.accuracy import accuracy_table, judge_photos  # noqa: E402
 from oldrestore.evaluation.colorizer import Colorizer  # noqa: E402
 from oldrestore.evaluation.judge import EfficientNetLite  # noqa: E402
 from oldrestore.evaluation.prediction import ColorPrediction, recolor  # noqa: E402
@@ -184,7 +184,7 @@ def measure(network: LiteUnet, settings: dict[str, float]) -> None:
         kept.update(zip(new, colorizer(list(new.values())), strict=True))
         return [kept[key] for key in keys]
 
-    table = judge_recolorings(colorize, photos, judge)
+    table = accuracy_table(judge, judge_photos(colorize, photos, judge), every=100)
     measured = Measured([rgb for _, rgb, _ in photos], judge, [label for *_, label in photos])
     found = measured.values([prediction.ab_hw2 for prediction in colorize(measured.lightness)])
     gray = measured.rebalanced(measured.gray_area)

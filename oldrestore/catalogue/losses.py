@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from oldrestore import tables
 from oldrestore.catalogue.networks import cited_paper
 from oldrestore.config.build import build, locate
 from oldrestore.config.location import configuration_root
@@ -111,12 +112,12 @@ def source_of(heading: str, losses: list[type]) -> str:
 
 def markdown_table(facts: list[LossFacts]) -> str:
     """Write the table of `docs/losses.md`."""
-    rows = [COLUMNS, ("---",) * len(COLUMNS)]
+    rows = []
     for fact in facts:
         does = fact.does.rstrip(".").replace("|", "\\|")
         lists = (", ".join(names) for names in (fact.reads, fact.needs, fact.models))
         rows.append((f"`{fact.name}`", does, *lists, fact.source.replace("|", "\\|")))
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return tables.markdown_table(COLUMNS, rows) + "\n"
 
 
 def _losses(node: Any) -> Iterator[type]:

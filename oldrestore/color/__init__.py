@@ -1,12 +1,9 @@
 """Colour science: sRGB and CIE Lab, the 313 ab bins, soft encoding, decoding and the colour prior.
 
-This is the NumPy side, which needs no Paddle. The same operations on tensors stand in ``lab_paddle``,
-``encoding_paddle`` and ``decoding_paddle``.
+What is imported here needs no Paddle; modules that work on tensors end in ``_paddle``.
 """
 
 from oldrestore.color.bins import AB_BINS, GRID_STEP, NUMBER_OF_BINS, nearest_bin
-from oldrestore.color.decoding import annealed_mean
-from oldrestore.color.encoding import soft_encode
 from oldrestore.color.lab import gray_rgb8, lab_to_rgb, lab_to_rgb8, rgb_to_lab
 from oldrestore.color.prior import count_bins, rebalancing_weights, smooth_prior
 
@@ -14,7 +11,6 @@ __all__ = [
     "AB_BINS",
     "GRID_STEP",
     "NUMBER_OF_BINS",
-    "annealed_mean",
     "count_bins",
     "gray_rgb8",
     "lab_to_rgb",
@@ -23,5 +19,4 @@ __all__ = [
     "rebalancing_weights",
     "rgb_to_lab",
     "smooth_prior",
-    "soft_encode",
 ]

@@ -110,8 +110,6 @@ def nearest_bins(ab: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarra
     ----------
     ab : ndarray, (..., 2)
         Colours in Lab units; clipped to -130..130.
-    neighbours : int
-        How many bins, 1..313.
 
     Returns
     -------

@@ -1,11 +1,15 @@
-"""Decoding of scores over the 313 bins on tensors (B, 313, h, w): the maths of ``decoding.py``."""
+"""Decoding of scores over the 313 bins to one colour: the annealed mean (Zhang, Isola, Efros 2016, 2.3)."""
 
 from __future__ import annotations
 
 import paddle
 
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
-from oldrestore.color.decoding import SMALLEST_DIVISOR, require_temperature
+
+# Above this the result is the plain average of all bins, whatever the network says.
+HIGHEST_TEMPERATURE = 100.0
+# A positive temperature below this would be a denormal float32, or zero, and 0 / 0 is not a colour.
+SMALLEST_DIVISOR = 1e-30
 
 
 def annealed_mean_nchw(logits_bqhw: paddle.Tensor, temperature: float = 0.38) -> paddle.Tensor:
@@ -16,7 +20,8 @@ def annealed_mean_nchw(logits_bqhw: paddle.Tensor, temperature: float = 0.38) ->
     logits_bqhw : paddle.Tensor, (B, 313, h, w)
         Unnormalised scores; decoded in float32, also under mixed precision.
     temperature : float
-        0..100: 1 is the mean, 0 the mode (which has no gradient).
+        0..100. 1 is the mean of the predicted distribution; 0 its mode (the centre of the highest bin; of equal ones
+        the lower index), which has no gradient; 0.38 the published compromise.
 
     Returns
     -------
@@ -62,3 +67,9 @@ def mean_color(logits_bqhw: paddle.Tensor, centres_q2: paddle.Tensor, temperatur
         ones_q1 = paddle.ones([centres_q2.shape[0], 1], dtype="float32")
         sums_b3n = paddle.matmul(paddle.concat([centres_q2, ones_q1], axis=1).t(), probabilities)
         return sums_b3n[:, :2] / sums_b3n[:, 2:].expand_as(sums_b3n[:, :2])
+
+
+def require_temperature(temperature: float) -> None:
+    """Raise ``ValueError`` unless ``temperature`` is within 0..100."""
+    if not (0.0 <= temperature <= HIGHEST_TEMPERATURE):
+        raise ValueError(f"temperature must be 0 (mode) to {HIGHEST_TEMPERATURE:g}, got {temperature}")

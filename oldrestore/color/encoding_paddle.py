@@ -1,35 +1,29 @@
-"""Soft encoding of tensors (B, 2, h, w), on the device where they are: the maths of ``encoding.py``."""
+"""Soft encoding: each colour to its nearest bins with Gaussian weights (Zhang, Isola, Efros 2016, 2.2)."""
 
 from __future__ import annotations
 
 import paddle
 
 from oldrestore.color.bins import AB_LIMIT, CELL_SIZE, CELLS_PER_SIDE, neighbour_table
-from oldrestore.color.encoding import doubled_variance, require_sigma
-from oldrestore.color.nearest_planes import MOST_NEIGHBOURS, soft_encode_bkhw
+from oldrestore.color.nearest_planes import MOST_NEIGHBOURS, doubled_variance, soft_encode_bkhw
 
 
 class SoftEncoder:
     """Encode colours as a few of the 313 bins with weights that sum to 1.
 
-    Like ``encoding.soft_encode``: the same bins in the same order. On a GPU, candidates come from the table of
-    ``bins.neighbour_table``, whose tensors are made once for each device; on a CPU `nearest_planes` is faster.
+    On a GPU, candidates come from the table of ``bins.neighbour_table``, whose tensors are made once for each device;
+    on a CPU ``nearest_planes`` is faster. Both find the same bins in the same order.
 
     Parameters
     ----------
     neighbours : int
-        How many bins a colour is spread over, 1..313.
+        How many bins a colour is spread over, 1..313: 5 in the paper, 10 in its released code.
     sigma : float
         Standard deviation of the Gaussian over the distance to a bin's centre, Lab units, above 0.
-
-    Raises
-    ------
-    ValueError
-        When a parameter is out of range.
     """
 
     def __init__(self, neighbours: int = 5, sigma: float = 5.0) -> None:
-        require_sigma(sigma)
+        _require_sigma(sigma)
         self.neighbours = neighbours
         self.sigma = sigma
         self._table = neighbour_table(neighbours)
@@ -50,11 +44,6 @@ class SoftEncoder:
             Bins, nearest first; of equal distances the lower index comes first.
         weights_bkhw : paddle.Tensor, float32 (B, k, h, w)
             exp(-d^2 / (2 sigma^2)), normalised over k.
-
-        Raises
-        ------
-        ValueError
-            When the shape is not (B, 2, h, w).
         """
         if ab_b2hw.ndim != 4 or ab_b2hw.shape[1] != 2:
             raise ValueError(f"ab must have shape (B, 2, h, w), got {tuple(ab_b2hw.shape)}")
@@ -103,15 +92,7 @@ class SoftEncoder:
         return self._tensors[device]
 
 
-def nearest_bin_nchw(ab_b2hw: paddle.Tensor) -> paddle.Tensor:
-    """Index of the bin nearest to each colour, int64 (B, h, w), for ``ab_b2hw`` (B, 2, h, w) in Lab units.
-
-    Raises
-    ------
-    ValueError
-        When the shape is not (B, 2, h, w).
-    """
-    return _NEAREST(ab_b2hw)[0].squeeze(1)
-
-
-_NEAREST = SoftEncoder(neighbours=1)
+def _require_sigma(sigma: float) -> None:
+    """Raise ``ValueError`` unless ``sigma`` is a finite number above 0."""
+    if not (0.0 < sigma < float("inf")):
+        raise ValueError(f"sigma must be a number above 0 (Lab units), got {sigma}")

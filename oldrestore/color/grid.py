@@ -15,30 +15,3 @@ _VALUES = np.arange(GRID_SIDE, dtype=np.float32) * GRID_STEP - GRID_LIMIT
 # so that square 23 i + j has a = -110 + 10 i and b = -110 + 10 j; gray is square 264, the middle one.
 GRID_AB = np.stack(np.meshgrid(_VALUES, _VALUES, indexing="ij"), axis=-1).reshape(NUMBER_OF_SQUARES, 2)
 GRID_AB.flags.writeable = False
-
-
-def grid_index(ab: np.ndarray) -> np.ndarray:
-    """Index of the square that each colour falls into.
-
-    Parameters
-    ----------
-    ab : ndarray, (..., 2)
-        Lab units. Colours beyond the grid belong to the square at its edge; one that lies exactly between two
-        squares belongs to the one with the larger value.
-
-    Returns
-    -------
-    ndarray, int64 (...)
-        0..528.
-
-    Raises
-    ------
-    ValueError
-        When the last axis is not 2.
-    """
-    ab = np.asarray(ab)
-    if ab.ndim == 0 or ab.shape[-1] != 2:
-        raise ValueError(f"ab must have 2 channels on its last axis, got shape {ab.shape}")
-    cell = np.floor((ab + GRID_LIMIT) / GRID_STEP + 0.5)
-    cell = np.clip(cell, 0, GRID_SIDE - 1).astype(np.int64)
-    return cell[..., 0] * GRID_SIDE + cell[..., 1]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import paddle
 
-from oldrestore.color.decoding import require_temperature
-from oldrestore.color.decoding_paddle import mean_color
+from oldrestore.color.decoding_paddle import mean_color, require_temperature
 from oldrestore.color.grid import GRID_AB, GRID_LIMIT, GRID_SIDE, GRID_STEP, NUMBER_OF_SQUARES
 
 
 def grid_index_nchw(ab_b2hw: paddle.Tensor) -> paddle.Tensor:
-    """Index of the square of each colour, int64 (B, h, w), for ab (B, 2, h, w) in Lab units; see `grid_index`."""
+    """Index of the square of each colour, int64 (B, h, w), for ab (B, 2, h, w) in Lab units.
+
+    Colours beyond the grid belong to the square at its edge; one that lies exactly between two squares belongs to the
+    one with the larger value.
+    """
     cell = paddle.floor((ab_b2hw.astype("float32") + GRID_LIMIT) / GRID_STEP + 0.5)
     cell = paddle.clip(cell, 0.0, GRID_SIDE - 1.0).astype("int64")
     return cell[:, 0] * GRID_SIDE + cell[:, 1]

@@ -1,4 +1,9 @@
-"""Hue and chroma histograms on tensors (B, ., h, w): the maths of ``hue_chroma.py``."""
+"""Hue and chroma, the polar coordinates of the ab plane, and histograms of both, on tensors (B, ., h, w).
+
+Larsson, Maire and Shakhnarovich (2016) predict two histograms for each pixel. Their hue and chroma are those of
+HSL; here they are those of CIE Lab, so that their network shares measures and judge with the others:
+chroma = sqrt(a^2 + b^2), hue = the angle from +a (0, red) towards +b (90 degrees, yellow).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,17 @@ import math
 import paddle
 from paddle.nn import functional
 
-from oldrestore.color.hue_chroma import CHROMA_LIMIT, FADING, HISTOGRAM_BINS, HUELESS, require_window
+HISTOGRAM_BINS = 32
+"""Bins of each histogram in the paper."""
+
+CHROMA_LIMIT = 136.0
+"""Centre of the highest chroma bin, Lab units. The most saturated colour of sRGB, blue, has 133.8."""
+
+FADING = 0.03
+"""The paper's eta: see `decode_histograms_nchw`."""
+
+# Below this mean chroma (Lab units) a window has no hue: float32 gives gray pixels a chroma of up to 0.005.
+HUELESS = 0.01
 
 
 def chroma_nchw(ab_b2hw: paddle.Tensor) -> paddle.Tensor:
@@ -27,18 +42,12 @@ def window_histograms_nchw(
         Lab units.
     window : int
         Side of the square in pixels, odd.
-    bins : int
 
     Returns
     -------
     hue_bqhw, chroma_bqhw : paddle.Tensor, float32 (B, bins, h, w)
-
-    Raises
-    ------
-    ValueError
-        When the window is not odd.
     """
-    require_window(window)
+    _require_window(window)
     chroma_b1hw, hue_bqhw, chroma_bqhw = _encode(ab_b2hw.astype("float32"), bins)
     mean_b1hw = _box_mean(chroma_b1hw, window)
     hue_bqhw = _box_mean(chroma_b1hw * hue_bqhw, window) / paddle.clip(mean_b1hw, min=HUELESS)
@@ -58,18 +67,12 @@ def window_histograms_at(
         Lab units.
     positions_bn2 : paddle.Tensor, int64 (B, N, 2)
         Row and column of each pixel, within the photograph.
-    window, bins : int
 
     Returns
     -------
     hue_bq1n, chroma_bq1n : paddle.Tensor, float32 (B, bins, 1, N)
-
-    Raises
-    ------
-    ValueError
-        When the window is not odd.
     """
-    require_window(window)
+    _require_window(window)
     height, width = ab_b2hw.shape[2:]
     reach = paddle.arange(window, dtype="int64") - window // 2
     rows_bnk = (positions_bn2[..., :1] + reach).unsqueeze(3).expand([-1, -1, window, window])
@@ -102,12 +105,17 @@ def decode_histograms_nchw(
 ) -> paddle.Tensor:
     """Decode two histograms to colours: expected chroma, circular mean of hue, chromatic fading.
 
+    The mean hue is the direction of z = mean_k p_k exp(i theta_k). Where hue is uncertain, z is short and a vivid
+    colour of a mean hue would be wrong: chromatic fading multiplies chroma by min(|z| / fading, 1). As z is a mean
+    over K bins, |z| is at most 1 / K: with 32 bins and the paper's 0.03, colour fades wherever the resultant length
+    K |z| is below 0.96.
+
     Parameters
     ----------
     hue_bqhw, chroma_bqhw : paddle.Tensor, (B, bins, h, w)
         Probabilities, each summing to 1 over the bins.
     fading : float
-        The paper's eta, 0 or above: chroma is multiplied by min(|z| / fading, 1); see ``hue_chroma.py``.
+        The paper's eta, 0 or above: chroma is multiplied by min(|z| / fading, 1).
 
     Returns
     -------
@@ -124,6 +132,12 @@ def decode_histograms_nchw(
         chroma_b1n = paddle.matmul(centres_1q, chroma_bqhw.astype("float32").flatten(start_axis=2))
         ab_b2n = chroma_b1n * z_b2n / paddle.clip(length_b1n, min=max(fading, 1e-12))
     return ab_b2n.reshape([hue_bqhw.shape[0], 2, *hue_bqhw.shape[2:]])
+
+
+def _require_window(window: int) -> None:
+    """Raise ``ValueError`` unless a window has a middle pixel."""
+    if window < 1 or window % 2 == 0:
+        raise ValueError(f"window must be an odd number of pixels, not {window}")
 
 
 def _encode(ab_b2hw: paddle.Tensor, bins: int) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:

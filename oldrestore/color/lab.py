@@ -94,11 +94,6 @@ def lab_to_rgb(lab: np.ndarray) -> np.ndarray:
     -------
     ndarray, float32 (..., 3)
         0..1.
-
-    Raises
-    ------
-    ValueError
-        When the last axis is not 3.
     """
     lab = _with_three_channels(lab, "lab").astype(np.float32, copy=False)
     f = np.empty_like(lab)

@@ -33,8 +33,6 @@ def rgb_to_lab_nchw(rgb_b3hw: paddle.Tensor) -> paddle.Tensor:
     ------
     TypeError
         For any other integer type.
-    ValueError
-        When the second axis is not 3.
     """
     _require_three_channels(rgb_b3hw, "rgb")
     if rgb_b3hw.dtype == paddle.uint8 and rgb_b3hw.place.is_cpu_place():
@@ -63,11 +61,6 @@ def lab_to_rgb_nchw(lab_b3hw: paddle.Tensor) -> paddle.Tensor:
     """Convert CIE Lab (B, 3, h, w) to sRGB, float32 (B, 3, h, w), 0..1.
 
     Colours that sRGB cannot show are clipped channel by channel; a clipped channel has gradient zero.
-
-    Raises
-    ------
-    ValueError
-        When the second axis is not 3.
     """
     _require_three_channels(lab_b3hw, "lab")
     L, a, b = lab_b3hw.astype("float32").unbind(axis=1)

@@ -16,7 +16,6 @@ from functools import lru_cache
 import numpy as np
 
 from oldrestore.color.bins import AB_LIMIT, CELL_SIZE, CELLS_PER_SIDE, neighbour_table
-from oldrestore.color.encoding import doubled_variance
 
 MOST_NEIGHBOURS = 16
 """More are not worth a network: their number of comparisons grows faster than a sort."""
@@ -75,36 +74,8 @@ def fine_table(neighbours: int) -> FineTable:
     return tables
 
 
-def nearest_planes(ab_2n: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the nearest bins of each colour, nearest first; of equal distances the lower index comes first.
-
-    Parameters
-    ----------
-    ab_2n : ndarray
-        float32 (2, N), Lab units; clipped to -130..130. Finite.
-    neighbours : int
-        1..16.
-
-    Returns
-    -------
-    indices_kn : ndarray
-        int64 (neighbours, N).
-    squared_kn : ndarray
-        float32 (neighbours, N): squared distances.
-    """
-    count = ab_2n.shape[1]
-    indices_kn = np.empty((neighbours, count), np.int64)
-    squared_kn = np.empty((neighbours, count), np.float32)
-    for start in range(0, count, BLOCK):
-        block = slice(start, start + BLOCK)
-        for place, keys in enumerate(_sorted_keys(ab_2n[0, block], ab_2n[1, block], neighbours)):
-            np.bitwise_and(keys, BIN_BITS, out=indices_kn[place, block])
-            squared_kn[place, block] = keys.view(np.float32)[HIGH::2]
-    return indices_kn, squared_kn
-
-
 def soft_encode_bkhw(ab_b2hw: np.ndarray, neighbours: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """Encode the colours of photographs as their nearest bins with Gaussian weights; see `encoding.soft_encode`.
+    """Encode the colours of photographs as their nearest bins with Gaussian weights that sum to 1.
 
     Parameters
     ----------
@@ -112,8 +83,6 @@ def soft_encode_bkhw(ab_b2hw: np.ndarray, neighbours: int, sigma: float) -> tupl
         float32 (B, 2, h, w), Lab units, with any strides.
     neighbours : int
         1..16.
-    sigma : float
-        Above 0.
 
     Returns
     -------
@@ -146,6 +115,11 @@ def soft_encode_bkhw(ab_b2hw: np.ndarray, neighbours: int, sigma: float) -> tupl
             weights_bkn[block] = weights.reshape(neighbours, *a.shape).transpose(1, 0, 2)
     shape = (batch, neighbours, height, width)
     return indices_bkn.reshape(shape), weights_bkn.reshape(shape)
+
+
+def doubled_variance(sigma: float) -> float:
+    """Return 2 sigma^2, at least 1e-30 and at most 1e30: beyond, float32 would make NaN of what is 0 or 1 anyway."""
+    return min(max(2.0 * sigma * sigma, 1e-30), 1e30)
 
 
 def _sorted_keys(a: np.ndarray, b: np.ndarray, neighbours: int) -> list[np.ndarray]:

@@ -1,1 +1,1 @@
-"""One verb a file; each has ``run(arguments) -> exit code``."""
+"""One command a file, each with ``run(arguments) -> exit code``; ``arguments`` is what they share."""

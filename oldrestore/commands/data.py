@@ -1,4 +1,4 @@
-"""``oldrestore data``: what a dataset holds, its colour prior, and what is prepared before a training."""
+"""``oldrestore data``: what a dataset holds, its colour prior, and its preparation for training."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ examples:
   oldrestore data prior -o prior.png                              the colour prior, plotted
   oldrestore data prepare dataset=image_folder dataset.root=DIR   decode at training size, once for all runs
   oldrestore data prepare photos_plus                             fetch Debian's photographs
-  oldrestore data prepare photos_wide                             and paste cut-out things onto them
+  oldrestore data prepare photos_wide                             and paste cut-out objects onto them
 """
-MOST_REASONS = 20  # printed for files left out
+MOST_REASONS = 20  # printed for omitted files
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
+    """Run the command."""
     options = parser("data", "Describes datasets.", EPILOG)
     actions = options.add_subparsers(dest="action", required=True, metavar="describe|prior|prepare")
-    describe = actions.add_parser("describe", help="sources, splits, fingerprints, what was left out and why")
+    describe = actions.add_parser("describe", help="sources, splits, fingerprints, files left out and why")
     prior = actions.add_parser("prior", help="the colour prior of the training photographs")
-    prior.add_argument("-o", "--output", type=path, default=None, help="plot it into this PNG, PDF or SVG file")
+    prior.add_argument("-o", "--output", type=path, default=None, help="also plot it to this PNG, PDF or SVG file")
     prepare = actions.add_parser(
         "prepare", help="decode training photographs once for all runs; or fetch photos_plus, make photos_wide"
     )
     for action in (describe, prior):
         action.add_argument("--json", action="store_true", help="print JSON")
-    describe.add_argument("--left-out", action="store_true", help="name every file that is left out, with the reason")
+    describe.add_argument("--left-out", action="store_true", help="name every file left out, with the reason")
     for action in (describe, prior, prepare):
-        action.add_argument("overrides", nargs="*", help="Hydra overrides, as dataset=NAME dataset.root=FOLDER")
+        action.add_argument("overrides", nargs="*", help="Hydra overrides, such as dataset=NAME dataset.root=FOLDER")
     chosen = options.parse_args(arguments)
     if chosen.action == "prepare" and len(chosen.overrides) == 1 and "=" not in chosen.overrides[0]:
         return run_fetch(chosen.overrides[0])
@@ -55,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def run_describe(source, as_json: bool, every_file: bool) -> int:
-    """Print what each split of a source holds, and what it leaves out."""
+    """Print what each split of a source holds and leaves out."""
     splits, empty = [], []
     for name in source.split_names:
         try:
@@ -94,7 +94,7 @@ def run_describe(source, as_json: bool, every_file: bool) -> int:
 
 
 def print_reasons(left_out: Mapping[str, str], console) -> None:
-    """Print how many files are left out for each reason, the most frequent first."""
+    """Print the number of files left out for each reason, most frequent first."""
     reasons: dict[str, list[str]] = {}
     for name, reason in left_out.items():
         group = "a duplicate of another photograph" if reason.startswith("duplicate of ") else reason
@@ -105,7 +105,7 @@ def print_reasons(left_out: Mapping[str, str], console) -> None:
         first = min(names) if len(names) == 1 else f"{min(names)}, ..."
         line = f"{len(names):5}  {reason} ({first})"
         if console.is_terminal:
-            # Broken between words, below where the reason begins. (What reads a pipe wants whole lines.)
+            # Wrap between words and indent to where the reason begins; a pipe gets whole lines.
             line = textwrap.fill(
                 line,
                 max(console.width, 40),
@@ -120,7 +120,7 @@ def print_reasons(left_out: Mapping[str, str], console) -> None:
 
 
 def run_prior(source, chosen) -> int:
-    """Print the most likely colours, and plot the whole prior when asked."""
+    """Print the most likely colours; plot the whole prior if asked."""
     from oldrestore.color.bins import AB_BINS
     from oldrestore.data.prior import dataset_prior
 
@@ -151,7 +151,7 @@ def run_prior(source, chosen) -> int:
 
 
 def run_prepare(source) -> int:
-    """Decode the training photographs of a source at training size, into the file that every run then uses."""
+    """Decode the training photographs of a source at training size to the file that every run then uses."""
     from rich.console import Console
     from rich.progress import track
 
@@ -180,7 +180,7 @@ def run_fetch(name: str) -> int:
     if name not in ("photos_plus", "photos_wide"):
         raise UserError(
             f"'{name}' needs no preparing of this kind, only photos_plus and photos_wide do; to decode photographs "
-            "once before trainings, give settings, as in: oldrestore data prepare dataset=NAME"
+            "once for all runs, give settings: oldrestore data prepare dataset=NAME"
         )
     from oldrestore.data.cache import cache_directory
     from oldrestore.data.gcompris import prepare_gcompris

@@ -1,4 +1,4 @@
-"""``oldrestore doctor``: what this machine has, what is slow or missing, and the line that mends it."""
+"""``oldrestore doctor``: what this machine has, what is slow or missing, and how to fix it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ MARKS = {"ok": "[green]ok[/green]", "slow": "[yellow]slow[/yellow]", "missing": 
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb; exit code 1 where something that a run needs is missing."""
-    options = parser("doctor", "Says what this machine has, what is slow or missing, and the line that mends it.")
-    options.add_argument("--measure", action="store_true", help="also measure matrix products (some seconds)")
+    """Run the command; the exit code is 1 if something that a run needs is missing."""
+    options = parser("doctor", "Says what this machine has, what is slow or missing, and how to fix it.")
+    options.add_argument("--measure", action="store_true", help="also time matrix products (a few seconds)")
     options.add_argument("--json", action="store_true", help="print a JSON list")
     chosen = options.parse_args(arguments)
     set_here = runtime.prepare()
@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def show(findings) -> None:
-    """Print the findings, and below what needs mending the line that mends it."""
+    """Print the findings, each problem followed by the line that fixes it."""
     from rich.console import Console
     from rich.markup import escape
 

@@ -8,24 +8,23 @@ from pathlib import Path
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import add_outputs, parser
-from oldrestore.config.location import at_home
 
 EPILOG = """\
 examples:
-  oldrestore evaluate last                                     the newest run, as it was configured
+  oldrestore evaluate last                                     the newest run, as configured
   oldrestore evaluate RUN model.temperature=1.0                another decoding
   oldrestore evaluate RUN dataset=image_folder dataset.root=DIR  other photographs
   oldrestore evaluate RUN/checkpoints/last.safetensors         another checkpoint
-  oldrestore evaluate w.safetensors                            a weights file that was copied from its run
+  oldrestore evaluate w.safetensors                            a weights file copied from its run
   oldrestore evaluate RUN --multirun sweeps=temperature        a table: one row for each temperature
   oldrestore evaluate RUN --multirun model.temperature=0.2,1   the same, values as typed
 """
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
+    """Run the command."""
     options = parser("evaluate", "Scores a run's checkpoint again; writes RUN/evaluations/.", EPILOG)
-    options.add_argument("run", type=at_home, help="run folder, run id (or its beginning), 'last', or a weights file")
+    options.add_argument("run", help="run folder, run id (or its beginning), 'last', or a weights file")
     options.add_argument("--checkpoint", default=None, help="of a run: best (default), last or a kept one")
     add_outputs(options)
     options.add_argument("--json", action="store_true", help="print JSON")
@@ -35,10 +34,10 @@ def run(arguments: Sequence[str]) -> int:
 
     from oldrestore.config.compose import override_config
     from oldrestore.config.multirun import SELECTOR
-    from oldrestore.records.loading import find_checkpoint, is_weights_file
+    from oldrestore.records.finding import find_checkpoint, is_weights_file
 
     if not is_weights_file(chosen.run):
-        # Before Paddle is imported: a run that is not there is said at once.
+        # Before Paddle is imported, so that a missing run is reported at once.
         find_checkpoint(chosen.run, chosen.outputs, chosen.checkpoint)
     runtime.prepare()
     runtime.quiet_import_of_paddle()
@@ -50,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
 
     narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
     subject = subject_named(chosen.run, chosen.outputs, chosen.checkpoint, chosen.overrides)
-    # A sweep is several evaluations by itself, as `train` has it.
+    # As in `train`, a sweep means several evaluations without --multirun.
     if chosen.multirun or any(override.startswith(SELECTOR) for override in chosen.overrides):
         return evaluate_several(subject, chosen, narrator)
     result = evaluate(subject, override_config(subject.config, chosen.overrides), narrator)
@@ -68,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def evaluate_several(subject, chosen, narrator) -> int:
-    """Evaluate once for each combination of values; the table stands in the run folder after each of them."""
+    """Evaluate once for each combination of values; the table in the run folder is updated after each."""
     from oldrestore.config.multirun import expand_jobs
     from oldrestore.scoring.evaluation_sweep import evaluate_jobs, plan_evaluations
 
@@ -87,13 +86,13 @@ def evaluate_several(subject, chosen, narrator) -> int:
 
 
 def from_here(path: Path) -> Path:
-    """Return a path as it is typed from the working folder: relative where it is below, else as it is."""
+    """Return a path relative to the working folder if it is inside, else unchanged."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def table_of(sweep):
-    """Table of a sweep for the screen: what varied, and the measures to choose by."""
+    """Build the table of a sweep: what varied, and the measures to choose by."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)

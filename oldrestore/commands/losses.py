@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import parser
-from oldrestore.commands.word_table import plain, word_table
+from oldrestore.tables import loose_lines, word_table
 
 EPILOG = "How to add one: docs/add_a_loss.md. A sum of several: loss=siggraph17_full is one."
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
+    """Run the command."""
     options = parser("losses", "Lists the losses of conf/loss, at the settings they have there.", EPILOG)
     form = options.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a JSON list")
@@ -53,7 +53,7 @@ def show(losses) -> None:
     else:
         # A narrow terminal: the sources stand below, each behind its loss.
         without = [row[:-1] for row in rows]
-        console.print(word_table(headings[:-1], without, console.width) or plain(without))
+        console.print(word_table(headings[:-1], without, console.width) or loose_lines(without))
         console.print("\nsources")
         for row in rows:
             console.print(f"{row[0]}: {row[-1]}", markup=False)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import parser
-from oldrestore.commands.word_table import plain, word_table
+from oldrestore.tables import loose_lines, word_table
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
+    """Run the command."""
     options = parser("models", "Lists the networks of conf/model, at the settings they have there.")
     options.add_argument("--json", action="store_true", help="print a JSON list")
     chosen = options.parse_args(arguments)
@@ -53,7 +53,7 @@ def show(networks) -> None:
     else:
         # A narrow terminal: the losses stand below, once for all models that they fit.
         without = [row[:-1] for row in rows]
-        console.print(word_table(headings[:-1], without, console.width, right=(1, 2)) or plain(without))
+        console.print(word_table(headings[:-1], without, console.width, right=(1, 2)) or loose_lines(without))
         console.print("\nlosses that fit")
         for losses in dict.fromkeys(row[-1] for row in rows):
             console.print(f"{', '.join(row[0] for row in rows if row[-1] == losses)}: {losses}", markup=False)

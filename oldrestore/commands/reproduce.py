@@ -1,4 +1,4 @@
-"""``oldrestore reproduce``: carries a logged run out again and says whether it is the same."""
+"""``oldrestore reproduce``: runs a logged run again and says whether the result is the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import outputs_of, parser
+from oldrestore.commands.arguments import number, parser, split_outputs
 from oldrestore.config.location import at_home
 from oldrestore.errors import UserError
 
@@ -20,38 +20,39 @@ own run id. The run's configuration, seed, threads and MKL code path are restore
 examples:
   oldrestore reproduce last
   oldrestore reproduce RUN --until 100 -o certificate.md
-  oldrestore reproduce RUN --worktree                        with the code of then: only for runs that you trust
+  oldrestore reproduce RUN --worktree                        with the code of that time: only for runs you trust
   oldrestore reproduce mlflow:RUN_ID --tracking-uri URI outputs=DIR
-  oldrestore reproduce RUN dataset.root=FOLDER               its photographs were moved
+  oldrestore reproduce RUN dataset.root=FOLDER               if its photographs were moved
   oldrestore reproduce RUN tracking=none                     without trackers
 
-exit codes: 0 identical or within tolerance; 1 differs; 2 the request was wrong, or the photographs are others
+exit codes: 0 identical or within tolerance; 1 differs; 2 the request was wrong, or the photographs differ
 """
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
+    """Run the command."""
     options = parser("reproduce", "Runs a logged run again and compares every metric and the final weights.", EPILOG)
     options.add_argument("run", help="what to reproduce")
-    options.add_argument("--until", metavar="N", help="only the first N iterations")
-    options.add_argument("--worktree", action="store_true", help="with the run's commit and patch, in a git worktree")
-    options.add_argument("-o", "--output", metavar="FILE", help="write the certificate here too: .md or .json")
-    options.add_argument("--tolerance", metavar="X", help="share of a metric's largest value (default: 0.001)")
-    options.add_argument("--tracking-uri", metavar="URI", help="of MLflow, for runs that are taken from there")
+    options.add_argument("--until", type=number(1), metavar="N", help="only the first N iterations")
+    options.add_argument("--worktree", action="store_true", help="use the run's commit and patch, in a git worktree")
+    options.add_argument("-o", "--output", metavar="FILE", help="also write the certificate to this file: .md or .json")
+    options.add_argument(
+        "--tolerance",
+        type=number(0.0, 1.0),
+        metavar="X",
+        help="tolerated difference, as a share of a metric's largest value (default: 0.001)",
+    )
+    options.add_argument("--tracking-uri", metavar="URI", help="MLflow server, for runs that are read from one")
     options.add_argument("--json", action="store_true", help="print the certificate as JSON")
     options.add_argument(
-        "overrides", nargs="*", metavar="outputs=FOLDER", help="and dataset.root=FOLDER, settings of trackers"
+        "overrides", nargs="*", metavar="outputs=FOLDER", help="also dataset.root=FOLDER and settings of trackers"
     )
     chosen = options.parse_intermixed_args(arguments)
-    until = None if chosen.until is None else iterations(chosen.until)
-    tolerance = None if chosen.tolerance is None else share(chosen.tolerance)
     certificate_file = None if chosen.output is None else certificate_path(chosen.output)
-    folders = [text for text in chosen.overrides if text.startswith("outputs=")]
-    settings = [text for text in chosen.overrides if not text.startswith("outputs=")]
-    looked_up = Path(outputs_of(folders))
+    looked_up, settings = split_outputs(chosen.overrides)
     runtime.prepare()
 
-    from oldrestore.records.loading import load_run_config
+    from oldrestore.records.run import Run
     from oldrestore.reproduction.certificate import write_certificate
     from oldrestore.reproduction.logged_run import logged_run
     from oldrestore.reproduction.reproduce import TOLERANCE, reproduce, write_down
@@ -59,27 +60,27 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.run.sync import change_trackers
 
     with logged_run(chosen.run, looked_up, chosen.tracking_uri) as logged:
-        config = change_trackers(logged.config, settings, places=True)
-        # A run that has a folder is carried out again beside it.
-        outputs = looked_up if folders else logged.outputs
+        config = change_trackers(logged.run.composed, settings, places=True)
+        # By default, a run that has a folder is repeated beside it.
+        outputs = looked_up if len(settings) < len(chosen.overrides) else logged.outputs
         print(f"reproducing {logged.origin}", file=sys.stderr)
         if chosen.worktree:
-            print(f"code        commit {logged.provenance.get('commit')} and its patch", file=sys.stderr)
+            print(f"code        commit {logged.run.provenance.get('commit')} and its patch", file=sys.stderr)
         try:
             reproduction = reproduce(
                 logged,
                 outputs or looked_up,
                 config,
-                until,
+                chosen.until,
                 chosen.worktree,
-                TOLERANCE if tolerance is None else tolerance,
+                TOLERANCE if chosen.tolerance is None else chosen.tolerance,
                 sys.stderr if chosen.json else None,
             )
         except NoVerdictError as problem:
             print(f"oldrestore: {problem}", file=sys.stderr)
             return 1
         certificate = reproduction.to_json()
-        problem = write_down(reproduction, certificate, load_run_config(reproduction.rerun.folder))
+        problem = write_down(reproduction, certificate, Run(reproduction.rerun.folder).composed)
     if problem is not None:
         print(f"oldrestore: mlflow could not be told the verdict ({problem}); the run folder has it", file=sys.stderr)
     if certificate_file is not None:
@@ -92,7 +93,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def show(certificate) -> None:
-    """Print the verdict, and what is not as it was."""
+    """Print the verdict and what has changed since."""
     environment = certificate["environment"]
     print()
     if environment:
@@ -108,30 +109,12 @@ def show(certificate) -> None:
 
 
 def value_in_words(value: Any) -> str:
-    """A value of the environment, as the line of what is not as it was shows it."""
+    """Format a value of the environment for the line of changes."""
     return "none" if value is None else str(value)
 
 
-def iterations(text: str) -> int:
-    """Read a number of iterations."""
-    if not text.isdigit() or int(text) < 1:
-        raise UserError(f"--until takes a number of iterations, at least 1, not '{text}'")
-    return int(text)
-
-
-def share(text: str) -> float:
-    """Read a tolerance."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1:
-        raise UserError(f"--tolerance takes a share between 0 and 1, not '{text}'")
-    return value
-
-
 def certificate_path(text: str) -> Path:
-    """Read the name of the certificate's file."""
+    """Check the name of the certificate's file."""
     path = Path(at_home(text))
     if path.suffix.lower() not in (".md", ".json"):
         raise UserError(f"a certificate is written as .md or .json, not '{path.name}'")

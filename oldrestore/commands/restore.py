@@ -1,20 +1,18 @@
-"""``oldrestore restore``: damage found and filled, tones mended, colour given; photographs, folders and films."""
+"""``oldrestore restore``: finds and fills damage, mends tones and colours; photographs, folders and films."""
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import add_outputs, parser, path
-from oldrestore.commands.colorize import add_existing, add_running
+from oldrestore.commands.arguments import add_journey, add_networks, parser, path, treat_photographs
 from oldrestore.errors import UserError
 
 EPILOG = """\
-stages: detect (damage), fill (holes), restore (noise, fading, cast), colorize (gray photographs; every photograph
-where --run or --weights names a network). Settings are conf/restore/, changed by overrides:
+stages: detect (damage), fill (holes), restore (noise, fading, cast), colorize (gray photographs; all photographs if
+--run or --weights names a network). Settings are in conf/restore/; overrides change them:
 
   oldrestore restore old.jpg -o out                                 all stages
   oldrestore restore album/ film.mp4 -o out --skip colorize         folders and films, without a stage
@@ -25,7 +23,7 @@ where --run or --weights names a network). Settings are conf/restore/, changed b
   oldrestore restore film.mp4 -o out restore.film.smoothing=0.8
   oldrestore restore old.jpg -o out --cfg                           print the settings, restore nothing
 
-After Ctrl-C or SIGTERM what is done stays; the same command with --skip-existing goes on.
+Ctrl-C and SIGTERM keep what is done; the same command with --skip-existing does the rest.
 
 exit codes: 0 all restored; 1 some files failed, or stopped before the last; 2 the request was wrong
 """
@@ -33,99 +31,61 @@ STAGES = ("detect", "fill", "restore", "colorize")
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
+    """Run the command."""
     options = parser("restore", "Restores old photographs and films: files, and folders at any depth.", EPILOG)
     options.add_argument("photos", nargs="+", metavar="PHOTO", help="file or folder; or an override NAME=VALUE")
     options.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder of the outputs")
-    options.add_argument("--skip", action="append", default=[], choices=STAGES, help="a stage; may be repeated")
+    options.add_argument(
+        "--skip", action="append", default=[], choices=STAGES, help="stage to leave out; may be repeated"
+    )
     options.add_argument("--mask", type=path, default=None, help="mask file, or folder of masks named as the photos")
-    options.add_argument("--run", action="append", default=[], help="colours: run folder, run id or 'last'; repeatable")
+    add_networks(options, "network that colours: ")
     options.add_argument(
-        "--weights", action="append", default=[], type=path, metavar="FILE", help="colours; repeatable"
+        "--restorer", type=path, default=None, metavar="WEIGHTS", help="network that fills or restores: run or file"
     )
-    options.add_argument("--model", default=None, help="network of FILE if it does not say it: NAME or NAME,width=0.5")
-    options.add_argument(
-        "--restorer", type=path, default=None, metavar="WEIGHTS", help="fills or restores: run or weights file"
-    )
-    options.add_argument("--checkpoint", default=None, help="of the runs: best (default), last or a kept one")
-    add_outputs(options)
-    add_running(options)
-    options.add_argument("--result-only", action="store_true", help="write no mask and no pictures of single stages")
-    add_existing(options)
-    options.add_argument("--json", action="store_true", help="print JSON")
+    options.add_argument("--result-only", action="store_true", help="write no masks and no pictures of single stages")
+    add_journey(options)
     options.add_argument("--cfg", action="store_true", help="print the settings, restore nothing")
     chosen = options.parse_intermixed_args(arguments)
     photos, overrides = split(chosen.photos)
     overrides = without_stages(overrides, chosen)
-    if chosen.model is not None and not chosen.weights:
-        raise UserError("--model says what --weights FILE holds: give both, or choose a run with --run")
+    if chosen.cfg:
+        return print_settings(overrides)
 
-    from oldrestore.photographs.photo_list import existing_of, plan
-    from oldrestore.photographs.stopping import paddle_imported_and_sigterm_as_ctrl_c
+    def prepare(_, running):
+        from oldrestore.config.restoration import compose_restoration
+        from oldrestore.photographs.coloring import coloring_networks
+        from oldrestore.photographs.restore import Restoring
+        from oldrestore.photographs.restorer import build_restorer
 
-    existing = existing_of(chosen.overwrite, chosen.skip_existing)
-    # Before Paddle is imported: photographs that are not there are said at once.
-    if not chosen.cfg:
-        plan(photos, chosen.output, ["a network"], overwrite=True)
+        config = compose_restoration(overrides)
+        colors = (chosen.run, chosen.weights, chosen.model, chosen.outputs, chosen.checkpoint)
+        networks = coloring_networks(*colors) if config.colorize else []
+        network = restoring_network(chosen)
+        return Restoring(build_restorer(config, networks, network, chosen.mask, running), config, network)
+
+    return treat_photographs(chosen, photos, prepare, masks_in(chosen.mask), with_parts=not chosen.result_only)
+
+
+def print_settings(overrides: list[str]) -> int:
+    """Print the settings of the stages."""
     runtime.prepare()
-    with paddle_imported_and_sigterm_as_ctrl_c():
-        return _restore(chosen, photos, overrides, existing)
-
-
-def _restore(chosen, photos: list[Path], overrides: list[str], existing) -> int:
+    runtime.quiet_import_of_paddle()
     from omegaconf import OmegaConf
-    from rich.console import Console
 
     from oldrestore.config.restoration import compose_restoration
-    from oldrestore.device import set_device
-    from oldrestore.engines.fast_network import Running
-    from oldrestore.narrator import Narrator
-    from oldrestore.photographs.each_photo import Stopped
-    from oldrestore.photographs.photo_list import RESTORED, plan
-    from oldrestore.photographs.restore import restore_photos, summary_lines
-    from oldrestore.photographs.restorer import build_restorer
 
-    config = compose_restoration(overrides)
-    if chosen.cfg:
-        print(OmegaConf.to_yaml({"restore": config}), end="")
-        return 0
-    set_device("auto")
-    narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
-    running = Running(chosen.half, chosen.dynamic, narrator.say)
-    networks = coloring_networks(chosen) if config.colorize else []
-    network = restoring_network(chosen)
-    restorer = build_restorer(config, networks, network, chosen.mask, running)
-    tasks = plan(
-        photos,
-        chosen.output,
-        [network.label for network in networks] or ["result"],
-        existing != "refuse",
-        RESTORED,
-        {} if chosen.result_only else restorer.parts,
-        never=masks_in(chosen.mask),
-    )
-    stopped = None
-    try:
-        outcome = restore_photos(tasks, restorer, chosen.output, narrator, config, network, existing)
-    except Stopped as stop:
-        stopped, outcome = stop, stop.outcome
-    if chosen.json:
-        print(json.dumps(outcome.to_json(), indent=2))
-    else:
-        summary_lines(outcome, narrator.say)
-        narrator.say(str(outcome.folder))
-    if stopped is not None:
-        raise stopped
-    return 1 if outcome.failed else 0
+    print(OmegaConf.to_yaml({"restore": compose_restoration(overrides)}), end="")
+    return 0
 
 
 def split(given: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """Tell photographs from overrides: NAME=VALUE that is no file is an override.
+    """Separate photographs from overrides: NAME=VALUE is an override unless it is a file.
 
     Raises
     ------
     UserError
-        When no photograph is left, or one's name is empty or cannot be looked up.
+        If there is no photograph, or a name is empty or cannot be looked up.
     """
     overrides = [text for text in given if "=" in text and not _exists(text)]
     try:
@@ -140,17 +100,17 @@ def split(given: Sequence[str]) -> tuple[list[Path], list[str]]:
 def _exists(text: str) -> bool:
     try:
         return Path(text).exists()
-    except OSError:  # a setting may be longer than any file's name
+    except OSError:  # a setting may be longer than a file name can be
         return False
 
 
 def without_stages(overrides: list[str], chosen) -> list[str]:
-    """Add what the flags say to the overrides, which have the last word.
+    """Prepend what the flags mean to the overrides, which take precedence.
 
     Raises
     ------
     UserError
-        When a stage is skipped and chosen at once, or flags belong to a stage that is skipped.
+        If a stage is both skipped and chosen, or flags belong to a skipped stage.
     """
     named = {text.partition("=")[0] for text in overrides}
     for stage in chosen.skip:
@@ -167,15 +127,8 @@ def without_stages(overrides: list[str], chosen) -> list[str]:
     return flags + overrides
 
 
-def coloring_networks(chosen) -> list:
-    """Load the networks that colour; the shipped one when none was named."""
-    from oldrestore.commands.colorize import load_networks
-
-    return load_networks(chosen)
-
-
 def restoring_network(chosen):
-    """Load the network of ``--restorer``: a weights file if there is one of that name, else a run."""
+    """Load the network of ``--restorer``: a weights file if one of that name exists, else a run."""
     if chosen.restorer is None:
         return None
     from oldrestore.engines.chosen_network import network_of_file, network_of_run
@@ -186,7 +139,7 @@ def restoring_network(chosen):
 
 
 def masks_in(mask: Path | None) -> list[Path]:
-    """Files that are masks, so that none is taken for a photograph or overwritten."""
+    """List the mask files, which are not photographs and must not be overwritten."""
     if mask is None:
         return []
     return [file for file in mask.rglob("*") if file.is_file()] if mask.is_dir() else [mask]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser
+from oldrestore.commands.arguments import number, parser, path
 from oldrestore.errors import UserError
+from oldrestore.tables import aligned
+from oldrestore.terminal import columns
 
 EPILOG = """\
-The ledger stands in outputs/sweeps/NAME. Typed again, the command skips what is done, goes on with what was
-interrupted, and with --retry-failed runs again what failed. It may be typed in several terminals at once.
+The ledger is in outputs/sweeps/NAME. The same command skips finished jobs, resumes interrupted ones and, with
+--retry-failed, runs failed ones again. It may run in several terminals at once.
 
 examples:
   oldrestore sweep sweeps=rebalancing --dry-run        what would run
@@ -24,25 +25,25 @@ examples:
   oldrestore sweep sweeps=rebalancing --jobs 2         two at once
   oldrestore sweep experiments=quickstart sweeps=seeds seed=0,1,2,3,4
   oldrestore sweep --name widths model.width=0.25,0.5 seed=0,1
-  oldrestore sweep sweeps=rebalancing --retry-failed   again, what failed too
+  oldrestore sweep sweeps=rebalancing --retry-failed   failed jobs again
 """
 
-LOST = "lost"  # done, and its run folder is there no more
+LOST = "lost"  # done, but its run folder is gone
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
-    options = parser("sweep", "Carries out every job of a sweep, and keeps a ledger of them.", EPILOG)
+    """Run the command."""
+    options = parser("sweep", "Runs every job of a sweep and keeps a ledger of them.", EPILOG)
     options.add_argument("--dry-run", action="store_true", help="print the jobs and their states, run nothing")
-    options.add_argument("--retry-failed", action="store_true", help="run again what failed")
-    options.add_argument("--jobs", metavar="N", default="1", help="so many at once (default: 1)")
-    options.add_argument("--name", help="of the ledger, where no sweeps=NAME is given")
+    options.add_argument("--retry-failed", action="store_true", help="run failed jobs again")
+    options.add_argument("--jobs", type=number(1), metavar="N", default=1, help="number of jobs at once (default: 1)")
+    options.add_argument("--name", help="name of the ledger if there is no sweeps=NAME")
     options.add_argument("--json", action="store_true", help="print JSON")
-    options.add_argument("--job", metavar="FILE", help="carry out one job: how a sweep starts its own")
+    options.add_argument("--job", type=path, metavar="FILE", help="run one job; used by sweeps themselves")
     options.add_argument("overrides", nargs="*", help="Hydra overrides, with sweeps=NAME and several values")
     chosen = options.parse_intermixed_args(arguments)
     if chosen.job is not None:
-        return carry_out_job(Path(chosen.job))
+        return run_job(chosen.job)
     threads_set = "OMP_NUM_THREADS" in os.environ
     runtime.prepare()
     runtime.quiet_import_of_paddle()
@@ -52,7 +53,6 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.sweeps.sweep import Sweep
     from oldrestore.sweeps.trials import Search
 
-    slots = count(chosen.jobs)
     in_file = sweep_name(chosen.overrides)
     name = checked_name(chosen.name or in_file)
     search = read_search(in_file) if in_file is not None else None
@@ -75,15 +75,15 @@ def run(arguments: Sequence[str]) -> int:
         say(f"search      {line}, {search.metric} is to {search.direction}")
     else:
         say(f"jobs        {opening(entries, before, chosen.retry_failed)}{sweep.of_other_code()}")
-    sweep.carry_out(slots, threads_set, say)
+    sweep.carry_out(chosen.jobs, threads_set, say)
     return conclude(sweep, chosen.json, say)
 
 
-def carry_out_job(file: Path) -> int:
-    """Train one job of a sweep, from the file that the sweep wrote; in a process of its own."""
+def run_job(file: Path) -> int:
+    """Train one job of a sweep, read from the file that the sweep wrote, in this process."""
     from omegaconf import OmegaConf
 
-    from oldrestore.commands.train import train_one
+    from oldrestore.run.one_run import train_one
 
     runtime.prepare()
     try:
@@ -95,12 +95,12 @@ def carry_out_job(file: Path) -> int:
 
 
 def state_of(entry) -> str:
-    """State of a job as it is shown before a sweep begins."""
+    """Return the state of a job as shown before a sweep begins."""
     return LOST if entry.is_lost else entry.state
 
 
 def opening(entries, before, retry_failed: bool) -> str:
-    """Say how many jobs there are, and what becomes of them."""
+    """Say how many jobs there are and what happens to them."""
     states = [entry.state for entry in entries]
     parts = [f"{len(entries)}"]
     skipped = states.count("done")
@@ -122,7 +122,7 @@ def opening(entries, before, retry_failed: bool) -> str:
 
 
 def dry_run(sweep, as_json: bool) -> int:
-    """Print the jobs and what the ledger says of them."""
+    """Print the jobs and their states in the ledger."""
     known = {entry.key: entry for entry in sweep.entries()}
     jobs = [
         {
@@ -146,7 +146,7 @@ def dry_run(sweep, as_json: bool) -> int:
 
 
 def dry_run_of_search(search, as_json: bool) -> int:
-    """Print what would be searched; what the trials will be is only known once others are done."""
+    """Print what would be searched; trials depend on the results of earlier ones."""
     settings = search.settings.model_dump()
     if as_json:
         content = {"sweep": search.name, "folder": str(search.folder), "search": settings, "overrides": search.typed}
@@ -171,7 +171,7 @@ def conclude(sweep, as_json: bool, say) -> int:
     summary = summarise(entries, settings.metric if settings is not None else first.config["trainer"]["monitor"])
     summary.write(sweep.folder)
     report = None
-    if not sweep.stopped:  # whoever stops a sweep does not want to wait
+    if not sweep.stopped:  # after a stop, the user should not have to wait
         report = report_on(sweep.name, entries, sweep.outputs)
         say(f"report      {report.line}")
     page = report.path if report is not None else None
@@ -202,9 +202,7 @@ def conclude(sweep, as_json: bool, say) -> int:
 
 
 def show(summary) -> None:
-    """Print the table of settings, in parts where the terminal is narrower than it, and what is not done."""
-    from oldrestore.column_parts import column_parts
-
+    """Print the table of settings, in parts if the terminal is narrower, and the jobs that are not done."""
     shown = summary.shown()
     names = list(dict.fromkeys(name for row in summary.rows for name in row.settings))
     lines = [[*names, "n", *shown]]
@@ -212,12 +210,7 @@ def show(summary) -> None:
         seeds = str(len(row.seeds)) + (f" of {row.jobs}" if len(row.seeds) < row.jobs else "")
         cells = [row.metrics[name].in_words() if name in row.metrics else "" for name in shown]
         lines.append([*(row.settings.get(name, "") for name in names), seeds, *cells])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    terminal = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for part in column_parts(widths, terminal, lead=max(1, len(names))):
-        print()
-        for line in lines:
-            print("  ".join(line[index].rjust(widths[index]) for index in part).rstrip())
+    print("\n" + aligned(lines, width=columns(), lead=max(1, len(names))))
     print("mean ± sample standard deviation over n seeds")
     for entry, _ in summary.jobs:
         if entry.state != "done":
@@ -227,15 +220,8 @@ def show(summary) -> None:
             print(f"{entry.state:<11} {settings}: {elsewhere or entry.reason or 'not begun'} ({entry.log or 'no log'})")
 
 
-def count(text: str) -> int:
-    """Read how many jobs run at once."""
-    if not text.isdigit() or int(text) < 1:
-        raise UserError(f"--jobs takes a number of jobs, at least 1, not '{text}'")
-    return int(text)
-
-
 def checked_name(name: str | None) -> str:
-    """Check the name of a sweep, which becomes a folder's."""
+    """Check the name of a sweep, which becomes the name of a folder."""
     if name is None:
         raise UserError("a sweep needs a name: sweeps=NAME for a file of sweeps/, or --name NAME")
     from oldrestore.config.schema import check_name

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import outputs_of, parser
+from oldrestore.commands.arguments import parser, split_outputs
 from oldrestore.errors import UserError
 
 EPILOG = """\
 examples:
-  oldrestore sync last                                  the newest run, to where it was to be tracked
+  oldrestore sync last                                  the newest run, to its own trackers
   oldrestore sync RUN RUN outputs=DIR                   several, by run id
   oldrestore sync RUN tracking.mlflow.tracking_uri=URI  to another MLflow server
   oldrestore sync RUN tracking=mlflow                   a run that was not tracked
 
-Doing it again sends nothing again.
+Nothing is sent twice, however often the command is typed.
 """
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
+    """Run the command."""
     options = parser("sync", "Sends trackers what they missed of runs, from the run folders.", EPILOG)
     options.add_argument(
         "words", nargs="+", metavar="RUN", help="run folders, run ids (or their beginnings), or 'last'"
@@ -30,18 +29,17 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--json", action="store_true", help="print JSON")
     chosen = options.parse_intermixed_args(arguments)
     runs = [word for word in chosen.words if "=" not in word]
-    overrides = [word for word in chosen.words if "=" in word]
-    outputs = Path(outputs_of([word for word in overrides if word.startswith("outputs=")]))
+    outputs, trackers = split_outputs([word for word in chosen.words if "=" in word])
     if not runs:
         raise UserError("sync needs a run: a run folder, a run id, or 'last'")
     runtime.prepare()
 
-    from oldrestore.records.loading import find_run, load_run_config
+    from oldrestore.records.finding import find_run
+    from oldrestore.records.run import Run
     from oldrestore.run.sync import change_trackers, sync_run
 
-    trackers = [word for word in overrides if not word.startswith("outputs=")]
     folders = [find_run(name, outputs) for name in runs]
-    configs = [change_trackers(load_run_config(folder), trackers) for folder in folders]
+    configs = [change_trackers(Run(folder).composed, trackers) for folder in folders]
     results, failed = [], False
     for folder, config in zip(folders, configs, strict=True):
         reports = sync_run(folder, config)

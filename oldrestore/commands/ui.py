@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from oldrestore.commands.arguments import outputs_of, parser
+from oldrestore.commands.arguments import number, outputs_of, parser
 from oldrestore.errors import UserError
+from oldrestore.signals import handling
 
 LOOK = 0.5  # seconds between two looks at the servers
-
-
-def port(text: str) -> int:
-    """Read a port number, 1..65535; a ``type`` for argparse.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        When it is none.
-    """
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
-        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not '{text}'")
-    return int(text)
+PORT = number(1, 65535)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
+    """Run the command."""
     options = parser("ui", "Serves MLflow's and VisualDL's pages and the reports of these runs until Ctrl-C.")
-    options.add_argument("--mlflow-port", type=port, default=None, help="default: a free one from 5000")
-    options.add_argument("--visualdl-port", type=port, default=None, help="default: a free one from 8040")
-    options.add_argument("--reports-port", type=port, default=None, help="default: a free one from 8050")
+    options.add_argument("--mlflow-port", type=PORT, default=None, help="port (default: first free one from 5000)")
+    options.add_argument("--visualdl-port", type=PORT, default=None, help="port (default: first free one from 8040)")
+    options.add_argument("--reports-port", type=PORT, default=None, help="port (default: first free one from 8050)")
     options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="root of the run folders")
     chosen = options.parse_intermixed_args(arguments)
     outputs = Path(outputs_of(chosen.overrides))
@@ -44,11 +32,10 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.tracking.ui import last_words, serve
 
     stop = threading.Event()
-    # Of a terminal that is closed, too: the servers lead sessions of their own and would stay.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
     ended = None
     with (
+        # Of a terminal that is closed, too: the servers lead sessions of their own and would stay.
+        handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), lambda *_: stop.set()),
         ReportsServer(outputs, chosen.reports_port) as reports,
         serve(
             outputs, mlflow_port=chosen.mlflow_port, visualdl_port=chosen.visualdl_port, stopped=stop.is_set

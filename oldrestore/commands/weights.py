@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import add_outputs, parser, path
+from oldrestore.commands.arguments import add_model, add_outputs, parser, path
 from oldrestore.config.location import at_home
 from oldrestore.errors import UserError
 
@@ -18,33 +18,33 @@ examples:
   oldrestore train model.weights=eccv16.safetensors model.decoding=released
   oldrestore weights export last --format paddle -o exported
 
-docs/weights.md tells what is checked.
+docs/weights.md says what is checked.
 """
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out the verb."""
+    """Run the command."""
     options = parser("weights", "Imports published weights; exports networks for inference.", EPILOG)
     actions = options.add_subparsers(dest="action", required=True, metavar="import|export")
-    bring = actions.add_parser("import", help="a published PyTorch file of eccv16 or siggraph17, to safetensors")
-    bring.add_argument("file", type=path, metavar="FILE.pth", help="state dict, zip or legacy; nothing in it is run")
+    bring = actions.add_parser("import", help="convert a published PyTorch file of eccv16 or siggraph17 to safetensors")
+    bring.add_argument("file", type=path, metavar="FILE.pth", help="state dict, zip or legacy; no code in it is run")
     bring.add_argument("-o", "--output", type=path, required=True, metavar="OUT.safetensors", help="file to write")
-    bring.add_argument("--model", choices=("eccv16", "siggraph17"), help="default: recognised by the keys")
+    bring.add_argument("--model", choices=("eccv16", "siggraph17"), help="network (default: recognised by the keys)")
     bring.add_argument(
         "--mask-center",
         type=float,
         choices=(0.0, 0.5),
-        help="siggraph17: what its hint mask is centred at; default 0, as siggraph17-df00044c.pth was published",
+        help="siggraph17: centre of its hint mask (default: 0, as in siggraph17-df00044c.pth)",
     )
-    take = actions.add_parser("export", help="a run or weights file, to Paddle Inference, ONNX or MLflow pyfunc")
+    take = actions.add_parser("export", help="convert a run or weights file to Paddle Inference, ONNX or MLflow pyfunc")
     take.add_argument("source", metavar="RUN|FILE", help="run folder, run id, 'last', or a safetensors file")
     take.add_argument("--format", choices=("paddle", "onnx", "pyfunc"), required=True)
     take.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder to make")
-    take.add_argument("--model", default=None, help="network of FILE if it does not say it: NAME or NAME,width=0.5")
-    take.add_argument("--checkpoint", default=None, help="of a run: best (default), last or a kept one")
+    add_model(take)
+    take.add_argument("--checkpoint", default=None, help="checkpoint of a run: best (default), last or a kept one")
     add_outputs(take)
     for action in (bring, take):
-        action.add_argument("--overwrite", action="store_true", help="replace what is there")
+        action.add_argument("--overwrite", action="store_true", help="replace existing outputs")
         action.add_argument("--json", action="store_true", help="print JSON")
     chosen = options.parse_args(arguments)
     return run_import(chosen) if chosen.action == "import" else run_export(chosen)
@@ -54,7 +54,7 @@ def run_import(chosen) -> int:
     """Import a published file."""
     output = chosen.output
     if output.suffix != ".safetensors":
-        raise UserError(f"'{output}' must end in .safetensors, for that is what is written")
+        raise UserError(f"'{output}' must end in .safetensors, the format that is written")
     if output.exists() and not chosen.overwrite:
         raise UserError(f"'{output}' exists already: name another file, or add --overwrite to replace it")
     runtime.prepare()
@@ -82,7 +82,7 @@ def run_import(chosen) -> int:
     checked = (
         f"begins with {imported.checksum}, as its name says"
         if imported.checksum
-        else "not compared: its name has no digits to compare with"
+        else "not checked: the file name has no digits of it"
     )
     settings = ", ".join(f"{name}={value}" for name, value in header.settings.items())
     print(f"model     {header.model} ({settings})")
@@ -103,7 +103,7 @@ def run_export(chosen) -> int:
     from oldrestore.device import set_device
     from oldrestore.engines.chosen_network import network_of_file, network_of_run
     from oldrestore.engines.export import export_network
-    from oldrestore.records.loading import checkpoint_in_run
+    from oldrestore.records.finding import checkpoint_in_run
 
     set_device("cpu")
     source = at_home(chosen.source)

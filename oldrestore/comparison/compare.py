@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from oldrestore.comparison.designs import Design, designs_of, differing_settings
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.comparison.measures import Measure, Table, chosen_measures, table_of
 from oldrestore.comparison.sameness import (
     protocol_hash,
@@ -20,6 +19,7 @@ from oldrestore.comparison.sameness import (
 )
 from oldrestore.errors import UserError
 from oldrestore.plain import plain
+from oldrestore.records.run import Run
 from oldrestore.statistics import (
     Estimate,
     PairedDifference,
@@ -116,7 +116,7 @@ class Compared:
 
 
 def compare_runs(
-    runs: Sequence[LoggedRun],
+    runs: Sequence[Run],
     by_run: bool = False,
     measures: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
@@ -126,7 +126,7 @@ def compare_runs(
 
     Parameters
     ----------
-    runs : sequence of LoggedRun
+    runs : sequence of Run
         Each with scores of single photographs. Runs alike but for the seed are one design.
     by_run : bool
         Every run by itself instead.
@@ -263,7 +263,7 @@ def _training_seconds(design: Design) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _measured_on(run: LoggedRun) -> dict[str, Any]:
+def _measured_on(run: Run) -> dict[str, Any]:
     splits = {name: run.data[name] for name in ("val", "judged") if run.data.get(name)}
     kept = {name: {k: s.get(k) for k in ("source", "count", "fingerprint")} for name, s in splits.items()}
     stored = stored_protocol(run)

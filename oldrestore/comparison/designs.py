@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.plain import plain
+from oldrestore.records.run import Run
 
 
 @dataclass(frozen=True)
@@ -17,14 +17,14 @@ class Design:
 
     Attributes
     ----------
-    runs : tuple of LoggedRun
+    runs : tuple of Run
         One for each seed, smallest seed first.
-    repeats : tuple of LoggedRun
+    repeats : tuple of Run
         Further runs of a seed that is among `runs`; they are no further evidence and are left out.
     """
 
-    runs: tuple[LoggedRun, ...]
-    repeats: tuple[LoggedRun, ...] = ()
+    runs: tuple[Run, ...]
+    repeats: tuple[Run, ...] = ()
 
     @property
     def seeds(self) -> tuple[int | None, ...]:
@@ -32,7 +32,7 @@ class Design:
         return tuple(run.seed for run in self.runs)
 
 
-def designs_of(runs: Sequence[LoggedRun], by_run: bool = False) -> list[Design]:
+def designs_of(runs: Sequence[Run], by_run: bool = False) -> list[Design]:
     """Put runs that are alike but for the seed together, in the order in which designs first occur.
 
     Alike are runs with the same settings, but for those that no result depends on, and the same photographs. Of two
@@ -40,13 +40,13 @@ def designs_of(runs: Sequence[LoggedRun], by_run: bool = False) -> list[Design]:
 
     Parameters
     ----------
-    runs : sequence of LoggedRun
+    runs : sequence of Run
     by_run : bool
         Every run is a design of its own.
     """
     if by_run:
         return [Design((run,)) for run in runs]
-    groups: dict[str, list[LoggedRun]] = {}
+    groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(_identity(run), []).append(run)
     designs = []
@@ -86,12 +86,12 @@ def differing_settings(designs: Sequence[Design], by_run: bool = False) -> dict[
     return columns
 
 
-def _identity(run: LoggedRun) -> str:
+def _identity(run: Run) -> str:
     photographs = {split: (run.data.get(split) or {}).get("fingerprint") for split in ("train", "val", "judged")}
     return json.dumps(plain([run.settings, photographs]), sort_keys=True)
 
 
-def _kinds(runs: Sequence[LoggedRun], group: str) -> list[str | None]:
+def _kinds(runs: Sequence[Run], group: str) -> list[str | None]:
     """What each run chose of a group; where one has not kept that, the class that each has."""
     if all(group in run.choices for run in runs):
         return [run.choices[group] for run in runs]

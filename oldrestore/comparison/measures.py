@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.errors import UserError
+from oldrestore.evaluation.metric_table import METRICS, Better, Metric, metric_of, shown_in
+from oldrestore.records.run import Run
 from oldrestore.statistics import Scored, gap_share, weighted_mean
 
 # (set, metric) -> photograph's name -> (value, weight)
@@ -42,6 +44,8 @@ class Measure:
     form : {"percent", "number"}
     make : callable
         From the columns of `metrics`, in order.
+    title, unit : str
+        In a sentence; empty where the table of metrics has none.
     """
 
     name: str
@@ -51,6 +55,8 @@ class Measure:
     better: Literal["max", "min"] | None
     form: Literal["percent", "number"]
     make: Callable[..., Scored]
+    title: str = ""
+    unit: str = ""
 
     def of(self, table: Table) -> Scored | None:
         """Compute it of one run; None where the run has not what it takes."""
@@ -69,6 +75,9 @@ class Measure:
         return len(self.metrics) == 1 and self.metrics[0].endswith("_correct")
 
 
+_TABLES: WeakKeyDictionary[Run, Table] = WeakKeyDictionary()
+
+
 def _mean(column: Column) -> Scored:
     return weighted_mean(column.values, column.weights)
 
@@ -77,35 +86,35 @@ def _gap(ours: Column, original: Column, gray: Column) -> Scored:
     return gap_share(ours.values, original.values, gray.values)
 
 
-MEASURES = (
-    Measure("iter_accuracy", "iter", "judged", ("iter_correct",), "max", "percent", _mean),
-    Measure("orig_accuracy", "orig", "judged", ("orig_correct",), None, "percent", _mean),
-    Measure("gray_accuracy", "gray", "judged", ("gray_correct",), None, "percent", _mean),
-    Measure("gap_closed", "closed", "judged", ("iter_correct", "orig_correct", "gray_correct"), "max", "percent", _gap),
-    Measure("auc", "AuC", "val", ("auc",), "max", "number", _mean),
-    Measure("auc_rebalanced", "AuC rebal", "val", ("auc_rebalanced",), "max", "number", _mean),
-    Measure("psnr", "PSNR", "val", ("psnr",), "max", "number", _mean),
-    Measure("colorfulness", "CF", "val", ("colorfulness",), None, "number", _mean),
-    Measure("colorfulness_difference", "delta CF", "val", ("colorfulness_difference",), "min", "number", _mean),
-)
-FURTHER = (
-    Measure(
-        "gap_closed_probability",
-        "closed p",
-        "judged",
-        ("iter_probability", "orig_probability", "gray_probability"),
-        "max",
-        "percent",
-        _gap,
-    ),
-)
-# Metrics, by how their names begin, that are not among those above.
-HIGHER = ("psnr", "ssim", "auc", "f1", "iou", "precision", "recall", "bin_top", "iter_correct", "iter_probability")
-LOWER = ("lpips", "ab_rmse", "rmse", "mae", "colorfulness_difference")
+def measure_of(metric: Metric) -> Measure:
+    """Make the figure of a row of the table of metrics."""
+    own = metric.name if metric.family == "val" or metric.columns else metric.key
+    return Measure(
+        own,
+        metric.short or own,
+        metric.family,
+        metric.columns or (metric.name,),
+        metric.better.way,
+        "percent" if metric.format.endswith("%") else "number",
+        _gap if len(metric.columns) > 1 else _mean,
+        metric.title,
+        metric.unit,
+    )
 
 
-def table_of(run: LoggedRun) -> dict[tuple[str, str], Column]:
-    """Scores of a run's last validations as arrays, by set and metric."""
+MEASURES = tuple(map(measure_of, shown_in("compare")))
+# Those of several scores that are shown if they are asked for.
+FURTHER = tuple(measure_of(m) for m in METRICS if m.columns and "compare" not in m.places)
+
+
+def table_of(run: Run) -> Table:
+    """Scores of a run's last validations as arrays, by set and metric; made once for each run."""
+    if run not in _TABLES:
+        _TABLES[run] = _read_table(run)
+    return _TABLES[run]
+
+
+def _read_table(run: Run) -> Table:
     table = {}
     for key, rows in run.scores.groupby(["set", "metric"], sort=False):
         rows = rows.drop_duplicates("image", keep="last").sort_values("image")
@@ -144,6 +153,5 @@ def chosen_measures(tables: Sequence[Table], names: Sequence[str] | None) -> lis
 
 
 def _plain(set_name: str, metric: str) -> Measure:
-    better = "max" if metric.startswith(HIGHER) else "min" if metric.startswith(LOWER) else None
-    name = metric if set_name == "val" else f"{set_name}/{metric}"
-    return Measure(name, name, set_name, (metric,), better, "number", _mean)
+    nobody_said = Metric(family=set_name, name=metric, better=Better.NEITHER, format=".4g")
+    return measure_of(metric_of(set_name, metric) or nobody_said)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import textwrap
-import unicodedata
 from typing import Any
 
-from oldrestore.column_parts import column_parts
 from oldrestore.comparison.compare import Cell, Compared
 from oldrestore.comparison.measures import Measure
+from oldrestore.tables import aligned, csv_table, markdown_table
 
 MARKS = {"best": "*", "tied": "~", "": ""}
 LEGEND = "* best; ~ not distinguishable from it (5%, Holm over all pairs of designs in a column); 95% intervals"
@@ -38,27 +35,16 @@ def terminal(compared: Compared, bold: bool = False, width: int | None = None) -
         below = [interval(c, m) for c, m in zip(cells, compared.measures, strict=True)]
         if any(below):
             lines.append([""] * start + below + [""])
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    words = 2 + len(compared.differences)  # columns of words stand to the left, those of numbers to the right
-    text = []
-    for part in column_parts(widths, width):
-        for number, line in enumerate(lines):
-            padded = [(line[i], " " * (widths[i] - _width(line[i])), i) for i in part]
-            joined = "  ".join(c + room if i < words else room + c for c, room, i in padded).rstrip()
-            # (Intervals alone are on the lines between: in a part without any, those lines are left out.)
-            if joined:
-                text.append(f"\033[1m{joined}\033[0m" if bold and number == 0 else joined)
-        text.append("")
-    return "\n".join([*text, *(_wrapped(line, width) for line in _below(compared))])
+    # (Intervals alone are on the lines between: in a part without any, those lines are left out.)
+    table = aligned(lines, words=2 + len(compared.differences), width=width, bold=bold)
+    return "\n".join([table, "", *(_wrapped(line, width) for line in _below(compared))])
 
 
 def markdown(compared: Compared) -> str:
     """Markdown table, one line a design, and what stands below it as a list."""
     headings, rows = _grid(compared)
-    lines = ["| " + " | ".join(map(_escaped, headings)) + " |"]
-    lines.append("|" + "---|" * len(headings))
-    lines += ["| " + " | ".join(map(_escaped, row)) + " |" for row in rows]
-    return "\n".join([*lines, "", *(f"- {_escaped(line)}" for line in _below(compared))])
+    table = markdown_table([*map(_escaped, headings)], [[*map(_escaped, row)] for row in rows])
+    return "\n".join([table, "", *(f"- {_escaped(line)}" for line in _below(compared))])
 
 
 def csv_text(compared: Compared) -> str:
@@ -76,11 +62,7 @@ def csv_text(compared: Compared) -> str:
             row[f"{name}_p_holm"] = None if cell is None else cell.p_holm
         row["training_seconds"] = compared.seconds[index]
         rows.append(row)
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
+    return csv_table(rows)
 
 
 def differences_from_best(compared: Compared, name: str) -> str:
@@ -96,10 +78,8 @@ def differences_from_best(compared: Compared, name: str) -> str:
         interval_ = f"{number(d.low, measure)} to {number(d.high, measure)}"
         sure = [f"{d.p_value:.2g}", f"{cell.p_holm:.2g}", f"{d.effect:+.2f}", f"{100 * d.wins:.0f}%"]
         lines.append([str(index + 1), number(d.difference, measure), interval_, *sure])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
     title = f"{measure.heading}: differences from design {best + 1}, on the same {held[0][1].n} photographs"
-    return "\n".join([title, *table])
+    return f"{title}\n{aligned(lines)}"
 
 
 def figure(cell: Cell | None, measure: Measure) -> str:
@@ -189,9 +169,3 @@ def _escaped(text: str) -> str:
     for character in "\\|*~<`":
         text = text.replace(character, f"\\{character}")
     return text
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal that a text takes: letters of East Asia take two, combining marks none."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)

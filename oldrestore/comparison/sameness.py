@@ -7,44 +7,25 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.config.roles import Role, role_of
 from oldrestore.errors import UserError
-from oldrestore.evaluation.protocol import label_of
+from oldrestore.evaluation.protocol import EARLIER, label_of
 from oldrestore.plain import flatten, plain
-from oldrestore.records.asked_settings import is_place_of_photographs
+from oldrestore.records.run import Run
 
-# Of a protocol's settings, what changes no score. A version that only one of two runs has is no difference: settings
-# and photographs of runs from before there were versions are still compared.
-NO_SCORE = (
-    "evaluation.batch_size",
-    "evaluation.every",
-    "evaluation.samples",
-    "evaluation.judge_during_training",
-    "evaluation.version",
-    "judge.batch_size",
-    "judge.weights",  # a place: its contents are the judge's fingerprint
-)
-# Settings that earlier runs do not have, as they were measured.
-SINCE = {"evaluation.crops": None, "evaluation.count": None, "evaluation.prior_file": None}
-SINCE |= {"evaluation.rebalancing": "measured"}
-# Of the data's settings, what decides how a validation photograph is seen.
-SEEN_AS = ("dataset.crops.evaluation_size", "dataset.crops.fit")
 SPLITS = {"val": "validation photographs", "judged": "judged photographs", "train": "training photographs"}
 
 
-def protocol_settings(run: LoggedRun) -> dict[str, Any]:
+def protocol_settings(run: Run) -> dict[str, Any]:
     """Return the settings, by dotted name, that a run's scores were taken under."""
-    kept = {}
-    for name, value in flatten(run.config).items():
-        ours = name.startswith(("evaluation.", "judge.")) or name in SEEN_AS
-        shown_only = name.startswith("evaluation.evaluators.") and name.endswith((".samples", ".every_time"))
-        since = name in SINCE and SINCE[name] == value
-        if ours and name not in NO_SCORE and not shown_only and not is_place_of_photographs(name) and not since:
-            kept[name] = value
-    return kept
+    return {
+        name: value
+        for name, value in flatten(run.config).items()
+        if role_of(name) & (Role.SCORE | Role.COMPARED) and not (name in EARLIER and EARLIER[name] == value)
+    }
 
 
-def protocol_hash(run: LoggedRun) -> str:
+def protocol_hash(run: Run) -> str:
     """Return the hash that the run stored with its scores; for runs without one, sha256 of `protocol_settings`."""
     stored = stored_protocol(run)
     if stored:
@@ -52,20 +33,20 @@ def protocol_hash(run: LoggedRun) -> str:
     return hashlib.sha256(json.dumps(plain(protocol_settings(run)), sort_keys=True).encode()).hexdigest()
 
 
-def protocol_label(run: LoggedRun) -> str:
+def protocol_label(run: Run) -> str:
     """Return what a run was measured under, in a few words: ``photos 1``, or ``photos 1, changed: size``."""
     stored = stored_protocol(run)
     name = stored.get("name") or (run.config.get("evaluation") or {}).get("name") or "unnamed"
     return label_of(str(name), stored.get("version"), stored.get("changed") or ())
 
 
-def stored_protocol(run: LoggedRun) -> dict[str, Any]:
+def stored_protocol(run: Run) -> dict[str, Any]:
     """Return name, version and hash of the protocol in ``data.json``; empty for runs that have not stored it."""
     stored = run.data.get("protocol")
     return dict(stored) if isinstance(stored, Mapping) and stored.get("hash") else {}
 
 
-def mismatch(one: LoggedRun, other: LoggedRun) -> str | None:
+def mismatch(one: Run, other: Run) -> str | None:
     """Say what keeps two runs from being compared; None where nothing does.
 
     Training photographs count too, unless the settings say that the runs train on different ones: then that is what is
@@ -87,9 +68,9 @@ def mismatch(one: LoggedRun, other: LoggedRun) -> str | None:
     return _protocol_mismatch(one, other)
 
 
-def comparable_groups(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
+def comparable_groups(runs: Sequence[Run]) -> list[list[Run]]:
     """Put runs that can be compared together, in the order given."""
-    groups: list[list[LoggedRun]] = []
+    groups: list[list[Run]] = []
     for run in runs:
         fitting = next((group for group in groups if _mismatch_with(group, run) is None), None)
         if fitting is None:
@@ -99,7 +80,7 @@ def comparable_groups(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
     return groups
 
 
-def refuse_incomparable(runs: Sequence[LoggedRun]) -> None:
+def refuse_incomparable(runs: Sequence[Run]) -> None:
     """Raise `UserError` that names the first two runs that cannot be compared, and how they differ."""
     for number, run in enumerate(runs):
         found = _mismatch_with(runs[:number], run)
@@ -107,14 +88,14 @@ def refuse_incomparable(runs: Sequence[LoggedRun]) -> None:
             raise UserError(f"{found}; leave one out, or see them apart with --anyway")
 
 
-def _mismatch_with(group: Sequence[LoggedRun], run: LoggedRun) -> str | None:
+def _mismatch_with(group: Sequence[Run], run: Run) -> str | None:
     """Compare a run with the first of a group, and with the first that was to train on the same photographs."""
     same = next((other for other in group if _dataset(other) == _dataset(run)), None)
     found = (mismatch(other, run) for other in [*group[:1], same] if other is not None)
     return next((sentence for sentence in found if sentence), None)
 
 
-def _protocol_mismatch(one: LoggedRun, other: LoggedRun) -> str | None:
+def _protocol_mismatch(one: Run, other: Run) -> str | None:
     ours, theirs = stored_protocol(one), stored_protocol(other)
     both = bool(ours and theirs)
     if protocol_hash(one) == protocol_hash(other) if both else protocol_settings(one) == protocol_settings(other):
@@ -135,7 +116,7 @@ def _protocol_mismatch(one: LoggedRun, other: LoggedRun) -> str | None:
     )
 
 
-def _dataset(run: LoggedRun) -> dict[str, Any]:
+def _dataset(run: Run) -> dict[str, Any]:
     return {name: value for name, value in run.settings.items() if name.startswith("dataset.")}
 
 

@@ -15,7 +15,8 @@ from oldrestore.config.compose import HYDRA_ERRORS, check_choices, explain
 from oldrestore.config.folders import register_search_path
 from oldrestore.config.location import configuration_root
 from oldrestore.config.schema import Component, Section
-from oldrestore.config.signature import check_component, describe, is_place, unknown_name
+from oldrestore.config.signature import check_component, unknown_name
+from oldrestore.config.values import describe, is_place
 from oldrestore.errors import UserError
 
 CONFIG_NAME = "restoration"

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from oldrestore.config.signature import check_component, describe, is_place, shown, unknown_name
+from oldrestore.config.signature import check_component, unknown_name
+from oldrestore.config.values import describe, is_place, shown
 from oldrestore.errors import UserError
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
 from oldrestore.config.build import DIRECTIVES, locate
+from oldrestore.config.values import check_value
 from oldrestore.errors import UserError
 
 
@@ -81,69 +79,6 @@ def _type_hints(target: Any) -> dict[str, Any]:
         if target.__module__.startswith("oldrestore."):
             raise
         return {}
-
-
-def check_value(value: Any, annotation: Any, path: str) -> Any:
-    """Check one value against a type annotation; returns the value as that type.
-
-    Raises
-    ------
-    UserError
-        With the dotted name, what was given and what would be right.
-    """
-    try:
-        checked = _adapter(annotation).validate_python(value)
-    except ValidationError as error:
-        raise UserError(describe(error, path, value)) from None
-    # pydantic reads "12" as 12 and true as 1; a configuration that says so was mistyped.
-    if isinstance(value, str | bool) and type(checked) is not type(value):
-        raise UserError(f"{path} must be a {type(checked).__name__}, not {shown(value)}")
-    return checked
-
-
-def _adapter(annotation: Any) -> TypeAdapter:
-    make = partial(TypeAdapter, annotation)
-    try:
-        return make(config=ConfigDict(arbitrary_types_allowed=True))
-    except Exception as error:
-        # pydantic refuses a config for types that carry their own (its models, dataclasses).
-        if type(error).__name__ != "PydanticUserError":
-            raise
-        return make()
-
-
-def describe(error: ValidationError, path: str, value: Any) -> str:
-    """Turn pydantic's first complaint into one sentence that names the setting and what would be right."""
-    # With a union, pydantic reports a failure for each member: join what each would have accepted.
-    wanted = []
-    inner = ""
-    for detail in error.errors(include_url=False):
-        where = ".".join(str(part) for part in detail["loc"] if isinstance(part, int | str) and is_place(part))
-        inner = inner or where
-        message = detail["msg"][0].lower() + detail["msg"][1:]
-        message = message.removeprefix("input should be ").removeprefix("value error, ")
-        message = message.replace("a valid string", "text")
-        if detail["type"] != "none_required" and message not in wanted:
-            wanted.append(message)
-        value = detail["input"] if where else value
-    name = f"{path}.{inner}" if inner else path
-    rule = f"must be {' or '.join(wanted)}".replace("must be string should have", "must have")
-    quoted = f": write '{value}', in quotes" if wanted[:1] == ["text"] and isinstance(value, int | float) else ""
-    return f"{name} {rule}, not {shown(value)}{quoted}"
-
-
-def is_place(part: int | str) -> bool:
-    """Tell a real place in the value from pydantic's names of union members (``float``, ``constrained-int``)."""
-    return isinstance(part, int) or (
-        part.isidentifier() and part not in {"float", "int", "str", "bool", "none", "list", "tuple", "dict"}
-    )
-
-
-def shown(value: Any) -> str:
-    """Write a value as it would be typed: null and true, not None and True."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return repr(value)
 
 
 def unknown_name(argument: str, path: str, name: str, known: Iterable[str]) -> str:

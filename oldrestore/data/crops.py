@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.decode import decode_bytes
 from oldrestore.data.scaled_decoding import ScaledPhoto, load_plain_jpeg, scale_jpeg
 from oldrestore.errors import UserError
@@ -42,13 +43,9 @@ class Crops:
         Decode JPEG files for training at a half, a quarter or an eighth where that leaves at least twice `size`
         on the shorter side: faster, and slightly other pixels (about 50 dB to those of a full decoding). What
         evaluation sees is always decoded in full.
-
-    Raises
-    ------
-    UserError
-        When `crop` is larger than `size`, or `fit` is neither of the two.
     """
 
+    @checked
     def __init__(
         self,
         size: Annotated[int, Field(ge=1)],
@@ -59,10 +56,6 @@ class Crops:
         scaled_decoding: bool = False,
     ):
         self.check_together({"size": size, "crop": crop}, "crops")
-        if min(size, crop, evaluation_size or 1) < 1:
-            raise UserError("crops.size, crops.crop and crops.evaluation_size must be at least 1 pixel")
-        if fit not in ("shorter_side", "squash"):
-            raise UserError(f"crops.fit = {fit!r} is not known; choose shorter_side or squash")
         self.size = size
         self.crop = crop
         self.mirror = mirror
@@ -72,13 +65,7 @@ class Crops:
 
     @staticmethod
     def check_together(settings: Mapping[str, Any], path: str) -> None:
-        """Refuse settings that do not fit one another; `path` is where they stand: ``dataset.crops``.
-
-        Raises
-        ------
-        UserError
-            When `crop` is larger than `size`; it names both as they are typed.
-        """
+        """Refuse settings that do not fit one another; `path` is where they stand: ``dataset.crops``."""
         size, crop = settings.get("size"), settings.get("crop")
         if size is not None and crop is not None and crop > size:
             raise UserError(
@@ -99,9 +86,9 @@ class Crops:
         }
 
     def describe_resizing(self) -> dict[str, int | bool | str]:
-        """Return what a photograph at training size depends on, for keys of what is kept of it."""
+        """Return what a photograph at training size depends on, for cache keys."""
         settings = {"size": self.size, "fit": self.fit, "filter": RESIZE_FILTER.name.lower()}
-        # Only where it is on: what was kept before there was the choice stays good.
+        # Only if it is on: photographs stored before the setting existed stay valid.
         return settings | ({"scaled_decoding": SCALED_MARGIN} if self.scaled_decoding else {})
 
     def prepare(self, rgb: np.ndarray) -> np.ndarray:
@@ -138,7 +125,7 @@ class Crops:
     def train(self, rgb_prepared: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Cut a random square, mirrored half of the time, from a prepared photograph.
 
-        Three numbers are drawn whatever the size, so that the same generator gives comparable crops of
+        Three numbers are drawn for any size, so that the same generator gives comparable crops of
         photographs of different sizes.
 
         Returns
@@ -163,14 +150,11 @@ class Crops:
         numpy.ndarray
             uint8 (evaluation_size, evaluation_size, 3), contiguous.
         """
-        resized = self._resize(rgb, self.evaluation_size)
-        top = (resized.shape[0] - self.evaluation_size) // 2
-        left = (resized.shape[1] - self.evaluation_size) // 2
-        return np.ascontiguousarray(resized[top : top + self.evaluation_size, left : left + self.evaluation_size])
+        return central_square(self._resize(rgb, self.evaluation_size), self.evaluation_size)
 
     def _resize(self, rgb: np.ndarray, side: int) -> np.ndarray:
         if self.fit != "squash":
-            rgb = _cut_strip(rgb)
+            rgb = cut_strip(rgb)
         height, width = rgb.shape[:2]
         return _pillow_resize(rgb, *self._width_and_height(height, width, side))
 
@@ -179,19 +163,29 @@ class Crops:
         return np.asarray(Image.fromarray(photo.rgb).resize(size, RESIZE_FILTER, box=photo.box))
 
     def _width_and_height(self, height: int, width: int, side: int) -> tuple[int, int]:
-        """Size to resize to, of a photograph that is no strip."""
-        if self.fit == "squash":
-            return side, side
-        if height <= width:
-            return max(side, round(width * side / height)), side
-        return side, max(side, round(height * side / width))
+        """Size to resize a photograph to, once strips are cut."""
+        return (side, side) if self.fit == "squash" else width_and_height(height, width, side)
 
 
-def _cut_strip(rgb: np.ndarray) -> np.ndarray:
+def width_and_height(height: int, width: int, side: int) -> tuple[int, int]:
+    """Width and height of a photograph whose shorter side is resized to `side` pixels."""
+    if height <= width:
+        return max(side, round(width * side / height)), side
+    return side, max(side, round(height * side / width))
+
+
+def cut_strip(rgb: np.ndarray) -> np.ndarray:
+    """Cut a longer strip to its central part of `MAX_ASPECT`."""
     height, width = rgb.shape[:2]
     longest = MAX_ASPECT * min(height, width)
     top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
     return rgb[top : top + longest, left : left + longest]
+
+
+def central_square(rgb: np.ndarray, side: int) -> np.ndarray:
+    """Cut the central square, contiguous."""
+    top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
+    return np.ascontiguousarray(rgb[top : top + side, left : left + side])
 
 
 def _pillow_resize(rgb: np.ndarray, width: int, height: int) -> np.ndarray:

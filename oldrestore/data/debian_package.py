@@ -23,8 +23,6 @@ def download_and_unpack(package: str, folder: Path, advice: str) -> Path:
 
     Parameters
     ----------
-    package : str
-        Its name.
     folder : Path
         An empty folder to work in.
     advice : str
@@ -53,15 +51,9 @@ def download_and_unpack(package: str, folder: Path, advice: str) -> Path:
 
 
 def refuse_foreign_folder(destination: Path) -> None:
-    """Refuse to replace a folder that was not prepared by oldrestore.
-
-    Raises
-    ------
-    UserError
-        When it holds something else, or is a file.
-    """
+    """Refuse to replace a folder that was not prepared by oldrestore."""
     if destination.is_dir() and any(destination.iterdir()) and not (destination / MANIFEST).is_file():
-        raise UserError(f"{destination} holds something else than prepared photographs; give another folder")
+        raise UserError(f"{destination} holds something other than prepared photographs; give another folder")
     if destination.exists() and not destination.is_dir():
         raise UserError(f"{destination} is a file; give a folder for the prepared photographs")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damaged, Severity, Share
 from oldrestore.data.damage.inputs import DamagedPhotos
 from oldrestore.data.damage.mixing import luma
@@ -20,14 +21,13 @@ class DetectionInputs(DamagedPhotos):
 
     Parameters
     ----------
-    damage : Damage or DamageChain
-        See `DamagedPhotos`.
     lowest, highest : float
         Range of severities, 0..1.
     gray : float
-        0..1: share of photographs that lose their colour, after the damage.
+        Share of photographs that lose their colour, after the damage.
     """
 
+    @checked
     def __init__(self, damage: Any, lowest: Severity = 0.25, highest: Severity = 1.0, gray: Share = 0.3) -> None:
         super().__init__(damage, lowest, highest, fill=None)
         self.gray = gray

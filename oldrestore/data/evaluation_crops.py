@@ -1,4 +1,4 @@
-"""Cuts photographs to what a protocol measures colour on, whatever the data set's own crops are."""
+"""Cuts photographs to what a protocol measures colour on, independently of the data set's own crops."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from oldrestore.data.crops import MAX_ASPECT
+from oldrestore.config.values import checked
+from oldrestore.data.crops import central_square, cut_strip, width_and_height
 
 Filter = Literal["bicubic", "bilinear", "lanczos", "box"]
 
@@ -20,11 +21,12 @@ class EvaluationCrops:
     size : int
         Side of the square, pixels.
     fit : {"shorter_side", "squash"}
-        Resize so that the shorter side has this length, or to the square whatever the aspect.
+        Resize so that the shorter side has this length, or to the square, ignoring the aspect.
     filter : {"bicubic", "bilinear", "lanczos", "box"}
         Pillow's, each of which averages over what falls into a pixel when it shrinks.
     """
 
+    @checked
     def __init__(
         self,
         size: int,
@@ -51,15 +53,8 @@ class EvaluationCrops:
         size = self.evaluation_size
         if self.fit == "squash":
             return self._resized(rgb, size, size)
-        height, width = rgb.shape[:2]
-        longest = MAX_ASPECT * min(height, width)
-        top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
-        rgb = rgb[top : top + longest, left : left + longest]
-        height, width = rgb.shape[:2]
-        shorter = min(height, width)
-        rgb = self._resized(rgb, max(size, round(width * size / shorter)), max(size, round(height * size / shorter)))
-        top, left = (rgb.shape[0] - size) // 2, (rgb.shape[1] - size) // 2
-        return np.ascontiguousarray(rgb[top : top + size, left : left + size])
+        rgb = cut_strip(rgb)
+        return central_square(self._resized(rgb, *width_and_height(*rgb.shape[:2], size)), size)
 
     def _resized(self, rgb: np.ndarray, width: int, height: int) -> np.ndarray:
         if rgb.shape[:2] == (height, width):

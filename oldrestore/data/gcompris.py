@@ -98,7 +98,7 @@ def prepared_folder(parent: Path | None = None) -> Path:
 
 
 def pinned_hash(content_hashes: list[str]) -> str:
-    """Return the one hash that stands for a set of photographs, whatever their names and order."""
+    """Return the one hash of a set of photographs, regardless of their names and order."""
     return hashlib.sha256("".join(f"{sha256}\n" for sha256 in sorted(content_hashes)).encode("ascii")).hexdigest()
 
 
@@ -145,7 +145,7 @@ def prepare_gcompris(parent: Path | None = None) -> Prepared:
     )
     if summary.sha256 != PINNED_SHA256:
         raise UserError(
-            f"the photographs in the {PACKAGE} that apt-get gave are not those of version {VERSION}, which "
+            f"the photographs in the {PACKAGE} that apt-get downloaded are not those of version {VERSION}, which "
             f"is expected: {len(kept)} of {PINNED_COUNT} kept, sha256 {summary.sha256[:12]} and not "
             f"{PINNED_SHA256[:12]}; use a Debian or Ubuntu release that has {PACKAGE} {VERSION}"
         )

@@ -1,4 +1,4 @@
-"""Training crops from a fixed set of places, so that what is computed of a crop can be kept."""
+"""Training crops from a fixed set of places, so that what is computed from a crop can be stored."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.crops import RESIZE_FILTER, Crops
-from oldrestore.errors import UserError
 
 # Bases of the Halton sequence along scale, down and right: neighbouring numbers of it fill a cube evenly.
 HALTON_BASES = (2, 3, 5)
@@ -29,14 +29,10 @@ class GridCrops(Crops):
     variants : int
         Places of squares.
     smallest : float
-        Above 0, at most 1: side of the smallest square over the shorter side.
-
-    Raises
-    ------
-    UserError
-        As for `Crops`, or when `variants` or `smallest` is out of range.
+        Side of the smallest square over the shorter side.
     """
 
+    @checked
     def __init__(
         self,
         size: Annotated[int, Field(ge=1)],
@@ -49,10 +45,6 @@ class GridCrops(Crops):
         scaled_decoding: bool = False,
     ):
         super().__init__(size, crop, mirror, fit, evaluation_size, scaled_decoding)
-        if variants < 1:
-            raise UserError(f"crops.variants = {variants} is too small; give at least 1")
-        if not 0 < smallest <= 1:
-            raise UserError(f"crops.smallest = {smallest} must be above 0 and at most 1")
         self.variants = variants
         self.smallest = smallest
 

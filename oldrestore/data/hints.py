@@ -11,6 +11,7 @@ import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 
 
@@ -32,11 +33,6 @@ class Hints:
     smallest, largest : int
         Side of a patch in pixels, each from the one to the other alike; never more than the photograph's.
 
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
-
     Notes
     -----
     Hints are drawn on the CPU from the generator given, and from nothing else: the numbers do not depend on device,
@@ -45,6 +41,7 @@ class Hints:
 
     draws_from_size = True
 
+    @checked
     def __init__(
         self,
         p: Annotated[float, Field(gt=0, le=1)] = 0.125,
@@ -52,12 +49,8 @@ class Hints:
         smallest: Annotated[int, Field(ge=1)] = 1,
         largest: Annotated[int, Field(ge=1)] = 9,
     ) -> None:
-        if not 0.0 < p <= 1.0:
-            raise UserError(f"inputs.p must be above 0 and at most 1, not {p}")
-        if not 0.0 <= full <= 1.0:
-            raise UserError(f"inputs.full must be within 0..1, not {full}")
-        if not 1 <= smallest <= largest:
-            raise UserError(f"inputs.smallest={smallest} must be at least 1 and at most inputs.largest={largest}")
+        if smallest > largest:
+            raise UserError(f"inputs.smallest={smallest} must be at most inputs.largest={largest}")
         self.p = p
         self.full = full
         self.smallest = smallest
@@ -96,7 +89,6 @@ def central_patches(rng: np.random.Generator, sides: np.ndarray, height: int, wi
 
     Parameters
     ----------
-    rng : numpy.random.Generator
     sides : ndarray
         int (k,), each at most `height` and `width`.
     height, width : int

@@ -11,6 +11,7 @@ import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch
+from oldrestore.config.values import checked
 from oldrestore.data.masks import Shape, Thickness, draw_mask
 
 
@@ -24,11 +25,12 @@ class Holes:
     thickness : {"thin", "medium", "thick", "mixed"}
         See `oldrestore.data.masks.DAMAGE`; mixed takes one of the three for each photograph.
     fill : float
-        0..1: what stands in the holes of the damaged photograph, in every channel.
+        What stands in the holes of the damaged photograph, in every channel.
     """
 
     draws_from_size = True
 
+    @checked
     def __init__(
         self,
         shape: Literal["free_form", "box", "mixed"] = "free_form",
@@ -51,7 +53,7 @@ class Holes:
 
     def draw(self, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
         """Draw the holes of one photograph, bool (height, width)."""
-        # Drawn whatever the choices, so that one choice's masks do not depend on what others there are.
+        # Always drawn, so that the masks of one choice do not depend on the others.
         shape = self.shapes[int(rng.integers(0, 6)) % len(self.shapes)]
         thickness = self.thicknesses[int(rng.integers(0, 6)) % len(self.thicknesses)]
         return draw_mask(height, width, shape, thickness, rng)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.crops import Crops
 from oldrestore.data.photo import PHOTO_EXTENSIONS, Photo, printable
 from oldrestore.data.source import Candidate, LeftOut, Offer, PhotoSource, Prepared
@@ -37,10 +38,6 @@ class ImageFolder(PhotoSource):
 
     Parameters
     ----------
-    crops : Crops
-        Resizing and cropping.
-    root : str or None
-        The folder.
     validation_fraction : float
         Share that is held out for validation where no folder says it. 1 makes a set for evaluation only.
     name : str
@@ -55,6 +52,7 @@ class ImageFolder(PhotoSource):
         may be the same split.
     """
 
+    @checked
     def __init__(
         self,
         crops: Crops,
@@ -69,7 +67,7 @@ class ImageFolder(PhotoSource):
 
     @property
     def split_names(self) -> tuple[str, ...]:
-        """Splits that the folders name; a validation split is drawn where there is only ``train`` or none."""
+        """Splits that the folders name; a validation split is drawn if there is only ``train``, or none."""
         folders = self._split_folders
         drawn = {"train", "val"} if folders.rest is not None or "train" in folders.places else set()
         return tuple(name for name in SPLITS if name in drawn | set(folders.places))
@@ -126,7 +124,7 @@ class ImageFolder(PhotoSource):
         if not root.is_dir():
             raise UserError(f"{root}, the root of {self.name}, is not a folder; give dataset.root=FOLDER")
         if not os.access(root, os.R_OK | os.X_OK):
-            raise UserError(f"the folder {root} of {self.name} may not be read by this user")
+            raise UserError(f"the folder {root} of {self.name} is not readable by this user")
         return root
 
 

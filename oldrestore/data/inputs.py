@@ -25,8 +25,6 @@ class Inputs(Protocol):
         ----------
         rgb_bhw3 : paddle.Tensor
             uint8 sRGB (B, H, W, 3), 0..255.
-        names : sequence of str
-            Of the photographs.
         rng : numpy.random.Generator
             Seeded by the run's seed and the iteration, so that a resumed run draws the same.
         """

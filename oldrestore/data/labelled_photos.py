@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.ai_benchmark import eye_labels
 from oldrestore.data.crops import Crops
 from oldrestore.data.packages import package_folder
@@ -16,17 +17,15 @@ class LabelledPhotos(PhotoSource):
     """Twenty ImageNet photographs of foolbox and sixty of ai-benchmark, each with its ImageNet class.
 
     foolbox carries the class in the file name (``imagenet_NN_CLASS.jpg``). Those of ai-benchmark were
-    labelled by eye; only rows that are sure, and whose colours nothing speaks against, are taken. With n = 80
+    labelled by eye; only rows with a sure class and natural colours are used. With n = 80
     one photograph is 1.25 percent: always give n and an interval.
 
     Parameters
     ----------
-    crops : Crops
-        Resizing and cropping.
     root : None
-        Present because every source has it; only None fits.
+        Every source has it; here it must be None.
     validation_fraction : float
-        Present because every source has it; nothing is split here.
+        Every source has it; nothing is split here.
 
     Raises
     ------
@@ -36,6 +35,7 @@ class LabelledPhotos(PhotoSource):
 
     name = "labelled_photos"
 
+    @checked
     def __init__(
         self,
         crops: Crops,

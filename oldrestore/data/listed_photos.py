@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.crops import Crops
 from oldrestore.data.image_folder import NUMBER_OF_CLASSES, class_labels
 from oldrestore.data.photo import Photo, printable
@@ -52,6 +53,7 @@ class ListedPhotos(PhotoSource):
         by a name that several have, or there are fewer than `first`.
     """
 
+    @checked
     def __init__(
         self,
         crops: Crops,
@@ -76,12 +78,12 @@ class ListedPhotos(PhotoSource):
         """Find the photographs that are named."""
         root = self._folder()
         wanted = self._listed() if self.list is not None or self.list_needed else None
-        found = self._all_in(root)
+        photographs = self._all_in(root)
         classes = class_labels([root])
         if wanted is None:
-            chosen = [(path, None) for path in sorted(found, key=lambda path: (path.name, path.as_posix()))]
+            chosen = [(path, None) for path in sorted(photographs, key=lambda path: (path.name, path.as_posix()))]
         else:
-            chosen = self._resolve(wanted, root, found)
+            chosen = self._resolve(wanted, root, photographs)
         if self.first is not None and len(chosen) < self.first:
             raise UserError(
                 f"{self.name} needs {self.first} photographs, and {self.list or root} has {len(chosen)}: give all, or "
@@ -90,8 +92,8 @@ class ListedPhotos(PhotoSource):
         candidates = []
         for path, label in chosen[: self.first]:
             below = path.relative_to(root)
-            own = classes.get(below.parts[0]) if len(below.parts) > 1 else None
-            photo = Photo(printable(below), path, own if label is None else label)
+            class_index = classes.get(below.parts[0]) if len(below.parts) > 1 else None
+            photo = Photo(printable(below), path, class_index if label is None else label)
             candidates.append(Candidate(photo, "val"))
         return Offer(tuple(candidates), (), place=str(root))
 

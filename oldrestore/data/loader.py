@@ -26,15 +26,11 @@ DEFAULT_CACHE_MIB = 512
 class TrainingCrops:
     """A map from position to training crop, as Paddle's loader wants it.
 
-    Photographs come from the file of prepared ones where there is one (`oldrestore.data.prepared`). Otherwise each is
+    Photographs come from the file of prepared ones, if any (`oldrestore.data.prepared`). Otherwise each is
     decoded once and kept, as long as there is room.
 
     Parameters
     ----------
-    split : Split
-        Photographs.
-    crops : Crops
-        Resizing and cropping.
     sequence : TrainingSequence
         Says which photograph stands at which position.
     cache_bytes : int
@@ -161,14 +157,8 @@ def training_loader(
 
     Parameters
     ----------
-    split : Split
-        Photographs.
-    crops : Crops
-        Resizing and cropping.
     batch_size : int
         At least 1; it may be larger than the split.
-    seed : int
-        Not negative.
     iterations : int
         Of the whole training; a resumed one gives the remaining batches.
     start : int
@@ -234,7 +224,7 @@ def decode_known_photo(photo: Photo) -> np.ndarray:
 def photos_at_training_size(split: Split, crops: Crops) -> Iterator[np.ndarray]:
     """Yield every photograph of a split, whole, uint8 (H, W, 3), as training crops are cut from it.
 
-    They come in the order of ``split.photos``, and from the file of prepared ones where there is one.
+    They come in the order of ``split.photos``, and from the file of prepared ones, if any.
 
     Raises
     ------
@@ -268,7 +258,7 @@ def _became_unreadable(photo: Photo) -> UserError:
     except UnreadablePhoto as problem:
         reason = problem.reason
     return UserError(
-        f"the photograph {photo.name} ({photo.path}) can no longer be read ({reason}); mend or remove it "
+        f"the photograph {photo.name} ({photo.path}) can no longer be read ({reason}); repair or remove it "
         "and start again"
     )
 

@@ -64,11 +64,6 @@ def draw_mask(height: int, width: int, shape: Shape, thickness: Thickness, rng: 
     np.ndarray
         bool (height, width), True in holes. Covers at most the highest coverage of the thickness, and at least
         the lowest wherever the shapes fit (from 32 pixels on).
-
-    Raises
-    ------
-    ValueError
-        When the photograph is smaller than 16 pixels.
     """
     if min(height, width) < 16:
         raise ValueError(f"holes are drawn in photographs of at least 16 x 16 pixels, not {width} x {height}")

@@ -40,7 +40,7 @@ def package_folder(module: str, folder: str) -> Path:
             f"the photographs of the package {name} are needed and it is not installed; run: pip install {requirement}"
         )
     for location in specification.submodule_search_locations:
-        found = Path(location) / folder
-        if found.is_dir():
-            return found
+        path = Path(location) / folder
+        if path.is_dir():
+            return path
     raise UserError(f"the installed {module} has no folder {folder}; run: pip install {requirement}")

@@ -20,10 +20,8 @@ class Photo:
     name : str
         Unique and stable within its source, with forward slashes, for example
         ``ai_benchmark/enhancement/17.jpg``.
-    path : Path
-        The file.
     label : int or None
-        ImageNet class index 0..999, or None where it is not known.
+        ImageNet class index 0..999, or None if unknown.
     """
 
     name: str

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.ai_benchmark import eye_labels
 from oldrestore.data.crops import Crops
 from oldrestore.data.packages import package_folder
@@ -24,7 +25,7 @@ SCIKIT_IMAGE_LEFT_OUT = {
     "motorcycle_right.png": "the same scene as motorcycle_left.png from the other eye",
     "retina.jpg": "fundus camera: no natural light",
 }
-"""Colour images in the same folder that are left out. All others there are gray, or no images."""
+"""Colour images in the same folder that are left out. All others there are gray, or not images."""
 
 SCIKIT_LEARN_PHOTOS = ("china.jpg", "flower.jpg")
 
@@ -38,10 +39,8 @@ class Photos(PhotoSource):
 
     Parameters
     ----------
-    crops : Crops
-        Resizing and cropping.
     root : None
-        Present because every source has it; only None fits.
+        Every source has it; here it must be None.
     validation_fraction : float
         Share that is held out, drawn by content hash.
     prepared : {"auto", "off", "required"}
@@ -55,6 +54,7 @@ class Photos(PhotoSource):
 
     name = "photos"
 
+    @checked
     def __init__(
         self,
         crops: Crops,

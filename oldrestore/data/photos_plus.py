@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.crops import Crops
 from oldrestore.data.gcompris import PACKAGE, PINNED_SHA256, VERSION, pinned_hash, prepared_folder
 from oldrestore.data.index import PhotoFile
@@ -22,8 +23,6 @@ class PhotosPlus(PhotoSource):
 
     Parameters
     ----------
-    crops : Crops
-        Resizing and cropping.
     root : str or None
         Folder of the prepared photographs; where the command puts them when None.
     validation_fraction : float
@@ -41,6 +40,7 @@ class PhotosPlus(PhotoSource):
 
     name = "photos_plus"
 
+    @checked
     def __init__(
         self,
         crops: Crops,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.crops import Crops
 from oldrestore.data.decode import decode_photo
 from oldrestore.data.photo import Photo
@@ -14,6 +15,8 @@ from oldrestore.data.stamps import PreparedStamps, prepare_stamps, stamps_folder
 from oldrestore.errors import UserError
 
 PREPARE = "oldrestore data prepare photos_wide"
+GROUNDS_FRACTION = 0.2
+"""Validation fraction that the grounds of the composites are drawn with."""
 
 
 class PhotosWide(PhotosPlus):
@@ -24,8 +27,6 @@ class PhotosWide(PhotosPlus):
 
     Parameters
     ----------
-    crops : Crops
-        Resizing and cropping.
     root : str or None
         Folder of the prepared photographs of `PhotosPlus`; where the command puts them when None.
     stamps_root : str or None
@@ -44,19 +45,15 @@ class PhotosWide(PhotosPlus):
 
     name = "photos_wide"
 
+    @checked
     def __init__(
         self,
         crops: Crops,
         root: str | None = None,
         stamps_root: str | None = None,
-        validation_fraction: Annotated[float, Field(ge=0, le=0.2)] = 0.2,
+        validation_fraction: Annotated[float, Field(ge=0, le=GROUNDS_FRACTION)] = GROUNDS_FRACTION,
         prepared: Prepared = "auto",
     ):
-        if validation_fraction > GROUNDS_FRACTION:
-            raise UserError(
-                f"validation_fraction = {validation_fraction} would hold out photographs that composites were made on; "
-                f"give at most {GROUNDS_FRACTION}"
-            )
         super().__init__(crops, root, validation_fraction, prepared)
         self.stamps_root = stamps_root
 
@@ -69,10 +66,6 @@ class PhotosWide(PhotosPlus):
             raise UserError(f"the composites of photos_wide are not prepared in {folder}; run: {PREPARE}")
         added = tuple(Candidate(Photo(f"stamps/{path.name}", path), "train") for path in composites)
         return Offer(photographs.candidates + added, photographs.left_out, f"{photographs.place} and {folder}")
-
-
-GROUNDS_FRACTION = 0.2
-"""Validation fraction that the grounds of the composites are drawn with."""
 
 
 def prepare_photos_wide(parent: Path | None = None) -> PreparedStamps:

@@ -39,7 +39,6 @@ class PreparedPhotos:
 
     Parameters
     ----------
-    path : Path
     key : mapping
         What the file must say that it holds: see `prepared_key`.
 
@@ -151,7 +150,7 @@ def prepared_path(split: Split, crops: Crops) -> Path:
 
 
 def open_prepared(split: Split, crops: Crops) -> PreparedPhotos | None:
-    """Open the prepared photographs of a split as it says; None where there are none, or none are wanted.
+    """Open the prepared photographs of a split; None if there are none, or the split does not want them.
 
     Raises
     ------

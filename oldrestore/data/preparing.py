@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -14,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from uuid import uuid4
 
 import numpy as np
 
@@ -25,6 +22,7 @@ from oldrestore.data.photo import Photo
 from oldrestore.data.prepared import FOOTER, MAGIC, PREPARE, PreparedPhotos, prepared_key, prepared_path
 from oldrestore.data.source import Split
 from oldrestore.errors import UserError, in_words
+from oldrestore.files import lock, whole_file
 
 Item = tuple[Photo, str]
 Watch = Callable[[Iterable[Item]], Iterable[Item]]
@@ -46,7 +44,6 @@ def prepare_photographs(split: Split, crops: Crops, watch: Watch = iter) -> Made
 
     Parameters
     ----------
-    split : Split
     crops : Crops
         Only the resizing to training size matters.
     watch : callable
@@ -60,13 +57,16 @@ def prepare_photographs(split: Split, crops: Crops, watch: Watch = iter) -> Made
     path, key = prepared_path(split, crops), prepared_key(split, crops)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path.with_suffix(".lock")):
+        with lock(path.with_suffix(".lock")):
             found = _whole(path, key)
             if found is not None:
                 return Made(found, fresh=False)
-            for left_over in path.parent.glob(f"{path.stem}.*.tmp"):  # of a process that was killed
+            for left_over in path.parent.glob(f"*{path.stem}.*.tmp"):  # of a process that was killed
                 left_over.unlink(missing_ok=True)
-            _write(path, split, crops, key, watch)
+            with whole_file(path) as neighbour, neighbour.open("wb") as file:
+                _write_all(file, split, crops, key, watch)
+                file.flush()
+                os.fsync(file.fileno())
         return Made(PreparedPhotos(path, key), fresh=True)
     except OSError as error:
         raise UserError(
@@ -82,29 +82,6 @@ def _whole(path: Path, key: dict) -> PreparedPhotos | None:
     except (UserError, FileNotFoundError):
         return None
     return found
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock that the system takes back from a process that dies; nothing where there are no locks."""
-    with path.open("wb") as file:
-        with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
-        # Closing lets go. The file stays: whoever waits for it must wait for the one that others take.
-        yield
-
-
-def _write(path: Path, split: Split, crops: Crops, key: dict, watch: Watch) -> None:
-    temporary = path.with_suffix(f".{uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            _write_all(file, split, crops, key, watch)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _write_all(file: BinaryIO, split: Split, crops: Crops, key: dict, watch: Watch) -> None:
@@ -124,11 +101,11 @@ def _decode(photo: Photo, sha256: str, crops: Crops) -> tuple[str, np.ndarray]:
     try:
         data = read_photo_file(photo.path)
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise UserError(f"the photograph {photo.name} ({photo.path}) was changed meanwhile: run {PREPARE} again")
+            raise UserError(f"the photograph {photo.name} ({photo.path}) has since changed: run {PREPARE} again")
         return sha256, crops.prepare_bytes(data)
     except UnreadablePhoto as problem:
         raise UserError(
-            f"the photograph {photo.name} ({photo.path}) can no longer be read ({problem.reason}); mend or remove it"
+            f"the photograph {photo.name} ({photo.path}) can no longer be read ({problem.reason}); repair or remove it"
         ) from problem
 
 

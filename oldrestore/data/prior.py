@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from oldrestore.data.crops import Crops
 from oldrestore.data.loader import photos_at_training_size
 from oldrestore.data.source import Split
 from oldrestore.errors import UserError
+from oldrestore.files import whole_file
 
 PRIOR_VERSION = 1
 """To be raised when counting changes, so that cached counts are forgotten."""
@@ -106,13 +105,5 @@ def _load(path: Path) -> np.ndarray | None:
 
 def _save(path: Path, counts: np.ndarray) -> None:
     """Write the counts in one step; a cache that cannot be written only costs time."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez(file, counts=counts)
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    with contextlib.suppress(OSError), whole_file(path) as neighbour, neighbour.open("wb") as file:
+        np.savez(file, counts=counts)

@@ -14,13 +14,7 @@ FORMATS = (".png", ".pdf", ".svg")
 
 
 def check_format(path: str | Path) -> None:
-    """Refuse a file that is not of a kind that `plot_prior` writes, before anything is counted.
-
-    Raises
-    ------
-    UserError
-        When the name ends otherwise.
-    """
+    """Refuse a file that is not of a kind that `plot_prior` writes, before anything is counted."""
     if Path(path).suffix.lower() not in FORMATS:
         raise UserError(f"'{path}' must end in .png, .pdf or .svg")
 
@@ -36,11 +30,6 @@ def plot_prior(prior: np.ndarray, path: str | Path, title: str) -> None:
         A ``.png``, ``.pdf`` or ``.svg`` file.
     title : str
         What the prior was counted in.
-
-    Raises
-    ------
-    UserError
-        When the file cannot be written, or is of another kind.
     """
     import matplotlib
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from oldrestore.data import decode
-from oldrestore.data.decode import MAX_PIXELS, UnreadablePhoto, decode_bytes
+from oldrestore.data.decode import MAX_PIXELS, UnreadablePhoto
 from oldrestore.data.quiet_pillow import quiet_pillow
 
 JPEG_MAGIC = b"\xff\xd8\xff"
@@ -48,23 +48,23 @@ class ScaledPhoto:
         uint8 (h, w, 3), 0..255, upright, contiguous.
     height, width : int
         Of the whole photograph at full size, upright.
-    box : tuple of float or None
+    box : tuple of float
         Left, top, right and bottom of the photograph within `rgb`: an eighth of 500 pixels is 62.5, and the row or
-        column at one edge stands for less than a whole pixel. None where it was decoded in full.
+        column at one edge stands for less than a whole pixel.
     """
 
     rgb: np.ndarray
     height: int
     width: int
-    box: tuple[float, float, float, float] | None
+    box: tuple[float, float, float, float]
 
 
-def decode_scaled(data: bytes, shorter_side: int, max_pixels: int = MAX_PIXELS) -> ScaledPhoto:
-    """Decode the contents of a photograph file to at least this many pixels on the shorter side.
+def scale_jpeg(data: bytes, shorter_side: int, max_pixels: int = MAX_PIXELS) -> ScaledPhoto | None:
+    """Decode a JPEG file at a fraction of its size; None if it is to be decoded in full.
 
     A JPEG file holds the frequencies of blocks of 8 x 8 pixels. From the lower ones alone a smaller picture comes at
     once, nearly the one that averaging over pixels would make (libjpeg's scaled decoding). Other files, and those
-    that are not twice as large as asked for, are decoded in full.
+    that are not twice as large as asked for, are to be decoded in full.
 
     Parameters
     ----------
@@ -77,17 +77,8 @@ def decode_scaled(data: bytes, shorter_side: int, max_pixels: int = MAX_PIXELS) 
     Raises
     ------
     UnreadablePhoto
-        As `decode_bytes` does, and of the same files.
+        When the file is too large.
     """
-    scaled = scale_jpeg(data, shorter_side, max_pixels)
-    if scaled is not None:
-        return scaled
-    rgb = decode_bytes(data, max_pixels)
-    return ScaledPhoto(rgb, *rgb.shape[:2], box=None)
-
-
-def scale_jpeg(data: bytes, shorter_side: int, max_pixels: int = MAX_PIXELS) -> ScaledPhoto | None:
-    """Decode a JPEG file at a fraction of its size, as `decode_scaled` does; None where it is to be decoded in full."""
     if not data.startswith(JPEG_MAGIC):
         return None
     try:

@@ -23,8 +23,6 @@ class TrainingSequence:
     ----------
     number_of_photographs : int
         Photographs in the split, at least 1.
-    seed : int
-        Not negative.
     """
 
     def __init__(self, number_of_photographs: int, seed: int):

@@ -9,15 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from oldrestore.config.values import checked
 from oldrestore.data.crops import Crops
 from oldrestore.data.index import PhotoFile, examine_all
 from oldrestore.data.photo import Photo
 from oldrestore.errors import UserError
 
 Prepared = Literal["auto", "off", "required"]
-"""Whether prepared photographs are used: where there are any, never, or not without them."""
+"""Whether prepared photographs are used: if there are any, never, or always (an error without them)."""
 
 
 @dataclass(frozen=True)
@@ -166,21 +169,18 @@ class PhotoSource(ABC):
         Of the source, as it stands in `data.json`.
     crops : Crops
         How its photographs are resized and cropped.
-    prepared : {"auto", "off", "required"}
-        See `Split`.
     """
 
     name: str
     crops: Crops
 
+    @checked
     def __init__(
         self,
         crops: Crops,
-        validation_fraction: float = 0.2,
+        validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,
         prepared: Prepared = "auto",
     ):
-        if not 0 <= validation_fraction <= 1:
-            raise UserError(f"validation_fraction = {validation_fraction} is outside of 0..1")
         self.crops = crops
         self.validation_fraction = validation_fraction
         self.prepared = prepared
@@ -192,7 +192,7 @@ class PhotoSource(ABC):
 
     @abstractmethod
     def offer(self) -> Offer:
-        """Find the photographs, without opening them; `UserError` when there are none to find."""
+        """Find the photographs, without opening them; `UserError` if there are none."""
 
     def split(self, name: str) -> Split:
         """Return one split.

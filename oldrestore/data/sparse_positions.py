@@ -11,6 +11,7 @@ import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 
 
@@ -27,15 +28,11 @@ class SparsePositions:
         Positions for each photograph; one may come twice.
     border : int
         Pixels at each edge in which none is drawn.
-
-    Raises
-    ------
-    UserError
-        When a photograph is so small that the border leaves no pixel.
     """
 
     draws_from_size = True
 
+    @checked
     def __init__(
         self,
         count: Annotated[int, Field(ge=1, le=65536)] = 128,

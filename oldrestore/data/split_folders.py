@@ -161,11 +161,11 @@ def _read_name(folder: Path) -> Iterator[_Named]:
     """Read the words of a folder's name, if exactly one of them is that of a split."""
     parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", folder.name)
     words = [part.lower() for part in parts if part.isalpha() and len(part) > 1]
-    known = [word for word in words if word in WORDS]
-    if len(known) == 1:
+    recognised = [word for word in words if word in WORDS]
+    if len(recognised) == 1:
         frame = tuple(word for word in words if word not in WORDS)
         marks = tuple(part for part in parts if not part.isalpha() or len(part) == 1)
-        yield _Named(folder, WORDS[known[0]], known[0], frame, marks)
+        yield _Named(folder, WORDS[recognised[0]], recognised[0], frame, marks)
 
 
 def _counted(named: list[_Named], others: Sequence[Path]) -> list[_Named]:
@@ -231,19 +231,20 @@ def _holds_photograph(folder: Path, outside: Sequence[Path]) -> bool:
 
 
 def subfolders(root: Path) -> list[Path]:
-    """Folders in a folder that are not hidden, sorted.
-
-    Raises
-    ------
-    UserError
-        When it cannot be listed.
-    """
+    """Folders in a folder that are not hidden, sorted."""
     try:
         with os.scandir(root) as entries:  # which, unlike a path, knows folders from files without a look at each
-            names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+            names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry))
     except OSError as error:
         raise UserError(f"the folder {root} cannot be listed ({in_words(error)})") from None
     return [root / name for name in names]
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle: it is listed among what is left out
+        return False
 
 
 def _subfolders_if_any(folder: Path) -> list[Path]:

@@ -134,19 +134,19 @@ def prepare_stamps(grounds: Sequence[np.ndarray], parent: Path | None = None) ->
     with tempfile.TemporaryDirectory(prefix="oldrestore-stamps-") as temporary:
         advice = f"prepare it on Debian or Ubuntu and copy {destination}, or use dataset=photos_plus"
         unpacked = download_and_unpack(PACKAGE, Path(temporary), advice)
-        found = len(list((unpacked / STAMPS).rglob("*.png")))
+        count = len(list((unpacked / STAMPS).rglob("*.png")))
         stamps = choose_stamps(unpacked / STAMPS)
         notes = [(path.name, path.read_bytes()) for path in (unpacked / "usr/share/doc" / PACKAGE).glob("copyright")]
     sha256 = pinned_hash([stamp.sha256 for stamp in stamps])
     if sha256 != PINNED_SHA256:
         raise UserError(
-            f"the stamps in the {PACKAGE} that apt-get gave are not those of version {VERSION}, which is expected: "
+            f"the stamps in the {PACKAGE} that apt-get downloaded are not those of the expected version {VERSION}: "
             f"{len(stamps)} of {PINNED_COUNT} kept, sha256 {sha256[:12]} and not {PINNED_SHA256[:12]}; use a Debian or "
             f"Ubuntu release that has {PACKAGE} {VERSION}"
         )
     composites = list(paste_all(stamps, grounds))
     summary = PreparedStamps(
-        PACKAGE, VERSION, str(destination), found, len(stamps), len(composites), len(grounds), sha256
+        PACKAGE, VERSION, str(destination), count, len(stamps), len(composites), len(grounds), sha256
     )
     write_prepared(destination, ((f"{name}.png", _png(rgb)) for name, rgb in composites), notes, asdict(summary))
     return summary

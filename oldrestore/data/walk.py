@@ -18,10 +18,8 @@ class Entry:
 
     Attributes
     ----------
-    path : Path
     problem : str
         Why it cannot be read; empty for files.
-    is_folder : bool
     is_hidden : bool
         Whether its name begins with a dot; a hidden folder is not looked into.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,19 +12,14 @@ from paddle import nn
 
 from oldrestore.config.compose import compose_config
 from oldrestore.config.schema import Evaluation
-from oldrestore.config.signature import check_value
+from oldrestore.config.values import check_value
 from oldrestore.engines.weights_file import load_file, model_of, says_nothing
 from oldrestore.errors import UserError
+from oldrestore.files import sha256_of
 from oldrestore.models.released import released_weights
 from oldrestore.models.weights_header import WeightsHeader, read_header
-from oldrestore.records.loading import (
-    checkpoint_in_run,
-    find_checkpoint,
-    is_weights_file,
-    load_network,
-    load_run_config,
-    without_weights,
-)
+from oldrestore.records.finding import checkpoint_in_run, find_checkpoint, is_weights_file
+from oldrestore.records.run import Run, without_weights
 
 DEFAULT = "lite_unet"
 # Of the shorter side, where no run says otherwise: the published networks were trained at 256.
@@ -86,13 +80,11 @@ class ChosenNetwork:
 
     def describe(self) -> dict[str, Any]:
         """Return which weights these are, as plain values."""
-        with self.weights.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return {
             "name": self.label,
             "network": type(self.network).__name__,
             "weights": str(self.weights),
-            "sha256": sha256,
+            "sha256": sha256_of(self.weights),
         }
 
 
@@ -116,8 +108,9 @@ def network_of_run(name: str, outputs: Path, checkpoint: str | None = None) -> C
     if is_weights_file(name):
         raise UserError(f"'{name}' is a weights file and stands in no run folder: give it with --weights")
     folder, checkpoint = find_checkpoint(name, outputs, checkpoint)
-    config = load_run_config(folder)
-    network = load_network(folder, config, checkpoint)
+    run = Run(folder)
+    config = run.composed
+    network = run.network(checkpoint, config)
     return ChosenNetwork(
         label=folder.resolve().name,
         network=network,

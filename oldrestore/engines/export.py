@@ -27,6 +27,7 @@ from oldrestore.engines.verification_photo import PHOTOGRAPH, inputs_from_photo,
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor
+from oldrestore.files import whole_folder
 from oldrestore.models.flops import what_paddle_said
 from oldrestore.models.tracing import save_traced
 
@@ -97,9 +98,7 @@ def export_network(chosen: ChosenNetwork, kind: Format, folder: Path, overwrite:
     if folder.exists() and (not overwrite or not folder.is_dir()):
         raise UserError(f"'{folder}' exists already: name another folder, or add --overwrite to replace it")
     write = {"paddle": _write_paddle, "onnx": _write_onnx, "pyfunc": _write_pyfunc}[kind]
-    neighbour = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    neighbour.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with whole_folder(folder) as neighbour:
         found = write(chosen, neighbour)
         if not found["difference"] <= found["tolerance"]:
             raise UserError(
@@ -116,11 +115,6 @@ def export_network(chosen: ChosenNetwork, kind: Format, folder: Path, overwrite:
         (neighbour / "export.json").write_text(
             json.dumps({**asdict(export), **chosen.describe()}, indent=2) + "\n", encoding="utf-8"
         )
-        if folder.exists():
-            shutil.rmtree(folder)
-        neighbour.replace(folder)
-    finally:
-        shutil.rmtree(neighbour, ignore_errors=True)
     return export
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from oldrestore import batch, color, models
 from oldrestore.data.cache import cache_directory
 from oldrestore.engines import export, export_rewriting, verification_photo
 from oldrestore.engines.chosen_network import ChosenNetwork
-from oldrestore.files import write_atomically
+from oldrestore.files import sha256_of, whole_folder, write_atomically
 
 LAYOUT = 1  # of the folder; another number makes other keys
 MOST_BYTES = 2 * 2**30  # of all exports together; those that were not used for longest go first
@@ -33,8 +33,7 @@ FILES = ("network.json", "network.pdiparams")
 
 def key_of(chosen: ChosenNetwork) -> str:
     """Hash all that an export's numbers depend on: weights, configuration, code and Paddle."""
-    with chosen.weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
+    digest = hashlib.sha256(sha256_of(chosen.weights).encode())
     digest.update(OmegaConf.to_yaml(chosen.model, resolve=True, sort_keys=True).encode())
     digest.update(_code_of(type(chosen.network)))
     return digest.hexdigest()[:32]
@@ -63,7 +62,7 @@ def find(key: str) -> tuple[Path, dict[str, Any]] | None:
     folder = exports_folder() / key
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        whole = all(_sha256(folder / name) == sha256 for name, sha256 in record["files"].items())
+        whole = all(sha256_of(folder / name) == sha256 for name, sha256 in record["files"].items())
         old = time.time() - (folder / RECORD).stat().st_mtime > STALE
         # What could not be exported is tried again another day: the machine may have been short of memory.
         if not whole or ("failed" in record and old):
@@ -76,24 +75,21 @@ def find(key: str) -> tuple[Path, dict[str, Any]] | None:
     return folder, record
 
 
-def workplace(key: str) -> Path:
-    """Return a folder beside an export's place, to make it in; `keep` moves it there."""
-    return exports_folder() / f".{key}.{os.getpid()}.tmp"
+def keep(key: str, make: Callable[[Path], Mapping[str, Any]]) -> Path:
+    """Make an export and put it into its place with its record, whole or not at all; make room; return its folder.
 
-
-def keep(key: str, made: Path, facts: Mapping[str, Any]) -> Path:
-    """Put an export into its place with its record, whole or not at all, and make room; returns its folder."""
-    files = {name: _sha256(made / name) for name in FILES if (made / name).exists()}
-    made.mkdir(parents=True, exist_ok=True)
-    (made / RECORD).write_text(json.dumps({"files": files, **facts}, indent=1) + "\n", encoding="utf-8")
+    Parameters
+    ----------
+    key : str
+    make : callable
+        Writes the export's files into the folder that it is given, and returns what to record.
+    """
     folder = exports_folder() / key
-    for _ in range(2):
-        try:
-            made.replace(folder)
-            break
-        except OSError:
-            # Damaged, or made by another process at the same time: either way ours is whole.
-            shutil.rmtree(folder, ignore_errors=True)
+    with whole_folder(folder) as made:
+        made.mkdir()
+        facts = make(made)
+        files = {name: sha256_of(made / name) for name in FILES if (made / name).exists()}
+        (made / RECORD).write_text(json.dumps({"files": files, **facts}, indent=1) + "\n", encoding="utf-8")
     _make_room(but=folder)
     return folder
 
@@ -123,8 +119,3 @@ def _make_room(but: Path) -> None:
         if folder != but:
             shutil.rmtree(folder, ignore_errors=True)
             total -= size
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,22 +98,22 @@ class Running:
 
     def _export(self, chosen: ChosenNetwork, key: str) -> tuple[Path, dict[str, Any]]:
         """Export, try the export in a process of its own, and keep it; also that it cannot be."""
-        made = export_cache.workplace(key)
-        made.mkdir(parents=True, exist_ok=True)
         if self.say is not None:
             self.say(f"preparing {chosen.label} for this machine (once for these weights)")
-        try:
+        facts = {"network": type(chosen.network).__name__}
+
+        def make(folder: Path) -> dict[str, Any]:
             try:
-                facts = {"network": type(chosen.network).__name__, "difference": _save(chosen.network, made)}
+                facts["difference"] = _save(chosen.network, folder)
             except (*TRACING_ERRORS, UserError) as error:
                 for name in export_cache.FILES:
-                    (made / name).unlink(missing_ok=True)
-                facts = {"network": type(chosen.network).__name__, "failed": what_paddle_said(error)}
+                    (folder / name).unlink(missing_ok=True)
+                facts["failed"] = what_paddle_said(error)
                 log.info("%s is not exported: %s", chosen.label, facts["failed"])
-            folder = export_cache.keep(key, made, facts)
-            return export_cache.find(key) or (folder, facts)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+            return facts
+
+        folder = export_cache.keep(key, make)
+        return export_cache.find(key) or (folder, facts)
 
     def _allows_half(self, chosen: ChosenNetwork, folder: Path, record: dict[str, Any]) -> bool:
         """Whether the export answers well enough in bfloat16; found out once, first in a process of its own."""

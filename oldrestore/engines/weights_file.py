@@ -17,16 +17,12 @@ from safetensors import safe_open
 
 from oldrestore.config.build import build, locate, refuse_interpolations
 from oldrestore.config.compose import compose_config, override_config
+from oldrestore.config.roles import Role, role_of
 from oldrestore.config.signature import check_component
 from oldrestore.errors import UserError
 from oldrestore.models.weights import load_weights
 from oldrestore.models.weights_header import WeightsHeader, read_header
 
-# What of a run's configuration does not go along with its weights: the network, which has an entry of its own, and what
-# is of that run's place and day.
-STAYS = ("model", "outputs", "run_id", "tracking")
-# Settings that name files: a file is another one elsewhere, and says how somebody's folders are called.
-FILES = ("root", "weights", "file", "list")
 # Numbers that a network may hold beside those of its file: a frozen encoder comes from its package.
 BESIDE_FILE = 32_000_000
 
@@ -36,17 +32,24 @@ def header_of_run(config: DictConfig, network: nn.Layer) -> WeightsHeader:
     plain = OmegaConf.to_container(config, resolve=True)
     model = plain["model"]
     settings = {name: value for name, value in model.items() if name not in ("_target_", "weights")}
-    trained = {name: _without_files(value) for name, value in plain.items() if name not in STAYS}
+    trained = {
+        name: _without_files(value, name)
+        for name, value in plain.items()
+        if name != "model" and Role.LOCAL not in role_of(name)  # the network has an entry of its own
+    }
     return WeightsHeader(model["_target_"], settings, reads=tuple(network.reads), trained=trained)
 
 
-def _without_files(node: Any, name: str = "") -> Any:
+def _without_files(node: Any, name: str) -> Any:
+    """Leave out paths: elsewhere the same path is another file, and it says how somebody's folders are called."""
     if isinstance(node, Mapping):
-        return {key: _without_files(value, str(key)) for key, value in node.items()}
+        return {key: _without_files(value, f"{name}.{key}") for key, value in node.items()}
     if isinstance(node, list):
-        return [_without_files(value) for value in node]
-    named = isinstance(node, str) and (name.endswith(FILES) or Path(node).is_absolute() or node.startswith("~"))
-    return None if named and node != "released" else node
+        return [_without_files(value, f"{name}.{index}") for index, value in enumerate(node)]
+    if not isinstance(node, str) or node == "released":
+        return node
+    is_path = role_of(name) & (Role.PLACE | Role.FILE) or Path(node).is_absolute() or node.startswith("~")
+    return None if is_path else node
 
 
 def model_of(path: Path, header: WeightsHeader) -> DictConfig:

@@ -23,14 +23,19 @@ from oldrestore.evaluation.prediction import Colorize, recolor
 _remembered: dict[tuple[str, bytes], tuple[np.ndarray, np.ndarray]] = {}
 
 
-def judge_recolorings(
+def check_every(every: int) -> None:
+    """Raise `UserError` unless a row of the table is for at least one photograph."""
+    if every < 1:
+        raise UserError(f"evaluation.every must be at least 1 photograph, not {every}")
+
+
+def judge_photos(
     colorize: Colorize,
     photos: Iterable[tuple[str, np.ndarray, int | None]],
     judge: Judge,
-    every: int = 100,
     batch_size: int = 16,
     progress: Callable[[int], None] | None = None,
-) -> AccuracyTable:
+) -> list[list[JudgedPhoto]]:
     """Judge each photograph three times: recoloured (iter), unmodified (orig) and without chroma (gray).
 
     Recoloured is the true lightness with the predicted ab; gray is the true lightness with ab = 0. All three
@@ -46,8 +51,6 @@ def judge_recolorings(
         the same order in runs that are compared.
     judge : Judge
         Asked about originals and gray photographs once per process, about recolourings each time.
-    every : int
-        A row of the table for each so many photographs, and one at the end.
     batch_size : int
         Photographs colorized and judged at once; the result does not depend on it.
     progress : callable, optional
@@ -55,31 +58,14 @@ def judge_recolorings(
 
     Returns
     -------
-    AccuracyTable
+    list of list of JudgedPhoto
+        One for each of `VERSIONS`, for each photograph.
 
     Raises
     ------
     UserError
-        When there are no photographs, a photograph has no label, or a label is not a class of the judge.
+        When a photograph has no label, or a label is not a class of the judge.
     """
-    check_every(every)
-    return accuracy_table(judge, judge_photos(colorize, photos, judge, batch_size, progress), every)
-
-
-def check_every(every: int) -> None:
-    """Raise `UserError` unless a row of the table is for at least one photograph."""
-    if every < 1:
-        raise UserError(f"evaluation.every must be at least 1 photograph, not {every}")
-
-
-def judge_photos(
-    colorize: Colorize,
-    photos: Iterable[tuple[str, np.ndarray, int | None]],
-    judge: Judge,
-    batch_size: int = 16,
-    progress: Callable[[int], None] | None = None,
-) -> list[list[JudgedPhoto]]:
-    """Judge each photograph in its versions: the first half of `judge_recolorings`, whose arguments it has."""
     judged: list[list[JudgedPhoto]] = []
     for batch in batches((_with_label(*photo) for photo in photos), batch_size):
         originals = [photo for _, photo, _ in batch]
@@ -99,7 +85,7 @@ def judge_photos(
 
 
 def accuracy_table(judge: Judge, photos: Sequence[Sequence[JudgedPhoto]], every: int) -> AccuracyTable:
-    """Make the table of photographs in the order given: the second half of `judge_recolorings`."""
+    """Make the table of photographs in the order given: a row for each `every` of them, and one at the end."""
     check_every(every)
     judged = [version for photo in photos for version in photo]
     n = len(photos)
@@ -107,11 +93,6 @@ def accuracy_table(judge: Judge, photos: Sequence[Sequence[JudgedPhoto]], every:
         raise UserError("there are no photographs to judge: the set is empty")
     ends = sorted({*range(every, n + 1, every), n})
     return AccuracyTable(judge.name, judge.fingerprint, [accuracy_row(judged, end) for end in ends], judged)
-
-
-def forget_judgements() -> None:
-    """Forget what judges said of originals and gray photographs in this process."""
-    _remembered.clear()
 
 
 def _judge_originals(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.scores import ImageScore
 from oldrestore.statistics import wilson_interval
+from oldrestore.tables import csv_table, plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -79,7 +78,7 @@ COLUMNS = tuple(field.name for field in fields(AccuracyRow))
 
 
 def gap_closed(ours: float, original: float, gray: float) -> float | None:
-    """Share of the gap between gray and original that is closed; None where there is no gap."""
+    """Share of the gap between gray and original that is closed; None if there is no gap."""
     return None if original == gray else (ours - gray) / (original - gray)
 
 
@@ -121,10 +120,7 @@ class AccuracyTable:
 
     def to_csv(self, path: str | Path) -> None:
         """Write accuracy.csv: full precision; a missing gap is an empty cell."""
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.as_dicts())
+        Path(path).write_text(csv_table(self.as_dicts(), COLUMNS), encoding="utf-8", newline="")
 
     def per_image(self) -> list[ImageScore]:
         """Rows for per_image.csv: VERSION_correct (0 or 1), VERSION_probability, VERSION_top1 (class)."""
@@ -152,9 +148,8 @@ class AccuracyTable:
         table = plain_table(
             f"judge {self.judge}, n = {self.final.n}",
             f"95% intervals: {intervals}\np: mean probability of the true class; closed: (iter - gray) / (orig - gray)",
+            numbers=("photos", "iter", "orig", "gray", "closed", "p iter", "p orig", "p gray", "closed"),
         )
-        for heading in ("photos", "iter", "orig", "gray", "closed", "p iter", "p orig", "p gray", "closed"):
-            table.add_column(heading, justify="right", no_wrap=True)
         for row in self.rows:
             table.add_row(
                 str(row.iteration),

@@ -22,7 +22,7 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def own_share(items: Sequence[Item], size: int) -> list[Item]:
-    """Return the items of this process's batches: each in turn has one, and none is there twice.
+    """Return the items of this process's batches: each takes one in turn, and none is taken twice.
 
     `batches` cuts them into the very batches that a single process has, so that a batch's numbers are the same.
     """

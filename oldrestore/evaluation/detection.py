@@ -10,15 +10,16 @@ import paddle
 from pydantic import Field
 from rich.table import Table
 
-from oldrestore.data.damage.base import Damage, Damaged
-from oldrestore.data.damage.chain import DamageChain
+from oldrestore.config.values import checked
+from oldrestore.data.damage.base import Damaged
+from oldrestore.data.damage.chain import check_damages
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.mask_counts import MEASURES, MaskCounts
-from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.scores import ImageScore
 from oldrestore.panels import side_by_side
+from oldrestore.tables import plain_table
 
 DETECTION_STREAM = 5  # seeds of the damage begin with this
 FOUND = np.array([230, 30, 30], dtype=np.uint8)
@@ -28,7 +29,7 @@ Find = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
 class DamageDetection:
-    """Precision, recall, F1 and IoU of each kind of damage alone, and what is found where nothing is damaged.
+    """Precision, recall, F1 and IoU of each kind of damage alone, and false alarms on undamaged photographs.
 
     Damage depends on `seed`, on the photograph's place in the order of names and on the kind's place in
     `damages`, not on the run: every run is measured on the same. Measures are pooled over all pixels of a kind.
@@ -43,19 +44,13 @@ class DamageDetection:
         Probability above which a pixel counts as found by the network.
     tolerance : float
         See `MaskCounts.of`; 0 asks for the very pixels.
-    seed : int
-        Of the damage.
     samples : int
         Photographs in the panels damaged | found | true.
     every_time : bool
         Measure at each validation, or at the end only.
-
-    Raises
-    ------
-    UserError
-        When something under `damages` is no damage.
     """
 
+    @checked
     def __init__(
         self,
         damages: Mapping[str, Any],
@@ -66,9 +61,7 @@ class DamageDetection:
         samples: Annotated[int, Field(ge=0)] = 6,
         every_time: bool = True,
     ) -> None:
-        for name, damage in damages.items():
-            if not isinstance(damage, Damage | DamageChain):
-                raise UserError(f"damages.{name} must be a choice of conf/damage, not {damage}")
+        check_damages(damages)
         self.damages = dict(damages)
         self.detectors = dict(detectors or {})
         self.threshold = threshold
@@ -78,13 +71,7 @@ class DamageDetection:
         self.every_time = every_time
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
-        """Measure; values are ``DETECTOR_KIND_MEASURE``, ``DETECTOR_f1`` (the kinds' mean) and ``DETECTOR_undamaged``.
-
-        Raises
-        ------
-        UserError
-            When the network does not find damage.
-        """
+        """Measure ``DETECTOR_KIND_MEASURE``, ``DETECTOR_f1`` (the mean over kinds) and ``DETECTOR_undamaged``."""
         if "damage_logits" not in context.network.predicts:
             raise UserError(
                 f"detection cannot be measured on {type(context.network).__name__}, which predicts "
@@ -195,11 +182,12 @@ def _row(detector: str, kind: str, counts: MaskCounts) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]], count: int) -> Table:
-    table = plain_table(f"Damage found (n = {count})", "wrong: wrongly found, % of pixels")
-    for heading in ("detector", "damage"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("precision", "recall", "F1", "IoU", "wrong"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = plain_table(
+        f"Damage found (n = {count})",
+        "wrong: wrongly found, % of pixels",
+        texts=("detector", "damage"),
+        numbers=("precision", "recall", "F1", "IoU", "wrong"),
+    )
     for row in rows:
         shares = ["" if row[m] is None else f"{row[m]:.3f}" for m in MEASURES]
         table.add_row(row["detector"], row["damage"], *shares, f"{100 * row['false_share']:.2f}")

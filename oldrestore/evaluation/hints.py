@@ -13,16 +13,17 @@ from scipy.stats import t as student
 
 from oldrestore.batch import Batch
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab
+from oldrestore.config.values import checked
 from oldrestore.data.hints import reveal, uniform_patches
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.colorizer import resize
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
+from oldrestore.evaluation.metric_table import DATA_RANGE, HIGHEST_PSNR
 from oldrestore.evaluation.metrics import psnr
-from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.scores import ImageScore, summarize
-from oldrestore.evaluation.validation import DATA_RANGE, HIGHEST_PSNR
 from oldrestore.panels import side_by_side
+from oldrestore.tables import plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,8 +51,6 @@ class HintCurve:
         Numbers of patches; 0 is always among them.
     patch : int
         Side of a patch, pixels.
-    seed : int
-        Of the patches' places.
     samples : int
         Photographs in the sample panel, evenly spread over the names.
     every_time : bool
@@ -62,6 +61,7 @@ class HintCurve:
     Zhang et al. Real-Time User-Guided Image Colorization with Learned Deep Priors. 2017.
     """
 
+    @checked
     def __init__(
         self,
         counts: list[Annotated[int, Field(ge=0, le=10000)]] | None = None,
@@ -184,9 +184,8 @@ def render(rows: Sequence[dict[str, Any]], patch: int) -> Table:
     table = plain_table(
         f"PSNR (dB) by number of {patch} x {patch} hints, n = {rows[0]['n']}",
         "pasted: the network's colour without hints, with the patches pasted onto it",
+        numbers=("hints", "PSNR", "gain", "95% interval of the gain", "pasted"),
     )
-    for heading in ("hints", "PSNR", "gain", "95% interval of the gain", "pasted"):
-        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         interval = "" if row["gain_low"] is None else f"{row['gain_low']:+.2f} .. {row['gain_high']:+.2f}"
         figures = (f"{row['psnr']:.2f}", f"{row['gain']:+.2f}", interval, f"{row['pasted_psnr']:.2f}")

@@ -14,14 +14,15 @@ from skimage.metrics import structural_similarity
 from skimage.restoration import inpaint_biharmonic
 
 from oldrestore.batch import Batch
+from oldrestore.config.values import checked
 from oldrestore.data.hole_inputs import Holes
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.metrics import SSIM_WINDOW
-from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.panels import side_by_side
+from oldrestore.tables import plain_table
 
 HOLES_STREAM = 4  # seeds of the masks begin with this
 HIGHEST_PSNR = 100.0  # of pixels without any error, whose PSNR is infinite
@@ -52,8 +53,6 @@ class HoleFilling:
     ----------
     shape, thickness, fill
         As for `oldrestore.data.hole_inputs.Holes`.
-    seed : int
-        Of the masks.
     biharmonic : bool
         Whether to compute that fill too.
     samples : int
@@ -62,6 +61,7 @@ class HoleFilling:
         Measure at each validation, or at the end only.
     """
 
+    @checked
     def __init__(
         self,
         shape: Literal["free_form", "box", "mixed"] = "free_form",
@@ -79,13 +79,7 @@ class HoleFilling:
         self.every_time = every_time
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
-        """Measure; values are means over photographs, and ``psnr_gain_over_FILL`` the network's lead in the holes.
-
-        Raises
-        ------
-        UserError
-            When the network does not restore photographs.
-        """
+        """Measure; values are means over photographs, and ``psnr_gain_over_FILL`` the network's lead in the holes."""
         if "rgb" not in context.network.predicts:
             raise UserError(
                 f"holes cannot be measured on {type(context.network).__name__}, which predicts "
@@ -120,13 +114,13 @@ class HoleFilling:
 
     @paddle.no_grad()
     def _fill(self, network: Callable, photos: list[tuple[str, np.ndarray]], first: int) -> list[_Filled]:
-        made = [
+        damaged_batches = [
             self.holes(paddle.to_tensor(rgb[None]), [name], np.random.default_rng([HOLES_STREAM, self.seed, first + i]))
             for i, (name, rgb) in enumerate(photos)
         ]
         joined = Batch(
             **{
-                field: paddle.concat([getattr(one, field) for one in made])
+                field: paddle.concat([getattr(one, field) for one in damaged_batches])
                 for field in ("L_b1hw", "ab_b2hw", "rgb_b3hw", "damaged_b3hw", "hole_b1hw")
             },
             names=tuple(name for name, _ in photos),
@@ -156,10 +150,9 @@ class HoleFilling:
 
     def _table(self, rows: list[dict], count: int) -> Table:
         kinds = f"{'/'.join(self.holes.thicknesses)}, {'/'.join(self.holes.shapes)}"
-        table = plain_table(f"Filled holes ({kinds}; n = {count})", "PSNR in dB", gap=2)
-        table.add_column("fill", no_wrap=True)
-        for heading in ("PSNR in holes", "PSNR outside", "SSIM in holes", "SSIM outside"):
-            table.add_column(heading, justify="right", no_wrap=True)
+        headings = ("PSNR in holes", "PSNR outside", "SSIM in holes", "SSIM outside")
+        title = f"Filled holes ({kinds}; n = {count})"
+        table = plain_table(title, "PSNR in dB", gap=2, texts=("fill",), numbers=headings)
         for row in rows:
             psnr = ["unchanged" if row[name] >= HIGHEST_PSNR else f"{row[name]:.2f}" for name in MEASURES[:2]]
             table.add_row(TITLES[row["fill"]], *psnr, *[f"{row[name]:.4f}" for name in MEASURES[2:]])
@@ -179,11 +172,6 @@ def score_fill(picture: np.ndarray, original: np.ndarray, hole: np.ndarray) -> d
         uint8 (H, W, 3).
     hole : np.ndarray
         bool (H, W).
-
-    Raises
-    ------
-    UserError
-        When the photograph is smaller than SSIM's window of 11.
     """
     if min(hole.shape) < SSIM_WINDOW:
         raise UserError(f"SSIM needs photographs of at least 11 x 11 pixels, not {hole.shape[1]} x {hole.shape[0]}")

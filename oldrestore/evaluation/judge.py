@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,6 +12,8 @@ from paddle.nn import functional
 from PIL import Image
 from pydantic import Field
 
+from oldrestore.config.values import checked
+from oldrestore.files import sha256_of
 from oldrestore.models.efficientnet_lite import EfficientNetLiteNetwork, normalize, package_weights
 from oldrestore.models.engine import Engine
 
@@ -58,18 +58,12 @@ class NetworkJudge(Judge):
 
     Parameters
     ----------
-    name, fingerprint : str
-        See Judge.
     classifier : paddle.nn.Layer
         RGB 0..255 float32 (B, 3, size, size) -> logits (B, 1000).
     cut : callable
         uint8 (H, W, 3) of any size -> uint8 (size, size, 3).
     size : int
         Side of what the network sees.
-    batch_size : int
-        Photographs judged at once.
-    sees : str
-        See Judge.
     """
 
     def __init__(
@@ -126,20 +120,14 @@ class EfficientNetLite(NetworkJudge):
     ----------
     variant : {"lite0", "lite2"}
         lite0 sees 224 x 224 pixels, lite2 260 x 260.
-    batch_size : int
-        Photographs judged at once.
-
-    Raises
-    ------
-    UserError
-        When the package is missing or its weights are damaged.
     """
 
+    @checked
     def __init__(self, variant: Literal["lite0", "lite2"] = "lite0", batch_size: Annotated[int, Field(ge=1)] = 16):
         network = EfficientNetLiteNetwork.from_package(variant)
         super().__init__(
             name=f"efficientnet_{variant}",
-            fingerprint=file_fingerprint(package_weights(variant)),
+            fingerprint=sha256_of(package_weights(variant)),
             classifier=_FromRgb(network),
             cut=lambda photo: central_square(photo, network.size),
             size=network.size,
@@ -159,9 +147,3 @@ def central_square(photo: np.ndarray, size: int) -> np.ndarray:
     left, top = (width - side) / 2, (height - side) / 2
     image = Image.fromarray(photo)
     return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)))
-
-
-def file_fingerprint(path: Path) -> str:
-    """sha256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -31,8 +31,6 @@ class MaskCounts:
         True pixels that are found, or within the tolerance of one that is.
     both : int
         Pixels in both masks.
-    pixels : int
-        All.
     """
 
     found: int = 0
@@ -48,15 +46,9 @@ class MaskCounts:
 
         Parameters
         ----------
-        found_hw, true_hw : np.ndarray
         tolerance : float
             Distance in pixels up to which precision and recall forgive a border that is drawn elsewhere, as is usual
             for edges and roads. IoU forgives nothing.
-
-        Raises
-        ------
-        ValueError
-            When they are not bool, or of different sizes.
         """
         if found_hw.dtype != np.bool_ or true_hw.dtype != np.bool_ or found_hw.shape != true_hw.shape:
             raise ValueError(
@@ -82,7 +74,7 @@ class MaskCounts:
 
     @property
     def recall(self) -> float:
-        """Share of what is true that was found, 0..1; 1 where there is nothing to find."""
+        """Share of the true mask that was found, 0..1; 1 if there is nothing to find."""
         return self.true_found / self.true if self.true else 1.0
 
     @property

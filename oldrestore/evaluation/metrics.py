@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from skimage.metrics import structural_similarity
 
 from oldrestore.color.bins import NUMBER_OF_BINS, nearest_bin
 from oldrestore.errors import UserError
@@ -54,6 +53,8 @@ def ssim(rgb: np.ndarray, reference: np.ndarray, data_range: float) -> float:
     """
     if min(rgb.shape[:2]) < SSIM_WINDOW:
         raise UserError(f"SSIM needs photographs of at least 11 x 11 pixels, not {rgb.shape[1]} x {rgb.shape[0]}")
+    from skimage.metrics import structural_similarity  # late: who reads the table of metrics measures nothing
+
     return float(
         structural_similarity(
             reference,

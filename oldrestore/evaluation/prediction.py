@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -33,6 +34,44 @@ class ColorPrediction:
     top_bins: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class ColoredPhoto:
+    """A photograph beside what a colorizer says of its lightness: what a metric is measured on.
+
+    Attributes
+    ----------
+    original : ndarray
+        uint8 (H, W, 3).
+    lab : ndarray
+        The same in Lab, float32 (H, W, 3).
+    prediction : ColorPrediction
+    """
+
+    original: np.ndarray
+    lab: np.ndarray
+    prediction: ColorPrediction
+
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        """True lightness in predicted colour, uint8 (H, W, 3)."""
+        return recolor(self.lab[..., 0], self.ab)
+
+    @property
+    def ab(self) -> np.ndarray:
+        """Predicted colour, (H, W, 2)."""
+        return self.prediction.ab_hw2
+
+    @property
+    def true_ab(self) -> np.ndarray:
+        """The original's colour, (H, W, 2)."""
+        return self.lab[..., 1:]
+
+    @property
+    def top_bins(self) -> np.ndarray | None:
+        """The likeliest bins; see `ColorPrediction`."""
+        return self.prediction.top_bins
+
+
 # Lightness channels float32 (H, W), 0..100, each of its own size -> one prediction for each, in order.
 Colorize = Callable[[Sequence[np.ndarray]], list[ColorPrediction]]
 
@@ -48,11 +87,6 @@ def recolor(L_hw: np.ndarray, ab_hw2: np.ndarray) -> np.ndarray:
         float32 (H, W), 0..100.
     ab_hw2 : ndarray
         float32 (H, W, 2), Lab units.
-
-    Raises
-    ------
-    ValueError
-        When the sizes differ or the colour is not finite.
     """
     if ab_hw2.shape != (*L_hw.shape, 2):
         raise ValueError(f"colour of shape {ab_hw2.shape} does not fit lightness of shape {L_hw.shape}")
@@ -73,11 +107,6 @@ def recolor_rows(L_hw: np.ndarray, color_of_rows: ColorOfRows) -> np.ndarray:
     -------
     ndarray
         uint8 sRGB (H, W, 3), as `recolor` gives it.
-
-    Raises
-    ------
-    ValueError
-        When the colour is not finite.
     """
     height, width = L_hw.shape
     joined = np.empty((height, width, 3), dtype=np.uint8)

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from oldrestore.config.roles import Role, role_of
+from oldrestore.files import sha256_of
 from oldrestore.plain import flatten, plain
 
 # What every protocol has in common and no setting changes. It is part of the hash: whoever changes what is measured
@@ -19,13 +21,9 @@ FIXED = {
     "color": "CIE 1976 L*a*b*, D65, 2 degree observer; true lightness with predicted ab, clipped to 8-bit sRGB",
     "network input": "lightness resized bilinearly; colour back the same way, unless the network joins it itself",
 }
-# Settings of a protocol that change no score.
-NO_SCORE = ("name", "version", "batch_size", "every", "samples", "judge_during_training")
-# Settings that say how colour is measured: of no account where it is not.
-OF_COLOR = ("size", "fit", "judged", "judged_split", "rebalancing", "prior_file")
-OF_JUDGING = ("judged_split", "judge")
-FIELDS_OF_PLACES = ("root", "_root", ".list")
-FIELDS_OF_FILES = ("weights", "prior_file")
+# Settings that earlier runs do not have, as they were measured.
+EARLIER = {"evaluation.crops": None, "evaluation.count": None, "evaluation.prior_file": None}
+EARLIER |= {"evaluation.rebalancing": "measured"}
 # What is found out when judge and prior are there.
 FOUND = ("judge.fingerprint", "judge.sees", "evaluation.prior")
 
@@ -63,15 +61,17 @@ class Protocol:
         if self.shipped is None:
             return []
         names = {
-            _shown(name)
+            name
             for name in self.settings.keys() | self.shipped.keys()
-            if self.settings.get(name) != self.shipped.get(name) and not name.endswith((*FIELDS_OF_FILES, *FOUND))
+            if self.settings.get(name) != self.shipped.get(name)
+            and name not in FOUND
+            and Role.FILE not in role_of(name)
         }
         # Another component has other settings: its own name says enough.
         replaced = {name.removesuffix("._target_") for name in names if name.endswith("._target_")}
         inside = {name for name in names if any(name.startswith(f"{part}.") for part in replaced)}
-        unasked = {name for name in names | replaced if name.partition(".")[0] in OF_JUDGING and not self._judges}
-        return sorted((names - inside | replaced) - unasked)
+        unasked = {name for name in names | replaced if Role.JUDGING in role_of(name) and not self._judges}
+        return sorted(name.removeprefix("evaluation.") for name in (names - inside | replaced) - unasked)
 
     @property
     def label(self) -> str:
@@ -116,18 +116,15 @@ def protocol_settings(
     judge : mapping, optional
         Fingerprint of the judge that was asked, and what it sees of a photograph.
     """
-    usual = {"rebalancing": "measured"}  # as in runs from before there was the choice
     given = config["evaluation"].items()
-    evaluation = {name: value for name, value in given if value is not None and usual.get(name) != value}
+    evaluation = {n: value for n, value in given if value is not None and EARLIER.get(f"evaluation.{n}") != value}
     color = evaluation.get("color", True)
     kept: dict[str, Any] = {f"fixed.{name}": words for name, words in FIXED.items()}
-    for name, value in flatten(evaluation).items():
-        part = name.partition(".")[0]
-        unused = (part in OF_COLOR and not color) or (part in OF_JUDGING and "judged" not in evaluation)
-        shown_only = part == "evaluators" and name.endswith((".samples", ".every_time"))
-        place = part == "judged" and (name.endswith(FIELDS_OF_PLACES) or ".crops." in name)
-        if part not in NO_SCORE and not (unused or shown_only or place):
-            kept[f"evaluation.{name}"] = _content(name, value)
+    for name, value in flatten({"evaluation": evaluation}).items():
+        role = role_of(name)
+        unused = (Role.COLOR in role and not color) or (Role.JUDGING in role and "judged" not in evaluation)
+        if Role.SCORE in role and not unused:
+            kept[name] = _content(name, value)
     if "crops" not in evaluation:
         from oldrestore.data.crops import RESIZE_FILTER  # late: lists of runs read this module and no photograph
 
@@ -137,19 +134,14 @@ def protocol_settings(
     if "count" in evaluation and count is not None:
         kept["evaluation.count"] = count
     if color and "judged" in evaluation:
-        own = flatten(config.get("judge") or {})
-        kept |= {f"judge.{name}": _content(name, v) for name, v in own.items() if name not in ("batch_size", "weights")}
+        own = {f"judge.{name}": value for name, value in flatten(config.get("judge") or {}).items()}
+        kept |= {name: _content(name, value) for name, value in own.items() if Role.SCORE in role_of(name)}
         kept |= {f"judge.{name}": value for name, value in (judge or {}).items()}
     return kept
 
 
 def _content(name: str, value: Any) -> Any:
     """Replace the name of a file by the sha256 of what it holds."""
-    if name.endswith(FIELDS_OF_FILES) and isinstance(value, str) and Path(value).expanduser().is_file():
-        with Path(value).expanduser().open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    if Role.FILE in role_of(name) and isinstance(value, str) and Path(value).expanduser().is_file():
+        return f"sha256:{sha256_of(Path(value).expanduser())}"
     return value
-
-
-def _shown(name: str) -> str:
-    return name.removeprefix("evaluation.")

@@ -10,18 +10,19 @@ import paddle
 from pydantic import Field
 from rich.table import Table
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity
-from oldrestore.data.damage.chain import DamageChain
+from oldrestore.data.damage.chain import DamageChain, check_damages
 from oldrestore.errors import UserError
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.holes import HIGHEST_PSNR, score_fill
 from oldrestore.evaluation.mask_counts import MEASURES as DETECTED
 from oldrestore.evaluation.mask_counts import MaskCounts
 from oldrestore.evaluation.metrics import psnr
-from oldrestore.evaluation.plain_table import plain_table
 from oldrestore.evaluation.restoration_stages import VERSIONS, Stages, built_stage, make_versions
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.panels import side_by_side
+from oldrestore.tables import plain_table
 
 RESTORATION_STREAM = 6  # seeds of the damage begin with this
 MEASURES = ("psnr", "psnr_hole", "psnr_known", "ssim", "ssim_hole", "ssim_known", "lpips")
@@ -42,7 +43,7 @@ class RestorationStages:
     damages : mapping
         Kinds of damage by name, choices of ``conf/damage``.
     severities : list of float
-        0..1, at which each is measured; they multiply those of a chain's steps.
+        At which each is measured; they multiply those of a chain's steps.
     detect, fill, restore
         The classical stages, choices of ``conf/restore``; ``none`` leaves a stage out.
     network_fill, network_restore : optional
@@ -53,20 +54,14 @@ class RestorationStages:
         Shorter side at which a network that predicts colour sees a photograph, pixels.
     photographs : int or None
         Number of validation photographs measured, spread evenly over the names; None takes all.
-    seed : int
-        Of the damage.
     samples : int
         Photographs in the panel damaged | classical | network | original, with the last of `damages` at the highest
         severity.
     every_time : bool
         Measure at each validation, or at the end only.
-
-    Raises
-    ------
-    UserError
-        When something under `damages` is no damage, or there is nothing to measure.
     """
 
+    @checked
     def __init__(
         self,
         damages: Mapping[str, Any],
@@ -83,9 +78,7 @@ class RestorationStages:
         samples: Annotated[int, Field(ge=0)] = 4,
         every_time: bool = False,
     ) -> None:
-        for name, damage in damages.items():
-            if not isinstance(damage, Damage | DamageChain):
-                raise UserError(f"damages.{name} must be a choice of conf/damage, not {damage}")
+        check_damages(damages)
         if not damages:
             raise UserError("the restoration protocol needs at least one kind of damage under 'damages'")
         self.damages = dict(damages)
@@ -183,13 +176,13 @@ class RestorationStages:
             for severity in self.severities:
                 prefix = f"{name}_{severity:g}/"
                 about = {"damage": name, "severity": severity, "n": count}
-                found = {measure: means.get(f"{prefix}detect_{measure}") for measure in DETECTED}
+                detection = {measure: means.get(f"{prefix}detect_{measure}") for measure in DETECTED}
                 for version in VERSIONS:
                     if f"{prefix}{version}_psnr" in means:
                         measured = {measure: means.get(f"{prefix}{version}_{measure}") for measure in MEASURES}
                         # What was found concerns the versions that begin with the detector's mask.
                         by_mask = version in ("fill", "classical", "network_fill", "network", "colorized")
-                        detected = found if by_mask else dict.fromkeys(DETECTED)
+                        detected = detection if by_mask else dict.fromkeys(DETECTED)
                         rows.append(
                             about | {"version": version} | measured | {f"detect_{m}": v for m, v in detected.items()}
                         )
@@ -231,11 +224,8 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     """Print what fits 80 columns; ``restoration.csv`` has it all."""
     count = rows[0]["n"] if rows else 0
     shown = {measure: heading for measure, heading in HEADINGS.items() if any(row[measure] is not None for row in rows)}
-    table = plain_table(f"Restoration of seeded damage (n = {count}; PSNR in dB)", gap=2)
-    table.add_column("damage", no_wrap=True)
-    table.add_column("stages", no_wrap=True)
-    for heading in shown.values():
-        table.add_column(heading, justify="right", no_wrap=True)
+    title = f"Restoration of seeded damage (n = {count}; PSNR in dB)"
+    table = plain_table(title, gap=2, texts=("damage", "stages"), numbers=shown.values())
     for row in rows:
         figures = ["" if row[measure] is None else _figure(measure, row[measure]) for measure in shown]
         first = row["version"] == "nothing"

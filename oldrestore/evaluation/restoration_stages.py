@@ -87,7 +87,6 @@ def make_versions(stages: Stages, damaged: Damaged) -> tuple[dict[str, np.ndarra
 
     Parameters
     ----------
-    stages : Stages
     damaged : Damaged
         Its mask is known to the versions that say so and to no other.
 

@@ -9,6 +9,7 @@ import numpy as np
 import paddle
 
 from oldrestore.color.lab import rgb_to_lab
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
@@ -45,16 +46,12 @@ class SetMeasures:
     every_time : bool
         Whether to measure at each validation, or at the end only.
 
-    Raises
-    ------
-    UserError
-        When FID is asked for without weights, or they are not Inception v3's.
-
     References
     ----------
     Heusel et al. GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium. 2017.
     """
 
+    @checked
     def __init__(
         self,
         fid: bool = True,

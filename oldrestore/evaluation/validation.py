@@ -1,4 +1,4 @@
-"""Scores a colorizer on photographs: PSNR, SSIM, colour error, accuracy curves, bins, colourfulness."""
+"""Scores a colorizer on photographs by every metric of colour in the table."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from oldrestore.color.lab import rgb_to_lab
-from oldrestore.color.prior import count_bins, smooth_prior
+from oldrestore.color.prior import smooth_prior
 from oldrestore.errors import UserError
 from oldrestore.evaluation import metrics
 from oldrestore.evaluation.batching import batches
-from oldrestore.evaluation.prediction import Colorize, ColorPrediction, recolor
-from oldrestore.evaluation.scores import ImageScore, summarize
+from oldrestore.evaluation.metric_table import OF_VALIDATION
+from oldrestore.evaluation.prediction import ColoredPhoto, Colorize
+from oldrestore.evaluation.scores import ImageScore, Score, summarize
 
-DATA_RANGE = 255.0
-# An image predicted without any error has infinite PSNR (a gray photograph, say): one of those must not make
-# the mean infinite.
-HIGHEST_PSNR = 100.0
 PRIOR_SIGMA = 5.0
 
 
@@ -46,42 +43,6 @@ class ValidationResult:
         return len({score.image for score in self.per_image})
 
 
-def score_validation(
-    predict: Colorize,
-    photos: Iterable[tuple[str, np.ndarray]],
-    prior: np.ndarray | None = None,
-    batch_size: int = 8,
-    progress: Callable[[int], None] | None = None,
-) -> ValidationResult:
-    """Colorize photographs from their lightness and compare with the truth.
-
-    The metrics, in this order: psnr (dB, on 8-bit RGB, at most 100), ssim, ab_rmse (Lab units), auc,
-    auc_rebalanced, bin_top1 and bin_top5 (where bins are predicted), colorfulness, colorfulness_original,
-    colorfulness_difference (absolute, per image).
-
-    Parameters
-    ----------
-    predict : callable
-        Lightness channels (S, S) -> one ColorPrediction each.
-    photos : iterable of (name, uint8 (S, S, 3))
-        Read once; names are unique.
-    prior : ndarray, optional
-        (313,), for the rebalanced AuC. By default that of the evaluated photographs themselves (counted,
-        then smoothed with sigma 5): the measure then depends on the evaluation set alone and is the same for
-        every run, whatever it was trained on.
-    batch_size : int
-        Photographs predicted at once.
-    progress : callable, optional
-        Called with the number of photographs scored so far.
-
-    Raises
-    ------
-    UserError
-        When there are no photographs.
-    """
-    return summarize_validation(measure_photos(predict, photos, batch_size, progress), prior)
-
-
 @dataclass(frozen=True)
 class MeasuredPhoto:
     """What is known of one photograph without the others.
@@ -107,13 +68,25 @@ def measure_photos(
     batch_size: int = 8,
     progress: Callable[[int], None] | None = None,
 ) -> list[MeasuredPhoto]:
-    """Colorize photographs and measure each by itself: the first half of `score_validation`, whose arguments it has."""
+    """Colorize photographs from their lightness and measure each by itself.
+
+    Parameters
+    ----------
+    predict : callable
+        Lightness channels (S, S) -> one ColorPrediction each.
+    photos : iterable of (name, uint8 (S, S, 3))
+        Read once; names are unique.
+    batch_size : int
+        Photographs predicted at once.
+    progress : callable, optional
+        Called with the number of photographs measured so far.
+    """
     measured: list[MeasuredPhoto] = []
     for batch in batches(photos, batch_size):
         truths = [rgb_to_lab(photo) for _, photo in batch]
         predictions = predict([np.ascontiguousarray(lab[..., 0]) for lab in truths])
         for (name, photo), lab, prediction in zip(batch, truths, predictions, strict=True):
-            scores = score_photo(name, photo, lab, prediction)
+            scores = score_photo(name, ColoredPhoto(photo, lab, prediction))
             measured.append(MeasuredPhoto(name, scores, *metrics.area_by_bin(prediction.ab_hw2, lab[..., 1:])))
         if progress is not None:
             progress(len(measured))
@@ -121,7 +94,25 @@ def measure_photos(
 
 
 def summarize_validation(measured: Sequence[MeasuredPhoto], prior: np.ndarray | None = None) -> ValidationResult:
-    """Put what was measured of each photograph together: the second half of `score_validation`."""
+    """Put what was measured of each photograph together.
+
+    The metrics, in this order: psnr (dB, on 8-bit RGB, at most 100), ssim, ab_rmse (Lab units), auc,
+    auc_rebalanced, bin_top1 and bin_top5 (where bins are predicted), colorfulness, colorfulness_original,
+    colorfulness_difference (absolute, per image).
+
+    Parameters
+    ----------
+    measured : sequence of MeasuredPhoto
+    prior : ndarray, optional
+        (313,), for the rebalanced AuC. By default that of the evaluated photographs themselves (counted,
+        then smoothed with sigma 5): the measure then depends on the evaluation set alone and is the same for
+        every run, whatever it was trained on.
+
+    Raises
+    ------
+    UserError
+        When there are no photographs.
+    """
     per_image = [score for photo in measured for score in photo.scores]
     by_bin = [(photo.name, photo.area, photo.count) for photo in measured]
     if not by_bin:
@@ -129,52 +120,24 @@ def summarize_validation(measured: Sequence[MeasuredPhoto], prior: np.ndarray | 
     if prior is None:
         prior = smooth_prior(sum(count for _, _, count in by_bin), sigma=PRIOR_SIGMA)
     per_image += [
-        ImageScore(name, "auc_rebalanced", *metrics.rebalance(area, count, prior)) for name, area, count in by_bin
+        ImageScore(name, metric.name, *metric.with_prior(area, count, prior))
+        for metric in OF_VALIDATION
+        if metric.with_prior is not None
+        for name, area, count in by_bin
     ]
     order = {name: position for position, (name, _, _) in enumerate(by_bin)}
+    place = {metric.name: position for position, metric in enumerate(OF_VALIDATION)}
     if len(order) != len(by_bin):
         raise ValueError("two photographs have the same name")
-    per_image.sort(key=lambda score: (order[score.image], METRICS.index(score.metric)))
+    per_image.sort(key=lambda score: (order[score.image], place[score.metric]))
     return ValidationResult(summarize(per_image), per_image, prior)
 
 
-METRICS = (
-    "psnr",
-    "ssim",
-    "ab_rmse",
-    "auc",
-    "auc_rebalanced",
-    "bin_top1",
-    "bin_top5",
-    "colorfulness",
-    "colorfulness_original",
-    "colorfulness_difference",
-)
-
-
-def score_photo(name: str, photo: np.ndarray, lab: np.ndarray, prediction: ColorPrediction) -> list[ImageScore]:
-    """Every metric of one photograph except the rebalanced AuC, which needs the whole set's prior."""
-    ab, true_ab = prediction.ab_hw2, lab[..., 1:]
-    recolored = recolor(lab[..., 0], ab)
-    ours, original = metrics.colorfulness(recolored), metrics.colorfulness(photo)
-    scores = [
-        ImageScore(name, "psnr", min(metrics.psnr(recolored, photo, DATA_RANGE), HIGHEST_PSNR)),
-        ImageScore(name, "ssim", metrics.ssim(recolored, photo, DATA_RANGE)),
-        ImageScore(name, "ab_rmse", metrics.ab_rmse(ab, true_ab)),
-        ImageScore(name, "auc", *metrics.auc(ab, true_ab)),
-        ImageScore(name, "colorfulness", ours),
-        ImageScore(name, "colorfulness_original", original),
-        ImageScore(name, "colorfulness_difference", abs(ours - original)),
-    ]
-    if prediction.top_bins is not None:
-        scores.append(ImageScore(name, "bin_top1", *metrics.bin_accuracy(prediction.top_bins, true_ab, 1)))
-        scores.append(ImageScore(name, "bin_top5", *metrics.bin_accuracy(prediction.top_bins, true_ab, 5)))
+def score_photo(name: str, photo: ColoredPhoto) -> list[ImageScore]:
+    """Every metric of one photograph except those that need the whole set's prior."""
+    scores = []
+    for metric in OF_VALIDATION:
+        value = metric.of(photo) if metric.of is not None else None
+        if value is not None:
+            scores.append(ImageScore(name, metric.name, *(value if isinstance(value, Score) else (value,))))
     return scores
-
-
-def photos_prior(photos: Iterable[np.ndarray], sigma: float = PRIOR_SIGMA) -> np.ndarray:
-    """Colour prior of photographs, uint8 (H, W, 3): every pixel counted, then smoothed; float64 (313,)."""
-    counts = sum(count_bins(rgb_to_lab(photo)[..., 1:]) for photo in photos)
-    if isinstance(counts, int):
-        raise UserError("there are no photographs to compute a colour prior from")
-    return smooth_prior(counts, sigma=sigma)

@@ -10,8 +10,10 @@ import paddle
 from PIL import Image
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
-from oldrestore.evaluation.judge import NetworkJudge, file_fingerprint
+from oldrestore.evaluation.judge import NetworkJudge
+from oldrestore.files import sha256_of
 from oldrestore.models.weights import PICKLED, load_weights, read_tensors, set_weights
 
 SIZE = 224
@@ -43,20 +45,14 @@ class Vgg16(NetworkJudge):
         A `.safetensors` or `.pdparams` file of `paddle.vision.models.vgg16`, or a `.pth` of torchvision's.
         None takes what Paddle itself has downloaded before to ~/.cache/paddle/hapi/weights. Nothing is
         downloaded here.
-    batch_size : int
-        Photographs judged at once.
-
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are not VGG-16's.
     """
 
+    @checked
     def __init__(self, weights: str | None = None, batch_size: Annotated[int, Field(ge=1)] = 16):
         path = find_weights(weights)
         super().__init__(
             name="vgg16",
-            fingerprint=file_fingerprint(path),
+            fingerprint=sha256_of(path),
             classifier=_FromRgb(load_vgg16(path)),
             cut=resize_and_cut,
             size=SIZE,
@@ -73,8 +69,7 @@ def find_weights(weights: str | None) -> Path:
             raise UserError(f"judge.weights: there is no file '{weights}'")
         if path.suffix not in (".safetensors", *PICKLED):
             raise UserError(
-                f"judge.weights: '{weights}' is none of .safetensors, {', '.join(PICKLED)}: "
-                "name a file of VGG-16's weights"
+                f"judge.weights: '{weights}' must be a file of VGG-16's weights: .safetensors, {', '.join(PICKLED)}"
             )
         return path
     cached = sorted(PADDLE_CACHE.expanduser().glob("vgg16*.pdparams"))

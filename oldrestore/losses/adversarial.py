@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, runtime_checkable
 
 import paddle
 from paddle import nn
 from pydantic import Field
 
+from oldrestore.config.values import checked
 
+
+@runtime_checkable
 class AdversarialLoss(Protocol):
     """A game between two networks; scores have any shape, higher is more real.
 
@@ -89,9 +92,10 @@ class Wasserstein:
     Parameters
     ----------
     gradient_penalty : float
-        At least 0; 10 in the paper.
+        10 in the paper.
     """
 
+    @checked
     def __init__(self, gradient_penalty: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0) -> None:
         self.gradient_penalty = gradient_penalty
 

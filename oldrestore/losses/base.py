@@ -13,7 +13,8 @@ class Loss(paddle.nn.Layer):
     """A scalar to be minimised, in named terms.
 
     A subclass implements ``forward``; one with several terms overrides ``terms`` too, and its forward is
-    their sum.
+    their sum. Many share two settings. ``gray_threshold``: a photograph with no |a| or |b| above it (Lab units) is
+    left out of the mean; None counts every photograph. ``annealed_mean``: see `PredictedColor`.
 
     Attributes
     ----------
@@ -36,11 +37,6 @@ class Loss(paddle.nn.Layer):
         Known resources: ``prior``, the smoothed colour prior of the training photographs, float64 (313,), and
         ``prior_pixels``, the number of pixels that it was counted from.
         Those that a loss does not need are ignored.
-
-        Raises
-        ------
-        TypeError
-            When one that it needs is missing.
         """
         missing = sorted(self.needs - resources.keys())
         if missing:

@@ -15,8 +15,6 @@ def unnormalised_probabilities(logits_bqhw: paddle.Tensor, temperature: float = 
     ----------
     logits_bqhw : paddle.Tensor
         (B, 313, h, w), of any floating-point type.
-    temperature : float
-        Above 0.
     """
     scores = logits_bqhw.astype("float32").flatten(start_axis=2)
     # A softmax does not depend on what is subtracted, so no gradient needs to flow through it. It is written out to

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from oldrestore.color.prior import rebalancing_weights
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
-from oldrestore.losses.ranges import require
-
-
-class ClassWeights(Protocol):
-    """Weights of the bins, which follow from how often colours occur in the training photographs.
-
-    Attributes
-    ----------
-    needs : frozenset of str
-        What ``weights`` must be given, by the names of ``Loss.prepare``.
-    """
-
-    needs: frozenset[str]
-
-    def weights(self, prior: np.ndarray, prior_pixels: float | None = None) -> np.ndarray:
-        """Weights of the bins, float64 (313,), scaled so that sum(prior x weights) = 1."""
 
 
 class Rebalance:
@@ -35,45 +20,32 @@ class Rebalance:
     Parameters
     ----------
     lambda_ : float
-        0..1: share of a uniform distribution mixed into the prior. 1 is no rebalancing, 0 is full.
+        Share of a uniform distribution mixed into the prior. 1 is no rebalancing, 0 is full.
     alpha : float
-        0..10: power of the mixed prior that is divided by.
+        Power of the mixed prior that is divided by.
     clamp : float or None
         The highest weight allowed, above 1; None for no limit.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     needs = frozenset({"prior"})
 
+    @checked
     def __init__(
         self,
         lambda_: Annotated[float, Field(ge=0, le=1)] = 0.5,
         alpha: Annotated[float, Field(ge=0, le=10)] = 1.0,
         clamp: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = None,
     ) -> None:
-        require(0.0 <= lambda_ <= 1.0, "lambda_", "within 0..1", lambda_)
-        require(0.0 <= alpha <= 10.0, "alpha", "within 0..10", alpha)
-        require(clamp is None or 1.0 < clamp < float("inf"), "clamp", "a number above 1, or null", clamp)
         self.lambda_ = lambda_
         self.alpha = alpha
         self.clamp = clamp
 
     def weights(self, prior: np.ndarray, prior_pixels: float | None = None) -> np.ndarray:
-        """Weights of the bins for a prior, float64 (313,), scaled so that sum(prior x weights) = 1.
-
-        Raises
-        ------
-        UserError
-            When the prior is none, or the weights would be infinite.
-        """
+        """Weights of the bins for a prior, float64 (313,), scaled so that sum(prior x weights) = 1."""
         try:
             return rebalancing_weights(prior, self.lambda_, self.alpha, self.clamp)
         except ValueError as error:
-            raise UserError(f"class rebalancing is not possible here: {error}") from error
+            raise UserError(f"class rebalancing is not possible: {error}") from error
 
     def __repr__(self) -> str:
         return f"Rebalance(lambda_={self.lambda_}, alpha={self.alpha}, clamp={self.clamp})"
@@ -90,32 +62,16 @@ class EffectiveNumber:
     beta 0 gives weights of 1; towards 1 the weights become 1 / n. Pixels are many: colours of more than some
     1 / (1 - beta) of them weigh alike, and 0.9999, large in the paper, tells only colours of less than 10,000
     pixels apart.
-
-    Parameters
-    ----------
-    beta : float
-        At least 0, below 1.
-
-    Raises
-    ------
-    UserError
-        When the parameter is out of range.
     """
 
     needs = frozenset({"prior", "prior_pixels"})
 
+    @checked
     def __init__(self, beta: Annotated[float, Field(ge=0, lt=1)] = 0.999999) -> None:
-        require(0.0 <= beta < 1.0, "beta", "at least 0 and below 1", beta)
         self.beta = beta
 
     def weights(self, prior: np.ndarray, prior_pixels: float | None = None) -> np.ndarray:
-        """Weights of the bins for a prior of so many pixels, float64 (313,).
-
-        Raises
-        ------
-        ValueError
-            When the number of pixels is not above 0.
-        """
+        """Weights of the bins for a prior of so many pixels, float64 (313,)."""
         if prior_pixels is None or not 0.0 < prior_pixels < float("inf"):
             raise ValueError(f"a prior is counted from a number of pixels above 0, got {prior_pixels}")
         prior = np.asarray(prior, dtype=np.float64)

@@ -11,12 +11,12 @@ from pydantic import Field
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.bins import NUMBER_OF_BINS
 from oldrestore.color.encoding_paddle import SoftEncoder
+from oldrestore.config.values import checked
 from oldrestore.losses.base import Loss
 from oldrestore.losses.class_weights import EffectiveNumber, Rebalance
 from oldrestore.losses.gray import mean_where_colour
 from oldrestore.losses.label_smoothing import NeighbourSmoothing, UniformSmoothing
 from oldrestore.losses.one_pass import SparseTarget, sparse_cross_entropy
-from oldrestore.losses.ranges import require
 
 # Configurations name it here.
 __all__ = ["Rebalance", "SoftCrossEntropy"]
@@ -39,36 +39,27 @@ class SoftCrossEntropy(Loss):
     gamma and tau are 0. The target t is the soft encoding s, or, smoothed, (1 - share) s + share n, where n is
     uniform or the bins around the pixel's nearest bin. All options combine.
 
-    A photograph with no |a| or |b| above ``gray_threshold`` at full size counts as gray: it is left out of
-    sum and count. A batch of gray photographs alone has loss 0 and gradient 0.
+    A photograph with no |a| or |b| above ``gray_threshold`` (Lab units; 5 in the released code) at full size counts
+    as gray: it is left out of sum and count. A batch of gray photographs alone has loss 0 and gradient 0.
 
     Parameters
     ----------
     neighbours : int
-        Bins that a target is spread over, 1..313: 5 in the paper, 10 in its released code, 1 a hard target.
+        Bins that a target is spread over: 5 in the paper, 10 in its released code, 1 a hard target.
     sigma : float
-        0.01..1000: standard deviation of the target's Gaussian, Lab units.
+        Standard deviation of the target's Gaussian, Lab units.
     rebalance : Rebalance or EffectiveNumber or None
         Weights of the bins; then ``prepare`` is needed.
-    gray_threshold : float
-        Lab units, at least 0. 5 in the released code.
-    smoothing : UniformSmoothing or NeighbourSmoothing or None
-        Label smoothing.
     focal_gamma : float
-        0..20: power of 1 - p, by which what is already right counts less. 2 in its paper; 0 is cross-entropy.
+        Power of 1 - p, by which what is already right counts less. 2 in its paper; 0 is cross-entropy.
         For a soft target, each bin of the target has its own such factor.
     logit_adjustment : float
-        0..20, tau: the loss adds tau x ln prior to the logits, so that the network, which is decoded without
+        tau: the loss adds tau x ln prior to the logits, so that the network, which is decoded without
         it, learns to favour rare colours. 1 in its paper. Needs ``prepare``. Bins below a prior of 1e-9 count
         as 1e-9.
     weighting : "loss" or "gradient"
         What the weights multiply. With "gradient" the value is that of the loss without weights and the gradient
         that with them, as in the released Caffe code; the value is then comparable between weights.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
 
     References
     ----------
@@ -79,6 +70,7 @@ class SoftCrossEntropy(Loss):
 
     reads: ClassVar[frozenset[str]] = frozenset({"logits"})
 
+    @checked
     def __init__(
         self,
         neighbours: Annotated[int, Field(ge=1, le=NUMBER_OF_BINS)] = 5,
@@ -91,16 +83,6 @@ class SoftCrossEntropy(Loss):
         weighting: Literal["loss", "gradient"] = "loss",
     ) -> None:
         super().__init__()
-        require(1 <= neighbours <= NUMBER_OF_BINS, "neighbours", f"within 1..{NUMBER_OF_BINS}", neighbours)
-        require(0.01 <= sigma <= 1000.0, "sigma", "within 0.01..1000 (Lab units)", sigma)
-        require(0.0 <= gray_threshold < float("inf"), "gray_threshold", "at least 0", gray_threshold)
-        require(0.0 <= focal_gamma <= 20.0, "focal_gamma", "within 0..20", focal_gamma)
-        require(0.0 <= logit_adjustment <= 20.0, "logit_adjustment", "within 0..20", logit_adjustment)
-        require(weighting in ("loss", "gradient"), "weighting", "'loss' or 'gradient'", repr(weighting))
-        known = isinstance(rebalance, Rebalance | EffectiveNumber | None)
-        require(known, "rebalance", "Rebalance, EffectiveNumber or null", type(rebalance).__name__)
-        known = isinstance(smoothing, UniformSmoothing | NeighbourSmoothing | None)
-        require(known, "smoothing", "UniformSmoothing, NeighbourSmoothing or null", type(smoothing).__name__)
         self.rebalance = rebalance
         self.gray_threshold = gray_threshold
         self.smoothing = smoothing

@@ -8,7 +8,8 @@ import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
+from oldrestore.config.values import checked
+from oldrestore.losses.gray import mean_where_colour
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 from oldrestore.losses.recolored import recolored_rgb
 
@@ -25,29 +26,17 @@ class Colorfulness(PredictedColor):
     photograph's pixels, with the opponents rg = R - G and yb = (R + G) / 2 - B in 0..255. This is the paper's formula,
     and what the metric ``colorfulness`` measures; DDColor's released code takes 1 - CF of |rg| and |yb| in 0..1.
 
-    It does not know the truth and ends in colours that are vivid and wrong: a small weight beside another loss. A
+    It does not see the truth and alone ends in vivid, wrong colours: use it with a small weight beside another loss. A
     photograph predicted quite gray has no gradient.
-
-    Parameters
-    ----------
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
+    @checked
     def __init__(
         self,
         gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None,
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(annealed_mean)
-        require_gray_threshold(gray_threshold)
         self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:

@@ -9,6 +9,7 @@ import paddle
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
 from oldrestore.losses.weight_schedule import WeightSchedule
@@ -28,7 +29,6 @@ class Term(BaseModel):
     ----------
     weight : float or WeightSchedule
         What the term is multiplied by, at least 0. At 0 it is measured, and not learnt from.
-    loss : Loss
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -50,21 +50,15 @@ class Composite(Loss):
 
     Attributes
     ----------
-    reads, needs : frozenset of str
-        The union of the terms'.
     weights : dict of float
         By name, as they are at the update that ``at`` went to last; before that, at iteration 0.
-
-    Raises
-    ------
-    UserError
-        When there is no term with a weight above 0, a name cannot be a curve's, or a term is not a loss.
     """
 
+    @checked
     def __init__(self, terms: dict[str, Term]) -> None:
         super().__init__()
-        checked = {name: _checked(name, term) for name, term in terms.items()}
-        given = {name: term.weight for name, term in checked.items()}
+        as_terms = {name: _as_term(name, term) for name, term in terms.items()}
+        given = {name: term.weight for name, term in as_terms.items()}
         self.schedules = {name: weight for name, weight in given.items() if isinstance(weight, WeightSchedule)}
         highest = given | {name: schedule.highest for name, schedule in self.schedules.items()}
         if not any(weight > 0 for weight in highest.values()):
@@ -72,18 +66,12 @@ class Composite(Loss):
         # The term whose gradient, times 0, keeps the sum differentiable where every scheduled weight is 0.
         self._anchor = max(highest, key=highest.get)
         self.weights = given | {name: schedule(0) for name, schedule in self.schedules.items()}
-        self.losses = paddle.nn.LayerDict({name: term.loss for name, term in checked.items()})
+        self.losses = paddle.nn.LayerDict({name: term.loss for name, term in as_terms.items()})
         self.reads = frozenset().union(*(loss.reads for loss in self.losses.values()))
         self.needs = frozenset().union(*(loss.needs for loss in self.losses.values()))
 
     def prepare(self, **resources: Any) -> None:
-        """Hand resources on to every term.
-
-        Raises
-        ------
-        TypeError
-            When one that a term needs is missing.
-        """
+        """Hand resources on to every term."""
         super().prepare(**resources)
         for loss in self.losses.values():
             loss.prepare(**resources)
@@ -105,26 +93,20 @@ class Composite(Loss):
         learnt = {name for name, weight in self.weights.items() if weight > 0} or {self._anchor}
         for name, loss in self.losses.items():
             with paddle.set_grad_enabled(name in learnt and paddle.is_grad_enabled()):
-                own = loss.terms(prediction, batch)
-            curves |= {name if inner == "loss" else f"{name}/{inner}": value for inner, value in own.items()}
+                values = loss.terms(prediction, batch)
+            curves |= {name if inner == "loss" else f"{name}/{inner}": value for inner, value in values.items()}
             if name in learnt:
-                weighted = self.weights[name] * own["loss"]
+                weighted = self.weights[name] * values["loss"]
                 total = weighted if total is None else total + weighted
         weights = {f"weight/{name}": paddle.to_tensor(self.weights[name], "float32") for name in self.schedules}
         return {"loss": total, **curves, **weights}
 
 
-def _checked(name: str, term: Term | Mapping[str, Any]) -> Term:
+def _as_term(name: str, term: Term | Mapping[str, Any]) -> Term:
     if name in ("loss", "weight") or not name.replace("_", "").isalnum():
         raise UserError(f"a loss term cannot be named '{name}': take letters, digits and '_', not 'loss' or 'weight'")
     if not isinstance(term, Term):
-        if not isinstance(term, Mapping) or "loss" not in term or term.keys() - {"weight", "loss"}:
-            raise UserError(f"the loss term '{name}' must have a weight and a loss, and nothing else")
-        term = Term.model_construct(weight=term.get("weight", 1.0), loss=term["loss"])
+        term = Term.model_construct(**term)
     if not isinstance(term.loss, Loss):
-        raise UserError(f"the loss term '{name}' is no loss: its loss needs a _target_ that is one")
-    if not isinstance(term.weight, int | float | WeightSchedule):
-        raise UserError(f"the weight of the loss term '{name}' must be a number or a weight schedule")
-    if not isinstance(term.weight, WeightSchedule) and not 0.0 <= term.weight < float("inf"):
-        raise UserError(f"the weight of the loss term '{name}' must be at least 0, not {term.weight}")
+        raise UserError(f"the loss term '{name}' is not a loss: give its loss a _target_ that is one")
     return term

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
 
@@ -32,15 +33,14 @@ class DamageMask(Loss):
     Parameters
     ----------
     damaged_weight : float
-        Above 0; in the cross-entropy. More finds more and is wrong more often.
+        In the cross-entropy. More finds more and is wrong more often.
     dice_weight : float
-        At least 0; 0 is off.
-    balance_thin : bool
-        Whether thin damage weighs more.
+        0 is off.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"damage_logits"})
 
+    @checked
     def __init__(
         self,
         damaged_weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0,
@@ -57,13 +57,7 @@ class DamageMask(Loss):
         return self.terms(prediction, batch)["loss"]
 
     def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
-        """``loss``, and its parts ``cross_entropy`` and ``dice``, before `dice_weight`.
-
-        Raises
-        ------
-        UserError
-            When the batch has no damage.
-        """
+        """``loss``, and its parts ``cross_entropy`` and ``dice``, before `dice_weight`."""
         if batch.hole_b1hw is None:
             raise UserError("DamageMask needs damaged photographs: take inputs=damage_detection")
         with paddle.amp.auto_cast(enable=False):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
-from oldrestore.errors import UserError
+from oldrestore.config.values import checked
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 
 
@@ -35,16 +35,8 @@ class MseDispersion(PredictedColor):
     ----------
     weight : float
         26.7 in the source; at least 0.
-    denominator : {"n_sum", "mean"}
     epsilon : float
-        Above 0, added to D, so that a uniform prediction costs a finite amount.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
+        Added to D, so that a uniform prediction costs a finite amount.
 
     References
     ----------
@@ -52,6 +44,7 @@ class MseDispersion(PredictedColor):
     with the factors 5 and 16.7).
     """
 
+    @checked
     def __init__(
         self,
         weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 26.7,
@@ -60,12 +53,6 @@ class MseDispersion(PredictedColor):
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(annealed_mean)
-        if not 0.0 <= weight < float("inf"):
-            raise UserError(f"weight must be at least 0, not {weight}")
-        if not 0.0 < epsilon < float("inf"):
-            raise UserError(f"epsilon must be a number above 0, not {epsilon}")
-        if denominator not in ("n_sum", "mean"):
-            raise UserError(f"denominator must be n_sum or mean, not '{denominator}'")
         self.weight = weight
         self.denominator = denominator
         self.epsilon = epsilon

@@ -11,10 +11,10 @@ from pydantic import Field
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.color.encoding_paddle import SoftEncoder
-from oldrestore.errors import UserError
+from oldrestore.config.values import checked
 from oldrestore.losses.base import Loss
 from oldrestore.losses.bin_distribution import unnormalised_probabilities
-from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
+from oldrestore.losses.gray import mean_where_colour
 
 
 def cumulating_rows() -> np.ndarray:
@@ -42,17 +42,11 @@ class SquaredEarthMover(Loss):
         Bins that the truth is spread over, 1..313; 1 is its nearest bin alone.
     sigma : float
         Standard deviation of the target's Gaussian, Lab units.
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"logits"})
 
+    @checked
     def __init__(
         self,
         neighbours: Annotated[int, Field(ge=1, le=NUMBER_OF_BINS)] = 10,
@@ -60,11 +54,6 @@ class SquaredEarthMover(Loss):
         gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = 5.0,
     ) -> None:
         super().__init__()
-        if not 1 <= neighbours <= NUMBER_OF_BINS:
-            raise UserError(f"neighbours must be within 1..{NUMBER_OF_BINS}, not {neighbours}")
-        if not 0.0 < sigma < float("inf"):
-            raise UserError(f"sigma must be a number above 0 (Lab units), not {sigma}")
-        require_gray_threshold(gray_threshold)
         self.gray_threshold = gray_threshold
         self._encoder = SoftEncoder(neighbours, sigma)
         self.register_buffer("_rows_rq", paddle.to_tensor(cumulating_rows()), persistable=False)

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
-from oldrestore.errors import UserError
+from oldrestore.config.values import checked
 from oldrestore.losses.base import Loss
 from oldrestore.losses.bin_distribution import unnormalised_probabilities
-from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
+from oldrestore.losses.gray import mean_where_colour
 
 
 class ExpectedAbDistance(Loss):
@@ -28,26 +28,17 @@ class ExpectedAbDistance(Loss):
     ----------
     scale : float
         Lab units that count as 1.
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"logits"})
 
+    @checked
     def __init__(
         self,
         scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 110.0,
         gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = 5.0,
     ) -> None:
         super().__init__()
-        if not 0.0 < scale < float("inf"):
-            raise UserError(f"scale must be a number above 0 (Lab units), not {scale}")
-        require_gray_threshold(gray_threshold)
         self.scale = scale
         self.gray_threshold = gray_threshold
         for axis, name in enumerate("ab"):

@@ -6,13 +6,6 @@ import paddle
 
 from oldrestore import parallel
 from oldrestore.batch import Batch
-from oldrestore.losses.ranges import require
-
-
-def require_gray_threshold(gray_threshold: float | None) -> None:
-    """Raise ``UserError`` unless a gray threshold is at least 0 (Lab units), or None."""
-    holds = gray_threshold is None or 0.0 <= gray_threshold < float("inf")
-    require(holds, "gray_threshold", "at least 0, or null", gray_threshold)
 
 
 def has_colour(batch: Batch, gray_threshold: float) -> paddle.Tensor:

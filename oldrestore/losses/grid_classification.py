@@ -9,8 +9,9 @@ from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.grid_paddle import grid_index_nchw
+from oldrestore.config.values import checked
 from oldrestore.losses.base import Loss
-from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
+from oldrestore.losses.gray import mean_where_colour
 
 
 class GridCrossEntropy(Loss):
@@ -20,16 +21,6 @@ class GridCrossEntropy(Loss):
     (`oldrestore.color.grid`). The loss is the mean over the pixels of all photographs that have colour; uniform
     logits give ln 529 = 6.271.
 
-    Parameters
-    ----------
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-
-    Raises
-    ------
-    UserError
-        When the threshold is below 0.
-
     References
     ----------
     Zhang et al. Real-Time User-Guided Image Colorization with Learned Deep Priors. 2017.
@@ -37,9 +28,9 @@ class GridCrossEntropy(Loss):
 
     reads: ClassVar[frozenset[str]] = frozenset({"class_logits"})
 
+    @checked
     def __init__(self, gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = 5.0) -> None:
         super().__init__()
-        require_gray_threshold(gray_threshold)
         self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import paddle
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
-from oldrestore.color.hue_chroma import CHROMA_LIMIT
 from oldrestore.color.hue_chroma_paddle import (
+    CHROMA_LIMIT,
     chroma_nchw,
     gather_pixels,
     window_histograms_at,
     window_histograms_nchw,
 )
-from oldrestore.errors import UserError
+from oldrestore.config.values import checked
 from oldrestore.losses.base import Loss
 from oldrestore.losses.gray import has_colour
+
+
+def _odd(window: int) -> int:
+    if window % 2 == 0:
+        raise ValueError("an odd number of pixels")
+    return window
 
 
 class HueChromaDivergence(Loss):
@@ -44,13 +50,6 @@ class HueChromaDivergence(Loss):
         Weight of hue. 5 in the paper: the inverse of the mean chroma, in its units, so that both weigh alike.
     window : int
         Side of the window in pixels, odd. 7 in the paper's training.
-    gray_threshold : float
-        Lab units, at least 0.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
 
     References
     ----------
@@ -59,19 +58,14 @@ class HueChromaDivergence(Loss):
 
     reads: ClassVar[frozenset[str]] = frozenset({"hue_logits", "chroma_logits"})
 
+    @checked
     def __init__(
         self,
         lambda_hue: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0,
-        window: Annotated[int, Field(ge=1, le=63)] = 7,
+        window: Annotated[int, Field(ge=1, le=63), AfterValidator(_odd)] = 7,
         gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0,
     ) -> None:
         super().__init__()
-        if not 1 <= window <= 63 or window % 2 == 0:
-            raise UserError(f"window must be an odd number of pixels, 1..63, not {window}")
-        if not 0.0 <= lambda_hue < float("inf"):
-            raise UserError(f"lambda_hue must be at least 0, not {lambda_hue}")
-        if not 0.0 <= gray_threshold < float("inf"):
-            raise UserError(f"gray_threshold must be at least 0, not {gray_threshold}")
         self.lambda_hue = lambda_hue
         self.window = window
         self.gray_threshold = gray_threshold

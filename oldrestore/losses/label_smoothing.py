@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
-from oldrestore.losses.ranges import require
+from oldrestore.config.values import checked
 
 
 class UniformSmoothing:
@@ -20,16 +20,11 @@ class UniformSmoothing:
     Parameters
     ----------
     share : float
-        0..1: what is given away. 0.1 in the paper.
-
-    Raises
-    ------
-    UserError
-        When the parameter is out of range.
+        What is given away. 0.1 in the paper.
     """
 
+    @checked
     def __init__(self, share: Annotated[float, Field(ge=0, le=1)] = 0.1) -> None:
-        require(0.0 <= share <= 1.0, "share", "within 0..1", share)
         self.share = share
 
     def __repr__(self) -> str:
@@ -47,27 +42,20 @@ class NeighbourSmoothing:
     Parameters
     ----------
     share : float
-        0..1: what is given away.
+        What is given away.
     neighbours : int
         To how many bins, 1..312.
     sigma : float
         Standard deviation of the Gaussian, Lab units, above 0.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
+    @checked
     def __init__(
         self,
         share: Annotated[float, Field(ge=0, le=1)] = 0.1,
         neighbours: Annotated[int, Field(ge=1, lt=NUMBER_OF_BINS)] = 8,
         sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0,
     ) -> None:
-        require(0.0 <= share <= 1.0, "share", "within 0..1", share)
-        require(1 <= neighbours < NUMBER_OF_BINS, "neighbours", f"within 1..{NUMBER_OF_BINS - 1}", neighbours)
-        require(0.0 < sigma < float("inf"), "sigma", "a number above 0 (Lab units)", sigma)
         self.share = share
         self.neighbours = neighbours
         self.sigma = sigma

@@ -122,8 +122,8 @@ class _Pixels:
         """Loss of each pixel, (B, h, w), and the rows that `gradient` needs."""
         batch, _, height, width = logits_bqhw.shape
         work_bqn = self._buffer()
-        found = [self._scan(logits_bqhw, block, work_bqn) for block in self.blocks]
-        peak, log_sum, chosen, *even = (paddle.concat(rows) for rows in zip(*found, strict=True))
+        scans = [self._scan(logits_bqhw, block, work_bqn) for block in self.blocks]
+        peak, log_sum, chosen, *even = (paddle.concat(rows) for rows in zip(*scans, strict=True))
         chosen = chosen - log_sum
         values_b1n = (self.weights_bkn * self._cost(chosen)).sum(axis=1)
         if even:

@@ -9,8 +9,9 @@ from paddle import nn
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
-from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
+from oldrestore.losses.gray import mean_where_colour
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 from oldrestore.losses.recolored import original_rgb, recolored_rgb
 
@@ -27,7 +28,7 @@ class Perceptual(PredictedColor):
     Alahi and Fei-Fei, *Perceptual Losses for Real-Time Style Transfer and Super-Resolution* (2016); Kang et al.,
     *DDColor* (2023), take |f - g|.
     ``relative`` divides d_l by the mean |g| (or g^2) of that photograph and layer: a 1 is then a difference as large as
-    the features themselves, whatever the network and the layer.
+    the features themselves, for any network and layer.
 
     The network is frozen, and no part of a checkpoint. It must not be the judge of the accuracy table, which would
     then praise what it has taught.
@@ -38,19 +39,9 @@ class Perceptual(PredictedColor):
         Maps sRGB (B, 3, H, W), 0..1, to a list of feature maps; see ``oldrestore.models.features``.
     layer_weights : list of float or None
         w_l, one for each feature map, at least 0; None weighs all the same, with sum 1.
-    distance : {"l1", "l2"}
-    relative : bool
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range, or there are not as many weights as feature maps.
     """
 
+    @checked
     def __init__(
         self,
         features: nn.Layer,
@@ -64,13 +55,10 @@ class Perceptual(PredictedColor):
         layers = features.layers
         if layer_weights is None:
             layer_weights = [1.0 / layers] * layers
-        if len(layer_weights) != layers or not all(0.0 <= weight < float("inf") for weight in layer_weights):
-            raise UserError(f"layer_weights must be {layers} numbers of at least 0, or null, not {layer_weights}")
+        if len(layer_weights) != layers:
+            raise UserError(f"layer_weights must be {layers} numbers, or null, not {layer_weights}")
         if not any(layer_weights):
-            raise UserError("layer_weights must have a number above 0: else nothing is looked at")
-        if distance not in ("l1", "l2"):
-            raise UserError(f"distance must be l1 or l2, not '{distance}'")
-        require_gray_threshold(gray_threshold)
+            raise UserError("layer_weights must have a number above 0")
         self.features = features
         self.layer_weights = list(layer_weights)
         self.distance = distance
@@ -117,17 +105,9 @@ class Lpips(PredictedColor):
     ----------
     network : nn.Layer
         Maps two photographs (B, 3, H, W), sRGB, 0..1, to their distances (B,): ``oldrestore.models.lpips``.
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Layer,
@@ -135,7 +115,6 @@ class Lpips(PredictedColor):
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(annealed_mean)
-        require_gray_threshold(gray_threshold)
         self.network = network
         self.gray_threshold = gray_threshold
 

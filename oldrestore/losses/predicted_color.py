@@ -11,7 +11,7 @@ from pydantic import Field
 
 from oldrestore.batch import Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
-from oldrestore.errors import UserError
+from oldrestore.config.values import checked
 from oldrestore.losses.base import Loss
 from oldrestore.losses.bin_distribution import unnormalised_probabilities
 
@@ -35,21 +35,13 @@ class PredictedColor(Loss):
     ----------
     reads : frozenset of str
         {"ab"}, or {"logits"} with a temperature.
-
-    Raises
-    ------
-    UserError
-        When the temperature is out of range.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"ab"})
 
+    @checked
     def __init__(self, annealed_mean: Temperature | None = None) -> None:
         super().__init__()
-        if annealed_mean is not None and not 0.0 < annealed_mean <= HIGHEST_TEMPERATURE:
-            raise UserError(
-                f"annealed_mean must be above 0 and at most {HIGHEST_TEMPERATURE:g}, or null, not {annealed_mean}"
-            )
         self.annealed_mean = annealed_mean
         self.reads = self.reads_with({"annealed_mean": annealed_mean})
         if annealed_mean is not None:

@@ -8,8 +8,8 @@ import paddle
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.errors import UserError
-from oldrestore.losses.gray import mean_where_colour, require_gray_threshold
+from oldrestore.config.values import checked
+from oldrestore.losses.gray import mean_where_colour
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -28,17 +28,9 @@ class AbRegression(PredictedColor):
     scale : float
         Lab units that count as an error of 1. With 110, that of the networks' outputs, values and weights are
         those of the released siggraph17 training code.
-    gray_threshold : float or None
-        A photograph with no |a| or |b| above this (Lab units) is left out; None counts all.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
+    @checked
     def __init__(
         self,
         scale: Positive = 110.0,
@@ -46,9 +38,6 @@ class AbRegression(PredictedColor):
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(annealed_mean)
-        if not 0.0 < scale < float("inf"):
-            raise UserError(f"scale must be a number above 0 (Lab units), not {scale}")
-        require_gray_threshold(gray_threshold)
         self.scale = scale
         self.gray_threshold = gray_threshold
 
@@ -101,15 +90,9 @@ class SmoothL1(AbRegression):
     ----------
     delta : float
         Where the quadratic part ends, Lab units.
-    scale, gray_threshold, annealed_mean
-        As of `AbRegression`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
+    @checked
     def __init__(
         self,
         delta: Positive = 1.0,
@@ -118,8 +101,6 @@ class SmoothL1(AbRegression):
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(scale, gray_threshold, annealed_mean)
-        if not 0.0 < delta < float("inf"):
-            raise UserError(f"delta must be a number above 0 (Lab units), not {delta}")
         self.delta = delta
 
     def penalty(self, error_b2hw: paddle.Tensor) -> paddle.Tensor:

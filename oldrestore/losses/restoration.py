@@ -10,6 +10,7 @@ from pydantic import Field
 
 from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
 
@@ -27,11 +28,12 @@ class KnownUnknownL1(Loss):
     Parameters
     ----------
     known_weight, hole_weight : float
-        At least 0; 1 and 6 in that paper.
+        1 and 6 in that paper.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"rgb"})
 
+    @checked
     def __init__(self, known_weight: Weight = 1.0, hole_weight: Weight = 6.0) -> None:
         super().__init__()
         self.known_weight = known_weight
@@ -42,13 +44,7 @@ class KnownUnknownL1(Loss):
         return self.terms(prediction, batch)["loss"]
 
     def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
-        """``loss``, and unweighted ``l1_known`` and ``l1_hole``, 0..1.
-
-        Raises
-        ------
-        UserError
-            When the batch has no photographs or no holes.
-        """
+        """``loss``, and unweighted ``l1_known`` and ``l1_hole``, 0..1."""
         if batch.rgb_b3hw is None or batch.hole_b1hw is None:
             raise UserError("KnownUnknownL1 needs photographs with holes: take inputs=holes")
         with paddle.amp.auto_cast(enable=False):

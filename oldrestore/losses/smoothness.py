@@ -9,7 +9,7 @@ from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.errors import UserError
+from oldrestore.config.values import checked
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -19,26 +19,18 @@ class TotalVariation(PredictedColor):
     """Mean |difference| of ab / scale between horizontal neighbours plus that between vertical ones, a and b summed.
 
     The anisotropic form of Rudin, Osher and Fatemi, *Nonlinear total variation based noise removal algorithms* (1992),
-    as Johnson, Alahi and Fei-Fei (2016) regularise with. It takes specks and seams away, and is least where there is
-    one colour everywhere: a small weight beside another loss.
+    as Johnson, Alahi and Fei-Fei (2016) regularise with. It removes specks and seams, and is least for a single
+    colour everywhere: use it with a small weight beside another loss.
 
     Parameters
     ----------
     scale : float
         Lab units that count as 1.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
+    @checked
     def __init__(self, scale: Positive = 110.0, annealed_mean: Temperature | None = None) -> None:
         super().__init__(annealed_mean)
-        if not 0.0 < scale < float("inf"):
-            raise UserError(f"scale must be a number above 0 (Lab units), not {scale}")
         self.scale = scale
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
@@ -48,8 +40,6 @@ class TotalVariation(PredictedColor):
         ----------
         prediction : Prediction
             With ``ab`` (B, 2, h, w), Lab units, or ``logits``; computed in float32, also under mixed precision.
-        batch : Batch
-            Not looked at.
         """
         with paddle.amp.auto_cast(enable=False):
             ab_b2hw = self.predicted_ab(prediction) / self.scale
@@ -70,23 +60,13 @@ class ChromaEdge(PredictedColor):
         Lab units of ab that count as 1.
     edge_range : float
         Difference of lightness (0..100) that divides the cost by e.
-    annealed_mean : float or None
-        See `PredictedColor`.
-
-    Raises
-    ------
-    UserError
-        When a parameter is out of range.
     """
 
+    @checked
     def __init__(
         self, scale: Positive = 110.0, edge_range: Positive = 6.0, annealed_mean: Temperature | None = None
     ) -> None:
         super().__init__(annealed_mean)
-        if not 0.0 < scale < float("inf"):
-            raise UserError(f"scale must be a number above 0 (Lab units), not {scale}")
-        if not 0.0 < edge_range < float("inf"):
-            raise UserError(f"edge_range must be a number above 0 (of lightness, 0..100), not {edge_range}")
         self.scale = scale
         self.edge_range = edge_range
 
@@ -122,13 +102,7 @@ def _mean(values: paddle.Tensor) -> paddle.Tensor:
 
 
 def _averaged(L_b1hw: paddle.Tensor, height: int, width: int) -> paddle.Tensor:
-    """Lightness as means of the blocks of pixels under each pixel of a smaller grid.
-
-    Raises
-    ------
-    ValueError
-        When the blocks would not be whole.
-    """
+    """Lightness as means of the blocks of pixels under each pixel of a smaller grid."""
     full_height, full_width = L_b1hw.shape[-2:]
     if (full_height, full_width) == (height, width):
         return L_b1hw

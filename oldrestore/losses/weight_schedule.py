@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -41,17 +42,12 @@ class Linear(WeightSchedule):
         Iteration from which the weight is ``end``; above ``from_``.
     from_ : int
         Iteration up to which it is ``start``.
-
-    Raises
-    ------
-    UserError
-        When a weight is below 0, or the line ends before it begins.
     """
 
+    @checked
     def __init__(self, start: Weight, end: Weight, until: Iterations, from_: Iterations = 0) -> None:
-        _require_weights((start, end))
-        if not 0 <= from_ < until:
-            raise UserError(f"a linear weight needs 0 <= from_ < until, not from_={from_} and until={until}")
+        if from_ >= until:
+            raise UserError(f"a linear weight needs from_ below until, not from_={from_} and until={until}")
         self.start = start
         self.end = end
         self.from_ = from_
@@ -76,21 +72,16 @@ class Step(WeightSchedule):
         Weights, at least 0: one more than there are milestones.
     milestones : sequence of int
         Iterations, rising, from which the second, third, ... weight holds.
-
-    Raises
-    ------
-    UserError
-        When a weight is below 0, the numbers of the two do not go together, or milestones do not rise.
     """
 
+    @checked
     def __init__(self, values: Sequence[Weight], milestones: Sequence[Iterations]) -> None:
-        _require_weights(values)
         if len(values) != len(milestones) + 1:
             raise UserError(
                 f"a stepped weight needs one more of values than of milestones, not {len(values)} and {len(milestones)}"
             )
-        if list(milestones) != sorted(set(milestones)) or any(milestone < 0 for milestone in milestones):
-            raise UserError(f"milestones of a stepped weight must rise from 0 or more, not {list(milestones)}")
+        if list(milestones) != sorted(set(milestones)):
+            raise UserError(f"milestones of a stepped weight must rise, not {list(milestones)}")
         self.values = list(values)
         self.milestones = list(milestones)
         self.highest = max(values)
@@ -101,9 +92,3 @@ class Step(WeightSchedule):
 
     def __repr__(self) -> str:
         return f"Step(values={self.values}, milestones={self.milestones})"
-
-
-def _require_weights(weights: Sequence[float]) -> None:
-    for weight in weights:
-        if not 0.0 <= weight < float("inf"):
-            raise UserError(f"a weight must be at least 0, not {weight}")

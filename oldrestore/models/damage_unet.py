@@ -11,6 +11,7 @@ from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Prediction
+from oldrestore.config.values import checked
 from oldrestore.models.convolution import Conv2D
 from oldrestore.models.layers import initialise
 from oldrestore.models.released import released_weights
@@ -40,11 +41,6 @@ class DamageUnet(nn.Layer):
     weights : str or None
         Safetensors file to start from, or ``released`` for the weights shipped with oldrestore (width 0.5).
 
-    Raises
-    ------
-    UserError
-        When the weights are missing or do not fit.
-
     References
     ----------
     Ronneberger, Fischer, Brox. U-Net: Convolutional Networks for Biomedical Image Segmentation. MICCAI 2015; Shi et
@@ -56,6 +52,7 @@ class DamageUnet(nn.Layer):
     reads: ClassVar[tuple[str, ...]] = ("damaged_b3hw",)
     stride: ClassVar[int] = 16
 
+    @checked
     def __init__(self, width: Annotated[float, Field(gt=0, le=4)] = 1.0, weights: str | None = None) -> None:
         super().__init__()
         channels = [max(1, round(count * width)) for count in CHANNELS]

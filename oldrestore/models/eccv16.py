@@ -13,6 +13,7 @@ from pydantic import Field
 from oldrestore.batch import Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.color.decoding_paddle import annealed_mean_nchw
+from oldrestore.config.values import checked
 from oldrestore.models.convolution import Conv2D, Conv2DTranspose
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
@@ -39,11 +40,6 @@ class Eccv16(nn.Layer):
     temperature : float
         Of the annealed mean (0 the mode, 1 the mean; 0.38 in the paper).
 
-    Raises
-    ------
-    UserError
-        When the weights file does not exist or does not fit.
-
     References
     ----------
     Zhang, Isola, Efros. Colorful Image Colorization. ECCV 2016.
@@ -53,6 +49,7 @@ class Eccv16(nn.Layer):
     reads: ClassVar[tuple[str, ...]] = ("L_b1hw",)  # fields of a Batch, in the order of forward's arguments
     stride: ClassVar[int] = 8  # height and width of the input are multiples of this
 
+    @checked
     def __init__(
         self,
         width: Annotated[float, Field(gt=0, le=4)] = 1.0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import math
 import re
@@ -17,6 +16,7 @@ from paddle import nn
 from paddle.nn import functional
 
 from oldrestore.errors import UserError
+from oldrestore.files import sha256_of
 from oldrestore.models.torch_pickle import read_torch_state_dict
 from oldrestore.models.weights import set_weights
 
@@ -207,13 +207,13 @@ class EfficientNetLiteNetwork(nn.Layer):
         list of paddle.Tensor
             (B, C, ceil(H / s), ceil(W / s)) for s in FEATURE_STRIDES, with `feature_channels` channels.
         """
-        found = []
+        levels = []
         x = functional.relu6(self.stem_norm(self.stem(x_b3hw)))
         for position, block in enumerate(self.blocks):
             x = block(x)
             if position in self._feature_ends:
-                found.append(x)
-        return found
+                levels.append(x)
+        return levels
 
     def forward(self, x_b3hw: paddle.Tensor) -> paddle.Tensor:
         """Class logits (B, 1000) of normalised photographs (B, 3, H, W)."""
@@ -245,7 +245,7 @@ def package_weights(variant: Variant) -> Path:
     paths = [Path(str(file.locate())) for file in files if file.suffix == ".pth"]
     if len(paths) != 1 or not paths[0].is_file():
         raise UserError(f"package {facts.package} has no weights file; {install}")
-    if hashlib.sha256(paths[0].read_bytes()).hexdigest() != facts.sha256:
+    if sha256_of(paths[0]) != facts.sha256:
         raise UserError(f"{paths[0]} is damaged or another version; {install}")
     return paths[0]
 

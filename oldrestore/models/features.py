@@ -6,10 +6,12 @@ from typing import Literal
 
 import paddle
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
+from oldrestore.files import sha256_of
 from oldrestore.models.efficientnet_lite import EfficientNetLiteNetwork, Variant, normalize, package_weights
 from oldrestore.models.plain_features import AlexNetFeatures, Vgg16Features
-from oldrestore.models.recognition_features import RecognitionFeatures, sha256
+from oldrestore.models.recognition_features import RecognitionFeatures
 
 
 class EfficientNetLiteFeatures(RecognitionFeatures):
@@ -19,20 +21,16 @@ class EfficientNetLiteFeatures(RecognitionFeatures):
     ----------
     variant : {"lite0", "lite2"}
         lite0 is the default judge, and must not judge a network that learns from it: take lite2.
-
-    Raises
-    ------
-    UserError
-        When the package is missing or its weights are damaged.
     """
 
     layers = 4
 
+    @checked
     def __init__(self, variant: Variant = "lite2") -> None:
         super().__init__()
         self.recognizer = f"efficientnet_{variant}"
         self.network = EfficientNetLiteNetwork.from_package(variant)
-        self.fingerprint = sha256(package_weights(variant))
+        self.fingerprint = sha256_of(package_weights(variant))
         self.freeze()
 
     def maps(self, rgb_b3hw: paddle.Tensor) -> list[paddle.Tensor]:
@@ -40,6 +38,7 @@ class EfficientNetLiteFeatures(RecognitionFeatures):
         return self.network.features(normalize(rgb_b3hw * 255.0))
 
 
+@checked
 def pretrained_features(
     network: Literal["efficientnet_lite0", "efficientnet_lite2", "alexnet", "vgg16"] = "efficientnet_lite2",
     weights: str | None = None,
@@ -52,11 +51,6 @@ def pretrained_features(
         EfficientNet-lite has the weights of its package; the two others need a file.
     weights : str or None
         See `ConvolutionalFeatures`.
-
-    Raises
-    ------
-    UserError
-        When weights are missing, or given to a network that has its own.
     """
     if network in ("alexnet", "vgg16"):
         return (AlexNetFeatures if network == "alexnet" else Vgg16Features)(weights)

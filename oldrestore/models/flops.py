@@ -60,7 +60,7 @@ def count_flops(network: nn.Layer, shapes: Sequence[Shape]) -> int:
     Raises
     ------
     Exception
-        Whatever Paddle raises where the network cannot be traced.
+        Whatever Paddle raises if the network cannot be traced.
     """
     specs = [paddle.static.InputSpec(list(shape), "float32", f"x{i}") for i, shape in enumerate(shapes)]
     with warnings.catch_warnings():
@@ -70,7 +70,7 @@ def count_flops(network: nn.Layer, shapes: Sequence[Shape]) -> int:
 
 
 def what_paddle_said(error: Exception) -> str:
-    """Pick, of the many lines that Paddle writes about where its tracing was, the one about what is wrong."""
+    """Pick the line about the error from the many that Paddle writes about its tracing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return next((line for line in lines if re.match(r"\w*Error: ", line)), lines[0])
 

@@ -9,9 +9,10 @@ import paddle
 from paddle import nn
 from paddle.nn import functional
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
+from oldrestore.files import sha256_of
 from oldrestore.models.plain_features import weights_file
-from oldrestore.models.recognition_features import sha256
 from oldrestore.models.weights import read_tensors, set_weights
 
 SIZE = 299
@@ -157,22 +158,22 @@ class _Block(nn.Layer):
         self.strided = "branch_pool" not in shapes
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        found = []
+        features = []
         for branch in self.branches:
             y = x
             for names in branch:
                 y = [getattr(self, name)(y) for name in names]
                 y = y[0] if len(y) == 1 else paddle.concat(y, axis=1)
-            found.append(y)
+            features.append(y)
         if self.strided:
-            found.append(functional.max_pool2d(x, 3, 2))
+            features.append(functional.max_pool2d(x, 3, 2))
         elif self.pooling == "max":
-            found.append(self.branch_pool(functional.max_pool2d(x, 3, 1, 1)))
+            features.append(self.branch_pool(functional.max_pool2d(x, 3, 1, 1)))
         else:
             # Paddle's `exclusive` leaves the zeros of the border out of the mean.
             mean = functional.avg_pool2d(x, 3, 1, 1, exclusive=self.pooling == "inside")
-            found.append(self.branch_pool(mean))
-        return paddle.concat(found, axis=1)
+            features.append(self.branch_pool(mean))
+        return paddle.concat(features, axis=1)
 
 
 class InceptionV3(nn.Layer):
@@ -199,16 +200,12 @@ class InceptionV3(nn.Layer):
     pooling, fingerprint : str
         Which network it is; sha256 of the weights file.
 
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are not Inception v3's.
-
     Notes
     -----
     Verified against an independent computation with random weights only: the published files were not at hand.
     """
 
+    @checked
     def __init__(
         self,
         weights: str | None = None,
@@ -230,7 +227,7 @@ class InceptionV3(nn.Layer):
         scale, offset = _input_scale(input)
         self.register_buffer("_scale", paddle.to_tensor(scale).reshape([1, 3, 1, 1]), persistable=False)
         self.register_buffer("_offset", paddle.to_tensor(offset).reshape([1, 3, 1, 1]), persistable=False)
-        self.fingerprint = sha256(path)
+        self.fingerprint = sha256_of(path)
         for parameter in self.parameters():
             parameter.stop_gradient = True
         self.eval()

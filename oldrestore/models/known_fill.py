@@ -1,4 +1,4 @@
-"""Fills holes with what is known around them, without learning: where a restoring network starts from."""
+"""Fills holes from the known pixels around them, without learning: the input of a restoring network."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _pull_push(picture_bchw: paddle.Tensor, known: paddle.Tensor) -> paddle.Tens
 
 
 def _neighbours(x_bchw: paddle.Tensor) -> paddle.Tensor:
-    """Mean of the four neighbours of each pixel; at the border, the pixel itself stands for those outside."""
+    """Mean of the four neighbours of each pixel; at the border, the pixel itself replaces those outside."""
     padded = nn.functional.pad(x_bchw, [1, 1, 1, 1], mode="replicate")
     beside = padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
     return (beside + padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]) * 0.25

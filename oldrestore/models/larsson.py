@@ -12,8 +12,8 @@ from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Prediction
-from oldrestore.color.hue_chroma import FADING, HISTOGRAM_BINS
-from oldrestore.color.hue_chroma_paddle import decode_histograms_nchw, gather_pixels
+from oldrestore.color.hue_chroma_paddle import FADING, HISTOGRAM_BINS, decode_histograms_nchw, gather_pixels
+from oldrestore.config.values import checked
 from oldrestore.models.convolution import Conv2D
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
@@ -52,17 +52,11 @@ class Larsson(nn.Layer):
         Of each histogram; 32 in the paper.
     fading : float
         The paper's eta of chromatic fading; 0 is no fading. See ``oldrestore.color.hue_chroma``.
-    batch_norm : bool
     dropout : float
         Of fc6, fc7 and the hidden layer. 0.5 in the authors' training file; off by default, for what it draws
         is not in a checkpoint, and a resumed run would not go on exactly.
     tile : int
         Pixels predicted at a time without positions, over the whole batch: memory is about 12 kB for each.
-
-    Raises
-    ------
-    UserError
-        When the weights file does not exist or does not fit.
 
     References
     ----------
@@ -73,6 +67,7 @@ class Larsson(nn.Layer):
     reads: ClassVar[tuple[str, ...]] = ("L_b1hw", "positions_bn2")
     stride: ClassVar[int] = 32
 
+    @checked
     def __init__(
         self,
         width: Annotated[float, Field(gt=0, le=4)] = 1.0,

@@ -16,6 +16,7 @@ from oldrestore.batch import Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.color.joining import ColorOfRows, join_color, joined_rows
 from oldrestore.color.lab_paddle import lab_to_rgb_nchw
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.convolution import Conv2D
 from oldrestore.models.efficientnet_lite import VARIANTS, EfficientNetLiteNetwork, normalize
@@ -43,7 +44,7 @@ class LiteUnet(nn.Layer):
         ``released`` for the decoder that is shipped with oldrestore, or a safetensors file: exported weights or
         a checkpoint of a run.
     dropout : float
-        0..1: share of the encoder's channels that a training step does not see.
+        Share of the encoder's channels that a training step does not see.
     train_encoder : bool
         Whether the encoder's weights are trained too. Its batch norms keep their statistics in any case.
     temperature : float
@@ -57,7 +58,6 @@ class LiteUnet(nn.Layer):
     edge_range : float
         Differences of lightness (L, 0..100) over which colour does not spread when it is brought to a
         photograph's own size; see `oldrestore.color.joining.join_color`. 0 interpolates only.
-
     mirror : bool
         Whether a photograph is seen mirrored too, and both logits averaged; in evaluation mode alone.
     second_scale : float or None
@@ -69,12 +69,6 @@ class LiteUnet(nn.Layer):
     encoder_sha256 : paddle.Tensor
         uint8 (32,), in every checkpoint: the sha256 of the encoder's weights file. A checkpoint does not hold
         the encoder itself unless it is trained.
-
-    Raises
-    ------
-    UserError
-        When the encoder's package is missing, or the weights file does not exist, does not fit, or belongs to
-        another encoder.
 
     References
     ----------
@@ -88,6 +82,7 @@ class LiteUnet(nn.Layer):
     # What is worth exporting for inference (`oldrestore.engines.fast_network`), and what it takes.
     exported_part: ClassVar[tuple[str, tuple[str, ...]]] = ("scores", ("L_b1hw",))
 
+    @checked
     def __init__(
         self,
         width: Annotated[float, Field(gt=0, le=4)] = 1.0,

@@ -9,6 +9,7 @@ import paddle
 from paddle import nn
 from paddle.nn import functional
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.plain_features import AlexNetFeatures, Vgg16Features, weights_file
 from oldrestore.models.weights import read_tensors
@@ -39,13 +40,9 @@ class LpipsNetwork(nn.Layer):
     ----------
     recognizer, fingerprint : str
         Of the backbone; see `RecognitionFeatures`.
-
-    Raises
-    ------
-    UserError
-        When a file is missing, or is not of this backbone.
     """
 
+    @checked
     def __init__(
         self,
         backbone: Literal["alexnet", "vgg16"] = "alexnet",
@@ -77,11 +74,6 @@ class LpipsNetwork(nn.Layer):
         -------
         paddle.Tensor
             float32 (B,): 0 for equal ones, lower is more alike.
-
-        Raises
-        ------
-        UserError
-            When the photographs are too small for the backbone.
         """
         total = 0.0
         for layer, (f, g) in enumerate(zip(self.backbone(rgb_b3hw), self.backbone(other_b3hw), strict=True)):
@@ -107,9 +99,9 @@ def _linear_weights(path: Path, channels: tuple[int, ...]) -> list[paddle.Tensor
     wrong = [name for name, shape in wanted.items() if name not in arrays or arrays[name].shape != shape]
     if wrong:
         first = wrong[0]
-        found = f"has shape {tuple(arrays[first].shape)}" if first in arrays else "is missing"
+        fault = f"has shape {tuple(arrays[first].shape)}" if first in arrays else "is missing"
         raise UserError(
-            f"'{path}' does not hold the linear layers of LPIPS for this backbone: {first} {found} instead of having "
+            f"'{path}' does not hold the linear layers of LPIPS for this backbone: {first} {fault} instead of having "
             f"shape {wanted[first]}"
         )
     return [paddle.to_tensor(arrays[name].astype("float32")) for name in wanted]

@@ -10,6 +10,7 @@ from paddle import nn
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.attention import SelfAttention
 from oldrestore.models.spectral_norm import SpectralConv2D
@@ -48,14 +49,13 @@ class PatchDiscriminator(nn.Layer):
         Multiplies every hidden channel count (64, 128, 256).
     attention_scale : {2, 4, 8} or None
         Self-attention is at this fraction of the size; None for none (which a gradient penalty needs).
-    pooled_attention : bool
-        See `SelfAttention`.
 
     References
     ----------
     Isola et al. 2017 (patches); Miyato et al. 2018 (spectral norm); Zhang et al. 2019 (attention).
     """
 
+    @checked
     def __init__(
         self,
         judges: Literal["rgb", "ab"] = "rgb",
@@ -94,17 +94,11 @@ class PatchDiscriminator(nn.Layer):
         return self._beside_condition(getattr(prediction, self.judges), batch)
 
     def shown_real(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Put the truth beside the same condition, at the size of the prediction.
-
-        Raises
-        ------
-        UserError
-            When the inputs do not give whole photographs.
-        """
+        """Put the truth beside the same condition, at the size of the prediction."""
         if self.judges == "ab":
             return self._beside_condition(batch.ab_at(*prediction.ab.shape[-2:]), batch)
         if batch.rgb_b3hw is None:
-            raise UserError("the discriminator judges photographs, which these inputs do not give: take inputs=holes")
+            raise UserError("the discriminator needs photographs, which these inputs do not provide: take inputs=holes")
         return self._beside_condition(batch.rgb_b3hw, batch)
 
     def _beside_condition(self, judged: paddle.Tensor, batch: Batch) -> paddle.Tensor:

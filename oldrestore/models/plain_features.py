@@ -9,8 +9,10 @@ import paddle
 from paddle import nn
 from paddle.nn import functional
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
-from oldrestore.models.recognition_features import RecognitionFeatures, sha256
+from oldrestore.files import sha256_of
+from oldrestore.models.recognition_features import RecognitionFeatures
 from oldrestore.models.weights import read_tensors, set_weights
 
 # Means and standard deviations of ImageNet's RGB in 0..1, of torchvision's and Paddle's weights.
@@ -59,18 +61,11 @@ class ConvolutionalFeatures(RecognitionFeatures):
 
     Parameters
     ----------
-    recognizer : str
-    stages : tuple of Stage
     weights : str or None
         A state dict of the whole network, whose classifier is not read: `.pth` or `.pt` of torchvision, `.pdparams`
         of Paddle, or `.safetensors`.
     smallest : int
         Smallest side of a photograph, pixels.
-
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are of another network.
     """
 
     def __init__(self, recognizer: str, stages: tuple[Stage, ...], weights: str | None, smallest: int) -> None:
@@ -90,7 +85,7 @@ class ConvolutionalFeatures(RecognitionFeatures):
         )
         tensors = {name: array for name, array in read_tensors(path).items() if name.startswith("features.")}
         set_weights(self, tensors, str(path))
-        self.fingerprint = sha256(path)
+        self.fingerprint = sha256_of(path)
         self.register_buffer("_mean", paddle.to_tensor(IMAGENET_MEAN).reshape([1, 3, 1, 1]), persistable=False)
         self.register_buffer("_std", paddle.to_tensor(IMAGENET_STD).reshape([1, 3, 1, 1]), persistable=False)
         self.freeze()
@@ -102,14 +97,14 @@ class ConvolutionalFeatures(RecognitionFeatures):
 
     def maps(self, rgb_b3hw: paddle.Tensor) -> list[paddle.Tensor]:
         """See `RecognitionFeatures`."""
-        x, found = (rgb_b3hw - self._mean) / self._std, []
+        x, features = (rgb_b3hw - self._mean) / self._std, []
         for stage in self.stages:
             if stage.pool is not None:
                 x = functional.max_pool2d(x, *stage.pool)
             for place, *_ in stage.convolutions:
                 x = functional.relu(self.features[str(place)](x))
-            found.append(x)
-        return found
+            features.append(x)
+        return features
 
 
 class AlexNetFeatures(ConvolutionalFeatures):
@@ -119,13 +114,9 @@ class AlexNetFeatures(ConvolutionalFeatures):
     ----------
     weights : str or None
         See `ConvolutionalFeatures`; needed.
-
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are not AlexNet's.
     """
 
+    @checked
     def __init__(self, weights: str | None = None) -> None:
         super().__init__("alexnet", ALEXNET, weights, smallest=31)
 
@@ -139,13 +130,9 @@ class Vgg16Features(ConvolutionalFeatures):
     ----------
     weights : str or None
         See `ConvolutionalFeatures`; needed.
-
-    Raises
-    ------
-    UserError
-        When there are no weights, or they are not VGG-16's.
     """
 
+    @checked
     def __init__(self, weights: str | None = None) -> None:
         super().__init__("vgg16", VGG16, weights, smallest=16)
 
@@ -154,13 +141,7 @@ READERS = (".pth", ".pt", ".pdparams", ".safetensors")
 
 
 def weights_file(network: str, weights: str | None) -> Path:
-    """Check that a weights file is named, is there, and is of a kind that can be read.
-
-    Raises
-    ------
-    UserError
-        Saying what would be right.
-    """
+    """Check that a weights file is named, is there, and is of a kind that can be read."""
     if weights is None:
         raise UserError(
             f"{network} comes without weights: name a file that you have ({', '.join(READERS)}) in the setting weights"
@@ -169,5 +150,5 @@ def weights_file(network: str, weights: str | None) -> Path:
     if not path.is_file():
         raise UserError(f"there is no weights file '{weights}' for {network}")
     if path.suffix not in READERS:
-        raise UserError(f"the weights '{weights}' of {network} are none of {', '.join(READERS)}")
+        raise UserError(f"the weights '{weights}' of {network} must end in one of {', '.join(READERS)}")
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import re
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ import numpy as np
 from paddle import nn
 
 from oldrestore.errors import UserError
+from oldrestore.files import sha256_of
 from oldrestore.models.torch_pickle import read_torch_state_dict
 from oldrestore.models.weights import without_wrapper
 from oldrestore.models.weights_header import WeightsHeader
@@ -142,16 +142,10 @@ def check_name(path: Path) -> tuple[str | None, str]:
     -------
     (str or None, str)
         The digits, None where the name has none, and the sha256.
-
-    Raises
-    ------
-    UserError
-        When the file is missing, or is not the one that its name says.
     """
     if not path.is_file():
         raise UserError(f"there is no weights file '{path}': name a PyTorch state dict (.pth)")
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = sha256_of(path)
     named = NAMED_SHA256.search(path.name)
     if named is None:
         return None, sha256
@@ -164,19 +158,13 @@ def check_name(path: Path) -> tuple[str | None, str]:
 
 
 def recognise(arrays: Iterable[str], path: Path) -> str:
-    """Say which published network a state dict's keys are of.
-
-    Raises
-    ------
-    UserError
-        When they are of none.
-    """
+    """Say which published network a state dict's keys are of."""
     keys = set(arrays)
-    found = {name: len(keys.intersection(published.marks)) for name, published in PUBLISHED.items()}
-    best = max(found, key=found.__getitem__)
-    if not found[best]:
+    matches = {name: len(keys.intersection(published.marks)) for name, published in PUBLISHED.items()}
+    best = max(matches, key=matches.__getitem__)
+    if not matches[best]:
         some = ", ".join(sorted(keys)[:3]) or "none"
-        raise UserError(f"'{path}' is neither of {' nor of '.join(PUBLISHED)}: its keys are {some}, ...")
+        raise UserError(f"'{path}' holds the weights of neither {' nor '.join(PUBLISHED)}: its keys are {some}, ...")
     return best
 
 
@@ -238,7 +226,7 @@ def _torch_name(name: str) -> str:
 
 def _published(model: str) -> Published:
     if model not in PUBLISHED:
-        raise UserError(f"no weights of '{model}' were published that are known here: {' or '.join(PUBLISHED)}")
+        raise UserError(f"no published weights are known for '{model}': choose {' or '.join(PUBLISHED)}")
     return PUBLISHED[model]
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
 import paddle
 from paddle import nn
 
@@ -51,11 +48,6 @@ class RecognitionFeatures(nn.Layer):
         -------
         list of paddle.Tensor
             float32 (B, C, h, w), finest first.
-
-        Raises
-        ------
-        UserError
-            When the photographs are too small for the deepest layer.
         """
         height, width = rgb_b3hw.shape[-2:]
         if min(height, width) < self.smallest:
@@ -71,9 +63,3 @@ class RecognitionFeatures(nn.Layer):
     def maps(self, rgb_b3hw: paddle.Tensor) -> list[paddle.Tensor]:
         """Features of sRGB photographs of a size that will do."""
         raise NotImplementedError
-
-
-def sha256(path: Path) -> str:
-    """sha256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

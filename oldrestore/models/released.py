@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oldrestore.errors import UserError
+from oldrestore.files import sha256_of
 from oldrestore.models.weights_header import read_header
 
 FOLDER = Path(__file__).parent / "released"
@@ -65,7 +65,7 @@ def released_weights(name: str) -> Released:
     path = FOLDER / f"{name}.safetensors"
     if not path.is_file():
         raise UserError(f"the released weights of {name} are missing ({path}): install oldrestore again")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256[name]:
+    if sha256_of(path) != SHA256[name]:
         raise UserError(f"the released weights of {name} are damaged ({path}): install oldrestore again")
     header = read_header(path)
     return Released(name, path, SHA256[name], header.settings if header else {}, SIZE[name])

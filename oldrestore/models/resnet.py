@@ -11,6 +11,7 @@ from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Prediction
+from oldrestore.config.values import checked
 from oldrestore.models.convolution import Conv2D
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
@@ -43,11 +44,6 @@ class ResNet(nn.Layer):
     batch_norm_momentum : float
         Share of the running statistics that each step keeps; 0.5 in the source.
 
-    Raises
-    ------
-    UserError
-        When the weights file does not exist or does not fit.
-
     References
     ----------
     ZMpursue/PaddleColorization, ``train/ResNet.py``. Residual blocks: He, Zhang, Ren, Sun. Deep Residual
@@ -58,6 +54,7 @@ class ResNet(nn.Layer):
     reads: ClassVar[tuple[str, ...]] = ("L_b1hw",)
     stride: ClassVar[int] = 32
 
+    @checked
     def __init__(
         self,
         width: Annotated[float, Field(gt=0, le=4)] = 1.0,

@@ -1,8 +1,7 @@
 """SAGAN's generator for photographs: one network family that restores (fills holes) and colours.
 
 An encoder-decoder with a dilated middle, self-attention at a scale that is chosen, and spectral norm in every
-convolution; after Zhang, Goodfellow, Metaxas, Odena, Self-Attention Generative Adversarial Networks (ICML 2019),
-whose generator from noise is `sagan_imagenet`.
+convolution; after Zhang, Goodfellow, Metaxas, Odena, Self-Attention Generative Adversarial Networks (ICML 2019).
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from paddle import nn
 from pydantic import Field
 
 from oldrestore.batch import Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.attention import SelfAttention
 from oldrestore.models.convolution import Conv2D
@@ -43,8 +43,6 @@ class SaganTrunk(nn.Layer):
         Multiplies 64, the channels at full size.
     attention_scale : {4, 8}
         Attention is at 1/4 or 1/8 of the size.
-    pooled_attention : bool
-        See `SelfAttention`.
     """
 
     stride: ClassVar[int] = 8
@@ -137,11 +135,6 @@ class SaganRestorer(nn.Layer):
     start : {"harmonic", "mean"}
         What holes hold before the network speaks: a smooth continuation of the known pixels, or their mean.
 
-    Raises
-    ------
-    UserError
-        When the weights file does not exist or does not fit.
-
     References
     ----------
     Zhang, Goodfellow, Metaxas, Odena. Self-Attention Generative Adversarial Networks. ICML 2019.
@@ -153,6 +146,7 @@ class SaganRestorer(nn.Layer):
     # What is worth exporting for inference (`oldrestore.engines.fast_network`), and what it takes.
     exported_part: ClassVar[tuple[str, tuple[str, ...]]] = ("repainting", ("filled_b3hw", "hole_b1hw"))
 
+    @checked
     def __init__(
         self,
         width: Width = 1.0,
@@ -179,14 +173,9 @@ class SaganRestorer(nn.Layer):
             sRGB 0..1; what stands in the holes is not looked at. H and W are multiples of 8.
         hole_b1hw : paddle.Tensor, optional
             1 in holes, 0 elsewhere; without it there are none.
-
-        Raises
-        ------
-        UserError
-            When the inputs give no damaged photographs.
         """
         if damaged_b3hw is None:
-            raise UserError("SaganRestorer reads damaged photographs, which inputs=holes makes")
+            raise UserError("SaganRestorer needs damaged photographs: take inputs=holes")
         if hole_b1hw is None:
             hole_b1hw = paddle.zeros_like(damaged_b3hw[:, :1])
         filled_b3hw = self.starting_fill(damaged_b3hw, hole_b1hw)
@@ -214,11 +203,6 @@ class SaganColorizer(nn.Layer):
     width, weights, attention_scale, pooled_attention
         As for `SaganRestorer`.
 
-    Raises
-    ------
-    UserError
-        When the weights file does not exist or does not fit.
-
     References
     ----------
     Zhang, Goodfellow, Metaxas, Odena. Self-Attention Generative Adversarial Networks. ICML 2019.
@@ -228,6 +212,7 @@ class SaganColorizer(nn.Layer):
     reads: ClassVar[tuple[str, ...]] = ("L_b1hw",)
     stride: ClassVar[int] = SaganTrunk.stride
 
+    @checked
     def __init__(
         self,
         width: Width = 1.0,

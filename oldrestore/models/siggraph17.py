@@ -13,6 +13,7 @@ from pydantic import Field
 from oldrestore.batch import Prediction
 from oldrestore.color.grid import NUMBER_OF_SQUARES
 from oldrestore.color.grid_paddle import grid_mean_nchw
+from oldrestore.config.values import checked
 from oldrestore.models.convolution import Conv2D, Conv2DTranspose
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
@@ -48,11 +49,6 @@ class Siggraph17(nn.Layer):
     temperature : float
         Of the annealed mean that decodes classes to colour in the classification stage.
 
-    Raises
-    ------
-    UserError
-        When the weights file does not exist or does not fit.
-
     References
     ----------
     Zhang, Zhu, Isola, Geng, Lin, Yu, Efros. Real-Time User-Guided Image Colorization with Learned Deep Priors.
@@ -69,6 +65,7 @@ class Siggraph17(nn.Layer):
         classification = settings.get("stage") == "classification"
         return frozenset({"class_logits"}) if classification else Siggraph17.predicts
 
+    @checked
     def __init__(
         self,
         width: Annotated[float, Field(gt=0, le=4)] = 1.0,

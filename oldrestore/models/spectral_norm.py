@@ -91,36 +91,3 @@ class SpectralConv2D(_Spectral, nn.Conv2D):
             dilation=self._dilation,
             groups=self._groups,
         )
-
-
-class SpectralLinear(_Spectral, nn.Linear):
-    """A linear map with largest singular value 1; the arguments of `paddle.nn.Linear`."""
-
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        super().__init__(*arguments, weight_attr=nn.initializer.XavierUniform(), **settings)
-        self._start()
-
-    def _matrix(self) -> paddle.Tensor:
-        return self.weight.t()  # Paddle keeps (inputs, outputs)
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Multiply by the normalised matrix."""
-        return nn.functional.linear(x, self.spectral_weight(), self.bias)
-
-
-class SpectralEmbedding(_Spectral, nn.Embedding):
-    """A table of vectors that, as a matrix (entries, features), has largest singular value 1.
-
-    The projection of a class-conditional discriminator. Takes the arguments of `paddle.nn.Embedding`.
-    """
-
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        super().__init__(*arguments, weight_attr=nn.initializer.XavierUniform(), **settings)
-        self._start()
-
-    def _matrix(self) -> paddle.Tensor:
-        return self.weight
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Look up rows of the normalised table."""
-        return nn.functional.embedding(x, self.spectral_weight())

@@ -24,7 +24,7 @@ def traced_program(layer: nn.Layer, inputs: Sequence[Any]) -> Any:
     Raises
     ------
     Exception
-        Whatever Paddle raises where the layer cannot be traced.
+        Whatever Paddle raises if the layer cannot be traced.
     """
     with _clean():
         return paddle.jit.to_static(layer, input_spec=inputs, full_graph=True).forward.concrete_program.main_program

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from oldrestore.errors import UserError
+from oldrestore.files import write_atomically
 from oldrestore.models.paddle_pickle import read_paddle_state_dict
 from oldrestore.models.torch_pickle import read_torch_state_dict
 from oldrestore.models.weights_header import WEIGHTS_FORMAT, WeightsHeader, missing_file, read_header
@@ -34,14 +34,7 @@ NETWORK_PREFIXES = ("ema.", "model.")
 def save_weights(path: Path, tensors: Mapping[str, np.ndarray], header: WeightsHeader) -> None:
     """Write weights and header as safetensors; `path` is the old file or the new one, never a part."""
     metadata = {"format": WEIGHTS_FORMAT, **header.to_metadata()}
-    content = save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata=metadata)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        neighbour.write_bytes(content)
-        neighbour.replace(path)
-    finally:
-        neighbour.unlink(missing_ok=True)
+    write_atomically(path, save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata=metadata))
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
@@ -65,7 +58,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def without_wrapper(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Take off the ``module.`` or ``_layers.`` that stands before every key; other tensors are returned as they are."""
+    """Remove a ``module.`` or ``_layers.`` in front of every key; other tensors are returned as they are."""
     for wrapper in WRAPPERS * 2:  # it may stand there twice, and a file may hold any number of it
         if tensors and all(name.startswith(wrapper) for name in tensors):
             tensors = {name.removeprefix(wrapper): tensor for name, tensor in tensors.items()}
@@ -127,7 +120,7 @@ def _compare_settings(network: nn.Layer, header: WeightsHeader | None, path: Pat
             continue
         if name in LEARNT_SETTINGS:
             raise UserError(
-                f"the weights in '{path}' have learnt with {name}={recorded} and the configuration says {configured}: "
+                f"the weights in '{path}' were trained with {name}={recorded} and the configuration says {configured}: "
                 f"take model.{name}={recorded}"
             )
         if header.source:

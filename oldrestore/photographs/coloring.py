@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from oldrestore.color.lab import gray_rgb8, rgb_to_lightness
-from oldrestore.engines.chosen_network import ChosenNetwork
+from oldrestore.engines.chosen_network import ChosenNetwork, network_of_file, network_of_run, released_network
 from oldrestore.engines.fast_network import Running
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
@@ -22,22 +24,21 @@ MAX_ASPECT = 16
 
 
 class Coloring:
-    """The networks that colour, and how each sees photographs.
+    """Networks that colour, and the size at which each sees photographs.
 
     Parameters
     ----------
-    networks : sequence of ChosenNetwork
     size : int, optional
-        Of the shorter side at the network, pixels; by default each network's own.
+        Pixels of the shorter side at the network; by default each network's own.
     what : str
-        What needs them, for messages.
+        The stage or verb that needs them, for messages.
     running : Running
-        How networks are run; by default in the fastest form that gives the network's own numbers.
+        How networks are run; by default the fastest way with the network's own results.
 
     Raises
     ------
     UserError
-        For a network that predicts no colour.
+        If a network predicts no colour.
     """
 
     def __init__(
@@ -60,20 +61,19 @@ class Coloring:
     def __call__(
         self, L_hw: np.ndarray, hints: Sequence[Hint] = (), steady: Sequence[SteadyColor] | None = None
     ) -> Iterator[np.ndarray]:
-        """Give the photograph in the colours of each network, uint8 (H, W, 3).
+        """Yield the photograph in the colours of each network, uint8 (H, W, 3).
 
         Parameters
         ----------
         L_hw : np.ndarray
             Lightness, float32 (H, W), 0..100.
-        hints : sequence of Hint
         steady : sequence of SteadyColor, optional
-            One a network: the frames are those of a film.
+            One for each network, if the photograph is a frame of a film.
 
         Raises
         ------
         UserError
-            For a strip that is longer than 1 : 16.
+            For a strip longer than 1 : 16.
         """
         height, width = L_hw.shape
         if max(height, width) > MAX_ASPECT * min(height, width):
@@ -87,8 +87,35 @@ class Coloring:
                 yield recolor(L_hw, steady[number](L_hw, color_of_rows(slice(0, height))))
 
 
+def coloring_networks(
+    runs: Sequence[str], weights: Sequence[Path], model: str | None, outputs: Path, checkpoint: str | None
+) -> list[ChosenNetwork]:
+    """Load the networks of runs and weights files; by default the network that is shipped.
+
+    Raises
+    ------
+    UserError
+        If one cannot be loaded, or is named twice.
+    """
+    networks = [network_of_run(name, outputs, checkpoint) for name in runs]
+    networks += [network_of_file(file, model) for file in weights]
+    networks = networks or [released_network()]
+    of_runs = [network.label for network in networks[: len(runs)]]
+    # Checkpoints of the same run are told apart by their names.
+    networks = [
+        replace(network, label=f"{network.label}-{network.weights.stem}")
+        if of_runs.count(network.label) > 1
+        else network
+        for network in networks
+    ]
+    labels = [network.label for network in networks]
+    if len(set(labels)) < len(labels):
+        raise UserError(f"'{max(labels, key=labels.count)}' was asked for twice: name each network once")
+    return networks
+
+
 def lightness(rgb_hw3: np.ndarray) -> np.ndarray:
-    """Lightness of a photograph, float32 (H, W), 0..100."""
+    """Return the lightness of a photograph, float32 (H, W), 0..100."""
     height, width = rgb_hw3.shape[:2]
     L_hw = np.empty((height, width), dtype=np.float32)
 
@@ -100,7 +127,7 @@ def lightness(rgb_hw3: np.ndarray) -> np.ndarray:
 
 
 def in_gray(L_hw: np.ndarray) -> np.ndarray:
-    """Lightness as a gray photograph, uint8 (H, W, 3)."""
+    """Return lightness as a gray photograph, uint8 (H, W, 3)."""
     gray = np.empty((*L_hw.shape, 3), dtype=np.uint8)
 
     def convert(band: slice) -> None:
@@ -111,7 +138,7 @@ def in_gray(L_hw: np.ndarray) -> np.ndarray:
 
 
 def reduced(picture: np.ndarray) -> np.ndarray:
-    """Return a picture as large as it is shown in a panel."""
+    """Return a picture at its size in a panel."""
     height, width = picture.shape[:2]
     scale = LARGEST_IN_PANEL / max(height, width)
     if scale >= 1:

@@ -1,4 +1,4 @@
-"""Carries a film through the stages frame by frame and writes one film for each network."""
+"""Runs the stages on a film frame by frame, and writes one film for each network."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from oldrestore.photographs.new_files import NewFiles
 from oldrestore.photographs.photo_list import Task
 from oldrestore.restoration.film import UnreadableFilm, probe, read_frames, write_film
 
-# A frame uint8 (H, W, 3) -> one for each output, of the same size.
+# A frame, uint8 (H, W, 3) -> one frame of the same size for each output.
 MakeFrames = Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
 def frames_shown(advance: Callable[..., None], files: int) -> Callable[[int, int], None]:
-    """Show a film's frames beside a progress bar that counts files, of which so many are done."""
+    """Return a callback that shows a film's frames beside the bar that counts files."""
     return lambda done, total: advance(files, frames=f"{done} of about {total}" if total else str(done))
 
 
@@ -33,37 +33,34 @@ def carry_film(
     original: Callable[[np.ndarray], np.ndarray] = lambda frame: frame,
     advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[int, bytes]:
-    """Make the outputs of a film: as many frames, of the same size and rate, with the same sound.
+    """Make the outputs of a film, with its number, size and rate of frames and its sound.
 
     Parameters
     ----------
-    task : Task
     make : callable
-        Makes each output's frame; called once a frame, in order.
+        Called once per frame, in order.
     titles : sequence of str
-        Of the panel: the original's and each output's.
+        Titles in the panel: of the original and of each output.
     quality : int
-        As for `oldrestore.restoration.film.write_film`.
-    files : NewFiles
-        Gives the outputs their names.
+        See `oldrestore.restoration.film.write_film`.
     original : callable
-        How a frame is shown in the panel's first column.
+        Returns a frame as it is shown in the panel's first column.
     advance : callable
-        Told how many frames are done, and about how many there are (0 when the film does not say).
+        Called with the number of frames done and the approximate total (0 if the film does not say).
 
     Returns
     -------
     int
         Frames.
     bytes
-        The panel, which is not written yet.
+        The panel, not yet written.
 
     Raises
     ------
     UnreadableFilm
-        When the film cannot be read or written.
+        If the film cannot be read or written.
     ExistingOutput
-        When an output came to be there meanwhile.
+        If an output has appeared meanwhile.
     """
     facts = probe(task.photo)
     sound = task.photo if facts.has_sound else None
@@ -82,7 +79,7 @@ def carry_film(
             pictures = make(frame)
             for writer, picture in zip(writers, pictures, strict=True):
                 writer.write(picture)
-            if shown is None or count == facts.frames // 2:  # one of the middle says most of a film
+            if shown is None or count == facts.frames // 2:  # a frame from the middle represents a film best
                 shown = [reduced(picture) for picture in (original(frame), *pictures)]
             count += 1
             advance(count, facts.frames)

@@ -1,4 +1,4 @@
-"""Colour hints that a user writes for a photograph: read, checked in one sentence, and drawn for the network."""
+"""Colour hints that a user writes for a photograph: reads, checks and draws them for the network."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from oldrestore.errors import UserError, in_words
 
 KEYS = ("x", "y", "radius", "color", "ab")
 LARGEST_AB = 110.0
-FARTHEST = 1e9  # pixels: beyond any photograph, and its square is still a number
+FARTHEST = 1e9  # pixels: beyond any photograph, and its square is still finite
 LONGEST_SHOWN = 100
-LARGEST_FILE = 64 * 2**20  # bytes: half a million points and more
+LARGEST_FILE = 64 * 2**20  # bytes: more than half a million points
 HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 EXAMPLE = '{"x": 120, "y": 80, "radius": 6, "color": "#3060c0"}'
 
@@ -31,9 +31,9 @@ class Hint:
     Attributes
     ----------
     x, y : float
-        Its centre in pixels of the upright photograph: (0, 0) is the pixel at the upper left.
+        The centre in pixels of the upright photograph; (0, 0) is the upper left pixel.
     radius : float
-        Pixels; 0 is that pixel alone.
+        Pixels; 0 is the single pixel.
     ab : tuple of float
         Lab units.
     """
@@ -53,12 +53,12 @@ def read_hints(path: Path) -> dict[str | None, tuple[Hint, ...]]:
     Returns
     -------
     dict
-        Hints by file name; under None those of a bare list.
+        Hints by file name; the key of a bare list is None.
 
     Raises
     ------
     UserError
-        When the file is missing, too large or no JSON, or a point lacks a number or has a colour that is none.
+        If the file is missing, too large or not JSON, or a point has a missing number or an invalid colour.
     """
     try:
         content = json.loads(_text(path))
@@ -67,7 +67,7 @@ def read_hints(path: Path) -> dict[str | None, tuple[Hint, ...]]:
     except OSError as error:
         raise UserError(f"the hints '{path}' cannot be read: {in_words(error)}") from None
     except RecursionError:
-        raise UserError(f"the hints '{path}' are lists within lists without end, not a list of points") from None
+        raise UserError(f"the hints '{path}' are lists nested too deeply, not a list of points") from None
     except ValueError as error:
         raise UserError(f"the hints '{path}' are not JSON: {error}") from None
     lists = content if isinstance(content, Mapping) else {None: content}
@@ -77,7 +77,7 @@ def read_hints(path: Path) -> dict[str | None, tuple[Hint, ...]]:
 def _text(path: Path) -> str:
     if path.exists() and not path.is_file():
         raise UserError(f"the hints '{path}' are not a file")
-    with path.open("rb") as file:  # a file that grows, or lies of its size, is read no further
+    with path.open("rb") as file:  # not further, even if the file grows or misstates its size
         content = file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
         raise UserError(f"the hints '{path}' have more than {LARGEST_FILE:,} bytes: no photograph has so many")
@@ -112,7 +112,7 @@ def _number(point: Mapping[str, Any], key: str, which: str) -> float:
 
 
 def _is_number(value: Any) -> bool:
-    # An int may be too large for a float: compared it is right, and only then turned into one.
+    # An int may be too large for a float, but comparing it is exact.
     return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
 
 
@@ -137,12 +137,12 @@ def _ab(ab: Any, which: str) -> tuple[float, float]:
 
 
 def check_bounds(hints: Sequence[Hint], height: int, width: int, name: str) -> None:
-    """Refuse hints whose centre is not in the photograph.
+    """Refuse hints whose centre is outside the photograph.
 
     Raises
     ------
     UserError
-        Naming the first.
+        If there is one; the message names the first.
     """
     for number, hint in enumerate(hints, 1):
         if not (0 <= hint.x <= width - 1 and 0 <= hint.y <= height - 1):
@@ -153,17 +153,17 @@ def check_bounds(hints: Sequence[Hint], height: int, width: int, name: str) -> N
 
 
 def draw_hints(hints: Sequence[Hint], height: int, width: int, shape: tuple[int, int]) -> np.ndarray:
-    """Draw hints at the size at which the network sees the photograph.
+    """Draw hints at the network's size.
 
-    A pixel of the network is given a hint's colour when its centre lies within the disc; the one that holds the
-    disc's centre always. Of hints that overlap the later one is seen.
+    A pixel takes a hint's colour if its centre lies within the disc; the pixel at the disc's centre always does.
+    Where hints overlap, the last one wins.
 
     Parameters
     ----------
     hints : sequence of Hint
-        In pixels of the photograph.
+        Positions are in pixels of the photograph.
     height, width : int
-        Of the photograph.
+        Size of the photograph.
     shape : (int, int)
         Height and width at the network.
 

@@ -1,4 +1,4 @@
-"""Gives outputs their names: whole, all of a photograph or none, and in place of another file only when asked."""
+"""Names outputs once they are whole: all of a photograph or none, and over existing files only if asked."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from oldrestore.errors import naming
 from oldrestore.files import write_atomically
 
 
-class ExistingOutput(FileExistsError):  # noqa: N818 (as UnreadablePhoto: it is a finding about a file)
-    """An output has its name already, and is not to be replaced.
+class ExistingOutput(FileExistsError):  # noqa: N818 (like UnreadablePhoto, a fact about a file)
+    """A file of an output's name exists and must not be replaced.
 
     Attributes
     ----------
@@ -27,12 +27,12 @@ class ExistingOutput(FileExistsError):  # noqa: N818 (as UnreadablePhoto: it is 
 
 
 class NewFiles:
-    """Files that come of one photograph: if one cannot be written, those that are new go again.
+    """Files made from one photograph: if one cannot be written, the new ones are removed.
 
     Parameters
     ----------
     replace : bool
-        Whether they may replace files. If not, a file that came after everything was planned is kept as well.
+        Whether they may replace files. If not, files that appeared after outputs were named are kept too.
     """
 
     def __init__(self, replace: bool) -> None:
@@ -41,7 +41,7 @@ class NewFiles:
 
     @contextlib.contextmanager
     def all_or_none(self) -> Iterator[None]:
-        """Take back, when the block fails or is interrupted, what was made in it; what was replaced stays replaced."""
+        """Remove new files if the block fails or is interrupted; replaced files stay replaced."""
         try:
             yield
         except BaseException:
@@ -50,11 +50,11 @@ class NewFiles:
             raise
 
     def keep(self) -> None:
-        """Let what was made stay: everything is done."""
+        """Keep the new files: everything is done."""
         self._made.clear()
 
     def require_free(self, paths: Iterable[Path]) -> None:
-        """Look whether any of the names is taken: sooner than after a minute of work.
+        """Check that no name is taken, before minutes of work.
 
         Raises
         ------
@@ -65,33 +65,33 @@ class NewFiles:
             raise ExistingOutput(taken)
 
     def write(self, path: Path, data: bytes) -> None:
-        """Write a file: a reader sees nothing (or the old file) or all of it.
+        """Write a file atomically: a reader sees all of it, or nothing or the old file.
 
         Raises
         ------
         ExistingOutput
         OSError
-            When it cannot be written.
+            If it cannot be written.
         """
         write_atomically(path, data, self.place)
 
     def place(self, whole: Path, path: Path) -> None:
-        """Give a file that is whole the name `path`, in the same folder.
+        """Rename a whole file to `path`, in the same folder.
 
         Raises
         ------
         ExistingOutput
-            When there is a file of that name; it is left as it is.
+            If there is a file of that name; it is not changed.
         """
         if self.replace:
             whole.replace(path)
             return
         try:
             try:
-                os.link(whole, path)  # unlike a renaming, it fails when the name is taken
+                os.link(whole, path)  # unlike renaming, fails if the name is taken
             except FileExistsError:
                 raise
-            except OSError:  # FAT, some network disks: no second name for a file
+            except OSError:  # FAT and some network disks have no hard links
                 self._reserve_and_replace(whole, path)
         except FileExistsError:
             raise ExistingOutput(path) from None

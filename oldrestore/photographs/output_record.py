@@ -1,21 +1,18 @@
-"""The file in a folder of outputs that says how each of them was made; several processes may add to it."""
+"""The file in a folder of outputs that records how each was made; several processes may add to it."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from oldrestore import __version__
-from oldrestore.files import write_atomically
+from oldrestore.files import lock, write_atomically
 
 SECONDS_BETWEEN = 30.0
-LONGEST_WAIT = 5.0  # seconds for a lock that is held for milliseconds, unless the folder is also a run's in training
+LONGEST_WAIT = 5.0  # seconds; the lock is held for milliseconds, unless the folder is also that of a training run
 
 
 class OutputRecord:
@@ -24,7 +21,7 @@ class OutputRecord:
     Parameters
     ----------
     path : Path
-        Of the file, in the folder of the outputs.
+        The file, in the folder of the outputs.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,14 +31,14 @@ class OutputRecord:
         self._written = clock()
 
     def add(self, output: str | Path, entry: Mapping[str, Any]) -> None:
-        """Say how a file was made; it reaches the disk with the next `write`, or every half minute."""
+        """Record how a file was made; written by the next `write`, or every half minute."""
         self._new[Path(output).relative_to(self.path.parent).as_posix()] = dict(entry)
         if self._clock() - self._written > SECONDS_BETWEEN:
             self.write()
 
     def write(self) -> None:
-        """Bring what is new into the file; what it holds of other files that are still there stays."""
-        with _alone_in(self.path.parent):
+        """Add new entries to the file; those of other files that still exist stay."""
+        with lock(self.path.parent, LONGEST_WAIT):
             files = {name: entry for name, entry in self.read().items() if (self.path.parent / name).exists()}
             files.update(self._new)
             write_atomically(self.path, json.dumps({"oldrestore": __version__, "files": files}, indent=2) + "\n")
@@ -49,29 +46,9 @@ class OutputRecord:
         self._written = self._clock()
 
     def read(self) -> dict[str, Any]:
-        """Entries of the file by the outputs' names; none when it is not there or is no such file."""
+        """Return the entries by output; none if the file is missing or not such a record."""
         try:
             files = json.loads(self.path.read_text(encoding="utf-8"))["files"]
         except (OSError, ValueError, KeyError, TypeError):
             return {}
         return files if isinstance(files, dict) else {}
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Wait for other processes that write the record; where the file system has no locks, do not."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        deadline = time.monotonic() + LONGEST_WAIT
-        while time.monotonic() < deadline:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(0.05)
-                continue
-            except OSError:
-                pass
-            break
-        yield
-    finally:
-        os.close(descriptor)

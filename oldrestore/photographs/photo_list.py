@@ -1,4 +1,4 @@
-"""Finds the photographs and films that a user names (files and folders) and says where their outputs go."""
+"""Finds the photographs and films that a user names (files and folders), and names their outputs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from oldrestore.errors import UserError, in_words
 from oldrestore.restoration.film import FILM_EXTENSIONS, film_ending
 
 Existing = Literal["refuse", "replace", "skip"]
-"""What becomes of a photograph whose outputs exist: it fails, they are replaced, or it is left out."""
+"""What happens to a photograph whose outputs exist: it fails, they are replaced, or it is skipped."""
 
 COLORIZED, RESTORED, PANEL = "-colorized", "-restored", "-panel"
+# Further outputs of a photograph, and their endings; an empty one stands for that of the result.
+PARTS = {"mask": ".png", "filled": "", "evened": ""}
 # Files that systems and this program put into folders, in lower case.
 BYSTANDERS = frozenset({"thumbs.db", "desktop.ini", "colorize.json", "restore.json"})
-LONGEST_NAME = 255  # bytes, of nearly every file system
+LONGEST_NAME = 255  # bytes, on nearly every file system
 LONGEST_REASON = 400
-WHILE_WRITTEN = 16  # bytes that a file's name has more until it is whole
+WHILE_WRITTEN = 20  # bytes that a file name is longer while it is written
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,12 @@ class Task:
 
     Attributes
     ----------
-    photo : Path
     outputs : tuple of Path
         The result of each network.
-    panel : Path
     parts : mapping of str to Path
-        Further outputs of a photograph, by what they are.
-    is_film : bool
+        Further outputs of a photograph; see `PARTS`.
     refused : str
-        Why nothing can come of it, where its name says so already; empty else.
+        Why it cannot be made, if its name or kind says so; else empty.
     """
 
     photo: Path
@@ -52,86 +51,110 @@ class Task:
 
     @property
     def written(self) -> tuple[Path, ...]:
-        """Every file that comes of it."""
+        """Every file that is made from it."""
         return () if self.refused else (*self.outputs, *self.parts.values(), self.panel)
 
 
-def plan(
-    photos: Sequence[Path],
-    folder: Path,
-    labels: Sequence[str],
-    overwrite: bool,
-    kind: str = COLORIZED,
-    parts: Mapping[str, str] | None = None,
-    never: Iterable[Path] = (),
-) -> list[Task]:
-    """List photographs and films, and the files that will come of them.
+@dataclass(frozen=True)
+class Found:
+    """A file that a user names, or one of a folder.
 
-    A folder's photographs are found at any depth, and keep their subfolder in the output folder. What is there and
-    cannot be one (by its ending; links that lead nowhere, pipes, folders that may not be read) is listed as
-    refused. An output is
-    ``NAME-colorized.png`` (``.jpg`` for JPEG files, ``.mp4`` or ``.mkv`` for films), with several networks
-    ``NAME-colorized-LABEL.png``, and the panel ``NAME-panel.jpg``; photographs that share a NAME there get their ending
-    added, then a number; a NAME that would be too long for the disk is cut.
+    Attributes
+    ----------
+    place : Path
+        Subfolder of the outputs that it belongs to.
+    refused : str
+        Why it cannot be a photograph or film, if its name or kind says so; else empty.
+    """
+
+    photo: Path
+    place: Path
+    refused: str = ""
+
+
+def find_photographs(photos: Sequence[Path], folder: Path, never: Iterable[Path] = ()) -> list[Found]:
+    """List photographs and films: files, and those of folders at any depth.
+
+    Files of folders that cannot be photographs (by their ending; broken links, pipes, folders without permission) are
+    listed as refused.
 
     Parameters
     ----------
-    photos : sequence of Path
-        Files, whatever their ending, and folders.
     folder : Path
-        Of the outputs. What an earlier call has put there is not taken for photographs.
-    labels : sequence of str
-        Of the networks.
-    overwrite : bool
-        Whether outputs may exist. The photographs themselves are never replaced.
-    kind : str
-        What stands after NAME in an output.
-    parts : mapping of str to str, optional
-        Further outputs of each photograph: ``{"mask": ".png"}`` gives ``NAME-mask.png``; an empty ending is the
-        result's.
+        Folder of the outputs. Outputs of earlier calls in it are not photographs.
     never : iterable of Path
-        Files that are inputs of another kind: neither photographs nor to be overwritten.
+        Inputs of another kind, such as masks.
 
     Raises
     ------
     UserError
-        When something named is not there, no photograph is found, or an output exists.
+        If something named does not exist, or there is no photograph.
     """
-    ours = (COLORIZED, RESTORED, PANEL, *(f"-{part}" for part in parts or {}))
     others = {_real(path) for path in never}
     found: dict[tuple[Path, Path], str] = {}
     for named in photos:
-        for path, place, refused in _found(named, folder, ours):
+        for path, place, refused in _found(named, folder):
             if _real(path) not in others:
-                # Named by itself, a file is tried whatever its ending.
+                # A file named by itself is tried whatever its ending.
                 found[path, place] = refused and found.get((path, place), refused)
     if not found:
         raise UserError(f"there is no photograph in {', '.join(map(str, photos))}")
+    return [Found(photo, place, refused) for (photo, place), refused in found.items()]
+
+
+def name_outputs(
+    found: Sequence[Found],
+    folder: Path,
+    labels: Sequence[str],
+    overwrite: bool,
+    mark: str = COLORIZED,
+    parts: Mapping[str, str] | None = None,
+    never: Iterable[Path] = (),
+) -> list[Task]:
+    """Name the outputs of photographs and films, in the subfolders where these were found.
+
+    A result is ``NAME-colorized.png`` (``.jpg`` for JPEG files, ``.mp4`` or ``.mkv`` for films), with several networks
+    ``NAME-colorized-LABEL.png``, and the panel ``NAME-panel.jpg``. If photographs share a NAME, their ending is added
+    to it, then a number. A NAME too long for the disk is cut.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Names of the networks.
+    overwrite : bool
+        Whether outputs may exist. The photographs themselves are never replaced.
+    mark : str
+        What follows NAME in a result.
+    parts : mapping of str to str, optional
+        Further outputs of each photograph: ``{"mask": ".png"}`` is ``NAME-mask.png``; an empty ending stands for that
+        of the result.
+    never : iterable of Path
+        Inputs of another kind, which must not be overwritten either.
+
+    Raises
+    ------
+    UserError
+        If an output exists or is one of the inputs.
+    """
+    marks = [mark] if len(labels) == 1 else [f"{mark}-{label}" for label in labels]
     tasks, taken = [], set()
-    for (photo, place), refused in found.items():
+    for photo, place, refused in ((one.photo, one.place, one.refused) for one in found):
+        base = folder / place
         if refused:
-            tasks.append(Task(photo, (), folder / place, refused=refused))
+            tasks.append(Task(photo, (), base, refused=refused))
             continue
-        kinds = [kind] if len(labels) == 1 else [f"{kind}-{label}" for label in labels]
         is_film = photo.suffix.lower() in FILM_EXTENSIONS
-        base, ending = folder / place, film_ending(photo) if is_film else output_ending(photo)
-        ends = [f"{PANEL}.jpg", *(f"{kind}{ending}" for kind in kinds)]
-        ends += [f"-{part}{end or ending}" for part, end in (parts or {}).items()]
-        room = LONGEST_NAME - WHILE_WRITTEN - max(len(os.fsencode(end)) for end in ends)
-        name = next(name for name in _names(photo, room) if (place, name) not in taken)
+        ending = film_ending(photo) if is_film else output_ending(photo)
+        results = [f"{mark}{ending}" for mark in marks]
+        further = {part: f"-{part}{end or ending}" for part, end in (parts or {}).items()}
+        panel = f"{PANEL}.jpg"
+        longest = max(len(os.fsencode(end)) for end in (panel, *results, *further.values()))
+        name = next(n for n in _names(photo, LONGEST_NAME - WHILE_WRITTEN - longest) if (place, n) not in taken)
         taken.add((place, name))
-        tasks.append(
-            Task(
-                photo,
-                tuple(base / f"{name}{kind}{ending}" for kind in kinds),
-                base / f"{name}{PANEL}.jpg",
-                {}
-                if is_film
-                else {part: base / f"{name}-{part}{end or ending}" for part, end in (parts or {}).items()},
-                is_film,
-            )
-        )
-    inputs = others | {_real(task.photo) for task in tasks}
+        further = {} if is_film else {part: base / f"{name}{end}" for part, end in further.items()}
+        outputs = tuple(base / f"{name}{end}" for end in results)
+        tasks.append(Task(photo, outputs, base / f"{name}{panel}", further, is_film))
+    inputs = {_real(path) for path in (*never, *(task.photo for task in tasks))}
     for task in tasks:
         for path in task.written:
             if _real(path) in inputs:
@@ -147,26 +170,13 @@ def plan(
     return tasks
 
 
-def existing_of(overwrite: bool, skip_existing: bool) -> Existing:
-    """Tell from the flags what becomes of outputs that exist.
-
-    Raises
-    ------
-    UserError
-        When both are given.
-    """
-    if overwrite and skip_existing:
-        raise UserError("--overwrite and --skip-existing contradict each other: leave one of them out")
-    return "replace" if overwrite else "skip" if skip_existing else "refuse"
-
-
 def require_folder(folder: Path) -> None:
     """Make the folder of the outputs.
 
     Raises
     ------
     UserError
-        When it cannot be made or written into.
+        If it cannot be made or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -190,8 +200,8 @@ def reason_of(error: Exception) -> str:
     return text if isinstance(error, ValueError) else f"it could not be made ({text})"
 
 
-def _found(named: Path, folder: Path, ours: Sequence[str]) -> Iterator[tuple[Path, Path, str]]:
-    """Files, each with the subfolder of the outputs that it belongs into, and why it is none of ours."""
+def _found(named: Path, folder: Path) -> Iterator[tuple[Path, Path, str]]:
+    """Yield files with their subfolder of the outputs and, if refused, the reason."""
     if named.is_dir():
         try:
             entries = sorted(walk_folder(named), key=lambda entry: entry.path)
@@ -199,7 +209,7 @@ def _found(named: Path, folder: Path, ours: Sequence[str]) -> Iterator[tuple[Pat
             raise UserError(f"the folder '{named}' cannot be listed ({in_words(error)})") from None
         for entry in entries:
             path, refused = entry.path, entry.problem
-            if _is_ours(path, folder, ours) or path.name.lower() in BYSTANDERS:
+            if _is_output(path, folder) or path.name.lower() in BYSTANDERS:
                 continue
             if not refused and not entry.is_photograph_by_name and path.suffix.lower() not in FILM_EXTENSIONS:
                 what = f"'{path.suffix}'" if path.suffix else "no ending"
@@ -211,18 +221,19 @@ def _found(named: Path, folder: Path, ours: Sequence[str]) -> Iterator[tuple[Pat
         raise UserError(f"there is no photograph or folder '{named}'")
 
 
-def _is_ours(path: Path, folder: Path, ours: Sequence[str]) -> bool:
-    named_so = any(mark in path.stem if mark in (COLORIZED, RESTORED) else path.stem.endswith(mark) for mark in ours)
+def _is_output(path: Path, folder: Path) -> bool:
+    ends = (PANEL, *(f"-{part}" for part in PARTS))
+    named_so = COLORIZED in path.stem or RESTORED in path.stem or path.stem.endswith(ends)
     return named_so and _real(path).is_relative_to(_real(folder))
 
 
 def _real(path: Path) -> Path:
-    """The file itself, links followed; of a loop of links, as far as it goes."""
+    """Return the file itself, links followed; a loop of links as far as possible."""
     return Path(os.path.realpath(path))
 
 
 def _names(photo: Path, room: int) -> Iterator[str]:
-    """Names for the outputs of a photograph, of at most `room` bytes."""
+    """Yield names for the outputs of a photograph, of at most `room` bytes."""
     yield _cut(photo.stem, room)
     ending = f"-{photo.suffix[1:].lower()}"
     yield _cut(photo.stem, room, ending)

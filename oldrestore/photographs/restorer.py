@@ -1,9 +1,9 @@
-"""What a photograph goes through: the stages of a composed configuration, built."""
+"""The stages that a photograph goes through, built from a composed configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.engines.fast_network import Running
 from oldrestore.errors import UserError
 from oldrestore.photographs.coloring import Coloring
+from oldrestore.photographs.hint_file import Hint
+from oldrestore.photographs.photo_list import PARTS
 from oldrestore.restoration.detect.mask_file import MaskFile
 from oldrestore.restoration.network_input import require_restorer
 from oldrestore.restoration.pipeline import STAGES, Mended, Pipeline
@@ -23,9 +25,7 @@ from oldrestore.restoration.toned import has_colors
 NEEDS_RESTORER = frozenset(
     {"oldrestore.restoration.fill.network.NetworkFiller", "oldrestore.restoration.enhance.network.NetworkEnhancer"}
 )
-# Further outputs of a photograph, by stage; an empty ending is that of the result.
-PARTS = {"mask": ".png", "filled": "", "evened": ""}
-MOST_LOST = 0.9  # share of a photograph; a mask that says more is taken for one with black and white exchanged
+MOST_LOST = 0.9  # share of a photograph; a mask with more is assumed to have black and white exchanged
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,18 @@ class Restorer:
 
     Attributes
     ----------
-    pipeline : Pipeline
     coloring : Coloring or None
-        None where the stage does not run.
+        None if the stage does not run.
     only_gray : bool
-        Whether photographs with colours of their own keep them.
+        Whether colour photographs keep their own colours.
     mask : MaskFile or None
         The user's masks, in place of a detector.
     smoothing, quality
-        Of films; see ``conf/restore/film``.
+        Settings of films; see ``conf/restore/film``.
+    hints : mapping of Path to sequence of Hint
+        Colour hints by photograph.
+    shows_gray_original : bool
+        Whether panels show the original in gray, as the networks see it.
     """
 
     pipeline: Pipeline
@@ -50,7 +53,9 @@ class Restorer:
     only_gray: bool
     mask: MaskFile | None = None
     smoothing: float = 0.0
-    quality: int = 18
+    quality: int = 18  # constant rate factor of x264
+    hints: Mapping[Path, Sequence[Hint]] = field(default_factory=dict)
+    shows_gray_original: bool = False
 
     @property
     def stages(self) -> list[str]:
@@ -66,7 +71,7 @@ class Restorer:
 
     @property
     def parts(self) -> dict[str, str]:
-        """Outputs beside the results, as `photo_list.plan` takes them; the last stage's is a result."""
+        """Outputs beside the results, for `photo_list.name_outputs`; the output of the last stage is a result."""
         by_stage = {"detect": "mask", "fill": "filled", "restore": "evened"}
         last = self.stages[-1] if self.stages and self.stages[-1] != "detect" else None
         return {part: PARTS[part] for stage, part in by_stage.items() if stage in self.stages and stage != last}
@@ -78,12 +83,12 @@ class Restorer:
         return self.coloring.titles if colored else ["Output"] * len(self.coloring.networks)
 
     def mend(self, original: np.ndarray, photo: Path) -> tuple[Mended, bool]:
-        """Carry a photograph through the stages before colour, and say whether it is to be coloured.
+        """Run the stages before colour on a photograph, and say whether to colour it.
 
         Raises
         ------
         UserError
-            When the photograph's mask is missing, does not fit or leaves next to nothing.
+            If the photograph's mask is missing, does not fit or leaves next to nothing.
         """
         mask_hw = None if self.mask is None else self.mask.for_photo(photo)(original).mask_hw
         if mask_hw is not None and mask_hw.mean() > MOST_LOST:
@@ -94,8 +99,8 @@ class Restorer:
         return made, self.is_colored(made)
 
     def is_colored(self, made: Mended) -> bool:
-        """Whether a photograph is to be given colour."""
-        # Judged before tones are stretched, which strengthens what is left of stains.
+        """Say whether to colour a photograph."""
+        # Decided before tones are stretched, which strengthens the remains of stains.
         return self.coloring is not None and not (self.only_gray and has_colors(made.structure))
 
 
@@ -110,21 +115,17 @@ def build_restorer(
 
     Parameters
     ----------
-    config : DictConfig
-        As `oldrestore.config.restoration.compose_restoration` gives it.
     networks : sequence of ChosenNetwork
-        That colour.
+        Networks that colour.
     restorer : ChosenNetwork, optional
-        For the stages that a network carries out.
+        Network for the stages that need one.
     mask : Path, optional
-        A mask file, or a folder of masks named like the photographs.
-    running : Running, optional
-        How networks are run.
+        A mask file, or a folder of masks with the photographs' names.
 
     Raises
     ------
     UserError
-        When a stage needs a network that was not given, or one was given that no stage needs.
+        If a stage needs a network that is missing, or no stage needs the given one.
     """
     if restorer is not None and not needs_restorer(config):
         raise UserError(
@@ -137,7 +138,7 @@ def build_restorer(
         require_restorer(restorer.network, "restoring")  # before it is exported
     network = None if restorer is None else running.network(restorer)
     fill = _build_stage(config.fill, network) if config.fill else None
-    # A user's masks may be a choice of the group as well; from a folder of them each photograph has its own.
+    # The group can choose a user's masks too; a folder of masks has one for each photograph.
     detect = build(config.detect) if config.detect and mask is None else None
     masks = MaskFile(str(mask)) if mask is not None else detect if isinstance(detect, MaskFile) else None
     steps = [_build_stage(step, network) for step in config.restore.values()]
@@ -148,7 +149,7 @@ def build_restorer(
 
 
 def needs_restorer(node: Any) -> bool:
-    """Whether a configuration has a stage that a network carries out."""
+    """Say whether a configuration has a stage that needs a network."""
     if isinstance(node, DictConfig):
         node = OmegaConf.to_container(node)
     if not isinstance(node, Mapping):
@@ -157,7 +158,7 @@ def needs_restorer(node: Any) -> bool:
 
 
 def _build_stage(node: DictConfig, network: Any) -> Any:
-    """Build a component whose direct parts may be networks' too."""
+    """Build a component, whose direct parts may need the network too."""
     inner = {name: part for name, part in node.items() if isinstance(part, DictConfig) and needs_restorer(part)}
     rest = OmegaConf.create({name: part for name, part in node.items() if name not in inner})
     arguments = {name: _build_stage(part, network) for name, part in inner.items()}

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while photographs are made: one end for both, never between the files of one photograph."""
+"""Ctrl-C and SIGTERM between photographs: both end alike, never between the files of one photograph."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+
+from oldrestore.signals import handling
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -17,37 +19,34 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def paddle_imported_and_sigterm_as_ctrl_c() -> Iterator[None]:
-    """Import Paddle, and let SIGTERM raise KeyboardInterrupt in the block, as Ctrl-C does.
+    """Import Paddle, and have SIGTERM raise KeyboardInterrupt in the block, like Ctrl-C.
 
-    Paddle answers SIGTERM with a C++ traceback from the middle of its import on; one that comes meanwhile waits.
-    `paddle.disable_signal_handler` would give up Paddle's other handlers too, which say what a crash was.
+    From the middle of its import on, Paddle answers SIGTERM with a C++ traceback; so a SIGTERM during the import waits.
+    `paddle.disable_signal_handler` would also remove the handlers that report crashes.
     """
     from oldrestore import runtime
 
     if threading.current_thread() is not threading.main_thread():
-        runtime.quiet_import_of_paddle()  # signals are the main thread's
+        runtime.quiet_import_of_paddle()  # only the main thread handles signals
         yield
         return
     waiting = signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    before = signal.getsignal(signal.SIGTERM)
-    try:
+    with contextlib.ExitStack() as stack:
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
         try:
             runtime.quiet_import_of_paddle()
-            signal.signal(signal.SIGTERM, _interrupt)
+            stack.enter_context(handling((signal.SIGTERM,), _interrupt))
         finally:
             if not waiting:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
         yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the block is done; a second one does not wait.
+    """Defer Ctrl-C and SIGTERM to the end of the block; a second one is not deferred.
 
-    For what takes a moment and should not be half done. Signals that the program does not handle in Python are left.
+    For short work that should not be half done. Signals without a Python handler are not affected.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -59,13 +58,9 @@ def held() -> Iterator[None]:
             raise KeyboardInterrupt
         came.append(number)
 
-    before = {number: handler for number in SIGNALS if callable(handler := signal.getsignal(number))}
     try:
-        for number in before:
-            signal.signal(number, remember)
-        yield
+        with handling([number for number in SIGNALS if callable(signal.getsignal(number))], remember):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if came:
             signal.raise_signal(came[0])

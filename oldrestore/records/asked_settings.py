@@ -12,43 +12,14 @@ from omegaconf import DictConfig, OmegaConf
 from oldrestore.config.compose import compose_unchecked
 from oldrestore.config.location import configuration_root
 from oldrestore.config.overrides import parse_overrides
+from oldrestore.config.roles import Role, is_free, is_place, role_of
 from oldrestore.errors import UserError
 from oldrestore.plain import flatten
-from oldrestore.records.reader import read_overrides
+from oldrestore.records.parsing import read_overrides
 
-# What a run's weights and scores do not depend on, so that a resumed run may have it otherwise.
-FREE = (
-    "outputs",  # where the folder stands
-    "tracking",  # who is told
-    "trainer.workers",  # who decodes and crops
-    "trainer.cache_mib",  # how often it is decoded
-    "dataset.prepared",  # whether it was decoded before
-    "trainer.log_every",  # how often a mean is said
-    "trainer.checkpoint_every",  # how often one can go on from
-    "trainer.keep_every",  # what can be looked at later
-    "trainer.requeue",  # what happens after a signal
-)
-# The last part of the names of settings that say where photographs stand. What stands there has a fingerprint, by which
-# it is known again: it may be moved.
-PHOTOGRAPHS = ("root", "_root", ".list")
-# How many train together changes the last bits, and what each draws for itself; not the batches. It may change.
-PROCESSES = "trainer.processes"
+# What a resumed run may change; the places of photographs, and some lengths, under conditions.
+MAY_CHANGE = Role.FREE | Role.BITS
 _ABSENT = object()
-
-
-def is_free(name: str) -> bool:
-    """Say whether a setting, by its dotted name, changes nothing that a run learns or measures."""
-    return any(name == free or name.startswith(f"{free}.") for free in FREE)
-
-
-def is_place_of_photographs(name: str) -> bool:
-    """Say whether a setting, by its dotted name, says where photographs stand."""
-    return name.startswith(("dataset.", "evaluation.judged.")) and name.endswith(PHOTOGRAPHS)
-
-
-def is_place(name: str) -> bool:
-    """Say whether a setting says where photographs stand, or the judge's weights, which have a fingerprint too."""
-    return is_place_of_photographs(name) or name == "judge.weights"
 
 
 def asked_for(composed: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
@@ -97,7 +68,7 @@ def disagreement(
     held = leaves(config)
     for name, value in asked.items():
         own = held.get(name, _ABSENT)
-        if is_free(name) or own == value or name == PROCESSES or (may_move(name) and own is not _ABSENT):
+        if own == value or role_of(name) & MAY_CHANGE or (may_move(name) and own is not _ABSENT):
             continue
         if name == "trainer.max_iterations":
             problem = _not_raised(value, own, config, folder)
@@ -118,7 +89,7 @@ def agreed(asked: Mapping[str, Any], composed: DictConfig, config: DictConfig) -
     result = OmegaConf.create(OmegaConf.to_container(config))
     changed: dict[str, list] = {}
     for name, value in asked.items():
-        may_change = is_free(name) or is_place(name) or name in ("trainer.max_iterations", PROCESSES)
+        may_change = role_of(name) & (MAY_CHANGE | Role.PLACE) or name == "trainer.max_iterations"
         if held.get(name) == value or not may_change:
             continue
         changed[name] = [held.get(name), value]

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Protocol
+from typing import Any
 
 from oldrestore.errors import UserError
+from oldrestore.records.run import Run
 
 _WRITTEN = re.compile(r"(?P<name>[^=!<>]+?)\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<value>.*)")
 _COMPARED: dict[str, Callable[[Any, Any], bool]] = {
@@ -20,16 +21,6 @@ _COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 WORDS = {"null": None, "none": None, "true": True, "false": False}
-
-
-class HasValues(Protocol):
-    """What conditions are asked of: `oldrestore.records.run_values.RunValues`."""
-
-    def get(self, name: str) -> Any:
-        """Return a value by name; None where there is none."""
-
-    def all_of(self, name: str) -> list[Any]:
-        """Return every value that a name stands for: a choice has a name and a class."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +41,7 @@ class Condition:
     sign: str
     value: Any
 
-    def holds(self, run: HasValues) -> bool:
+    def holds(self, run: Run) -> bool:
         """Say whether it holds for a run; an order never holds for what is missing or no number."""
         if self.sign in ("=", "!="):
             equal = any(_equal(value, self.value) for value in run.all_of(self.name))

@@ -13,16 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.build import build
 from oldrestore.config.location import PACKAGE
-from oldrestore.plain import flatten, plain
-from oldrestore.records.asked_settings import PROCESSES, is_free, is_place_of_photographs
+from oldrestore.config.roles import Role, role_of, settings_that_count
+from oldrestore.files import sha256_of
+from oldrestore.plain import plain
 
-# Beside what a resumed run may have otherwise (`asked_settings.FREE`: outputs, tracking, loader workers and cache, how
-# often is logged and saved), no part of what a job is:
-NO_PART = (
-    "run_id",  # what it is called
-    "experiment",  # where its folder stands
-    "seed",  # kept apart: jobs that differ in nothing else are averaged over
-)
 # Parts of the package that no weight and no score depends on. The configuration folders are not among the code at all,
 # since what they say is in the resolved configuration.
 NO_CODE = (
@@ -47,12 +41,12 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
     A file of weights stands for its contents.
     """
     kept = {}
-    for name, value in flatten(OmegaConf.to_container(config, resolve=True)).items():
-        if name in NO_PART or is_free(name) or (name == PROCESSES and value in (None, 1)):
+    for name, value in settings_that_count(OmegaConf.to_container(config, resolve=True)).items():
+        role = role_of(name)
+        if Role.BITS in role and value in (None, 1):
             continue
-        if is_place_of_photographs(name):  # what stands there counts, which the fingerprints say
-            continue
-        if name.endswith("weights") and isinstance(value, str) and Path(value).is_file():
+        counts_by_contents = Role.FILE in role and name != "evaluation.prior_file"  # whose path ledgers already have
+        if counts_by_contents and isinstance(value, str) and Path(value).is_file():
             value = f"sha256:{_sha256(Path(value), Path(value).stat().st_mtime_ns)}"
         kept[name] = plain(value)
     return kept
@@ -108,5 +102,4 @@ def _fingerprint(node: Any, split: str, known: dict[str, str]) -> str:
 
 @cache
 def _sha256(path: Path, changed_at: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)

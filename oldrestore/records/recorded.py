@@ -1,18 +1,25 @@
-"""What a run logged, in the form in which trackers take it."""
+"""What a run logged, read back from the files of its folder: scalars, tables, pictures."""
 
 from __future__ import annotations
 
+import json
+import operator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from oldrestore.errors import UserError
+from oldrestore.plain import decode_float
+from oldrestore.records.parsing import read_lines, read_table
 
-from oldrestore.records.superseded import panel_iteration
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
 class Scalars:
-    """One line of ``metrics.jsonl``, and the second of the run at which it was written."""
+    """What was logged at once, and at which second of the run (earlier attempts of a resumed run included)."""
 
     iteration: int
     seconds: float
@@ -20,8 +27,30 @@ class Scalars:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """One scalar over a run.
+
+    Attributes
+    ----------
+    iterations : int64 (N,)
+        In the order written, which is increasing: what a resumed run trains again is not in the file.
+    values : float64 (N,)
+        Bit for bit as logged.
+    seconds : float64 (N,)
+    """
+
+    iterations: np.ndarray
+    values: np.ndarray
+    seconds: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        return len(self.values)
+
+
+@dataclass(frozen=True)
 class Panel:
-    """One picture of ``samples/``, uint8 (H, W, 3) sRGB."""
+    """One picture of ``samples/``, uint8 sRGB (H, W, 3)."""
 
     name: str
     iteration: int
@@ -29,11 +58,68 @@ class Panel:
     caption: str
 
 
+def read_scalars(path: Path, length: int = -1) -> Iterator[Scalars]:
+    """Yield the lines of ``metrics.jsonl``; `UserError` names one that is damaged."""
+    for number, line in enumerate(read_lines(path, length), start=1):
+        try:
+            record = json.loads(line)
+            values = {name: decode_float(value) for name, value in record["values"].items()}
+            yield Scalars(operator.index(record["iteration"]), float(record["time"]), values)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise UserError(f"{path} line {number} is damaged: {error}") from None
+
+
+def last_value(path: Path, name: str) -> float | None:
+    """Return the value in the last line of ``metrics.jsonl`` that has a name, the only line that is parsed."""
+    try:
+        content = path.read_bytes()
+        at = content.rfind(b'"' + name.encode() + b'":')
+        line = content[content.rfind(b"\n", 0, at) + 1 :].partition(b"\n")[0]
+        return decode_float(json.loads(line)["values"][name]) if at >= 0 else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def curves_of(lines: Iterable[Scalars]) -> dict[str, Curve]:
+    """Return every scalar by name, in the order in which the names first appear."""
+    import numpy as np  # a list of runs does without, and is the quicker for it
+
+    points: dict[str, list[tuple[int, float, float]]] = {}
+    for line in lines:
+        for name, value in line.values.items():
+            points.setdefault(name, []).append((line.iteration, value, line.seconds))
+    return {
+        name: Curve(
+            np.array([p[0] for p in curve], np.int64),
+            np.array([p[1] for p in curve], np.float64),
+            np.array([p[2] for p in curve], np.float64),
+        )
+        for name, curve in points.items()
+    }
+
+
+def read_accuracy(path: Path, length: int = -1) -> list[dict[str, Any]]:
+    """Return the rows of ``accuracy.csv``: counts as int, the rest as float, empty cells as None."""
+    return read_table(path, {"trained_iterations": int, "iteration": int, "n": int}, float, length)
+
+
+def read_per_image(path: Path, length: int = -1) -> list[dict[str, Any]]:
+    """Return the rows of ``per_image.csv``: `value` and `weight` as float, `trained_iterations` as int."""
+    return read_table(path, {"trained_iterations": int, "value": float, "weight": float}, str, length)
+
+
 def read_panel(path: Path) -> Panel:
     """Read a picture ``NAME-ITERATION.png``."""
+    import numpy as np
     from PIL import Image
 
     with Image.open(path) as picture:
         caption = str(picture.info.get("Description", ""))
         rgb = np.asarray(picture.convert("RGB"))
     return Panel(path.stem.rpartition("-")[0], panel_iteration(path.name), rgb, caption)
+
+
+def panel_iteration(name: str) -> int:
+    """Iteration of a picture ``NAME-ITERATION.png``; -1 if its name holds none."""
+    digits = Path(name).stem.rpartition("-")[2]
+    return int(digits) if digits.isdigit() else -1

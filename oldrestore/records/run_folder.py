@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import json
 import os
@@ -20,7 +19,9 @@ import psutil
 from oldrestore.errors import UserError, in_words
 from oldrestore.files import LineFile, whole_lines, write_atomically
 from oldrestore.plain import encode_float, plain
-from oldrestore.records.processes import process_ticks
+from oldrestore.records.liveness import process_ticks
+from oldrestore.records.quick_copy import write_quick_copy
+from oldrestore.tables import csv_table
 
 State = Literal["running", "finished", "failed", "killed"]
 
@@ -44,12 +45,12 @@ class RunFolder:
     """Writes one run folder, ``outputs/EXPERIMENT/RUN_ID/``.
 
     Make one with `create` (a new run) or `open` (a run that is resumed). Only one process writes; any
-    number may read at the same time, with `oldrestore.records.reader`.
+    number may read at the same time, with `oldrestore.records.run.Run`.
 
     Files written here, beside what other parts put into the folder:
 
-    - ``config.yaml``, ``overrides.yaml``, ``choices.yaml``, ``provenance.json``, ``data.json``, ``status.json``:
-      atomically.
+    - ``config.yaml``, ``overrides.yaml``, ``choices.yaml``, ``config.json`` (`oldrestore.records.quick_copy`),
+      ``provenance.json``, ``data.json``, ``status.json``: atomically.
     - ``metrics.jsonl``: one line a call of `scalars`,
       ``{"iteration": 100, "time": 34.1, "values": {"train/loss": 4.7249}}``; `time` is seconds of the run so
       far (a run that is resumed counts on), values are float64 that read back to the same bits, and what is
@@ -151,6 +152,7 @@ class RunFolder:
         if choices:
             chosen = "".join(f"{group}: {json.dumps(choice)}\n" for group, choice in sorted(choices.items()))
             write_atomically(self.path / "choices.yaml", chosen)
+        write_quick_copy(self.path)
 
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:
         """Write ``provenance.json``."""
@@ -240,12 +242,8 @@ class RunFolder:
 
     def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
         """Write rows of equal keys to ``NAME.csv``, atomically, and return its path."""
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: plain(value) for key, value in row.items()} for row in rows)
         path = self.path / f"{name.replace('/', '-')}.csv"
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, csv_table(plain(rows)))
         return path
 
     def text(self, name: str, content: str) -> Path:
@@ -263,7 +261,7 @@ class RunFolder:
         """Write ``status.json``: the state, since when, until when, why, and which process.
 
         What earlier calls added by `extra` is kept. A process that is killed with -9 leaves "running"
-        behind; `pid`, `host` and the start of the process let a reader tell (`reader.is_alive`).
+        behind; `pid`, `host` and the start of the process let a reader tell (`liveness.is_alive`).
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         started = self._status.get("started", now)
@@ -306,13 +304,7 @@ class RunFolder:
     def _append_rows(self, file: LineFile, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
         if not rows:
             return
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
-        if file.is_empty:
-            writer.writeheader()
-        for row in rows:
-            writer.writerow({key: "" if value is None else plain(value) for key, value in row.items()})
-        file.append(buffer.getvalue())
+        file.append(csv_table(plain(rows), columns, with_headings=file.is_empty))
 
 
 def _seconds_recorded(path: Path) -> float:

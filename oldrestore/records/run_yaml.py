@@ -1,43 +1,46 @@
-"""Reads the YAML files of a run folder, which may come from anyone: plain values only, and none that unfold."""
+"""Reads the YAML of a run folder, which may come from anyone: plain values only, and none that unfold."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 from typing import Any
 
 import yaml
 
-LARGEST = 16 * 2**20
 DEEPEST = 100
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def run_yaml_text(path: Path) -> str:
-    """Return the text of a YAML file that a run wrote, once it is known to be harmless.
+class LOADER(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """A safe loader, in C if it is there, that reads values as OmegaConf does: ``1e-3`` is a number, a date is text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a name that is given twice."""
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(names)) < len(names):
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1} begins a mapping that gives a name twice")
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 takes a number with an exponent for one only if it has a point and the exponent a sign.
+LOADER.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+LOADER.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in LOADER.yaml_implicit_resolvers.items()
+}
+
+
+def load_run_yaml(text: str) -> Any:
+    """Return what the text of a YAML file of a run holds, as plain values.
 
     Raises
     ------
     yaml.YAMLError
-        It is not YAML, or `refuse_unfolding` refuses it.
-    ValueError
-        It is not UTF-8, or larger than any configuration (16 MiB).
-    OSError
-        It cannot be read.
-    """
-    with path.open("rb") as file:
-        content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise ValueError(f"it has more than {LARGEST:,} bytes")
-    text = content.decode()
-    refuse_unfolding(text)
-    return text
-
-
-def refuse_unfolding(text: str) -> None:
-    """Raise `yaml.YAMLError` where YAML has aliases, or nests without end; a run writes neither.
-
-    Nine lines of aliases unfold into a thousand million values, and the fast reader ends the whole process where lists
-    stand too deep within each other.
+        It is not YAML, or has aliases, or nests without end; a run writes neither. Nine lines of aliases unfold into a
+        thousand million values, and the C loader ends the whole process if lists are nested too deeply.
     """
     depth = 0
     for event in yaml.parse(text, Loader=LOADER):
@@ -46,8 +49,4 @@ def refuse_unfolding(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise yaml.YAMLError(f"line {event.start_mark.line + 1} nests more deeply than any run's settings")
-
-
-def load_run_yaml(path: Path) -> Any:
-    """Return what a YAML file of a run holds, as plain values; raises as `run_yaml_text` does."""
-    return yaml.load(run_yaml_text(path), Loader=LOADER)  # noqa: S506 - a safe loader
+    return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader

@@ -9,21 +9,11 @@ from pathlib import Path
 
 from oldrestore.errors import UserError
 from oldrestore.files import whole_lines, write_atomically
+from oldrestore.records.recorded import panel_iteration
+from oldrestore.records.run import Run
 
 RECORDS = ("metrics.jsonl", "accuracy.csv", "per_image.csv")
 FOLDER = "resumes"
-
-
-def panels_of(folder: Path) -> tuple[str, ...]:
-    """Names of the pictures in ``samples/``, in the order of training."""
-    names = (path.name for path in (folder / "samples").glob("*.png") if not path.name.startswith("."))
-    return tuple(sorted(names, key=lambda name: (panel_iteration(name), name)))
-
-
-def panel_iteration(name: str) -> int:
-    """Iteration of a picture ``NAME-ITERATION.png``; -1 where its name holds none."""
-    digits = Path(name).stem.rpartition("-")[2]
-    return int(digits) if digits.isdigit() else -1
 
 
 def new_resume_folder(folder: Path) -> Path:
@@ -70,7 +60,7 @@ def set_aside(folder: Path, marks: Mapping[str, int] | None, iteration: int, asi
             cuts[name] = mark
     for name, mark in cuts.items():
         _cut(folder / name, mark, aside / name)
-    for name in panels_of(folder):
+    for name in Run(folder).panels:
         if panel_iteration(name) > iteration or (again and panel_iteration(name) == iteration):
             (aside / "samples").mkdir(exist_ok=True)
             (folder / "samples" / name).replace(aside / "samples" / name)

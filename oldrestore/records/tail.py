@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.plain import decode_float
-from oldrestore.records.reader import read_status
 from oldrestore.records.recorded import Panel, Scalars, read_panel
-from oldrestore.records.superseded import panels_of
+from oldrestore.records.run import Run
 
 MOST_AT_ONCE = 500  # lines of scalars
 
@@ -22,7 +21,7 @@ def times_of(folder: Path) -> tuple[int | None, int | None]:
 
     A run that was killed has written no end: its last line of metrics is it.
     """
-    status = read_status(folder)
+    status = Run(folder).status
     started, ended = (
         round(datetime.fromisoformat(status[name]).timestamp() * 1000) if status.get(name) else None
         for name in ("started", "ended")
@@ -72,7 +71,7 @@ class Tail:
 
     def panels(self) -> Iterator[Panel]:
         """New pictures, in the order of training."""
-        for name in panels_of(self._folder):
+        for name in Run(self._folder).panels:
             if name not in self._panels:
                 self._panels.add(name)
                 yield read_panel(self._folder / "samples" / name)

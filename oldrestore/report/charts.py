@@ -9,7 +9,7 @@ from typing import Any
 
 from oldrestore.comparison.measures import Measure
 from oldrestore.report.ab_chart import ab_plane
-from oldrestore.report.contents import Group
+from oldrestore.report.contents import JUDGED_CURVE, Group
 from oldrestore.report.look import Look
 from oldrestore.report.scatter_chart import default_axes, metrics
 from oldrestore.report.series import Series
@@ -18,7 +18,6 @@ from oldrestore.report.words import full_name
 
 Spec = dict[str, Any]
 FIRST_SHARE = 0.1  # of a curve, whose mean losses of different kinds are divided by
-SERIES_TITLES = {"train/loss": "Training loss", "val/loss": "Validation loss"}
 
 
 def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
@@ -32,7 +31,7 @@ def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
         found["forest"] = partial(forest, group)
     for series in group.losses:
         found[series.name.replace("/", "_")] = partial(curves, group, series)
-    if group.one("judged/iter_accuracy") is not None and group.judged:
+    if group.one(JUDGED_CURVE) is not None and group.judged:
         found["accuracy_over_iterations"] = partial(accuracy_over_iterations, group)
     if group.judged:
         found["accuracy"] = partial(accuracy_bars, group)
@@ -100,11 +99,11 @@ def curves(group: Group, series: Series, look: Look, relative: bool | None = Non
     title : str, optional
         Of the vertical axis.
     """
-    measure = group.measure(series.name.removeprefix("val/").removeprefix("judged/"))
+    measure = group.measured(series)
     is_loss = series in group.losses
     relative = is_loss and group.loss_differs if relative is None else relative
-    named = full_name(measure) if measure else series.name.replace("_", " ")
-    title = title or SERIES_TITLES.get(series.name, named)
+    named = group.title_of(series)
+    title = title or (named.capitalize() if is_loss else named)
     values = []
     for band in series.bands:
         first = band.mean[: max(1, math.ceil(FIRST_SHARE * len(band.mean)))]
@@ -119,7 +118,7 @@ def curves(group: Group, series: Series, look: Look, relative: bool | None = Non
 
 def accuracy_over_iterations(group: Group, look: Look) -> Spec:
     """Accuracy on recoloured photographs over iterations, between that on originals and that on gray ones."""
-    series = group.one("judged/iter_accuracy")
+    series = group.one(JUDGED_CURVE)
     spec = curves(group, series, look, relative=False, title="photographs recognised")
     cells = next(cells for cells in _with(group, "orig_accuracy"))
     marks, labels = [], []

@@ -8,18 +8,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from oldrestore.comparison.compare import RESAMPLES, Cell, Compared, compare_runs
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.comparison.measures import FURTHER, Measure, chosen_measures, table_of
 from oldrestore.comparison.sameness import comparable_groups
 from oldrestore.errors import UserError
+from oldrestore.evaluation.metric_table import metric_of
+from oldrestore.records.run import Run
 from oldrestore.report.names import names_of
 from oldrestore.report.origin import Origin, origin_of
 from oldrestore.report.pictures import Pictures, no_pictures, take_pictures
 from oldrestore.report.series import Series, series_of
-from oldrestore.report.words import Words, words_of
+from oldrestore.report.words import Words, full_name, words_of
 
 # Shown as the first figure where no other is asked for.
 HEADLINE = "auc_rebalanced"
+JUDGED_CURVE = "judged/iter_accuracy"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,18 @@ class Group:
         """A measure by its name; None where no design has it."""
         return next((measure for measure in self.further if measure.name == name), None)
 
+    def measured(self, series: Series) -> Measure | None:
+        """The measure that a curve is of; None for losses, and for what was not scored photograph by photograph."""
+        return self.measure(series.name.removeprefix("val/").removeprefix("judged/"))
+
+    def title_of(self, series: Series) -> str:
+        """What a curve is called in a sentence: as its measure, or as the loss that it is."""
+        measure = self.measured(series)
+        if measure is not None:
+            return full_name(measure)
+        metric = metric_of(*series.name.split("/", 1)) if "/" in series.name else None
+        return metric.title if metric is not None and metric.title else series.name.replace("_", " ")
+
     def one(self, name: str) -> Series | None:
         """A curve by its name, of `losses` or `over_iterations`; None where no run has it."""
         return next((series for series in (*self.losses, *self.over_iterations) if series.name == name), None)
@@ -111,7 +125,7 @@ class Report:
 
 
 def gather(
-    runs: Sequence[LoggedRun],
+    runs: Sequence[Run],
     *,
     title: str | None = None,
     anyway: bool = False,
@@ -126,7 +140,7 @@ def gather(
 
     Parameters
     ----------
-    runs : sequence of LoggedRun
+    runs : sequence of Run
         As for `compare_runs`.
     title : str, optional
         By default the name of the experiment, where all runs have one.
@@ -159,7 +173,7 @@ def gather(
 
 
 def _group(
-    runs: Sequence[LoggedRun],
+    runs: Sequence[Run],
     by_run: bool,
     measures: Sequence[str] | None,
     headline: str | None,
@@ -193,9 +207,7 @@ def _group(
     )
 
 
-def _measures(
-    runs: Sequence[LoggedRun], asked: Sequence[str] | None, headline: str | None
-) -> tuple[list[str], list[str]]:
+def _measures(runs: Sequence[Run], asked: Sequence[str] | None, headline: str | None) -> tuple[list[str], list[str]]:
     """Names of the measures of the table, and of all that there are, those of the table first."""
     tables = [table_of(run) for run in runs if not run.scores.empty]
     if not tables:
@@ -237,7 +249,7 @@ def _headline(measures: Sequence[Measure], asked: str | None) -> Measure:
     return usual or next((measure for measure in measures if measure.better), measures[0])
 
 
-def _title(runs: Sequence[LoggedRun]) -> str:
+def _title(runs: Sequence[Run]) -> str:
     experiments = list(dict.fromkeys(run.experiment for run in runs))
     if len(experiments) == 1:
         return experiments[0]

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.comparison.sameness import protocol_hash, stored_protocol
 from oldrestore.errors import UserError
-from oldrestore.records.reader import read_overrides, read_provenance
+from oldrestore.records.run import Run
 
 # Packages that results depend on, whatever else is installed.
 PACKAGES = (
@@ -91,16 +90,14 @@ class Origin:
     reproduce: str = ""
 
 
-def origin_of(run: LoggedRun, design: int) -> Origin:
+def origin_of(run: Run, design: int) -> Origin:
     """Read where a run comes from; of a later evaluation, code and machine are those of the training."""
-    trained_in = run.folder.absolute().parent.parent if run.is_evaluation else run.folder
     try:
-        recorded = read_provenance(trained_in)
+        recorded = run.training.provenance
     except UserError:
         recorded = {}
     packages = recorded.get("packages") or {}
     seconds = None if run.is_evaluation else run.get("time/training_seconds")
-    typed = read_overrides(run.folder)
     return Origin(
         run_id=run.run_id,
         design=design,
@@ -120,8 +117,8 @@ def origin_of(run: LoggedRun, design: int) -> Origin:
         photographs=_photographs(run),
         judge=dict(run.data.get("judge") or {}),
         protocol=_protocol(run),
-        typed=shlex.join(typed),
-        reproduce=_command(run, typed),
+        typed=shlex.join(run.overrides),
+        reproduce=_command(run),
     )
 
 
@@ -131,7 +128,7 @@ def _machine(recorded: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in found.items() if value is not None}
 
 
-def _photographs(run: LoggedRun) -> dict[str, dict[str, Any]]:
+def _photographs(run: Run) -> dict[str, dict[str, Any]]:
     kept = {}
     for split in ("train", "val", "judged"):
         described = run.data.get(split)
@@ -140,21 +137,21 @@ def _photographs(run: LoggedRun) -> dict[str, dict[str, Any]]:
     return kept
 
 
-def _protocol(run: LoggedRun) -> dict[str, Any]:
+def _protocol(run: Run) -> dict[str, Any]:
     stored = stored_protocol(run)
     name = (run.config.get("evaluation") or {}).get("name")
     return {"name": stored.get("name", name), "version": stored.get("version"), "hash": protocol_hash(run)}
 
 
-def _command(run: LoggedRun, typed: list[str]) -> str:
+def _command(run: Run) -> str:
     if not run.is_evaluation:
         return f"oldrestore reproduce {shlex.quote(_as_typed(run.folder))}"
     if run.weights_file is not None:
         return f"oldrestore evaluate {shlex.quote(_as_typed(run.weights_file))}"
     # An evaluation's overrides tell its checkpoint; its other settings stand in its config.yaml.
-    checkpoints = [text.partition("=")[2] for text in typed if text.startswith("checkpoint=")]
-    chosen = f" --checkpoint {shlex.quote(checkpoints[-1])}" if checkpoints else ""
-    return f"oldrestore evaluate {shlex.quote(_as_typed(run.folder.absolute().parent.parent))}{chosen}"
+    checkpoint = run.typed("checkpoint")
+    chosen = f" --checkpoint {shlex.quote(checkpoint)}" if checkpoint is not None else ""
+    return f"oldrestore evaluate {shlex.quote(_as_typed(run.training.folder))}{chosen}"
 
 
 def _as_typed(folder: Path) -> str:

@@ -13,7 +13,8 @@ from typing import Any
 
 from oldrestore.errors import UserError
 from oldrestore.report.contents import Group, Report
-from oldrestore.report.page_parts import group_parts
+from oldrestore.report.section import View
+from oldrestore.report.sections import SECTIONS
 
 FOLDER = Path(__file__).parent / "templates"
 MARKS = 64  # designs with marks of their own: eight colours, each in eight shapes
@@ -60,21 +61,27 @@ def render(report: Report) -> str:
     )
     environment.filters["design_names"] = mark_designs
     environment.filters["middle"] = _with_breaks
+    environment.globals["marks"] = [swatch(design) for design in range(MARKS)]
     pictures = sum(len(group.pictures.photographs) for group in report.groups) or 1
     groups, data = [], {"specs": {}, "groups": {}}
     for number, group in enumerate(report.groups):
-        share = PICTURES_BUDGET * len(group.pictures.photographs) // pictures
-        parts, own = group_parts(group, f"g{number}", share)
-        groups.append(parts)
-        data["specs"] |= own.pop("specs")
-        data["groups"][f"g{number}"] = own
+        key, share = f"g{number}", PICTURES_BUDGET * len(group.pictures.photographs) // pictures
+        view = View(group, key, environment, number + 1, len(report.groups), share)
+        sections = [section for make in SECTIONS if (section := make(view)) is not None]
+        links: dict[str, str] = {}
+        groups.append({"key": key, "sections": sections, "links": links})
+        data["groups"][key] = {}
+        for section in sections:
+            if section.link is not None:
+                links.setdefault(section.link, section.name)
+            data["specs"] |= {f"{key}-{name}": spec for name, spec in section.specs.items()}
+            data["groups"][key] |= section.data
     scripts = [_script(), library()]
     return environment.get_template("report.html.j2").render(
         report=report,
         made=report.made.strftime("%Y-%m-%dT%H:%M:%SZ"),
         made_words=report.made.strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
         groups=groups,
-        marks=[swatch(design) for design in range(MARKS)],
         policy=policy(scripts),
         style=_safe((FOLDER / "report.css").read_text(encoding="utf-8")),
         script=_safe(scripts[0]),

@@ -11,9 +11,9 @@ import numpy as np
 
 from oldrestore import runtime
 from oldrestore.comparison.designs import Design
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.comparison.measures import Measure
 from oldrestore.errors import UserError
+from oldrestore.records.run import Run
 from oldrestore.report.ab_plane import AbPlane, counts_of, plane_of
 from oldrestore.report.choice import ImageScores, chosen_photographs, evenly_spread, image_scores
 
@@ -177,15 +177,15 @@ def take_pictures(
     )
 
 
-def _names(recolorer: Recolorer, run: LoggedRun) -> list[str]:
+def _names(recolorer: Recolorer, run: Run) -> list[str]:
     return recolorer.names(run)
 
 
-def _colors(run: LoggedRun) -> bool:
+def _colors(run: Run) -> bool:
     return bool((run.config.get("evaluation") or {}).get("color", True))
 
 
-def _cannot(run: LoggedRun) -> str | None:
+def _cannot(run: Run) -> str | None:
     """Why a run cannot colour photographs, as far as its folder tells."""
     if not _colors(run):
         return "it predicts no colour"
@@ -198,7 +198,7 @@ def _cannot(run: LoggedRun) -> str | None:
     return None
 
 
-def _panels(runs: Sequence[LoggedRun]) -> list[Panel]:
+def _panels(runs: Sequence[Run]) -> list[Panel]:
     found = []
     for run in runs:
         last = sorted((run.folder / "samples").glob("validation-*.png")) or sorted(

@@ -10,14 +10,13 @@ import numpy as np
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.config.build import build
 from oldrestore.data.loader import decode_known_photo
 from oldrestore.data.source import PhotoSource, Split
 from oldrestore.engines.weights_file import load_file
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
-from oldrestore.records.loading import load_network, without_weights
+from oldrestore.records.run import Run, without_weights
 from oldrestore.report.ab_plane import counts_of
 from oldrestore.scoring.scoring import crops_of, panel_rows
 from oldrestore.training.checkpoint import iteration_of
@@ -44,7 +43,7 @@ class Recolorer:
         self._sources: dict[str, tuple[PhotoSource, Split]] = {}
         self._seen: dict[tuple[str, str], np.ndarray] = {}
 
-    def names(self, run: LoggedRun) -> list[str]:
+    def names(self, run: Run) -> list[str]:
         """Names of a run's validation photographs, sorted.
 
         Raises
@@ -54,7 +53,7 @@ class Recolorer:
         """
         return sorted(photo.name for photo in self._split(run)[1].photos)
 
-    def recolor(self, run: LoggedRun, names: Collection[str]) -> Recolored:
+    def recolor(self, run: Run, names: Collection[str]) -> Recolored:
         """Colour photographs with the weights that a run's last validation measured.
 
         Where no checkpoint has kept those, with its best, or else its last.
@@ -67,12 +66,11 @@ class Recolorer:
         source, split = self._split(run)
         photos = sorted((photo for photo in split.photos if photo.name in names), key=lambda photo: photo.name)
         config = OmegaConf.create(run.config)
-        folder = run.folder.absolute().parent.parent if run.is_evaluation else run.folder
         try:
             if run.weights_file is not None:
                 network = load_file(run.weights_file, without_weights(config.model))
             else:
-                network = load_network(folder, config, _checkpoint(run))
+                network = run.training.network(_checkpoint(run), config)
         except (HydraException, ValueError, TypeError) as problem:
             raise UserError(f"its network cannot be built ({' '.join(str(problem).split())[:200]})") from None
         evaluation, crops = config.evaluation, crops_of(config, source)
@@ -89,7 +87,7 @@ class Recolorer:
                 originals[photo.name], outputs[photo.name] = (original, gray), output
         return Recolored(originals, outputs)
 
-    def _split(self, run: LoggedRun) -> tuple[PhotoSource, Split]:
+    def _split(self, run: Run) -> tuple[PhotoSource, Split]:
         key = self._key(run)
         if key not in self._sources:
             source = build(OmegaConf.create(run.config).dataset)
@@ -101,17 +99,14 @@ class Recolorer:
         return self._sources[key]
 
     @staticmethod
-    def _key(run: LoggedRun) -> str:
+    def _key(run: Run) -> str:
         return json.dumps(run.config.get("dataset"), sort_keys=True, default=str)
 
 
-def _checkpoint(run: LoggedRun) -> str:
+def _checkpoint(run: Run) -> str:
     if run.is_evaluation:
-        from oldrestore.records.reader import read_overrides
-
-        typed = [text.partition("=")[2] for text in read_overrides(run.folder) if text.startswith("checkpoint=")]
-        return typed[-1] if typed else "best"
-    held = {path.stem: path for path in sorted((run.folder / "checkpoints").glob("*.safetensors"))}
+        return run.typed("checkpoint") or "best"
+    held = run.checkpoints
     preferred = [name for name in ("best", "last") if name in held]
     validated = run.scores.loc[run.scores["set"] == "val", "trained_iterations"]
     if len(validated):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from oldrestore.comparison.designs import Design
-from oldrestore.records.reader import Curve
+from oldrestore.records.recorded import Curve
 
 LOSSES = ("train/loss", "val/loss")
 POINTS = 40  # of a curve that is longer: blocks of iterations are averaged

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit
@@ -46,7 +47,7 @@ class ReportsServer:
 
     def __init__(self, outputs: Path, port: int | None = None) -> None:
         folder = reports_folder(outputs)
-        handler = type("Handler", (_Handler,), {"folder": folder, "shown": str(folder)})
+        handler = type("Handler", (_Handler,), {"folder": folder})
         self._server = _listening(handler, port)
         self.port: int = self._server.server_address[1]
         self.url = f"http://{HOST}:{self.port}/"
@@ -82,53 +83,39 @@ class _Server(ThreadingHTTPServer):
         """Say nothing of a browser that has gone away."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(SimpleHTTPRequestHandler):
     server_version, sys_version = "oldrestore", ""
     timeout = SILENCE
     folder: ClassVar[Path]
-    shown: ClassVar[str]
 
-    def do_GET(self) -> None:
-        """Answer with the index or a report."""
-        self._answer(body=True)
-
-    def do_HEAD(self) -> None:
-        """Answer with the headers alone."""
-        self._answer(body=False)
-
-    def _answer(self, body: bool) -> None:
+    def send_head(self) -> io.BytesIO | None:
+        """Answer with the headers of the index or a report, and return its content; None after an error."""
         # Under whatever port: it may be forwarded by ssh.
         if self.headers.get("Host", "").partition(":")[0] not in NAMES:
             self.send_error(HTTPStatus.FORBIDDEN, "this server answers to 127.0.0.1 alone")
-            return
+            return None
         path = urlsplit(self.path).path
-        if path == "/":
-            content = shelf_page(list_reports(self.folder), self.shown).encode()
-            self._send(content, INDEX_POLICY, body)
-            return
         if path == "/favicon.ico":  # browsers ask for it unasked, and complain where there is none
             self.send_response(HTTPStatus.NO_CONTENT)
             self.end_headers()
-            return
-        # Only what is on the index is there: no path is ever joined to the folder's.
-        report = find_report(self.folder, unquote(path, errors="surrogateescape").removeprefix("/"))
-        try:
-            content = None if report is None else report.path.read_bytes()
-        except OSError:
-            content = None
+            return None
+        content, policy = None, REPORT_POLICY
+        if path == "/":
+            content, policy = shelf_page(list_reports(self.folder), str(self.folder)).encode(), INDEX_POLICY
+        else:
+            # Only what is on the index is there: no path is ever joined to the folder's.
+            report = find_report(self.folder, unquote(path, errors="surrogateescape").removeprefix("/"))
+            with contextlib.suppress(OSError):
+                content = None if report is None else report.path.read_bytes()
         if content is None:
             self.send_error(HTTPStatus.NOT_FOUND, "there is no such report")
-            return
-        self._send(content, REPORT_POLICY, body)
-
-    def _send(self, content: bytes, policy: str, body: bool) -> None:
+            return None
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Content-Security-Policy", policy)
         self.end_headers()
-        if body:
-            self.wfile.write(content)
+        return io.BytesIO(content)
 
     def end_headers(self) -> None:
         """Add what every answer says, errors too."""

@@ -10,24 +10,6 @@ from oldrestore.comparison.compare import Cell, Compared
 from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.rendering import number
 
-FULL_NAMES = {
-    "iter_accuracy": "accuracy on recoloured photographs",
-    "orig_accuracy": "accuracy on the originals",
-    "gray_accuracy": "accuracy on gray photographs",
-    "gap_closed": "share of the accuracy gap closed",
-    "gap_closed_probability": "share of the probability gap closed",
-    "auc": "raw AuC",
-    "auc_rebalanced": "rebalanced AuC",
-    "psnr": "PSNR",
-    "ssim": "SSIM",
-    "colorfulness": "colourfulness",
-    "colorfulness_difference": "colourfulness difference",
-    "ab_rmse": "ab RMSE",
-    "bin_top1": "top-1 bin accuracy",
-    "bin_top5": "top-5 bin accuracy",
-}
-UNITS = {"psnr": " dB", "ab_rmse": " Lab units"}
-
 
 @dataclass(frozen=True)
 class Words:
@@ -60,7 +42,12 @@ class Words:
 
 def full_name(measure: Measure) -> str:
     """A measure as it is called in a sentence."""
-    return FULL_NAMES.get(measure.name, measure.name.replace("/", ": ").replace("_", " "))
+    return measure.title or measure.name.replace("/", ": ").replace("_", " ")
+
+
+def unit_of(measure: Measure) -> str:
+    """A measure's unit as it stands behind a number, with the space before it."""
+    return measure.unit and f" {measure.unit}"
 
 
 def words_of(compared: Compared, further: Sequence[Measure], names: Sequence[str], headline: Measure) -> Words:
@@ -129,7 +116,7 @@ def _beaten(column: dict[int, Cell], beaten: list[int], best: int, names: Sequen
         difference, low, high = _apart(column[index])
         word = "above" if column[best].value >= column[index].value else "below"
         told.append(
-            f"{number(difference, measure)}{UNITS.get(measure.name, '')} {word} {names[index]} "
+            f"{number(difference, measure)}{unit_of(measure)} {word} {names[index]} "
             f"(95% interval {number(low, measure)} to {number(high, measure)}, {_p(column[index].p_holm)})"
         )
     if not told:
@@ -258,7 +245,7 @@ def _cautions(compared: Compared) -> list[str]:
 
 
 def _valued(cell: Cell, measure: Measure) -> str:
-    unit = UNITS.get(measure.name, "")
+    unit = unit_of(measure)
     over = f"{cell.seeds} {'seed' if cell.seeds == 1 else 'seeds'}, {cell.n} photographs"
     if not (math.isfinite(cell.low) and math.isfinite(cell.high)):
         return f"{number(cell.value, measure)}{unit} ({over}; no interval)"

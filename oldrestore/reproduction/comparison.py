@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from oldrestore.records.reader import read_accuracy, read_metrics, read_per_image
+from oldrestore.records.run import Run
 
 NETWORK = ("model.", "ema.")
 Key = tuple[int, str, str]  # iteration, metric, image or row
@@ -135,14 +135,14 @@ class Comparison:
 def read_records(folder: Path) -> dict[Key, float]:
     """Return every value that a run recorded, in the order of training; what a clock gave is left out."""
     records: dict[Key, float] = {}
-    for name, curve in read_metrics(folder).items():
+    for name, curve in Run(folder).curves.items():
         if not name.startswith("time/"):
             for iteration, value in zip(curve.iterations.tolist(), curve.values.tolist(), strict=True):
                 records[iteration, name, ""] = value
-    for row in read_per_image(folder):
+    for row in Run(folder).per_image_rows:
         if row["value"] is not None:
             records[row["trained_iterations"], f"per_image/{row['set']}/{row['metric']}", row["image"]] = row["value"]
-    for row in read_accuracy(folder):
+    for row in Run(folder).accuracy_rows:
         at = f"the first {row['iteration']}"
         for name, value in row.items():
             if name not in ("trained_iterations", "iteration") and value is not None:

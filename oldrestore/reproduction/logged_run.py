@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from omegaconf import DictConfig
-
 from oldrestore.errors import UserError
-from oldrestore.records.loading import find_run, load_run_config
-from oldrestore.records.reader import read_data, read_provenance, read_status
+from oldrestore.records.finding import find_run
+from oldrestore.records.run import Run
 
 MLFLOW_PREFIX = "mlflow:"
 NEEDED = ("config.yaml", "provenance.json", "data.json", "metrics.jsonl")
@@ -26,18 +24,16 @@ _STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed", "RUNN
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """A run as it was logged.
+    """A run, and where it was found.
 
     Attributes
     ----------
-    folder : Path
-        Where its records stand, temporary ones included.
+    run : Run
+        Its records, which a temporary folder may hold.
     origin : str
         Where they come from, for people.
     state : str or None
-        How it ended; None where nothing says so.
-    reason : str or None
-        Why it did not finish.
+        How it ended; None if nothing says so.
     weights : dict
         ``last``, ``best`` or the name of a kept checkpoint, to its file.
     outputs : Path or None
@@ -45,33 +41,17 @@ class LoggedRun:
     mlflow_run_id : str or None
     """
 
-    folder: Path
+    run: Run
     origin: str
     state: str | None
-    reason: str | None
     weights: dict[str, Path]
     outputs: Path | None = None
     mlflow_run_id: str | None = None
 
     @property
-    def config(self) -> DictConfig:
-        """Its configuration."""
-        return load_run_config(self.folder)
-
-    @property
     def run_id(self) -> str:
-        """Its name."""
-        return str(self.config.run_id)
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """What its numbers depend on besides configuration and data."""
-        return read_provenance(self.folder)
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """The photographs that it saw, and the judge."""
-        return read_data(self.folder)
+        """Name of the run, whatever its folder is called here."""
+        return str(self.run.config["run_id"])
 
 
 @contextmanager
@@ -105,37 +85,27 @@ def logged_run(name: str, outputs: Path, tracking_uri: str | None = None) -> Ite
 
 
 def _from_folder(folder: Path) -> LoggedRun:
-    status = read_status(folder)
-    if status["alive"]:
-        raise UserError(f"run '{folder.name}' is still running (process {status['pid']}): wait for its end")
+    run = Run(folder)
+    if run.status["alive"]:
+        raise UserError(f"run '{run.run_id}' is still running (process {run.status['pid']}): wait for its end")
     _check_complete(folder, str(folder))
-    weights = {path.stem: path for path in (folder / "checkpoints").glob("*.safetensors")}
-    link = (status.get("sinks") or {}).get("mlflow") or {}
-    return LoggedRun(
-        folder,
-        str(folder),
-        status.get("state"),
-        status.get("reason"),
-        weights,
-        folder.absolute().parent.parent,
-        link.get("run_id"),
-    )
+    link = (run.status.get("sinks") or {}).get("mlflow") or {}
+    outputs = folder.absolute().parent.parent
+    return LoggedRun(run, str(folder), run.status.get("state"), run.checkpoints, outputs, link.get("run_id"))
 
 
 def _from_artifacts(folder: Path) -> LoggedRun:
     """Read a copied folder of artifacts, ``mlartifacts/ID/artifacts``; the model stands in ``mlartifacts/models``."""
     _check_complete(folder, str(folder))
-    run_id = str(load_run_config(folder).run_id)
+    run = Run(folder)
     weights = {}
     for config in folder.absolute().parent.parent.glob("models/*/artifacts/artifacts/config.yaml"):
         best = config.with_name("best.safetensors")
-        if best.is_file() and re.search(
-            rf"^run_id: '?{re.escape(run_id)}'?$", config.read_text(encoding="utf-8"), re.MULTILINE
-        ):
+        if best.is_file() and Run(config.parent).config.get("run_id") == run.config["run_id"]:
             weights["best"] = best
     own = folder.absolute().parent.name
     mlflow_id = own if re.fullmatch("[0-9a-f]{32}", own) else None
-    return LoggedRun(folder, f"the artifacts in {folder}", None, None, weights, None, mlflow_id)
+    return LoggedRun(run, f"the artifacts in {folder}", None, weights, None, mlflow_id)
 
 
 def _from_mlflow(wanted: str, outputs: Path, tracking_uri: str | None, copy: Path) -> LoggedRun:
@@ -164,10 +134,9 @@ def _from_mlflow(wanted: str, outputs: Path, tracking_uri: str | None, copy: Pat
     except MlflowException as error:
         raise UserError(f"MLflow at {shown} does not give run '{wanted}': {' '.join(str(error).split())}") from None
     return LoggedRun(
-        held,
+        Run(held),
         f"MLflow's run {record.info.run_id} at {shown}",
         _STATES.get(record.info.status),
-        record.data.tags.get("reason"),
         {"best": best} if best is not None else {},
         None,
         record.info.run_id,
@@ -236,8 +205,3 @@ def _check_complete(folder: Path, what: str) -> None:
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
         raise UserError(f"{what} has no {' and no '.join(missing)}, and cannot be reproduced without")
-
-
-def recorded_environment(provenance: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the variables that a run's numbers depend on; empty where it did not write them down."""
-    return dict(provenance.get("environment") or {})

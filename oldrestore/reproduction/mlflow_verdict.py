@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from oldrestore.records.reader import read_status
+from oldrestore.records.run import Run
 from oldrestore.run.sync import sync_run
 from oldrestore.tracking.mlflow_store import open_store
 from oldrestore.tracking.tracker import spoken_reason
@@ -33,7 +33,7 @@ def tell_mlflow(folder: Path, config: DictConfig, certificate: Mapping[str, Any]
     report = sync_run(folder, config)["mlflow"]
     if report.reason is not None:
         return report.reason
-    link = read_status(folder)["sinks"]["mlflow"]
+    link = Run(folder).status["sinks"]["mlflow"]
     tags = {
         "reproduction.verdict": certificate["verdict"],
         "reproduction.in_words": certificate["in_words"],

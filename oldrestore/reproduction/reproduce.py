@@ -13,10 +13,11 @@ from typing import Any, TextIO
 from omegaconf import DictConfig
 
 from oldrestore.config.location import PACKAGE, repository_root
+from oldrestore.config.roles import is_place
 from oldrestore.errors import UserError
-from oldrestore.records.asked_settings import as_override, is_place, leaves
+from oldrestore.records.asked_settings import as_override, leaves
 from oldrestore.records.identity import new_run_id
-from oldrestore.records.reader import read_metrics, read_provenance
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.reproduction import comparison as compare
 from oldrestore.reproduction.certificate import as_markdown
@@ -71,21 +72,21 @@ class Reproduction:
 
     def to_json(self) -> dict[str, Any]:
         """Return the certificate as plain values."""
-        counts = {name: part.get("count") for name, part in self.logged.data.items() if "count" in part}
+        counts = {name: part.get("count") for name, part in self.logged.run.data.items() if "count" in part}
         photographs = ", ".join(f"{count} of {name}" for name, count in counts.items())
         return {
             "verdict": self.comparison.verdict,
             "in_words": self.in_words(),
             "run_id": self.logged.run_id,
-            "experiment": str(self.logged.config.experiment),
+            "experiment": self.logged.run.experiment,
             "origin": self.logged.origin,
             "mlflow_run_id": self.logged.mlflow_run_id,
             "new_run_id": self.rerun.folder.name,
             "new_folder": str(self.rerun.folder),
             "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "seed": self.logged.config.seed,
+            "seed": self.logged.run.seed,
             "iterations": self.iterations,
-            "max_iterations": self.logged.config.trainer.max_iterations,
+            "max_iterations": self.logged.run.config["trainer"]["max_iterations"],
             "state_then": self.logged.state,
             "state_now": self.rerun.state,
             "data_in_words": f"the same by content and label: {photographs}",
@@ -137,17 +138,17 @@ def reproduce(
     short = made if made < config.trainer.max_iterations and logged.state != "failed" else None
     until = until if until is not None else short
     new_config = prepare_config(config, outputs.absolute(), new_run_id(), until)
-    places = moved_places(logged.config, config)
+    places = moved_places(logged.run.composed, config)
     with ExitStack() as stack:
         code = PACKAGE.parent
         if worktree:
-            code = stack.enter_context(worktree_of(logged.provenance, repository_root()))
+            code = stack.enter_context(worktree_of(logged.run.provenance, repository_root()))
         typed = [as_override(name, now) for name, (_, now) in places.items()]
         rerun = carry_out_again(logged, new_config, code, output, typed)
     comparison = compare_runs(logged, rerun, until, tolerance)
-    now = read_provenance(rerun.folder)
-    code_difference = compare_code(logged.provenance, now, repository_root())
-    environment = compare_provenance(logged.provenance, now)
+    now = Run(rerun.folder).provenance
+    code_difference = compare_code(logged.run.provenance, now, repository_root())
+    environment = compare_provenance(logged.run.provenance, now)
     for name in ("code_hash", "commit"):
         environment.pop(name, None)
     iterations = until if until is not None else made
@@ -168,7 +169,7 @@ def updates_made(logged: LoggedRun) -> int:
     UserError
         It recorded none.
     """
-    loss = read_metrics(logged.folder).get("train/loss")
+    loss = logged.run.curves.get("train/loss")
     if loss is None:
         raise UserError(f"run '{logged.run_id}' recorded no iteration: there is nothing to reproduce")
     return int(loss.iterations[-1]) + 1
@@ -176,8 +177,8 @@ def updates_made(logged: LoggedRun) -> int:
 
 def compare_runs(logged: LoggedRun, rerun: Rerun, until: int | None, tolerance: float) -> compare.Comparison:
     """Compare records and weights of a run with those of the one that was carried out again."""
-    old, new = compare.read_records(logged.folder), compare.read_records(rerun.folder)
-    loose = {iteration for iteration in (until, *earlier_ends(logged.folder)) if iteration is not None}
+    old, new = compare.read_records(logged.run.folder), compare.read_records(rerun.folder)
+    loose = {iteration for iteration in (until, *earlier_ends(logged.run.folder)) if iteration is not None}
     found = compare.compare_records(old, new, tolerance, until, loose)
     if not any(name.name == "train/loss" and name.points for name in found.metrics):
         raise NoVerdictError(f"the run that was carried out again {rerun.state} at its beginning: {rerun.reason}")

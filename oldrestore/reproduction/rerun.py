@@ -18,9 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 from oldrestore import runtime
 from oldrestore.errors import UserError
 from oldrestore.records.asked_settings import with_typed
-from oldrestore.records.reader import read_choices, read_overrides
 from oldrestore.reproduction import rerun_process
-from oldrestore.reproduction.logged_run import LoggedRun, recorded_environment
+from oldrestore.reproduction.logged_run import LoggedRun
 
 
 @dataclass(frozen=True)
@@ -72,16 +71,16 @@ def carry_out_again(
     NoVerdictError
         The process broke down, or was stopped.
     """
-    environment = runtime.restorable(recorded_environment(logged.provenance))
+    environment = runtime.restorable(logged.run.environment)
     with TemporaryDirectory(prefix="oldrestore-reproduce-") as folder:
         request, result = Path(folder) / "request.json", Path(folder) / "result.json"
         content = {
             "code": str(code),
             "config": OmegaConf.to_container(config),
-            "overrides": with_typed(read_overrides(logged.folder), typed),
-            "choices": read_choices(logged.folder),
-            "data": logged.data,
-            "device": logged.provenance.get("device"),
+            "overrides": with_typed(logged.run.overrides, typed),
+            "choices": logged.run.choices,
+            "data": logged.run.data,
+            "device": logged.run.provenance.get("device"),
             "environment": environment,
             "result": str(result),
         }

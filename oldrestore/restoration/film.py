@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import subprocess
 import tempfile
@@ -16,6 +15,8 @@ from typing import IO
 
 import numpy as np
 
+from oldrestore.files import whole_file
+
 FILM_EXTENSIONS = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts", ".m2ts", ".ogv"}
 )
@@ -26,6 +27,8 @@ EXACT_RATES = {"23.98": "24000/1001", "29.97": "30000/1001", "59.94": "60000/100
 # Containers that hold pictures and sound themselves. A playlist (ffconcat, HLS, DASH) under a film's name would have
 # other files of this machine, or addresses, read in its place.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegvideo,mpegts,asf,flv,ogg,m4v,h264,hevc"
+# What is written, by the ending of its name.
+MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
 MP4_LIKE = frozenset({".mp4", ".m4v", ".mov"})
 
 
@@ -51,8 +54,6 @@ class FilmFacts:
     ----------
     rate : str
         Frames a second, as ffmpeg reads it (``25``, ``30000/1001``).
-    seconds : float or None
-    has_sound : bool
     """
 
     rate: str
@@ -103,7 +104,6 @@ def read_frames(path: Path, expected: int = 0) -> Iterator[np.ndarray]:
 
     Parameters
     ----------
-    path : Path
     expected : int
         About how many frames there should be (`FilmFacts.frames`); 0 where that is not known.
 
@@ -153,13 +153,7 @@ class FilmWriter:
         self.frames = 0
 
     def write(self, rgb_hw3: np.ndarray) -> None:
-        """Add a frame.
-
-        Raises
-        ------
-        UnreadableFilm
-            When ffmpeg has stopped.
-        """
+        """Add a frame."""
         try:
             self._process.stdin.write(np.ascontiguousarray(rgb_hw3).data)
         except (BrokenPipeError, OSError) as error:
@@ -193,14 +187,7 @@ def write_film(
         Constant rate factor of x264, 0 (no loss) to 51.
     place : callable
         Gives the file that is whole (the first argument) its name; by default a file of that name is replaced.
-
-    Raises
-    ------
-    UnreadableFilm
-        When ffmpeg cannot write it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    neighbour = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     even = shape[0] % 2 == 0 and shape[1] % 2 == 0
     command = [_ffmpeg(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
     command += ["-s", f"{shape[1]}x{shape[0]}", "-r", rate, "-i", "-"]
@@ -212,22 +199,20 @@ def write_film(
     command += ["-c:v", "libx264", "-crf", str(quality), "-preset", "medium", "-fps_mode", "passthrough"]
     if path.suffix == ".mp4":
         command += ["-movflags", "+faststart"]
-    command += [_url(neighbour)]
-    with tempfile.TemporaryFile() as said:
+    with whole_file(path, place) as neighbour, tempfile.TemporaryFile() as said:
+        command += ["-f", MUXERS[path.suffix], _url(neighbour)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
         try:
             yield FilmWriter(process, said)
             process.stdin.close()
             if process.wait():
                 raise UnreadableFilm(_complaint(said) or "the film could not be written")
-            place(neighbour, path)
         finally:
             process.kill()
             process.wait()
             if not process.stdin.closed:
                 with contextlib.suppress(OSError):  # what was not yet written of a film that failed
                     process.stdin.close()
-            neighbour.unlink(missing_ok=True)
 
 
 def _ffmpeg() -> str:

@@ -13,13 +13,7 @@ READS = ("damaged_b3hw", "hole_b1hw")
 
 
 def require_restorer(network: Any, what: str) -> None:
-    """Refuse a network that does not make photographs of damaged photographs and their holes.
-
-    Raises
-    ------
-    UserError
-        Naming the network and what it does.
-    """
+    """Refuse a network that does not make photographs of damaged photographs and their holes."""
     reads, predicts = getattr(network, "reads", ()), getattr(network, "predicts", frozenset())
     if tuple(reads) != READS or "rgb" not in predicts:
         raise UserError(

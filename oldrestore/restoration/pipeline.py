@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.detect.base import Detector
 from oldrestore.restoration.enhance.base import Enhancer
 from oldrestore.restoration.fill.base import Filler
@@ -51,13 +52,11 @@ class Pipeline:
 
     Parameters
     ----------
-    detect : Detector, optional
     fill : Filler, optional
         Fills what is detected, or what a mask says.
-    restore : sequence of Enhancer
-        In their order.
     """
 
+    @checked
     def __init__(
         self, detect: Detector | None = None, fill: Filler | None = None, restore: Sequence[Enhancer] = ()
     ) -> None:
@@ -74,11 +73,6 @@ class Pipeline:
             uint8 sRGB (H, W, 3); left as it is.
         mask_hw : np.ndarray, optional
             bool (H, W), True where structure is lost; then nothing is detected.
-
-        Raises
-        ------
-        ValueError
-            When the mask is of another size.
         """
         if mask_hw is not None and mask_hw.shape != rgb_hw3.shape[:2]:
             raise ValueError(f"a mask of {mask_hw.shape} does not fit a photograph of {rgb_hw3.shape[:2]}")

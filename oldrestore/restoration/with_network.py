@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.fill.base import Filler
 from oldrestore.restoration.fill.network import NetworkFiller
 from oldrestore.restoration.fill.split import Measure, Split
 
 
+@checked
 def split_with_network(
     network: Any,
     small: Filler,
@@ -29,10 +31,5 @@ def split_with_network(
         As for `oldrestore.restoration.fill.split.Split`.
     size, context
         As for `oldrestore.restoration.fill.network.NetworkFiller`.
-
-    Raises
-    ------
-    UserError
-        When the network does not restore photographs.
     """
     return Split(small, NetworkFiller(network, size, context), largest_small, measure)

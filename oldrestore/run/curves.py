@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from oldrestore.evaluation.accuracy_table import AccuracyTable
-from oldrestore.records.reader import read_metrics
+from oldrestore.records.run import Run
 
 COLORS = {"iter": "#c2410c", "orig": "#334155", "gray": "#94a3b8"}
 
@@ -27,7 +27,7 @@ def draw_curves(folder: Path, table: AccuracyTable | None) -> Path | None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    metrics = read_metrics(folder)
+    metrics = Run(folder).curves
     if "train/loss" not in metrics:
         return None
     figure, axes = pyplot.subplots(

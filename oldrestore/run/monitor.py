@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from oldrestore.data.loader import evaluation_photos
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import VERSIONS
-from oldrestore.evaluation.validation import METRICS
+from oldrestore.evaluation.metric_table import OF_VALIDATION
 from oldrestore.run.components import Components
 from oldrestore.run.streams import VALIDATION_STREAM
 
@@ -28,8 +28,8 @@ def check_monitor(config: DictConfig, components: Components) -> None:
     with components.learner.evaluation_weights():
         measured = [f"val/{name}" for name in components.learner.evaluate(batch)]
     if config.evaluation.color:
-        bins = "logits" in components.network.predicts
-        measured += [f"val/{name}" for name in METRICS if bins or not name.startswith("bin_")]
+        there = components.network.predicts
+        measured += [metric.key for metric in OF_VALIDATION if metric.needs is None or metric.needs in there]
         if components.judged is not None and config.evaluation.judge_during_training:
             measured += [f"judged/{version}_{what}" for version in VERSIONS for what in ("accuracy", "probability")]
     own = list(config.evaluation.evaluators)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.errors import UserError
-from oldrestore.records.reader import read_metrics
+from oldrestore.records.run import Run
 from oldrestore.training.checkpoint import Checkpoint
 
 
@@ -92,7 +92,7 @@ def after(checkpoint: Checkpoint, folder: Path, log_every: int, max_iterations: 
     """Read the progress of a run from its last checkpoint and its metrics, cut back to that checkpoint."""
     state = checkpoint.state
     iteration = int(state["iteration"])
-    loss = read_metrics(folder).get("train/loss")
+    loss = Run(folder).curves.get("train/loss")
     line = iteration - iteration % log_every
     window = [] if loss is None else [float(v) for i, v in zip(loss.iterations, loss.values, strict=True) if i >= line]
     return Progress(

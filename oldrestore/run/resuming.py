@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from omegaconf import DictConfig
 
 from oldrestore import parallel
+from oldrestore.config.roles import is_place, is_place_of_photographs
 from oldrestore.errors import UserError
 from oldrestore.files import write_atomically
 from oldrestore.records.asked_settings import (
@@ -20,12 +21,10 @@ from oldrestore.records.asked_settings import (
     asked_for,
     asked_of_any,
     disagreement,
-    is_place,
-    is_place_of_photographs,
     with_typed,
 )
-from oldrestore.records.loading import find_run, load_run_config, refuse_links_out
-from oldrestore.records.reader import read_choices, read_overrides, read_provenance, read_status
+from oldrestore.records.finding import find_run, refuse_links_out
+from oldrestore.records.run import Run
 from oldrestore.records.run_lock import RunLock
 from oldrestore.records.superseded import new_resume_folder, set_aside
 from oldrestore.run.moved_photographs import check_photographs
@@ -68,19 +67,19 @@ class Resumption:
     def environment(self) -> dict[str, str | None]:
         """What the run's numbers depend on, as it was when the run began; empty where nobody wrote it down."""
         try:
-            return dict(read_provenance(self.folder).get("environment") or {})
+            return Run(self.folder).environment
         except UserError:
             return {}
 
     @property
     def choices(self) -> dict[str, str]:
         """What the run's groups chose."""
-        return read_choices(self.folder)
+        return Run(self.folder).choices
 
     def all_overrides(self) -> list[str]:
         """What was typed when the run began, and after it, or in its place, what now changed something."""
         new = [text for text in self.overrides if any(_names(text, changed) for changed in self.changed)]
-        return with_typed(read_overrides(self.folder), new)
+        return with_typed(Run(self.folder).overrides, new)
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ def _plan(
     wait: float,
     may_move: Callable[[str], bool] = is_place,
 ) -> Resumption:
-    config = load_run_config(folder)
+    config = Run(folder).composed
     refuse_links_out(folder)
     own = Path(str(config.get("experiment")), str(config.get("run_id")))
     if own != Path(folder.absolute().parent.name, folder.name):
@@ -237,7 +236,7 @@ def go_back_to_checkpoint(
     folder, config = resumption.folder, resumption.config
     check_data(folder, data)
     try:
-        recorded = read_provenance(folder)
+        recorded = Run(folder).provenance
     except UserError:
         recorded = dict(provenance)  # killed before it was written down
     last = folder / "checkpoints" / "last.safetensors"
@@ -293,7 +292,7 @@ def _write_down(
 def _status(folder: Path) -> dict[str, Any]:
     """Status of a run; of one that was killed before it wrote one, that it is gone."""
     try:
-        return read_status(folder)
+        return Run(folder).status
     except UserError:
         return {"alive": False}
 

@@ -15,6 +15,7 @@ from oldrestore.data.loader import training_loader
 from oldrestore.engines.pyfunc import finished_model
 from oldrestore.engines.weights_file import header_of_run
 from oldrestore.errors import UserError
+from oldrestore.evaluation.metric_table import shown_in
 from oldrestore.narrator import Narrator
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.run.closing import closing_lines, ending
@@ -34,15 +35,6 @@ from oldrestore.training.checkpoint import Checkpoint, not_finite, save_checkpoi
 from oldrestore.training.interruption import Interruption, Killed
 from oldrestore.training.loop import DivergedError, LoopSettings, run_loop
 
-# What the line of a validation shows of all that was measured.
-SHOWN = {
-    "loss": ".4f",
-    "psnr": ".2f",
-    "auc": ".4f",
-    "auc_rebalanced": ".4f",
-    "colorfulness": ".1f",
-    "colorfulness_original": ".1f",
-}
 PATIENCE_UNDER_SLURM = 20.0  # seconds that trackers have to catch up
 PATIENCE_AFTER_LOSS = 15.0  # the same, after another process of the run has died: Paddle's launcher waits 30 s
 
@@ -217,7 +209,7 @@ class RunInProgress:
             values |= self._run_evaluators(network, iteration, last)
         self.folder.scalars(iteration, values)
         self.outcome.summary.update(values)
-        shown = [f"{name}:{values[f'val/{name}']:{form}}" for name, form in SHOWN.items() if f"val/{name}" in values]
+        shown = [f"{m.name}:{values[m.key]:{m.format}}" for m in shown_in("log") if m.key in values]
         self.narrator.say(f"val at {iteration}: {' '.join(shown)}")
         self._keep_best(iteration, values)
 

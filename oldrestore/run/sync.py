@@ -12,20 +12,13 @@ from omegaconf import DictConfig, OmegaConf
 from oldrestore.config.build import build
 from oldrestore.config.compose import compose_unchecked, resolved, set_value
 from oldrestore.config.overrides import parse_overrides
+from oldrestore.config.roles import is_place
 from oldrestore.config.signature import check_component, unknown_name
 from oldrestore.engines.pyfunc import finished_model
 from oldrestore.errors import UserError
 from oldrestore.plain import decode_float
-from oldrestore.records.asked_settings import is_place
-from oldrestore.records.loading import refuse_links_out
-from oldrestore.records.reader import (
-    read_choices,
-    read_data,
-    read_metrics,
-    read_overrides,
-    read_provenance,
-    read_status,
-)
+from oldrestore.records.finding import refuse_links_out
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.records.run_lock import RunLock
 from oldrestore.tracking.follower import hand_over
@@ -78,12 +71,13 @@ def sync_run(folder: Path, config: DictConfig) -> dict[str, SyncReport]:
     UserError
         The run is still running, and tells its trackers itself.
     """
-    status = read_status(folder)
+    status = Run(folder).status
     if status["alive"]:
         raise UserError(f"run '{folder.name}' is still running (process {status['pid']}) and tells its trackers itself")
     refuse_links_out(folder)
     with RunLock(folder):
-        read_metrics(folder)  # one that is damaged is refused before anything is sent
+        for _ in Run(folder).scalars():  # a damaged line is refused before anything is sent
+            pass
         run, end = _run_info(folder, config), _end_of(folder, config, status)
         known = status.get("sinks") or {}
         reports = {name: _tell(build(node), run, end, known.get(name) or {}) for name, node in config.tracking.items()}
@@ -147,7 +141,7 @@ def _tell(sink: Sink, run: RunInfo, end: End, known: Mapping[str, Any]) -> SyncR
 
 
 def _run_info(folder: Path, config: DictConfig) -> RunInfo:
-    path = folder.absolute()
+    run, path = Run(folder), folder.absolute()
     return RunInfo(
         folder=path,
         outputs=path.parent.parent,
@@ -155,11 +149,11 @@ def _run_info(folder: Path, config: DictConfig) -> RunInfo:
         experiment=path.parent.name,
         config=OmegaConf.to_container(config),
         config_yaml=(folder / "config.yaml").read_text(encoding="utf-8"),
-        overrides=read_overrides(folder),
-        provenance=read_provenance(folder),
-        data=read_data(folder),
+        overrides=run.overrides,
+        provenance=run.provenance,
+        data=run.data,
         seed=config.seed,
-        choices=read_choices(folder),
+        choices=run.choices,
         over=True,
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.errors import UserError
-from oldrestore.records.reader import read_data
+from oldrestore.records.run import Run
 
 
 def compare_provenance(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list]:
@@ -43,7 +43,7 @@ def check_data(folder: Path, now: Mapping[str, Any]) -> None:
         Naming one photograph that differs, where the run has kept their names.
     """
     try:
-        then = read_data(folder)
+        then = Run(folder).data
     except UserError:
         return  # killed before it was written down, and so before anything was trained
     for part, described in now.items():

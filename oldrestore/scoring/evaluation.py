@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from paddle import nn
 
 from oldrestore.config.build import build
+from oldrestore.config.location import at_home
 from oldrestore.data.prior import dataset_prior
 from oldrestore.data.source import Split
 from oldrestore.device import seed_everything, set_device
@@ -22,8 +23,9 @@ from oldrestore.evaluation.judge import Judge
 from oldrestore.evaluation.protocol import Protocol
 from oldrestore.models.weights_header import read_header
 from oldrestore.narrator import Narrator
+from oldrestore.records.finding import find_checkpoint, is_weights_file
 from oldrestore.records.identity import new_run_id
-from oldrestore.records.loading import find_checkpoint, is_weights_file, load_network, load_run_config, without_weights
+from oldrestore.records.run import Run, without_weights
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.scoring.judged import build_judged, build_protocol, refuse_taught_by_judge, refuse_trained_on
 from oldrestore.scoring.protocols import outdated, protocol_of
@@ -96,7 +98,7 @@ class Subject:
     def network(self, config: DictConfig) -> nn.Layer:
         """Build the network of a configuration with these weights, in evaluation mode."""
         if not self.alone:
-            return load_network(self.folder, config, self.checkpoint)
+            return Run(self.folder).network(self.checkpoint, config)
         return load_file(self.weights, without_weights(config.model), described=read_header(self.weights) is not None)
 
     def iteration(self) -> int:
@@ -116,7 +118,7 @@ def subject_named(name: str, outputs: Path, checkpoint: str | None, overrides: S
     Parameters
     ----------
     name : str
-        A run (`oldrestore.records.loading.find_run`), the file of one of its checkpoints, or a weights file.
+        A run (`oldrestore.records.finding.find_run`), the file of one of its checkpoints, or a weights file.
     outputs : Path
         Root of the run folders.
     checkpoint : str, optional
@@ -134,13 +136,13 @@ def subject_named(name: str, outputs: Path, checkpoint: str | None, overrides: S
     if is_weights_file(name):
         if checkpoint is not None:
             raise UserError(f"'{name}' is one weights file: leave --checkpoint out")
-        path = Path(name)
+        path = Path(at_home(name))
         config = config_of_file(path, outputs, [text for text in overrides if text.startswith("model=")])
         header = read_header(path)
         trained = config if header is not None and header.trained else None
         return Subject(standing_folder(path, outputs), path, name, config, trained, alone=True)
     folder, checkpoint = find_checkpoint(name, outputs, checkpoint)
-    config = load_run_config(folder)
+    config = Run(folder).composed
     return Subject(folder, folder / "checkpoints" / f"{checkpoint}.safetensors", checkpoint, config, config)
 
 

@@ -10,14 +10,13 @@ from typing import Any
 from omegaconf import DictConfig
 
 from oldrestore.config.compose import override_config
+from oldrestore.evaluation.metric_table import shown_in
 from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.scoring.evaluation import EvaluationResult, Subject, evaluate
 
 ACCURACIES = ("iter_accuracy", "orig_accuracy", "gray_accuracy", "n")
-# What the printed table shows, where it was measured; the file has every measure.
-SHOWN = ("auc", "auc_rebalanced", "colorfulness", "iter_accuracy", "n")
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,11 @@ class EvaluationSweep:
         return rows
 
     def shown(self) -> list[str]:
-        """Columns for a table on a screen."""
+        """Columns for a table on a screen; the file has every measure."""
         rows = self.rows()
         varied = list(self.results[0][0].settings) if self.results else []
-        return varied + [name for name in SHOWN if any(row.get(name) is not None for row in rows)]
+        measures = [*(metric.name for metric in shown_in("evaluate")), "n"]
+        return varied + [name for name in measures if any(row.get(name) is not None for row in rows)]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``--json``."""

@@ -7,11 +7,11 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.build import build
+from oldrestore.config.roles import is_place_of_photographs
 from oldrestore.data.source import PhotoSource, Split
 from oldrestore.errors import UserError
 from oldrestore.plain import flatten
-from oldrestore.records.asked_settings import is_place_of_photographs
-from oldrestore.records.reader import read_data
+from oldrestore.records.run import Run
 
 
 def training_photographs(trained: DictConfig, config: DictConfig, folder: Path) -> tuple[PhotoSource, Split]:
@@ -41,6 +41,6 @@ def training_photographs(trained: DictConfig, config: DictConfig, folder: Path) 
                 OmegaConf.update(now, name, value, merge=False)
         source = build(now.dataset)
         train = source.split("train")
-        if train.fingerprint != read_data(folder).get("train", {}).get("fingerprint"):
+        if train.fingerprint != Run(folder).data.get("train", {}).get("fingerprint"):
             raise
         return source, train

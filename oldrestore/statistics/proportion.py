@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from math import sqrt
-from statistics import NormalDist
+
+from scipy.stats import binomtest
 
 
 def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -31,9 +32,8 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
         raise ValueError(f"{successes} of {n} is not a proportion")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
-    low, high = _score(successes / n, NormalDist().inv_cdf(0.5 + confidence / 2) ** 2 / n)
-    # The bounds are exactly 0 and 1 at the ends; rounding must not say otherwise.
-    return (0.0 if successes == 0 else max(0.0, low)), (1.0 if successes == n else min(1.0, high))
+    bounds = binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return float(bounds.low), float(bounds.high)
 
 
 def score_interval(share: float, half: float) -> tuple[float, float]:
@@ -51,11 +51,8 @@ def score_interval(share: float, half: float) -> tuple[float, float]:
     """
     if not 0 < share < 1 or not half > 0:
         raise ValueError(f"a share of {share} with a half width of {half} has no score interval")
-    return _score(share, half * half / (share * (1 - share)))
-
-
-def _score(p: float, ratio: float) -> tuple[float, float]:
-    """Bounds where (p - truth)^2 is `ratio` times truth (1 - truth)."""
-    centre = (p + ratio / 2) / (1 + ratio)
-    half = sqrt(ratio * p * (1 - p) + ratio * ratio / 4) / (1 + ratio)
-    return centre - half, centre + half
+    # The bounds are where (share - truth)^2 is `ratio` times truth (1 - truth).
+    ratio = half * half / (share * (1 - share))
+    centre = (share + ratio / 2) / (1 + ratio)
+    reach = sqrt(ratio * share * (1 - share) + ratio * ratio / 4) / (1 + ratio)
+    return centre - reach, centre + reach

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import psutil
 
 from oldrestore.errors import UserError
-from oldrestore.records.reader import is_alive, read_status
+from oldrestore.records.liveness import is_alive
+from oldrestore.records.run import Run
 from oldrestore.sweeps.plan import Job
 
 JobState = Literal["queued", "running", "done", "failed", "interrupted", "pruned"]
@@ -284,7 +285,7 @@ def process_record(pid: int) -> dict[str, Any]:
 def how_it_ended(folder: str | None) -> tuple[JobState, str | None]:
     """Return the state of a job whose process is gone, by its run folder, and the reason."""
     try:
-        status = read_status(Path(folder or "/nowhere"))
+        status = Run(Path(folder or "/nowhere")).status
     except UserError:
         return "interrupted", "its process is gone before its run began"
     if status.get("state") == "finished":

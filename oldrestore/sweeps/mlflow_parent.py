@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.errors import UserError
-from oldrestore.records.reader import read_status
+from oldrestore.records.run import Run
 from oldrestore.sweeps.ledger import Ledger
 from oldrestore.sweeps.plan import Job
 from oldrestore.sweeps.summary import Summary
@@ -86,7 +86,7 @@ def _has(store: Any, run_id: str) -> bool:
 def _nest(store: Any, parent_id: str, summary: Summary) -> None:
     for entry, _ in summary.jobs:
         try:
-            sinks = read_status(Path(entry.folder or "/nowhere")).get("sinks") or {}
+            sinks = Run(Path(entry.folder or "/nowhere")).status.get("sinks") or {}
         except UserError:
             continue
         child = (sinks.get("mlflow") or {}).get("run_id")

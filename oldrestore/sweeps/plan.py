@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from oldrestore.config.folders import register_search_path
 from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, configuration_root, user_root
 from oldrestore.config.multirun import expand_jobs, sweep_names
 from oldrestore.errors import UserError
+from oldrestore.files import whole_folder
 from oldrestore.records.asked_settings import group_choices
 from oldrestore.records.job_identity import fingerprints_of, identity_of, results_code_hash, settings_of
 
@@ -157,15 +157,10 @@ def snapshot_configuration(folder: Path) -> Path:
     place = folder / digest.hexdigest()[:12]
     if place.is_dir():
         return place
-    half = folder / f".{place.name}.tmp"
-    shutil.rmtree(half, ignore_errors=True)
-    for name, content in files.items():
-        (half / name).parent.mkdir(parents=True, exist_ok=True)
-        (half / name).write_bytes(content)
-    try:
-        half.rename(place)
-    except OSError:  # another process was faster
-        shutil.rmtree(half, ignore_errors=True)
+    with whole_folder(place) as neighbour:
+        for name, content in files.items():
+            (neighbour / name).parent.mkdir(parents=True, exist_ok=True)
+            (neighbour / name).write_bytes(content)
     return place
 
 

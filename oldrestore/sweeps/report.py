@@ -46,12 +46,12 @@ def report_on(name: str, entries: Sequence[Entry], outputs: Path, photographs: i
     if not done:
         return SweepReport(None, "none, for no job is done")
     try:
-        from oldrestore.comparison.logged_run import LoggedRun
+        from oldrestore.records.run import Run
         from oldrestore.report.contents import gather
         from oldrestore.report.page import write_page
         from oldrestore.report.shelf import reports_folder
 
-        found = [LoggedRun(folder) for folder in done if (folder / "config.yaml").is_file()]
+        found = [Run(folder) for folder in done if (folder / "config.yaml").is_file()]
         runs = [run for run in found if not run.scores.empty]
         if not runs:
             return SweepReport(None, "none, for no run has scores of photographs")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oldrestore.errors import UserError
+from oldrestore.evaluation.metric_table import shown_in
 from oldrestore.files import write_atomically
 from oldrestore.plain import decode_float, plain
-from oldrestore.records.reader import read_status
+from oldrestore.records.run import Run
 from oldrestore.sweeps.ledger import Entry
+from oldrestore.tables import csv_table
 
-# What the printed table shows beside the metric that chooses checkpoints, where it was measured; files have all.
-SHOWN = ("val/auc_rebalanced", "val/auc", "val/colorfulness", "judged/iter_accuracy", "holes/psnr", "val/psnr")
-MOST_SHOWN = 4
+MOST_SHOWN = 4  # measures in the printed table, the one that chooses checkpoints first; files have all
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Summary:
     def shown(self) -> list[str]:
         """Metrics of the printed table."""
         measured = {name for row in self.rows for name in row.metrics}
-        wanted = [self.monitor, *(name for name in SHOWN if name != self.monitor)]
+        wanted = dict.fromkeys([self.monitor, *(metric.key for metric in shown_in("sweep"))])
         return [name for name in wanted if name in measured][:MOST_SHOWN]
 
     def job_rows(self) -> list[dict[str, Any]]:
@@ -111,8 +109,8 @@ class Summary:
 
     def write(self, folder: Path) -> None:
         """Write ``jobs.csv`` and ``summary.csv``."""
-        write_atomically(folder / "jobs.csv", _csv(self.job_rows()))
-        write_atomically(folder / "summary.csv", _csv(self.setting_rows()))
+        write_atomically(folder / "jobs.csv", csv_table(plain(self.job_rows())))
+        write_atomically(folder / "summary.csv", csv_table(plain(self.setting_rows())))
 
 
 def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
@@ -135,7 +133,7 @@ def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
 def results_of(folder: Path) -> dict[str, float]:
     """Return what a run measured at its end; empty where it did not come to one."""
     try:
-        summary = read_status(folder).get("summary") or {}
+        summary = Run(folder).status.get("summary") or {}
     except UserError:
         return {}  # somebody has removed it
     return {name: decode_float(value) for name, value in summary.items()}
@@ -146,12 +144,3 @@ def spread(values: Sequence[float]) -> Spread:
     if not all(math.isfinite(value) for value in values):
         return Spread(len(values), math.nan, math.nan if len(values) > 1 else None)
     return Spread(len(values), statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: "" if value is None else plain(value) for name, value in row.items()} for row in rows)
-    return buffer.getvalue()

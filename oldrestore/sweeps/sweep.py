@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 
+from oldrestore.signals import handling
 from oldrestore.sweeps.launch import Launched, launch
 from oldrestore.sweeps.ledger import BEAT, Entry, JobState, Ledger
 from oldrestore.sweeps.plan import Job, snapshot_configuration
@@ -143,8 +144,7 @@ class Sweep:
         """Return what the ledger is to say of a job that has ended."""
         return state, reason
 
-    @contextmanager
-    def _listening(self, say: Callable[[str], None]) -> Iterator[None]:
+    def _listening(self, say: Callable[[str], None]) -> AbstractContextManager[None]:
         def stop(number: int, frame: object) -> None:
             if not self._stopped:
                 count = len(self._active)
@@ -154,12 +154,7 @@ class Sweep:
             for launched in self._active:
                 launched.stop()
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        return handling((signal.SIGINT, signal.SIGTERM), stop)
 
 
 def in_words(entry: Entry) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from omegaconf import OmegaConf
 
 from oldrestore.config.multirun import expand_jobs
 from oldrestore.errors import UserError
+from oldrestore.files import lock
 from oldrestore.records.asked_settings import as_override
-from oldrestore.records.reader import read_metrics
+from oldrestore.records.run import Run
 from oldrestore.sweeps.launch import Launched
 from oldrestore.sweeps.ledger import Entry, JobState, Ledger
 from oldrestore.sweeps.plan import Job, compose_job, plan_jobs
@@ -204,7 +204,7 @@ class Search(Sweep):
                 return
 
     def _measured(self, folder: Path, after: int) -> Iterator[tuple[int, float]]:
-        curve = read_metrics(folder).get(self.settings.metric)
+        curve = Run(folder).curves.get(self.settings.metric)
         last = self.base.config["trainer"]["max_iterations"]
         if curve is not None:
             for iteration, value in zip(curve.iterations.tolist(), curve.values.tolist(), strict=True):
@@ -254,13 +254,10 @@ class Search(Sweep):
                     f"the search '{self.name}' began with other {name}: give this one a name of its own with --name"
                 )
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> AbstractContextManager[bool]:
         """Hold the search, so that no two processes begin the same trial."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "search.lock").open("a", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        return lock(self.folder / "search.lock")
 
 
 def key_of(number: int) -> str:

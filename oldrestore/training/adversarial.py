@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
@@ -13,15 +12,16 @@ from pydantic import Field
 
 from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.losses.adversarial import AdversarialLoss, gradient_penalty
 from oldrestore.losses.base import Loss
 from oldrestore.losses.restoration import feature_matching
 from oldrestore.models.attention import SelfAttention
 from oldrestore.training.checkpoint import Checkpoint
-from oldrestore.training.ema import MovingAverage, for_evaluation
+from oldrestore.training.network_learner import Means, NetworkLearner
 from oldrestore.training.player import Player, frozen
-from oldrestore.training.schedules import Constant, Schedule
+from oldrestore.training.schedules import Schedule
 from oldrestore.training.synchronised_norm import synchronise_batch_norm
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -44,7 +44,7 @@ class Discriminator(Protocol):
         """Put the truth beside the same condition."""
 
 
-class AdversarialLearner:
+class AdversarialLearner(NetworkLearner):
     """Trains a network on a loss and against a discriminator, after a phase on the loss alone.
 
     The network minimises loss + adversarial_weight x adversarial term + feature_weight x matched features of the
@@ -52,44 +52,31 @@ class AdversarialLearner:
     the ``optimizer`` group, the discriminator's its own; `schedule` multiplies both.
 
     Curves of a step: ``loss`` and the loss's terms; ``g_adversarial`` and ``g_feature`` (unweighted), ``d_loss``,
-    ``d_real`` and ``d_fake`` (mean scores), where there is a discriminator yet; ``g_gradient_norm`` and
-    ``d_gradient_norm`` before clipping; and ``gamma_g_NAME`` and ``gamma_d_NAME`` of each attention block.
+    ``d_real`` and ``d_fake`` (mean scores), once the discriminator takes part; ``g_gradient_norm`` and
+    ``d_gradient_norm`` before clipping; and ``gamma_g_NAME`` and ``gamma_d_NAME`` of each attention block. Validation
+    has no part of the discriminator, whose value means nothing over time.
 
     Parameters
     ----------
-    network : nn.Layer
-        Maps the fields of a `Batch` that it names in ``reads`` to a `Prediction`.
-    loss : Loss
+    network, loss, schedule, amp, ema_decay
+        See `NetworkLearner`.
     optimizer : callable
         Makes the network's optimizer when called with ``parameters`` and ``grad_clip``.
     discriminator : nn.Layer
         A `Discriminator`.
     discriminator_optimizer : callable
         As `optimizer`, for the discriminator.
-    adversarial : AdversarialLoss
-    schedule : callable, optional
-        Maps an iteration to what multiplies both learning rates.
     pretrain_iterations : int
         Iterations on the loss alone, before the discriminator takes part.
-    adversarial_weight, feature_weight : float
-        At least 0.
     discriminator_steps, generator_steps : int
         Updates of each in an iteration; each round takes batches of its own.
     gradient_clip : float
         Highest global norm of either gradient; 0 is off.
     accumulate_batches : int
         Batches whose gradients are averaged into one update.
-    amp : {"off", "float16", "bfloat16"}
-        Mixed precision on a GPU: what forward passes compute in; float16 scales the losses.
-    ema_decay : float
-        Decay of the moving average of the network's weights; 0 is off.
-
-    Raises
-    ------
-    UserError
-        When mixed precision is asked for on a CPU, or the discriminator judges what the network does not predict.
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Layer,
@@ -109,20 +96,15 @@ class AdversarialLearner:
         amp: Literal["off", "float16", "bfloat16"] = "off",
         ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     ) -> None:
-        if amp != "off" and not paddle.get_device().startswith("gpu"):
-            raise UserError(f"trainer.learner.amp={amp} needs a GPU: on a CPU take trainer.learner.amp=off")
+        super().__init__(network, loss, schedule, amp, ema_decay)
         if discriminator.judges not in network.predicts:
             raise UserError(
                 f"the discriminator judges {discriminator.judges} but {type(network).__name__} predicts "
                 f"{' and '.join(sorted(network.predicts))}: set trainer.learner.discriminator.judges"
             )
-        synchronise_batch_norm(network)
         synchronise_batch_norm(discriminator)
-        self.network = network
-        self.loss = loss
         self.discriminator = discriminator
         self.adversarial = adversarial
-        self.schedule = schedule or Constant()
         self.pretrain_iterations = pretrain_iterations
         self.adversarial_weight = adversarial_weight
         self.feature_weight = feature_weight
@@ -131,7 +113,6 @@ class AdversarialLearner:
         self.accumulate_batches = accumulate_batches
         # The loop brings this many batches for each iteration.
         self.accumulate = accumulate_batches * max(discriminator_steps, generator_steps)
-        self.amp = amp
         self._generator = Player(network, optimizer, gradient_clip, amp, "")
         self._critic = Player(discriminator, discriminator_optimizer, gradient_clip, amp, "discriminator_")
         self._gammas = {
@@ -140,7 +121,6 @@ class AdversarialLearner:
             for name, block in whole.named_sublayers()
             if isinstance(block, SelfAttention)
         }
-        self.average = MovingAverage(network, ema_decay) if ema_decay else None
 
     def learning_rate(self, iteration: int) -> float:
         """Return the network's learning rate of an update."""
@@ -161,14 +141,14 @@ class AdversarialLearner:
         for number in range(max(self.discriminator_steps, self.generator_steps)):
             chunk = batches[number * self.accumulate_batches : (number + 1) * self.accumulate_batches]
             generator_due = number < self.generator_steps
-            # One forward pass serves both updates where it can be held: of several batches, only one at a time.
-            held = self._predict(chunk[0]) if generator_due and len(chunk) == 1 else None
-            found: list[Scalars] = []
+            # With one batch, a single forward pass serves both updates; the graphs of several would not fit in memory.
+            shared = self._predict(chunk[0]) if generator_due and len(chunk) == 1 else None
+            updates: list[Scalars] = []
             if against and number < self.discriminator_steps:
-                found.append(self._update_discriminator(chunk, held, factor, [PENALTY_STREAM, iteration, number]))
+                updates.append(self._update_discriminator(chunk, shared, factor, [PENALTY_STREAM, iteration, number]))
             if generator_due:
-                found.append(self._update_generator(chunk, held, factor, against))
-            for scalars in found:
+                updates.append(self._update_generator(chunk, shared, factor, against))
+            for scalars in updates:
                 for name, value in scalars.items():
                     sums.setdefault(name, []).append(value)
         if self.average is not None:
@@ -177,20 +157,20 @@ class AdversarialLearner:
         return means | {name: gamma.detach().clone().reshape([]) for name, gamma in self._gammas.items()}
 
     def _predict(self, batch: Batch) -> Prediction:
-        with self._mixed():
+        with self.mixed():
             return self.predict(batch)
 
     def _update_discriminator(
-        self, chunk: Sequence[Batch], held: Prediction | None, factor: float, seed: Sequence[int]
+        self, chunk: Sequence[Batch], shared: Prediction | None, factor: float, seed: Sequence[int]
     ) -> Scalars:
-        means = _Means(len(chunk))
+        means = Means(len(chunk))
         rng = np.random.default_rng(list(seed))
         for batch in chunk:
             with paddle.no_grad():
-                prediction = held or self._predict(batch)
+                prediction = shared or self._predict(batch)
                 fake = self.discriminator.shown_fake(prediction, batch).detach().astype("float32")
                 real = self.discriminator.shown_real(prediction, batch).detach().astype("float32")
-            with self._mixed():
+            with self.mixed():
                 # Together, so that spectral norm takes one power iteration a step, not two.
                 scores = self.discriminator(paddle.concat([real, fake])).scores
             real_scores, fake_scores = scores.split(2)
@@ -199,7 +179,7 @@ class AdversarialLearner:
                 loss = loss + self.adversarial.gradient_penalty * self._gradient_penalty(real, fake, rng)
             self._critic.backward(loss / len(chunk))
             means.add(d_loss=loss, d_real=real_scores.mean(), d_fake=fake_scores.mean())
-        return means.values | {"d_gradient_norm": self._critic.update(factor)}
+        return means.values | {"d_gradient_norm": self._critic.update_measured(factor)}
 
     def _gradient_penalty(self, real: paddle.Tensor, fake: paddle.Tensor, rng: np.random.Generator) -> paddle.Tensor:
         # Drawn for the whole batch, of which this may be a part.
@@ -216,19 +196,19 @@ class AdversarialLearner:
             ) from error
 
     def _update_generator(
-        self, chunk: Sequence[Batch], held: Prediction | None, factor: float, against: bool
+        self, chunk: Sequence[Batch], shared: Prediction | None, factor: float, against: bool
     ) -> Scalars:
-        means = _Means(len(chunk))
+        means = Means(len(chunk))
         with frozen(self.discriminator):
             for batch in chunk:
-                with self._mixed():
-                    prediction = held or self.predict(batch)
+                with self.mixed():
+                    prediction = shared or self.predict(batch)
                     terms = dict(self.loss.terms(prediction, batch))
                     if against:
                         self._add_adversarial(terms, prediction, batch)
                 self._generator.backward(terms["loss"] / len(chunk))
                 means.add(**terms)
-        return means.values | {"g_gradient_norm": self._generator.update(factor)}
+        return means.values | {"g_gradient_norm": self._generator.update_measured(factor)}
 
     def _add_adversarial(self, terms: Scalars, prediction: Prediction, batch: Batch) -> None:
         fake = self.discriminator(self.discriminator.shown_fake(prediction, batch))
@@ -240,57 +220,17 @@ class AdversarialLearner:
             terms["g_feature"] = feature_matching(fake.features, real.features)
             terms["loss"] = terms["loss"] + self.feature_weight * terms["g_feature"]
 
-    @paddle.no_grad()
-    def evaluate(self, batch: Batch) -> Mapping[str, paddle.Tensor]:
-        """Return the loss and its terms without the discriminator's part, whose value means nothing over time."""
-        return self.loss.terms(self.predict(batch), batch)
-
-    def predict(self, batch: Batch) -> Prediction:
-        """Give the network the fields of a batch that it reads."""
-        return self.network(*(getattr(batch, name) for name in self.network.reads))
-
-    def _mixed(self) -> Any:
-        dtype = "bfloat16" if self.amp == "off" else self.amp
-        return paddle.amp.auto_cast(enable=self.amp != "off", dtype=dtype, level="O1")
-
-    def evaluation_weights(self) -> AbstractContextManager[None]:
-        """Use the moving average, where there is one, in evaluation mode."""
-        return for_evaluation(self.network, self.average)
-
     def checkpoint(self) -> Checkpoint:
         """Weights, optimizers and scalers of both, power-iteration vectors included, and the moving average."""
-        tensors = {f"model.{name}": value.numpy() for name, value in self.network.state_dict().items()}
-        tensors |= {f"discriminator.{name}": v.numpy() for name, v in self.discriminator.state_dict().items()}
-        tensors |= self._generator.tensors() | self._critic.tensors()
-        state: dict[str, Any] = {}
-        if self.average is not None:
-            tensors |= {f"ema.{name}": value for name, value in self.average.tensors().items()}
-            state["ema_updates"] = self.average.updates
-        return Checkpoint(tensors=tensors, state=state)
+        checkpoint = super().checkpoint()
+        theirs = {f"discriminator.{name}": value.numpy() for name, value in self.discriminator.state_dict().items()}
+        checkpoint.tensors.update(theirs | self._generator.tensors() | self._critic.tensors())
+        return checkpoint
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of the same configuration."""
-        tensors = checkpoint.tensors
-        # A validation may be due before the next update: it sees the loss of the last one.
-        self.loss.at(max(0, int(checkpoint.state.get("iteration", 0)) - 1))
-        for prefix, layer in (("model.", self.network), ("discriminator.", self.discriminator)):
-            for name, value in layer.state_dict().items():
-                value.set_value(tensors[prefix + name])
-        self._generator.load(tensors)
-        self._critic.load(tensors)
-        if self.average is not None:
-            averaged = {k.removeprefix("ema."): v for k, v in tensors.items() if k.startswith("ema.")}
-            self.average.load(averaged, checkpoint.state["ema_updates"])
-
-
-class _Means:
-    """Means of named scalars over `count` batches, detached."""
-
-    def __init__(self, count: int) -> None:
-        self.values: Scalars = {}
-        self._count = count
-
-    def add(self, **scalars: paddle.Tensor) -> None:
-        for name, value in scalars.items():
-            share = value.detach() / self._count
-            self.values[name] = self.values[name] + share if name in self.values else share
+        super().restore(checkpoint)
+        for name, value in self.discriminator.state_dict().items():
+            value.set_value(checkpoint.tensors[f"discriminator.{name}"])
+        self._generator.load(checkpoint.tensors)
+        self._critic.load(checkpoint.tensors)

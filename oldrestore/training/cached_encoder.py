@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -19,15 +18,17 @@ from paddle import nn
 from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
+from oldrestore.config.values import checked
 from oldrestore.data.cache import cache_directory
 from oldrestore.errors import UserError
+from oldrestore.files import whole_file
 from oldrestore.losses.base import Loss
 from oldrestore.models.engine import exported
 from oldrestore.training.schedules import Schedule
 from oldrestore.training.supervised import SupervisedLearner
 
 CACHE_VERSION = 1
-"""To be raised when what is kept changes, so that kept features are forgotten."""
+"""Raise it when the stored format changes, so that stored features are computed again."""
 
 
 class CachedEncoderLearner(SupervisedLearner):
@@ -37,24 +38,20 @@ class CachedEncoderLearner(SupervisedLearner):
     as `LiteUnet` has. Features are kept by the content of the crop, so that a crop that comes again, in a
     later epoch or another run, costs the reading of a file; give a dataset with a fixed set of crops
     (``dataset/crops: GridCrops``). They are float16 and computed one crop at a time, so that a crop's features are the
-    same whatever else is in its batch, and whether they were kept or computed.
+    same regardless of the rest of its batch, and of whether they were stored or computed.
 
     Parameters
     ----------
     network, loss, optimizer, schedule, gradient_clip, accumulate, amp, ema_decay
         See `SupervisedLearner`.
     lightness_jitter : float
-        0..1. In training, lightness becomes 50 + (L - 50) c + s with c within 1 -+ jitter and s within
+        In training, lightness becomes 50 + (L - 50) c + s with c within 1 -+ jitter and s within
         -+ 20 jitter, clipped to 0..100; the colour stays. Both follow from the content of the crop.
     cache_gib : float
         Room on disk for kept features; beyond it they are computed each time.
-
-    Raises
-    ------
-    UserError
-        When the network's encoder is not frozen, or it has none.
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Layer,
@@ -70,7 +67,7 @@ class CachedEncoderLearner(SupervisedLearner):
     ) -> None:
         if not hasattr(network, "encode") or getattr(network, "train_encoder", True):
             raise UserError(
-                f"this learner needs a network whose encoder is frozen, which {type(network).__name__} has not: take "
+                f"this learner needs a network with a frozen encoder, and {type(network).__name__} has none: take "
                 "trainer=supervised, or model=lite_unet with model.train_encoder=false"
             )
         super().__init__(network, loss, optimizer, schedule, gradient_clip, accumulate, amp, ema_decay)
@@ -78,7 +75,7 @@ class CachedEncoderLearner(SupervisedLearner):
         self._encoder = FeatureStore(network, int(cache_gib * 2**30))
 
     def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
-        """Make one update, from jittered lightness where that is asked for."""
+        """Make one update, from jittered lightness if asked to."""
         if self.lightness_jitter:
             batches = [replace(batch, L_b1hw=self._jittered(batch.L_b1hw)) for batch in batches]
         return super().step(batches, iteration)
@@ -130,8 +127,8 @@ class FeatureStore:
 
     def __call__(self, L_b1hw: paddle.Tensor) -> list[paddle.Tensor]:
         """Return features of lightness (B, 1, H, W), rounded to float16, as float32 tensors."""
-        found = [self._one(np.ascontiguousarray(L_1hw)) for L_1hw in L_b1hw.numpy()]
-        return [paddle.to_tensor(np.stack(level).astype(np.float32)) for level in zip(*found, strict=True)]
+        features = [self._one(np.ascontiguousarray(L_1hw)) for L_1hw in L_b1hw.numpy()]
+        return [paddle.to_tensor(np.stack(level).astype(np.float32)) for level in zip(*features, strict=True)]
 
     def _one(self, L_1hw: np.ndarray) -> list[np.ndarray]:
         digest = hashlib.blake2b(repr(L_1hw.shape).encode(), digest_size=20)
@@ -199,13 +196,5 @@ def _load(path: Path) -> list[np.ndarray] | None:
 
 def _save(path: Path, levels: list[np.ndarray]) -> None:
     """Write in one step; features that cannot be kept only cost time."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez(file, **{f"level{index}": level for index, level in enumerate(levels)})
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    with contextlib.suppress(OSError), whole_file(path) as neighbour, neighbour.open("wb") as file:
+        np.savez(file, **{f"level{index}": level for index, level in enumerate(levels)})

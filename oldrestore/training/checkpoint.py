@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -14,7 +13,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from oldrestore.errors import UserError, naming
+from oldrestore.errors import UserError
+from oldrestore.files import write_atomically
 from oldrestore.models.weights_header import CHECKPOINT_FORMAT as FORMAT
 from oldrestore.models.weights_header import WeightsHeader
 
@@ -44,17 +44,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, header: WeightsHeader | 
     metadata = header.to_metadata() if header is not None else {}
     metadata |= {"format": FORMAT, "state": json.dumps(checkpoint.state, sort_keys=True)}
     tensors = {name: np.ascontiguousarray(value) for name, value in checkpoint.tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with naming(path), temporary.open("wb") as file:
-            file.write(save(tensors, metadata=metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        with contextlib.suppress(OSError):  # it may not be there, and what is wrong has been said
-            temporary.unlink()
+    write_atomically(path, save(tensors, metadata=metadata))
     _sync_folder(path.parent)
 
 

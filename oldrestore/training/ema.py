@@ -18,9 +18,8 @@ class MovingAverage:
 
     Parameters
     ----------
-    network : nn.Layer
     decay : float
-        0..1; 0.999 remembers about a thousand updates.
+        0.999 remembers about a thousand updates.
     """
 
     def __init__(self, network: nn.Layer, decay: float) -> None:
@@ -46,14 +45,14 @@ class MovingAverage:
     def applied(self) -> Iterator[None]:
         """Put the average into the network, and its own weights back afterwards."""
         state = self._network.state_dict()
-        own = {name: value.clone().detach() for name, value in state.items()}
+        weights = {name: value.clone().detach() for name, value in state.items()}
         for name, value in state.items():
             value.set_value(self._shadow[name])
         try:
             yield
         finally:
             for name, value in state.items():
-                value.set_value(own[name])
+                value.set_value(weights[name])
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return the average as arrays by parameter name."""
@@ -68,7 +67,7 @@ class MovingAverage:
 
 @contextmanager
 def for_evaluation(network: nn.Layer, average: MovingAverage | None) -> Iterator[None]:
-    """Put a network in evaluation mode, with its moving average where there is one, for a while."""
+    """Put a network in evaluation mode for a while, with its moving average if there is one."""
     network.eval()
     try:
         if average is None:

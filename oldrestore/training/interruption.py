@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import FrameType
 
 from oldrestore import parallel
+from oldrestore.signals import handling
 
 # SIGUSR1 is what Slurm is usually asked to send ahead of a time limit (sbatch --signal).
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -17,7 +17,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 class Killed(BaseException):
     """A run was asked to stop; raised between two steps, never within one.
 
-    It is no `Exception`, like KeyboardInterrupt, so that no handler of errors takes it for one.
+    It is no `Exception`, like KeyboardInterrupt, so that no error handler catches it.
     """
 
 
@@ -26,10 +26,10 @@ SECONDS_OF_ONE = 5.0
 
 
 class Interruption:
-    """Remembers a signal until the program reaches a safe point; a second one stops at once.
+    """Remembers a signal until the program reaches a safe point; a second signal stops it at once.
 
     Several processes that train together must stop after the same step. A signal counts for the loop (`signal_name`)
-    once all of them know of it, one step after the first of them had it.
+    once all of them know of it, one step after it reached the first.
 
     Attributes
     ----------
@@ -44,18 +44,18 @@ class Interruption:
         self._over = False
 
     def check(self) -> None:
-        """Raise `Killed` if a signal has come; to be called where nothing is half done."""
+        """Raise `Killed` if a signal has arrived; call it at points where nothing is half done."""
         name = self.signal_name or self._own
         if name is not None:
             raise Killed(f"stopped by {name}")
 
     def hear(self, number: int) -> None:
-        """Take in the number of a signal that one of several processes has had; 0 is none."""
+        """Receive the number of a signal that reached one of several processes; 0 is none."""
         if number and not self._over:
             self.signal_name = signal.Signals(number).name
 
     def ignore_from_now(self) -> None:
-        """Take no more signals: the work is over, and what is being written down must be whole."""
+        """Ignore further signals: training is over, and its results must be written in full."""
         self._over = True
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
@@ -71,14 +71,6 @@ class Interruption:
         else:
             self.signal_name = self._own
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Listen for `SIGNALS`; the handlers that stood before come back afterwards."""
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-        for number in before:
-            signal.signal(number, self._remember)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def listening(self) -> AbstractContextManager[None]:
+        """Listen for `SIGNALS`; the previous handlers are restored afterwards."""
+        return handling(SIGNALS, self._remember)

@@ -20,7 +20,7 @@ class Learner(Protocol):
     network: nn.Layer
 
     def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
-        """Make one update from `accumulate` batches; named scalars, of which ``loss`` is the one watched."""
+        """Make one update from `accumulate` batches; returns named scalars; ``loss`` is watched."""
 
     def evaluate(self, batch: Batch) -> Mapping[str, paddle.Tensor]:
         """Return the same named scalars for photographs that are not trained on, without learning."""
@@ -29,7 +29,7 @@ class Learner(Protocol):
         """Return the learning rate of an update."""
 
     def evaluation_weights(self) -> AbstractContextManager[None]:
-        """Give `network` the weights that are evaluated and put it in evaluation mode, for a while."""
+        """Give `network` the weights that are evaluated and put it in evaluation mode, as a context."""
 
     def checkpoint(self) -> Checkpoint:
         """Return all that is needed to go on exactly."""

@@ -31,14 +31,7 @@ class ScalarLog(Protocol):
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """How often the loop does what; counts are iterations, and 0 is "only at the end".
-
-    Attributes
-    ----------
-    max_iterations : int
-        Updates in all.
-    log_every, evaluate_every, checkpoint_every, keep_every : int
-    """
+    """How often the loop does what; counts are iterations, and 0 is "only at the end"."""
 
     max_iterations: int
     log_every: int = 100
@@ -75,16 +68,13 @@ def run_loop(
 
     Parameters
     ----------
-    learner : Learner
     photographs : iterable of (uint8 tensor (B, H, W, 3), names)
         `learner.accumulate` of them are taken for each iteration.
     make_batch : callable
         Makes a `Batch` of photographs, their names and the position of this batch in the whole training.
-    settings : LoopSettings
     log : ScalarLog
         Receives ``train/loss``, the loss's other terms and ``train/learning_rate`` of every iteration, and
         ``time/...`` with each log line.
-    narrator : Narrator
     evaluate : callable
         Called with the number of updates made, every `evaluate_every` and after the last.
     save : callable
@@ -92,8 +82,6 @@ def run_loop(
         validation that is due now is still to come.
     interruption : Interruption
         Looked at between steps.
-    start : int
-        Updates already made.
     evaluate_first : bool
         Begin with the validation of `start`, which had not come when the checkpoint was written.
     window : sequence of float
@@ -213,7 +201,7 @@ class _LossReader:
         self._pending = step
 
     def flush(self) -> None:
-        """Read what is pending; raises where it is not finite."""
+        """Read pending scalars; raises if one is not finite."""
         step, self._pending = self._pending, None
         if step is None:
             return

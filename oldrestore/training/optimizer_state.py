@@ -17,7 +17,6 @@ class OptimizerState:
 
     Parameters
     ----------
-    optimizer : paddle.optimizer.Optimizer
     parameters : sequence of (str, paddle.Tensor)
         The parameters it was made with and their structured names.
     """
@@ -27,17 +26,17 @@ class OptimizerState:
         self._structured_names = {p.name: name for name, p in parameters}
 
     def tensors(self, prefix: str) -> dict[str, np.ndarray]:
-        """Every tensor that belongs to a parameter, its name begun with `prefix`."""
-        found: dict[str, np.ndarray] = {}
+        """Every tensor that belongs to a parameter, under names that begin with `prefix`."""
+        structured: dict[str, np.ndarray] = {}
         for key, value in self._optimizer.state_dict().items():
             parameter = self._parameter_of(key)
             if parameter is not None:
-                found[f"{prefix}{self._structured_names[parameter]}{key.removeprefix(parameter)}"] = value.numpy()
-        return found
+                structured[f"{prefix}{self._structured_names[parameter]}{key.removeprefix(parameter)}"] = value.numpy()
+        return structured
 
     def load(self, tensors: Mapping[str, np.ndarray], prefix: str) -> None:
         """Give the optimizer what `tensors` returned; names that do not begin with `prefix` are not looked at."""
-        paddle_names = {name: own for own, name in self._structured_names.items()}
+        paddle_names = {name: paddle_name for paddle_name, name in self._structured_names.items()}
         state: dict[str, paddle.Tensor] = {}
         for key, value in tensors.items():
             if key.startswith(prefix):

@@ -1,4 +1,4 @@
-"""One of the two that play against each other in adversarial training: how its weights are updated."""
+"""How the weights of one network are updated: its optimizer, and the scaler of its loss."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import paddle
 from paddle import nn
 
 from oldrestore import parallel
+from oldrestore.errors import UserError
 from oldrestore.training.optimizer_state import OptimizerState
 
 
@@ -37,7 +38,10 @@ class Player:
         named = [(name, p) for name, p in layer.named_parameters() if not p.stop_gradient]
         self._parameters = [p for _, p in named]
         clip = nn.ClipGradByGlobalNorm(gradient_clip) if gradient_clip else None
-        self._optimizer = optimizer(parameters=self._parameters, grad_clip=clip)
+        try:
+            self._optimizer = optimizer(parameters=self._parameters, grad_clip=clip)
+        except (ValueError, TypeError, AssertionError) as error:
+            raise UserError(f"the optimizer refuses its settings: {' '.join(str(error).split())}") from None
         self.base_learning_rate = float(self._optimizer.get_lr())
         self._state = OptimizerState(self._optimizer, named)
         self._scaler = paddle.amp.GradScaler(enable=amp == "float16")
@@ -47,28 +51,38 @@ class Player:
         """Add the gradient of a loss."""
         self._scaler.scale(loss).backward()
 
-    def update(self, factor: float) -> paddle.Tensor:
-        """Take a step with what has been added, at `factor` of the learning rate; returns the gradient's norm."""
+    def update(self, factor: float) -> None:
+        """Take a step along the added gradients, at `factor` of the learning rate."""
+        self._optimizer.set_lr(self.base_learning_rate * factor)
+        # Before the scaler looks for infinite gradients, so that all processes agree.
+        parallel.average_gradients(self._parameters)
+        self._take_step()
+
+    def update_measured(self, factor: float) -> paddle.Tensor:
+        """As `update`; returns the norm of the gradient before it is clipped."""
         self._optimizer.set_lr(self.base_learning_rate * factor)
         parallel.average_gradients(self._parameters)
         self._scaler.unscale_(self._optimizer)
         squares = [(p.grad.astype("float32") ** 2).sum() for p in self._parameters if p.grad is not None]
         norm = paddle.sqrt(paddle.stack(squares).sum()).detach()
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
-        self._optimizer.clear_grad(set_to_zero=False)
+        self._take_step()
         # Under float16 a step whose gradient overflows is skipped: it is no sign of a loss that has gone wrong.
         return paddle.where(paddle.isfinite(norm), norm, paddle.zeros_like(norm)) if self._scaler.is_enable() else norm
 
+    def _take_step(self) -> None:
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._optimizer.clear_grad(set_to_zero=False)
+
     def tensors(self) -> dict[str, np.ndarray]:
         """State of optimizer and scaler."""
-        found = self._state.tensors(self._optimizer_prefix)
+        tensors = self._state.tensors(self._optimizer_prefix)
         if self._scaler.is_enable():
-            found |= {f"{self._scaler_prefix}{k}": np.asarray(v) for k, v in self._scaler.state_dict().items()}
-        return found
+            tensors |= {f"{self._scaler_prefix}{k}": np.asarray(v) for k, v in self._scaler.state_dict().items()}
+        return tensors
 
     def load(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """Go on from what `tensors` returned."""
+        """Continue from what `tensors` returned."""
         self._state.load(tensors, self._optimizer_prefix)
         if self._scaler.is_enable():
             prefix = self._scaler_prefix

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, runtime_checkable
 
 from pydantic import Field
+
+from oldrestore.config.values import checked
 
 Iterations = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+@runtime_checkable
 class Schedule(Protocol):
     """What multiplies the optimizer's learning rate at an iteration (0 is the first)."""
 
@@ -25,6 +28,7 @@ def _warm(iteration: int, warmup: int) -> float:
     return min(1.0, (iteration + 1) / warmup) if warmup else 1.0
 
 
+@checked
 @dataclass(frozen=True)
 class Constant:
     """The learning rate throughout, after `warmup` iterations of linear rise."""
@@ -36,6 +40,7 @@ class Constant:
         return _warm(iteration, self.warmup)
 
 
+@checked
 @dataclass(frozen=True)
 class Step:
     """The learning rate times `factor` for each milestone passed.
@@ -44,8 +49,6 @@ class Step:
     ----------
     milestones : sequence of int
         Iterations from which the next factor holds.
-    factor : float
-        0..1.
     warmup : int
         Iterations of linear rise at the start.
     """
@@ -60,6 +63,7 @@ class Step:
         return _warm(iteration, self.warmup) * self.factor**passed
 
 
+@checked
 @dataclass(frozen=True)
 class Cosine:
     """Half a cosine from 1 at the end of the warm-up to `final` at `iterations`.

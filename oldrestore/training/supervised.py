@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import paddle
 from paddle import nn
 from pydantic import Field
 
 from oldrestore import parallel
-from oldrestore.batch import Batch, Prediction
-from oldrestore.errors import UserError
+from oldrestore.batch import Batch
+from oldrestore.config.values import checked
 from oldrestore.losses.base import Loss
 from oldrestore.training.checkpoint import Checkpoint
-from oldrestore.training.ema import MovingAverage, for_evaluation
-from oldrestore.training.optimizer_state import OptimizerState
-from oldrestore.training.schedules import Constant, Schedule
-from oldrestore.training.synchronised_norm import synchronise_batch_norm
+from oldrestore.training.network_learner import Means, NetworkLearner
+from oldrestore.training.player import Player
+from oldrestore.training.schedules import Schedule
 
 
-class SupervisedLearner:
+class SupervisedLearner(NetworkLearner):
     """Trains a network on a loss by stochastic gradient descent.
 
     Several processes (`oldrestore.parallel`) each take their part of every batch: batch norm and loss are those of the
@@ -30,29 +27,18 @@ class SupervisedLearner:
 
     Parameters
     ----------
-    network : nn.Layer
-        Maps the fields of a `Batch` that it names in ``reads`` to a `Prediction`.
-    loss : Loss
     optimizer : callable
         Makes the optimizer when called with ``parameters`` and ``grad_clip``: a partial from the
         ``optimizer`` group.
-    schedule : callable
-        Maps an iteration to what multiplies the optimizer's learning rate.
     gradient_clip : float
         Highest global norm of the gradient; 0 is off.
     accumulate : int
         Batches whose gradients are averaged into one update.
-    amp : {"off", "float16", "bfloat16"}
-        Mixed precision on a GPU: what the forward pass computes in; float16 scales the loss.
-    ema_decay : float
-        Decay of the moving average of the weights; 0 is off.
-
-    Raises
-    ------
-    UserError
-        When mixed precision is asked for on a CPU.
+    network, loss, schedule, amp, ema_decay
+        See `NetworkLearner`.
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Layer,
@@ -64,95 +50,37 @@ class SupervisedLearner:
         amp: Literal["off", "float16", "bfloat16"] = "off",
         ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     ) -> None:
-        if amp != "off" and not paddle.get_device().startswith("gpu"):
-            # Paddle would take no notice of it and compute in float32.
-            raise UserError(f"trainer.learner.amp={amp} needs a GPU: on a CPU take trainer.learner.amp=off")
-        synchronise_batch_norm(network)
-        self.network = network
-        self.loss = loss
+        super().__init__(network, loss, schedule, amp, ema_decay)
         self.accumulate = accumulate
-        self.amp = amp
-        self.schedule = schedule or Constant()
-        clip = nn.ClipGradByGlobalNorm(gradient_clip) if gradient_clip else None
-        trainable = [(name, p) for name, p in network.named_parameters() if not p.stop_gradient]
-        self._parameters = [p for _, p in trainable]
-        try:
-            self.optimizer = optimizer(parameters=self._parameters, grad_clip=clip)
-        except (ValueError, TypeError, AssertionError) as error:
-            raise UserError(f"the optimizer refuses its settings: {' '.join(str(error).split())}") from None
-        self._base_learning_rate = float(self.optimizer.get_lr())
-        self._optimizer_state = OptimizerState(self.optimizer, trainable)
-        self.scaler = paddle.amp.GradScaler(enable=amp == "float16")
-        self.average = MovingAverage(network, ema_decay) if ema_decay else None
+        self._player = Player(network, optimizer, gradient_clip, amp, "")
 
     def learning_rate(self, iteration: int) -> float:
         """Learning rate of an update."""
-        return self._base_learning_rate * self.schedule(iteration)
+        return self._player.base_learning_rate * self.schedule(iteration)
 
     def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
         """Make one update; returns the loss and its terms, averaged over the batches, on the device."""
         self.network.train()
         self.loss.at(iteration)
-        self.optimizer.set_lr(self.learning_rate(iteration))
-        scalars: dict[str, paddle.Tensor] = {}
+        means = Means(len(batches))
         with parallel.together():
             for batch in batches:
-                with paddle.amp.auto_cast(enable=self.amp != "off", dtype=self._amp_dtype(), level="O1"):
-                    prediction = self.predict(batch)
-                    terms = self.loss.terms(prediction, batch)
-                self.scaler.scale(terms["loss"] / len(batches)).backward()
-                for name, value in terms.items():
-                    share = value.detach() / len(batches)
-                    scalars[name] = scalars[name] + share if name in scalars else share
-        # Before the scaler looks for what is not finite: all processes find the same.
-        parallel.average_gradients(self._parameters)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.clear_grad(set_to_zero=False)
+                with self.mixed():
+                    terms = self.loss.terms(self.predict(batch), batch)
+                self._player.backward(terms["loss"] / len(batches))
+                means.add(**terms)
+        self._player.update(self.schedule(iteration))
         if self.average is not None:
             self.average.update()
-        return parallel.means(scalars)
-
-    @paddle.no_grad()
-    def evaluate(self, batch: Batch) -> Mapping[str, paddle.Tensor]:
-        """Loss and its terms on photographs that are not trained on."""
-        return self.loss.terms(self.predict(batch), batch)
-
-    def predict(self, batch: Batch) -> Prediction:
-        """Give the network the fields of a batch that it reads."""
-        return self.network(*(getattr(batch, name) for name in self.network.reads))
-
-    def _amp_dtype(self) -> str:
-        return "bfloat16" if self.amp == "off" else self.amp
-
-    def evaluation_weights(self) -> AbstractContextManager[None]:
-        """Use the moving average, where there is one, in evaluation mode."""
-        return for_evaluation(self.network, self.average)
+        return parallel.means(means.values)
 
     def checkpoint(self) -> Checkpoint:
         """Weights, moving average, optimizer and scaler."""
-        tensors = {f"model.{name}": value.numpy() for name, value in self.network.state_dict().items()}
-        state: dict[str, Any] = {}
-        tensors |= self._optimizer_state.tensors("optimizer.")
-        if self.average is not None:
-            tensors |= {f"ema.{name}": value for name, value in self.average.tensors().items()}
-            state["ema_updates"] = self.average.updates
-        if self.scaler.is_enable():
-            scaler = self.scaler.state_dict()
-            tensors |= {f"scaler.{k}": np.asarray(v) for k, v in scaler.items()}
-        return Checkpoint(tensors=tensors, state=state)
+        checkpoint = super().checkpoint()
+        checkpoint.tensors.update(self._player.tensors())
+        return checkpoint
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of the same configuration."""
-        tensors = checkpoint.tensors
-        # A validation may be due before the next update: it sees the loss of the last one.
-        self.loss.at(max(0, int(checkpoint.state.get("iteration", 0)) - 1))
-        for name, value in self.network.state_dict().items():
-            value.set_value(tensors[f"model.{name}"])
-        self._optimizer_state.load(tensors, "optimizer.")
-        if self.average is not None:
-            averaged = {k.removeprefix("ema."): v for k, v in tensors.items() if k.startswith("ema.")}
-            self.average.load(averaged, checkpoint.state["ema_updates"])
-        if self.scaler.is_enable():
-            scaler = {k.removeprefix("scaler."): v for k, v in tensors.items() if k.startswith("scaler.")}
-            self.scaler.load_state_dict(scaler)
+        super().restore(checkpoint)
+        self._player.load(checkpoint.tensors)

@@ -4,10 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from oldrestore.color import AB_BINS, nearest_bin, soft_encode
+from oldrestore.color import AB_BINS
+from oldrestore.color.bins import nearest_bins
 
 paddle = pytest.importorskip("paddle")
-from oldrestore.color.encoding_paddle import SoftEncoder, nearest_bin_nchw  # noqa: E402
+from oldrestore.color.encoding_paddle import SoftEncoder  # noqa: E402
+from tests.color.plain_color import encode_with_paddle, soft_encode  # noqa: E402
 
 
 def brute_force(ab: np.ndarray, neighbours: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
@@ -34,12 +36,6 @@ def points() -> np.ndarray:
     return np.concatenate([random, outside, lattice, beside]).astype(np.float32)
 
 
-def encode_with_paddle(ab: np.ndarray, neighbours: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    ab_b2hw = paddle.to_tensor(np.ascontiguousarray(ab.T.reshape(1, 2, 1, -1)))
-    encoded = SoftEncoder(neighbours, sigma)(ab_b2hw)
-    return tuple(x.numpy()[0, :, 0].T for x in encoded)
-
-
 def encode_as_on_a_gpu(ab: np.ndarray, neighbours: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     ab_b2hw = paddle.to_tensor(np.ascontiguousarray(ab.T.reshape(1, 2, 1, -1)))
     encoded = SoftEncoder(neighbours, sigma)._encode_on_device(ab_b2hw)
@@ -58,7 +54,7 @@ def test_soft_encoding_against_brute_force(encode, neighbours):
 
 
 def test_a_colour_at_a_centre_by_hand():
-    indices, weights = soft_encode(np.array([0.0, 0.0]), neighbours=5, sigma=5.0)
+    indices, weights = encode_with_paddle(np.array([0.0, 0.0]), neighbours=5, sigma=5.0)
     side = np.exp(-2.0)  # 10^2 / (2 5^2)
     np.testing.assert_allclose(weights, np.array([1, side, side, side, side]) / (1 + 4 * side), rtol=1e-6)
     # Itself, then its four neighbours in the order of the bins.
@@ -68,7 +64,7 @@ def test_a_colour_at_a_centre_by_hand():
 @pytest.mark.parametrize("sigma", [0.01, 0.5, 5.0, 1e4])
 def test_far_colours_and_extreme_sigmas_keep_weights_that_sum_to_one(sigma):
     ab = np.array([[-130, -130], [130, 130], [1e9, -1e9], [0, 0], [5, 5]], np.float32)
-    for encode in (soft_encode, encode_with_paddle):
+    for encode in (encode_with_paddle, encode_as_on_a_gpu):
         weights = encode(ab, 10, sigma)[1]
         assert np.isfinite(weights).all()
         np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-5)
@@ -81,37 +77,33 @@ def test_far_colours_and_extreme_sigmas_keep_weights_that_sum_to_one(sigma):
 )
 @settings(max_examples=60, deadline=None)
 def test_weights_are_a_distribution_that_falls_with_distance(ab, neighbours, sigma):
-    indices, weights = soft_encode(ab, neighbours, sigma)
+    indices, weights = encode_with_paddle(ab, neighbours, sigma)
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-5)
     assert (np.diff(weights, axis=-1) <= 0).all()
     assert all(len(set(row)) == neighbours for row in indices.tolist())
 
 
-def test_shapes_and_the_nearest_bin():
+def test_tensors_of_several_photographs():
     ab_b2hw = np.random.default_rng(1).uniform(-90, 90, (2, 2, 3, 4)).astype(np.float32)
     ab_bhw2 = ab_b2hw.transpose(0, 2, 3, 1)
     indices, weights = SoftEncoder(5, 5.0)(paddle.to_tensor(ab_b2hw))
     expected_indices, expected_weights = soft_encode(ab_bhw2)
     np.testing.assert_array_equal(indices.numpy(), expected_indices.transpose(0, 3, 1, 2))
     np.testing.assert_allclose(weights.numpy(), expected_weights.transpose(0, 3, 1, 2), atol=2e-6)
-    nearest = nearest_bin_nchw(paddle.to_tensor(ab_b2hw))
-    assert nearest.shape == [2, 3, 4] and nearest.dtype == paddle.int64
-    np.testing.assert_array_equal(nearest.numpy(), nearest_bin(ab_bhw2))
-    np.testing.assert_array_equal(nearest.numpy(), expected_indices[..., 0])
 
 
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match=r"1\.\.313"):
-        soft_encode(np.zeros(2), neighbours=0)
+        SoftEncoder(0)
     with pytest.raises(ValueError, match=r"1\.\.313"):
         SoftEncoder(314)
     with pytest.raises(ValueError, match="sigma"):
-        soft_encode(np.zeros(2), sigma=0.0)
+        SoftEncoder(5, 0.0)
     with pytest.raises(ValueError, match="sigma"):
         SoftEncoder(5, float("nan"))
     with pytest.raises(ValueError, match="2 channels"):
-        soft_encode(np.zeros((2, 3)))
+        nearest_bins(np.zeros((2, 3)), 5)
     with pytest.raises(ValueError, match="finite"):
-        soft_encode(np.array([np.nan, 0.0]))
+        nearest_bins(np.array([np.nan, 0.0]), 5)
     with pytest.raises(ValueError, match="B, 2, h, w"):
         SoftEncoder()(paddle.zeros([1, 3, 4, 4]))

@@ -1,11 +1,11 @@
-"""The fast search for the nearest bins: the same bins, order and distances as the plain one, to the last bit."""
+"""The fast search for the nearest bins: the same bins in the same order as the plain one, and its weights."""
 
 import numpy as np
 import pytest
 
-from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS, nearest_bins
-from oldrestore.color.encoding import soft_encode
-from oldrestore.color.nearest_planes import BLOCK, _network, fine_table, nearest_planes, soft_encode_bkhw
+from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
+from oldrestore.color.nearest_planes import BLOCK, _network, fine_table, soft_encode_bkhw
+from tests.color.plain_color import soft_encode
 
 
 def colours():
@@ -17,29 +17,33 @@ def colours():
     return np.concatenate([near, far, lattice, beside], axis=1).astype(np.float32)
 
 
+def encode(ab_2n, neighbours, sigma=5.0):
+    """Bins and weights, each (k, N)."""
+    return tuple(x[0, :, 0] for x in soft_encode_bkhw(ab_2n[None, :, None], neighbours, sigma))
+
+
 @pytest.mark.parametrize("neighbours", [1, 2, 5, 10, 16])
-def test_bit_for_bit_what_the_plain_search_finds(neighbours):
+def test_the_bins_and_weights_that_the_plain_search_finds(neighbours):
     ab = colours()
-    indices, squared = nearest_planes(ab, neighbours)
-    expected_indices, expected_squared = nearest_bins(ab.T, neighbours)
+    indices, weights = encode(ab, neighbours)
+    expected_indices, expected_weights = soft_encode(ab.T, neighbours)
     np.testing.assert_array_equal(indices.T, expected_indices)
-    np.testing.assert_array_equal(squared.T, expected_squared)
+    np.testing.assert_allclose(weights.T, expected_weights, rtol=1e-6)
     assert indices.max() < NUMBER_OF_BINS
 
 
 def test_equal_distances_by_hand():
     # (5, 5) is as far from four bins; the lower index comes first.
-    indices, squared = nearest_planes(np.array([[5.0], [5.0]], np.float32), 4)
+    indices, weights = encode(np.array([[5.0], [5.0]], np.float32), 4)
     assert AB_BINS[indices[:, 0]].tolist() == [[0, 0], [0, 10], [10, 0], [10, 10]]
-    assert squared[:, 0].tolist() == [50, 50, 50, 50]
+    assert weights[:, 0].tolist() == [0.25, 0.25, 0.25, 0.25]
 
 
 @pytest.mark.parametrize("count", [0, 1, BLOCK, BLOCK + 1])
 def test_any_number_of_colours(count):
-    ab = np.zeros((2, count), np.float32)
-    indices, squared = nearest_planes(ab, 3)
-    assert indices.shape == squared.shape == (3, count)
-    assert (squared[0] == 0).all()
+    indices, weights = encode(np.zeros((2, count), np.float32), 1)
+    assert indices.shape == weights.shape == (1, count)
+    assert (AB_BINS[indices[0]] == 0).all() and (weights == 1).all()
 
 
 @pytest.mark.parametrize("width", range(1, 24))

@@ -111,14 +111,14 @@ def test_help_and_runs_import_nothing_heavy(arguments, tmp_path):
 def test_a_run_says_how_it_is_listed_from_where_it_was_started(outputs, line, monkeypatch, tmp_path):
     from types import SimpleNamespace
 
-    from oldrestore.commands import train
+    from oldrestore.run import one_run
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train, "all_sent", lambda folder: True)
+    monkeypatch.setattr(one_run, "all_sent", lambda folder: True)
     said = []
     outcome = SimpleNamespace(state="finished", reason=None, tables=list)
     config = SimpleNamespace(outputs=outputs, experiment="e", run_id="r", trainer={})
-    train.conclude(outcome, config, SimpleNamespace(say=lambda text="": said.append(text), show=None))
+    one_run.conclude(outcome, config, SimpleNamespace(say=lambda text="": said.append(text), show=None))
     assert f"next      oldrestore {line}" in said
     assert said[-1] == f"{outputs}/e/r"
 

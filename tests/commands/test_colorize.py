@@ -310,7 +310,7 @@ def test_drawn_hints_are_discs_in_the_photographs_pixels():
     [
         (["missing.jpg", "-o", "out"], "there is no photograph or folder 'missing.jpg'"),
         (["old.png"], "-o"),
-        ([".", "-o", "out", "--size", "7"], "--size must be within 32..4096 pixels, not 7"),
+        ([".", "-o", "out", "--size", "7"], "--size: must be a whole number from 32 to 4096, not '7'"),
         (["old.png", "-o", "out", "--model", "eccv16"], "--model says what --weights FILE holds"),
         (["old.png", "-o", "out", "--run", "nothing"], "there is no run 'nothing'"),
         (["old.png", "-o", "out", "--weights", "no.safetensors"], "there is no weights file 'no.safetensors'"),

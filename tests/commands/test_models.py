@@ -12,6 +12,7 @@ from paddle import nn
 
 from oldrestore.catalogue import networks
 from oldrestore.cli import main
+from oldrestore.config.location import choices_of
 from oldrestore.models.flops import count_flops
 
 
@@ -65,7 +66,7 @@ def test_a_network_whose_package_is_missing_is_listed_with_the_reason(monkeypatc
         raise UserError("the weights of EfficientNet-lite2 are missing")
 
     monkeypatch.setattr(networks, "build", refuse)
-    path = next(path for path in networks._choices("model") if path.stem == "eccv16")
+    path = choices_of("model")["eccv16"]
     loss = yaml.safe_load("_target_: oldrestore.losses.classification.SoftCrossEntropy")
     facts = networks._describe(path, {"cross_entropy": loss})
     assert facts.problem == "it cannot be built here: the weights of EfficientNet-lite2 are missing"
@@ -78,7 +79,7 @@ def test_figures_are_kept_until_something_they_depend_on_changes(listed, monkeyp
     def build(node):
         raise AssertionError("nothing is built")
 
-    path = next(path for path in networks._choices("model") if path.stem == "eccv16")
+    path = choices_of("model")["eccv16"]
     with monkeypatch.context() as patch:
         patch.setattr(networks, "build", build)
         assert networks._describe(path, {}).gflops == listed["eccv16"].gflops

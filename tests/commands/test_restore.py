@@ -241,4 +241,4 @@ def test_the_orientation_of_a_mask_is_that_of_the_upright_photograph(capsys, tmp
     assert restore(capsys, *arguments, save_mask(mask, tmp_path / "upright.png"))[0] == 0
     code, summary, _ = restore(capsys, *arguments, save_mask(mask.T, tmp_path / "lying.png"), "--overwrite")
     assert code == 1
-    assert "they must be of one size" in summary["failed"][0]["reason"]
+    assert "they must be the same size" in summary["failed"][0]["reason"]

@@ -134,9 +134,9 @@ def test_a_bad_request_is_said_before_paddle_is_imported():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.usefixtures("ctrl_c")
 def test_stopped_before_the_first_photograph(verb, number, colorizers, capsys, monkeypatch, tmp_path):
-    from oldrestore.commands import colorize
+    from oldrestore.photographs import coloring
 
-    monkeypatch.setattr(colorize, "load_networks", lambda chosen: signal.raise_signal(number))
+    monkeypatch.setattr(coloring, "coloring_networks", lambda *_: signal.raise_signal(number))
     assert main(arguments(verb, album(tmp_path / "album", 1), tmp_path / "out", colorizers[0])) == 1
     assert capsys.readouterr().err == "oldrestore: stopped\n"
     assert not (tmp_path / "out").exists()

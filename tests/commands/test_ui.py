@@ -22,7 +22,7 @@ from oldrestore.tracking import ui as pages
 def test_a_port_that_is_none_is_named(tmp_path, capsys, option, value):
     assert main(["ui", f"{option}={value}", f"outputs={tmp_path}"]) == 2
     said = capsys.readouterr().err
-    assert f"{option}: a port is a number from 1 to 65535, not '{value}'" in said
+    assert f"{option}: must be a whole number from 1 to 65535, not '{value}'" in said
     assert len(said.splitlines()) == 1
 
 

@@ -13,10 +13,10 @@ from scipy import stats
 
 from oldrestore.cli import main
 from oldrestore.comparison.compare import compare_runs
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.comparison.measures import MEASURES
 from oldrestore.comparison.rendering import number, terminal
 from oldrestore.errors import UserError
+from oldrestore.records.run import Run
 from oldrestore.statistics import wilson_interval
 from tests.comparison.synthetic import make_run, scores
 
@@ -31,8 +31,8 @@ def outputs(tmp_path) -> Path:
     return tmp_path
 
 
-def load(outputs: Path, *names: str) -> list[LoggedRun]:
-    return [LoggedRun(next(outputs.glob(f"*/{name}"))) for name in names]
+def load(outputs: Path, *names: str) -> list[Run]:
+    return [Run(next(outputs.glob(f"*/{name}"))) for name in names]
 
 
 def printed(outputs: Path, capsys, *arguments: str) -> tuple[int, str, str]:
@@ -258,7 +258,7 @@ def test_runs_without_scores_are_named_when_they_are_left_out(tmp_path, capsys):
 
 
 def test_what_no_seed_changes_has_the_interval_of_one_run(tmp_path):
-    runs = [LoggedRun(make_run(tmp_path, f"s{seed}", {"seed": seed}, scored=scores(0, seed))) for seed in range(3)]
+    runs = [Run(make_run(tmp_path, f"s{seed}", {"seed": seed}, scored=scores(0, seed))) for seed in range(3)]
     found = compare_runs(runs, resamples=200).cells[0]
     right = round(60 * found["orig_accuracy"].value)
     assert (found["orig_accuracy"].low, found["orig_accuracy"].high) == wilson_interval(right, 60)

@@ -16,7 +16,7 @@ from oldrestore.config.compose import compose_config, compose_unchecked, overrid
 from oldrestore.config.location import choices_of, configuration_root
 from oldrestore.config.overrides import TEXTS, readable, values_of
 from oldrestore.config.schema import Root
-from oldrestore.config.signature import check_value
+from oldrestore.config.values import check_value
 from oldrestore.config.yaml_file import read_yaml
 from oldrestore.errors import UserError
 

@@ -118,7 +118,7 @@ def test_prepare_needs_apt(tmp_path, monkeypatch):
     mine = tmp_path / "gcompris-qt-data-3.1-2" / "mine.txt"
     mine.parent.mkdir()
     mine.write_text("keep me")
-    with pytest.raises(UserError, match="holds something else"):
+    with pytest.raises(UserError, match="holds something other"):
         prepare_gcompris(tmp_path)
     assert mine.read_text() == "keep me"
 

@@ -7,7 +7,6 @@ import pytest
 from scipy.stats import qmc
 
 from oldrestore.data.grid_crops import GridCrops, _halton
-from oldrestore.errors import UserError
 
 
 def ramps(height: int = 100, width: int = 150) -> np.ndarray:
@@ -45,10 +44,3 @@ def test_a_variant_is_the_square_that_its_halton_point_says():
     assert square[..., 0].mean() == pytest.approx(right * (150 - side) + side / 2 - 0.5, abs=0.6)
     assert square[..., 1].mean() == pytest.approx(down * (100 - side) + side / 2 - 0.5, abs=0.6)
     assert square[25, -1, 0] - square[25, 0, 0] == pytest.approx(side * 49 / 50, abs=2)
-
-
-def test_wrong_settings_are_refused():
-    with pytest.raises(UserError, match=r"crops\.variants"):
-        GridCrops(size=64, crop=32, variants=0)
-    with pytest.raises(UserError, match=r"crops\.smallest"):
-        GridCrops(size=64, crop=32, smallest=0.0)

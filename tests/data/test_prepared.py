@@ -250,7 +250,7 @@ def test_a_full_disk_is_one_sentence(folder, own_cache, monkeypatch):
 def test_a_photograph_that_changed_or_went_is_named(folder):
     split = split_of(folder)
     Image.new("RGB", (28, 20)).save(split.photos[2].path)
-    with pytest.raises(UserError, match=r"002\.png .* was changed meanwhile"):
+    with pytest.raises(UserError, match=r"002\.png .* has since changed"):
         prepare_photographs(split, CROPS)
     split.photos[2].path.unlink()
     with pytest.raises(UserError, match=r"002\.png .* can no longer be read \(no such file\)"):

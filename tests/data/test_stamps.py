@@ -112,8 +112,3 @@ def test_composites_are_for_training_alone(small_packages, own_cache, monkeypatc
     added = [photo.name for photo in wide.split("train").photos if photo.name.startswith("stamps/")]
     assert len(added) == 6
     assert len(wide.split("train")) == len(plus.split("train")) + 6
-
-
-def test_a_larger_validation_split_would_leak_grounds():
-    with pytest.raises(UserError, match="composites were made on"):
-        PhotosWide(Crops(96, 64), validation_fraction=0.3)

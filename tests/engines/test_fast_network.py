@@ -231,10 +231,18 @@ def test_half_precision_is_refused_where_it_would_be_imitated(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("flags", "has"), [("fma avx2 avx512f", False), ("avx512f avx512_bf16", True), ("amx_bf16", True)]
+    ("flags", "allowed", "has"),
+    [
+        ("fma avx2 avx512f", "", False),
+        ("avx512f avx512_bf16", "", True),
+        ("amx_bf16", "", True),
+        ("avx512f avx512_bf16", "AVX2", False),
+        ("avx512f avx512_bf16", "AVX512_CORE_BF16", True),
+    ],
 )
-def test_bfloat16_is_read_from_the_processors_flags(flags, has, monkeypatch):
-    monkeypatch.setattr(runtime.Path, "read_text", lambda path: f"vendor_id : x\nflags\t\t: {flags}\n")
+def test_bfloat16_is_what_the_processor_has_and_onednn_may_use(flags, allowed, has, monkeypatch):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", allowed)
+    monkeypatch.setattr(runtime.Path, "read_text", lambda path, encoding=None: f"vendor_id : x\nflags\t\t: {flags}\n")
     assert runtime.has_bfloat16() is has
 
 

@@ -13,13 +13,13 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from oldrestore.cli import main
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.engines.chosen_network import network_of_file, network_of_run
 from oldrestore.errors import UserError
 from oldrestore.models.eccv16 import Eccv16
 from oldrestore.models.lite_unet import LiteUnet
 from oldrestore.models.weights_header import LONGEST_ENTRY, read_header
-from oldrestore.records.loading import find_checkpoint, find_run, load_run_config
+from oldrestore.records.finding import find_checkpoint, find_run
+from oldrestore.records.run import Run
 from oldrestore.restoration.detect.learned import LearnedDetector
 from oldrestore.training.checkpoint import load_checkpoint
 
@@ -57,7 +57,7 @@ def test_the_header_holds_the_network_and_the_configuration_but_no_place_of_a_fi
     header = read_header(copied)
     assert header.model == "oldrestore.models.eccv16.Eccv16" and header.reads == ("L_b1hw",)
     assert header.settings == {"width": WIDTH, "decoding": "annealed_mean", "temperature": 0.38}
-    config = load_run_config(tracked_run)
+    config = Run(tracked_run).composed
     assert header.trained["evaluation"]["size"] == config.evaluation.size == 32
     assert header.trained["loss"] == config.loss and header.trained["dataset"]["root"] is None
     assert not {"model", "outputs", "run_id", "tracking"} & header.trained.keys()
@@ -80,7 +80,7 @@ def test_the_copy_is_the_network_of_the_run(tracked_run, copied):
 
 
 def test_the_copy_colours_and_is_evaluated_as_the_run(tracked_run, copied, tmp_path, capsys):
-    root = load_run_config(tracked_run).dataset.root
+    root = Run(tracked_run).composed.dataset.root
     photo = str(sorted(Path(root).rglob("*.jpg"))[0])
     for name, of in (("alone", ["--weights", str(copied)]), ("run", ["--run", str(tracked_run)])):
         assert main(["colorize", photo, "-o", str(tmp_path / name), *of]) == 0
@@ -98,14 +98,14 @@ def test_the_copy_colours_and_is_evaluated_as_the_run(tracked_run, copied, tmp_p
     assert main(["evaluate", str(copied), "--outputs", str(tmp_path)]) == 2
     assert "give dataset.root=FOLDER" in capsys.readouterr().err
     # What it was trained with stands in the evaluation too, so that it can be compared with the run.
-    settings = [LoggedRun(one).settings for one in (tracked_run, folder)]
+    settings = [Run(one).settings for one in (tracked_run, folder)]
     losses = [{name: value for name, value in one.items() if name.startswith(("loss.", "model."))} for one in settings]
     assert losses[0] == losses[1] and losses[0]["loss._target_"]
     assert main(["compare", str(tracked_run), str(folder)]) == 0
 
 
 def test_an_evaluation_of_a_file_is_shown_by_a_report(tracked_run, copied, tmp_path, capsys):
-    root = load_run_config(tracked_run).dataset.root
+    root = Run(tracked_run).composed.dataset.root
     request = ["evaluate", str(copied), "--outputs", str(tmp_path), f"dataset.root={root}", "--json"]
     assert main([*request, "evaluation.judged=null"]) == 0
     folder = json.loads(capsys.readouterr().out)["folder"]
@@ -245,7 +245,7 @@ def test_requests_that_mix_runs_and_files_are_refused(tracked_run, copied, tmp_p
 
 
 def test_two_checkpoints_of_a_run_stand_side_by_side(tracked_run, tmp_path, capsys):
-    photo = str(sorted(Path(load_run_config(tracked_run).dataset.root).rglob("*.jpg"))[0])
+    photo = str(sorted(Path(Run(tracked_run).composed.dataset.root).rglob("*.jpg"))[0])
     best, last = (str(tracked_run / "checkpoints" / f"{name}.safetensors") for name in ("best", "last"))
     assert main(["colorize", photo, "-o", str(tmp_path / "out"), "--run", best, "--run", last]) == 0
     names = {path.name.partition("-colorized-")[2] for path in (tmp_path / "out").glob("*-colorized-*")}

@@ -1,5 +1,6 @@
 import csv
 import io
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from rich.console import Console
 
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.errors import UserError
-from oldrestore.evaluation.accuracy import forget_judgements, judge_recolorings
+from oldrestore.evaluation.accuracy import accuracy_table, judge_photos
 from oldrestore.evaluation.accuracy_table import COLUMNS, gap_closed
 from oldrestore.evaluation.judge import Judge
 from oldrestore.evaluation.prediction import ColorPrediction
@@ -16,8 +17,9 @@ from oldrestore.evaluation.prediction import ColorPrediction
 class RedJudge(Judge):
     """Sees class 1 in photographs that are red on average, class 0 in others, with 0.9; counts its work."""
 
-    def __init__(self, fingerprint="red"):
-        self.name, self.fingerprint, self.judged = "red", fingerprint, 0
+    def __init__(self):
+        # What a judge said is remembered by its fingerprint.
+        self.name, self.fingerprint, self.judged = "red", uuid4().hex, 0
 
     def probabilities(self, photos):
         self.judged += len(photos)
@@ -57,9 +59,8 @@ def only_the_first(photos):
     return lambda batch: [(first if L.shape == shape else gray)([L])[0] for L in batch]
 
 
-@pytest.fixture(autouse=True)
-def _nothing_remembered():
-    forget_judgements()
+def judge_recolorings(colorize, photos, judge, every=100, batch_size=16):
+    return accuracy_table(judge, judge_photos(colorize, photos, judge, batch_size), every)
 
 
 def test_the_table_by_hand():
@@ -144,7 +145,7 @@ def test_rows_at_every_and_at_the_end_whatever_the_batch():
 
 
 def test_originals_and_gray_are_judged_once_for_each_judge():
-    judge, other = RedJudge(), RedJudge("other")
+    judge, other = RedJudge(), RedJudge()
     first = judge_recolorings(gray, red_photos(), judge)
     assert judge.judged == 12
     second = judge_recolorings(gray, red_photos(), judge)

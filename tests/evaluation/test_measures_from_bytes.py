@@ -8,7 +8,7 @@ import pytest
 from oldrestore.color.bins import AB_BINS
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.evaluation.prediction import ColorPrediction, recolor
-from oldrestore.evaluation.validation import score_validation
+from oldrestore.evaluation.validation import measure_photos, summarize_validation
 from tests.evaluation import plain_measures as plain
 
 RNG = np.random.default_rng(11)
@@ -57,7 +57,7 @@ def test_every_measure_of_every_photograph(named):
         # float32 against float64: two independent conversions agree to a few thousandths of a Lab unit.
         np.testing.assert_allclose(found, truths[name], atol=0.02)
         predicted[np.ascontiguousarray(found[..., 0]).tobytes()] = COLORIZERS[named](found[..., 1:]).astype(np.float32)
-    result = score_validation(colorize, PHOTOGRAPHS.items(), batch_size=2)
+    result = summarize_validation(measure_photos(colorize, PHOTOGRAPHS.items(), batch_size=2))
     ours = {(score.image, score.metric): score for score in result.per_image}
 
     counts = sum(np.bincount(plain.bins(true[..., 1:]).ravel(), minlength=313) for true in truths.values())
@@ -88,7 +88,7 @@ def test_the_ends_of_the_measures():
     def colorize(lightness):
         return [ColorPrediction(np.zeros((*L.shape, 2), np.float32)) for L in lightness]
 
-    found = score_validation(colorize, PHOTOGRAPHS.items())
+    found = summarize_validation(measure_photos(colorize, PHOTOGRAPHS.items()))
     ours = {(score.image, score.metric): score.value for score in found.per_image}
     for name in ("gray", "black", "white"):
         # A photograph without colour is what a colorizer makes that gives none.

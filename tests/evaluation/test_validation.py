@@ -6,7 +6,24 @@ from oldrestore.color.prior import count_bins, smooth_prior
 from oldrestore.errors import UserError
 from oldrestore.evaluation import metrics
 from oldrestore.evaluation.prediction import ColorPrediction, recolor
-from oldrestore.evaluation.validation import METRICS, photos_prior, score_validation
+from oldrestore.evaluation.validation import measure_photos, summarize_validation
+
+METRICS = (
+    "psnr",
+    "ssim",
+    "ab_rmse",
+    "auc",
+    "auc_rebalanced",
+    "bin_top1",
+    "bin_top5",
+    "colorfulness",
+    "colorfulness_original",
+    "colorfulness_difference",
+)
+
+
+def score_validation(predict, photos, prior=None, **settings):
+    return summarize_validation(measure_photos(predict, photos, **settings), prior)
 
 
 def photographs():
@@ -87,12 +104,10 @@ def test_neither_batches_nor_progress_change_a_score():
     assert one.per_image == score_validation(gray, photographs(), batch_size=8).per_image
 
 
-def test_photos_prior():
-    prior = photos_prior(photo for _, photo in photographs())
-    np.testing.assert_allclose(prior, score_validation(gray, photographs()).prior)
+def test_the_prior_is_that_of_the_photographs_unless_one_is_given():
+    prior = smooth_prior(sum(count_bins(rgb_to_lab(photo)[..., 1:]) for _, photo in photographs()), sigma=5.0)
+    np.testing.assert_allclose(score_validation(gray, photographs()).prior, prior)
     assert prior.sum() == pytest.approx(1)
-    with pytest.raises(UserError, match="no photographs"):
-        photos_prior([])
 
 
 def test_bad_input():

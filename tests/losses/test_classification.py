@@ -187,22 +187,6 @@ def test_what_it_reads_needs_and_calls_its_term():
     assert list(terms) == ["loss"] and float(terms["loss"]) == evaluate(loss, logits, ab)[0]
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: Rebalance(lambda_=1.5), "lambda_ must be within 0..1, not 1.5"),
-        (lambda: Rebalance(alpha=-1.0), "alpha must be within 0..10"),
-        (lambda: Rebalance(clamp=0.5), "clamp must be a number above 1"),
-        (lambda: SoftCrossEntropy(neighbours=0), "neighbours must be within 1..313"),
-        (lambda: SoftCrossEntropy(sigma=0.0), "sigma must be within 0.01..1000"),
-        (lambda: SoftCrossEntropy(gray_threshold=-1.0), "gray_threshold must be at least 0"),
-    ],
-)
-def test_parameters_out_of_range_are_refused(make, message):
-    with pytest.raises(UserError, match=message):
-        make()
-
-
 def test_weights_that_would_be_infinite_are_refused_with_a_way_out():
     loss = SoftCrossEntropy(rebalance=Rebalance(lambda_=0.0))
     with pytest.raises(UserError, match="clamp"):

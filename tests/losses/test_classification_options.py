@@ -273,26 +273,6 @@ def test_configurations_build_what_they_say(name):
     np.testing.assert_array_equal(gradient, wanted)
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: SoftCrossEntropy(focal_gamma=-1.0), "focal_gamma must be within 0..20, not -1.0"),
-        (lambda: SoftCrossEntropy(logit_adjustment=-0.1), "logit_adjustment must be within 0..20"),
-        (lambda: SoftCrossEntropy(weighting="both"), "weighting must be 'loss' or 'gradient', not 'both'"),
-        (lambda: SoftCrossEntropy(rebalance=0.5), "rebalance must be Rebalance, EffectiveNumber or null, not float"),
-        (lambda: SoftCrossEntropy(smoothing=0.1), "smoothing must be UniformSmoothing, NeighbourSmoothing or null"),
-        (lambda: UniformSmoothing(1.1), "share must be within 0..1"),
-        (lambda: NeighbourSmoothing(share=-0.1), "share must be within 0..1"),
-        (lambda: NeighbourSmoothing(neighbours=313), "neighbours must be within 1..312"),
-        (lambda: NeighbourSmoothing(sigma=0.0), "sigma must be a number above 0"),
-        (lambda: EffectiveNumber(1.0), "beta must be at least 0 and below 1"),
-    ],
-)
-def test_parameters_out_of_range_are_refused(make, message):
-    with pytest.raises(UserError, match=message):
-        make()
-
-
 def test_mistyped_settings_are_refused_before_anything_is_built():
     with pytest.raises(UserError, match=r"loss\.focal_gamma must be greater than or equal to 0"):
         compose_config(["loss=focal", "loss.focal_gamma=-2"])

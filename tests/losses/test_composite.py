@@ -174,10 +174,10 @@ def test_components_are_checked_however_deep_they_stand():
         ({"a/b": {"loss": L1()}}, "cannot be named 'a/b'"),
         ({"weight": {"loss": L1()}}, "cannot be named 'weight'"),
         ({"a": {"weight": Linear(0, 0, until=5), "loss": L1()}}, "at least one term with a weight above 0"),
-        ({"a": {"weight": L2(), "loss": L1()}}, "'a' must be a number or a weight schedule"),
-        ({"a": {"weight": 1.0}}, "must have a weight and a loss"),
-        ({"a": {"loss": 3}}, "'a' is no loss"),
-        ({"a": {"weight": float("inf"), "loss": L1()}}, "weight of the loss term 'a' must be at least 0"),
+        ({"a": {"weight": L2(), "loss": L1()}}, r"terms\.a\.weight must be a valid number or a weight schedule"),
+        ({"a": {"weight": 1.0}}, r"Composite\.terms\.a lacks loss"),
+        ({"a": {"loss": 3}}, "'a' is not a loss"),
+        ({"a": {"weight": float("inf"), "loss": L1()}}, r"terms\.a\.weight must be a finite number"),
     ],
 )
 def test_what_is_no_sum_of_losses_is_refused(terms, message):

@@ -10,7 +10,6 @@ from oldrestore.batch import Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.config.build import build
 from oldrestore.config.pairs import check_pair, readings
-from oldrestore.config.signature import check_component
 from oldrestore.errors import UserError
 from oldrestore.losses.colorfulness import Colorfulness
 from oldrestore.losses.dispersion import MseDispersion
@@ -121,12 +120,3 @@ def test_the_ab_that_a_network_predicts_is_not_looked_at_with_a_temperature():
     prediction = Prediction(logits=paddle.to_tensor(logits), ab=paddle.full([2, 2, 3, 2], 99.0))
     with_ab = float(L1(annealed_mean=0.38)(prediction, reference.make_batch(truth)))
     assert with_ab == reference.evaluate(L1(annealed_mean=0.38), logits, reference.make_batch(truth))[0]
-
-
-@pytest.mark.parametrize("temperature", [0.0, -0.1, 2.1])
-def test_a_temperature_out_of_range_is_refused(temperature):
-    with pytest.raises(UserError, match="annealed_mean must be above 0 and at most 2, or null"):
-        L1(annealed_mean=temperature)
-    node = {"_target_": "oldrestore.losses.regression.L1", "annealed_mean": temperature}
-    with pytest.raises(UserError, match=r"loss\.annealed_mean must"):
-        check_component(node, "loss")

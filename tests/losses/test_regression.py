@@ -9,10 +9,10 @@ import paddle
 import pytest
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.color.grid import GRID_AB, grid_index
-from oldrestore.errors import UserError
+from oldrestore.color.grid import GRID_AB
 from oldrestore.losses.grid_classification import GridCrossEntropy
 from oldrestore.losses.regression import L1, L2, SmoothL1
+from tests.color.plain_color import grid_index
 
 
 def make_batch(ab_b2hw: np.ndarray) -> Batch:
@@ -158,17 +158,3 @@ def test_half_precision_is_judged_in_float32():
         value = L1()(Prediction(ab=rounded), make_batch(truth))
     assert value.dtype == paddle.float32
     assert float(value) == evaluate(L1(), "ab", rounded.astype("float32").numpy(), truth)[0]
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: L1(scale=0.0), "scale must be a number above 0"),
-        (lambda: L2(gray_threshold=-1.0), "gray_threshold must be at least 0"),
-        (lambda: SmoothL1(delta=0.0), "delta must be a number above 0"),
-        (lambda: GridCrossEntropy(gray_threshold=-1.0), "gray_threshold must be at least 0"),
-    ],
-)
-def test_parameters_out_of_range_are_refused(make, message):
-    with pytest.raises(UserError, match=message):
-        make()

@@ -174,7 +174,7 @@ def test_missing_and_foreign_weights_are_refused_in_a_sentence(tmp_path, weights
     with pytest.raises(UserError, match="vgg16 comes without weights"):
         Vgg16Features()
     (tmp_path / "weights.txt").write_text("x")
-    with pytest.raises(UserError, match=r"of vgg16 are none of \.pth"):
+    with pytest.raises(UserError, match=r"of vgg16 must end in one of \.pth"):
         Vgg16Features(str(tmp_path / "weights.txt"))
     (tmp_path / "broken.safetensors").write_bytes(b"x" * 40)
     with pytest.raises(UserError, match="not a readable safetensors file"):

@@ -6,18 +6,12 @@ import numpy as np
 import paddle
 import pytest
 
-from oldrestore.models.spectral_norm import SpectralConv2D, SpectralEmbedding, SpectralLinear
-
-MAKERS = {
-    "conv": lambda: SpectralConv2D(5, 7, 3, padding=1),
-    "linear": lambda: SpectralLinear(6, 9),
-    "embedding": lambda: SpectralEmbedding(11, 4),
-}
+from oldrestore.models.spectral_norm import SpectralConv2D
 
 
-def made(kind: str):
+def made() -> SpectralConv2D:
     paddle.seed(3)
-    return MAKERS[kind]()
+    return SpectralConv2D(5, 7, 3, padding=1)
 
 
 def as_matrix(weight: np.ndarray) -> np.ndarray:
@@ -28,17 +22,15 @@ def top(weight: np.ndarray) -> float:
     return float(np.linalg.svd(as_matrix(weight), compute_uv=False)[0])
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-def test_an_untrained_layer_is_normalised_already(kind):
-    layer = made(kind)
+def test_an_untrained_layer_is_normalised_already():
+    layer = made()
     layer.eval()
     assert top(layer.weight.numpy()) != pytest.approx(1.0, abs=0.05)
     assert top(layer.spectral_weight().numpy()) == pytest.approx(1.0, abs=0.02)
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-def test_iterations_bring_the_largest_singular_value_to_one(kind):
-    layer = made(kind)
+def test_iterations_bring_the_largest_singular_value_to_one():
+    layer = made()
     layer.weight.set_value(np.random.default_rng(0).normal(size=layer.weight.shape).astype(np.float32))
     for _ in range(60):
         weight = layer.spectral_weight()
@@ -46,9 +38,8 @@ def test_iterations_bring_the_largest_singular_value_to_one(kind):
     np.testing.assert_allclose(weight.numpy(), layer.weight.numpy() / top(layer.weight.numpy()), rtol=1e-3)
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-def test_training_moves_u_and_evaluation_does_not(kind):
-    layer = made(kind)
+def test_training_moves_u_and_evaluation_does_not():
+    layer = made()
     layer.weight.set_value(np.random.default_rng(0).normal(size=layer.weight.shape).astype(np.float32))
     before = layer.u.numpy()
     layer.eval()
@@ -60,9 +51,8 @@ def test_training_moves_u_and_evaluation_does_not(kind):
     assert not np.array_equal(layer.u.numpy(), before)
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-def test_the_same_seed_gives_the_same_bits_and_u_travels_in_the_state_dict(kind):
-    one, other = made(kind), made(kind)
+def test_the_same_seed_gives_the_same_bits_and_u_travels_in_the_state_dict():
+    one, other = made(), made()
     np.testing.assert_array_equal(one.u.numpy(), other.u.numpy())
     for _ in range(3):
         one.spectral_weight()
@@ -71,7 +61,7 @@ def test_the_same_seed_gives_the_same_bits_and_u_travels_in_the_state_dict(kind)
 
 
 def test_one_power_iteration_is_the_one_of_numpy():
-    layer = made("conv")
+    layer = made()
     weight, u = as_matrix(layer.weight.numpy()).astype(np.float64), layer.u.numpy().astype(np.float64)
     v = weight.T @ u
     v /= np.linalg.norm(v)
@@ -83,20 +73,21 @@ def test_one_power_iteration_is_the_one_of_numpy():
 
 def test_the_gradient_is_that_of_the_quotient_with_u_and_v_held():
     # d/dW of sum(G * W / s), s = u^T W v: (G - sum(G * W / s) u v^T) / s (Miyato et al. 2018, equation 12).
-    layer = made("linear")
+    layer = made()
     layer.eval()
     G = np.random.default_rng(1).normal(size=layer.weight.shape).astype(np.float32)
     (layer.spectral_weight() * paddle.to_tensor(G)).sum().backward()
-    W, u = layer.weight.numpy().T.astype(np.float64), layer.u.numpy().astype(np.float64)
+    W, G = as_matrix(layer.weight.numpy()).astype(np.float64), as_matrix(G)
+    u = layer.u.numpy().astype(np.float64)
     v = W.T @ u
     v /= np.linalg.norm(v)
     s = u @ W @ v
-    expected = (G.T - (G.T * W / s).sum() * np.outer(u, v)) / s
-    np.testing.assert_allclose(layer.weight.grad.numpy().T, expected, atol=1e-5)
+    expected = (G - (G * W / s).sum() * np.outer(u, v)) / s
+    np.testing.assert_allclose(as_matrix(layer.weight.grad.numpy()), expected, atol=1e-5)
 
 
 def test_a_weight_of_zeros_gives_zeros_and_recovers():
-    layer = made("linear")
+    layer = made()
     weight = layer.weight.numpy()
     layer.weight.set_value(np.zeros_like(weight))
     np.testing.assert_array_equal(layer.spectral_weight().numpy(), 0.0)

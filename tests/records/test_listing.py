@@ -13,7 +13,8 @@ from oldrestore.cli import main
 from oldrestore.errors import UserError
 from oldrestore.plain import flatten
 from oldrestore.records.conditions import read_condition
-from oldrestore.records.config_lookup import look_up
+from oldrestore.records.quick_copy import write_quick_copy
+from oldrestore.records.run import Run
 
 CONFIG = {
     "seed": 0,
@@ -123,7 +124,7 @@ def test_a_name_that_no_run_has_is_named(outputs, capsys):
     assert main(["runs", f"outputs={outputs}", "--sort", "val/acu"]) == 0
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 6
-    assert printed.err == "note: none of these runs has 'val/acu', by which they were to be sorted\n"
+    assert printed.err == "note: not sorted, because none of these runs has 'val/acu'\n"
 
 
 @pytest.mark.parametrize(
@@ -153,28 +154,67 @@ def test_conditions_read_as_they_are_typed():
         read_condition("=3")
 
 
-def test_one_setting_is_found_as_a_parser_finds_it():
-    text = OmegaConf.to_yaml(OmegaConf.create(CONFIG))
-    parsed = yaml.safe_load(text)
-    for name, value in flatten(parsed).items():
-        assert look_up(text, name) == value, name
-    for name in ("loss", "loss.rebalance", "loss.terms", "schedule.milestones", "trainer.learner"):
+def same(values) -> str:
+    """Values and their types, so that true is not 1 and NaN is itself."""
+    return repr(values)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_setting_is_found_by_its_dotted_name(tmp_path, quick):
+    folder = make_run(tmp_path, "r01")
+    if quick:
+        write_quick_copy(folder)
+    assert (folder / "config.json").exists() == quick
+    parsed = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+    names = [*flatten(parsed), "loss.rebalance", "loss.terms", "schedule.milestones", "trainer.learner", "tracking"]
+    run = Run(folder)
+    for name in names:
         node = parsed
         for part in name.split("."):
-            node = node[part]
-        assert look_up(text, name) == node, name
+            node = node[int(part)] if isinstance(node, list) else node[part]
+        assert same(run.get(name)) == same(node), name
     for name in ("nothing", "loss.nothing", "seed.nothing", "width", "loss.terms.7", "model.width.x"):
-        assert look_up(text, name) is None, name
-    assert look_up("a: {b: [1, {c: focal}]}\nd: 2\n", "a.b.1.c") == "focal"
-    assert look_up("", "a") is None
+        assert run.get(name) is None, name
 
 
-def test_a_thousand_runs_are_read_without_parsing_them_whole(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("text", ["a: 1e-3\nb: 2026-01-01\nc: 5.0E6\nd: yes\ne: 012\nf: .inf\ng: '1e3'\nh: 0x1f\n"])
+def test_values_are_those_that_omegaconf_reads(tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text)
+    assert same(Run(tmp_path).config) == same(OmegaConf.to_container(OmegaConf.create(text)))
+    assert same(dict(Run(tmp_path).composed)) == same(Run(tmp_path).config)
+
+
+def test_the_quick_copy_counts_only_for_the_files_that_it_was_made_of(tmp_path):
+    folder = make_run(tmp_path, "r01", loss="focal")
+    write_quick_copy(folder)
+    copy = (folder / "config.json").read_text()
+    # Of a copy that is in order the YAML is not even looked at.
+    assert Run(folder).get("loss.focal_gamma") == 2.0
+    (folder / "config.json").write_text(copy.replace("2.0", "3.0"))
+    assert Run(folder).get("loss.focal_gamma") == 3.0
+    assert Run(folder).config["loss"]["focal_gamma"] == 2.0
+    for name, old, new in (("config.yaml", "2.0", "4.0"), ("choices.yaml", "focal", "l1")):
+        whole = (folder / name).read_text()
+        (folder / name).write_text(whole.replace(old, new))
+        assert Run(folder).get("loss.focal_gamma") == float("4.0" if name == "config.yaml" else "2.0")
+        assert Run(folder).get("loss.name") == ("l1" if name == "choices.yaml" else "focal")
+        (folder / name).write_text(whole)
+    for damaged in ("", "[]", "{}", copy[:-9], "[" * 100_000, copy.replace('"config": {', '"config": [{')):
+        (folder / "config.json").write_text(damaged)
+        assert Run(folder).get("loss.focal_gamma") == 2.0, damaged[:20]
+
+
+@pytest.mark.parametrize("text", ["1: 2\n", "a: .nan\n", "a: [\n", "- 1\n", "a: !!binary YQ==\n"])
+def test_what_json_cannot_hold_is_not_copied(tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text)
+    write_quick_copy(tmp_path)
+    assert not (tmp_path / "config.json").exists()
+
+
+def test_a_thousand_runs_are_listed_without_parsing_yaml(tmp_path, capsys, monkeypatch):
     for number in range(1000):
-        make_run(tmp_path, f"r{number:04d}", loss=("focal", "l1")[number % 2], auc=number / 1000, seed=number)
-    parsed = []
-    original = yaml.load
-    monkeypatch.setattr(yaml, "load", lambda *a, **k: parsed.append(a) or original(*a, **k))
+        loss = ("focal", "l1")[number % 2]
+        write_quick_copy(make_run(tmp_path, f"r{number:04d}", loss=loss, auc=number / 1000, seed=number))
+    monkeypatch.setattr(yaml, "load", lambda *a, **k: pytest.fail("YAML was parsed"))
     found = listed(tmp_path, capsys, "--where", "loss.name=focal", "--where", "seed>=10", "--sort", "val/auc")
     assert found == [f"r{number:04d}" for number in range(10, 1000, 2)]
-    assert all(len(text) < 20 for text, *_ in parsed)  # a number each, never a file

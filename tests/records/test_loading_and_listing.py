@@ -12,8 +12,9 @@ import pytest
 
 from oldrestore.cli import main
 from oldrestore.errors import UserError
+from oldrestore.records.finding import find_run
 from oldrestore.records.identity import new_run_id
-from oldrestore.records.loading import find_run, load_network, load_run_config
+from oldrestore.records.run import Run
 
 
 def test_run_ids_are_unique_in_one_second():
@@ -30,7 +31,7 @@ def test_a_run_is_found_by_folder_id_beginning_and_last(tracked_run):
 
 def test_a_checkpoint_that_is_not_there_is_refused_with_those_that_are(tracked_run):
     with pytest.raises(UserError, match="it has best, last"):
-        load_network(tracked_run, load_run_config(tracked_run), "first")
+        Run(tracked_run).network("first")
 
 
 def test_runs_lists_the_run_with_its_accuracies(tracked_run, capsys):
@@ -44,11 +45,11 @@ def test_runs_lists_the_run_with_its_accuracies(tracked_run, capsys):
 
 
 def test_evaluating_again_gives_the_scores_of_the_run(tracked_run, capsys):
-    from oldrestore.records.reader import read_metrics
+    from oldrestore.records.run import Run
 
     assert main(["evaluate", str(tracked_run), "--checkpoint", "last", "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
-    metrics = read_metrics(tracked_run)
+    metrics = Run(tracked_run).curves
     for name in ("psnr", "auc", "auc_rebalanced", "ab_rmse"):
         assert scores["validation"][name] == pytest.approx(metrics[f"val/{name}"].values[-1], rel=1e-6)
     assert scores["accuracy"][-1]["n"] == 3
@@ -109,7 +110,7 @@ def test_evaluating_on_what_was_trained_on_is_refused(tracked_run, capsys):
 def test_settings_hold_for_the_group_chosen_wherever_they_are_typed(tracked_run):
     from oldrestore.config.compose import override_config
 
-    config = load_run_config(tracked_run)
+    config = Run(tracked_run).composed
     root = config.dataset.root
     for order in (["dataset=image_folder", f"dataset.root={root}"], [f"dataset.root={root}", "dataset=image_folder"]):
         assert override_config(config, order).dataset.root == root

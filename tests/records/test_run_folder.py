@@ -18,7 +18,8 @@ from PIL import Image
 
 from oldrestore.errors import UserError
 from oldrestore.plain import decode_float, encode_float, flatten, plain
-from oldrestore.records import reader
+from oldrestore.records.liveness import is_alive, state_in_words
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 
 
@@ -51,7 +52,7 @@ def test_scalars_read_back_to_the_same_bits(folder):
     values = [0.1 + 0.2, 1 / 3, 5e-324, -0.0, 1.7976931348623157e308, *random_bits[np.isfinite(random_bits)]]
     for iteration, value in enumerate(values):
         folder.scalars(iteration, {"loss": value})
-    curve = reader.read_metrics(folder.path)["loss"]
+    curve = Run(folder.path).curves["loss"]
     assert [bits(v) for v in curve.values] == [bits(v) for v in values]
     assert curve.iterations.tolist() == list(range(len(values)))
     assert curve.values.dtype == np.float64
@@ -68,7 +69,7 @@ def test_what_is_not_finite_is_strict_json_and_reads_back(folder):
         "d": 0.10000000149011612,
         "e": 2.0,
     }
-    curves = reader.read_metrics(folder.path)
+    curves = Run(folder.path).curves
     assert math.isnan(curves["a"].values[0])
     assert [curves[name].values[0] for name in "bc"] == [math.inf, -math.inf]
 
@@ -76,7 +77,7 @@ def test_what_is_not_finite_is_strict_json_and_reads_back(folder):
 def test_a_scalar_that_is_no_number_is_named_and_nothing_is_written(folder):
     with pytest.raises(TypeError, match="'loss' at iteration 3"):
         folder.scalars(3, {"lr": 0.1, "loss": "NaN"})
-    assert reader.read_metrics(folder.path) == {}
+    assert Run(folder.path).curves == {}
 
 
 def test_torn_last_line_is_ignored_then_cut(folder, rows):
@@ -86,21 +87,21 @@ def test_torn_last_line_is_ignored_then_cut(folder, rows):
     for name, torn in (("metrics.jsonl", '{"iteration": 2, "ti'), ("accuracy.csv", "100,80,0.52")):
         with (folder.path / name).open("a") as file:
             file.write(torn)
-    assert reader.read_metrics(folder.path)["loss"].values.tolist() == [4.5]
-    assert [row["iteration"] for row in reader.read_accuracy(folder.path)] == [40]
+    assert Run(folder.path).curves["loss"].values.tolist() == [4.5]
+    assert [row["iteration"] for row in Run(folder.path).accuracy_rows] == [40]
     folder.status("killed")
 
     again = RunFolder.open(folder.path)
     again.scalars(2, {"loss": 4.25})
     again.accuracy(rows[1:], 200)
-    assert reader.read_metrics(folder.path)["loss"].values.tolist() == [4.5, 4.25]
-    assert [row["iteration"] for row in reader.read_accuracy(folder.path)] == [40, 80]
+    assert Run(folder.path).curves["loss"].values.tolist() == [4.5, 4.25]
+    assert [row["iteration"] for row in Run(folder.path).accuracy_rows] == [40, 80]
 
 
 def test_a_damaged_line_in_the_middle_is_reported(folder):
     (folder.path / "metrics.jsonl").write_text('{"iteration": 1, "values"\n{}\n')
     with pytest.raises(UserError, match="line 1 is damaged"):
-        reader.read_metrics(folder.path)
+        _ = Run(folder.path).curves
 
 
 def test_going_on_counts_the_seconds_on(folder):
@@ -111,7 +112,7 @@ def test_going_on_counts_the_seconds_on(folder):
     folder.close()
     again = RunFolder.open(folder.path)
     again.scalars(300, {"loss": 3.0})
-    curve = reader.read_metrics(folder.path)["loss"]
+    curve = Run(folder.path).curves["loss"]
     assert curve.iterations.tolist() == [100, 200, 300]
     assert 50.0 <= curve.seconds[1] <= curve.seconds[2] < 60.0
 
@@ -126,7 +127,7 @@ def test_marks_are_the_lengths_of_what_is_on_disk(folder, rows):
 
 def test_what_was_chosen_is_kept(folder):
     folder.write_config("seed: 0\n", [], {"loss": "focal", "dataset@evaluation.judged": "labelled_photos"})
-    assert reader.read_choices(folder.path) == {"loss": "focal", "dataset@evaluation.judged": "labelled_photos"}
+    assert Run(folder.path).choices == {"loss": "focal", "dataset@evaluation.judged": "labelled_photos"}
 
 
 def test_open_refuses_what_is_no_run_folder(tmp_path):
@@ -137,7 +138,7 @@ def test_open_refuses_what_is_no_run_folder(tmp_path):
 def test_tables(folder, rows):
     folder.accuracy(rows, 100)
     folder.accuracy(rows, 200)
-    read = reader.read_accuracy(folder.path)
+    read = Run(folder.path).accuracy_rows
     assert [row["trained_iterations"] for row in read] == [100, 100, 200, 200]
     assert read[:2] == [{"trained_iterations": 100, **row} for row in rows]
     assert (folder.path / "accuracy.csv").read_text().count("iter_accuracy") == 1
@@ -156,7 +157,7 @@ def test_tables(folder, rows):
         },
     ]
     folder.per_image(scores)
-    read = reader.read_per_image(folder.path)
+    read = Run(folder.path).per_image_rows
     assert read == [{**scores[0], "weight": 1.0}, {**scores[1], "weight": 3.0}]
 
 
@@ -165,14 +166,14 @@ def test_config_overrides_and_json(folder):
     config_yaml = "seed: 3\nmodel:\n  width: 0.25\n"
     folder.write_config(config_yaml, overrides)
     assert (folder.path / "config.yaml").read_text() == config_yaml
-    assert reader.read_config(folder.path) == {"seed": 3, "model": {"width": 0.25}}
-    assert reader.read_overrides(folder.path) == overrides
+    assert Run(folder.path).config == {"seed": 3, "model": {"width": 0.25}}
+    assert Run(folder.path).overrides == overrides
     folder.write_config(config_yaml, [])
-    assert reader.read_overrides(folder.path) == []
+    assert Run(folder.path).overrides == []
     folder.write_provenance({"flags": {"x": np.float64("nan")}, "path": Path("/a"), "n": np.int64(3)})
-    assert reader.read_provenance(folder.path) == {"flags": {"x": "NaN"}, "path": "/a", "n": 3}
+    assert Run(folder.path).provenance == {"flags": {"x": "NaN"}, "path": "/a", "n": 3}
     folder.write_data({"train": {"count": 3}})
-    assert reader.read_data(folder.path) == {"train": {"count": 3}}
+    assert Run(folder.path).data == {"train": {"count": 3}}
     assert not list(folder.path.glob(".*")), "temporary files are gone"
 
 
@@ -192,13 +193,13 @@ def test_panel_text_and_log(folder, picture):
 
 def test_status_of_a_run_that_lives_and_ends(folder):
     folder.status("running")
-    status = reader.read_status(folder.path)
+    status = Run(folder.path).status
     assert (status["state"], status["alive"], status["ended"]) == ("running", True, None)
     assert (status["pid"], status["host"]) == (os.getpid(), socket.gethostname())
-    assert reader.state_in_words(status) == "running"
+    assert state_in_words(status) == "running"
     folder.status("failed", "NaN loss at iteration 7", summary={"loss": "NaN"})
     folder.status("failed", "NaN loss at iteration 7")
-    ended = reader.read_status(folder.path)
+    ended = Run(folder.path).status
     assert (ended["state"], ended["alive"]) == ("failed", False)
     assert (ended["reason"], ended["started"]) == ("NaN loss at iteration 7", status["started"])
     assert ended["summary"] == {"loss": "NaN"}, "what an earlier call added is kept"
@@ -207,15 +208,15 @@ def test_status_of_a_run_that_lives_and_ends(folder):
 
 def test_status_of_other_processes(folder):
     folder.status("running")
-    status = reader.read_status(folder.path)
-    assert reader.is_alive({**status, "host": "elsewhere"}) is None
-    assert reader.state_in_words({**status, "host": "elsewhere", "alive": None}) == "running (on elsewhere)"
+    status = Run(folder.path).status
+    assert is_alive({**status, "host": "elsewhere"}) is None
+    assert state_in_words({**status, "host": "elsewhere", "alive": None}) == "running (on elsewhere)"
     another_hour = {**status, "process_started": status["process_started"] - 3600}  # the clock was set
-    assert reader.is_alive(another_hour) is True
-    assert reader.is_alive({**another_hour, "process_ticks": None}) is False
-    assert reader.is_alive({**status, "process_ticks": f"{status['process_ticks']}0"}) is False
+    assert is_alive(another_hour) is True
+    assert is_alive({**another_hour, "process_ticks": None}) is False
+    assert is_alive({**status, "process_ticks": f"{status['process_ticks']}0"}) is False
     with pytest.raises(UserError, match=r"no status\.json"):
-        reader.read_status(folder.path.parent)
+        _ = Run(folder.path.parent).status
 
 
 def test_kill_9_in_the_middle_of_writing_leaves_everything_readable(outputs):
@@ -235,17 +236,16 @@ while True:
         process.send_signal(signal.SIGKILL)
         process.wait()
     path = outputs / "e" / "r"
-    curve = reader.read_metrics(path)["loss"]
+    curve = Run(path).curves["loss"]
     assert len(curve) >= 500
     assert np.array_equal(curve.iterations, np.arange(1, len(curve) + 1))
     assert np.array_equal(curve.values, curve.iterations / 7)
-    assert reader.state_in_words(reader.read_status(path)) == "running (process gone)"
+    assert state_in_words(Run(path).status) == "running (process gone)"
 
 
 def test_importing_needs_no_heavy_package():
     program = """
 import sys
-from oldrestore.records import reader
 from oldrestore.tracking import tracker, mlflow_sink, visualdl_sink, ui
 from oldrestore import panels
 heavy = {"paddle", "mlflow", "visualdl", "pandas", "omegaconf"} & set(sys.modules)

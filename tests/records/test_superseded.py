@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from oldrestore.errors import UserError
+from oldrestore.records.recorded import panel_iteration
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.records.superseded import new_resume_folder, panel_iteration, panels_of, set_aside
+from oldrestore.records.superseded import new_resume_folder, set_aside
 
 
 def write(folder: RunFolder, iterations, picture) -> None:
@@ -37,7 +39,7 @@ def test_files_are_cut_to_the_marks_and_the_rest_is_kept(folder, picture, rows):
     assert {name: (folder.path / name).read_bytes() for name in marks} == {name: before[name] for name in marks}
     for name in marks:
         assert before[name] + (aside / name).read_bytes() == whole[name]
-    assert panels_of(folder.path) == ("validation-000001.png", "validation-000002.png")
+    assert Run(folder.path).panels == ("validation-000001.png", "validation-000002.png")
     assert sorted(p.name for p in (aside / "samples").iterdir()) == ["validation-000003.png", "validation-000004.png"]
     assert list((folder.path / "checkpoints").iterdir()) == []
     assert new_resume_folder(folder.path).name == "002"
@@ -47,7 +49,7 @@ def test_a_validation_that_is_made_again_takes_its_pictures_along(folder, pictur
     write(folder, [0, 1], picture)
     aside = new_resume_folder(folder.path)
     set_aside(folder.path, folder.marks(), 2, aside, again=True)
-    assert panels_of(folder.path) == ("validation-000001.png",)
+    assert Run(folder.path).panels == ("validation-000001.png",)
 
 
 def test_without_marks_the_iterations_say_where(folder, picture):

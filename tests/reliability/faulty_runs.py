@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from oldrestore.files import whole_lines
-from oldrestore.records.reader import read_metrics, read_status, state_in_words
+from oldrestore.records.liveness import state_in_words
+from oldrestore.records.run import Run
 from oldrestore.training.checkpoint import load_checkpoint
 from tests.reliability.nursery import Ended, Nursery
 from tests.run.test_resuming import assert_same_run, records
@@ -59,11 +60,11 @@ class Yard:
         assert "Traceback" not in ended.err, ended.err
         (folder,) = self.outputs.glob("tiny/*")
         self.check(folder)
-        state = state_in_words(read_status(folder))
+        state = state_in_words(Run(folder).status)
         # Where even the status could not be written, it says that the process is gone.
         assert state in (("failed", "running (process gone)") if ended.code == 1 else ("running (process gone)",))
         if state == "failed":
-            assert read_status(folder)["reason"] == ended.sentence.removeprefix("the run failed: ")
+            assert Run(folder).status["reason"] == ended.sentence.removeprefix("the run failed: ")
         return ended, folder
 
     def check(self, folder: Path) -> int:
@@ -71,7 +72,7 @@ class Yard:
         for path in (folder / "checkpoints").glob("[!.]*"):
             checkpoint = load_checkpoint(path)
             assert all(np.isfinite(value).all() for value in checkpoint.tensors.values() if value.dtype.kind == "f")
-        read_metrics(folder)
+        _ = Run(folder).curves
         lines = whole_lines(folder / "metrics.jsonl")
         own = [json.loads(line)["values"] for line in lines]
         if self.whole is not None:

@@ -19,8 +19,8 @@ from oldrestore.data.decode import UnreadablePhoto, decode_photo, read_photo_fil
 from oldrestore.data.image_folder import ImageFolder
 from oldrestore.data.loader import training_loader
 from oldrestore.errors import UserError
-from oldrestore.photographs import restore as restoring
-from oldrestore.photographs.photo_list import plan
+from oldrestore.photographs import treatment
+from oldrestore.photographs.photo_list import find_photographs
 from tests.reliability.cases import blocks, encoded, jpeg
 from tests.reliability.child import run_verbs
 
@@ -141,14 +141,14 @@ def test_a_file_that_changes_after_it_was_listed(tmp_path, monkeypatch, capsys, 
         "is cut": (lambda: os.truncate(victim, 60), "truncated file"),
     }
     change, reason = changes[what]
-    read = restoring.read_photo_file
+    read = treatment.read_photo_file
 
     def change_first(path):
         if path == folder / "0.png":
             change()
         return read(path)
 
-    monkeypatch.setattr(restoring, "read_photo_file", change_first)
+    monkeypatch.setattr(treatment, "read_photo_file", change_first)
     assert main(["restore", str(folder), "-o", str(tmp_path / "out"), *NO_STAGE]) == 1
     printed = capsys.readouterr().out
     assert f"failed    {victim}: {reason}" in printed
@@ -159,13 +159,13 @@ def test_a_file_that_changes_after_it_was_listed(tmp_path, monkeypatch, capsys, 
 def test_outputs_whose_folder_vanishes(tmp_path, monkeypatch, capsys):
     """The folder of the outputs is made again; nothing of the batch is lost."""
     folder = album(tmp_path / "album")
-    read = restoring.read_photo_file
+    read = treatment.read_photo_file
 
     def remove_first(path):
         shutil.rmtree(tmp_path / "out")
         return read(path)
 
-    monkeypatch.setattr(restoring, "read_photo_file", remove_first)
+    monkeypatch.setattr(treatment, "read_photo_file", remove_first)
     assert main(["restore", str(folder / "0.png"), "-o", str(tmp_path / "out"), *NO_STAGE]) == 0
     np.testing.assert_array_equal(decode_photo(tmp_path / "out" / "0-restored.png"), blocks(0))
 
@@ -191,8 +191,8 @@ def test_links_to_folders_are_followed_once(tmp_path, ledger):
         (inner / f"{number}.png").unlink()
     (folder / "linked").symlink_to(inner)
     (folder / "linked-2").symlink_to(inner)
-    tasks = plan([folder], tmp_path / "out", ["a"], overwrite=False)
-    assert [task.refused for task in tasks] == [""] * 6
+    found = find_photographs([folder], tmp_path / "out")
+    assert [one.refused for one in found] == [""] * 6
     split = ImageFolder(Crops(size=32, crop=16), str(folder), validation_fraction=0).split("train")
     assert len(split.photos) == 6
     ledger.record(
@@ -216,7 +216,7 @@ def test_folders_nested_more_deeply_than_pythons_calls(tmp_path):
         descriptor = deeper
     os.close(descriptor)
     Image.fromarray(blocks(1)).save(here / "x.png")
-    assert len(plan([here], tmp_path / "out", ["a"], overwrite=False)) == 1
+    assert len(find_photographs([here], tmp_path / "out")) == 1
     subprocess.run(["rm", "-rf", here], check=True)  # shutil's own way has Python's limit
 
 

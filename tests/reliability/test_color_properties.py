@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from oldrestore.color.bins import AB_BINS, nearest_bin
-from oldrestore.color.decoding import annealed_mean
-from oldrestore.color.encoding import soft_encode
 from oldrestore.color.lab import gray_rgb8, lab_to_rgb, lab_to_rgb8, rgb_to_lab, rgb_to_lightness
+from tests.color.plain_color import decode_with_paddle, encode_with_paddle
 from tests.reliability.conftest import MANY
 
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=6)
@@ -63,7 +62,7 @@ def test_gray_is_gray_and_keeps_its_lightness(lightness):
 
 
 def check_soft_code(ab: np.ndarray, neighbours: int, sigma: float) -> None:
-    indices, weights = soft_encode(ab, neighbours, sigma)
+    indices, weights = encode_with_paddle(ab, neighbours, sigma)
     assert indices.shape == weights.shape == (*ab.shape[:-1], neighbours)
     np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
     assert (weights >= 0).all()
@@ -83,31 +82,31 @@ def test_soft_codes_sum_to_1_and_are_of_the_nearest_bins(ab, neighbours, sigma):
 
 @given(ab, st.floats(1e-300, 1e300))
 def test_soft_codes_of_any_sigma_sum_to_1(ab, sigma):
-    weights = soft_encode(ab, 5, sigma)[1]
+    weights = encode_with_paddle(ab, 5, sigma)[1]
     np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
 
 
 @given(st.integers(0, 312))
 def test_a_bin_is_its_own_code(index):
-    indices, weights = soft_encode(AB_BINS[index].astype(np.float64), 5)
+    indices, weights = encode_with_paddle(AB_BINS[index].astype(np.float64), 5)
     assert indices[0] == index and weights[0] == weights.max()
 
 
 @given(logits, st.floats(0, 100))
 def test_the_annealed_mean_lies_among_the_bins(logits, temperature):
-    found = annealed_mean(logits, temperature)
+    found = decode_with_paddle(logits, temperature)
     assert found.shape == (2, 2)
     assert (found >= AB_BINS.min(0) - 1e-3).all() and (found <= AB_BINS.max(0) + 1e-3).all()
     if temperature >= 0.1:
         # A constant more in every score changes nothing. (Of the mode it may change which of two rounds to the higher.)
-        np.testing.assert_allclose(annealed_mean(logits.astype(np.float64) + 7, temperature), found, atol=0.05)
+        np.testing.assert_allclose(decode_with_paddle(logits.astype(np.float64) + 7, temperature), found, atol=0.05)
 
 
 @given(logits)
 def test_the_annealed_mean_of_temperature_1_is_the_mean(logits):
     p = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
     p /= p.sum(-1, keepdims=True)
-    np.testing.assert_allclose(annealed_mean(logits, 1.0), p @ AB_BINS, atol=2e-3)
+    np.testing.assert_allclose(decode_with_paddle(logits, 1.0), p @ AB_BINS, atol=2e-3)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from oldrestore.records.reader import read_metrics, read_status
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.tracking.mlflow_store import open_store
 from oldrestore.tracking.protocol import RunInfo
@@ -44,9 +44,9 @@ def finished(yard: Yard, *overrides: str, faults=(), environment=None) -> tuple[
     assert (ended.code, ended.sentence) == (0, ""), ended.err
     assert "Traceback" not in ended.err, ended.err
     (folder,) = yard.outputs.glob("tiny/*")
-    assert read_status(folder)["state"] == "finished"
+    assert Run(folder).status["state"] == "finished"
     assert yard.check(folder) > 4
-    (said,) = read_status(folder)["sinks"].values()
+    (said,) = Run(folder).status["sinks"].values()
     if said["state"] != "complete":
         assert "tracking" in ended.err and "the run folder holds everything" in ended.err
         assert f"oldrestore sync {folder}" in ended.out
@@ -57,7 +57,7 @@ def sync(yard: Yard, folder: Path, *overrides: str) -> None:
     """Send what is missing; nothing is missing afterwards."""
     (ended,) = yard.nursery.run(["sync", folder, *overrides], environment=HASTY)
     assert ended.code == 0, ended.err
-    (said,) = read_status(folder)["sinks"].values()
+    (said,) = Run(folder).status["sinks"].values()
     assert said["state"] == "complete"
     assert "reason" not in said
 
@@ -94,7 +94,7 @@ def test_an_mlflow_server_that_fails(yard, what, ledger):
     assert said["reason"].startswith("MlflowException in start: ")
     # The same run, to a store that lives.
     sync(yard, folder, f"tracking.mlflow.tracking_uri=sqlite:///{yard.outputs / 'mlflow.db'}")
-    assert steps_in_mlflow(yard, folder, "train/loss") == read_metrics(folder)["train/loss"].iterations.tolist()
+    assert steps_in_mlflow(yard, folder, "train/loss") == Run(folder).curves["train/loss"].iterations.tolist()
     sentence = f"“mlflow tracking is off (MlflowException in start: ...); the run folder holds everything”; {SYNC}"
     ledger.record(SECTION, what, through="train", tried=1, right=1, sentence=sentence)
 

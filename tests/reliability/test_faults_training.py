@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from oldrestore.records.identity import new_run_id
-from oldrestore.records.reader import read_metrics, read_status
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.training.checkpoint import load_checkpoint, not_finite
 from tests.generated_photographs import make_folder
@@ -126,7 +126,7 @@ def test_an_end_that_cannot_be_written_is_no_end(yard, ledger):
     """All is trained and measured; that it is finished stands nowhere."""
     ended, folder = yard.fail(("make_unwritable", str(yard.outputs), "end", 1))
     assert ended.sentence == f"the run failed: '{folder / 'status.json'}': no permission"
-    assert read_status(folder)["state"] == "running"
+    assert Run(folder).status["state"] == "running"
     for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
         path.chmod(0o755)
     yard.resume(folder)
@@ -158,8 +158,8 @@ def test_a_worker_that_the_system_kills(photos, tmp_path, nursery, ledger):
     ended, folder = yard.fail(("kill_worker", 6), overrides=settings)
     assert "a process that loads photographs has ended (killed)" in ended.sentence
     yard.resume(folder)
-    assert read_status(folder)["state"] == "finished"
-    assert read_metrics(folder)["train/loss"].iterations.tolist() == list(range(24))
+    assert Run(folder).status["state"] == "finished"
+    assert Run(folder).curves["train/loss"].iterations.tolist() == list(range(24))
     sentence = without_paths(ended.sentence)
     ledger.record(SECTION, "a loader's worker killed", through="train", tried=1, said=1, sentence=sentence)
 
@@ -181,7 +181,7 @@ def test_a_status_that_a_power_cut_has_emptied_is_written_anew(tmp_path, content
     (folder.path / "status.json").write_text(content)
     again = RunFolder.open(folder.path)
     again.status("failed", "x")
-    assert read_status(folder.path)["state"] == "failed"
+    assert Run(folder.path).status["state"] == "failed"
 
 
 def test_not_finite_names_the_tensor():
@@ -199,7 +199,7 @@ def test_a_clock_that_goes_backwards(yard, ledger):
     assert (ended.code, ended.sentence) == (0, "")
     (folder,) = yard.outputs.glob("tiny/*")
     yard.check(folder)
-    status = read_status(folder)
+    status = Run(folder).status
     assert status["started"] <= status["ended"]
     seconds = [json.loads(line)["time"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert seconds == sorted(seconds) and seconds[0] >= 0
@@ -224,11 +224,11 @@ def test_many_runs_in_the_same_second(photos, tmp_path, nursery, ledger):
     assert len(folders) == count
     assert {folder.name[:15] for folder in folders} == {"20260329-120000"}
     for folder in folders:
-        assert read_metrics(folder)["train/loss"].iterations.tolist() == [0, 1]
+        assert Run(folder).curves["train/loss"].iterations.tolist() == [0, 1]
     # Asked for one folder, one of them has it and the others say so.
     named = yard.train(*settings, "run_id=one", faults=[("stop_clock",)], several=count)
     assert sorted(ended.code for ended in named) == [0] + [2] * (count - 1)
-    assert read_status(yard.outputs / "tiny" / "one")["state"] == "finished"
+    assert Run(yard.outputs / "tiny" / "one").status["state"] == "finished"
     (sentence,) = {ended.sentence for ended in named if ended.code}
     ledger.record(
         SECTION,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from oldrestore.errors import UserError
 from oldrestore.files import LineFile
-from oldrestore.records import reader
 from oldrestore.records.listing import list_runs
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.records.tail import Tail
 from tests.reliability.conftest import MANY
@@ -58,13 +58,13 @@ def copy(run: Path, folder: Path, **contents: bytes) -> Path:
     return target
 
 
-READERS = {
-    "metrics.jsonl": reader.read_metrics,
-    "accuracy.csv": reader.read_accuracy,
-    "per_image.csv": reader.read_per_image,
-    "status.json": reader.read_status,
-    "config.yaml": reader.read_config,
-    "data.json": reader.read_data,
+ATTRIBUTES = {
+    "metrics.jsonl": "curves",
+    "accuracy.csv": "accuracy_rows",
+    "per_image.csv": "per_image_rows",
+    "status.json": "status",
+    "config.yaml": "config",
+    "data.json": "data",
 }
 
 
@@ -80,13 +80,13 @@ def points(curves: dict) -> list[tuple]:
 @pytest.mark.parametrize("name", ["metrics.jsonl", "accuracy.csv", "per_image.csv"])
 def test_every_prefix_of_a_growing_file_is_read_up_to_its_last_whole_line(run, tmp_path, name, ledger):
     whole = (run / name).read_bytes()
-    of_whole = READERS[name](run)
+    of_whole = getattr(Run(run), ATTRIBUTES[name])
     lost = told = 0
     folder = copy(run, tmp_path)
     tail = Tail(folder)
     for length in range(len(whole) + 1):
         (folder / name).write_bytes(whole[:length])
-        found = READERS[name](folder)
+        found = getattr(Run(folder), ATTRIBUTES[name])
         if name == "metrics.jsonl":
             lines = whole[:length].count(b"\n")
             assert points(found) == [point for point in points(of_whole) if point[0] <= lines]
@@ -133,13 +133,13 @@ def test_every_prefix_of_a_file_that_is_written_at_once(run, tmp_path, name, led
     for length in range(len(whole)):
         (folder / name).write_bytes(whole[:length])
         try:
-            assert isinstance(READERS[name](folder), dict)
+            assert isinstance(getattr(Run(folder), ATTRIBUTES[name]), dict)
         except UserError as error:
             assert "\n" not in str(error)
         else:
             read += 1
         (listed,) = list_runs(tmp_path)
-        assert listed.state == ("unreadable" if name == "status.json" else "finished")
+        assert listed.get("state") == ("unreadable" if name == "status.json" else "finished")
     assert name == "config.yaml" or read == 0
     ledger.record(
         SECTION,
@@ -155,7 +155,7 @@ def test_every_prefix_of_a_file_that_is_written_at_once(run, tmp_path, name, led
 def check_damage(run: Path, tmp_path: Path, name: str, changes: list) -> None:
     folder = copy(run, tmp_path, **{name: mutated((run / name).read_bytes(), changes)})
     try:
-        READERS[name](folder)
+        getattr(Run(folder), ATTRIBUTES[name])
     except UserError as error:
         assert str(error).strip()
     assert len(list_runs(tmp_path, sort="val/auc")) == 1
@@ -182,11 +182,11 @@ def test_damaged_files_many(run, tmp_path, name, changes):
 def test_status_of_another_shape(run, tmp_path, text):
     folder = copy(run, tmp_path, **{"status.json": text.encode()})
     try:
-        reader.read_status(folder)
+        _ = Run(folder).status
     except UserError as error:
         assert "\n" not in str(error)
     (listed,) = list_runs(tmp_path)
-    assert isinstance(listed.state, str)
+    assert isinstance(listed.get("state"), str)
 
 
 @given(

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from oldrestore.files import LineFile
-from oldrestore.records.reader import read_status
+from oldrestore.records.run import Run
 from tests.generated_photographs import make_folder
 from tests.reliability.child import run_verbs
 from tests.reliability.faulty_runs import Yard
@@ -79,7 +79,7 @@ def test_many_processes_one_after_another(tmp_path, nursery, ledger):
         assert (ended.code, ended.sentence) == (0, ""), ended.err
     folders = list(yard.outputs.glob("tiny/*"))
     assert len(folders) == RUNS
-    assert {read_status(folder)["state"] for folder in folders} == {"finished"}
+    assert {Run(folder).status["state"] for folder in folders} == {"finished"}
     assert not list(place.iterdir()), "temporary files stayed"
     assert not list(yard.outputs.rglob("*.tmp"))
     from mlflow import MlflowClient

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.errors import UserError
+from oldrestore.records.run import Run
 from oldrestore.report.contents import gather
 from tests.comparison.synthetic import make_run, scores
 
@@ -32,7 +32,7 @@ def curve(loss: str, seed: int, length: int = 20) -> dict[int, dict[str, float]]
     return found
 
 
-def make_runs(outputs: Path, length: int = 20) -> list[LoggedRun]:
+def make_runs(outputs: Path, length: int = 20) -> list[Run]:
     runs = []
     for loss, shift in SHIFTS.items():
         for seed in (0, 1, 2):
@@ -40,12 +40,12 @@ def make_runs(outputs: Path, length: int = 20) -> list[LoggedRun]:
             settings = {"seed": seed, "loss.sigma": 5.0 + shift}
             folder = make_run(outputs, name, settings, scored=scores(shift, seed), choices={"loss": loss})
             write_metrics(folder, curve(loss, seed, length))
-            runs.append(LoggedRun(folder))
+            runs.append(Run(folder))
     return runs
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> list[LoggedRun]:
+def runs(tmp_path_factory) -> list[Run]:
     return make_runs(tmp_path_factory.mktemp("outputs"))
 
 
@@ -113,7 +113,7 @@ def test_runs_of_other_lengths_and_lost_values_keep_what_they_have(tmp_path):
         if seed == 0:
             value[2]["train/loss"] = "NaN"
         write_metrics(folder, value)
-    runs = [LoggedRun(tmp_path / "e" / f"r{seed}") for seed in (0, 1)]
+    runs = [Run(tmp_path / "e" / f"r{seed}") for seed in (0, 1)]
     (band,) = gather(runs, photographs=0, resamples=100).groups[0].one("train/loss").bands
     assert band.seeds.tolist() == [2, 1, 1, 1]
     assert band.mean.tolist() == [6.0, 12.0, 3.0, 4.0]
@@ -133,7 +133,7 @@ def test_origins_tell_photographs_protocol_and_the_command(runs, group, monkeypa
     (folder / "provenance.json").write_text(json.dumps(recorded))
     (folder / "overrides.yaml").write_text('- "loss=focal"\n- "experiment=two words"\n')
     monkeypatch.chdir(folder.parent.parent)
-    origin = gather(runs, photographs=0, resamples=100).groups[0].origins[0]
+    origin = gather([Run(run.folder) for run in runs], photographs=0, resamples=100).groups[0].origins[0]
     assert (origin.commit, origin.dirty, origin.packages) == ("c" * 40, True, {"numpy": "2.4"})
     assert origin.machine == {"device": "cpu", "threads": "2"}
     assert origin.typed == "loss=focal 'experiment=two words'"
@@ -142,7 +142,7 @@ def test_origins_tell_photographs_protocol_and_the_command(runs, group, monkeypa
 
 
 def test_refusals_and_groups_are_those_of_compare(tmp_path, runs):
-    other = LoggedRun(make_run(tmp_path, "other", data={"val.fingerprint": "x"}))
+    other = Run(make_run(tmp_path, "other", data={"val.fingerprint": "x"}))
     with pytest.raises(UserError, match="validation photographs"):
         gather([*runs, other], photographs=0, resamples=100)
     report = gather([*runs, other], anyway=True, photographs=0, resamples=100)
@@ -166,7 +166,7 @@ def test_runs_that_measure_no_colour_have_a_report_too(tmp_path):
     for seed in (0, 1):
         found = {"holes": (names, {"psnr": (25 + rng.normal(size=12), np.ones(12))})}
         make_run(tmp_path, f"h{seed}", {"seed": seed, "evaluation.color": False}, scored=found)
-    runs = [LoggedRun(tmp_path / "e" / f"h{seed}") for seed in (0, 1)]
+    runs = [Run(tmp_path / "e" / f"h{seed}") for seed in (0, 1)]
     group = gather(runs, resamples=100).groups[0]
     assert group.headline.name == "holes/psnr" and not group.judged
     assert group.words.verdict == "alone" and "No judge" in " ".join(group.words.sentences)
@@ -176,10 +176,10 @@ def test_runs_that_measure_no_colour_have_a_report_too(tmp_path):
 def test_names_that_are_long_or_alike_become_numbers(tmp_path):
     for sigma in (5.0, 5.00001):  # alike to four digits
         make_run(tmp_path, f"s{sigma}", {"loss.sigma": sigma})
-    runs = [LoggedRun(path) for path in sorted((tmp_path / "e").iterdir())]
+    runs = [Run(path) for path in sorted((tmp_path / "e").iterdir())]
     assert gather(runs, photographs=0, resamples=100).groups[0].names == ["design 1", "design 2"]
     config = OmegaConf.load(runs[0].folder / "config.yaml")
     config.loss.sigma = 8.0
     OmegaConf.save(config, runs[0].folder / "config.yaml")
-    runs = [LoggedRun(run.folder) for run in runs]
+    runs = [Run(run.folder) for run in runs]
     assert gather(runs, photographs=0, resamples=100).groups[0].names == ["sigma 8", "sigma 5"]

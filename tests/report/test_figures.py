@@ -13,8 +13,8 @@ from PIL import Image
 
 from oldrestore.cli import main
 from oldrestore.comparison.latex import latex
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.errors import UserError
+from oldrestore.records.run import Run
 from oldrestore.report import figures
 from oldrestore.report.charts import figures_of
 from oldrestore.report.contents import Report, gather
@@ -26,7 +26,7 @@ from tests.comparison.synthetic import make_run, scores
 LOSSES = {"hard_cross_entropy": 0.0, "focal": 0.03, "gradient_rebalanced_cross_entropy": 0.05}
 
 
-def make_runs(outputs: Path) -> list[LoggedRun]:
+def make_runs(outputs: Path) -> list[Run]:
     """Three designs of two seeds, with curves of a few points."""
     runs = []
     for loss, shift in LOSSES.items():
@@ -39,7 +39,7 @@ def make_runs(outputs: Path) -> list[LoggedRun]:
                     if at % 4 == 0:
                         values |= {"val/loss": 2.0 / at + shift, "judged/iter_accuracy": 0.5 + at / 50 + shift}
                     file.write(json.dumps({"iteration": at, "time": 1.0 * at, "values": values}) + "\n")
-            runs.append(LoggedRun(folder))
+            runs.append(Run(folder))
     return runs
 
 

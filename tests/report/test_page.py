@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from oldrestore.cli import main
-from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.records.run import Run
 from oldrestore.report.ab_plane import counts_of, plane_of
 from oldrestore.report.choice import image_scores
 from oldrestore.report.contents import Report, gather
@@ -60,7 +60,7 @@ def make_report(outputs: Path, names: tuple[str, ...], seeds: int = 3, title: st
                 outputs, f"d{index}-{seed}", settings, scored=scores(0.02 * index, seed), choices={"loss": name}
             )
             write_metrics(folder, curve(name, seed))
-            runs.append(LoggedRun(folder))
+            runs.append(Run(folder))
     return gather(runs, title=title, photographs=0, resamples=300)
 
 
@@ -153,14 +153,14 @@ def test_structure_is_for_keyboards_and_screen_readers(page):
 
 def test_one_run_without_pictures_curves_or_judge(tmp_path):
     found = {"val": scores()["val"]}
-    report = gather([LoggedRun(make_run(tmp_path, "r", scored=found))], resamples=100)
+    report = gather([Run(make_run(tmp_path, "r", scored=found))], resamples=100)
     text = render(report)
     assert "nothing to compare it with" in text and "No judge looked at the photographs" in text
     assert "r coloured no photographs for this page: its weights are not there." in text
 
 
 def test_groups_stand_apart(tmp_path):
-    runs = [LoggedRun(make_run(tmp_path, name, data={"val.fingerprint": name})) for name in ("a", "b")]
+    runs = [Run(make_run(tmp_path, name, data={"val.fingerprint": name})) for name in ("a", "b")]
     text = render(gather(runs, anyway=True, photographs=0, resamples=100))
     assert "Group 1 of 2" in text and "Group 2 of 2" in text and "not to be compared with one another" in text
 

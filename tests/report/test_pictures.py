@@ -14,10 +14,10 @@ from safetensors.numpy import load_file, save_file
 from skimage.color import lab2rgb, rgb2lab
 
 from oldrestore.comparison.designs import designs_of
-from oldrestore.comparison.logged_run import LoggedRun
 from oldrestore.comparison.measures import Measure
 from oldrestore.config.build import build
 from oldrestore.config.compose import compose_config
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.report.ab_chart import ab_panel, plane_colors
 from oldrestore.report.ab_plane import counts_of, edges, plane_of
@@ -71,7 +71,7 @@ def trained(tmp_path_factory) -> list[Path]:
 
 
 def test_every_run_colours_the_same_photographs(trained):
-    runs = [LoggedRun(folder) for folder in trained]
+    runs = [Run(folder) for folder in trained]
     pictures = gather(runs, photographs=3, resamples=100).groups[0].pictures
     assert pictures.missing == {} and pictures.total == 5
     assert pictures.runs == [("run0", 0, 0), ("run1", 0, 1)]
@@ -97,7 +97,7 @@ def test_photographs_are_coloured_by_the_weights_that_were_scored(trained):
     flat = {**weights, "model.model8.6.weight": 0 * weights["model.model8.6.weight"]}
 
     def coloured() -> np.ndarray:
-        pictures = gather([LoggedRun(trained[0])], photographs=1, resamples=100).groups[0].pictures
+        pictures = gather([Run(trained[0])], photographs=1, resamples=100).groups[0].pictures
         assert len(pictures.unpicked) == 5  # of all photographs, not of those that the gallery chose
         return pictures.photographs[0].outputs["run0"]
 
@@ -117,7 +117,7 @@ def test_photographs_are_coloured_by_the_weights_that_were_scored(trained):
 
 
 def test_what_cannot_be_coloured_is_told(trained, tmp_path):
-    run = LoggedRun(trained[0])
+    run = Run(trained[0])
     checkpoint = trained[0] / "checkpoints" / "best.safetensors"
     weights = checkpoint.read_bytes()
     try:
@@ -125,7 +125,7 @@ def test_what_cannot_be_coloured_is_told(trained, tmp_path):
         missing = gather([run], photographs=3, resamples=100).groups[0].pictures.missing
         assert "best.safetensors" in missing["run0"]
         checkpoint.unlink()
-        pictures = gather([LoggedRun(trained[0])], photographs=3, resamples=100).groups[0].pictures
+        pictures = gather([Run(trained[0])], photographs=3, resamples=100).groups[0].pictures
         assert pictures.missing == {"run0": "its weights are not there"} and pictures.photographs == []
     finally:
         checkpoint.write_bytes(weights)
@@ -134,7 +134,7 @@ def test_what_cannot_be_coloured_is_told(trained, tmp_path):
     data["val"]["fingerprint"] = "other"
     try:
         (trained[0] / "data.json").write_text(json.dumps(data))
-        missing = gather([LoggedRun(trained[0])], photographs=3, resamples=100).groups[0].pictures.missing
+        missing = gather([Run(trained[0])], photographs=3, resamples=100).groups[0].pictures.missing
         assert missing == {"run0": "the photographs here are not those that it was measured on"}
     finally:
         (trained[0] / "data.json").write_text(described)
@@ -145,7 +145,7 @@ def test_panels_stand_in_where_there_are_no_weights(tmp_path):
     (folder / "samples").mkdir()
     for at in (10, 20):
         Image.new("RGB", (40, 30), (at, 0, 0)).save(folder / "samples" / f"validation-{at:06}.png")
-    pictures = gather([LoggedRun(folder)], resamples=100).groups[0].pictures
+    pictures = gather([Run(folder)], resamples=100).groups[0].pictures
     assert [(panel.run_id, panel.title) for panel in pictures.panels] == [("r", "validation-000020")]
     uri, width, height = encode_panel(pictures.panels[0].path)
     assert uri.startswith("data:image/webp;base64,") and (width, height) == (40, 30)
@@ -159,7 +159,7 @@ def test_scores_of_photographs_are_those_of_the_folders(tmp_path):
         folder = make_run(
             tmp_path, f"{name}{seed}", {"seed": seed, "loss.sigma": ord(name)}, scored=scores(shift, seed)
         )
-        runs.append(LoggedRun(folder))
+        runs.append(Run(folder))
     (found,) = image_scores(designs_of(runs), [PSNR])
     each = {run.run_id: run.scores[run.scores.metric == "psnr"].set_index("image")["value"] for run in runs}
     for index, image in enumerate(found.images):
@@ -215,7 +215,7 @@ def test_cells_are_drawn_in_their_own_colour():
 
 
 def test_line_encloses_what_it_says(trained):
-    group = gather([LoggedRun(folder) for folder in trained], photographs=2, resamples=100).groups[0]
+    group = gather([Run(folder) for folder in trained], photographs=2, resamples=100).groups[0]
     plane = group.pictures.plane
     lines = ab_panel(group, 0, PAPER)["layer"][1]["data"]["values"]
     # Walk each row of cells from the left: upright lines switch between outside and inside.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oldrestore.comparison.logged_run import LoggedRun
+from oldrestore.records.run import Run
 from oldrestore.report.contents import gather
 from oldrestore.report.page import mark_designs
 from tests.comparison.synthetic import make_run, scores
@@ -17,7 +17,7 @@ def words(outputs, designs: dict[str, float], seeds=(0,), **options):
         for seed in seeds:
             settings = {"seed": seed, "loss.sigma": 5 + len(runs) // len(seeds)}
             folder = make_run(outputs, f"{name}{seed}", settings, scored=scores(shift, seed), choices={"loss": name})
-            runs.append(LoggedRun(folder))
+            runs.append(Run(folder))
     return gather(runs, photographs=0, resamples=1000, **options).groups[0]
 
 
@@ -81,7 +81,7 @@ def test_lower_is_better_where_it_is(tmp_path):
     rng = np.random.default_rng(0)
     for name, level in (("a", 10.0), ("b", 30.0)):
         found = {"val": ([f"{i}" for i in range(40)], {"ab_rmse": (level + rng.normal(size=40), np.ones(40))})}
-        runs.append(LoggedRun(make_run(tmp_path, name, {"loss.sigma": level}, scored=found)))
+        runs.append(Run(make_run(tmp_path, name, {"loss.sigma": level}, scored=found)))
     said = gather(runs, photographs=0, resamples=500).groups[0].words
     assert said.best == 0 and "below sigma 30" in said.sentences[1] and "Lab units" in said.sentences[0]
 
@@ -97,7 +97,7 @@ def test_colour_that_harms_closes_none_of_the_gap(tmp_path):
     rng = np.random.default_rng(1)
     right = {"orig": np.ones(60), "gray": (rng.random(60) < 0.7).astype(float), "iter": np.zeros(60)}
     found["judged"] = (images, {f"{name}_correct": (values, np.ones(60)) for name, values in right.items()})
-    said = gather([LoggedRun(make_run(tmp_path, "r", scored=found))], photographs=0, resamples=500).groups[0].words
+    said = gather([Run(make_run(tmp_path, "r", scored=found))], photographs=0, resamples=500).groups[0].words
     text = " ".join(said.sentences)
     assert "The judge recognises 0.0% (0.0% to 6.0%) of the recoloured photographs, 100.0% of the originals" in text
     assert "That is below gray: of the gap between gray and original it closes -" in text
@@ -123,9 +123,7 @@ def test_what_other_measures_say_is_grouped_by_how_sure_it_is(tmp_path):
             for metric, level, spread in (("auc_rebalanced", auc, 0.01), ("psnr", psnr, 0.1), ("ssim", ssim, 0.05))
         }
         settings = {"loss.sigma": psnr}
-        runs.append(
-            LoggedRun(make_run(tmp_path, name, settings, scored={"val": (names, columns)}, choices={"loss": name}))
-        )
+        runs.append(Run(make_run(tmp_path, name, settings, scored={"val": (names, columns)}, choices={"loss": name})))
     group = gather(runs, photographs=0, resamples=1000, measures=["auc_rebalanced", "psnr", "ssim"]).groups[0]
     text = " ".join(group.words.sentences)
     assert group.words.headline.startswith("a is the best")
@@ -145,7 +143,7 @@ def test_recognition_claims_no_more_than_the_interval(tmp_path):
     right = columns["gray_correct"][0].copy()
     right[:2] = 1 - right[:2]
     columns["iter_correct"] = (right, np.ones(60))
-    run = LoggedRun(make_run(tmp_path, "even", scored=scored))
+    run = Run(make_run(tmp_path, "even", scored=scored))
     group = gather([run], photographs=0, resamples=1000).groups[0]
     gap = group.cell(0, "gap_closed")
     assert gap.low <= 0 <= gap.high and "not shown" in group.words.sentences[-1]

@@ -14,7 +14,7 @@ import pytest
 from oldrestore.cli import main
 from oldrestore.config.location import PACKAGE, configuration_root
 from oldrestore.errors import UserError
-from oldrestore.records.reader import read_provenance, read_status
+from oldrestore.records.run import Run
 from oldrestore.reproduction import logged_run as logged_run_module
 from oldrestore.reproduction.logged_run import logged_run
 from oldrestore.reproduction.reproduce import earlier_ends
@@ -49,7 +49,7 @@ def test_an_untouched_run_is_identical_and_the_new_run_says_so(workshop, capfd, 
     assert "design 2" not in designs(capfd, folder, Path(found["new_folder"]))
     new = Path(found["new_folder"])
     assert new.parent == folder.parent
-    assert read_status(new)["reproduction"] == {"of": folder.name, "verdict": "identical"}
+    assert Run(new).status["reproduction"] == {"of": folder.name, "verdict": "identical"}
     assert json.loads((new / "reproduction.json").read_text())["run_id"] == folder.name
     assert "bit for bit" in file.read_text()
     assert (new / "texts" / "reproduction.md").read_text() == file.read_text()
@@ -60,9 +60,9 @@ def test_an_untouched_run_is_identical_and_the_new_run_says_so(workshop, capfd, 
     [
         (["no-such-run"], "there is no run 'no-such-run'"),
         (["mlflow:" + "0" * 32], "there is no MLflow store"),
-        (["{run}", "--until", "0"], "--until takes"),
+        (["{run}", "--until", "0"], "--until: must be a whole number, at least 1, not '0'"),
         (["{run}", "--until", "7"], "not among the 6 iterations"),
-        (["{run}", "--tolerance", "2"], "between 0 and 1"),
+        (["{run}", "--tolerance", "2"], "must be a number from 0.0 to 1.0, not '2'"),
         (["{run}", "-o", "certificate.pdf"], ".md or .json"),
         (
             ["{run}", "model.width=1"],
@@ -88,7 +88,9 @@ def test_what_mlflow_holds_is_the_run_also_from_a_copy_of_its_store(tracked_run,
             assert found.run_id == tracked_run.name
             assert found.state == "finished"
             for name in ("config.yaml", "data.json", "metrics.jsonl", "per_image.csv", "accuracy.csv"):
-                assert (found.folder / name).read_bytes() == (hidden / "tiny" / tracked_run.name / name).read_bytes()
+                assert (found.run.folder / name).read_bytes() == (
+                    hidden / "tiny" / tracked_run.name / name
+                ).read_bytes()
             own = hidden / "tiny" / tracked_run.name / "checkpoints" / "best.safetensors"
             assert found.weights["best"].read_bytes() == own.read_bytes()
             mlflow_id = found.mlflow_run_id
@@ -193,7 +195,7 @@ def test_a_changed_line_differs_the_code_of_then_does_not_and_a_swapped_photogra
     trained = oldrestore("train", *settings, "tracking.mlflow.system_metrics=false")
     assert trained.returncode == 0, trained.stderr
     (folder,) = workshop.outputs.glob("tiny/*")
-    assert read_provenance(folder)["dirty"] is False
+    assert Run(folder).provenance["dirty"] is False
 
     loss = code / "oldrestore" / "losses" / "classification.py"
     text = loss.read_text()

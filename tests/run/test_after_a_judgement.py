@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from oldrestore.cli import main
-from oldrestore.records.reader import read_status
+from oldrestore.records.run import Run
 from tests.run.test_resuming import assert_same_run
 
 # Wide enough that sums are shared between threads.
@@ -47,7 +47,7 @@ def test_a_run_that_was_stopped_after_a_judgement_goes_on_to_the_same_bits(place
     assert in_a_process("train", *place.arguments([*JUDGED, "run_id=whole"])) == 0
     assert in_a_process("train", *place.arguments([*JUDGED, "run_id=stopped"]), program=STOPPED) == 1
     whole, stopped = (place.outputs / "tiny" / name for name in ("whole", "stopped"))
-    assert read_status(stopped)["reason"] == "stopped by SIGTERM"
+    assert Run(stopped).status["reason"] == "stopped by SIGTERM"
     judged_at = {row.partition(",")[0] for row in (stopped / "accuracy.csv").read_text().splitlines()[1:]}
     assert judged_at == {"3"}
     assert in_a_process("train", f"resume={stopped}") == 0

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from oldrestore.records.reader import read_metrics, read_status
+from oldrestore.records.run import Run
 from oldrestore.training.checkpoint import load_checkpoint
 
 
@@ -44,7 +44,7 @@ def test_the_run_folder_holds_everything(tracked_run):
     assert provenance["packages"]["paddlepaddle"]
     assert provenance["environment"]["OMP_NUM_THREADS"] == os.environ["OMP_NUM_THREADS"]
     assert provenance["seed"] == 0
-    assert read_status(tracked_run)["state"] == "finished"
+    assert Run(tracked_run).status["state"] == "finished"
     log = (tracked_run / "log.txt").read_text()
     assert "iter:0 time:" in log
     assert "iter:6 time:" in log
@@ -52,7 +52,7 @@ def test_the_run_folder_holds_everything(tracked_run):
 
 
 def test_the_loss_curve_is_whole_and_starts_at_ln_313(tracked_run, workshop):
-    metrics = read_metrics(tracked_run)
+    metrics = Run(tracked_run).curves
     assert metrics["train/loss"].iterations.tolist() == list(range(6))
     np.testing.assert_allclose(
         metrics["train/avg_loss"].values,
@@ -62,7 +62,7 @@ def test_the_loss_curve_is_whole_and_starts_at_ln_313(tracked_run, workshop):
         "loss=cross_entropy", "trainer.max_iterations=1", "tracking=none", "evaluation.judged=null"
     )
     assert code == 0
-    assert read_metrics(folder)["train/loss"].values[0] == pytest.approx(math.log(313), rel=0.05)
+    assert Run(folder).curves["train/loss"].values[0] == pytest.approx(math.log(313), rel=0.05)
 
 
 def test_the_accuracy_table_and_per_image_scores_agree(tracked_run):
@@ -72,7 +72,7 @@ def test_the_accuracy_table_and_per_image_scores_agree(tracked_run):
     correct = [float(s["value"]) for s in scores if s["metric"] == "iter_correct"]
     assert len(correct) == 3
     assert float(rows[-1]["iter_accuracy"]) == pytest.approx(sum(correct) / 3)
-    metrics = read_metrics(tracked_run)
+    metrics = Run(tracked_run).curves
     for metric in (
         "psnr",
         "ab_rmse",
@@ -106,7 +106,7 @@ def test_checkpoints_are_last_and_best(tracked_run):
     ]
     last = load_checkpoint(tracked_run / "checkpoints" / "last.safetensors")
     assert last.state["iteration"] == 6
-    validation = read_metrics(tracked_run)["val/loss"]
+    validation = Run(tracked_run).curves["val/loss"]
     best = load_checkpoint(tracked_run / "checkpoints" / "best.safetensors")
     assert best.state["iteration"] == validation.iterations[validation.values.argmin()]
     assert best.state["best"] == validation.values.min()
@@ -136,8 +136,8 @@ def test_weights_of_a_run_start_another(workshop, tracked_run):
         f"model.weights={checkpoint}", "trainer.max_iterations=1", "tracking=none", "evaluation.judged=null"
     )
     assert code == 0
-    untrained = read_metrics(tracked_run)["train/loss"].values[0]
-    assert read_metrics(folder)["train/loss"].values[0] < untrained
+    untrained = Run(tracked_run).curves["train/loss"].values[0]
+    assert Run(folder).curves["train/loss"].values[0] < untrained
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_defect_in_drawing_does_not_cost_the_run_its_record(workshop, monkeypa
     monkeypatch.setattr(run_in_progress, "draw_curves", no_space)
     code, folder = workshop.train("tracking=none", "evaluation.judged=null", "trainer.max_iterations=1")
     assert code == 0
-    assert read_status(folder)["state"] == "finished"
+    assert Run(folder).status["state"] == "finished"
     assert "the curves could not be drawn" in capsys.readouterr().out
 
 
@@ -206,7 +206,7 @@ def test_a_monitor_that_is_not_a_number_still_leaves_a_best_checkpoint(workshop,
 def test_a_loss_that_is_not_finite_fails_the_run_and_says_where(workshop, capsys):
     code, folder = workshop.train("tracking=none", "evaluation.judged=null", "optimizer.learning_rate=1.0e+30")
     assert code == 1
-    status = read_status(folder)
+    status = Run(folder).status
     assert status["state"] == "failed"
     assert "at iteration" in status["reason"]
     assert ".jpg" in status["reason"]
@@ -239,11 +239,11 @@ def test_a_signal_ends_the_run_as_killed_with_a_checkpoint(number, workshop):
     assert "oldrestore evaluate" not in rest  # which needs the best checkpoint of a validation
     (folder,) = workshop.outputs.glob("tiny/*")
     assert rest.splitlines()[-1] == str(folder)
-    status = read_status(folder)
+    status = Run(folder).status
     assert status["state"] == "killed"
     assert signal.Signals(number).name in status["reason"]
     iteration = load_checkpoint(folder / "checkpoints" / "last.safetensors").state["iteration"]
-    assert iteration == len(read_metrics(folder)["train/loss"].values)
+    assert iteration == len(Run(folder).curves["train/loss"].values)
 
     from mlflow import MlflowClient
 
@@ -264,4 +264,4 @@ def test_a_tracker_that_cannot_be_reached_does_not_hurt_the_run(workshop, capsys
     assert code == 0
     assert time.monotonic() - began < 120
     assert capsys.readouterr().err.count("mlflow tracking") == 1
-    assert len(read_metrics(folder)["train/loss"].values) == 6
+    assert len(Run(folder).curves["train/loss"].values) == 6

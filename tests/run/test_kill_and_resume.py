@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from oldrestore.cli import main
-from oldrestore.records.reader import read_metrics, read_status
+from oldrestore.records.run import Run
 from oldrestore.training.checkpoint import load_checkpoint
 from tests.run.test_resuming import SHORT, assert_same_run, stopped_run
 
@@ -39,14 +39,14 @@ def mlflow_steps(outputs: Path, run_id: str) -> tuple[dict[str, list[int]], obje
 def assert_trackers_have_each_step_once(folder: Path) -> None:
     from visualdl import LogReader
 
-    curves = read_metrics(folder)
+    curves = Run(folder).curves
     steps, record = mlflow_steps(folder.parent.parent, folder.name)
     assert record.info.status == "FINISHED"
     assert "reason" not in record.data.tags
     own = {name: found for name, found in steps.items() if not name.startswith(("system/", "summary/"))}
     assert own == {name: curve.iterations.tolist() for name, curve in curves.items()}
     assert all(max(Counter(found).values()) == 1 for found in steps.values())
-    for name, value in read_status(folder)["summary"].items():
+    for name, value in Run(folder).status["summary"].items():
         assert record.data.metrics[f"summary/{name}"] == value
     (file,) = (folder / "visualdl").iterdir()
     reader = LogReader(file_path=str(file))

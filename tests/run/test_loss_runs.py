@@ -14,13 +14,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 import oldrestore.losses
 from oldrestore.cli import main
-from oldrestore.config import compose, location, pairs
+from oldrestore.config import compose, folders, location
 from oldrestore.config.compose import compose_config, override_config
 from oldrestore.config.location import configuration_root
 from oldrestore.config.multirun import expand_jobs, sweep_parameters
 from oldrestore.config.pairs import check_pair, choices, predictions, readings
 from oldrestore.errors import UserError
-from oldrestore.records.reader import read_metrics
+from oldrestore.records.run import Run
 
 QUICK = ("tracking=none", "evaluation.judged=null", "evaluation.samples=0", "trainer.evaluate_every=0")
 SUMS = [name for name, node in choices("loss").items() if node["_target_"].endswith(".Composite")]
@@ -36,7 +36,7 @@ def fitting_model(loss: str) -> str:
 def test_each_sum_runs_from_the_command_line_with_a_curve_for_each_term(workshop, loss):
     code, folder = workshop.train(f"loss={loss}", f"model={fitting_model(loss)}", "trainer.max_iterations=2", *QUICK)
     assert code == 0
-    metrics = read_metrics(folder)
+    metrics = Run(folder).curves
     terms = choices("loss")[loss]["terms"]
     weights = {
         name: metrics[f"train/weight/{name}"].values if isinstance(term["weight"], dict) else term["weight"]
@@ -50,7 +50,7 @@ def test_a_scheduled_weight_is_a_curve_of_the_run(workshop):
     schedule = f"loss.terms.regression.weight={SCHEDULE}"
     code, folder = workshop.train("model=siggraph17", "loss=siggraph17_full", schedule, *QUICK)
     assert code == 0
-    metrics = read_metrics(folder)
+    metrics = Run(folder).curves
     weights = metrics["train/weight/regression"].values
     assert weights.tolist() == [0.0, 0.0, 2.0, 4.0, 6.0, 8.0]
     total = metrics["train/classification"].values + weights * metrics["train/regression"].values
@@ -178,7 +178,7 @@ def with_the_pages_example(monkeypatch, tmp_path):
     (tmp_path / "root" / "conf" / "loss" / "charbonnier.yaml").write_text(blocks[1][1])
     (tmp_path / "root" / "conf" / "loss" / "my_mix.yaml").write_text(blocks[2][1])
     monkeypatch.setattr(oldrestore.losses, "__path__", [*oldrestore.losses.__path__, str(code)])
-    for module in (location, compose, pairs):
+    for module in (location, compose, folders):
         monkeypatch.setattr(module, "configuration_root", lambda: tmp_path / "root")
 
 
@@ -186,7 +186,7 @@ def test_the_pages_example_trains(workshop, with_the_pages_example, capsys):
     resnet = ("model=resnet", *QUICK)
     code, folder = workshop.train("loss=charbonnier", *resnet)
     assert code == 0
-    values = read_metrics(folder)["train/loss"].values
+    values = Run(folder).curves["train/loss"].values
     assert len(values) == 6 and np.isfinite(values).all()
     assert values[-1] < values[0]
 
@@ -200,7 +200,7 @@ def test_the_pages_example_trains(workshop, with_the_pages_example, capsys):
 def test_the_pages_sum_trains(workshop, with_the_pages_example):
     code, folder = workshop.train("loss=my_mix", "model=resnet", *QUICK)
     assert code == 0
-    metrics = read_metrics(folder)
+    metrics = Run(folder).curves
     weights = metrics["train/weight/colorfulness"].values
     assert weights.tolist() == [0.0, 0.0, 0.0, 2.5, 5.0, 5.0]
     total = metrics["train/error"].values + weights * metrics["train/colorfulness"].values

@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from oldrestore.cli import main
-from oldrestore.records.loading import load_run_config
-from oldrestore.records.reader import read_metrics, read_overrides, read_status
+from oldrestore.records.run import Run
 from oldrestore.tracking.mlflow_moved import RUN_FOLDER_TAG, local_path
 from oldrestore.tracking.mlflow_store import open_store
 from oldrestore.training.checkpoint import load_checkpoint
@@ -63,13 +62,13 @@ def test_tracked_runs_that_were_moved_are_what_they_were(movable, name, capsys, 
     assert code == 0
     away = "tracking.mlflow.tracking_uri=http://127.0.0.1:9"
     code, second = movable.train(*TRACKED, "tracking=default", "seed=1", away)
-    assert read_status(second)["sinks"]["mlflow"]["state"] == "off"
+    assert Run(second).status["sinks"]["mlflow"]["state"] == "off"
     old, new = movable.outputs, moved(movable.outputs, name)
     first, second = (new / folder.relative_to(old) for folder in (first, second))
 
     # What was sent is there; what was not can be sent now.
     assert sent_by_sync(capsys, str(first)) == {"mlflow": {}, "visualdl": {}}
-    assert read_status(first)["sinks"]["visualdl"]["logdir"] == str(first / "visualdl")
+    assert Run(first).status["sinks"]["visualdl"]["logdir"] == str(first / "visualdl")
     sent = sent_by_sync(capsys, str(second), "tracking.mlflow.tracking_uri=null")
     assert sent["mlflow"]["runs"] == sent["mlflow"]["models"] == 1
     store = open_store(None, new, "tiny")
@@ -95,8 +94,8 @@ def test_tracked_runs_that_were_moved_are_what_they_were(movable, name, capsys, 
     assert main(["reproduce", f"mlflow:{first.name}", f"outputs={new}", "tracking=none", "--until", "3"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("identical: ")
     assert main(["train", f"resume={first}", "trainer.max_iterations=8"]) == 0
-    assert load_run_config(first).outputs == str(new)
-    assert read_metrics(first)["train/loss"].iterations.tolist() == list(range(8))
+    assert Run(first).composed.outputs == str(new)
+    assert Run(first).curves["train/loss"].iterations.tolist() == list(range(8))
     assert sent_by_sync(capsys, str(first)) == {"mlflow": {}, "visualdl": {}}
     assert not old.exists()
     assert [path.name for path in new.parent.iterdir()] == [name]
@@ -154,11 +153,11 @@ def test_photographs_that_were_moved_are_known_again(movable, capsys, tmp_path):
     assert certificate["verdict"] == "identical"
     assert certificate["places"] == {"dataset.root": [str(old), str(new)]}
     again = Path(certificate["new_folder"])
-    assert load_run_config(again).dataset.root == str(new)
-    assert f"dataset.root='{new}'" in read_overrides(again)
-    assert not any(text == f"dataset.root={old}" for text in read_overrides(again))
+    assert Run(again).composed.dataset.root == str(new)
+    assert f"dataset.root='{new}'" in Run(again).overrides
+    assert not any(text == f"dataset.root={old}" for text in Run(again).overrides)
     assert f"- Moved: `dataset.root` was `{old}`, is `{new}`" in (again / "texts" / "reproduction.md").read_text()
-    assert load_run_config(folder).dataset.root == str(old)
+    assert Run(folder).composed.dataset.root == str(old)
 
     # By what it was trained on, evaluate weighs and checks what it measures.
     capsys.readouterr()
@@ -167,12 +166,12 @@ def test_photographs_that_were_moved_are_known_again(movable, capsys, tmp_path):
     heard = capsys.readouterr()
     assert "nobody checked" not in heard.out + heard.err
     measured = json.loads(heard.out)["validation"]
-    assert measured["auc"] == pytest.approx(read_status(folder)["summary"]["val/auc"])
+    assert measured["auc"] == pytest.approx(Run(folder).status["summary"]["val/auc"])
     assert "does not exist" in error_of(capsys, "evaluate", str(folder), "evaluation.rebalancing=training")
 
     assert main(["train", f"resume={folder}", "trainer.max_iterations=8", f"dataset.root='{new}'"]) == 0
-    assert load_run_config(folder).dataset.root == str(new)
-    assert read_overrides(folder)[-2:] == ["trainer.max_iterations=8", f"dataset.root='{new}'"]
+    assert Run(folder).composed.dataset.root == str(new)
+    assert Run(folder).overrides[-2:] == ["trainer.max_iterations=8", f"dataset.root='{new}'"]
     (note,) = folder.glob("resumes/*/resume.json")
     assert json.loads(note.read_text())["changed"]["dataset.root"] == [str(old), str(new)]
     code, whole = Workshop(new, movable.outputs).train(*SHORT, "trainer.max_iterations=8", f"dataset.root='{new}'")
@@ -209,5 +208,5 @@ def test_auto_knows_photographs_again_and_begins_a_run_on_others(movable, monkey
     assert begun is not None and begun != folder
     code, begun = Workshop(new, movable.outputs).train(*SHORT, f"dataset.root='{new}'", "resume=auto")
     assert (code, begun) == (0, None)
-    assert read_status(folder)["state"] == "finished"
-    assert load_run_config(folder).dataset.root == str(new)
+    assert Run(folder).status["state"] == "finished"
+    assert Run(folder).composed.dataset.root == str(new)

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from oldrestore.cli import main
 from oldrestore.config.compose import compose_config
-from oldrestore.records.reader import read_overrides, read_status
+from oldrestore.records.run import Run
 from tests.workshop import SETTINGS
 
 SHORT = [text for text in SETTINGS if not text.startswith("experiment=")] + [
@@ -45,12 +45,12 @@ def test_a_run_is_logged_as_it_was_meant_and_goes_on_from_that(photos, home, cap
     config = OmegaConf.load(folder / "config.yaml")
     assert (config.dataset.root, config.experiment, config.run_id) == (str(photos), "李明", "2023")
     # What is logged is read back as it was: typed again, it is the same configuration.
-    assert compose_config(read_overrides(folder)) == config
+    assert compose_config(Run(folder).overrides) == config
     assert main(["reproduce", "2023", "outputs=~/my runs", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["verdict"] == "identical"
     for again in (["resume=2023", "outputs='~/my runs'", "trainer.max_iterations=4"], ["resume='~/my runs/李明/2023'"]):
         main(["train", *again])
-    assert read_status(folder)["state"] == "finished"
+    assert Run(folder).status["state"] == "finished"
     assert OmegaConf.load(folder / "config.yaml").trainer.max_iterations == 4
     assert main(["evaluate", "2023", "--outputs=~/my runs", f"dataset.root={photos}"]) == 0
     assert list(Path.cwd().iterdir()) == []

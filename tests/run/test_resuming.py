@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from oldrestore.cli import main
-from oldrestore.records.reader import read_metrics, read_status
+from oldrestore.records.run import Run
 from oldrestore.records.run_lock import RunLock
 from oldrestore.run import provenance
 from oldrestore.run.run_in_progress import RunInProgress
@@ -70,8 +70,8 @@ def assert_same_run(folder: Path, whole: Path) -> None:
     assert sorted(p.name for p in (folder / "samples").iterdir()) == sorted(
         p.name for p in (whole / "samples").iterdir()
     )
-    assert read_status(folder)["state"] == "finished"
-    assert read_status(folder)["summary"] == read_status(whole)["summary"]
+    assert Run(folder).status["state"] == "finished"
+    assert Run(folder).status["summary"] == Run(whole).status["summary"]
 
 
 def snapshots_of(workshop, monkeypatch, moments: dict[str, tuple[str, int, int]], *overrides: str) -> tuple[Path, dict]:
@@ -134,7 +134,7 @@ def test_what_was_trained_beyond_the_checkpoint_is_set_aside_not_lost(workshop, 
     aside = (folder / "resumes" / "001" / "metrics.jsonl").read_text()
     assert before.endswith(aside)
     assert [json.loads(line)["iteration"] for line in aside.splitlines()] == [2]
-    metrics = read_metrics(folder)
+    metrics = Run(folder).curves
     assert metrics["train/loss"].iterations.tolist() == [0, 1, 2, 3, 4, 5]
     seconds = [json.loads(line)["time"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert seconds == sorted(seconds)
@@ -169,14 +169,14 @@ def stopped_run(workshop, monkeypatch, *overrides: str, at: int = 2) -> Path:
         main(["train", *workshop.arguments([*SHORT, *overrides])])
     monkeypatch.undo()
     (folder,) = set(workshop.outputs.glob("tiny/*")) - before
-    assert read_status(folder)["state"] == "killed"
+    assert Run(folder).status["state"] == "killed"
     return folder
 
 
 def test_after_a_signal_before_a_validation_the_validation_is_made_up_for(whole_run, workshop, monkeypatch, capsys):
     folder = stopped_run(workshop, monkeypatch, at=2)  # the third step: a validation was due after it
     assert f"oldrestore train resume={folder}" in capsys.readouterr().out
-    assert "val/loss" not in read_metrics(folder)
+    assert "val/loss" not in Run(folder).curves
     assert main(["train", "resume=last", f"outputs={workshop.outputs}"]) == 0
     assert_same_run(folder, whole_run)
 
@@ -211,7 +211,7 @@ def test_each_run_of_several_goes_on_from_its_own(workshop, monkeypatch):
     assert main(["train", "-m", "resume=last", "seed=0,1"]) == 2
     main(arguments)
     folders = sorted(workshop.outputs.glob("tiny/*"))
-    states = [(json.loads((f / "provenance.json").read_text())["seed"], read_status(f)["state"]) for f in folders]
+    states = [(json.loads((f / "provenance.json").read_text())["seed"], Run(f).status["state"]) for f in folders]
     assert states.count((1, "finished")) == 1
     assert not any(state == "killed" for _, state in states)
 
@@ -257,15 +257,15 @@ def test_auto_goes_on_with_the_newest_that_was_asked_for_and_begins_one_where_th
     with pytest.raises(SystemExit):
         main(["train", *arguments])
     monkeypatch.undo()
-    assert "found no run to go on with" in capsys.readouterr().out
+    assert "found no run to resume" in capsys.readouterr().out
     (first,) = workshop.outputs.glob("tiny/*")
     other = stopped_run(workshop, monkeypatch, "seed=1", at=1)  # newer, but of another seed
     assert main(["train", *arguments]) == 0
-    assert (read_status(first)["state"], read_status(other)["state"]) == ("finished", "killed")
+    assert (Run(first).status["state"], Run(other).status["state"]) == ("finished", "killed")
     assert len(list(workshop.outputs.glob("tiny/*"))) == 2
     # Nothing but the experiment was typed: the newest of it is meant.
     assert main(["train", "resume=auto", "experiment=tiny", f"outputs={workshop.outputs}"]) == 0
-    assert read_status(other)["state"] == "finished"
+    assert Run(other).status["state"] == "finished"
     assert len(list(workshop.outputs.glob("tiny/*"))) == 2
 
 
@@ -318,8 +318,8 @@ def test_a_finished_run_goes_further_unless_its_schedule_knew_the_end(workshop, 
     ours, theirs = (load_checkpoint(run / "checkpoints" / "last.safetensors") for run in (folder, longer))
     for name, value in theirs.tensors.items():
         np.testing.assert_array_equal(ours.tensors[name], value, err_msg=name)
-    loss = read_metrics(folder)["train/loss"]
-    assert loss.values.tolist() == read_metrics(longer)["train/loss"].values.tolist()
+    loss = Run(folder).curves["train/loss"]
+    assert loss.values.tolist() == Run(longer).curves["train/loss"].values.tolist()
     cosine = workshop.train(*SHORT, "schedule=cosine", "trainer.max_iterations=3")[1]
     capsys.readouterr()
     assert main(["train", f"resume={cosine}", "trainer.max_iterations=9"]) == 2
@@ -412,6 +412,6 @@ def test_a_checkpoint_without_marks_finds_its_place_by_the_iterations(workshop, 
 @pytest.mark.parametrize("resume", ["resume=", "resume=null"])
 def test_resume_names_one_run(resume, workshop, capsys):
     assert main(["train", resume]) == 2
-    assert "resume takes one run" in capsys.readouterr().err
+    assert "resume names one run" in capsys.readouterr().err
     assert main(["train", "resume=nothing", f"outputs={workshop.outputs}"]) == 2
     assert "there is no run 'nothing'" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from oldrestore.cli import main
-from oldrestore.records.reader import read_metrics
+from oldrestore.records.run import Run
 from oldrestore.training.checkpoint import load_checkpoint
 
 SMALL = [
@@ -38,7 +38,7 @@ def test_restoring_leaves_a_table_a_panel_and_the_curves_of_the_game(workshop, c
     rows = list(csv.DictReader((folder / "holes.csv").open()))
     assert [row["fill"] for row in rows] == ["mean", "start", "biharmonic", "network"]
     assert "Filled holes (medium, free_form; n = 3)" in capsys.readouterr().out
-    metrics = read_metrics(folder)
+    metrics = Run(folder).curves
     assert metrics["train/loss"].iterations.tolist() == [0, 1, 2, 3]
     for curve in ("d_real", "d_fake", "d_loss", "d_gradient_norm", "g_adversarial", "g_feature"):
         assert metrics[f"train/{curve}"].iterations.tolist() == [2, 3]
@@ -65,7 +65,7 @@ def test_restoring_leaves_a_table_a_panel_and_the_curves_of_the_game(workshop, c
 
 def test_colouring_goes_through_the_protocol_of_every_colorizer(workshop):
     folder = train(workshop, "experiments=sagan_colorize_smoke", "evaluation.size=32", "evaluation.judged=null")
-    metrics = read_metrics(folder)
+    metrics = Run(folder).curves
     assert metrics["train/d_real"].iterations.tolist() == [2, 3]
     assert np.isfinite(metrics["val/auc_rebalanced"].values[-1])
     assert (folder / "samples" / "validation-000004.png").is_file()

@@ -9,7 +9,7 @@ import pytest
 
 from oldrestore.device import seed_everything
 from oldrestore.models.siggraph17 import Siggraph17
-from oldrestore.records.reader import read_metrics
+from oldrestore.records.run import Run
 from oldrestore.training.checkpoint import load_checkpoint
 
 QUICK = [
@@ -44,23 +44,23 @@ def test_the_first_stage_leaves_the_regression_as_it_was(stages):
     for name, value in fresh.items():
         same = (tensors[f"model.{name}"] == value.numpy()).all()
         assert same == name.startswith(regression), name
-    losses = read_metrics(stages[0])["train/loss"].values
+    losses = Run(stages[0]).curves["train/loss"].values
     assert losses[0] == pytest.approx(np.log(529), rel=0.05)
 
 
 def test_the_second_starts_from_it_and_draws_a_curve_for_each_term(stages):
-    metrics = read_metrics(stages[1])
+    metrics = Run(stages[1]).curves
     for kind in ("train", "val"):
         parts = (metrics[f"{kind}/{name}"].values for name in ("loss", "classification", "regression"))
         total, classes, regression = parts
         np.testing.assert_allclose(total, classes + 10 * regression, rtol=1e-5)
-    assert metrics["train/classification"].values[0] < read_metrics(stages[0])["train/loss"].values[0]
+    assert metrics["train/classification"].values[0] < Run(stages[0]).curves["train/loss"].values[0]
 
 
 def test_hints_are_measured_at_the_end(stages):
     rows = list(csv.DictReader((stages[1] / "hints.csv").open()))
     assert [(row["hints"], row["n"]) for row in rows] == [("0", "3"), ("1", "3"), ("10", "3")]
-    metrics = read_metrics(stages[1])
+    metrics = Run(stages[1]).curves
     scores = list(csv.DictReader((stages[1] / "per_image.csv").open()))
     for row in rows:
         own = [float(s["value"]) for s in scores if (s["set"], s["metric"]) == ("hints", f"psnr_{row['hints']}")]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from oldrestore.records.reader import read_metrics, read_status
+from oldrestore.records.run import Run
 from oldrestore.run.slurm import requeue
 from oldrestore.training.checkpoint import load_checkpoint
 
@@ -74,9 +74,9 @@ def test_a_job_saves_is_requeued_and_goes_on(slurm, workshop):
         assert "the job 4711 is back in the queue" in said
         (folder,) = workshop.outputs.glob("tiny/*")
         assert said.splitlines()[-1] == str(folder)
-        status = read_status(folder)
+        status = Run(folder).status
         assert (status["state"], status["slurm_job_id"]) == ("killed", "4711")
         iterations.append(load_checkpoint(folder / "checkpoints" / "last.safetensors").state["iteration"])
-        assert read_metrics(folder)["train/loss"].iterations.tolist() == list(range(iterations[-1]))
+        assert Run(folder).curves["train/loss"].iterations.tolist() == list(range(iterations[-1]))
     assert iterations[1] > iterations[0] > 0
     assert (slurm / "calls").read_text().splitlines() == ["requeue 4711"] * 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oldrestore.cli import main
-from oldrestore.records.reader import read_metrics, read_status
+from oldrestore.records.run import Run
 from oldrestore.training.checkpoint import load_checkpoint
 from tests.run.test_kill_and_resume import assert_trackers_have_each_step_once, mlflow_steps
 
@@ -35,7 +35,7 @@ def test_what_a_server_missed_is_sent_once(workshop, no_retries, capsys):
     code, folder = workshop.train(*OFFLINE, "evaluation.judged=null")
     assert code == 0
     assert f"oldrestore sync {folder}" in capsys.readouterr().out
-    assert read_status(folder)["sinks"]["mlflow"]["state"] == "off"
+    assert Run(folder).status["sinks"]["mlflow"]["state"] == "off"
     # It is still away.
     code, trackers = sync(capsys, str(folder))
     assert code == 1
@@ -47,16 +47,16 @@ def test_what_a_server_missed_is_sent_once(workshop, no_retries, capsys):
     code, trackers = sync(capsys, folder.name, f"outputs={workshop.outputs}", uri)
     sent = trackers["mlflow"]["sent"]
     assert code == 0
-    points = sum(len(curve) for curve in read_metrics(folder).values())
-    assert sent["metrics"] == points + len(read_status(folder)["summary"])
+    points = sum(len(curve) for curve in Run(folder).curves.values())
+    assert sent["metrics"] == points + len(Run(folder).status["summary"])
     assert (sent["runs"], sent["pictures"], sent["models"], sent["states"]) == (1, 2, 1, 1)
     assert_trackers_have_each_step_once(folder)
     _, record = mlflow_steps(workshop.outputs, folder.name)
     before = json.loads(status)
     assert record.info.start_time < record.info.end_time
-    assert read_status(folder)["started"] == before["started"]
-    assert read_status(folder)["pid"] == before["pid"]
-    assert read_status(folder)["sinks"]["mlflow"]["state"] == "complete"
+    assert Run(folder).status["started"] == before["started"]
+    assert Run(folder).status["pid"] == before["pid"]
+    assert Run(folder).status["sinks"]["mlflow"]["state"] == "complete"
     assert record.data.params["model.width"] == "0.0625"
     # Again: there is nothing to send.
     code, trackers = sync(capsys, str(folder), uri)
@@ -68,7 +68,7 @@ def log_in_mlflow(folder, to) -> str:
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{folder.parent.parent / 'mlflow.db'}")
-    run_id = read_status(folder)["sinks"]["mlflow"]["run_id"]
+    run_id = Run(folder).status["sinks"]["mlflow"]["run_id"]
     return Path(client.download_artifacts(run_id, "log.txt", str(to))).read_text()
 
 
@@ -114,7 +114,7 @@ def test_a_sink_that_fell_off_in_the_middle_is_completed(workshop, capsys):
     assert record.info.status == "FINISHED"
     assert "tracking_incomplete" not in record.data.tags
     assert {n: s for n, s in steps.items() if not n.startswith("summary/")} == {
-        name: curve.iterations.tolist() for name, curve in read_metrics(folder).items()
+        name: curve.iterations.tolist() for name, curve in Run(folder).curves.items()
     }
 
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from oldrestore.records.reader import read_metrics
+from oldrestore.records.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_params_tags_and_status(logged, tracked_run):
 
 def test_the_loss_curve_is_the_run_folders(logged, tracked_run):
     client, run = logged
-    ours = read_metrics(tracked_run)["train/loss"]
+    ours = Run(tracked_run).curves["train/loss"]
     theirs = sorted(client.get_metric_history(run.info.run_id, "train/loss"), key=lambda metric: metric.step)
     assert [metric.step for metric in theirs] == ours.iterations.tolist()
     assert [metric.value for metric in theirs] == ours.values.tolist()
@@ -59,7 +59,7 @@ def test_visualdl_reads_the_curve_and_the_panels(tracked_run):
 
     (file,) = (tracked_run / "visualdl").iterdir()
     reader = LogReader(file_path=str(file))
-    ours = read_metrics(tracked_run)["train/loss"]
+    ours = Run(tracked_run).curves["train/loss"]
     theirs = reader.get_data("scalar", "train/loss")
     assert [point.id for point in theirs] == ours.iterations.tolist()
     np.testing.assert_allclose([point.value for point in theirs], ours.values, rtol=1e-6)
@@ -84,9 +84,9 @@ def test_the_pyfunc_model_colours_in_a_fresh_process(logged, tracked_run):
 
     from oldrestore.evaluation.colorizer import Colorizer
     from oldrestore.evaluation.prediction import recolor
-    from oldrestore.records.loading import load_network, load_run_config
+    from oldrestore.records.run import Run
 
-    network = load_network(tracked_run, load_run_config(tracked_run))
+    network = Run(tracked_run).network()
     L = np.linspace(0, 100, 64 * 48, dtype=np.float32).reshape(64, 48)
     here = recolor(L, Colorizer(network, 32, "shorter_side")([L])[0].ab_hw2)
     assert np.abs(np.array(rgb, int) - here).max() <= 1

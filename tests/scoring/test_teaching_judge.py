@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from omegaconf import OmegaConf
 
 from oldrestore.config.compose import compose_config
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import EfficientNetLite
 from oldrestore.run.components import build_components
-from oldrestore.scoring.evaluation import refuse_run_taught_by
+from oldrestore.scoring.evaluation import Subject, refuse_run_taught_by
 
 
 class Heard:
@@ -23,8 +22,8 @@ class Heard:
 
 
 def a_run(folder, *overrides):
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(compose_config(["model=resnet", *overrides])))
-    return folder
+    config = compose_config(["model=resnet", *overrides])
+    return Subject(folder, folder / "checkpoints" / "best.safetensors", "best", config, config)
 
 
 def test_a_run_is_refused_before_it_starts():
@@ -36,10 +35,10 @@ def test_a_run_is_refused_before_it_starts():
 
 
 def test_a_run_cannot_be_judged_by_its_teacher_afterwards(tmp_path):
-    folder, heard = a_run(tmp_path, "loss=ddcolor"), Heard()
+    run, heard = a_run(tmp_path, "loss=ddcolor"), Heard()
     with pytest.raises(UserError, match="take another judge"):
-        refuse_run_taught_by(folder, EfficientNetLite("lite2"), heard)
-    refuse_run_taught_by(folder, EfficientNetLite("lite0"), heard)
+        refuse_run_taught_by(run, EfficientNetLite("lite2"), heard)
+    refuse_run_taught_by(run, EfficientNetLite("lite0"), heard)
     assert heard.said == []
 
 

@@ -245,7 +245,7 @@ def test_a_dry_run_says_what_would_be_searched(search, workshop, capsys):
 
 def test_a_search_is_not_a_training(tmp_path, capsys):
     assert main(["train", "sweeps=rebalancing_search", f"outputs={tmp_path}"]) == 2
-    assert "is a search, which `oldrestore sweep sweeps=NAME` carries out" in capsys.readouterr().err
+    assert "is a search, which `oldrestore sweep sweeps=NAME` runs" in capsys.readouterr().err
     assert read_search("rebalancing_search").trials == 20
     assert read_search("seeds") is None
 

@@ -20,7 +20,7 @@ import pytest
 from oldrestore.cli import main
 from oldrestore.commands.sweep import opening, state_of
 from oldrestore.config.location import PACKAGE, configuration_root
-from oldrestore.records.reader import read_metrics
+from oldrestore.records.run import Run
 from oldrestore.sweeps import launch as launching
 from oldrestore.sweeps import sweep as sweeping
 from oldrestore.sweeps.ledger import Ledger
@@ -220,7 +220,7 @@ def test_seeds_are_put_together_with_mean_spread_and_n(tmp_path, endings):
         (["sweeps=seeds", "model.widht=1"], "model.widht"),
         (["sweeps=seeds", "model.width=-1"], "model.width"),
         (["sweeps=seeds", "run_id=a"], "run_id names one run"),
-        (["sweeps=seeds", "--jobs", "0"], "--jobs takes"),
+        (["sweeps=seeds", "--jobs", "0"], "--jobs: must be a whole number, at least 1, not '0'"),
         (["--name", "a/b"], "the name of a sweep"),
         (["sweeps=seeds", "dataset=image_folder", "dataset.root=/no/such/folder"], "/no/such/folder"),
         (["--job", "/no/such/job.json"], "is not a job of a sweep"),
@@ -290,7 +290,7 @@ def test_twelve_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, t
     (again,) = (job for job in content["jobs"] if job["folder"] == killed)
     assert again["state"] == "done"
     assert (Path(killed) / "resumes" / "001").is_dir()
-    assert read_metrics(Path(killed))["train/loss"].iterations.tolist() == list(range(60))
+    assert Run(Path(killed)).curves["train/loss"].iterations.tolist() == list(range(60))
     assert [row["n"] for row in content["settings"]] == [2, 2, 2, 2, 2, 0]
 
 

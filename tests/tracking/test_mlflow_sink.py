@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oldrestore.records import reader
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.tracking.follower import hand_over
 from oldrestore.tracking.mlflow_sink import MLflowSink
@@ -92,7 +92,7 @@ def tracked(tmp_path_factory):
         trackers.finish("finished", None, {"iter_accuracy": 0.525}, model)
         assert "MLFLOW_TRACKING_URI" not in os.environ
     assert lines == []
-    link = reader.read_status(folder.path)["sinks"]["mlflow"]
+    link = Run(folder.path).status["sinks"]["mlflow"]
     client = MlflowClient(link["tracking_uri"])
     return SimpleNamespace(
         client=client,
@@ -165,7 +165,7 @@ def test_the_loss_curve_has_every_step_and_value(tracked):
     assert values[:3] + values[4:] == LOSSES[:3] + LOSSES[4:]
     assert math.isnan(values[3])
     began = tracked.record.info.start_time
-    seconds = reader.read_metrics(tracked.folder.path)["train/loss"].seconds
+    seconds = Run(tracked.folder.path).curves["train/loss"].seconds
     assert [metric.timestamp for metric in history] == [began + int(second * 1000) for second in seconds]
     assert [metric.value for metric in tracked.client.get_metric_history(tracked.id, "learning_rate")] == [3e-5] * 5
     metrics = tracked.record.data.metrics
@@ -280,7 +280,7 @@ def test_other_ends_and_a_resumed_run(tracked, run_of, state, status):
         trackers.start(run_of(opened))
         opened.scalars(part, {"loss": float(part)})
         trackers.finish(state, "because")
-        report = reader.read_status(folder.path)["sinks"]["mlflow"]
+        report = Run(folder.path).status["sinks"]["mlflow"]
         assert report["state"] == "complete", report
         ids.append(report["run_id"])
     assert ids[0] == ids[1]
@@ -339,9 +339,9 @@ def test_a_server_that_does_not_answer_leaves_the_folder_whole(folder, run, rows
     assert len(lines) == 1
     assert lines[0].startswith("mlflow tracking is off (MlflowException in start: ")
     assert lines[0].endswith("; the run folder holds everything")
-    assert reader.read_metrics(folder.path)["loss"].values.tolist() == [1.5]
-    assert len(reader.read_accuracy(folder.path)) == 2
-    status = reader.read_status(folder.path)
+    assert Run(folder.path).curves["loss"].values.tolist() == [1.5]
+    assert len(Run(folder.path).accuracy_rows) == 2
+    status = Run(folder.path).status
     assert (status["state"], status["sinks"]["mlflow"]["state"]) == ("finished", "off")
     assert "secret" not in json.dumps(status) + lines[0]
 

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from oldrestore.records import reader
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.tracking.protocol import ModelPackage
 from oldrestore.tracking.tracker import Trackers
@@ -70,15 +70,15 @@ def emit(trackers: Trackers, run, rows, picture) -> None:
 
 
 def assert_folder_is_whole(path, rows) -> None:
-    curves = reader.read_metrics(path)
+    curves = Run(path).curves
     assert curves["train/loss"].values[0] == 4.5
     assert math.isnan(curves["train/loss"].values[1])
-    assert [row["iter_accuracy"] for row in reader.read_accuracy(path)] == [0.5, 0.525]
-    assert reader.read_per_image(path)[0]["value"] == 21.5
+    assert [row["iter_accuracy"] for row in Run(path).accuracy_rows] == [0.5, 0.525]
+    assert Run(path).per_image_rows[0]["value"] == 21.5
     assert (path / "samples" / "validation-000100.png").exists()
-    assert reader.read_config(path)["seed"] == 3
-    assert reader.read_status(path)["state"] == "finished"
-    assert reader.read_status(path)["summary"] == {"iter_accuracy": 0.525}
+    assert Run(path).config["seed"] == 3
+    assert Run(path).status["state"] == "finished"
+    assert Run(path).status["summary"] == {"iter_accuracy": 0.525}
 
 
 def assert_told_everything(sink: Recorder, rows, picture) -> None:
@@ -104,7 +104,7 @@ def test_a_sink_is_told_everything_once(folder, run, rows, picture, gather_secon
     assert sink.told("start") == [run]
     assert_told_everything(sink, rows, picture)
     assert lines == []
-    report = reader.read_status(folder.path)["sinks"]["recorder"]
+    report = Run(folder.path).status["sinks"]["recorder"]
     assert report == {"where": "memory", "state": "complete"}
     assert_folder_is_whole(folder.path, rows)
 
@@ -145,7 +145,7 @@ def test_a_sink_of_a_resumed_run_is_told_from_the_beginning(folder, run, rows, p
 def test_no_sinks(folder, run, rows, picture):
     emit(Trackers(folder), run, rows, picture)
     assert_folder_is_whole(folder.path, rows)
-    assert reader.read_status(folder.path)["sinks"] == {}
+    assert Run(folder.path).status["sinks"] == {}
 
 
 @pytest.mark.parametrize("call", ["start", "scalars", "panel", "accuracy", "finish"])
@@ -155,7 +155,7 @@ def test_a_sink_that_raises_is_switched_off_with_one_line(folder, run, rows, pic
     emit(Trackers(folder, {"bad": bad, "good": good}, warn=lines.append), run, rows, picture)
     reason = f"RuntimeError in {call}: the disk of the service is full"
     assert lines == [f"bad tracking is off ({reason}); the run folder holds everything"]
-    sinks = reader.read_status(folder.path)["sinks"]
+    sinks = Run(folder.path).status["sinks"]
     assert sinks["bad"] == {"where": "memory", "state": "off", "reason": reason}
     assert sinks["good"]["state"] == "complete"
     assert bad.gave_up and not good.gave_up
@@ -180,10 +180,10 @@ def test_a_dead_sink_neither_slows_nor_loses(folder, run, rows, picture):
     trackers.finish("killed", "SIGTERM")
     assert 0.3 <= time.monotonic() - start < 2
     assert lines == ["slow tracking did not finish within 0.3 s; the run folder holds everything"]
-    status = reader.read_status(folder.path)
+    status = Run(folder.path).status
     assert (status["state"], status["reason"]) == ("killed", "SIGTERM")
     assert status["sinks"]["slow"]["state"] == "late"
-    assert len(reader.read_metrics(folder.path)["loss"]) == 2000
+    assert len(Run(folder.path).curves["loss"]) == 2000
     gate.set()
     sink.wait_for("start", 1)
     time.sleep(0.1)
@@ -205,7 +205,7 @@ def test_the_first_end_counts(folder, run):
     trackers.start(run)
     trackers.finish("finished")
     trackers.finish("failed")
-    assert reader.read_status(folder.path)["state"] == "finished"
+    assert Run(folder.path).status["state"] == "finished"
     assert sink.told("finish") == ["finished"]
 
 

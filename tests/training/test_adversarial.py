@@ -167,10 +167,9 @@ def test_validation_has_no_part_of_the_discriminator():
 
 
 def test_what_is_judged_must_be_predicted():
+    sgd = paddle.optimizer.SGD
     with pytest.raises(UserError, match=r"judges rgb but Scale predicts ab.*discriminator\.judges"):
-        AdversarialLearner(
-            Scale(), SquaredError(), paddle.optimizer.SGD, PatchDiscriminator(width=0.125), None, Hinge()
-        )
+        AdversarialLearner(Scale(), SquaredError(), sgd, PatchDiscriminator(width=0.125), sgd, Hinge())
 
 
 @pytest.mark.parametrize("amp", ["float16", "bfloat16"])

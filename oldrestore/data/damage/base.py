@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from oldrestore.errors import UserError
+from oldrestore.config.values import checked
 
 Severity = Annotated[float, Field(ge=0, le=1)]
 """0 leaves a photograph as it is, 1 is the worst of a kind."""
@@ -63,24 +63,13 @@ class Damage(ABC):
         Name of the kind, as in ``conf/damage/KIND.yaml``.
     structured : bool
         Whether structure is lost where the mask says. Structured damage changes no pixel outside its mask.
-
-    Parameters
-    ----------
-    severity : float
-        0..1.
-
-    Raises
-    ------
-    UserError
-        When the severity is out of range.
     """
 
     kind: ClassVar[str]
     structured: ClassVar[bool] = False
 
+    @checked
     def __init__(self, severity: Severity) -> None:
-        if not 0 <= severity <= 1:
-            raise UserError(f"the severity of {self.kind} must be within 0..1, not {severity}")
         self.severity = float(severity)
 
     def __call__(self, rgb_hw3: np.ndarray, rng: np.random.Generator) -> Damaged:
@@ -91,24 +80,18 @@ class Damage(ABC):
         rgb_hw3 : np.ndarray
             uint8 sRGB (H, W, 3), 0..255; a gray photograph has three equal channels. At least 1 x 1.
         rng : numpy.random.Generator
-            The only source of chance. One number is drawn from it, whatever the kind and severity.
-
-        Raises
-        ------
-        ValueError
-            When the photograph is of another type or shape.
+            The only source of chance. One number is drawn from it, for any kind and severity.
         """
         check_photograph(rgb_hw3)
-        own_rng = np.random.default_rng(int(rng.integers(0, 2**63)))
+        damage_rng = np.random.default_rng(int(rng.integers(0, 2**63)))
         rgb, mask = rgb_hw3.copy(), np.zeros(rgb_hw3.shape[:2], dtype=bool)
         if self.severity > 0:
-            self._apply(rgb, mask, own_rng)
+            self._apply(rgb, mask, damage_rng)
         return Damaged(rgb, mask, self.kind, {self.kind: mask} if self.structured else {})
 
-    def at(self, severity: float) -> Self:
+    @checked
+    def at(self, severity: Severity) -> Self:
         """Return the same damage with another severity, 0..1."""
-        if not 0 <= severity <= 1:
-            raise UserError(f"the severity of {self.kind} must be within 0..1, not {severity}")
         other = copy.copy(self)
         other.severity = float(severity)
         return other
@@ -119,13 +102,7 @@ class Damage(ABC):
 
 
 def check_photograph(rgb_hw3: np.ndarray) -> None:
-    """Refuse what is not a photograph.
-
-    Raises
-    ------
-    ValueError
-        When it is not uint8 (H, W, 3) with at least one pixel.
-    """
+    """Refuse what is not a photograph."""
     if rgb_hw3.dtype != np.uint8 or rgb_hw3.ndim != 3 or rgb_hw3.shape[2] != 3 or rgb_hw3.size == 0:
         raise ValueError(f"a photograph is uint8 (H, W, 3), not {rgb_hw3.dtype} {rgb_hw3.shape}")
 

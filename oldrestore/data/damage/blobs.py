@@ -49,7 +49,6 @@ def draw_blob(
 
     Parameters
     ----------
-    rng : numpy.random.Generator
     shape : (int, int)
         Height and width of the photograph.
     radius : float

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity
 
 PASSES = 3
@@ -19,14 +20,13 @@ class Blur(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     sigma : float
         Standard deviation of the blur at severity 1, as a share of the shorter side.
     """
 
     kind = "blur"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, sigma: Annotated[float, Field(gt=0, le=0.2)] = 0.012) -> None:
         super().__init__(severity)
         self.sigma = sigma

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Damaged, Severity, Share, check_photograph
 from oldrestore.errors import UserError
 
@@ -23,21 +24,15 @@ class DamageChain:
     steps : list of Damage or dict of Damage
         In order; the names of a dict are for the configuration only.
     severity : float
-        0..1, multiplies the severity of every step.
+        Multiplies the severity of every step.
     chance : float
-        0..1: chance with which each step is taken. 1 takes them all.
-
-    Raises
-    ------
-    UserError
-        When severity or chance are out of range, or a step is no damage.
+        Chance with which each step is taken. 1 takes them all.
     """
 
     kind = "chain"
 
+    @checked
     def __init__(self, steps: Sequence[Any] | Mapping[str, Any], severity: Severity = 1.0, chance: Share = 1.0) -> None:
-        if not 0 <= severity <= 1 or not 0 <= chance <= 1:
-            raise UserError(f"severity and chance of a damage chain must be within 0..1, not {severity} and {chance}")
         self.steps: list[Damage] = list(steps.values() if isinstance(steps, Mapping) else steps)
         for step in self.steps:
             if not isinstance(step, Damage):
@@ -62,14 +57,20 @@ class DamageChain:
             damaged = step.at(step.severity * self.severity)(rgb, np.random.default_rng(int(seed)))
             rgb = damaged.rgb_hw3
             mask |= damaged.mask_hw
-            for kind, own in damaged.masks.items():
-                masks[kind] = masks[kind] | own if kind in masks else own
+            for kind, kind_mask in damaged.masks.items():
+                masks[kind] = masks[kind] | kind_mask if kind in masks else kind_mask
         return Damaged(rgb, mask, self.kind, masks)
 
-    def at(self, severity: float) -> Self:
+    @checked
+    def at(self, severity: Severity) -> Self:
         """Return the same chain with another severity, 0..1."""
-        if not 0 <= severity <= 1:
-            raise UserError(f"the severity of a damage chain must be within 0..1, not {severity}")
         other = copy.copy(self)
         other.severity = float(severity)
         return other
+
+
+def check_damages(damages: Mapping[str, Any]) -> None:
+    """Refuse what is not a kind of damage among the values of the setting ``damages``."""
+    for name, damage in damages.items():
+        if not isinstance(damage, Damage | DamageChain):
+            raise UserError(f"damages.{name} must be a choice of conf/damage, not {damage}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
 from oldrestore.data.damage.noise import smooth_line
 from oldrestore.data.damage.raster import arc, cover, direction, normals, spacing_for, stroke
@@ -21,7 +22,7 @@ class Creases(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are, how wide, and how much they hide.
+        How many there are, how wide, and how much they hide.
     count : int
         Most lines on a photograph at severity 1; between half as many and these are drawn.
     width : float
@@ -37,6 +38,7 @@ class Creases(Damage):
     kind = "creases"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
 from oldrestore.data.damage.raster import arc, cover, direction, stroke
 
@@ -17,7 +18,7 @@ class Dust(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are, how large and how opaque.
+        How many there are, how large and how opaque.
     count : int
         Most on a photograph at severity 1; between half as many and these are drawn.
     radius : float
@@ -33,6 +34,7 @@ class Dust(Damage):
     kind = "dust"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,
@@ -55,21 +57,21 @@ class Dust(Damage):
         shown, total = drawn_count(rng, self.count, self.severity)
         seeds = rng.integers(0, 2**63, total)
         for seed in seeds[:shown]:
-            own = np.random.default_rng(int(seed))
-            middle = own.random(2) * shape
-            share, fibre, dark = own.random(3)
-            along = direction(own)
+            speck_rng = np.random.default_rng(int(seed))
+            middle = speck_rng.random(2) * shape
+            share, fibre, dark = speck_rng.random(3)
+            along = direction(speck_rng)
             if fibre < self.fibres:
                 half = along * (self.length * short / 2 * (0.3 + 0.7 * share))
-                points = arc(middle - half, middle + half, between(own, -1.0, 1.0))
+                points = arc(middle - half, middle + half, between(speck_rng, -1.0, 1.0))
                 radius = max(0.5, self.radius * short * 0.2)
             else:
                 # A speck is a little longer than wide; small ones are many.
                 radius = max(0.5, self.radius * short * (0.1 + 0.9 * share * share * share))
-                points = arc(middle, middle + along * (radius * between(own, 0.1, 1.0)), 0.0)
+                points = arc(middle, middle + along * (radius * between(speck_rng, 0.1, 1.0)), 0.0)
             radius *= 0.6 + 0.4 * self.severity
-            level = int(own.integers(0, 50)) if dark < self.dark else int(own.integers(205, 256))
-            opacity = between(own, 0.55, 1.0) * (0.5 + 0.5 * self.severity)
+            level = int(speck_rng.integers(0, 50)) if dark < self.dark else int(speck_rng.integers(205, 256))
+            opacity = between(speck_rng, 0.55, 1.0) * (0.5 + 0.5 * self.severity)
             stamp = stroke(points, np.full(len(points), radius), 1.0, shape)
             if stamp is not None:
                 cover(rgb, mask, stamp, np.full(3, level), opacity)

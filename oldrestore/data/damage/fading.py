@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity, Share
 from oldrestore.data.damage.mixing import PARTS, mix
 from oldrestore.data.damage.noise import ONE, smooth_field
@@ -14,8 +15,6 @@ class Fading(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     strength : float
         How far a tone moves to that of the paper at severity 1.
     unevenness : float
@@ -24,6 +23,7 @@ class Fading(Damage):
 
     kind = "fading"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, strength: Share = 0.65, unevenness: Share = 0.5) -> None:
         super().__init__(severity)
         self.strength = strength
@@ -46,14 +46,13 @@ class ContrastLoss(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     strength : float
         Share of the contrast that is lost at severity 1.
     """
 
     kind = "contrast"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, strength: Share = 0.7) -> None:
         super().__init__(severity)
         self.strength = strength

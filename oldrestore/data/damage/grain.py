@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity
 from oldrestore.data.damage.blur import blur_plane
 from oldrestore.data.damage.mixing import bands, luma
@@ -21,8 +22,6 @@ class Grain(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     deviation : float
         Standard deviation at severity 1 in the middle tones, 0..255; black and white have a quarter of it.
     size : float
@@ -31,6 +30,7 @@ class Grain(Damage):
 
     kind = "grain"
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,
@@ -56,8 +56,6 @@ class Noise(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     deviation : float
         Standard deviation at severity 1, 0..255.
     monochrome : bool
@@ -66,6 +64,7 @@ class Noise(Damage):
 
     kind = "noise"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, deviation: Deviation = 40.0, monochrome: bool = False) -> None:
         super().__init__(severity)
         self.deviation = deviation

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, between, drawn_count
 from oldrestore.data.damage.blobs import draw_blob
 from oldrestore.data.damage.raster import cover
@@ -18,7 +19,7 @@ class Holes(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are and how large.
+        How many there are and how large.
     count : int
         Most holes on a photograph at severity 1; between half as many and these are drawn.
     radius : float
@@ -30,6 +31,7 @@ class Holes(Damage):
     kind = "holes"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,
@@ -48,9 +50,9 @@ class Holes(Damage):
         behind = np.array([[236, 230, 216], [250, 250, 250], [24, 22, 20]])[rng.integers(0, 3)]
         seeds = rng.integers(0, 2**63, total)
         for seed in seeds[:shown]:
-            own = np.random.default_rng(int(seed))
-            radius = self.radius * min(rgb.shape[:2]) * between(own, 0.25, 1.0)
-            blob = draw_blob(own, rgb.shape[:2], max(1.0, radius), 0.4 + 0.6 * self.severity, self.roughness)
+            hole_rng = np.random.default_rng(int(seed))
+            radius = self.radius * min(rgb.shape[:2]) * between(hole_rng, 0.25, 1.0)
+            blob = draw_blob(hole_rng, rgb.shape[:2], max(1.0, radius), 0.4 + 0.6 * self.severity, self.roughness)
             if blob is None:
                 continue
             cover(rgb, mask, blob.stamp(), behind)

@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 
 from oldrestore.batch import Batch
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Damaged, Severity, Share
 from oldrestore.data.damage.chain import DamageChain
 from oldrestore.errors import UserError
@@ -22,21 +23,15 @@ class DamagedPhotos:
 
     Parameters
     ----------
-    damage : Damage or DamageChain
-        A choice of ``conf/damage``.
     lowest, highest : float
-        0..1: severities are drawn evenly from the one to the other. One kind of damage takes the severity as it
+        Severities are drawn evenly from the one to the other. One kind of damage takes the severity as it
         is; in a chain it multiplies the severity of every step.
     fill : float or None
-        0..1: what stands where structure is lost, in every channel, for restorers that are told where. None leaves
+        What stands where structure is lost, in every channel, for restorers that are told where. None leaves
         the damage in sight, for detectors and for restorers that see through stains.
-
-    Raises
-    ------
-    UserError
-        When `damage` is none, or the lowest severity is above the highest.
     """
 
+    @checked
     def __init__(
         self, damage: Any, lowest: Severity = 0.25, highest: Severity = 1.0, fill: Share | None = None
     ) -> None:
@@ -44,8 +39,8 @@ class DamagedPhotos:
             raise UserError(
                 f"inputs.damage must be a choice of conf/damage (damage@inputs.damage=medium), not {damage}"
             )
-        if not 0 <= lowest <= highest <= 1:
-            raise UserError(f"inputs.lowest={lowest} must be within 0..1 and at most inputs.highest={highest}")
+        if lowest > highest:
+            raise UserError(f"inputs.lowest={lowest} must be at most inputs.highest={highest}")
         self.damage = damage
         self.lowest = lowest
         self.highest = highest

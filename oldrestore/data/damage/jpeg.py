@@ -12,6 +12,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity
 from oldrestore.data.damage.mixing import ROWS
 
@@ -60,13 +61,14 @@ class Jpeg(Damage):
     Parameters
     ----------
     severity : float
-        0..1: from `best` to `worst`.
+        From `best` to `worst`.
     best, worst : int
         Quality, 1..100, as users of JPEG know it: just above severity 0, and at severity 1.
     """
 
     kind = "jpeg"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, best: Quality = 95, worst: Quality = 5) -> None:
         super().__init__(severity)
         self.best = best
@@ -83,8 +85,6 @@ def compress(rgb_hw3: np.ndarray, quality: int) -> np.ndarray:
     ----------
     rgb_hw3 : np.ndarray
         uint8 (H, W, 3).
-    quality : int
-        1..100.
 
     Returns
     -------

@@ -29,8 +29,8 @@ def mix(rgb: np.ndarray, other: Callable[[slice], np.ndarray], weight: Callable[
         Its weight in a band, int32 0..`PARTS`, broadcast to (h, W, 3).
     """
     for rows in bands(rgb.shape[0]):
-        share, own = weight(rows), rgb[rows].astype(np.int32)
-        rgb[rows] = (own * (PARTS - share) + other(rows) * share + PARTS // 2) // PARTS
+        share, pixels = weight(rows), rgb[rows].astype(np.int32)
+        rgb[rows] = (pixels * (PARTS - share) + other(rows) * share + PARTS // 2) // PARTS
 
 
 def luma(rgb: np.ndarray) -> np.ndarray:

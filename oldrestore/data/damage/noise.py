@@ -24,11 +24,8 @@ def smooth_field(rng: np.random.Generator, height: int, width: int, cells: float
     ----------
     rng : numpy.random.Generator
         A fixed number of draws is made for given `cells` and `octaves` and aspect, whatever the size in pixels.
-    height, width : int
-        Pixels.
     cells : float
         Cells of the coarsest detail along the shorter side; each octave doubles them and halves their weight.
-    octaves : int
 
     Returns
     -------

@@ -153,7 +153,6 @@ def cover(rgb: np.ndarray, mask: np.ndarray, stamp: Stamp, color: np.ndarray, op
         uint8 (H, W, 3), changed.
     mask : np.ndarray
         bool (H, W), changed: True wherever the coverage is at least `FAINTEST`; nothing else is painted.
-    stamp : Stamp
     color : np.ndarray
         0..255: (3,), or (h, w, 3) of the stamp's size.
     opacity : float
@@ -162,9 +161,9 @@ def cover(rgb: np.ndarray, mask: np.ndarray, stamp: Stamp, color: np.ndarray, op
     weight = stamp.alpha_hw.astype(np.int32) * round(opacity * 256)  # of 255 * 256
     touched = weight >= FAINTEST * 256
     weight = weight[touched][:, None]
-    own = rgb[stamp.place]
+    pixels = rgb[stamp.place]
     color = np.asarray(color, dtype=np.int32)
     color = color if color.ndim == 1 else color[touched]
     whole = 255 * 256
-    own[touched] = (own[touched].astype(np.int32) * (whole - weight) + color * weight + whole // 2) // whole
+    pixels[touched] = (pixels[touched].astype(np.int32) * (whole - weight) + color * weight + whole // 2) // whole
     mask[stamp.place] |= touched

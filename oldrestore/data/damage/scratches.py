@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
 from oldrestore.data.damage.noise import smooth_line
 from oldrestore.data.damage.raster import arc, cover, direction, spacing_for, stroke
@@ -18,7 +19,7 @@ class Scratches(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are, how wide and how opaque.
+        How many there are, how wide and how opaque.
     count : int
         Most scratches on a photograph at severity 1; between half as many and these are drawn.
     width : float
@@ -36,6 +37,7 @@ class Scratches(Damage):
     kind = "scratches"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
 from oldrestore.data.damage.blobs import draw_blob
 from oldrestore.data.damage.raster import Stamp, cover
@@ -18,7 +19,7 @@ class Stains(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are, how large and how dark.
+        How many there are, how large and how dark.
     count : int
         Most stains on a photograph at severity 1; between half as many and these are drawn.
     radius : float
@@ -30,6 +31,7 @@ class Stains(Damage):
     kind = "stains"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,
@@ -46,11 +48,11 @@ class Stains(Damage):
         shown, total = drawn_count(rng, self.count, self.severity)
         seeds = rng.integers(0, 2**63, total)
         for seed in seeds[:shown]:
-            own = np.random.default_rng(int(seed))
-            radius = max(1.0, self.radius * min(rgb.shape[:2]) * between(own, 0.2, 1.0))
-            opacity = self.strength * between(own, 0.4, 1.0) * (0.4 + 0.6 * self.severity)
-            tint = np.array([178, 128, 66]) - own.integers(0, 40, 3)
-            blob = draw_blob(own, rgb.shape[:2], radius, 0.5 + 0.5 * self.severity)
+            stain_rng = np.random.default_rng(int(seed))
+            radius = max(1.0, self.radius * min(rgb.shape[:2]) * between(stain_rng, 0.2, 1.0))
+            opacity = self.strength * between(stain_rng, 0.4, 1.0) * (0.4 + 0.6 * self.severity)
+            tint = np.array([178, 128, 66]) - stain_rng.integers(0, 40, 3)
+            blob = draw_blob(stain_rng, rgb.shape[:2], radius, 0.5 + 0.5 * self.severity)
             if blob is not None:
                 soak(rgb, mask, blob.stamp(max(1.0, radius / 12)), tint, opacity)
                 soak(rgb, mask, blob.ring(max(1.5, radius / 9)), tint, opacity * 0.8)
@@ -62,7 +64,7 @@ class Foxing(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are, how large and how dark.
+        How many there are, how large and how dark.
     count : int
         Most spots on a photograph at severity 1; between half as many and these are drawn.
     radius : float
@@ -74,6 +76,7 @@ class Foxing(Damage):
     kind = "foxing"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,
@@ -92,20 +95,20 @@ class Foxing(Damage):
         clusters = rng.random((4, 2)) * shape
         seeds = rng.integers(0, 2**63, total)
         for seed in seeds[:shown]:
-            own = np.random.default_rng(int(seed))
-            centre = own.random(2) * shape
-            around = clusters[own.integers(0, 4)] + (own.random((2, 2)).sum(axis=0) - 1) * (0.25 * min(shape))
-            centre = around if float(own.random()) < self.clustered else centre
-            share = float(own.random())
+            spot_rng = np.random.default_rng(int(seed))
+            centre = spot_rng.random(2) * shape
+            around = clusters[spot_rng.integers(0, 4)] + (spot_rng.random((2, 2)).sum(axis=0) - 1) * (0.25 * min(shape))
+            centre = around if float(spot_rng.random()) < self.clustered else centre
+            share = float(spot_rng.random())
             radius = max(1.0, self.radius * min(shape) * (0.2 + 0.8 * share * share))  # small ones are many
-            opacity = between(own, 0.35, 0.9) * (0.4 + 0.6 * self.severity)
-            tint = np.array([150, 92, 48]) - own.integers(0, 30, 3)
-            blob = draw_blob(own, shape, radius, 0.6 + 0.4 * self.severity, 0.3, centre)
+            opacity = between(spot_rng, 0.35, 0.9) * (0.4 + 0.6 * self.severity)
+            tint = np.array([150, 92, 48]) - spot_rng.integers(0, 30, 3)
+            blob = draw_blob(spot_rng, shape, radius, 0.6 + 0.4 * self.severity, 0.3, centre)
             if blob is not None:
                 soak(rgb, mask, blob.stamp(max(1.0, radius)), tint, opacity)
 
 
 def soak(rgb: np.ndarray, mask: np.ndarray, stamp: Stamp, tint: np.ndarray, opacity: float) -> None:
     """Let a transparent colour (3,), 0..255, sink in: white takes on the tint, black stays black."""
-    own = rgb[stamp.place].astype(np.int32)
-    cover(rgb, mask, stamp, (own * tint + 127) // 255, opacity)
+    pixels = rgb[stamp.place].astype(np.int32)
+    cover(rgb, mask, stamp, (pixels * tint + 127) // 255, opacity)

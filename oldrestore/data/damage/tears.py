@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
 from oldrestore.data.damage.noise import ONE, smooth_field, smooth_line
 from oldrestore.data.damage.raster import Stamp, as_alpha, cover
@@ -19,7 +20,7 @@ class Tears(Damage):
     Parameters
     ----------
     severity : float
-        0..1. How many there are and how deep.
+        How many there are and how deep.
     count : int
         Most on a photograph at severity 1; between half as many and these are drawn.
     depth : float
@@ -31,6 +32,7 @@ class Tears(Damage):
     kind = "tears"
     structured = True
 
+    @checked
     def __init__(
         self,
         severity: Severity = 0.5,
@@ -48,9 +50,9 @@ class Tears(Damage):
         behind = np.array([[236, 230, 216], [250, 250, 250], [24, 22, 20]])[rng.integers(0, 3)]
         seeds = rng.integers(0, 2**63, total)
         for seed in seeds[:shown]:
-            own = np.random.default_rng(int(seed))
-            turned = int(own.integers(0, 4))  # any edge is the upper one of a photograph turned
-            self._tear(np.rot90(rgb, turned), np.rot90(mask, turned), own, behind)
+            tear_rng = np.random.default_rng(int(seed))
+            turned = int(tear_rng.integers(0, 4))  # any edge is the upper one of a photograph turned
+            self._tear(np.rot90(rgb, turned), np.rot90(mask, turned), tear_rng, behind)
 
     def _tear(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator, behind: np.ndarray) -> None:
         height, width = rgb.shape[:2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity, Share, between
 from oldrestore.data.damage.mixing import PARTS, luma, mix
 
@@ -16,14 +17,13 @@ class Sepia(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     strength : float
         Share of sepia in the mixture at severity 1.
     """
 
     kind = "sepia"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, strength: Share = 1.0) -> None:
         super().__init__(severity)
         self.strength = strength
@@ -45,14 +45,13 @@ class ColorCast(Damage):
 
     Parameters
     ----------
-    severity : float
-        0..1.
     strength : float
         How far the most faded channel moves to its end tone at severity 1; the least faded one stays.
     """
 
     kind = "color_cast"
 
+    @checked
     def __init__(self, severity: Severity = 0.5, strength: Share = 0.5) -> None:
         super().__init__(severity)
         self.strength = strength

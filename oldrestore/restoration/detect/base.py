@@ -19,11 +19,6 @@ class Detection:
     confidence_hw : np.ndarray
         float32 (H, W), 0..1: how sure the detector is that a pixel is lost. A detector's own scale, not a probability
         unless the detector says so.
-
-    Raises
-    ------
-    ValueError
-        When the two differ in size, or are of other types.
     """
 
     mask_hw: np.ndarray

@@ -10,7 +10,7 @@ from pydantic import Field
 from scipy import ndimage
 from skimage.filters import apply_hysteresis_threshold
 
-from oldrestore.errors import UserError
+from oldrestore.config.values import checked
 from oldrestore.restoration.detect.base import Detection
 from oldrestore.restoration.detect.lines import line_strength
 from oldrestore.restoration.detect.working_size import at_full_size, at_most
@@ -80,21 +80,15 @@ class ClassicalDetector:
         Multiplies the strength that is asked of lines: lower finds more and is wrong more often.
     speck_threshold : float or None
         Relative strength that is asked of specks; None seeks none.
-
-    Raises
-    ------
-    UserError
-        When a setting is out of range.
     """
 
+    @checked
     def __init__(
         self,
         size: Annotated[int, Field(ge=32)] | None = 512,
         threshold: Threshold = 1.0,
         speck_threshold: Threshold | None = 2.0,
     ) -> None:
-        if not threshold > 0 or (speck_threshold is not None and not speck_threshold > 0):
-            raise UserError(f"thresholds of a detector must be above 0, not {threshold} and {speck_threshold}")
         self.size = size
         self.threshold = threshold
         self.speck_threshold = speck_threshold
@@ -106,9 +100,9 @@ class ClassicalDetector:
         mask = np.zeros(bright.shape, dtype=bool)
         confidence = np.zeros(bright.shape, dtype=np.float32)
         for kind in (SCRATCH, CREASE):
-            found = self._lines(rgb, kind)
-            mask |= found.mask_hw
-            np.maximum(confidence, found.confidence_hw, out=confidence)
+            lines = self._lines(rgb, kind)
+            mask |= lines.mask_hw
+            np.maximum(confidence, lines.confidence_hw, out=confidence)
         if self.speck_threshold is not None:
             strength = relative(speck_strength(bright, dark))
             mask |= specks(strength, self.speck_threshold)
@@ -119,13 +113,13 @@ class ClassicalDetector:
         smaller = at_most(rgb, None if self.size is None else max(1, round(self.size / kind.reduced)))
         strength = relative(line_strength(*bright_and_dark(smaller), kind.length, kind.width, kind.gap))
         threshold = self.threshold * kind.threshold
-        found = apply_hysteresis_threshold(strength, kind.lower * threshold, threshold)
-        found = without_small(found, kind.extent * min(found.shape))
+        mask = apply_hysteresis_threshold(strength, kind.lower * threshold, threshold)
+        mask = without_small(mask, kind.extent * min(mask.shape))
         sure = strength / (strength + threshold)
         if kind.grown:
-            found = ndimage.binary_dilation(found, EVERYWHERE, iterations=kind.grown)
+            mask = ndimage.binary_dilation(mask, EVERYWHERE, iterations=kind.grown)
             sure = ndimage.grey_dilation(sure, 2 * kind.grown + 1)
-        return at_full_size(found, sure, rgb.shape[:2])
+        return at_full_size(mask, sure, rgb.shape[:2])
 
 
 def bright_and_dark(rgb_hw3: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -149,13 +143,13 @@ def without_small(mask_hw: np.ndarray, extent: float) -> np.ndarray:
 
 
 def speck_strength(bright_hw: np.ndarray, dark_hw: np.ndarray) -> np.ndarray:
-    """What a white top-hat leaves of the one and a black top-hat of the other, the higher of both; float32 (H, W)."""
+    """The larger of a white top-hat of one picture and a black top-hat of the other; float32 (H, W)."""
     white = bright_hw - ndimage.grey_opening(bright_hw, SPECK)
     black = ndimage.grey_closing(dark_hw, SPECK) - dark_hw
     return np.maximum(white, black)
 
 
 def specks(strength_hw: np.ndarray, threshold: float) -> np.ndarray:
-    """Small parts above a threshold with hysteresis, bool (H, W); what is longer than a speck is none."""
-    found = apply_hysteresis_threshold(strength_hw, SPECK_LOWER * threshold, threshold)
-    return found & ~without_small(found, 2 * SPECK)
+    """Small parts above a threshold with hysteresis, bool (H, W); longer parts are left out."""
+    mask = apply_hysteresis_threshold(strength_hw, SPECK_LOWER * threshold, threshold)
+    return mask & ~without_small(mask, 2 * SPECK)

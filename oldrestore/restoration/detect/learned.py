@@ -10,6 +10,7 @@ import paddle
 from pydantic import Field
 from skimage.filters import apply_hysteresis_threshold
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.damage_unet import DamageUnet
 from oldrestore.models.released import released_weights
@@ -45,13 +46,9 @@ class LearnedDetector:
         Probability down to which damage goes on once it is seen (hysteresis, Canny 1986), at most `threshold`.
     network : nn.Layer or None
         One that predicts ``damage_logits``, in place of `weights`.
-
-    Raises
-    ------
-    UserError
-        When the weights are missing or do not fit, or the network finds no damage.
     """
 
+    @checked
     def __init__(
         self,
         weights: str = "released",
@@ -61,14 +58,11 @@ class LearnedDetector:
         lower: Annotated[float, Field(gt=0, lt=1)] = 0.9,
         network: Any = None,
     ) -> None:
-        if not 0 < lower <= threshold < 1:
-            raise UserError(
-                f"the thresholds of a learned detector are probabilities between 0 and 1, lower={lower} at most "
-                f"threshold={threshold}"
-            )
+        if lower > threshold:
+            raise UserError(f"a learned detector needs lower at most threshold, not {lower} and {threshold}")
         self.network = network or _load(weights, width)
         if "damage_logits" not in getattr(self.network, "predicts", ()):
-            raise UserError(f"{type(self.network).__name__} finds no damage: take a network such as damage_unet")
+            raise UserError(f"{type(self.network).__name__} does not detect damage: take a network such as damage_unet")
         self.network.eval()
         self.size = size
         self.threshold = threshold
@@ -112,5 +106,5 @@ def _load(weights: str, width: float | None) -> DamageUnet:
         settings = header.settings if header is not None else released_weights("damage_unet").settings
         width = settings.get("width", 1.0)
         if not isinstance(width, int | float) or not 0 < width <= WIDEST:  # what a file says is not to be believed
-            raise UserError(f"the width that '{weights}' says it has must be within 0..{WIDEST}, not {width!r:.40}")
+            raise UserError(f"the width recorded in '{weights}' must be within 0..{WIDEST}, not {width!r:.40}")
     return DamageUnet(width=width, weights=weights)

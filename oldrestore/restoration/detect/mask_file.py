@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from oldrestore.config.values import checked
 from oldrestore.data.decode import UnreadablePhoto, decode_photo
 from oldrestore.errors import UserError
 from oldrestore.restoration.detect.base import Detection
@@ -15,7 +16,7 @@ LIGHT = 128
 
 
 class MaskFile:
-    """Takes the mask from a picture: what is light (128 or more in any channel) is damaged.
+    """Reads the mask from a picture: light pixels (128 or more in any channel) are damaged.
 
     What is transparent counts as black, so that strokes on a layer of their own are a mask too.
 
@@ -24,32 +25,22 @@ class MaskFile:
     path : str
         A picture of the photograph's size; or a folder of them, each named like its photograph (``holiday.png`` for
         ``holiday.tif``), which `for_photo` chooses from.
-
-    Raises
-    ------
-    UserError
-        When there is no such file or folder.
     """
 
+    @checked
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         if not self.path.exists():
             raise UserError(f"there is no mask '{path}'")
 
     def for_photo(self, photo: Path) -> MaskFile:
-        """Return the mask of a photograph: from a folder, the one file of its name.
-
-        Raises
-        ------
-        UserError
-            When the folder has none of its name, or several.
-        """
+        """Return the mask of a photograph: from a folder, the one file of its name."""
         if not self.path.is_dir():
             return self
         named = sorted(path for path in self.path.iterdir() if path.stem == photo.stem and path.is_file())
         if len(named) != 1:
-            found = f"has {len(named)} masks" if named else "has no mask"
-            raise UserError(f"the folder '{self.path}' {found} named '{photo.stem}': there must be one")
+            fault = f"has {len(named)} masks" if named else "has no mask"
+            raise UserError(f"the folder '{self.path}' {fault} named '{photo.stem}': there must be one")
         return MaskFile(str(named[0]))
 
     def __call__(self, rgb_hw3: np.ndarray) -> Detection:
@@ -66,11 +57,11 @@ class MaskFile:
             picture = _on_black(self.path) if _is_transparent(self.path) else decode_photo(self.path)
         except UnreadablePhoto as problem:
             raise UserError(f"the mask '{self.path}' cannot be read: {problem.reason}") from None
-        (height, width), (own_height, own_width) = rgb_hw3.shape[:2], picture.shape[:2]
-        if (height, width) != (own_height, own_width):
+        (height, width), (mask_height, mask_width) = rgb_hw3.shape[:2], picture.shape[:2]
+        if (height, width) != (mask_height, mask_width):
             raise UserError(
-                f"the mask '{self.path}' is {own_width} x {own_height} pixels and its photograph {width} x {height}: "
-                "they must be of one size"
+                f"the mask '{self.path}' is {mask_width} x {mask_height} pixels and its photograph {width} x {height}: "
+                "they must be the same size"
             )
         mask = picture.max(axis=2) >= LIGHT
         return Detection(mask, mask.astype(np.float32))

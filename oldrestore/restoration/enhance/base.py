@@ -22,7 +22,7 @@ class Enhancer(Protocol):
         Returns
         -------
         np.ndarray
-            uint8 sRGB (H, W, 3); may be `rgb_hw3` itself where there is nothing to mend.
+            uint8 sRGB (H, W, 3); may be `rgb_hw3` itself if there is nothing to mend.
         """
 
 

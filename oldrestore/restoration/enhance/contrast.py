@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.enhance.base import is_gray
 
 
@@ -30,6 +31,7 @@ class LocalContrast:
     Zuiderveld. Contrast limited adaptive histogram equalization. Graphics Gems IV, 1994.
     """
 
+    @checked
     def __init__(
         self,
         limit: Annotated[float, Field(ge=1, le=40)] = 2.0,

@@ -1,4 +1,4 @@
-"""Takes noise out of a photograph, as much as there is and none where there is none."""
+"""Removes noise from a photograph, in proportion to the noise that it has."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 from skimage.restoration import denoise_nl_means
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.enhance.base import is_gray
 from oldrestore.restoration.tiling import tiles
 
@@ -36,6 +37,7 @@ class Denoise:
     Buades, Coll, Morel. A non-local algorithm for image denoising. CVPR 2005.
     """
 
+    @checked
     def __init__(
         self,
         strength: Annotated[float, Field(ge=0, le=4)] = 0.8,
@@ -114,5 +116,5 @@ def estimate_noise(picture_hwc: np.ndarray) -> np.ndarray:
         difference = np.abs(band[::2, ::2] - band[1::2, ::2] - band[::2, 1::2] + band[1::2, 1::2]) / 2
         blocks = difference.reshape(BLOCK, columns, BLOCK, channels).transpose(1, 0, 2, 3)
         deviations.append(np.median(blocks.reshape(columns, BLOCK * BLOCK, channels), axis=1) / MAD)
-    found = np.concatenate(deviations)
-    return np.percentile(found, QUIET, axis=0) if len(found) else np.zeros(channels)
+    gathered = np.concatenate(deviations)
+    return np.percentile(gathered, QUIET, axis=0) if len(gathered) else np.zeros(channels)

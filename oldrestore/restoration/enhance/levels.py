@@ -7,6 +7,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
+
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -32,6 +34,7 @@ class Levels:
         Share of the way to go, 0..1.
     """
 
+    @checked
     def __init__(
         self,
         clip: Annotated[float, Field(ge=0, le=10)] = 0.1,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.restoration.enhance.base import is_gray
 from oldrestore.restoration.network_input import require_restorer, restore_piece
@@ -24,13 +25,9 @@ class NetworkEnhancer:
         Longest side of a tile, pixels.
     overlap : int
         What a tile sees of its neighbours, pixels.
-
-    Raises
-    ------
-    UserError
-        When the network does not restore photographs, or keeps the pixels that it is given.
     """
 
+    @checked
     def __init__(
         self,
         network: Any,

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 from skimage.restoration import inpaint_biharmonic
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.fill.pieces import fill_in_pieces
 
 MARGIN = 4  # the operator reaches 2 pixels; the rest keeps it off the edge of the piece
@@ -31,6 +32,7 @@ class Biharmonic:
     International Journal of Mathematics and Mathematical Sciences, 2018.
     """
 
+    @checked
     def __init__(self, largest: Annotated[int, Field(ge=64, le=1_000_000)] = 20_000) -> None:
         self.largest = largest
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import splu
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.fill.pieces import fill_in_pieces
 
 MARGIN = 2
@@ -26,6 +27,7 @@ class Harmonic:
         Unknown pixels solved at once; larger holes are begun at a coarser scale.
     """
 
+    @checked
     def __init__(self, largest: Annotated[int, Field(ge=64, le=1_000_000)] = 50_000) -> None:
         self.largest = largest
 

@@ -21,8 +21,6 @@ class Hole:
         Of its pixels in the labels, from 1.
     rows, columns : slice
         The smallest box around it.
-    area : int
-        Pixels.
     depth : float
         Largest distance (Euclidean, pixels) of a pixel in it to the nearest pixel outside of the mask: 1 for a line
         of one pixel, about the radius of a round hole.

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.fill.holes import find_holes
 from oldrestore.restoration.network_input import require_restorer, restore_piece
 
@@ -28,13 +29,9 @@ class NetworkFiller:
         Longest side, in pixels, that the network sees: about what it was trained at, or some times that.
     context : float
         How much is seen on each side of a hole, as a share of the longer side of its box.
-
-    Raises
-    ------
-    UserError
-        When the network does not restore photographs.
     """
 
+    @checked
     def __init__(
         self,
         network: Any,

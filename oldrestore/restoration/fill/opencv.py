@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.fill.holes import find_holes
 
 FLAGS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
@@ -30,6 +31,7 @@ class OpenCV:
     Bertalmio, Bertozzi, Sapiro. Navier-Stokes, fluid dynamics, and image and video inpainting. CVPR 2001.
     """
 
+    @checked
     def __init__(
         self,
         method: Literal["telea", "navier_stokes"] = "navier_stokes",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.restoration.fill.base import Filler
 from oldrestore.restoration.fill.holes import Hole, find_holes
 
@@ -18,8 +19,6 @@ class Split:
 
     Parameters
     ----------
-    small, large : Filler
-        The two methods.
     largest_small : float
         A hole up to this size is small; 0 makes every hole large.
     measure : {"depth", "area"}
@@ -27,6 +26,7 @@ class Split:
         or how many pixels it has.
     """
 
+    @checked
     def __init__(
         self,
         small: Filler,

@@ -1,6 +1,6 @@
-"""A run that several processes of one machine or more train together.
+"""One run trained by several processes.
 
-``launching`` starts them and sees them to the end, ``paddle_launcher`` is what it starts, ``launched`` is what each of
-them runs, and ``unrecorded`` stands for the run folder in all but the first. What they tell one another is in
-`oldrestore.parallel`.
+``launching`` starts them and waits for their end, ``paddle_launcher`` runs Paddle's launcher, ``launched`` is what each
+process runs, and ``unrecorded`` replaces the run folder in all but the first. `oldrestore.parallel` is how they
+communicate.
 """

@@ -1,4 +1,4 @@
-"""One of the processes that `oldrestore.run.processes.launching` has Paddle's launcher start; run as a file."""
+"""A process of a run that Paddle's launcher starts for `oldrestore.run.processes.launching`; run as a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def main() -> int:
-    """Carry out this process's part of the run; rank 0 says how it ended."""
+    """Do this process's part of the run; rank 0 says how it ended."""
     from oldrestore import parallel, runtime
 
     place = Path(os.environ[parallel.LAUNCH_FOLDER])
@@ -28,17 +28,17 @@ def main() -> int:
     if parallel.is_first():
         _borrow_terminal(place / "terminal")
     try:
-        result = carry_out(request)
+        result = train(request)
     except UserError as error:
         result = {"refused": str(error)}
     except parallel.LostProcessError as error:
-        result = {"refused": str(error)}  # before there was a run that could fail
-    except BaseException as error:  # noqa: BLE001 (said, and the end)
+        result = {"refused": str(error)}  # before there was a run to fail
+    except BaseException as error:  # noqa: BLE001 (reported, then the process ends)
         traceback.print_exc()
         parallel.say_last_words(f"{type(error).__name__}: {error}")
-        # The launcher stops the others on any other code, before rank 0 has written down what it can.
+        # On any other code the launcher would stop rank 0 before it has recorded what it can.
         return 1 if parallel.is_first() else 0
-    # What comes from now on comes from the launcher, and too late.
+    # Signals from now on come from the launcher, too late to matter.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     if parallel.is_first():
@@ -48,8 +48,8 @@ def main() -> int:
     return 0
 
 
-def carry_out(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Train, and print the tables of the end."""
+def train(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Train, and print the final tables."""
     from omegaconf import OmegaConf
 
     from oldrestore import parallel
@@ -75,7 +75,7 @@ def carry_out(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _print_to(file: Path) -> None:
-    """Let everything that this process prints, its C++ parts included, go to a file."""
+    """Redirect everything that this process prints, including from C++, to a file."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
@@ -83,7 +83,7 @@ def _print_to(file: Path) -> None:
 
 
 def _borrow_terminal(door: Path) -> None:
-    """Print where the process that the user started prints."""
+    """Print to the standard output and error of the process that the user started."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(str(door))
         _, descriptors, _, _ = socket.recv_fds(connection, 1, 2)

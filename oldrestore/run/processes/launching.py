@@ -1,9 +1,9 @@
-"""Starts the processes of a run that several train together, by `paddle.distributed.launch`, and sees them to the end.
+"""Starts several processes that train one run, by `paddle.distributed.launch`, and waits for them to end.
 
-The process that the user started makes the run folder, starts Paddle's launcher (``paddle_launcher``, beside this
-file), passes signals on and waits. Rank 0 of the launched processes (``launched``) is lent its standard output and
-error, and says what a single process says. What the launcher itself writes, the environment among it, stays in a
-private folder that is removed.
+The process that the user started makes the run folder, starts Paddle's launcher (``paddle_launcher``), passes signals
+on and waits. Rank 0 of the launched processes (``launched``) receives its standard output and error, and prints what a
+single process prints. What the launcher itself writes, including the environment, stays in a private folder, which is
+removed.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from oldrestore import parallel
 from oldrestore.errors import UserError
 from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
-from oldrestore.records.reader import read_status
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.run.closing import closing_lines, ending
 from oldrestore.run.outcome import Outcome
-from oldrestore.run.processes.paddle_launcher import complaint_of, see_through
+from oldrestore.run.processes.paddle_launcher import complaint_of, run_launcher
 
-LOGS = "launch"  # in the run folder: what the processes printed that nobody was shown
+LOGS = "launch"  # in the run folder: output of the processes that was not shown
 REQUEST, RESULT = "request.json", "result.json"
-# What Paddle prints where somebody set flags, or a number of threads other than 1.
+# What Paddle prints if flags are set, or a number of threads other than 1.
 SAID_BY_PADDLE = ("Modified FLAGS detected", "FLAGS(name=", "OMP_NUM_THREADS")
 LONGEST_FOLDER = 60  # of the 108 characters of a socket's name
 
@@ -40,33 +40,33 @@ def processes_of(config: DictConfig) -> int:
 
 
 def is_due(config: DictConfig) -> bool:
-    """Say whether a run is to be launched, and is not being launched already."""
+    """Say whether a run must be launched and this is not a launched process."""
     return processes_of(config) > 1 and not parallel.launched()
 
 
 def check(config: DictConfig) -> None:
-    """Refuse what several processes cannot do; where they have been launched, write their number down.
+    """Refuse what several processes cannot do; in launched processes, set their number in the configuration.
 
     Raises
     ------
     UserError
-        The batch cannot be shared equally, a device was named, or another number of processes was launched.
+        If the batch cannot be shared equally, a device is named, or another number of processes was launched.
     """
     asked = config.trainer.get("processes")
     count = parallel.launched_size() if parallel.launched() else processes_of(config)
     if parallel.launched():
         if asked is not None and asked != count:
-            raise UserError(f"trainer.processes={asked} but {count} were launched: take trainer.processes={count}")
+            raise UserError(f"trainer.processes={asked} but {count} were launched: use trainer.processes={count}")
         OmegaConf.update(config, "trainer.processes", count, force_add=True)
     if config.trainer.batch_size % count:
         below = config.trainer.batch_size // count * count
         raise UserError(
             f"trainer.batch_size={config.trainer.batch_size} cannot be shared equally by {count} processes: "
-            f"take {' or '.join(str(size) for size in (below, below + count) if size)}"
+            f"use {' or '.join(str(size) for size in (below, below + count) if size)}"
         )
     device = config.trainer.device
     if device.startswith("gpu:"):
-        raise UserError(f"trainer.device={device} names one GPU: {count} processes take trainer.device=gpu or auto")
+        raise UserError(f"trainer.device={device} names one GPU: for {count} processes use trainer.device=gpu or auto")
     _check_devices(device, count)
 
 
@@ -77,13 +77,13 @@ def _check_devices(device: str, count: int) -> None:
         return
     if device == "cpu":
         raise UserError(
-            "Paddle's launcher puts processes on GPUs where Paddle is built for them: training on CPUs by several "
-            "processes needs a Paddle that is built for CPUs"
+            "Paddle's launcher puts processes on GPUs if Paddle is built for them: several processes on CPUs need a "
+            "Paddle that is built for CPUs"
         )
     gpus = paddle.device.cuda.device_count()
     here = parallel.launched_here() if parallel.launched() else count
     if gpus < here:
-        raise UserError(f"trainer.processes={here} needs a GPU for each, and Paddle sees {gpus}")
+        raise UserError(f"trainer.processes={here} needs a GPU for each process, and Paddle sees {gpus}")
 
 
 def launch(
@@ -93,7 +93,7 @@ def launch(
     resume: Path | None = None,
     changed: Mapping[str, list] | None = None,
 ) -> Outcome:
-    """Make the run folder, have the run carried out by several processes, and say how it ended.
+    """Make the run folder, train the run in several processes, and return how it ended.
 
     Parameters
     ----------
@@ -102,14 +102,14 @@ def launch(
     overrides, choices
         See `oldrestore.run.experiment.run_experiment`.
     resume : Path, optional
-        The folder of the run to go on with; nobody holds it.
+        The folder of the run to resume; its lock is free.
     changed : mapping, optional
-        What a run that goes on has otherwise than before.
+        Settings of a resumed run that differ from before.
 
     Raises
     ------
     UserError
-        What the processes, before they trained, refused.
+        If the processes refused the request before training.
     """
     check(config)
     if config.run_id is None:
@@ -128,7 +128,7 @@ def launch(
     with TemporaryDirectory(prefix="oldrestore-launch-", dir=_short_folder()) as private:
         place = Path(private)
         (place / REQUEST).write_text(json.dumps(request), encoding="utf-8")
-        stopped = see_through(processes_of(config), place, logs)
+        stopped = run_launcher(processes_of(config), place, logs)
         result = place / RESULT
         found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
         words = parallel.last_words(0, place)
@@ -143,14 +143,14 @@ def launch(
 
 
 def _short_folder() -> str | None:
-    """Where temporary folders go, unless a socket in it would have a longer name than sockets can have."""
+    """Return another place for temporary folders if a socket in the usual one would have too long a name."""
     return "/tmp" if len(gettempdir()) > LONGEST_FOLDER else None
 
 
 def _write_end(folder: Path, config: DictConfig, stopped: str | None, complaint: str | None) -> dict[str, Any]:
-    """Write down, in the place of a rank 0 that could not, how the run ended; its trackers are told too."""
+    """Record how the run ended, for a rank 0 that could not, and tell its trackers."""
     try:
-        status = read_status(folder)
+        status = Run(folder).status
     except UserError:
         status = {}
     if status.get("state", "running") != "running":
@@ -165,14 +165,14 @@ def _write_end(folder: Path, config: DictConfig, stopped: str | None, complaint:
     if status.get("sinks"):
         from oldrestore.run.sync import sync_run
 
-        # They are told what they can be told; the folder has it all.
+        # Trackers may fail: the folder has everything.
         with contextlib.suppress(Exception):
             sync_run(folder, config)
     return {"state": state, "reason": reason}
 
 
 def _tidy(logs: Path, remove_folder: bool = False) -> None:
-    """Take away logs that say nothing; and the run folder where there is nothing else in it and it is unwanted."""
+    """Remove logs without content, and the run folder if asked and otherwise empty."""
     for file in logs.iterdir():
         if remove_folder or not _says_something(file):
             file.unlink()
@@ -183,6 +183,6 @@ def _tidy(logs: Path, remove_folder: bool = False) -> None:
 
 
 def _says_something(log: Path) -> bool:
-    """Say whether there is more in a log than what Paddle prints of flags and threads whenever a process joins."""
+    """Say whether a log holds more than what Paddle always prints about flags and threads."""
     lines = log.read_text(errors="replace", encoding="utf-8").splitlines()
     return any(line.strip("= ") and not any(known in line for known in SAID_BY_PADDLE) for line in lines)

@@ -1,4 +1,4 @@
-"""Runs Paddle's launcher as a child: what it is told, what reaches it, and how it ends."""
+"""Runs Paddle's launcher as a child process: its command and environment, signals, and its end."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from oldrestore import parallel, runtime
+from oldrestore.signals import handling
 from oldrestore.training.interruption import SIGNALS
 
 LAUNCHED = Path(__file__).with_name("launched.py")
 TERMINAL = "terminal"
 POLL = 0.2  # seconds
-GRACE = 10.0  # seconds that processes have whose launcher is gone
-# prctl(2): the signal that a process is sent when its parent dies; Linux alone has it.
+GRACE = 10.0  # seconds for processes to end after their launcher has died
+# prctl(2): the signal sent to a process when its parent dies; Linux only.
 PR_SET_PDEATHSIG = 1
 
 
 def command(count: int, place: Path) -> list[str]:
     """Return the command line of Paddle's launcher for `count` processes on this machine.
 
-    The launcher writes the whole environment, passwords included, into its folder of logs: that is in `place`, which
-    nobody else can read and which is removed.
+    The launcher writes the whole environment, including passwords, to its folder of logs. That is in `place`, which
+    only the user can read and which is removed.
     """
     options = {
         "--nproc_per_node": str(count),
         "--log_dir": str(place / "paddle"),
         "--log_level": "ERROR",
         "--enable_gpu_log": "False",
-        # With 1, not more restarts (those are for etcd alone), but 30 seconds in which the others write things down.
+        # 1 adds no restarts (only etcd has those), but gives the other processes 30 seconds to record what they have.
         "--elastic_level": "1",
     }
     flat = [part for option in options.items() for part in option]
@@ -45,32 +45,32 @@ def command(count: int, place: Path) -> list[str]:
 
 
 def environment(count: int, place: Path) -> dict[str, str]:
-    """Return the environment of the launcher, which is that of its `count` processes but for their numbers."""
+    """Return the environment of the launcher and, apart from their ranks, of its `count` processes."""
     import paddle
 
     found = {name: value for name, value in os.environ.items() if not name.startswith("PADDLE_")}
     if not paddle.is_compiled_with_cuda():
-        found.pop("CUDA_VISIBLE_DEVICES", None)  # the launcher would take it for the presence of GPUs
+        found.pop("CUDA_VISIBLE_DEVICES", None)  # the launcher would assume GPUs
     if runtime.chose("OMP_NUM_THREADS"):
         found["OMP_NUM_THREADS"] = str(max(1, runtime.physical_cores() // count))
     package = str(Path(__file__).resolve().parents[3])
     found["PYTHONPATH"] = os.pathsep.join([package, *filter(None, [found.get("PYTHONPATH")])])
-    # The launched file's own folder must not be searched for modules.
+    # Keep the launched file's own folder out of the module search path.
     found["PYTHONSAFEPATH"] = "1"
     return found | {parallel.LAUNCH_FOLDER: str(place)}
 
 
-def see_through(count: int, place: Path, logs: Path) -> str | None:
-    """Run the launcher to its end; returns the name of a signal that came meanwhile.
+def run_launcher(count: int, place: Path, logs: Path) -> str | None:
+    """Run the launcher to its end, and return the name of the first signal received meanwhile.
 
     Parameters
     ----------
     count : int
         Processes to start.
     place : Path
-        The private folder with the request; the first process borrows the terminal through a socket in it.
+        The private folder with the request; rank 0 receives the terminal through a socket in it.
     logs : Path
-        The folder for what the launcher prints.
+        The folder for the launcher's output.
     """
     received: list[int] = []
     seen: dict[int, Any] = {}
@@ -99,7 +99,7 @@ def see_through(count: int, place: Path, logs: Path) -> str | None:
             if not workers:
                 process.terminate()
 
-        with _passing_on(pass_on):
+        with handling(SIGNALS, lambda number, frame: pass_on(number)):
             while process.poll() is None:
                 with contextlib.suppress(TimeoutError):
                     connection, _ = door.accept()
@@ -120,7 +120,7 @@ def _children(pid: int) -> list[Any]:
 
 
 def _end_what_is_left(workers: Any) -> None:
-    """End processes whose launcher has died."""
+    """End processes that have outlived their launcher."""
     import psutil
 
     left = [worker for worker in workers if worker.is_running()]
@@ -133,25 +133,12 @@ def _end_what_is_left(workers: Any) -> None:
             worker.kill()
 
 
-@contextlib.contextmanager
-def _passing_on(pass_on: Callable[[int], None]) -> Iterator[None]:
-    def handler(number: int, frame: FrameType | None) -> None:
-        pass_on(number)
-
-    before = {number: signal.signal(number, handler) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, own in before.items():
-            signal.signal(number, own)
-
-
 def _manners() -> Callable[[], None]:
-    """What the launcher does before it is one: it outlives Slurm's warning, and not this process."""
+    """Return what the launcher does before it starts: ignore Slurm's warning, and end when this process does."""
     prctl = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
 
     def learn() -> None:
-        # Slurm warns every process of a job step. Those that train have an answer, the launcher would die of it.
+        # Slurm warns every process of a job step. Training processes handle the signal; the launcher would die.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         if prctl is not None:
             prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
@@ -160,7 +147,7 @@ def _manners() -> Callable[[], None]:
 
 
 def complaint_of(logs: Path, count: int) -> str | None:
-    """Return which of `count` processes the launcher says has failed, in words; None where it says of none."""
+    """Return a phrase for the process of `count` that failed according to the launcher, or None."""
     text = (logs / "launcher.log").read_text(errors="replace", encoding="utf-8")
     found = re.search(r"Container rank (\d+) status failed .*? code (-?\d+)", text)
     if found is None:

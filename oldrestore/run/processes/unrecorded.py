@@ -1,4 +1,4 @@
-"""Stands for run folder and trackers in the processes of a run that write nothing down."""
+"""Replaces run folder and trackers in the processes of a run that record nothing."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 class Unrecorded:
-    """Takes what a run emits and keeps nothing: of several processes that train together, only rank 0 records.
+    """Accepts what a run emits and keeps nothing: only rank 0 records.
 
     Parameters
     ----------
     path : Path
-        The run folder, which rank 0 writes.
+        The run folder, written by rank 0.
     """
 
     patience = 0.0
@@ -21,7 +21,7 @@ class Unrecorded:
         self.path = path
 
     def marks(self) -> dict[str, int]:
-        """No record has a length here."""
+        """Return no lengths: there are no records here."""
         return {}
 
     def nothing(self, *arguments: Any, **more: Any) -> None:

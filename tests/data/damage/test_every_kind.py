@@ -7,7 +7,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from oldrestore.errors import UserError
 from tests.data.damage.kinds import STRUCTURED, UNSTRUCTURED, photograph
 
 KINDS = STRUCTURED + UNSTRUCTURED
@@ -115,14 +114,6 @@ def test_at_changes_the_severity_alone(kind):
     assert damage.severity == 0.2
     expected = kind(severity=0.7)(rgb, np.random.default_rng(4)).rgb_hw3
     np.testing.assert_array_equal(other(rgb, np.random.default_rng(4)).rgb_hw3, expected)
-
-
-def test_severities_out_of_range_are_refused():
-    for kind in KINDS:
-        with pytest.raises(UserError, match=rf"the severity of {kind.kind} must be within 0\.\.1, not 1\.5"):
-            kind(severity=1.5)
-        with pytest.raises(UserError, match="not -1"):
-            kind().at(-1)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_mistakes_are_answered_in_one_sentence(override, sentence):
 
 
 def test_a_range_the_wrong_way_round_is_refused():
-    with pytest.raises(UserError, match=r"inputs\.lowest=0\.8 must be within"):
+    with pytest.raises(UserError, match=r"inputs\.lowest=0\.8 must be at most inputs\.highest=0\.5"):
         DamagedPhotos(Holes(), lowest=0.8, highest=0.5)
     with pytest.raises(UserError, match="choice of conf/damage"):
         DamagedPhotos("medium")

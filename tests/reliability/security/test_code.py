@@ -29,7 +29,6 @@ FORBIDDEN = {
 }  # fmt: skip
 ADMITTED_CALLS = {
     ("records/run_yaml.py", "yaml.load"): "with SafeLoader, which makes plain values only",
-    ("records/config_lookup.py", "yaml.load"): "with SafeLoader, which makes plain values only",
     ("models/torch_pickle.py", "zipfile.ZipFile"): "read member by member, never unpacked to the disk",
     ("run/processes/paddle_launcher.py", "ctypes.CDLL"): "the process's own C library, for one call of the kernel",
     ("runtime.py", "ctypes.CDLL"): "the process's own C library, for two options of its malloc",

@@ -15,8 +15,7 @@ from oldrestore.config import build as seam
 from oldrestore.config.build import build, locate
 from oldrestore.config.compose import compose_config, resolve_and_check
 from oldrestore.errors import UserError
-from oldrestore.records.loading import load_run_config
-from oldrestore.records.reader import read_choices, read_config, read_overrides
+from oldrestore.records.run import Run
 from tests.reliability.security.measuring import SECTION, peak_mib
 from tests.workshop import SETTINGS
 
@@ -144,7 +143,7 @@ def test_a_logged_configuration_reads_nothing_of_this_machine(run, monkeypatch, 
     OmegaConf.update(config, "experiment", value)
     (run / "config.yaml").write_text(OmegaConf.to_yaml(config))
     with pytest.raises(UserError, match="experiment holds an interpolation") as refused:
-        load_run_config(run)
+        _ = Run(run).composed
     assert "geheim" not in str(refused.value)
 
 
@@ -174,16 +173,16 @@ def test_yaml_that_unfolds_is_refused_at_once(run, tmp_path, ledger):
     ):
         for name in ("config.yaml", "overrides.yaml", "choices.yaml"):
             (run / name).write_text(content)
-        for read in (load_run_config, read_config, read_overrides, read_choices):
+        for name in ("composed", "config", "overrides", "choices"):
             tried += 1
             with pytest.raises(UserError):
-                read(run)
+                getattr(Run(run), name)
     with (run / "config.yaml").open("wb") as file:
         file.truncate(2**40)
-    for read in (load_run_config, read_config):
+    for name in ("composed", "config"):
         tried += 1
         with pytest.raises(UserError, match="16,777,216 bytes"):
-            read(run)
+            getattr(Run(run), name)
     assert peak_mib() - before < 200
     sentence = "“line 2 has an alias, which no run writes”"
     ledger.record(SECTION, "YAML that unfolds, nests without end or is endless", through="run folders", tried=tried,

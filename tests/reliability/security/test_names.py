@@ -14,7 +14,7 @@ from oldrestore.cli import main
 from oldrestore.config.compose import compose_config
 from oldrestore.config.schema import check_config
 from oldrestore.errors import UserError
-from oldrestore.records.loading import refuse_links_out
+from oldrestore.records.finding import refuse_links_out
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.reproduction.code_state import compare_code
 from oldrestore.reproduction.worktree import worktree_of

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from skimage import data
 
-from oldrestore.errors import UserError
 from oldrestore.evaluation.mask_counts import MaskCounts
 from oldrestore.restoration.detect.base import Detector
 from oldrestore.restoration.detect.classical import ClassicalDetector, specks, without_small
@@ -63,7 +62,5 @@ def test_small_parts_go_and_long_ones_are_no_specks():
     assert np.argwhere(specks(mask * np.float32(9), 2.0)).tolist() == [[20, 20], [21, 21]]
 
 
-def test_it_is_a_detector_and_refuses_a_threshold_of_nothing():
+def test_it_is_a_detector():
     assert isinstance(ClassicalDetector(), Detector)
-    with pytest.raises(UserError, match="above 0"):
-        ClassicalDetector(threshold=0.0)

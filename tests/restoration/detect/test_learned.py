@@ -94,9 +94,9 @@ def test_on_validation_photographs_the_learned_one_is_better_and_both_leave_whol
 
 
 def test_what_cannot_be_is_refused(tmp_path):
-    with pytest.raises(UserError, match="finds no damage"):
+    with pytest.raises(UserError, match="does not detect damage"):
         LearnedDetector(network=paddle.nn.Linear(1, 1))
-    with pytest.raises(UserError, match="probabilities between 0 and 1"):
+    with pytest.raises(UserError, match=r"lower at most threshold, not 0\.6 and 0\.5"):
         LearnedDetector(network=Lightness(), threshold=0.5, lower=0.6)
     with pytest.raises(UserError, match="there is no weights file"):
         LearnedDetector(weights=str(tmp_path / "none.safetensors"))

@@ -32,7 +32,7 @@ from oldrestore.cli import main
 from oldrestore.errors import UserError
 from oldrestore.models.eccv16 import Eccv16
 from oldrestore.models.weights import WeightsHeader, save_weights
-from oldrestore.records.reader import read_status
+from oldrestore.records.run import Run
 from oldrestore.run.processes import launching, paddle_launcher
 
 # Plain descent: Adam moves a weight by the learning rate also where its gradient is all rounding.
@@ -224,7 +224,7 @@ def test_trackers_have_the_run_once(two):
     assert sorted(step for key, step, _ in steps if key == "train/loss") == list(range(6))
     (file,) = (folder / "visualdl").rglob("vdlrecords*")
     assert len(LogReader(file_path=str(file)).get_data("scalar", "train/loss")) == 6
-    sinks = read_status(folder)["sinks"]
+    sinks = Run(folder).status["sinks"]
     assert {name: sink["state"] for name, sink in sinks.items()} == {"mlflow": "complete", "visualdl": "complete"}
 
 
@@ -260,7 +260,7 @@ def test_provenance_says_what_trained(two):
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [
-        (["trainer.batch_size=5"], "trainer.batch_size=5 cannot be shared equally by 2 processes: take 4 or 6"),
+        (["trainer.batch_size=5"], "trainer.batch_size=5 cannot be shared equally by 2 processes: use 4 or 6"),
         (["trainer.device=gpu:1"], "trainer.device=gpu:1 names one GPU"),
         (["trainer.processes=0"], "trainer.processes must be"),
     ],
@@ -320,7 +320,7 @@ def test_a_run_whose_process_is_killed_has_failed_says_so_and_goes_on(place, ran
     printed, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     folder = place.outputs / "tiny" / f"lost{rank}"
-    status = read_status(folder)
+    status = Run(folder).status
     assert status["state"] == "failed"
     assert re.fullmatch(rf"process {rank} of 2 (died \(.*\)|was ended by SIGKILL)", status["reason"]), status
     assert "Traceback" not in printed
@@ -344,7 +344,7 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit_and_with_one_process_within_t
         printed, _ = process.communicate(timeout=120)
         folder = place.outputs / "tiny" / name
         assert process.returncode == 1
-        assert read_status(folder)["reason"] == f"stopped by {'SIGUSR1' if more else 'SIGTERM'}", printed
+        assert Run(folder).status["reason"] == f"stopped by {'SIGUSR1' if more else 'SIGTERM'}", printed
         resumed = [*COMMAND, f"outputs={place.outputs}", f"resume={folder}", *more]
         done = subprocess.run(resumed, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert done.returncode == 0, done.stdout
@@ -370,7 +370,7 @@ def test_a_killed_parent_takes_the_processes_with_it(place):
     assert not left
     assert stat.S_IMODE(Path(private).stat().st_mode) == 0o700
     shutil.rmtree(private)
-    assert read_status(place.outputs / "tiny" / "orphaned")["state"] == "killed"
+    assert Run(place.outputs / "tiny" / "orphaned").status["state"] == "killed"
 
 
 @pytest.mark.slow

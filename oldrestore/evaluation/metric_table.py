@@ -1,0 +1,296 @@
+"""Every metric in one table: what it is called, which way is better, how it is written, and where it is shown.
+
+A new metric of colour is a function in `oldrestore.evaluation.metrics` and a row here: validation measures it, and the
+log line, comparisons, reports and summaries of sweeps show it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from oldrestore.evaluation import metrics
+from oldrestore.evaluation.scores import Score
+
+if TYPE_CHECKING:
+    from oldrestore.evaluation.prediction import ColoredPhoto
+
+DATA_RANGE = 255.0
+# An image predicted without any error has infinite PSNR (a gray photograph, say): one of those must not make
+# the mean infinite.
+HIGHEST_PSNR = 100.0
+
+View = Literal["log", "compare", "sweep", "evaluate"]
+LAST = 99
+EVERYWHERE: Mapping[View, int] = {"log": LAST, "compare": LAST, "sweep": LAST, "evaluate": LAST}
+NOWHERE: Mapping[View, int] = {}
+
+
+class Better(Enum):
+    """Which way a metric is better; the value is what comparisons call it."""
+
+    HIGHER = "max"
+    LOWER = "min"
+    CLOSER = "closer"  # to the original's: neither more nor less is better
+    NEITHER = "neither"  # it describes the photographs or a baseline, not what was trained
+
+    @property
+    def way(self) -> Literal["max", "min"] | None:
+        """``max`` or ``min``; None if the value alone does not say what is better."""
+        return self.value if self in (Better.HIGHER, Better.LOWER) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A row of the table.
+
+    Attributes
+    ----------
+    family : str
+        Where it is measured: ``train``, ``val``, ``judged``; "" for the evaluators of protocols. Scalars are logged as
+        ``FAMILY/NAME``.
+    name : str
+        In the family "", every name that holds these words is of this kind: ``psnr`` is that of ``network_psnr_hole``.
+    format : str
+        Format specification of a value; one that ends in ``%`` makes it a percentage in comparisons and charts.
+    title, short : str
+        In a sentence, and at the head of a column (by default the name).
+    unit : str
+        Behind a value in a sentence.
+    of : callable, optional
+        Measures it on a photograph; None for a photograph that lacks what it takes.
+    with_prior : callable, optional
+        Measures it once the whole set is known: of area and count by bin of a photograph, and of the prior.
+    needs : str, optional
+        What a network must predict to have it (``logits``).
+    columns : tuple of str
+        The scores of single photographs it is computed from; by default its own. Three are what a design, the originals
+        and gray photographs score: it is the share of the gap that the design closes.
+    places : mapping of str to int
+        Where it stands in the log line and in printed tables; it is left out of those not named. By default it is the
+        last of each.
+    """
+
+    family: str
+    name: str
+    better: Better
+    format: str
+    title: str = ""
+    short: str = ""
+    unit: str = ""
+    of: Callable[[ColoredPhoto], float | Score | None] | None = None
+    with_prior: Callable[[np.ndarray, np.ndarray, np.ndarray], Score] | None = None
+    needs: str | None = None
+    columns: tuple[str, ...] = ()
+    places: Mapping[View, int] = field(default_factory=lambda: EVERYWHERE)
+
+    @property
+    def key(self) -> str:
+        """Name that a run logs it by."""
+        return f"{self.family}/{self.name}"
+
+
+def _colorfulness_difference(photo: ColoredPhoto) -> float:
+    return abs(metrics.colorfulness(photo.rgb) - metrics.colorfulness(photo.original))
+
+
+def _top(k: int) -> Callable[[ColoredPhoto], Score | None]:
+    return lambda p: None if p.top_bins is None else metrics.bin_accuracy(p.top_bins, p.true_ab, k)
+
+
+METRICS = (
+    Metric(family="train", name="loss", better=Better.LOWER, format=".4f", title="training loss", places=NOWHERE),
+    Metric(family="val", name="loss", better=Better.LOWER, format=".4f", title="validation loss", places={"log": 1}),
+    Metric(
+        family="val",
+        name="psnr",
+        of=lambda p: min(metrics.psnr(p.rgb, p.original, DATA_RANGE), HIGHEST_PSNR),
+        better=Better.HIGHER,
+        format=".2f",
+        unit="dB",
+        title="PSNR",
+        short="PSNR",
+        places={"log": 2, "compare": 7, "sweep": 5},
+    ),
+    Metric(
+        family="val",
+        name="ssim",
+        of=lambda p: metrics.ssim(p.rgb, p.original, DATA_RANGE),
+        better=Better.HIGHER,
+        format=".4f",
+        title="SSIM",
+        places=NOWHERE,
+    ),
+    Metric(
+        family="val",
+        name="ab_rmse",
+        of=lambda p: metrics.ab_rmse(p.ab, p.true_ab),
+        better=Better.LOWER,
+        format=".2f",
+        unit="Lab units",
+        title="ab RMSE",
+        places=NOWHERE,
+    ),
+    Metric(
+        family="val",
+        name="auc",
+        of=lambda p: metrics.auc(p.ab, p.true_ab),
+        better=Better.HIGHER,
+        format=".4f",
+        title="raw AuC",
+        short="AuC",
+        places={"log": 3, "compare": 5, "sweep": 2, "evaluate": 1},
+    ),
+    Metric(
+        family="val",
+        name="auc_rebalanced",
+        with_prior=metrics.rebalance,
+        better=Better.HIGHER,
+        format=".4f",
+        title="rebalanced AuC",
+        short="AuC rebal",
+        places={"log": 4, "compare": 6, "sweep": 1, "evaluate": 2},
+    ),
+    *(
+        Metric(
+            family="val",
+            name=f"bin_top{k}",
+            of=_top(k),
+            needs="logits",
+            better=Better.HIGHER,
+            format=".4f",
+            title=f"top-{k} bin accuracy",
+            places=NOWHERE,
+        )
+        for k in (1, 5)
+    ),
+    Metric(
+        family="val",
+        name="colorfulness",
+        of=lambda p: metrics.colorfulness(p.rgb),
+        better=Better.CLOSER,
+        format=".1f",
+        title="colourfulness",
+        short="CF",
+        places={"log": 5, "compare": 8, "sweep": 3, "evaluate": 3},
+    ),
+    Metric(
+        family="val",
+        name="colorfulness_original",
+        of=lambda p: metrics.colorfulness(p.original),
+        better=Better.NEITHER,
+        format=".1f",
+        places={"log": 6},
+    ),
+    Metric(
+        family="val",
+        name="colorfulness_difference",
+        of=_colorfulness_difference,
+        better=Better.LOWER,
+        format=".1f",
+        title="colourfulness difference",
+        short="delta CF",
+        places={"compare": 9},
+    ),
+    Metric(
+        family="judged",
+        name="iter_accuracy",
+        columns=("iter_correct",),
+        better=Better.HIGHER,
+        format=".1%",
+        title="accuracy on recoloured photographs",
+        short="iter",
+        places={"compare": 1, "sweep": 4, "evaluate": 4},
+    ),
+    Metric(
+        family="judged",
+        name="orig_accuracy",
+        columns=("orig_correct",),
+        better=Better.NEITHER,
+        format=".1%",
+        title="accuracy on the originals",
+        short="orig",
+        places={"compare": 2},
+    ),
+    Metric(
+        family="judged",
+        name="gray_accuracy",
+        columns=("gray_correct",),
+        better=Better.NEITHER,
+        format=".1%",
+        title="accuracy on gray photographs",
+        short="gray",
+        places={"compare": 3},
+    ),
+    Metric(
+        family="judged",
+        name="gap_closed",
+        columns=("iter_correct", "orig_correct", "gray_correct"),
+        better=Better.HIGHER,
+        format=".1%",
+        title="share of the accuracy gap closed",
+        short="closed",
+        places={"compare": 4},
+    ),
+    Metric(
+        family="judged",
+        name="gap_closed_probability",
+        columns=("iter_probability", "orig_probability", "gray_probability"),
+        better=Better.HIGHER,
+        format=".1%",
+        title="share of the probability gap closed",
+        short="closed p",
+        places=NOWHERE,
+    ),
+    Metric(family="judged", name="iter_correct", better=Better.HIGHER, format=".4f", places=NOWHERE),
+    Metric(family="judged", name="iter_probability", better=Better.HIGHER, format=".4f", places=NOWHERE),
+    # Of evaluators, by the words of a name: holes, hints, restoration, detection, measures of whole sets.
+    *(
+        Metric(family="", name=name, better=better, format=form, unit=unit, places=NOWHERE)
+        for name, better, form, unit in (
+            ("psnr", Better.HIGHER, ".2f", "dB"),
+            ("pasted_psnr", Better.NEITHER, ".2f", "dB"),  # hints without a network
+            ("ssim", Better.HIGHER, ".4f", ""),
+            ("auc", Better.HIGHER, ".4f", ""),
+            ("lpips", Better.LOWER, ".4f", ""),
+            ("rmse", Better.LOWER, ".4g", ""),
+            ("mae", Better.LOWER, ".4g", ""),
+            ("precision", Better.HIGHER, ".3f", ""),
+            ("recall", Better.HIGHER, ".3f", ""),
+            ("f1", Better.HIGHER, ".3f", ""),
+            ("iou", Better.HIGHER, ".3f", ""),
+            ("undamaged", Better.LOWER, ".4f", ""),  # share found on photographs without damage
+            ("fid", Better.LOWER, ".2f", ""),
+            ("cf", Better.CLOSER, ".1f", ""),
+            ("cf_original", Better.NEITHER, ".1f", ""),
+            ("delta_cf", Better.LOWER, ".1f", ""),
+        )
+    ),
+)
+# What validation measures of each photograph, in the order of its files.
+OF_VALIDATION = tuple(metric for metric in METRICS if metric.of or metric.with_prior)
+
+
+def shown_in(view: View) -> list[Metric]:
+    """Metrics that the log line or a printed table shows, in its order."""
+    return sorted((metric for metric in METRICS if view in metric.places), key=lambda metric: metric.places[view])
+
+
+def metric_of(family: str, name: str) -> Metric | None:
+    """Return the row of a metric, or that of its kind if it is an evaluator's; None if the table has neither.
+
+    Of two kinds whose words a name holds, that of more words counts: ``cf_original`` is not ``cf``.
+    """
+    for metric in METRICS:
+        if (metric.family, metric.name) == (family, name):
+            return metric
+    words = f"_{re.sub('[^a-z0-9]+', '_', name.lower())}_"
+    kinds = [metric for metric in METRICS if metric.family == "" and f"_{metric.name}_" in words]
+    if family in ("train", "judged") or not kinds:
+        return None
+    return replace(max(kinds, key=lambda metric: len(metric.name)), family=family, name=name)

@@ -1,0 +1,133 @@
+"""Finds runs and checkpoints by the names that people type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oldrestore.config.location import at_home
+from oldrestore.errors import UserError, in_words
+from oldrestore.records.run import Run
+
+
+def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
+    """Find a run folder by path, by run id, or by the beginning of a run id.
+
+    The path of its last checkpoint means the run too, for it is as the run ended; another checkpoint is not the run.
+
+    Parameters
+    ----------
+    name : str
+        Also ``last``, the newest.
+    outputs : Path
+        Where run ids are looked up.
+    otherwise : str
+        What can be done with a single checkpoint, for the sentence that refuses one.
+
+    Raises
+    ------
+    UserError
+        When no run, or more than one, is meant.
+    """
+    direct = Path(at_home(name))
+    try:
+        if name and (direct / "config.yaml").is_file():
+            return direct
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        reason = in_words(error)
+        raise UserError(f"the run '{name}' cannot be looked up ({reason})") from None
+    if is_weights_file(name):
+        raise UserError(f"'{name}' is a weights file and stands in no run folder: give a run{otherwise}")
+    meant = checkpoint_in_run(direct)
+    if meant is not None:
+        folder, which = meant
+        if which in (None, "last"):
+            return folder
+        raise UserError(f"'{name}' is one checkpoint, and this takes a whole run: give {folder}{otherwise}")
+    if not name:
+        raise UserError("the name of the run is empty: give a run folder or a run id of `oldrestore runs`")
+    runs = [path.parent for path in outputs.glob("*/*/config.yaml")]
+    if name == "last":
+        found = sorted(runs, key=lambda run: (str(Run(run).get("started") or ""), run.name))[-1:]
+    else:
+        found = [run for run in runs if run.name == name] or sorted(run for run in runs if run.name.startswith(name))
+    if len(found) == 1:
+        return found[0]
+    if not found and direct.suffix == ".safetensors":
+        raise UserError(f"there is no weights file '{name}'")
+    if not found:
+        raise UserError(f"there is no run '{name}': give a run folder or a run id of `oldrestore runs`")
+    raise UserError(f"'{name}' is the beginning of {len(found)} run ids: write more of {found[0].name}")
+
+
+def find_checkpoint(name: str, outputs: Path, checkpoint: str | None = None) -> tuple[Path, str]:
+    """Find a run folder and a checkpoint of it: named apart, or by the path of the checkpoint's file.
+
+    Parameters
+    ----------
+    name : str
+        As for `find_run`, or ``RUN/checkpoints/NAME.safetensors``.
+    outputs : Path
+        Where run ids are looked up.
+    checkpoint : str, optional
+        ``best`` (also where it is not given), ``last`` or a kept one.
+
+    Raises
+    ------
+    UserError
+        When no run or more than one is meant, or two checkpoints.
+    """
+    meant = checkpoint_in_run(Path(name))
+    if meant is None or meant[1] is None:
+        return find_run(name, outputs), checkpoint or "best"
+    folder, own = meant
+    if checkpoint not in (None, own):
+        raise UserError(f"'{name}' is the checkpoint {own} and --checkpoint says {checkpoint}: leave one of them out")
+    return folder, own
+
+
+def checkpoint_in_run(path: Path) -> tuple[Path, str | None] | None:
+    """Return run folder and name of a checkpoint's file; the name is None for the folder ``checkpoints`` itself.
+
+    None for whatever stands in no run folder.
+    """
+    try:
+        if path.name == "checkpoints" and (path.parent / "config.yaml").is_file():
+            return path.parent, None
+        if path.suffix == ".safetensors" and path.parent.name == "checkpoints":
+            folder = path.parent.parent
+            return (folder, path.stem) if (folder / "config.yaml").is_file() else None
+    except OSError:
+        pass  # a name that is too long, a folder that may not be entered: whoever looks for a run says so
+    return None
+
+
+def is_weights_file(name: str) -> bool:
+    """Say whether a name is that of a weights file which stands in no run folder."""
+    path = Path(at_home(name))
+    try:
+        return path.suffix == ".safetensors" and path.is_file() and checkpoint_in_run(path) is None
+    except OSError:  # a name that is too long
+        return False
+
+
+def refuse_links_out(folder: Path) -> None:
+    """Refuse a run folder whose files are links to files outside: trackers are sent what stands there.
+
+    A folder ``checkpoints`` may be a link, as to a larger disk; a file may not.
+
+    Raises
+    ------
+    UserError
+        Naming the link.
+    """
+    checkpoints = folder / "checkpoints"
+    candidates = [(path, folder) for path in folder.rglob("*") if path != checkpoints]
+    if checkpoints.is_symlink() and checkpoints.is_dir():
+        candidates += [(path, checkpoints) for path in checkpoints.iterdir()]
+    for path, home in candidates:
+        if path.is_symlink() and not path.resolve().is_relative_to(home.resolve()):
+            name = path.relative_to(folder)
+            raise UserError(
+                f"'{name}' in the run '{folder.name}' is a link to {path.resolve()}, outside of it: put the file "
+                "itself there"
+            )

@@ -1,0 +1,140 @@
+"""Every setting that conf/ offers has a role, and the table of roles holds nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from oldrestore.config.location import configuration_root
+from oldrestore.config.roles import (
+    ROLES,
+    Role,
+    is_free,
+    is_place,
+    is_place_of_photographs,
+    role_of,
+    row_of,
+    settings_that_count,
+)
+from oldrestore.config.yaml_file import read_yaml
+from oldrestore.plain import flatten
+
+CONF = configuration_root() / "conf"
+
+
+def under(package: str, name: str) -> str:
+    return ".".join(part for part in (package, name) if part)
+
+
+def settings_in(file: Path, package: str, seen: set[Path]) -> Iterator[str]:
+    """Dotted names of the leaves of a file and of everything that its defaults place beside or below it."""
+    seen.add(file)
+    config: dict[str, Any] = OmegaConf.to_container(read_yaml(file))
+    defaults = config.pop("defaults", [])
+    config.pop("hydra", None)  # how Hydra works: no setting of a run
+    yield from (under(package, name) for name in flatten(config))
+    for entry in defaults:
+        text = next(iter(entry)) if isinstance(entry, dict) else entry
+        if text == "_self_" or text.startswith("override ") or text in ("experiments", "sweeps"):
+            continue
+        path, at, place = text.partition("@")
+        folder = CONF / path[1:] if path.startswith("/") else file.parent / path
+        # Without a package, a group of the root stands under its own name, and another file where this one does.
+        place = under(package, place) if at else path.replace("/", ".") if isinstance(entry, dict) else package
+        # Of a group any choice may be taken; a single file is itself.
+        files = sorted(folder.glob("*.yaml")) if isinstance(entry, dict) else [folder.with_suffix(".yaml")]
+        assert files, f"{file}: {text}"
+        for other in files:
+            yield from settings_in(other, place, seen)
+
+
+SEEN: set[Path] = set()
+SETTINGS = {name for root in ("config", "restoration") for name in settings_in(CONF / f"{root}.yaml", "", SEEN)}
+
+
+def test_every_file_is_walked():
+    assert set(CONF.rglob("*.yaml")) - SEEN == set()
+    placed = {
+        "seed",
+        "trainer.learner.adversarial.gradient_penalty",
+        "evaluation.judged.stamps_root",
+        "evaluation.evaluators.restoration.damages.medium.steps.blur.sigma",
+        "inputs.damage.steps.creases.folds",
+        "restore.restore.contrast.limit",
+    }
+    assert placed - SETTINGS == set()
+
+
+def test_every_setting_has_a_role():
+    without = sorted(name for name in SETTINGS if row_of(name) is None)
+    assert without == [], "give them a row in oldrestore/config/roles.py"
+
+
+def test_a_new_setting_of_a_section_has_none():
+    assert [row_of(name) for name in ("trainer.new", "evaluation.new", "new", "tracking2.new")] == [None] * 4
+
+
+def test_every_row_decides_on_a_setting():
+    assert ROLES.keys() - {row_of(name) for name in SETTINGS} == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("seed", Role.SEED),
+        ("tracking", Role.FREE | Role.LOCAL),
+        ("tracking.mlflow.tracking_uri", Role.FREE | Role.LOCAL),
+        ("dataset.stamps_root", Role.PLACE),
+        ("dataset.parts.0.root", Role.PLACE),
+        ("dataset.list", Role.PLACE),
+        ("dataset.list_needed", Role.RESULT),
+        ("dataset.crops.fit", Role.RESULT | Role.SCORE),
+        ("dataset.crops.size", Role.RESULT),
+        ("model.weights", Role.RESULT | Role.FILE),
+        ("loss.terms.lpips.loss.network.backbone_weights", Role.RESULT | Role.FILE),
+        ("judge", Role.SCORE | Role.COLOR | Role.JUDGING),
+        ("judge.weights", Role.PLACE | Role.FILE),
+        ("evaluation.judged", Role.SCORE | Role.COLOR),
+        ("evaluation.judged.crops.size", Role.COMPARED),
+        ("evaluation.evaluators.set.weights", Role.SCORE | Role.FILE),
+        ("evaluation.evaluators.hints.samples", Role.SHOWN),
+        ("evaluation.evaluators.hints.counts.0", Role.SCORE),
+        ("evaluation.evaluators", Role.SCORE),
+    ],
+)
+def test_the_role_of_a_setting(name, role):
+    assert role_of(name) == role
+
+
+def test_what_is_not_in_the_table_counts():
+    """Runs of other versions have settings that this one does not know."""
+    assert role_of("evaluation.of_another_version") == Role.SCORE
+    assert role_of("trainer.of_another_version") == role_of("section.of_another_version") == Role.RESULT
+
+
+def test_free_settings_and_places():
+    trainer = ("workers", "cache_mib", "log_every", "checkpoint_every", "keep_every", "requeue")
+    free = {"outputs", "dataset.prepared", *(f"trainer.{name}" for name in trainer)}
+    assert {name for name in SETTINGS if is_free(name) and not name.startswith("tracking")} == free
+    photographs = {f"{node}.{n}" for node in ("dataset", "evaluation.judged") for n in ("root", "stamps_root", "list")}
+    assert {name for name in SETTINGS if is_place_of_photographs(name)} == photographs
+    assert {name for name in SETTINGS if is_place(name)} == photographs | {"judge.weights"}
+
+
+def test_settings_that_count():
+    config = {
+        "experiment": "a",
+        "run_id": "b",
+        "seed": 1,
+        "outputs": "o",
+        "tracking": {},
+        "dataset": {"root": "/p", "prepared": "auto", "crops": {"size": 96}},
+        "trainer": {"workers": 2, "max_iterations": 5},
+        "evaluation": {"samples": 8},
+    }
+    counted = {"dataset.crops.size": 96, "trainer.max_iterations": 5, "evaluation.samples": 8}
+    assert settings_that_count(config) == counted

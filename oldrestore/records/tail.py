@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.plain import decode_float
-from oldrestore.records.recorded import Panel, Scalars, read_panel
+from oldrestore.records.recorded import Panel, Scalars
 from oldrestore.records.run import Run
 
 MOST_AT_ONCE = 500  # lines of scalars
@@ -71,18 +71,20 @@ class Tail:
 
     def panels(self) -> Iterator[Panel]:
         """New pictures, in the order of training."""
-        for name in Run(self._folder).panels:
+        run = Run(self._folder)
+        for name in run.panels:
             if name not in self._panels:
                 self._panels.add(name)
-                yield read_panel(self._folder / "samples" / name)
+                yield run.panel(name)
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Name and content of each note that is new or was written anew."""
-        for path in sorted((self._folder / "texts").glob("*.md")):
+        for name in Run(self._folder).texts:
+            path = self._folder / "texts" / name
             stat = path.stat()
             version = (stat.st_mtime_ns, stat.st_size)
-            if not path.name.startswith(".") and self._texts.get(path.name) != version:
-                self._texts[path.name] = version
+            if self._texts.get(name) != version:
+                self._texts[name] = version
                 yield path.stem, path.read_text(encoding="utf-8")
 
     def _new_lines(self, name: str) -> list[str]:

@@ -12,7 +12,7 @@ from oldrestore.errors import UserError
 
 
 def set_device(wanted: str) -> str:
-    """Select the device; ``auto`` is the first GPU, or the CPU where there is none.
+    """Select the device; ``auto`` is the first GPU, or the CPU if there is none.
 
     Raises
     ------

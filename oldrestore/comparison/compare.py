@@ -1,4 +1,4 @@
-"""Compares runs: each design's figures with intervals, the best one, and those that cannot be told from it."""
+"""Compares runs: each design's figures with intervals, the best one, and those not significantly different from it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Cell:
     n, seeds : int
         Photographs, and seeds that have the figure.
     mark : {"best", "tied", ""}
-        The best of its column, or not to be told from it.
+        The best of its column, or not significantly different from it.
     against_best : PairedDifference or None
         This design minus the best.
     p_holm : float or None

@@ -31,8 +31,8 @@ _ESCAPES = {
 def latex(compared: Compared, names: Sequence[str] | None = None) -> str:
     """Return a ``table`` environment: one row a design, each figure's 95% interval below it in small print.
 
-    The best figure of a column is bold, those that cannot be told from it have a dagger; the caption says so, and gives
-    photographs, seeds, judge and protocol. Runs and notes stand above it as comments. It needs the package
+    The best figure of a column is bold, those not significantly different from it have a dagger; the caption says so,
+    and gives photographs, seeds, judge and protocol. Runs and notes stand above it as comments. It needs the package
     ``booktabs``.
 
     Parameters

@@ -90,7 +90,7 @@ def figure(cell: Cell | None, measure: Measure) -> str:
 
 
 def interval(cell: Cell | None, measure: Measure) -> str:
-    """An interval; nothing where there is none."""
+    """An interval; "" if there is none."""
     if cell is None or not (math.isfinite(cell.low) and math.isfinite(cell.high)):
         return ""
     return (

@@ -50,7 +50,7 @@ def corrected_xmp(xmp: Any, height: int, width: int) -> bytes | None:
 
 
 def iptc_segment(photoshop: Any) -> bytes:
-    """Return the JPEG segment of the IPTC record among Photoshop's resources of a file; empty where there is none.
+    """Return the JPEG segment of the IPTC record among Photoshop's resources of a file; empty if there is none.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def exports_folder() -> Path:
 
 
 def find(key: str) -> tuple[Path, dict[str, Any]] | None:
-    """Return an export's folder and record; None where there is none, or its files are not those that were written."""
+    """Return an export's folder and record; None if there is none, or its files are not those that were written."""
     folder = exports_folder() / key
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))

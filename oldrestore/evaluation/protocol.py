@@ -40,7 +40,7 @@ class Protocol:
     settings : mapping
         Everything that changes scores, by dotted name.
     shipped : mapping or None
-        The settings as the protocol of this name and version ships; None where there is none of that name and
+        The settings as the protocol of this name and version ships; None if there is none of that name and
         version.
     """
 

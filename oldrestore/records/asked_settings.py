@@ -1,4 +1,4 @@
-"""Compares what was typed with a run that is to be gone on with: what agrees, what may change, what may not."""
+"""Compares what was typed with a run to resume: what agrees, what may change, what may not."""
 
 from __future__ import annotations
 

@@ -308,7 +308,7 @@ class RunFolder:
 
 
 def _seconds_recorded(path: Path) -> float:
-    """The time of the last whole line of ``metrics.jsonl``; 0 where there is none."""
+    """The time of the last whole line of ``metrics.jsonl``; 0 if there is none."""
     lines = whole_lines(path)
     try:
         return float(json.loads(lines[-1])["time"]) if lines else 0.0

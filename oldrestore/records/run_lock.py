@@ -55,7 +55,7 @@ class RunLock:
     def release(self) -> None:
         """Let go; a second call does nothing."""
         if self._descriptor is not None:
-            # Said aloud: children that were forked meanwhile share the lock, and closing would leave it with them.
+            # Unlock explicitly: children that were forked meanwhile share the lock, and would keep it after closing.
             with_lock, self._descriptor = self._descriptor, None
             try:
                 fcntl.flock(with_lock, fcntl.LOCK_UN)

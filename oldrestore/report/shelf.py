@@ -58,7 +58,7 @@ def list_reports(folder: Path) -> list[ShelvedReport]:
 
 
 def find_report(folder: Path, name: str) -> ShelvedReport | None:
-    """Find the report that `list_reports` calls `name`; None where there is none."""
+    """Find the report that `list_reports` calls `name`; None if there is none."""
     wanted = next((path for path in _pages(folder) if _name(folder, path) == name), None)
     return None if wanted is None else _read(folder, wanted)
 

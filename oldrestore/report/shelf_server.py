@@ -95,7 +95,7 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_error(HTTPStatus.FORBIDDEN, "this server answers to 127.0.0.1 alone")
             return None
         path = urlsplit(self.path).path
-        if path == "/favicon.ico":  # browsers ask for it unasked, and complain where there is none
+        if path == "/favicon.ico":  # browsers ask for it unasked, and complain if there is none
             self.send_response(HTTPStatus.NO_CONTENT)
             self.end_headers()
             return None

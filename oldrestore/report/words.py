@@ -20,12 +20,12 @@ class Words:
     headline : str
         The verdict in one sentence.
     verdict : {"best", "tied", "alone", "unknown"}
-        One design stands out from all others; the best cannot be told from at least one; there is nothing to compare;
-        or no figure says which way is better.
+        One design stands out from all others; the best is not significantly different from at least one; there is
+        nothing to compare; or no figure says which way is better.
     best : int or None
         The design with the best mean, from 0.
     equals : list of int
-        Designs that cannot be told from it.
+        Designs not significantly different from it.
     sentences : list of str
         By how much, how sure, and what the other measures say.
     cautions : list of str
@@ -101,15 +101,17 @@ def _headline(names: Sequence[str], measure: Measure, best: int, equals: list[in
     by = full_name(measure)
     if not equals:
         others = "the other design" if len(beaten) == 1 else f"all {len(beaten)} other designs"
-        return f"{names[best]} is the best by {by}, and is told apart from {others}."
+        return f"{names[best]} is the best by {by}, and differs significantly from {others}."
     if not beaten:
         how_many = {1: "the other design"}.get(len(equals), f"any of the {len(equals)} others")
-        return f"No design stands out: by {by}, {names[best]} has the best mean, but cannot be told from {how_many}."
-    return f"{names[best]} has the best mean {by}, but cannot be told from {_listed([names[i] for i in equals])}."
+        unsure = f"is not significantly different from {how_many}"
+        return f"No design stands out: by {by}, {names[best]} has the best mean, but {unsure}."
+    unsure = f"is not significantly different from {_listed([names[i] for i in equals])}"
+    return f"{names[best]} has the best mean {by}, but {unsure}."
 
 
 def _beaten(column: dict[int, Cell], beaten: list[int], best: int, names: Sequence[str], measure: Measure) -> list[str]:
-    """By how much the best is better than those that it is told from, the nearest first."""
+    """By how much the best is better than those that differ significantly, the nearest first."""
     ordered = sorted(beaten, key=lambda index: abs(column[index].against_best.difference))
     told = []
     for index in ordered[:3]:
@@ -169,9 +171,11 @@ def _other_measures(
     if agreeing:
         sentences.append(f"{names[best]} also has the best mean by {_listed(agreeing)}.")
     if worse:
-        sentences.append(f"It is worse than the best, and told apart from it, by {_listed(worse)}.")
+        sentences.append(f"It is significantly worse than the best by {_listed(worse)}.")
     if level:
-        sentences.append(f"Others have the best mean, but it cannot be told from them, by {_listed(level)}.")
+        sentences.append(
+            f"Others have the best mean, but it is not significantly different from them, by {_listed(level)}."
+        )
     return sentences
 
 
@@ -187,7 +191,11 @@ def _recognition(compared: Compared, names: Sequence[str]) -> list[str]:
     index, cells = max(held, key=lambda one: one[1]["iter_accuracy"].value)
     ours, original, gray = (cells[name] for name in ("iter_accuracy", "orig_accuracy", "gray_accuracy"))
     others = [other["iter_accuracy"].mark for number, other in held if number != index]
-    tied = "; none of the other designs can be told from it by that" if others and set(others) == {"tied"} else ""
+    tied = (
+        "; none of the other designs is significantly different from it by that"
+        if others and set(others) == {"tied"}
+        else ""
+    )
     share = f"{_percent(ours.value)} ({_percent(ours.low)} to {_percent(ours.high)})"
     against = f"{_percent(original.value)} of the originals and {_percent(gray.value)} of gray ones (n = {ours.n})"
     sentence = f"The judge recognises {share} of the recoloured photographs, {against}."

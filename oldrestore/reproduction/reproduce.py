@@ -187,7 +187,7 @@ def compare_runs(logged: LoggedRun, rerun: Rerun, until: int | None, tolerance: 
 
 
 def earlier_ends(folder: Path) -> set[int]:
-    """Iterations at which a run had ended before it was gone on with, and was therefore validated once more."""
+    """Iterations at which a run had ended before it was resumed, and was therefore validated once more."""
     ends = set()
     for path in folder.glob("resumes/*/resume.json"):
         changed = json.loads(path.read_text(encoding="utf-8")).get("changed", {}).get("trainer.max_iterations")

@@ -42,7 +42,7 @@ WAIT_FOR_WORKERS = 15.0
 
 @dataclass
 class Resumption:
-    """A run that is to be gone on with, and its folder held so that nobody else does.
+    """A run to resume, its folder locked.
 
     Attributes
     ----------

@@ -34,7 +34,7 @@ class Scored:
 
     @cached_property
     def value(self) -> float:
-        """The figure of the whole set; NaN where there is none."""
+        """The figure of the whole set; NaN if there is none."""
         return float(self.of_sums(self.columns_nk.sum(axis=0)))
 
     @property

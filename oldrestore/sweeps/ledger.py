@@ -155,7 +155,7 @@ class Ledger:
         return changed
 
     def claim(self, keys: Sequence[str]) -> Entry | None:
-        """Take the first queued job of these for this process; None where there is none."""
+        """Take the first queued job of these for this process; None if there is none."""
         with self._changing() as connection:
             queued = {key for (key,) in connection.execute("SELECT key FROM jobs WHERE state = 'queued'")}
             key = next((key for key in keys if key in queued), None)

@@ -17,7 +17,7 @@ class SweepReport:
     Attributes
     ----------
     path : Path or None
-        The page; None where there is none.
+        The page; None if there is none.
     line : str
         What to tell the user.
     """

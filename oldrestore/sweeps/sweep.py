@@ -134,7 +134,7 @@ class Sweep:
             say(f"{state:<11} {in_words(entry)}" + (f": {reason}" if reason else ""))
 
     def _next(self, ledger: Ledger) -> Entry | None:
-        """Claim the next job; None where there is none."""
+        """Claim the next job; None if there is none."""
         return ledger.claim(self.keys)
 
     def _watch(self, launched: Launched) -> None:

@@ -25,7 +25,7 @@ def test_a_clear_winner_is_named_with_its_lead(tmp_path):
     group = words(tmp_path, {"plain": 0.0, "focal": 0.08}, seeds=(0, 1, 2))
     said = group.words
     assert (said.verdict, said.best, said.equals) == ("best", 1, [])
-    assert said.headline == "focal is the best by rebalanced AuC, and is told apart from the other design."
+    assert said.headline == "focal is the best by rebalanced AuC, and differs significantly from the other design."
     difference = group.cell(0, "auc_rebalanced").against_best
     assert f"It lies {-difference.difference:.3f} above plain" in said.sentences[1]
     assert f"{-difference.high:.3f} to {-difference.low:.3f}" in said.sentences[1]
@@ -37,7 +37,7 @@ def test_ties_are_not_called_wins(tmp_path):
     said = words(tmp_path, {"one": 0.0, "two": 0.0005, "three": 0.0}, seeds=(0, 1)).words
     assert said.verdict == "tied" and len(said.equals) == 2
     assert said.headline.startswith("No design stands out: by rebalanced AuC, ")
-    assert said.headline.endswith("cannot be told from any of the 2 others.")
+    assert said.headline.endswith("is not significantly different from any of the 2 others.")
     assert "That is not to say that they are as good." in " ".join(said.sentences)
 
 
@@ -54,7 +54,7 @@ def test_many_ties_are_counted_not_listed(tmp_path):
 def test_some_tied_and_some_not(tmp_path):
     said = words(tmp_path, {"bad": 0.0, "good": 0.08, "fine": 0.0801}, seeds=(0, 1, 2)).words
     assert said.verdict == "tied" and len(said.equals) == 1
-    assert "has the best mean rebalanced AuC, but cannot be told from" in said.headline
+    assert "has the best mean rebalanced AuC, but is not significantly different from" in said.headline
     assert "above bad" in " ".join(said.sentences)
 
 
@@ -127,10 +127,10 @@ def test_what_other_measures_say_is_grouped_by_how_sure_it_is(tmp_path):
     group = gather(runs, photographs=0, resamples=1000, measures=["auc_rebalanced", "psnr", "ssim"]).groups[0]
     text = " ".join(group.words.sentences)
     assert group.words.headline.startswith("a is the best")
-    assert "It is worse than the best, and told apart from it, by PSNR (b)." in text
+    assert "It is significantly worse than the best by PSNR (b)." in text
     ssim = [cells["ssim"].mark for cells in group.compared.cells]
     assert sorted(ssim) == ["best", "tied"]
-    level = "Others have the best mean, but it cannot be told from them, by SSIM (b)."
+    level = "Others have the best mean, but it is not significantly different from them, by SSIM (b)."
     assert level in text if ssim[1] == "best" else "SSIM (not alone)" in text
     assert '<span class="whole">(<span class="name whole">' in str(mark_designs("by PSNR (b).", group))
 

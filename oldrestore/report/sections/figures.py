@@ -63,6 +63,6 @@ def _differences(group: Group) -> list[list[str]]:
         d = cell.against_best
         around = f"{number(d.low, measure)} to {number(d.high, measure)}"
         sure = [f"{d.p_value:.2g}", f"{cell.p_holm:.2g}", f"{d.effect:+.2f}", f"{100 * d.wins:.0f}%"]
-        row = [index, number(d.difference, measure), around, *sure, MARK_WORDS[cell.mark] or "told apart"]
+        row = [index, number(d.difference, measure), around, *sure, MARK_WORDS[cell.mark] or "different"]
         found.append((abs(d.difference), row))
     return [row for _, row in sorted(found, key=lambda one: one[0])]

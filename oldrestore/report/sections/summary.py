@@ -32,7 +32,7 @@ def forest_words(group: Group) -> ChartWords:
     if any(row[5] == "best" for row in rows):
         note += (
             " The intervals ask how the figures would be on other photographs. All designs saw the same ones, so that "
-            "they may be told apart although their intervals overlap: see the differences below the table."
+            "they may differ significantly although their intervals overlap: see the differences below the table."
         )
     told = "; ".join(f"{row[0]} {row[1]} ({row[2]})" if row[2] else f"{row[0]} {row[1]}" for row in rows)
     title = full_name(measure)

@@ -1,0 +1,71 @@
+"""Run folders from before the modules moved are listed, compared, reported, synced, resumed and reproduced."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from oldrestore.cli import main
+from oldrestore.records.run import Run
+from tests.generated_photographs import make_folder
+
+WRITTEN = Path(__file__).with_name("version_0_1")
+
+
+@pytest.fixture
+def outputs(tmp_path) -> Path:
+    """A copy of what was written: a run that ended after 3 iterations, and one of 60 that was stopped."""
+    return Path(shutil.copytree(WRITTEN, tmp_path / "outputs"))
+
+
+@pytest.fixture
+def photographs(tmp_path) -> Path:
+    """What it was trained on: three classes, six photographs and three."""
+    return make_folder(tmp_path / "photographs")
+
+
+def test_they_are_listed_with_their_values(outputs, capsys):
+    assert main(["runs", f"outputs={outputs}", "--where", "val/auc>0.7", "--where", "model.width=0.02", "--json"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["run_id"], listed["state"]) == ("finished", "finished")
+    assert listed["values"]["val/auc"] == pytest.approx(0.7290907118)
+    assert Run(outputs / "tiny" / "stopped").state == "killed"
+
+
+def test_they_are_compared_and_reported(outputs, capsys):
+    folder = str(outputs / "tiny" / "finished")
+    assert main(["compare", folder, "--json"]) == 0
+    assert '"auc"' in capsys.readouterr().out
+    page = outputs / "page.html"
+    assert main(["report", folder, "-o", str(page)]) == 0
+    assert "finished" in page.read_text(encoding="utf-8")
+
+
+def test_they_are_synced_to_a_store_that_knows_nothing_of_them(outputs, capsys):
+    assert main(["sync", str(outputs / "tiny" / "finished"), f"outputs={outputs}", "--json"]) == 0
+    ((run,)) = json.loads(capsys.readouterr().out)
+    read = Run(outputs / "tiny" / "finished")
+    logged = sum(len(curve.values) for curve in read.curves.values())
+    assert run["trackers"]["mlflow"]["sent"]["metrics"] == logged + len(read.status["summary"]) == 21 + 11
+
+
+def test_one_that_was_stopped_is_resumed_where_its_photographs_are_now(outputs, photographs):
+    folder = outputs / "tiny" / "stopped"
+    before = Run(folder).curves["train/loss"].values
+    arguments = [f"resume={folder}", f"dataset.root={photographs}", "tracking=none"]
+    assert main(["train", *arguments]) == 0
+    after = Run(folder)
+    assert after.state == "finished"
+    losses = after.curves["train/loss"].values
+    assert len(losses) == 60
+    assert losses[:3].tolist() == before[:3].tolist()
+
+
+def test_one_that_ended_is_reproduced(outputs, photographs, capfd):
+    folder = outputs / "tiny" / "finished"
+    assert main(["reproduce", str(folder), f"dataset.root={photographs}", "tracking=none", "--json"]) == 0
+    # Identical on the processor that trained it.
+    assert json.loads(capfd.readouterr().out)["verdict"] in ("identical", "within tolerance")

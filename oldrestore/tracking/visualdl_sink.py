@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import itertools
 import math
@@ -48,15 +49,9 @@ def import_visualdl() -> types.ModuleType:
             finally:
                 del sys.modules["visualdl"]
         visualdl = importlib.import_module("visualdl")
-        # A writer that appends, which is what a resumed run wants, says so on standard output. This shadows
-        # `print` in that one module.
-        importlib.import_module("visualdl.writer.record_writer").print = _print_unless_appending
+        # What the writer complains of belongs on standard error. This shadows `print` in that one module.
+        importlib.import_module("visualdl.writer.record_writer").print = functools.partial(print, file=sys.stderr)
         return visualdl
-
-
-def _print_unless_appending(*words: Any) -> None:
-    if "will add logs to it" not in str(words):
-        print(*words, file=sys.stderr)
 
 
 class VisualDLSink:

@@ -51,10 +51,10 @@ def record(sinks: dict, iterations: int) -> float:
         trackers = Trackers(folder, sinks)
         trackers.start(RunInfo(folder.path, outputs, "run", "benchmark", {"seed": 0}, "seed: 0\n"))
         for iteration in range(iterations):
-            trackers.scalars(iteration, {"train/loss": 1.0 / (1 + iteration), "train/learning_rate": 5e-4})
+            folder.scalars(iteration, {"train/loss": 1.0 / (1 + iteration), "train/learning_rate": 5e-4})
             if iteration % 100 == 99:
                 rates = {"time/images_per_second": 90.0, "time/data_wait_share": 0.01}
-                trackers.scalars(iteration + 1, {"train/avg_loss": 1.0, **rates})
+                folder.scalars(iteration + 1, {"train/avg_loss": 1.0, **rates})
         trackers.finish("finished", None, {"val/loss": 1.0})
         return time.process_time() - began
 

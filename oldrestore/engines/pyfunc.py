@@ -14,22 +14,22 @@ import numpy as np
 from oldrestore import __version__
 
 if TYPE_CHECKING:
-    from oldrestore.tracking.tracker import Trackers
+    from omegaconf import DictConfig
 
-
-def log_model(tracker: Trackers, folder: Path) -> None:
-    """Offer a run's best checkpoint to the trackers as a model that others can load."""
     from oldrestore.tracking.protocol import ModelPackage
 
-    tracker.model(
-        ModelPackage(
-            python_file=Path(__file__),
-            artifacts={
-                "config": folder / "config.yaml",
-                "checkpoint": folder / "checkpoints" / "best.safetensors",
-            },
-            pip_requirements=[f"oldrestore[cpu]=={__version__}"],
-        )
+
+def finished_model(folder: Path, config: DictConfig) -> ModelPackage | None:
+    """Return the best checkpoint of a run that finished as a model that others can load, if it is a colorizer."""
+    from oldrestore.tracking.protocol import ModelPackage
+
+    checkpoint = folder / "checkpoints" / "best.safetensors"
+    if not (config.evaluation.color and checkpoint.is_file()):
+        return None
+    return ModelPackage(
+        python_file=Path(__file__),
+        artifacts={"config": folder / "config.yaml", "checkpoint": checkpoint},
+        pip_requirements=[f"oldrestore[cpu]=={__version__}"],
     )
 
 

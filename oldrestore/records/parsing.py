@@ -79,13 +79,13 @@ def _read_yaml(path: Path) -> Any:
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
-def read_lines(path: Path, length: int = -1) -> list[str]:
-    """Return the whole lines within the first `length` bytes (-1: all) of a file that grows; none if it is missing."""
-    return _whole_text(path, length).split("\n")[:-1]
+def read_lines(path: Path) -> list[str]:
+    """Return the whole lines of a file that grows; none if it is missing."""
+    return _whole_text(path).split("\n")[:-1]
 
 
 def read_table(
-    path: Path, kinds: Mapping[str, Callable[[str], Any]], otherwise: Callable[[str], Any], length: int = -1
+    path: Path, kinds: Mapping[str, Callable[[str], Any]], otherwise: Callable[[str], Any]
 ) -> list[dict[str, Any]]:
     """Return the whole rows of a CSV file that grows; none if it is missing.
 
@@ -96,15 +96,13 @@ def read_table(
         What reads the cells of a column; empty cells are None, except in columns of text.
     otherwise : callable
         What reads the columns that `kinds` does not name.
-    length : int
-        Bytes of the file to read; -1: all.
 
     Raises
     ------
     UserError
         The file is damaged.
     """
-    text = _whole_text(path, length)
+    text = _whole_text(path)
     while text.count('"') % 2:  # a row was torn at a line break within a quoted name
         text = text[: text.rfind("\n", 0, -1) + 1]
     rows: list[dict[str, Any]] = []
@@ -122,9 +120,9 @@ def read_table(
     return rows
 
 
-def _whole_text(path: Path, length: int) -> str:
+def _whole_text(path: Path) -> str:
     try:
-        content = _bytes_of(path, length)
+        content = _bytes_of(path)
     except FileNotFoundError:
         return ""
     try:

@@ -58,9 +58,9 @@ class Panel:
     caption: str
 
 
-def read_scalars(path: Path, length: int = -1) -> Iterator[Scalars]:
+def read_scalars(path: Path) -> Iterator[Scalars]:
     """Yield the lines of ``metrics.jsonl``; `UserError` names one that is damaged."""
-    for number, line in enumerate(read_lines(path, length), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         try:
             record = json.loads(line)
             values = {name: decode_float(value) for name, value in record["values"].items()}
@@ -98,14 +98,14 @@ def curves_of(lines: Iterable[Scalars]) -> dict[str, Curve]:
     }
 
 
-def read_accuracy(path: Path, length: int = -1) -> list[dict[str, Any]]:
+def read_accuracy(path: Path) -> list[dict[str, Any]]:
     """Return the rows of ``accuracy.csv``: counts as int, the rest as float, empty cells as None."""
-    return read_table(path, {"trained_iterations": int, "iteration": int, "n": int}, float, length)
+    return read_table(path, {"trained_iterations": int, "iteration": int, "n": int}, float)
 
 
-def read_per_image(path: Path, length: int = -1) -> list[dict[str, Any]]:
+def read_per_image(path: Path) -> list[dict[str, Any]]:
     """Return the rows of ``per_image.csv``: `value` and `weight` as float, `trained_iterations` as int."""
-    return read_table(path, {"trained_iterations": int, "value": float, "weight": float}, str, length)
+    return read_table(path, {"trained_iterations": int, "value": float, "weight": float}, str)
 
 
 def read_panel(path: Path) -> Panel:

@@ -48,14 +48,10 @@ class Run:
     ----------
     folder : Path
         The run folder.
-    lengths : mapping of str to int, optional
-        Bytes to read of each file that grows, by name; what was written behind them, or in files that are not named,
-        does not count. By default everything does.
     """
 
-    def __init__(self, folder: Path | str, lengths: Mapping[str, int] | None = None) -> None:
+    def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        self._lengths = lengths
         self._values: dict[str, list[Any]] = {}
 
     def __repr__(self) -> str:
@@ -176,7 +172,7 @@ class Run:
 
     def scalars(self) -> Iterator[Scalars]:
         """Yield what was logged at once, in order."""
-        return read_scalars(*self._growing("metrics.jsonl"))
+        return read_scalars(self.folder / "metrics.jsonl")
 
     @cached_property
     def curves(self) -> dict[str, Curve]:
@@ -198,7 +194,7 @@ class Run:
     @cached_property
     def accuracy_rows(self) -> list[dict[str, Any]]:
         """Rows of ``accuracy.csv``: counts as int, the rest as float, empty cells as None."""
-        return read_accuracy(*self._growing("accuracy.csv"))
+        return read_accuracy(self.folder / "accuracy.csv")
 
     @property
     def accuracy(self) -> pd.DataFrame:
@@ -210,7 +206,7 @@ class Run:
     @property
     def per_image_rows(self) -> list[dict[str, Any]]:
         """Rows of ``per_image.csv``: `value` and `weight` as float, `trained_iterations` as int."""
-        return read_per_image(*self._growing("per_image.csv"))
+        return read_per_image(self.folder / "per_image.csv")
 
     @cached_property
     def per_image(self) -> pd.DataFrame:
@@ -241,10 +237,6 @@ class Run:
             return frame
         last = frame.groupby("set")["trained_iterations"].transform("max")
         return frame[frame["trained_iterations"] == last].reset_index(drop=True)
-
-    def _growing(self, name: str) -> tuple[Path, int]:
-        """Path of a file that grows, and how many bytes of it count."""
-        return self.folder / name, -1 if self._lengths is None else self._lengths.get(name, 0)
 
     # What was made.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from oldrestore.errors import UserError
@@ -17,37 +16,6 @@ RECORDS = ("metrics.jsonl", "accuracy.csv", "per_image.csv")
 FOLDER = "resumes"
 
 
-@dataclass(frozen=True)
-class Continued:
-    """What a run folder held when a run went on in it. Plain values only: it is copied between threads.
-
-    Attributes
-    ----------
-    iteration : int
-        Updates made by then.
-    lengths : dict of int
-        Bytes of each of `RECORDS`: what stands behind them is of the attempt under way.
-    panels, texts : tuple of str
-        Names of the files in ``samples/`` and ``texts/``.
-    started_ms, ended_ms : int, optional
-        When the run began and ended, in milliseconds since 1970; `ended_ms` is None while it goes on.
-    """
-
-    iteration: int
-    lengths: dict[str, int]
-    panels: tuple[str, ...] = ()
-    texts: tuple[str, ...] = ()
-    started_ms: int | None = None
-    ended_ms: int | None = None
-
-
-def held_now(folder: Path, iteration: int) -> Continued:
-    """Describe what a run folder holds at this moment."""
-    run = Run(folder)
-    lengths = {name: (folder / name).stat().st_size if (folder / name).exists() else 0 for name in RECORDS}
-    return Continued(iteration, lengths, run.panels, run.texts)
-
-
 def new_resume_folder(folder: Path) -> Path:
     """Make the next ``resumes/NNN`` of a run folder."""
     numbers = [int(path.name) for path in (folder / FOLDER).glob("*") if path.name.isdigit()]
@@ -56,7 +24,7 @@ def new_resume_folder(folder: Path) -> Path:
     return own
 
 
-def set_aside(folder: Path, marks: Mapping[str, int] | None, iteration: int, aside: Path, again: bool) -> Continued:
+def set_aside(folder: Path, marks: Mapping[str, int] | None, iteration: int, aside: Path, again: bool) -> None:
     """Cut the files of records back to a checkpoint; what is cut off is kept in another folder.
 
     The rest is on disk before anything is cut, so that no moment to be killed in loses a row.
@@ -97,7 +65,6 @@ def set_aside(folder: Path, marks: Mapping[str, int] | None, iteration: int, asi
             (aside / "samples").mkdir(exist_ok=True)
             (folder / "samples" / name).replace(aside / "samples" / name)
     _remove_half_written(folder)
-    return held_now(folder, iteration)
 
 
 def _cut(path: Path, mark: int, aside: Path) -> None:

@@ -16,7 +16,6 @@ from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.records.run_lock import RunLock
-from oldrestore.records.superseded import Continued
 from oldrestore.run import provenance
 from oldrestore.run.components import Components, build_components
 from oldrestore.run.monitor import check_monitor
@@ -108,9 +107,7 @@ def resume_experiment(resumption: Resumption, narrator: Narrator) -> Outcome:
         narrator.say(f"resumed   {resumption.folder} at iteration {back.progress.iteration}")
         if back.differences:
             narrator.say(back.in_words())
-        info = _run_info(
-            config, folder, resumption.all_overrides(), resumption.choices, back.provenance, data, back.continued
-        )
+        info = _run_info(config, folder, resumption.all_overrides(), resumption.choices, back.provenance, data)
         run.tracker.start(info)
         return run.carry_out()
 
@@ -158,7 +155,6 @@ def _run_info(
     choices: Mapping[str, str],
     recorded: dict[str, Any],
     data: dict[str, Any],
-    continued: Continued | None = None,
 ) -> RunInfo:
     return RunInfo(
         folder=folder.path,
@@ -172,5 +168,4 @@ def _run_info(
         data=data,
         seed=config.seed,
         choices=dict(choices),
-        continued=continued,
     )

@@ -26,7 +26,7 @@ from oldrestore.records.asked_settings import (
 from oldrestore.records.finding import find_run, refuse_links_out
 from oldrestore.records.run import Run
 from oldrestore.records.run_lock import RunLock
-from oldrestore.records.superseded import Continued, new_resume_folder, set_aside
+from oldrestore.records.superseded import new_resume_folder, set_aside
 from oldrestore.run.moved_photographs import check_photographs
 from oldrestore.run.then_and_now import check_data, compare_provenance
 
@@ -89,7 +89,6 @@ class BackAtCheckpoint:
     Attributes
     ----------
     progress : Progress
-    continued : Continued
     provenance : dict
         Of the run's beginning.
     differences : dict
@@ -97,7 +96,6 @@ class BackAtCheckpoint:
     """
 
     progress: Progress
-    continued: Continued
     provenance: dict[str, Any]
     differences: dict[str, list]
 
@@ -253,14 +251,14 @@ def go_back_to_checkpoint(
     aside = new_resume_folder(folder)
     differences = compare_provenance(recorded, provenance)
     _write_down(aside, resumption, iteration, differences, provenance)
-    continued = set_aside(folder, marks, iteration, aside, again)
+    set_aside(folder, marks, iteration, aside, again)
     if checkpoint is None:
         progress = beginning(config.trainer.monitor_mode)
         for path in (folder / "checkpoints").glob("*.safetensors"):
             path.unlink()  # the best of a beginning that is made again
     else:
         progress = after(checkpoint, folder, config.trainer.log_every, config.trainer.max_iterations)
-    return BackAtCheckpoint(progress, continued, recorded, differences)
+    return BackAtCheckpoint(progress, recorded, differences)
 
 
 def take_checkpoint(folder: Path, learner: Learner) -> None:

@@ -12,7 +12,7 @@ from paddle import nn
 from oldrestore import parallel
 from oldrestore.batch import Batch
 from oldrestore.data.loader import training_loader
-from oldrestore.engines.pyfunc import log_model
+from oldrestore.engines.pyfunc import finished_model
 from oldrestore.engines.weights_file import header_of_run
 from oldrestore.errors import UserError
 from oldrestore.evaluation.metric_table import shown_in
@@ -121,22 +121,19 @@ class RunInProgress:
             if parallel.lost():
                 self.tracker.patience = min(self.tracker.patience, PATIENCE_AFTER_LOSS)
             try:
-                self._wrap_up()
+                self._draw_curves()
                 self._close_log()
             finally:
-                problem = self.tracker.finish(outcome.state, outcome.reason, outcome.summary)
+                model = finished_model(self.folder.path, self.config) if outcome.state == "finished" else None
+                problem = self.tracker.finish(outcome.state, outcome.reason, outcome.summary, model)
             if problem is not None:
                 self.narrator.say(f"the end of the run could not be recorded: {problem}")
                 if outcome.state == "finished":
                     outcome.state, outcome.reason = "failed", problem
         return outcome
 
-    def _wrap_up(self) -> None:
-        """Offer the model and draw the curves of a run that is over."""
-        # What is logged is a colorizer, which a network that restores is not.
-        colors = self.config.evaluation.color
-        if self.outcome.state == "finished" and colors and self._has_checkpoint("best"):
-            log_model(self.tracker, self.folder.path)
+    def _draw_curves(self) -> None:
+        """Draw the curves of a run that is over."""
         try:
             draw_curves(self.folder.path, self.outcome.table)
         except (OSError, ValueError, UserError) as error:
@@ -178,7 +175,7 @@ class RunInProgress:
                 checkpoint_every=trainer.checkpoint_every,
                 keep_every=trainer.keep_every,
             ),
-            log=self.tracker,
+            log=self.folder,
             narrator=self.narrator,
             evaluate=self._evaluate,
             save=self._save,
@@ -188,7 +185,7 @@ class RunInProgress:
             window=self.progress.window,
             before_step=lambda iteration: seed_step(self.config.seed, iteration, parallel.rank()),
         )
-        self.tracker.scalars(trainer.max_iterations, {"time/training_seconds": self._training_seconds()})
+        self.folder.scalars(trainer.max_iterations, {"time/training_seconds": self._training_seconds()})
 
     def _training_seconds(self) -> float:
         return self.progress.seconds + time.monotonic() - self._began
@@ -210,7 +207,7 @@ class RunInProgress:
                 if self.components.judged is not None and (last or self.config.evaluation.judge_during_training):
                     values |= self._judge(network, iteration)
             values |= self._run_evaluators(network, iteration, last)
-        self.tracker.scalars(iteration, values)
+        self.folder.scalars(iteration, values)
         self.outcome.summary.update(values)
         shown = [f"{m.name}:{values[m.key]:{m.format}}" for m in shown_in("log") if m.key in values]
         self.narrator.say(f"val at {iteration}: {' '.join(shown)}")
@@ -218,13 +215,13 @@ class RunInProgress:
 
     def _measure_color(self, network: nn.Layer, iteration: int) -> dict[str, float]:
         result = self.scorer.validate(network)
-        self.tracker.per_image(rows_of(result.per_image, iteration, "val"))
+        self.folder.per_image(rows_of(result.per_image, iteration, "val"))
         title = f"{type(network).__name__}, {iteration} iterations"
 
         def draw() -> None:
             panel = self.scorer.panel(network, title=title)
             if panel is not None:
-                self.tracker.panel("validation", iteration, panel)
+                self.folder.panel("validation", iteration, panel)
 
         parallel.by_first(draw)
         return {f"val/{name}": value for name, value in result.summary.items()}
@@ -232,8 +229,8 @@ class RunInProgress:
     def _judge(self, network: nn.Layer, iteration: int) -> dict[str, float]:
         table = self.scorer.judge(network)
         self.outcome.table = table
-        self.tracker.accuracy(table.as_dicts(), iteration)
-        self.tracker.per_image(rows_of(table.per_image(), iteration, "judged"))
+        self.folder.accuracy(table.as_dicts(), iteration)
+        self.folder.per_image(rows_of(table.per_image(), iteration, "judged"))
         return judged_values(table)
 
     def _run_evaluators(self, network: nn.Layer, iteration: int, last: bool) -> dict[str, float]:
@@ -244,9 +241,9 @@ class RunInProgress:
         values: dict[str, float] = {}
         for name, found in self.scorer.further(network, self.components.inputs, at_end=last).items():
             values |= {f"{name}/{figure}": value for figure, value in found.values.items()}
-            self.tracker.per_image(rows_of(found.per_image, iteration, name))
+            self.folder.per_image(rows_of(found.per_image, iteration, name))
             for picture, rgb in found.panels.items():
-                self.tracker.panel(f"{name}-{picture}", iteration, rgb)
+                self.folder.panel(f"{name}-{picture}", iteration, rgb)
             if found.rows:
                 self.folder.write_table(name, found.rows)
             for note in found.notes:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +14,15 @@ from oldrestore.config.compose import compose_unchecked, resolved, set_value
 from oldrestore.config.overrides import parse_overrides
 from oldrestore.config.roles import is_place
 from oldrestore.config.signature import check_component, unknown_name
-from oldrestore.engines.pyfunc import log_model
+from oldrestore.engines.pyfunc import finished_model
 from oldrestore.errors import UserError
 from oldrestore.plain import decode_float
 from oldrestore.records.finding import refuse_links_out
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.records.run_lock import RunLock
-from oldrestore.records.superseded import held_now
-from oldrestore.tracking.protocol import RunInfo, Tracker
+from oldrestore.tracking.follower import hand_over
+from oldrestore.tracking.protocol import End, RunInfo, Sink
 from oldrestore.tracking.tracker import spoken_reason
 
 
@@ -78,12 +76,11 @@ def sync_run(folder: Path, config: DictConfig) -> dict[str, SyncReport]:
         raise UserError(f"run '{folder.name}' is still running (process {status['pid']}) and tells its trackers itself")
     refuse_links_out(folder)
     with RunLock(folder):
-        run = _run_info(folder, config, status)
+        for _ in Run(folder).scalars():  # a damaged line is refused before anything is sent
+            pass
+        run, end = _run_info(folder, config), _end_of(folder, config, status)
         known = status.get("sinks") or {}
-        reports = {
-            name: _tell(build(node), run, status, config, known.get(name) or {})
-            for name, node in config.tracking.items()
-        }
+        reports = {name: _tell(build(node), run, end, known.get(name) or {}) for name, node in config.tracking.items()}
         own = RunFolder.open(folder)
         written = {
             name: {**report.link, "state": report.state, **({"reason": report.reason} if report.reason else {})}
@@ -129,40 +126,22 @@ def change_trackers(config: DictConfig, overrides: Sequence[str], places: bool =
     return OmegaConf.create(plain)
 
 
-def _tell(
-    sink: Tracker, run: RunInfo, status: Mapping[str, Any], config: DictConfig, known: Mapping[str, Any]
-) -> SyncReport:
+def _tell(sink: Sink, run: RunInfo, end: End, known: Mapping[str, Any]) -> SyncReport:
     if "logdir" in known and known.get("state") == "complete":
         logdir = run.folder / Path(known["logdir"]).name  # where the run stands now
         if logdir.is_dir():
             return SyncReport("complete", link={"logdir": str(logdir)})  # there is no one to ask
-    state, reason = _ending(status)
-    summary = {name: decode_float(value) for name, value in (status.get("summary") or {}).items()}
-    best = run.folder / "checkpoints" / "best.safetensors"
     try:
-        sink.start(run)
-        if state == "finished" and config.evaluation.color and best.is_file():
-            log_model(sink, run.folder)
-        sink.finish(state, reason, summary)
+        for _ in hand_over(sink, run, lambda: end):
+            pass
     # Whatever a tracking service does wrong is said in the same words as when it goes wrong within a run.
     except Exception as error:  # noqa: BLE001
-        return SyncReport("off", reason=spoken_reason("sync", error), link=dict(getattr(sink, "link", None) or {}))
-    sent: Counter[str] = getattr(sink, "sent", Counter())
-    return SyncReport("complete", sent={what: n for what, n in sent.items() if n}, link=dict(sink.link))
+        return SyncReport("off", reason=spoken_reason("sync", error), link=dict(sink.link))
+    return SyncReport("complete", sent={what: n for what, n in sink.sent.items() if n}, link=dict(sink.link))
 
 
-def _run_info(folder: Path, config: DictConfig, status: Mapping[str, Any]) -> RunInfo:
-    run = Run(folder)
-    iterations = [int(curve.iterations[-1]) for curve in run.curves.values()]
-    metrics = folder / "metrics.jsonl"
-    # A run that was killed has written no end: its last line is it.
-    last_sign = metrics.stat().st_mtime * 1000 if metrics.exists() else _milliseconds(status.get("started"))
-    held = replace(
-        held_now(folder, max(iterations, default=0)),
-        started_ms=_milliseconds(status.get("started")),
-        ended_ms=_milliseconds(status.get("ended")) or int(last_sign or 0),
-    )
-    path = folder.absolute()
+def _run_info(folder: Path, config: DictConfig) -> RunInfo:
+    run, path = Run(folder), folder.absolute()
     return RunInfo(
         folder=path,
         outputs=path.parent.parent,
@@ -175,15 +154,13 @@ def _run_info(folder: Path, config: DictConfig, status: Mapping[str, Any]) -> Ru
         data=run.data,
         seed=config.seed,
         choices=run.choices,
-        continued=held,
+        over=True,
     )
 
 
-def _ending(status: Mapping[str, Any]) -> tuple[str, str | None]:
+def _end_of(folder: Path, config: DictConfig, status: Mapping[str, Any]) -> End:
+    summary = {name: decode_float(value) for name, value in (status.get("summary") or {}).items()}
     if status.get("state") == "running":
-        return "killed", "its process is gone"
-    return status["state"], status.get("reason")
-
-
-def _milliseconds(time: str | None) -> int | None:
-    return None if time is None else int(datetime.fromisoformat(time).timestamp() * 1000)
+        return End("killed", "its process is gone", summary)
+    model = finished_model(folder.absolute(), config) if status["state"] == "finished" else None
+    return End(status["state"], status.get("reason"), summary, model)

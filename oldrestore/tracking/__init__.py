@@ -1,1 +1,1 @@
-"""The run folder, which is the truth about a run, and the trackers it is sent on to."""
+"""Sinks that follow run folders to MLflow and VisualDL, and the pages of both."""

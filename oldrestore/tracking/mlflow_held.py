@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from oldrestore.tracking.mlflow_store import Store
 
@@ -34,13 +33,9 @@ class Held:
     pictures: set[tuple[str, int]] = field(default_factory=set)
     files: dict[str, str] = field(default_factory=dict)
 
-    def takes_step(self, name: str, step: int) -> bool:
-        """Say whether a metric lacks a step, which is then taken to be there."""
-        steps = self.steps.setdefault(name, set())
-        if step in steps:
-            return False
-        steps.add(step)
-        return True
+    def lacks_step(self, name: str, step: int) -> bool:
+        """Say whether a metric had no such step when the server was asked."""
+        return step not in self.steps.get(name, ())
 
     def takes_picture(self, key: str, step: int) -> bool:
         """Say whether a series lacks a picture, which is then taken to be there."""
@@ -87,8 +82,3 @@ def read_held(store: Store, run_id: str) -> Held:
         there |= {item.path for item in store.patiently(store.client.list_artifacts, run_id, folder or None)}
     held.files = {name: digest for name, digest in files.items() if name in there}
     return held
-
-
-def content_of(path: Path) -> bytes | None:
-    """Bytes of a file; None where there is none."""
-    return path.read_bytes() if path.is_file() else None

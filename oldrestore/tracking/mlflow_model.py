@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from oldrestore.files import sha256_of
 from oldrestore.plain import plain
 from oldrestore.tracking.mlflow_store import Store
 from oldrestore.tracking.protocol import ModelPackage, RunInfo
@@ -22,8 +23,7 @@ def fingerprint(package: ModelPackage) -> str:
     """sha256 over the files of a model, which says whether it has been logged before."""
     digest = hashlib.sha256()
     for path in (package.python_file, *(package.artifacts[name] for name in sorted(package.artifacts))):
-        with Path(path).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(bytes.fromhex(sha256_of(Path(path))))
     return digest.hexdigest()
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from oldrestore.files import lock
 from oldrestore.tracking.mlflow_moved import DATABASE, artifact_location, follow_move
 from oldrestore.tracking.sqlite_uri import sqlite_path, sqlite_uri
 
@@ -159,9 +159,6 @@ def _forget_places() -> None:
     getattr(utils, "_artifact_repos_cache", {}).clear()
 
 
-@contextlib.contextmanager
-def _locked(database: Path) -> Iterator[None]:
+def _locked(database: Path) -> contextlib.AbstractContextManager[bool]:
     database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f"{database.name}.lock").open("a", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return lock(database.with_name(f"{database.name}.lock"))

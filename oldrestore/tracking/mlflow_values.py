@@ -28,7 +28,6 @@ def tags(run: RunInfo) -> dict[str, str]:
     commit = str(run.provenance.get("commit") or "")
     protocol = run.data.get("protocol") or {}
     found = {
-        **run.tags,
         "run_id": run.run_id,
         "experiment": run.experiment,
         "commit": commit,

@@ -1,21 +1,28 @@
-"""What a tracker is: the calls that it takes, and what it is told of a run."""
+"""What a sink is: the calls that it takes, and what it is told of a run.
+
+A new tracker is a class with the calls of `Sink` in ``oldrestore/tracking/`` and its settings in
+``conf/tracking/NAME.yaml``. `oldrestore.tracking.follower` reads the run folder for it: in a thread of the run, when a
+run is resumed, and in ``oldrestore sync``. Each time that is everything from the beginning, so a sink asks its tracker
+in `start` what it holds, and leaves that out or writes it anew.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from oldrestore.records.recorded import Panel, Scalars
 from oldrestore.records.run_folder import State
-from oldrestore.records.superseded import Continued
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What is known about a run before its first iteration. Plain values only: it is copied between threads.
+    """What is known about a run before its first iteration.
 
     Attributes
     ----------
@@ -35,13 +42,10 @@ class RunInfo:
         Split name to what `Split.describe` says: `source`, `split`, `count`, `fingerprint`.
     seed : int
         The run's seed.
-    tags : dict
-        More names and values for a sink to label the run with.
     choices : dict
         Group to the name that was chosen of it: ``{"loss": "focal"}``.
-    continued : Continued, optional
-        What the run folder held when a run went on in it; None for a run that begins. A sink brings its own record to
-        that state in `start`: it may lack some of it, or hold steps beyond it that are taken again.
+    over : bool
+        Whether the run has ended, and its folder is sent on afterwards.
     """
 
     folder: Path
@@ -54,9 +58,8 @@ class RunInfo:
     provenance: dict[str, Any] = field(default_factory=dict)
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     seed: int | None = None
-    tags: dict[str, str] = field(default_factory=dict)
     choices: dict[str, str] = field(default_factory=dict)
-    continued: Continued | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,31 +87,55 @@ class ModelPackage:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-class Tracker(Protocol):
-    """Takes what a run emits. `start` comes first, `finish` last; every other call lies between.
+@dataclass(frozen=True)
+class End:
+    """How a run ended.
 
-    The training loop holds one `Trackers`. Sinks follow the same protocol and may raise whatever they like.
-    Three things are optional in a sink: an attribute ``link``, a plain dict that says where its record is (it
-    is kept in ``status.json``); a method ``give_up()``, called once after the sink raised; and a method
-    ``gathered(entries)`` with an attribute ``gather_seconds``, for a sink to which each call is dear: it takes the
-    scalars of many iterations at once, as a list of (seconds since the epoch, iteration, values), and `scalars` is then
-    not called. Any other call sends what was gathered before it.
+    Attributes
+    ----------
+    state : str
+        ``finished``, ``failed`` or ``killed``.
+    reason : str or None
+    summary : dict
+        The last value of each figure.
+    model : ModelPackage, optional
+        The trained model.
     """
 
+    state: State
+    reason: str | None = None
+    summary: dict[str, float] = field(default_factory=dict)
+    model: ModelPackage | None = None
+
+
+class Sink(Protocol):
+    """Takes what stands in a run folder. `start` comes first, `finish` last; any call may raise whatever it likes.
+
+    Attributes
+    ----------
+    link : dict
+        Where its record is; kept in ``status.json``.
+    sent : Counter
+        How many of what went to the tracker: ``oldrestore sync`` prints it.
+    gather_seconds : float
+        How long a running run's folder is left to grow between two looks: one call may cost as much as hundreds.
+    """
+
+    link: dict[str, Any]
+    sent: Counter[str]
+    gather_seconds: ClassVar[float]
+
     def start(self, run: RunInfo) -> None:
-        """Begin (or go on with) the run."""
+        """Begin the record of the run, or find it."""
 
-    def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Take named scalars of one iteration."""
+    def scalars(self, lines: Sequence[Scalars]) -> None:
+        """Take lines of scalars, of one iteration each."""
 
-    def accuracy(self, rows: Sequence[Mapping[str, Any]], trained_iterations: int) -> None:
-        """Take an accuracy table: `RunFolder.accuracy`."""
+    def accuracy(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take rows of the accuracy table (`oldrestore.records.run_folder.ACCURACY_COLUMNS`)."""
 
-    def per_image(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take scores of single images: `RunFolder.per_image`."""
-
-    def panel(self, name: str, iteration: int, rgb: np.ndarray, caption: str = "") -> None:
-        """Take a picture, uint8 (H, W, 3) sRGB, of the series `name`."""
+    def panel(self, panel: Panel) -> None:
+        """Take a picture of a series."""
 
     def text(self, name: str, content: str) -> None:
         """Take a note in Markdown."""
@@ -117,4 +144,7 @@ class Tracker(Protocol):
         """Take the trained model."""
 
     def finish(self, state: State, reason: str | None, summary: Mapping[str, float]) -> None:
-        """End the run as ``finished``, ``failed`` or ``killed`` with its summary figures."""
+        """End the record; whatever file of the run folder is kept whole is complete now."""
+
+    def give_up(self) -> None:
+        """Tidy up once another call has raised; nothing follows."""

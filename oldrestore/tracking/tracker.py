@@ -1,4 +1,4 @@
-"""The fan-out of what a run emits: from the run folder to its sinks."""
+"""The trackers of a run under way: one follower of the run folder for each, none of which can hold up the run."""
 
 from __future__ import annotations
 
@@ -7,31 +7,28 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-
-import numpy as np
 
 from oldrestore.errors import sentence
 from oldrestore.plain import encode_float
 from oldrestore.records.run_folder import RunFolder, State
-from oldrestore.tracking.lane import Lane
-from oldrestore.tracking.protocol import ModelPackage, RunInfo, Tracker
+from oldrestore.tracking.follower import Follower
+from oldrestore.tracking.protocol import End, ModelPackage, RunInfo, Sink
 
 
 class Trackers:
-    """The run folder first, in the caller's thread; then every sink, each in a thread of its own.
+    """Sinks that follow the run folder, each in a thread of its own, and what became of them.
 
-    A slow sink never slows training: calls are queued without a limit in number and with one in memory
-    (`Spool`). A sink that raises is switched off: one warning line says so, ``status.json`` keeps the reason
-    under `sinks`, and the run goes on. The run folder is not guarded: if the truth cannot be written, the
-    run must stop.
+    The run writes its folder and waits for nobody. A sink that raises is switched off: one warning line says so,
+    ``status.json`` keeps the reason under `sinks`, and the run goes on. The run folder is not guarded: if the truth
+    cannot be written, the run must stop.
 
     Parameters
     ----------
     folder : RunFolder
         Where the run is recorded.
-    sinks : mapping of name to Tracker
+    sinks : mapping of name to Sink
         May be empty.
     warn : callable
         Prints one line; standard error by default. The line also goes to ``log.txt``.
@@ -42,66 +39,39 @@ class Trackers:
     def __init__(
         self,
         folder: RunFolder,
-        sinks: Mapping[str, Tracker] | None = None,
+        sinks: Mapping[str, Sink] | None = None,
         warn: Callable[[str], None] | None = None,
         patience: float = 60.0,
     ) -> None:
         self.folder = folder
         self.patience = patience
+        self._sinks = dict(sinks or {})
         self._warn = warn or (lambda line: print(line, file=sys.stderr, flush=True))
-        self._reports: dict[str, dict[str, Any]] = {name: {"state": "on"} for name in sinks or {}}
+        self._reports: dict[str, dict[str, Any]] = {name: {"state": "on"} for name in self._sinks}
         self._lock = threading.Lock()
         self._closed = False
-        self._lanes = {name: Lane(name, sink, self._switched_off) for name, sink in (sinks or {}).items()}
+        self._followers: list[Follower] = []
 
     def start(self, run: RunInfo) -> None:
-        """Write what is known before training to the run folder, and start the sinks."""
+        """Write what is known before training to the run folder, and have the sinks follow it."""
         self.folder.write_config(run.config_yaml, run.overrides, run.choices)
         self.folder.write_provenance(run.provenance)
         self.folder.write_data(run.data)
         with self._lock:
             self.folder.status("running", sinks=self._reports)
-        self._send("start", run)
+        self._followers = [Follower(name, sink, run, self._switched_off) for name, sink in self._sinks.items()]
 
-    def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Record named scalars of one iteration."""
-        self.folder.scalars(iteration, values)
-        self._send("scalars", int(iteration), {str(name): float(value) for name, value in values.items()})
-
-    def accuracy(self, rows: Iterable[Mapping[str, Any]], trained_iterations: int) -> None:
-        """Record an accuracy table, taken after `trained_iterations` of training."""
-        rows = [dict(row) for row in rows]
-        self.folder.accuracy(rows, trained_iterations)
-        self._send("accuracy", rows, int(trained_iterations))
-
-    def per_image(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Record scores of single images."""
-        rows = [dict(row) for row in rows]
-        self.folder.per_image(rows)
-        self._send("per_image", rows)
-
-    def panel(self, name: str, iteration: int, rgb: np.ndarray, caption: str = "") -> None:
-        """Record a picture, uint8 (H, W, 3) sRGB, of the series `name`."""
-        self.folder.panel(name, iteration, rgb, caption)
-        self._send("panel", name, int(iteration), np.ascontiguousarray(rgb), caption)
-
-    def text(self, name: str, content: str) -> None:
-        """Record a note in Markdown."""
-        self.folder.text(name, content)
-        self._send("text", name, content)
-
-    def log(self, line: str) -> None:
-        """Record a printed line. It goes to the run folder only; sinks keep the file at the end."""
-        self.folder.log(line)
-
-    def model(self, package: ModelPackage) -> None:
-        """Offer the trained model to the sinks; its files must stay in place until `finish` returns."""
-        self._send("model", package)
-
-    def finish(self, state: State, reason: str | None = None, summary: Mapping[str, float] | None = None) -> str | None:
+    def finish(
+        self,
+        state: State,
+        reason: str | None = None,
+        summary: Mapping[str, float] | None = None,
+        model: ModelPackage | None = None,
+    ) -> str | None:
         """End the run in the folder at once, then give the sinks `patience` seconds to catch up.
 
-        A second call does nothing, so it may stand in a `finally`.
+        A second call does nothing, so it may stand in a `finally`. The files of the model must stay in place until this
+        returns.
 
         Returns
         -------
@@ -117,11 +87,12 @@ class Trackers:
         problem = self._write_end(state, reason, summary=encoded, sinks=self._reports)
         if problem is not None and state == "finished":
             state, reason = "failed", problem
-        self._send("finish", state, reason, summary)
+        for follower in self._followers:
+            follower.end(End(state, reason, summary, model))
         deadline = time.monotonic() + self.patience
-        for name, lane in self._lanes.items():
-            lane.join(max(0.0, deadline - time.monotonic()))
-            self._report(name, lane)
+        for follower in self._followers:
+            follower.join(max(0.0, deadline - time.monotonic()))
+            self._report(follower)
         again = self._write_end(state, reason, sinks=self._reports)
         with self._lock:
             try:
@@ -138,24 +109,19 @@ class Trackers:
             return sentence(error)
         return None
 
-    def _report(self, name: str, lane: Lane) -> None:
-        report: dict[str, Any] = dict(getattr(lane.sink, "link", None) or {})
-        late = lane.is_busy
+    def _report(self, follower: Follower) -> None:
+        late = follower.is_busy
         with self._lock:
-            if self._reports[name]["state"] == "on":
+            report = self._reports[follower.name]
+            if report["state"] == "on":
                 waiting = f"did not finish within {self.patience:g} s"
-                report |= {"state": "late", "reason": waiting} if late else {"state": "complete"}
-                self._reports[name] = report
+                report = {"state": "late", "reason": waiting} if late else {"state": "complete"}
             else:
-                self._reports[name] = {**report, **self._reports[name]}
                 late = False
+            self._reports[follower.name] = {**follower.link, **report}
         if late:
-            self._say(f"{name} tracking {waiting}; the run folder holds everything")
-            lane.abandon()
-
-    def _send(self, call: str, *arguments: Any) -> None:
-        for lane in self._lanes.values():
-            lane.send(call, arguments)
+            self._say(f"{follower.name} tracking {waiting}; the run folder holds everything")
+            follower.abandon()
 
     def _switched_off(self, name: str, call: str, error: BaseException) -> None:
         reason = spoken_reason(call, error)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import itertools
 import math
 import os
 import sys
@@ -10,15 +12,13 @@ import threading
 import types
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from oldrestore.plain import flatten, markdown_table, plain
-from oldrestore.records.run import Run
+from oldrestore.records.recorded import Panel, Scalars
 from oldrestore.records.run_folder import ACCURACY_COLUMNS
-from oldrestore.records.superseded import Continued
 from oldrestore.tracking.protocol import ModelPackage, RunInfo
 
 # VisualDL's reader takes files with "vdlrecords" in the name and only the lexically last of a folder: the name is
@@ -49,23 +49,18 @@ def import_visualdl() -> types.ModuleType:
             finally:
                 del sys.modules["visualdl"]
         visualdl = importlib.import_module("visualdl")
-        # A writer that appends, which is what a resumed run wants, says so on standard output. This shadows
-        # `print` in that one module.
-        importlib.import_module("visualdl.writer.record_writer").print = _print_unless_appending
+        # What the writer complains of belongs on standard error. This shadows `print` in that one module.
+        importlib.import_module("visualdl.writer.record_writer").print = functools.partial(print, file=sys.stderr)
         return visualdl
-
-
-def _print_unless_appending(*words: Any) -> None:
-    if "will add logs to it" not in str(words):
-        print(*words, file=sys.stderr)
 
 
 class VisualDLSink:
     """Writes ``RUN/visualdl/vdlrecords.oldrestore.log``.
 
     VisualDL keeps scalars as float32 and cannot draw what is not finite, so such points are left out; the run
-    folder has every scalar in float64. When a run is resumed, the file is written anew from the run folder: a process
-    that was killed leaves out what VisualDL had not written yet, and may have written steps that are taken again.
+    folder has every scalar in float64. There is nobody to ask what the file holds: a process that was killed leaves
+    out what VisualDL had not written yet, and may have written steps that are taken again. So it is always written anew
+    from the beginning of the run folder.
 
     Attributes
     ----------
@@ -74,6 +69,8 @@ class VisualDLSink:
     sent : Counter
         How many `metrics` and `pictures` were written.
     """
+
+    gather_seconds = 1.0
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
@@ -85,12 +82,11 @@ class VisualDLSink:
         self._iteration = 0
 
     def start(self, run: RunInfo) -> None:
-        """Open the record file, write the configuration as text, and of a resumed run all that it has."""
+        """Open a new record file, and write the configuration as text."""
         visualdl = import_visualdl()
         self._run = run
         logdir = run.folder / FOLDER
-        if run.continued is not None:
-            (logdir / FILE_NAME).unlink(missing_ok=True)
+        (logdir / FILE_NAME).unlink(missing_ok=True)
         self._writer = visualdl.LogWriter(
             logdir=str(logdir), file_name=FILE_NAME, display_name=f"{run.experiment}/{run.run_id}"
         )
@@ -100,35 +96,31 @@ class VisualDLSink:
         self.text("config", run.config_yaml)
         if run.overrides:
             self.text("overrides", "\n".join(run.overrides))
-        if run.continued is not None:
-            self._write_again(run.folder, run.continued)
 
-    def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Write the finite scalars of one iteration."""
-        self._iteration = max(self._iteration, iteration)
-        for name, value in values.items():
-            if math.isfinite(value):
-                self._writer.add_scalar(_tag(name), value, iteration)
-                self.sent["metrics"] += 1
+    def scalars(self, lines: Sequence[Scalars]) -> None:
+        """Write what is finite."""
+        for line in lines:
+            self._iteration = max(self._iteration, line.iteration)
+            for name, value in line.values.items():
+                if math.isfinite(value):
+                    self._writer.add_scalar(_tag(name), value, line.iteration)
+                    self.sent["metrics"] += 1
 
-    def accuracy(self, rows: Sequence[Mapping[str, Any]], trained_iterations: int) -> None:
-        """Write the table so far as Markdown text."""
-        rows = [{"trained_iterations": trained_iterations, **row} for row in rows]
-        self._table += rows
-        self._write_text("accuracy", markdown_table(self._table, ACCURACY_COLUMNS), trained_iterations)
+    def accuracy(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write the table as Markdown text, as it was each time that rows came to it."""
+        for trained, new in itertools.groupby(rows, key=lambda row: row["trained_iterations"]):
+            self._table += new
+            self._write_text("accuracy", markdown_table(self._table, ACCURACY_COLUMNS), trained)
 
-    def per_image(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Do nothing: VisualDL has no place for it, the run folder keeps it."""
-
-    def panel(self, name: str, iteration: int, rgb: np.ndarray, caption: str = "") -> None:
-        """Write a picture of the series `name`."""
+    def panel(self, panel: Panel) -> None:
+        """Write a picture of a series."""
         # A copy, because VisualDL multiplies in place what it takes for 0..1: an 8-bit picture with no value
         # above 1, which is black to the eye and is written as black.
-        picture = rgb.copy() if rgb.max(initial=0) > 1 else np.zeros_like(rgb)
-        self._writer.add_image(_tag(name), picture, iteration)
+        picture = panel.rgb.copy() if panel.rgb.max(initial=0) > 1 else np.zeros_like(panel.rgb)
+        self._writer.add_image(_tag(panel.name), picture, panel.iteration)
         self.sent["pictures"] += 1
-        if caption:
-            self._write_text(f"{name}/caption", caption, iteration)
+        if panel.caption:
+            self._write_text(f"{panel.name}/caption", panel.caption, panel.iteration)
 
     def text(self, name: str, content: str) -> None:
         """Write a note."""
@@ -160,19 +152,6 @@ class VisualDLSink:
             self._writer.close()
         if self._held is not None:
             self._held.close()
-
-    def _write_again(self, folder: Path, continued: Continued) -> None:
-        held = Run(folder, continued.lengths)
-        for line in held.scalars():
-            self.scalars(line.iteration, line.values)
-        for file_name in continued.panels:
-            panel = held.panel(file_name)
-            self.panel(panel.name, panel.iteration, panel.rgb, panel.caption)
-        for file_name in continued.texts:
-            self.text(Path(file_name).stem, (folder / "texts" / file_name).read_text(encoding="utf-8"))
-        rows = held.accuracy_rows
-        for trained in sorted({row["trained_iterations"] for row in rows}):
-            self.accuracy([row for row in rows if row["trained_iterations"] == trained], trained)
 
     def _write_text(self, name: str, content: str, iteration: int) -> None:
         self._writer.add_text(_tag(name), content, iteration)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from oldrestore.errors import UserError
+from oldrestore.records.recorded import panel_iteration
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.records.superseded import held_now, new_resume_folder, panel_iteration, set_aside
+from oldrestore.records.superseded import new_resume_folder, set_aside
 
 
 def write(folder: RunFolder, iterations, picture) -> None:
@@ -35,13 +35,12 @@ def test_files_are_cut_to_the_marks_and_the_rest_is_kept(folder, picture, rows):
     (folder.path / "checkpoints").mkdir()
     (folder.path / "checkpoints" / ".last.safetensors.7.tmp").write_bytes(b"half")
     aside = new_resume_folder(folder.path)
-    continued = set_aside(folder.path, marks, 2, aside, again=False)
+    set_aside(folder.path, marks, 2, aside, again=False)
     assert {name: (folder.path / name).read_bytes() for name in marks} == {name: before[name] for name in marks}
     for name in marks:
         assert before[name] + (aside / name).read_bytes() == whole[name]
-    assert continued.panels == ("validation-000001.png", "validation-000002.png")
+    assert Run(folder.path).panels == ("validation-000001.png", "validation-000002.png")
     assert sorted(p.name for p in (aside / "samples").iterdir()) == ["validation-000003.png", "validation-000004.png"]
-    assert continued.lengths == marks
     assert list((folder.path / "checkpoints").iterdir()) == []
     assert new_resume_folder(folder.path).name == "002"
 
@@ -49,7 +48,8 @@ def test_files_are_cut_to_the_marks_and_the_rest_is_kept(folder, picture, rows):
 def test_a_validation_that_is_made_again_takes_its_pictures_along(folder, picture):
     write(folder, [0, 1], picture)
     aside = new_resume_folder(folder.path)
-    assert set_aside(folder.path, folder.marks(), 2, aside, again=True).panels == ("validation-000001.png",)
+    set_aside(folder.path, folder.marks(), 2, aside, again=True)
+    assert Run(folder.path).panels == ("validation-000001.png",)
 
 
 def test_without_marks_the_iterations_say_where(folder, picture):
@@ -67,20 +67,6 @@ def test_a_file_that_became_shorter_is_reported(folder, picture):
     (folder.path / "metrics.jsonl").write_text("")
     with pytest.raises(UserError, match=r"metrics\.jsonl has 0 bytes but had \d+ when the checkpoint was made"):
         set_aside(folder.path, marks, 2, new_resume_folder(folder.path), again=False)
-
-
-def test_what_is_recorded_reads_back_as_it_was_handed_over(folder, picture, rows):
-    write(folder, [0], picture)
-    folder.scalars(7, {"bad": float("inf")})
-    folder.accuracy(rows, 1)
-    held = held_now(folder.path, 7)
-    folder.scalars(8, {"later": 1.0})  # not within what was held
-    lines = [(line.iteration, line.values) for line in Run(folder.path, held.lengths).scalars()]
-    assert lines == [(0, {"train/loss": 0.0}), (1, {"val/loss": 0.0}), (7, {"bad": float("inf")})]
-    assert Run(folder.path, held.lengths).accuracy_rows == [{"trained_iterations": 1, **row} for row in rows]
-    panel = Run(folder.path).panel(held.panels[0])
-    assert (panel.name, panel.iteration, panel.caption) == ("validation", 1, "Input | Output")
-    np.testing.assert_array_equal(panel.rgb, picture)
 
 
 def test_the_iteration_of_a_picture_is_in_its_name():

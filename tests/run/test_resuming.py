@@ -183,7 +183,7 @@ def test_after_a_signal_before_a_validation_the_validation_is_made_up_for(whole_
 
 def test_a_signal_within_a_validation_leaves_none_of_it(whole_run, workshop, monkeypatch):
     def stopped_within(run, network, iteration):
-        run.tracker.per_image(
+        run.folder.per_image(
             [{"trained_iterations": iteration, "set": "val", "image": "a", "metric": "psnr", "value": 1}]
         )
         os.kill(os.getpid(), signal.SIGTERM)

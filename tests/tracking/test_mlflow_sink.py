@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,14 +21,15 @@ from PIL import Image
 
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.records.superseded import held_now
+from oldrestore.tracking.follower import hand_over
 from oldrestore.tracking.mlflow_sink import MLflowSink
 from oldrestore.tracking.mlflow_store import (
     open_store,
     quiet_environment,
 )
-from oldrestore.tracking.protocol import ModelPackage
+from oldrestore.tracking.protocol import End, ModelPackage
 from oldrestore.tracking.tracker import Trackers
+from tests import run_to_track
 
 quiet_environment()
 
@@ -52,14 +55,13 @@ set_model(Gain())
 
 
 @pytest.fixture(scope="module")
-def tracked(tmp_path_factory, request):
+def tracked(tmp_path_factory):
     """One whole run, tracked by MLflow with everything on."""
     from mlflow import MlflowClient
 
-    conftest = sys.modules[request.config.pluginmanager.get_plugin(str(request.path.parent / "conftest.py")).__name__]
     root = tmp_path_factory.mktemp("mlflow")
     folder = RunFolder.create(root / "outputs", "quickstart", "run-1")
-    run = conftest.make_run(folder)
+    run = run_to_track.make_run(folder)
     picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     (root / "pyfunc.py").write_text(MODEL)
     (root / "gain.txt").write_text("2.0")
@@ -71,25 +73,23 @@ def tracked(tmp_path_factory, request):
         trackers = Trackers(folder, {"mlflow": sink}, warn=lines.append)
         trackers.start(run)
         for step, loss in enumerate(LOSSES):
-            trackers.scalars(step * 100, {"train/loss": loss, "learning_rate": 3e-5})
-        trackers.scalars(500, {f"many/{i}": float(i) for i in range(2500)})
-        trackers.panel("val/photos", 100, picture, "caption")
-        trackers.panel("val/photos", 200, 255 - picture)
-        trackers.accuracy(conftest.ROWS[:1], 100)
-        trackers.accuracy(conftest.ROWS, 400)
+            folder.scalars(step * 100, {"train/loss": loss, "learning_rate": 3e-5})
+        folder.scalars(500, {f"many/{i}": float(i) for i in range(2500)})
+        folder.panel("val/photos", 100, picture, "caption")
+        folder.panel("val/photos", 200, 255 - picture)
+        folder.accuracy(run_to_track.ROWS[:1], 100)
+        folder.accuracy(run_to_track.ROWS, 400)
         score = {"trained_iterations": 400, "set": "val", "image": "a", "metric": "psnr", "value": 20.0}
-        trackers.per_image([score])
-        trackers.text("note", "# Hello")
-        trackers.model(
-            ModelPackage(
-                root / "pyfunc.py",
-                {"gain": root / "gain.txt"},
-                pip_requirements=["numpy"],
-                input_example=np.full((1, 2, 2, 1), 50.0),
-                metadata={"width": 0.25},
-            )
+        folder.per_image([score])
+        folder.text("note", "# Hello")
+        model = ModelPackage(
+            root / "pyfunc.py",
+            {"gain": root / "gain.txt"},
+            pip_requirements=["numpy"],
+            input_example=np.full((1, 2, 2, 1), 50.0),
+            metadata={"width": 0.25},
         )
-        trackers.finish("finished", summary={"iter_accuracy": 0.525})
+        trackers.finish("finished", None, {"iter_accuracy": 0.525}, model)
         assert "MLFLOW_TRACKING_URI" not in os.environ
     assert lines == []
     link = Run(folder.path).status["sinks"]["mlflow"]
@@ -102,7 +102,7 @@ def tracked(tmp_path_factory, request):
         folder=folder,
         info=run,
         picture=picture,
-        rows=conftest.ROWS,
+        rows=run_to_track.ROWS,
         root=root,
     )
 
@@ -164,6 +164,9 @@ def test_the_loss_curve_has_every_step_and_value(tracked):
     values = [metric.value for metric in history]
     assert values[:3] + values[4:] == LOSSES[:3] + LOSSES[4:]
     assert math.isnan(values[3])
+    began = tracked.record.info.start_time
+    seconds = Run(tracked.folder.path).curves["train/loss"].seconds
+    assert [metric.timestamp for metric in history] == [began + int(second * 1000) for second in seconds]
     assert [metric.value for metric in tracked.client.get_metric_history(tracked.id, "learning_rate")] == [3e-5] * 5
     metrics = tracked.record.data.metrics
     assert [metrics[f"many/{i}"] for i in (0, 999, 1000, 2499)] == [0, 999, 1000, 2499]
@@ -274,8 +277,8 @@ def test_other_ends_and_a_resumed_run(tracked, run_of, state, status):
     for part in range(2):
         opened = RunFolder.open(folder.path) if part else folder
         trackers = Trackers(opened, {"mlflow": MLflowSink(system_metrics=False)})
-        trackers.start(replace(run_of(opened), continued=held_now(folder.path, 1) if part else None))
-        trackers.scalars(part, {"loss": float(part)})
+        trackers.start(run_of(opened))
+        opened.scalars(part, {"loss": float(part)})
         trackers.finish(state, "because")
         report = Run(folder.path).status["sinks"]["mlflow"]
         assert report["state"] == "complete", report
@@ -287,14 +290,50 @@ def test_other_ends_and_a_resumed_run(tracked, run_of, state, status):
     assert [m.value for m in tracked.client.get_metric_history(ids[0], "loss")] == [0.0, 1.0]
 
 
+def test_killed_between_any_two_calls_nothing_is_sent_twice_or_lost(tracked, run_of):
+    folder = RunFolder.create(tracked.folder.outputs, "quickstart", "run-again")
+    for step, loss in enumerate(LOSSES):
+        folder.scalars(step, {"train/loss": loss, "learning_rate": 3e-5})
+    folder.panel("validation", 2, tracked.picture)
+    folder.panel("validation", 4, tracked.picture)
+    folder.text("note", "# Hello")
+    folder.accuracy(tracked.rows, 4)
+    folder.status("running")
+    sent: Counter[str] = Counter()
+    steps = 0
+    while True:  # each is killed one step later than the one before, whatever it was about to remember
+        sink = MLflowSink(system_metrics=False)
+        calls = hand_over(sink, run_of(folder), lambda: End("finished", None, {"psnr": 20.0}))
+        steps += 1
+        done = len(list(itertools.islice(calls, steps)))
+        calls.close()
+        sent += sink.sent
+        if done < steps:
+            break
+    assert steps > 8
+    assert (sent["runs"], sent["metrics"], sent["pictures"], sent["states"]) == (1, 11, 2, 1)
+    record = tracked.client.get_run(sink.link["run_id"])
+    assert record.info.status == "FINISHED"
+    for name in ("train/loss", "learning_rate"):
+        history = tracked.client.get_metric_history(record.info.run_id, name)
+        assert sorted(metric.step for metric in history) == list(range(len(LOSSES)))
+    assert record.data.metrics["summary/psnr"] == 20.0
+    pictures = tracked.client.list_artifacts(record.info.run_id, "images")
+    assert len([file for file in pictures if file.path.endswith(".png")]) == 2
+    again = MLflowSink(system_metrics=False)
+    info = replace(run_of(folder), over=True)
+    assert "finish" in list(hand_over(again, info, lambda: End("finished", None, {"psnr": 20.0})))
+    assert not +again.sent
+
+
 def test_a_server_that_does_not_answer_leaves_the_folder_whole(folder, run, rows, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     lines: list[str] = []
     trackers = Trackers(folder, {"mlflow": MLflowSink("http://me:secret@127.0.0.1:9")}, warn=lines.append)
     start = time.monotonic()
     trackers.start(run)
-    trackers.scalars(100, {"loss": 1.5})
-    trackers.accuracy(rows, 100)
+    folder.scalars(100, {"loss": 1.5})
+    folder.accuracy(rows, 100)
     assert time.monotonic() - start < 1
     trackers.finish("finished")
     assert len(lines) == 1
@@ -313,9 +352,9 @@ def test_a_failure_in_the_middle_does_not_leave_the_run_alive(tracked, run_of, m
     lines: list[str] = []
     trackers = Trackers(folder, {"mlflow": sink}, warn=lines.append)
     trackers.start(run_of(folder))
-    trackers.panel("p", 1, np.zeros((4, 4, 3), np.uint8))
+    folder.panel("p", 1, np.zeros((4, 4, 3), np.uint8))
     sink.scalars = None  # a fault in the sink itself
-    trackers.scalars(1, {"loss": 1.0})
+    folder.scalars(1, {"loss": 1.0})
     trackers.finish("finished")
     assert len(lines) == 1
     record = tracked.client.search_runs([tracked.link["experiment_id"]], "tags.run_id = 'run-broken'")[0]

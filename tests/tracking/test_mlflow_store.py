@@ -44,7 +44,7 @@ def test_two_processes_may_be_first_at_the_same_time(tmp_path):
         trackers = Trackers(folder, {"mlflow": MLflowSink(system_metrics=False)})
         trackers.start(RunInfo(folder.path, folder.outputs, folder.run_id, "e", {"seed": 1}, "seed: 1"))
         for i in range(50):
-            trackers.scalars(i, {"loss": i / 7})
+            folder.scalars(i, {"loss": i / 7})
         trackers.finish("finished")
     """
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}

@@ -1,4 +1,4 @@
-"""Sinks get everything in order; slow, dead or raising ones hurt neither the run nor its folder."""
+"""Sinks are told everything that the folder has; slow, dead or raising ones hurt neither the run nor its folder."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ import numpy as np
 import pytest
 
 from oldrestore.records.run import Run
+from oldrestore.records.run_folder import RunFolder
 from oldrestore.tracking.protocol import ModelPackage
-from oldrestore.tracking.spool import Spool
 from oldrestore.tracking.tracker import Trackers
 
 
 class Recorder:
     """Keeps every call; may raise in one, or wait before each."""
 
-    def __init__(self, raises_in: str = "", waits: threading.Event | None = None) -> None:
+    def __init__(self, raises_in: str = "", waits: threading.Event | None = None, gather_seconds: float = 0.01) -> None:
         self.calls: list[tuple] = []
         self.raises_in = raises_in
         self.waits = waits
+        self.gather_seconds = gather_seconds
         self.gave_up = False
         self.link = {"where": "memory"}
 
     def __getattr__(self, name):
-        if name not in {"start", "scalars", "accuracy", "per_image", "panel", "text", "model", "finish"}:
+        if name not in {"start", "scalars", "accuracy", "panel", "text", "model", "finish"}:
             raise AttributeError(name)
 
         def call(*arguments):
@@ -41,16 +42,30 @@ class Recorder:
     def give_up(self) -> None:
         self.gave_up = True
 
+    def told(self, name: str) -> list:
+        """First argument of each call of this name."""
+        return [arguments[0] for call, *arguments in self.calls if call == name]
+
+    def scalars_told(self) -> list[tuple[int, dict]]:
+        return [(line.iteration, line.values) for lines in self.told("scalars") for line in lines]
+
+    def wait_for(self, name: str, count: int) -> None:
+        until = time.monotonic() + 20.0
+        while len(self.told(name)) < count and time.monotonic() < until:
+            time.sleep(0.005)
+        assert len(self.told(name)) == count
+
 
 def emit(trackers: Trackers, run, rows, picture) -> None:
+    folder = trackers.folder
     trackers.start(run)
-    trackers.scalars(100, {"train/loss": 4.5, "lr": np.float32(0.5)})
-    trackers.panel("validation", 100, picture, "caption")
-    trackers.accuracy(rows, 100)
+    folder.scalars(100, {"train/loss": 4.5, "lr": np.float32(0.5)})
+    folder.panel("validation", 100, picture, "caption")
+    folder.accuracy(rows, 100)
     score = {"trained_iterations": 100, "set": "val", "image": "a.jpg", "metric": "psnr", "value": 21.5}
-    trackers.per_image([score])
-    trackers.text("note", "hello")
-    trackers.scalars(200, {"train/loss": math.nan})
+    folder.per_image([score])
+    folder.text("note", "hello")
+    folder.scalars(200, {"train/loss": math.nan})
     trackers.finish("finished", summary={"iter_accuracy": 0.525})
 
 
@@ -66,29 +81,65 @@ def assert_folder_is_whole(path, rows) -> None:
     assert Run(path).status["summary"] == {"iter_accuracy": 0.525}
 
 
-def test_a_sink_gets_every_call_in_order(folder, run, rows, picture):
-    sink = Recorder()
+def assert_told_everything(sink: Recorder, rows, picture) -> None:
+    assert sink.calls[0][0] == "start"
+    (first, values), (second, nan) = sink.scalars_told()
+    assert (first, values, second) == (100, {"train/loss": 4.5, "lr": 0.5}, 200)
+    assert math.isnan(nan["train/loss"])
+    (panel,) = sink.told("panel")
+    assert (panel.name, panel.iteration, panel.caption) == ("validation", 100, "caption")
+    assert np.array_equal(panel.rgb, picture)
+    assert [row for part in sink.told("accuracy") for row in part] == [{"trained_iterations": 100, **r} for r in rows]
+    assert [call[1:] for call in sink.calls if call[0] == "text"] == [("note", "hello\n")]
+    assert sink.calls[-1] == ("finish", "finished", None, {"iter_accuracy": 0.525})
+
+
+@pytest.mark.parametrize("gather_seconds", [0.0, 60.0])
+def test_a_sink_is_told_everything_once(folder, run, rows, picture, gather_seconds):
+    sink = Recorder(gather_seconds=gather_seconds)
     lines: list[str] = []
+    began = time.monotonic()
     emit(Trackers(folder, {"recorder": sink}, warn=lines.append), run, rows, picture)
-    assert [call[0] for call in sink.calls] == [
-        "start",
-        "scalars",
-        "panel",
-        "accuracy",
-        "per_image",
-        "text",
-        "scalars",
-        "finish",
-    ]
-    assert sink.calls[0][1] == run
-    assert sink.calls[1][1:] == (100, {"train/loss": 4.5, "lr": 0.5})
-    assert np.array_equal(sink.calls[2][3], picture)
-    assert sink.calls[3][1:] == (rows, 100)
-    assert sink.calls[-1][1:] == ("finished", None, {"iter_accuracy": 0.525})
+    assert time.monotonic() - began < 30.0  # the end does not wait for more
+    assert sink.told("start") == [run]
+    assert_told_everything(sink, rows, picture)
     assert lines == []
     report = Run(folder.path).status["sinks"]["recorder"]
     assert report == {"where": "memory", "state": "complete"}
     assert_folder_is_whole(folder.path, rows)
+
+
+def test_a_sink_is_told_while_the_run_goes_on(folder, run, picture):
+    sink = Recorder(gather_seconds=0.01)
+    trackers = Trackers(folder, {"recorder": sink})
+    trackers.start(run)
+    folder.scalars(0, {"loss": 1.0})
+    sink.wait_for("scalars", 1)
+    folder.scalars(1, {"loss": 0.5})
+    folder.panel("validation", 1, picture)
+    sink.wait_for("panel", 1)
+    trackers.finish("finished")
+    assert sink.scalars_told() == [(0, {"loss": 1.0}), (1, {"loss": 0.5})]
+
+
+def test_scalars_are_gathered(folder, run):
+    sink = Recorder(gather_seconds=60.0)
+    trackers = Trackers(folder, {"gatherer": sink})
+    trackers.start(run)
+    for iteration in range(3):
+        folder.scalars(iteration, {"loss": float(iteration)})
+    trackers.finish("finished")
+    ((*together,),) = sink.told("scalars")
+    assert [line.iteration for line in together] == [0, 1, 2]
+
+
+def test_a_sink_of_a_resumed_run_is_told_from_the_beginning(folder, run, rows, picture):
+    emit(Trackers(folder), run, rows, picture)
+    sink = Recorder()
+    trackers = Trackers(RunFolder.open(folder.path), {"recorder": sink})
+    trackers.start(run)
+    trackers.finish("finished", summary={"iter_accuracy": 0.525})
+    assert_told_everything(sink, rows, picture)
 
 
 def test_no_sinks(folder, run, rows, picture):
@@ -109,7 +160,7 @@ def test_a_sink_that_raises_is_switched_off_with_one_line(folder, run, rows, pic
     assert sinks["good"]["state"] == "complete"
     assert bad.gave_up and not good.gave_up
     assert call not in [name for name, *_ in bad.calls]
-    assert len(good.calls) == 8
+    assert_told_everything(good, rows, picture)
     assert (folder.path / "log.txt").read_text() == lines[0] + "\n"
     assert_folder_is_whole(folder.path, rows)
 
@@ -122,8 +173,8 @@ def test_a_dead_sink_neither_slows_nor_loses(folder, run, rows, picture):
     start = time.monotonic()
     trackers.start(run)
     for iteration in range(2000):
-        trackers.scalars(iteration, {"loss": float(iteration)})
-    trackers.accuracy(rows, 100)
+        folder.scalars(iteration, {"loss": float(iteration)})
+    folder.accuracy(rows, 100)
     assert time.monotonic() - start < 5
     start = time.monotonic()
     trackers.finish("killed", "SIGTERM")
@@ -134,6 +185,9 @@ def test_a_dead_sink_neither_slows_nor_loses(folder, run, rows, picture):
     assert status["sinks"]["slow"]["state"] == "late"
     assert len(Run(folder.path).curves["loss"]) == 2000
     gate.set()
+    sink.wait_for("start", 1)
+    time.sleep(0.1)
+    assert len(sink.calls) == 1, "it is told no more once it was given up"
 
 
 def test_a_slow_sink_catches_up(folder, run, rows, picture):
@@ -142,90 +196,24 @@ def test_a_slow_sink_catches_up(folder, run, rows, picture):
     trackers = Trackers(folder, {"slow": sink})
     threading.Timer(0.2, gate.set).start()
     emit(trackers, run, rows, picture)
-    assert len(sink.calls) == 8
+    assert_told_everything(sink, rows, picture)
 
 
-def test_what_is_sent_is_a_copy(folder, run):
-    gate = threading.Event()
-    sink = Recorder(waits=gate)
+def test_the_first_end_counts(folder, run):
+    sink = Recorder()
     trackers = Trackers(folder, {"sink": sink})
     trackers.start(run)
-    picture = np.full((4, 4, 3), 7, np.uint8)
-    trackers.panel("p", 1, picture)
-    picture[:] = 0
-    gate.set()
     trackers.finish("finished")
-    assert sink.calls[1][3].min() == 7
     trackers.finish("failed")
-    assert Run(folder.path).status["state"] == "finished", "the first end counts"
+    assert Run(folder.path).status["state"] == "finished"
+    assert sink.told("finish") == ["finished"]
 
 
-def test_model_reaches_the_sinks(folder, run, tmp_path):
+def test_the_model_reaches_the_sinks(folder, run, tmp_path):
     sink = Recorder()
     trackers = Trackers(folder, {"sink": sink})
     trackers.start(run)
     package = ModelPackage(tmp_path / "m.py", {"weights": tmp_path / "w.safetensors"})
-    trackers.model(package)
-    trackers.finish("finished")
-    assert sink.calls[1] == ("model", package)
-
-
-def test_spool_keeps_order_beyond_its_memory():
-    spool = Spool(memory_bytes=10_000)
-    entries = [np.full(100, i) for i in range(100)]
-    read = []
-    for number, entry in enumerate(entries):
-        spool.put(entry)
-        if number % 3 == 0:
-            read.append(spool.get())
-    assert spool._held <= 10_000
-    assert spool._sizes_on_disk
-    while len(spool):
-        read.append(spool.get())
-    assert [int(entry[0]) for entry in read] == list(range(100))
-    assert all(np.array_equal(a, b) for a, b in zip(read, entries, strict=True))
-    spool.put("again")
-    assert spool.get() == "again"
-    spool.close()
-    spool.put("ignored")
-    with pytest.raises(EOFError):
-        spool.get()
-
-
-class Gatherer(Recorder):
-    """A sink that takes scalars of many iterations at once."""
-
-    def __init__(self, gather_seconds: float) -> None:
-        super().__init__()
-        self.gather_seconds = gather_seconds
-
-    def gathered(self, entries) -> None:
-        self.calls.append(("gathered", [(iteration, values) for _, iteration, values in entries]))
-
-
-def test_a_sink_that_gathers_gets_scalars_together_and_before_what_follows(folder, run, picture):
-    sink = Gatherer(gather_seconds=60.0)
-    trackers = Trackers(folder, {"gatherer": sink})
-    trackers.start(run)
-    for iteration in range(3):
-        trackers.scalars(iteration, {"loss": float(iteration)})
-    trackers.panel("validation", 3, picture)
-    trackers.scalars(3, {"loss": 3.0})
-    began = time.monotonic()
-    trackers.finish("finished", summary={})
-    assert time.monotonic() - began < 30.0  # the end does not wait for more
-    assert [call[0] for call in sink.calls] == ["start", "gathered", "panel", "gathered", "finish"]
-    assert sink.calls[1][1] == [(0, {"loss": 0.0}), (1, {"loss": 1.0}), (2, {"loss": 2.0})]
-    assert sink.calls[3][1] == [(3, {"loss": 3.0})]
-
-
-def test_gathered_scalars_are_sent_when_nothing_more_comes(folder, run):
-    sink = Gatherer(gather_seconds=0.05)
-    trackers = Trackers(folder, {"gatherer": sink})
-    trackers.start(run)
-    trackers.scalars(0, {"loss": 1.0})
-    until = time.monotonic() + 20.0
-    while len(sink.calls) < 2 and time.monotonic() < until:
-        time.sleep(0.01)
-    assert sink.calls[1] == ("gathered", [(0, {"loss": 1.0})])
-    trackers.finish("finished", summary={})
+    trackers.finish("finished", model=package)
+    assert sink.told("model") == [package]
+    assert sink.calls[-1][0] == "finish"

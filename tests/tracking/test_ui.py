@@ -30,7 +30,7 @@ def test_both_pages_answer_and_stop(folder, run, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(home))
     trackers = Trackers(folder, {"visualdl": VisualDLSink()})
     trackers.start(run)
-    trackers.scalars(100, {"loss": 4.5})
+    folder.scalars(100, {"loss": 4.5})
     trackers.finish("finished")
     with serve(folder.outputs) as servers:
         assert list(servers.urls) == ["mlflow", "visualdl"]

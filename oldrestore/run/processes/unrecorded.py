@@ -27,4 +27,4 @@ class Unrecorded:
     def nothing(self, *arguments: Any, **more: Any) -> None:
         """Keep nothing."""
 
-    scalars = accuracy = per_image = panel = text = model = log = start = finish = write_table = nothing
+    scalars = accuracy = per_image = panel = log = start = finish = write_table = nothing

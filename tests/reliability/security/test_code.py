@@ -28,7 +28,6 @@ FORBIDDEN = {
     "hydra.utils.instantiate", "instantiate", "hydra.utils.call", "hydra.utils.get_class", "hydra.utils.get_method",
 }  # fmt: skip
 ADMITTED_CALLS = {
-    ("tracking/spool.py", "pickle.loads"): "bytes that the same object pickled, from a file without a name",
     ("records/run_yaml.py", "yaml.load"): "with SafeLoader, which makes plain values only",
     ("models/torch_pickle.py", "zipfile.ZipFile"): "read member by member, never unpacked to the disk",
     ("run/processes/paddle_launcher.py", "ctypes.CDLL"): "the process's own C library, for one call of the kernel",

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from oldrestore.config.compose import HYDRA_ERRORS, check_choices, explain
 from oldrestore.config.folders import register_search_path
 from oldrestore.config.location import configuration_root
-from oldrestore.config.schema import Component, Section
+from oldrestore.config.schema import Component, Settings
 from oldrestore.config.signature import check_component, unknown_name
 from oldrestore.config.values import describe, is_place
 from oldrestore.errors import UserError
@@ -29,21 +29,21 @@ def _none_when_empty(node: Any) -> Any:
 Switchable = BeforeValidator(_none_when_empty)
 
 
-class Colorize(Section):
+class Colorize(Settings):
     """Which photographs are coloured, and at which size a network sees them."""
 
     only_gray: Annotated[bool, Field(strict=True)]
     size: Annotated[int, Field(ge=32, le=4096, strict=True)] | None
 
 
-class Film(Section):
+class Film(Settings):
     """What is special to films."""
 
     smoothing: Annotated[float, Field(ge=0, le=0.99)]
     quality: Annotated[int, Field(ge=0, le=51, strict=True)]
 
 
-class Restore(Section):
+class Restore(Settings):
     """The stages in their order; a stage that does not run is empty."""
 
     detect: Annotated[Component | None, Switchable]

@@ -25,13 +25,13 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 CountOrNever = Annotated[int, Field(ge=0, strict=True)]
 
 
-class Section(BaseModel):
+class Settings(BaseModel):
     """A part of the configuration with a fixed set of names."""
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
 
 
-class Trainer(Section):
+class Trainer(Settings):
     """How long, how fast and where a run trains; the learner says how one step is made."""
 
     learner: Component
@@ -52,7 +52,7 @@ class Trainer(Section):
     processes: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = None
 
 
-class EvaluationCrops(Section):
+class EvaluationCropsSettings(Settings):
     """How a photograph is cut to what colour is measured on, where the protocol says so."""
 
     size: Annotated[int, Field(ge=32, le=4096, strict=True)]
@@ -60,13 +60,13 @@ class EvaluationCrops(Section):
     filter: Literal["bicubic", "bilinear", "lanczos", "box"]
 
 
-class Evaluation(Section):
+class Evaluation(Settings):
     """What a run is measured on, and how."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     # Runs of earlier versions do not have these.
     version: Count | None = None
-    crops: EvaluationCrops | None = None
+    crops: EvaluationCropsSettings | None = None
     count: Count | None = None
     rebalancing: Literal["measured", "training", "published"] = "measured"
     prior_file: str | None = None
@@ -82,7 +82,7 @@ class Evaluation(Section):
     samples: CountOrNever
 
 
-class Optimizer(Section):
+class Optimizer(Settings):
     """What every optimizer has; the rest is its own and checked against its signature."""
 
     model_config = ConfigDict(extra="allow")
@@ -90,7 +90,7 @@ class Optimizer(Section):
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
 
-class Root(Section):
+class Root(Settings):
     """Every run's configuration, whole."""
 
     experiment: str
@@ -158,7 +158,7 @@ def _first_complaint(error: ValidationError) -> str:
     place = ".".join(str(part) for part in detail["loc"] if is_place(part))
     if detail["type"] == "extra_forbidden":
         *parents, name = [str(part) for part in detail["loc"]]
-        sections = {"trainer": Trainer, "evaluation": Evaluation, "evaluation.crops": EvaluationCrops}
+        sections = {"trainer": Trainer, "evaluation": Evaluation, "evaluation.crops": EvaluationCropsSettings}
         section = sections.get(".".join(parents), Root)
         return unknown_name(place, ".".join(parents), name, section.model_fields)
     if detail["type"] == "missing":

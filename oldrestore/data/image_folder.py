@@ -14,7 +14,7 @@ from oldrestore.data.crops import Crops
 from oldrestore.data.photo import PHOTO_EXTENSIONS, Photo, printable
 from oldrestore.data.source import Candidate, LeftOut, Offer, PhotoSource, Prepared
 from oldrestore.data.split_folders import SPLITS, SplitFolders, split_folders, subfolders
-from oldrestore.data.walk import Entry, walk_folder
+from oldrestore.data.walk import FolderEntry, walk_folder
 from oldrestore.errors import UserError, in_words
 
 NUMBER_OF_CLASSES = 1000
@@ -138,7 +138,7 @@ def class_labels(roots: Iterable[Path], none: Collection[Path] = ()) -> dict[str
     return {}
 
 
-def _entries(root: Path, of_folder: Collection[Path]) -> Iterator[Entry]:
+def _entries(root: Path, of_folder: Collection[Path]) -> Iterator[FolderEntry]:
     """Everything below a folder, each once; folders of splits are walked for themselves, whatever links lead there."""
     for folder in (*of_folder, root):
         try:
@@ -149,7 +149,7 @@ def _entries(root: Path, of_folder: Collection[Path]) -> Iterator[Entry]:
             raise UserError(f"the folder {folder} cannot be listed ({in_words(error)})") from None
 
 
-def _why_ignored(entry: Entry) -> str:
+def _why_ignored(entry: FolderEntry) -> str:
     if entry.is_hidden:
         return "a hidden folder" if entry.is_folder else "a hidden file"
     return f"not a photograph by its name ({printable(entry.path.suffix) or 'without an ending'})"

@@ -29,14 +29,14 @@ Watch = Callable[[Iterable[Item]], Iterable[Item]]
 
 
 @dataclass(frozen=True)
-class Made:
+class Preparation:
     """What `prepare_photographs` gives back: the file, and whether it had to be made."""
 
     photographs: PreparedPhotos
     fresh: bool
 
 
-def prepare_photographs(split: Split, crops: Crops, watch: Watch = iter) -> Made:
+def prepare_photographs(split: Split, crops: Crops, watch: Watch = iter) -> Preparation:
     """Decode a split's photographs at training size into one file, unless that is there and whole.
 
     The file gets its name when it is complete and on the disk. A second process that prepares the same photographs
@@ -60,14 +60,14 @@ def prepare_photographs(split: Split, crops: Crops, watch: Watch = iter) -> Made
         with lock(path.with_suffix(".lock")):
             found = _whole(path, key)
             if found is not None:
-                return Made(found, fresh=False)
+                return Preparation(found, fresh=False)
             for left_over in path.parent.glob(f"*{path.stem}.*.tmp"):  # of a process that was killed
                 left_over.unlink(missing_ok=True)
             with whole_file(path) as neighbour, neighbour.open("wb") as file:
                 _write_all(file, split, crops, key, watch)
                 file.flush()
                 os.fsync(file.fileno())
-        return Made(PreparedPhotos(path, key), fresh=True)
+        return Preparation(PreparedPhotos(path, key), fresh=True)
     except OSError as error:
         raise UserError(
             f"the prepared photographs cannot be kept in {path.parent} ({in_words(error)}): "

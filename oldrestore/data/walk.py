@@ -13,7 +13,7 @@ from oldrestore.errors import in_words
 
 
 @dataclass(frozen=True)
-class Entry:
+class FolderEntry:
     """A file below a folder, or something there that should have been one.
 
     Attributes
@@ -44,7 +44,7 @@ class _Open:
         self.holds_files = False
 
 
-def walk_folder(root: Path, hidden: bool = False) -> Iterator[Entry]:
+def walk_folder(root: Path, hidden: bool = False) -> Iterator[FolderEntry]:
     """Find everything below a folder, in the order of the names within each folder.
 
     What is hidden (a name with a dot in front) is passed over, or given as such if `hidden`. Links to folders are
@@ -73,37 +73,37 @@ def walk_folder(root: Path, hidden: bool = False) -> Iterator[Entry]:
         stack.pop()
         if stack:
             stack[-1].holds_files |= folder.holds_files
-            empty = Entry(folder.path, "a folder, not a file", True)
+            empty = FolderEntry(folder.path, "a folder, not a file", True)
             if not folder.holds_files and empty.is_photograph_by_name:
                 yield empty
 
 
-def _hidden(path: Path) -> Entry:
+def _hidden(path: Path) -> FolderEntry:
     try:
-        return Entry(path, is_folder=path.is_dir(), is_hidden=True)
+        return FolderEntry(path, is_folder=path.is_dir(), is_hidden=True)
     except OSError:
-        return Entry(path, is_hidden=True)
+        return FolderEntry(path, is_hidden=True)
 
 
-def _look_at(path: Path, stack: list[_Open], seen: set[tuple[int, int]]) -> Iterator[Entry]:
+def _look_at(path: Path, stack: list[_Open], seen: set[tuple[int, int]]) -> Iterator[FolderEntry]:
     try:
         status = path.stat()
     except FileNotFoundError:
-        yield Entry(path, "a link that leads nowhere" if path.is_symlink() else "it vanished meanwhile")
+        yield FolderEntry(path, "a link that leads nowhere" if path.is_symlink() else "it vanished meanwhile")
         return
     except OSError as error:
-        yield Entry(path, in_words(error))
+        yield FolderEntry(path, in_words(error))
         return
     if stat.S_ISREG(status.st_mode):
-        yield Entry(path)
+        yield FolderEntry(path)
     elif not stat.S_ISDIR(status.st_mode):
-        yield Entry(path, "not a file but a pipe, socket or device")
+        yield FolderEntry(path, "not a file but a pipe, socket or device")
     elif _identity(status) not in seen:
         seen.add(_identity(status))
         try:
             stack.append(_Open(path))
         except OSError as error:
-            yield Entry(path, f"a folder that cannot be listed ({in_words(error)})", True)
+            yield FolderEntry(path, f"a folder that cannot be listed ({in_words(error)})", True)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

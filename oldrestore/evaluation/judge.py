@@ -101,7 +101,7 @@ class WithSoftmax(paddle.nn.Layer):
         return functional.softmax(self.classifier(rgb_b3ss))
 
 
-class _FromRgb(paddle.nn.Layer):
+class _Normalized(paddle.nn.Layer):
     def __init__(self, network: EfficientNetLiteNetwork):
         super().__init__()
         self.network = network
@@ -128,7 +128,7 @@ class EfficientNetLite(NetworkJudge):
         super().__init__(
             name=f"efficientnet_{variant}",
             fingerprint=sha256_of(package_weights(variant)),
-            classifier=_FromRgb(network),
+            classifier=_Normalized(network),
             cut=lambda photo: central_square(photo, network.size),
             size=network.size,
             batch_size=batch_size,

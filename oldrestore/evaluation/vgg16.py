@@ -23,7 +23,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 PADDLE_CACHE = Path("~/.cache/paddle/hapi/weights")
 
 
-class _FromRgb(paddle.nn.Layer):
+class _PreparedVgg16(paddle.nn.Layer):
     """VGG-16 on RGB 0..255: the channels in the order that its mean and standard deviation are in."""
 
     def __init__(self, network: paddle.nn.Layer):
@@ -53,7 +53,7 @@ class Vgg16(NetworkJudge):
         super().__init__(
             name="vgg16",
             fingerprint=sha256_of(path),
-            classifier=_FromRgb(load_vgg16(path)),
+            classifier=_PreparedVgg16(load_vgg16(path)),
             cut=resize_and_cut,
             size=SIZE,
             batch_size=batch_size,

@@ -17,7 +17,7 @@ from oldrestore.photographs.photo_list import Existing, Task, reason_of
 from oldrestore.photographs.stopping import held
 
 
-class Made(NamedTuple):
+class NewPictures(NamedTuple):
     """The outputs of one photograph or film.
 
     Attributes
@@ -36,11 +36,11 @@ class Made(NamedTuple):
 
 
 # Given what names files too large for memory, and a callback for (frames done, frames in total).
-Maker = Callable[[NewFiles, Callable[[int, int], None]], Made]
+Maker = Callable[[NewFiles, Callable[[int, int], None]], NewPictures]
 
 
 @dataclass
-class Outcome:
+class PhotoOutcomes:
     """What happened to photographs and films."""
 
     done: list[dict[str, Any]] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Stopped(KeyboardInterrupt):
 
 def go_through(
     makers: Sequence[tuple[Task, Maker]],
-    outcome: Outcome,
+    outcome: PhotoOutcomes,
     record: OutputRecord,
     narrator: Narrator,
     existing: Existing,
@@ -64,7 +64,7 @@ def go_through(
 
     Parameters
     ----------
-    outcome : Outcome
+    outcome : PhotoOutcomes
         Filled in on the way.
     words : (str, str)
         For messages: ``("colouring", "coloured")``.
@@ -103,7 +103,7 @@ def go_through(
     record.write()
 
 
-def _write(made: Made, files: NewFiles, outcome: Outcome, record: OutputRecord) -> None:
+def _write(made: NewPictures, files: NewFiles, outcome: PhotoOutcomes, record: OutputRecord) -> None:
     with held():
         for path, data in made.files:
             files.write(path, data)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from oldrestore.data.photo import printable
 from oldrestore.narrator import Narrator
-from oldrestore.photographs.each_photo import Made, Outcome, go_through
+from oldrestore.photographs.each_photo import NewPictures, PhotoOutcomes, go_through
 from oldrestore.photographs.new_files import NewFiles
 from oldrestore.photographs.output_record import OutputRecord
 from oldrestore.photographs.photo_list import Existing, Task, require_folder
@@ -33,7 +33,7 @@ class Verb(ABC):
         coloring = restorer.coloring
         self.networks = [chosen.describe() for chosen in coloring.networks] if coloring else []
         self.labels = [network["name"] for network in self.networks] or ["result"]
-        self.outcome = Outcome()
+        self.outcome = PhotoOutcomes()
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Verb(ABC):
         makers = [(task, partial(self._make, task)) for task in tasks]
         go_through(makers, self.outcome, OutputRecord(folder / f"{self.name}.json"), narrator, existing, self.words)
 
-    def _make(self, task: Task, files: NewFiles, advance: Callable[[int, int], None]) -> Made:
+    def _make(self, task: Task, files: NewFiles, advance: Callable[[int, int], None]) -> NewPictures:
         started = time.perf_counter()
         treated = treat_film(task, self.restorer, files, advance) if task.is_film else treat_photo(task, self.restorer)
         facts = treated.facts | {"seconds": round(time.perf_counter() - started, 3)}
@@ -86,7 +86,7 @@ class Verb(ABC):
             path: {"photograph": str(task.photo), **self.entry(number, path, data.get(path), facts)}
             for number, path in enumerate(task.outputs)
         }
-        return Made(treated.files, done, entries)
+        return NewPictures(treated.files, done, entries)
 
     def summary(self) -> Iterator[str]:
         """Lines that say what was done with which weights."""

@@ -45,7 +45,7 @@ class Photograph:
 
 
 @dataclass(frozen=True)
-class Panel:
+class PanelPicture:
     """The last sample panel of a run: a PNG that was written while it trained."""
 
     run_id: str
@@ -68,7 +68,7 @@ class Pictures:
     scores : list of ImageScores
         What single photographs scored, for each measure that has such scores; the summary's measure first.
     plane : AbPlane or None
-    panels : list of Panel
+    panels : list of PanelPicture
         Of runs that are not in `runs`.
     missing : dict of str
         By run id, why a run coloured nothing.
@@ -81,7 +81,7 @@ class Pictures:
     runs: list[tuple[str, int, int | None]] = field(default_factory=list)
     scores: list[ImageScores] = field(default_factory=list)
     plane: AbPlane | None = None
-    panels: list[Panel] = field(default_factory=list)
+    panels: list[PanelPicture] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     unpicked: list[Photograph] = field(default_factory=list)
 
@@ -198,12 +198,12 @@ def _cannot(run: Run) -> str | None:
     return None
 
 
-def _panels(runs: Sequence[Run]) -> list[Panel]:
+def _panels(runs: Sequence[Run]) -> list[PanelPicture]:
     found = []
     for run in runs:
         last = sorted((run.folder / "samples").glob("validation-*.png")) or sorted(
             (run.folder / "samples").glob("*.png")
         )
         if last:
-            found.append(Panel(run.run_id, last[-1].stem, last[-1]))
+            found.append(PanelPicture(run.run_id, last[-1].stem, last[-1]))
     return found

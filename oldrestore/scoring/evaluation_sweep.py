@@ -20,7 +20,7 @@ ACCURACIES = ("iter_accuracy", "orig_accuracy", "gray_accuracy", "n")
 
 
 @dataclass(frozen=True)
-class Job:
+class EvaluationJob:
     """One evaluation that is to be made.
 
     Attributes
@@ -43,11 +43,11 @@ class EvaluationSweep:
     ----------
     folder : Path
         ``RUN/evaluations/ID``: ``evaluations.csv`` has a row for each evaluation.
-    results : list of (Job, EvaluationResult)
+    results : list of (EvaluationJob, EvaluationResult)
     """
 
     folder: Path
-    results: list[tuple[Job, EvaluationResult]]
+    results: list[tuple[EvaluationJob, EvaluationResult]]
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for each evaluation: what it varied, every measure, the accuracies, and its own folder's name."""
@@ -71,7 +71,7 @@ class EvaluationSweep:
         return {"folder": str(self.folder), "evaluations": evaluations}
 
 
-def plan_evaluations(subject: Subject, jobs: Sequence[Sequence[str]]) -> list[Job]:
+def plan_evaluations(subject: Subject, jobs: Sequence[Sequence[str]]) -> list[EvaluationJob]:
     """Change a run's configuration as each job says: all are checked before the first is carried out.
 
     Parameters
@@ -89,13 +89,13 @@ def plan_evaluations(subject: Subject, jobs: Sequence[Sequence[str]]) -> list[Jo
     given = [dict(text.split("=", 1) for text in job) for job in jobs]
     varied = [name for name in given[0] if len({settings[name] for settings in given}) > 1 or len(given) == 1]
     return [
-        Job({name: settings[name] for name in varied}, override_config(subject.config, job))
+        EvaluationJob({name: settings[name] for name in varied}, override_config(subject.config, job))
         for settings, job in zip(given, jobs, strict=True)
     ]
 
 
 def evaluate_jobs(
-    subject: Subject, jobs: Sequence[Job], typed: Sequence[str], narrator: Narrator
+    subject: Subject, jobs: Sequence[EvaluationJob], typed: Sequence[str], narrator: Narrator
 ) -> Iterator[EvaluationSweep]:
     """Carry out evaluations; yields the sweep after each of them, its table written.
 
@@ -103,7 +103,7 @@ def evaluate_jobs(
     ----------
     subject : Subject
         What is scored.
-    jobs : sequence of Job
+    jobs : sequence of EvaluationJob
     typed : sequence of str
         Overrides as typed, to be kept beside the table.
     narrator : Narrator

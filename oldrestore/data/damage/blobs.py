@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from oldrestore.data.damage.noise import ONE, smooth_field
-from oldrestore.data.damage.raster import Stamp, as_alpha, direction
+from oldrestore.data.damage.raster import Stroke, as_alpha, direction
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Blob:
     left: int
     depth_hw: np.ndarray
 
-    def stamp(self, softness: float = 1.0) -> Stamp:
+    def stamp(self, softness: float = 1.0) -> Stroke:
         """Coverage with an edge of `softness` pixels."""
-        return Stamp(self.top, self.left, as_alpha(self.depth_hw / softness + 0.5))
+        return Stroke(self.top, self.left, as_alpha(self.depth_hw / softness + 0.5))
 
-    def ring(self, width: float) -> Stamp:
+    def ring(self, width: float) -> Stroke:
         """Coverage of a band along the edge, inside, strongest in its middle; `width` in pixels."""
         distance = np.abs(self.depth_hw - width / 2)
-        return Stamp(self.top, self.left, as_alpha(1.0 - distance / max(width / 2, 0.75)))
+        return Stroke(self.top, self.left, as_alpha(1.0 - distance / max(width / 2, 0.75)))
 
 
 def draw_blob(

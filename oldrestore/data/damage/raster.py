@@ -12,7 +12,7 @@ AT_ONCE = 1 << 20  # pixels of discs stamped at once, to bound memory
 
 
 @dataclass(frozen=True)
-class Stamp:
+class Stroke:
     """Coverage of a part of a photograph.
 
     Attributes
@@ -86,7 +86,7 @@ def normals(points: np.ndarray) -> np.ndarray:
     return np.stack([-ahead[:, 1] / length, ahead[:, 0] / length], axis=1)
 
 
-def stroke(points: np.ndarray, radii: np.ndarray, softness: float, shape: tuple[int, int]) -> Stamp | None:
+def stroke(points: np.ndarray, radii: np.ndarray, softness: float, shape: tuple[int, int]) -> Stroke | None:
     """Draw discs along a curve; a pixel's coverage is that of the disc that covers it most.
 
     Parameters
@@ -102,7 +102,7 @@ def stroke(points: np.ndarray, radii: np.ndarray, softness: float, shape: tuple[
 
     Returns
     -------
-    Stamp or None
+    Stroke or None
         None where nothing lies in the photograph.
     """
     height, width = shape
@@ -136,7 +136,7 @@ def stroke(points: np.ndarray, radii: np.ndarray, softness: float, shape: tuple[
         drawn = (covered > 0) & (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
         places = (rows[drawn] - top) * (right - left) + (columns[drawn] - left)
         np.maximum.at(flat, places, as_alpha(covered[drawn]))
-    return Stamp(int(top), int(left), alpha)
+    return Stroke(int(top), int(left), alpha)
 
 
 def as_alpha(covered: np.ndarray) -> np.ndarray:
@@ -144,7 +144,7 @@ def as_alpha(covered: np.ndarray) -> np.ndarray:
     return np.floor(np.clip(covered, 0.0, 1.0) * 255 + 0.5).astype(np.uint8)
 
 
-def cover(rgb: np.ndarray, mask: np.ndarray, stamp: Stamp, color: np.ndarray, opacity: float = 1.0) -> None:
+def cover(rgb: np.ndarray, mask: np.ndarray, stamp: Stroke, color: np.ndarray, opacity: float = 1.0) -> None:
     """Paint a stamp on a photograph, in place, and mark what it touches.
 
     Parameters

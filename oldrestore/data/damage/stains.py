@@ -10,7 +10,7 @@ from pydantic import Field
 from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
 from oldrestore.data.damage.blobs import draw_blob
-from oldrestore.data.damage.raster import Stamp, cover
+from oldrestore.data.damage.raster import Stroke, cover
 
 
 class Stains(Damage):
@@ -108,7 +108,7 @@ class Foxing(Damage):
                 soak(rgb, mask, blob.stamp(max(1.0, radius)), tint, opacity)
 
 
-def soak(rgb: np.ndarray, mask: np.ndarray, stamp: Stamp, tint: np.ndarray, opacity: float) -> None:
+def soak(rgb: np.ndarray, mask: np.ndarray, stamp: Stroke, tint: np.ndarray, opacity: float) -> None:
     """Let a transparent colour (3,), 0..255, sink in: white takes on the tint, black stays black."""
     pixels = rgb[stamp.place].astype(np.int32)
     cover(rgb, mask, stamp, (pixels * tint + 127) // 255, opacity)

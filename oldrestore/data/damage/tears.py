@@ -11,7 +11,7 @@ from pydantic import Field
 from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
 from oldrestore.data.damage.noise import ONE, smooth_field, smooth_line
-from oldrestore.data.damage.raster import Stamp, as_alpha, cover
+from oldrestore.data.damage.raster import Stroke, as_alpha, cover
 
 
 class Tears(Damage):
@@ -83,6 +83,6 @@ class Tears(Damage):
         reached = np.maximum(0.0, profile[None, :] + fine * (0.12 * depth))
         inside = grown * reached - (np.arange(rows) + 0.5)[:, None]
         rim = max(1.5, depth / 12)
-        cover(rgb, mask, Stamp(0, 0, as_alpha(inside + 0.5)), behind)
+        cover(rgb, mask, Stroke(0, 0, as_alpha(inside + 0.5)), behind)
         edge = as_alpha(1.0 - np.abs(inside - rim / 2) / (rim / 2))
-        cover(rgb, mask, Stamp(0, 0, edge), np.array([240, 237, 230]), 0.8)
+        cover(rgb, mask, Stroke(0, 0, edge), np.array([240, 237, 230]), 0.8)

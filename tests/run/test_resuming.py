@@ -114,7 +114,7 @@ def test_from_wherever_it_died_a_run_goes_on_to_the_same_bits(workshop, monkeypa
         "after-a-kept-checkpoint": ("_make_batch", 4, 3),
         "before-the-last-validation": ("_evaluate", 2, 6),
         "within-the-last-validation": ("_keep_best", 2, 6),
-        "before-the-end": ("_wrap_up", 1, 6),
+        "before-the-end": ("_draw_curves", 1, 6),
     }
     whole, copies = snapshots_of(workshop, monkeypatch, moments, *SHORT, "trainer.keep_every=3")
     assert len(copies) == len(moments)

@@ -109,7 +109,9 @@ def open_store(tracking_uri: str | None, outputs: Path, experiment: str) -> Stor
     from mlflow import MlflowClient
 
     with _locked(path) if path else contextlib.nullcontext():
-        if path:
+        if path and not path.exists():
+            _build(path)
+        elif path:
             follow_move(path, outputs)
             _forget_places()
         # One URI for both: left alone, the registry would look for a default of its own.
@@ -117,6 +119,17 @@ def open_store(tracking_uri: str | None, outputs: Path, experiment: str) -> Stor
         # A server decides itself where its artifacts go.
         location = artifact_location(outputs) if path else None
         return Store(client, uri, patiently(_experiment_id, client, experiment, location))
+
+
+def _build(database: Path) -> None:
+    """Make a new SQLite store whole or not at all: tables that a kill left half made are mended by no later start."""
+    from mlflow import MlflowClient
+
+    unfinished = database.with_name(f".{database.name}.new")
+    unfinished.unlink(missing_ok=True)
+    uri = sqlite_uri(unfinished)
+    MlflowClient(tracking_uri=uri, registry_uri=uri)
+    unfinished.replace(database)
 
 
 def follow_move_of(uri: str, outputs: Path) -> None:

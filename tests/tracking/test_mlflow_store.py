@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
 from oldrestore.tracking.mlflow_store import (
     default_uri,
+    open_store,
     resolve_uri,
     sqlite_path,
     without_credentials,
@@ -29,6 +31,26 @@ def test_uris(tmp_path, monkeypatch):
     assert sqlite_path("https://a.b/c") is None
     assert without_credentials("https://me:secret@a.b:80/c?d=1") == "https://a.b:80/c?d=1"
     assert without_credentials("sqlite:////x/me@home.db") == "sqlite:////x/me@home.db"
+
+
+def test_a_store_whose_making_was_killed_is_made_anew(tmp_path):
+    program = """
+        import sys
+        from pathlib import Path
+        from oldrestore.tracking.mlflow_store import open_store
+        open_store(None, Path(sys.argv[1]), "e")
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program), str(tmp_path)])
+    unfinished = tmp_path / ".mlflow.db.new"
+    while not (unfinished.exists() and unfinished.stat().st_size):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "mlflow.db").exists()
+    store = open_store(None, tmp_path, "e")
+    assert store.client.get_experiment(store.experiment_id).name == "e"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock"]
 
 
 @pytest.mark.slow

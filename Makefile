@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 train: install ## train the quickstart: a few minutes on a CPU
 	$(BIN)/oldrestore train experiments=quickstart
 
-test: install ## the test suite, under 10 minutes on 2 cores
+test: install ## the test suite
 	$(BIN)/python -m pytest -m "not slow"
 
 # What depends on the arithmetic of a processor.

@@ -156,14 +156,14 @@ def threads_kept() -> Iterator[None]:
     """
     import paddle
 
-    before = _paddle_threads()
+    before = paddle_threads()
     try:
         yield
     finally:
         paddle.base.core.set_num_threads(before)
 
 
-def _paddle_threads() -> int:
+def paddle_threads() -> int:
     """Threads that Paddle computes with at this moment, which it can set but not say."""
     import paddle
 

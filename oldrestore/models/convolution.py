@@ -1,57 +1,169 @@
-"""Convolutions whose bias costs next to nothing on a CPU; otherwise Paddle's own."""
+"""Layers that compute with oneDNN on a CPU: convolutions, batch norm and what follows them; otherwise Paddle's own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import paddle
 from paddle import nn
 from paddle.nn import functional
 
+from oldrestore.kernels import choice
+from oldrestore.kernels.activations import RELU, RELU6, Activation, activated, leaky_relu
+from oldrestore.kernels.convolution import convolve, convolve_transposed
+from oldrestore.kernels.joining import add, concatenate
+from oldrestore.kernels.normalization import batch_norm
+
+__all__ = ["RELU", "RELU6", "Conv2D", "Conv2DTranspose", "Sequential", "conv2d", "joined", "normalized", "summed"]
+
 # Paddle (3.3.1) adds a bias of shape (1, C, 1, 1). On a CPU that takes the path for broadcasts of any kind, which
 # works out an index for each element, forward and backward: a quarter of eccv16's training step. Of shape (C, 1, 1)
 # it is one pass over each channel. The numbers are the same, bit for bit: tests/models/test_convolution.py.
 
 
-def conv2d(x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor | None, **settings: Any) -> paddle.Tensor:
-    """Convolve (B, C, H, W) and add a bias (outputs,); the settings of `paddle.nn.functional.conv2d`."""
+def conv2d(
+    x: paddle.Tensor,
+    weight: paddle.Tensor,
+    bias: paddle.Tensor | None = None,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    activation: Activation | None = None,
+) -> paddle.Tensor:
+    """Convolve (B, C, H, W), add a bias (outputs,) and apply an activation.
+
+    Parameters
+    ----------
+    padding : int or sequence of int
+        Of zeros: everywhere; at the top and bottom, left and right; or top, bottom, left, right.
+    """
+    if choice.usable(x):
+        settings = {"stride": _two(stride), "padding": _four(padding), "dilation": _two(dilation)}
+        return convolve(x, weight, bias, **settings, groups=groups, activation=activation)
+    settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     if bias is None or not paddle.in_dynamic_mode():
         # An exported graph keeps Paddle's form, which its fusion passes know.
-        return functional.conv2d(x, weight, bias, **settings)
-    return _add_bias(functional.conv2d(x, weight, **settings), bias)
+        y = functional.conv2d(x, weight, bias, **settings)
+    else:
+        y = _add_bias(functional.conv2d(x, weight, **settings), bias)
+    return _through_paddle(y, activation)
+
+
+def normalized(norm: nn.Layer, x: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:
+    """Apply a batch norm to (B, C, H, W), then an activation."""
+    if type(norm) is not nn.BatchNorm2D or norm.weight is None or norm.bias is None or not choice.usable(x):
+        return _through_paddle(norm(x), activation)
+    training = norm.training and not norm._use_global_stats
+    settings = {"training": training, "momentum": norm._momentum, "epsilon": norm._epsilon}
+    return batch_norm(x, norm.weight, norm.bias, norm._mean, norm._variance, **settings, activation=activation)
+
+
+def summed(one: paddle.Tensor, other: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:
+    """Add two tensors (B, C, H, W), then apply an activation."""
+    if choice.usable(one) and choice.usable(other) and one.shape == other.shape:
+        return add(one, other, activation)
+    return _through_paddle(one + other, activation)
+
+
+def joined(tensors: Sequence[paddle.Tensor]) -> paddle.Tensor:
+    """Join (B, C, H, W) along channels."""
+    return concatenate(tensors) if all(map(choice.usable, tensors)) else paddle.concat(list(tensors), axis=1)
 
 
 class Conv2D(nn.Conv2D):
-    """`paddle.nn.Conv2D` of zero padding, with the bias added along channels; the same arguments."""
+    """`paddle.nn.Conv2D` of zero padding; the same arguments."""
 
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Convolve (B, inputs, H, W) to (B, outputs, H', W')."""
-        return conv2d(
-            x,
-            self.weight,
-            self.bias,
-            stride=self._stride,
-            padding=self._padding,
-            dilation=self._dilation,
-            groups=self._groups,
-        )
+    def forward(self, x: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:
+        """Convolve (B, inputs, H, W) to (B, outputs, H', W'), then apply an activation."""
+        return conv2d(x, self.weight, self.bias, **_settings(self), activation=activation)
 
 
 class Conv2DTranspose(nn.Conv2DTranspose):
-    """`paddle.nn.Conv2DTranspose` with the bias added along channels; the same arguments."""
+    """`paddle.nn.Conv2DTranspose`; the same arguments."""
+
+    def forward(self, x: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:
+        """Map (B, inputs, H, W) to (B, outputs, H', W'), then apply an activation."""
+        if choice.usable(x):
+            settings = {"stride": _two(self._stride), "padding": _four(self._padding), "groups": self._groups}
+            settings |= {"dilation": _two(self._dilation), "output_padding": _two(self.output_padding)}
+            return convolve_transposed(x, self.weight, self.bias, **settings, activation=activation)
+        if self.bias is None or not paddle.in_dynamic_mode():
+            return _through_paddle(super().forward(x), activation)
+        settings = {**_settings(self), "output_padding": self.output_padding}
+        y = _add_bias(functional.conv2d_transpose(x, self.weight, **settings), self.bias)
+        return _through_paddle(y, activation)
+
+
+class Sequential(nn.Sequential):
+    """`paddle.nn.Sequential` that hands an activation to the convolution or batch norm before it, where that saves a pass."""
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map (B, inputs, H, W) to (B, outputs, H', W')."""
-        if self.bias is None or not paddle.in_dynamic_mode():
+        """Apply the layers in order."""
+        if not choice.usable(x):
             return super().forward(x)
-        settings = {
-            "stride": self._stride,
-            "padding": self._padding,
-            "output_padding": self.output_padding,
-            "dilation": self._dilation,
-            "groups": self._groups,
-        }
-        return _add_bias(functional.conv2d_transpose(x, self.weight, **settings), self.bias)
+        layers = list(self._sub_layers.values())
+        index = 0
+        while index < len(layers):
+            layer = layers[index]
+            following = _activation(layers[index + 1]) if index + 1 < len(layers) else None
+            own = _activation(layer)
+            if own is not None:
+                x, following = activated(x, own), None
+            elif type(layer) is nn.BatchNorm2D:
+                x = normalized(layer, x, following)
+            elif getattr(layer, "fuses_activation", False):
+                x = layer(x, following)
+            else:
+                x, following = layer(x), None
+            index += 1 if following is None else 2
+        return x
+
+
+Conv2D.fuses_activation = Conv2DTranspose.fuses_activation = True
+
+
+def _activation(layer: nn.Layer) -> Activation | None:
+    if type(layer) is nn.ReLU:
+        return RELU
+    if type(layer) is nn.ReLU6:
+        return RELU6
+    if type(layer) is nn.LeakyReLU and layer._negative_slope > 0:
+        return leaky_relu(layer._negative_slope)
+    return None
+
+
+def _through_paddle(x: paddle.Tensor, activation: Activation | None) -> paddle.Tensor:
+    if activation is None:
+        return x
+    if activation == RELU6:
+        return functional.relu6(x)
+    return functional.leaky_relu(x, activation.alpha) if activation.alpha else functional.relu(x)
+
+
+def _settings(layer: Any) -> dict[str, Any]:
+    return {
+        "stride": layer._stride,
+        "padding": layer._padding,
+        "dilation": layer._dilation,
+        "groups": layer._groups,
+    }
+
+
+def _two(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def _four(padding: Any) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right."""
+    if isinstance(padding, int):
+        return (padding,) * 4
+    if len(padding) == 2:
+        return (*padding, *padding)
+    top, bottom, left, right = padding
+    return top, left, bottom, right
 
 
 def _add_bias(y_bchw: paddle.Tensor, bias_c: paddle.Tensor) -> paddle.Tensor:

@@ -14,7 +14,7 @@ from oldrestore.batch import Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.color.decoding_paddle import annealed_mean_nchw
 from oldrestore.config.values import checked
-from oldrestore.models.convolution import Conv2D, Conv2DTranspose
+from oldrestore.models.convolution import Conv2D, Conv2DTranspose, Sequential
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
@@ -68,7 +68,7 @@ class Eccv16(nn.Layer):
         self.model5 = _block(c512, c512, layers=3, dilation=2)
         self.model6 = _block(c512, c512, layers=3, dilation=2)
         self.model7 = _block(c512, c512, layers=3)
-        self.model8 = nn.Sequential(
+        self.model8 = Sequential(
             Conv2DTranspose(c512, c256, 4, stride=2, padding=1),
             nn.ReLU(),
             Conv2D(c256, c256, 3, padding=1),
@@ -119,4 +119,4 @@ def _block(inputs: int, outputs: int, *, layers: int, last_stride: int = 1, dila
             ),
             nn.ReLU(),
         ]
-    return nn.Sequential(*stack, nn.BatchNorm2D(outputs))
+    return Sequential(*stack, nn.BatchNorm2D(outputs))

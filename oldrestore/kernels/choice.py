@@ -1,0 +1,72 @@
+"""Which kernels compute convolutions and norms: oneDNN's, where a tensor is one they take, or Paddle's own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Literal
+
+import paddle
+
+from oldrestore.errors import UserError
+from oldrestore.kernels.library import load
+
+Kernels = Literal["auto", "onednn", "paddle"]
+
+_chosen: Kernels = "auto"
+
+
+def choose(kernels: Kernels) -> None:
+    """Choose the kernels of this process.
+
+    Parameters
+    ----------
+    kernels : {"auto", "onednn", "paddle"}
+        ``auto`` is oneDNN where it is available.
+
+    Raises
+    ------
+    UserError
+        If oneDNN is asked for and not available.
+    """
+    global _chosen
+    loaded = load() if kernels == "onednn" else None
+    if isinstance(loaded, str):
+        raise UserError(f"trainer.kernels=onednn is not available: {loaded}; use auto or paddle")
+    _chosen = kernels
+
+
+@contextlib.contextmanager
+def using(kernels: Kernels) -> Iterator[None]:
+    """Use other kernels within a block."""
+    before = _chosen
+    choose(kernels)
+    try:
+        yield
+    finally:
+        choose(before)
+
+
+def described() -> str:
+    """Say which kernels are in use, as a run records it: ``onednn 3.6.2`` or ``paddle``."""
+    loaded = load()
+    return "paddle" if _chosen == "paddle" or isinstance(loaded, str) else f"onednn {loaded.version}"
+
+
+def usable(x: paddle.Tensor) -> bool:
+    """Whether oneDNN computes with this tensor (B, C, H, W): float32 in a CPU's memory, outside of mixed precision and tracing."""
+    return (
+        _chosen != "paddle"
+        and paddle.in_dynamic_mode()
+        and x.dtype == paddle.float32
+        and x.place.is_cpu_place()
+        and x.ndim == 4
+        and x.size > 0
+        and not _mixed_precision()
+        and not isinstance(load(), str)
+    )
+
+
+def _mixed_precision() -> bool:
+    tracer = paddle.base.framework._dygraph_tracer()
+    return tracer is not None and tracer._amp_level != paddle.base.core.AmpLevel.O0

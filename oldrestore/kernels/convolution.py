@@ -1,0 +1,276 @@
+"""Convolution and transposed convolution, differentiable, with a bias and an activation behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import paddle
+
+from oldrestore.kernels import library as dnnl
+from oldrestore.kernels.activations import Activation, fused, gradient, refuse_second_derivative
+from oldrestore.kernels.library import Handle, library
+from oldrestore.kernels.primitives import (
+    KEPT,
+    Primitive,
+    attributes,
+    description,
+    memory_bytes,
+    query,
+    reorder_between,
+    same_layout,
+    vector,
+    workspace,
+)
+from oldrestore.kernels.tensors import channels_last, empty_channels_last, strides_channels_last, strides_row_major
+from oldrestore.runtime import paddle_threads
+
+
+class Geometry(NamedTuple):
+    """What a convolution is, besides its numbers.
+
+    Attributes
+    ----------
+    source, target : tuple of int
+        Shapes (B, C, H, W) of what goes in and comes out.
+    kernel : tuple of int
+        Shape of the weight as Paddle has it: (outputs, inputs / groups, K, K), transposed (inputs, outputs / groups,
+        K, K).
+    padding : tuple of int
+        Top, left, bottom, right.
+    """
+
+    source: tuple[int, ...]
+    target: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    dilation: tuple[int, int]
+    groups: int
+    transposed: bool
+    bias: bool
+    activation: Activation | None
+
+
+class _Weights(NamedTuple):
+    """A primitive with the reorder between the weight as Paddle has it and as oneDNN chose; None if they agree."""
+
+    primitive: Primitive
+    reorder: Primitive | None
+    size: int
+
+
+class ConvolutionPlan:
+    """The primitives of one geometry, each built when it is first needed."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        self._kind = "deconvolution" if geometry.transposed else "convolution"
+        self._algorithm = dnnl.DECONVOLUTION_DIRECT if geometry.transposed else dnnl.CONVOLUTION_DIRECT
+        self._x = description(geometry.source, strides_channels_last(geometry.source)).value
+        self._y = description(geometry.target, strides_channels_last(geometry.target)).value
+        self._bias = vector(geometry.target[1]).value if geometry.bias else None
+        shape, strides = _weight_layout(geometry)
+        self._plain, self._chosen = description(shape, strides).value, description(shape).value
+        top, left, bottom, right = geometry.padding
+        dilation = [size - 1 for size in geometry.dilation]
+        self._window = [dnnl.dimensions(sizes) for sizes in (geometry.stride, dilation, (top, left), (bottom, right))]
+
+    @cached_property
+    def _forward_description(self) -> Handle:
+        memories = (self._x, self._chosen, self._bias, self._y)
+        return self._describe("forward", dnnl.FORWARD_TRAINING, memories, fused(self.geometry.activation))
+
+    @cached_property
+    def forward(self) -> _Weights:
+        """Called with x, weight, bias (if there is one) and y."""
+        made = self._forward_description
+        weight = query(made, dnnl.QUERY_WEIGHTS_MD)
+        arguments = [(dnnl.ARG_SRC, self._x), (dnnl.ARG_WEIGHTS, weight)]
+        arguments += [(dnnl.ARG_BIAS, self._bias)] if self._bias else []
+        return self._with_weights(made, [*arguments, (dnnl.ARG_DST, self._y)], weight)
+
+    @cached_property
+    def input_gradient(self) -> _Weights:
+        """Called with dy, weight and dx."""
+        made = self._describe("backward_data", None, (self._x, self._chosen, self._y), attributes())
+        weight = query(made, dnnl.QUERY_WEIGHTS_MD)
+        arguments = [(dnnl.ARG_DIFF_DST, self._y), (dnnl.ARG_WEIGHTS, weight), (dnnl.ARG_DIFF_SRC, self._x)]
+        return self._with_weights(made, arguments, weight)
+
+    @cached_property
+    def weight_gradient(self) -> _Weights:
+        """Called with x, dy, dweight and dbias (if there is a bias)."""
+        memories = (self._x, self._chosen, self._bias, self._y)
+        made = self._describe("backward_weights", None, memories, attributes())
+        weight = query(made, dnnl.QUERY_DIFF_WEIGHTS_MD)
+        arguments = [(dnnl.ARG_SRC, self._x), (dnnl.ARG_DIFF_DST, self._y), (dnnl.ARG_DIFF_WEIGHTS, weight)]
+        arguments += [(dnnl.ARG_DIFF_BIAS, self._bias)] if self._bias else []
+        return self._with_weights(made, arguments, weight, backwards=True)
+
+    def _describe(self, direction: str, use: int | None, memories: tuple, settings: Handle) -> Handle:
+        onednn = library()
+        hint = () if use else (self._plain_forward.value,)
+        return onednn.create(
+            *("primitive_desc", f"{self._kind}_{direction}_primitive_desc_create", onednn.engine),
+            *((use, self._algorithm) if use else (self._algorithm,)),
+            *(*memories, *self._window, *hint, settings.value),
+        )
+
+    @cached_property
+    def _plain_forward(self) -> Handle:
+        """Forward without an activation: what the gradients' descriptions refer to."""
+        memories = (self._x, self._chosen, self._bias, self._y)
+        return self._describe("forward", dnnl.FORWARD_TRAINING, memories, attributes())
+
+    def _with_weights(self, made: Handle, arguments: list, weight: Any, *, backwards: bool = False) -> _Weights:
+        primitive = Primitive(made, arguments)
+        if same_layout(self._plain, weight):
+            return _Weights(primitive, None, 0)
+        ends = (weight, self._plain) if backwards else (self._plain, weight)
+        return _Weights(primitive, reorder_between(*ends), memory_bytes(weight))
+
+
+def _weight_layout(geometry: Geometry) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shape of a weight in oneDNN's order, (groups,) outputs, inputs, K, K, and where its elements lie."""
+    first, second, *kernel = geometry.kernel
+    groups = geometry.groups
+    area = kernel[0] * kernel[1]
+    if geometry.transposed:
+        inputs, outputs = first // groups, second
+        shape, strides = (outputs, inputs, *kernel), (area, outputs * area, kernel[1], 1)
+    else:
+        outputs, inputs = first // groups, second
+        shape = (outputs, inputs, *kernel)
+        strides = strides_row_major(shape)
+    return (shape, strides) if groups == 1 else ((groups, *shape), (inputs * outputs * area, *strides))
+
+
+@lru_cache(maxsize=KEPT)
+def plan(geometry: Geometry, threads: int) -> ConvolutionPlan:
+    """Plan of a geometry; the number of threads decides how oneDNN shares work out, and so belongs to it."""
+    return ConvolutionPlan(geometry)
+
+
+class _Convolution(paddle.autograd.PyLayer):
+    @staticmethod
+    def forward(ctx, x, weight, bias, geometry):
+        chosen = plan(geometry, paddle_threads())
+        source = channels_last(x)
+        y = empty_channels_last(geometry.target)
+        step = chosen.forward
+        addresses = [bias.data_ptr()] if bias is not None else []
+        step.primitive(source.data_ptr(), _laid_out(step, weight), *addresses, y.data_ptr())
+        # Detached: the output itself would hold its own node alive, and so all that is saved here.
+        ctx.save_for_backward(source, weight, y.detach() if geometry.activation else None)
+        ctx.plan = chosen
+        ctx.needs = not x.stop_gradient, not (weight.stop_gradient and (bias is None or bias.stop_gradient))
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        refuse_second_derivative("convolutions")
+        x, weight, y = ctx.saved_tensor()
+        chosen: ConvolutionPlan = ctx.plan
+        geometry = chosen.geometry
+        dy = gradient(geometry.activation, y, dy)
+        dx = dweight = dbias = None
+        if ctx.needs[0]:
+            dx = empty_channels_last(geometry.source)
+            step = chosen.input_gradient
+            step.primitive(dy.data_ptr(), _laid_out(step, weight), dx.data_ptr())
+        if ctx.needs[1]:
+            step = chosen.weight_gradient
+            dweight = paddle.empty(weight.shape, dtype="float32")
+            address = workspace("weight", step.size) if step.reorder else dweight.data_ptr()
+            dbias = paddle.empty([geometry.target[1]], dtype="float32") if geometry.bias else None
+            step.primitive(x.data_ptr(), dy.data_ptr(), address, *([dbias.data_ptr()] if geometry.bias else []))
+            if step.reorder:
+                step.reorder(address, dweight.data_ptr())
+        return (dx, dweight, dbias) if geometry.bias else (dx, dweight)
+
+
+def _laid_out(step: _Weights, weight: paddle.Tensor) -> int:
+    """Address of a weight as a primitive reads it."""
+    if not weight.is_contiguous():
+        weight = weight.contiguous()
+    if step.reorder is None:
+        return weight.data_ptr()
+    address = workspace("weight", step.size)
+    step.reorder(weight.data_ptr(), address)
+    return address
+
+
+def convolve(
+    x: paddle.Tensor,
+    weight: paddle.Tensor,
+    bias: paddle.Tensor | None = None,
+    *,
+    stride: Sequence[int] = (1, 1),
+    padding: Sequence[int] = (0, 0, 0, 0),
+    dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
+    activation: Activation | None = None,
+) -> paddle.Tensor:
+    """Convolve (B, C, H, W), add a bias and apply an activation.
+
+    Parameters
+    ----------
+    weight : paddle.Tensor
+        (outputs, C / groups, K, K).
+    padding : sequence of int
+        Zeros at the top, left, bottom and right.
+    """
+    batch, _, height, width = x.shape
+    outputs, _, *kernel = weight.shape
+    around = padding[0] + padding[2], padding[1] + padding[3]
+    sizes = [
+        (size + zeros - step * (reach - 1) - 1) // hop + 1
+        for size, zeros, step, reach, hop in zip((height, width), around, dilation, kernel, stride, strict=True)
+    ]
+    geometry = Geometry(
+        *(tuple(x.shape), (batch, outputs, *sizes), tuple(weight.shape), tuple(stride), tuple(padding)),
+        *(tuple(dilation), groups, False, bias is not None, activation),
+    )
+    return _Convolution.apply(x, weight, bias, geometry)
+
+
+def convolve_transposed(
+    x: paddle.Tensor,
+    weight: paddle.Tensor,
+    bias: paddle.Tensor | None = None,
+    *,
+    stride: Sequence[int] = (1, 1),
+    padding: Sequence[int] = (0, 0, 0, 0),
+    output_padding: Sequence[int] = (0, 0),
+    dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
+    activation: Activation | None = None,
+) -> paddle.Tensor:
+    """Apply the transpose of a convolution to (B, C, H, W), add a bias and apply an activation.
+
+    Parameters
+    ----------
+    weight : paddle.Tensor
+        (C, outputs / groups, K, K).
+    padding : sequence of int
+        Of the convolution, at the top, left, bottom and right.
+    output_padding : sequence of int
+        Rows and columns added at the bottom and right.
+    """
+    batch, _, height, width = x.shape
+    _, outputs, *kernel = weight.shape
+    top, left, bottom, right = padding
+    bottom, right = bottom - output_padding[0], right - output_padding[1]
+    sizes = [
+        (size - 1) * hop - zeros + step * (reach - 1) + 1
+        for size, zeros, step, reach, hop in zip(
+            (height, width), (top + bottom, left + right), dilation, kernel, stride, strict=True
+        )
+    ]
+    geometry = Geometry(
+        *(tuple(x.shape), (batch, outputs * groups, *sizes), tuple(weight.shape), tuple(stride)),
+        *((top, left, bottom, right), tuple(dilation), groups, True, bias is not None, activation),
+    )
+    return _Convolution.apply(x, weight, bias, geometry)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import io
 import os
 import platform
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 # What a run's numbers depend on besides its configuration: recorded with each run.
@@ -165,13 +166,19 @@ def threads_kept() -> Iterator[None]:
 
 def paddle_threads() -> int:
     """Threads that Paddle computes with at this moment, which it can set but not say."""
+    count = _openmp_threads()
+    return threads() if count is None else count()
+
+
+@functools.cache
+def _openmp_threads() -> Callable[[], int] | None:
     import paddle
 
     openmp = Path(paddle.__file__).parent / "libs" / "libiomp5.so"
     try:
-        return ctypes.CDLL(str(openmp)).omp_get_max_threads()
+        return ctypes.CDLL(str(openmp)).omp_get_max_threads
     except OSError:  # a build with another OpenMP
-        return threads()
+        return None
 
 
 def has_bfloat16() -> bool:

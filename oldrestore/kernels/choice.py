@@ -54,19 +54,13 @@ def described() -> str:
 
 
 def usable(x: paddle.Tensor) -> bool:
-    """Whether oneDNN computes with this tensor (B, C, H, W): float32 in a CPU's memory, outside of mixed precision and tracing."""
-    return (
-        _chosen != "paddle"
-        and paddle.in_dynamic_mode()
-        and x.dtype == paddle.float32
-        and x.place.is_cpu_place()
-        and x.ndim == 4
-        and x.size > 0
-        and not _mixed_precision()
-        and not isinstance(load(), str)
-    )
+    """Whether oneDNN computes with a tensor: float32 (B, C, H, W) on a CPU, outside mixed precision and tracing."""
+    if _chosen == "paddle" or not paddle.in_dynamic_mode() or isinstance(load(), str):
+        return False
+    shape = x.shape
+    fits = x.dtype == paddle.float32 and x.place.is_cpu_place() and len(shape) == 4 and 0 not in shape
+    return fits and _tracer()._amp_level == _AMP_OFF
 
 
-def _mixed_precision() -> bool:
-    tracer = paddle.base.framework._dygraph_tracer()
-    return tracer is not None and tracer._amp_level != paddle.base.core.AmpLevel.O0
+_tracer = paddle.base.framework._dygraph_tracer
+_AMP_OFF = paddle.base.core.AmpLevel.O0

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import paddle
+from paddle import _C_ops
 
 from oldrestore.kernels.primitives import reorder
+
+_CPU = paddle.CPUPlace()
 
 
 def strides_channels_last(shape: Sequence[int]) -> tuple[int, ...]:
@@ -26,7 +29,9 @@ def strides_row_major(shape: Sequence[int]) -> tuple[int, ...]:
 def empty_channels_last(shape: Sequence[int]) -> paddle.Tensor:
     """Make a (B, C, H, W) tensor that lies channels last, of whatever is in its memory."""
     batch, channels, height, width = shape
-    return paddle.empty([batch, height, width, channels], dtype="float32").transpose([0, 3, 1, 2])
+    # The functions behind paddle.empty and transpose, which spend more than this on checks of their arguments.
+    dense = _C_ops.empty([batch, height, width, channels], paddle.float32, _CPU)
+    return _C_ops.transpose(dense, [0, 3, 1, 2])
 
 
 def channels_last(x: paddle.Tensor) -> paddle.Tensor:

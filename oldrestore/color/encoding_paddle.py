@@ -11,8 +11,8 @@ from oldrestore.color.nearest_planes import MOST_NEIGHBOURS, doubled_variance, s
 class SoftEncoder:
     """Encode colours as a few of the 313 bins with weights that sum to 1.
 
-    On a GPU, candidates come from the table of ``bins.neighbour_table``, whose tensors are made once for each device;
-    on a CPU ``nearest_planes`` is faster. Both find the same bins in the same order.
+    On a GPU, candidates come from ``bins.neighbour_table``; on a CPU ``nearest_planes`` is faster. Both find the same
+    bins in the same order.
 
     Parameters
     ----------
@@ -23,7 +23,6 @@ class SoftEncoder:
     """
 
     def __init__(self, neighbours: int = 5, sigma: float = 5.0) -> None:
-        _require_sigma(sigma)
         self.neighbours = neighbours
         self.sigma = sigma
         self._table = neighbour_table(neighbours)
@@ -31,12 +30,7 @@ class SoftEncoder:
 
     @paddle.no_grad()
     def __call__(self, ab_b2hw: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Encode true colours; nothing is differentiated through it.
-
-        Parameters
-        ----------
-        ab_b2hw : paddle.Tensor, (B, 2, h, w)
-            Lab units; clipped to -130..130.
+        """Encode true colours (B, 2, h, w), Lab units, clipped to -130..130; no gradient flows.
 
         Returns
         -------
@@ -50,9 +44,10 @@ class SoftEncoder:
         if ab_b2hw.place.is_cpu_place() and self.neighbours <= MOST_NEIGHBOURS:
             encoded = soft_encode_bkhw(ab_b2hw.astype("float32").numpy(), self.neighbours, self.sigma)
             return tuple(paddle.to_tensor(x, place=ab_b2hw.place) for x in encoded)
-        return self._encode_on_device(ab_b2hw)
+        return self.encode_on_device(ab_b2hw)
 
-    def _encode_on_device(self, ab_b2hw: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    def encode_on_device(self, ab_b2hw: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Encode with Paddle's operations, as on a GPU."""
         indices_nk, squared_nk = self._nearest(ab_b2hw)
         # Far from every bin all the exponentials would underflow; relative to the nearest, one of them is 1.
         weights_nk = paddle.exp((squared_nk[:, :1] - squared_nk) / doubled_variance(self.sigma))
@@ -76,8 +71,7 @@ class SoftEncoder:
         else:
             # topk is no faster and promises no order among equals.
             order = paddle.argsort(squared, axis=1, stable=True)[:, : self.neighbours]
-        candidates = paddle.gather(bins, cell)
-        return paddle.index_sample(candidates, order), paddle.index_sample(squared, order)
+        return paddle.index_sample(paddle.gather(bins, cell), order), paddle.index_sample(squared, order)
 
     @staticmethod
     def _row_of_cells(coordinate: paddle.Tensor) -> paddle.Tensor:
@@ -90,9 +84,3 @@ class SoftEncoder:
             arrays = (table.bins, table.centres[:, 0].copy(), table.centres[:, 1].copy())
             self._tensors[device] = tuple(paddle.to_tensor(x, place=tensor.place) for x in arrays)
         return self._tensors[device]
-
-
-def _require_sigma(sigma: float) -> None:
-    """Raise ``ValueError`` unless ``sigma`` is a finite number above 0."""
-    if not (0.0 < sigma < float("inf")):
-        raise ValueError(f"sigma must be a number above 0 (Lab units), got {sigma}")

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-REACH = 2  # neighbours on each side of a colour that may lend theirs: a window of 5 x 5 at the colour's size
+REACH = 2  # neighbours on each side that a mean is over: a window of 5 x 5 at the colour's size
 SPREAD = 0.5  # standard deviation of a neighbour's weight by distance, at the colour's size
-UNLIKE = 1e-4  # decides where no neighbour is alike: then distance alone does
+UNLIKE = 1e-4  # added to the weight by lightness, so that distance alone decides if no neighbour is alike
 PIXELS = 2**15  # worked on at once: what a step reads and writes stays in the processor's cache
 
 # Colour, float32 (rows, W, 2), Lab units, of some rows of a photograph.
@@ -20,23 +20,17 @@ def join_color(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> np.nd
     """Bring colour to the size of the lightness it belongs to, without bleeding over edges of lightness.
 
     Joint bilateral upsampling: each pixel takes the mean of the 5 x 5 colours around it, weighted by distance and
-    by how alike their mean lightness is to the pixel's own. A mean never makes a colour that is not between
-    those given.
+    by how alike their mean lightness is to the pixel's own.
 
     Parameters
     ----------
     ab_hw2 : ndarray
-        float (h, w, 2), Lab units.
+        float (h, w, 2), Lab units; enlarged to float32 (H, W, 2).
     L_hw : ndarray
         float32 (H, W), 0..100.
     edge_range : float
         Standard deviation of the weight by difference of lightness, in units of L; about 10. 0 switches
         lightness off: colour is interpolated bilinearly.
-
-    Returns
-    -------
-    ndarray
-        float32 (H, W, 2), Lab units.
 
     References
     ----------
@@ -46,10 +40,9 @@ def join_color(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> np.nd
 
 
 def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> ColorOfRows:
-    """Prepare `join_color`, to be carried out some rows at a time: a large photograph then needs little memory.
+    """Prepare `join_color` for some rows at a time, so that a large photograph needs little memory.
 
-    Parameters are those of `join_color`. What is returned takes a slice of rows, without a step, and may be called
-    from several threads.
+    The function that is returned takes a slice of rows, without a step, and may be called from several threads.
     """
     if not edge_range:
         return interpolated_rows(ab_hw2, L_hw.shape)
@@ -71,7 +64,7 @@ def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> Colo
         joined = np.empty((rows.stop - rows.start, width, 2), np.float32)
         top = rows.start
         while top < rows.stop:
-            # Rows that have the same colours around them; of those, as many as one step may hold.
+            # Rows with the same colours around them; of those, as many as one step may hold.
             same = int(np.searchsorted(nearest_y, nearest_y[top], side="right"))
             stop = min(same, top + most_rows, rows.stop)
             joined[top - rows.start : stop - rows.start] = _join(slice(top, stop))
@@ -103,7 +96,7 @@ def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> Colo
 
 
 def interpolated_rows(ab_hw2: np.ndarray, shape: tuple[int, int]) -> ColorOfRows:
-    """Prepare bilinear interpolation of colour (h, w, 2) to a shape (H, W), to be carried out some rows at a time."""
+    """Prepare bilinear interpolation of colour (h, w, 2) to a shape (H, W), for some rows at a time."""
     height, width = shape
     h, w = ab_hw2.shape[:2]
     pictures = [Image.fromarray(np.ascontiguousarray(ab_hw2[..., channel], dtype=np.float32)) for channel in range(2)]
@@ -113,10 +106,8 @@ def interpolated_rows(ab_hw2: np.ndarray, shape: tuple[int, int]) -> ColorOfRows
         if (h, w) == shape:
             return np.ascontiguousarray(ab_hw2[rows], dtype=np.float32)
         box = (0, rows.start * h / height, w, rows.stop * h / height)
-        made = np.empty((count, width, 2), np.float32)
-        for channel, picture in enumerate(pictures):
-            made[..., channel] = picture.resize((width, count), Image.Resampling.BILINEAR, box=box)
-        return made
+        channels = [picture.resize((width, count), Image.Resampling.BILINEAR, box=box) for picture in pictures]
+        return np.stack(channels, axis=-1)
 
     return of_rows
 

@@ -1,10 +1,10 @@
-"""The few nearest of the 313 bins of many colours at once, on a CPU: what `bins.nearest_bins` finds, in less time.
+"""The few nearest of the 313 bins of many colours at once, on a CPU: as `bins.nearest_bins` finds them, but faster.
 
 Three things make it fast. The cells of the ab plane are a quarter as wide as those of `bins.neighbour_table`, so that
 few more bins than are asked for can be among the nearest. Candidates are sorted by a network of comparisons, each of
-which is a minimum and a maximum over thousands of colours. And what is sorted is one integer that holds squared
-distance and bin, in this order: the bits of a float32 that is not negative rise with it, and of equal distances the
-lower bin comes first.
+which is a minimum and a maximum over thousands of colours. And each sort key is one integer of squared distance and
+bin, in this order: the bits of a float32 that is not negative rise with it, and of equal distances the lower bin comes
+first.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from oldrestore.color.bins import AB_LIMIT, CELL_SIZE, CELLS_PER_SIDE, neighbour_table
+from oldrestore.color.bins import AB_LIMIT, BLOCK, CELL_SIZE, CELLS_PER_SIDE, candidates, neighbour_table
 
-MOST_NEIGHBOURS = 16
-"""More are not worth a network: their number of comparisons grows faster than a sort."""
-
+MOST_NEIGHBOURS = 16  # more are not worth a network: its number of comparisons grows faster than a sort's
 PARTS = 4  # fine cells along the side of one of `bins.neighbour_table`
 FINE_SIDE = PARTS * CELLS_PER_SIDE
 FINE_SIZE = CELL_SIZE / PARTS
-BLOCK = 8192  # colours worked on at once: their candidates stay in the processor's cache
 BIN_BITS = np.int64(511)
 HIGH = 1 if sys.byteorder == "little" else 0  # which half of an int64 is the upper one in memory
 
@@ -49,47 +46,24 @@ class FineTable:
 def fine_table(neighbours: int) -> FineTable:
     """Build (once) the table for ``neighbours`` nearest bins, 1..16, from that of the wide cells."""
     wide = neighbour_table(neighbours)
-    # Wide cell of each fine cell, and the fine cell's corner.
     index = np.arange(FINE_SIDE) // PARTS
-    of = (index[:, None] * CELLS_PER_SIDE + index).ravel()
-    low = -AB_LIMIT + FINE_SIZE * np.arange(FINE_SIDE)
-    corner = np.stack(np.meshgrid(low, low, indexing="ij"), axis=-1).reshape(-1, 2, 1)
-    centres, bins = wide.centres[of].astype(np.float64), wide.bins[of]
-    below, above = corner - centres, centres - (corner + FINE_SIZE)
-    nearest = (np.maximum(np.maximum(below, above), 0.0) ** 2).sum(axis=1)
-    farthest = (np.maximum(abs(below), abs(above)) ** 2).sum(axis=1)
-    reach = np.partition(farthest, neighbours - 1, axis=-1)[:, neighbours - 1 : neighbours]
-    # The margin covers a point that rounding puts in the cell beside its own.
-    possible = nearest <= reach + 1e-2
-    width = int(possible.sum(axis=1).max())
-    order = np.argsort(~possible, axis=1, kind="stable")[:, :width]
-    chosen = np.take_along_axis(possible, order, axis=1)
-    found = np.where(chosen, np.take_along_axis(bins, order, axis=1), BIN_BITS)
-    a, b = (np.where(chosen, np.take_along_axis(centres[:, i], order, axis=1), 1e6) for i in (0, 1))
-    rows = np.empty((len(found), width, 3), np.float32)
-    rows[..., 0], rows[..., 1], rows.view(np.int32)[..., 2] = a, b, found
-    tables = FineTable(rows.reshape(len(found), -1), chosen.sum(axis=1))
-    for array in (tables.rows, tables.counts):
+    of = (index[:, None] * CELLS_PER_SIDE + index).ravel()  # the wide cell of each fine one
+    centres = wide.centres[of].astype(np.float64)
+    order, possible = candidates(FINE_SIDE, centres, neighbours)
+    bins = np.where(possible, np.take_along_axis(wide.bins[of], order, axis=1), BIN_BITS)
+    a, b = (np.where(possible, np.take_along_axis(centres[:, i], order, axis=1), 1e6) for i in (0, 1))
+    rows = np.empty((*bins.shape, 3), np.float32)
+    rows[..., 0], rows[..., 1], rows.view(np.int32)[..., 2] = a, b, bins
+    table = FineTable(rows.reshape(len(bins), -1), possible.sum(axis=1))
+    for array in (table.rows, table.counts):
         array.flags.writeable = False
-    return tables
+    return table
 
 
 def soft_encode_bkhw(ab_b2hw: np.ndarray, neighbours: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """Encode the colours of photographs as their nearest bins with Gaussian weights that sum to 1.
+    """Encode colours, float32 (B, 2, h, w), as their 1..16 nearest bins with Gaussian weights that sum to 1.
 
-    Parameters
-    ----------
-    ab_b2hw : ndarray
-        float32 (B, 2, h, w), Lab units, with any strides.
-    neighbours : int
-        1..16.
-
-    Returns
-    -------
-    indices_bkhw : ndarray
-        int64 (B, neighbours, h, w), contiguous.
-    weights_bkhw : ndarray
-        float32 (B, neighbours, h, w), contiguous.
+    Returns indices, int64, and weights, float32, both (B, neighbours, h, w) and contiguous.
     """
     batch, _, height, width = ab_b2hw.shape
     ab_b2n = np.ascontiguousarray(ab_b2hw).reshape(batch, 2, -1)
@@ -127,10 +101,10 @@ def _sorted_keys(a: np.ndarray, b: np.ndarray, neighbours: int) -> list[np.ndarr
     limit = np.float32(AB_LIMIT)
     keys = list(_keys(np.clip(a, -limit, limit), np.clip(b, -limit, limit), fine_table(neighbours)))
     spare = np.empty_like(keys[0])
-    for one, other in _network(len(keys), neighbours):
+    for one, other in sorting_network(len(keys), neighbours):
         np.minimum(keys[one], keys[other], out=spare)
         np.maximum(keys[one], keys[other], out=keys[other])
-        # The minimum takes the place of the former value, whose memory is the next spare one.
+        # The minimum replaces the former value, whose memory is the next spare one.
         keys[one], spare = spare, keys[one]
     return keys[:neighbours]
 
@@ -140,15 +114,15 @@ def _keys(a: np.ndarray, b: np.ndarray, table: FineTable) -> np.ndarray:
     cell = _row_of_cells(a) * FINE_SIDE + _row_of_cells(b)
     width = int(np.take(table.counts, cell).max())
     keys = np.empty((width, len(a)), np.int64)
-    # Whole rows are gathered and then turned: a gather of single numbers takes longer.
-    candidates = np.ascontiguousarray(np.take(table.rows, cell, axis=0)[:, : 3 * width].T).reshape(width, 3, -1)
-    to_a, to_b = candidates[:, 0], candidates[:, 1]
+    # Whole rows are gathered and then transposed: a gather of single numbers takes longer.
+    rows = np.ascontiguousarray(np.take(table.rows, cell, axis=0)[:, : 3 * width].T).reshape(width, 3, -1)
+    to_a, to_b = rows[:, 0], rows[:, 1]
     to_a -= a
     to_b -= b
     to_a *= to_a
     to_b *= to_b
     np.add(to_a, to_b, out=keys.view(np.float32)[:, HIGH::2])
-    keys.view(np.int32)[:, 1 - HIGH :: 2] = candidates[:, 2].view(np.int32)
+    keys.view(np.int32)[:, 1 - HIGH :: 2] = rows[:, 2].view(np.int32)
     return keys
 
 
@@ -158,7 +132,7 @@ def _row_of_cells(coordinate: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _network(width: int, wanted: int) -> tuple[tuple[int, int], ...]:
+def sorting_network(width: int, wanted: int) -> tuple[tuple[int, int], ...]:
     """Comparisons that sort `width` numbers as far as the first `wanted` need it.
 
     Batcher's odd-even merge sort (1968), for any width; a comparison that no wanted place depends on is left out.

@@ -16,56 +16,41 @@ from oldrestore.models.tracing import traced_program
 Shape = Sequence[int]
 
 
-class Traced(nn.Layer):
-    """A network as one function from tensors to tensors, as tracing and export need it.
+class _Traced(nn.Layer):
+    """A network as one function from a list of tensors to a list of tensors, as tracing needs it."""
 
-    Parameters
-    ----------
-    network : nn.Layer
-        Called with the list of inputs, in order.
-    answer : callable
-        Picks of what the network returns the tensors that are wanted.
-    """
-
-    def __init__(self, network: nn.Layer, answer: Callable[[Any], Any]) -> None:
+    def __init__(self, network: nn.Layer) -> None:
         super().__init__()
         self.network = network
-        self.answer = answer
 
-    def forward(self, inputs: list[paddle.Tensor]) -> Any:
-        """Run."""
+    def forward(self, inputs: list[paddle.Tensor]) -> list[paddle.Tensor]:
         return self._run(inputs)
 
     # The networks' control flow depends on sizes and settings, never on values, so Paddle need not rewrite their
     # source for a static program, which takes seconds a network.
     @paddle.jit.not_to_static
-    def _run(self, inputs: list[paddle.Tensor]) -> Any:
-        return self.answer(self.network(*inputs))
+    def _run(self, inputs: list[paddle.Tensor]) -> list[paddle.Tensor]:
+        prediction = self.network(*inputs)
+        if isinstance(prediction, paddle.Tensor):
+            return [prediction]
+        # All of them, so that no part of the network is traced away.
+        fields = vars(prediction).values() if hasattr(prediction, "__dict__") else prediction
+        return [value for value in fields if value is not None]
 
 
 def count_flops(network: nn.Layer, shapes: Sequence[Shape]) -> int:
-    """Count the operations of one forward pass, as papers do.
+    """Count the operations of one forward pass over float32 inputs of these shapes, as papers do.
 
-    Counted are convolutions, plain and transposed, and matrix products: of layers and of functions alike, because
+    Convolutions, plain and transposed, and matrix products are counted, of layers and of functions alike, because
     the traced program is read and not the list of layers. A multiplication with its addition is 2 operations. Biases,
     norms, activations and interpolation, together about 1% in these networks, are not counted.
 
-    Parameters
-    ----------
-    network : nn.Layer
-        In evaluation mode.
-    shapes : sequence of shapes
-        Of its float32 inputs, in order.
-
-    Raises
-    ------
-    Exception
-        Whatever Paddle raises if the network cannot be traced.
+    Raises whatever Paddle raises if the network, in evaluation mode, cannot be traced.
     """
     specs = [paddle.static.InputSpec(list(shape), "float32", f"x{i}") for i, shape in enumerate(shapes)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = traced_program(Traced(network, _tensors), [specs])
+        program = traced_program(_Traced(network), [specs])
     return sum(_operation_flops(op) for op in program.global_block().ops)
 
 
@@ -73,14 +58,6 @@ def what_paddle_said(error: Exception) -> str:
     """Pick the line about the error from the many that Paddle writes about its tracing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return next((line for line in lines if re.match(r"\w*Error: ", line)), lines[0])
-
-
-def _tensors(prediction: Any) -> list[paddle.Tensor]:
-    """Every tensor of a prediction, so that no part of the network is traced away."""
-    if isinstance(prediction, paddle.Tensor):
-        return [prediction]
-    fields = vars(prediction).values() if hasattr(prediction, "__dict__") else prediction
-    return [value for value in fields if value is not None]
 
 
 def _operation_flops(op: Any) -> int:

@@ -12,16 +12,15 @@ from paddle.nn import functional
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.files import sha256_of
-from oldrestore.models.plain_features import weights_file
-from oldrestore.models.weights import read_tensors, set_weights
+from oldrestore.models.features import IMAGENET_MEAN, IMAGENET_STD
+from oldrestore.models.weights import read_tensors, set_weights, user_weights
 
 SIZE = 299
 FEATURES = 2048
 BATCH_NORM_EPSILON = 1e-3
-# What the published files hold beside the features: torchvision's two classifiers, pytorch-fid's one.
+# Not read of the published files: torchvision's two classifiers, pytorch-fid's one.
 CLASSIFIERS = ("fc.", "AuxLogits.")
 RENAMED = {".running_mean": "._mean", ".running_var": "._variance"}
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 Pooling = Literal["tensorflow", "torchvision"]
 Input = Literal["standard", "ddcolor"]
@@ -95,7 +94,7 @@ def _block_e(channels: int) -> dict[str, Shape]:
     }
 
 
-# The convolutions in order, and where pooling stands between them.
+# The convolutions in order; None is a pooling.
 STEM: tuple[tuple[str, Shape] | None, ...] = (
     ("Conv2d_1a_3x3", _conv(3, 32, 3, 2, same=False)),
     ("Conv2d_2a_3x3", _conv(32, 32, 3, same=False)),
@@ -185,24 +184,17 @@ class InceptionV3(nn.Layer):
     gives other distances: the two are never to be compared. Keys are the same in both:
     ``Mixed_5b.branch1x1.conv.weight`` and so on.
 
+    Verified against an independent computation with random weights only: the published files were not at hand.
+
     Parameters
     ----------
     weights : str or None
         `.pth` or `.pt` of either kind, `.pdparams` or `.safetensors`; needed.
     pooling : {"auto", "tensorflow", "torchvision"}
-        Which of the two networks; "auto" tells by the number of classes in the file.
+        Which of the two networks; "auto" goes by the number of classes in the file.
     input : {"standard", "ddcolor"}
-        "standard" shows the network RGB in -1..1, as both were trained; "ddcolor" what the released code of Kang et al.
-        (2023) shows it, whose range is narrower (0.2 to 0.4).
-
-    Attributes
-    ----------
-    pooling, fingerprint : str
-        Which network it is; sha256 of the weights file.
-
-    Notes
-    -----
-    Verified against an independent computation with random weights only: the published files were not at hand.
+        RGB in -1..1, as both were trained, or the narrower range (0.2 to 0.4) of the released code of Kang et al.
+        (2023).
     """
 
     @checked
@@ -213,9 +205,9 @@ class InceptionV3(nn.Layer):
         input: Input = "standard",
     ) -> None:
         super().__init__()
-        path = weights_file("inception_v3", weights)
+        path = user_weights("inception_v3", weights)
         arrays = {name: array for name, array in read_tensors(path).items() if not name.endswith("num_batches_tracked")}
-        self.pooling = _told_by_classes(arrays, path) if pooling == "auto" else pooling
+        self.pooling = _pooling_of(arrays, path) if pooling == "auto" else pooling
         for convolution in STEM:
             if convolution is not None:
                 self.add_sublayer(convolution[0], _Convolution(*convolution[1]))
@@ -233,18 +225,7 @@ class InceptionV3(nn.Layer):
         self.eval()
 
     def forward(self, rgb_b3hw: paddle.Tensor) -> paddle.Tensor:
-        """Compute the features of photographs.
-
-        Parameters
-        ----------
-        rgb_b3hw : paddle.Tensor
-            sRGB, float32, 0..1; any size, see `resized`.
-
-        Returns
-        -------
-        paddle.Tensor
-            float32 (B, 2048): the mean over positions of the last block.
-        """
+        """Features (B, 2048), the mean over positions of the last block, of `resized` sRGB, float32, 0..1."""
         x = rgb_b3hw if rgb_b3hw.shape[2:] == [SIZE, SIZE] else resized(rgb_b3hw)
         x = x * self._scale + self._offset
         for convolution in STEM:
@@ -256,10 +237,7 @@ class InceptionV3(nn.Layer):
 
 
 def resized(rgb_b3hw: paddle.Tensor) -> paddle.Tensor:
-    """Resize photographs to 299 x 299 bilinearly, as pytorch-fid and DDColor do it.
-
-    Pixels are sampled, without averaging over what falls into one.
-    """
+    """Resize photographs to 299 x 299 bilinearly, without antialiasing, as pytorch-fid and DDColor do."""
     return functional.interpolate(rgb_b3hw, [SIZE, SIZE], mode="bilinear", align_corners=False, align_mode=0)
 
 
@@ -279,7 +257,8 @@ def _renamed(name: str) -> str:
     return name
 
 
-def _told_by_classes(arrays: dict[str, np.ndarray], path: object) -> Pooling:
+def _pooling_of(arrays: dict[str, np.ndarray], path: object) -> Pooling:
+
     classes = arrays["fc.bias"].shape[0] if "fc.bias" in arrays else None
     if classes not in (1000, 1008):
         raise UserError(

@@ -10,15 +10,7 @@ RELAXATIONS = 8  # at each scale; more change little
 
 
 def mean_fill(picture_bchw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
-    """Give the holes of each picture the mean of its known pixels; 0 where nothing is known.
-
-    Parameters
-    ----------
-    picture_bchw : paddle.Tensor
-        float32 (B, C, H, W); what stands in the holes does not matter.
-    hole_b1hw : paddle.Tensor
-        1 in holes, 0 elsewhere.
-    """
+    """Fill the holes (1, elsewhere 0) of each picture with the mean of its known pixels; 0 where nothing is known."""
     known = 1.0 - hole_b1hw
     count = paddle.clip(known.sum(axis=[2, 3], keepdim=True), min=1.0)
     mean = (picture_bchw * known).sum(axis=[2, 3], keepdim=True) / count
@@ -30,8 +22,7 @@ def harmonic_fill(picture_bchw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> padd
 
     Known pixels are averaged to ever coarser scales; on the way back each scale takes the coarser one, enlarged
     bilinearly, into its holes (the pull-push of Gortler et al., *The Lumigraph*, SIGGRAPH 1996, section 3.4) and
-    relaxes it: `RELAXATIONS` times each pixel in a hole becomes the mean of its four neighbours. Known pixels stay
-    as they are. No gradient flows. Arguments as for `mean_fill`; a picture of which nothing is known becomes 0.
+    relaxes it: `RELAXATIONS` times each pixel in a hole becomes the mean of its four neighbours. No gradient flows.
     """
     # Not as a decorator: Paddle's would leave gradients switched off after a function that calls itself.
     with paddle.no_grad():
@@ -63,7 +54,8 @@ def _neighbours(x_bchw: paddle.Tensor) -> paddle.Tensor:
 
 
 def _halved(x_bchw: paddle.Tensor) -> paddle.Tensor:
-    """Mean of each 2 x 2 pixels; an odd last row or column is completed by zeros (which no known pixel is in)."""
+    """Mean of each 2 x 2 pixels; an odd last row or column is padded with zeros, which count as unknown."""
+
     height, width = x_bchw.shape[-2:]
     if height % 2 or width % 2:
         x_bchw = nn.functional.pad(x_bchw, [0, width % 2, 0, height % 2])

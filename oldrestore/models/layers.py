@@ -15,17 +15,13 @@ def initialise(network: nn.Layer, heads: Iterable[nn.Layer] = ()) -> None:
     A classifying head near zero makes an untrained network say "every class alike", so that its cross-entropy is
     the logarithm of their number; a regressing one says "gray".
 
-    Parameters
-    ----------
-    network : nn.Layer
-        Its convolutions, transposed convolutions and linear layers are drawn, in the order of ``sublayers``.
-    heads : iterable of nn.Layer
-        Layers of the network whose weights are drawn from a normal distribution of standard deviation 0.01.
+    Convolutions, transposed convolutions and linear layers are drawn, in the order of ``sublayers``.
 
     References
     ----------
     He, Zhang, Ren, Sun. Delving Deep into Rectifiers. ICCV 2015.
     """
+
     he = nn.initializer.KaimingNormal(nonlinearity="relu")
     for layer in network.sublayers():
         if isinstance(layer, nn.Conv2D | nn.Conv2DTranspose | nn.Linear):

@@ -1,4 +1,4 @@
-"""lite_unet: an ImageNet encoder that is not trained, and a small decoder that says the colour of each pixel."""
+"""lite_unet: an ImageNet encoder that is not trained, and a small decoder that predicts the colour of each pixel."""
 
 from __future__ import annotations
 
@@ -31,44 +31,35 @@ DETAIL = 4  # lightness itself joins the decoder as the 16 values of each 4 x 4 
 class LiteUnet(nn.Layer):
     """Colour of each pixel as a distribution over the 313 ab bins, learnt from few photographs.
 
-    The gray photograph goes as three equal channels through EfficientNet-lite2, which knows ImageNet's things
+    The gray photograph goes as three equal channels through EfficientNet-lite2, which knows ImageNet's objects
     and textures. Its features at strides 32, 16, 8 and 4 are added from the deepest up, each sum followed by a
-    3 x 3 convolution; what the deepest features hold on average of the whole
-    photograph is added first. Only this decoder is trained, unless `train_encoder` says otherwise.
+    3 x 3 convolution; the mean of the deepest features over the photograph is added first. Buffer ``encoder_sha256``
+    (uint8, 32) is the sha256 of the encoder's weights file; a checkpoint holds the encoder only if it is trained.
 
     Parameters
     ----------
     width : float
         Multiplies the decoder's channels, which are 128, 128, 96 and 64 from the deepest stride up.
     weights : str, optional
-        ``released`` for the decoder that is shipped with oldrestore, or a safetensors file: exported weights or
-        a checkpoint of a run.
+        A file, or ``released`` for the decoder shipped with oldrestore.
     dropout : float
-        Share of the encoder's channels that a training step does not see.
+        Share of the encoder's channels hidden from a training step.
     train_encoder : bool
         Whether the encoder's weights are trained too. Its batch norms keep their statistics in any case.
     temperature : float
         Of the annealed mean (0 the mode, 1 the mean).
     confidence : float
-        How much doubt about the hue takes chroma away: colour is multiplied by R^confidence, where R, 0..1, is
-        the length of the mean colour over the mean length of a colour under the annealed distribution. 0 is
-        off.
+        How much doubt about the hue reduces chroma: colour is multiplied by R^confidence, where R, 0..1, is the
+        length of the mean colour over the mean length of a colour under the annealed distribution. 0 is off.
     chroma : float
-        Multiplies the colour at last.
+        Multiplies the decoded colour.
     edge_range : float
-        Differences of lightness (L, 0..100) over which colour does not spread when it is brought to a
-        photograph's own size; see `oldrestore.color.joining.join_color`. 0 interpolates only.
+        Differences of lightness (L, 0..100) over which colour does not spread when it is brought to a photograph's
+        own size; see `join_color`. 0 interpolates only.
     mirror : bool
-        Whether a photograph is seen mirrored too, and both logits averaged; in evaluation mode alone.
+        Average the logits with those of the mirror image, in evaluation mode.
     second_scale : float or None
-        A second size, over the first, at which a photograph is seen, and the logits averaged; in evaluation mode
-        alone. None is off.
-
-    Attributes
-    ----------
-    encoder_sha256 : paddle.Tensor
-        uint8 (32,), in every checkpoint: the sha256 of the encoder's weights file. A checkpoint does not hold
-        the encoder itself unless it is trained.
+        Average the logits with those at this multiple of the size, in evaluation mode.
 
     References
     ----------
@@ -139,11 +130,11 @@ class LiteUnet(nn.Layer):
         return Prediction(logits=logits)
 
     def scores(self, L_b1hw: paddle.Tensor) -> paddle.Tensor:
-        """Logits (B, 313, H/4, W/4) of photographs seen once, as they are."""
+        """Logits (B, 313, H/4, W/4) of photographs at one scale, not mirrored."""
         return self.predict(L_b1hw, self.encode(L_b1hw)).logits
 
     def _mirrored_too(self, L_b1hw: paddle.Tensor) -> paddle.Tensor:
-        """Logits of a photograph, or their mean over it and its mirror image, which are seen in one batch."""
+        """Logits of a photograph, or their mean over it and its mirror image, in one batch."""
         if not self.mirror:
             return self.scores(L_b1hw)
         seen, mirrored = self.scores(paddle.concat([L_b1hw, L_b1hw.flip(axis=3)])).chunk(2)
@@ -184,11 +175,12 @@ class LiteUnet(nn.Layer):
         return (self.chroma * ab_b2n).reshape([batch, 2, height, width])
 
     def join(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> np.ndarray:
-        """Bring predicted colour (h, w, 2) to the size of a photograph's lightness (H, W), along its edges."""
+        """See `join_color`."""
         return join_color(ab_hw2, L_hw, edge_range=self.edge_range)
 
     def joined_rows(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> ColorOfRows:
-        """Prepare `join`, to be carried out some rows at a time."""
+        """See `oldrestore.color.joining.joined_rows`."""
+
         return joined_rows(ab_hw2, L_hw, edge_range=self.edge_range)
 
     def train(self) -> LiteUnet:

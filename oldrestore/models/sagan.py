@@ -23,7 +23,8 @@ from oldrestore.models.spectral_norm import SpectralConv2D
 from oldrestore.models.weights import load_weights
 
 AB_SCALE = 110.0  # the colour head gives ab / 110
-DILATIONS = (1, 2, 4, 2)  # of the blocks at 1/8 of the size: what lies 100 pixels away is seen
+DILATIONS = (1, 2, 4, 2)  # of the blocks at 1/8 of the size: they see 100 pixels away
+
 
 Width = Annotated[float, Field(gt=0, le=4)]
 AttentionScale = Literal[4, 8]
@@ -33,16 +34,7 @@ class SaganTrunk(nn.Layer):
     """Features of every pixel, seen in the context of the whole picture.
 
     Down to 1/8 in three steps, `DILATIONS` residual blocks there, up again by nearest-neighbour enlargement with
-    the encoder's features joined in at each scale. Self-attention stands where `attention_scale` says.
-
-    Parameters
-    ----------
-    inputs : int
-        Channels of the input.
-    width : float
-        Multiplies 64, the channels at full size.
-    attention_scale : {4, 8}
-        Attention is at 1/4 or 1/8 of the size.
+    the encoder's features joined in at each scale. Self-attention is at 1/`attention_scale` of the size.
     """
 
     stride: ClassVar[int] = 8
@@ -105,35 +97,28 @@ def _block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Se
 
 
 def _joined(small: paddle.Tensor, large: paddle.Tensor) -> paddle.Tensor:
-    """Enlarge to twice the size and put the encoder's features beside it."""
+    """Enlarge to twice the size and concatenate the encoder's features."""
     return paddle.concat([nn.functional.interpolate(small, scale_factor=2, mode="nearest"), large], axis=1)
 
 
 def _head(inputs: int, outputs: int) -> nn.Conv2D:
-    """Make the last convolution: not normalised, as its output has a unit, and near 0 at the start."""
+    """Build the last convolution: not normalised, as its output has a unit, and near 0 at the start."""
     return Conv2D(inputs, outputs, 3, padding=1, weight_attr=nn.initializer.Normal(std=1e-3))
 
 
 class SaganRestorer(nn.Layer):
     """Fills the holes of damaged photographs: damaged RGB and a hole mask in, a clean photograph out.
 
-    The holes are first filled without learning (`start`), and the network adds what it has learnt is missing, so
-    that an untrained network gives about its start.
+    The holes are first filled without learning (`start`), and the network adds what it has learnt is missing.
 
     Parameters
     ----------
-    width : float
-        Multiplies every hidden channel count (64, 128, 256).
-    weights : str, optional
-        A safetensors file to start from: exported weights or a checkpoint of a run.
     attention_scale : {4, 8}
-        Self-attention is at 1/4 or 1/8 of the size.
-    pooled_attention : bool
-        Keys and values of the attention are max-pooled, as in the authors' code.
+        Self-attention is at 1/4 or 1/8 of the size, pooled (`SelfAttention`) if `pooled_attention`.
     output : {"composed", "full"}
         ``composed`` keeps the known pixels as they are; ``full`` repaints them too.
     start : {"harmonic", "mean"}
-        What holes hold before the network speaks: a smooth continuation of the known pixels, or their mean.
+        How holes are filled first: with a smooth continuation of the known pixels, or with their mean.
 
     References
     ----------
@@ -165,15 +150,7 @@ class SaganRestorer(nn.Layer):
             load_weights(self, Path(weights))
 
     def forward(self, damaged_b3hw: paddle.Tensor, hole_b1hw: paddle.Tensor | None = None) -> Prediction:
-        """Predict clean photographs (B, 3, H, W), sRGB 0..1.
-
-        Parameters
-        ----------
-        damaged_b3hw : paddle.Tensor
-            sRGB 0..1; what stands in the holes is not looked at. H and W are multiples of 8.
-        hole_b1hw : paddle.Tensor, optional
-            1 in holes, 0 elsewhere; without it there are none.
-        """
+        """Predict clean photographs, sRGB (B, 3, H, W), 0..1, from damaged ones; the mask is 1 in holes."""
         if damaged_b3hw is None:
             raise UserError("SaganRestorer needs damaged photographs: take inputs=holes")
         if hole_b1hw is None:
@@ -196,12 +173,7 @@ class SaganRestorer(nn.Layer):
 
 
 class SaganColorizer(nn.Layer):
-    """Colours gray photographs as a conditional GAN: L in, ab at full size out.
-
-    Parameters
-    ----------
-    width, weights, attention_scale, pooled_attention
-        As for `SaganRestorer`.
+    """Colours gray photographs as a conditional GAN: L in, ab at full size out; parameters as for `SaganRestorer`.
 
     References
     ----------

@@ -23,6 +23,8 @@ CONVOLUTION_DIRECT, DECONVOLUTION_DIRECT = 1, 0xA
 ELTWISE_RELU, ELTWISE_CLIP_V2 = 0x20, 0x2F
 ELTWISE_RELU_USE_DST_FOR_BWD, ELTWISE_CLIP_V2_USE_DST_FOR_BWD = 0x100, 0x106
 BINARY_ADD = 0x1FFF0
+POOLING_MAX = 0x1FF
+RESAMPLING_NEAREST, RESAMPLING_LINEAR = 0x2FFF0, 0x2FFF1
 USE_GLOBAL_STATS, USE_SCALE, USE_SHIFT, FUSE_NORM_RELU = 1, 2, 4, 8
 ARG_SRC, ARG_SRC_1, ARG_DST, ARG_WEIGHTS, ARG_BIAS = 1, 2, 17, 33, 41
 ARG_MEAN, ARG_VARIANCE, ARG_SCALE, ARG_SHIFT, ARG_WORKSPACE, ARG_SCRATCHPAD = 49, 50, 51, 52, 64, 80
@@ -149,13 +151,34 @@ def _declare(functions: Any) -> None:
         "reorder_primitive_desc_create": [out, *[pointer] * 5],
         "concat_primitive_desc_create": [out, pointer, pointer, c_int, c_int, POINTER(c_void_p), pointer],
         "binary_primitive_desc_create": [out, pointer, c_int, *[pointer] * 4],
-        "eltwise_forward_primitive_desc_create": [out, pointer, c_int, c_int, pointer, pointer, *[c_float] * 2, pointer],
+        "eltwise_forward_primitive_desc_create": [
+            out,
+            pointer,
+            c_int,
+            c_int,
+            pointer,
+            pointer,
+            *[c_float] * 2,
+            pointer,
+        ],
         "eltwise_backward_primitive_desc_create": [out, pointer, c_int, *[pointer] * 3, *[c_float] * 2, *[pointer] * 2],
         "batch_normalization_forward_primitive_desc_create": [
             *(out, pointer, c_int, pointer, pointer, c_float, c_uint, pointer),
         ],
         "batch_normalization_backward_primitive_desc_create": [
             *(out, pointer, c_int, pointer, pointer, pointer, c_float, c_uint, pointer, pointer),
+        ],
+    }
+    signatures |= {
+        "pooling_forward_primitive_desc_create": [out, pointer, c_int, c_int, pointer, pointer, *[dims] * 5, pointer],
+        "pooling_backward_primitive_desc_create": [
+            *(out, pointer, c_int, pointer, pointer, *[dims] * 5, pointer, pointer),
+        ],
+        "resampling_forward_primitive_desc_create": [
+            *(out, pointer, c_int, c_int, POINTER(c_float), pointer, pointer, pointer),
+        ],
+        "resampling_backward_primitive_desc_create": [
+            *(out, pointer, c_int, POINTER(c_float), pointer, pointer, pointer, pointer),
         ],
     }
     for kind in ("convolution", "deconvolution"):

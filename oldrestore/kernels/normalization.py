@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -11,9 +13,22 @@ import paddle
 from oldrestore.kernels import library as dnnl
 from oldrestore.kernels.activations import RELU, Activation, activated, refuse_second_derivative
 from oldrestore.kernels.library import Handle, library
-from oldrestore.kernels.primitives import KEPT, Primitive, attributes, description, memory_bytes, query, vector
+from oldrestore.kernels.primitives import (
+    KEPT,
+    Primitive,
+    attributes,
+    description,
+    memory_bytes,
+    query,
+    vector,
+    workspace,
+)
 from oldrestore.kernels.tensors import channels_last, empty_channels_last, strides_channels_last
 from oldrestore.runtime import paddle_threads
+
+# oneDNN adds a channel's pixels one after the other in float32, which is right to five digits for 65,536 of them: as
+# many sums as this are taken apart, and added in float64.
+ROWS_TOGETHER = 32
 
 
 class Norm(NamedTuple):
@@ -23,16 +38,19 @@ class Norm(NamedTuple):
     ----------
     shape : tuple of int
         (B, C, H, W).
-    running : bool
-        Whether the running mean and variance normalise, rather than the batch's.
+    given : bool
+        Whether mean and variance go in, rather than come out.
     relu : bool
         Whether a ReLU follows.
+    affine : bool
+        Whether a scale and a shift follow the division.
     """
 
     shape: tuple[int, ...]
     epsilon: float
-    running: bool
-    relu: bool
+    given: bool
+    relu: bool = False
+    affine: bool = True
 
 
 class NormPlan:
@@ -42,8 +60,8 @@ class NormPlan:
         self.norm = norm
         self._x = description(norm.shape, strides_channels_last(norm.shape)).value
         self._channel = vector(norm.shape[1]).value
-        self._flags = dnnl.USE_SCALE | dnnl.USE_SHIFT
-        self._flags |= dnnl.USE_GLOBAL_STATS if norm.running else 0
+        self._flags = dnnl.USE_SCALE | dnnl.USE_SHIFT if norm.affine else 0
+        self._flags |= dnnl.USE_GLOBAL_STATS if norm.given else 0
         self._flags |= dnnl.FUSE_NORM_RELU if norm.relu else 0
 
     @cached_property
@@ -65,8 +83,9 @@ class NormPlan:
 
     @cached_property
     def forward(self) -> Primitive:
-        """Called with x, scale, shift, mean, variance, y and the mask, if there is one."""
-        vectors = (dnnl.ARG_SCALE, dnnl.ARG_SHIFT, dnnl.ARG_MEAN, dnnl.ARG_VARIANCE)
+        """Called with x, scale and shift, if they follow, mean, variance, y and the mask, if there is one."""
+        affine = (dnnl.ARG_SCALE, dnnl.ARG_SHIFT) if self.norm.affine else ()
+        vectors = (*affine, dnnl.ARG_MEAN, dnnl.ARG_VARIANCE)
         arguments = [(dnnl.ARG_SRC, self._x), *((number, self._channel) for number in vectors)]
         return Primitive(self._forward_description, [*arguments, (dnnl.ARG_DST, self._x), *self._mask()])
 
@@ -94,33 +113,60 @@ def plan(norm: Norm, threads: int) -> NormPlan:
 
 class _BatchNorm(paddle.autograd.PyLayer):
     @staticmethod
-    def forward(ctx, x, scale, shift, mean, variance, norm):
-        chosen = plan(norm, paddle_threads())
-        source, y = channels_last(x), empty_channels_last(norm.shape)
+    def forward(ctx, x, scale, shift, mean, variance, settings):
+        epsilon, training, relu = settings
+        source, y = channels_last(x), empty_channels_last(x.shape)
+        if training:
+            _measure(source, mean, variance)
+        chosen = plan(Norm(tuple(x.shape), epsilon, given=True, relu=relu), paddle_threads())
         mask = paddle.empty([chosen.mask_bytes], dtype="uint8") if chosen.mask_bytes else None
         vectors = [tensor.data_ptr() for tensor in (scale, shift, mean, variance)]
-        ends = [y.data_ptr()] if mask is None else [y.data_ptr(), mask.data_ptr()]
-        chosen.forward(source.data_ptr(), *vectors, *ends)
+        chosen.forward(source.data_ptr(), *vectors, y.data_ptr(), *([] if mask is None else [mask.data_ptr()]))
         ctx.save_for_backward(source, scale, mean, variance, mask)
-        ctx.plan = chosen
+        ctx.settings = settings
+        ctx.needs = not x.stop_gradient, not scale.stop_gradient, not shift.stop_gradient
         return y
 
     @staticmethod
     def backward(ctx, dy):
         refuse_second_derivative("batch norms")
         x, scale, mean, variance, mask = ctx.saved_tensor()
+        epsilon, training, relu = ctx.settings
+        chosen = plan(Norm(tuple(x.shape), epsilon, given=not training, relu=relu), paddle_threads())
         dy, dx = channels_last(dy), empty_channels_last(x.shape)
         dscale, dshift = paddle.empty_like(scale), paddle.empty_like(scale)
         inputs = [tensor.data_ptr() for tensor in (x, dy, scale, mean, variance)]
         outputs = [tensor.data_ptr() for tensor in (dx, dscale, dshift)]
-        ctx.plan.backward(*inputs, *outputs, *([] if mask is None else [mask.data_ptr()]))
-        return dx, dscale, dshift, None, None
+        chosen.backward(*inputs, *outputs, *([] if mask is None else [mask.data_ptr()]))
+        every = zip((dx, dscale, dshift), ctx.needs, strict=True)
+        return *[gradient if needed else None for gradient, needed in every], None, None
+
+
+def _measure(x: paddle.Tensor, mean: paddle.Tensor, variance: paddle.Tensor) -> None:
+    """Write each channel's mean and biased variance over (B, C, H, W), which lies channels last."""
+    channels = x.shape[1]
+    pixels = x.size // channels
+    together = math.gcd(pixels, ROWS_TOGETHER)
+    wide = Norm((pixels // together, together * channels, 1, 1), 1.0, given=False, affine=False)
+    # What it normalises is thrown away: it is one pass more over x, and of little weight beside the convolutions.
+    parts = np.empty((2, together, channels), np.float32)
+    addresses = (parts[0].ctypes.data, parts[1].ctypes.data, workspace("normalised", 4 * x.size))
+    plan(wide, paddle_threads()).forward(x.data_ptr(), *addresses)
+    means, variances = parts.astype(np.float64)
+    whole = means.mean(axis=0)
+    _write(mean, whole)
+    _write(variance, (variances + (means - whole) ** 2).mean(axis=0))
+
+
+def _write(vector: paddle.Tensor, values: np.ndarray) -> None:
+    memory = (ctypes.c_float * len(values)).from_address(vector.data_ptr())
+    np.frombuffer(memory, np.float32)[:] = values
 
 
 def batch_norm(
     x: paddle.Tensor,
-    scale: paddle.Tensor,
-    shift: paddle.Tensor,
+    scale: paddle.Tensor | None,
+    shift: paddle.Tensor | None,
     running_mean: paddle.Tensor,
     running_variance: paddle.Tensor,
     *,
@@ -133,17 +179,20 @@ def batch_norm(
 
     Parameters
     ----------
+    scale, shift : paddle.Tensor or None
+        (C,); None for 1 and 0.
     training : bool
         Whether the batch's mean and variance are used, and the running ones moved towards them: new = momentum * old +
         (1 - momentum) * the batch's, of the biased variance.
     """
+    scale = paddle.ones_like(running_mean) if scale is None else scale
+    shift = paddle.zeros_like(running_mean) if shift is None else shift
     relu = activation == RELU
-    norm = Norm(tuple(x.shape), epsilon, not training, relu)
     mean, variance = running_mean, running_variance
     if training:
         mean, variance = paddle.empty_like(running_mean), paddle.empty_like(running_variance)
         mean.stop_gradient = variance.stop_gradient = True
-    y = _BatchNorm.apply(x, scale, shift, mean, variance, norm)
+    y = _BatchNorm.apply(x, scale, shift, mean, variance, (epsilon, training, relu))
     if training:
         _move(running_mean, mean, momentum)
         _move(running_variance, variance, momentum)

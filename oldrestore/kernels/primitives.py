@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Sequence
-from ctypes import byref, c_void_p
+from ctypes import c_void_p
 from functools import lru_cache
 
 import numpy as np

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import paddle
 from paddle import nn
 from paddle.nn import functional
 
-from oldrestore.kernels import choice
+from oldrestore.kernels import choice, resizing
 from oldrestore.kernels.activations import RELU, RELU6, Activation, activated, leaky_relu
 from oldrestore.kernels.convolution import convolve, convolve_transposed
 from oldrestore.kernels.joining import add, concatenate
 from oldrestore.kernels.normalization import batch_norm
-
-__all__ = ["RELU", "RELU6", "Conv2D", "Conv2DTranspose", "Sequential", "conv2d", "joined", "normalized", "summed"]
 
 # Paddle (3.3.1) adds a bias of shape (1, C, 1, 1). On a CPU that takes the path for broadcasts of any kind, which
 # works out an index for each element, forward and backward: a quarter of eccv16's training step. Of shape (C, 1, 1)
@@ -43,6 +41,9 @@ def conv2d(
     if choice.usable(x):
         settings = {"stride": _two(stride), "padding": _four(padding), "dilation": _two(dilation)}
         return convolve(x, weight, bias, **settings, groups=groups, activation=activation)
+    top, left, bottom, right = _four(padding)
+    if (top, left) != (bottom, right):
+        x, padding = functional.pad(x, [left, right, top, bottom]), 0
     settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     if bias is None or not paddle.in_dynamic_mode():
         # An exported graph keeps Paddle's form, which its fusion passes know.
@@ -54,11 +55,27 @@ def conv2d(
 
 def normalized(norm: nn.Layer, x: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:
     """Apply a batch norm to (B, C, H, W), then an activation."""
-    if type(norm) is not nn.BatchNorm2D or norm.weight is None or norm.bias is None or not choice.usable(x):
+    if type(norm) is not nn.BatchNorm2D or not choice.usable(x):
         return _through_paddle(norm(x), activation)
     training = norm.training and not norm._use_global_stats
     settings = {"training": training, "momentum": norm._momentum, "epsilon": norm._epsilon}
     return batch_norm(x, norm.weight, norm.bias, norm._mean, norm._variance, **settings, activation=activation)
+
+
+def conv2d_normalized(
+    x: paddle.Tensor, weight: paddle.Tensor, norm: nn.Layer, activation: Activation | None = None, **settings: Any
+) -> paddle.Tensor:
+    """Convolve (B, C, H, W) without a bias, apply a batch norm and an activation.
+
+    In evaluation mode the norm is a scale and a shift of each channel, which the kernel and a bias take over.
+    """
+    if norm.training or type(norm) is not nn.BatchNorm2D or not choice.usable(x):
+        return normalized(norm, conv2d(x, weight, **settings), activation)
+    scale = paddle.rsqrt(norm._variance + norm._epsilon)
+    scale = scale if norm.weight is None else scale * norm.weight
+    shift = -norm._mean * scale
+    shift = shift if norm.bias is None else shift + norm.bias
+    return conv2d(x, weight * scale.reshape([-1, 1, 1, 1]), shift, **settings, activation=activation)
 
 
 def summed(one: paddle.Tensor, other: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:
@@ -73,16 +90,46 @@ def joined(tensors: Sequence[paddle.Tensor]) -> paddle.Tensor:
     return concatenate(tensors) if all(map(choice.usable, tensors)) else paddle.concat(list(tensors), axis=1)
 
 
+def doubled(x: paddle.Tensor, method: Literal["nearest", "linear"]) -> paddle.Tensor:
+    """Enlarge (B, C, H, W) to twice the size; ``linear`` is bilinear between the centres of pixels."""
+    if choice.usable(x):
+        return resizing.doubled(x, method)
+    if method == "nearest":
+        return functional.interpolate(x, scale_factor=2, mode="nearest")
+    return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def every_second(x: paddle.Tensor) -> paddle.Tensor:
+    """Keep every second row and column of (B, C, H, W)."""
+    return resizing.every_second(x) if choice.usable(x) else x[:, :, ::2, ::2]
+
+
+def max_pool2d(x: paddle.Tensor, kernel: int, stride: int | None = None, padding: int = 0) -> paddle.Tensor:
+    """Greatest value of each window of (B, C, H, W); by default, windows do not overlap."""
+    stride = kernel if stride is None else stride
+    if choice.usable(x):
+        return resizing.max_pool(x, kernel, stride, padding)
+    return functional.max_pool2d(x, kernel, stride, padding)
+
+
 class Conv2D(nn.Conv2D):
     """`paddle.nn.Conv2D` of zero padding; the same arguments."""
 
+    fuses_activation: ClassVar[bool] = True
+
     def forward(self, x: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:
         """Convolve (B, inputs, H, W) to (B, outputs, H', W'), then apply an activation."""
-        return conv2d(x, self.weight, self.bias, **_settings(self), activation=activation)
+        return conv2d(x, self.kernel(), self.bias, **_settings(self), activation=activation)
+
+    def kernel(self) -> paddle.Tensor:
+        """Return what is convolved with, (outputs, inputs / groups, K, K): the weight."""
+        return self.weight
 
 
 class Conv2DTranspose(nn.Conv2DTranspose):
     """`paddle.nn.Conv2DTranspose`; the same arguments."""
+
+    fuses_activation: ClassVar[bool] = True
 
     def forward(self, x: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H', W'), then apply an activation."""
@@ -98,7 +145,7 @@ class Conv2DTranspose(nn.Conv2DTranspose):
 
 
 class Sequential(nn.Sequential):
-    """`paddle.nn.Sequential` that hands an activation to the convolution or batch norm before it, where that saves a pass."""
+    """`paddle.nn.Sequential` in which an activation is part of the convolution or batch norm before it."""
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Apply the layers in order."""
@@ -120,9 +167,6 @@ class Sequential(nn.Sequential):
                 x, following = layer(x), None
             index += 1 if following is None else 2
         return x
-
-
-Conv2D.fuses_activation = Conv2DTranspose.fuses_activation = True
 
 
 def _activation(layer: nn.Layer) -> Activation | None:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from oldrestore.batch import Prediction
 from oldrestore.config.values import checked
-from oldrestore.models.convolution import Conv2D
+from oldrestore.models.convolution import Conv2D, Sequential, doubled, max_pool2d, summed
 from oldrestore.models.layers import initialise
 from oldrestore.models.released import released_weights
 from oldrestore.models.weights import load_weights
@@ -73,19 +73,19 @@ class DamageUnet(nn.Layer):
         x = functional.pixel_unshuffle(x, BLOCK)
         seen = []
         for level, block in enumerate(self.down):
-            x = block(x if level == 0 else functional.max_pool2d(x, 2))
+            x = block(x if level == 0 else max_pool2d(x, 2))
             seen.append(x)
         for level in reversed(range(len(self.up))):
-            x = functional.interpolate(self.narrow[level](x), scale_factor=2, mode="nearest")
-            x = self.up[level](seen[level] + x)
+            x = doubled(self.narrow[level](x), "nearest")
+            x = self.up[level](summed(seen[level], x))
         return Prediction(damage_logits=functional.pixel_shuffle(self.head(x), BLOCK))
 
 
-def _pair(inputs: int, outputs: int, dilation: int) -> nn.Sequential:
+def _pair(inputs: int, outputs: int, dilation: int) -> Sequential:
     """Two convolutions, each with batch norm (so without bias) and ReLU."""
-    return nn.Sequential(*_convolution(inputs, outputs, 1), *_convolution(outputs, outputs, dilation))
+    return Sequential(*_convolution(inputs, outputs, 1), *_convolution(outputs, outputs, dilation))
 
 
 def _convolution(inputs: int, outputs: int, dilation: int) -> tuple[nn.Layer, ...]:
-    convolution = nn.Conv2D(inputs, outputs, 3, padding=dilation, dilation=dilation, bias_attr=False)
+    convolution = Conv2D(inputs, outputs, 3, padding=dilation, dilation=dilation, bias_attr=False)
     return convolution, nn.BatchNorm2D(outputs), nn.ReLU()

@@ -17,6 +17,8 @@ from paddle.nn import functional
 
 from oldrestore.errors import UserError
 from oldrestore.files import sha256_of
+from oldrestore.kernels.activations import RELU6, Activation
+from oldrestore.models.convolution import conv2d_normalized, summed
 from oldrestore.models.torch_pickle import read_torch_state_dict
 from oldrestore.models.weights import set_weights
 
@@ -95,14 +97,12 @@ class SameConv2D(nn.Layer):
             default_initializer=nn.initializer.Constant(0.0),
         )
 
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Convolve."""
-        top, bottom = same_padding(x.shape[2], self.kernel, self.stride)
-        left, right = same_padding(x.shape[3], self.kernel, self.stride)
-        if (top, left) != (bottom, right):
-            x = functional.pad(x, [left, right, top, bottom])
-            top = left = 0
-        return functional.conv2d(x, self.weight, stride=self.stride, padding=[top, left], groups=self.groups)
+    def forward(self, x: paddle.Tensor, norm: nn.BatchNorm2D, activation: Activation | None = None) -> paddle.Tensor:
+        """Convolve, apply a batch norm and an activation."""
+        rows = same_padding(x.shape[2], self.kernel, self.stride)
+        columns = same_padding(x.shape[3], self.kernel, self.stride)
+        settings = {"stride": self.stride, "padding": [*rows, *columns], "groups": self.groups}
+        return conv2d_normalized(x, self.weight, norm, activation, **settings)
 
 
 def _norm(channels: int) -> nn.BatchNorm2D:
@@ -127,10 +127,10 @@ class InvertedResidual(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """(B, in_channels, H, W) -> (B, out_channels, ceil(H / stride), ceil(W / stride))."""
-        y = functional.relu6(self.expand_norm(self.expand(x))) if self.expands else x
-        y = functional.relu6(self.depthwise_norm(self.depthwise(y)))
-        y = self.project_norm(self.project(y))
-        return x + y if self.adds else y
+        y = self.expand(x, self.expand_norm, RELU6) if self.expands else x
+        y = self.depthwise(y, self.depthwise_norm, RELU6)
+        y = self.project(y, self.project_norm)
+        return summed(x, y) if self.adds else y
 
 
 class EfficientNetLiteNetwork(nn.Layer):
@@ -177,7 +177,7 @@ class EfficientNetLiteNetwork(nn.Layer):
     def features(self, x_b3hw: paddle.Tensor) -> list[paddle.Tensor]:
         """Features (B, C, ceil(H / s), ceil(W / s)) at strides s of 4, 8, 16 and 32 of `normalize`d photographs."""
         levels = []
-        x = functional.relu6(self.stem_norm(self.stem(x_b3hw)))
+        x = self.stem(x_b3hw, self.stem_norm, RELU6)
         for position, block in enumerate(self.blocks):
             x = block(x)
             if position in self._feature_ends:
@@ -187,7 +187,7 @@ class EfficientNetLiteNetwork(nn.Layer):
     def forward(self, x_b3hw: paddle.Tensor) -> paddle.Tensor:
         """Class logits (B, 1000) of normalised photographs (B, 3, H, W)."""
         x = self.features(x_b3hw)[-1]
-        x = functional.relu6(self.head_norm(self.head(x)))
+        x = self.head(x, self.head_norm, RELU6)
         return self.classifier(functional.adaptive_avg_pool2d(x, 1).flatten(1))
 
 

@@ -7,11 +7,12 @@ from typing import Literal
 
 import paddle
 from paddle import nn
-from paddle.nn import functional
 
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.files import sha256_of
+from oldrestore.kernels.activations import RELU
+from oldrestore.models.convolution import Conv2D, max_pool2d
 from oldrestore.models.efficientnet_lite import EfficientNetLiteNetwork, Variant, normalize, package_weights
 from oldrestore.models.weights import read_tensors, set_weights, user_weights
 
@@ -138,7 +139,7 @@ class ConvolutionalFeatures(RecognitionFeatures):
         # Named as in the published files, so that keys need no table.
         self.features = nn.LayerDict(
             {
-                str(place): nn.Conv2D(*shape, padding=padding, weight_attr=zeros, bias_attr=zeros)
+                str(place): Conv2D(*shape, padding=padding, weight_attr=zeros, bias_attr=zeros)
                 for stage in stages
                 for place, *shape, padding in stage.convolutions
             }
@@ -160,9 +161,9 @@ class ConvolutionalFeatures(RecognitionFeatures):
         x, features = (rgb_b3hw - self._mean) / self._std, []
         for stage in self.stages:
             if stage.pool is not None:
-                x = functional.max_pool2d(x, *stage.pool)
+                x = max_pool2d(x, *stage.pool)
             for place, *_ in stage.convolutions:
-                x = functional.relu(self.features[str(place)](x))
+                x = self.features[str(place)](x, RELU)
             features.append(x)
         return features
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from oldrestore.batch import Prediction
 from oldrestore.color.hue_chroma_paddle import FADING, HISTOGRAM_BINS, decode_histograms_nchw, gather_pixels
 from oldrestore.config.values import checked
-from oldrestore.models.convolution import Conv2D
+from oldrestore.models.convolution import Conv2D, Sequential, joined, max_pool2d
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
@@ -126,13 +126,13 @@ class Larsson(nn.Layer):
         x = (L_b1hw - 50.0) / 100.0
         levels = []
         for names in self._blocks:
-            x = functional.max_pool2d(x, 2) if levels else x
+            x = max_pool2d(x, 2) if levels else x
             features = [] if levels else [x]
             for name in names:
                 x = getattr(self, name)(x)
                 features.append(x)
-            levels.append(paddle.concat(features, axis=1))
-        fc6 = self._drop(self.fc6(functional.max_pool2d(x, 2)))
+            levels.append(joined(features))
+        fc6 = self._drop(self.fc6(max_pool2d(x, 2)))
         return [*levels, paddle.concat([fc6, self._drop(self.fc7(fc6))], axis=1)]
 
     def _hidden_at(self, levels: list[paddle.Tensor], positions_bn2: paddle.Tensor) -> paddle.Tensor:
@@ -169,11 +169,11 @@ class Larsson(nn.Layer):
         return functional.dropout(x, self.dropout, training=self.training) if self.dropout else x
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, batch_norm: bool) -> nn.Sequential:
+def _convolution(inputs: int, outputs: int, kernel: int, batch_norm: bool) -> Sequential:
     """Build a convolution of the same size, its batch norm and ReLU. The norm has no scale: the next layer has one."""
     convolution = Conv2D(inputs, outputs, kernel, padding=kernel // 2, bias_attr=False if batch_norm else None)
     norm = [nn.BatchNorm2D(outputs, weight_attr=False)] if batch_norm else []
-    return nn.Sequential(convolution, *norm, nn.ReLU())
+    return Sequential(convolution, *norm, nn.ReLU())
 
 
 def _cells_between(rows: range, scale: int, cells: int) -> tuple[int, int]:

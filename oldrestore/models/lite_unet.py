@@ -18,7 +18,7 @@ from oldrestore.color.joining import ColorOfRows, join_color, joined_rows
 from oldrestore.color.lab_paddle import lab_to_rgb_nchw
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
-from oldrestore.models.convolution import Conv2D
+from oldrestore.models.convolution import Conv2D, Sequential, doubled, joined, summed
 from oldrestore.models.efficientnet_lite import VARIANTS, EfficientNetLiteNetwork, normalize
 from oldrestore.models.released import released_weights
 from oldrestore.models.weights import load_weights
@@ -151,14 +151,14 @@ class LiteUnet(nn.Layer):
         """Predict from lightness and the encoder's features of it."""
         detail = functional.pixel_unshuffle((L_b1hw - 50.0) / 50.0, DETAIL)
         finest, *coarser = features
-        seen = [paddle.concat([self.drop(finest), detail], axis=1), *(self.drop(x) for x in coarser)]
+        seen = [joined([self.drop(finest), detail]), *(self.drop(x) for x in coarser)]
         x = self.scene(seen[-1].mean(axis=[2, 3]))[:, :, None, None]
         for level in reversed(range(len(seen))):
             lateral = self.lateral[level](seen[level])
             if level < len(seen) - 1:
                 x = self.narrow[level](x)
-                x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            x = self.merge[level](lateral + x)
+                x = doubled(x, "linear")
+            x = self.merge[level](summed(lateral, x))
         return Prediction(logits=self.head(x))
 
     def decode(self, prediction: Prediction) -> paddle.Tensor:
@@ -197,15 +197,15 @@ class LiteUnet(nn.Layer):
         return type(state)((name, value) for name, value in state.items() if not name.startswith("encoder."))
 
 
-def _lateral(inputs: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(_convolution(inputs, channels, 1), nn.BatchNorm2D(channels))
+def _lateral(inputs: int, channels: int) -> Sequential:
+    return Sequential(_convolution(inputs, channels, 1), nn.BatchNorm2D(channels))
 
 
-def _merge(channels: int) -> nn.Sequential:
-    return nn.Sequential(nn.ReLU(), _convolution(channels, channels, 3), nn.BatchNorm2D(channels), nn.ReLU())
+def _merge(channels: int) -> Sequential:
+    return Sequential(nn.ReLU(), _convolution(channels, channels, 3), nn.BatchNorm2D(channels), nn.ReLU())
 
 
-def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Conv2D:
+def _convolution(inputs: int, outputs: int, kernel: int) -> Conv2D:
     # He et al. (2015). Without bias: a batch norm follows.
     he = paddle.ParamAttr(initializer=nn.initializer.KaimingNormal(nonlinearity="relu"))
-    return nn.Conv2D(inputs, outputs, kernel, padding=kernel // 2, weight_attr=he, bias_attr=False)
+    return Conv2D(inputs, outputs, kernel, padding=kernel // 2, weight_attr=he, bias_attr=False)

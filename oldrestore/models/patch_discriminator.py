@@ -13,6 +13,7 @@ from oldrestore.batch import Batch, Prediction
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.attention import SelfAttention
+from oldrestore.models.convolution import Sequential
 from oldrestore.models.spectral_norm import SpectralConv2D
 
 AB_SCALE = 110.0
@@ -59,7 +60,7 @@ class PatchDiscriminator(nn.Layer):
         sizes = {2: (4 if judges == "rgb" else 3, c64), 4: (c64, c128), 8: (c128, c256)}
         self.layers = nn.LayerList(
             [
-                nn.Sequential(
+                Sequential(
                     SpectralConv2D(inputs, outputs, 4, stride=2, padding=1),
                     nn.LeakyReLU(0.2),
                     *([SelfAttention(outputs, pooled_attention)] if scale == attention_scale else []),
@@ -67,7 +68,7 @@ class PatchDiscriminator(nn.Layer):
                 for scale, (inputs, outputs) in sizes.items()
             ]
         )
-        self.mixed = nn.Sequential(SpectralConv2D(c256, c256, 3, padding=1), nn.LeakyReLU(0.2))
+        self.mixed = Sequential(SpectralConv2D(c256, c256, 3, padding=1), nn.LeakyReLU(0.2))
         self.score = SpectralConv2D(c256, 1, 3, padding=1)
 
     def forward(self, shown_bchw: paddle.Tensor) -> Verdict:

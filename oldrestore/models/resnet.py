@@ -7,12 +7,12 @@ from typing import Annotated, ClassVar
 
 import paddle
 from paddle import nn
-from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Prediction
 from oldrestore.config.values import checked
-from oldrestore.models.convolution import Conv2D
+from oldrestore.kernels.activations import RELU
+from oldrestore.models.convolution import Conv2D, Conv2DTranspose, Sequential, normalized, summed
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
@@ -61,8 +61,8 @@ class ResNet(nn.Layer):
         super().__init__()
         down, up = ([max(1, round(channels * width)) for channels in stage] for stage in (DOWN, UP))
         momentum = batch_norm_momentum
-        self.down = nn.Sequential(*(_Residual(i, o, momentum) for i, o in zip([1, *down], down, strict=False)))
-        self.up = nn.Sequential(*(_doubling(i, o, momentum) for i, o in zip([down[-1], *up], up, strict=False)))
+        self.down = Sequential(*(_Residual(i, o, momentum) for i, o in zip([1, *down], down, strict=False)))
+        self.up = Sequential(*(_doubling(i, o, momentum) for i, o in zip([down[-1], *up], up, strict=False)))
         self.ab = Conv2D(up[-1], 2, 3, padding=1)
         initialise(self)
         # Batch norm takes the scale of what precedes it away, but not of the last layer.
@@ -84,24 +84,24 @@ class _Residual(nn.Layer):
 
     def __init__(self, inputs: int, outputs: int, momentum: float) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2D(inputs, outputs, 3, stride=2, padding=1, bias_attr=False)
+        self.conv1 = Conv2D(inputs, outputs, 3, stride=2, padding=1, bias_attr=False)
         self.norm1 = nn.BatchNorm2D(outputs, momentum=momentum)
-        self.conv2 = nn.Conv2D(outputs, outputs, 3, padding=1, bias_attr=False)
+        self.conv2 = Conv2D(outputs, outputs, 3, padding=1, bias_attr=False)
         self.norm2 = nn.BatchNorm2D(outputs, momentum=momentum)
-        self.shortcut = nn.Conv2D(inputs, outputs, 1, stride=2, bias_attr=False)
+        self.shortcut = Conv2D(inputs, outputs, 1, stride=2, bias_attr=False)
         self.shortcut_norm = nn.BatchNorm2D(outputs, momentum=momentum)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H/2, W/2)."""
-        inner = self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x)))))
-        return functional.relu(inner + self.shortcut_norm(self.shortcut(x)))
+        inner = normalized(self.norm2, self.conv2(normalized(self.norm1, self.conv1(x), RELU)))
+        return summed(inner, normalized(self.shortcut_norm, self.shortcut(x)), RELU)
 
 
-def _doubling(inputs: int, outputs: int, momentum: float) -> nn.Sequential:
+def _doubling(inputs: int, outputs: int, momentum: float) -> Sequential:
     """Build a transposed convolution that doubles height and width, its batch norm and ReLU."""
 
-    return nn.Sequential(
-        nn.Conv2DTranspose(inputs, outputs, 4, stride=2, padding=1, bias_attr=False),
+    return Sequential(
+        Conv2DTranspose(inputs, outputs, 4, stride=2, padding=1, bias_attr=False),
         nn.BatchNorm2D(outputs, momentum=momentum),
         nn.ReLU(),
     )

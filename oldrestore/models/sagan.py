@@ -17,7 +17,7 @@ from oldrestore.batch import Prediction
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.attention import SelfAttention
-from oldrestore.models.convolution import Conv2D
+from oldrestore.models.convolution import Conv2D, Sequential, doubled, joined, summed
 from oldrestore.models.known_fill import harmonic_fill, mean_fill
 from oldrestore.models.spectral_norm import SpectralConv2D
 from oldrestore.models.weights import load_weights
@@ -44,16 +44,16 @@ class SaganTrunk(nn.Layer):
         c1, c2, c4 = (max(8, round(channels * width)) for channels in (64, 128, 256))
         self.outputs = c1
         # The first features keep the picture's brightness: a norm would take it away.
-        self.encode1 = nn.Sequential(SpectralConv2D(inputs, c1, 3, padding=1), nn.LeakyReLU(0.2))
+        self.encode1 = Sequential(SpectralConv2D(inputs, c1, 3, padding=1), nn.LeakyReLU(0.2))
         self.encode2 = _block(c1, c2, kernel=4, stride=2)
         self.encode4 = _block(c2, c4, kernel=4, stride=2)
         self.encode8 = _block(c4, c4, kernel=4, stride=2)
-        self.middle = nn.Sequential(*[DilatedResidual(c4, dilation) for dilation in DILATIONS])
+        self.middle = Sequential(*[DilatedResidual(c4, dilation) for dilation in DILATIONS])
         self.attention_scale = attention_scale
         self.attention = SelfAttention(c4, pooled_attention)
         self.decode4 = _block(2 * c4, c4)
         self.decode2 = _block(c4 + c2, c2)
-        self.decode1 = nn.Sequential(SpectralConv2D(c2 + c1, c1, 3, padding=1), nn.LeakyReLU(0.2))
+        self.decode1 = Sequential(SpectralConv2D(c2 + c1, c1, 3, padding=1), nn.LeakyReLU(0.2))
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H, W)."""
@@ -75,7 +75,7 @@ class DilatedResidual(nn.Layer):
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        self.inner = nn.Sequential(
+        self.inner = Sequential(
             SpectralConv2D(channels, channels, 3, padding=dilation, dilation=dilation, bias_attr=False),
             nn.BatchNorm2D(channels),
             nn.ReLU(),
@@ -85,11 +85,11 @@ class DilatedResidual(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map (B, channels, h, w) to the same shape."""
-        return x + self.inner(x)
+        return summed(x, self.inner(x))
 
 
-def _block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
+def _block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> Sequential:
+    return Sequential(
         SpectralConv2D(inputs, outputs, kernel, stride=stride, padding=1, bias_attr=False),
         nn.BatchNorm2D(outputs),
         nn.LeakyReLU(0.2),
@@ -98,7 +98,7 @@ def _block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Se
 
 def _joined(small: paddle.Tensor, large: paddle.Tensor) -> paddle.Tensor:
     """Enlarge to twice the size and concatenate the encoder's features."""
-    return paddle.concat([nn.functional.interpolate(small, scale_factor=2, mode="nearest"), large], axis=1)
+    return joined([doubled(small, "nearest"), large])
 
 
 def _head(inputs: int, outputs: int) -> nn.Conv2D:

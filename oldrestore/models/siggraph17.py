@@ -14,7 +14,7 @@ from oldrestore.batch import Prediction
 from oldrestore.color.decoding_paddle import annealed_mean_nchw
 from oldrestore.color.grid_paddle import GRID_AB, NUMBER_OF_SQUARES
 from oldrestore.config.values import checked
-from oldrestore.models.convolution import Conv2D, Conv2DTranspose
+from oldrestore.models.convolution import Conv2D, Conv2DTranspose, Sequential, every_second, summed
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
@@ -86,9 +86,9 @@ class Siggraph17(nn.Layer):
         self.model9 = _joined_block(c128, layers=1)
         self.model10up = _up(c128, c128)
         self.model1short10 = _shortcut(c64, c128)
-        self.model10 = nn.Sequential(nn.ReLU(), Conv2D(c128, c128, 3, padding=1), nn.LeakyReLU(LEAK))
-        self.model_class = nn.Sequential(Conv2D(c256, NUMBER_OF_SQUARES, 1))
-        self.model_out = nn.Sequential(Conv2D(c128, 2, 1), nn.Tanh())
+        self.model10 = Sequential(nn.ReLU(), Conv2D(c128, c128, 3, padding=1), nn.LeakyReLU(LEAK))
+        self.model_class = Sequential(Conv2D(c256, NUMBER_OF_SQUARES, 1))
+        self.model_out = Sequential(Conv2D(c128, 2, 1), nn.Tanh())
         initialise(self, heads=[self.model_class[0], self.model_out[0]])
         if weights is not None:
             load_weights(self, Path(weights))
@@ -105,16 +105,16 @@ class Siggraph17(nn.Layer):
             [(L_b1hw - 50.0) / 100.0, hints_b3hw[:, :2] / AB_SCALE, hints_b3hw[:, 2:] - self.mask_center], axis=1
         )
         at_1 = self.model1(x)
-        at_2 = self.model2(_every_second(at_1))
-        at_4 = self.model3(_every_second(at_2))
-        x = self.model4(_every_second(at_4))
+        at_2 = self.model2(every_second(at_1))
+        at_4 = self.model3(every_second(at_2))
+        x = self.model4(every_second(at_4))
         x = self.model7(self.model6(self.model5(x)))
-        x = self.model8(self.model8up(x) + self.model3short8(at_4))
+        x = self.model8(summed(self.model8up(x), self.model3short8(at_4)))
         if self.stage == "classification":
             return Prediction(class_logits=self.model_class(x))
         class_logits = self.model_class(x.detach())
-        x = self.model9(self.model9up(x) + self.model2short9(at_2))
-        x = self.model10(self.model10up(x) + self.model1short10(at_1))
+        x = self.model9(summed(self.model9up(x), self.model2short9(at_2)))
+        x = self.model10(summed(self.model10up(x), self.model1short10(at_1)))
         return Prediction(ab=self.model_out(x).astype("float32") * AB_SCALE, class_logits=class_logits)
 
     def decode(self, prediction: Prediction) -> paddle.Tensor:
@@ -125,34 +125,30 @@ class Siggraph17(nn.Layer):
         return prediction.ab
 
 
-def _every_second(x: paddle.Tensor) -> paddle.Tensor:
-    return x[:, :, ::2, ::2]
-
-
 # The order of layers within each block gives the parameters the names of the released state dict
 # (``model1.0.weight``, ``model8.1.weight``, ...).
 
 
-def _block(inputs: int, outputs: int, *, layers: int, dilation: int = 1) -> nn.Sequential:
+def _block(inputs: int, outputs: int, *, layers: int, dilation: int = 1) -> Sequential:
     """Build `layers` of convolution and ReLU, and batch norm once at the end."""
     stack: list[nn.Layer] = []
     for index in range(layers):
         wide = inputs if index == 0 else outputs
         stack += [Conv2D(wide, outputs, 3, padding=dilation, dilation=dilation), nn.ReLU()]
-    return nn.Sequential(*stack, nn.BatchNorm2D(outputs))
+    return Sequential(*stack, nn.BatchNorm2D(outputs))
 
 
-def _joined_block(channels: int, *, layers: int) -> nn.Sequential:
+def _joined_block(channels: int, *, layers: int) -> Sequential:
     """Build a block that follows a sum, and so begins with its ReLU."""
     stack: list[nn.Layer] = [nn.ReLU()]
     for _ in range(layers):
         stack += [Conv2D(channels, channels, 3, padding=1), nn.ReLU()]
-    return nn.Sequential(*stack, nn.BatchNorm2D(channels))
+    return Sequential(*stack, nn.BatchNorm2D(channels))
 
 
-def _up(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(Conv2DTranspose(inputs, outputs, 4, stride=2, padding=1))
+def _up(inputs: int, outputs: int) -> Sequential:
+    return Sequential(Conv2DTranspose(inputs, outputs, 4, stride=2, padding=1))
 
 
-def _shortcut(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(Conv2D(inputs, outputs, 3, padding=1))
+def _shortcut(inputs: int, outputs: int) -> Sequential:
+    return Sequential(Conv2D(inputs, outputs, 3, padding=1))

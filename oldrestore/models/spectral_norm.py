@@ -7,7 +7,7 @@ from typing import Any
 import paddle
 from paddle import nn
 
-from oldrestore.models.convolution import conv2d
+from oldrestore.models.convolution import Conv2D
 
 # Why not Paddle's own (3.3.1): `nn.SpectralNorm` never writes its vectors back in dynamic mode, so one power
 # iteration starts anew at each call and the largest singular value stays far from 1. The hook
@@ -18,7 +18,7 @@ WARM_UP_ITERATIONS = 15  # so that a network that has not taken a step is normal
 EPSILON = 1e-12
 
 
-class SpectralConv2D(nn.Conv2D):
+class SpectralConv2D(Conv2D):
     """A convolution whose kernel, as a matrix (outputs, inputs x kernel), has largest singular value 1.
 
     Takes the arguments of `paddle.nn.Conv2D`. Buffer ``u`` (outputs,) belongs to the state dict.
@@ -38,7 +38,7 @@ class SpectralConv2D(nn.Conv2D):
     def _matrix(self) -> paddle.Tensor:
         return self.weight.reshape([self.weight.shape[0], -1])
 
-    def spectral_weight(self) -> paddle.Tensor:
+    def kernel(self) -> paddle.Tensor:
         """Return the weight over its largest singular value; in training, u takes one power iteration first.
 
         u and v count as constants in the gradient (Miyato et al. 2018, equation 12).
@@ -54,18 +54,6 @@ class SpectralConv2D(nn.Conv2D):
             sigma = (u * paddle.mv(matrix, v)).sum()
             # A weight of zeros has nothing to be divided by and stays what it is.
             return self.weight / paddle.where(sigma > EPSILON, sigma, paddle.ones_like(sigma))
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Convolve with the normalised kernel."""
-        return conv2d(
-            x,
-            self.spectral_weight(),
-            self.bias,
-            stride=self._stride,
-            padding=self._padding,
-            dilation=self._dilation,
-            groups=self._groups,
-        )
 
 
 def _iterate(matrix: paddle.Tensor, u: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:

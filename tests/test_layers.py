@@ -29,6 +29,7 @@ FLOORS = (
     {"evaluation", "training", "restoration"},
     {"models", "losses", "data"},
     {"config", "batch", "device", "narrator", "panels"},
+    {"kernels"},
     {"color", "statistics", "parallel", "files", "plain", "tables", "runtime", "signals", "terminal"},
     {"errors"},
     {""},  # the package itself: its version

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import paddle
 
+from oldrestore.errors import UserError
 from oldrestore.kernels import library as dnnl
 from oldrestore.kernels.library import library
 from oldrestore.kernels.primitives import KEPT, Primitive, attributes, description
@@ -40,9 +41,15 @@ def leaky_relu(slope: float) -> Activation:
 
 
 def refuse_second_derivative(what: str) -> None:
-    """Raise in a backward pass whose gradient is to be differentiated once more."""
+    """Raise in a backward pass whose gradient is to be differentiated once more.
+
+    Raises
+    ------
+    UserError
+        Naming the setting with which it can be.
+    """
     if paddle.is_grad_enabled():
-        raise RuntimeError(f"oneDNN's {what} have no second derivative: this loss needs trainer.kernels=paddle")
+        raise UserError(f"oneDNN's {what} have no second derivative: take trainer.kernels=paddle")
 
 
 def fused(activation: Activation | None):

@@ -156,8 +156,8 @@ def plan(geometry: Geometry, threads: int) -> ConvolutionPlan:
 class _Convolution(paddle.autograd.PyLayer):
     @staticmethod
     def forward(ctx, x, weight, bias, geometry):
-        chosen = plan(geometry, paddle_threads())
         source = channels_last(x)
+        chosen = plan(geometry, paddle_threads())
         y = empty_channels_last(geometry.target)
         step = chosen.forward
         addresses = [bias.data_ptr()] if bias is not None else []
@@ -165,7 +165,7 @@ class _Convolution(paddle.autograd.PyLayer):
         # Detached: the output itself would hold its own node alive, and so all that is saved here.
         ctx.save_for_backward(source, weight, y.detach() if geometry.activation else None)
         ctx.plan = chosen
-        ctx.needs = not x.stop_gradient, not (weight.stop_gradient and (bias is None or bias.stop_gradient))
+        ctx.needs = [tensor is not None and not tensor.stop_gradient for tensor in (x, weight, bias)]
         return y
 
     @staticmethod
@@ -180,7 +180,7 @@ class _Convolution(paddle.autograd.PyLayer):
             dx = empty_channels_last(geometry.source)
             step = chosen.input_gradient
             step.primitive(dy.data_ptr(), _laid_out(step, weight), dx.data_ptr())
-        if ctx.needs[1]:
+        if ctx.needs[1] or ctx.needs[2]:
             step = chosen.weight_gradient
             dweight = paddle.empty(weight.shape, dtype="float32")
             address = workspace("weight", step.size) if step.reorder else dweight.data_ptr()
@@ -188,7 +188,8 @@ class _Convolution(paddle.autograd.PyLayer):
             step.primitive(x.data_ptr(), dy.data_ptr(), address, *([dbias.data_ptr()] if geometry.bias else []))
             if step.reorder:
                 step.reorder(address, dweight.data_ptr())
-        return (dx, dweight, dbias) if geometry.bias else (dx, dweight)
+        gradients = [dx, dweight, dbias] if geometry.bias else [dx, dweight]
+        return tuple(gradient if needed else None for gradient, needed in zip(gradients, ctx.needs, strict=False))
 
 
 def _laid_out(step: _Weights, weight: paddle.Tensor) -> int:

@@ -32,7 +32,7 @@ class _Added(paddle.autograd.PyLayer):
         sources, y = (channels_last(one), channels_last(other)), empty_channels_last(one.shape)
         _sum(tuple(one.shape), activation)(sources[0].data_ptr(), sources[1].data_ptr(), y.data_ptr())
         ctx.save_for_backward(y.detach() if activation else None)
-        ctx.activation = activation
+        ctx.activation, ctx.needs = activation, [not tensor.stop_gradient for tensor in (one, other)]
         return y
 
     @staticmethod
@@ -40,7 +40,7 @@ class _Added(paddle.autograd.PyLayer):
         refuse_second_derivative("sums")
         (y,) = ctx.saved_tensor()
         shared = gradient(ctx.activation, y, dy)
-        return shared, shared
+        return tuple(shared if needed else None for needed in ctx.needs)
 
 
 def add(one: paddle.Tensor, other: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:

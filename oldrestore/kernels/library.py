@@ -93,10 +93,15 @@ class Library:
 
 @functools.cache
 def load() -> Library | str:
-    """Load the library; a sentence that says why not, if it cannot be used."""
-    paths = sorted((Path(paddle.__file__).parent / "libs").glob("libdnnl.so.*"))
+    """Load the library that Paddle brings; a sentence that says why not, if it cannot be used."""
+    return load_from(Path(paddle.__file__).parent / "libs")
+
+
+def load_from(folder: Path) -> Library | str:
+    """Load the library in a folder; a sentence that says why not, if it cannot be used."""
+    paths = sorted(folder.glob("libdnnl.so.*"))
     if not paths:
-        return "Paddle brings no oneDNN library here"
+        return "this Paddle brings no oneDNN library"
     try:
         functions = ctypes.CDLL(str(paths[-1]))
         functions.dnnl_version.restype = POINTER(_Version)
@@ -105,13 +110,13 @@ def load() -> Library | str:
         return f"oneDNN cannot be loaded: {error}"
     text = f"{version.major}.{version.minor}.{version.patch}"
     if not OLDEST <= (version.major, version.minor) < (OLDEST[0] + 1, 0):
-        return f"oneDNN is {text}; versions {OLDEST[0]}.{OLDEST[1]} up to the next major one are used"
+        return f"oneDNN is {text}, and versions from {OLDEST[0]}.{OLDEST[1]} to before {OLDEST[0] + 1}.0 are used"
     _declare(functions)
     engine, stream = c_void_p(), c_void_p()
     if functions.dnnl_engine_create(byref(engine), CPU, 0):
         return f"oneDNN {text} has no engine for this processor"
     if functions.dnnl_stream_create(byref(stream), engine, IN_ORDER):
-        return f"oneDNN {text} cannot make a stream"
+        return f"oneDNN {text} cannot create a stream"
     return Library(functions, text, engine, stream)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import paddle
 from paddle import _C_ops
 
+from oldrestore.errors import UserError
 from oldrestore.kernels.primitives import reorder
 
 _CPU = paddle.CPUPlace()
@@ -38,14 +39,15 @@ def channels_last(x: paddle.Tensor) -> paddle.Tensor:
     """Return `x` (B, C, H, W) itself if it lies channels last, otherwise a copy that does; without a gradient."""
     shape, strides = tuple(x.shape), tuple(x.strides)
     wanted = strides_channels_last(shape)
+    if 0 in shape:
+        raise UserError(f"a tensor of shape {shape} has nothing to compute with: a batch holds at least one photograph")
     if same_place(shape, strides, wanted):
         return x
     copy = empty_channels_last(shape)
-    if copy.size:
-        if any(stride < 1 for stride in strides):  # expanded: elements that several places share
-            x = x.contiguous()
-            strides = tuple(x.strides)
-        reorder(shape, strides, wanted)(x.data_ptr(), copy.data_ptr())
+    if any(stride < 1 for stride in strides):  # expanded: elements that several places share
+        x = x.contiguous()
+        strides = tuple(x.strides)
+    reorder(shape, strides, wanted)(x.data_ptr(), copy.data_ptr())
     return copy
 
 

@@ -10,6 +10,7 @@ from paddle import nn
 from pydantic import Field
 
 from oldrestore.config.values import checked
+from oldrestore.kernels.choice import using
 
 
 @runtime_checkable
@@ -129,9 +130,10 @@ def gradient_penalty(
     """
     mixed = (share * real + (1.0 - share) * fake).detach()
     mixed.stop_gradient = False
-    # Reshaped, not flattened: Paddle cannot differentiate `flatten` twice.
-    scores = score(mixed).reshape([mixed.shape[0], -1]).mean(axis=1)
-    (slope,) = paddle.grad(scores.sum(), mixed, create_graph=True)
+    with using("paddle"):  # whose kernels alone have a second derivative
+        # Reshaped, not flattened: Paddle cannot differentiate `flatten` twice.
+        scores = score(mixed).reshape([mixed.shape[0], -1]).mean(axis=1)
+        (slope,) = paddle.grad(scores.sum(), mixed, create_graph=True)
     # Without the small number the root's own slope at 0 would be infinite.
     norm = paddle.sqrt((slope**2).sum(axis=[1, 2, 3]) + 1e-12)
     return ((norm - 1.0) ** 2).mean()

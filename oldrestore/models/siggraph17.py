@@ -105,9 +105,9 @@ class Siggraph17(nn.Layer):
             [(L_b1hw - 50.0) / 100.0, hints_b3hw[:, :2] / AB_SCALE, hints_b3hw[:, 2:] - self.mask_center], axis=1
         )
         at_1 = self.model1(x)
-        at_2 = self.model2(_every_second(at_1))
-        at_4 = self.model3(_every_second(at_2))
-        x = self.model4(_every_second(at_4))
+        at_2 = self.model2(at_1[:, :, ::2, ::2])
+        at_4 = self.model3(at_2[:, :, ::2, ::2])
+        x = self.model4(at_4[:, :, ::2, ::2])
         x = self.model7(self.model6(self.model5(x)))
         x = self.model8(self.model8up(x) + self.model3short8(at_4))
         if self.stage == "classification":
@@ -123,10 +123,6 @@ class Siggraph17(nn.Layer):
             return annealed_mean_nchw(prediction.class_logits, self.temperature, GRID_AB)
 
         return prediction.ab
-
-
-def _every_second(x: paddle.Tensor) -> paddle.Tensor:
-    return x[:, :, ::2, ::2]
 
 
 # The order of layers within each block gives the parameters the names of the released state dict

@@ -10,6 +10,7 @@ from typing import Any
 from paddle import nn
 from safetensors import SafetensorError, safe_open
 
+from oldrestore.config.aliases import current_target, with_current_targets
 from oldrestore.errors import UserError
 
 WEIGHTS_FORMAT = "oldrestore-weights-1"
@@ -86,7 +87,7 @@ def _header(metadata: dict[str, str]) -> WeightsHeader | None:
     if "model" not in metadata:
         raise ValueError("it does not say which network it is of")
     return WeightsHeader(
-        _text(metadata, "model"),
+        current_target(_text(metadata, "model")),
         _table(metadata, "settings"),
         _text(metadata, "source"),
         _text(metadata, "source_sha256"),
@@ -106,7 +107,7 @@ def _table(metadata: dict[str, str], name: str) -> dict[str, Any]:
     table = json.loads(_text(metadata, name) or "{}")
     if not isinstance(table, dict):
         raise ValueError(f"its entry {name} is not a table")
-    return table
+    return with_current_targets(table)
 
 
 def missing_file(path: Path) -> UserError:

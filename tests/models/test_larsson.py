@@ -5,7 +5,7 @@ import paddle
 import pytest
 from paddle.nn import functional
 
-from oldrestore.data.sparse_positions import SparsePositions
+from oldrestore.data.inputs.sparse_positions import SparsePositions
 from oldrestore.losses.histogram import HueChromaDivergence
 from oldrestore.models.larsson import Larsson
 from oldrestore.models.weights import parameter_count

@@ -9,7 +9,7 @@ import paddle
 import pytest
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.data.hole_inputs import Holes
+from oldrestore.data.inputs.holes import HoleInputs
 from oldrestore.errors import UserError
 from oldrestore.losses.regression import L1
 from oldrestore.losses.restoration import KnownUnknownL1
@@ -22,7 +22,7 @@ from tests.models.overfitting import pixels
 
 
 def batch(count: int = 4, size: int = 32) -> Batch:
-    return Holes()(pixels(count, size), [str(i) for i in range(count)], np.random.default_rng(0))
+    return HoleInputs()(pixels(count, size), [str(i) for i in range(count)], np.random.default_rng(0))
 
 
 @pytest.fixture

@@ -53,19 +53,10 @@ BLOCK = 8192  # colours worked on at once: their candidates stay in the processo
 
 @dataclass(frozen=True)
 class NeighbourTable:
-    """For each cell of the ab plane, the bins that can be among the nearest k of any point in it.
+    """For each cell of the ab plane, the m bins that can be among the nearest k of any point in it."""
 
-    Attributes
-    ----------
-    bins : ndarray, int64 (cells, m)
-        Bin indices in rising order, so that the first of equal distances is the lower index.
-    centres : ndarray, float32 (cells, 2, m)
-        Their a and b. If a cell has fewer than m candidates, the list is filled with points so far away
-        that they are never near.
-    """
-
-    bins: np.ndarray
-    centres: np.ndarray
+    bins: np.ndarray  # int64 (cells, m), in rising order, so that the first of equal distances is the lower index
+    centres: np.ndarray  # float32 (cells, 2, m): their a and b; points that only fill a row up are far away
 
 
 @lru_cache(maxsize=8)
@@ -83,18 +74,8 @@ def candidates(cells_per_side: int, centres: np.ndarray, neighbours: int) -> tup
     """Choose, for each cell of the ab plane, the centres that can be among the nearest of some point in it.
 
     They are those whose smallest distance to the cell is no larger than the k-th smallest of all largest distances.
-
-    Parameters
-    ----------
-    centres : ndarray, float64 (cells or 1, 2, n)
-        a and b of those to choose from.
-
-    Returns
-    -------
-    order : ndarray, int64 (cells, m)
-        Positions in the n, in rising order.
-    possible : ndarray, bool (cells, m)
-        False for positions that only fill a row up.
+    `centres`, float64 (cells or 1, 2, n), are a and b of those to choose from. Returned are positions in the n,
+    int64 (cells, m), in rising order, and a bool of each: False if it only fills a row up.
     """
     size = 2 * AB_LIMIT / cells_per_side
     low = -AB_LIMIT + size * np.arange(cells_per_side)
@@ -110,49 +91,24 @@ def candidates(cells_per_side: int, centres: np.ndarray, neighbours: int) -> tup
     return order, np.take_along_axis(possible, order, axis=1)
 
 
-def nearest_bins(ab: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the nearest bins of each colour (..., 2), Lab units, clipped to -130..130.
+def nearest_bin(ab: np.ndarray) -> np.ndarray:
+    """Index of the bin nearest to each colour, int64 (...); of equal distances the lower index.
 
-    Returns
-    -------
-    indices : ndarray, int64 (..., neighbours)
-        Nearest first; of equal distances the lower index comes first.
-    squared_distances : ndarray, float32 (..., neighbours)
-
-    Raises
-    ------
-    ValueError
-        If the last axis of ``ab`` is not 2, or a colour is not finite.
+    ``ab`` is (..., 2) in Lab units, clipped to -130..130; `ValueError` if it has other channels or is not finite.
     """
     ab = np.asarray(ab)
     if ab.ndim == 0 or ab.shape[-1] != 2:
         raise ValueError(f"ab must have 2 channels on its last axis, got shape {ab.shape}")
-    table = neighbour_table(neighbours)
     points = ab.reshape(-1, 2).astype(np.float32, copy=False)
     if not np.isfinite(points).all():
         raise ValueError("ab holds values that are not finite")
-    indices = np.empty((len(points), neighbours), dtype=np.int64)
-    distances = np.empty((len(points), neighbours), dtype=np.float32)
+    table = neighbour_table(1)
+    indices = np.empty(len(points), dtype=np.int64)
     for start in range(0, len(points), BLOCK):
-        block = slice(start, start + BLOCK)
-        indices[block], distances[block] = _nearest_in_block(points[block], neighbours, table)
-    shape = (*ab.shape[:-1], neighbours)
-    return indices.reshape(shape), distances.reshape(shape)
-
-
-def nearest_bin(ab: np.ndarray) -> np.ndarray:
-    """Index of the bin nearest to each colour, int64 (...), for ``ab`` (..., 2) in Lab units."""
-    return nearest_bins(ab, 1)[0][..., 0]
-
-
-def _nearest_in_block(points, neighbours, table):
-    points = np.clip(points, -AB_LIMIT, AB_LIMIT)
-    cell = np.minimum(((points + AB_LIMIT) / CELL_SIZE).astype(np.int64), CELLS_PER_SIDE - 1)
-    cell = cell[:, 0] * CELLS_PER_SIDE + cell[:, 1]
-    centres = table.centres[cell]
-    squared = (centres[:, 0] - points[:, :1]) ** 2 + (centres[:, 1] - points[:, 1:]) ** 2
-    if neighbours == 1:
-        order = squared.argmin(axis=1, keepdims=True)
-    else:
-        order = np.argsort(squared, axis=1, kind="stable")[:, :neighbours]
-    return np.take_along_axis(table.bins[cell], order, axis=1), np.take_along_axis(squared, order, axis=1)
+        block = np.clip(points[start : start + BLOCK], -AB_LIMIT, AB_LIMIT)
+        cell = np.minimum(((block + AB_LIMIT) / CELL_SIZE).astype(np.int64), CELLS_PER_SIDE - 1)
+        cell = cell[:, 0] * CELLS_PER_SIDE + cell[:, 1]
+        centres = table.centres[cell]
+        squared = (centres[:, 0] - block[:, :1]) ** 2 + (centres[:, 1] - block[:, 1:]) ** 2
+        indices[start : start + BLOCK] = table.bins[cell, squared.argmin(axis=1)]
+    return indices.reshape(ab.shape[:-1])

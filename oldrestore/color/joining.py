@@ -16,16 +16,17 @@ PIXELS = 2**15  # worked on at once: what a step reads and writes stays in the p
 ColorOfRows = Callable[[slice], np.ndarray]
 
 
-def join_color(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> np.ndarray:
+def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> ColorOfRows:
     """Bring colour to the size of the lightness it belongs to, without bleeding over edges of lightness.
 
     Joint bilateral upsampling: each pixel takes the mean of the 5 x 5 colours around it, weighted by distance and
-    by how alike their mean lightness is to the pixel's own.
+    by how alike their mean lightness is to the pixel's own. The function that is returned computes the rows of a
+    slice, without a step, so that a large photograph needs little memory; several threads may call it.
 
     Parameters
     ----------
     ab_hw2 : ndarray
-        float (h, w, 2), Lab units; enlarged to float32 (H, W, 2).
+        float (h, w, 2), Lab units.
     L_hw : ndarray
         float32 (H, W), 0..100.
     edge_range : float
@@ -35,14 +36,6 @@ def join_color(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> np.nd
     References
     ----------
     Kopf, Cohen, Lischinski, Uyttendaele. Joint bilateral upsampling. SIGGRAPH 2007.
-    """
-    return joined_rows(ab_hw2, L_hw, edge_range)(slice(0, L_hw.shape[0]))
-
-
-def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> ColorOfRows:
-    """Prepare `join_color` for some rows at a time, so that a large photograph needs little memory.
-
-    The function that is returned takes a slice of rows, without a step, and may be called from several threads.
     """
     if not edge_range:
         return interpolated_rows(ab_hw2, L_hw.shape)
@@ -96,7 +89,7 @@ def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> Colo
 
 
 def interpolated_rows(ab_hw2: np.ndarray, shape: tuple[int, int]) -> ColorOfRows:
-    """Prepare bilinear interpolation of colour (h, w, 2) to a shape (H, W), for some rows at a time."""
+    """Interpolate colour (h, w, 2) bilinearly to a shape (H, W), some rows at a time."""
     height, width = shape
     h, w = ab_hw2.shape[:2]
     pictures = [Image.fromarray(np.ascontiguousarray(ab_hw2[..., channel], dtype=np.float32)) for channel in range(2)]

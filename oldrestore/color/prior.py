@@ -21,22 +21,8 @@ def smooth_prior(prior: np.ndarray, sigma: float = 5.0) -> np.ndarray:
     Each bin's mass is spread over all bins by a Gaussian of the distance between their centres, with weights
     that sum to 1: nothing is lost at the ragged border of the 313 bins.
 
-    Parameters
-    ----------
-    prior : ndarray, (313,)
-        Counts or probabilities.
-    sigma : float
-        Standard deviation in Lab units; 0 normalises only. The published prior used 5.
-
-    Returns
-    -------
-    ndarray, float64 (313,)
-        Sums to 1.
-
-    Raises
-    ------
-    ValueError
-        If the prior has another shape, negative or non-finite entries or no mass.
+    Counts or probabilities (313,) become float64 (313,) that sum to 1. `sigma` is in Lab units; 0 normalises only, the
+    published prior used 5. `ValueError` if the prior has another shape, negative or non-finite entries or no mass.
     """
     prior = _checked(prior)
     if sigma > 0.0:
@@ -71,10 +57,7 @@ def rebalancing_weights(
         The highest weight allowed, above 1 (the mean weight is 1); None leaves the weights as they are. Full
         rebalancing (lambda 0) needs it: on the published ImageNet prior its weights reach 5e5.
 
-    Raises
-    ------
-    ValueError
-        If the prior is invalid, or weights would be infinite without a clamp.
+    `ValueError` if the prior is invalid, or weights would be infinite without a clamp.
     """
     p = _checked(prior)
     p = p / p.sum()
@@ -86,20 +69,15 @@ def rebalancing_weights(
         log_u = -alpha * np.log(mix)
     if clamp is not None:
         return _scaled_under_clamp(p, log_u, clamp)
-    log_scale = -_log_of_sum(p, log_u)
+    present = p > 0.0
+    terms = np.log(p[present]) + log_u[present]
+    log_scale = -(terms.max() + np.log(np.exp(terms - terms.max()).sum()))
     if not log_u.max() + log_scale < np.log(np.finfo(np.float64).max):
         raise ValueError(
             f"weights at lambda_ {lambda_} and alpha {alpha} are infinite for colours that the prior lacks: "
             "take a lambda_ above 0, a smoothed prior, or a clamp"
         )
     return np.exp(log_u + log_scale)
-
-
-def _log_of_sum(p: np.ndarray, log_u: np.ndarray) -> float:
-    """log(sum(p u)) over the bins that have mass."""
-    present = p > 0.0
-    terms = np.log(p[present]) + log_u[present]
-    return terms.max() + np.log(np.exp(terms - terms.max()).sum())
 
 
 def _scaled_under_clamp(p: np.ndarray, log_u: np.ndarray, clamp: float) -> np.ndarray:

@@ -29,14 +29,10 @@ class Predictor:
     Parameters
     ----------
     model : Path
-        Of ``NAME.json`` and ``NAME.pdiparams``, without their endings.
+        Of ``NAME.json`` and ``NAME.pdiparams``, without their endings. If Paddle cannot load them, it raises
+        RuntimeError, ValueError or OSError.
     half : bool
         Multiply in bfloat16 where Paddle can; see `oldrestore.runtime.has_bfloat16`.
-
-    Raises
-    ------
-    RuntimeError, ValueError, OSError
-        If Paddle cannot load it.
     """
 
     def __init__(self, model: Path, half: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import paddle
@@ -25,23 +24,12 @@ class RecognitionFeatures(nn.Layer):
     """A recognition network as a fixed measure of photographs: no gradient reaches its weights.
 
     A subclass implements ``maps``.
-
-    Attributes
-    ----------
-    recognizer : str
-        Name of the network, as the judges of `oldrestore.evaluation` are named.
-    fingerprint : str
-        sha256 (hex) of its weights file.
-    layers : int
-        How many feature maps it gives.
-    smallest : int
-        Smallest side of a photograph, pixels.
     """
 
-    recognizer: str
-    fingerprint: str
-    layers: int
-    smallest: int = 1
+    recognizer: str  # the network's name, as the judges of `oldrestore.evaluation` are named
+    fingerprint: str  # sha256 (hex) of its weights file
+    layers: int  # number of feature maps
+    smallest: int = 1  # smallest side of a photograph, pixels
 
     def freeze(self) -> None:
         """Exclude the weights from training, for good; called once they are loaded."""
@@ -88,37 +76,24 @@ class EfficientNetLiteFeatures(RecognitionFeatures):
         return self.network.features(normalize(rgb_b3hw * 255.0))
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Max-pooling, then convolutions with ReLU, of which the last one's output is a feature map.
-
-    Attributes
-    ----------
-    pool : tuple of int or None
-        Window and stride.
-    convolutions : tuple of tuple
-        (place in torchvision's ``features``, in channels, out channels, kernel, stride, padding).
-    """
-
-    pool: tuple[int, int] | None
-    convolutions: tuple[tuple[int, int, int, int, int, int], ...]
-
-
+# Max-pooling (window and stride) or None, then convolutions with ReLU, of which the last one's output is a feature map:
+# place in torchvision's ``features``, in channels, out channels, kernel, stride, padding.
+Stage = tuple[tuple[int, int] | None, tuple[tuple[int, int, int, int, int, int], ...]]
 # Krizhevsky (2014), *One weird trick*, as torchvision has it: relu1 .. relu5.
-ALEXNET = (
-    Stage(None, ((0, 3, 64, 11, 4, 2),)),
-    Stage((3, 2), ((3, 64, 192, 5, 1, 2),)),
-    Stage((3, 2), ((6, 192, 384, 3, 1, 1),)),
-    Stage(None, ((8, 384, 256, 3, 1, 1),)),
-    Stage(None, ((10, 256, 256, 3, 1, 1),)),
+ALEXNET: tuple[Stage, ...] = (
+    (None, ((0, 3, 64, 11, 4, 2),)),
+    ((3, 2), ((3, 64, 192, 5, 1, 2),)),
+    ((3, 2), ((6, 192, 384, 3, 1, 1),)),
+    (None, ((8, 384, 256, 3, 1, 1),)),
+    (None, ((10, 256, 256, 3, 1, 1),)),
 )
 # Simonyan and Zisserman (2015), configuration D: relu1_2, relu2_2, relu3_3, relu4_3, relu5_3.
-VGG16 = (
-    Stage(None, ((0, 3, 64, 3, 1, 1), (2, 64, 64, 3, 1, 1))),
-    Stage((2, 2), ((5, 64, 128, 3, 1, 1), (7, 128, 128, 3, 1, 1))),
-    Stage((2, 2), ((10, 128, 256, 3, 1, 1), (12, 256, 256, 3, 1, 1), (14, 256, 256, 3, 1, 1))),
-    Stage((2, 2), ((17, 256, 512, 3, 1, 1), (19, 512, 512, 3, 1, 1), (21, 512, 512, 3, 1, 1))),
-    Stage((2, 2), ((24, 512, 512, 3, 1, 1), (26, 512, 512, 3, 1, 1), (28, 512, 512, 3, 1, 1))),
+VGG16: tuple[Stage, ...] = (
+    (None, ((0, 3, 64, 3, 1, 1), (2, 64, 64, 3, 1, 1))),
+    ((2, 2), ((5, 64, 128, 3, 1, 1), (7, 128, 128, 3, 1, 1))),
+    ((2, 2), ((10, 128, 256, 3, 1, 1), (12, 256, 256, 3, 1, 1), (14, 256, 256, 3, 1, 1))),
+    ((2, 2), ((17, 256, 512, 3, 1, 1), (19, 512, 512, 3, 1, 1), (21, 512, 512, 3, 1, 1))),
+    ((2, 2), ((24, 512, 512, 3, 1, 1), (26, 512, 512, 3, 1, 1), (28, 512, 512, 3, 1, 1))),
 )
 
 
@@ -140,8 +115,8 @@ class ConvolutionalFeatures(RecognitionFeatures):
         self.features = nn.LayerDict(
             {
                 str(place): Conv2D(*shape, padding=padding, weight_attr=zeros, bias_attr=zeros)
-                for stage in stages
-                for place, *shape, padding in stage.convolutions
+                for _, convolutions in stages
+                for place, *shape, padding in convolutions
             }
         )
         tensors = {name: array for name, array in read_tensors(path).items() if name.startswith("features.")}
@@ -154,15 +129,15 @@ class ConvolutionalFeatures(RecognitionFeatures):
     @property
     def channels(self) -> tuple[int, ...]:
         """Channels of each feature map."""
-        return tuple(stage.convolutions[-1][2] for stage in self.stages)
+        return tuple(convolutions[-1][2] for _, convolutions in self.stages)
 
     def maps(self, rgb_b3hw: paddle.Tensor) -> list[paddle.Tensor]:
         """See `RecognitionFeatures`."""
         x, features = (rgb_b3hw - self._mean) / self._std, []
-        for stage in self.stages:
-            if stage.pool is not None:
-                x = max_pool2d(x, *stage.pool)
-            for place, *_ in stage.convolutions:
+        for pool, convolutions in self.stages:
+            if pool is not None:
+                x = max_pool2d(x, *pool)
+            for place, *_ in convolutions:
                 x = self.features[str(place)](x, RELU)
             features.append(x)
         return features

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import paddle
@@ -13,7 +13,11 @@ from paddle import nn
 
 from oldrestore.models.tracing import traced_program
 
-Shape = Sequence[int]
+# Paddle's names of the operations that are counted.
+COUNTED = {
+    *("conv2d", "depthwise_conv2d", "conv2d_transpose", "depthwise_conv2d_transpose"),
+    *("matmul", "bmm", "addmm"),
+}
 
 
 class _Traced(nn.Layer):
@@ -38,7 +42,7 @@ class _Traced(nn.Layer):
         return [value for value in fields if value is not None]
 
 
-def count_flops(network: nn.Layer, shapes: Sequence[Shape]) -> int:
+def count_flops(network: nn.Layer, shapes: Sequence[Sequence[int]]) -> int:
     """Count the operations of one forward pass over float32 inputs of these shapes, as papers do.
 
     Convolutions, plain and transposed, and matrix products are counted, of layers and of functions alike, because
@@ -51,7 +55,7 @@ def count_flops(network: nn.Layer, shapes: Sequence[Shape]) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = traced_program(_Traced(network), [specs])
-    return sum(_operation_flops(op) for op in program.global_block().ops)
+    return 2 * sum(_multiplications(op) for op in program.global_block().ops)
 
 
 def what_paddle_said(error: Exception) -> str:
@@ -60,38 +64,18 @@ def what_paddle_said(error: Exception) -> str:
     return next((line for line in lines if re.match(r"\w*Error: ", line)), lines[0])
 
 
-def _operation_flops(op: Any) -> int:
-    count = COUNTED.get(op.name().removeprefix("pd_op."))
-    if count is None:
+def _multiplications(op: Any) -> int:
+    name = op.name().removeprefix("pd_op.")
+    if name not in COUNTED:
         return 0
-    return 2 * count([tuple(v.shape) for v in op.operands_source()], tuple(op.results()[0].shape), op.attrs())
-
-
-def _convolution(operands: list[Shape], result: Shape, _: dict[str, Any]) -> int:
-    # Weight (out, in / groups, kh, kw): each number of the result is one dot product over the last three.
-    return math.prod(result) * math.prod(operands[1][1:])
-
-
-def _transposed_convolution(operands: list[Shape], result: Shape, _: dict[str, Any]) -> int:
-    # Weight (in, out / groups, kh, kw): each number of the input is multiplied into each of the last three.
-    return math.prod(operands[0]) * math.prod(operands[1][1:])
-
-
-def _product(operands: list[Shape], result: Shape, attributes: dict[str, Any]) -> int:
-    return math.prod(result) * operands[0][-2 if attributes.get("transpose_x") else -1]
-
-
-def _sum_and_product(operands: list[Shape], result: Shape, _: dict[str, Any]) -> int:
-    return math.prod(result) * operands[1][-1]
-
-
-# Multiplications, by Paddle's name of the operation.
-COUNTED: dict[str, Callable[[list[Shape], Shape, dict[str, Any]], int]] = {
-    "conv2d": _convolution,
-    "depthwise_conv2d": _convolution,
-    "conv2d_transpose": _transposed_convolution,
-    "depthwise_conv2d_transpose": _transposed_convolution,
-    "matmul": _product,
-    "bmm": _product,
-    "addmm": _sum_and_product,
-}
+    first, second = (tuple(value.shape) for value in op.operands_source()[:2])
+    result = tuple(op.results()[0].shape)
+    if name in ("conv2d", "depthwise_conv2d"):
+        # Weight (out, in / groups, kh, kw): each number of the result is one dot product over the last three.
+        return math.prod(result) * math.prod(second[1:])
+    if name in ("conv2d_transpose", "depthwise_conv2d_transpose"):
+        # Weight (in, out / groups, kh, kw): each number of the input is multiplied into each of the last three.
+        return math.prod(first) * math.prod(second[1:])
+    if name == "addmm":
+        return math.prod(result) * second[-1]
+    return math.prod(result) * first[-2 if op.attrs().get("transpose_x") else -1]

@@ -43,7 +43,7 @@ class Larsson(nn.Layer):
     Parameters
     ----------
     fading : float
-        The paper's eta of chromatic fading; 0 is no fading. See `decode_histograms_nchw`.
+        The paper's eta: see `decode_histograms_nchw`.
     dropout : float
         Of fc6, fc7 and the hidden layer. 0.5 in the authors' training file; off by default, because its random
         numbers are not in a checkpoint, so a resumed run would differ.

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from oldrestore.batch import Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
-from oldrestore.color.joining import ColorOfRows, join_color, joined_rows
+from oldrestore.color.joining import ColorOfRows, joined_rows
 from oldrestore.color.lab_paddle import lab_to_rgb_nchw
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
@@ -38,24 +38,18 @@ class LiteUnet(nn.Layer):
 
     Parameters
     ----------
-    width : float
-        Multiplies the decoder's channels, which are 128, 128, 96 and 64 from the deepest stride up.
     weights : str, optional
         A file, or ``released`` for the decoder shipped with oldrestore.
     dropout : float
         Share of the encoder's channels hidden from a training step.
     train_encoder : bool
-        Whether the encoder's weights are trained too. Its batch norms keep their statistics in any case.
-    temperature : float
-        Of the annealed mean (0 the mode, 1 the mean).
+        Train the encoder's weights too. Its batch norms keep their statistics in any case.
     confidence : float
         How much doubt about the hue reduces chroma: colour is multiplied by R^confidence, where R, 0..1, is the
         length of the mean colour over the mean length of a colour under the annealed distribution. 0 is off.
-    chroma : float
-        Multiplies the decoded colour.
     edge_range : float
         Differences of lightness (L, 0..100) over which colour does not spread when it is brought to a photograph's
-        own size; see `join_color`. 0 interpolates only.
+        own size; see `joined_rows`. 0 interpolates only.
     mirror : bool
         Average the logits with those of the mirror image, in evaluation mode.
     second_scale : float or None
@@ -174,12 +168,8 @@ class LiteUnet(nn.Layer):
             ab_b2n = ab_b2n * paddle.clip(resultant, 0.0, 1.0) ** self.confidence
         return (self.chroma * ab_b2n).reshape([batch, 2, height, width])
 
-    def join(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> np.ndarray:
-        """See `join_color`."""
-        return join_color(ab_hw2, L_hw, edge_range=self.edge_range)
-
     def joined_rows(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> ColorOfRows:
-        """See `oldrestore.color.joining.joined_rows`."""
+        """Bring predicted colour (h, w, 2) to the size of a photograph's lightness (H, W), along its edges."""
 
         return joined_rows(ab_hw2, L_hw, edge_range=self.edge_range)
 

@@ -36,10 +36,7 @@ class LpipsNetwork(nn.Layer):
     linear_weights : str or None
         The published file of the five linear layers, ``lpips/weights/v0.1/alex.pth`` or ``vgg.pth``; needed.
 
-    Attributes
-    ----------
-    recognizer, fingerprint : str
-        Of the backbone; see `RecognitionFeatures`.
+    ``recognizer`` and ``fingerprint`` are those of the backbone.
     """
 
     @checked
@@ -50,8 +47,8 @@ class LpipsNetwork(nn.Layer):
         linear_weights: str | None = None,
     ) -> None:
         super().__init__()
-        for name, given in (("backbone_weights", backbone_weights), ("linear_weights", linear_weights)):
-            if given is None:
+        for name, file in (("backbone_weights", backbone_weights), ("linear_weights", linear_weights)):
+            if file is None:
                 raise UserError(
                     f"LPIPS comes without weights: name both files, backbone_weights (torchvision's {backbone}) and "
                     f"linear_weights (lpips v0.1); {name} is null"

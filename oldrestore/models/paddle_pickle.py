@@ -59,19 +59,15 @@ def _encode(text: Any, encoding: Any) -> bytes:
     return text.encode("latin-1")
 
 
-def _no_bytes() -> bytes:
-    """Stand-in for bytes(), by which protocol 2 writes an empty array's content."""
-    return b""
-
-
 _ADMITTED: Admitted = {
     ("numpy", "ndarray"): never_called,
     ("numpy", "dtype"): _DType,
     ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy._core.multiarray", "_reconstruct"): _Array,
     ("_codecs", "encode"): _encode,
-    ("builtins", "bytes"): _no_bytes,
-    ("__builtin__", "bytes"): _no_bytes,
+    # Without arguments, as protocol 2 writes an empty array's content; a number would allocate as many bytes.
+    ("builtins", "bytes"): lambda: b"",
+    ("__builtin__", "bytes"): lambda: b"",
     ("collections", "OrderedDict"): dict,
     # Paddle writes a tensor as tuple((name, array)).
     ("builtins", "tuple"): tuple,

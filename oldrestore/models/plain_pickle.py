@@ -73,8 +73,6 @@ def read_plain_pickle(
         In memory on purpose: a declared length can then never allocate more than the file holds.
     admitted : mapping of (module, name) to callable
         The only names a pickle may mention, and the stand-in for each. The real objects are not touched.
-    source : str
-        The file's name, for messages.
     load_persistent : callable, optional
         Turns a persistent identifier (PyTorch's reference to a storage) into a value.
 

@@ -30,19 +30,11 @@ MOST_KEYS_LISTED = 40
 
 @dataclass(frozen=True)
 class Published:
-    """A network whose PyTorch weights were published.
-
-    Attributes
-    ----------
-    marks : tuple of str
-        Keys that no other published network has: by these its files are recognised.
-    settings : mapping
-        Constructor arguments that go with the weights.
-    """
+    """A network whose PyTorch weights were published."""
 
     network: type[nn.Layer]
-    marks: tuple[str, ...]
-    settings: Mapping[str, Any]
+    marks: tuple[str, ...]  # keys that no other published network has: by these its files are recognised
+    settings: Mapping[str, Any]  # constructor arguments that go with the weights
 
 
 # mask_center 0: siggraph17-df00044c.pth is published with a forward that feeds the hint mask as it is, 0 or 1
@@ -64,22 +56,12 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class ImportedWeights:
-    """Published weights in this project's form.
+    """Published weights in this project's form."""
 
-    Attributes
-    ----------
-    tensors : dict of np.ndarray
-        By Paddle's names; float32.
-    dropped : tuple of str
-        Keys that have no use here: PyTorch's counters of training steps.
-    checksum : str or None
-        The digits in the file's name that its sha256 begins with; None if the name has none.
-    """
-
-    tensors: dict[str, np.ndarray]
+    tensors: dict[str, np.ndarray]  # by Paddle's names; float32
     header: WeightsHeader
-    dropped: tuple[str, ...]
-    checksum: str | None
+    dropped: tuple[str, ...]  # keys that have no use here: PyTorch's counters of training steps
+    checksum: str | None  # the digits in the file's name that its sha256 begins with, if the name has any
 
     @property
     def parameters(self) -> int:

@@ -27,19 +27,13 @@ class ResNet(nn.Layer):
 
     After the project's training script (its version for 256 x 256): five residual blocks of two 3 x 3
     convolutions, each with stride 2 and a 1 x 1 convolution on its shortcut; five transposed convolutions
-    (4 x 4, stride 2) back to full size; batch norm with momentum 0.5 after all of them; one 3 x 3 layer to ab;
-    no connection across from encoder to decoder.
+    (4 x 4, stride 2) back to full size; batch norm with momentum 0.5 (the share of the running statistics that
+    each step keeps) after all of them; one 3 x 3 layer to ab; no connection across from encoder to decoder.
 
     Chosen here: lightness enters as (L - 50) / 100 and the last layer's output counts 110 Lab units; no bias
     before batch norm, which would undo it; the last layer is an ordinary convolution where the script has
     a transposed one of stride 1, which is the same function; it starts small, so that an untrained network
     predicts colours of about 10 Lab units. 122,861,058 parameters at width 1.
-
-    Parameters
-    ----------
-    batch_norm_momentum : float
-        Share of the running statistics that each step keeps; 0.5 in the source.
-
 
     References
     ----------

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 import paddle
 from paddle import nn
+from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Prediction
@@ -18,13 +19,15 @@ from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.attention import SelfAttention
 from oldrestore.models.convolution import Conv2D, Sequential, doubled, joined, summed
-from oldrestore.models.known_fill import harmonic_fill, mean_fill
 from oldrestore.models.spectral_norm import SpectralConv2D
 from oldrestore.models.weights import load_weights
 
 AB_SCALE = 110.0  # the colour head gives ab / 110
 DILATIONS = (1, 2, 4, 2)  # of the blocks at 1/8 of the size: they see 100 pixels away
 
+
+SMALLEST = 1e-6
+RELAXATIONS = 8  # of `harmonic_fill` at each scale; more change little
 
 Width = Annotated[float, Field(gt=0, le=4)]
 AttentionScale = Literal[4, 8]
@@ -114,7 +117,7 @@ class SaganRestorer(nn.Layer):
     Parameters
     ----------
     attention_scale : {4, 8}
-        Self-attention is at 1/4 or 1/8 of the size, pooled (`SelfAttention`) if `pooled_attention`.
+        Self-attention is at 1/4 or 1/8 of the size.
     output : {"composed", "full"}
         ``composed`` keeps the known pixels as they are; ``full`` repaints them too.
     start : {"harmonic", "mean"}
@@ -164,7 +167,7 @@ class SaganRestorer(nn.Layer):
     def repainting(self, filled_b3hw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
         """What the network adds to the start, float32 (B, 3, H, W), -1..1."""
         features = self.trunk(paddle.concat([filled_b3hw * 2.0 - 1.0, hole_b1hw], axis=1))
-        return nn.functional.tanh(self.head(features)).astype("float32")
+        return functional.tanh(self.head(features)).astype("float32")
 
     def starting_fill(self, damaged_b3hw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
         """Fill the holes without learning, as `start` says; sRGB (B, 3, H, W), 0..1."""
@@ -201,8 +204,61 @@ class SaganColorizer(nn.Layer):
     def forward(self, L_b1hw: paddle.Tensor) -> Prediction:
         """Predict ab (B, 2, H, W), Lab units within -110..110, from lightness (B, 1, H, W), 0..100."""
         features = self.trunk((L_b1hw - 50.0) / 50.0)
-        return Prediction(ab=nn.functional.tanh(self.head(features)).astype("float32") * AB_SCALE)
+        return Prediction(ab=functional.tanh(self.head(features)).astype("float32") * AB_SCALE)
 
     def decode(self, prediction: Prediction) -> paddle.Tensor:
         """Colour of a prediction, float32 (B, 2, H, W), Lab units."""
         return prediction.ab
+
+
+def mean_fill(picture_bchw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
+    """Fill the holes (1, elsewhere 0) of each picture with the mean of its known pixels; 0 where nothing is known."""
+    known = 1.0 - hole_b1hw
+    count = paddle.clip(known.sum(axis=[2, 3], keepdim=True), min=1.0)
+    mean = (picture_bchw * known).sum(axis=[2, 3], keepdim=True) / count
+    return picture_bchw * known + mean * hole_b1hw
+
+
+def harmonic_fill(picture_bchw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
+    """Fill holes as smoothly as their borders allow: about the solution of Laplace's equation in them.
+
+    Known pixels are averaged to ever coarser scales; on the way back each scale takes the coarser one, enlarged
+    bilinearly, into its holes (the pull-push of Gortler et al., *The Lumigraph*, SIGGRAPH 1996, section 3.4) and
+    relaxes it: `RELAXATIONS` times each pixel in a hole becomes the mean of its four neighbours. No gradient flows.
+    """
+    # Not as a decorator: Paddle's would leave gradients switched off after a function that calls itself.
+    with paddle.no_grad():
+        return _pull_push(picture_bchw, 1.0 - hole_b1hw)
+
+
+def _pull_push(picture_bchw: paddle.Tensor, known: paddle.Tensor) -> paddle.Tensor:
+    color = picture_bchw * known
+    height, width = color.shape[-2:]
+    if max(height, width) == 1:
+        return color
+    coarse_known = _halved(known)
+    coarse = _halved(color) / paddle.clip(coarse_known, min=SMALLEST)
+    # Four pixels make one of the next scale; it counts as known as soon as one of the four is.
+    filled = _pull_push(coarse, (coarse_known >= SMALLEST).astype(color.dtype))
+    # To twice the padded side, then cut: an odd side was padded on the way down.
+    larger = functional.interpolate(filled, scale_factor=2, mode="bilinear", align_corners=False)
+    picture = color + larger[:, :, :height, :width] * (1.0 - known)
+    for _ in range(RELAXATIONS):
+        picture = color + _neighbours(picture) * (1.0 - known)
+    return picture
+
+
+def _neighbours(x_bchw: paddle.Tensor) -> paddle.Tensor:
+    """Mean of the four neighbours of each pixel; at the border, the pixel itself replaces those outside."""
+    padded = functional.pad(x_bchw, [1, 1, 1, 1], mode="replicate")
+    beside = padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
+    return (beside + padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]) * 0.25
+
+
+def _halved(x_bchw: paddle.Tensor) -> paddle.Tensor:
+    """Mean of each 2 x 2 pixels; an odd last row or column is padded with zeros, which count as unknown."""
+
+    height, width = x_bchw.shape[-2:]
+    if height % 2 or width % 2:
+        x_bchw = functional.pad(x_bchw, [0, width % 2, 0, height % 2])
+    return functional.avg_pool2d(x_bchw, 2)

@@ -23,30 +23,17 @@ LONGEST_ENTRY = 2**18  # characters; a run's whole configuration has some 10,000
 class WeightsHeader:
     """What a file of weights, or a checkpoint of a run, says of itself in its safetensors metadata.
 
-    It is untrusted input: whoever builds from it goes through `oldrestore.engines.weights_file`. Text is empty if the
-    file does not say it.
-
-    Attributes
-    ----------
-    model : str
-        The network: a choice of ``conf/model``, whose settings `settings` changes, or its class
-        (``oldrestore.models.eccv16.Eccv16``), all of whose settings are in `settings`.
-    settings : dict
-        Constructor arguments of the network that belong to these weights (``width``, ``mask_center``) or that say how
-        its predictions are decoded (``decoding``, ``temperature``).
-    source, source_sha256 : str
-        Name and sha256 (hex) of the file they were imported from; empty for what a run trained.
-    reads : tuple of str
-        Fields of a batch that the network reads.
-    trained : dict
-        Configuration of the run that trained it, but for the model, trackers and places of files.
+    It is untrusted input: whoever builds from it goes through `oldrestore.engines.weights_file`.
     """
 
+    # A choice of ``conf/model`` or the class (``oldrestore.models.eccv16.Eccv16``), all of whose settings follow.
     model: str
+    # Constructor arguments that belong to the weights (``width``) or say how predictions are decoded (``decoding``).
     settings: dict[str, Any] = field(default_factory=dict)
-    source: str = ""
-    source_sha256: str = ""
-    reads: tuple[str, ...] = ()
+    source: str = ""  # name of the file they were imported from; empty for what a run trained
+    source_sha256: str = ""  # of that file, hex
+    reads: tuple[str, ...] = ()  # fields of a batch that the network reads
+    # Configuration of the run that trained it, but for the model, trackers and places of files.
     trained: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -63,12 +63,18 @@ def normalized(norm: nn.Layer, x: paddle.Tensor, activation: Activation | None =
 
 
 def conv2d_normalized(
-    x: paddle.Tensor, weight: paddle.Tensor, norm: nn.Layer, activation: Activation | None = None, **settings: Any
+    x: paddle.Tensor,
+    weight: paddle.Tensor,
+    norm: nn.Layer | None,
+    activation: Activation | None = None,
+    **settings: Any,
 ) -> paddle.Tensor:
-    """Convolve (B, C, H, W) without a bias, apply a batch norm and an activation.
+    """Convolve (B, C, H, W) without a bias, apply a batch norm, if there is one, and an activation.
 
     In evaluation mode the norm is a scale and a shift of each channel, which the kernel and a bias take over.
     """
+    if norm is None:
+        return conv2d(x, weight, activation=activation, **settings)
     if norm.training or type(norm) is not nn.BatchNorm2D or not choice.usable(x):
         return normalized(norm, conv2d(x, weight, **settings), activation)
     scale = paddle.rsqrt(norm._variance + norm._epsilon)

@@ -97,8 +97,10 @@ class SameConv2D(nn.Layer):
             default_initializer=nn.initializer.Constant(0.0),
         )
 
-    def forward(self, x: paddle.Tensor, norm: nn.BatchNorm2D, activation: Activation | None = None) -> paddle.Tensor:
-        """Convolve, apply a batch norm and an activation."""
+    def forward(
+        self, x: paddle.Tensor, norm: nn.BatchNorm2D | None = None, activation: Activation | None = None
+    ) -> paddle.Tensor:
+        """Convolve, then apply a batch norm and an activation, if there are any."""
         rows = same_padding(x.shape[2], self.kernel, self.stride)
         columns = same_padding(x.shape[3], self.kernel, self.stride)
         settings = {"stride": self.stride, "padding": [*rows, *columns], "groups": self.groups}

@@ -79,7 +79,7 @@ def test_every_convolution_but_the_head_is_normalised(restorer):
     for layer in restorer.sublayers():
         if isinstance(layer, SpectralConv2D):
             for _ in range(50):
-                weight = layer.spectral_weight().numpy()
+                weight = layer.kernel().numpy()
             assert np.linalg.svd(weight.reshape(len(weight), -1))[1][0] == pytest.approx(1.0, abs=0.02)
 
 

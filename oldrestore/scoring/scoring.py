@@ -12,8 +12,7 @@ from paddle import nn
 
 from oldrestore import parallel
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab
-from oldrestore.data.cropping.crops import Crops
-from oldrestore.data.cropping.evaluation_crops import EvaluationCrops
+from oldrestore.data.cropping.crops import Crops, EvaluationCrops
 from oldrestore.data.inputs.colors import Inputs
 from oldrestore.data.loading.loader import decode_known_photo, evaluation_photos
 from oldrestore.data.sources.source import PhotoSource, Split

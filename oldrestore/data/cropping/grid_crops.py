@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from PIL import Image
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.data.cropping.crops import RESIZE_FILTER, Crops
+from oldrestore.data.cropping.crops import RESIZE_FILTER, Crops, Fit
 
 # Bases of the Halton sequence along scale, down and right: neighbouring numbers of it fill a cube evenly.
 HALTON_BASES = (2, 3, 5)
@@ -20,16 +20,8 @@ class GridCrops(Crops):
 
     Variant v is a square whose side lies between `smallest` and 1 of the shorter side, at a place that follows,
     like its side, from the v-th point of a Halton sequence; it is resized to `crop` pixels. With mirroring, a
-    photograph has 2 x `variants` different crops in all.
-
-    Parameters
-    ----------
-    size, crop, mirror, fit, evaluation_size, scaled_decoding
-        See `Crops`. `size` limits the detail that crops are cut from.
-    variants : int
-        Places of squares.
-    smallest : float
-        Side of the smallest square over the shorter side.
+    photograph has 2 x `variants` different crops in all. `size` limits the detail that crops are cut from; for the
+    other settings see `Crops`.
     """
 
     @checked
@@ -38,7 +30,7 @@ class GridCrops(Crops):
         size: Annotated[int, Field(ge=1)],
         crop: Annotated[int, Field(ge=1)],
         mirror: bool = True,
-        fit: Literal["shorter_side", "squash"] = "shorter_side",
+        fit: Fit = "shorter_side",
         evaluation_size: Annotated[int, Field(ge=1)] | None = None,
         variants: Annotated[int, Field(ge=1, le=4096)] = 16,
         smallest: Annotated[float, Field(gt=0, le=1)] = 0.6,

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oldrestore.data.cropping.crops import RESIZE_FILTER, Crops
+from oldrestore.data.cropping.crops import RESIZE_FILTER, Crops, EvaluationCrops
 from oldrestore.errors import UserError
+
+RGB = np.random.default_rng(0).integers(0, 256, (60, 95, 3), dtype=np.uint8)
 
 
 def coordinates(height, width):
@@ -74,3 +76,25 @@ def test_no_mirror_and_the_same_generator_gives_the_same_crop():
 def test_a_crop_larger_than_the_photograph_is_refused():
     with pytest.raises(UserError, match=r"crops\.crop = 64 is larger than crops\.size = 32"):
         Crops(size=32, crop=64)
+
+
+@pytest.mark.parametrize("fit", ["shorter_side", "squash"])
+@pytest.mark.parametrize("size", [32, 60, 200])
+@pytest.mark.parametrize("rgb", [RGB, RGB.transpose(1, 0, 2), np.tile(RGB, (1, 12, 1))], ids=["wide", "tall", "strip"])
+def test_a_protocols_bicubic_is_what_data_sets_do(fit, size, rgb):
+    theirs = Crops(size=size, crop=size, fit=fit, evaluation_size=size).evaluation(np.ascontiguousarray(rgb))
+    ours = EvaluationCrops(size, fit, "bicubic").evaluation(rgb)
+    assert (ours == theirs).all()
+    assert ours.flags.c_contiguous
+
+
+def test_a_box_averages_whole_pixels():
+    ours = EvaluationCrops(30, "squash", "box").evaluation(RGB[:, :60])
+    means = RGB[:, :60].astype(float).reshape(30, 2, 30, 2, 3).mean(axis=(1, 3))
+    assert np.abs(ours - means).max() <= 1  # Pillow rounds twice, once in each direction
+
+
+@pytest.mark.parametrize("name", ["bicubic", "bilinear", "lanczos", "box"])
+def test_each_filter_of_a_protocol_is_pillows(name):
+    theirs = Image.fromarray(RGB).resize((40, 40), getattr(Image.Resampling, name.upper()))
+    assert (EvaluationCrops(40, "squash", name).evaluation(RGB) == np.asarray(theirs)).all()

@@ -182,12 +182,11 @@ def run_fetch(name: str) -> int:
             f"'{name}' needs no preparing of this kind, only photos_plus and photos_wide do; to decode photographs "
             "once for all runs, give settings: oldrestore data prepare dataset=NAME"
         )
-    from oldrestore.data.cache import cache_directory
     from oldrestore.data.packages.gcompris import prepare_gcompris
 
-    print(prepare_gcompris(cache_directory()))
+    print(prepare_gcompris())
     if name == "photos_wide":
         from oldrestore.data.sources.photos_wide import prepare_photos_wide
 
-        print(prepare_photos_wide(cache_directory()))
+        print(prepare_photos_wide())
     return 0

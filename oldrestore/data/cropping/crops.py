@@ -155,7 +155,7 @@ class EvaluationCrops:
 
 
 def resized(rgb: np.ndarray, side: int, fit: Fit, filter: Image.Resampling = RESIZE_FILTER) -> np.ndarray:
-    """Resize a photograph so that its shorter side is `side`, or to a square; longer strips than `MAX_ASPECT` are cut."""
+    """Resize a photograph so that its shorter side is `side`, or to a square; long strips are cut to `MAX_ASPECT`."""
     if fit != "squash":
         height, width = rgb.shape[:2]
         longest = MAX_ASPECT * min(height, width)

@@ -38,18 +38,10 @@ class ImageFolder(PhotoSource):
 
     Parameters
     ----------
-    validation_fraction : float
-        Share that is held out for validation where no folder says it. 1 makes a set for evaluation only.
+    crops, root, validation_fraction, prepared
+        See `PhotoSource`. A `validation_fraction` of 1 makes a set for evaluation only.
     name : str
         How the source is called in `data.json`.
-    prepared : {"auto", "off", "required"}
-        Whether what ``oldrestore data prepare`` has made is used: it changes no pixel.
-
-    Raises
-    ------
-    UserError
-        On first use: when the folder is not given, missing, not a folder, holds no photograph, or has two folders that
-        may be the same split.
     """
 
     @checked
@@ -61,8 +53,7 @@ class ImageFolder(PhotoSource):
         name: str = "image_folder",
         prepared: Prepared = "auto",
     ):
-        super().__init__(crops, validation_fraction, prepared)
-        self.root = root
+        super().__init__(crops, root, validation_fraction, prepared)
         self.name = name
 
     @property

@@ -1,14 +1,15 @@
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from oldrestore.data.cropping.crops import Crops
-from oldrestore.data.packages import gcompris, stamps
-from oldrestore.data.packages.gcompris import pinned_hash
+from oldrestore.data.packages import debian_package, gcompris, stamps
+from oldrestore.data.packages.debian_package import pinned_hash
 from oldrestore.data.packages.stamps import COPIES, SIDE, Stamp, choose_stamps, paste, paste_all
-from oldrestore.data.sources import photos_plus
+from oldrestore.data.sources.photos_plus import PhotosPlus
 from oldrestore.data.sources.photos_wide import PhotosWide, prepare_photos_wide
 from oldrestore.errors import UserError
 
@@ -76,11 +77,11 @@ def test_composites_depend_on_content_alone():
 @pytest.fixture
 def small_packages(tmp_path, monkeypatch):
     """Stand in for both Debian packages: one photograph and two stamps."""
-    folder = gcompris.prepared_folder()
+    folder = gcompris.PACKAGE.folder
     folder.mkdir(parents=True)
     Image.fromarray(rgba(150, 150, seed=9)[..., :3]).save(folder / "photo.png")
     pin = pinned_hash([hashlib.sha256((folder / "photo.png").read_bytes()).hexdigest()])
-    monkeypatch.setattr(photos_plus, "PINNED_SHA256", pin)
+    monkeypatch.setattr(gcompris, "PACKAGE", replace(gcompris.PACKAGE, sha256=pin))
 
     def unpack(package, work, advice):
         assert package == "tuxpaint-stamps-default"
@@ -90,24 +91,26 @@ def small_packages(tmp_path, monkeypatch):
         (notes / "copyright").write_text("GPL-2")
         return work
 
-    monkeypatch.setattr(stamps, "download_and_unpack", unpack)
+    monkeypatch.setattr(debian_package, "download_and_unpack", unpack)
 
 
 def test_composites_are_for_training_alone(small_packages, own_cache, monkeypatch):
     source = PhotosWide(Crops(96, 64))
     with pytest.raises(UserError, match="run: oldrestore data prepare photos_wide"):
         source.split("train")
-    with pytest.raises(UserError, match=r"2 of 218 kept.*2022\.06\.04-1"):
+    with pytest.raises(UserError, match=r"2022\.06\.04-1, which is expected: 2 of 218 kept"):
         prepare_photos_wide()
     write_stamps(own_cache / "twin")
-    monkeypatch.setattr(stamps, "PINNED_SHA256", pinned_hash([s.sha256 for s in choose_stamps(own_cache / "twin")]))
+    pin = pinned_hash([stamp.sha256 for stamp in choose_stamps(own_cache / "twin")])
+    monkeypatch.setattr(stamps, "PACKAGE", replace(stamps.PACKAGE, sha256=pin))
     summary = prepare_photos_wide()
-    assert str(summary).startswith("made 6 pictures of 2 of the 8 stamps of tuxpaint-stamps-default 2022.06.04-1 on ")
-    folder = stamps.stamps_folder()
-    assert (folder / "licences" / "copyright.txt").read_text() == "GPL-2"
+    assert (stamps.PACKAGE.folder / "licences" / "copyright.txt").read_text() == "GPL-2"
 
-    plus, wide = photos_plus.PhotosPlus(Crops(96, 64)), PhotosWide(Crops(96, 64))
-    assert summary.grounds == len(plus.split("train"))
+    plus, wide = PhotosPlus(Crops(96, 64)), PhotosWide(Crops(96, 64))
+    assert summary.startswith(
+        "made 6 pictures of 2 of the 8 stamps of tuxpaint-stamps-default 2022.06.04-1 on "
+        f"{len(plus.split('train'))} photographs"
+    )
     assert wide.split("val").fingerprint == plus.split("val").fingerprint
     assert not set(wide.split("train").hashes) & set(wide.split("val").hashes)
     added = [photo.name for photo in wide.split("train").photos if photo.name.startswith("stamps/")]

@@ -64,3 +64,13 @@ def test_cache_is_used_and_a_corrupt_one_replaced(tmp_path, own_cache, monkeypat
     np.testing.assert_array_equal(prior.dataset_prior(split, CROPS), first)
     prior.dataset_prior(split, Crops(20, 8))
     assert len(list((own_cache / "priors").iterdir())) == 2
+
+
+def test_a_picture_is_written_or_refused(tmp_path):
+    even = np.full(313, 1 / 313)
+    prior.plot_prior(even, tmp_path / "prior.png", title="uniform")
+    with Image.open(tmp_path / "prior.png") as image:
+        assert len(image.convert("RGB").getcolors(2**20)) > 300  # every bin is drawn in a colour of its own
+    for path in (tmp_path / "missing" / "prior.png", tmp_path / "prior.nonsense"):
+        with pytest.raises(UserError, match=r"prior\."):
+            prior.plot_prior(even, path, title="uniform")

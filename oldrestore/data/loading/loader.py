@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo, read_photo_file
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.loading.prepared import open_prepared
@@ -27,14 +29,7 @@ class TrainingCrops:
     """A map from position to training crop, as Paddle's loader wants it.
 
     Photographs come from the file of prepared ones, if any (`oldrestore.data.loading.prepared`). Otherwise each is
-    decoded once and kept, as long as there is room.
-
-    Parameters
-    ----------
-    sequence : TrainingSequence
-        Says which photograph stands at which position.
-    cache_bytes : int
-        Prepared photographs are kept in memory until they take this much.
+    decoded once and kept in memory, until they take `cache_bytes`.
     """
 
     def __init__(self, split: Split, crops: Crops, sequence: TrainingSequence, cache_bytes: int):
@@ -50,10 +45,9 @@ class TrainingCrops:
         return len(self.photos)
 
     def __getitem__(self, position: int) -> tuple[np.ndarray, np.int64]:
-        """Return (uint8 (crop, crop, 3), index of the photograph).
+        """Return (uint8 (crop, crop, 3), index of the photograph), or -1 - index if it cannot be read.
 
-        A photograph that cannot be read gives the index -1 - index: an exception here would arrive as
-        the text of a worker's traceback, so the main process raises it (see `problem`).
+        An exception here would arrive as the text of a worker's traceback, so the main process raises it (`problem`).
         """
         epoch, index = self.sequence.at(position)
         try:
@@ -138,15 +132,16 @@ class TrainingLoader:
         return tuple(self._crops_at.photos[index].name for index in indices)
 
 
+@checked
 def training_loader(
     split: Split,
     crops: Crops,
-    batch_size: int,
-    seed: int,
-    iterations: int,
-    start: int = 0,
-    workers: int = 0,
-    cache_mib: float = DEFAULT_CACHE_MIB,
+    batch_size: Annotated[int, Field(ge=1)],
+    seed: Annotated[int, Field(ge=0)],
+    iterations: Annotated[int, Field(ge=0)],
+    start: Annotated[int, Field(ge=0)] = 0,
+    workers: Annotated[int, Field(ge=0)] = 0,
+    cache_mib: Annotated[float, Field(ge=0)] = DEFAULT_CACHE_MIB,
     part: slice | None = None,
 ) -> TrainingLoader:
     """Return the training batches of iterations `start` to `iterations` - 1.
@@ -158,11 +153,9 @@ def training_loader(
     Parameters
     ----------
     batch_size : int
-        At least 1; it may be larger than the split.
+        May be larger than the split.
     iterations : int
         Of the whole training; a resumed one gives the remaining batches.
-    start : int
-        First iteration, counted from 0.
     workers : int
         Processes that decode and crop; 0 does it in this one.
     cache_mib : float
@@ -173,23 +166,9 @@ def training_loader(
     Returns
     -------
     TrainingLoader
-        Iterates over (uint8 paddle.Tensor (batch_size, crop, crop, 3), 0..255; names of the photographs).
-
-    Raises
-    ------
-    UserError
-        Negative or zero numbers; while iterating, a photograph that can no longer be read.
+        Iterates over (uint8 paddle.Tensor (batch_size, crop, crop, 3), 0..255; names of the photographs), and raises
+        `UserError` when a photograph can no longer be read.
     """
-    for name, value, least in (
-        ("batch_size", batch_size, 1),
-        ("seed", seed, 0),
-        ("iterations", iterations, 0),
-        ("start", start, 0),
-        ("workers", workers, 0),
-        ("cache_mib", cache_mib, 0),
-    ):
-        if value < least:
-            raise UserError(f"{name} = {value} is too small for the training loader; give at least {least}")
     sequence = TrainingSequence(len(split.photos), seed)
     cache_bytes = int(cache_mib * 2**20) // max(1, workers)
     crops_at = TrainingCrops(split, crops, sequence, cache_bytes)
@@ -197,17 +176,9 @@ def training_loader(
 
 
 def evaluation_photos(split: Split, crops: Crops) -> Iterator[tuple[Photo, np.ndarray]]:
-    """Yield every photograph of a split in name order, as evaluation sees it.
+    """Yield every photograph of a split in name order, with the uint8 (side, side, 3) square that evaluation sees.
 
-    Yields
-    ------
-    (Photo, numpy.ndarray)
-        The photograph and its uint8 (evaluation_size, evaluation_size, 3) square, 0..255.
-
-    Raises
-    ------
-    UserError
-        When a photograph can no longer be read.
+    `UserError` names a photograph that can no longer be read.
     """
     for photo in sorted(split.photos, key=lambda photo: photo.name):
         yield photo, crops.evaluation(decode_known_photo(photo))
@@ -225,11 +196,6 @@ def photos_at_training_size(split: Split, crops: Crops) -> Iterator[np.ndarray]:
     """Yield every photograph of a split, whole, uint8 (H, W, 3), as training crops are cut from it.
 
     They come in the order of ``split.photos``, and from the file of prepared ones, if any.
-
-    Raises
-    ------
-    UserError
-        When a photograph can no longer be read.
     """
     prepared = open_prepared(split, crops)
     for number, photo in enumerate(split.photos):

@@ -18,11 +18,6 @@ class TrainingSequence:
     ``default_rng([ORDER, seed, epoch])``, a photograph's crop from ``default_rng([CROP, seed, epoch, index])``. This
     is stronger than a seed for each loader worker: a batch is the same whichever worker makes it
     and however many there are, and training resumes at iteration k by starting there.
-
-    Parameters
-    ----------
-    number_of_photographs : int
-        Photographs in the split, at least 1.
     """
 
     def __init__(self, number_of_photographs: int, seed: int):

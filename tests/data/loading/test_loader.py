@@ -124,7 +124,7 @@ def test_evaluation_photos_in_name_order(split):
 def test_numbers_out_of_range(split):
     for name in ("batch_size", "seed", "workers", "start"):
         arguments = {"batch_size": 1, "seed": 0, "iterations": 1} | {name: -1}
-        with pytest.raises(UserError, match=f"{name} = -1"):
+        with pytest.raises(UserError, match=f"training_loader.{name} must be greater than or equal to .*, not -1"):
             training_loader(split, CROPS, **arguments)
 
 

@@ -13,10 +13,15 @@ from PIL import Image
 
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.cropping.grid_crops import GridCrops
-from oldrestore.data.loading import preparing
+from oldrestore.data.loading import prepared
 from oldrestore.data.loading.loader import photos_at_training_size, training_loader
-from oldrestore.data.loading.prepared import PreparedPhotos, open_prepared, prepared_key, prepared_path
-from oldrestore.data.loading.preparing import prepare_photographs
+from oldrestore.data.loading.prepared import (
+    PreparedPhotos,
+    open_prepared,
+    prepare_photographs,
+    prepared_key,
+    prepared_path,
+)
 from oldrestore.data.prior import color_counts
 from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.errors import UserError
@@ -241,7 +246,7 @@ def test_a_full_disk_is_one_sentence(folder, own_cache, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(preparing.os, "fsync", full)
+    monkeypatch.setattr(prepared.os, "fsync", full)
     with pytest.raises(UserError, match=r"cannot be kept in .* \(the disk is full\): make room"):
         prepare_photographs(split_of(folder), CROPS)
     assert [path.suffix for path in (own_cache / "prepared").iterdir()] == [".lock"]
@@ -276,8 +281,8 @@ def test_few_photographs_are_in_memory_at_a_time(folder):
         decoded += 1
         return number
 
-    with preparing.ThreadPoolExecutor(2) as pool:
-        for number in preparing._in_order(pool, decode, range(100), ahead=5):
+    with prepared.ThreadPoolExecutor(2) as pool:
+        for number in prepared.in_order(pool, decode, range(100), ahead=5):
             assert number == written
             written += 1
             waiting.append(decoded - written)

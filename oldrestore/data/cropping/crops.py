@@ -1,6 +1,7 @@
 """Resizing and cropping: what training and evaluation see of a photograph."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -26,6 +27,8 @@ SCALED_MARGIN = 2
 """Scaled decoding leaves at least this many pixels for each pixel of the shorter side at training size."""
 
 
+@checked
+@dataclass
 class Crops:
     """How photographs are resized and cropped.
 
@@ -46,23 +49,16 @@ class Crops:
         evaluation sees is always decoded in full.
     """
 
-    @checked
-    def __init__(
-        self,
-        size: Annotated[int, Field(ge=1)],
-        crop: Annotated[int, Field(ge=1)],
-        mirror: bool = True,
-        fit: Fit = "shorter_side",
-        evaluation_size: Annotated[int, Field(ge=1)] | None = None,
-        scaled_decoding: bool = False,
-    ):
-        self.check_together({"size": size, "crop": crop}, "crops")
-        self.size = size
-        self.crop = crop
-        self.mirror = mirror
-        self.fit = fit
-        self.evaluation_size = evaluation_size or size
-        self.scaled_decoding = scaled_decoding
+    size: Annotated[int, Field(ge=1)]
+    crop: Annotated[int, Field(ge=1)]
+    mirror: bool = True
+    fit: Fit = "shorter_side"
+    evaluation_size: Annotated[int, Field(ge=1)] | None = None
+    scaled_decoding: bool = False
+
+    def __post_init__(self) -> None:
+        self.check_together({"size": self.size, "crop": self.crop}, "crops")
+        self.evaluation_size = self.evaluation_size or self.size
 
     @staticmethod
     def check_together(settings: Mapping[str, Any], path: str) -> None:
@@ -74,17 +70,9 @@ class Crops:
                 f"{path}.size of at least {crop}"
             )
 
-    def describe(self) -> dict[str, int | bool | str]:
+    def describe(self) -> dict[str, int | bool | str | float]:
         """Return the settings as plain values."""
-        return {
-            "size": self.size,
-            "crop": self.crop,
-            "mirror": self.mirror,
-            "fit": self.fit,
-            "evaluation_size": self.evaluation_size,
-            "filter": RESIZE_FILTER.name.lower(),
-            "scaled_decoding": self.scaled_decoding,
-        }
+        return asdict(self) | {"filter": RESIZE_FILTER.name.lower()}
 
     def describe_resizing(self) -> dict[str, int | bool | str]:
         """Return what a photograph at training size depends on, for cache keys."""

@@ -1,7 +1,6 @@
 """Training crops from a fixed set of places, so that what is computed from a crop can be stored."""
 
-from __future__ import annotations
-
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -9,12 +8,14 @@ from PIL import Image
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.data.cropping.crops import RESIZE_FILTER, Crops, Fit
+from oldrestore.data.cropping.crops import RESIZE_FILTER, Crops
 
 # Bases of the Halton sequence along scale, down and right: neighbouring numbers of it fill a cube evenly.
 HALTON_BASES = (2, 3, 5)
 
 
+@checked
+@dataclass
 class GridCrops(Crops):
     """Squares of `variants` places and sizes, the same in every epoch and every run, plain or mirrored.
 
@@ -24,25 +25,8 @@ class GridCrops(Crops):
     other settings see `Crops`.
     """
 
-    @checked
-    def __init__(
-        self,
-        size: Annotated[int, Field(ge=1)],
-        crop: Annotated[int, Field(ge=1)],
-        mirror: bool = True,
-        fit: Fit = "shorter_side",
-        evaluation_size: Annotated[int, Field(ge=1)] | None = None,
-        variants: Annotated[int, Field(ge=1, le=4096)] = 16,
-        smallest: Annotated[float, Field(gt=0, le=1)] = 0.6,
-        scaled_decoding: bool = False,
-    ):
-        super().__init__(size, crop, mirror, fit, evaluation_size, scaled_decoding)
-        self.variants = variants
-        self.smallest = smallest
-
-    def describe(self) -> dict[str, int | bool | str | float]:
-        """Return the settings as plain values."""
-        return super().describe() | {"variants": self.variants, "smallest": self.smallest}
+    variants: Annotated[int, Field(ge=1, le=4096)] = 16
+    smallest: Annotated[float, Field(gt=0, le=1)] = 0.6
 
     def train(self, rgb_prepared: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Cut one of the squares, drawn at random, uint8 (crop, crop, 3), contiguous."""

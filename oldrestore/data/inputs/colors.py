@@ -19,15 +19,7 @@ class Inputs(Protocol):
     """
 
     def __call__(self, rgb_bhw3: paddle.Tensor, names: Sequence[str], rng: np.random.Generator) -> Batch:
-        """Make a batch.
-
-        Parameters
-        ----------
-        rgb_bhw3 : paddle.Tensor
-            uint8 sRGB (B, H, W, 3), 0..255.
-        rng : numpy.random.Generator
-            Seeded by the run's seed and the iteration, so that a resumed run draws the same.
-        """
+        """Make a batch of uint8 sRGB; `rng` is seeded by the run's seed and the iteration, so that runs resume alike."""
 
 
 class Colors:

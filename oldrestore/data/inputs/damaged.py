@@ -1,9 +1,7 @@
 """Inputs with damage of several kinds: a photograph, the same photograph damaged, and where structure is lost."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,8 @@ from oldrestore.errors import UserError
 SEVERITY_STEPS = 256  # severities are drawn in whole steps
 
 
+@checked
+@dataclass
 class DamagedPhotos:
     """Damages each photograph anew, with a severity drawn for it.
 
@@ -32,20 +32,18 @@ class DamagedPhotos:
         the damage in sight, for detectors and for restorers that see through stains.
     """
 
-    @checked
-    def __init__(
-        self, damage: Any, lowest: Severity = 0.25, highest: Severity = 1.0, fill: Share | None = None
-    ) -> None:
-        if not isinstance(damage, Damage | DamageChain):
+    damage: Any
+    lowest: Severity = 0.25
+    highest: Severity = 1.0
+    fill: Share | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.damage, Damage | DamageChain):
             raise UserError(
-                f"inputs.damage must be a choice of conf/damage (damage@inputs.damage=medium), not {damage}"
+                f"inputs.damage must be a choice of conf/damage (damage@inputs.damage=medium), not {self.damage}"
             )
-        if lowest > highest:
-            raise UserError(f"inputs.lowest={lowest} must be at most inputs.highest={highest}")
-        self.damage = damage
-        self.lowest = lowest
-        self.highest = highest
-        self.fill = fill
+        if self.lowest > self.highest:
+            raise UserError(f"inputs.lowest={self.lowest} must be at most inputs.highest={self.highest}")
 
     def __call__(self, rgb_bhw3: paddle.Tensor, names: Sequence[str], rng: np.random.Generator) -> Batch:
         """Make a batch with ``rgb_b3hw``, ``damaged_b3hw`` and ``hole_b1hw`` beside the undamaged L and ab."""
@@ -67,6 +65,8 @@ class DamagedPhotos:
         return self.damage.at(severity)(rgb_hw3, rng)
 
 
+@checked
+@dataclass
 class DetectionInputs(DamagedPhotos):
     """Damaged photographs as `DamagedPhotos` makes them, a share of them without colour.
 
@@ -75,16 +75,12 @@ class DetectionInputs(DamagedPhotos):
 
     Parameters
     ----------
-    lowest, highest : float
-        Range of severities, 0..1.
     gray : float
         Share of photographs that lose their colour, after the damage.
     """
 
-    @checked
-    def __init__(self, damage: Any, lowest: Severity = 0.25, highest: Severity = 1.0, gray: Share = 0.3) -> None:
-        super().__init__(damage, lowest, highest, fill=None)
-        self.gray = gray
+    fill: None = field(default=None, init=False)
+    gray: Share = 0.3
 
     def draw(self, rgb_hw3: np.ndarray, rng: np.random.Generator) -> Damaged:
         """Damage one photograph, uint8 (H, W, 3), with a severity of its own."""

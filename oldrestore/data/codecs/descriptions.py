@@ -50,13 +50,7 @@ def corrected_xmp(xmp: Any, height: int, width: int) -> bytes | None:
 
 
 def iptc_segment(photoshop: Any) -> bytes:
-    """Return the JPEG segment of the IPTC record among Photoshop's resources of a file; empty if there is none.
-
-    Parameters
-    ----------
-    photoshop : dict of int to bytes
-        Resources by their number, as Pillow gives them.
-    """
+    """Return the JPEG segment of the IPTC record among Photoshop's resources, by number; empty if there is none."""
     record = photoshop.get(IPTC_RESOURCE) if isinstance(photoshop, dict) else None
     if not isinstance(record, bytes) or not 0 < len(record) <= LONGEST:
         return b""

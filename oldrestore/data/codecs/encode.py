@@ -44,9 +44,9 @@ def encode_photo(rgb: np.ndarray, ending: str, original: bytes | None = None) ->
     Parameters
     ----------
     rgb : ndarray
-        uint8 (H, W, 3), upright, sRGB.
+        uint8 (H, W, 3), upright.
     ending : str
-        Of the file to be: .jpg and .jpeg give JPEG, anything else PNG.
+        Of the new file: .jpg and .jpeg give JPEG, anything else PNG.
     original : bytes, optional
         The contents of the original's file.
     """

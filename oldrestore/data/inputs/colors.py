@@ -19,7 +19,7 @@ class Inputs(Protocol):
     """
 
     def __call__(self, rgb_bhw3: paddle.Tensor, names: Sequence[str], rng: np.random.Generator) -> Batch:
-        """Make a batch of uint8 sRGB; `rng` is seeded by the run's seed and the iteration, so that runs resume alike."""
+        """Make a batch of uint8 sRGB; `rng` follows from the run's seed and the iteration."""
 
 
 class Colors:

@@ -1,8 +1,8 @@
 """Inputs with holes: a photograph, the same photograph damaged, and where.
 
 Holes are brush strokes and boxes, drawn in whole numbers from a NumPy generator (strokes by Bresenham's lines of
-`skimage.draw`, widened by rows of a disc whose half-widths are integer square roots), so that a seed gives the same mask
-on every machine.
+`skimage.draw`, widened by rows of a disc whose half-widths are integer square roots), so that a seed gives the same
+mask on every machine.
 """
 
 import math
@@ -30,7 +30,7 @@ class HoleSizes:
     Attributes
     ----------
     radius, box : (int, int)
-        Radius of a stroke and side of a box, in 1/256 of the shorter side, rounded to pixels; radius 0 is one pixel wide.
+        Radius of a stroke and side of a box, in 1/256 of the shorter side, rounded to pixels; 0 is a line of one.
     coverage : (int, int)
         Share of the picture that is hole, in percent.
     """

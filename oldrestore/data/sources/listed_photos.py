@@ -62,7 +62,7 @@ class ListedPhotos(PhotoSource):
 
     def offer(self) -> Offer:
         """Find the photographs that are named."""
-        root = self._folder()
+        root = self.checked_root()
         wanted = self._listed() if self.list is not None or self.list_needed else None
         photographs = self._all_in(root)
         classes = class_labels([root])
@@ -82,14 +82,6 @@ class ListedPhotos(PhotoSource):
             photo = Photo(printable(below), path, class_index if label is None else label)
             candidates.append(Candidate(photo, "val"))
         return Offer(tuple(candidates), (), place=str(root))
-
-    def _folder(self) -> Path:
-        if self.root is None:
-            raise UserError(f"the dataset {self.name} needs the folder of its photographs: give dataset.root=FOLDER")
-        root = Path(self.root).expanduser()
-        if not root.is_dir():
-            raise UserError(f"there is no folder {root} of {self.name}: give dataset.root=FOLDER")
-        return root
 
     def _listed(self) -> list[tuple[str, int | None, int]]:
         """Names, classes and line numbers of the list."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -236,6 +238,19 @@ class PhotoSource(ABC):
                 "give a folder with whole JPEG, PNG, WebP, TIFF or BMP files"
             )
         return list(zip(candidates, files, strict=True))
+
+    def checked_root(self) -> Path:
+        """Return the folder `root`; `UserError` if it is not given or cannot be read."""
+        if self.root is None:
+            raise UserError(f"the dataset {self.name} needs a folder of photographs: give dataset.root=FOLDER")
+        root = Path(self.root).expanduser()
+        if not root.exists():
+            raise UserError(f"the folder {root} of {self.name} does not exist; give dataset.root=FOLDER")
+        if not root.is_dir():
+            raise UserError(f"{root}, the root of {self.name}, is not a folder; give dataset.root=FOLDER")
+        if not os.access(root, os.R_OK | os.X_OK):
+            raise UserError(f"the folder {root} of {self.name} is not readable by this user")
+        return root
 
     def check_contents(self, contents: Sequence[tuple[Photo, PhotoFile]]) -> None:  # noqa: B027 (optional)
         """Refuse photographs that are not what this source expects; called once, after they were examined."""

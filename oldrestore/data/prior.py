@@ -49,16 +49,11 @@ def dataset_prior(split: Split, crops: Crops, sigma: float = 5.0) -> np.ndarray:
 
 
 def color_counts(split: Split, crops: Crops) -> np.ndarray:
-    """Count the pixels of a split in each ab bin, float64 (313,), whole numbers.
+    """Count the pixels of a split in each ab bin, float64 (313,); `UserError` when every photograph is gray.
 
     All pixels of the whole photographs at training size are counted, not random crops: the count is
     exact and needs no seed. Gray photographs are skipped. Counts are cached under `cache_directory` by the
     split's fingerprint and the resizing, so that another sigma costs nothing.
-
-    Raises
-    ------
-    UserError
-        When every photograph is gray, or one can no longer be read.
     """
     path = _cache_path(split, crops)
     counts = _load(path)

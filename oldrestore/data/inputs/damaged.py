@@ -12,6 +12,7 @@ from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Damaged, Severity, Share
 from oldrestore.data.damage.chain import DamageChain
 from oldrestore.data.damage.mixing import luma
+from oldrestore.data.inputs.colors import with_holes
 from oldrestore.errors import UserError
 
 SEVERITY_STEPS = 256  # severities are drawn in whole steps
@@ -46,17 +47,11 @@ class DamagedPhotos:
             raise UserError(f"inputs.lowest={self.lowest} must be at most inputs.highest={self.highest}")
 
     def __call__(self, rgb_bhw3: paddle.Tensor, names: Sequence[str], rng: np.random.Generator) -> Batch:
-        """Make a batch with ``rgb_b3hw``, ``damaged_b3hw`` and ``hole_b1hw`` beside the undamaged L and ab."""
-        batch = Batch.from_rgb(rgb_bhw3, names)
-        made = [self.draw(rgb, rng) for rgb in rgb_bhw3.numpy()]
-        pictures = np.stack([damaged.rgb_hw3 for damaged in made]).transpose(0, 3, 1, 2)
-        masks = np.stack([damaged.mask_hw for damaged in made])[:, None]
+        """Make a batch; see `with_holes`."""
+        drawn = [self.draw(rgb, rng) for rgb in rgb_bhw3.numpy()]
+        pictures = np.stack([damaged.rgb_hw3 for damaged in drawn]).transpose(0, 3, 1, 2)
         damaged_b3hw = paddle.to_tensor(pictures.astype(np.float32) / 255.0, place=rgb_bhw3.place)
-        hole_b1hw = paddle.to_tensor(masks.astype(np.float32), place=rgb_bhw3.place)
-        if self.fill is not None:
-            damaged_b3hw = damaged_b3hw * (1.0 - hole_b1hw) + self.fill * hole_b1hw
-        rgb_b3hw = rgb_bhw3.transpose([0, 3, 1, 2]).astype("float32") / 255.0
-        return replace(batch, rgb_b3hw=rgb_b3hw, damaged_b3hw=damaged_b3hw, hole_b1hw=hole_b1hw)
+        return with_holes(rgb_bhw3, names, damaged_b3hw, np.stack([one.mask_hw for one in drawn]), self.fill)
 
     def draw(self, rgb_hw3: np.ndarray, rng: np.random.Generator) -> Damaged:
         """Damage one photograph, uint8 (H, W, 3), with a severity of its own."""

@@ -7,7 +7,7 @@ mask on every machine.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
 import numpy as np
@@ -17,6 +17,7 @@ from skimage.draw import line
 
 from oldrestore.batch import Batch
 from oldrestore.config.values import checked
+from oldrestore.data.inputs.colors import with_holes
 
 Shape = Literal["free_form", "box"]
 Thickness = Literal["thin", "medium", "thick"]
@@ -72,14 +73,10 @@ class HoleInputs:
         self.thicknesses = get_args(Thickness) if self.thickness == "mixed" else (self.thickness,)
 
     def __call__(self, rgb_bhw3: paddle.Tensor, names: Sequence[str], rng: np.random.Generator) -> Batch:
-        """Make a batch with ``rgb_b3hw``, ``damaged_b3hw`` and ``hole_b1hw`` beside L and ab."""
-        batch = Batch.from_rgb(rgb_bhw3, names)
+        """Make a batch; see `with_holes`."""
         count, height, width = rgb_bhw3.shape[:3]
         masks_bhw = np.stack([self.draw(height, width, rng) for _ in range(count)])
-        hole_b1hw = paddle.to_tensor(masks_bhw[:, None].astype(np.float32), place=rgb_bhw3.place)
-        rgb_b3hw = rgb_bhw3.transpose([0, 3, 1, 2]).astype("float32") / 255.0
-        damaged_b3hw = rgb_b3hw * (1.0 - hole_b1hw) + self.fill * hole_b1hw
-        return replace(batch, rgb_b3hw=rgb_b3hw, damaged_b3hw=damaged_b3hw, hole_b1hw=hole_b1hw)
+        return with_holes(rgb_bhw3, names, None, masks_bhw, self.fill)
 
     def draw(self, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
         """Draw the holes of one photograph, bool (height, width)."""

@@ -1,9 +1,10 @@
-"""Feeds photographs: random crops in batches for training, whole squares one by one for evaluation."""
+"""Feeds photographs: random crops in batches in a seeded order for training, squares one by one for evaluation."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -13,7 +14,6 @@ from oldrestore.config.values import checked
 from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo, read_photo_file
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.loading.prepared import open_prepared
-from oldrestore.data.loading.sequence import BatchPositions, TrainingSequence
 from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.source import Split
 from oldrestore.errors import UserError
@@ -23,6 +23,60 @@ if TYPE_CHECKING:
 
 DEFAULT_CACHE_MIB = 512
 """Memory for decoded photographs. At a shorter side of 96 pixels this holds about 13,000."""
+
+# NumPy takes a seed of fewer numbers for one that goes on with zeros, so each purpose begins with a number of its own.
+ORDER, CROP = 7_101, 7_102
+
+
+class TrainingSequence:
+    """An endless sequence of photographs, each epoch in a new random order.
+
+    Everything follows from (seed, position) alone: the order within an epoch from the generator
+    ``default_rng([ORDER, seed, epoch])``, a photograph's crop from ``default_rng([CROP, seed, epoch, index])``. This
+    is stronger than a seed for each loader worker: a batch is the same whichever worker makes it
+    and however many there are, and training resumes at iteration k by starting there.
+    """
+
+    def __init__(self, number_of_photographs: int, seed: int):
+        if number_of_photographs < 1:
+            raise ValueError("a training sequence needs at least one photograph")
+        self.number_of_photographs = number_of_photographs
+        self.seed = seed
+        # Batches run across the ends of epochs, so that two orders are in use at a time.
+        self._order = lru_cache(maxsize=4)(self._shuffle)
+
+    def _shuffle(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([ORDER, self.seed, epoch]).permutation(self.number_of_photographs)
+
+    def at(self, position: int) -> tuple[int, int]:
+        """Return (epoch, index of the photograph) at a position, both counted from 0."""
+        epoch, offset = divmod(position, self.number_of_photographs)
+        return epoch, int(self._order(epoch)[offset])
+
+    def crop_generator(self, epoch: int, index: int) -> np.random.Generator:
+        """Return the generator of a photograph's crop in an epoch."""
+        return np.random.default_rng([CROP, self.seed, epoch, index])
+
+
+class BatchPositions:
+    """The positions of each batch from iteration `start` to `iterations` - 1.
+
+    Every batch is full; one may hold the end of an epoch and the beginning of the next. Of several processes, each
+    is given its `part` of every batch.
+    """
+
+    def __init__(self, batch_size: int, start: int, iterations: int, part: slice | None = None):
+        self.batch_size = batch_size
+        self.start = start
+        self.iterations = iterations
+        self.part = part or slice(None)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for iteration in range(self.start, self.iterations):
+            yield list(range(iteration * self.batch_size, (iteration + 1) * self.batch_size)[self.part])
+
+    def __len__(self) -> int:
+        return max(0, self.iterations - self.start)
 
 
 class TrainingCrops:
@@ -154,20 +208,18 @@ def training_loader(
     ----------
     batch_size : int
         May be larger than the split.
-    iterations : int
-        Of the whole training; a resumed one gives the remaining batches.
     workers : int
         Processes that decode and crop; 0 does it in this one.
     cache_mib : float
         Memory for decoded photographs, in MiB, shared equally by the workers.
     part : slice, optional
-        Which photographs of each batch to give, where several processes share it; all of them by default.
+        Which photographs of each batch to return, if several processes share it.
 
     Returns
     -------
     TrainingLoader
-        Iterates over (uint8 paddle.Tensor (batch_size, crop, crop, 3), 0..255; names of the photographs), and raises
-        `UserError` when a photograph can no longer be read.
+        Iterates over (uint8 paddle.Tensor (batch_size, crop, crop, 3), names of the photographs); raises `UserError`
+        when a photograph can no longer be read.
     """
     sequence = TrainingSequence(len(split.photos), seed)
     cache_bytes = int(cache_mib * 2**20) // max(1, workers)

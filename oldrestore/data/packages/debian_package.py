@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,16 +29,22 @@ File = tuple[str, bytes]
 
 
 @dataclass(frozen=True)
-class PinnedPackage:
-    """One version of a Debian package, and the pictures that are kept of it.
+class PackagedPicture:
+    """A picture file of a package, and its pixels, uint8 (H, W, 3) or with opacity (H, W, 4)."""
 
-    Attributes
-    ----------
-    count : int
-        Pictures kept.
-    sha256 : str
-        Their `pinned_hash`.
-    """
+    name: str
+    data: bytes
+    pixels: np.ndarray
+
+    @property
+    def sha256(self) -> str:
+        """Content hash of the file."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True)
+class PinnedPackage:
+    """One version of a Debian package, with number and `pinned_hash` of the pictures that are kept of it."""
 
     name: str
     version: str
@@ -52,12 +58,9 @@ class PinnedPackage:
 
     @contextmanager
     def unpacked(self, instead: str) -> Iterator[Path]:
-        """Download and unpack it; ``dataset=INSTEAD`` is suggested on a machine without apt-get.
+        """Download and unpack it, into a folder that is removed afterwards.
 
-        Raises
-        ------
-        UserError
-            When apt-get or dpkg-deb is missing or fails, or `folder` holds something else.
+        `UserError` is raised if apt-get fails, suggesting ``dataset=INSTEAD``, or if `folder` holds something else.
         """
         folder = self.folder
         is_foreign = folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()
@@ -69,13 +72,13 @@ class PinnedPackage:
         with tempfile.TemporaryDirectory(prefix=f"oldrestore-{self.name}-") as temporary:
             yield download_and_unpack(self.name, Path(temporary), advice)
 
-    def check(self, what: str, hashes: list[str]) -> None:
-        """Refuse pictures, by their content hashes, that are not those of this version."""
-        found = pinned_hash(hashes)
+    def check(self, what: str, pictures: Sequence[PackagedPicture]) -> None:
+        """Refuse pictures that are not those of this version."""
+        found = pinned_hash(picture.sha256 for picture in pictures)
         if found != self.sha256:
             raise UserError(
                 f"the {what} in the {self.name} that apt-get downloaded are not those of version {self.version}, which "
-                f"is expected: {len(hashes)} of {self.count} kept, sha256 {found[:12]} and not {self.sha256[:12]}; "
+                f"is expected: {len(pictures)} of {self.count} kept, sha256 {found[:12]} and not {self.sha256[:12]}; "
                 f"use a Debian or Ubuntu release that has {self.name} {self.version}"
             )
 
@@ -117,17 +120,8 @@ def pinned_hash(hashes: Iterable[str]) -> str:
 def download_and_unpack(package: str, folder: Path, advice: str) -> Path:
     """Fetch a package with ``apt-get download`` and unpack it, which needs neither root nor an installation.
 
-    Parameters
-    ----------
-    folder : Path
-        An empty folder to work in.
-    advice : str
-        What to do on a machine without these programs, for the message.
-
-    Returns
-    -------
-    Path
-        Folder that holds the package's files, ``usr/share/...``.
+    Returns the folder, inside the empty one that is given, that holds its files (``usr/share/...``). `advice` says what
+    to do on a machine without these programs.
     """
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from oldrestore.data.codecs.decode import UnreadablePhoto, decode_bytes
-from oldrestore.data.packages.debian_package import File, PinnedPackage, colorfulness
+from oldrestore.data.packages.debian_package import File, PackagedPicture, PinnedPackage, colorfulness
 from oldrestore.data.packages.qt_resources import BrokenResource, read_resources
 from oldrestore.errors import UserError
 
@@ -40,17 +38,6 @@ NEAR_DUPLICATE = 0.98
 two sizes, which would carry one photograph into training and validation. Different ones stay below 0.93."""
 
 
-@dataclass(frozen=True)
-class _Image:
-    name: str
-    data: bytes
-    rgb: np.ndarray
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
-
-
 def prepare_gcompris() -> str:
     """Download, unpack, choose and check the photographs; replaces earlier ones, and returns a sentence on what it did.
 
@@ -60,7 +47,7 @@ def prepare_gcompris() -> str:
     with PACKAGE.unpacked(instead="photos") as folder:
         images, notes = _read_activities(folder / "usr/share/gcompris-qt/rcc")
     kept, left_out = choose_photographs(images)
-    PACKAGE.check("photographs", [image.sha256 for image in kept])
+    PACKAGE.check("photographs", kept)
     size = sum(len(image.data) for image in kept)
     counts = {"found": len(images), "kept": len(kept), "bytes": size, "left_out": left_out}
     PACKAGE.write([(image.name, image.data) for image in kept], notes, counts)
@@ -70,12 +57,12 @@ def prepare_gcompris() -> str:
     )
 
 
-def choose_photographs(images: list[File]) -> tuple[list[_Image], list[dict[str, str]]]:
+def choose_photographs(images: list[File]) -> tuple[list[PackagedPicture], list[dict[str, str]]]:
     """Return the images that are usable as photographs, in name order, and name and reason of the others."""
     usable, left_out = [], []
     for name, data in sorted(images):
         try:
-            image = _Image(name, data, decode_bytes(data))
+            image = PackagedPicture(name, data, decode_bytes(data))
             reason = _why_unusable(image)
         except UnreadablePhoto as problem:
             reason = problem.reason
@@ -88,32 +75,32 @@ def choose_photographs(images: list[File]) -> tuple[list[_Image], list[dict[str,
     return [image for image in usable if image.name not in smaller], left_out
 
 
-def _why_unusable(image: _Image) -> str | None:
+def _why_unusable(image: PackagedPicture) -> str | None:
     with Image.open(io.BytesIO(image.data)) as opened:
         if opened.has_transparency_data and np.asarray(opened.convert("RGBA"))[..., 3].min() < 255:
             return "not opaque"
-    if min(image.rgb.shape[:2]) < MIN_SIDE:
+    if min(image.pixels.shape[:2]) < MIN_SIDE:
         return f"shorter side below {MIN_SIDE} pixels"
-    chroma, colors = colorfulness(image.rgb.reshape(-1, 3))
+    chroma, colors = colorfulness(image.pixels.reshape(-1, 3))
     if chroma < MIN_CHROMA:
         return f"mean chroma below {MIN_CHROMA:g}"
     return f"fewer than {MIN_COLORS} distinct colours" if colors < MIN_COLORS else None
 
 
-def _smaller_of_pairs(images: list[_Image]) -> dict[str, str]:
+def _smaller_of_pairs(images: list[PackagedPicture]) -> dict[str, str]:
     """Name of each image that another, larger one repeats, with the larger one's name."""
     if len(images) < 2:
         return {}
     thumbnails = []
     for image in images:
-        gray = Image.fromarray(image.rgb).convert("L").resize((16, 16), Image.Resampling.BOX)
+        gray = Image.fromarray(image.pixels).convert("L").resize((16, 16), Image.Resampling.BOX)
         values = np.asarray(gray, np.float64).ravel()
         values = values - values.mean()
         thumbnails.append(values / max(np.linalg.norm(values), 1e-9))
     correlation = np.array(thumbnails) @ np.array(thumbnails).T
     smaller: dict[str, str] = {}
     for first, second in zip(*np.nonzero(np.triu(correlation > NEAR_DUPLICATE, k=1)), strict=True):
-        small, large = sorted((images[first], images[second]), key=lambda image: (image.rgb.size, image.name))
+        small, large = sorted((images[first], images[second]), key=lambda image: (image.pixels.size, image.name))
         smaller[small.name] = large.name
     return smaller
 

@@ -22,18 +22,8 @@ REQUIREMENTS = {
 def package_folder(module: str, folder: str) -> Path:
     """Return a folder inside an installed package.
 
-    Parameters
-    ----------
-    module : str
-        One of `REQUIREMENTS`. It is located, not imported: some of these packages import a deep learning framework, or
-        run for minutes.
-    folder : str
-        Inside the package, with forward slashes.
-
-    Raises
-    ------
-    UserError
-        When the package is not installed, or is a version without this folder.
+    `module` is one of `REQUIREMENTS`. It is located, not imported: some of these packages import a deep learning
+    framework, or run for minutes. `UserError` says how to install what is missing.
     """
     requirement = REQUIREMENTS[module]
     specification = importlib.util.find_spec(module)
@@ -56,9 +46,9 @@ class EyeLabel:
     Attributes
     ----------
     file : str
-        File name under ``ai_benchmark/data/classification``.
+        Under ``ai_benchmark/data/classification``.
     class_index : int or None
-        ImageNet class 0..999; None where no class fits.
+        ImageNet class; None if no class fits.
     certainty : str
         "sure", "likely" or "none".
     note : str

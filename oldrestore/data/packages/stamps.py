@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from oldrestore.data.cropping.crops import RESIZE_FILTER
-from oldrestore.data.packages.debian_package import PinnedPackage, colorfulness
+from oldrestore.data.packages.debian_package import PackagedPicture, PinnedPackage, colorfulness
 
 PACKAGE = PinnedPackage(
     "tuxpaint-stamps-default", "2022.06.04-1", 218, "0768ea310ce667b139cddd2808ef5b38a0a519d02b6f2658e1fc2666a5249d5b"
@@ -39,20 +37,6 @@ LARGEST = 1.5
 SEED = 7_401
 
 
-@dataclass(frozen=True)
-class Stamp:
-    """A cut-out photograph: the PNG file, and its pixels, uint8, cut to what is not transparent."""
-
-    name: str
-    data: bytes
-    rgba_hw4: np.ndarray
-
-    @property
-    def sha256(self) -> str:
-        """Content hash of the file."""
-        return hashlib.sha256(self.data).hexdigest()
-
-
 def prepare_stamps(grounds: Sequence[np.ndarray]) -> str:
     """Download, choose and check the stamps, and paste each onto photographs, in place of what was prepared before.
 
@@ -74,7 +58,7 @@ def prepare_stamps(grounds: Sequence[np.ndarray]) -> str:
         found = len(list((folder / STAMPS).rglob("*.png")))
         stamps = choose_stamps(folder / STAMPS)
         notes = [(path.name, path.read_bytes()) for path in (folder / "usr/share/doc" / PACKAGE.name).glob("copyright")]
-    PACKAGE.check("stamps", [stamp.sha256 for stamp in stamps])
+    PACKAGE.check("stamps", stamps)
     composites = [(f"{name}.png", _png(rgb)) for name, rgb in paste_all(stamps, grounds)]
     counts = {"found": found, "kept": len(stamps), "composites": len(composites), "grounds": len(grounds)}
     PACKAGE.write(composites, notes, counts)
@@ -84,7 +68,7 @@ def prepare_stamps(grounds: Sequence[np.ndarray]) -> str:
     )
 
 
-def choose_stamps(folder: Path) -> list[Stamp]:
+def choose_stamps(folder: Path) -> list[PackagedPicture]:
     """Keep the stamps in a folder that are colourful photographs of things, in the order of their names."""
     stamps = []
     for path in sorted(folder.rglob("*.png")):
@@ -97,7 +81,7 @@ def choose_stamps(folder: Path) -> list[Stamp]:
         rows, columns = np.nonzero(rgba[..., 3] > 127)
         if len(rows) and _usable(rgba[rows, columns, :3], max(np.ptp(rows), np.ptp(columns)) + 1):
             cut = rgba[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-            stamps.append(Stamp(inside.removesuffix(".png").replace("/", "-"), data, cut))
+            stamps.append(PackagedPicture(inside.removesuffix(".png").replace("/", "-"), data, cut))
     return stamps
 
 
@@ -106,7 +90,7 @@ def _usable(rgb_n3: np.ndarray, long_side: int) -> bool:
     return long_side >= MIN_LONG_SIDE and colors >= MIN_COLORS and chroma >= MIN_CHROMA
 
 
-def paste_all(stamps: Sequence[Stamp], grounds: Sequence[np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+def paste_all(stamps: Sequence[PackagedPicture], grounds: Sequence[np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
     """Make `COPIES` composites of each stamp; yields name and picture, uint8 (SIDE, SIDE, 3).
 
     Ground, place, size and mirroring follow from the stamp's content and the number of the copy.
@@ -117,16 +101,16 @@ def paste_all(stamps: Sequence[Stamp], grounds: Sequence[np.ndarray]) -> Iterato
             yield f"{stamp.name}-{copy}", paste(stamp, grounds[int(rng.integers(len(grounds)))], rng)
 
 
-def paste(stamp: Stamp, ground_hw3: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def paste(stamp: PackagedPicture, ground_hw3: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Paste a stamp onto a square of a photograph, uint8 (SIDE, SIDE, 3)."""
     height, width = ground_hw3.shape[:2]
     scale, down, right = rng.random(3)
     side = min(height, width) * (0.6 + 0.4 * scale)
     top, left = down * (height - side), right * (width - side)
     picture = Image.fromarray(ground_hw3).resize((SIDE, SIDE), RESIZE_FILTER, box=(left, top, left + side, top + side))
-    long_side = max(stamp.rgba_hw4.shape[:2])
+    long_side = max(stamp.pixels.shape[:2])
     size = min(SIDE * rng.uniform(*SHARE), LARGEST * long_side)
-    cut = Image.fromarray(stamp.rgba_hw4 if rng.random() < 0.5 else np.ascontiguousarray(stamp.rgba_hw4[:, ::-1]))
+    cut = Image.fromarray(stamp.pixels if rng.random() < 0.5 else np.ascontiguousarray(stamp.pixels[:, ::-1]))
     shape = tuple(max(1, round(pixels * size / long_side)) for pixels in cut.size)
     cut = cut.resize(shape, RESIZE_FILTER)
     x, y = (int(rng.integers(SIDE - pixels + 1)) for pixels in shape)

@@ -64,7 +64,12 @@ class ListedPhotos(PhotoSource):
         """Find the photographs that are named."""
         root = self.checked_root()
         wanted = self._listed() if self.list is not None or self.list_needed else None
-        photographs = self._all_in(root)
+        try:
+            photographs = [e.path for e in walk_folder(root) if not e.is_folder and e.is_photograph_by_name]
+        except OSError as error:
+            raise UserError(f"the folder {root} of {self.name} cannot be listed ({in_words(error)})") from None
+        if not photographs:
+            raise UserError(f"the folder {root} of {self.name} holds no photograph")
         classes = class_labels([root])
         if wanted is None:
             chosen = [(path, None) for path in sorted(photographs, key=lambda path: (path.name, path.as_posix()))]
@@ -107,15 +112,6 @@ class ListedPhotos(PhotoSource):
             if label is not None and label >= NUMBER_OF_CLASSES:
                 raise UserError(f"line {number} of {path}: '{name}' has the class {label}, and ImageNet's are 0..999")
         return listed
-
-    def _all_in(self, root: Path) -> list[Path]:
-        try:
-            entries = [e.path for e in walk_folder(root) if not e.is_folder and e.is_photograph_by_name]
-        except OSError as error:
-            raise UserError(f"the folder {root} of {self.name} cannot be listed ({in_words(error)})") from None
-        if not entries:
-            raise UserError(f"the folder {root} of {self.name} holds no photograph")
-        return entries
 
     def _resolve(
         self, wanted: list[tuple[str, int | None, int]], root: Path, found: list[Path]

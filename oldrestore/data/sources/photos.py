@@ -37,16 +37,11 @@ class Photos(PhotoSource):
 
     def offer(self) -> Offer:
         """List the photographs of all packages."""
-        photos: list[Photo] = []
-        left_out: list[LeftOut] = []
-        for found, left in (_ai_benchmark(), _scikit_image(), _scikit_learn()):
-            photos += found
-            left_out += left
-        return Offer(
-            candidates=tuple(Candidate(photo) for photo in photos),
-            left_out=tuple(left_out),
-            place="the packages ai-benchmark, scikit-image and scikit-learn",
-        )
+        photos, left_out = (a + b for a, b in zip(_ai_benchmark(), _scikit_image(), strict=True))
+        folder = package_folder("sklearn", "datasets/images")
+        photos += [Photo(f"scikit-learn/{name}", folder / name) for name in SCIKIT_LEARN_PHOTOS]
+        place = "the packages ai-benchmark, scikit-image and scikit-learn"
+        return Offer(tuple(map(Candidate, photos)), tuple(left_out), place)
 
 
 def _photo_files(folder: Path) -> list[Path]:
@@ -83,8 +78,3 @@ def _scikit_image() -> tuple[list[Photo], list[LeftOut]]:
             reason = SCIKIT_IMAGE_LEFT_OUT.get(path.name, "gray, or not a photograph")
             left_out.append(LeftOut(f"scikit-image/{path.name}", reason))
     return photos, left_out
-
-
-def _scikit_learn() -> tuple[list[Photo], list[LeftOut]]:
-    folder = package_folder("sklearn", "datasets/images")
-    return [Photo(f"scikit-learn/{name}", folder / name) for name in SCIKIT_LEARN_PHOTOS], []

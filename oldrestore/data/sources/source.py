@@ -38,13 +38,10 @@ class Split:
 
     Attributes
     ----------
-    source, name : str
-        For example ``photos`` and ``train``.
     photos : tuple of Photo
         In the order of their names.
     left_out : tuple of LeftOut
-        What the source did not use. Where splits are folders, what stood in this one; where they are
-        drawn from one set, what the whole set left out.
+        What the source did not use: of this folder if splits are folders, else of the whole set.
     fingerprint : str
         sha256 over the sorted (content hash, label) of the photographs: it changes with any pixel and
         any label, and not with names, places or order.
@@ -53,9 +50,9 @@ class Split:
     hashes : tuple of str
         Content hash of each of `photos`.
     ignored : tuple of LeftOut
-        Files that nobody would take for photographs: hidden ones, and those with another ending.
+        Hidden files, and those without the ending of a photograph.
     notes : tuple of str
-        What should be said of the source, such as a folder that looks like a split and is not used as one.
+        What users should know of the source, such as a folder that looks like a split and is not used as one.
     """
 
     source: str

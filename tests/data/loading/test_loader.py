@@ -9,8 +9,7 @@ import pytest
 
 from oldrestore.data.codecs.decode import decode_photo
 from oldrestore.data.cropping.crops import Crops
-from oldrestore.data.loading.loader import evaluation_photos, in_content_order, training_loader
-from oldrestore.data.loading.sequence import TrainingSequence
+from oldrestore.data.loading.loader import TrainingSequence, evaluation_photos, in_content_order, training_loader
 from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.errors import UserError
 

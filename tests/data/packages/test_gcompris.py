@@ -103,7 +103,7 @@ def test_choice_of_photographs():
     }
     kept, left_out = choose_photographs([(name, webp(pixels)) for name, pixels in images.items()] + [("bad", b"x")])
     assert [image.name for image in kept] == ["large", "other"]
-    np.testing.assert_array_equal(kept[0].rgb, large)
+    np.testing.assert_array_equal(kept[0].pixels, large)
     assert {left["name"]: left["reason"] for left in left_out} == {
         "bad": "not an image that can be read",
         "small copy": "smaller copy of large",

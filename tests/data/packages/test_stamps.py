@@ -7,8 +7,8 @@ from PIL import Image
 
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.packages import debian_package, gcompris, stamps
-from oldrestore.data.packages.debian_package import pinned_hash
-from oldrestore.data.packages.stamps import COPIES, SIDE, Stamp, choose_stamps, paste, paste_all
+from oldrestore.data.packages.debian_package import PackagedPicture, pinned_hash
+from oldrestore.data.packages.stamps import COPIES, SIDE, choose_stamps, paste, paste_all
 from oldrestore.data.sources.photos_plus import PhotosPlus
 from oldrestore.data.sources.photos_wide import PhotosWide, prepare_photos_wide
 from oldrestore.errors import UserError
@@ -43,7 +43,7 @@ def test_photographs_of_things_are_kept_and_cut_to_what_is_seen(tmp_path):
     write_stamps(tmp_path)
     chosen = choose_stamps(tmp_path)
     assert [stamp.name for stamp in chosen] == ["food-fruit-apple", "town-house"]
-    assert np.array_equal(chosen[0].rgba_hw4, rgba(100, 60))
+    assert np.array_equal(chosen[0].pixels, rgba(100, 60))
     assert chosen[0].sha256 == hashlib.sha256((tmp_path / "food/fruit/apple.png").read_bytes()).hexdigest()
 
 
@@ -52,7 +52,7 @@ def test_a_pasted_stamp_covers_its_place_and_nothing_else():
     blue = np.full((300, 400, 3), (0, 0, 255), np.uint8)
     sides = []
     for seed in range(20):
-        picture = paste(Stamp("red", b"", red), blue, np.random.default_rng(seed))
+        picture = paste(PackagedPicture("red", b"", red), blue, np.random.default_rng(seed))
         assert picture.shape == (SIDE, SIDE, 3)
         is_red = (picture == (255, 0, 0)).all(axis=2)
         assert (is_red | (picture == (0, 0, 255)).all(axis=2)).all()
@@ -66,10 +66,12 @@ def test_a_pasted_stamp_covers_its_place_and_nothing_else():
 
 def test_composites_depend_on_content_alone():
     grounds = [np.full((64, 64, 3), value, np.uint8) for value in (0, 80, 160, 240)]
-    one, two = (Stamp(name, name.encode(), rgba(90, 90, seed=seed)) for seed, name in enumerate(("one", "two")))
+    one, two = (
+        PackagedPicture(name, name.encode(), rgba(90, 90, seed=seed)) for seed, name in enumerate(("one", "two"))
+    )
     together = dict(paste_all([one, two], grounds))
     assert list(together) == [f"{name}-{copy}" for name in ("one", "two") for copy in range(COPIES)]
-    alone = dict(paste_all([Stamp("two", two.data, two.rgba_hw4)], grounds))
+    alone = dict(paste_all([PackagedPicture("two", two.data, two.pixels)], grounds))
     assert all(np.array_equal(alone[name], together[name]) for name in alone)
     assert not np.array_equal(together["one-0"], together["one-1"])
 

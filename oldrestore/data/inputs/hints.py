@@ -21,7 +21,7 @@ class Hints:
     The number of patches is geometric, the side of each uniform, its place normal around the photograph's centre,
     and its value the mean colour of what it covers (Zhang et al. 2017; the place as in their code). Where
     patches overlap, the later one counts. Some photographs reveal everything, so that a network learns to keep the
-    colour it is given.
+    colour it is given. Everything is drawn on the CPU from the generator given, whatever the device and threads.
 
     Parameters
     ----------
@@ -31,12 +31,7 @@ class Hints:
     full : float
         Share of the photographs that reveal all of their colour.
     smallest, largest : int
-        Side of a patch in pixels, each from the one to the other alike; never more than the photograph's.
-
-    Notes
-    -----
-    Hints are drawn on the CPU from the generator given, and from nothing else: the numbers do not depend on device,
-    threads or on what was drawn before.
+        Sides of patches in pixels, uniform from the one to the other; never more than the photograph's.
     """
 
     draws_from_size = True

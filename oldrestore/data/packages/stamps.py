@@ -43,16 +43,8 @@ def prepare_stamps(grounds: Sequence[np.ndarray]) -> str:
     The licences of the stamps differ by file (GPL, public domain, Creative Commons): the texts that name the
     authors are kept beside the composites. They are for use here and not for shipping on.
 
-    Parameters
-    ----------
-    grounds : sequence of numpy.ndarray
-        Photographs to paste onto, uint8 (H, W, 3), in an order that is always the same. They must be training
-        photographs: what is seen in a composite is learnt.
-
-    Returns
-    -------
-    str
-        A sentence that says what was made.
+    `grounds` are photographs, uint8 (H, W, 3), in an order that is always the same. They must be training photographs:
+    what is seen in a composite is learnt. Returns a sentence on what was made.
     """
     with PACKAGE.unpacked(instead="photos_plus") as folder:
         found = len(list((folder / STAMPS).rglob("*.png")))

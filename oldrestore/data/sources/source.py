@@ -45,8 +45,6 @@ class Split:
     fingerprint : str
         sha256 over the sorted (content hash, label) of the photographs: it changes with any pixel and
         any label, and not with names, places or order.
-    bytes : int
-        Size of the files together.
     hashes : tuple of str
         Content hash of each of `photos`.
     ignored : tuple of LeftOut
@@ -159,7 +157,6 @@ class PhotoSource(ABC):
         Of the source, as it stands in `data.json`.
     packaged : bool
         Whether its photographs stand in installed packages.
-    split_names : tuple of str
     """
 
     name: str

@@ -32,8 +32,8 @@ FIGURE_FORMATS = (".png", ".pdf", ".svg")
 def dataset_prior(split: Split, crops: Crops, sigma: float = 5.0) -> np.ndarray:
     """Return the smoothed colour prior of a split, usually the training split: a prior belongs to what is trained on.
 
-    float64 (313,), sums to 1, in the order of `oldrestore.color.bins.AB_BINS`. Of `crops`, only the resizing to training
-    size matters; `sigma` is that of the Gaussian that smooths over ab, in Lab units.
+    float64 (313,), sums to 1, in the order of `oldrestore.color.bins.AB_BINS`. Of `crops`, only the training size
+    matters; `sigma` is that of the Gaussian that smooths over ab, in Lab units.
     """
     counts = color_counts(split, crops)
     return smooth_prior(counts / counts.sum(), sigma)

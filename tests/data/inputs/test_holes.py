@@ -34,17 +34,6 @@ def test_a_seed_gives_the_same_mask_on_every_machine(shape, thickness):
     assert not np.array_equal(masks, draw(shape, thickness, 8, 4, height=48))
 
 
-@pytest.mark.parametrize("size", [32, 64, 128])
-@pytest.mark.parametrize(("shape", "thickness"), KINDS)
-def test_coverage_is_within_the_range_of_the_thickness(shape, thickness, size):
-    coverage = draw(shape, thickness, 0, 40, size, size).mean(axis=(1, 2))
-    lowest, highest = (percent / 100 for percent in SIZES[thickness].coverage)
-    assert coverage.min() >= lowest - 1 / size**2
-    assert coverage.max() <= highest
-    assert lowest < coverage.mean() < highest
-    assert coverage.std() > 0.1 * (highest - lowest)
-
-
 def test_thicker_strokes_leave_fewer_hole_pixels_at_an_edge():
     def edge_share(thickness):
         masks = draw("free_form", thickness, 0, 20)

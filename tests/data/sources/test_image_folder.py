@@ -1,13 +1,11 @@
 """Layouts and labels of folders."""
 
-import hashlib
 import os
 
 import pytest
 
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.sources.image_folder import ImageFolder
-from oldrestore.data.sources.source import split_fingerprint
 from oldrestore.errors import UserError
 
 CROPS = Crops(16, 8)
@@ -185,20 +183,6 @@ def test_labels_of_splits_in_any_case(make_photos, tmp_path):
     assert labels(source.split("val")) == {"Val2017/130/001.png": 130}
 
 
-def test_fingerprints_of_folders_that_were_right_do_not_change(make_photos, tmp_path):
-    make_photos(2, "set/train/7")
-    make_photos(2, "set/val/7", first=2)
-    source = ImageFolder(CROPS, str(tmp_path / "set"))
-    for split, numbers in (("train", (0, 1)), ("val", (2, 3))):
-        files = [(tmp_path / "set" / split / "7" / f"{number:03}.png").read_bytes() for number in numbers]
-        expected = split_fingerprint([(hashlib.sha256(content).hexdigest(), 7) for content in files])
-        assert source.split(split).fingerprint == expected
-    (tmp_path / "set" / "train" / "7" / "notes.txt").write_text("x")
-    (tmp_path / "set" / ".hidden").mkdir()
-    again = ImageFolder(CROPS, str(tmp_path / "set"))
-    assert again.split("train").fingerprint == source.split("train").fingerprint
-
-
 def test_files_that_are_no_photographs_are_counted(make_photos, tmp_path):
     root = make_photos(2, "set/train")
     (root / "a.XML").write_text("x")
@@ -229,11 +213,8 @@ def test_a_split_whose_folder_is_empty_says_which(make_photos, tmp_path):
     assert len(source.split("train")) == 1
 
 
-def test_links_that_lead_back_and_odd_names(make_photos, tmp_path):
+def test_odd_names(make_photos):
     root = make_photos(2, "set")
-    (root / "again").symlink_to(root)
-    (root / "a").mkdir()
-    (root / "a" / "b").symlink_to(root / "a")
     (root / "000.png").rename(os.fsdecode(os.fsencode(root) + b"/\xff.PNG"))
     split = ImageFolder(CROPS, str(root), validation_fraction=0).split("train")
     assert [photo.name for photo in split.photos] == ["001.png", "\\xff.PNG"]

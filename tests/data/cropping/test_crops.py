@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import qmc
 
 from oldrestore.data.cropping.crops import RESIZE_FILTER, Crops, EvaluationCrops
+from oldrestore.data.cropping.grid_crops import GridCrops
 from oldrestore.errors import UserError
 
 RGB = np.random.default_rng(0).integers(0, 256, (60, 95, 3), dtype=np.uint8)
@@ -14,6 +16,9 @@ def coordinates(height, width):
     """Pixels that say where they stand: (row, column, 0)."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([rows, columns, np.zeros_like(rows)], -1).astype(np.uint8)
+
+
+RAMPS = coordinates(100, 150)
 
 
 @pytest.mark.parametrize(
@@ -78,16 +83,6 @@ def test_a_crop_larger_than_the_photograph_is_refused():
         Crops(size=32, crop=64)
 
 
-@pytest.mark.parametrize("fit", ["shorter_side", "squash"])
-@pytest.mark.parametrize("size", [32, 60, 200])
-@pytest.mark.parametrize("rgb", [RGB, RGB.transpose(1, 0, 2), np.tile(RGB, (1, 12, 1))], ids=["wide", "tall", "strip"])
-def test_a_protocols_bicubic_is_what_data_sets_do(fit, size, rgb):
-    theirs = Crops(size=size, crop=size, fit=fit, evaluation_size=size).evaluation(np.ascontiguousarray(rgb))
-    ours = EvaluationCrops(size, fit, "bicubic").evaluation(rgb)
-    assert (ours == theirs).all()
-    assert ours.flags.c_contiguous
-
-
 def test_a_box_averages_whole_pixels():
     ours = EvaluationCrops(30, "squash", "box").evaluation(RGB[:, :60])
     means = RGB[:, :60].astype(float).reshape(30, 2, 30, 2, 3).mean(axis=(1, 3))
@@ -98,3 +93,29 @@ def test_a_box_averages_whole_pixels():
 def test_each_filter_of_a_protocol_is_pillows(name):
     theirs = Image.fromarray(RGB).resize((40, 40), getattr(Image.Resampling, name.upper()))
     assert (EvaluationCrops(40, "squash", name).evaluation(RGB) == np.asarray(theirs)).all()
+
+
+def test_there_are_twice_as_many_crops_as_variants():
+    crops = GridCrops(size=100, crop=32, variants=5, smallest=0.5)
+    seen = {crops.train(RAMPS, np.random.default_rng(seed)).tobytes() for seed in range(300)}
+    expected = [crops.variant(RAMPS, number) for number in range(5)]
+    assert seen == {c.tobytes() for c in expected} | {np.ascontiguousarray(c[:, ::-1]).tobytes() for c in expected}
+
+
+def test_without_mirroring_nothing_is_mirrored():
+    crops = GridCrops(size=100, crop=32, mirror=False, variants=3)
+    for seed in range(20):
+        columns = crops.train(RAMPS, np.random.default_rng(seed))[..., 1].astype(int)
+        assert (np.diff(columns, axis=1) >= 0).all()
+
+
+def test_variants_are_the_squares_that_scipys_halton_points_say():
+    crops = GridCrops(size=100, crop=50, variants=8, smallest=0.5)
+    points = qmc.Halton(3, scramble=False).random(9)[1:]
+    for number, (scale, down, right) in enumerate(points):
+        side = 100 * (0.5 + 0.5 * scale)
+        square = crops.variant(RAMPS, number).astype(float)
+        # The ramps' means are the square's centre, to within rounding.
+        assert square[..., 1].mean() == pytest.approx(right * (150 - side) + side / 2 - 0.5, abs=0.6)
+        assert square[..., 0].mean() == pytest.approx(down * (100 - side) + side / 2 - 0.5, abs=0.6)
+        assert square[25, -1, 1] - square[25, 0, 1] == pytest.approx(side * 49 / 50, abs=2)

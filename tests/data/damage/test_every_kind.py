@@ -32,13 +32,6 @@ def test_a_mask_is_not_much_wider_than_what_changed(kind, gray):
         assert damaged.masks[kind.kind] is damaged.mask_hw
 
 
-@pytest.mark.parametrize("kind", UNSTRUCTURED, ids=lambda kind: kind.kind)
-def test_damage_that_leaves_structure_has_an_empty_mask(kind):
-    damaged = kind(severity=1.0)(photograph(64, 64), np.random.default_rng(0))
-    assert not damaged.mask_hw.any()
-    assert damaged.masks == {}
-
-
 @every_kind
 def test_more_severity_is_more_of_the_same(kind):
     """From one seed the mask at a severity lies within that of the next, and photographs move further away."""
@@ -80,15 +73,6 @@ def test_one_number_is_drawn_whatever_the_severity(kind):
         kind(severity=severity)(photograph(30, 30), rng)
         states.append(int(rng.integers(0, 2**62)))
     assert len(set(states)) == 1
-
-
-@every_kind
-def test_at_changes_the_severity_alone(kind):
-    rgb, damage = photograph(50, 60), kind(severity=0.2)
-    other = damage.at(0.7)
-    assert damage.severity == 0.2
-    expected = kind(severity=0.7)(rgb, np.random.default_rng(4)).rgb_hw3
-    np.testing.assert_array_equal(other(rgb, np.random.default_rng(4)).rgb_hw3, expected)
 
 
 @pytest.mark.parametrize(

@@ -68,21 +68,6 @@ def test_the_choice_composes_with_other_damage():
     assert inputs.highest == 0.5
 
 
-@pytest.mark.parametrize(
-    ("override", "sentence"),
-    [
-        ("damage@inputs.damage=scratch", "there is no damage 'scratch': choose one of"),
-        ("inputs.damage.steps.scratches.severity=2", "inputs.damage.steps.scratches.severity must be less than"),
-        ("inputs.damage.steps.scratches.count=0", "inputs.damage.steps.scratches.count must be greater than"),
-        ("inputs.lowest=-1", "inputs.lowest must be greater than or equal to 0, not -1"),
-    ],
-)
-def test_mistakes_are_answered_in_one_sentence(override, sentence):
-    with pytest.raises(UserError) as refusal:
-        compose_config(["inputs=damaged", override])
-    assert sentence in str(refusal.value)
-
-
 def test_a_range_the_wrong_way_round_is_refused():
     with pytest.raises(UserError, match=r"inputs\.lowest=0\.8 must be at most inputs\.highest=0\.5"):
         DamagedPhotos(Holes(), lowest=0.8, highest=0.5)

@@ -21,7 +21,6 @@ from oldrestore.data.loading.prepared import (
     prepared_key,
     prepared_path,
 )
-from oldrestore.data.prior import color_counts
 from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.errors import UserError
 from tests.data.loading.streams import assert_same, batches
@@ -59,33 +58,19 @@ def test_photographs_are_those_of_pillow_resized(folder):
 def test_training_is_the_same_and_needs_no_file_any_more(folder, crops, workers):
     split = split_of(folder, crops)
     expected = batches(split_of(folder, crops, "off"), crops)
+    whole = list(photos_at_training_size(split, crops))
     prepare_photographs(split, crops)
     for photo in split.photos:
         photo.path.unlink()
     assert_same(batches(split, crops, workers=workers), expected)
+    assert all((one == other).all() for one, other in zip(photos_at_training_size(split, crops), whole, strict=True))
     assert psutil.Process().children() == []
 
 
-def test_the_prior_is_the_same(folder, own_cache):
-    split = split_of(folder)
-    expected = color_counts(split, CROPS)
-    (kept,) = (own_cache / "priors").iterdir()
-    kept.unlink()
-    prepare_photographs(split, CROPS)
-    for photo in split.photos:
-        photo.path.unlink()
-    np.testing.assert_array_equal(color_counts(split, CROPS), expected)
-    assert expected.sum() == COUNT * 22 * 16
-
-
-def test_names_and_places_play_no_part_but_contents_size_and_decoders_do(folder, tmp_path, make_photos, monkeypatch):
+def test_contents_size_and_decoders_are_the_key(folder, make_photos, monkeypatch):
     split = split_of(folder)
     path = prepared_path(split, CROPS)
-    renamed = tmp_path / "renamed"
-    renamed.mkdir()
-    for number, photo in enumerate(reversed(split.photos)):
-        (renamed / f"z{number}.png").write_bytes(photo.path.read_bytes())
-    assert prepared_path(split_of(renamed), CROPS) == path
+    assert prepared_key(split, CROPS)["fingerprint"] == split.fingerprint
     # The crop is cut later, and a grid of crops from the same photographs.
     assert prepared_path(split, Crops(16, 12, mirror=False)) == path == prepared_path(split, GridCrops(16, 8))
     others = [Crops(17, 8), Crops(16, 8, fit="squash"), Crops(16, 8, scaled_decoding=True)]

@@ -1,9 +1,12 @@
 """Prepared photographs: the pixels that decoding gives, whole or refused, made once whoever asks at the same time."""
 
 import errno
+import hashlib
 import multiprocessing
+import os
 import pickle
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import psutil
@@ -12,10 +15,10 @@ from PIL import Image
 
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.cropping.grid_crops import GridCrops
-from oldrestore.data.loading import prepared
 from oldrestore.data.loading.loader import photos_at_training_size
 from oldrestore.data.loading.prepared import (
     PreparedPhotos,
+    in_order,
     open_prepared,
     prepare_photographs,
     prepared_key,
@@ -130,8 +133,6 @@ def test_a_file_of_other_photographs_is_refused(folder, make_photos):
 
 
 def test_an_index_that_is_no_index_is_torn(folder, tmp_path):
-    import hashlib
-
     for text in (b"[]", b"{}", b'{"key": {}, "photographs": [["a", "b", 1, 1]]}', b"\xff"):
         path = tmp_path / "file"
         footer = struct.pack("<Q32s16s", len(text), hashlib.sha256(text).digest(), b"oldrestore-photo")
@@ -185,7 +186,7 @@ def test_a_full_disk_is_one_sentence(folder, own_cache, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(prepared.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match=r"cannot be kept in .* \(the disk is full\): make room"):
         prepare_photographs(split_of(folder), CROPS)
     assert [path.suffix for path in (own_cache / "prepared").iterdir()] == [".lock"]
@@ -212,18 +213,10 @@ def test_another_process_maps_it_itself(folder):
     np.testing.assert_array_equal(copy[sha256], photographs[sha256])
 
 
-def test_few_photographs_are_in_memory_at_a_time(folder):
-    decoded, written, waiting = 0, 0, []
-
-    def decode(number):
-        nonlocal decoded
-        decoded += 1
-        return number
-
-    with prepared.ThreadPoolExecutor(2) as pool:
-        for number in prepared.in_order(pool, decode, range(100), ahead=5):
-            assert number == written
-            written += 1
-            waiting.append(decoded - written)
-    assert written == 100
-    assert max(waiting) <= 6
+def test_few_photographs_are_in_memory_at_a_time():
+    decoded, written = [], []
+    with ThreadPoolExecutor(2) as pool:
+        for number in in_order(pool, lambda number: decoded.append(number) or number, range(100), ahead=5):
+            written.append(number)
+            assert len(decoded) - len(written) <= 6
+    assert written == list(range(100))

@@ -99,7 +99,7 @@ class LiteUnet(nn.Layer):
         self.merge = nn.LayerList([_merge(count) for count in channels])
         self.narrow = nn.LayerList([_convolution(*pair, 1) for pair in zip(channels[1:], channels[:-1], strict=True)])
         self.head = Conv2D(channels[0], NUMBER_OF_BINS, 1)
-        # Near zero, so that an untrained network says "every bin alike" and its cross-entropy is ln 313.
+        # Near zero, so that an untrained network finds every bin equally likely: its cross-entropy is ln 313.
         nn.initializer.Normal(std=0.01)(self.head.weight)
         digest = np.frombuffer(bytes.fromhex(VARIANTS[ENCODER].sha256), dtype=np.uint8)
         self.register_buffer("encoder_sha256", paddle.to_tensor(digest.copy()))

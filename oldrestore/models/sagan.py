@@ -119,7 +119,7 @@ class SaganRestorer(nn.Layer):
     attention_scale : {4, 8}
         Self-attention is at 1/4 or 1/8 of the size.
     output : {"composed", "full"}
-        ``composed`` keeps the known pixels as they are; ``full`` repaints them too.
+        ``composed`` keeps the known pixels; ``full`` repaints them too.
     start : {"harmonic", "mean"}
         How holes are filled first: with a smooth continuation of the known pixels, or with their mean.
 
@@ -170,7 +170,7 @@ class SaganRestorer(nn.Layer):
         return functional.tanh(self.head(features)).astype("float32")
 
     def starting_fill(self, damaged_b3hw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
-        """Fill the holes without learning, as `start` says; sRGB (B, 3, H, W), 0..1."""
+        """Fill the holes by the method `start`; sRGB (B, 3, H, W), 0..1."""
         fill = harmonic_fill if self.start == "harmonic" else mean_fill
         return fill(damaged_b3hw, hole_b1hw)
 

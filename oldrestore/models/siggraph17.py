@@ -18,7 +18,7 @@ from oldrestore.models.convolution import Conv2D, Conv2DTranspose
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
-AB_SCALE = 110.0  # hints come in, and the regression goes out, as ab / 110
+AB_SCALE = 110.0  # hints and the regression are ab / 110
 LEAK = 0.2  # slope of the last block's LeakyReLU below 0
 
 

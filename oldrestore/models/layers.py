@@ -21,7 +21,6 @@ def initialise(network: nn.Layer, heads: Iterable[nn.Layer] = ()) -> None:
     ----------
     He, Zhang, Ren, Sun. Delving Deep into Rectifiers. ICCV 2015.
     """
-
     he = nn.initializer.KaimingNormal(nonlinearity="relu")
     for layer in network.sublayers():
         if isinstance(layer, nn.Conv2D | nn.Conv2DTranspose | nn.Linear):

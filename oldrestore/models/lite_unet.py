@@ -170,7 +170,6 @@ class LiteUnet(nn.Layer):
 
     def joined_rows(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> ColorOfRows:
         """Bring predicted colour (h, w, 2) to the size of a photograph's lightness (H, W), along its edges."""
-
         return joined_rows(ab_hw2, L_hw, edge_range=self.edge_range)
 
     def train(self) -> LiteUnet:

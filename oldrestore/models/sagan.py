@@ -24,9 +24,7 @@ from oldrestore.models.weights import load_weights
 
 AB_SCALE = 110.0  # the colour head gives ab / 110
 DILATIONS = (1, 2, 4, 2)  # of the blocks at 1/8 of the size: they see 100 pixels away
-
-
-SMALLEST = 1e-6
+SMALLEST = 1e-6  # share of known pixels below which `harmonic_fill` counts a coarse pixel as unknown
 RELAXATIONS = 8  # of `harmonic_fill` at each scale; more change little
 
 Width = Annotated[float, Field(gt=0, le=4)]
@@ -257,7 +255,6 @@ def _neighbours(x_bchw: paddle.Tensor) -> paddle.Tensor:
 
 def _halved(x_bchw: paddle.Tensor) -> paddle.Tensor:
     """Mean of each 2 x 2 pixels; an odd last row or column is padded with zeros, which count as unknown."""
-
     height, width = x_bchw.shape[-2:]
     if height % 2 or width % 2:
         x_bchw = functional.pad(x_bchw, [0, width % 2, 0, height % 2])

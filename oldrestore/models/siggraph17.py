@@ -121,7 +121,6 @@ class Siggraph17(nn.Layer):
         """Colour of a prediction, float32 Lab units: (B, 2, H, W); in the classification stage (B, 2, H/4, W/4)."""
         if prediction.ab is None:
             return annealed_mean_nchw(prediction.class_logits, self.temperature, GRID_AB)
-
         return prediction.ab
 
 

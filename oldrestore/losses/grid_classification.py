@@ -18,7 +18,7 @@ class GridCrossEntropy(Loss):
     """Cross-entropy between predicted classes and the one square that each true colour falls into.
 
     The label is hard: the true ab, every n-th pixel, rounded to the grid of ten Lab units
-    (`oldrestore.color.grid`). The loss is the mean over the pixels of all photographs that have colour; uniform
+    (`oldrestore.color.grid_paddle`). The loss is the mean over the pixels of all photographs that have colour; uniform
     logits give ln 529 = 6.271.
 
     References

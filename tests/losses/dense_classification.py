@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from oldrestore.color import AB_BINS
+from oldrestore.color.bins import AB_BINS
 
 CENTRES = AB_BINS.astype(np.float64)
 

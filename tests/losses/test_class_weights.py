@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oldrestore.color import rebalancing_weights
+from oldrestore.color.prior import rebalancing_weights
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.losses.class_weights import EffectiveNumber, Rebalance

@@ -6,7 +6,8 @@ import pytest
 paddle = pytest.importorskip("paddle")
 
 from oldrestore.batch import Batch, Prediction  # noqa: E402
-from oldrestore.color import AB_BINS, rebalancing_weights  # noqa: E402
+from oldrestore.color.bins import AB_BINS  # noqa: E402
+from oldrestore.color.prior import rebalancing_weights  # noqa: E402
 from oldrestore.errors import UserError  # noqa: E402
 from oldrestore.losses.base import Loss  # noqa: E402
 from oldrestore.losses.classification import Rebalance, SoftCrossEntropy  # noqa: E402

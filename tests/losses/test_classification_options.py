@@ -10,7 +10,8 @@ import paddle
 import pytest
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.color import AB_BINS, rebalancing_weights
+from oldrestore.color.bins import AB_BINS
+from oldrestore.color.prior import rebalancing_weights
 from oldrestore.config.build import build
 from oldrestore.config.compose import compose_config
 from oldrestore.errors import UserError

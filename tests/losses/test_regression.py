@@ -9,7 +9,7 @@ import paddle
 import pytest
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.color.grid import GRID_AB
+from oldrestore.color.grid_paddle import GRID_AB
 from oldrestore.losses.grid_classification import GridCrossEntropy
 from oldrestore.losses.regression import L1, L2, SmoothL1
 from tests.color.plain_color import grid_index

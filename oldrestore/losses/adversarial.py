@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import paddle
 from paddle import nn
-from pydantic import Field
 
 from oldrestore.config.values import checked
+from oldrestore.losses.base import NotNegative
 
 
 @runtime_checkable
 class AdversarialLoss(Protocol):
-    """A game between two networks; scores have any shape, higher is more real.
+    """A game between two networks; scores have any shape, higher is more real."""
 
-    Attributes
-    ----------
-    gradient_penalty : float
-        Weight of `gradient_penalty` in what the discriminator minimises; 0 is none.
-    """
-
-    gradient_penalty: float
+    gradient_penalty: float  # weight of `gradient_penalty` in what the discriminator minimises; 0 is none
 
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
         """Return what the discriminator minimises, a scalar."""
@@ -41,11 +35,11 @@ class Hinge:
     gradient_penalty = 0.0
 
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the discriminator's loss, a scalar of at least 0."""
+        """Loss of the discriminator."""
         return nn.functional.relu(1.0 - real).mean() + nn.functional.relu(1.0 + fake).mean()
 
     def generator(self, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the generator's loss, a scalar."""
+        """Loss of the generator."""
         return -fake.mean()
 
 
@@ -58,11 +52,11 @@ class Vanilla:
     gradient_penalty = 0.0
 
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the discriminator's loss, a scalar of at least 0."""
+        """Loss of the discriminator."""
         return nn.functional.softplus(-real).mean() + nn.functional.softplus(fake).mean()
 
     def generator(self, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the generator's loss, a scalar of at least 0."""
+        """Loss of the generator."""
         return nn.functional.softplus(-fake).mean()
 
 
@@ -75,36 +69,31 @@ class LeastSquares:
     gradient_penalty = 0.0
 
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the discriminator's loss, a scalar of at least 0."""
+        """Loss of the discriminator."""
         return 0.5 * ((real - 1.0) ** 2).mean() + 0.5 * (fake**2).mean()
 
     def generator(self, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the generator's loss, a scalar of at least 0."""
+        """Loss of the generator."""
         return 0.5 * ((fake - 1.0) ** 2).mean()
 
 
 class Wasserstein:
     """D: mean fake - mean real + weight * `gradient_penalty`. G: -mean fake.
 
-    Gulrajani et al., *Improved Training of Wasserstein GANs* (2017). The penalty differentiates twice, which
-    Paddle cannot through self-attention (softmax, max-pooling): give such a discriminator no attention.
-
-    Parameters
-    ----------
-    gradient_penalty : float
-        10 in the paper.
+    Gulrajani et al., *Improved Training of Wasserstein GANs* (2017), with a weight of 10. The penalty differentiates
+    twice, which Paddle cannot through self-attention (softmax, max-pooling): give such a discriminator no attention.
     """
 
     @checked
-    def __init__(self, gradient_penalty: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0) -> None:
+    def __init__(self, gradient_penalty: NotNegative = 10.0) -> None:
         self.gradient_penalty = gradient_penalty
 
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the discriminator's loss without the penalty, a scalar."""
+        """Loss of the discriminator, without the penalty."""
         return fake.mean() - real.mean()
 
     def generator(self, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the generator's loss, a scalar."""
+        """Loss of the generator."""
         return -fake.mean()
 
 
@@ -125,7 +114,7 @@ def gradient_penalty(
     real, fake : paddle.Tensor
         (B, C, H, W); gradients do not flow to them.
     share : paddle.Tensor
-        (B, 1, 1, 1), 0..1: how much of the real one is in the mixture that is looked at.
+        (B, 1, 1, 1), 0..1: how much of the real photograph is in the mixture.
     """
     mixed = (share * real + (1.0 - share) * fake).detach()
     mixed.stop_gradient = False

@@ -15,12 +15,7 @@ class UniformSmoothing:
     """The target becomes (1 - share) target + share / 313.
 
     Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, *Rethinking the Inception Architecture for Computer Vision* (2016),
-    section 7.
-
-    Parameters
-    ----------
-    share : float
-        What is given away. 0.1 in the paper.
+    section 7, with a share of 0.1.
     """
 
     @checked
@@ -41,12 +36,8 @@ class NeighbourSmoothing:
 
     Parameters
     ----------
-    share : float
-        What is given away.
-    neighbours : int
-        To how many bins, 1..312.
     sigma : float
-        Standard deviation of the Gaussian, Lab units, above 0.
+        Standard deviation of the Gaussian, Lab units.
     """
 
     @checked

@@ -10,21 +10,15 @@ from pydantic import Field
 
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
+from oldrestore.losses.base import NotNegative
 
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Iterations = Annotated[int, Field(ge=0)]
 
 
 class WeightSchedule(ABC):
-    """What a loss term is multiplied by at an update; a number that does not change needs no schedule.
+    """What a loss term is multiplied by at an update; a number that does not change needs no schedule."""
 
-    Attributes
-    ----------
-    highest : float
-        The highest weight it ever gives.
-    """
-
-    highest: float
+    highest: float  # of all weights that it ever gives
 
     @abstractmethod
     def __call__(self, iteration: int) -> float:
@@ -32,20 +26,10 @@ class WeightSchedule(ABC):
 
 
 class Linear(WeightSchedule):
-    """From one weight to another in a straight line; constant before and after.
-
-    Parameters
-    ----------
-    start, end : float
-        Weights, at least 0.
-    until : int
-        Iteration from which the weight is ``end``; above ``from_``.
-    from_ : int
-        Iteration up to which it is ``start``.
-    """
+    """From one weight to another in a straight line: ``start`` up to iteration ``from_``, ``end`` from ``until`` on."""
 
     @checked
-    def __init__(self, start: Weight, end: Weight, until: Iterations, from_: Iterations = 0) -> None:
+    def __init__(self, start: NotNegative, end: NotNegative, until: Iterations, from_: Iterations = 0) -> None:
         if from_ >= until:
             raise UserError(f"a linear weight needs from_ below until, not from_={from_} and until={until}")
         self.start = start
@@ -64,18 +48,10 @@ class Linear(WeightSchedule):
 
 
 class Step(WeightSchedule):
-    """One weight after another, each from its milestone on.
-
-    Parameters
-    ----------
-    values : sequence of float
-        Weights, at least 0: one more than there are milestones.
-    milestones : sequence of int
-        Iterations, rising, from which the second, third, ... weight holds.
-    """
+    """One weight after another: the second, third, ... each from its milestone (an iteration) on."""
 
     @checked
-    def __init__(self, values: Sequence[Weight], milestones: Sequence[Iterations]) -> None:
+    def __init__(self, values: Sequence[NotNegative], milestones: Sequence[Iterations]) -> None:
         if len(values) != len(milestones) + 1:
             raise UserError(
                 f"a stepped weight needs one more of values than of milestones, not {len(values)} and {len(milestones)}"

@@ -20,7 +20,7 @@ class Scored:
     of_sums : callable
         Maps sums (..., k) to figures (...). It must not depend on the scale of the sums.
     singles_n : np.ndarray, optional
-        float64 (n,): each photograph's own value, where `of_sums` of the photograph alone says nothing of it.
+        Each photograph's own value, where `of_sums` of the photograph alone says nothing of it.
     """
 
     columns_nk: np.ndarray
@@ -52,12 +52,9 @@ class Scored:
     def contributions(self) -> np.ndarray:
         """What each photograph contributes, float64 (n,): numbers whose mean is the figure.
 
-        The jackknife's pseudo-values, moved so that their mean is the figure itself. Of a plain mean they are the
+        The jackknife's pseudo-values (J. W. Tukey, Bias and confidence in not quite large samples, Annals of
+        Mathematical Statistics 29, 1958), moved so that their mean is the figure itself. Of a plain mean they are the
         scores.
-
-        References
-        ----------
-        J. W. Tukey (1958), Bias and confidence in not quite large samples. Annals of Mathematical Statistics 29.
         """
         if self.n < 2:
             return np.full(self.n, self.value)
@@ -67,12 +64,7 @@ class Scored:
 def weighted_mean(values_n: np.ndarray, weights_n: np.ndarray | None = None) -> Scored:
     """Figure sum(weight * value) / sum(weight), as of metrics that pool pixels; a plain mean without weights.
 
-    Parameters
-    ----------
-    values_n : array-like
-        (n,). A photograph of weight 0 counts for nothing, whatever its value.
-    weights_n : array-like, optional
-        (n,), 0 and up.
+    A photograph of weight 0 counts for nothing, whatever its value.
     """
     values = np.asarray(values_n, np.float64)
     weights = np.ones_like(values) if weights_n is None else np.asarray(weights_n, np.float64)

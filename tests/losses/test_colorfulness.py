@@ -10,7 +10,7 @@ from skimage import data
 from oldrestore.batch import Batch
 from oldrestore.evaluation import metrics
 from oldrestore.losses.colorfulness import Colorfulness
-from oldrestore.losses.recolored import original_rgb, recolored_rgb
+from oldrestore.losses.predicted_color import original_rgb, recolored_rgb
 from tests.losses import reference
 
 # Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.

@@ -23,17 +23,15 @@ class EvaluationContext:
     network : nn.Layer
         With the weights to be measured, in evaluation mode.
     photos : callable
-        Yields (name, uint8 (S, S, 3)) of every validation photograph, in the order of names.
+        Yields (name, uint8 (S, S, 3)) of every validation photograph, `count` in all, in the order of names.
     make_batch : callable
         Maps uint8 (B, S, S, 3), names and a random generator to the `Batch` that the run's inputs make.
     batch_size : int
         Photographs that go through the network together.
-    count : int
-        Validation photographs in all.
     watch : callable
         Passes items on while showing progress and letting a signal stop the run: ``watch(items, what, total)``.
     colorize : callable or None
-        Lightness channels (H, W) to one `ColorPrediction` each, as the protocol colours photographs.
+        As the protocol colours photographs.
     """
 
     network: nn.Layer
@@ -47,14 +45,10 @@ class EvaluationContext:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What an evaluator found.
+    """Results of an evaluator: named figures of the whole set, the scores they are computed from, and pictures.
 
     Attributes
     ----------
-    values : dict of float
-        Named figures of the whole set.
-    per_image : list of ImageScore
-        What they are computed from.
     panels : dict of np.ndarray
         Named pictures, uint8 (H, W, 3).
     table : rich table or None
@@ -76,13 +70,17 @@ class Evaluated:
 class Evaluator(Protocol):
     """Measures a network; a choice under ``evaluation.evaluators``.
 
-    Attributes
-    ----------
-    every_time : bool
-        Whether it runs at each validation, or at the end only.
+    Those that draw take a ``seed`` and use the photograph's name or its place in the order of names, not the run: every
+    run is measured on the same.
     """
 
-    every_time: bool
+    every_time: bool  # runs at each validation, or at the end only
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure."""
+
+
+def spread(count: int, wanted: int | None) -> list[int]:
+    """Places spread evenly over `count`; all of them if more are wanted, or None."""
+    wanted = count if wanted is None else min(wanted, count)
+    return [index * count // wanted for index in range(wanted)]

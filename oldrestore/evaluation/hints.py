@@ -16,10 +16,9 @@ from oldrestore.color.lab import gray_rgb8, rgb_to_lab
 from oldrestore.config.values import checked
 from oldrestore.data.hints import reveal, uniform_patches
 from oldrestore.evaluation.batching import batches
-from oldrestore.evaluation.colorizer import resize
-from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
-from oldrestore.evaluation.metric_table import DATA_RANGE, HIGHEST_PSNR
-from oldrestore.evaluation.metrics import psnr
+from oldrestore.evaluation.colorizer import at_full_size
+from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext, spread
+from oldrestore.evaluation.metrics import capped_psnr
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.panels import side_by_side
@@ -37,8 +36,8 @@ class HintCurve:
     """Measures PSNR with more and more of a photograph's own colour revealed.
 
     Patches are square, stand anywhere in a photograph with equal chance, overlap where they may, and show the mean
-    colour of what they cover; the first patches of a larger number are those of a smaller. They depend on `seed`
-    and on the photograph's name alone, so every network is asked the same.
+    colour of what they cover; the first patches of a larger number are those of a smaller. They depend on `seed` and
+    on the photograph's name alone.
 
     PSNR is that of the true lightness with the predicted ab, 8-bit sRGB, mean over photographs; photographs are cut
     to a multiple of the network's stride. Beside it stands what the patches give without being understood: the
@@ -52,9 +51,7 @@ class HintCurve:
     patch : int
         Side of a patch, pixels.
     samples : int
-        Photographs in the sample panel, evenly spread over the names.
-    every_time : bool
-        Whether to measure at each validation, or at the end only.
+        Photographs in the sample panel.
 
     References
     ----------
@@ -81,7 +78,7 @@ class HintCurve:
         """Measure every photograph at every number of hints."""
         scores: list[ImageScore] = []
         shown: list[list[np.ndarray]] = []
-        wanted = {index * context.count // self.samples for index in range(self.samples)}
+        wanted = spread(context.count, self.samples)
         stride = context.network.stride
         watched = context.watch(context.photos(), "hints", context.count)
         photos = ((name, _cut(rgb, stride)) for name, rgb in watched)
@@ -126,9 +123,8 @@ class HintCurve:
             given = Batch(lab_b3hw[:, :1], lab_b3hw[:, 1:], hints_b3hw=paddle.to_tensor(hints))
             prediction = network(*(getattr(given, field) for field in network.reads))
             ab_bhw2 = network.decode(prediction).transpose([0, 2, 3, 1]).numpy()
-            # A network that says how its colour is joined to lightness is asked, as when it colours photographs.
-            full = getattr(network, "join", _resized)
-            colors[count] = np.stack([full(ab, lab[..., 0]) for ab, lab in zip(ab_bhw2, labs, strict=True)])
+            joined = [at_full_size(network, ab, lab[..., 0]) for ab, lab in zip(ab_bhw2, labs, strict=True)]
+            colors[count] = np.stack(joined)
         return colors
 
     def _panel_counts(self) -> list[int]:
@@ -147,12 +143,9 @@ class HintCurve:
 def curve_rows(scores: Sequence[ImageScore], counts: Sequence[int]) -> list[dict[str, Any]]:
     """Means over photographs by number of hints.
 
-    Returns
-    -------
-    list of dict
-        ``hints``; ``psnr`` (dB) with its 95% interval ``low``, ``high``; ``gain``, the mean of each photograph's own
-        gain over no hints, with ``gain_low``, ``gain_high``; ``pasted_psnr``; ``n``, photographs. Intervals are
-        Student's, None for a single photograph.
+    ``hints``; ``psnr`` (dB) with its 95% interval ``low``, ``high``; ``gain``, the mean of each photograph's own gain
+    over no hints, with ``gain_low``, ``gain_high``; ``pasted_psnr``; ``n``, photographs. Intervals are Student's, None
+    for a single photograph.
     """
     by_metric: dict[str, list[float]] = {}
     for score in scores:
@@ -180,7 +173,7 @@ def curve_rows(scores: Sequence[ImageScore], counts: Sequence[int]) -> list[dict
 
 
 def render(rows: Sequence[dict[str, Any]], patch: int) -> Table:
-    """Make a table for the terminal."""
+    """Lay out the rows for the terminal."""
     table = plain_table(
         f"PSNR (dB) by number of {patch} x {patch} hints, n = {rows[0]['n']}",
         "pasted: the network's colour without hints, with the patches pasted onto it",
@@ -228,8 +221,7 @@ def _interval(values: np.ndarray) -> tuple[float, float] | tuple[None, None]:
 
 
 def _psnr(lab: np.ndarray, ab_hw2: np.ndarray, rgb: np.ndarray) -> float:
-    recolored = recolor(np.ascontiguousarray(lab[..., 0]), ab_hw2)
-    return min(psnr(recolored, rgb, DATA_RANGE), HIGHEST_PSNR)
+    return capped_psnr(recolor(np.ascontiguousarray(lab[..., 0]), ab_hw2), rgb)
 
 
 def _cut(rgb: np.ndarray, stride: int) -> np.ndarray:
@@ -241,7 +233,3 @@ def _cut(rgb: np.ndarray, stride: int) -> np.ndarray:
 
 def _channels_last(hints_3hw: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(hints_3hw[:2].transpose(1, 2, 0))
-
-
-def _resized(ab_hw2: np.ndarray, L_hw: np.ndarray) -> np.ndarray:
-    return np.stack([resize(ab_hw2[..., channel], L_hw.shape) for channel in range(2)], axis=-1)

@@ -10,7 +10,6 @@ import numpy as np
 import paddle
 from pydantic import Field
 from rich.table import Table
-from skimage.metrics import structural_similarity
 from skimage.restoration import inpaint_biharmonic
 
 from oldrestore.batch import Batch
@@ -18,21 +17,20 @@ from oldrestore.config.values import checked
 from oldrestore.data.hole_inputs import Holes
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
-from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
-from oldrestore.evaluation.metrics import SSIM_WINDOW
+from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext, spread
+from oldrestore.evaluation.metrics import HIGHEST_PSNR, ssim_map
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.panels import side_by_side
 from oldrestore.tables import plain_table
 
 HOLES_STREAM = 4  # seeds of the masks begin with this
-HIGHEST_PSNR = 100.0  # of pixels without any error, whose PSNR is infinite
 MEASURES = ("psnr_hole", "psnr_known", "ssim_hole", "ssim_known")
 TITLES = {"mean": "mean colour", "start": "start of the network", "biharmonic": "biharmonic", "network": "network"}
 
 
 @dataclass(frozen=True)
 class _Filled:
-    """One photograph with holes and what was made of it; pictures uint8 (H, W, 3)."""
+    """One photograph with holes, and its fills by name; pictures uint8 (H, W, 3)."""
 
     name: str
     original: np.ndarray
@@ -46,19 +44,9 @@ class HoleFilling:
 
     The fills: ``mean``, the mean colour of the photograph's known pixels; ``start``, what the network itself starts
     from, where it has a ``starting_fill``; ``biharmonic``, `skimage.restoration.inpaint_biharmonic` (Damelin and
-    Hoang 2018). Masks depend on `seed`, on the photograph's place in the order of names and on the settings
-    below, not on the run: every run is measured on the same.
-
-    Parameters
-    ----------
-    shape, thickness, fill
-        As for `oldrestore.data.hole_inputs.Holes`.
-    biharmonic : bool
-        Whether to compute that fill too.
-    samples : int
-        Photographs in the panel damaged | network | biharmonic | original.
-    every_time : bool
-        Measure at each validation, or at the end only.
+    Hoang 2018), which may be left out. Masks depend on `seed`, on the photograph's place in the order of names, and on
+    `shape`, `thickness` and `fill` (see `oldrestore.data.hole_inputs.Holes`). `samples` photographs are shown:
+    damaged | network | biharmonic | original.
     """
 
     @checked
@@ -87,7 +75,7 @@ class HoleFilling:
             )
         per_image: list[ImageScore] = []
         shown: list[list[np.ndarray]] = []
-        chosen = {i * context.count // max(1, self.samples) for i in range(min(self.samples, context.count))}
+        chosen = spread(context.count, self.samples)
         watched = context.watch(context.photos(), "filling holes", context.count)
         place = 0
         for photos in batches(watched, context.batch_size):
@@ -110,7 +98,7 @@ class HoleFilling:
         ]
         titles = ["Damaged", type(context.network).__name__, *(["Biharmonic"] if self.biharmonic else []), "Original"]
         panels = {"filled": side_by_side(shown, titles)} if shown else {}
-        return Evaluated(values, per_image, panels, self._table(rows, place), rows)
+        return Evaluated(values, per_image, panels, self.table_of(rows, place), rows)
 
     @paddle.no_grad()
     def _fill(self, network: Callable, photos: list[tuple[str, np.ndarray]], first: int) -> list[_Filled]:
@@ -131,24 +119,17 @@ class HoleFilling:
         restored = {name: rgb8(tensor) for name, tensor in pictures.items()}
         damaged = rgb8(joined.damaged_b3hw)
         holes = joined.hole_b1hw[:, 0].numpy() > 0.5
-        return [
-            _Filled(
-                name,
-                rgb,
-                damaged[i],
-                holes[i],
-                {k: pictures_bhw3[i] for k, pictures_bhw3 in restored.items()} | self._plain(rgb, holes[i]),
-            )
-            for i, (name, rgb) in enumerate(photos)
-        ]
+        filled = []
+        for i, (name, rgb) in enumerate(photos):
+            fills = {method: pictures_bhw3[i] for method, pictures_bhw3 in restored.items()}
+            fills["mean"] = mean_colour(rgb, holes[i])
+            if self.biharmonic:
+                fills["biharmonic"] = biharmonic(rgb, holes[i])
+            filled.append(_Filled(name, rgb, damaged[i], holes[i], fills))
+        return filled
 
-    def _plain(self, rgb: np.ndarray, hole: np.ndarray) -> dict[str, np.ndarray]:
-        plain = {"mean": mean_colour(rgb, hole)}
-        if self.biharmonic:
-            plain["biharmonic"] = biharmonic(rgb, hole)
-        return plain
-
-    def _table(self, rows: list[dict], count: int) -> Table:
+    def table_of(self, rows: list[dict], count: int) -> Table:
+        """Lay out the rows for the terminal."""
         kinds = f"{'/'.join(self.holes.thicknesses)}, {'/'.join(self.holes.shapes)}"
         headings = ("PSNR in holes", "PSNR outside", "SSIM in holes", "SSIM outside")
         title = f"Filled holes ({kinds}; n = {count})"
@@ -164,29 +145,11 @@ def score_fill(picture: np.ndarray, original: np.ndarray, hole: np.ndarray) -> d
 
     ``psnr_hole`` and ``psnr_known`` are 10 log10(255^2 / mean squared error) over the pixels in holes or outside
     (at most 100 dB); ``ssim_hole`` and ``ssim_known`` the means over the same pixels of the SSIM map (Wang et al.
-    2004; Gaussian window, data range 255, mean of the three channels). Each photograph counts the same.
-
-    Parameters
-    ----------
-    picture, original : np.ndarray
-        uint8 (H, W, 3).
-    hole : np.ndarray
-        bool (H, W).
+    2004; Gaussian window, data range 255, mean of the three channels). Each photograph counts the same. Pictures are
+    uint8 (H, W, 3), the hole bool (H, W).
     """
-    if min(hole.shape) < SSIM_WINDOW:
-        raise UserError(f"SSIM needs photographs of at least 11 x 11 pixels, not {hole.shape[1]} x {hole.shape[0]}")
     squared = ((picture.astype(np.float64) - original.astype(np.float64)) ** 2).mean(axis=-1)
-    _, similar = structural_similarity(
-        original,
-        picture,
-        data_range=255.0,
-        channel_axis=-1,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-        full=True,
-    )
-    similar = similar.mean(axis=-1)
+    similar = ssim_map(picture, original)
     scores: dict[str, tuple[float, float]] = {}
     for place, where in (("hole", hole), ("known", ~hole)):
         error = float(squared[where].mean()) if where.any() else 0.0

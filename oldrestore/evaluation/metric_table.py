@@ -20,15 +20,7 @@ from oldrestore.evaluation.scores import Score
 if TYPE_CHECKING:
     from oldrestore.evaluation.prediction import ColoredPhoto
 
-DATA_RANGE = 255.0
-# An image predicted without any error has infinite PSNR (a gray photograph, say): one of those must not make
-# the mean infinite.
-HIGHEST_PSNR = 100.0
-
 View = Literal["log", "compare", "sweep", "evaluate"]
-LAST = 99
-EVERYWHERE: Mapping[View, int] = {"log": LAST, "compare": LAST, "sweep": LAST, "evaluate": LAST}
-NOWHERE: Mapping[View, int] = {}
 
 
 class Better(Enum):
@@ -60,8 +52,6 @@ class Metric:
         Format specification of a value; one that ends in ``%`` makes it a percentage in comparisons and charts.
     title, short : str
         In a sentence, and at the head of a column (by default the name).
-    unit : str
-        Behind a value in a sentence.
     of : callable, optional
         Measures it on a photograph; None for a photograph that lacks what it takes.
     with_prior : callable, optional
@@ -72,8 +62,7 @@ class Metric:
         The scores of single photographs it is computed from; by default its own. Three are what a design, the originals
         and gray photographs score: it is the share of the gap that the design closes.
     places : mapping of str to int
-        Where it stands in the log line and in printed tables; it is left out of those not named. By default it is the
-        last of each.
+        Where it stands in the log line and in printed tables; it is left out of those not named.
     """
 
     family: str
@@ -87,7 +76,7 @@ class Metric:
     with_prior: Callable[[np.ndarray, np.ndarray, np.ndarray], Score] | None = None
     needs: str | None = None
     columns: tuple[str, ...] = ()
-    places: Mapping[View, int] = field(default_factory=lambda: EVERYWHERE)
+    places: Mapping[View, int] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -104,12 +93,12 @@ def _top(k: int) -> Callable[[ColoredPhoto], Score | None]:
 
 
 METRICS = (
-    Metric(family="train", name="loss", better=Better.LOWER, format=".4f", title="training loss", places=NOWHERE),
+    Metric(family="train", name="loss", better=Better.LOWER, format=".4f", title="training loss"),
     Metric(family="val", name="loss", better=Better.LOWER, format=".4f", title="validation loss", places={"log": 1}),
     Metric(
         family="val",
         name="psnr",
-        of=lambda p: min(metrics.psnr(p.rgb, p.original, DATA_RANGE), HIGHEST_PSNR),
+        of=lambda p: metrics.capped_psnr(p.rgb, p.original),
         better=Better.HIGHER,
         format=".2f",
         unit="dB",
@@ -120,11 +109,10 @@ METRICS = (
     Metric(
         family="val",
         name="ssim",
-        of=lambda p: metrics.ssim(p.rgb, p.original, DATA_RANGE),
+        of=lambda p: metrics.ssim(p.rgb, p.original, 255.0),
         better=Better.HIGHER,
         format=".4f",
         title="SSIM",
-        places=NOWHERE,
     ),
     Metric(
         family="val",
@@ -134,7 +122,6 @@ METRICS = (
         format=".2f",
         unit="Lab units",
         title="ab RMSE",
-        places=NOWHERE,
     ),
     Metric(
         family="val",
@@ -165,7 +152,6 @@ METRICS = (
             better=Better.HIGHER,
             format=".4f",
             title=f"top-{k} bin accuracy",
-            places=NOWHERE,
         )
         for k in (1, 5)
     ),
@@ -245,13 +231,12 @@ METRICS = (
         format=".1%",
         title="share of the probability gap closed",
         short="closed p",
-        places=NOWHERE,
     ),
-    Metric(family="judged", name="iter_correct", better=Better.HIGHER, format=".4f", places=NOWHERE),
-    Metric(family="judged", name="iter_probability", better=Better.HIGHER, format=".4f", places=NOWHERE),
+    Metric(family="judged", name="iter_correct", better=Better.HIGHER, format=".4f"),
+    Metric(family="judged", name="iter_probability", better=Better.HIGHER, format=".4f"),
     # Of evaluators, by the words of a name: holes, hints, restoration, detection, measures of whole sets.
     *(
-        Metric(family="", name=name, better=better, format=form, unit=unit, places=NOWHERE)
+        Metric(family="", name=name, better=better, format=form, unit=unit)
         for name, better, form, unit in (
             ("psnr", Better.HIGHER, ".2f", "dB"),
             ("pasted_psnr", Better.NEITHER, ".2f", "dB"),  # hints without a network

@@ -26,8 +26,7 @@ class ColorPrediction:
     ab_hw2 : ndarray
         Colour, float32 (H, W, 2), Lab units, as large as the lightness given.
     top_bins : ndarray or None
-        int (h, w, 5), the five likeliest of the 313 bins, likeliest first, at the size the network predicts
-        at; None when it does not predict bins.
+        int (h, w, 5), the five likeliest of the 313 bins, likeliest first, at the network's own size.
     """
 
     ab_hw2: np.ndarray
@@ -36,19 +35,10 @@ class ColorPrediction:
 
 @dataclass(frozen=True)
 class ColoredPhoto:
-    """A photograph beside what a colorizer says of its lightness: what a metric is measured on.
+    """A photograph beside what a colorizer says of its lightness: what a metric is measured on."""
 
-    Attributes
-    ----------
-    original : ndarray
-        uint8 (H, W, 3).
-    lab : ndarray
-        The same in Lab, float32 (H, W, 3).
-    prediction : ColorPrediction
-    """
-
-    original: np.ndarray
-    lab: np.ndarray
+    original: np.ndarray  # uint8 (H, W, 3)
+    lab: np.ndarray  # the same in Lab, float32 (H, W, 3)
     prediction: ColorPrediction
 
     @cached_property
@@ -77,16 +67,9 @@ Colorize = Callable[[Sequence[np.ndarray]], list[ColorPrediction]]
 
 
 def recolor(L_hw: np.ndarray, ab_hw2: np.ndarray) -> np.ndarray:
-    """Join true lightness to predicted colour: uint8 sRGB (H, W, 3).
+    """Join true lightness, 0..100, to predicted colour, Lab units: uint8 sRGB (H, W, 3).
 
     Colours outside sRGB are clipped, so the lightness of a very saturated prediction may change.
-
-    Parameters
-    ----------
-    L_hw : ndarray
-        float32 (H, W), 0..100.
-    ab_hw2 : ndarray
-        float32 (H, W, 2), Lab units.
     """
     if ab_hw2.shape != (*L_hw.shape, 2):
         raise ValueError(f"colour of shape {ab_hw2.shape} does not fit lightness of shape {L_hw.shape}")
@@ -94,19 +77,9 @@ def recolor(L_hw: np.ndarray, ab_hw2: np.ndarray) -> np.ndarray:
 
 
 def recolor_rows(L_hw: np.ndarray, color_of_rows: ColorOfRows) -> np.ndarray:
-    """Join true lightness to colour that is made some rows at a time and nowhere kept at full size.
+    """As `recolor`, with colour that is computed some rows at a time and nowhere kept at full size.
 
-    Parameters
-    ----------
-    L_hw : ndarray
-        float32 (H, W), 0..100.
-    color_of_rows : callable
-        A slice of rows -> their colour, float32 (rows, W, 2), Lab units; called from several threads.
-
-    Returns
-    -------
-    ndarray
-        uint8 sRGB (H, W, 3), as `recolor` gives it.
+    `color_of_rows` gives the colour of a slice of rows, float32 (rows, W, 2); it is called from several threads.
     """
     height, width = L_hw.shape
     joined = np.empty((height, width, 3), dtype=np.uint8)

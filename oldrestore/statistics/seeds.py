@@ -39,6 +39,8 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     ----------
     E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference. JASA 22.
     """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
     bounds = binomtest(successes, n).proportion_ci(confidence, method="wilson")
     return float(bounds.low), float(bounds.high)
 

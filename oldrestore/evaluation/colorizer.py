@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, Protocol
 
@@ -29,6 +30,7 @@ class ColorNetwork(Protocol):
         """Colour (B, 2, h, w), Lab units, at the scale of the prediction."""
 
 
+@dataclass
 class Colorizer:
     """Predicts the colour of photographs from their lightness.
 
@@ -43,17 +45,10 @@ class Colorizer:
         Photographs of one shape that go through the network together.
     """
 
-    def __init__(
-        self,
-        network: ColorNetwork,
-        size: int = 256,
-        fit: Literal["shorter_side", "squash"] = "shorter_side",
-        batch_size: int = 16,
-    ) -> None:
-        self.network = network
-        self.size = size
-        self.fit = fit
-        self.batch_size = batch_size
+    network: ColorNetwork
+    size: int = 256
+    fit: Literal["shorter_side", "squash"] = "shorter_side"
+    batch_size: int = 16
 
     def __call__(
         self, photos: Sequence[np.ndarray], hints: Sequence[np.ndarray | None] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -28,6 +29,8 @@ UNDAMAGED = "undamaged"
 Find = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
+@checked
+@dataclass
 class DamageDetection:
     """Precision, recall, F1 and IoU of each kind of damage alone, and false alarms on undamaged photographs.
 
@@ -48,25 +51,17 @@ class DamageDetection:
         Photographs in the panels damaged | found | true.
     """
 
-    @checked
-    def __init__(
-        self,
-        damages: Mapping[str, Any],
-        detectors: Mapping[str, Any] | None = None,
-        threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5,
-        tolerance: Annotated[float, Field(ge=0, le=100)] = 0.0,
-        seed: Annotated[int, Field(ge=0)] = 0,
-        samples: Annotated[int, Field(ge=0)] = 6,
-        every_time: bool = True,
-    ) -> None:
-        check_damages(damages)
-        self.damages = dict(damages)
-        self.detectors = dict(detectors or {})
-        self.threshold = threshold
-        self.tolerance = tolerance
-        self.seed = seed
-        self.samples = samples
-        self.every_time = every_time
+    damages: Mapping[str, Any]
+    detectors: Mapping[str, Any] | None = None
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    tolerance: Annotated[float, Field(ge=0, le=100)] = 0.0
+    seed: Annotated[int, Field(ge=0)] = 0
+    samples: Annotated[int, Field(ge=0)] = 6
+    every_time: bool = True
+
+    def __post_init__(self) -> None:
+        check_damages(self.damages)
+        self.detectors = dict(self.detectors or {})
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure ``DETECTOR_KIND_MEASURE``, ``DETECTOR_f1`` (the mean over kinds) and ``DETECTOR_undamaged``."""

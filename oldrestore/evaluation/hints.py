@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -32,8 +33,10 @@ COUNTS = (0, 1, 2, 5, 10, 20, 50, 100)
 CONFIDENCE = 0.95
 
 
+@checked
+@dataclass
 class HintCurve:
-    """Measures PSNR with more and more of a photograph's own colour revealed.
+    """PSNR with more and more of a photograph's own colour revealed.
 
     Patches are square, stand anywhere in a photograph with equal chance, overlap where they may, and show the mean
     colour of what they cover; the first patches of a larger number are those of a smaller. They depend on `seed` and
@@ -58,20 +61,14 @@ class HintCurve:
     Zhang et al. Real-Time User-Guided Image Colorization with Learned Deep Priors. 2017.
     """
 
-    @checked
-    def __init__(
-        self,
-        counts: list[Annotated[int, Field(ge=0, le=10000)]] | None = None,
-        patch: Annotated[int, Field(ge=1)] = 6,
-        seed: Annotated[int, Field(ge=0)] = 0,
-        samples: Annotated[int, Field(ge=0)] = 4,
-        every_time: bool = False,
-    ) -> None:
-        self.counts = tuple(sorted({0, *(COUNTS if counts is None else counts)}))
-        self.patch = patch
-        self.seed = seed
-        self.samples = samples
-        self.every_time = every_time
+    counts: list[Annotated[int, Field(ge=0, le=10000)]] | None = None
+    patch: Annotated[int, Field(ge=1)] = 6
+    seed: Annotated[int, Field(ge=0)] = 0
+    samples: Annotated[int, Field(ge=0)] = 4
+    every_time: bool = False
+
+    def __post_init__(self) -> None:
+        self.counts = sorted({0, *(COUNTS if self.counts is None else self.counts)})
 
     @paddle.no_grad()
     def __call__(self, context: EvaluationContext) -> Evaluated:

@@ -39,6 +39,8 @@ class _Filled:
     fills: dict[str, np.ndarray]
 
 
+@checked
+@dataclass
 class HoleFilling:
     """PSNR and SSIM in the holes and outside, of the network and of fills that learn nothing.
 
@@ -49,22 +51,16 @@ class HoleFilling:
     damaged | network | biharmonic | original.
     """
 
-    @checked
-    def __init__(
-        self,
-        shape: Literal["free_form", "box", "mixed"] = "free_form",
-        thickness: Literal["thin", "medium", "thick", "mixed"] = "medium",
-        fill: Annotated[float, Field(ge=0, le=1)] = 0.5,
-        seed: Annotated[int, Field(ge=0)] = 0,
-        biharmonic: bool = True,
-        samples: Annotated[int, Field(ge=0)] = 8,
-        every_time: bool = True,
-    ) -> None:
-        self.holes = Holes(shape, thickness, fill)
-        self.seed = seed
-        self.biharmonic = biharmonic
-        self.samples = samples
-        self.every_time = every_time
+    shape: Literal["free_form", "box", "mixed"] = "free_form"
+    thickness: Literal["thin", "medium", "thick", "mixed"] = "medium"
+    fill: Annotated[float, Field(ge=0, le=1)] = 0.5
+    seed: Annotated[int, Field(ge=0)] = 0
+    biharmonic: bool = True
+    samples: Annotated[int, Field(ge=0)] = 8
+    every_time: bool = True
+
+    def __post_init__(self) -> None:
+        self.holes = Holes(self.shape, self.thickness, self.fill)
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure; values are means over photographs, and ``psnr_gain_over_FILL`` the network's lead in the holes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from oldrestore.evaluation.holes import score_fill
 from oldrestore.evaluation.mask_counts import MEASURES as DETECTED
 from oldrestore.evaluation.mask_counts import MaskCounts
 from oldrestore.evaluation.metrics import HIGHEST_PSNR, capped_psnr
-from oldrestore.evaluation.restoration_stages import VERSIONS, Stages, built_stage, make_versions
+from oldrestore.evaluation.restoration_stages import VERSIONS, Stages, make_versions
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.panels import side_by_side
 from oldrestore.tables import plain_table
@@ -29,6 +30,8 @@ MEASURES = ("psnr", "psnr_hole", "psnr_known", "ssim", "ssim_hole", "ssim_known"
 HEADINGS = {"psnr": "PSNR", "psnr_hole": "damaged", "psnr_known": "outside", "ssim": "SSIM", "lpips": "LPIPS"}
 
 
+@checked
+@dataclass
 class RestorationStages:
     """PSNR, SSIM and LPIPS of each stage and of the whole, beside doing nothing and the classical stages alone.
 
@@ -58,38 +61,27 @@ class RestorationStages:
         severity.
     """
 
-    @checked
-    def __init__(
-        self,
-        damages: Mapping[str, Any],
-        detect: Any,
-        fill: Any,
-        restore: Any,
-        severities: Annotated[list[Severity], Field(min_length=1)] = (0.5, 1.0),
-        network_fill: Any = None,
-        network_restore: Any = None,
-        lpips: Any = None,
-        color_size: Annotated[int, Field(ge=32, le=4096, multiple_of=8)] = 128,
-        photographs: Annotated[int, Field(ge=1)] | None = 16,
-        seed: Annotated[int, Field(ge=0)] = 0,
-        samples: Annotated[int, Field(ge=0)] = 4,
-        every_time: bool = False,
-    ) -> None:
-        check_damages(damages)
-        if not damages:
+    damages: Mapping[str, Any]
+    detect: Any
+    fill: Any
+    restore: Any
+    severities: Annotated[list[Severity], Field(min_length=1)] = (0.5, 1.0)
+    network_fill: Any = None
+    network_restore: Any = None
+    lpips: Any = None
+    color_size: Annotated[int, Field(ge=32, le=4096, multiple_of=8)] = 128
+    photographs: Annotated[int, Field(ge=1)] | None = 16
+    seed: Annotated[int, Field(ge=0)] = 0
+    samples: Annotated[int, Field(ge=0)] = 4
+    every_time: bool = False
+
+    def __post_init__(self) -> None:
+        check_damages(self.damages)
+        if not self.damages:
             raise UserError("the restoration protocol needs at least one kind of damage under 'damages'")
-        self.damages = dict(damages)
-        self.severities = sorted(severities)
-        steps = tuple(restore.values()) if isinstance(restore, Mapping) else tuple(restore or ())
-        self.stages = Stages(built_stage(detect), built_stage(fill), steps)
-        self.network_fill = network_fill
-        self.network_restore = network_restore
-        self.lpips = lpips
-        self.color_size = color_size
-        self.photographs = photographs
-        self.seed = seed
-        self.samples = samples
-        self.every_time = every_time
+        self.severities = sorted(self.severities)
+        steps = self.restore.values() if isinstance(self.restore, Mapping) else self.restore or ()
+        self.stages = Stages(_unless_empty(self.detect), _unless_empty(self.fill), tuple(steps))
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure; values are ``DAMAGE_SEVERITY/VERSION_MEASURE`` and ``VERSION_MEASURE``, the mean over those.
@@ -188,6 +180,11 @@ class RestorationStages:
             [*(titles[column] for column in columns), "Original"],
         )
         return {f"{list(self.damages)[-1]}_{self.severities[-1]:g}": panel}
+
+
+def _unless_empty(stage: Any) -> Any:
+    """None for the empty mapping that a choice ``none`` leaves."""
+    return None if isinstance(stage, Mapping) and not stage else stage
 
 
 def _over_all(rows: list[dict[str, Any]]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,11 +91,6 @@ def make_versions(stages: Stages, damaged: Damaged) -> tuple[dict[str, np.ndarra
     if stages.colorize is not None:
         versions["colorized"] = stages.colorize(versions.get("classical", rgb))
     return {name: versions[name] for name in VERSIONS if name in versions}, found
-
-
-def built_stage(node: Any) -> Any:
-    """None for the empty mapping that a choice ``none`` leaves."""
-    return None if isinstance(node, Mapping) and not node else node
 
 
 def _filled(fill: Callable[[np.ndarray, np.ndarray], np.ndarray], rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -18,53 +19,63 @@ Iterations = Annotated[int, Field(ge=0)]
 class WeightSchedule(ABC):
     """What a loss term is multiplied by at an update; a number that does not change needs no schedule."""
 
-    highest: float  # of all weights that it ever gives
+    @property
+    @abstractmethod
+    def highest(self) -> float:
+        """The highest of all weights that it ever gives."""
 
     @abstractmethod
     def __call__(self, iteration: int) -> float:
         """Weight at an iteration (0 is the first), at least 0."""
 
 
+@checked
+@dataclass(frozen=True)
 class Linear(WeightSchedule):
     """From one weight to another in a straight line: ``start`` up to iteration ``from_``, ``end`` from ``until`` on."""
 
-    @checked
-    def __init__(self, start: NotNegative, end: NotNegative, until: Iterations, from_: Iterations = 0) -> None:
-        if from_ >= until:
-            raise UserError(f"a linear weight needs from_ below until, not from_={from_} and until={until}")
-        self.start = start
-        self.end = end
-        self.from_ = from_
-        self.until = until
-        self.highest = max(start, end)
+    start: NotNegative
+    end: NotNegative
+    until: Iterations
+    from_: Iterations = 0
+
+    def __post_init__(self) -> None:
+        if self.from_ >= self.until:
+            raise UserError(f"a linear weight needs from_ below until, not from_={self.from_} and until={self.until}")
+
+    @property
+    def highest(self) -> float:
+        """The higher of the two."""
+        return max(self.start, self.end)
 
     def __call__(self, iteration: int) -> float:
         """Weight at an iteration."""
         share = min(1.0, max(0.0, (iteration - self.from_) / (self.until - self.from_)))
         return (1.0 - share) * self.start + share * self.end
 
-    def __repr__(self) -> str:
-        return f"Linear(start={self.start}, end={self.end}, until={self.until}, from_={self.from_})"
 
-
+@checked
+@dataclass(frozen=True)
 class Step(WeightSchedule):
     """One weight after another: the second, third, ... each from its milestone (an iteration) on."""
 
-    @checked
-    def __init__(self, values: Sequence[NotNegative], milestones: Sequence[Iterations]) -> None:
-        if len(values) != len(milestones) + 1:
+    values: Sequence[NotNegative]
+    milestones: Sequence[Iterations]
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(self.milestones) + 1:
             raise UserError(
-                f"a stepped weight needs one more of values than of milestones, not {len(values)} and {len(milestones)}"
+                "a stepped weight needs one more of values than of milestones, not "
+                f"{len(self.values)} and {len(self.milestones)}"
             )
-        if list(milestones) != sorted(set(milestones)):
-            raise UserError(f"milestones of a stepped weight must rise, not {list(milestones)}")
-        self.values = list(values)
-        self.milestones = list(milestones)
-        self.highest = max(values)
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise UserError(f"milestones of a stepped weight must rise, not {list(self.milestones)}")
+
+    @property
+    def highest(self) -> float:
+        """The highest of the values."""
+        return max(self.values)
 
     def __call__(self, iteration: int) -> float:
         """Weight at an iteration."""
         return self.values[sum(iteration >= milestone for milestone in self.milestones)]
-
-    def __repr__(self) -> str:
-        return f"Step(values={self.values}, milestones={self.milestones})"

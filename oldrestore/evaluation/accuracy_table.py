@@ -40,22 +40,13 @@ class JudgedPhoto(NamedTuple):
 class AccuracyRow:
     """Cumulative accuracy after the first `n` photographs.
 
-    Attributes
-    ----------
-    iteration : int
-        Photographs judged so far.
-    iter_accuracy, orig_accuracy, gray_accuracy : float
-        Top-1, 0..1, of recoloured, unmodified and gray photographs.
-    n : int
-        Photographs that the row's accuracies are computed from; equal to `iteration`.
-    iter_probability, orig_probability, gray_probability : float
-        Mean probability of the true class, 0..1: it moves where accuracy only jumps by photographs.
-    gap_closed, gap_closed_probability : float or None
-        (iter - gray) / (orig - gray) by accuracy and by probability: 0 is no better than gray, 1 as good as
-        the original; below 0, colour that harms. None when orig and gray are equal: there is no gap then.
+    Accuracies are top-1, 0..1, of recoloured, unmodified and gray photographs. Probabilities are means of the true
+    class's: they move where accuracy only jumps by photographs. The gap closed is (iter - gray) / (orig - gray) by
+    either: 0 is no better than gray, 1 as good as the original; below 0, colour that harms. None if orig and gray are
+    equal: there is no gap then.
     """
 
-    iteration: int
+    iteration: int  # as `n`: photographs judged so far
     iter_accuracy: float
     orig_accuracy: float
     gray_accuracy: float
@@ -100,13 +91,9 @@ class AccuracyTable:
     def per_image(self) -> list[ImageScore]:
         """Rows for per_image.csv: VERSION_correct (0 or 1), VERSION_probability, VERSION_top1 (class)."""
         return [
-            ImageScore(photo.image, f"{photo.version}_{name}", float(value))
+            ImageScore(photo.image, f"{photo.version}_{name}", float(getattr(photo, name)))
             for photo in self.judged
-            for name, value in (
-                ("correct", photo.correct),
-                ("probability", photo.probability),
-                ("top1", photo.top1),
-            )
+            for name in ("correct", "probability", "top1")
         ]
 
     def interval(self, version: str) -> tuple[float, float]:

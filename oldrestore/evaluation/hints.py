@@ -129,10 +129,10 @@ class HintCurve:
 
     def _panel_titles(self) -> list[str]:
         several = [f"{count} hints" for count in self._panel_counts()]
-        return [f"Input, {self._panel_counts()[-2]} hints", *several, "Original"]
+        return [f"Input, {several[-2:][0]}", *several, "Original"]
 
     def _panel_row(self, lab, rgb, hints, colors) -> list[np.ndarray]:
-        given = hints[self._panel_counts()[-2]]
+        given = hints[self._panel_counts()[-2:][0]]
         asked = np.where(given[2][..., None] > 0, recolor(lab[..., 0], _channels_last(given)), gray_rgb8(lab[..., 0]))
         return [asked, *(recolor(lab[..., 0], colors[count]) for count in self._panel_counts()), rgb]
 
@@ -151,21 +151,10 @@ def curve_rows(scores: Sequence[ImageScore], counts: Sequence[int]) -> list[dict
     rows = []
     for count in counts:
         values = np.array(by_metric[f"psnr_{count}"])
-        low, high = _interval(values)
-        gain_low, gain_high = _interval(values - without)
-        rows.append(
-            {
-                "hints": count,
-                "psnr": float(values.mean()),
-                "low": low,
-                "high": high,
-                "gain": float((values - without).mean()),
-                "gain_low": gain_low,
-                "gain_high": gain_high,
-                "pasted_psnr": float(np.mean(by_metric[f"pasted_psnr_{count}"])),
-                "n": len(values),
-            }
-        )
+        psnr = zip(("psnr", "low", "high"), _mean_and_interval(values), strict=True)
+        gain = zip(("gain", "gain_low", "gain_high"), _mean_and_interval(values - without), strict=True)
+        pasted = float(np.mean(by_metric[f"pasted_psnr_{count}"]))
+        rows.append({"hints": count, **dict(psnr), **dict(gain), "pasted_psnr": pasted, "n": len(values)})
     return rows
 
 
@@ -210,11 +199,12 @@ def draw_curve(rows: Sequence[dict[str, Any]]) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _interval(values: np.ndarray) -> tuple[float, float] | tuple[None, None]:
+def _mean_and_interval(values: np.ndarray) -> tuple[float, float | None, float | None]:
+    mean = float(values.mean())
     if len(values) < 2:
-        return None, None
+        return mean, None, None
     half = student.ppf(0.5 + CONFIDENCE / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
+    return mean, float(mean - half), float(mean + half)
 
 
 def _psnr(lab: np.ndarray, ab_hw2: np.ndarray, rgb: np.ndarray) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import paddle
@@ -28,8 +28,7 @@ MEASURES = ("psnr_hole", "psnr_known", "ssim_hole", "ssim_known")
 TITLES = {"mean": "mean colour", "start": "start of the network", "biharmonic": "biharmonic", "network": "network"}
 
 
-@dataclass(frozen=True)
-class _Filled:
+class _Filled(NamedTuple):
     """One photograph with holes, and its fills by name; pictures uint8 (H, W, 3)."""
 
     name: str
@@ -85,13 +84,10 @@ class HoleFilling:
                 place += 1
         means = summarize(per_image)
         methods = [name for name in TITLES if f"{name}_psnr_hole" in means]
-        values = {f"{method}_{measure}": means[f"{method}_{measure}"] for method in methods for measure in MEASURES}
+        rows = [{"fill": method, "n": place} | {m: means[f"{method}_{m}"] for m in MEASURES} for method in methods]
+        values = {f"{row['fill']}_{measure}": row[measure] for row in rows for measure in MEASURES}
         for method in methods[:-1]:
             values[f"psnr_gain_over_{method}"] = means["network_psnr_hole"] - means[f"{method}_psnr_hole"]
-        rows = [
-            {"fill": method, "n": place} | {measure: values[f"{method}_{measure}"] for measure in MEASURES}
-            for method in methods
-        ]
         titles = ["Damaged", type(context.network).__name__, *(["Biharmonic"] if self.biharmonic else []), "Original"]
         panels = {"filled": side_by_side(shown, titles)} if shown else {}
         return Evaluated(values, per_image, panels, self.table_of(rows, place), rows)
@@ -102,13 +98,8 @@ class HoleFilling:
             self.holes(paddle.to_tensor(rgb[None]), [name], np.random.default_rng([HOLES_STREAM, self.seed, first + i]))
             for i, (name, rgb) in enumerate(photos)
         ]
-        joined = Batch(
-            **{
-                field: paddle.concat([getattr(one, field) for one in damaged_batches])
-                for field in ("L_b1hw", "ab_b2hw", "rgb_b3hw", "damaged_b3hw", "hole_b1hw")
-            },
-            names=tuple(name for name, _ in photos),
-        )
+        fields = ("L_b1hw", "ab_b2hw", "rgb_b3hw", "damaged_b3hw", "hole_b1hw")
+        joined = Batch(**{field: paddle.concat([getattr(one, field) for one in damaged_batches]) for field in fields})
         pictures = {"network": network(*(getattr(joined, field) for field in network.reads)).rgb}
         if hasattr(network, "starting_fill"):
             pictures["start"] = network.starting_fill(joined.damaged_b3hw, joined.hole_b1hw)

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 import paddle
-from paddle.nn import functional
 from PIL import Image
 from pydantic import Field
 
@@ -55,7 +54,7 @@ class NetworkJudge(Judge):
     ):
         self.name, self.fingerprint, self.sees = name, fingerprint, sees
         self._cut, self._batch_size = cut, batch_size
-        self._engine = Engine(WithSoftmax(classifier), size)
+        self._engine = Engine(paddle.nn.Sequential(classifier, paddle.nn.Softmax()), size)
 
     def probabilities(self, photos: Sequence[np.ndarray]) -> np.ndarray:
         """See Judge."""
@@ -64,18 +63,6 @@ class NetworkJudge(Judge):
             cut = np.stack([self._cut(photo) for photo in photos[start : start + self._batch_size]])
             parts.append(self._engine(np.ascontiguousarray(cut.transpose(0, 3, 1, 2), dtype=np.float32)))
         return np.concatenate(parts)
-
-
-class WithSoftmax(paddle.nn.Layer):
-    """A classifier that gives probabilities."""
-
-    def __init__(self, classifier: paddle.nn.Layer):
-        super().__init__()
-        self.classifier = classifier
-
-    def forward(self, rgb_b3ss: paddle.Tensor) -> paddle.Tensor:
-        """RGB 0..255 (B, 3, size, size) -> probabilities (B, 1000)."""
-        return functional.softmax(self.classifier(rgb_b3ss))
 
 
 class _Normalized(paddle.nn.Layer):

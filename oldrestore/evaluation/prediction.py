@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,7 +39,8 @@ class ColoredPhoto:
 
     original: np.ndarray  # uint8 (H, W, 3)
     lab: np.ndarray  # the same in Lab, float32 (H, W, 3)
-    prediction: ColorPrediction
+    ab: np.ndarray  # predicted colour, (H, W, 2)
+    top_bins: np.ndarray | None  # see `ColorPrediction`
 
     @cached_property
     def rgb(self) -> np.ndarray:
@@ -47,19 +48,9 @@ class ColoredPhoto:
         return recolor(self.lab[..., 0], self.ab)
 
     @property
-    def ab(self) -> np.ndarray:
-        """Predicted colour, (H, W, 2)."""
-        return self.prediction.ab_hw2
-
-    @property
     def true_ab(self) -> np.ndarray:
         """The original's colour, (H, W, 2)."""
         return self.lab[..., 1:]
-
-    @property
-    def top_bins(self) -> np.ndarray | None:
-        """The likeliest bins; see `ColorPrediction`."""
-        return self.prediction.top_bins
 
 
 # Lightness channels float32 (H, W), 0..100, each of its own size -> one prediction for each, in order.
@@ -96,7 +87,8 @@ def recolor_rows(L_hw: np.ndarray, color_of_rows: ColorOfRows) -> np.ndarray:
 
 def in_bands(work: Callable[[slice], None], height: int, width: int) -> None:
     """Do something to each band of rows of a photograph, on as many threads as Paddle has (``OMP_NUM_THREADS``)."""
-    bands = list(_bands(height, width))
+    rows = max(1, PIXELS_AT_ONCE // max(1, width))
+    bands = [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
     threads = runtime.threads()
     if threads == 1 or len(bands) == 1:
         for band in bands:
@@ -104,9 +96,3 @@ def in_bands(work: Callable[[slice], None], height: int, width: int) -> None:
         return
     with ThreadPoolExecutor(min(threads, len(bands))) as pool:
         list(pool.map(work, bands))
-
-
-def _bands(height: int, width: int) -> Iterator[slice]:
-    rows = max(1, PIXELS_AT_ONCE // max(1, width))
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))

@@ -47,7 +47,7 @@ def measure_photos(
         truths = [rgb_to_lab(photo) for _, photo in batch]
         predictions = predict([np.ascontiguousarray(lab[..., 0]) for lab in truths])
         for (name, photo), lab, prediction in zip(batch, truths, predictions, strict=True):
-            scores = score_photo(name, ColoredPhoto(photo, lab, prediction))
+            scores = score_photo(name, ColoredPhoto(photo, lab, prediction.ab_hw2, prediction.top_bins))
             measured.append(MeasuredPhoto(name, scores, *metrics.area_by_bin(prediction.ab_hw2, lab[..., 1:])))
     return measured
 

@@ -16,7 +16,7 @@ from oldrestore.losses.base import NotNegative
 class AdversarialLoss(Protocol):
     """A game between two networks; scores have any shape, higher is more real."""
 
-    gradient_penalty: float  # weight of `gradient_penalty` in what the discriminator minimises; 0 is none
+    gradient_penalty: float = 0.0  # weight of `gradient_penalty` in what the discriminator minimises; 0 is none
 
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
         """Return what the discriminator minimises, a scalar."""
@@ -25,14 +25,12 @@ class AdversarialLoss(Protocol):
         """Return what the generator minimises, a scalar."""
 
 
-class Hinge:
+class Hinge(AdversarialLoss):
     """D: mean max(0, 1 - real) + mean max(0, 1 + fake). G: -mean fake.
 
     Lim and Ye, *Geometric GAN* (2017); the loss of SAGAN (Zhang et al. 2019, equation 4). Scores of 0 cost the
     discriminator 2.
     """
-
-    gradient_penalty = 0.0
 
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
         """Loss of the discriminator."""
@@ -43,13 +41,11 @@ class Hinge:
         return -fake.mean()
 
 
-class Vanilla:
+class Vanilla(AdversarialLoss):
     """Binary cross-entropy on scores as logits; the generator's form is the one that does not saturate.
 
     Goodfellow et al., *Generative Adversarial Nets* (2014), section 3. Scores of 0 cost the discriminator 2 ln 2.
     """
-
-    gradient_penalty = 0.0
 
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
         """Loss of the discriminator."""
@@ -60,13 +56,11 @@ class Vanilla:
         return nn.functional.softplus(-fake).mean()
 
 
-class LeastSquares:
+class LeastSquares(AdversarialLoss):
     """D: (mean (real - 1)^2 + mean fake^2) / 2. G: mean (fake - 1)^2 / 2.
 
     Mao et al., *Least Squares Generative Adversarial Networks* (2017), equation 9.
     """
-
-    gradient_penalty = 0.0
 
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
         """Loss of the discriminator."""
@@ -77,7 +71,7 @@ class LeastSquares:
         return 0.5 * ((fake - 1.0) ** 2).mean()
 
 
-class Wasserstein:
+class Wasserstein(AdversarialLoss):
     """D: mean fake - mean real + weight * `gradient_penalty`. G: -mean fake.
 
     Gulrajani et al., *Improved Training of Wasserstein GANs* (2017), with a weight of 10. The penalty differentiates

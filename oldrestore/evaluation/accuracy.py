@@ -32,18 +32,9 @@ def judge_photos(
     are 8-bit sRGB at the photograph's full size and reach the judge on the same path, so that a perfect
     colorizer has the accuracy of the originals and one that predicts nothing has that of gray, exactly.
 
-    Parameters
-    ----------
-    photos : iterable of (name, uint8 (H, W, 3), label)
-        Judged in the order given, which is the table's order: the rows before the last depend on it. Give
-        the same order in runs that are compared.
-    batch_size : int
-        Photographs colorized and judged at once; the result does not depend on it.
-
-    Returns
-    -------
-    list of list of JudgedPhoto
-        One for each of `VERSIONS`, for each photograph.
+    Photographs (name, uint8 (H, W, 3), label) are judged in the order given, which is the table's order: the rows
+    before the last depend on it. Give the same order in runs that are compared. The result is one `JudgedPhoto` for
+    each of `VERSIONS`, for each photograph, and does not depend on the batch size.
     """
     judged: list[list[JudgedPhoto]] = []
     for batch in batches((_with_label(*photo) for photo in photos), batch_size):

@@ -34,21 +34,14 @@ class ColorNetwork(Protocol):
 class Colorizer:
     """Predicts the colour of photographs from their lightness.
 
-    Parameters
-    ----------
-    network : ColorNetwork
-        In evaluation mode.
-    size : int
-        The network sees each photograph at this size (pixels), rounded to a multiple of its stride: its shorter side,
-        the aspect kept, or with the fit "squash" both sides.
-    batch_size : int
-        Photographs of one shape that go through the network together.
+    The network, in evaluation mode, sees each photograph at `size` pixels, rounded to a multiple of its stride: its
+    shorter side, the aspect kept, or with the fit "squash" both sides.
     """
 
     network: ColorNetwork
     size: int = 256
     fit: Literal["shorter_side", "squash"] = "shorter_side"
-    batch_size: int = 16
+    batch_size: int = 16  # photographs of one shape that go through the network together
 
     def __call__(
         self, photos: Sequence[np.ndarray], hints: Sequence[np.ndarray | None] | None = None

@@ -41,42 +41,27 @@ class Better(Enum):
 class Metric:
     """A row of the table.
 
-    Attributes
-    ----------
-    family : str
-        Where it is measured: ``train``, ``val``, ``judged``; "" for the evaluators of protocols. Scalars are logged as
-        ``FAMILY/NAME``.
-    name : str
-        In the family "", every name that holds these words is of this kind: ``psnr`` is that of ``network_psnr_hole``.
-    format : str
-        Format specification of a value; one that ends in ``%`` makes it a percentage in comparisons and charts.
-    title, short : str
-        In a sentence, and at the head of a column (by default the name).
-    of : callable, optional
-        Measures it on a photograph; None for a photograph that lacks what it takes.
-    with_prior : callable, optional
-        Measures it once the whole set is known: of area and count by bin of a photograph, and of the prior.
-    needs : str, optional
-        What a network must predict to have it (``logits``).
-    columns : tuple of str
-        The scores of single photographs it is computed from; by default its own. Three are what a design, the originals
-        and gray photographs score: it is the share of the gap that the design closes.
-    places : mapping of str to int
-        Where it stands in the log line and in printed tables; it is left out of those not named.
+    The family says where it is measured: ``train``, ``val``, ``judged``; "" for the evaluators of protocols, where
+    every name that holds these words is of this kind: ``psnr`` is that of ``network_psnr_hole``. Scalars are logged as
+    ``FAMILY/NAME``.
+
+    `of` measures a photograph (None for one that lacks what it takes), and `with_prior` once the whole set is known: of
+    area and count by bin of a photograph, and of the prior. Three `columns` are what a design, the originals and gray
+    photographs score: the metric is the share of the gap that the design closes.
     """
 
     family: str
     name: str
     better: Better
-    format: str
-    title: str = ""
-    short: str = ""
+    format: str  # one that ends in % makes it a percentage in comparisons and charts
+    title: str = ""  # in a sentence
+    short: str = ""  # at the head of a column; by default the name
     unit: str = ""
     of: Callable[[ColoredPhoto], float | Score | None] | None = None
     with_prior: Callable[[np.ndarray, np.ndarray, np.ndarray], Score] | None = None
-    needs: str | None = None
-    columns: tuple[str, ...] = ()
-    places: Mapping[View, int] = field(default_factory=dict)
+    needs: str | None = None  # what a network must predict to have it
+    columns: tuple[str, ...] = ()  # the scores of single photographs it is computed from; by default its own
+    places: Mapping[View, int] = field(default_factory=dict)  # it is left out of views not named
 
     @property
     def key(self) -> str:

@@ -58,17 +58,14 @@ class Protocol:
         # Another component has other settings: its own name says enough.
         replaced = {name.removesuffix("._target_") for name in names if name.endswith("._target_")}
         inside = {name for name in names if any(name.startswith(f"{part}.") for part in replaced)}
-        unasked = {name for name in names | replaced if Role.JUDGING in role_of(name) and not self._judges}
+        judges = any(name.startswith("judge.") for name in self.settings)
+        unasked = {name for name in names | replaced if Role.JUDGING in role_of(name) and not judges}
         return sorted(name.removeprefix("evaluation.") for name in (names - inside | replaced) - unasked)
 
     @property
     def label(self) -> str:
         """``photos 1``, or ``photos 1, changed: size``."""
         return label_of(self.name, self.version, self.changed)
-
-    @property
-    def _judges(self) -> bool:
-        return any(name.partition(".")[0] == "judge" for name in self.settings)
 
     def describe(self) -> dict[str, Any]:
         """Return what ``data.json`` records, as plain values."""

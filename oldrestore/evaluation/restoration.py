@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Annotated, Any
 
 import numpy as np
@@ -154,20 +155,15 @@ class RestorationStages:
 
     def _rows(self, means: Mapping[str, float], count: int) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
-        for name in self.damages:
-            for severity in self.severities:
-                prefix = f"{name}_{severity:g}/"
-                about = {"damage": name, "severity": severity, "n": count}
-                detection = {measure: means.get(f"{prefix}detect_{measure}") for measure in DETECTED}
-                for version in VERSIONS:
-                    if f"{prefix}{version}_psnr" in means:
-                        measured = {measure: means.get(f"{prefix}{version}_{measure}") for measure in MEASURES}
-                        # What was found concerns the versions that begin with the detector's mask.
-                        by_mask = version in ("fill", "classical", "network_fill", "network", "colorized")
-                        detected = detection if by_mask else dict.fromkeys(DETECTED)
-                        rows.append(
-                            about | {"version": version} | measured | {f"detect_{m}": v for m, v in detected.items()}
-                        )
+        for name, severity, version in product(self.damages, self.severities, VERSIONS):
+            prefix = f"{name}_{severity:g}/"
+            if f"{prefix}{version}_psnr" in means:
+                row = {"damage": name, "severity": severity, "n": count, "version": version}
+                row |= {measure: means.get(f"{prefix}{version}_{measure}") for measure in MEASURES}
+                # The detector's figures concern the versions that begin with its mask.
+                by_mask = version in ("fill", "classical", "network_fill", "network", "colorized")
+                row |= {f"detect_{m}": means.get(f"{prefix}detect_{m}") if by_mask else None for m in DETECTED}
+                rows.append(row)
         return rows
 
     def _panels(self, shown: list[dict[str, np.ndarray]], network: str) -> dict[str, np.ndarray]:

@@ -101,14 +101,8 @@ def gradient_penalty(
 
     Gulrajani et al. (2017), equation 3. A photograph's score is the mean of its patches' scores.
 
-    Parameters
-    ----------
-    score : callable
-        Maps (B, C, H, W) to scores (B, ...).
-    real, fake : paddle.Tensor
-        (B, C, H, W); gradients do not flow to them.
-    share : paddle.Tensor
-        (B, 1, 1, 1), 0..1: how much of the real photograph is in the mixture.
+    `score` maps photographs (B, C, H, W) to scores (B, ...). `share` (B, 1, 1, 1), 0..1, is how much of the real one is
+    in the mixture of `real` and `fake`, to which no gradients flow.
     """
     mixed = (share * real + (1.0 - share) * fake).detach()
     mixed.stop_gradient = False

@@ -41,11 +41,6 @@ class Composite(Loss):
         its weight, so that runs of different weights can be compared; terms of a term are ``NAME/ITS_NAME``. A
         weight may be a `WeightSchedule`: then it is a curve too, ``weight/NAME``. The sum of two iterations is then
         not the same loss, so have the best checkpoint chosen by a term (``trainer.monitor=val/NAME``).
-
-    Attributes
-    ----------
-    weights : dict of float
-        As they are at the update that ``at`` went to last; before that, at iteration 0.
     """
 
     @checked
@@ -59,6 +54,7 @@ class Composite(Loss):
             raise UserError("a composite loss needs at least one term with a weight above 0")
         # The term whose gradient, times 0, keeps the sum differentiable where every scheduled weight is 0.
         self._anchor = max(highest, key=highest.get)
+        # Of the update that `at` went to last.
         self.weights = given | {name: schedule(0) for name, schedule in self.schedules.items()}
         self.losses = paddle.nn.LayerDict({name: term.loss for name, term in as_terms.items()})
         self.reads = frozenset().union(*(loss.reads for loss in self.losses.values()))

@@ -30,8 +30,7 @@ class HueChromaDivergence(Loss):
     """Divergence of predicted histograms from those of the true colours around each pixel.
 
     For each pixel, KL(chroma) + lambda_hue x c x KL(hue), averaged over pixels; c is the pixel's true chroma as
-    a share of 136 Lab units, so that the hue of gray pixels, which is noise, counts nothing. Its two terms are
-    the curves ``chroma`` and ``hue``.
+    a share of 136 Lab units, so that the hue of gray pixels, which is noise, counts nothing.
 
     A target is the histogram of the true colours in a square window, each colour shared linearly between the
     two bins that it lies between: with ``window: 1`` it is the exact colour. A uniform prediction costs

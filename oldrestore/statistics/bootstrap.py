@@ -52,21 +52,17 @@ def bca_interval(
     """Bias-corrected and accelerated bootstrap interval, expanded for small samples.
 
     The levels are widened so that the interval of the mean of few normal numbers is as wide as Student's: the plain
-    bootstrap takes the sample's spread for the population's, and misses too often below about 50 photographs.
+    bootstrap takes the sample's spread for the population's, and misses too often below about 50 photographs. Bounds
+    are NaN where more resamples have no figure than lie outside the interval, or where there is one photograph alone.
 
     Parameters
     ----------
     resampled : np.ndarray
-        (R,), figures of resampled sets.
+        Figures of resampled sets.
     value : float
         Figure of the set itself.
     left_out : np.ndarray
-        (n,), figures without each photograph in turn.
-
-    Returns
-    -------
-    tuple of float
-        NaN where more resamples have no figure than lie outside the interval, or where one photograph is all there is.
+        Figures without each photograph in turn.
 
     References
     ----------

@@ -17,29 +17,18 @@ FLIPS = 10_000
 class PairedDifference:
     """A difference `one` minus `other`, and its interval.
 
-    Attributes
-    ----------
-    p_value : float
-        Two-sided, of no difference.
-    effect : float
-        Standardised: the difference in units of the standard deviation of the photographs' differences (Cohen's d
-        of pairs). 0 where all photographs are the same; NaN where they differ by the same amount.
-    wins : float
-        Share of photographs on which the value of `one` is larger, 0..1; ties count half.
-    n : int
-        Photographs.
-    seeds : tuple of int
-        Seeds of `one` and of `other`; a single seed says nothing about training again.
+    The effect is standardised: the difference in units of the standard deviation of the photographs' differences
+    (Cohen's d of pairs). It is 0 where all photographs are the same, and NaN where they differ by the same amount.
     """
 
     difference: float
     low: float
     high: float
-    p_value: float
+    p_value: float  # two-sided, of no difference
     effect: float
-    wins: float
-    n: int
-    seeds: tuple[int, int] = (1, 1)
+    wins: float  # share of photographs on which the value of `one` is larger, 0..1; ties count half
+    n: int  # photographs
+    seeds: tuple[int, int] = (1, 1)  # of `one` and of `other`; a single seed says nothing about training again
 
 
 def compare_pairs(

@@ -13,17 +13,11 @@ import numpy as np
 class Scored:
     """What a figure is computed from, photograph by photograph.
 
-    Attributes
-    ----------
-    columns_nk : np.ndarray
-        float64 (n, k): what each of n photographs adds to each of k sums.
-    of_sums : callable
-        Maps sums (..., k) to figures (...). It must not depend on the scale of the sums.
-    singles_n : np.ndarray, optional
-        Each photograph's own value, where `of_sums` of the photograph alone says nothing of it.
+    `of_sums` maps sums (..., k) to figures (...), whatever the scale of the sums. `singles_n` is each photograph's own
+    value, where `of_sums` of the photograph alone says nothing of it.
     """
 
-    columns_nk: np.ndarray
+    columns_nk: np.ndarray  # float64: what each of n photographs adds to each of k sums
     of_sums: Callable[[np.ndarray], np.ndarray]
     singles_n: np.ndarray | None = None
 

@@ -9,11 +9,6 @@ from oldrestore.color import AB_BINS
 CENTRES = AB_BINS.astype(np.float64)
 
 
-def softmax(z: np.ndarray) -> np.ndarray:
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
 def gaussian(squared: np.ndarray, chosen: np.ndarray, sigma: float) -> np.ndarray:
     t = np.zeros(len(squared))
     t[chosen] = np.exp(-(squared[chosen] - squared[chosen].min()) / (2 * sigma**2))

@@ -9,26 +9,48 @@ import paddle
 import pytest
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.color.bins import AB_BINS
+from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.losses.base import Loss
 
+# Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.
+on_a_cpu = pytest.mark.filterwarnings("ignore:amp_guard")
+PRIOR = np.random.default_rng(9).gamma(0.3, size=NUMBER_OF_BINS) + 1e-6
+PRIOR /= PRIOR.sum()
 
-def make_batch(ab_b2hw: np.ndarray, L_b1hw: np.ndarray | None = None) -> Batch:
-    ab = paddle.to_tensor(ab_b2hw.astype(np.float32))
+
+def make_batch(ab_b2hw: np.ndarray, L_b1hw: np.ndarray | None = None, **fields: paddle.Tensor) -> Batch:
+    ab = paddle.to_tensor(np.asarray(ab_b2hw, np.float32))
     L = paddle.full_like(ab[:, :1], 50.0) if L_b1hw is None else paddle.to_tensor(L_b1hw.astype(np.float32))
-    return Batch(L_b1hw=L, ab_b2hw=ab)
+    return Batch(L_b1hw=L, ab_b2hw=ab, **fields)
+
+
+def of_bins(number: int = 2, shape: tuple[int, int] = (3, 2), factor: int = 2, size: float = 60.0, seed: int = 0):
+    """Logits over the bins and true colours, that many times as large."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 1.5, (number, NUMBER_OF_BINS, *shape)).astype(np.float32)
+    return logits, rng.uniform(-size, size, (number, 2, *(factor * n for n in shape))).astype(np.float32)
+
+
+def terms(loss: Loss, batch: Batch, **given: np.ndarray) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Each term's value, and gradients of the loss with respect to the fields of the prediction, by name."""
+    fields = {name: paddle.to_tensor(array.astype(np.float32), stop_gradient=False) for name, array in given.items()}
+    values = loss.terms(Prediction(**fields), batch)
+    assert all(value.shape == [] and value.dtype == paddle.float32 for value in values.values())
+    values["loss"].backward()
+    return {name: float(value) for name, value in values.items()}, {n: x.grad.numpy() for n, x in fields.items()}
 
 
 def evaluate(loss: Loss, given: np.ndarray, batch: Batch, dtype: str = "float32") -> tuple[float, np.ndarray]:
     """Value, and gradient with respect to the one field of a prediction that the loss reads."""
     (field,) = loss.reads
-    tensor = paddle.to_tensor(given.astype(np.float32)).astype(dtype)
+    exact = "float64" if dtype == "float64" else "float32"
+    tensor = paddle.to_tensor(given.astype(exact)).astype(dtype)
     tensor.stop_gradient = False
     value = loss(Prediction(**{field: tensor}), batch)
-    assert value.shape == [] and value.dtype == paddle.float32
+    assert value.shape == [] and str(value.dtype).endswith(exact)
     value.backward()
     assert tensor.grad.dtype == tensor.dtype
-    return float(value), tensor.grad.astype("float32").numpy()
+    return float(value), tensor.grad.astype(exact).numpy()
 
 
 def check(
@@ -50,14 +72,18 @@ def check(
     assert scale > 0
     for flat in {*largest.tolist(), *drawn.tolist()}:
         index = np.unravel_index(flat, gradient.shape)
-        moved = []
-        for offset in (step, -step):
-            at = exact.copy()
-            at[index] += offset
-            moved.append(formula(at))
-        difference = (moved[0] - moved[1]) / (2 * step)
-        assert gradient[index] == pytest.approx(difference, rel=1e-3, abs=1e-4 * scale)
+        assert gradient[index] == pytest.approx(slope(formula, exact, index, step), rel=1e-3, abs=1e-4 * scale)
     return value
+
+
+def slope(formula: Callable[[np.ndarray], float], at: np.ndarray, index: tuple, step: float = 1e-4) -> float:
+    """Slope of a formula along one entry, by central differences."""
+    values = []
+    for offset in (step, -step):
+        moved = at.astype(np.float64)
+        moved[index] += offset
+        values.append(formula(moved))
+    return (values[0] - values[1]) / (2 * step)
 
 
 def check_parts(loss: Loss, given: np.ndarray, ab: np.ndarray, L: np.ndarray | None = None) -> None:

@@ -16,19 +16,18 @@ from oldrestore.losses.classification import Rebalance, SoftCrossEntropy
 from oldrestore.losses.composite import Composite
 from oldrestore.losses.regression import L1, L2
 from oldrestore.losses.weight_schedule import Linear, Step
+from tests.losses import reference
 
 
 def case(seed: int = 0) -> tuple[Batch, np.ndarray]:
     rng = np.random.default_rng(seed)
-    ab = paddle.to_tensor(rng.uniform(-60, 60, (2, 2, 8, 8)).astype(np.float32))
-    return Batch(paddle.full([2, 1, 8, 8], 50.0), ab), rng.uniform(-60, 60, (2, 2, 8, 8)).astype(np.float32)
+    batch = reference.make_batch(rng.uniform(-60, 60, (2, 2, 8, 8)))
+    return batch, rng.uniform(-60, 60, (2, 2, 8, 8)).astype(np.float32)
 
 
 def evaluate(loss, given: np.ndarray, batch: Batch) -> tuple[dict[str, float], np.ndarray]:
-    tensor = paddle.to_tensor(given, stop_gradient=False)
-    terms = loss.terms(Prediction(ab=tensor), batch)
-    terms["loss"].backward()
-    return {name: float(value) for name, value in terms.items()}, tensor.grad.numpy()
+    values, gradients = reference.terms(loss, batch, ab=given)
+    return values, gradients["ab"]
 
 
 def test_the_sum_worked_out_by_hand_with_a_curve_for_each_term():
@@ -114,19 +113,21 @@ def test_reads_and_needs_are_the_union_and_resources_reach_every_term():
     assert not loss.parameters()
     with pytest.raises(TypeError, match="prior"):
         loss.prepare()
-    loss.prepare(prior=np.full(313, 1 / 313))
-    np.testing.assert_allclose(soft._bin_weights.numpy(), 1.0, rtol=1e-6)
+    prior = np.full(313, 0.5 / 312)
+    prior[0] = 0.5
+    loss.prepare(prior=prior)
+    # Prepared apart, the term has the same value.
+    alone = SoftCrossEntropy(rebalance=Rebalance())
+    alone.prepare(prior=prior)
+    logits, ab = reference.of_bins()
+    batch = reference.make_batch(ab)
+    together = reference.terms(loss, batch, logits=logits, ab=ab[:, :, ::2, ::2])[0]
+    assert together["classes"] == reference.evaluate(alone, logits, batch)[0]
 
 
 def test_from_the_configuration_with_an_override_of_one_weight():
-    config = compose_config(
-        [
-            "model=siggraph17",
-            "loss=siggraph17_full",
-            "loss.terms.regression.weight=5",
-            "loss.terms.regression.loss.delta=2",
-        ]
-    )
+    changes = ["loss.terms.regression.weight=5", "loss.terms.regression.loss.delta=2"]
+    config = compose_config(["model=siggraph17", "loss=siggraph17_full", *changes])
     loss = build(config.loss)
     assert isinstance(loss, Composite)
     assert loss.weights == {"classification": 1.0, "regression": 5}

@@ -16,8 +16,7 @@ from oldrestore.scoring.judged import refuse_taught_by_judge
 from tests.losses import reference
 from tests.models import pickle_writer, plain_networks
 
-# Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.
-pytestmark = pytest.mark.filterwarnings("ignore:amp_guard")
+pytestmark = reference.on_a_cpu
 
 MIXING = np.random.default_rng(5).normal(size=(4, 3))
 
@@ -80,18 +79,6 @@ def test_value_and_gradient_against_float64(settings, expected, factor):
     )
 
 
-def test_of_the_annealed_mean():
-    L, truth = reference.photographs()
-    logits = np.random.default_rng(1).normal(0, 0.5, (2, 313, 4, 4)).astype(np.float32)
-    reference.check(
-        Perceptual(SmallFeatures(), annealed_mean=1.0),
-        logits,
-        reference.make_batch(truth, L),
-        lambda z: formula(reference.annealed_mean(z, 1.0), L, truth),
-        step=1e-5,
-    )
-
-
 def test_limits():
     L, truth = reference.photographs()
     batch = reference.make_batch(truth, L)
@@ -101,27 +88,6 @@ def test_limits():
     dark = reference.make_batch(0 * truth, 0 * L)
     value, gradient = reference.evaluate(Perceptual(SmallFeatures()), truth, dark)
     assert np.isfinite(value) and np.isfinite(gradient).all()
-
-
-def test_parts_of_a_batch_extremes_and_half_precision():
-    L, truth = reference.photographs(number=3)
-    loss = Perceptual(SmallFeatures())
-    reference.check_parts(loss, 0.5 * truth, truth, L)
-    batch = reference.make_batch(truth, L)
-    value, gradient = reference.evaluate(loss, np.sign(truth) * 1e4, batch)
-    assert np.isfinite(value) and np.isfinite(gradient).all()
-    reference.check_half_precision(loss, 0.5 * truth, batch)
-
-
-def test_gray_photographs_are_left_out_where_that_is_asked():
-    L, truth = reference.photographs()
-    ab = 0.5 * truth
-    truth[0] = 3.0
-    value, gradient = reference.evaluate(
-        Perceptual(SmallFeatures(), gray_threshold=5.0), ab, reference.make_batch(truth, L)
-    )
-    alone, _ = reference.evaluate(Perceptual(SmallFeatures()), ab[1:], reference.make_batch(truth[1:], L[1:]))
-    assert value == pytest.approx(alone, rel=1e-6) and (gradient[0] == 0).all()
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ from scipy.linalg import sqrtm
 from oldrestore.color.lab import lab_to_rgb8, rgb_to_lab
 from oldrestore.errors import UserError
 from oldrestore.evaluation import set_measures
-from oldrestore.evaluation.evaluator import EvaluationContext
-from oldrestore.evaluation.prediction import ColorPrediction
 from oldrestore.evaluation.set_measures import SetMeasures, absolute_colorfulness
 from oldrestore.models.inception_v3 import InceptionV3
+from tests.evaluation.shared import context, gray, knowing
 from tests.models import pickle_writer
 from tests.models.plain_inception import bilinear, random_state
 
@@ -40,20 +39,9 @@ def few(monkeypatch):
     monkeypatch.setattr(set_measures, "Engine", lambda network, size: network.features)
 
 
-def context(colorize, batch_size=3):
-    return EvaluationContext(
-        network=SimpleNamespace(),
-        photos=lambda: iter((f"{i}.png", rgb) for i, rgb in enumerate(PHOTOGRAPHS)),
-        make_batch=None,
-        batch_size=batch_size,
-        count=len(PHOTOGRAPHS),
-        watch=lambda items, what, total: iter(items),
-        colorize=colorize,
-    )
-
-
-def gray(lightness):
-    return [ColorPrediction(np.zeros((*L.shape, 2), np.float32)) for L in lightness]
+def measured(colorize, batch_size=3, **settings):
+    photos = [(f"{i}.png", rgb) for i, rgb in enumerate(PHOTOGRAPHS)]
+    return SetMeasures(**settings)(context(SimpleNamespace(), photos, batch_size, colorize))
 
 
 def reference_fid(one, other):
@@ -71,7 +59,7 @@ def gray_photograph(rgb):
 
 @pytest.mark.parametrize("batch_size", [1, 3, 50])
 def test_recoloured_photographs_are_measured_against_the_originals(few, batch_size):
-    found = SetMeasures(weights="w.pth")(context(gray, batch_size))
+    found = measured(gray, batch_size, weights="w.pth")
     grays = [gray_photograph(rgb) for rgb in PHOTOGRAPHS]
     assert found.values["fid"] == pytest.approx(reference_fid(grays, PHOTOGRAPHS), rel=1e-5)
     assert list(found.values) == ["fid", "cf", "cf_original", "delta_cf"]
@@ -79,15 +67,13 @@ def test_recoloured_photographs_are_measured_against_the_originals(few, batch_si
 
 
 def test_a_perfect_colorizer_is_at_no_distance(few):
-    truth = {rgb_to_lab(rgb)[..., 0].tobytes(): rgb_to_lab(rgb)[..., 1:] for rgb in PHOTOGRAPHS}
-    perfect = lambda lightness: [ColorPrediction(truth[L.tobytes()]) for L in lightness]  # noqa: E731
-    found = SetMeasures(weights="w.pth")(context(perfect)).values
+    found = measured(knowing(PHOTOGRAPHS), weights="w.pth").values
     assert found["fid"] == pytest.approx(0, abs=1e-6)
     assert found["delta_cf"] == pytest.approx(0, abs=0.02)  # to the rounding of 8 bits
 
 
 def test_delta_cf_is_of_the_means_and_not_the_mean_of_deltas(few):
-    found = SetMeasures(fid=False)(context(gray))
+    found = measured(gray, fid=False)
     cf = [absolute_colorfulness(gray_photograph(rgb)) for rgb in PHOTOGRAPHS]
     original = [absolute_colorfulness(rgb) for rgb in PHOTOGRAPHS]
     assert "fid" not in found.values
@@ -102,7 +88,7 @@ def test_fewer_photographs_than_features_are_noted(few, monkeypatch):
     monkeypatch.setattr(
         set_measures, "Engine", lambda network, size: lambda x: np.repeat(network.features(x), 3, 1)[:, :7]
     )
-    found = SetMeasures(weights="w.pth")(context(gray))
+    found = measured(gray, weights="w.pth")
     assert found.notes[0].startswith("FID is of 7 photographs, not more than its 7 features: it is biased upwards")
     assert np.isfinite(found.values["fid"])
 
@@ -119,7 +105,7 @@ def test_absolute_colorfulness_by_hand():
 def test_the_fast_engine_gives_inceptions_features(tmp_path):
     pickle_writer.write_zip(tmp_path / "w.pth", random_state())
     network = InceptionV3(str(tmp_path / "w.pth"))
-    shown = set_measures._as_input(list(PHOTOGRAPHS[:2]))
+    shown = set_measures.as_input(list(PHOTOGRAPHS[:2]))
     with paddle.no_grad():
         slowly = network(paddle.to_tensor(shown)).numpy()
     quickly = set_measures.Engine(network, 299)(shown)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from oldrestore.evaluation.fid import FeatureStatistics, frechet_distance, root
+from oldrestore.evaluation.set_measures import FeatureStatistics, frechet_distance, root
 
 
 def covariance(rng, features, rank=None, scale=1.0):

@@ -14,7 +14,7 @@ from skimage.restoration import inpaint_biharmonic
 
 from oldrestore.batch import Batch
 from oldrestore.config.values import checked
-from oldrestore.data.hole_inputs import Holes
+from oldrestore.data.inputs.holes import HoleInputs
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext, spread
@@ -46,7 +46,7 @@ class HoleFilling:
     The fills: ``mean``, the mean colour of the photograph's known pixels; ``start``, what the network itself starts
     from, where it has a ``starting_fill``; ``biharmonic``, `skimage.restoration.inpaint_biharmonic` (Damelin and
     Hoang 2018), which may be left out. Masks depend on `seed`, on the photograph's place in the order of names, and on
-    `shape`, `thickness` and `fill` (see `oldrestore.data.hole_inputs.Holes`). `samples` photographs are shown:
+    `shape`, `thickness` and `fill` (see `oldrestore.data.inputs.holes.HoleInputs`). `samples` photographs are shown:
     damaged | network | biharmonic | original.
     """
 
@@ -59,7 +59,7 @@ class HoleFilling:
     every_time: bool = True
 
     def __post_init__(self) -> None:
-        self.holes = Holes(self.shape, self.thickness, self.fill)
+        self.holes = HoleInputs(self.shape, self.thickness, self.fill)
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure; values are means over photographs, and ``psnr_gain_over_FILL`` the network's lead in the holes."""

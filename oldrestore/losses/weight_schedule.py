@@ -56,7 +56,7 @@ class Linear(WeightSchedule):
 
 @checked
 @dataclass(frozen=True)
-class Step(WeightSchedule):
+class PiecewiseConstant(WeightSchedule):
     """One weight after another: the second, third, ... each from its milestone (an iteration) on."""
 
     values: Sequence[NotNegative]

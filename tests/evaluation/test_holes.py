@@ -9,9 +9,9 @@ from paddle import nn
 from skimage.restoration import inpaint_biharmonic
 
 from oldrestore.batch import Prediction
-from oldrestore.data.hole_inputs import Holes
+from oldrestore.data.inputs.holes import HoleInputs
 from oldrestore.errors import UserError
-from oldrestore.evaluation.holes import HOLES_STREAM, HoleFilling, mean_colour, score_fill
+from oldrestore.evaluation.holes import HOLES_STREAM, HoleFilling, score_fill
 from tests.evaluation.shared import context
 from tests.generated_photographs import make_photograph
 
@@ -42,20 +42,12 @@ def test_psnr_is_that_of_the_pixels_concerned():
     assert score_fill(original, original, np.zeros((16, 16), bool))["psnr_hole"][1] == 0.0
 
 
-def test_the_mean_colour_is_that_of_the_known_pixels():
-    rgb = np.array([[[10, 20, 30], [20, 40, 60]], [[30, 60, 90], [255, 255, 255]]], np.uint8)
-    hole = np.array([[False, False], [False, True]])
-    filled = mean_colour(rgb, hole)
-    assert filled[1, 1].tolist() == [20, 40, 60]
-    np.testing.assert_array_equal(filled[~hole], rgb[~hole])
-
-
 def test_every_fill_is_measured_on_the_same_seeded_holes():
     found = HoleFilling(seed=5, samples=2)(context(Gray(), PHOTOS))
     expected = {"mean": [], "biharmonic": [], "network": []}
     for place, (name, rgb) in enumerate(PHOTOS):
         rng = np.random.default_rng([HOLES_STREAM, 5, place])
-        hole = Holes()(paddle.to_tensor(rgb[None]), [name], rng).hole_b1hw.numpy()[0, 0] > 0
+        hole = HoleInputs()(paddle.to_tensor(rgb[None]), [name], rng).hole_b1hw.numpy()[0, 0] > 0
         known = np.where(hole[..., None], 0, rgb) / 255
         fills = {
             "mean": np.where(hole[..., None], np.round(rgb[~hole].mean(axis=0)), rgb),

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
-from oldrestore.losses.earth_mover import SquaredEarthMover, cumulating_rows
+from oldrestore.losses.earth_mover import SquaredEarthMover
 from oldrestore.losses.expected_distance import ExpectedAbDistance
-from tests.color.plain_color import soft_encode
-from tests.losses import dense_classification, reference
-
-BINS = AB_BINS.astype(np.float64)
+from tests.losses import reference
+from tests.losses.reference import BINS
 
 
 def value_of(loss, logits, truth):
@@ -35,7 +33,7 @@ def sure_of(bin_index, side=2, how=1e4):
 
 def dense_target(truth, neighbours, sigma):
     """Target of every bin (B, 313, h, w)."""
-    return np.apply_along_axis(lambda ab: dense_classification.dense_target(ab, neighbours, sigma, None)[0], 1, truth)
+    return np.apply_along_axis(lambda ab: reference.dense_target(ab, neighbours, sigma, None)[0], 1, truth)
 
 
 def squared_emd(p, t):
@@ -106,18 +104,3 @@ def test_uniform_logits():
     assert value == pytest.approx(squared_emd(p, dense_target(truth, 1, 5.0)), rel=1e-5)
     value = value_of(ExpectedAbDistance(scale=1.0, gray_threshold=None), uniform, truth)
     assert value == pytest.approx(np.linalg.norm(BINS, axis=1).mean(), rel=1e-5)
-
-
-def test_the_rows_are_the_grid_s():
-    rows = cumulating_rows()
-    assert rows.shape == (42, NUMBER_OF_BINS)
-    assert (rows[[19, 41]] == 1).all()
-    assert rows[0].sum() == 5 and rows[20].sum() == 4  # the bins at a = -90, and those at b = -110
-    np.testing.assert_array_equal(np.diff(rows[:20].sum(axis=1)).astype(int)[:3], [8, 10, 12])
-
-
-def test_the_soft_target_is_the_classification_s():
-    _, truth = reference.of_bins()
-    indices, weights = soft_encode(truth.transpose(0, 2, 3, 1), 10, 5.0)
-    target = dense_target(truth, 10, 5.0).transpose(0, 2, 3, 1)
-    np.testing.assert_allclose(np.take_along_axis(target, indices, -1), weights, atol=1e-6)

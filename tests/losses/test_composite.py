@@ -8,14 +8,14 @@ import pytest
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.config.build import build
-from oldrestore.config.compose import compose_config
+from oldrestore.config.compose import compose_config, override_config
 from oldrestore.config.pairs import readings
 from oldrestore.config.signature import check_component
 from oldrestore.errors import UserError
 from oldrestore.losses.classification import Rebalance, SoftCrossEntropy
 from oldrestore.losses.composite import Composite
 from oldrestore.losses.regression import L1, L2
-from oldrestore.losses.weight_schedule import Linear, Step
+from oldrestore.losses.weight_schedule import Linear, PiecewiseConstant
 from tests.losses import reference
 
 
@@ -74,13 +74,13 @@ def test_a_scheduled_weight_follows_the_iteration_and_is_a_curve():
 
 
 def test_the_weights_before_any_update_are_those_of_iteration_0():
-    loss = Composite({"a": {"weight": Step([2.0, 0.5], [3]), "loss": L1()}})
+    loss = Composite({"a": {"weight": PiecewiseConstant([2.0, 0.5], [3]), "loss": L1()}})
     assert loss.weights == {"a": 2.0}
 
 
 def test_schedules_within_a_sum_of_sums_follow_too():
     batch, given = case()
-    inner = Composite({"x": {"weight": Step([1.0, 0.0], [2]), "loss": L1()}, "y": {"loss": L2()}})
+    inner = Composite({"x": {"weight": PiecewiseConstant([1.0, 0.0], [2]), "loss": L1()}, "y": {"loss": L2()}})
     loss = Composite({"both": {"weight": 0.5, "loss": inner}})
     loss.at(2)
     terms, _ = evaluate(loss, given, batch)
@@ -95,14 +95,6 @@ def test_where_every_scheduled_weight_is_0_the_gradient_is_0():
     assert terms["loss"] == 0.0
     assert terms["a"] == evaluate(L1(), given, batch)[0]["loss"]
     assert not gradient.any()
-
-
-def test_a_schedule_from_the_configuration():
-    schedule = "{_target_:oldrestore.losses.weight_schedule.Linear,start:1,end:10,until:100}"
-    config = compose_config(["model=siggraph17", "loss=siggraph17_full", f"loss.terms.regression.weight={schedule}"])
-    loss = build(config.loss)
-    loss.at(50)
-    assert loss.weights == {"classification": 1.0, "regression": 5.5}
 
 
 def test_reads_and_needs_are_the_union_and_resources_reach_every_term():
@@ -132,6 +124,10 @@ def test_from_the_configuration_with_an_override_of_one_weight():
     assert isinstance(loss, Composite)
     assert loss.weights == {"classification": 1.0, "regression": 5}
     assert loss.losses["regression"].delta == 2
+    schedule = "{_target_:oldrestore.losses.weight_schedule.Linear,start:1,end:10,until:100}"
+    loss = build(override_config(config, [f"loss.terms.regression.weight={schedule}"]).loss)
+    loss.at(50)
+    assert loss.weights == {"classification": 1.0, "regression": 5.5}
     assert loss.reads == readings(config.loss) == {"ab", "class_logits"}
 
 

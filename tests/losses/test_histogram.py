@@ -33,25 +33,24 @@ def evaluate(loss, hue, chroma, batch):
     return values, gradients["hue_logits"], gradients["chroma_logits"]
 
 
+def of_pixels(z_hwq, target):
+    """Divergence of each pixel in float64."""
+    log_p = np.log(reference.softmax(z_hwq.astype(np.float64), axis=-1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(target > 0, target * (np.log(target) - log_p), 0.0).sum(axis=-1)
+
+
 def formula(hue, chroma, ab, lambda_hue, window, step=1):
-    """The definition in float64: the two terms."""
+    """The definition: the two terms."""
     terms, count = {"hue": 0.0, "chroma": 0.0}, 0
     for photo in range(len(ab)):
         if np.abs(ab[photo]).max() <= 5.0:
             continue
         colors = ab[photo].transpose(1, 2, 0).astype(np.float64)
-        targets = [h[::step, ::step] for h in window_histograms(colors, window, hue.shape[1])]
+        hues, chromas = (h[::step, ::step] for h in window_histograms(colors, window, hue.shape[1]))
         share = to_hue_chroma(colors[::step, ::step])[1] / CHROMA_LIMIT
-        for name, logits, target, weight in (
-            ("hue", hue, targets[0], lambda_hue * share),
-            ("chroma", chroma, targets[1], 1.0),
-        ):
-            z = logits[photo].astype(np.float64).transpose(1, 2, 0)
-            log_p = z - z.max(axis=-1, keepdims=True)
-            log_p -= np.log(np.exp(log_p).sum(axis=-1, keepdims=True))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                each = np.where(target > 0, target * (np.log(target) - log_p), 0.0).sum(axis=-1)
-            terms[name] += (weight * each).sum()
+        terms["hue"] += (lambda_hue * share * of_pixels(hue[photo].transpose(1, 2, 0), hues)).sum()
+        terms["chroma"] += of_pixels(chroma[photo].transpose(1, 2, 0), chromas).sum()
         count += share.size
     return {name: value / count for name, value in terms.items()}
 
@@ -117,16 +116,13 @@ def test_a_prediction_at_positions_is_compared_there():
     rows, columns = positions[..., 0], positions[..., 1]
     sparse = [np.stack([x[i][:, rows[i], columns[i]] for i in range(3)])[:, :, None] for x in (hue, chroma)]
     values, _, _ = evaluate(HueChromaDivergence(), *sparse, make_batch(ab, positions))
-    # The same by hand: a photograph of 1 x N pixels would have other windows, so each pixel is taken from the whole.
+    # A photograph of 1 x N pixels would have other windows, so each pixel is taken from the whole.
     expected = 0.0
-    for i in range(3):
-        colors = ab[i].transpose(1, 2, 0).astype(np.float64)
+    for i, photo in enumerate(ab):
+        colors = photo.transpose(1, 2, 0).astype(np.float64)
         share = to_hue_chroma(colors)[1] / CHROMA_LIMIT
         for target, z, weight in zip(window_histograms(colors), sparse, (5 * share, np.ones_like(share)), strict=True):
-            t = target[rows[i], columns[i]]
-            log_p = z[i, :, 0].T.astype(np.float64)
-            log_p = log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
-            expected += (weight[rows[i], columns[i]] * (t * (np.log(np.maximum(t, 1e-300)) - log_p)).sum(axis=1)).sum()
+            expected += weight[rows[i], columns[i]] @ of_pixels(z[i, :, 0].T, target[rows[i], columns[i]])
     assert values["loss"] == pytest.approx(expected / 60, rel=1e-5)
 
 

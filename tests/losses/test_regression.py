@@ -1,13 +1,18 @@
-"""L1, L2 and smooth-L1 of ab, and the cross-entropy over 529 squares, against float64 and finite differences."""
+"""L1, L2 and smooth-L1 of ab or of the annealed mean of logits, and the cross-entropy over 529 squares."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+import paddle
 import pytest
 
+from oldrestore.batch import Prediction
 from oldrestore.color.grid import GRID_AB
+from oldrestore.config.build import build
+from oldrestore.config.pairs import check_pair, readings
+from oldrestore.errors import UserError
 from oldrestore.losses.grid_classification import GridCrossEntropy
 from oldrestore.losses.regression import L1, L2, SmoothL1
 from tests.color.plain_color import grid_index
@@ -57,20 +62,6 @@ def test_one_error_by_hand():
     assert value_of(SmoothL1(), predicted, truth) == pytest.approx((11 - 0.5) / 110 / 4)
 
 
-def test_a_small_delta_is_l1_and_a_large_one_l2():
-    predicted, truth = colors()
-    l1, l2 = (value_of(loss, predicted, truth) for loss in (L1(), L2()))
-    assert value_of(SmoothL1(delta=1e-4), predicted, truth) == pytest.approx(l1, rel=1e-4)
-    assert value_of(SmoothL1(delta=1000.0), predicted, truth) == pytest.approx(l2 * 110 / 1000, rel=1e-5)
-
-
-def test_a_smaller_prediction_is_compared_with_every_nth_pixel():
-    predicted, truth = colors(side=8)
-    small = predicted[:, :, :2, :2]
-    expected = np.abs(small - truth[:, :, ::4, ::4]).sum(axis=1).mean() / 110
-    assert value_of(L1(), small, truth) == pytest.approx(expected, rel=1e-5)
-
-
 def test_grid_cross_entropy_against_a_dense_float64_computation():
     rng = np.random.default_rng(4)
     logits = rng.normal(0, 2, (2, 529, 3, 2)).astype(np.float32)
@@ -95,3 +86,32 @@ def test_uniform_logits_give_ln_529_and_a_sure_one_its_margin():
     assert value_of(GridCrossEntropy(), logits, ab) == pytest.approx(0.0, abs=1e-3)
     logits[:, 100], logits[:, 7] = 0.0, 500.0
     assert value_of(GridCrossEntropy(), logits, ab) == pytest.approx(500.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("temperature", [0.38, 1.0])
+def test_value_and_gradient_against_float64(temperature):
+    logits, truth = reference.of_bins()
+    small = truth[:, :, ::2, ::2].astype(np.float64)
+
+    def formula(z):
+        return np.abs((reference.annealed_mean(z, temperature) - small) / 110).sum(axis=1).mean()
+
+    reference.check(L1(annealed_mean=temperature), logits, reference.make_batch(truth), formula, step=1e-5)
+
+
+def test_what_it_reads_follows_from_its_settings_before_it_is_built():
+    node = {"_target_": "oldrestore.losses.regression.L1", "annealed_mean": None}
+    assert readings(node) == {"ab"} == L1().reads
+    node["annealed_mean"] = 0.38
+    assert readings(node) == {"logits"} == build(node).reads
+    assert L1.reads == {"ab"}
+    check_pair({"_target_": "oldrestore.models.eccv16.Eccv16"}, node)
+    with pytest.raises(UserError, match=r"reads ab but the model .*Eccv16 predicts logits"):
+        check_pair({"_target_": "oldrestore.models.eccv16.Eccv16"}, node | {"annealed_mean": None})
+
+
+def test_the_ab_that_a_network_predicts_is_not_looked_at_with_a_temperature():
+    logits, truth = reference.of_bins()
+    prediction = Prediction(logits=paddle.to_tensor(logits), ab=paddle.full([2, 2, 3, 2], 99.0))
+    with_ab = float(L1(annealed_mean=0.38)(prediction, reference.make_batch(truth)))
+    assert with_ab == reference.evaluate(L1(annealed_mean=0.38), logits, reference.make_batch(truth))[0]

@@ -162,14 +162,6 @@ def test_singular_covariances_need_no_help():
     assert frechet_distance(np.zeros(50), f @ f.T, np.zeros(50), g @ g.T) == pytest.approx(expected, rel=1e-7)
 
 
-def test_it_grows_with_features_that_are_scaled_by_a_million():
-    rng = np.random.default_rng(5)
-    one, other = covariance(rng, 12), covariance(rng, 12)
-    zero = np.zeros(12)
-    small = frechet_distance(zero, one, zero, other)
-    assert frechet_distance(zero, one * 1e12, zero, other * 1e12) == pytest.approx(small * 1e12, rel=1e-9)
-
-
 @pytest.mark.parametrize("cuts", [[], [1], [1, 2, 3], [50, 51, 120], [0, 70]])
 def test_statistics_do_not_depend_on_the_batches(cuts):
     rng = np.random.default_rng(7)

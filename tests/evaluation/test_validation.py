@@ -60,11 +60,6 @@ def test_a_gray_colorizer_pools_pixels_as_the_paper_does():
     assert result.summary["auc_rebalanced"] == pytest.approx(
         metrics.rebalance(*metrics.area_by_bin(zeros, ab), prior).value
     )
-    psnr = [metrics.psnr(recolor(rgb_to_lab(p)[..., 0], np.zeros((16, 16, 2))), p, 255) for _, p in photos]
-    assert result.summary["psnr"] == pytest.approx(np.mean(psnr))
-    assert result.summary["colorfulness_difference"] == pytest.approx(
-        result.summary["colorfulness_original"] - result.summary["colorfulness"]
-    )
 
 
 def test_a_given_prior_changes_only_the_rebalanced_auc():

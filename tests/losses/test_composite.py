@@ -50,13 +50,17 @@ def test_a_weight_of_zero_measures_without_learning():
     np.testing.assert_array_equal(gradient, alone_gradient)
 
 
-def test_sums_of_sums_keep_every_curve():
+def test_sums_of_sums_keep_every_curve_and_their_schedules():
     batch, given = case()
-    inner = Composite({"x": {"weight": 2.0, "loss": L1()}, "y": {"loss": L2()}})
-    terms, _ = evaluate(Composite({"both": {"weight": 0.5, "loss": inner}, "again": {"loss": L1()}}), given, batch)
-    assert list(terms) == ["loss", "both", "both/x", "both/y", "again"]
-    assert terms["both"] == pytest.approx(2 * terms["both/x"] + terms["both/y"])
-    assert terms["loss"] == pytest.approx(0.5 * terms["both"] + terms["again"])
+    inner = Composite({"x": {"weight": PiecewiseConstant([2.0, 0.0], [2]), "loss": L1()}, "y": {"loss": L2()}})
+    loss = Composite({"both": {"weight": 0.5, "loss": inner}, "again": {"loss": L1()}})
+    for iteration, weight in ((0, 2.0), (2, 0.0)):
+        loss.at(iteration)
+        terms, _ = evaluate(loss, given, batch)
+        assert list(terms) == ["loss", "both", "both/x", "both/y", "both/weight/x", "again"]
+        assert terms["both/weight/x"] == weight
+        assert terms["both"] == pytest.approx(weight * terms["both/x"] + terms["both/y"])
+        assert terms["loss"] == pytest.approx(0.5 * terms["both"] + terms["again"])
 
 
 def test_a_scheduled_weight_follows_the_iteration_and_is_a_curve():
@@ -76,16 +80,6 @@ def test_a_scheduled_weight_follows_the_iteration_and_is_a_curve():
 def test_the_weights_before_any_update_are_those_of_iteration_0():
     loss = Composite({"a": {"weight": PiecewiseConstant([2.0, 0.5], [3]), "loss": L1()}})
     assert loss.weights == {"a": 2.0}
-
-
-def test_schedules_within_a_sum_of_sums_follow_too():
-    batch, given = case()
-    inner = Composite({"x": {"weight": PiecewiseConstant([1.0, 0.0], [2]), "loss": L1()}, "y": {"loss": L2()}})
-    loss = Composite({"both": {"weight": 0.5, "loss": inner}})
-    loss.at(2)
-    terms, _ = evaluate(loss, given, batch)
-    assert terms["both/weight/x"] == 0.0
-    assert terms["loss"] == pytest.approx(0.5 * terms["both/y"])
 
 
 def test_where_every_scheduled_weight_is_0_the_gradient_is_0():

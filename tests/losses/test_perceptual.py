@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import paddle
 import pytest
@@ -10,12 +12,13 @@ import yaml
 from oldrestore.config.build import build
 from oldrestore.config.location import configuration_root
 from oldrestore.errors import UserError
-from oldrestore.evaluation.judge import EfficientNetLite, Judge
+from oldrestore.evaluation.judge import EfficientNetLite
 from oldrestore.losses.perceptual import Lpips, Perceptual
 from oldrestore.scoring.judged import refuse_taught_by_judge
 from oldrestore.training.supervised import SupervisedLearner
 from tests.losses import reference
-from tests.models import pickle_writer, plain_networks
+from tests.losses.test_every_loss import random_lpips
+from tests.models import plain_networks
 
 pytestmark = reference.on_a_cpu
 
@@ -120,22 +123,11 @@ def test_the_default_features_are_the_package_s_and_do_not_learn():
     assert all(p.grad is None and p.stop_gradient for p in loss.parameters())
 
 
-@pytest.fixture
-def lpips_node(tmp_path):
-    pickle_writer.write_zip(tmp_path / "alexnet.pth", plain_networks.random_weights("alexnet"))
-    pickle_writer.write_zip(tmp_path / "linear.pth", plain_networks.random_linear_weights("alexnet"))
-    node = node_of("lpips")
-    node["network"] |= {
-        "backbone_weights": str(tmp_path / "alexnet.pth"),
-        "linear_weights": str(tmp_path / "linear.pth"),
-    }
-    return node
-
-
-def test_lpips_is_the_network_s_distance(lpips_node):
+def test_lpips_is_the_network_s_distance(tmp_path):
     L, truth = reference.photographs(number=2, side=32)
     ab = 0.3 * truth
-    loss = build(lpips_node)
+    node = node_of("lpips")
+    loss = build(node | {"network": node["network"] | random_lpips(tmp_path)})
     assert isinstance(loss, Lpips) and loss.reads == {"ab"}
     weights = plain_networks.random_weights("alexnet"), plain_networks.random_linear_weights("alexnet")
     pictures = [reference.recolored(x.astype(np.float64), L) for x in (ab, truth)]
@@ -160,14 +152,6 @@ def test_lpips_without_weights_is_refused_in_a_sentence():
         build(node_of("lpips"))
 
 
-class NamedJudge(Judge):
-    def __init__(self, name, fingerprint):
-        self.name, self.fingerprint = name, fingerprint
-
-    def probabilities(self, photos):
-        raise NotImplementedError
-
-
 def test_the_judge_must_not_be_the_network_trained_on():
     loss = build(node_of("ddcolor"))
     with pytest.raises(
@@ -178,8 +162,8 @@ def test_the_judge_must_not_be_the_network_trained_on():
     # By its file too, whatever it is called.
     small = Perceptual(SmallFeatures())
     with pytest.raises(UserError, match="take another judge"):
-        refuse_taught_by_judge(small, NamedJudge("other", "0"))
-    refuse_taught_by_judge(small, NamedJudge("other", "1"))
+        refuse_taught_by_judge(small, SimpleNamespace(name="other", fingerprint="0"))
+    refuse_taught_by_judge(small, SimpleNamespace(name="other", fingerprint="1"))
 
 
 def test_ddcolor_is_the_weighted_sum_of_its_terms():

@@ -43,15 +43,7 @@ class Constant:
 @checked
 @dataclass(frozen=True)
 class Step:
-    """The learning rate times `factor` for each milestone passed.
-
-    Parameters
-    ----------
-    milestones : sequence of int
-        Iterations from which the next factor holds.
-    warmup : int
-        Iterations of linear rise at the start.
-    """
+    """The learning rate times `factor` from each milestone (an iteration) on."""
 
     milestones: Sequence[Iterations]
     factor: Share = 0.1

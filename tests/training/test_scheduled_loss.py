@@ -8,11 +8,12 @@ from functools import partial
 import paddle
 import pytest
 
+from oldrestore.losses.adversarial import Hinge
 from oldrestore.losses.composite import Composite
 from oldrestore.losses.weight_schedule import Linear, Step
 from oldrestore.training.adversarial import AdversarialLearner
 from oldrestore.training.supervised import SupervisedLearner
-from tests.training.test_adversarial import Hinge, Line, Scale, SquaredError, flat
+from tests.training.smallest import Line, Scale, SquaredError, flat, floats
 
 
 def scheduled() -> Composite:
@@ -29,8 +30,7 @@ def supervised() -> SupervisedLearner:
 
 
 def steps(learner, start: int, end: int) -> list[dict[str, float]]:
-    taken = (learner.step([flat(1.0, 3.0)], iteration) for iteration in range(start, end))
-    return [{name: float(value) for name, value in scalars.items()} for scalars in taken]
+    return [floats(learner.step([flat(1.0, 3.0)], iteration)) for iteration in range(start, end)]
 
 
 def test_a_scheduled_weight_scales_the_update():
@@ -54,15 +54,8 @@ def test_a_resumed_run_has_the_weights_of_one_that_was_not_stopped():
 
 
 def test_the_adversarial_learner_takes_its_loss_along():
-    game = AdversarialLearner(
-        Scale(),
-        scheduled(),
-        partial(paddle.optimizer.SGD, learning_rate=0.0),
-        Line(0.5),
-        partial(paddle.optimizer.SGD, learning_rate=0.0),
-        Hinge(),
-        pretrain_iterations=100,
-    )
+    still = partial(paddle.optimizer.SGD, learning_rate=0.0)
+    game = AdversarialLearner(Scale(), scheduled(), still, Line(0.5), still, Hinge(), pretrain_iterations=100)
     for iteration, weight in ((0, 0.0), (4, 1.0), (20, 2.0)):
         (scalars,) = steps(game, iteration, iteration + 1)
         assert scalars["weight/rising"] == weight
@@ -72,11 +65,11 @@ def test_the_adversarial_learner_takes_its_loss_along():
 def test_validation_sees_the_loss_of_the_last_update():
     learner = supervised()
     steps(learner, 5, 6)
-    found = {name: float(value) for name, value in learner.evaluate(flat(1.0, 3.0)).items()}
+    found = floats(learner.evaluate(flat(1.0, 3.0)))
     assert found["weight/rising"] == 1.25
     assert found["loss"] == pytest.approx(1.35 * found["steady"])
     # A resumed run may begin with a validation that was still due; a run's checkpoint holds the updates made.
     resumed = supervised()
     checkpoint = learner.checkpoint()
     resumed.restore(replace(checkpoint, state={**checkpoint.state, "iteration": 6}))
-    assert {name: float(value) for name, value in resumed.evaluate(flat(1.0, 3.0)).items()} == found
+    assert floats(resumed.evaluate(flat(1.0, 3.0))) == found

@@ -26,14 +26,10 @@ def photograph(size: int, name: str = PHOTOGRAPH[-1]) -> np.ndarray:
 
 
 def inputs_from_photo(chosen: ChosenNetwork) -> dict[str, np.ndarray]:
-    """Return what the network reads, made of the photograph: float32 (1, C, H, W) by the names of `Batch`'s fields.
+    """Return what the network reads of the photograph: float32 (1, C, H, W) by the names of `Batch`'s fields.
 
-    There are hints and a hole in its middle, so that these are verified too.
-
-    Raises
-    ------
-    UserError
-        When it reads what no photograph gives.
+    There are hints and a hole in its middle, so that these are verified too. A network that reads what no photograph
+    gives is a `UserError`.
     """
     stride = chosen.network.stride
     size = max(stride, round(chosen.size / stride) * stride)

@@ -16,8 +16,9 @@ from oldrestore.color.lab import rgb_to_lab
 from oldrestore.engines import export as exporting
 from oldrestore.engines.child_process import run_in_paddle_inference
 from oldrestore.engines.chosen_network import network_of_file, network_of_run
-from oldrestore.engines.export import ExportedNetwork, export_network
+from oldrestore.engines.export import export_network
 from oldrestore.engines.export_rewriting import interpolation_matrix, plainly_written
+from oldrestore.engines.inference_export import TracedNetwork
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor
@@ -41,7 +42,7 @@ def test_a_run_becomes_a_paddle_inference_model(tracked_run, capsys, tmp_path):
     # At a size and batch that it was not verified at, too.
     network = network_of_run(str(tracked_run), tmp_path).network
     L = np.stack([picture(), picture()[:, ::-1]])[:, None].astype(np.float32)
-    found = run_in_paddle_inference(tmp_path / "out" / "network", {"L_b1hw": L})
+    (found,) = run_in_paddle_inference(tmp_path / "out" / "network", [{"L_b1hw": L}])
     with paddle.no_grad():
         expected = network.decode(network(paddle.to_tensor(L))).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-3)
@@ -90,11 +91,7 @@ def test_a_run_becomes_onnx(tracked_run, capsys, tmp_path):
 
 
 def test_an_export_that_answers_otherwise_is_not_written(tracked_run, monkeypatch, tmp_path):
-    def save(exported, inputs, expected, folder):
-        folder.mkdir()
-        return "any", 0.2
-
-    monkeypatch.setattr(exporting, "_save_for_some_size", save)
+    monkeypatch.setattr(exporting, "save_for_inference", lambda *_: ((None, None), 0.2))
     with pytest.raises(UserError, match=r"0\.2 apart on coffee\.png, and 0\.1 is allowed; nothing was written"):
         export_network(network_of_run(str(tracked_run), tmp_path), "paddle", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -163,12 +160,12 @@ def test_hints_are_an_input_of_the_export():
 
     network = Siggraph17(width=0.03125)
     network.eval()
-    L, hints = np.random.default_rng(0).random((1, 4, 8, 8), dtype=np.float32).reshape(4, 1, 8, 8)[:1] * 100, None
+    L = np.random.default_rng(0).random((1, 1, 8, 8), dtype=np.float32) * 100
     hints = np.ones((1, 3, 8, 8), np.float32) * np.array([30, -20, 1], np.float32)[:, None, None]
     with paddle.no_grad():
-        exported = ExportedNetwork(network)([paddle.to_tensor(L), paddle.to_tensor(hints)])
-        expected = network(paddle.to_tensor(L), paddle.to_tensor(hints)).ab
-    np.testing.assert_array_equal(exported.numpy(), expected.numpy())
+        expected = network(paddle.to_tensor(L), paddle.to_tensor(hints)).ab.numpy()
+    answer = TracedNetwork(network).on({"L_b1hw": L, "hints_b3hw": hints})
+    np.testing.assert_array_equal(answer, expected)
 
 
 def test_a_run_colours_photographs(tracked_run, capsys, tmp_path):

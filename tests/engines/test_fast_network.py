@@ -1,4 +1,4 @@
-"""Networks through Paddle Inference: their own numbers, made once for a checkpoint, from whatever the cache holds."""
+"""Networks through Paddle Inference: their own numbers, exported once for a checkpoint, whatever the cache holds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oldrestore import runtime
 from oldrestore.batch import Prediction
 from oldrestore.config.build import build
 from oldrestore.config.compose import compose_config
-from oldrestore.engines import export_cache, fast_network
+from oldrestore.engines import child_process, export_cache, fast_network
 from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.engines.fast_network import HalfNetwork, Running
 from oldrestore.errors import UserError
@@ -36,25 +36,26 @@ def cache(monkeypatch, tmp_path):
 
 @pytest.fixture
 def in_process(monkeypatch):
-    """Trials in this process: what they find is the same, and a process of their own takes seconds to start."""
+    """Trials in this process: the answers are the same, and a process of their own takes seconds to start."""
 
     def run(model, cases, half=False):
         predictor = Predictor(model, half)
         return [predictor([case[name] for name in predictor.names])[0] for case in cases]
 
-    monkeypatch.setattr(fast_network, "run_several", run)
+    monkeypatch.setattr(child_process, "run_in_paddle_inference", run)
 
 
 @pytest.fixture
 def pretended(monkeypatch):
-    """Exports of a few bytes, where only the keeping of them is looked at."""
+    """Exports of a few bytes, for tests of the cache alone."""
 
-    def save(network, folder):
+    def save(network, part, cases, folder, distance, allowed):
+        folder.mkdir()
         for name in export_cache.FILES:
             (folder / name).write_bytes(name.encode() * 100)
-        return 0.0
+        return (None, None), 0.0
 
-    monkeypatch.setattr(fast_network, "_save", save)
+    monkeypatch.setattr(fast_network, "save_for_inference", save)
     monkeypatch.setattr(fast_network, "Predictor", lambda model, half: None)
 
 
@@ -203,7 +204,7 @@ class Branches(nn.Layer):
 def test_a_network_that_cannot_be_exported_runs_itself_and_is_not_tried_again(cache, monkeypatch, tmp_path):
     chosen = choose(tmp_path, "eccv16")
     chosen = ChosenNetwork("odd", Branches(), chosen.model, chosen.weights)
-    monkeypatch.setattr(fast_network, "run_several", lambda *given, **named: [np.zeros((1, 2, 8, 8))] * 2)
+    monkeypatch.setattr(child_process, "run_in_paddle_inference", lambda *_: [np.zeros((1, 2, 8, 8))] * 2)
     said = []
     for _ in range(2):
         assert Running(say=said.append).network(chosen) is chosen.network

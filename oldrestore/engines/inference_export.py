@@ -1,0 +1,151 @@
+"""Exports a network to Paddle Inference, and accepts the export only if it answers as the network does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from oldrestore.engines import child_process
+from oldrestore.engines.export_rewriting import plainly_written
+from oldrestore.errors import UserError
+from oldrestore.models.flops import what_paddle_said
+from oldrestore.models.tracing import save_traced
+
+CHANNELS = {"b1hw": 1, "b2hw": 2, "b3hw": 3}  # of an input, by the end of its name
+# What Paddle's tracing raises if a network does with sizes what a program cannot.
+TRACING_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, NameError, LookupError, AssertionError, OSError)
+MODEL = "network"  # of the files, without their endings
+Case = Mapping[str, np.ndarray]  # inputs by name, in order
+Size = tuple[int | None, int | None]  # height and width
+ANY_SIZE: Size = (None, None)
+
+
+class TracedNetwork(nn.Layer):
+    """A network and its decoding, or one of its methods, as a function from a list of tensors to a tensor.
+
+    The answer is colour (B, 2, h, w), Lab units, or a photograph (B, 3, H, W), sRGB 0..1.
+
+    Parameters
+    ----------
+    part : str
+        The method; empty for the whole network.
+    rewrite : bool
+        Whether Paddle rewrites the source of what is called, so that control flow may depend on values and sizes may
+        stay open. Without, any Python may compute with sizes that are fixed.
+    """
+
+    def __init__(self, network: nn.Layer, part: str = "", rewrite: bool = True) -> None:
+        super().__init__()
+        self.network = network
+        self.part = part
+        self.rewrite = rewrite
+        self.decodes = hasattr(network, "decode")
+        self.eval()
+
+    def forward(self, inputs: list[paddle.Tensor]) -> paddle.Tensor:
+        """Answer."""
+        return self.answer(inputs) if self.rewrite else self.answer_untouched(inputs)
+
+    def answer(self, inputs: list[paddle.Tensor]) -> paddle.Tensor:
+        """Call the network or its part."""
+        if self.part:
+            return getattr(self.network, self.part)(*inputs)
+        prediction = self.network(*inputs)
+        return self.network.decode(prediction) if self.decodes else prediction.rgb
+
+    @paddle.jit.not_to_static
+    def answer_untouched(self, inputs: list[paddle.Tensor]) -> paddle.Tensor:
+        """Answer, the source not rewritten."""
+        return self.answer(inputs)
+
+    @paddle.no_grad()
+    def on(self, case: Case) -> np.ndarray:
+        """Answer to arrays."""
+        return self.answer([paddle.to_tensor(values) for values in case.values()]).numpy()
+
+
+def save_for_inference(
+    network: nn.Layer,
+    part: str,
+    cases: Sequence[Case],
+    folder: Path,
+    distance: Callable[[np.ndarray, np.ndarray], float],
+    allowed: float,
+    ways: Sequence[tuple[Size, bool]] = ((ANY_SIZE, True), (ANY_SIZE, False)),
+) -> tuple[Size, float]:
+    """Save ``network.json`` and ``network.pdiparams`` in the first way that works; return its size and distance.
+
+    Parameters
+    ----------
+    part
+        See `TracedNetwork`.
+    cases : sequence of Case
+        What the export is tried on, in a process of its own.
+    distance : callable
+        Distance of the export's answer to the network's; the largest of the cases must be at most `allowed`.
+    ways : sequence of (Size, bool)
+        Size of the inputs, and whether to rewrite (see `TracedNetwork`).
+
+    Raises
+    ------
+    UserError
+        If no way works; it gives the reason of the last.
+    """
+    expected = [TracedNetwork(network, part).on(case) for case in cases]
+    reason = "its answer is not the network's"
+    for size, rewrite in ways:
+        shutil.rmtree(folder, ignore_errors=True)
+        specs = [paddle.static.InputSpec([None, channels_of(name), *size], "float32", name) for name in cases[0]]
+        try:
+            with quiet(), plainly_written(network):
+                save_traced(TracedNetwork(network, part, rewrite), [specs], folder / MODEL)
+            answers = child_process.run_in_paddle_inference(folder / MODEL, cases)
+        except TRACING_ERRORS as error:
+            reason = what_paddle_said(error)
+            continue
+        if [answer.shape for answer in answers] == [answer.shape for answer in expected]:
+            largest = max(map(distance, answers, expected))
+            if largest <= allowed:
+                return size, largest
+    raise UserError(f"{type(network).__name__} cannot be exported to Paddle Inference: {reason}")
+
+
+def exported_inputs(network: nn.Layer) -> tuple[str, tuple[str, ...]]:
+    """Return the part of a network that is exported ("" for all of it), and its inputs' names.
+
+    A class may name a method in ``exported_part`` that is most of the work, computes with no sizes, and takes and
+    returns tensors; the rest of the network then stays in Paddle.
+    """
+    part, names = getattr(network, "exported_part", ("", tuple(network.reads)))
+    return part, tuple(name for name in names if name.rpartition("_")[2] in CHANNELS)
+
+
+def channels_of(name: str) -> int:
+    """Channels of an input, by the layout at the end of its name."""
+    return CHANNELS[name.rpartition("_")[2]]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what Paddle, paddle2onnx and MLflow print (their C++ sides too) out of the command's own output."""
+    saved = os.dup(1), os.dup(2)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for kept, descriptor in zip(saved, (1, 2), strict=True):
+            os.dup2(kept, descriptor)
+            os.close(kept)
+        os.close(sink)

@@ -273,7 +273,7 @@ def treat_photographs(
         from oldrestore.device import set_device
         from oldrestore.engines.fast_network import Running
         from oldrestore.narrator import Narrator
-        from oldrestore.photographs.each_photo import Stopped
+        from oldrestore.photographs.verb import Stopped
 
         set_device("auto")
         narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))

@@ -45,15 +45,10 @@ class Hint:
 
 
 def read_hints(path: Path) -> dict[str | None, tuple[Hint, ...]]:
-    """Read a hint file.
+    """Read a hint file; return hints by file name, the name of a bare list being None.
 
     It holds a list of points ``{"x", "y", "radius", "color": "#rrggbb" or "ab": [a, b]}`` for one photograph, or an
     object that maps the names of photograph files to such lists.
-
-    Returns
-    -------
-    dict
-        Hints by file name; the key of a bare list is None.
 
     Raises
     ------
@@ -137,13 +132,7 @@ def _ab(ab: Any, which: str) -> tuple[float, float]:
 
 
 def check_bounds(hints: Sequence[Hint], height: int, width: int, name: str) -> None:
-    """Refuse hints whose centre is outside the photograph.
-
-    Raises
-    ------
-    UserError
-        If there is one; the message names the first.
-    """
+    """Refuse hints whose centre is outside the photograph; the message names the first."""
     for number, hint in enumerate(hints, 1):
         if not (0 <= hint.x <= width - 1 and 0 <= hint.y <= height - 1):
             raise UserError(
@@ -153,15 +142,13 @@ def check_bounds(hints: Sequence[Hint], height: int, width: int, name: str) -> N
 
 
 def draw_hints(hints: Sequence[Hint], height: int, width: int, shape: tuple[int, int]) -> np.ndarray:
-    """Draw hints at the network's size.
+    """Draw hints, whose positions are in pixels of a photograph, at the network's size.
 
     A pixel takes a hint's colour if its centre lies within the disc; the pixel at the disc's centre always does.
     Where hints overlap, the last one wins.
 
     Parameters
     ----------
-    hints : sequence of Hint
-        Positions are in pixels of the photograph.
     height, width : int
         Size of the photograph.
     shape : (int, int)

@@ -30,32 +30,16 @@ MOST_LOST = 0.9  # share of a photograph; a mask with more is assumed to have bl
 
 @dataclass(frozen=True)
 class Restorer:
-    """Everything that a photograph goes through.
-
-    Attributes
-    ----------
-    coloring : Coloring or None
-        None if the stage does not run.
-    only_gray : bool
-        Whether colour photographs keep their own colours.
-    mask : MaskFile or None
-        The user's masks, in place of a detector.
-    smoothing, quality
-        Settings of films; see ``conf/restore/film``.
-    hints : mapping of Path to sequence of Hint
-        Colour hints by photograph.
-    shows_gray_original : bool
-        Whether panels show the original in gray, as the networks see it.
-    """
+    """Everything that a photograph goes through."""
 
     pipeline: Pipeline
-    coloring: Coloring | None
-    only_gray: bool
-    mask: MaskFile | None = None
-    smoothing: float = 0.0
+    coloring: Coloring | None  # None if the stage does not run
+    only_gray: bool  # whether colour photographs keep their own colours
+    mask: MaskFile | None = None  # the user's masks, in place of a detector
+    smoothing: float = 0.0  # this and quality are settings of films, see conf/restore/film
     quality: int = 18  # constant rate factor of x264
-    hints: Mapping[Path, Sequence[Hint]] = field(default_factory=dict)
-    shows_gray_original: bool = False
+    hints: Mapping[Path, Sequence[Hint]] = field(default_factory=dict)  # by photograph
+    shows_gray_original: bool = False  # in panels, as the networks see it
 
     @property
     def stages(self) -> list[str]:
@@ -85,10 +69,7 @@ class Restorer:
     def mend(self, original: np.ndarray, photo: Path) -> tuple[Mended, bool]:
         """Run the stages before colour on a photograph, and say whether to colour it.
 
-        Raises
-        ------
-        UserError
-            If the photograph's mask is missing, does not fit or leaves next to nothing.
+        A mask that is missing, does not fit or leaves next to nothing is a `UserError`.
         """
         mask_hw = None if self.mask is None else self.mask.for_photo(photo)(original).mask_hw
         if mask_hw is not None and mask_hw.mean() > MOST_LOST:
@@ -102,6 +83,15 @@ class Restorer:
         """Say whether to colour a photograph."""
         # Decided before tones are stretched, which strengthens the remains of stains.
         return self.coloring is not None and not (self.only_gray and has_colors(made.structure))
+
+
+def only_color(
+    coloring: Coloring, smoothing: float = 0.0, hints: Mapping[Path, Sequence[Hint]] | None = None
+) -> Restorer:
+    """Return the stages of ``colorize``: the colour stage alone; `hints` are by photograph."""
+    return Restorer(
+        Pipeline(), coloring, only_gray=False, smoothing=smoothing, hints=hints or {}, shows_gray_original=True
+    )
 
 
 def build_restorer(
@@ -118,14 +108,9 @@ def build_restorer(
     networks : sequence of ChosenNetwork
         Networks that colour.
     restorer : ChosenNetwork, optional
-        Network for the stages that need one.
+        For the stages that need one; a `UserError` if it is missing, or no stage needs it.
     mask : Path, optional
         A mask file, or a folder of masks with the photographs' names.
-
-    Raises
-    ------
-    UserError
-        If a stage needs a network that is missing, or no stage needs the given one.
     """
     if restorer is not None and not needs_restorer(config):
         raise UserError(

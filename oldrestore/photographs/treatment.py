@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,10 @@ from oldrestore.data.encode import encode_photo
 from oldrestore.errors import UserError
 from oldrestore.panels import side_by_side
 from oldrestore.photographs.coloring import in_gray, lightness, reduced
-from oldrestore.photographs.film import carry_film
-from oldrestore.photographs.new_files import NewFiles
+from oldrestore.photographs.output_files import OutputFiles
 from oldrestore.photographs.photo_list import Task
 from oldrestore.photographs.restorer import Restorer
-from oldrestore.restoration.film import SteadyColor
+from oldrestore.restoration.film import SteadyColor, UnreadableFilm, probe, read_frames, write_film
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Treated:
     files : list of (Path, bytes)
         Files to write, results first; the results of a film have been written.
     parts : dict of str to Path
-        Outputs beside results and panel.
+        Outputs besides results and panel.
     facts : dict
         ``width``, ``height`` and ``lost`` (the damaged share, or None) of a photograph, ``frames`` of a film;
         ``colored``, whether the results are in predicted colours, and ``hints``, their number.
@@ -56,8 +57,11 @@ def treat_photo(task: Task, restorer: Restorer) -> Treated:
     parts = {part: path for part, path in task.parts.items() if part == "mask" or pictures.get(part) is not None}
     files: list[tuple[Path, bytes]] = []
     for part, path in parts.items():
-        picture = _mask_picture(made.mask_hw) if part == "mask" else pictures[part]
-        files.append((path, encode_photo(picture, path.suffix, None if part == "mask" else contents)))
+        if part == "mask":
+            white = np.repeat(made.mask_hw[..., None] * np.uint8(255), 3, axis=-1)
+            files.append((path, encode_photo(white, path.suffix)))
+        else:
+            files.append((path, encode_photo(pictures[part], path.suffix, contents)))
     lost = None if made.mask_hw is None else float(made.mask_hw.mean())
     picture = made.picture
     # Only one picture is needed from here on; each of a large scan has hundreds of megabytes.
@@ -81,18 +85,8 @@ def treat_photo(task: Task, restorer: Restorer) -> Treated:
     return Treated(files, parts, facts)
 
 
-def _mask_picture(mask_hw: np.ndarray) -> np.ndarray:
-    return np.repeat(mask_hw[..., None] * np.uint8(255), 3, axis=-1)
-
-
-def treat_film(task: Task, restorer: Restorer, files: NewFiles, advance: Callable[[int, int], None]) -> Treated:
-    """Run the stages on every frame of a film, and write the results.
-
-    Raises
-    ------
-    UserError
-        If there is a mask, which fits one photograph only.
-    """
+def treat_film(task: Task, restorer: Restorer, files: OutputFiles, advance: Callable[[int, int], None]) -> Treated:
+    """Run the stages on every frame of a film, and write the results."""
     if restorer.mask is not None:
         raise UserError("a mask is for a photograph: restore the film without it")
     count = len(task.outputs)
@@ -112,3 +106,56 @@ def treat_film(task: Task, restorer: Restorer, files: NewFiles, advance: Callabl
     original = (lambda frame: in_gray(lightness(frame))) if restorer.shows_gray_original else (lambda frame: frame)
     frames, panel = carry_film(task, make, headings, restorer.quality, files, original, advance)
     return Treated([(task.panel, panel)], {}, {"frames": frames, "colored": colored[0], "hints": 0})
+
+
+def carry_film(
+    task: Task,
+    make: Callable[[np.ndarray], Sequence[np.ndarray]],
+    titles: Sequence[str],
+    quality: int,
+    files: OutputFiles,
+    original: Callable[[np.ndarray], np.ndarray] = lambda frame: frame,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[int, bytes]:
+    """Write the outputs of a film, with its number, size and rate of frames and its sound.
+
+    Parameters
+    ----------
+    make : callable
+        Returns a frame of each output; called once per frame, uint8 (H, W, 3), in order.
+    titles : sequence of str
+        Titles in the panel: of the original and of each output.
+    quality : int
+        See `oldrestore.restoration.film.write_film`.
+    original : callable
+        Returns a frame as it is shown in the panel's first column.
+    advance : callable
+        Called with the number of frames done and the approximate total (0 if the film does not say).
+
+    Returns
+    -------
+    int, bytes
+        Frames, and the panel, not yet written.
+    """
+    facts = probe(task.photo)
+    sound = task.photo if facts.has_sound else None
+    frames = read_frames(task.photo, expected=facts.frames)
+    first = next(frames)
+    height, width = first.shape[:2]
+    shown, count = None, 0
+    with ExitStack() as open_films:
+        writers = [
+            open_films.enter_context(write_film(path, (height, width), facts.rate, sound, quality, files.place))
+            for path in task.outputs
+        ]
+        for frame in chain([first], frames):
+            if frame.shape != first.shape:
+                raise UnreadableFilm("a film whose frames change their size")
+            pictures = make(frame)
+            for writer, picture in zip(writers, pictures, strict=True):
+                writer.write(picture)
+            if shown is None or count == facts.frames // 2:  # a frame from the middle represents a film best
+                shown = [reduced(picture) for picture in (original(frame), *pictures)]
+            count += 1
+            advance(count, facts.frames)
+    return count, encode_photo(side_by_side([shown], titles), task.panel.suffix)

@@ -28,28 +28,14 @@ DEFAULT_SIZE = 256
 
 @dataclass(frozen=True)
 class ChosenNetwork:
-    """A network with its weights, in evaluation mode.
+    """A network with its weights, in evaluation mode."""
 
-    Attributes
-    ----------
-    label : str
-        For file names: the run's id, or the weights file's name.
-    model : DictConfig
-        The configuration that built it, without ``weights``.
-    weights : Path
-        The file of its weights.
-    size : int
-        Pixels at which it sees photographs, unless the user asks for another size.
-    fit : str
-        ``shorter_side`` or ``squash``.
-    """
-
-    label: str
+    label: str  # for file names: the run's id, or the weights file's name
     network: nn.Layer
-    model: DictConfig
-    weights: Path
-    size: int = DEFAULT_SIZE
-    fit: str = "shorter_side"
+    model: DictConfig  # the configuration that built it, without ``weights``
+    weights: Path  # the file of its weights
+    size: int = DEFAULT_SIZE  # pixels at which it sees photographs, unless the user asks for another size
+    fit: str = "shorter_side"  # or "squash"
 
     @property
     def title(self) -> str:

@@ -34,36 +34,18 @@ ONNX_PACKAGES = "pip install paddle2onnx onnxruntime"
 
 @dataclass(frozen=True)
 class Export:
-    """An export in its place.
-
-    Attributes
-    ----------
-    network : str
-        Class of the network.
-    inputs : list of str
-        Names, in order, as ``oldrestore.batch.Batch`` explains them.
-    output : str
-        ``ab`` (Lab units), ``rgb`` (0..1), or for a pyfunc ``sRGB uint8``.
-    size : str
-        Accepted sizes, pixels.
-    photograph : str
-        What it was verified on.
-    difference, tolerance : float
-        From the network's own answer, in units of the output: the largest measured, and the largest allowed.
-    verified_with : str
-        What ran it.
-    """
+    """An export in its place."""
 
     folder: str
     format: str
-    network: str
-    inputs: list[str]
-    output: str
-    size: str
-    photograph: str
-    difference: float
-    tolerance: float
-    verified_with: str
+    network: str  # its class
+    inputs: list[str]  # names, in order, as `oldrestore.batch.Batch` explains them
+    output: str  # "ab" (Lab units), "rgb" (0..1), or for a pyfunc "sRGB uint8"
+    size: str  # accepted sizes, pixels
+    photograph: str  # what it was verified on
+    difference: float  # largest from the network's own answer, in units of the output
+    tolerance: float  # largest allowed
+    verified_with: str  # what ran it
 
 
 def export_network(chosen: ChosenNetwork, kind: Format, folder: Path, overwrite: bool = False) -> Export:

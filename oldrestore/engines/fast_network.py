@@ -45,21 +45,13 @@ PHOTOGRAPHS = ("coffee.png", "astronaut.png")
 
 @dataclass(frozen=True)
 class Running:
-    """How networks are run where photographs are coloured and restored.
+    """How networks are run where photographs are coloured and restored."""
 
-    Attributes
-    ----------
-    half : bool
-        In half precision: bfloat16 on a CPU that has it, float16 on a GPU (which is not tested).
-    dynamic : bool
-        As Paddle runs them in training: nothing is exported, and the numbers are those of `oldrestore evaluate`.
-    say : callable, optional
-        Receives a line when something takes a while.
-    """
-
+    # In half precision: bfloat16 on a CPU that has it, float16 on a GPU (which is not tested).
     half: bool = False
+    # As in training: nothing is exported, and the numbers are those of `oldrestore evaluate`.
     dynamic: bool = False
-    say: Callable[[str], None] | None = None
+    say: Callable[[str], None] | None = None  # receives a line when something takes a while
 
     def __post_init__(self) -> None:
         if not self.half:

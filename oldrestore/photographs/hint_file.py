@@ -26,22 +26,12 @@ EXAMPLE = '{"x": 120, "y": 80, "radius": 6, "color": "#3060c0"}'
 
 @dataclass(frozen=True)
 class Hint:
-    """A disc of known colour.
+    """A disc of known colour."""
 
-    Attributes
-    ----------
-    x, y : float
-        The centre in pixels of the upright photograph; (0, 0) is the upper left pixel.
-    radius : float
-        Pixels; 0 is the single pixel.
-    ab : tuple of float
-        Lab units.
-    """
-
-    x: float
+    x: float  # of the centre, pixels of the upright photograph; (0, 0) is the upper left pixel
     y: float
-    radius: float
-    ab: tuple[float, float]
+    radius: float  # pixels; 0 is the single pixel
+    ab: tuple[float, float]  # Lab units
 
 
 def read_hints(path: Path) -> dict[str | None, tuple[Hint, ...]]:

@@ -24,21 +24,12 @@ from oldrestore.restoration.film import SteadyColor, UnreadableFilm, probe, read
 
 @dataclass
 class Treated:
-    """What the stages made of a photograph or film.
+    """The result of the stages on a photograph or film."""
 
-    Attributes
-    ----------
-    files : list of (Path, bytes)
-        Files to write, results first; the results of a film have been written.
-    parts : dict of str to Path
-        Outputs besides results and panel.
-    facts : dict
-        ``width``, ``height`` and ``lost`` (the damaged share, or None) of a photograph, ``frames`` of a film;
-        ``colored``, whether the results are in predicted colours, and ``hints``, their number.
-    """
-
-    files: list[tuple[Path, bytes]]
-    parts: dict[str, Path]
+    files: list[tuple[Path, bytes]]  # to write, results first; the results of a film have been written
+    parts: dict[str, Path]  # outputs besides results and panel
+    # ``width``, ``height`` and ``lost`` (the damaged share, or None) of a photograph, ``frames`` of a film;
+    # ``colored``, whether the results are in predicted colours, and ``hints``, their number.
     facts: dict[str, Any]
 
 

@@ -21,18 +21,11 @@ from oldrestore.models.weights_header import WeightsHeader
 
 @dataclass
 class Checkpoint:
-    """All that a run needs to resume: tensors by name, and plain JSON state.
+    """All that a run needs to resume."""
 
-    Attributes
-    ----------
-    tensors : dict of np.ndarray
-        Names start with ``model.``, ``ema.``, ``optimizer.`` or a prefix of the learner (``discriminator.``).
-    state : dict
-        JSON values: the iteration, the best score so far, ...
-    """
-
+    # Names start with ``model.``, ``ema.``, ``optimizer.`` or a prefix of the learner (``discriminator.``).
     tensors: dict[str, np.ndarray]
-    state: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)  # JSON values: the iteration, the best score so far, ...
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, header: WeightsHeader | None = None) -> None:

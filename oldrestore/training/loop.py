@@ -40,13 +40,8 @@ class LoopSettings:
     keep_every: int = 0
 
 
-@dataclass
-class _Pending:
-    """A step whose loss has not been read from the device yet."""
-
-    iteration: int
-    scalars: Mapping[str, paddle.Tensor]
-    names: tuple[str, ...]
+# A step whose loss has not been read from the device yet: iteration, scalars and names of the photographs.
+_Pending = tuple[int, Mapping[str, paddle.Tensor], tuple[str, ...]]
 
 
 def run_loop(
@@ -139,7 +134,7 @@ def run_loop(
             first = done * learner.accumulate
             batches = [make_batch(rgb, photo_names, first + i) for i, (rgb, photo_names) in enumerate(group)]
             scalars = learner.step(batches, done)
-            reader.add(_Pending(done, scalars, names))
+            reader.add((done, scalars, names))
             images += len(names) * parallel.size()
             done += 1
             if done == 1:
@@ -193,24 +188,24 @@ class _LossReader:
 
     def flush(self) -> None:
         """Read pending scalars; raise `DivergedError` if one is not finite."""
-        step, self._pending = self._pending, None
-        if step is None:
+        if self._pending is None:
             return
-        scalars = dict(step.scalars)
+        (iteration, given, names), self._pending = self._pending, None
+        scalars = dict(given)
         signal = scalars.pop(parallel.SIGNAL, None)
         if signal is not None:
             self._interruption.hear(int(signal))
         values = {f"train/{name}": float(value) for name, value in scalars.items()}
-        values["train/learning_rate"] = self._learner.learning_rate(step.iteration)
-        self._log.scalars(step.iteration, values)
+        values["train/learning_rate"] = self._learner.learning_rate(iteration)
+        self._log.scalars(iteration, values)
         self.last = values["train/loss"]
         self._window.append(self.last)
         bad = next((name for name, value in values.items() if not math.isfinite(value)), None)
         if bad is not None:
             # Every process has read the same.
-            names = [name for part in parallel.gather(step.names) for name in part]
+            everywhere = [name for part in parallel.gather(names) for name in part]
             raise DivergedError(
-                f"{bad} is {values[bad]} at iteration {step.iteration}, on {', '.join(names)}: "
+                f"{bad} is {values[bad]} at iteration {iteration}, on {', '.join(everywhere)}: "
                 "try a lower optimizer.learning_rate or trainer.learner.gradient_clip=1"
             )
 

@@ -10,10 +10,9 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from oldrestore.restoration.detect.base import Detection
 from oldrestore.restoration.fill.harmonic import Harmonic
-from oldrestore.restoration.pipeline import Pipeline
-from oldrestore.restoration.toned import has_colors
+from oldrestore.restoration.pipeline import Pipeline, has_colors
+from oldrestore.restoration.stages import Detection
 from tests.generated_photographs import make_photograph
 
 

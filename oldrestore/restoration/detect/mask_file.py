@@ -10,21 +10,16 @@ from PIL import Image, ImageOps
 from oldrestore.config.values import checked
 from oldrestore.data.decode import UnreadablePhoto, decode_photo
 from oldrestore.errors import UserError
-from oldrestore.restoration.detect.base import Detection
+from oldrestore.restoration.stages import Detection
 
 LIGHT = 128
 
 
 class MaskFile:
-    """Reads the mask from a picture: light pixels (128 or more in any channel) are damaged.
+    """Reads the mask from a picture of the photograph's size: light pixels (128 or more in any channel) are damaged.
 
-    What is transparent counts as black, so that strokes on a layer of their own are a mask too.
-
-    Parameters
-    ----------
-    path : str
-        A picture of the photograph's size; or a folder of them, each named like its photograph (``holiday.png`` for
-        ``holiday.tif``), which `for_photo` chooses from.
+    Transparent pixels count as black, so that strokes on a layer of their own are a mask too. `path` may be a folder
+    of masks, each named like its photograph (``holiday.png`` for ``holiday.tif``), from which `for_photo` chooses.
     """
 
     @checked
@@ -44,13 +39,7 @@ class MaskFile:
         return MaskFile(str(named[0]))
 
     def __call__(self, rgb_hw3: np.ndarray) -> Detection:
-        """Read the mask; see `oldrestore.restoration.detect.base.Detector`. The confidence is 1 in it.
-
-        Raises
-        ------
-        UserError
-            When the picture cannot be read or is not of the photograph's size.
-        """
+        """Read the mask; the confidence is 1 in it."""
         if self.path.is_dir():
             raise UserError(f"'{self.path}' is a folder: a mask is chosen from it by the photograph's name")
         try:
@@ -72,7 +61,7 @@ def _is_transparent(path: Path) -> bool:
         with Image.open(path) as opened:
             return opened.has_transparency_data
     except (OSError, ValueError, Image.DecompressionBombError):
-        return False  # said in a sentence by whoever decodes it
+        return False  # the error is reported by the decoder
 
 
 def _on_black(path: Path) -> np.ndarray:

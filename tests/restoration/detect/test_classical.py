@@ -7,8 +7,8 @@ import pytest
 from skimage import data
 
 from oldrestore.evaluation.mask_counts import MaskCounts
-from oldrestore.restoration.detect.base import Detector
 from oldrestore.restoration.detect.classical import ClassicalDetector, specks, without_small
+from oldrestore.restoration.stages import Detector
 from tests.restoration.detect.pictures import scratched, smooth
 
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from oldrestore.errors import UserError
-from oldrestore.restoration.detect.base import Detector
 from oldrestore.restoration.detect.mask_file import MaskFile
+from oldrestore.restoration.stages import Detector
 
 PHOTO = np.full((6, 8, 3), 90, dtype=np.uint8)
 

@@ -12,11 +12,11 @@ from skimage.restoration import denoise_nl_means
 from oldrestore.batch import Prediction
 from oldrestore.errors import UserError
 from oldrestore.models.sagan import SaganRestorer
-from oldrestore.restoration.enhance.base import Enhancer, is_gray
 from oldrestore.restoration.enhance.contrast import LocalContrast
 from oldrestore.restoration.enhance.denoise import Denoise, estimate_noise, visible_noise
 from oldrestore.restoration.enhance.levels import Levels, ends
 from oldrestore.restoration.enhance.network import NetworkEnhancer
+from oldrestore.restoration.stages import Enhancer, is_gray
 from oldrestore.restoration.tiling import tiles
 from tests.generated_photographs import make_photograph
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from oldrestore.restoration.fill.base import Filler
 from oldrestore.restoration.fill.biharmonic import Biharmonic
 from oldrestore.restoration.fill.harmonic import Harmonic, solve_laplace
 from oldrestore.restoration.fill.holes import depths, find_holes
 from oldrestore.restoration.fill.opencv import OpenCV
 from oldrestore.restoration.fill.split import Split, small_holes
+from oldrestore.restoration.stages import Filler
 from tests.generated_photographs import make_photograph
 
 FILLERS = {

@@ -51,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
 
         hints = {} if chosen.hints is None else read_hints(chosen.hints)
         networks = coloring_networks(chosen.run, chosen.weights, chosen.model, chosen.outputs, chosen.checkpoint)
-        coloring = Coloring(networks, chosen.size, "colorize", running)
+        coloring = Coloring(networks, chosen.size, running)
         return Colorizing(only_color(coloring, chosen.film_smoothing, hints_of_photos(found, networks, hints)))
 
     return treat_photographs(chosen, chosen.photos, prepare)

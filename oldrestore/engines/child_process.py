@@ -20,19 +20,8 @@ def run_in_paddle_inference(
 ) -> list[np.ndarray]:
     """Run ``NAME.json`` and ``NAME.pdiparams`` on the CPU with oneDNN; return the first output of each case.
 
-    Parameters
-    ----------
-    model : Path
-        Of the files, without their endings.
-    cases : sequence of mapping
-        Inputs by the names that they were exported with.
-    half : bool
-        See `oldrestore.models.engine.Predictor`.
-
-    Raises
-    ------
-    UserError
-        If Paddle Inference cannot load or run the model.
+    A case holds the inputs by the names that they were exported with; `model` and `half` are as for
+    `oldrestore.models.engine.Predictor`. A `UserError` says if Paddle Inference cannot load or run the model.
     """
     with tempfile.TemporaryDirectory(prefix="oldrestore-inference-") as folder:
         inputs, outputs = Path(folder) / "inputs.npz", Path(folder) / "outputs.npz"

@@ -88,15 +88,8 @@ def network_of_run(name: str, outputs: Path, checkpoint: str | None = None) -> C
 def network_of_file(path: Path, model: str | None = None) -> ChosenNetwork:
     """Load the network of a safetensors file: an imported one, or a checkpoint, also one that was copied elsewhere.
 
-    Parameters
-    ----------
-    model : str, optional
-        A choice of ``conf/model`` and settings (``eccv16,width=0.5``); needed if the file does not say it itself.
-
-    Raises
-    ------
-    UserError
-        If the file is missing or damaged, does not describe its network, or does not fit.
+    `model` is a choice of ``conf/model`` and settings (``eccv16,width=0.5``); needed if the file does not describe its
+    network. A file that is missing or damaged, or does not fit, is a `UserError`.
     """
     header = read_header(path)
     if model is None and checkpoint_in_run(path) is not None:

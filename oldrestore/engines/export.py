@@ -51,11 +51,8 @@ class Export:
 def export_network(chosen: ChosenNetwork, kind: Format, folder: Path, overwrite: bool = False) -> Export:
     """Write a network in an inference format, verify it on a real photograph, and only then put it in place.
 
-    Raises
-    ------
-    UserError
-        If the folder exists and must not be replaced, a package is missing, the network cannot be exported in this
-        format, or the export does not answer as the network does.
+    A `UserError` says if the folder exists and must not be replaced, a package is missing, the network cannot be
+    exported in this format, or the export does not answer as the network does.
     """
     if folder.exists() and (not overwrite or not folder.is_dir()):
         raise UserError(f"'{folder}' exists already: name another folder, or add --overwrite to replace it")

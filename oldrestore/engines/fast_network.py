@@ -79,7 +79,8 @@ class Running:
             half = self.half and self._allows_half(chosen, folder, record)
             return Predictor(folder / MODEL, half)
         except TRACING_ERRORS as error:
-            self._warn(f"{chosen.label} runs without Paddle Inference, more slowly: {what_paddle_said(error)}")
+            reason = what_paddle_said(error)
+            (self.say or log.warning)(f"{chosen.label} runs without Paddle Inference, more slowly: {reason}")
             return None
 
     def _export(self, chosen: ChosenNetwork, key: str) -> tuple[Path, dict[str, Any]]:
@@ -109,14 +110,8 @@ class Running:
             record["half"] = _half_is_near(chosen, folder / MODEL)
             export_cache.note(folder, record)
         if not record["half"]["near"]:
-            self._warn(f"{chosen.label} runs in float32: in bfloat16 {record['half']['found']}")
+            (self.say or log.warning)(f"{chosen.label} runs in float32: in bfloat16 {record['half']['found']}")
         return record["half"]["near"]
-
-    def _warn(self, sentence: str) -> None:
-        if self.say is None:
-            log.warning(sentence)
-        else:
-            self.say(sentence)
 
 
 def answering(chosen: ChosenNetwork, predictor: Predictor) -> Any:

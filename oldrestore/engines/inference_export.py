@@ -85,19 +85,12 @@ def save_for_inference(
 
     Parameters
     ----------
-    part
-        See `TracedNetwork`.
     cases : sequence of Case
         What the export is tried on, in a process of its own.
     distance : callable
         Distance of the export's answer to the network's; the largest of the cases must be at most `allowed`.
     ways : sequence of (Size, bool)
-        Size of the inputs, and whether to rewrite (see `TracedNetwork`).
-
-    Raises
-    ------
-    UserError
-        If no way works; it gives the reason of the last.
+        Size of the inputs, and whether to rewrite (see `TracedNetwork`). A `UserError` says why the last failed.
     """
     expected = [TracedNetwork(network, part).on(case) for case in cases]
     reason = "its answer is not the network's"

@@ -53,13 +53,7 @@ def _without_files(node: Any, name: str) -> Any:
 
 
 def model_of(path: Path, header: WeightsHeader) -> DictConfig:
-    """Return the ``model`` node that a weights file describes, checked: it is untrusted input.
-
-    Raises
-    ------
-    UserError
-        If it is not a network, or has settings that the network does not.
-    """
+    """Return the ``model`` node that a weights file describes, checked: it is untrusted input."""
     try:
         if header.names_class:
             node = {"_target_": header.model, **header.settings}

@@ -26,24 +26,11 @@ MAX_ASPECT = 16
 
 
 class Coloring:
-    """Networks that colour, and the size at which each sees photographs.
+    """Networks that colour, each at `size` pixels of the shorter side, by default at its own size."""
 
-    Parameters
-    ----------
-    size : int, optional
-        Pixels of the shorter side at the network; by default each network's own.
-    what : str
-        The stage or verb that needs them, for messages.
-    running : Running
-        How networks are run; by default the fastest way with the network's own results.
-    """
-
-    def __init__(
-        self, networks: Sequence[ChosenNetwork], size: int | None, what: str, running: Running | None = None
-    ) -> None:
+    def __init__(self, networks: Sequence[ChosenNetwork], size: int | None, running: Running) -> None:
         for chosen in networks:
-            chosen.require_color(what)
-        running = running or Running()
+            chosen.require_color("colorize")
         self.networks = tuple(networks)
         self.colorizers = tuple(
             Colorizer(running.network(chosen), size or chosen.size, "shorter_side" if size else chosen.fit)
@@ -103,13 +90,7 @@ def coloring_networks(
 def hints_of_photos(
     photos: Sequence[Found], networks: Sequence[ChosenNetwork], hints: Mapping[str | None, Sequence[Hint]]
 ) -> dict[Path, Sequence[Hint]]:
-    """Assign hints, as `read_hints` returns them, to photographs.
-
-    Raises
-    ------
-    UserError
-        If a network reads no hints, or hints belong to no photograph or lie outside of it.
-    """
+    """Assign hints, as `read_hints` returns them, to photographs; refuse those that no network or photograph fits."""
     if not hints:
         return {}
     for chosen in networks:

@@ -38,12 +38,7 @@ def read_hints(path: Path) -> dict[str | None, tuple[Hint, ...]]:
     """Read a hint file; return hints by file name, the name of a bare list being None.
 
     It holds a list of points ``{"x", "y", "radius", "color": "#rrggbb" or "ab": [a, b]}`` for one photograph, or an
-    object that maps the names of photograph files to such lists.
-
-    Raises
-    ------
-    UserError
-        If the file is missing, too large or not JSON, or a point has a missing number or an invalid colour.
+    object that maps the names of photograph files to such lists. Anything else is a `UserError`.
     """
     try:
         content = json.loads(_text(path))
@@ -132,22 +127,15 @@ def check_bounds(hints: Sequence[Hint], height: int, width: int, name: str) -> N
 
 
 def draw_hints(hints: Sequence[Hint], height: int, width: int, shape: tuple[int, int]) -> np.ndarray:
-    """Draw hints, whose positions are in pixels of a photograph, at the network's size.
+    """Draw hints of a photograph of `height` x `width` pixels at the network's size, `shape`.
 
     A pixel takes a hint's colour if its centre lies within the disc; the pixel at the disc's centre always does.
     Where hints overlap, the last one wins.
 
-    Parameters
-    ----------
-    height, width : int
-        Size of the photograph.
-    shape : (int, int)
-        Height and width at the network.
-
     Returns
     -------
     ndarray
-        float32 (3, h, w): ab in Lab units where the third channel, the mask, is 1; 0 elsewhere.
+        float32 (3, *shape): ab in Lab units where the third channel, the mask, is 1; 0 elsewhere.
     """
     rows, columns = shape
     drawn = np.zeros((3, rows, columns), dtype=np.float32)

@@ -30,10 +30,7 @@ class ExistingOutput(FileExistsError):  # noqa: N818 (like UnreadablePhoto, a fa
 class OutputFiles:
     """Files made from one photograph: if one cannot be written, the new ones are removed.
 
-    Parameters
-    ----------
-    replace : bool
-        Whether they may replace files. If not, files that appeared after outputs were named are kept too.
+    Unless they may `replace` files, those that appeared after outputs were named are kept too.
     """
 
     def __init__(self, replace: bool) -> None:

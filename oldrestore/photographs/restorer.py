@@ -96,9 +96,9 @@ def only_color(
 def build_restorer(
     config: DictConfig,
     networks: Sequence[ChosenNetwork],
-    restorer: ChosenNetwork | None = None,
-    mask: Path | None = None,
-    running: Running | None = None,
+    restorer: ChosenNetwork | None,
+    mask: Path | None,
+    running: Running,
 ) -> Restorer:
     """Build the stages of a composed configuration.
 
@@ -117,7 +117,6 @@ def build_restorer(
         )
     if restorer is None and needs_restorer(config):
         raise UserError("this choice of stages needs a network that restores: name one with --restorer WEIGHTS")
-    running = running or Running()
     if restorer is not None:
         require_restorer(restorer.network, "restoring")  # before it is exported
     network = None if restorer is None else running.network(restorer)
@@ -127,7 +126,7 @@ def build_restorer(
     masks = MaskFile(str(mask)) if mask is not None else detect if isinstance(detect, MaskFile) else None
     steps = [_build_stage(step, network) for step in config.restore.values()]
     pipeline = Pipeline(None if masks else detect, fill, steps)
-    coloring = Coloring(networks, config.colorize.size, "colorize", running) if config.colorize else None
+    coloring = Coloring(networks, config.colorize.size, running) if config.colorize else None
     only_gray = bool(config.colorize and config.colorize.only_gray)
     return Restorer(pipeline, coloring, only_gray, masks, config.film.smoothing, config.film.quality)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
@@ -76,77 +76,44 @@ def treat_photo(task: Task, restorer: Restorer) -> Treated:
     return Treated(files, parts, facts)
 
 
-def treat_film(task: Task, restorer: Restorer, files: OutputFiles, advance: Callable[[int, int], None]) -> Treated:
-    """Run the stages on every frame of a film, and write the results."""
+def treat_film(
+    task: Task, restorer: Restorer, files: OutputFiles, advance: Callable[[int, int], None] = lambda done, total: None
+) -> Treated:
+    """Run the stages on every frame of a film; write one for each output, with its rate of frames and its sound.
+
+    `advance` is called with the number of frames done and the approximate total (0 if the film does not say).
+    """
     if restorer.mask is not None:
         raise UserError("a mask is for a photograph: restore the film without it")
-    count = len(task.outputs)
-    steady = [SteadyColor(restorer.smoothing) for _ in range(count)]
-    colored: list[bool] = []
-
-    def make(frame: np.ndarray) -> Sequence[np.ndarray]:
-        made = restorer.pipeline(frame)
-        if not colored:
-            # The first frame decides for all: a film must not alternate between its own colours and ours.
-            colored.append(restorer.is_colored(made))
-        if not colored[0]:
-            return [made.picture] * count
-        return list(restorer.coloring(lightness(made.picture), steady=steady))
-
-    headings = ["Original", *restorer.titles()]
-    original = (lambda frame: in_gray(lightness(frame))) if restorer.shows_gray_original else (lambda frame: frame)
-    frames, panel = carry_film(task, make, headings, restorer.quality, files, original, advance)
-    return Treated([(task.panel, panel)], {}, {"frames": frames, "colored": colored[0], "hints": 0})
-
-
-def carry_film(
-    task: Task,
-    make: Callable[[np.ndarray], Sequence[np.ndarray]],
-    titles: Sequence[str],
-    quality: int,
-    files: OutputFiles,
-    original: Callable[[np.ndarray], np.ndarray] = lambda frame: frame,
-    advance: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[int, bytes]:
-    """Write the outputs of a film, with its number, size and rate of frames and its sound.
-
-    Parameters
-    ----------
-    make : callable
-        Returns a frame of each output; called once per frame, uint8 (H, W, 3), in order.
-    titles : sequence of str
-        Titles in the panel: of the original and of each output.
-    quality : int
-        See `oldrestore.restoration.film.write_film`.
-    original : callable
-        Returns a frame as it is shown in the panel's first column.
-    advance : callable
-        Called with the number of frames done and the approximate total (0 if the film does not say).
-
-    Returns
-    -------
-    int, bytes
-        Frames, and the panel, not yet written.
-    """
     facts = probe(task.photo)
     sound = task.photo if facts.has_sound else None
     frames = read_frames(task.photo, expected=facts.frames)
     first = next(frames)
-    height, width = first.shape[:2]
-    shown, count = None, 0
+    steady = [SteadyColor(restorer.smoothing) for _ in task.outputs]
+    colored, shown, count = None, None, 0
     with ExitStack() as open_films:
-        writers = [
-            open_films.enter_context(write_film(path, (height, width), facts.rate, sound, quality, files.place))
+        films = [
+            open_films.enter_context(
+                write_film(path, first.shape[:2], facts.rate, sound, restorer.quality, files.place)
+            )
             for path in task.outputs
         ]
         for frame in chain([first], frames):
             if frame.shape != first.shape:
                 raise UnreadableFilm("a film whose frames change their size")
-            pictures = make(frame)
-            for writer, picture in zip(writers, pictures, strict=True):
-                writer.write(picture)
+            made = restorer.pipeline(frame)
+            if colored is None:
+                # The first frame decides for all: a film must not alternate between its own colours and ours.
+                colored = restorer.is_colored(made)
+            pictures = [made.picture] * len(task.outputs)
+            if colored:
+                pictures = list(restorer.coloring(lightness(made.picture), steady=steady))
+            for write, picture in zip(films, pictures, strict=True):
+                write(picture)
             if shown is None or count == facts.frames // 2:  # a frame from the middle represents a film best
-                shown = [reduced(picture) for picture in (original(frame), *pictures)]
+                original = in_gray(lightness(frame)) if restorer.shows_gray_original else frame
+                shown = [reduced(picture) for picture in (original, *pictures)]
             count += 1
             advance(count, facts.frames)
-    return count, encode_photo(side_by_side([shown], titles), task.panel.suffix)
+    panel = encode_photo(side_by_side([shown], ["Original", *restorer.titles()]), task.panel.suffix)
+    return Treated([(task.panel, panel)], {}, {"frames": count, "colored": colored, "hints": 0})

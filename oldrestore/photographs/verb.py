@@ -72,11 +72,6 @@ class Verb(ABC):
     def run(self, tasks: Sequence[Task], folder: Path, narrator: Narrator, existing: Existing) -> None:
         """Treat photographs and films; one that fails is reported and the others continue.
 
-        Parameters
-        ----------
-        folder : Path
-            Folder of the outputs and of the record; a `UserError` says if it cannot be written.
-
         Raises
         ------
         Stopped

@@ -121,24 +121,6 @@ def _read_ppm(stream: IO[bytes]) -> np.ndarray | None:
     return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
 
-class FilmWriter:
-    """Takes frames of one size and writes H.264; see `write_film`."""
-
-    def __init__(self, process: subprocess.Popen, said: IO[bytes]) -> None:
-        self._process = process
-        self._said = said
-        self.frames = 0
-
-    def write(self, rgb_hw3: np.ndarray) -> None:
-        """Add a frame."""
-        try:
-            self._process.stdin.write(np.ascontiguousarray(rgb_hw3).data)
-        except (BrokenPipeError, OSError) as error:
-            self._process.wait()
-            raise UnreadableFilm(_complaint(self._said) or "the film could not be written") from error
-        self.frames += 1
-
-
 @contextmanager
 def write_film(
     path: Path,
@@ -147,8 +129,8 @@ def write_film(
     sound: Path | None,
     quality: int,
     place: Callable[[Path, Path], object] = Path.replace,
-) -> Iterator[FilmWriter]:
-    """Write a film, whole or not at all.
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Write a film in H.264, whole or not at all; yield what writes a frame, uint8 (H, W, 3).
 
     Parameters
     ----------
@@ -179,8 +161,16 @@ def write_film(
     with whole_file(path, place) as neighbour, tempfile.TemporaryFile() as said:
         command += ["-f", MUXERS[path.suffix], _url(neighbour)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+
+        def write(rgb_hw3: np.ndarray) -> None:
+            try:
+                process.stdin.write(np.ascontiguousarray(rgb_hw3).data)
+            except (BrokenPipeError, OSError) as error:
+                process.wait()
+                raise UnreadableFilm(_complaint(said) or "the film could not be written") from error
+
         try:
-            yield FilmWriter(process, said)
+            yield write
             process.stdin.close()
             if process.wait():
                 raise UnreadableFilm(_complaint(said) or "the film could not be written")

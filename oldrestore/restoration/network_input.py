@@ -32,20 +32,7 @@ def to_tensor(rgb_hw3: np.ndarray, stride: int) -> paddle.Tensor:
 
 @paddle.no_grad()
 def restore_piece(network: Any, rgb_hw3: np.ndarray, hole_hw: np.ndarray) -> np.ndarray:
-    """Give a photograph, or a piece of one, to a restoring network in evaluation mode.
-
-    Parameters
-    ----------
-    rgb_hw3 : np.ndarray
-        uint8 (H, W, 3).
-    hole_hw : np.ndarray
-        bool (H, W).
-
-    Returns
-    -------
-    np.ndarray
-        float32 (H, W, 3), 0..255.
-    """
+    """Restore uint8 (H, W, 3) with holes, bool (H, W), by a network in evaluation mode; float32 (H, W, 3), 0..255."""
     height, width = hole_hw.shape
     more = [(0, -side % network.stride) for side in (height, width)]
     damaged_b3hw = to_tensor(np.where(hole_hw[..., None], 0, rgb_hw3), network.stride)

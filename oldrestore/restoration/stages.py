@@ -17,15 +17,8 @@ class Detection:
     confidence_hw: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.mask_hw.ndim != 2 or self.mask_hw.shape != self.confidence_hw.shape:
-            raise ValueError(
-                f"a mask and its confidence have the photograph's height and width: "
-                f"{self.mask_hw.shape} and {self.confidence_hw.shape} do not agree"
-            )
-        if self.mask_hw.dtype != np.bool_ or self.confidence_hw.dtype != np.float32:
-            raise ValueError(
-                f"a mask is bool and its confidence float32, not {self.mask_hw.dtype} and {self.confidence_hw.dtype}"
-            )
+        assert self.mask_hw.ndim == 2 and self.mask_hw.shape == self.confidence_hw.shape
+        assert self.mask_hw.dtype == np.bool_ and self.confidence_hw.dtype == np.float32
 
 
 @runtime_checkable

@@ -154,7 +154,7 @@ class AdversarialLearner(Learner):
                 loss = loss + self.adversarial.gradient_penalty * self._gradient_penalty(real, fake, rng)
             self._critic.backward(loss / len(chunk))
             means.add(d_loss=loss, d_real=real_scores.mean(), d_fake=fake_scores.mean())
-        return means.values | {"d_gradient_norm": self._critic.update_measured(factor)}
+        return means.values | {"d_gradient_norm": self._critic.update(factor, measured=True)}
 
     def _gradient_penalty(self, real: paddle.Tensor, fake: paddle.Tensor, rng: np.random.Generator) -> paddle.Tensor:
         # Drawn for the whole batch, of which this may be a part.
@@ -182,7 +182,7 @@ class AdversarialLearner(Learner):
                         self._add_adversarial(terms, prediction, batch)
                 self.optimizer.backward(terms["loss"] / len(chunk))
                 means.add(**terms)
-        return means.values | {"g_gradient_norm": self.optimizer.update_measured(factor)}
+        return means.values | {"g_gradient_norm": self.optimizer.update(factor, measured=True)}
 
     def _add_adversarial(self, terms: Scalars, prediction: Prediction, batch: Batch) -> None:
         fake = self.discriminator(self.discriminator.shown_fake(prediction, batch))

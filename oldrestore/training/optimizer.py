@@ -49,30 +49,26 @@ class ScaledOptimizer:
         """Add the gradient of a loss."""
         self._scaler.scale(loss).backward()
 
-    def update(self, factor: float) -> None:
-        """Take a step along the added gradients, at `factor` of the learning rate."""
-        self._prepare(factor)
-        self._take_step()
+    def update(self, factor: float, measured: bool = False) -> paddle.Tensor | None:
+        """Take a step along the added gradients, at `factor` of the learning rate.
 
-    def update_measured(self, factor: float) -> paddle.Tensor:
-        """Update, and return the norm of the gradient before it is clipped."""
-        self._prepare(factor)
-        self._scaler.unscale_(self._optimizer)
-        squares = [(p.grad.astype("float32") ** 2).sum() for p in self._parameters if p.grad is not None]
-        norm = paddle.sqrt(paddle.stack(squares).sum()).detach()
-        self._take_step()
-        # Under float16 a step whose gradient overflows is skipped: it does not mean that the loss has diverged.
-        return paddle.where(paddle.isfinite(norm), norm, paddle.zeros_like(norm)) if self._scaler.is_enable() else norm
-
-    def _prepare(self, factor: float) -> None:
+        If `measured`, return the norm of the gradient before it is clipped.
+        """
         self._optimizer.set_lr(self.base_learning_rate * factor)
         # Before the scaler looks for infinite gradients, so that all processes agree.
         parallel.average_gradients(self._parameters)
-
-    def _take_step(self) -> None:
+        norm = self._gradient_norm() if measured else None
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.clear_grad(set_to_zero=False)
+        return norm
+
+    def _gradient_norm(self) -> paddle.Tensor:
+        self._scaler.unscale_(self._optimizer)
+        squares = [(p.grad.astype("float32") ** 2).sum() for p in self._parameters if p.grad is not None]
+        norm = paddle.sqrt(paddle.stack(squares).sum()).detach()
+        # Under float16 a step whose gradient overflows is skipped: it does not mean that the loss has diverged.
+        return paddle.where(paddle.isfinite(norm), norm, paddle.zeros_like(norm)) if self._scaler.is_enable() else norm
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return the state of optimizer and scaler."""

@@ -13,9 +13,21 @@ import pytest
 
 from oldrestore.photographs.output_files import SECONDS_BETWEEN, ExistingOutput, OutputFiles, OutputRecord
 from oldrestore.photographs.photo_list import Task, reason_of
-from oldrestore.photographs.treatment import carry_film
+from oldrestore.photographs.restorer import Restorer
+from oldrestore.photographs.treatment import treat_film
 from oldrestore.restoration.film import read_frames
+from oldrestore.restoration.pipeline import Pipeline
 from tests.restoration.test_film import make_film
+
+
+class Twice(Restorer):
+    """Stages with two results that are the same."""
+
+    def titles(self, colored=True):
+        return ["A", "B"]
+
+
+UNTOUCHED = Twice(Pipeline(), None, only_gray=False)
 
 
 @pytest.fixture(params=["links", "no links"])
@@ -57,22 +69,26 @@ def test_of_files_that_belong_together_all_are_made_or_none(file_system, tmp_pat
     assert (tmp_path / "a.png").read_bytes() == b"ours"
 
 
-def test_a_film_that_came_meanwhile_is_kept(tmp_path):
-    source, frames = make_film(tmp_path / "film.mp4")
-    outputs = tmp_path / "out" / "one.mp4", tmp_path / "out" / "two.mp4"
-    task = Task(source, outputs, tmp_path / "out" / "film-panel.jpg", is_film=True)
+def film_task(folder: Path) -> tuple[Task, list]:
+    source, frames = make_film(folder / "film.mp4")
+    outputs = folder / "out" / "one.mp4", folder / "out" / "two.mp4"
+    return Task(source, outputs, folder / "out" / "film-panel.jpg", is_film=True), frames
 
-    def make(frame):
-        outputs[0].write_bytes(b"another's")
-        return [frame, frame]
+
+def test_a_film_that_came_meanwhile_is_kept(tmp_path):
+    task, frames = film_task(tmp_path)
+
+    def write_meanwhile(frame):
+        task.outputs[0].write_bytes(b"another's")
+        return frame
 
     files = OutputFiles(replace=False)
     with pytest.raises(ExistingOutput, match=r"one\.mp4' exists already"), files.all_or_none():
-        carry_film(task, make, ["Original", "A", "B"], 18, files)
+        treat_film(task, Twice(Pipeline(restore=[write_meanwhile]), None, only_gray=False), files)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["one.mp4"]
-    assert outputs[0].read_bytes() == b"another's"
-    assert carry_film(task, lambda frame: [frame] * 2, ["Original", "A", "B"], 18, OutputFiles(replace=True))[0] == 24
-    assert len(list(read_frames(outputs[0]))) == len(frames)
+    assert task.outputs[0].read_bytes() == b"another's"
+    treated = treat_film(task, UNTOUCHED, OutputFiles(replace=True))
+    assert treated.facts["frames"] == len(list(read_frames(task.outputs[0]))) == len(frames) == 24
 
 
 def test_what_is_written_unfinished_has_a_name_of_its_process(monkeypatch, tmp_path):
@@ -81,10 +97,8 @@ def test_what_is_written_unfinished_has_a_name_of_its_process(monkeypatch, tmp_p
     place = OutputFiles.place
     monkeypatch.setattr(OutputFiles, "place", lambda self, whole, path: (seen.append(whole), place(self, whole, path)))
     OutputFiles(replace=False).write(tmp_path / "a.png", b"1")
-    source, _ = make_film(tmp_path / "film.mp4")
-    task = Task(source, (Path(tmp_path / "b.mp4"),), tmp_path / "p.jpg", is_film=True)
-    carry_film(task, lambda frame: [frame], ["Original", "A"], 18, OutputFiles(replace=False))
-    assert len(seen) == 2
+    treat_film(film_task(tmp_path)[0], UNTOUCHED, OutputFiles(replace=False))
+    assert len(seen) == 3
     assert all(f".{os.getpid()}." in path.name for path in seen)
 
 

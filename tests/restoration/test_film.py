@@ -5,25 +5,19 @@ from __future__ import annotations
 import hashlib
 import subprocess
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from oldrestore.restoration.film import (
-    SteadyColor,
-    UnreadableFilm,
-    _ffmpeg,
-    film_ending,
-    probe,
-    read_frames,
-    write_film,
-)
+from oldrestore.restoration.film import SteadyColor, UnreadableFilm, film_ending, probe, read_frames, write_film
 from tests.generated_photographs import make_photograph
 
 RATE, SECONDS = 8, 3
 
 
 def ffmpeg(*arguments):
-    return subprocess.run([_ffmpeg(), "-v", "error", *map(str, arguments)], capture_output=True, check=True).stdout
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=True).stdout
 
 
 def make_film(path, height=48, width=64, sound=True, gray=True):
@@ -62,9 +56,9 @@ def test_frames_are_read(tmp_path):
 def test_a_film_goes_in_and_out(size, ending, tmp_path):
     source, frames = make_film(tmp_path / "in.mp4", *size)
     path = tmp_path / "out" / f"out{ending}"
-    with write_film(path, size, "8", source, 10) as writer:
+    with write_film(path, size, "8", source, 10) as write:
         for frame in frames:
-            writer.write(frame)
+            write(frame)
     found = list(read_frames(path))
     assert len(found) == len(frames)
     assert found[0].shape == (*size, 3)
@@ -77,9 +71,9 @@ def test_a_film_goes_in_and_out(size, ending, tmp_path):
 def test_colours_survive(tmp_path):
     frame = np.zeros((32, 32, 3), np.uint8)
     frame[:16], frame[16:, :16], frame[16:, 16:] = (200, 40, 60), (30, 160, 220), (250, 250, 250)
-    with write_film(tmp_path / "a.mp4", (32, 32), "10", None, 4) as writer:
+    with write_film(tmp_path / "a.mp4", (32, 32), "10", None, 4) as write:
         for _ in range(3):
-            writer.write(frame)
+            write(frame)
     found = list(read_frames(tmp_path / "a.mp4"))[1]
     for place in ((4, 4), (26, 5), (26, 26)):
         assert np.abs(found[place].astype(int) - frame[place]).max() <= 6
@@ -112,17 +106,17 @@ def test_a_film_that_was_cut_off_is_said(tmp_path):
 
 
 def test_a_film_that_fails_leaves_nothing(tmp_path):
-    with pytest.raises(RuntimeError), write_film(tmp_path / "a.mp4", (32, 32), "10", None, 20) as writer:
-        writer.write(np.zeros((32, 32, 3), np.uint8))
+    with pytest.raises(RuntimeError), write_film(tmp_path / "a.mp4", (32, 32), "10", None, 20) as write:
+        write(np.zeros((32, 32, 3), np.uint8))
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_rate_of_television_is_exact(tmp_path):
     frames = [np.full((32, 32, 3), 10 * i, np.uint8) for i in range(5)]
-    with write_film(tmp_path / "a.mkv", (32, 32), "30000/1001", None, 20) as writer:
+    with write_film(tmp_path / "a.mkv", (32, 32), "30000/1001", None, 20) as write:
         for frame in frames:
-            writer.write(frame)
+            write(frame)
     facts = probe(tmp_path / "a.mkv")
     assert facts.rate == "30000/1001"
     assert facts.frames == 5

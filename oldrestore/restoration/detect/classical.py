@@ -80,7 +80,7 @@ class ClassicalDetector:
         return at_full_size(mask, confidence, rgb_hw3.shape[:2])
 
     def _lines(self, rgb: np.ndarray, kind: LineKind) -> Detection:
-        smaller = at_most(rgb, None if self.size is None else max(1, round(self.size / kind.reduced)))
+        smaller = at_most(rgb, self.size, kind.reduced)
         strength = relative(line_strength(*bright_and_dark(smaller), kind.length, kind.width, kind.gap))
         threshold = self.threshold * kind.threshold
         mask = apply_hysteresis_threshold(strength, kind.lower * threshold, threshold)

@@ -73,7 +73,7 @@ class LearnedDetector:
         """Find damage."""
         rgb = at_most(rgb_hw3, self.size)
         probability = self._probability(rgb)
-        smaller = at_most(rgb, None if self.size is None else max(1, round(self.size / REDUCED)))
+        smaller = at_most(rgb, self.size, REDUCED)
         if smaller is not rgb:
             np.maximum(probability, enlarged(self._probability(smaller), probability.shape), out=probability)
         mask = apply_hysteresis_threshold(probability, self.lower, self.threshold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ class MaskFile:
         if self.path.is_dir():
             raise UserError(f"'{self.path}' is a folder: a mask is chosen from it by the photograph's name")
         try:
-            picture = _on_black(self.path) if _is_transparent(self.path) else decode_photo(self.path)
+            picture = _picture(self.path)
         except UnreadablePhoto as problem:
             raise UserError(f"the mask '{self.path}' cannot be read: {problem.reason}") from None
         (height, width), (mask_height, mask_width) = rgb_hw3.shape[:2], picture.shape[:2]
@@ -56,18 +57,10 @@ class MaskFile:
         return Detection(mask, mask.astype(np.float32))
 
 
-def _is_transparent(path: Path) -> bool:
-    try:
-        with Image.open(path) as opened:
-            return opened.has_transparency_data
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return False  # the error is reported by the decoder
-
-
-def _on_black(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as opened:
+def _picture(path: Path) -> np.ndarray:
+    """Read a picture, its transparent pixels on black."""
+    with contextlib.suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(path) as opened:
+        if opened.has_transparency_data:
             rgba = np.asarray(ImageOps.exif_transpose(opened).convert("RGBA"))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadablePhoto("not an image that can be read") from error
-    return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
+            return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
+    return decode_photo(path)  # which says what is wrong with a file that cannot be read

@@ -8,11 +8,12 @@ from PIL import Image
 from oldrestore.restoration.stages import Detection
 
 
-def at_most(rgb_hw3: np.ndarray, size: int | None) -> np.ndarray:
-    """Reduce a photograph, uint8 (H, W, 3), so that its shorter side is at most `size` pixels; None never does."""
+def at_most(rgb_hw3: np.ndarray, size: int | None, reduced: float = 1) -> np.ndarray:
+    """Reduce uint8 (H, W, 3) so that its shorter side is at most `size` / `reduced` pixels; a size of None never."""
     height, width = rgb_hw3.shape[:2]
     shorter = min(height, width)
-    if size is None or shorter <= size:
+    size = shorter if size is None else max(1, round(size / reduced))
+    if shorter <= size:
         return rgb_hw3
     sides = max(1, round(width * size / shorter)), max(1, round(height * size / shorter))
     return np.asarray(Image.fromarray(rgb_hw3).resize(sides, Image.Resampling.BICUBIC))

@@ -16,13 +16,9 @@ from oldrestore.restoration.stages import is_gray
 @checked
 @dataclass(frozen=True)
 class LocalContrast:
-    """Contrast-limited adaptive histogram equalisation (CLAHE) of the lightness; colour stays.
+    """Contrast-limited adaptive histogram equalisation (Zuiderveld, Graphics Gems IV, 1994) of the lightness.
 
-    Not among the default steps: it changes a photograph's mood as well as its faults.
-
-    References
-    ----------
-    Zuiderveld. Contrast limited adaptive histogram equalization. Graphics Gems IV, 1994.
+    Colour stays. Not among the default steps: it changes a photograph's mood as well as its faults.
     """
 
     limit: Annotated[float, Field(ge=1, le=40)] = 2.0  # largest slope of a tile's curve

@@ -26,9 +26,7 @@ MAD = 0.6745  # median of |x| for normal x of deviation 1
 class Denoise:
     """Non-local means of scikit-image, with a strength that follows from the photograph's own noise.
 
-    References
-    ----------
-    Buades, Coll, Morel. A non-local algorithm for image denoising. CVPR 2005.
+    Source: Buades, Coll, Morel, *A non-local algorithm for image denoising*, CVPR 2005.
     """
 
     strength: Annotated[float, Field(ge=0, le=4)] = 0.8  # in units of the noise's standard deviation

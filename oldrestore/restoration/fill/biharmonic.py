@@ -22,10 +22,7 @@ class Biharmonic:
     """Solution of the biharmonic equation in each hole, by `skimage.restoration.inpaint_biharmonic`.
 
     It overshoots where a slope runs into a hole, so it is clipped to the range of the pixels around the hole.
-
-    References
-    ----------
-    Damelin, Hoang. On surface completion and image inpainting by biharmonic functions: numerical aspects.
+    Source: Damelin, Hoang, *On surface completion and image inpainting by biharmonic functions: numerical aspects*,
     International Journal of Mathematics and Mathematical Sciences, 2018.
     """
 

@@ -20,13 +20,9 @@ FLAGS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 class OpenCV:
     """OpenCV's two inpainting methods.
 
-    ``telea`` marches inwards with weighted means of known pixels, ``navier_stokes`` continues lines of equal
-    brightness.
-
-    References
-    ----------
-    Telea. An image inpainting technique based on the fast marching method. Journal of Graphics Tools 9(1), 2004.
-    Bertalmio, Bertozzi, Sapiro. Navier-Stokes, fluid dynamics, and image and video inpainting. CVPR 2001.
+    ``telea`` marches inwards with weighted means of known pixels (Telea, *An image inpainting technique based on the
+    fast marching method*, Journal of Graphics Tools 9(1), 2004), ``navier_stokes`` continues lines of equal brightness
+    (Bertalmio, Bertozzi, Sapiro, *Navier-Stokes, fluid dynamics, and image and video inpainting*, CVPR 2001).
     """
 
     method: Literal["telea", "navier_stokes"] = "navier_stokes"

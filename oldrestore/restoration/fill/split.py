@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.restoration.fill.holes import Hole, find_holes
+from oldrestore.restoration.fill.holes import find_holes
 from oldrestore.restoration.stages import Filler
 
 Measure = Literal["depth", "area"]
@@ -43,10 +43,6 @@ class Split:
 def small_holes(mask_hw: np.ndarray, largest: float, measure: Measure = "depth") -> np.ndarray:
     """Return the holes of a mask up to a size, bool (H, W); arguments as for `Split`."""
     labels, holes = find_holes(mask_hw)
-    is_small = np.array([False, *(size_of(hole, measure) <= largest for hole in holes)])
+    sizes = [hole.depth if measure == "depth" else hole.area for hole in holes]
+    is_small = np.array([False, *(size <= largest for size in sizes)])
     return is_small[labels]
-
-
-def size_of(hole: Hole, measure: Measure) -> float:
-    """Size of a hole, in pixels, by one of the measures of `Split`."""
-    return hole.depth if measure == "depth" else hole.area

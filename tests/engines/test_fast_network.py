@@ -95,11 +95,10 @@ def test_colour_is_the_networks_own_at_every_size_and_batch(name, cache, in_proc
     photos = [lightness(64, 64), lightness(64, 96), lightness(96, 64), lightness(64, 64, seed=1)]
     own = Colorizer(chosen.network, 64).small(photos)
     network = Running().network(chosen)
-    assert not json.loads(next(cache.glob("*/export.json")).read_text()).get("failed")
+    assert json.loads(next(cache.glob("*/export.json")).read_text())["difference"] < 1e-4
     colorizer = Colorizer(network, 64)
     together, singly = colorizer.small(photos), [colorizer.small([photo])[0] for photo in photos]
-    scale = max(np.abs(ab).max() for ab in own)
-    assert scale > 1.0  # Lab units: there is colour to compare
+    assert max(np.abs(ab).max() for ab in own) > 1.0  # Lab units: there is colour to compare
     for expected, one, single in zip(own, together, singly, strict=True):
         np.testing.assert_allclose(one, expected, atol=1e-3)
         np.testing.assert_allclose(single, one, atol=1e-4)
@@ -150,18 +149,16 @@ def test_a_damaged_cache_is_made_anew(name, damage, cache, pretended, tmp_path):
     Running().network(chosen)
     (folder,) = cache.iterdir()
     whole = {file.name: file.read_bytes() for file in folder.iterdir()}
-    content = whole[name]
+    middle = len(whole[name]) // 2
     if damage == "removed":
         (folder / name).unlink()
     else:
-        middle = len(content) // 2
-        changed = content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
-        (folder / name).write_bytes(content[:middle] if damage == "cut" else changed)
+        rest = b"" if damage == "cut" else bytes([whole[name][middle] ^ 255]) + whole[name][middle + 1 :]
+        (folder / name).write_bytes(whole[name][:middle] + rest)
     assert export_cache.find(folder.name) is None
     said = []
     Running(say=said.append).network(chosen)
     assert len(said) == 1
-    assert [found.name for found in cache.iterdir()] == [folder.name]
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == whole
 
 
@@ -287,13 +284,3 @@ def test_what_stands_in_for_a_network_on_a_gpu_answers_in_float32(tmp_path):
     assert half.stride == 8
     assert half(L).logits.dtype == paddle.float32
     np.testing.assert_allclose(half(L).logits.numpy(), chosen.network(L).logits.numpy(), atol=1e-4)
-
-
-@pytest.mark.slow
-def test_trials_run_in_a_process_of_their_own(cache, tmp_path):
-    chosen = choose(tmp_path, "siggraph17")
-    expected = Colorizer(chosen.network, 64).small([lightness(64, 64)])[0]
-    network = Running().network(chosen)
-    np.testing.assert_allclose(Colorizer(network, 64).small([lightness(64, 64)])[0], expected, atol=1e-3)
-    (record,) = cache.glob("*/export.json")
-    assert json.loads(record.read_text())["difference"] < 1e-4

@@ -13,10 +13,7 @@ from oldrestore.training.checkpoint import Checkpoint, load_checkpoint, save_che
 
 def example(value: float = 1.0) -> Checkpoint:
     rng = np.random.default_rng(0)
-    tensors = {
-        "model.w": (value * rng.normal(size=(3, 4))).astype(np.float32),
-        "model.n": np.array([7], np.int64),
-    }
+    tensors = {"model.w": (value * rng.normal(size=(3, 4))).astype(np.float32), "model.n": np.array([7], np.int64)}
     return Checkpoint(tensors=tensors, state={"iteration": 12, "best": 0.1, "monitor": "val/loss"})
 
 
@@ -47,13 +44,12 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path, monkeypatch):
 def test_what_is_no_checkpoint_is_refused(tmp_path, damage):
     path = tmp_path / "last.safetensors"
     save_checkpoint(path, example())
-    if damage == "missing":
-        path.unlink()
-    elif damage == "truncated":
-        path.write_bytes(path.read_bytes()[:-5])
-    elif damage == "not safetensors":
-        path.write_bytes(b"\x80\x04}q\x00.")
-    else:
-        save_file(example().tensors, path)
+    damages = {
+        "missing": path.unlink,
+        "truncated": lambda: path.write_bytes(path.read_bytes()[:-5]),
+        "not safetensors": lambda: path.write_bytes(b"\x80\x04}q\x00."),
+        "weights only": lambda: save_file(example().tensors, path),
+    }
+    damages[damage]()
     with pytest.raises(UserError, match=r"last\.safetensors"):
         load_checkpoint(path)

@@ -20,32 +20,21 @@ def learner(**settings) -> SupervisedLearner:
     return SupervisedLearner(Scale(), SquaredError(), partial(paddle.optimizer.SGD, learning_rate=0.1), **settings)
 
 
-def test_one_step_of_gradient_descent_is_the_one_worked_out_by_hand():
-    # loss = (w - 3)^2 for L = 1, ab = 3; gradient at w = 0 is -6; w becomes 0.6.
-    one = learner()
-    assert float(one.step([flat(1.0, 3.0)], 0)["loss"]) == pytest.approx(9.0)
-    assert one.network.w.item() == pytest.approx(0.6)
-
-
-def test_accumulation_averages_the_gradients_of_its_batches():
-    # Gradients -6 (ab = 3) and -2 (ab = 1) average to -4.
-    two = learner(accumulate=2)
-    scalars = two.step([flat(1.0, 3.0), flat(1.0, 1.0)], 0)
-    assert two.network.w.item() == pytest.approx(0.4)
-    assert float(scalars["loss"]) == pytest.approx(5.0)
-
-
-def test_clipping_bounds_the_gradients_norm():
-    clipped = learner(gradient_clip=0.5)
-    clipped.step([flat(1.0, 3.0)], 0)
-    assert clipped.network.w.item() == pytest.approx(0.05)
-
-
-def test_the_schedule_multiplies_the_learning_rate():
-    halved = learner(schedule=lambda iteration: 0.5)
-    halved.step([flat(1.0, 3.0)], 0)
-    assert halved.network.w.item() == pytest.approx(0.3)
-    assert halved.learning_rate(0) == pytest.approx(0.05)
+# loss = (w - 3)^2 for L = 1, ab = 3: at w = 0 it is 9 and its gradient -6, so that w becomes 0.6 at a rate of 0.1.
+@pytest.mark.parametrize(
+    ("settings", "colors", "loss", "w"),
+    [
+        ({}, [3], 9, 0.6),
+        ({"accumulate": 2}, [3, 1], 5, 0.4),  # gradients -6 and -2 average to -4
+        ({"gradient_clip": 0.5}, [3], 9, 0.05),
+        ({"schedule": lambda iteration: 0.5}, [3], 9, 0.3),
+    ],
+)
+def test_one_update_is_the_one_worked_out_by_hand(settings, colors, loss, w):
+    one = learner(**settings)
+    assert float(one.step([flat(1.0, ab) for ab in colors], 0)["loss"]) == pytest.approx(loss)
+    assert one.network.w.item() == pytest.approx(w)
+    assert one.learning_rate(0) == pytest.approx(0.05 if "schedule" in settings else 0.1)
 
 
 def test_the_moving_average_is_what_is_evaluated():

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from oldrestore.color.lab import gray_rgb8, rgb_to_lightness
-from oldrestore.data.decode import UnreadablePhoto, decode_photo
+from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo
 from oldrestore.engines.chosen_network import ChosenNetwork, network_of_file, network_of_run, released_network
 from oldrestore.engines.fast_network import Running
 from oldrestore.errors import UserError

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore import __version__
-from oldrestore.data.photo import printable
+from oldrestore.data.sources.photo import printable
 from oldrestore.errors import naming
 from oldrestore.files import lock, write_atomically
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from omegaconf import DictConfig, OmegaConf
 
-from oldrestore.data.photo import printable
+from oldrestore.data.sources.photo import printable
 from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.errors import UserError
 from oldrestore.files import sha256_of

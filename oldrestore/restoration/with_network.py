@@ -8,7 +8,7 @@ from pydantic import Field
 
 from oldrestore.config.values import checked
 from oldrestore.restoration.fill.network import NetworkFiller
-from oldrestore.restoration.fill.split import Measure, Split
+from oldrestore.restoration.fill.split import FillBySize, Measure
 from oldrestore.restoration.stages import Filler
 
 
@@ -20,6 +20,6 @@ def split_with_network(
     measure: Measure = "depth",
     size: Annotated[int, Field(ge=64, le=1024)] = 256,
     context: Annotated[float, Field(ge=0, le=4)] = 0.5,
-) -> Split:
-    """Fill small holes by one method, others by a restoring network; see `Split` and `NetworkFiller`."""
-    return Split(small, NetworkFiller(network, size, context), largest_small, measure)
+) -> FillBySize:
+    """Fill small holes by one method, others by a restoring network; see `FillBySize` and `NetworkFiller`."""
+    return FillBySize(small, NetworkFiller(network, size, context), largest_small, measure)

@@ -17,7 +17,7 @@ Measure = Literal["depth", "area"]
 
 @checked
 @dataclass(frozen=True)
-class Split:
+class FillBySize:
     """Fills each hole by the method for its size.
 
     The size is the largest ``depth`` of a hole, the distance of a pixel in it to a known one (a long scratch is a small
@@ -41,7 +41,7 @@ class Split:
 
 
 def small_holes(mask_hw: np.ndarray, largest: float, measure: Measure = "depth") -> np.ndarray:
-    """Return the holes of a mask up to a size, bool (H, W); arguments as for `Split`."""
+    """Return the holes of a mask up to a size, bool (H, W); arguments as for `FillBySize`."""
     labels, holes = find_holes(mask_hw)
     sizes = [hole.depth if measure == "depth" else hole.area for hole in holes]
     is_small = np.array([False, *(size <= largest for size in sizes)])

@@ -115,8 +115,8 @@ def _seen_at(path: Path, header: WeightsHeader | None) -> dict[str, Any]:
         return {}
     ranges = {name: Evaluation.model_fields[name] for name in ("size", "fit")}
     return {
-        name: check_value(evaluation[name], Annotated[known.annotation, known], f"evaluation.{name} in '{path}'")
-        for name, known in ranges.items()
+        name: check_value(evaluation[name], Annotated[field.annotation, field], f"evaluation.{name} in '{path}'")
+        for name, field in ranges.items()
         if name in evaluation
     }
 

@@ -17,8 +17,16 @@ from oldrestore import __version__
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.engines.child_process import convert_to_onnx
 from oldrestore.engines.chosen_network import ChosenNetwork
-from oldrestore.engines.inference_export import ANY_SIZE, MODEL, TracedNetwork, quiet, save_for_inference
-from oldrestore.engines.verification_photo import PHOTOGRAPH, inputs_from_photo, photograph
+from oldrestore.engines.inference_export import (
+    ANY_SIZE,
+    MODEL,
+    PHOTOGRAPH,
+    TracedNetwork,
+    inputs_from_photo,
+    photograph,
+    quiet,
+    save_for_inference,
+)
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor

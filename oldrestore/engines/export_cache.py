@@ -1,4 +1,4 @@
-"""Exports of networks in the user's cache folder: read only if whole, made once, and bounded."""
+"""Exports of networks in the user's cache folder: written once, read only if whole, and bounded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 
 from oldrestore import batch, color, models
 from oldrestore.data.cache import cache_directory
-from oldrestore.engines import export_rewriting, inference_export, verification_photo
+from oldrestore.engines import export_rewriting, inference_export
 from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.files import sha256_of, whole_folder, write_atomically
 
@@ -43,7 +43,7 @@ def key_of(chosen: ChosenNetwork) -> str:
 def _code_of(network: type) -> bytes:
     """Hash the code that makes an export of a network, with Paddle's version."""
     digest = hashlib.sha256(f"{LAYOUT} {paddle.__version__} {network.__qualname__}".encode())
-    sources = (batch, inference_export, export_rewriting, verification_photo, network)
+    sources = (batch, inference_export, export_rewriting, network)
     files = {Path(inspect.getfile(source)) for source in sources} | {Path(__file__).with_name("fast_network.py")}
     for package in (models, color):
         files.update(Path(package.__path__[0]).glob("*.py"))
@@ -75,17 +75,17 @@ def find(key: str) -> tuple[Path, dict[str, Any]] | None:
     return folder, record
 
 
-def keep(key: str, make: Callable[[Path], Mapping[str, Any]]) -> Path:
+def keep(key: str, write: Callable[[Path], Mapping[str, Any]]) -> Path:
     """Put an export into its place with its record, whole or not at all; make room; return its folder.
 
-    `make` writes the export's files into the folder that it is given, and returns what to record.
+    `write` writes the export's files into a folder, and returns what to record.
     """
     folder = exports_folder() / key
-    with whole_folder(folder) as made:
-        facts = make(made)
-        made.mkdir(exist_ok=True)
-        files = {name: sha256_of(made / name) for name in FILES if (made / name).exists()}
-        (made / RECORD).write_text(json.dumps({"files": files, **facts}, indent=1) + "\n", encoding="utf-8")
+    with whole_folder(folder) as neighbour:
+        facts = write(neighbour)
+        neighbour.mkdir(exist_ok=True)
+        files = {name: sha256_of(neighbour / name) for name in FILES if (neighbour / name).exists()}
+        (neighbour / RECORD).write_text(json.dumps({"files": files, **facts}, indent=1) + "\n", encoding="utf-8")
     _make_room(but=folder)
     return folder
 

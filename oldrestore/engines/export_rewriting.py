@@ -97,7 +97,7 @@ def plainly_written(network: nn.Layer) -> Iterator[None]:
         plain = not (align_corners or align_mode) and mode in DOUBLED
         if plain and not known and len(sides) == 2 and size is None and scale_factor == 2:
             return DOUBLED[mode](x)
-        if not known or align_corners or align_mode or mode not in ("nearest", "bilinear"):
+        if not (plain and known):
             return original(x, size, scale_factor, mode, align_corners, align_mode, *rest, **named)
         if size is None:
             factors = [scale_factor] * 2 if isinstance(scale_factor, int | float) else list(scale_factor)

@@ -23,9 +23,9 @@ from oldrestore.engines.inference_export import (
     TRACING_ERRORS,
     channels_of,
     exported_inputs,
+    photograph,
     save_for_inference,
 )
-from oldrestore.engines.verification_photo import photograph
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor_rows
@@ -90,7 +90,7 @@ class Running:
         facts = {"network": type(chosen.network).__name__}
         part, _ = exported_inputs(chosen.network)
 
-        def make(folder: Path) -> dict[str, Any]:
+        def write(folder: Path) -> dict[str, Any]:
             try:
                 cases = trial_inputs(chosen.network)
                 arguments = chosen.network, part, cases, folder, _relative_maximum, TOLERANCE
@@ -101,7 +101,7 @@ class Running:
                 log.info("%s is not exported: %s", chosen.label, facts["failed"])
             return facts
 
-        folder = export_cache.keep(key, make)
+        folder = export_cache.keep(key, write)
         return export_cache.find(key) or (folder, facts)
 
     def _allows_half(self, chosen: ChosenNetwork, folder: Path, record: dict[str, Any]) -> bool:
@@ -143,12 +143,12 @@ def _half_is_near(chosen: ChosenNetwork, model: Path) -> dict[str, Any]:
 def _half_psnr(chosen: ChosenNetwork, model: Path) -> Iterator[float]:
     """PSNR of photographs in the colours of bfloat16 against those of float32, dB."""
     photographs = [rgb_to_lightness(photograph(chosen.size, name)) for name in PHOTOGRAPHS]
-    made = []
+    recolored = []
     for half in (False, True):
         colorizer = Colorizer(answering(chosen, Predictor(model, half)), chosen.size)
         colors = zip(photographs, colorizer.small(photographs), strict=True)
-        made.append([recolor_rows(L, colorizer.color_of_rows(ab, L)).astype(np.float32) for L, ab in colors])
-    for whole, halved in zip(*made, strict=True):
+        recolored.append([recolor_rows(L, colorizer.color_of_rows(ab, L)).astype(np.float32) for L, ab in colors])
+    for whole, halved in zip(*recolored, strict=True):
         yield float(10 * np.log10(255.0**2 / max(1e-9, np.mean((whole - halved) ** 2))))
 
 

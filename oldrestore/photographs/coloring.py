@@ -17,7 +17,7 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import in_bands, recolor, recolor_rows
 from oldrestore.photographs.hint_file import Hint, check_bounds, draw_hints
-from oldrestore.photographs.photo_list import Found
+from oldrestore.photographs.photo_list import InputFile
 from oldrestore.restoration.film import SteadyColor
 
 LARGEST_IN_PANEL = 1024  # longer side of a picture in a panel, pixels
@@ -45,14 +45,9 @@ class Coloring:
     def __call__(
         self, L_hw: np.ndarray, hints: Sequence[Hint] = (), steady: Sequence[SteadyColor] | None = None
     ) -> Iterator[np.ndarray]:
-        """Yield the photograph in the colours of each network, uint8 (H, W, 3); a strip above 1 : 16 is refused.
+        """Yield lightness, float32 (H, W), 0..100, in the colours of each network, uint8 (H, W, 3).
 
-        Parameters
-        ----------
-        L_hw : np.ndarray
-            Lightness, float32 (H, W), 0..100.
-        steady : sequence of SteadyColor, optional
-            One for each network, if the photograph is a frame of a film.
+        For a frame of a film there is a `SteadyColor` for each network. A strip longer than 1 : 16 is refused.
         """
         height, width = L_hw.shape
         if max(height, width) > MAX_ASPECT * min(height, width):
@@ -88,7 +83,7 @@ def coloring_networks(
 
 
 def hints_of_photos(
-    photos: Sequence[Found], networks: Sequence[ChosenNetwork], hints: Mapping[str | None, Sequence[Hint]]
+    photos: Sequence[InputFile], networks: Sequence[ChosenNetwork], hints: Mapping[str | None, Sequence[Hint]]
 ) -> dict[Path, Sequence[Hint]]:
     """Assign hints, as `read_hints` returns them, to photographs; refuse those that no network or photograph fits."""
     if not hints:

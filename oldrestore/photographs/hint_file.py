@@ -130,12 +130,8 @@ def draw_hints(hints: Sequence[Hint], height: int, width: int, shape: tuple[int,
     """Draw hints of a photograph of `height` x `width` pixels at the network's size, `shape`.
 
     A pixel takes a hint's colour if its centre lies within the disc; the pixel at the disc's centre always does.
-    Where hints overlap, the last one wins.
-
-    Returns
-    -------
-    ndarray
-        float32 (3, *shape): ab in Lab units where the third channel, the mask, is 1; 0 elsewhere.
+    Where hints overlap, the last one wins. Returns float32 (3, *shape): ab in Lab units where the third channel, the
+    mask, is 1; 0 elsewhere.
     """
     rows, columns = shape
     drawn = np.zeros((3, rows, columns), dtype=np.float32)

@@ -42,12 +42,12 @@ class Task:
 
     @property
     def written(self) -> tuple[Path, ...]:
-        """Every file that is made from it."""
+        """Every file that results from it."""
         return () if self.refused else (*self.outputs, *self.parts.values(), self.panel)
 
 
 @dataclass(frozen=True)
-class Found:
+class InputFile:
     """A file that a user names, or one of a folder."""
 
     photo: Path
@@ -55,18 +55,12 @@ class Found:
     refused: str = ""  # why it cannot be a photograph or film, if its name or kind says so
 
 
-def find_photographs(photos: Sequence[Path], folder: Path, never: Iterable[Path] = ()) -> list[Found]:
+def find_photographs(photos: Sequence[Path], folder: Path, never: Iterable[Path] = ()) -> list[InputFile]:
     """List photographs and films: files, and those of folders at any depth.
 
     Files of folders that cannot be photographs (by their ending; broken links, pipes, folders without permission) are
-    listed as refused. A name that does not exist, or no photograph at all, is a `UserError`.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the outputs. Outputs of earlier calls in it are not photographs.
-    never : iterable of Path
-        Inputs of another kind, such as masks.
+    listed as refused. Inputs of another kind, such as masks, and outputs of earlier calls in `folder` are left out. A
+    name that does not exist, or no photograph at all, is a `UserError`.
     """
     others = {_real(path) for path in never}
     found: dict[tuple[Path, Path], str] = {}
@@ -77,11 +71,11 @@ def find_photographs(photos: Sequence[Path], folder: Path, never: Iterable[Path]
                 found[path, place] = refused and found.get((path, place), refused)
     if not found:
         raise UserError(f"there is no photograph in {', '.join(map(str, photos))}")
-    return [Found(photo, place, refused) for (photo, place), refused in found.items()]
+    return [InputFile(photo, place, refused) for (photo, place), refused in found.items()]
 
 
 def name_outputs(
-    found: Sequence[Found],
+    found: Sequence[InputFile],
     folder: Path,
     labels: Sequence[str],
     overwrite: bool,
@@ -91,23 +85,18 @@ def name_outputs(
 ) -> list[Task]:
     """Name the outputs of photographs and films, in the subfolders where these were found.
 
-    A result is ``NAME-colorized.png`` (``.jpg`` for JPEG files, ``.mp4`` or ``.mkv`` for films), with several networks
-    ``NAME-colorized-LABEL.png``, and the panel ``NAME-panel.jpg``. If photographs share a NAME, their ending is added
-    to it, then a number. A NAME too long for the disk is cut.
+    A result is ``NAME-colorized.png`` (``.jpg`` for JPEG files, ``.mp4`` or ``.mkv`` for films; the mark is
+    ``-colorized``), with several networks ``NAME-colorized-LABEL.png``, and the panel ``NAME-panel.jpg``. If
+    photographs share a NAME, their ending is added to it, then a number. A NAME too long for the disk is cut. Outputs
+    that exist are a `UserError` unless `overwrite` allows them; inputs are never replaced.
 
     Parameters
     ----------
-    labels : sequence of str
-        Names of the networks.
-    overwrite : bool
-        Whether outputs may exist; if not, the first that does is a `UserError`. Inputs are never replaced.
-    mark : str
-        What follows NAME in a result.
     parts : mapping of str to str, optional
         Further outputs of each photograph: ``{"mask": ".png"}`` is ``NAME-mask.png``; an empty ending stands for that
         of the result.
     never : iterable of Path
-        Inputs of another kind, which must not be overwritten either.
+        Inputs besides the photographs.
     """
     marks = [mark] if len(labels) == 1 else [f"{mark}-{label}" for label in labels]
     tasks, taken = [], set()

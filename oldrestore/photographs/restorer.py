@@ -105,8 +105,6 @@ def build_restorer(
 
     Parameters
     ----------
-    networks : sequence of ChosenNetwork
-        Networks that colour.
     restorer : ChosenNetwork, optional
         For the stages that need one; a `UserError` if it is missing, or no stage needs it.
     mask : Path, optional

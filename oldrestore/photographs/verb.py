@@ -20,7 +20,7 @@ from oldrestore.narrator import Narrator
 from oldrestore.photographs.output_files import ExistingOutput, OutputFiles, OutputRecord
 from oldrestore.photographs.photo_list import COLORIZED, RESTORED, Existing, Task, reason_of, require_folder
 from oldrestore.photographs.restorer import Restorer
-from oldrestore.photographs.stopping import held
+from oldrestore.photographs.stopping import signals_deferred
 from oldrestore.photographs.treatment import treat_film, treat_photo
 
 
@@ -72,10 +72,7 @@ class Verb(ABC):
     def run(self, tasks: Sequence[Task], folder: Path, narrator: Narrator, existing: Existing) -> None:
         """Treat photographs and films; one that fails is reported and the others continue.
 
-        Raises
-        ------
-        Stopped
-            On Ctrl-C or SIGTERM; what is done has been recorded.
+        Ctrl-C and SIGTERM raise `Stopped`, after what is done has been recorded.
         """
         require_folder(folder)
         record = OutputRecord(folder / f"{self.name}.json")
@@ -83,30 +80,42 @@ class Verb(ABC):
         try:
             with narrator.progress(self.words[0], len(tasks)) as advance:
                 for number, task in enumerate(tasks):
-                    files = OutputFiles(replace=existing == "replace")
-                    try:
-                        if task.refused:
-                            raise UserError(task.refused)
-                        if existing == "skip" and _is_made(task, folder, known):
-                            self.outcome.skipped.append(str(task.photo))
-                        else:
-                            files.require_free(task.written)
-                            with files.all_or_none():
-                                self._make(task, files, record, _frames_shown(advance, number))
-                    except Exception as error:  # noqa: BLE001 (whatever is wrong with one, the others continue)
-                        reason = reason_of(error)
-                        if isinstance(error, ExistingOutput) and existing == "skip" and _all_exist(task):
-                            self.outcome.skipped.append(str(task.photo))  # another process was faster
-                        else:
-                            self.outcome.failed.append({"photograph": str(task.photo), "reason": reason})
-                            narrator.say(f"failed    {printable(task.photo)}: {reason}")
+                    reason = self._try(task, record, existing, known, _frames_shown(advance, number))
+                    if reason:
+                        self.outcome.failed.append({"photograph": str(task.photo), "reason": reason})
+                        narrator.say(f"failed    {printable(task.photo)}: {reason}")
                     advance(number + 1)
         except KeyboardInterrupt:
-            with held():
+            with signals_deferred():
                 record.write()
             on = "" if existing == "replace" else "; the same command with --skip-existing goes on"
             raise Stopped(f"{len(self.outcome.done)} of {len(tasks)} {self.words[1]}; stopped{on}") from None
         record.write()
+
+    def _try(
+        self,
+        task: Task,
+        record: OutputRecord,
+        existing: Existing,
+        known: Mapping[str, Any],
+        advance: Callable[[int, int], None],
+    ) -> str:
+        """Make the outputs of a photograph or film, or skip it; return why that failed."""
+        files = OutputFiles(replace=existing == "replace")
+        try:
+            if task.refused:
+                raise UserError(task.refused)
+            if existing == "skip" and _is_made(task, record.path.parent, known):
+                self.outcome.skipped.append(str(task.photo))
+            else:
+                files.require_free(task.written)
+                with files.all_or_none():
+                    self._make(task, files, record, advance)
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with one, the others continue)
+            if not (isinstance(error, ExistingOutput) and existing == "skip" and _all_exist(task)):
+                return reason_of(error)
+            self.outcome.skipped.append(str(task.photo))  # another process was faster
+        return ""
 
     def _make(self, task: Task, files: OutputFiles, record: OutputRecord, advance: Callable[[int, int], None]) -> None:
         started = time.perf_counter()
@@ -114,7 +123,7 @@ class Verb(ABC):
         facts = treated.facts | {"seconds": round(time.perf_counter() - started, 3)}
         data = dict(treated.files)
         entries = [self.entry(number, path, data.get(path), facts) for number, path in enumerate(task.outputs)]
-        with held():
+        with signals_deferred():
             for path, content in treated.files:
                 files.write(path, content)
             files.keep()

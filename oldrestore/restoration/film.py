@@ -130,12 +130,10 @@ def write_film(
     quality: int,
     place: Callable[[Path, Path], object] = Path.replace,
 ) -> Iterator[Callable[[np.ndarray], None]]:
-    """Write a film in H.264, whole or not at all; yield what writes a frame, uint8 (H, W, 3).
+    """Write a film (.mp4 or .mkv) in H.264, whole or not at all; yield what writes a frame, uint8 (H, W, 3).
 
     Parameters
     ----------
-    path : Path
-        .mp4 or .mkv.
     shape : (int, int)
         Height and width of the frames. Colour is stored at half the size if both are even, otherwise at full size.
     rate : str

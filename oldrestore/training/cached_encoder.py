@@ -139,8 +139,10 @@ class FeatureStore:
             self._used = sum(file.stat().st_size for file in self.folder.glob("*/*.npz"))
         size = sum(level.nbytes for level in levels)
         if self._used + size <= self._room:
-            _save(path, levels)
             self._used += size
+            # Features that cannot be kept only cost time.
+            with contextlib.suppress(OSError), whole_file(path) as neighbour, neighbour.open("wb") as file:
+                np.savez(file, **{f"level{index}": level for index, level in enumerate(levels)})
 
 
 class _Encoder(nn.Layer):
@@ -180,9 +182,3 @@ def _load(path: Path) -> list[np.ndarray] | None:
             return [stored[f"level{index}"] for index in range(len(stored.files))]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-
-
-def _save(path: Path, levels: list[np.ndarray]) -> None:
-    """Write in one step; features that cannot be kept only cost time."""
-    with contextlib.suppress(OSError), whole_file(path) as neighbour, neighbour.open("wb") as file:
-        np.savez(file, **{f"level{index}": level for index, level in enumerate(levels)})

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGUSR1, taken at a safe point."""
+"""Ctrl-C, SIGTERM and SIGUSR1, handled at a safe point."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 from oldrestore import parallel
 from oldrestore.signals import handling
 
-# SIGUSR1 is what Slurm is usually asked to send ahead of a time limit (sbatch --signal).
+# Slurm is usually configured to send SIGUSR1 ahead of a time limit (sbatch --signal).
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 REPEATED_WITHIN = 5.0  # seconds: Paddle's launcher sends a signal three times within one
 
@@ -38,7 +38,7 @@ class Interruption:
         if name is not None:
             raise Killed(f"stopped by {name}")
 
-    def hear(self, number: int) -> None:
+    def receive(self, number: int) -> None:
         """Note the number of a signal that reached one of several processes; 0 is none."""
         if number and not self._over:
             self.signal_name = signal.Signals(number).name

@@ -190,11 +190,11 @@ class _LossReader:
         """Read pending scalars; raise `DivergedError` if one is not finite."""
         if self._pending is None:
             return
-        (iteration, given, names), self._pending = self._pending, None
-        scalars = dict(given)
+        (iteration, pending, names), self._pending = self._pending, None
+        scalars = dict(pending)
         signal = scalars.pop(parallel.SIGNAL, None)
         if signal is not None:
-            self._interruption.hear(int(signal))
+            self._interruption.receive(int(signal))
         values = {f"train/{name}": float(value) for name, value in scalars.items()}
         values["train/learning_rate"] = self._learner.learning_rate(iteration)
         self._log.scalars(iteration, values)

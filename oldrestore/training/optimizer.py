@@ -24,8 +24,6 @@ class ScaledOptimizer:
     ----------
     optimizer : callable
         Builds the optimizer when called with ``parameters`` and ``grad_clip``: a partial of the ``optimizer`` group.
-    gradient_clip : float
-        Highest global norm of the gradient; 0 is off.
     prefix : str
         Precedes ``optimizer.`` and ``scaler.`` in the names of a checkpoint's tensors.
     """

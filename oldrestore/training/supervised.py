@@ -22,11 +22,7 @@ class SupervisedLearner(Learner):
 
     Several processes (`oldrestore.parallel`) each take their part of every batch: batch norm and loss are those of the
     whole batch, gradients are averaged before they are clipped, so that every process makes the same update.
-
-    Parameters
-    ----------
-    accumulate : int
-        Batches whose gradients are averaged into one update.
+    `accumulate` is the number of batches whose gradients are averaged into one update.
     """
 
     @checked

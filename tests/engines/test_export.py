@@ -17,11 +17,9 @@ from oldrestore.engines.child_process import run_in_paddle_inference
 from oldrestore.engines.chosen_network import network_of_file, network_of_run
 from oldrestore.engines.export import export_network
 from oldrestore.engines.export_rewriting import interpolation_matrix, plainly_written
-from oldrestore.engines.inference_export import TracedNetwork
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor
-from oldrestore.models.siggraph17 import Siggraph17
 from tests.generated_photographs import make_photograph
 
 
@@ -152,17 +150,6 @@ def test_interpolation_matrices_against_paddle(mode, side, wanted):
     expected = paddle.nn.functional.interpolate(x, size=[wanted, 3], mode=mode, align_corners=False)
     found = interpolation_matrix(side, wanted, mode) @ x.numpy()[0, 0]
     np.testing.assert_allclose(found, expected.numpy()[0, 0], atol=1e-6)
-
-
-def test_hints_are_an_input_of_the_export():
-    network = Siggraph17(width=0.03125)
-    network.eval()
-    L = np.random.default_rng(0).random((1, 1, 8, 8), dtype=np.float32) * 100
-    hints = np.ones((1, 3, 8, 8), np.float32) * np.array([30, -20, 1], np.float32)[:, None, None]
-    with paddle.no_grad():
-        expected = network(paddle.to_tensor(L), paddle.to_tensor(hints)).ab.numpy()
-    answer = TracedNetwork(network).on({"L_b1hw": L, "hints_b3hw": hints})
-    np.testing.assert_array_equal(answer, expected)
 
 
 @pytest.mark.slow

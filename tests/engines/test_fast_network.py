@@ -74,6 +74,11 @@ def choose(folder, name, seed=0, **settings):
     return ChosenNetwork(path.stem, network, node, path)
 
 
+@pytest.fixture
+def chosen(tmp_path):
+    return choose(tmp_path, "eccv16")
+
+
 def lightness(*shape, seed=0):
     return np.random.default_rng([seed, *shape]).uniform(0, 100, shape).astype(np.float32)
 
@@ -144,8 +149,7 @@ def test_an_export_is_made_once_for_its_weights_and_settings(cache, pretended, t
 
 @pytest.mark.parametrize("name", ["network.json", "network.pdiparams", "export.json"])
 @pytest.mark.parametrize("damage", ["cut", "changed", "removed"])
-def test_a_damaged_cache_is_made_anew(name, damage, cache, pretended, tmp_path):
-    chosen = choose(tmp_path, "eccv16")
+def test_a_damaged_cache_is_made_anew(name, damage, cache, pretended, chosen):
     Running().network(chosen)
     (folder,) = cache.iterdir()
     whole = {file.name: file.read_bytes() for file in folder.iterdir()}
@@ -177,10 +181,9 @@ def test_the_cache_is_bounded_and_what_was_used_last_stays(cache, pretended, mon
     assert {folder.name for folder in cache.iterdir()} == {keys[0], keys[2]}
 
 
-def test_without_a_cache_that_can_be_written_the_network_runs_itself(monkeypatch, in_process, tmp_path, caplog):
+def test_without_a_cache_that_can_be_written_the_network_runs_itself(monkeypatch, in_process, chosen, tmp_path, caplog):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("OLDRESTORE_CACHE", str(tmp_path / "file"))
-    chosen = choose(tmp_path, "eccv16")
     assert Running().network(chosen) is chosen.network
     assert "runs without Paddle Inference" in caplog.text
 
@@ -198,8 +201,7 @@ class Branches(nn.Layer):
         return prediction.ab
 
 
-def test_a_network_that_cannot_be_exported_runs_itself_and_is_not_tried_again(cache, monkeypatch, tmp_path):
-    chosen = choose(tmp_path, "eccv16")
+def test_a_network_that_cannot_be_exported_runs_itself_and_is_not_tried_again(cache, monkeypatch, chosen):
     chosen = ChosenNetwork("odd", Branches(), chosen.model, chosen.weights)
     monkeypatch.setattr(child_process, "run_in_paddle_inference", lambda *_: [np.zeros((1, 2, 8, 8))] * 2)
     said = []
@@ -213,8 +215,7 @@ def test_a_network_that_cannot_be_exported_runs_itself_and_is_not_tried_again(ca
     assert len(said) == 2  # another day it is tried again
 
 
-def test_the_dynamic_mode_is_the_network_itself(cache, tmp_path):
-    chosen = choose(tmp_path, "eccv16")
+def test_the_dynamic_mode_is_the_network_itself(cache, chosen):
     assert Running(dynamic=True).network(chosen) is chosen.network
     assert not cache.exists()
 
@@ -245,8 +246,7 @@ def test_bfloat16_is_what_the_processor_has_and_onednn_may_use(flags, allowed, h
 
 
 @pytest.mark.skipif(not runtime.has_bfloat16(), reason="this CPU does not multiply in bfloat16")
-def test_half_precision_keeps_the_colours(cache, in_process, tmp_path):
-    chosen = choose(tmp_path, "eccv16")
+def test_half_precision_keeps_the_colours(cache, in_process, chosen):
     L = lightness(64, 96)
     whole, half = (
         Colorizer(Running(half=half).network(chosen), 64).small([L])[0].repeat(4, axis=0).repeat(4, axis=1)
@@ -265,10 +265,9 @@ def test_half_precision_keeps_the_colours(cache, in_process, tmp_path):
     [("HALF_TOLERANCE", 0.0, r"its answer is 0\.\d% off"), ("HALF_PSNR", 99.0, r"photographs are \d\d\.\d dB from")],
 )
 def test_half_precision_that_answers_otherwise_is_left_out(
-    name, limit, words, cache, in_process, monkeypatch, tmp_path, caplog
+    name, limit, words, cache, in_process, monkeypatch, chosen, caplog
 ):
     monkeypatch.setattr(fast_network, name, limit)
-    chosen = choose(tmp_path, "eccv16")
     L = lightness(64, 64)
     expected = Colorizer(chosen.network, 64).small([L])[0]
     found = Colorizer(Running(half=True).network(chosen), 64).small([L])[0]
@@ -276,9 +275,8 @@ def test_half_precision_that_answers_otherwise_is_left_out(
     assert re.search(f"runs in float32: in bfloat16 {words}", caplog.text)
 
 
-def test_what_stands_in_for_a_network_on_a_gpu_answers_in_float32(tmp_path):
+def test_what_stands_in_for_a_network_on_a_gpu_answers_in_float32(chosen):
     """On a CPU Paddle leaves float16 out: this shows only that nothing else is changed."""
-    chosen = choose(tmp_path, "eccv16")
     L = paddle.to_tensor(lightness(1, 1, 64, 64))
     half = HalfNetwork(chosen.network)
     assert half.stride == 8

@@ -26,7 +26,7 @@ def make_film(path, height=48, width=64, sound=True, gray=True):
     photo = np.repeat(photo[..., 1:2], 3, axis=-1) if gray else photo
     frames = [photo[i : i + height, 2 * i : 2 * i + width] for i in range(RATE * SECONDS)]
     raw = path.with_suffix(".raw")
-    raw.write_bytes(b"".join(np.ascontiguousarray(frame).tobytes() for frame in frames))
+    raw.write_bytes(np.stack(frames).tobytes())
     command = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", RATE, "-i", raw]
     if sound:
         command += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={SECONDS}", "-c:a", "aac"]
@@ -78,14 +78,6 @@ def test_a_turned_film_is_upright(tmp_path):
     path, _ = make_film(tmp_path / "a.mp4")
     ffmpeg("-display_rotation", "90", "-i", path, "-c", "copy", tmp_path / "turned.mp4")
     assert next(read_frames(tmp_path / "turned.mp4")).shape == (64, 48, 3)
-
-
-def test_what_is_no_film_is_said(tmp_path):
-    (tmp_path / "no.mp4").write_bytes(b"not a film at all")
-    with pytest.raises(UnreadableFilm, match="not a film"):
-        probe(tmp_path / "no.mp4")
-    with pytest.raises(UnreadableFilm):
-        list(read_frames(tmp_path / "no.mp4"))
 
 
 def test_a_film_that_was_cut_off_is_said(tmp_path):

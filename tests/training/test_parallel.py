@@ -189,7 +189,7 @@ def test_a_signal_counts_once_all_know_of_it_and_the_launchers_repetitions_are_o
     with pytest.raises(Killed, match="stopped by SIGTERM"):
         interruption.check()  # a validation may stop at once: what it found is gathered from all
     other = Interruption()
-    other.hear(0)
+    other.receive(0)
     assert other.signal_name is None
-    other.hear(int(signal.SIGUSR1))
+    other.receive(int(signal.SIGUSR1))
     assert other.signal_name == "SIGUSR1"

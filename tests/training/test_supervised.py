@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,14 +11,19 @@ import pytest
 
 from oldrestore.batch import Batch
 from oldrestore.errors import UserError
+from oldrestore.losses.adversarial import Hinge
 from oldrestore.losses.classification import SoftCrossEntropy
+from oldrestore.losses.composite import Composite
+from oldrestore.losses.weight_schedule import Linear, PiecewiseConstant
 from oldrestore.models.eccv16 import Eccv16
+from oldrestore.training.adversarial import AdversarialLearner
 from oldrestore.training.supervised import SupervisedLearner
-from tests.training.smallest import Scale, SquaredError, flat
+from tests.training.smallest import Line, Scale, SquaredError, flat, floats
 
 
-def learner(**settings) -> SupervisedLearner:
-    return SupervisedLearner(Scale(), SquaredError(), partial(paddle.optimizer.SGD, learning_rate=0.1), **settings)
+def learner(loss=None, **settings) -> SupervisedLearner:
+    sgd = partial(paddle.optimizer.SGD, learning_rate=0.1)
+    return SupervisedLearner(Scale(), loss or SquaredError(), sgd, **settings)
 
 
 # loss = (w - 3)^2 for L = 1, ab = 3: at w = 0 it is 9 and its gradient -6, so that w becomes 0.6 at a rate of 0.1.
@@ -99,3 +105,58 @@ def test_resuming_is_bit_identical():
     assert {"model.model1.0.weight", "optimizer.model8.6.bias_moment1_0"} < ours.tensors.keys()
     for name, value in theirs.tensors.items():
         np.testing.assert_array_equal(ours.tensors[name], value, err_msg=name)
+
+
+def scheduled() -> Composite:
+    weights = {"steady": 0.1, "rising": Linear(0.0, 2.0, until=8)}
+    return Composite({name: {"weight": weight, "loss": SquaredError()} for name, weight in weights.items()})
+
+
+def learner_of_a_scheduled_loss() -> SupervisedLearner:
+    return SupervisedLearner(Scale(), scheduled(), partial(paddle.optimizer.Adam, learning_rate=0.1))
+
+
+def steps(one, start: int, end: int) -> list[dict[str, float]]:
+    return [floats(one.step([flat(1.0, 3.0)], iteration)) for iteration in range(start, end)]
+
+
+def test_a_scheduled_weight_scales_the_update():
+    # loss = weight (w - 3)^2 for L = 1, ab = 3: gradient -6 weight at w = 0, and then -6 + 2 w times the next weight.
+    loss = Composite({"error": {"weight": PiecewiseConstant([0.5, 2.0], [1]), "loss": SquaredError()}})
+    one = learner(loss=loss)
+    first, second = steps(one, 0, 2)
+    assert (first["loss"], first["error"], first["weight/error"]) == pytest.approx((4.5, 9.0, 0.5))
+    assert (second["loss"], second["error"], second["weight/error"]) == pytest.approx((2 * 2.7**2, 2.7**2, 2.0))
+    assert one.network.w.item() == pytest.approx(0.3 + 0.1 * 2 * 2 * 2.7)
+
+
+def test_a_resumed_run_has_the_weights_of_one_that_was_not_stopped():
+    whole = steps(learner_of_a_scheduled_loss(), 0, 6)
+    stopped = learner_of_a_scheduled_loss()
+    before = steps(stopped, 0, 3)
+    resumed = learner_of_a_scheduled_loss()
+    resumed.restore(stopped.checkpoint())
+    assert before + steps(resumed, 3, 6) == whole
+    assert [scalars["weight/rising"] for scalars in whole] == [0.0, 0.25, 0.5, 0.75, 1.0, 1.25]
+
+
+def test_the_adversarial_learner_takes_its_loss_along():
+    still = partial(paddle.optimizer.SGD, learning_rate=0.0)
+    game = AdversarialLearner(Scale(), scheduled(), still, Line(0.5), still, Hinge(), pretrain_iterations=100)
+    for iteration, weight in ((0, 0.0), (4, 1.0), (20, 2.0)):
+        (scalars,) = steps(game, iteration, iteration + 1)
+        assert scalars["weight/rising"] == weight
+        assert scalars["loss"] == pytest.approx((0.1 + weight) * 9.0)
+
+
+def test_validation_sees_the_loss_of_the_last_update():
+    one = learner_of_a_scheduled_loss()
+    steps(one, 5, 6)
+    found = floats(one.evaluate(flat(1.0, 3.0)))
+    assert found["weight/rising"] == 1.25
+    assert found["loss"] == pytest.approx(1.35 * found["steady"])
+    # A resumed run may begin with a validation that was still due; a run's checkpoint holds the updates made.
+    resumed = learner_of_a_scheduled_loss()
+    checkpoint = one.checkpoint()
+    resumed.restore(replace(checkpoint, state={**checkpoint.state, "iteration": 6}))
+    assert floats(resumed.evaluate(flat(1.0, 3.0))) == found

@@ -32,32 +32,19 @@ class LearnedDetector:
     The network sees a photograph twice, with a shorter side of at most `size` pixels and of half of that, where broad
     damage looks as it did in training; the confidence is the higher of its two probabilities. Long photographs are
     cut into overlapping tiles, so that memory stays bounded.
-
-    Parameters
-    ----------
-    weights : str
-        ``released`` for those shipped with oldrestore, or a safetensors file: weights or a checkpoint of a run.
-    width : float or None
-        Of the network; by default what the weights file says, or else that of the shipped weights.
-    size : int or None
-        Largest shorter side of the photograph, pixels; None is full size.
-    threshold : float
-        Probability above which damage is detected: lower finds more and is wrong more often.
-    lower : float
-        Probability down to which detected damage continues (hysteresis, Canny 1986), at most `threshold`.
-    network : nn.Layer or None
-        One that predicts ``damage_logits``, in place of `weights`.
     """
 
     @checked
     def __init__(
         self,
-        weights: str = "released",
-        width: Annotated[float, Field(gt=0, le=WIDEST)] | None = None,
-        size: Annotated[int, Field(ge=32)] | None = 512,
+        weights: str = "released",  # those shipped, or a safetensors file: weights or a checkpoint of a run
+        width: Annotated[float, Field(gt=0, le=WIDEST)] | None = None,  # by default as the weights file says
+        size: Annotated[int, Field(ge=32)] | None = 512,  # largest shorter side, pixels; None is full size
+        # Probability above which damage is detected: lower finds more and is wrong more often.
         threshold: Annotated[float, Field(gt=0, lt=1)] = 0.995,
+        # Probability down to which detected damage continues (hysteresis, Canny 1986).
         lower: Annotated[float, Field(gt=0, lt=1)] = 0.9,
-        network: Any = None,
+        network: Any = None,  # one that predicts ``damage_logits``, in place of `weights`
     ) -> None:
         if lower > threshold:
             raise UserError(f"a learned detector needs lower at most threshold, not {lower} and {threshold}")

@@ -75,17 +75,12 @@ def visible_noise(picture_hwc: np.ndarray) -> float:
 
 
 def estimate_noise(picture_hwc: np.ndarray) -> np.ndarray:
-    """Standard deviation of the noise of each channel, where the photograph has least texture.
+    """Standard deviation of the noise of each channel of uint8 or uint16 (H, W, C), 0..255; of least texture.
 
     From the diagonal differences of each 2 x 2 pixels, the finest Haar wavelet: their median absolute value in blocks
     of 16 x 16 pixels (Donoho and Johnstone, Ideal spatial adaptation by wavelet shrinkage, Biometrika 1994), of which
     the lower quartile is taken. Somewhat below the truth for noise that does not depend on its neighbours; grain in
-    clumps of several pixels and noise that JPEG has smoothed count for less.
-
-    Parameters
-    ----------
-    picture_hwc : np.ndarray
-        uint8 or uint16 (H, W, C), 0..255; of fewer than 16 x 16 pixels, the noise is 0.
+    clumps of several pixels and noise that JPEG has smoothed count for less. With fewer than 16 x 16 pixels it is 0.
     """
     side = 2 * BLOCK
     channels = picture_hwc.shape[2]

@@ -24,15 +24,7 @@ MORE = 2  # pixels of the half size beyond a tile, for interpolation
 
 
 def fill_in_pieces(rgb_hw3: np.ndarray, mask_hw: np.ndarray, solve: Solve, margin: int, largest: int) -> np.ndarray:
-    """Fill every hole of a photograph by `solve`.
-
-    Parameters
-    ----------
-    margin : int
-        Pixels around a hole's box that `solve` reads.
-    largest : int
-        Unknown pixels that `solve` is given at once.
-    """
+    """Fill each hole by `solve`, which reads `margin` pixels around its box and takes up to `largest` unknown ones."""
 
     def fill(filled: np.ndarray, hole: Hole, labels: np.ndarray) -> None:
         # If a hole starts at a fraction of its size, its margin shrinks as well.

@@ -18,6 +18,7 @@ from tests.restoration.detect.pictures import scratched, smooth
 def test_a_scratch_is_found_where_it_is(level, gray):
     damaged, mask = scratched(smooth(0, 120, 160, gray), level)
     before = damaged.copy()
+    assert isinstance(ClassicalDetector(), Detector)
     found = ClassicalDetector()(damaged)
     assert MaskCounts.of(found.mask_hw, mask, tolerance=1.0).recall > 0.95
     # A strong scratch is taken for a crease too, whose flanks are broader.
@@ -61,10 +62,6 @@ def test_small_parts_go_and_long_ones_are_no_specks():
     kept = without_small(mask, 10)
     assert kept[5, 5:35].all() and kept.sum() == 30
     assert np.argwhere(specks(mask * np.float32(9), 2.0)).tolist() == [[20, 20], [21, 21]]
-
-
-def test_it_is_a_detector():
-    assert isinstance(ClassicalDetector(), Detector)
 
 
 def test_photographs_are_reduced_never_enlarged():

@@ -42,7 +42,7 @@ class DamageDetection:
     damages : mapping
         Kinds of damage by name, choices of ``conf/damage``.
     detectors : mapping, optional
-        Further detectors by name, measured beside the network: `oldrestore.restoration.detect.base.Detector`.
+        Further detectors by name, measured beside the network: `oldrestore.restoration.stages.Detector`.
     threshold : float
         Probability above which a pixel counts as found by the network.
     tolerance : float
@@ -129,7 +129,7 @@ class DamageDetection:
 
 
 def finds_with(detector: Callable[[np.ndarray], Any]) -> Find:
-    """Let a `oldrestore.restoration.detect.base.Detector` look at several pictures."""
+    """Let a `oldrestore.restoration.stages.Detector` look at several pictures."""
     return lambda photos: [detector(rgb).mask_hw for rgb in photos]
 
 

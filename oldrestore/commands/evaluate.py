@@ -45,7 +45,8 @@ def run(arguments: Sequence[str]) -> int:
     from rich.console import Console
 
     from oldrestore.narrator import Narrator
-    from oldrestore.scoring.evaluation import evaluate, subject_named
+    from oldrestore.scoring.evaluation import evaluate
+    from oldrestore.scoring.subject import subject_named
 
     narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
     subject = subject_named(chosen.run, chosen.outputs, chosen.checkpoint, chosen.overrides)
@@ -69,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
 def evaluate_several(subject, chosen, narrator) -> int:
     """Evaluate once for each combination of values; the table in the run folder is updated after each."""
     from oldrestore.config.multirun import expand_jobs
-    from oldrestore.scoring.evaluation_sweep import evaluate_jobs, plan_evaluations
+    from oldrestore.scoring.evaluation import evaluate_jobs, plan_evaluations
 
     jobs = plan_evaluations(subject, expand_jobs(chosen.overrides))
     sweep = None

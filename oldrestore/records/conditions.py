@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 import re
@@ -25,16 +26,9 @@ WORDS = {"null": None, "none": None, "true": True, "false": False}
 
 @dataclass(frozen=True)
 class Condition:
-    """One comparison of a named value with a constant.
+    """One comparison of a named value (`oldrestore.records.run.Run.all_of`) with a constant.
 
-    Attributes
-    ----------
-    name : str
-        A dotted setting, a measure, ``state``, ``run_id``, ``experiment``, ``started``; or GROUP.name.
-    sign : str
-        ``=``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``.
-    value : object
-        A number, True, False, None or a word, in which ``*`` stands for anything.
+    The sign is ``=``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``; in a word, ``*`` stands for anything.
     """
 
     name: str
@@ -42,12 +36,12 @@ class Condition:
     value: Any
 
     def holds(self, run: Run) -> bool:
-        """Say whether it holds for a run; an order never holds for what is missing or no number."""
+        """Say whether it holds for a run; an order never holds for a value that is missing or of another kind."""
         if self.sign in ("=", "!="):
             equal = any(_equal(value, self.value) for value in run.all_of(self.name))
             return equal if self.sign == "=" else not equal
         value = run.get(self.name)
-        # Times are ordered too: they are written so that letters sort as they do.
+        # Words are ordered too, for times: they are written so that they sort as text.
         comparable = (_is_number(value) and _is_number(self.value)) or (
             isinstance(value, str) and isinstance(self.value, str)
         )
@@ -55,35 +49,25 @@ class Condition:
 
 
 def read_condition(text: str) -> Condition:
-    """Read a condition as it is typed.
-
-    Raises
-    ------
-    UserError
-        It is none.
-    """
-    found = _WRITTEN.fullmatch(text.strip())
-    if not found:
+    """Read a condition as it is typed; `UserError` if it is none."""
+    parts = _WRITTEN.fullmatch(text.strip())
+    if not parts:
         raise UserError(f"--where '{text}' is not understood: write NAME=VALUE, or !=, <, <=, >, >= for the sign")
-    return Condition(found["name"].strip(), found["sign"].replace("==", "="), read_value(found["value"].strip()))
+    return Condition(parts["name"].strip(), parts["sign"].replace("==", "="), read_value(parts["value"].strip()))
 
 
 def read_value(text: str) -> Any:
     """Read a constant: a number, true, false, null, or the word itself."""
     if text.lower() in WORDS:
         return WORDS[text.lower()]
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return text.strip("'\"")
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text.strip("'\"")
 
 
 def order_key(value: Any) -> tuple[int, float, str] | None:
-    """Return what sorts numbers by size, before words by letters; None for what is missing or not a number."""
+    """Return a sort key: numbers by size before words by letters; None for a missing value and for NaN."""
     if _is_number(value):
         return None if math.isnan(value) else (0, float(value), "")
     return None if value is None else (1, 0.0, str(value))

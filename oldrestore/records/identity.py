@@ -1,4 +1,4 @@
-"""What a run is called: a name made once, before launch, and unique wherever runs are made."""
+"""Run ids: made once, before launch, and unique wherever runs are made."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 
 def new_run_id() -> str:
-    """Make a run id, ``YYYYMMDD-HHMMSS-xxxxxxxxxx``: sorts by time, and random where many start in one second.
+    """Return a new run id, ``YYYYMMDD-HHMMSS-xxxxxxxxxx``: the time, then 40 random bits.
 
-    With 40 random bits, two of a thousand runs of one second share a name once in two million such seconds; and a run
-    folder that exists is refused, never shared.
+    Two of a thousand runs of one second share a name once in two million such seconds, and a run folder that exists is
+    refused, never shared.
     """
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(5)}"

@@ -17,8 +17,8 @@ from oldrestore.config.roles import Role, role_of, settings_that_count
 from oldrestore.files import sha256_of
 from oldrestore.plain import plain
 
-# Parts of the package that no weight and no score depends on. The configuration folders are not among the code at all,
-# since what they say is in the resolved configuration.
+# Parts of the package that no weight and no score depends on. The configuration folders are no code: the resolved
+# configuration holds what they say.
 NO_CODE = (
     "commands/",
     "tracking/",
@@ -36,10 +36,7 @@ NO_CODE = (
 
 
 def settings_of(config: DictConfig) -> dict[str, Any]:
-    """Return the settings, by dotted name, that a job's results depend on.
-
-    A file of weights stands for its contents.
-    """
+    """Return the settings, by dotted name, that a job's results depend on; a weights file counts by its contents."""
     kept = {}
     for name, value in settings_that_count(OmegaConf.to_container(config, resolve=True)).items():
         role = role_of(name)
@@ -53,26 +50,17 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
 
 
 def fingerprints_of(config: DictConfig, known: dict[str, str] | None = None) -> dict[str, str]:
-    """Return the fingerprint of each set of photographs that a job sees.
+    """Return the fingerprint of each set of photographs that a job sees; `UserError` if they are missing.
 
-    Parameters
-    ----------
-    config : DictConfig
-    known : dict, optional
-        Keeps what was found for the next job, most of whose photographs are the same.
-
-    Raises
-    ------
-    UserError
-        They are not there.
+    Pass the same `known` for every job: most photographs are the same.
     """
     known = {} if known is None else known
-    found = {name: _fingerprint(config.dataset, name, known) for name in ("train", "val")}
+    fingerprints = {name: _fingerprint(config.dataset, name, known) for name in ("train", "val")}
     judged = config.evaluation.judged
     if judged is not None:
         node = config.dataset if judged == "dataset" else judged
-        found["judged"] = _fingerprint(node, config.evaluation.judged_split, known)
-    return found
+        fingerprints["judged"] = _fingerprint(node, config.evaluation.judged_split, known)
+    return fingerprints
 
 
 def identity_of(settings: Mapping[str, Any], fingerprints: Mapping[str, str]) -> str:

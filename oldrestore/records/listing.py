@@ -1,4 +1,4 @@
-"""Lists runs from their folders, filtered and sorted by state, settings and measures; imports no Paddle, no tracker."""
+"""Lists runs by what their folders say, filtered and sorted; imports no Paddle and no tracker, so that it is fast."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.records.conditions import Condition, order_key
-from oldrestore.records.run import ACCURACIES, Run
+from oldrestore.records.named_values import ACCURACIES
+from oldrestore.records.run import Run
 
 # What a list shows of each run.
 SHOWN = ("run_id", "experiment", "state", "started", *ACCURACIES)
@@ -20,31 +21,24 @@ def list_runs(
     descending: bool = False,
     limit: int | None = None,
 ) -> list[Run]:
-    """Return the runs under an outputs folder for which every condition holds.
+    """Return the runs under an outputs folder for which every condition holds, by default the oldest first.
 
     Parameters
     ----------
-    outputs : Path
-    where : sequence of Condition
     sort : str, optional
-        A setting, a measure, ``state``, ``started`` ...: numbers before words, and runs without it, or with what is
-        not a number, last. By default the oldest comes first.
+        A setting, a measure, ``state``, ``started`` ...: numbers before words, and runs without it, or with NaN, last.
     descending : bool
-        Turn the order round; runs without the value stay last.
+        Reverse the order; runs without the value stay last.
     limit : int, optional
         The first so many of what is sorted; of the default order, the newest so many.
-
-    Notes
-    -----
-    Only files of the run folders are read, of each run as few as the question needs.
     """
     runs = [Run(path.parent) for path in outputs.glob("*/*/status.json")]
     runs = [run for run in runs if all(condition.holds(run) for condition in where)]
     runs.sort(key=lambda run: (str(run.get("started") or ""), run.folder.name))
     if sort is not None:
         keys = {run: order_key(run.get(sort)) for run in runs}
-        having = sorted((run for run in runs if keys[run] is not None), key=keys.get, reverse=descending)
-        runs = having + [run for run in runs if keys[run] is None]
+        with_key = sorted((run for run in runs if keys[run] is not None), key=keys.get, reverse=descending)
+        runs = with_key + [run for run in runs if keys[run] is None]
     elif descending:
         runs.reverse()
     if limit is not None:
@@ -54,7 +48,7 @@ def list_runs(
 
 
 def summary_of(run: Run, names: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what a list shows of a run, and further values by name; what is damaged has none."""
+    """Return what a list shows of a run, and further values by name; None for what cannot be read."""
     shown = {name: run.get(name) for name in SHOWN}
     state = run.all_of("state")[-1]  # in words
     return {**shown, "state": state, "folder": str(run.folder), "values": {name: run.get(name) for name in names}}

@@ -1,6 +1,6 @@
-"""``config.json``: configuration and choices of a run once more as JSON, which a list of runs reads fifty times faster.
+"""``config.json``: a copy of configuration and choices as JSON, which a list of runs reads fifty times faster.
 
-The YAML files are the record. The copy names them by their hash, and counts for nothing once they are others.
+The YAML files are the record. The copy holds their hash, and is ignored once they have changed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def write_quick_copy(folder: Path) -> None:
         if json.loads(text) == content:
             write_atomically(folder / NAME, text + "\n")
     except (UserError, TypeError):
-        pass  # what lists runs reads the YAML, or shows nothing
+        pass  # a list of runs then reads the YAML, or shows nothing
 
 
 def read_quick_copy(folder: Path) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Takes out of a run folder what a resumed run trains again, so that every file reads as of one uninterrupted run."""
+"""Removes from a run folder what a resumed run trains again, so that its files read as of one uninterrupted run."""
 
 from __future__ import annotations
 
@@ -13,39 +13,33 @@ from oldrestore.records.recorded import panel_iteration
 from oldrestore.records.run import Run
 
 RECORDS = ("metrics.jsonl", "accuracy.csv", "per_image.csv")
-FOLDER = "resumes"
 
 
 def new_resume_folder(folder: Path) -> Path:
-    """Make the next ``resumes/NNN`` of a run folder."""
-    numbers = [int(path.name) for path in (folder / FOLDER).glob("*") if path.name.isdigit()]
-    own = folder / FOLDER / f"{max(numbers, default=0) + 1:03d}"
-    own.mkdir(parents=True)
-    return own
+    """Create the next ``resumes/NNN`` of a run folder."""
+    numbers = [int(path.name) for path in (folder / "resumes").glob("*") if path.name.isdigit()]
+    new = folder / "resumes" / f"{max(numbers, default=0) + 1:03d}"
+    new.mkdir(parents=True)
+    return new
 
 
 def set_aside(folder: Path, marks: Mapping[str, int] | None, iteration: int, aside: Path, again: bool) -> None:
-    """Cut the files of records back to a checkpoint; what is cut off is kept in another folder.
+    """Cut the files of records back to a checkpoint, and keep what is cut off in another folder.
 
-    The rest is on disk before anything is cut, so that no moment to be killed in loses a row.
+    It is on disk there before anything is cut, so that a kill at any moment loses no row.
 
     Parameters
     ----------
     folder : Path
-        The run folder; nobody else writes to it.
+        The run folder, locked.
     marks : mapping of str to int, or None
-        `RunFolder.marks` when the checkpoint was made; None finds the place by the iterations in the rows.
+        `RunFolder.marks` when the checkpoint was written; None finds the place by the iterations in the rows.
     iteration : int
         Updates that the checkpoint has.
     aside : Path
         Where the rows go, in files of the same names.
     again : bool
         Whether the validation of this very iteration is carried out again: its pictures go, too.
-
-    Raises
-    ------
-    UserError
-        A file is shorter than it was when the checkpoint was made.
     """
     cuts: dict[str, int] = {}
     for name in RECORDS:
@@ -77,7 +71,7 @@ def _cut(path: Path, mark: int, aside: Path) -> None:
 
 
 def _mark_by_iteration(path: Path, iteration: int, again: bool) -> int:
-    """Bytes before the first row that comes after a checkpoint, for a checkpoint that does not know them."""
+    """Return the bytes before the first row that comes after a checkpoint."""
     mark = 0
     for number, line in enumerate(whole_lines(path)):
         if path.suffix == ".jsonl":
@@ -97,7 +91,7 @@ def _mark_by_iteration(path: Path, iteration: int, again: bool) -> int:
 
 
 def _remove_half_written(folder: Path) -> None:
-    """Remove the neighbour files of a process that died between writing and renaming."""
+    """Remove the temporary files of a process that died between writing and renaming."""
     for place in (folder, folder / "checkpoints", folder / "samples", folder / "texts"):
         for path in place.glob(".*.tmp"):
             path.unlink(missing_ok=True)

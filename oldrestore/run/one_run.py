@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +16,10 @@ from oldrestore.config.compose import resolve_and_check
 from oldrestore.errors import UserError
 from oldrestore.narrator import Narrator
 from oldrestore.records.run import Run
-from oldrestore.run.outcome import Outcome
+from oldrestore.run.outcome import Outcome, closing_lines, folder_as_typed
+
+# Signals after which a Slurm job is requeued; Ctrl-C means stop.
+REQUEUED_AFTER = ("SIGTERM", "SIGUSR1")
 
 
 def train_one(
@@ -40,7 +45,7 @@ def train_one(
     UserError
         Before a run folder exists, or before the one to resume is touched.
     SystemExit
-        With 1, when the run was killed.
+        With 1, if the run was killed.
     """
     runtime.prepare()  # again: a launcher may have started this job in a fresh process
     config = without_selectors(composed)
@@ -67,7 +72,7 @@ def train_one(
                 raise UserError("the processes do not see the same run to resume: name it by resume=RUN")
     except UserError:
         if resumption is not None:
-            resumption.lock.release()
+            resumption.lock.close()
         raise
 
     from oldrestore.run.start import resume_run, start_run
@@ -98,22 +103,18 @@ def without_selectors(composed: DictConfig) -> DictConfig:
 
 
 def conclude(outcome: Outcome, config: DictConfig, narrator: Narrator) -> None:
-    """Print the accuracy table, where the pictures are and what to type next; the folder comes last.
+    """Print the final tables and the closing lines.
 
     The run's log already holds all of this: it was written before the trackers were closed.
     """
-    from oldrestore.run.closing import closing_lines, ending, folder_as_typed
-
     for table in outcome.tables():
         narrator.say()
         narrator.show(table)
     narrator.say()
-    how = ending(outcome)
-    if how is not None:
-        print(f"oldrestore: {how}", file=sys.stderr)
+    ending = outcome.ending()
+    if ending is not None:
+        print(f"oldrestore: {ending}", file=sys.stderr)
     if outcome.state == "killed" and config.trainer.get("requeue", False):
-        from oldrestore.run.slurm import requeue
-
         line = requeue(outcome.reason)
         if line is not None:
             narrator.say(line)
@@ -125,3 +126,25 @@ def all_sent(folder: Path) -> bool:
     """Say whether every tracker of a run has all of it."""
     sinks = Run(folder).status.get("sinks") or {}
     return all(sink.get("state") == "complete" for sink in sinks.values())
+
+
+def requeue(reason: str | None) -> str | None:
+    """Ask Slurm to run this job again, and return what happened as a line; None if it is not to run again.
+
+    `reason` is why the run stopped.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None or not any(name in (reason or "") for name in REQUEUED_AFTER):
+        return None
+    if os.environ.get("SLURM_PROCID", "0") != "0":
+        return None  # one process speaks for the job
+    try:
+        done = subprocess.run(
+            ["scontrol", "requeue", job], capture_output=True, encoding="utf-8", errors="replace", timeout=60
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"the job {job} could not be put back into the queue: {error}"
+    if done.returncode != 0:
+        words = " ".join(done.stderr.split()) or f"scontrol ended with {done.returncode}"
+        return f"the job {job} could not be put back into the queue: {words}"
+    return f"the job {job} is back in the queue, and goes on with resume=auto"

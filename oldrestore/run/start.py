@@ -25,7 +25,7 @@ def start_run(
 def resume_run(resumption: Resumption, narrator: Narrator) -> Outcome:
     """Continue a run from its last checkpoint: see `oldrestore.run.experiment.resume_experiment`."""
     if launching.is_due(resumption.config):
-        resumption.lock.release()
+        resumption.lock.close()
         return launching.launch(
             resumption.config, resumption.overrides, resumption.choices, resumption.folder, resumption.changed
         )

@@ -21,14 +21,14 @@ import os, signal, sys
 from oldrestore.cli import main
 from oldrestore.run.run_in_progress import RunInProgress
 
-make_batch = RunInProgress._make_batch
+make_batch = RunInProgress.make_batch
 
 def stopping(run, rgb, names, at):
     if at == 4:
         os.kill(os.getpid(), signal.SIGTERM)
     return make_batch(run, rgb, names, at)
 
-RunInProgress._make_batch = stopping
+RunInProgress.make_batch = stopping
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -194,10 +194,10 @@ def test_a_defect_in_drawing_does_not_cost_the_run_its_record(workshop, monkeypa
 
 
 def test_a_monitor_that_is_not_a_number_still_leaves_a_best_checkpoint(workshop, monkeypatch):
-    from oldrestore.run import run_in_progress
+    from oldrestore.run import validation
 
-    original = run_in_progress.validation_loss
-    monkeypatch.setattr(run_in_progress, "validation_loss", lambda *given: {**original(*given), "loss": math.nan})
+    original = validation.validation_loss
+    monkeypatch.setattr(validation, "validation_loss", lambda *given: {**original(*given), "loss": math.nan})
     code, folder = workshop.train("tracking=none", "evaluation.judged=null", "trainer.max_iterations=2")
     assert code == 0
     assert (folder / "checkpoints" / "best.safetensors").is_file()

@@ -8,7 +8,7 @@ import pytest
 
 from oldrestore import parallel
 from oldrestore.errors import UserError
-from oldrestore.run.failure import failure_in_words
+from oldrestore.run.run_in_progress import failure_in_words
 from oldrestore.training.loop import DivergedError
 
 # As Paddle hands on what is raised within a backward pass.

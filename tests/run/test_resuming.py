@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from oldrestore.cli import main
+from oldrestore.records.liveness import lock_run
 from oldrestore.records.run import Run
-from oldrestore.records.run_lock import RunLock
 from oldrestore.run import provenance
 from oldrestore.run.run_in_progress import RunInProgress
 from oldrestore.training.checkpoint import load_checkpoint
@@ -108,13 +108,13 @@ def snapshots_of(workshop, monkeypatch, moments: dict[str, tuple[str, int, int]]
 @pytest.mark.slow
 def test_from_wherever_it_died_a_run_goes_on_to_the_same_bits(workshop, monkeypatch):
     moments = {
-        "before-any-checkpoint": ("_make_batch", 2, 0),
-        "before-the-first-validation": ("_evaluate", 1, 2),
-        "before-the-best-is-kept": ("_keep_best", 1, 2),
-        "after-a-kept-checkpoint": ("_make_batch", 4, 3),
-        "before-the-last-validation": ("_evaluate", 2, 6),
-        "within-the-last-validation": ("_keep_best", 2, 6),
-        "before-the-end": ("_draw_curves", 1, 6),
+        "before-any-checkpoint": ("make_batch", 2, 0),
+        "before-the-first-validation": ("evaluate", 1, 2),
+        "before-the-best-is-kept": ("keep_best", 1, 2),
+        "after-a-kept-checkpoint": ("make_batch", 4, 3),
+        "before-the-last-validation": ("evaluate", 2, 6),
+        "within-the-last-validation": ("keep_best", 2, 6),
+        "before-the-end": ("draw_curves", 1, 6),
     }
     whole, copies = snapshots_of(workshop, monkeypatch, moments, *SHORT, "trainer.keep_every=3")
     assert len(copies) == len(moments)
@@ -127,7 +127,7 @@ def test_from_wherever_it_died_a_run_goes_on_to_the_same_bits(workshop, monkeypa
 
 
 def test_what_was_trained_beyond_the_checkpoint_is_set_aside_not_lost(workshop, monkeypatch):
-    _, copies = snapshots_of(workshop, monkeypatch, {"late": ("_evaluate", 1, 2)}, *SHORT)
+    _, copies = snapshots_of(workshop, monkeypatch, {"late": ("evaluate", 1, 2)}, *SHORT)
     folder = copies["late"]
     before = (folder / "metrics.jsonl").read_text()
     assert main(["train", f"resume={folder}"]) == 0
@@ -143,7 +143,7 @@ def test_what_was_trained_beyond_the_checkpoint_is_set_aside_not_lost(workshop, 
 @pytest.mark.slow
 def test_judged_twice_the_table_is_written_once(workshop, monkeypatch):
     overrides = ["tracking=none", "evaluation.judge_during_training=true"]
-    whole, copies = snapshots_of(workshop, monkeypatch, {"late": ("_keep_best", 2, 6)}, *overrides)
+    whole, copies = snapshots_of(workshop, monkeypatch, {"late": ("keep_best", 2, 6)}, *overrides)
     rows = list(csv.DictReader((copies["late"] / "accuracy.csv").open()))
     assert [row["trained_iterations"] for row in rows] == ["3", "3", "6", "6"]
     assert main(["train", f"resume={copies['late']}"]) == 0
@@ -152,14 +152,14 @@ def test_judged_twice_the_table_is_written_once(workshop, monkeypatch):
 
 def killed_at(position: int, monkeypatch):
     """Send this process SIGTERM when the batch of a position is made."""
-    original = RunInProgress._make_batch
+    original = RunInProgress.make_batch
 
     def method(run, rgb, names, at):
         if at == position:
             os.kill(os.getpid(), signal.SIGTERM)
         return original(run, rgb, names, at)
 
-    monkeypatch.setattr(RunInProgress, "_make_batch", method)
+    monkeypatch.setattr(RunInProgress, "make_batch", method)
 
 
 def stopped_run(workshop, monkeypatch, *overrides: str, at: int = 2) -> Path:
@@ -370,11 +370,11 @@ def test_auto_takes_neither_what_is_held_nor_what_may_run_elsewhere(workshop, mo
         resumption = plan_resume("auto", composed, overrides)
         if resumption is not None:
             assert resumption.folder == folder
-            resumption.lock.release()
+            resumption.lock.close()
         return resumption is not None
 
     assert taken()
-    with RunLock(folder):
+    with lock_run(folder):
         assert not taken()
     status = folder / "status.json"
     elsewhere = {"state": "running", "host": "another machine", "slurm_job_id": "12"}
@@ -388,10 +388,10 @@ def test_a_folder_that_is_held_is_not_gone_on_with(workshop, monkeypatch, capsys
     folder = stopped_run(workshop, monkeypatch)
     monkeypatch.setattr("oldrestore.run.resuming.WAIT_FOR_WORKERS", 0.0)
     capsys.readouterr()
-    with RunLock(folder):
+    with lock_run(folder):
         assert main(["train", f"resume={folder}"]) == 2
     assert "is still running: another process has its folder" in capsys.readouterr().err
-    with RunLock(folder):
+    with lock_run(folder):
         pass
 
 
@@ -399,7 +399,7 @@ def test_a_folder_that_is_held_is_not_gone_on_with(workshop, monkeypatch, capsys
 def test_a_checkpoint_without_marks_finds_its_place_by_the_iterations(workshop, monkeypatch):
     from oldrestore.training.checkpoint import save_checkpoint
 
-    whole, copies = snapshots_of(workshop, monkeypatch, {"late": ("_make_batch", 6, 4)}, *SHORT)
+    whole, copies = snapshots_of(workshop, monkeypatch, {"late": ("make_batch", 6, 4)}, *SHORT)
     folder = copies["late"]
     last = load_checkpoint(folder / "checkpoints" / "last.safetensors")
     for name in ("marks", "marks_before_evaluation", "evaluation_due", "seconds"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from oldrestore.records.run import Run
-from oldrestore.run.slurm import requeue
+from oldrestore.run.one_run import requeue
 from oldrestore.training.checkpoint import load_checkpoint
 
 

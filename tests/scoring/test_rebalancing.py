@@ -7,7 +7,7 @@ import pytest
 
 from oldrestore.config.compose import compose_config
 from oldrestore.errors import UserError
-from oldrestore.scoring.rebalancing import rebalancing_prior
+from oldrestore.scoring.judged import rebalancing_prior
 
 PRIOR = np.random.default_rng(0).gamma(0.3, size=313) + 1e-9
 

@@ -8,7 +8,7 @@ from oldrestore.config.compose import compose_config
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import EfficientNetLite
 from oldrestore.run.components import build_components
-from oldrestore.scoring.evaluation import Subject, refuse_run_taught_by
+from oldrestore.scoring.subject import Subject
 
 
 class Heard:
@@ -37,12 +37,12 @@ def test_a_run_is_refused_before_it_starts():
 def test_a_run_cannot_be_judged_by_its_teacher_afterwards(tmp_path):
     run, heard = a_run(tmp_path, "loss=ddcolor"), Heard()
     with pytest.raises(UserError, match="take another judge"):
-        refuse_run_taught_by(run, EfficientNetLite("lite2"), heard)
-    refuse_run_taught_by(run, EfficientNetLite("lite0"), heard)
+        run.refuse_taught_by(EfficientNetLite("lite2"), heard)
+    run.refuse_taught_by(EfficientNetLite("lite0"), heard)
     assert heard.said == []
 
 
 def test_where_the_loss_s_files_are_gone_it_is_said(tmp_path):
     heard = Heard()
-    refuse_run_taught_by(a_run(tmp_path, "loss=lpips"), EfficientNetLite("lite0"), heard)
+    a_run(tmp_path, "loss=lpips").refuse_taught_by(EfficientNetLite("lite0"), heard)
     assert len(heard.said) == 1 and "nobody checked that the judge did not teach" in heard.said[0]

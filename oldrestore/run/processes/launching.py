@@ -1,6 +1,6 @@
 """Starts several processes that train one run, by `paddle.distributed.launch`, and waits for them to end.
 
-The process that the user started makes the run folder, starts Paddle's launcher (``paddle_launcher``), passes signals
+The process that the user started creates the run folder, starts Paddle's launcher (``paddle_launcher``), passes signals
 on and waits. Rank 0 of the launched processes (``launched``) receives its standard output and error, and prints what a
 single process prints. What the launcher itself writes, including the environment, stays in a private folder, which is
 removed.
@@ -23,8 +23,7 @@ from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.run.closing import closing_lines, ending
-from oldrestore.run.outcome import Outcome
+from oldrestore.run.outcome import Outcome, closing_lines
 from oldrestore.run.processes.paddle_launcher import complaint_of, run_launcher
 
 LOGS = "launch"  # in the run folder: output of the processes that was not shown
@@ -40,18 +39,12 @@ def processes_of(config: DictConfig) -> int:
 
 
 def is_due(config: DictConfig) -> bool:
-    """Say whether a run must be launched and this is not a launched process."""
+    """Say whether a run must be launched: it needs several processes, and this is not one of them."""
     return processes_of(config) > 1 and not parallel.launched()
 
 
 def check(config: DictConfig) -> None:
-    """Refuse what several processes cannot do; in launched processes, set their number in the configuration.
-
-    Raises
-    ------
-    UserError
-        If the batch cannot be shared equally, a device is named, or another number of processes was launched.
-    """
+    """Raise `UserError` for what several processes cannot do; in launched processes, set ``trainer.processes``."""
     asked = config.trainer.get("processes")
     count = parallel.launched_size() if parallel.launched() else processes_of(config)
     if parallel.launched():
@@ -93,23 +86,16 @@ def launch(
     resume: Path | None = None,
     changed: Mapping[str, list] | None = None,
 ) -> Outcome:
-    """Make the run folder, train the run in several processes, and return how it ended.
+    """Create the run folder, train the run in several processes, and return how it ended.
 
     Parameters
     ----------
-    config : DictConfig
-        Resolved and checked.
-    overrides, choices
+    config, overrides, choices
         See `oldrestore.run.experiment.run_experiment`.
     resume : Path, optional
-        The folder of the run to resume; its lock is free.
+        The folder of the run to resume, unlocked.
     changed : mapping, optional
         Settings of a resumed run that differ from before.
-
-    Raises
-    ------
-    UserError
-        If the processes refused the request before training.
     """
     check(config)
     if config.run_id is None:
@@ -129,46 +115,47 @@ def launch(
         place = Path(private)
         (place / REQUEST).write_text(json.dumps(request), encoding="utf-8")
         stopped = run_launcher(processes_of(config), place, logs)
-        result = place / RESULT
-        found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
+        file = place / RESULT
+        result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         words = parallel.last_words(0, place)
-    if "refused" in found:
+    if "refused" in result:
         _tidy(logs, remove_folder=resume is None)
-        raise UserError(found["refused"])
-    complaint = words or complaint_of(logs, processes_of(config))
-    if "state" not in found:
-        found = _write_end(folder, config, stopped, complaint)
+        raise UserError(result["refused"])
+    if "state" in result:
+        outcome = Outcome(result["state"], folder.absolute(), result["reason"])
+    else:
+        outcome = _write_end(folder, config, stopped, words or complaint_of(logs, processes_of(config)))
     _tidy(logs)
-    return Outcome(found["state"], folder.absolute(), found["reason"])
+    return outcome
 
 
 def _short_folder() -> str | None:
-    """Return another place for temporary folders if a socket in the usual one would have too long a name."""
+    """Return another place for temporary folders if the name of a socket would be too long in the usual one."""
     return "/tmp" if len(gettempdir()) > LONGEST_FOLDER else None
 
 
-def _write_end(folder: Path, config: DictConfig, stopped: str | None, complaint: str | None) -> dict[str, Any]:
-    """Record how the run ended, for a rank 0 that could not, and tell its trackers."""
+def _write_end(folder: Path, config: DictConfig, stopped: str | None, complaint: str | None) -> Outcome:
+    """Record how the run ended in place of a rank 0 that could not, and tell its trackers."""
     try:
         status = Run(folder).status
     except UserError:
         status = {}
     if status.get("state", "running") != "running":
-        return {"state": status["state"], "reason": status.get("reason")}
+        return Outcome(status["state"], folder.absolute(), status.get("reason"))
     state = "failed" if stopped is None else "killed"
     reason = f"stopped by {stopped}" if stopped else complaint or "the processes ended without a word"
-    own = RunFolder.open(folder) if status else RunFolder(folder, Path(config.outputs))
-    own.status(state, reason, **({"sinks": status["sinks"]} if "sinks" in status else {}))
+    record = RunFolder.open(folder) if status else RunFolder(folder, Path(config.outputs))
+    record.status(state, reason)
     outcome = Outcome(state, folder.absolute(), reason)
-    Narrator(record=own.log).record_only("", ending(outcome), *closing_lines(outcome, config))
-    own.close()
+    Narrator(record=record.log).record_only("", outcome.ending(), *closing_lines(outcome, config))
+    record.close()
     if status.get("sinks"):
         from oldrestore.run.sync import sync_run
 
         # Trackers may fail: the folder has everything.
         with contextlib.suppress(Exception):
             sync_run(folder, config)
-    return {"state": state, "reason": reason}
+    return outcome
 
 
 def _tidy(logs: Path, remove_folder: bool = False) -> None:
@@ -185,4 +172,4 @@ def _tidy(logs: Path, remove_folder: bool = False) -> None:
 def _says_something(log: Path) -> bool:
     """Say whether a log holds more than what Paddle always prints about flags and threads."""
     lines = log.read_text(errors="replace", encoding="utf-8").splitlines()
-    return any(line.strip("= ") and not any(known in line for known in SAID_BY_PADDLE) for line in lines)
+    return any(line.strip("= ") and not any(usual in line for usual in SAID_BY_PADDLE) for line in lines)

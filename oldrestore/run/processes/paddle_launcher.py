@@ -29,8 +29,8 @@ PR_SET_PDEATHSIG = 1
 def command(count: int, place: Path) -> list[str]:
     """Return the command line of Paddle's launcher for `count` processes on this machine.
 
-    The launcher writes the whole environment, including passwords, to its folder of logs. That is in `place`, which
-    only the user can read and which is removed.
+    The launcher writes the whole environment, including passwords, to its logs: they go into `place`, which only the
+    user can read.
     """
     options = {
         "--nproc_per_node": str(count),
@@ -48,29 +48,23 @@ def environment(count: int, place: Path) -> dict[str, str]:
     """Return the environment of the launcher and, apart from their ranks, of its `count` processes."""
     import paddle
 
-    found = {name: value for name, value in os.environ.items() if not name.startswith("PADDLE_")}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PADDLE_")}
     if not paddle.is_compiled_with_cuda():
-        found.pop("CUDA_VISIBLE_DEVICES", None)  # the launcher would assume GPUs
+        variables.pop("CUDA_VISIBLE_DEVICES", None)  # the launcher would assume GPUs
     if runtime.chose("OMP_NUM_THREADS"):
-        found["OMP_NUM_THREADS"] = str(max(1, runtime.physical_cores() // count))
+        variables["OMP_NUM_THREADS"] = str(max(1, runtime.physical_cores() // count))
     package = str(Path(__file__).resolve().parents[3])
-    found["PYTHONPATH"] = os.pathsep.join([package, *filter(None, [found.get("PYTHONPATH")])])
+    variables["PYTHONPATH"] = os.pathsep.join([package, *filter(None, [variables.get("PYTHONPATH")])])
     # Keep the launched file's own folder out of the module search path.
-    found["PYTHONSAFEPATH"] = "1"
-    return found | {parallel.LAUNCH_FOLDER: str(place)}
+    variables["PYTHONSAFEPATH"] = "1"
+    return variables | {parallel.LAUNCH_FOLDER: str(place)}
 
 
 def run_launcher(count: int, place: Path, logs: Path) -> str | None:
-    """Run the launcher to its end, and return the name of the first signal received meanwhile.
+    """Run the launcher of `count` processes to its end, and return the name of the first signal received meanwhile.
 
-    Parameters
-    ----------
-    count : int
-        Processes to start.
-    place : Path
-        The private folder with the request; rank 0 receives the terminal through a socket in it.
-    logs : Path
-        The folder for the launcher's output.
+    `place` is the private folder with the request; rank 0 receives the terminal through a socket in it. The launcher's
+    output goes into `logs`.
     """
     received: list[int] = []
     seen: dict[int, Any] = {}
@@ -87,7 +81,7 @@ def run_launcher(count: int, place: Path, logs: Path) -> str | None:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
-            preexec_fn=_manners(),
+            preexec_fn=_settle_signals(),
         )
 
         def pass_on(number: int) -> None:
@@ -133,25 +127,25 @@ def _end_what_is_left(workers: Any) -> None:
             worker.kill()
 
 
-def _manners() -> Callable[[], None]:
-    """Return what the launcher does before it starts: ignore Slurm's warning, and end when this process does."""
+def _settle_signals() -> Callable[[], None]:
+    """Return what has the launcher ignore Slurm's warning, and end when this process does."""
     prctl = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
 
-    def learn() -> None:
+    def settle() -> None:
         # Slurm warns every process of a job step. Training processes handle the signal; the launcher would die.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         if prctl is not None:
             prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
-    return learn
+    return settle
 
 
 def complaint_of(logs: Path, count: int) -> str | None:
     """Return a phrase for the process of `count` that failed according to the launcher, or None."""
     text = (logs / "launcher.log").read_text(errors="replace", encoding="utf-8")
-    found = re.search(r"Container rank (\d+) status failed .*? code (-?\d+)", text)
-    if found is None:
+    line = re.search(r"Container rank (\d+) status failed .*? code (-?\d+)", text)
+    if line is None:
         return None
-    rank, code = int(found[1]), int(found[2])
+    rank, code = int(line[1]), int(line[2])
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
     return f"process {rank} of {count} {how}"

@@ -75,7 +75,7 @@ def evaluate_several(subject, chosen, narrator) -> int:
     jobs = plan_evaluations(subject, expand_jobs(chosen.overrides))
     sweep = None
     for number, sweep in enumerate(evaluate_jobs(subject, jobs, chosen.overrides, narrator), 1):
-        settings = ", ".join(f"{name}={value}" for name, value in sweep.results[-1][0].settings.items())
+        settings = ", ".join(f"{name}={value}" for name, value in sweep.results[-1][0].items())
         narrator.say(f"{number} of {len(jobs)} {settings}")
     if chosen.json:
         print(json.dumps(sweep.to_json(), indent=2))

@@ -54,58 +54,54 @@ def leaves(config: DictConfig) -> dict[str, Any]:
     return {name: value for name, value in flatten(kept).items() if value != "???"}
 
 
-def disagreement(
-    asked: Mapping[str, Any], config: DictConfig, folder: Path, may_move: Callable[[str], bool] = is_place
-) -> str | None:
-    """Say in one sentence which setting a resumed run cannot change; None if it can change all of `asked`."""
-    settings = leaves(config)
-    for name, wanted in asked.items():
-        before = settings.get(name, _ABSENT)
-        if before == wanted or role_of(name) & MAY_CHANGE or (may_move(name) and before is not _ABSENT):
-            continue
-        if name != "trainer.max_iterations":
-            then = "not there" if before is _ABSENT else before
-            return (
-                f"{name} is {then} in run '{folder.name}' and cannot become {wanted}: a resumed run keeps its settings"
-            )
-        problem = _not_raised(wanted, before, config, folder)
-        if problem is not None:
-            return problem
-    return None
-
-
-def agreed(asked: Mapping[str, Any], composed: DictConfig, config: DictConfig) -> tuple[DictConfig, dict[str, list]]:
+def agreed(
+    asked: Mapping[str, Any],
+    composed: DictConfig,
+    config: DictConfig,
+    folder: Path,
+    may_move: Callable[[str], bool] = is_place,
+) -> tuple[DictConfig, dict[str, list]]:
     """Return a run's configuration with the asked values of settings that may change, and each [before, after].
 
-    The caller checks whether photographs that moved are the same.
+    `UserError` names a setting that a resumed run cannot change; the caller checks photographs that moved.
     """
     settings = leaves(config)
     result = OmegaConf.create(OmegaConf.to_container(config))
     changed: dict[str, list] = {}
-    for name, value in asked.items():
-        may_change = role_of(name) & (MAY_CHANGE | Role.PLACE) or name == "trainer.max_iterations"
-        if settings.get(name) == value or not may_change:
+    for name, wanted in asked.items():
+        before = settings.get(name)
+        if name in settings and before == wanted:
             continue
-        changed[name] = [settings.get(name), value]
+        if name == "trainer.max_iterations":
+            _check_raised(wanted, before, config, folder)
+        elif not (role_of(name) & MAY_CHANGE or (may_move(name) and name in settings)):
+            then = before if name in settings else "not there"
+            raise UserError(
+                f"{name} is {then} in run '{folder.name}' and cannot become {wanted}: a resumed run keeps its settings"
+            )
+        if before == wanted:
+            continue
+        changed[name] = [before, wanted]
         if name.partition(".")[0] == "tracking":
             # Replaced as a whole, so that no sink stays that was not asked for.
             tracking = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)["tracking"]
             OmegaConf.update(result, "tracking", tracking, merge=False, force_add=True)
         else:
-            OmegaConf.update(result, name, value, merge=False, force_add=True)
+            OmegaConf.update(result, name, wanted, merge=False, force_add=True)
     return result, changed
 
 
-def _not_raised(wanted: int, before: int, config: DictConfig, folder: Path) -> str | None:
+def _check_raised(wanted: int, before: int, config: DictConfig, folder: Path) -> None:
     if wanted < before:
-        return f"trainer.max_iterations of run '{folder.name}' is {before} and can only be raised, not become {wanted}"
+        raise UserError(
+            f"trainer.max_iterations of run '{folder.name}' is {before} and can only be raised, not become {wanted}"
+        )
     followers = _follow_max_iterations(config, folder)
     if followers:
-        return (
+        raise UserError(
             f"trainer.max_iterations of run '{folder.name}' cannot be raised: {', '.join(followers)} follows it, and "
             "what was trained so far would have been trained otherwise"
         )
-    return None
 
 
 def _follow_max_iterations(config: DictConfig, folder: Path) -> list[str]:

@@ -12,15 +12,8 @@ from oldrestore.records.run import Run
 def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
     """Find a run folder; `UserError` if none or several match.
 
-    Parameters
-    ----------
-    name : str
-        A path, a run id, the beginning of one, ``last`` (the newest), or the path of the run's last checkpoint, which
-        is the state in which the run ended.
-    outputs : Path
-        Where run ids are looked up.
-    otherwise : str
-        What can be done with another checkpoint, for the message that refuses one.
+    The name is a path, a run id under `outputs`, the beginning of one, ``last`` (the newest), or the path of the run's
+    last checkpoint, which is the state in which the run ended. `otherwise` ends the message that refuses another one.
     """
     direct = Path(at_home(name))
     try:
@@ -54,16 +47,9 @@ def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
 
 
 def find_checkpoint(name: str, outputs: Path, checkpoint: str | None = None) -> tuple[Path, str]:
-    """Find a run folder and the name of a checkpoint of it; `UserError` as in `find_run`, or if two are named.
+    """Find a run folder and the name of a checkpoint of it: by default ``best``, or that of a checkpoint's path.
 
-    Parameters
-    ----------
-    name : str
-        As for `find_run`, or ``RUN/checkpoints/NAME.safetensors``.
-    outputs : Path
-        Where run ids are looked up.
-    checkpoint : str, optional
-        ``best`` (the default), ``last`` or a kept one.
+    `UserError` as in `find_run`, or if two checkpoints are named.
     """
     meant = checkpoint_in_run(Path(name))
     if meant is None or meant[1] is None:

@@ -12,12 +12,9 @@ from oldrestore.files import lock
 
 
 def lock_run(folder: Path, wait: float = 0.0) -> contextlib.ExitStack:
-    """Lock a run folder until the returned stack is closed; `UserError` if another process still has it.
+    """Lock a run folder until the returned stack is closed; `UserError` if another process has it after `wait` seconds.
 
-    Parameters
-    ----------
-    wait : float
-        Seconds. The loader's workers of a run that was killed keep its lock until they notice, which takes a while.
+    The loader's workers of a run that was killed keep its lock until they notice, which takes a while.
     """
     stack = contextlib.ExitStack()
     if not stack.enter_context(lock(folder, wait)):

@@ -12,7 +12,7 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.protocol import label_of
 from oldrestore.plain import decode_float
 from oldrestore.records.liveness import state_in_words
-from oldrestore.records.quick_copy import read_quick_copy
+from oldrestore.records.parsing import read_quick_copy
 from oldrestore.records.recorded import last_value
 
 ACCURACIES = ("iter_accuracy", "orig_accuracy", "gray_accuracy", "n")

@@ -7,11 +7,11 @@ import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from oldrestore.errors import UserError
 from oldrestore.plain import decode_float
-from oldrestore.records.parsing import read_lines, read_table
+from oldrestore.records.parsing import read_lines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,16 +99,6 @@ def curves_of(lines: Iterable[Scalars]) -> dict[str, Curve]:
         )
         for name, curve in points.items()
     }
-
-
-def read_accuracy(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``accuracy.csv``: counts as int, the rest as float, empty cells as None."""
-    return read_table(path, ACCURACY_KINDS, float)
-
-
-def read_per_image(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``per_image.csv``."""
-    return read_table(path, PER_IMAGE_KINDS, str)
 
 
 def read_panel(path: Path) -> Panel:

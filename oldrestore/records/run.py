@@ -12,16 +12,16 @@ from oldrestore.config.roles import settings_that_count
 from oldrestore.errors import UserError
 from oldrestore.records.liveness import is_alive, state_in_words
 from oldrestore.records.named_values import NamedValues
-from oldrestore.records.parsing import read_choices, read_config, read_json, read_overrides
+from oldrestore.records.parsing import read_choices, read_config, read_json, read_overrides, read_table
 from oldrestore.records.recorded import (
+    ACCURACY_KINDS,
+    PER_IMAGE_KINDS,
     Curve,
     Panel,
     Scalars,
     curves_of,
     panel_iteration,
-    read_accuracy,
     read_panel,
-    read_per_image,
     read_scalars,
 )
 
@@ -169,17 +169,17 @@ class Run(NamedValues):
         """Every scalar as rows: `name`, `iteration`, `value`, `seconds`."""
         import pandas as pd
 
-        columns = ["name", "iteration", "value", "seconds"]
-        parts = [
-            pd.DataFrame({"name": name, "iteration": c.iterations, "value": c.values, "seconds": c.seconds})
-            for name, c in self.curves.items()
-        ]
-        return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+        points = (
+            (name, *point)
+            for name, curve in self.curves.items()
+            for point in zip(curve.iterations, curve.values, curve.seconds, strict=True)
+        )
+        return pd.DataFrame(points, columns=["name", "iteration", "value", "seconds"])
 
     @cached_property
     def accuracy_rows(self) -> list[dict[str, Any]]:
         """Rows of ``accuracy.csv``: counts as int, the rest as float, empty cells as None."""
-        return read_accuracy(self.folder / "accuracy.csv")
+        return read_table(self.folder / "accuracy.csv", ACCURACY_KINDS, float)
 
     @property
     def accuracy(self) -> pd.DataFrame:
@@ -191,7 +191,7 @@ class Run(NamedValues):
     @property
     def per_image_rows(self) -> list[dict[str, Any]]:
         """Rows of ``per_image.csv``."""
-        return read_per_image(self.folder / "per_image.csv")
+        return read_table(self.folder / "per_image.csv", PER_IMAGE_KINDS, str)
 
     @cached_property
     def per_image(self) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from oldrestore.errors import UserError, in_words
 from oldrestore.files import LineFile, whole_lines, write_atomically
 from oldrestore.plain import encode_float, plain
 from oldrestore.records.liveness import process_ticks
-from oldrestore.records.quick_copy import write_quick_copy
+from oldrestore.records.parsing import read_json, write_quick_copy
 from oldrestore.tables import csv_table
 
 State = Literal["running", "finished", "failed", "killed"]
@@ -49,7 +49,7 @@ class RunFolder:
 
     Files written here, beside what other parts put into the folder:
 
-    - ``config.yaml``, ``overrides.yaml``, ``choices.yaml``, ``config.json`` (`oldrestore.records.quick_copy`),
+    - ``config.yaml``, ``overrides.yaml``, ``choices.yaml``, ``config.json`` (`write_quick_copy`),
       ``provenance.json``, ``data.json``, ``status.json``: atomically.
     - ``metrics.jsonl``: one line a call of `scalars`,
       ``{"iteration": 100, "time": 34.1, "values": {"train/loss": 4.7249}}``; `time` is seconds of the run so
@@ -58,7 +58,7 @@ class RunFolder:
     - ``accuracy.csv``, ``per_image.csv``: rows appended, each call in one write.
     - ``samples/NAME-ITERATION.png``, ``texts/NAME.md``, ``log.txt``.
 
-    What a resumed run trains again is taken out of these files first (`oldrestore.records.superseded`).
+    What a resumed run trains again is taken out of these files first (`oldrestore.run.progress.set_aside`).
     """
 
     def __init__(self, path: Path, outputs: Path) -> None:
@@ -100,12 +100,9 @@ class RunFolder:
         if not (path / "status.json").exists() and not (path / "config.yaml").exists():
             raise UserError(f"{path} is not a run folder: it has neither status.json nor config.yaml")
         folder = cls(path, outputs or path.parent.parent)
-        status = path / "status.json"
-        if status.exists():
-            # A status that a power cut has emptied must not prevent resuming.
-            with contextlib.suppress(ValueError, RecursionError):
-                content = json.loads(status.read_text(encoding="utf-8"))
-                folder._status = content if isinstance(content, dict) else {}
+        # A status that is missing, or that a power cut has emptied, must not prevent resuming.
+        with contextlib.suppress(UserError):
+            folder._status = read_json(path / "status.json")
         folder._start -= _seconds_recorded(path / "metrics.jsonl")
         return folder
 
@@ -129,21 +126,13 @@ class RunFolder:
             write_atomically(self.path / "choices.yaml", chosen)
         write_quick_copy(self.path)
 
-    def write_provenance(self, provenance: Mapping[str, Any]) -> None:
-        """Write ``provenance.json``."""
-        self.write_json("provenance.json", provenance)
-
-    def write_data(self, data: Mapping[str, Any]) -> None:
-        """Write ``data.json``: what each split holds."""
-        self.write_json("data.json", data)
-
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write `content` as strict, indented JSON to the file `name`, atomically."""
         text = json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False)
         write_atomically(self.path / name, text + "\n")
 
     def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Append one line to ``metrics.jsonl``; `TypeError` names a value that is no number, and nothing is written."""
+        """Append one line to ``metrics.jsonl``; `TypeError` names a value that is no number."""
         encoded = {}
         for name, value in values.items():
             try:
@@ -151,17 +140,13 @@ class RunFolder:
             except TypeError as error:
                 raise TypeError(f"scalar {name!r} at iteration {iteration}: {error}") from None
         seconds = round(time.monotonic() - self._start, 3)
-        self._metrics.append(_json_line({"iteration": int(iteration), "time": seconds, "values": encoded}))
+        line = {"iteration": int(iteration), "time": seconds, "values": encoded}
+        self._metrics.append(json.dumps(line, allow_nan=False, ensure_ascii=False) + "\n")
 
     def accuracy(self, rows: Iterable[Mapping[str, Any]], trained_iterations: int) -> None:
         """Append rows to ``accuracy.csv`` (columns: `ACCURACY_COLUMNS`).
 
-        Parameters
-        ----------
-        rows : iterable of mappings
-            One per printed row of the table: `iteration` counts the images judged so far.
-        trained_iterations : int
-            The iteration of training at which the table was taken.
+        A row's `iteration` counts the images judged so far, `trained_iterations` the iterations of training.
         """
         rows = [{"trained_iterations": int(trained_iterations), **row} for row in rows]
         self._append_rows(self._accuracy, ACCURACY_COLUMNS, rows)
@@ -176,15 +161,8 @@ class RunFolder:
     def panel(self, name: str, iteration: int, rgb: np.ndarray, caption: str = "") -> Path:
         """Write a picture to ``samples/NAME-ITERATION.png`` and return its path.
 
-        Parameters
-        ----------
-        name : str
-            Of the series, such as ``validation``; "/" becomes "-".
-        iteration : int
-        rgb : uint8 (H, W, 3)
-            sRGB.
-        caption : str
-            Kept in the file as its description.
+        The name is of the series, such as ``validation``; "/" becomes "-". The picture is uint8 sRGB (H, W, 3), and its
+        file keeps the caption as its description.
         """
         from PIL import Image, PngImagePlugin
 
@@ -244,16 +222,6 @@ class RunFolder:
         self._status = {**self._status, **extra}
         self.write_json("status.json", self._status)
 
-    @property
-    def state(self) -> State:
-        """The state last written; "running" before the first."""
-        return self._status.get("state", "running")
-
-    @property
-    def reason(self) -> str | None:
-        """The reason last written."""
-        return self._status.get("reason")
-
     def close(self) -> None:
         """Force every file to the disk and close it; the folder can be written again afterwards."""
         for file in (self._metrics, self._accuracy, self._per_image, self._log):
@@ -272,7 +240,3 @@ def _seconds_recorded(path: Path) -> float:
         return float(json.loads(lines[-1])["time"]) if lines else 0.0
     except (ValueError, KeyError, TypeError):
         return 0.0  # readers say which line is damaged
-
-
-def _json_line(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, allow_nan=False, ensure_ascii=False) + "\n"

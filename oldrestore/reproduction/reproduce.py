@@ -25,7 +25,7 @@ from oldrestore.reproduction.code_state import CodeDifference, compare_code
 from oldrestore.reproduction.logged_run import LoggedRun
 from oldrestore.reproduction.rerun import NoVerdictError, Rerun, carry_out_again, prepare_config
 from oldrestore.reproduction.worktree import worktree_of
-from oldrestore.run.then_and_now import compare_provenance
+from oldrestore.run.resuming import compare_provenance
 
 TOLERANCE = 1e-3
 FILE = "reproduction.json"

@@ -23,11 +23,7 @@ from oldrestore.training.learner import Learner
 
 @dataclass
 class Components:
-    """Everything a training run works with.
-
-    `evaluators` are the protocol's own, by name; `prior` weighs the rebalanced AuC (None: that of the photographs
-    measured).
-    """
+    """Everything a training run works with."""
 
     source: PhotoSource
     inputs: Inputs
@@ -35,8 +31,8 @@ class Components:
     validation: Split
     judged: Judged | None
     learner: Learner
-    evaluators: dict[str, Any] = field(default_factory=dict)
-    prior: np.ndarray | None = None
+    evaluators: dict[str, Any] = field(default_factory=dict)  # the protocol's own, by name
+    prior: np.ndarray | None = None  # weighs the rebalanced AuC; None: that of the photographs measured
 
     @property
     def network(self) -> nn.Layer:
@@ -57,13 +53,7 @@ def prepare_loss(loss: Loss, train: Split, source: PhotoSource) -> None:
 
 
 def build_components(config: DictConfig) -> Components:
-    """Build everything that a training run works with; the weights follow from the seed.
-
-    Raises
-    ------
-    UserError
-        Data, weights or labels cannot be used, or the loss does not fit the network.
-    """
+    """Build everything that a training run works with; `UserError` if data, weights or settings cannot be used."""
     check_pair(config.model, config.loss)
     source = build(config.dataset)
     train, validation = source.split("train"), source.split("val")

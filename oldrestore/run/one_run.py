@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from oldrestore import parallel, runtime
 from oldrestore.config.compose import resolve_and_check
@@ -30,22 +30,7 @@ def train_one(
 ) -> int:
     """Check a composed configuration, start or resume its run, say how it ended and return the exit code.
 
-    Parameters
-    ----------
-    composed : DictConfig
-    overrides : sequence of str
-        As typed.
-    resume : str, optional
-        The run to resume, or ``auto``.
-    choices : mapping of str to str, optional
-        The choice of each configuration group.
-
-    Raises
-    ------
-    UserError
-        Before a run folder exists, or before the one to resume is touched.
-    SystemExit
-        With 1, if the run was killed.
+    `resume` names the run to resume, or is ``auto``. `SystemExit` with 1 is raised if the run was killed.
     """
     runtime.prepare()  # again: a launcher may have started this job in a fresh process
     config = without_selectors(composed)
@@ -95,18 +80,12 @@ def train_one(
 
 def without_selectors(composed: DictConfig) -> DictConfig:
     """Drop the groups that only select others: what they chose is in the rest."""
-    config = OmegaConf.create(OmegaConf.to_container(composed, resolve=False))
-    with open_dict(config):
-        for selector in ("experiments", "sweeps", "hydra"):
-            config.pop(selector, None)
-    return config
+    nodes = OmegaConf.to_container(composed, resolve=False)
+    return OmegaConf.create({name: nodes[name] for name in nodes if name not in ("experiments", "sweeps", "hydra")})
 
 
 def conclude(outcome: Outcome, config: DictConfig, narrator: Narrator) -> None:
-    """Print the final tables and the closing lines.
-
-    The run's log already holds all of this: it was written before the trackers were closed.
-    """
+    """Print the final tables and the closing lines, which the run's log already holds."""
     for table in outcome.tables():
         narrator.say()
         narrator.show(table)
@@ -129,10 +108,7 @@ def all_sent(folder: Path) -> bool:
 
 
 def requeue(reason: str | None) -> str | None:
-    """Ask Slurm to run this job again, and return what happened as a line; None if it is not to run again.
-
-    `reason` is why the run stopped.
-    """
+    """Ask Slurm to run a job that stopped again, and return what happened as a line; None if it is not to run again."""
     job = os.environ.get("SLURM_JOB_ID")
     if job is None or not any(name in (reason or "") for name in REQUEUED_AFTER):
         return None

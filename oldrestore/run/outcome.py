@@ -14,29 +14,13 @@ from oldrestore.evaluation.accuracy_table import AccuracyTable
 
 @dataclass
 class Outcome:
-    """How a run ended.
+    """How a run ended, with the last table of the judge and of each of the protocol's own evaluators."""
 
-    Attributes
-    ----------
-    state : str
-        ``finished``, ``failed`` or ``killed``.
-    folder : Path
-        The run folder.
-    reason : str or None
-        Why it did not finish, in one sentence.
-    table : AccuracyTable or None
-        The last accuracy table.
-    summary : dict of float
-        The last value of each evaluated measure.
-    further_tables : dict
-        Last printable table of each of the protocol's own evaluators.
-    """
-
-    state: str
+    state: str  # ``finished``, ``failed`` or ``killed``
     folder: Path
-    reason: str | None = None
+    reason: str | None = None  # why it did not finish, in one sentence
     table: AccuracyTable | None = None
-    summary: dict[str, float] = field(default_factory=dict)
+    summary: dict[str, float] = field(default_factory=dict)  # the last value of each measure
     further_tables: dict[str, Any] = field(default_factory=dict)
 
     def tables(self) -> list[Any]:
@@ -57,10 +41,7 @@ def folder_as_typed(config: DictConfig) -> Path:
 
 
 def closing_lines(outcome: Outcome, config: DictConfig, unsent: bool = False) -> list[str]:
-    """Return where the pictures are and what to type next; the folder comes last.
-
-    With `unsent`, a tracker lacks some of the run.
-    """
+    """Return where the pictures are, what to type next (also if a tracker lacks something), and last the folder."""
     folder = folder_as_typed(config)
     typed, outputs = shlex.quote(str(folder)), f"outputs={shlex.quote(str(config.outputs))}"
     elsewhere = "" if str(config.outputs) == "outputs" else f" {outputs}"

@@ -73,9 +73,10 @@ def processor() -> str:
 
 def git_state(root: Path | None) -> dict[str, Any]:
     """Return the commit, and what is not committed as a patch that ``git apply`` takes."""
-    commit = _git(root, "rev-parse", "--verify", "HEAD") if root is not None else None
-    if commit is None:
+    head = _git(root, "rev-parse", "--verify", "HEAD") if root is not None else None
+    if head is None:
         return {"commit": None, "dirty": None}
+    commit = head.decode().strip()
     patch = uncommitted_patch(root)
     if patch is None:
         return {"commit": commit, "dirty": None, "patch_left_out": "git could not compare the tree with its commit"}
@@ -104,22 +105,17 @@ def uncommitted_patch(root: Path) -> bytes | None:
         places = {
             "GIT_INDEX_FILE": str(Path(folder) / "index"),
             "GIT_OBJECT_DIRECTORY": str(Path(folder) / "objects"),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects,
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.fsdecode(objects.rstrip(b"\n")),
         }
         (Path(folder) / "objects").mkdir()
         for step in (("read-tree", "HEAD"), ("add", "--all")):
             if _git(root, *step, **places) is None:
                 return None
-        return _git_bytes(root, "diff", "--cached", "--binary", "HEAD", **places)
+        return _git(root, "diff", "--cached", "--binary", "HEAD", **places)
 
 
-def _git(root: Path, *arguments: str, **environment: str) -> str | None:
-    """Return what a git command prints, stripped; None if it fails."""
-    printed = _git_bytes(root, *arguments, **environment)
-    return None if printed is None else printed.decode(errors="replace").strip()
-
-
-def _git_bytes(root: Path, *arguments: str, **environment: str) -> bytes | None:
+def _git(root: Path, *arguments: str, **environment: str) -> bytes | None:
+    """Return what a git command prints; None if it fails."""
     command = ["git", "-C", str(root), *arguments]
     try:
         return subprocess.run(command, capture_output=True, check=True, timeout=60, env=os.environ | environment).stdout

@@ -1,4 +1,4 @@
-"""Plans how to resume a run: which one is meant, and whether it may be resumed as asked; imports no Paddle."""
+"""Plans how to resume a run: which one is meant, what may change, and what is not as it was; imports no Paddle."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 from omegaconf import DictConfig
 
 from oldrestore import parallel
+from oldrestore.config.build import build
 from oldrestore.config.roles import is_place, is_place_of_photographs
 from oldrestore.errors import UserError
-from oldrestore.records.asked_settings import agreed, asked_for, asked_of_any, disagreement, with_typed
+from oldrestore.records.asked_settings import agreed, asked_for, asked_of_any, with_typed
 from oldrestore.records.finding import find_run, refuse_links_out
 from oldrestore.records.liveness import lock_run
 from oldrestore.records.run import Run
-from oldrestore.run.then_and_now import check_photographs
 
 AUTO = "auto"
 # Seconds in which the loader's workers of a run that was killed notice, and let go of its folder.
@@ -27,27 +27,13 @@ WAIT_FOR_WORKERS = 15.0
 
 @dataclass
 class Resumption:
-    """A run to resume, its folder locked.
+    """A run to resume, its folder locked."""
 
-    Attributes
-    ----------
-    folder : Path
-        As the user named it.
-    config : DictConfig
-        The run's, with the settings changed that may change; not yet checked.
-    overrides : list of str
-        What was typed now.
-    changed : dict
-        Setting to [before, after].
-    lock : ExitStack
-        Unlocks the folder when it is closed.
-    """
-
-    folder: Path
-    config: DictConfig
-    overrides: list[str]
-    changed: dict[str, list]
-    lock: contextlib.ExitStack
+    folder: Path  # as the user named it
+    config: DictConfig  # the run's, with the changes that are allowed; not yet checked
+    overrides: list[str]  # what was typed now
+    changed: dict[str, list]  # setting to [before, after]
+    lock: contextlib.ExitStack  # unlocks the folder when it is closed
 
     @property
     def environment(self) -> dict[str, str | None]:
@@ -76,25 +62,9 @@ def lock_on_first(folder: Path, wait: float) -> contextlib.ExitStack:
 def plan_resume(wanted: str, composed: DictConfig, overrides: Sequence[str]) -> Resumption | None:
     """Find the run to resume, lock its folder, and settle what may change.
 
-    Parameters
-    ----------
-    wanted : str
-        A run as `find_run` takes it; or ``auto``: the newest run of this experiment and with these settings that has
-        not finished and is not running.
-    composed : DictConfig
-        What Hydra made of the overrides.
-    overrides : sequence of str
-        As typed, without ``resume=``.
-
-    Returns
-    -------
-    Resumption or None
-        None if ``auto`` finds no such run.
-
-    Raises
-    ------
-    UserError
-        The run does not exist, is running, has finished, or cannot change a setting as asked.
+    The run is named as for `find_run`, or by ``auto``: the newest of this experiment and with these settings that has
+    not finished and is not running, or None. `composed` is what Hydra made of the overrides, as typed, without
+    ``resume=``. `UserError` if the run does not exist, is running, has finished, or cannot change a setting as asked.
     """
     outputs = Path(composed.outputs)
     if wanted == AUTO:
@@ -107,7 +77,7 @@ def plan_resume(wanted: str, composed: DictConfig, overrides: Sequence[str]) -> 
         raise UserError(f"run '{folder.name}' is still running (process {status['pid']}): stop it first")
     # A folder that was named by its path stays where it is.
     outputs = outputs if folder.is_relative_to(outputs) else folder.parent.parent
-    return _plan(folder, status, outputs, asked, composed, overrides, wait=WAIT_FOR_WORKERS)
+    return _plan(folder, outputs, asked, composed, overrides, wait=WAIT_FOR_WORKERS)
 
 
 def _newest_unfinished(outputs: Path, composed: DictConfig, overrides: Sequence[str]) -> Resumption | None:
@@ -118,12 +88,12 @@ def _newest_unfinished(outputs: Path, composed: DictConfig, overrides: Sequence[
         # A run on another machine may be alive, unless it is this very job, requeued.
         gone = status.get("alive") is False or _same_slurm_job(status)
         if status.get("state") != "finished" and gone:
-            candidates.append((status.get("started") or "", path.parent.name, path.parent, status))
-    for _, _, folder, status in sorted(candidates, key=lambda c: c[:2], reverse=True):
+            candidates.append((status.get("started") or "", path.parent.name, path.parent))
+    for _, _, folder in sorted(candidates, reverse=True):
         try:
             # A judge at another place counts as another run: whether it is the same is known only once it is loaded.
             may_move = is_place_of_photographs
-            return _plan(folder, status, outputs, asked, composed, overrides, wait=0.0, may_move=may_move)
+            return _plan(folder, outputs, asked, composed, overrides, wait=0.0, may_move=may_move)
         except UserError:
             continue  # another process was faster, or it is a run with other settings
     return None
@@ -131,7 +101,6 @@ def _newest_unfinished(outputs: Path, composed: DictConfig, overrides: Sequence[
 
 def _plan(
     folder: Path,
-    status: Mapping[str, Any],
     outputs: Path,
     asked: Mapping[str, Any],
     composed: DictConfig,
@@ -144,13 +113,10 @@ def _plan(
     name = Path(str(config.get("experiment")), str(config.get("run_id")))
     if name != Path(folder.absolute().parent.name, folder.name):
         raise UserError(f"the folder {folder} is not named as its run: it should end in {name}")
-    problem = disagreement(asked, config, folder, may_move)
-    if problem is not None:
-        raise UserError(problem)
-    merged, changed = agreed(asked, composed, config)
+    merged, changed = agreed(asked, composed, config, folder, may_move)
     changed.pop("outputs", None)
     merged.outputs = str(outputs)
-    if status.get("state") == "finished" and "trainer.max_iterations" not in changed:
+    if _status(folder).get("state") == "finished" and "trainer.max_iterations" not in changed:
         raise UserError(
             f"run '{folder.name}' has finished its {config.trainer.max_iterations} iterations: "
             "raise trainer.max_iterations to go on"
@@ -158,6 +124,65 @@ def _plan(
     if any(is_place_of_photographs(name) for name in changed):
         check_photographs(folder, merged)
     return Resumption(folder, merged, list(overrides), changed, lock_on_first(folder, wait))
+
+
+def compare_provenance(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list]:
+    """Return the differences that a run's numbers may depend on: name to [then, now]."""
+    differences = {}
+    for name in ("code_hash", "commit", "python", "platform", "processor", "device"):
+        if then.get(name) != now.get(name):
+            differences[name] = [then.get(name), now.get(name)]
+    counts = [len(recorded.get("processes") or [0]) for recorded in (then, now)]
+    if counts[0] != counts[1]:
+        differences["processes"] = counts
+    for part in ("environment", "packages"):
+        before, after = then.get(part) or {}, now.get(part) or {}
+        for name in sorted(before.keys() | after.keys()):
+            if before.get(name) != after.get(name):
+                differences[name] = [before.get(name), after.get(name)]
+    return differences
+
+
+def check_photographs(folder: Path, config: DictConfig) -> None:
+    """Raise `UserError` if the photographs of a configuration are not those of a run; only photographs are read."""
+    source = build(config.dataset)
+    splits = {"train": source.split("train"), "val": source.split("val")}
+    judged = config.evaluation.judged
+    if judged is not None:
+        judged_source = source if judged == "dataset" else build(judged)
+        splits["judged"] = judged_source.split(config.evaluation.judged_split)
+    check_data(folder, {name: split.describe() for name, split in splits.items()})
+
+
+def check_data(folder: Path, now: Mapping[str, Any]) -> None:
+    """Raise `UserError` if photographs or judge are not those in a run's ``data.json``, naming one that differs."""
+    try:
+        then = Run(folder).data
+    except UserError:
+        return  # killed before it was written, and so before anything was trained
+    for part, described in now.items():
+        before = then.get(part, {})
+        # The protocol follows from the settings, which a resumed run keeps.
+        if part == "protocol" or before.get("fingerprint") == described["fingerprint"]:
+            continue
+        if part == "judge":
+            raise UserError(f"the judge {described['name']} is not the network that run '{folder.name}' was judged by")
+        raise UserError(
+            f"the photographs of '{part}' are not those of run '{folder.name}' ({before.get('count', 'none')} then, "
+            f"{described['count']} now; {_first_difference(before, described)}): put them back, or start a new run"
+        )
+
+
+def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    then, here = before.get("photographs"), now.get("photographs") or {}
+    if not then:  # runs of earlier versions did not record names
+        return "other contents or labels"
+    changed = sorted(name for name in then.keys() & here.keys() if then[name] != here[name])
+    missing, new = sorted(then.keys() - here.keys()), sorted(here.keys() - then.keys())
+    for names, what in ((changed, "has other contents or another label"), (missing, "is missing"), (new, "is new")):
+        if names:
+            return f"'{names[0]}' {what}"
+    return "other contents or labels"
 
 
 def _status(folder: Path) -> dict[str, Any]:

@@ -59,19 +59,7 @@ class Unrecorded:
 class RunInProgress:
     """One run, from its first iteration or from a checkpoint to its end.
 
-    Of several processes that train together each has one.
-
-    Parameters
-    ----------
-    config : DictConfig
-    components : Components
-        With the weights to start from.
-    folder : RunFolder or Unrecorded
-    tracker : Trackers or None
-        None in processes that record nothing.
-    narrator : Narrator
-    progress : Progress
-        How far the run has come.
+    Of several processes that train together each has one; those that record nothing have no `tracker`.
     """
 
     def __init__(

@@ -28,24 +28,12 @@ from oldrestore.tracking.tracker import spoken_reason
 
 @dataclass
 class SyncReport:
-    """What one tracker was sent.
+    """What one tracker was sent."""
 
-    Attributes
-    ----------
-    state : str
-        ``complete`` or ``off``.
-    sent : dict of int
-        Count of metrics, pictures, files and so on; empty if it had everything.
-    link : dict
-        Where its record is.
-    reason : str or None
-        Why it failed.
-    """
-
-    state: str
-    sent: dict[str, int] = field(default_factory=dict)
-    link: dict[str, Any] = field(default_factory=dict)
-    reason: str | None = None
+    state: str  # ``complete`` or ``off``
+    sent: dict[str, int] = field(default_factory=dict)  # metrics, pictures, files ...; empty if it had everything
+    link: dict[str, Any] = field(default_factory=dict)  # where its record is
+    reason: str | None = None  # why it failed
 
     def in_words(self) -> str:
         """Return one line."""
@@ -57,13 +45,7 @@ class SyncReport:
 
 
 def sync_run(folder: Path, config: DictConfig) -> dict[str, SyncReport]:
-    """Bring the trackers of a run's configuration up to date with its folder, and record how that went there.
-
-    Raises
-    ------
-    UserError
-        The run is still running, and tells its trackers itself.
-    """
+    """Bring the trackers of a run's configuration up to date with its folder, and record how that went there."""
     status = Run(folder).status
     if status["alive"]:
         raise UserError(f"run '{folder.name}' is still running (process {status['pid']}) and tells its trackers itself")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import paddle
@@ -22,48 +24,25 @@ from oldrestore.run.streams import VALIDATION_STREAM
 from oldrestore.scoring.scoring import Scorer, judged_values, own_photos, record_evaluated, rows_of
 
 
+@dataclass
 class Validation:
     """Measures the network of a run, and records scores of single photographs, tables and panels.
 
     Several processes that train together each measure a part of the photographs, and all have the whole result.
-
-    Parameters
-    ----------
-    config : DictConfig
-    components : Components
-    folder : RunFolder
-        Or what replaces it in processes that record nothing.
-    narrator : Narrator
-    outcome : Outcome
-        Receives the tables to print at the end.
-    check : callable
-        Called between photographs; raises if the run is to stop.
     """
 
-    def __init__(
-        self,
-        config: DictConfig,
-        components: Components,
-        folder: RunFolder,
-        narrator: Narrator,
-        outcome: Outcome,
-        check: Callable[[], None],
-    ) -> None:
-        self.config = config
-        self.components = components
-        self.folder = folder
-        self.narrator = narrator
-        self.outcome = outcome
-        self.scorer = Scorer(
-            config,
-            components.source,
-            components.validation,
-            components.judged,
-            narrator,
-            check=check,
-            evaluators=components.evaluators,
-            prior=components.prior,
-        )
+    config: DictConfig
+    components: Components
+    folder: RunFolder  # or what replaces it in processes that record nothing
+    narrator: Narrator
+    outcome: Outcome  # receives the tables to print at the end
+    check: Callable[[], None]  # called between photographs; raises if the run is to stop
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """What measures colour and judges."""
+        c = self.components
+        return Scorer(self.config, c.source, c.validation, c.judged, self.narrator, self.check, c.evaluators, c.prior)
 
     def measure(self, iteration: int) -> dict[str, float]:
         """Measure everything that is due at an iteration; returns ``val/psnr``, ``judged/iter_accuracy`` and so on."""

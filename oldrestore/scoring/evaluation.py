@@ -28,23 +28,11 @@ from oldrestore.scoring.subject import Subject
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Scores of one checkpoint on one protocol.
+    """Scores of one checkpoint on one protocol."""
 
-    Attributes
-    ----------
-    folder : Path
-        ``RUN/evaluations/ID``; of a weights file without a run, ``outputs/NAME/evaluations/ID``.
-    checkpoint : str
-        Its name in the run; of a file without a run, its path.
-    summary : dict of float
-        Validation measures.
-    table : AccuracyTable or None
-    protocol : Protocol
-    """
-
-    folder: Path
-    checkpoint: str
-    summary: dict[str, float]
+    folder: Path  # ``RUN/evaluations/ID``; of a weights file without a run, ``outputs/NAME/evaluations/ID``
+    checkpoint: str  # its name in the run, or the path of the file
+    summary: dict[str, float]  # validation measures
     table: AccuracyTable | None
     protocol: Protocol
 
@@ -60,40 +48,32 @@ class EvaluationResult:
         }
 
 
-@dataclass(frozen=True)
-class EvaluationJob:
-    """One evaluation to carry out: the settings that vary, as typed, and the checked configuration with them."""
-
-    settings: dict[str, str]
-    config: DictConfig
-
-
 @dataclass
 class EvaluationSweep:
     """Evaluations of one checkpoint with settings that vary; ``evaluations.csv`` in `folder` has a row for each."""
 
     folder: Path
-    results: list[tuple[EvaluationJob, EvaluationResult]]
+    results: list[tuple[dict[str, str], EvaluationResult]]  # each with its settings, as typed
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each evaluation: its settings, every measure, the accuracies, and its folder's name."""
         rows = []
-        for job, result in self.results:
+        for settings, result in self.results:
             accuracy = result.table.as_dicts()[-1] if result.table is not None else {}
             accuracies = {name: accuracy.get(name) for name in ACCURACIES}
-            rows.append({**job.settings, **result.summary, **accuracies, "evaluation": result.folder.name})
+            rows.append({**settings, **result.summary, **accuracies, "evaluation": result.folder.name})
         return rows
 
     def shown(self) -> list[str]:
         """Return the columns for a table on a screen; the file has every measure."""
         rows = self.rows()
-        varied = list(self.results[0][0].settings) if self.results else []
+        varied = list(self.results[0][0]) if self.results else []
         measures = [*(metric.name for metric in shown_in("evaluate")), "n"]
         return varied + [name for name in measures if any(row.get(name) is not None for row in rows)]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
-        evaluations = [{"settings": job.settings, **result.to_json()} for job, result in self.results]
+        evaluations = [{"settings": settings, **result.to_json()} for settings, result in self.results]
         return {"folder": str(self.folder), "evaluations": evaluations}
 
 
@@ -128,12 +108,8 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
 
     folder = RunFolder.create(subject.folder, "evaluations", new_run_id())
     folder.write_config(OmegaConf.to_yaml(config), [subject.recorded()])
-    data = {"val": validation.describe()}
-    if judged is not None:
-        data["judged"] = judged.split.describe()
-        data["judge"] = {"name": judged.judge.name, "fingerprint": judged.judge.fingerprint}
-    data["protocol"] = protocol.describe()
-    folder.write_data(data)
+    described = {} if judged is None else judged.describe()
+    folder.write_json("data.json", {"val": validation.describe(), **described, "protocol": protocol.describe()})
     iteration = subject.iteration()
     if result is not None:
         folder.per_image(rows_of(result.per_image, iteration, "val"))
@@ -150,29 +126,27 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     return evaluated
 
 
-def plan_evaluations(subject: Subject, jobs: Sequence[Sequence[str]]) -> list[EvaluationJob]:
-    """Change the configuration by the overrides of each job; all are checked before the first is carried out."""
+def plan_evaluations(subject: Subject, jobs: Sequence[Sequence[str]]) -> list[tuple[dict[str, str], DictConfig]]:
+    """Return what varies and the checked configuration for the overrides of each job."""
     given = [dict(text.split("=", 1) for text in job) for job in jobs]
     varied = [name for name in given[0] if len({settings[name] for settings in given}) > 1 or len(given) == 1]
     return [
-        EvaluationJob({name: settings[name] for name in varied}, override_config(subject.config, job))
+        ({name: settings[name] for name in varied}, override_config(subject.config, job))
         for settings, job in zip(given, jobs, strict=True)
     ]
 
 
 def evaluate_jobs(
-    subject: Subject, jobs: Sequence[EvaluationJob], typed: Sequence[str], narrator: Narrator
+    subject: Subject, jobs: Sequence[tuple[dict[str, str], DictConfig]], typed: Sequence[str], narrator: Narrator
 ) -> Iterator[EvaluationSweep]:
     """Carry out evaluations; yields the sweep after each of them, its table and the typed overrides written."""
-    folder: RunFolder | None = None
-    sweep: EvaluationSweep | None = None
-    for job in jobs:
-        result = evaluate(subject, job.config, narrator)
-        if folder is None or sweep is None:
+    results: list[tuple[dict[str, str], EvaluationResult]] = []
+    for settings, config in jobs:
+        results.append((settings, evaluate(subject, config, narrator)))
+        if len(results) == 1:
             # Created late, so that a request that fails at once leaves nothing behind.
             folder = RunFolder.create(subject.folder, "evaluations", new_run_id())
             folder.write_json("sweep.json", {"overrides": list(typed), "checkpoint": subject.checkpoint})
-            sweep = EvaluationSweep(folder.path, [])
-        sweep.results.append((job, result))
+        sweep = EvaluationSweep(folder.path, results)
         folder.write_table("evaluations", sweep.rows())
         yield sweep

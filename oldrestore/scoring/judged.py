@@ -27,6 +27,11 @@ class Judged:
     split: Split
     judge: Judge
 
+    def describe(self) -> dict[str, Any]:
+        """Return what ``data.json`` records of both."""
+        judge = {"name": self.judge.name, "fingerprint": self.judge.fingerprint}
+        return {"judged": self.split.describe(), "judge": judge}
+
 
 def build_judged(config: DictConfig, source: PhotoSource) -> Judged | None:
     """Return the labelled photographs and the judge of the evaluation; None if it has none.

@@ -22,14 +22,7 @@ def protocol_of(
 ) -> Protocol:
     """Return the protocol that a configuration is measured under.
 
-    Parameters
-    ----------
-    config : DictConfig
-    count : int, optional
-        Photographs that colour is measured on.
-    judge : Judge, optional
-    prior : ndarray, optional
-        What weighs the rebalanced AuC, unless it is the prior of the photographs measured.
+    `count` is of the photographs that colour is measured on; `prior` weighs the rebalanced AuC, unless it is their own.
     """
     facts = {"fingerprint": judge.fingerprint, "sees": judge.sees} if judge is not None else None
     settings = protocol_settings(OmegaConf.to_container(config, resolve=True), count, facts)

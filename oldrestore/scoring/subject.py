@@ -29,29 +29,14 @@ from oldrestore.training.checkpoint import iteration_of, load_checkpoint
 
 @dataclass(frozen=True)
 class Subject:
-    """Weights that are scored: a checkpoint of a run, or a weights file without a run.
+    """Weights that are scored: a checkpoint of a run, or a weights file without a run."""
 
-    Attributes
-    ----------
-    folder : Path
-        Evaluations go into its ``evaluations/``: the run folder, or ``outputs/NAME`` of a file.
-    weights : Path
-    checkpoint : str
-        Its name in the run; of a file, its path.
-    config : DictConfig
-        Under which it is scored by default: the run's configuration.
-    trained : DictConfig or None
-        Under which it was trained; None if a file does not say.
-    alone : bool
-        Whether it is a file without a run.
-    """
-
-    folder: Path
+    folder: Path  # evaluations go into its ``evaluations/``: the run folder, or ``outputs/NAME`` of a file
     weights: Path
-    checkpoint: str
-    config: DictConfig
-    trained: DictConfig | None
-    alone: bool = False
+    checkpoint: str  # its name in the run, or the path of the file
+    config: DictConfig  # for scoring, unless something else is asked for: the run's configuration
+    trained: DictConfig | None  # the configuration of training; None if a file does not say
+    alone: bool = False  # whether it is a file without a run
 
     def network(self, config: DictConfig) -> nn.Layer:
         """Build the network of a configuration with these weights, in evaluation mode."""
@@ -124,18 +109,9 @@ class Subject:
 
 
 def subject_named(name: str, outputs: Path, checkpoint: str | None, overrides: Sequence[str]) -> Subject:
-    """Find the weights to score.
+    """Find the weights to score: those of a run, as `find_checkpoint` does, or of a weights file.
 
-    Parameters
-    ----------
-    name : str
-        A run (`oldrestore.records.finding.find_run`), the file of one of its checkpoints, or a weights file.
-    outputs : Path
-        Root of the run folders.
-    checkpoint : str, optional
-        Of a run: ``best`` (the default), ``last`` or a kept one.
-    overrides : sequence of str
-        What the user typed; names the network of a file that does not.
+    The overrides name the network of a file that does not.
     """
     if any(text.startswith("model.weights=") for text in overrides):
         raise UserError("evaluate takes the weights in place of a run: oldrestore evaluate FILE, without model.weights")

@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from oldrestore.cli import main
 from oldrestore.errors import UserError
 from oldrestore.plain import flatten
-from oldrestore.records.conditions import read_condition
-from oldrestore.records.quick_copy import write_quick_copy
+from oldrestore.records.listing import read_condition
+from oldrestore.records.parsing import write_quick_copy
 from oldrestore.records.run import Run
 
 CONFIG = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from oldrestore.errors import UserError
-from oldrestore.records.conditions import read_condition
+from oldrestore.records.listing import read_condition
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 

@@ -170,9 +170,9 @@ def test_config_overrides_and_json(folder):
     assert Run(folder.path).overrides == overrides
     folder.write_config(config_yaml, [])
     assert Run(folder.path).overrides == []
-    folder.write_provenance({"flags": {"x": np.float64("nan")}, "path": Path("/a"), "n": np.int64(3)})
+    folder.write_json("provenance.json", {"flags": {"x": np.float64("nan")}, "path": Path("/a"), "n": np.int64(3)})
     assert Run(folder.path).provenance == {"flags": {"x": "NaN"}, "path": "/a", "n": 3}
-    folder.write_data({"train": {"count": 3}})
+    folder.write_json("data.json", {"train": {"count": 3}})
     assert Run(folder.path).data == {"train": {"count": 3}}
     assert not list(folder.path.glob(".*")), "temporary files are gone"
 

@@ -395,20 +395,6 @@ def test_a_folder_that_is_held_is_not_gone_on_with(workshop, monkeypatch, capsys
         pass
 
 
-@pytest.mark.slow
-def test_a_checkpoint_without_marks_finds_its_place_by_the_iterations(workshop, monkeypatch):
-    from oldrestore.training.checkpoint import save_checkpoint
-
-    whole, copies = snapshots_of(workshop, monkeypatch, {"late": ("make_batch", 6, 4)}, *SHORT)
-    folder = copies["late"]
-    last = load_checkpoint(folder / "checkpoints" / "last.safetensors")
-    for name in ("marks", "marks_before_evaluation", "evaluation_due", "seconds"):
-        del last.state[name]
-    save_checkpoint(folder / "checkpoints" / "last.safetensors", last)
-    assert main(["train", f"resume={folder}"]) == 0
-    assert_same_run(folder, whole)
-
-
 @pytest.mark.parametrize("resume", ["resume=", "resume=null"])
 def test_resume_names_one_run(resume, workshop, capsys):
     assert main(["train", resume]) == 2

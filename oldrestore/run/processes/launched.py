@@ -72,10 +72,9 @@ def train(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _print_to(file: Path) -> None:
     """Redirect everything that this process prints, including from C++, to a file."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for stream in (1, 2):
-        os.dup2(descriptor, stream)
-    os.close(descriptor)
+    with file.open("ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
 
 
 def _borrow_terminal(door: Path) -> None:

@@ -8,7 +8,7 @@ from oldrestore.errors import UserError
 from oldrestore.records.recorded import panel_iteration
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.records.superseded import new_resume_folder, set_aside
+from oldrestore.run.progress import new_resume_folder, set_aside
 
 
 def write(folder: RunFolder, iterations, picture) -> None:
@@ -50,15 +50,6 @@ def test_a_validation_that_is_made_again_takes_its_pictures_along(folder, pictur
     aside = new_resume_folder(folder.path)
     set_aside(folder.path, folder.marks(), 2, aside, again=True)
     assert Run(folder.path).panels == ("validation-000001.png",)
-
-
-def test_without_marks_the_iterations_say_where(folder, picture):
-    write(folder, [0, 1], picture)
-    before = contents(folder)
-    write(folder, [2, 3], picture)
-    set_aside(folder.path, None, 2, new_resume_folder(folder.path), again=False)
-    for name in ("metrics.jsonl", "per_image.csv"):
-        assert (folder.path / name).read_bytes() == before[name]
 
 
 def test_a_file_that_became_shorter_is_reported(folder, picture):

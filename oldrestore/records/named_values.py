@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from oldrestore.config.aliases import with_current_targets
 from oldrestore.errors import UserError
 from oldrestore.evaluation.protocol import label_of
 from oldrestore.plain import decode_float
@@ -71,7 +72,9 @@ class NamedValues:
     def _quick(self) -> dict[str, Any]:
         """Configuration and choices, as fast as they can be read."""
         copy = read_quick_copy(self.folder)
-        return copy or {"config": self._readable("config"), "choices": self._readable("choices")}
+        if copy is None:
+            return {"config": self._readable("config"), "choices": self._readable("choices")}
+        return {**copy, "config": with_current_targets(copy["config"])}
 
     def _readable(self, name: str) -> Any:
         try:

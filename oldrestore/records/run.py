@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oldrestore.config.aliases import with_current_targets
 from oldrestore.config.roles import settings_that_count
 from oldrestore.errors import UserError
 from oldrestore.records.liveness import is_alive, state_in_words
@@ -70,12 +71,16 @@ class Run(NamedValues):
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The resolved configuration, as plain dicts and lists."""
+        """The resolved configuration, as plain dicts and lists; classes that moved since have their current paths."""
+        return with_current_targets(self._logged_config)
+
+    @cached_property
+    def _logged_config(self) -> dict[str, Any]:
         return read_config(self.folder)
 
     @property
     def composed(self) -> DictConfig:
-        """The resolved configuration, a new copy from which components can be built.
+        """The resolved configuration as it was logged, a new copy from which the code of then and of now can build.
 
         An interpolation raises `UserError`: a run logs values, and anyone may have written one since, to read this
         machine's environment.
@@ -85,7 +90,7 @@ class Run(NamedValues):
 
         from oldrestore.config.build import refuse_interpolations
 
-        config = self.config
+        config = self._logged_config
         try:
             refuse_interpolations(config)
             return OmegaConf.create(config)

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from oldrestore import parallel
 from oldrestore.batch import Batch
-from oldrestore.data.loader import lost_worker, training_loader
+from oldrestore.data.loading.loader import lost_worker, training_loader
 from oldrestore.engines.pyfunc import finished_model
 from oldrestore.engines.weights_file import header_of_run
 from oldrestore.errors import UserError, sentence

@@ -11,7 +11,7 @@ import paddle
 from omegaconf import DictConfig
 
 from oldrestore import parallel
-from oldrestore.data.loader import evaluation_photos
+from oldrestore.data.loading.loader import evaluation_photos
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import VERSIONS
 from oldrestore.evaluation.batching import batches, shared

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from oldrestore.color.bins import NUMBER_OF_BINS
 from oldrestore.config.build import build
-from oldrestore.data.source import PhotoSource, Split
+from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import Judge
 from oldrestore.losses.base import Loss

@@ -14,7 +14,7 @@ from oldrestore.config.build import build
 from oldrestore.config.location import at_home
 from oldrestore.config.roles import is_place_of_photographs
 from oldrestore.data.prior import dataset_prior
-from oldrestore.data.source import PhotoSource, Split
+from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.engines.weights_file import config_of_file, load_file, standing_folder
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import Judge

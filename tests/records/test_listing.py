@@ -105,8 +105,8 @@ def test_the_table_shows_what_was_asked_for(outputs, capsys):
 
 def test_the_table_fits_80_columns(tmp_path, capsys):
     folder = make_run(tmp_path, "20261122-110723-0123456789", experiment="quickstart_again")
-    heading = "iteration,iter_accuracy,orig_accuracy,gray_accuracy,n\n"
-    (folder / "accuracy.csv").write_text(heading + "80,0.825,1.0,0.8125,80\n")
+    table = "iteration,iter_accuracy,orig_accuracy,gray_accuracy,n\n80,0.825,1.0,0.8125,80\n"
+    (folder / "accuracy.csv").write_text(table)
     assert main(["runs", f"outputs={tmp_path}"]) == 0
     heading, row = capsys.readouterr().out.splitlines()
     assert row == "20261122-110723-0123456789  quickstart_again  finished  82.5% 100.0% 81.2% 80"

@@ -117,10 +117,7 @@ def test_weights_of_a_run_start_another(workshop, tracked_run):
     ("overrides", "sentence"),
     [
         (["model.weights=/no/such.safetensors"], "there is no weights file '/no/such.safetensors'"),
-        (
-            ["model.weights={run}/checkpoints/last.safetensors", "model.width=0.125"],
-            "do not fit Eccv16: model1.0.weight has shape",
-        ),
+        (["model.weights={weights}", "model.width=0.125"], "do not fit Eccv16: model1.0.weight has shape"),
         (["dataset.root=/no/such/folder"], "/no/such/folder"),
         (["dataset.root={empty}"], "{empty}"),
         (["dataset.root={corrupt}"], "can be read"),
@@ -133,16 +130,14 @@ def test_weights_of_a_run_start_another(workshop, tracked_run):
         (["judge=vgg16", "judge.weights=/no/vgg16.pdparams"], "/no/vgg16.pdparams"),
     ],
 )
-def test_what_a_user_can_mend_is_said_before_a_folder_is_made(
-    overrides, sentence, workshop, tracked_run, tmp_path, capsys
-):
+def test_mistakes_are_refused_before_a_folder_is_made(overrides, sentence, workshop, tracked_run, tmp_path, capsys):
     places = {name: tmp_path / name for name in ("empty", "corrupt", "unlabelled")}
     for place in places.values():
         place.mkdir()
     (tmp_path / "corrupt" / "a.jpg").write_bytes(b"\xff\xd8 no photograph")
     for index in range(8):
         Image.fromarray(make_photograph(index)).save(tmp_path / "unlabelled" / f"{index}.png")
-    places["run"] = tracked_run
+    places["weights"] = tracked_run / "checkpoints" / "last.safetensors"
     assert workshop.train("tracking=none", *(override.format(**places) for override in overrides)) == (2, None)
     error = capsys.readouterr().err
     assert sentence.format(**places) in error

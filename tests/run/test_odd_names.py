@@ -20,11 +20,11 @@ SHORT += ["tracking=none", "evaluation.judged=null", "trainer.max_iterations=3"]
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
     """A home folder, so that ``~`` may be typed; a working folder elsewhere."""
-    home = tmp_path / "home of O'Brien"
-    (tmp_path / "here").mkdir()
+    home, here = tmp_path / "home of O'Brien", tmp_path / "here"
     home.mkdir()
+    here.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.chdir(here)
     return home
 
 

@@ -172,8 +172,7 @@ ADVERSARIAL = [
     "model=sagan_colorize",
     "loss=l1",
     "optimizer=adam_adversarial",
-    *(setting for setting in SETTINGS if setting.startswith("trainer.")),
-    *(setting for setting in SHORT if setting.startswith("trainer.")),
+    *(setting for setting in [*SETTINGS, *SHORT] if setting.startswith("trainer.")),
 ]
 
 
@@ -260,8 +259,7 @@ def test_a_finished_run_trains_further_unless_its_schedule_has_a_length(workshop
     assert "has finished its 6 iterations: raise trainer.max_iterations to go on" in capsys.readouterr().err
     assert main(["train", f"resume={folder}", "trainer.max_iterations=9"]) == 0
     assert_same_tensors(last(folder), last(longer))
-    ours, theirs = (Run(run).curves["train/loss"].values.tolist() for run in (folder, longer))
-    assert ours == theirs
+    assert (Run(folder).curves["train/loss"].values == Run(longer).curves["train/loss"].values).all()
     cosine = workshop.train(*SHORT, "schedule=cosine", "trainer.max_iterations=3")[1]
     capsys.readouterr()
     assert main(["train", f"resume={cosine}", "trainer.max_iterations=9"]) == 2

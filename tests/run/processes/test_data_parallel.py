@@ -147,7 +147,7 @@ def test_two_processes_record_the_run_of_one_with_the_same_batch_once(one, two, 
     assert len(Run(folder).per_image) > 0
 
 
-def test_trackers_have_the_run_once_and_what_is_printed_last(two, capsys):
+def test_trackers_have_the_run_once_and_its_whole_log(two, capsys):
     folder, printed = two
     assert_trackers_have_each_step_once(folder)
     sinks = Run(folder).status["sinks"]
@@ -157,7 +157,7 @@ def test_trackers_have_the_run_once_and_what_is_printed_last(two, capsys):
     capsys.readouterr()
     assert main(["sync", str(folder), "--json"]) == 0
     ((run,)) = json.loads(capsys.readouterr().out)
-    assert {name: tracker["sent"] for name, tracker in run["trackers"].items()} == {"mlflow": {}, "visualdl": {}}
+    assert [tracker["sent"] for tracker in run["trackers"].values()] == [{}, {}]
 
 
 def test_what_is_printed_and_recorded_is_that_of_one_process(two):

@@ -151,9 +151,8 @@ def runs_chosen(chosen: argparse.Namespace) -> tuple[list[Run], Path]:
     UserError
         If no run is named or found.
     """
-    from oldrestore.records.conditions import Condition, read_condition
     from oldrestore.records.finding import find_run
-    from oldrestore.records.listing import list_runs
+    from oldrestore.records.listing import Condition, list_runs, read_condition
     from oldrestore.records.run import Run
 
     outputs, named = split_outputs(chosen.runs)

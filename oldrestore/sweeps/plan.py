@@ -25,7 +25,7 @@ from oldrestore.config.multirun import expand_jobs, sweep_names
 from oldrestore.errors import UserError
 from oldrestore.files import whole_folder
 from oldrestore.records.asked_settings import group_choices
-from oldrestore.records.job_identity import fingerprints_of, identity_of, results_code_hash, settings_of
+from oldrestore.records.identity import fingerprints_of, identity_of, results_code_hash, settings_of
 
 SEARCH = "search"  # section of a sweep's file that is no part of a configuration
 

@@ -72,7 +72,7 @@ def make_run(
             OmegaConf.update(part, name, value, force_add=True)
     folder = RunFolder.create(outputs, config.experiment, run_id)
     folder.write_config(OmegaConf.to_yaml(config), [], choices)
-    folder.write_data(OmegaConf.to_container(described))
+    folder.write_json("data.json", OmegaConf.to_container(described))
     for at in (iteration // 2, iteration):
         for name, (images, metrics) in (scored if scored is not None else scores()).items():
             for metric, (values, weights) in metrics.items():

@@ -48,7 +48,7 @@ def trained(tmp_path_factory) -> list[Path]:
         folder = RunFolder.create(place, "c", f"run{seed}")
         folder.write_config(OmegaConf.to_yaml(config, resolve=True), [])
         split = build(config.dataset).split("val")
-        folder.write_data({"val": split.describe()})
+        folder.write_json("data.json", {"val": split.describe()})
         for number, photo in enumerate(sorted(photo.name for photo in split.photos)):
             row = {
                 "trained_iterations": 1,

@@ -1,0 +1,87 @@
+"""A sweep from before the modules moved is listed, summarised and reported, and its jobs are not run again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from oldrestore.cli import main
+from oldrestore.sweeps import plan
+from oldrestore.sweeps.ledger import Ledger
+from oldrestore.sweeps.sweep import Sweep
+from tests.generated_photographs import make_folder
+
+WRITTEN = Path(__file__).parents[1] / "records" / "version_0_1"
+SETTINGS = [
+    "experiment=swept",
+    "model.width=0.03",
+    "loss=cross_entropy,focal",
+    "dataset=image_folder",
+    "dataset.crops.size=48",
+    "dataset.crops.crop=32",
+    "dataset.crops.evaluation_size=32",
+    "evaluation=photos",
+    "evaluation.size=32",
+    "evaluation.judged=null",
+    "evaluation.samples=0",
+    "trainer.max_iterations=2",
+    "trainer.batch_size=2",
+    "trainer.log_every=1",
+    "trainer.evaluate_every=2",
+    "trainer.checkpoint_every=2",
+    "trainer.device=cpu",
+    "tracking=none",
+]
+
+
+@pytest.fixture
+def outputs(tmp_path) -> Path:
+    """A copy of what the sweep ``designs`` wrote: two jobs of 2 iterations, and its ledger, kept as SQL."""
+    place = Path(shutil.copytree(WRITTEN, tmp_path / "outputs"))
+    folder = place / "sweeps" / "designs"
+    with closing(sqlite3.connect(folder / "ledger.db")) as connection:
+        connection.executescript((folder / "ledger.sql").read_text(encoding="utf-8"))
+    return place
+
+
+@pytest.fixture
+def typed(outputs, tmp_path) -> list[str]:
+    """The command of the sweep, with its photographs where they are now."""
+    return [*SETTINGS, f"dataset.root={make_folder(tmp_path / 'photographs')}", f"outputs={outputs}"]
+
+
+def test_its_runs_are_listed_by_experiment(outputs, capsys):
+    assert main(["runs", f"outputs={outputs}", "--where", "val/loss>5.7", "--where", "experiment=swept", "--json"]) == 0
+    listed = {run["run_id"]: run["values"]["val/loss"] for run in json.loads(capsys.readouterr().out)}
+    assert listed == {"cross_entropy": pytest.approx(5.745891094), "focal": pytest.approx(5.709223270)}
+
+
+def test_with_equal_code_it_skips_what_is_done_and_is_summarised_and_reported(outputs, typed, capsys, monkeypatch):
+    ledger = Ledger(outputs / "sweeps" / "designs" / "ledger.db")
+    (code,) = {entry.code for entry in ledger.entries()}
+    monkeypatch.setattr(plan, "results_code_hash", lambda: code)
+    assert main(["sweep", "--name", "designs", *typed, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "jobs        2, 2 skipped (done)" in err.splitlines()
+    found = json.loads(out)
+    assert [(job["run_id"], job["state"], job["attempts"]) for job in found["jobs"]] == [
+        ("cross_entropy", "done", 1),
+        ("focal", "done", 1),
+    ]
+    assert found["jobs"][1]["folder"] == str(outputs / "swept" / "focal")
+    assert [(row["loss"], row["n"]) for row in found["settings"]] == [("cross_entropy", 1), ("focal", 1)]
+    assert found["settings"][1]["val/loss"] == pytest.approx(5.709223270)
+    page = Path(found["report"]).read_text(encoding="utf-8")
+    assert "cross_entropy" in page and f"oldrestore reproduce {outputs / 'swept' / 'focal'}" in page
+    assert (outputs / "sweeps" / "designs" / "summary.csv").is_file()
+
+
+def test_with_other_code_its_jobs_are_new_and_the_old_ones_are_counted(typed):
+    sweep = Sweep("designs", plan.plan_jobs(typed))
+    assert sweep.entries() == []
+    assert sweep.of_other_code() == " (2 were done with other code)", "settings and photographs are the same jobs"

@@ -50,7 +50,8 @@ def test_jobs_that_are_done_are_in_it_and_the_others_are_said_to_be_left_out(tmp
     # Again, with all done: the page is replaced, and nothing is said to be missing.
     again = report_on("my_sweep", entries[:4], tmp_path, photographs=0)
     assert again.line == f"{made.path} (4 runs)"
-    assert [path.name for path in made.path.parent.iterdir()] == ["my_sweep.html"]
+    assert sorted(path.name for path in made.path.parent.iterdir()) == ["index.html", "my_sweep.html"]
+    assert 'href="my_sweep.html"' in (made.path.parent / "index.html").read_text()
 
 
 def test_a_sweep_over_the_protocol_has_groups_apart(tmp_path, entries):

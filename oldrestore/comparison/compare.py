@@ -47,11 +47,11 @@ class Cell:
     Attributes
     ----------
     value, low, high : float
-        Mean over seeds and its 95% interval: over photographs for one seed, over seeds and photographs for more.
+        Mean over seeds and its 95% interval: over photographs for one seed, over seeds and photographs for several.
     n, seeds : int
-        Photographs, and seeds that have the figure.
+        Number of photographs, and of seeds that have the figure.
     mark : {"best", "tied", ""}
-        The best of its column, or not significantly different from it.
+        Best of its column, or not significantly different from it.
     against_best : PairedDifference or None
         This design minus the best.
     p_holm : float or None
@@ -70,14 +70,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Compared:
-    """Designs beside one another.
+    """Designs side by side.
 
     Attributes
     ----------
-    designs : list of Design
-    measures : list of Measure
     cells : list of dict
-        For each design, a `Cell` by measure name; what a design does not have is not there.
+        For each design, a `Cell` by measure name; a missing figure has no entry.
     seconds : list of float or None
         Mean training time over the seeds of each design.
     differences : dict of list
@@ -85,7 +83,7 @@ class Compared:
     measured_on : dict
         Fingerprints, counts, judge and protocol that all runs share.
     notes : list of str
-        What the reader should know.
+        Remarks for the reader.
     """
 
     designs: list[Design]
@@ -97,7 +95,7 @@ class Compared:
     notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for ``--json``; what is not finite stands as ``"NaN"``."""
+        """Plain values for ``--json``; what is not finite is ``"NaN"``."""
         designs = []
         for index, design in enumerate(self.designs):
             designs.append(
@@ -127,15 +125,15 @@ def compare_runs(
     Parameters
     ----------
     runs : sequence of Run
-        Each with scores of single photographs. Runs alike but for the seed are one design.
+        With scores of single photographs. Runs that differ only in the seed are one design.
     by_run : bool
-        Every run by itself instead.
+        Treat every run as a design.
     measures : sequence of str, optional
-        Names of figures, of validation metrics, or ``SET/METRIC``; see `chosen_measures`.
+        Names for `chosen_measures`.
     resamples : int
-        Of the bootstrap and of the sign-flip test.
+        Number of resamples of the bootstrap and the sign-flip test.
     seed : int
-        Of both: the same runs give the same table.
+        Seed of both: the same runs give the same table.
 
     Raises
     ------
@@ -214,7 +212,7 @@ def _estimates(measure: Measure, scored: dict[int, list[Scored]], resamples: int
 def _against(
     best: list[Scored], others: list[list[Scored]], resamples: int, flips: int, seed: int
 ) -> list[PairedDifference]:
-    """Each of `others` minus the best: over seeds where both have several, else over photographs alone."""
+    """Each of `others` minus the best: over seeds if both have several, else over photographs alone."""
     found: dict[int, PairedDifference] = {}
     by_image = []
     for number, other in enumerate(others):
@@ -241,7 +239,7 @@ def _mean_of_seeds(seeds: list[Scored]) -> Scored:
 
 
 def _check_photographs(measure: Measure, designs: Sequence[Design], tables: dict[Any, Table]) -> None:
-    """Equal fingerprints mean equal photographs; scores of some of them only, or under other names, do not pair."""
+    """Refuse scores of only some photographs, or under other names: they do not pair even if fingerprints are equal."""
     first = None
     for design in designs:
         for run in design.runs:
@@ -277,7 +275,7 @@ def _measured_on(run: Run) -> dict[str, Any]:
 
 
 def _not_finite(measures: Sequence[Measure], designs: Sequence[Design], tables: dict[Any, Table]) -> list[str]:
-    """Say of which photographs a run has scores that are no numbers, so that its figure is none."""
+    """Say which photographs have scores that are not finite, so that a run has no figure."""
     notes = []
     for measure in measures:
         for number, design in enumerate(designs, start=1):

@@ -1,4 +1,4 @@
-"""Comparisons as text for a terminal, Markdown and CSV."""
+"""Comparisons as text for a terminal, as Markdown and as CSV."""
 
 from __future__ import annotations
 
@@ -15,16 +15,10 @@ LEGEND = "* best; ~ not distinguishable from it (5%, Holm over all pairs of desi
 
 
 def terminal(compared: Compared, bold: bool = False, width: int | None = None) -> str:
-    """Table of two lines a design, figures and their intervals; never narrower than its content.
+    """Table with two lines per design, figures and their intervals; never narrower than its content.
 
-    Parameters
-    ----------
-    compared : Compared
-    bold : bool
-        Headings are bold.
-    width : int, optional
-        Columns of the terminal: a wider table goes on below itself, with the designs' numbers again. Without it, as in
-        a pipe, lines are whole.
+    A table wider than `width` columns continues below, with the designs' numbers again. Without a width, as in a pipe,
+    lines are whole.
     """
     headings, rows = _grid(compared)
     lines: list[list[str]] = [headings]
@@ -41,14 +35,14 @@ def terminal(compared: Compared, bold: bool = False, width: int | None = None) -
 
 
 def markdown(compared: Compared) -> str:
-    """Markdown table, one line a design, and what stands below it as a list."""
+    """Markdown table, one line per design, and the remarks below it as a list."""
     headings, rows = _grid(compared)
     table = markdown_table([*map(_escaped, headings)], [[*map(_escaped, row)] for row in rows])
     return "\n".join([table, "", *(f"- {_escaped(line)}" for line in _below(compared))])
 
 
 def csv_text(compared: Compared) -> str:
-    """CSV with a row a design: full precision, interval and mark of each figure."""
+    """CSV with one row per design: full precision, interval and mark of each figure."""
     rows = []
     for index, design in enumerate(compared.designs):
         row: dict[str, Any] = {"design": index + 1, "runs": " ".join(run.run_id for run in design.runs)}
@@ -66,7 +60,7 @@ def csv_text(compared: Compared) -> str:
 
 
 def differences_from_best(compared: Compared, name: str) -> str:
-    """Paired differences of one figure from the best design's, a line each; empty where there are none."""
+    """Paired differences of one figure from the best design's, a line each; empty if there are none."""
     measure = next(m for m in compared.measures if m.name == name)
     held = [(i, cells[name]) for i, cells in enumerate(compared.cells) if name in cells and cells[name].against_best]
     if not held:
@@ -83,14 +77,14 @@ def differences_from_best(compared: Compared, name: str) -> str:
 
 
 def figure(cell: Cell | None, measure: Measure) -> str:
-    """A figure with its mark; a place is kept for the mark, so that figures stand below one another."""
+    """A figure with its mark, or a blank in its place, so that figures are aligned."""
     if cell is None:
         return ""
     return number(cell.value, measure) + (MARKS[cell.mark] or (" " if measure.better else ""))
 
 
 def interval(cell: Cell | None, measure: Measure) -> str:
-    """An interval; "" if there is none."""
+    """An interval; "" if it is not finite."""
     if cell is None or not (math.isfinite(cell.low) and math.isfinite(cell.high)):
         return ""
     return (
@@ -115,7 +109,7 @@ def number(value: float, measure: Measure) -> str:
 
 
 def setting(value: Any) -> str:
-    """A setting as a cell."""
+    """A setting as text in a cell."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -124,7 +118,7 @@ def setting(value: Any) -> str:
 
 
 def _wrapped(line: str, width: int | None) -> str:
-    """A line broken between words, where it is wider than the terminal."""
+    """Break a line between words if it is wider than the terminal."""
     if width is None:
         return line
     # A run and its seed stay together: a space that does not break, to textwrap.
@@ -134,7 +128,7 @@ def _wrapped(line: str, width: int | None) -> str:
 
 
 def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
-    """Headings and one row a design, each figure with its interval in brackets."""
+    """Headings and one row per design, each figure with its interval in brackets."""
     headings = ["design", *compared.differences, "seeds", *(m.heading for m in compared.measures), "time, s"]
     rows = []
     for index, design in enumerate(compared.designs):

@@ -1,4 +1,4 @@
-"""Colours in the ab plane: what originals have, what designs predict, drawn in these colours."""
+"""The ab plane: which colours originals have and which designs predict, drawn in these colours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIGHTNESSES = (66.0, 72.0, 60.0, 78.0, 54.0, 84.0, 48.0, 90.0, 40.0, 32.0)
 
 
 def ab_plane(group: Group, look: Look) -> dict[str, Any]:
-    """Originals and every design beside one another."""
+    """Panels of the originals and of every design, side by side."""
     plane = group.pictures.plane
     known = [design for design, predicted in enumerate(plane.predicted) if predicted is not None]
     parts = [_panel(plane, None, "originals", look)]
@@ -32,7 +32,7 @@ def ab_plane(group: Group, look: Look) -> dict[str, Any]:
 
 
 def ab_panel(group: Group, design: int | None, look: Look) -> dict[str, Any]:
-    """One panel alone: a design, or None for the originals."""
+    """One panel: of a design, or of the originals (None)."""
     spec = whole(look, _panel(group.pictures.plane, design, None, look), height=SIDE)
     return {**spec, "width": SIDE, "height": SIDE, "autosize": "pad"}
 
@@ -65,7 +65,7 @@ def _panel(plane: AbPlane, design: int | None, title: str | list[str] | None, lo
 
 
 def _reach(plane: AbPlane) -> float:
-    """How far the panels reach on both axes: as far as any of them has colours, and never less than 50."""
+    """Range of the panels on both axes: as far as any has colours, and at least 50."""
     every = np.max([plane.truth, *(one for one in plane.predicted if one is not None)], axis=0)
     rows, columns = np.nonzero(every >= FAINTEST)
     used = np.concatenate([rows, rows + 1, columns, columns + 1])
@@ -108,7 +108,7 @@ def _outline(plane: AbPlane) -> list[dict[str, float]]:
 
 
 def plane_colors(a: np.ndarray, b: np.ndarray) -> list[str]:
-    """Colours of points of the ab plane as ``#rrggbb``: of those lightnesses that sRGB has them at, a middle one."""
+    """Colours of points of the ab plane as ``#rrggbb``, at a medium lightness at which sRGB has them."""
     if len(a) == 0:
         return []
     candidates = np.stack([np.stack([np.full_like(a, L), a, b], axis=-1) for L in LIGHTNESSES]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Charts of a report as Vega-Lite specifications: the page embeds them, figures for papers are drawn of them."""
+"""Charts of a report as Vega-Lite specifications: the page embeds them, and figures for papers are drawn from them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,7 @@ FIRST_SHARE = 0.1  # of a curve, whose mean losses of different kinds are divide
 
 
 def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
-    """Charts that a group has data for, by name: each a function of the look.
-
-    Names are ``forest``, ``train_loss``, ``val_loss``, ``accuracy_over_iterations``, ``accuracy``, ``metrics``,
-    ``ab_plane``.
-    """
+    """Charts that a group has data for, by name: each a function of the look."""
     found: dict[str, Callable[[Look], Spec]] = {}
     if any(math.isfinite(cells[group.headline.name].value) for cells in _with(group, group.headline.name)):
         found["forest"] = partial(forest, group)
@@ -44,15 +40,7 @@ def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
 
 
 def forest(group: Group, look: Look, measure: Measure | None = None) -> Spec:
-    """One measure of every design: mean, 95% interval, each seed as a small point, and a line at the best.
-
-    Parameters
-    ----------
-    group : Group
-    look : Look
-    measure : Measure, optional
-        By default the one that the summary judges by.
-    """
+    """The verdict's measure of every design: mean, 95% interval, each seed as a small point, and a line at the best."""
     measure = measure or group.headline
     rows, seeds, best = [], [], None
     for design, name in enumerate(group.names):
@@ -86,18 +74,15 @@ def forest(group: Group, look: Look, measure: Measure | None = None) -> Spec:
 
 
 def curves(group: Group, series: Series, look: Look, relative: bool | None = None, title: str | None = None) -> Spec:
-    """One logged name over iterations: a line a design, a band from its lowest to its highest seed.
+    """One logged name over iterations: a line for each design, and a band from its lowest to its highest seed.
 
     Parameters
     ----------
-    group : Group
-    series : Series
-    look : Look
     relative : bool, optional
-        Divide each design's curve by its mean over the first tenth of its points. By default for losses that are
-        different functions, whose values say nothing about one another.
+        Divide each curve by its mean over the first tenth of its points; by default for losses that are different
+        functions.
     title : str, optional
-        Of the vertical axis.
+        Title of the vertical axis.
     """
     measure = group.measured(series)
     is_loss = series in group.losses
@@ -142,8 +127,8 @@ def accuracy_over_iterations(group: Group, look: Look) -> Spec:
 def accuracy_bars(group: Group, look: Look) -> Spec:
     """What the judge recognises: originals, what each design recoloured, and gray photographs, with 95% intervals.
 
-    Originals and gray photographs are the same for all designs, and so is the judge: one bar each. A dashed line stands
-    where the bar of gray photographs ends.
+    Judge, originals and gray photographs are the same for all designs: one bar each. A dashed line marks the end of the
+    bar of gray photographs.
     """
     names = {"orig_accuracy": "originals", "gray_accuracy": "gray photographs"}
     held = next(iter(_with(group, "orig_accuracy")))

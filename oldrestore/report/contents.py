@@ -1,4 +1,4 @@
-"""Everything a report says, made from run folders: the page, the figures and the tables are drawn from it."""
+"""Everything a report says, computed from run folders: the page, the figures and the tables are drawn from it."""
 
 from __future__ import annotations
 
@@ -28,30 +28,24 @@ JUDGED_CURVE = "judged/iter_accuracy"
 class Group:
     """Designs that were measured alike, and all that a report says of them.
 
-    Designs are known by their place in `names`, from 0, in every part.
+    Every part knows designs by their place in `names`, from 0.
 
     Attributes
     ----------
     names : list of str
-        A short name for each design, no two alike: what it chose (``focal``, ``l2, width 0.5``).
+        A short, unique name for each design.
     compared : Compared
-        `measures` are those of the table; `cells` hold, for each design, the `Cell` of these and of `further` too.
+        `measures` are those of the table; `cells` also hold those of `further`.
     further : list of Measure
         All measures that have a figure, those of the table first.
     headline : Measure
-        The one that the summary judges by.
-    words : Words
-        The summary.
+        The measure that decides the verdict.
     by_seed : dict of list
-        For each measure and design, the figure of each of the design's runs; NaN where a run has none.
-    losses : list of Series
-        Training loss and validation loss over iterations.
-    over_iterations : list of Series
-        Every other figure that was taken more than once, ``judged/iter_accuracy`` among them where it was.
-    pictures : Pictures
-        Photographs as each run colours them, and their colours in the ab plane; or why there are none.
+        For each measure and design, the figure of each run; NaN if a run has none.
+    losses, over_iterations : list of Series
+        Training and validation loss; every other figure that was recorded more than once.
     origins : list of Origin
-        Where each run comes from and how it is carried out again; in the order of designs and seeds.
+        In the order of designs and seeds.
     """
 
     names: list[str]
@@ -66,19 +60,19 @@ class Group:
     origins: list[Origin]
 
     def cell(self, design: int, measure: str) -> Cell | None:
-        """One figure of one design; None where it has none."""
+        """One figure of one design; None if it has none."""
         return self.compared.cells[design].get(measure)
 
     def measure(self, name: str) -> Measure | None:
-        """A measure by its name; None where no design has it."""
+        """A measure by its name; None if no design has it."""
         return next((measure for measure in self.further if measure.name == name), None)
 
     def measured(self, series: Series) -> Measure | None:
-        """The measure that a curve is of; None for losses, and for what was not scored photograph by photograph."""
+        """The measure that a curve shows; None for losses and for what was not scored photograph by photograph."""
         return self.measure(series.name.removeprefix("val/").removeprefix("judged/"))
 
     def title_of(self, series: Series) -> str:
-        """What a curve is called in a sentence: as its measure, or as the loss that it is."""
+        """Name of a curve in a sentence: its measure or loss."""
         measure = self.measured(series)
         if measure is not None:
             return full_name(measure)
@@ -86,33 +80,24 @@ class Group:
         return metric.title if metric is not None and metric.title else series.name.replace("_", " ")
 
     def one(self, name: str) -> Series | None:
-        """A curve by its name, of `losses` or `over_iterations`; None where no run has it."""
+        """A curve by its name; None if no run has it."""
         return next((series for series in (*self.losses, *self.over_iterations) if series.name == name), None)
 
     @property
     def judged(self) -> bool:
-        """Whether a judge has looked at recoloured, original and gray photographs."""
+        """Whether a judge has scored recoloured, original and gray photographs."""
         accuracies = ("iter_accuracy", "orig_accuracy", "gray_accuracy")
         return all(self.measure(name) is not None for name in accuracies)
 
     @property
     def loss_differs(self) -> bool:
-        """Whether the designs' losses are different functions, whose values say nothing about one another."""
+        """Whether the designs' losses are different functions, whose values cannot be compared."""
         return any(name == "loss" or name.startswith("loss.") for name in self.compared.differences)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a report holds.
-
-    Attributes
-    ----------
-    title : str
-    made : datetime
-        When, in UTC.
-    groups : list of Group
-        One; with ``--anyway`` one for each set of runs that can be compared.
-    """
+    """A report, made at a time in UTC: one group, or with ``--anyway`` one for each set of comparable runs."""
 
     title: str
     made: datetime
@@ -140,29 +125,25 @@ def gather(
 
     Parameters
     ----------
-    runs : sequence of Run
-        As for `compare_runs`.
     title : str, optional
-        By default the name of the experiment, where all runs have one.
+        By default the name of the experiment, if all runs have the same.
     anyway : bool
-        Runs that cannot be compared stand in groups apart, instead of being refused.
+        Show incomparable runs as separate groups instead of refusing them.
     by_run : bool
-        Every run is a design of its own.
+        Treat every run as a design.
     measures : sequence of str, optional
         Columns of the table.
     headline : str, optional
-        The measure that the summary judges by: by default the rebalanced AuC, else the first of the table that can be
-        better or worse.
-    resamples : int
+        Measure that decides the verdict: by default the rebalanced AuC, else the first column with a better direction.
     photographs : int
-        Validation photographs that every run's best network colours again (Paddle is imported then); 0 for none.
+        Validation photographs that every run's best network colours again (which imports Paddle).
     say : callable
-        Told what is being done.
+        Receives progress messages.
 
     Raises
     ------
     UserError
-        As `compare_runs` raises it; `headline` is not a measure of the runs.
+        As `compare_runs` does; or `headline` is not a measure of the runs.
     """
     scored = [run for run in runs if not run.scores.empty] or list(runs)
     sets = comparable_groups(scored) if anyway else [list(runs)]
@@ -208,7 +189,7 @@ def _group(
 
 
 def _measures(runs: Sequence[Run], asked: Sequence[str] | None, headline: str | None) -> tuple[list[str], list[str]]:
-    """Names of the measures of the table, and of all that there are, those of the table first."""
+    """Names of the measures of the table, and of all measures, those of the table first."""
     tables = [table_of(run) for run in runs if not run.scores.empty]
     if not tables:
         return [], []

@@ -1,4 +1,4 @@
-"""Figures and tables of a report for papers: PDF and PNG of each chart, some photographs, LaTeX and Markdown tables."""
+"""Figures and tables for papers: PDF and PNG of each chart, some photographs, LaTeX and Markdown tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TRIALS = 4  # to make a chart fit
 
 
 class Printed(Look):
-    """A look in which each design has dashes of its own too, for those who see or print no colour."""
+    """A look in which each design has its own dashes, for those who see or print no colour."""
 
     def dash(self, design: int) -> list[int]:
         """Dashes of a design's lines."""
@@ -47,20 +47,10 @@ def printed(look: Look = PAPER) -> Look:
 
 
 def write_figures(report: Report, folder: Path, say: Callable[[str], None] = lambda text: None) -> list[Path]:
-    """Write every figure of a report as PDF and PNG (300 pixels to the inch), and its tables.
+    """Write every figure of a report as PDF and PNG (300 pixels per inch), and its tables.
 
-    Files are named by what they show: ``forest.pdf``, ``val_loss.png``, ``photographs.png``, ``table.tex``,
-    ``table.md``; of runs that cannot be compared, each group's begin with its number. What is there under these names
-    is replaced; nothing else is touched.
-
-    Parameters
-    ----------
-    report : Report
-        Of `oldrestore.report.contents.gather`.
-    folder : Path
-        Made where it is not there.
-    say : callable
-        Told what is written.
+    Files are named by what they show (``forest.pdf``, ``val_loss.png``, ``table.tex``); with several groups, each
+    name begins with the group's number. Files of these names are replaced; nothing else is touched.
 
     Returns
     -------
@@ -109,7 +99,7 @@ def _files(report: Report, group: Group) -> Iterator[tuple[str, str | bytes]]:
 
 
 def fitted(draw: Callable[[Look], dict[str, Any]]) -> dict[str, Any]:
-    """Draw a chart so that it is no wider than the look says, its labels included."""
+    """Draw a chart that, with its labels, is no wider than the look says."""
     look = printed()
     spec = _adapted(draw(look))
     width = look.width
@@ -124,17 +114,17 @@ def fitted(draw: Callable[[Look], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _adapted(spec: dict[str, Any]) -> dict[str, Any]:
-    """A chart whose legends show small marks, without dashes around them."""
+    """Give a chart's legends small marks without dashes around them."""
     spec["config"]["legend"] |= {"symbolSize": SYMBOL, "symbolStrokeWidth": 0}
     return spec
 
 
 def photographs_of(group: Group) -> np.ndarray | None:
-    """Some photographs, evenly spread over their names: gray, as the first seed of each design colours them, original.
+    """A grid of photographs: gray, as the first seed of each design colours them, original.
 
     Returns
     -------
-    uint8 (H, W, 3), or None where no run has coloured any.
+    uint8 (H, W, 3), or None if no run has coloured any.
     """
     first = {design: run_id for run_id, design, _ in reversed(group.pictures.runs)}
     # Those of the gallery are there for being the worst or the best.
@@ -161,7 +151,7 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
 
 
 def _width(spec: dict[str, Any]) -> float:
-    """Width of a chart as it is drawn, in points."""
+    """Width of a drawn chart in points."""
     import vl_convert
 
     svg = vl_convert.vegalite_to_svg(spec, vl_version=VERSION)
@@ -171,7 +161,7 @@ def _width(spec: dict[str, Any]) -> float:
 
 
 def _opaque(png: bytes) -> bytes:
-    """A PNG without transparency, which some readers print black, and with its pixels to the inch."""
+    """Remove transparency, which some readers print black, and set the resolution."""
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(png)) as image:
         image.convert("RGB").save(buffer, "PNG", dpi=(PPI, PPI), optimize=True)

@@ -23,14 +23,13 @@ def encode(photographs: Sequence[Photograph], budget: int) -> list[dict[str, str
 
     Parameters
     ----------
-    photographs : sequence of Photograph
     budget : int
-        Bytes of all URIs together. Where even the smallest pictures are too many, the last photographs are left out.
+        Bytes of all URIs together. If even the smallest pictures are too many, the last photographs are left out.
 
     Returns
     -------
     list of dict
-        For each photograph that has room, URIs by ``input``, ``original`` and run id.
+        For each photograph that fits, URIs by ``input``, ``original`` and run id.
     """
     if not photographs:
         return []
@@ -51,7 +50,7 @@ def encode(photographs: Sequence[Photograph], budget: int) -> list[dict[str, str
 
 
 def encode_panel(path: Path) -> tuple[str, int, int] | None:
-    """A panel as a ``data:`` URI with its width and height; None where it cannot be read."""
+    """A panel as a ``data:`` URI with its width and height; None if it cannot be read."""
     try:
         with Image.open(path) as opened:
             picture = opened.convert("RGB")

@@ -18,22 +18,21 @@ class Look:
     Attributes
     ----------
     ink, muted, grid, surface : str
-        Text and marks that matter, text that does not, grid lines, background; CSS colours.
+        CSS colours of text and important marks, other text, grid lines, background.
     original, gray : str
-        Of what is no design: original and gray photographs.
+        Colours of original and gray photographs, which are no design.
     designs : tuple of str
         Colours of designs, used again after the last.
-    font : str
     font_size : float
         Pixels; on paper, points.
     width : int or "container"
-        Of a whole chart.
+        Width of the whole chart.
     height : int
-        Of a chart over iterations.
+        Height of a chart over iterations.
     legend : bool
-        Whether each chart has a legend of its own.
+        Whether each chart has its own legend.
     interactive : bool
-        Tooltips and what follows the pointer.
+        Whether charts have tooltips and follow the pointer.
     """
 
     ink: str
@@ -55,7 +54,7 @@ class Look:
         return self.designs[design % len(self.designs)]
 
     def shape(self, design: int) -> str:
-        """Shape of a design's points; where the colours begin again, each has another shape than before."""
+        """Shape of a design's points; when the colours repeat, each is combined with another shape."""
         return SHAPES[(design + design // len(self.designs)) % len(SHAPES)]
 
     def dash(self, design: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The page: one HTML file with everything in it, which opens from disk and asks the network for nothing."""
+"""The page: one HTML file that opens from disk and asks the network for nothing."""
 
 from __future__ import annotations
 
@@ -43,12 +43,8 @@ def write_page(report: Report, path: Path) -> int:
 def render(report: Report) -> str:
     """Return the page as HTML.
 
-    Every text that comes from runs is escaped where it stands. Should a text ever slip through, it is no script: the
-    page's policy admits its own two scripts by their hashes, pictures that are part of it, and nothing from anywhere.
-
-    Parameters
-    ----------
-    report : Report
+    Every text from runs is escaped. Should one ever slip through, it does not run: the page's policy admits its own two
+    scripts by their hashes, embedded pictures, and nothing else.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -91,7 +87,7 @@ def render(report: Report) -> str:
 
 
 def policy(scripts: Sequence[str]) -> str:
-    """Content-Security-Policy that admits these inline scripts and no others, and nothing from a network."""
+    """Content-Security-Policy that admits only these inline scripts and nothing from a network."""
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
     )
@@ -103,7 +99,7 @@ def policy(scripts: Sequence[str]) -> str:
 
 
 def embedded_json(data: Any) -> Any:
-    """JSON that can stand in a ``<script type="application/json">``: nothing in it can end the element."""
+    """JSON for a ``<script type="application/json">``: nothing in it can end the element."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -123,7 +119,7 @@ def library() -> str:
 
 
 def mark_designs(text: str, group: Group) -> Any:
-    """Escape a sentence, and set the names of designs in it apart, each with its mark."""
+    """Escape a sentence and mark the names of designs in it."""
     from markupsafe import Markup, escape
 
     names = sorted(range(len(group.names)), key=lambda index: -len(group.names[index]))

@@ -27,15 +27,9 @@ ALL_SEEDS = 12  # with more runs than these, only the first seed of each design 
 
 @dataclass(frozen=True)
 class Photograph:
-    """One validation photograph.
+    """One validation photograph: original and gray as evaluation sees them, and the output of each run, by run id.
 
-    Attributes
-    ----------
-    name : str
-    original, gray : uint8 (S, S, 3)
-        sRGB, as evaluation sees it, and its lightness alone.
-    outputs : dict of np.ndarray
-        uint8 (S, S, 3) by run id: true lightness, predicted colour.
+    All are uint8 (S, S, 3) in sRGB; outputs have the true lightness and the predicted colour.
     """
 
     name: str
@@ -46,7 +40,7 @@ class Photograph:
 
 @dataclass(frozen=True)
 class PanelPicture:
-    """The last sample panel of a run: a PNG that was written while it trained."""
+    """The last sample panel that a run wrote while it trained."""
 
     run_id: str
     title: str
@@ -55,25 +49,24 @@ class PanelPicture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a report shows.
+    """The pictures of a report.
 
     Attributes
     ----------
     photographs : list of Photograph
-        In the order of their names; empty where no run could colour any.
+        In the order of their names; empty if no run could colour any.
     total : int
-        Validation photographs that they are chosen from.
+        Number of validation photographs that they are chosen from.
     runs : list of tuple
         (run id, design, seed) of the runs that coloured them.
     scores : list of ImageScores
-        What single photographs scored, for each measure that has such scores; the summary's measure first.
-    plane : AbPlane or None
+        Scores of single photographs by each measure that has them, the verdict's measure first.
     panels : list of PanelPicture
-        Of runs that are not in `runs`.
+        For runs that are not in `runs`.
     missing : dict of str
         By run id, why a run coloured nothing.
     unpicked : list of Photograph
-        Some that are evenly spread over all names, whatever was scored on them; for the figures of papers.
+        Evenly spread over all names, whatever their scores; for figures in papers.
     """
 
     photographs: list[Photograph] = field(default_factory=list)
@@ -87,7 +80,7 @@ class Pictures:
 
 
 def no_pictures(designs: Sequence[Design], reason: str) -> Pictures:
-    """Show the panels that the runs drew while they trained, and say why there is no more."""
+    """Show the panels that the runs wrote while they trained, and say why there is no more."""
     runs = [run for design in designs for run in design.runs]
     return Pictures(panels=_panels(runs), missing={run.run_id: reason for run in runs})
 
@@ -99,23 +92,19 @@ def take_pictures(
     count: int,
     say: Callable[[str], None] = lambda text: None,
 ) -> Pictures:
-    """Let each run's network, as its figures were measured, colour some validation photographs again.
+    """Let each run's network colour some validation photographs again, as its figures were measured.
 
-    Photographs are those of the run's own validation set, if they are here and have the same contents. They are the
-    same for every run: the worst and the best by each measure, those the designs disagree on, and others evenly
-    spread over the names.
+    The photographs are those of the run's validation set, if they are available and unchanged. They are the same for
+    every run: the worst and the best by each measure, those the designs disagree on, and others evenly spread.
 
     Parameters
     ----------
-    designs : sequence of Design
     measures : sequence of Measure
-        By which photographs can be chosen and sorted.
-    headline : Measure
-        The first of them.
+        Measures to choose and sort photographs by, after `headline`.
     count : int
-        Photographs, at least 1.
+        Number of photographs.
     say : callable
-        Told what is being done.
+        Receives progress messages.
     """
     runs = [run for design in designs for run in design.runs]
     design_of = {run.run_id: index for index, design in enumerate(designs) for run in design.runs}

@@ -1,4 +1,4 @@
-"""Colours validation photographs with the network that a run's figures are of, as its protocol says."""
+"""Colours validation photographs with the network whose figures a run reports, under its protocol."""
 
 from __future__ import annotations
 
@@ -37,31 +37,31 @@ class Recolored:
 
 
 class Recolorer:
-    """Colours photographs with run after run; what runs share is found and decoded once."""
+    """Colours photographs with run after run; what runs share is loaded and decoded once."""
 
     def __init__(self) -> None:
         self._sources: dict[str, tuple[PhotoSource, Split]] = {}
         self._seen: dict[tuple[str, str], np.ndarray] = {}
 
     def names(self, run: Run) -> list[str]:
-        """Names of a run's validation photographs, sorted.
+        """Sorted names of a run's validation photographs.
 
         Raises
         ------
         UserError
-            They are not here, or not those that the run was measured on.
+            They are missing, or are not those that the run was measured on.
         """
         return sorted(photo.name for photo in self._split(run)[1].photos)
 
     def recolor(self, run: Run, names: Collection[str]) -> Recolored:
         """Colour photographs with the weights that a run's last validation measured.
 
-        Where no checkpoint has kept those, with its best, or else its last.
+        If no checkpoint kept them, its best is used, or else its last.
 
         Raises
         ------
         UserError
-            Weights or photographs are not there or cannot be read.
+            Weights or photographs are missing or cannot be read.
         """
         source, split = self._split(run)
         photos = sorted((photo for photo in split.photos if photo.name in names), key=lambda photo: photo.name)

@@ -19,7 +19,7 @@ PREFERRED = (("colorfulness_difference", "auc_rebalanced"), ("psnr", "auc_rebala
 
 
 def default_axes(group: Group) -> tuple[Measure, Measure] | None:
-    """The two measures to show first; None where there are not two with figures, or one design only."""
+    """The two measures to show first; None if there are not two with figures, or only one design."""
     if len(group.names) < 2:
         return None
     offered = [m for m in group.further if _has(group, m)]
@@ -38,19 +38,12 @@ def offered_axes(group: Group) -> list[Measure]:
 
 
 def metrics(group: Group, x: Measure, y: Measure, look: Look) -> dict[str, Any]:
-    """Draw measure `y` against measure `x`: means with 95% intervals, and single seeds as small points.
-
-    Parameters
-    ----------
-    group : Group
-    x, y : Measure
-    look : Look
-    """
+    """Draw measure `y` against measure `x`: means with 95% intervals, and single seeds as small points."""
     return fill(template(group, look), x, y)
 
 
 def template(group: Group, look: Look) -> dict[str, Any]:
-    """The chart of any two measures, with ``@x`` and ``@y`` where their names go; see `fill`."""
+    """The chart for any two measures, with ``@x`` and ``@y`` in place of their names; see `fill`."""
     means, seeds = [], []
     for design, name in enumerate(group.names):
         row: dict[str, Any] = {"d": name}
@@ -96,7 +89,7 @@ def template(group: Group, look: Look) -> dict[str, Any]:
 
 
 def fill(spec: dict[str, Any], x: Measure, y: Measure) -> dict[str, Any]:
-    """Put two measures into `template`, as the page's script does it."""
+    """Put two measures into `template`, as the page's script does."""
     text = json.dumps(spec)
     for axis, measure in (("x", x), ("y", y)):
         chosen = axis_of(measure)

@@ -22,19 +22,19 @@ class Section:
     Attributes
     ----------
     name : str
-        Ends the ids of its elements.
+        End of its elements' ids.
     title : str
-        Its heading; empty if the body has a heading of its own, whose id is ``KEY-NAME-h``.
+        Heading; empty if the body has its own heading, with the id ``KEY-NAME-h``.
     body : str
-        HTML of `View.render`; any other text is escaped.
+        HTML from `View.render`; any other text is escaped.
     link : str, optional
-        What the page's navigation calls it; of two with the same link, the first has it.
+        Its name in the page's navigation; of two sections with the same link, the first is linked.
     specs : mapping
-        Vega-Lite specifications of its charts, by the end of the id of the element that shows each.
+        Vega-Lite specification of each chart, by the end of the id of its element.
     data : mapping
-        What the page's script needs of it.
+        What the page's script needs.
     attributes : mapping of str to str
-        Of the section's element.
+        Attributes of the section's element.
     """
 
     name: str
@@ -48,19 +48,18 @@ class Section:
 
 @dataclass(frozen=True)
 class View:
-    """What sections are made of.
+    """What a section is drawn from.
 
     Attributes
     ----------
-    group : Group
     key : str
-        Begins the ids of the group's elements.
+        Beginning of the ids of the group's elements.
     environment : Environment
-        Of Jinja: templates stand in ``templates/sections``.
+        Jinja's, with templates in ``templates/sections``.
     number, total : int
-        Of the group, from 1, and of all groups.
+        Number of the group, from 1, and of groups.
     budget : int
-        Bytes of pictures.
+        Bytes for pictures.
     """
 
     group: Group
@@ -76,7 +75,7 @@ class View:
         return figures_of(self.group)
 
     def specs(self, *names: str) -> dict[str, Any]:
-        """Specifications of those of some charts that there are."""
+        """Specifications of the named charts, if the group has data for them."""
         return {name: self.charts[name](SCREEN) for name in names if name in self.charts}
 
     @property
@@ -94,16 +93,16 @@ class View:
 
 @dataclass(frozen=True)
 class ChartWords:
-    """What a chart says, for those who do not see it.
+    """Text of a chart, also for those who do not see it.
 
     Attributes
     ----------
     title, note : str
-        Above and below it.
+        Text above and below the chart.
     description : str
-        In its place, for screen readers.
-    headings : list of str
-    rows : list of list of str
+        Alternative text for screen readers.
+    headings, rows : list
+        The chart's numbers as a table.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Curves of designs: what was logged over iterations, as the mean of the seeds and the band between them."""
+"""Curves of designs: what was logged over iterations, as the mean over seeds and the band between them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,12 @@ class Band:
 
     Attributes
     ----------
-    design : int
-        From 0.
     iterations : int64 (N,)
         Increasing; of averaged blocks, their last iteration.
     mean, low, high : float64 (N,)
-        Mean over the seeds that have the point, the lowest and the highest seed. NaN where no seed is finite.
+        Mean over the seeds that have the point, lowest and highest seed. NaN if no seed is finite.
     seeds : int64 (N,)
-        How many seeds have the point.
+        Number of seeds that have the point.
     """
 
     design: int
@@ -42,16 +40,14 @@ class Band:
 
 @dataclass(frozen=True)
 class Series:
-    """One logged name over iterations.
+    """One logged name (``train/loss``) over iterations.
 
     Attributes
     ----------
-    name : str
-        As logged: ``train/loss``, ``val/auc``.
     block : int
-        Iterations that each point is the mean of; 1 where points are as logged.
+        Iterations that each point is the mean of; 1 if points are as logged.
     bands : list of Band
-        Of designs that have logged it.
+        One for each design that has logged it.
     """
 
     name: str
@@ -60,17 +56,12 @@ class Series:
 
     @property
     def longest(self) -> int:
-        """Points of the longest band."""
+        """Number of points of the longest band."""
         return max((len(band.iterations) for band in self.bands), default=0)
 
 
 def series_of(designs: Sequence[Design]) -> tuple[list[Series], list[Series]]:
-    """Return the curves of the losses, and those of every other figure that was taken more than once.
-
-    Parameters
-    ----------
-    designs : sequence of Design
-    """
+    """Return the curves of the losses, and those of every other figure that was recorded more than once."""
     names = list(dict.fromkeys(name for design in designs for run in design.runs for name in run.curves))
     losses = [_series(name, designs) for name in LOSSES if name in names]
     others = []

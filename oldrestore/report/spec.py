@@ -17,7 +17,7 @@ DIGITS = 6  # significant, of numbers that are drawn: the tables have them in fu
 
 
 def whole(look: Look, parts: dict[str, Any], height: int | None = None) -> dict[str, Any]:
-    """Complete a specification: width, height and configuration of a look."""
+    """Complete a specification with the size and configuration of a look."""
     size = {"width": look.width, "height": look.height if height is None else height}
     return {
         "$schema": SCHEMA,
@@ -30,7 +30,7 @@ def whole(look: Look, parts: dict[str, Any], height: int | None = None) -> dict[
 
 
 def bars_height(look: Look, rows: int) -> int:
-    """Height of a chart with a name at each row, its axis below."""
+    """Height of a chart with one row for each name and an axis below."""
     step, axis = (32, 58) if look.interactive else (20, 44)
     return rows * step + axis
 
@@ -48,19 +48,19 @@ def by_design(group: Group, look: Look, channel: str = "color") -> dict[str, Any
 
 
 def axis_format(measure: Measure | None, title: str) -> dict[str, Any]:
-    """Title, grid, ticks and their format of a measure's axis."""
+    """Title, grid, ticks and number format of a measure's axis."""
     return {"title": title, "grid": True, "tickCount": 5, "format": tick_format(measure)}
 
 
 def tick_format(measure: Measure | None) -> str:
-    """Percent where the measure is one.
+    """Percent if the measure is one.
 
-    Without a precision every tick has as many decimals as the step from one to the next needs.
+    Without a precision, ticks have as many decimals as the step between them needs.
     """
     return "%" if measure is not None and measure.form == "percent" else "f"
 
 
 def number_of(value: float) -> float | None:
-    """A number for a specification: `DIGITS` digits; None, which is drawn as nothing, where it is not finite."""
+    """A number for a specification, with `DIGITS` digits; None, which is not drawn, if it is not finite."""
     value = float(value)
     return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""What the runs say, in sentences: which design is best, by how much, how sure that is, and what nobody can tell."""
+"""What the runs say, in sentences: which design is best, by how much, how sure that is, and what remains unknown."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Words:
     headline : str
         The verdict in one sentence.
     verdict : {"best", "tied", "alone", "unknown"}
-        One design stands out from all others; the best is not significantly different from at least one; there is
-        nothing to compare; or no figure says which way is better.
+        One design differs significantly from all others; the best does not differ from at least one; there is nothing
+        to compare; or the measure has no better direction.
     best : int or None
         The design with the best mean, from 0.
     equals : list of int
@@ -29,7 +29,7 @@ class Words:
     sentences : list of str
         By how much, how sure, and what the other measures say.
     cautions : list of str
-        What the reader should hold against it: few seeds, unfinished runs.
+        Limits of the evidence: few seeds, unfinished runs.
     """
 
     headline: str
@@ -41,28 +41,17 @@ class Words:
 
 
 def full_name(measure: Measure) -> str:
-    """A measure as it is called in a sentence."""
+    """Name of a measure in a sentence."""
     return measure.title or measure.name.replace("/", ": ").replace("_", " ")
 
 
 def unit_of(measure: Measure) -> str:
-    """A measure's unit as it stands behind a number, with the space before it."""
+    """Unit of a measure as it follows a number, with the space before it."""
     return measure.unit and f" {measure.unit}"
 
 
 def words_of(compared: Compared, further: Sequence[Measure], names: Sequence[str], headline: Measure) -> Words:
-    """Put a comparison into words.
-
-    Parameters
-    ----------
-    compared : Compared
-        With cells for every measure of `further`.
-    further : sequence of Measure
-    names : sequence of str
-        Of the designs.
-    headline : Measure
-        The measure that decides.
-    """
+    """Put a comparison into words; `compared` has cells for every measure, and `headline` decides."""
     column = {index: cells[headline.name] for index, cells in enumerate(compared.cells) if headline.name in cells}
     column = {index: cell for index, cell in column.items() if math.isfinite(cell.value)}
     recognition = _recognition(compared, names)
@@ -111,7 +100,7 @@ def _headline(names: Sequence[str], measure: Measure, best: int, equals: list[in
 
 
 def _beaten(column: dict[int, Cell], beaten: list[int], best: int, names: Sequence[str], measure: Measure) -> list[str]:
-    """By how much the best is better than those that differ significantly, the nearest first."""
+    """By how much the best design is better than those that differ significantly, nearest first."""
     ordered = sorted(beaten, key=lambda index: abs(column[index].against_best.difference))
     told = []
     for index in ordered[:3]:
@@ -145,7 +134,7 @@ def _tied(column: dict[int, Cell], equals: list[int], names: Sequence[str], meas
 
 
 def _apart(cell: Cell) -> tuple[float, float, float]:
-    """How far the best lies from a design, and the interval, in the direction in which the difference is positive."""
+    """Difference between the best design and another, and its interval, signed so that the difference is positive."""
     d = cell.against_best  # the design minus the best
     return (-d.difference, -d.high, -d.low) if d.difference <= 0 else (d.difference, d.low, d.high)
 

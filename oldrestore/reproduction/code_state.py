@@ -1,4 +1,4 @@
-"""Says how the code of two runs differs: commits, and what was not committed in either."""
+"""How the code of two runs differs: commits and uncommitted changes; and a worktree with the code of a run."""
 
 from __future__ import annotations
 
@@ -21,15 +21,13 @@ class CodeDifference:
     Attributes
     ----------
     same : bool
-        Package and configuration files are the same byte for byte, whatever the commits.
-    commit_then, commit_now : str or None
+        Package and configuration files are equal byte for byte, whatever the commits.
     patch_then, patch_now : str or None
-        sha256 of what was not committed; None where everything was.
+        sha256 of the uncommitted changes; None if there were none.
     files : list of str
-        Files of the package and the configuration that are not the same, as far as git can tell.
+        Differing files of the package and the configuration, as far as git can tell.
     changed : dict
-        Of the files in uncommitted changes that differ, those changes as they are now; empty text where there
-        are none any more.
+        The current uncommitted changes of the differing files; empty text if there are none any more.
     """
 
     same: bool
@@ -55,14 +53,9 @@ class CodeDifference:
 
 
 def compare_code(then: Mapping[str, Any], now: Mapping[str, Any], repository: Path | None) -> CodeDifference:
-    """Compare the code of two runs by their provenance.
+    """Compare the code of two runs by their ``provenance.json``.
 
-    Parameters
-    ----------
-    then, now : mapping
-        ``provenance.json`` of both.
-    repository : Path or None
-        A clone that is asked what changed between two commits.
+    `repository` is a clone that knows what changed between two commits.
     """
     before, after = patch_sections(patch_text(then)), patch_sections(patch_text(now))
     names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
@@ -83,17 +76,17 @@ def compare_code(then: Mapping[str, Any], now: Mapping[str, Any], repository: Pa
 
 
 def is_commit(name: Any) -> bool:
-    """Say whether a text is a commit's name: another, from a run folder of someone else, might be an option of git."""
+    """Whether a text is a commit hash: anything else, from a foreign run folder, might be an option of git."""
     return isinstance(name, str) and re.fullmatch(r"[0-9a-f]{7,64}", name) is not None
 
 
 def patch_text(provenance: Mapping[str, Any]) -> str:
-    """Return the uncommitted changes that a run recorded; empty where there were none, or they were left out."""
+    """Return the uncommitted changes that a run recorded; empty if there were none, or they were left out."""
     return patch_bytes(provenance).decode(errors="replace")
 
 
 def patch_bytes(provenance: Mapping[str, Any]) -> bytes:
-    """Return the same as bytes, ready for ``git apply``."""
+    """Return the same as bytes, for ``git apply``."""
     if provenance.get("patch_base64"):
         return base64.b64decode(provenance["patch_base64"])
     return (provenance.get("patch") or "").encode()

@@ -18,7 +18,7 @@ Key = tuple[int, str, str]  # iteration, metric, image or row
 
 @dataclass(frozen=True)
 class Difference:
-    """A value that is not the same; None where one of the runs does not have it."""
+    """A value that is not the same; None if one of the runs lacks it."""
 
     iteration: int
     metric: str
@@ -40,13 +40,11 @@ class MetricComparison:
     Attributes
     ----------
     points, differing : int
-        Values that both have, and how many of them are not the same to the last bit.
-    largest : float
-        The largest difference.
-    relative : float
-        The same in units of the metric's largest value in the old run.
+        Number of values in both runs, and of those that differ in any bit.
+    largest, relative : float
+        The largest difference; the same in units of the metric's largest value in the old run.
     only_one : int
-        Values that only one of the runs has.
+        Number of values in only one of the runs.
     """
 
     name: str
@@ -80,13 +78,10 @@ class Comparison:
 
     Attributes
     ----------
-    metrics : list of MetricComparison
     first : Difference or None
         The first value, in the order of training, that differs at all.
     beyond : Difference or None
         The first that differs by more than the tolerance.
-    tolerance : float
-    weights : list of WeightsComparison
     not_compared : list of str
         What could not be compared, and why.
     """
@@ -133,7 +128,7 @@ class Comparison:
 
 
 def read_records(folder: Path) -> dict[Key, float]:
-    """Return every value that a run recorded, in the order of training; what a clock gave is left out."""
+    """Return every value that a run recorded, except times, in the order of training."""
     records: dict[Key, float] = {}
     for name, curve in Run(folder).curves.items():
         if not name.startswith("time/"):
@@ -157,18 +152,16 @@ def compare_records(
     until: int | None = None,
     loose: Collection[int] = (),
 ) -> Comparison:
-    """Compare what two runs recorded.
+    """Compare the records (`read_records`) of two runs.
 
     Parameters
     ----------
-    old, new : mapping
-        Of `read_records`.
     tolerance : float
-        A value of a metric may differ by this times the largest absolute value of that metric in the old run.
+        Share of a metric's largest absolute value in the old run by which its values may differ.
     until : int, optional
-        Updates that the new run made of the old one's; what comes later is left out.
+        Iterations of the new run; later values are left out.
     loose : collection of int
-        Iterations at which one run may have values that the other has not, since it ended or was validated there.
+        Iterations at which only one run may have values, since it ended or was validated there.
     """
     names: dict[str, list[tuple[Key, float | None, float | None]]] = {}
     for key in _in_order(old, new):
@@ -217,7 +210,7 @@ def _compare_metric(
 
 
 def compare_weights(checkpoint: str, old: Mapping[str, np.ndarray], new: Mapping[str, np.ndarray]) -> WeightsComparison:
-    """Compare the tensors of two checkpoints; one that only one of them has, or of another shape, is infinitely far."""
+    """Compare the tensors of two checkpoints; a missing one, or one of another shape, is infinitely far."""
     differing, largest, relative, worst = 0, 0.0, 0.0, None
     names = sorted(old.keys() | new.keys())
     for name in names:
@@ -241,7 +234,7 @@ def compare_weights(checkpoint: str, old: Mapping[str, np.ndarray], new: Mapping
 
 
 def network_tensors(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the weights among a checkpoint's tensors: what the optimizer keeps is left out."""
+    """Return the weights among a checkpoint's tensors, without the optimizer's state."""
     return {name: value for name, value in tensors.items() if name.startswith(NETWORK)}
 
 

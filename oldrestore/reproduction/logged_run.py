@@ -1,4 +1,4 @@
-"""Finds what a run logged: its folder, or a copy of one put together from MLflow's artifacts."""
+"""Finds what a run logged: its folder, or a copy assembled from MLflow's artifacts."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ class LoggedRun:
     Attributes
     ----------
     run : Run
-        Its records, which a temporary folder may hold.
+        Its records, perhaps in a temporary folder.
     origin : str
         Where they come from, for people.
     state : str or None
-        How it ended; None if nothing says so.
+        How it ended, if known.
     weights : dict
-        ``last``, ``best`` or the name of a kept checkpoint, to its file.
+        File of ``last``, ``best`` and each kept checkpoint.
     outputs : Path or None
-        The root of run folders that it belongs to; None for a run that has no folder here.
-    mlflow_run_id : str or None
+        Root of run folders that it belongs to; None for a run without a folder on this machine.
     """
 
     run: Run
@@ -50,13 +49,13 @@ class LoggedRun:
 
     @property
     def run_id(self) -> str:
-        """Name of the run, whatever its folder is called here."""
+        """Name of the run, whatever its folder is called."""
         return str(self.run.config["run_id"])
 
 
 @contextmanager
 def logged_run(name: str, outputs: Path, tracking_uri: str | None = None) -> Iterator[LoggedRun]:
-    """Find a run and hold what it logged.
+    """Find a run and keep what it logged available.
 
     Parameters
     ----------
@@ -66,12 +65,12 @@ def logged_run(name: str, outputs: Path, tracking_uri: str | None = None) -> Ite
     outputs : Path
         Where run ids are looked up.
     tracking_uri : str, optional
-        MLflow's; ``MLFLOW_TRACKING_URI`` or ``outputs/mlflow.db`` when not given.
+        MLflow's; by default ``MLFLOW_TRACKING_URI`` or ``outputs/mlflow.db``.
 
     Raises
     ------
     UserError
-        There is no such run, or it did not log what is needed to carry it out again.
+        There is no such run, or it did not log what a reproduction needs.
     """
     if name.startswith(MLFLOW_PREFIX) or (re.fullmatch("[0-9a-f]{32}", name) and not Path(name).exists()):
         with TemporaryDirectory(prefix="oldrestore-mlflow-") as copy:
@@ -95,7 +94,7 @@ def _from_folder(folder: Path) -> LoggedRun:
 
 
 def _from_artifacts(folder: Path) -> LoggedRun:
-    """Read a copied folder of artifacts, ``mlartifacts/ID/artifacts``; the model stands in ``mlartifacts/models``."""
+    """Read a copied folder of artifacts, ``mlartifacts/ID/artifacts``; the model is in ``mlartifacts/models``."""
     _check_complete(folder, str(folder))
     run = Run(folder)
     weights = {}
@@ -191,7 +190,7 @@ def _fetch_best(client: Any, record: Any, beside: Path | None, uri: str, place: 
 
 
 def _local(artifact_uri: str, beside: Path | None) -> Path | None:
-    """Folder of artifacts on this machine: beside the database, where both may have been copied from elsewhere."""
+    """Folder of artifacts on this machine: beside the database, if both were copied from elsewhere."""
     from oldrestore.tracking.mlflow_moved import local_path
 
     there = local_path(artifact_uri)

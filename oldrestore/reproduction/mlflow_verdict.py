@@ -17,18 +17,7 @@ from oldrestore.tracking.tracker import spoken_reason
 def tell_mlflow(folder: Path, config: DictConfig, certificate: Mapping[str, Any]) -> str | None:
     """Send the certificate as a note, and the verdict with a link to the old run as tags.
 
-    Parameters
-    ----------
-    folder : Path
-        Of the new run, which has finished and whose folder has the certificate.
-    config : DictConfig
-        Its configuration.
-    certificate : mapping
-
-    Returns
-    -------
-    str or None
-        Why it could not be told.
+    `folder` is the new run's, which has finished and has the certificate. Returns why it failed, if it did.
     """
     report = sync_run(folder, config)["mlflow"]
     if report.reason is not None:

@@ -1,4 +1,4 @@
-"""Carries a logged run out again, compares every number, and writes down the verdict."""
+"""Runs a logged run again, compares every number, and records the verdict."""
 
 from __future__ import annotations
 
@@ -33,20 +33,16 @@ FILE = "reproduction.json"
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of it.
+    """The outcome of a reproduction.
 
     Attributes
     ----------
-    logged : LoggedRun
-    rerun : Rerun
-    comparison : Comparison
-    code : CodeDifference
     environment : dict
-        Name to [then, now], code aside.
+        Differences except code: name to [then, now].
     places : dict
-        Settings that say where photographs stand, where they are not as they were: name to [then, now].
+        Settings that locate photographs and have changed: name to [then, now].
     iterations : int
-        Updates that were made again.
+        Iterations that were run again.
     worktree : bool
         Whether the code was checked out for it.
     """
@@ -66,7 +62,7 @@ class Reproduction:
         return self.comparison.verdict != "differs"
 
     def in_words(self) -> str:
-        """Return the verdict, and where it differs and the code does, what the code's difference is."""
+        """Return the verdict and, unless the runs are identical, how the code differs."""
         words = self.comparison.in_words()
         return words if self.comparison.verdict == "identical" or self.code.same else f"{words}; {self.code.in_words()}"
 
@@ -107,19 +103,18 @@ def reproduce(
     tolerance: float = TOLERANCE,
     output: TextIO | None = None,
 ) -> Reproduction:
-    """Carry a run out again and compare.
+    """Run a logged run again and compare.
 
     Parameters
     ----------
-    logged : LoggedRun
     outputs : Path
         Root of the new run's folder.
     config : DictConfig
-        The run's configuration, with the trackers of the new run and the places where its photographs stand now.
+        The run's configuration, with the trackers of the new run and the current locations of photographs.
     until : int, optional
         Only the first so many iterations.
     worktree : bool
-        With the code of then: commit and uncommitted changes, in a worktree made for it.
+        Use the code of then, commit and uncommitted changes, in a temporary worktree.
     tolerance : float
         In units of the largest value of each metric and tensor.
     output : file, optional
@@ -156,19 +151,13 @@ def reproduce(
 
 
 def moved_places(then: DictConfig, now: DictConfig) -> dict[str, list]:
-    """Return the settings that say where photographs stand and are not as they were: name to [then, now]."""
+    """Return the settings that locate photographs and have changed: name to [then, now]."""
     old, new = leaves(then), leaves(now)
     return {name: [old.get(name), new[name]] for name in new if is_place(name) and old.get(name) != new[name]}
 
 
 def updates_made(logged: LoggedRun) -> int:
-    """Iterations that a run recorded.
-
-    Raises
-    ------
-    UserError
-        It recorded none.
-    """
+    """Return the number of iterations that a run recorded, or raise `UserError` if there are none."""
     loss = logged.run.curves.get("train/loss")
     if loss is None:
         raise UserError(f"run '{logged.run_id}' recorded no iteration: there is nothing to reproduce")
@@ -176,7 +165,7 @@ def updates_made(logged: LoggedRun) -> int:
 
 
 def compare_runs(logged: LoggedRun, rerun: Rerun, until: int | None, tolerance: float) -> compare.Comparison:
-    """Compare records and weights of a run with those of the one that was carried out again."""
+    """Compare records and weights of a run with those of its reproduction."""
     old, new = compare.read_records(logged.run.folder), compare.read_records(rerun.folder)
     loose = {iteration for iteration in (until, *earlier_ends(logged.run.folder)) if iteration is not None}
     found = compare.compare_records(old, new, tolerance, until, loose)
@@ -199,7 +188,7 @@ def earlier_ends(folder: Path) -> set[int]:
 def compare_checkpoints(
     logged: LoggedRun, rerun: Rerun, until: int | None
 ) -> tuple[list[compare.WeightsComparison], list[str]]:
-    """Compare the last weights of both runs, and those of MLflow's model where that is all that there is."""
+    """Compare the last weights of both runs, or those of MLflow's model if there are no others."""
     from oldrestore.training.checkpoint import load_checkpoint
 
     new = {path.stem: path for path in (rerun.folder / "checkpoints").glob("*.safetensors")}
@@ -226,20 +215,12 @@ def compare_checkpoints(
 
 
 def write_down(reproduction: Reproduction, certificate: Mapping[str, Any], config: DictConfig) -> str | None:
-    """Log the verdict on the new run: in its folder, and in MLflow where it is tracked there.
-
-    Parameters
-    ----------
-    reproduction : Reproduction
-    certificate : mapping
-        Of `Reproduction.to_json`.
-    config : DictConfig
-        Of the new run.
+    """Record the verdict in the folder of the new run, and in MLflow if it is tracked there.
 
     Returns
     -------
     str or None
-        Why MLflow could not be told.
+        Why MLflow could not be updated.
     """
     folder = RunFolder.open(reproduction.rerun.folder)
     folder.write_json(FILE, certificate)

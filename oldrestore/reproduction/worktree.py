@@ -15,19 +15,7 @@ from oldrestore.reproduction.code_state import is_commit, patch_bytes
 
 @contextmanager
 def worktree_of(provenance: Mapping[str, Any], repository: Path | None) -> Iterator[Path]:
-    """Check the code of a run out beside the repository; it is gone again afterwards.
-
-    Parameters
-    ----------
-    provenance : mapping
-        ``provenance.json`` of the run.
-    repository : Path or None
-        A clone that has the commit.
-
-    Yields
-    ------
-    Path
-        Its top.
+    """Check out the code of a run, by its provenance, in a temporary worktree of a clone, and yield its folder.
 
     Raises
     ------

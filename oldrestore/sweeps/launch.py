@@ -1,4 +1,4 @@
-"""Carries out one job of a sweep in a process of its own."""
+"""Runs one job of a sweep in its own process."""
 
 from __future__ import annotations
 
@@ -24,18 +24,7 @@ WRONG_REQUEST = 2  # exit code of what cannot be carried out as it stands
 
 @dataclass
 class Launched:
-    """A job under way.
-
-    Attributes
-    ----------
-    key : str
-    process : Popen
-    folder, log : Path
-    slot : int
-        Which of the places for jobs at once it has.
-    record : dict
-        How the ledger knows the process.
-    """
+    """A running job; `slot` is its place among concurrent jobs, `record` how the ledger knows its process."""
 
     key: str
     process: subprocess.Popen
@@ -45,12 +34,12 @@ class Launched:
     record: dict[str, Any]
 
     def stop(self) -> None:
-        """Ask it to write a checkpoint and to end."""
+        """Ask it to write a checkpoint and exit."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
 
     def ended(self) -> tuple[JobState, str | None] | None:
-        """Return how it ended; None while it goes on."""
+        """Return how it ended; None while it is running."""
         code = self.process.poll()
         if code is None:
             return None
@@ -65,21 +54,18 @@ class Launched:
 
 
 def launch(job: Job, entry: Entry, ledger: Ledger, place: Path, slot: int, slots: int, threads_set: bool) -> Launched:
-    """Start a job: anew, or from the checkpoint of its interrupted run.
+    """Start a job, or resume its interrupted run.
 
     Parameters
     ----------
-    job : Job
     entry : Entry
         Its line of the ledger, claimed by this process.
-    ledger : Ledger
     place : Path
         The sweep's folder, for the job's file and its log.
     slot, slots : int
-        Which place it has of how many for jobs at once: each has a GPU of its own where there are enough, and
-        its share of the processor's cores.
+        Its place among how many concurrent jobs: each has its own GPU if there are enough, and its share of the cores.
     threads_set : bool
-        Whether the user has said how many threads a job has.
+        Whether the user has chosen the number of threads.
     """
     outputs, experiment = Path(job.config["outputs"]).absolute(), job.config["experiment"]
     resume = entry.folder if entry.folder and (Path(entry.folder) / "config.yaml").is_file() else None
@@ -122,7 +108,7 @@ def shares(config: dict[str, Any], slot: int, slots: int, threads_set: bool) -> 
 
 
 def visible_gpus() -> list[str]:
-    """Names of the GPUs that jobs may use, as CUDA_VISIBLE_DEVICES takes them; Paddle is not imported for it."""
+    """Names of the available GPUs, as CUDA_VISIBLE_DEVICES takes them, without importing Paddle."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [name.strip() for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name.strip()]
     if shutil.which("nvidia-smi") is None:
@@ -137,7 +123,7 @@ def visible_gpus() -> list[str]:
 
 
 def last_complaint(log: Path) -> str:
-    """Return what a job said last, its complaint if it made one."""
+    """Return the last error message of a job, or else its last line."""
     lines = [line.strip() for line in log.read_text(errors="replace", encoding="utf-8").splitlines() if line.strip()]
     complaints = [line.removeprefix("oldrestore: ") for line in lines if line.startswith("oldrestore: ")]
     return (complaints or lines or ["it said nothing"])[-1][:500]

@@ -1,4 +1,4 @@
-"""The jobs of a sweep: composed and checked before the first begins, and kept as they were composed."""
+"""The jobs of a sweep: composed and checked before the first begins."""
 
 from __future__ import annotations
 
@@ -37,15 +37,13 @@ class Job:
     Attributes
     ----------
     key : str
-        Identity, seed and code in one: by it the ledger knows the job.
+        Hash of identity, seed and code, by which the ledger knows the job.
     identity : str
-        Settings and photographs, without the seed.
+        Hash of settings and photographs, without the seed.
     code : str
-        The code that it runs.
-    seed : int
+        Hash of the code.
     settings : dict of str
-        What varies between the jobs of the sweep, the seed aside, as typed.
-    overrides : list of str
+        What varies between the jobs of the sweep, except the seed, as typed.
     config : dict
         Resolved and checked.
     choices : dict of str
@@ -63,7 +61,7 @@ class Job:
 
 
 def sweep_name(overrides: Sequence[str]) -> str | None:
-    """Return the name of ``sweeps=NAME``; None where none is given.
+    """Return the name of ``sweeps=NAME``; None if none is given.
 
     Raises
     ------
@@ -77,17 +75,12 @@ def sweep_name(overrides: Sequence[str]) -> str | None:
 
 
 def plan_jobs(overrides: Sequence[str]) -> list[Job]:
-    """Compose every job of a sweep; those that come out the same are one.
-
-    Parameters
-    ----------
-    overrides : sequence of str
-        As typed: ``sweeps=NAME``, settings, and settings with several values.
+    """Compose every job of a sweep from what was typed; jobs with equal results are one.
 
     Raises
     ------
     UserError
-        On the first setting that is wrong, in whichever job, or photographs that are not there.
+        A setting of any job is wrong, or photographs are missing.
     """
     typed = expand_jobs(overrides, training=True)
     varied = _varied(typed)
@@ -135,14 +128,10 @@ def compose_job(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
 
 
 def snapshot_configuration(folder: Path) -> Path:
-    """Copy ``conf/``, ``experiments/`` and ``sweeps/``, the user's own too, below a folder; once for equal contents.
+    """Copy ``conf/``, ``experiments/`` and ``sweeps/``, the user's own too, below a folder, and return the copy.
 
-    Jobs do not read it: each has its whole configuration in a file of its own. It tells later where that came from.
-
-    Returns
-    -------
-    Path
-        The copy, named by a hash of what it holds.
+    The copy is named by a hash of its contents, so equal contents are copied once. Jobs do not read it: it documents
+    where their configurations came from.
     """
     roots: Mapping[str, Path | None] = {"": configuration_root(), "user": user_root()}
     files: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""What a sweep found: a row for each job, and one for each setting with mean and spread over its seeds."""
+"""The results of a sweep: a row for each job, and one for each setting with mean and spread over its seeds."""
 
 from __future__ import annotations
 
@@ -35,18 +35,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Row:
-    """One setting with all of its seeds.
-
-    Attributes
-    ----------
-    settings : dict of str
-        What varies.
-    seeds : list of int
-        Those that are done.
-    jobs : int
-        Those that were asked for.
-    metrics : dict of Spread
-    """
+    """One setting: the seeds that are done, and the number of jobs that were requested."""
 
     settings: dict[str, str]
     seeds: list[int]
@@ -56,15 +45,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """All jobs of a sweep, and their settings.
+    """All jobs of a sweep with their final metrics, and all settings.
 
-    Attributes
-    ----------
-    jobs : list of (Entry, dict)
-        Lines of the ledger, and what each measured at its end.
-    rows : list of Row
-    monitor : str
-        The metric that chooses checkpoints.
+    `monitor` is the metric that chooses checkpoints.
     """
 
     jobs: list[tuple[Entry, dict[str, float]]]
@@ -95,7 +78,7 @@ class Summary:
         ]
 
     def setting_rows(self) -> list[dict[str, Any]]:
-        """One flat row for each setting: how many seeds, and mean and deviation of every metric."""
+        """One flat row for each setting: number of seeds, and mean and deviation of every metric."""
         return [
             {
                 **row.settings,
@@ -114,7 +97,7 @@ class Summary:
 
 
 def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
-    """Read what the jobs of a sweep measured, and put those together that differ in nothing but the seed."""
+    """Read what the jobs of a sweep measured, and group those that differ only in the seed."""
     jobs = [
         (entry, results_of(Path(entry.folder)) if entry.state == "done" and entry.folder else {}) for entry in entries
     ]
@@ -131,7 +114,7 @@ def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
 
 
 def results_of(folder: Path) -> dict[str, float]:
-    """Return what a run measured at its end; empty where it did not come to one."""
+    """Return a run's final metrics; empty if it has none."""
     try:
         summary = Run(folder).status.get("summary") or {}
     except UserError:
@@ -140,7 +123,7 @@ def results_of(folder: Path) -> dict[str, float]:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return mean and sample standard deviation; NaN where one of the values is not finite."""
+    """Return mean and sample standard deviation; NaN if one of the values is not finite."""
     if not all(math.isfinite(value) for value in values):
         return Spread(len(values), math.nan, math.nan if len(values) > 1 else None)
     return Spread(len(values), statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)

@@ -1,4 +1,4 @@
-"""Carries out a search: asks Optuna for settings, trains them as jobs, and stops those that promise nothing."""
+"""Runs a search: asks Optuna for settings, trains them as jobs, and stops unpromising ones."""
 
 from __future__ import annotations
 
@@ -31,19 +31,12 @@ BUSY = 60  # seconds to wait for another process to let go of the study
 class Search(Sweep):
     """A sweep whose jobs are the trials of an Optuna study, ``outputs/sweeps/NAME/optuna.db``.
 
-    Several processes may share it. A trial that was interrupted goes on from its checkpoint.
-
-    Parameters
-    ----------
-    name : str
-    settings : SearchSettings
-    overrides : sequence of str
-        As typed, ``sweeps=NAME`` included; one value each.
+    Several processes may share it. An interrupted trial is resumed from its checkpoint.
 
     Raises
     ------
     UserError
-        Optuna is not installed, a setting is given several values, or the space holds what no configuration may.
+        Optuna is not installed, a setting has several values, or the space contains an invalid configuration.
     """
 
     def __init__(self, name: str, settings: SearchSettings, overrides: Sequence[str]) -> None:
@@ -68,18 +61,18 @@ class Search(Sweep):
         self._pruned: set[str] = set()
 
     def entries(self) -> list[Entry]:
-        """Lines of all trials; of a search that has not begun, none, and nothing is made."""
+        """Lines of all trials; none, and nothing is created, if the search has not begun."""
         return self.ledger.entries() if (self.folder / "ledger.db").is_file() else []
 
     def begin(self, retry_failed: bool) -> list[Entry]:
-        """Open the study and settle what an earlier process left; interrupted trials are queued to go on.
+        """Open the study and settle what an earlier process left; interrupted trials are queued to resume.
 
-        A trial whose run folder is gone is trained again, for the tables; the study keeps the value that it has.
+        A trial whose run folder is gone is trained again, for the tables; the study keeps its value.
 
         Raises
         ------
         UserError
-            The study has trials of other settings, another space or other code; or `retry_failed` is asked for.
+            The study has trials of other settings, another space or other code; or `retry_failed` is set.
         """
         from optuna.trial import TrialState
 
@@ -108,7 +101,7 @@ class Search(Sweep):
         return ledger.entries(self.keys)
 
     def carry_out(self, slots: int, threads_set: bool, say: Callable[[str], None]) -> None:
-        """Carry out trials until there are as many as were asked for."""
+        """Run trials until there are as many as requested."""
         super().carry_out(slots, threads_set, say)
         self.keys = [key_of(trial.number) for trial in self.study.get_trials(deepcopy=False)]
 
@@ -136,12 +129,12 @@ class Search(Sweep):
             )
 
     def holds(self, entries: Sequence[Entry]) -> bool:
-        """Say whether no trial waits and one is done: that some settings fail is in the nature of a search."""
+        """Whether no trial waits and at least one is done: that some settings fail is normal in a search."""
         waiting = any(entry.state in ("queued", "interrupted") for entry in entries)
         return not self.stopped and not waiting and any(entry.state == "done" for entry in entries)
 
     def best(self) -> dict[str, Any] | None:
-        """Return the best trial so far: its number, settings and value; None where none is done."""
+        """Return number, settings and value of the best trial so far; None if none is done."""
         from optuna.trial import TrialState
 
         if not self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
@@ -171,7 +164,7 @@ class Search(Sweep):
             return ledger.claim([job.key])
 
     def _add(self, trial: Any) -> Job:
-        """Make the job of a trial: a new one, or one that the study holds."""
+        """Make the job of a trial, new or from the study."""
         import optuna
 
         overrides = [*self.typed, *(as_override(name, value) for name, value in trial.params.items())]
@@ -191,7 +184,7 @@ class Search(Sweep):
         return self.jobs[key]
 
     def _watch(self, launched: Launched) -> None:
-        """Report what a trial has measured since the last look, and stop it where it promises nothing."""
+        """Report what a trial has measured since the last look, and stop it if it is unpromising."""
         trial = self._trials.get(launched.key)
         if trial is None or self.settings.pruning is None or launched.key in self._pruned:
             return
@@ -255,11 +248,11 @@ class Search(Sweep):
                 )
 
     def _alone(self) -> AbstractContextManager[bool]:
-        """Hold the search, so that no two processes begin the same trial."""
+        """Lock the search, so that no two processes begin the same trial."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return lock(self.folder / "search.lock")
 
 
 def key_of(number: int) -> str:
-    """Return how the ledger calls a trial."""
+    """Return the ledger's key of a trial."""
     return f"trial-{number:05d}"

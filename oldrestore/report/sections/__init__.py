@@ -1,4 +1,4 @@
-"""Sections of a report's page: each a function that makes a `Section` of a `View`, or None without anything to show."""
+"""Sections of a report's page: functions of a `View` that return a `Section`, or None if there is nothing to show."""
 
 from __future__ import annotations
 

@@ -11,12 +11,7 @@ import numpy as np
 
 from oldrestore.comparison.designs import Design, designs_of, differing_settings
 from oldrestore.comparison.measures import Measure, Table, chosen_measures, table_of
-from oldrestore.comparison.sameness import (
-    protocol_hash,
-    protocol_label,
-    refuse_incomparable,
-    stored_protocol,
-)
+from oldrestore.comparison.sameness import protocol_hash, protocol_label, refuse_incomparable, stored_protocol
 from oldrestore.errors import UserError
 from oldrestore.plain import plain
 from oldrestore.records.run import Run
@@ -185,10 +180,10 @@ def _column(measure: Measure, designs: Sequence[Design], tables: dict, resamples
     flips = max(resamples, math.ceil(2 * family / LEVEL))
     differences = _against(scored[best], [scored[index] for index in others], resamples, flips, seed)
     adjusted = holm([difference.p_value for difference in differences], family or None)
-    marked = {best: Cell(**{**vars(cells[best]), "mark": "best"})}
+    marked = {best: replace(cells[best], mark="best")}
     for index, difference, p in zip(others, differences, adjusted, strict=True):
         mark = "" if p <= LEVEL else "tied"
-        marked[index] = Cell(**{**vars(cells[index]), "mark": mark, "against_best": difference, "p_holm": float(p)})
+        marked[index] = replace(cells[index], mark=mark, against_best=difference, p_holm=float(p))
     return {index: marked.get(index, cell) for index, cell in cells.items()}
 
 
@@ -222,16 +217,11 @@ def _against(
             by_image.append(number)
     if by_image:
         plain_pairs = len(best) == 1 and all(len(others[number]) == 1 for number in by_image)
-        one_of = _only if plain_pairs else _mean_of_seeds
+        one_of = (lambda seeds: seeds[0]) if plain_pairs else _mean_of_seeds
         compared = compare_with(one_of(best), [one_of(others[i]) for i in by_image], resamples, flips, seed=seed)
         for number, pair in zip(by_image, compared, strict=True):
-            seeds = (len(others[number]), len(best))
-            found[number] = PairedDifference(**{**vars(pair), "seeds": seeds})
+            found[number] = replace(pair, seeds=(len(others[number]), len(best)))
     return [found[number] for number in range(len(others))]
-
-
-def _only(seeds: list[Scored]) -> Scored:
-    return seeds[0]
 
 
 def _mean_of_seeds(seeds: list[Scored]) -> Scored:

@@ -26,6 +26,10 @@ class Design:
         """Seeds of `runs`."""
         return tuple(run.seed for run in self.runs)
 
+    def in_words(self) -> str:
+        """Return the runs, each with its seed."""
+        return ", ".join(f"{run.run_id} (seed {run.seed})" for run in self.runs)
+
 
 def designs_of(runs: Sequence[Run], by_run: bool = False) -> list[Design]:
     """Group runs that differ only in the seed, in the order in which designs first occur.

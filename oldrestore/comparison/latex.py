@@ -181,7 +181,5 @@ def _seeds(designs: Sequence[Design]) -> str:
 
 def _comments(compared: Compared) -> list[str]:
     lines = [r"\usepackage{booktabs} is needed"]
-    for index, design in enumerate(compared.designs, start=1):
-        runs = ", ".join(f"{run.run_id} (seed {run.seed})" for run in design.runs)
-        lines.append(f"row {index}: {runs}")
+    lines += [f"row {index}: {design.in_words()}" for index, design in enumerate(compared.designs, start=1)]
     return ["% " + " ".join(line.split()) for line in [*lines, *compared.notes]]

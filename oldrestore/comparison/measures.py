@@ -29,30 +29,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure.
+    """A figure."""
 
-    Attributes
-    ----------
-    name, heading : str
-        Name in JSON and CSV, and heading of its column.
-    set_name : str
-        ``val``, ``judged``, or the name of an evaluator.
-    metrics : tuple of str
-        Metrics in ``per_image.csv`` that `make` is computed from, in this order.
-    better : {"max", "min"} or None
-        Direction that is better; None if neither is, or it is not known.
-    title, unit : str
-        For sentences; may be empty.
-    """
-
-    name: str
-    heading: str
-    set_name: str
-    metrics: tuple[str, ...]
-    better: Literal["max", "min"] | None
+    name: str  # in JSON and CSV
+    heading: str  # of its column
+    set_name: str  # val, judged, or the name of an evaluator
+    metrics: tuple[str, ...]  # of per_image.csv
+    better: Literal["max", "min"] | None  # direction; None if neither is better, or it is not known
     form: Literal["percent", "number"]
-    make: Callable[..., Scored]
-    title: str = ""
+    make: Callable[..., Scored]  # from the columns of metrics, in order
+    title: str = ""  # in a sentence; may be empty, like the unit
     unit: str = ""
 
     def of(self, table: Table) -> Scored | None:

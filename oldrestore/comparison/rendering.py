@@ -11,6 +11,7 @@ from oldrestore.comparison.measures import Measure
 from oldrestore.tables import aligned, csv_table, markdown_table
 
 MARKS = {"best": "*", "tied": "~", "": ""}
+MARK_WORDS = {"best": "best", "tied": "not distinguishable from the best", "": ""}
 LEGEND = "* best; ~ not distinguishable from it (5%, Holm over all pairs of designs in a column); 95% intervals"
 
 
@@ -68,12 +69,17 @@ def differences_from_best(compared: Compared, name: str) -> str:
     best = next(i for i, cells in enumerate(compared.cells) if name in cells and cells[name].mark == "best")
     lines = [["design", "difference", "95% interval", "p", "p Holm", "effect", "larger on"]]
     for index, cell in held:
-        d = cell.against_best
-        interval_ = f"{number(d.low, measure)} to {number(d.high, measure)}"
-        sure = [f"{d.p_value:.2g}", f"{cell.p_holm:.2g}", f"{d.effect:+.2f}", f"{100 * d.wins:.0f}%"]
-        lines.append([str(index + 1), number(d.difference, measure), interval_, *sure])
+        lines.append([str(index + 1), *paired(cell, measure)])
     title = f"{measure.heading}: differences from design {best + 1}, on the same {held[0][1].n} photographs"
     return f"{title}\n{aligned(lines)}"
+
+
+def paired(cell: Cell, measure: Measure) -> list[str]:
+    """Difference from the best design, its interval, both p-values, the effect, and the share of photographs above."""
+    d = cell.against_best
+    around = f"{number(d.low, measure)} to {number(d.high, measure)}"
+    sure = [f"{d.p_value:.2g}", f"{cell.p_holm:.2g}", f"{d.effect:+.2f}", f"{100 * d.wins:.0f}%"]
+    return [number(d.difference, measure), around, *sure]
 
 
 def figure(cell: Cell | None, measure: Measure) -> str:
@@ -87,11 +93,7 @@ def interval(cell: Cell | None, measure: Measure) -> str:
     """An interval; "" if it is not finite."""
     if cell is None or not (math.isfinite(cell.low) and math.isfinite(cell.high)):
         return ""
-    return (
-        f"{number(cell.low, measure)}-{number(cell.high, measure)}"
-        if cell.low >= 0
-        else (f"{number(cell.low, measure)} to {number(cell.high, measure)}")
-    )
+    return f"{number(cell.low, measure)}{'-' if cell.low >= 0 else ' to '}{number(cell.high, measure)}"
 
 
 def number(value: float, measure: Measure) -> str:
@@ -144,10 +146,7 @@ def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
 
 
 def _below(compared: Compared) -> list[str]:
-    lines = []
-    for index, design in enumerate(compared.designs, start=1):
-        runs = ", ".join(f"{run.run_id} (seed {run.seed})" for run in design.runs)
-        lines.append(f"design {index}: {runs}")
+    lines = [f"design {index}: {design.in_words()}" for index, design in enumerate(compared.designs, start=1)]
     counts: dict[str, int] = {}
     for cells in compared.cells:
         for measure in compared.measures:

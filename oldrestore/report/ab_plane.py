@@ -15,24 +15,12 @@ STEP = 5.0
 
 @dataclass(frozen=True)
 class AbPlane:
-    """Histograms over the ab plane.
+    """Histograms over the ab plane."""
 
-    Attributes
-    ----------
-    edges : float64 (K + 1,)
-        Edges of the cells on both axes, Lab units.
-    truth : float64 (K, K)
-        Share of the originals' pixels in each cell, by a and then by b; sums to 1.
-    predicted : list of np.ndarray or None
-        The same for each design, the mean over its runs; None for designs without any.
-    overlap : list of float or None
-        Share of pixels that the two histograms have in common, sum(min(truth, predicted)): 1 means that the same
-        colours are used as often, wherever in the photographs.
-    """
-
-    edges: np.ndarray
-    truth: np.ndarray
-    predicted: list[np.ndarray | None]
+    edges: np.ndarray  # float64 (K + 1,), of the cells on both axes, Lab units
+    truth: np.ndarray  # float64 (K, K), share of the originals' pixels by a and then by b; sums to 1
+    predicted: list[np.ndarray | None]  # the same for each design, the mean over its runs
+    # sum(min(truth, predicted)): 1 if the same colours are used as often, wherever in the photographs
     overlap: list[float | None]
     photographs: int
 

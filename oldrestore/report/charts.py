@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from oldrestore.comparison.measures import Measure
+from oldrestore.comparison.rendering import MARK_WORDS
 from oldrestore.report.ab_chart import ab_plane
 from oldrestore.report.contents import JUDGED_CURVE, Group
 from oldrestore.report.look import Look
@@ -39,16 +40,15 @@ def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
     return found
 
 
-def forest(group: Group, look: Look, measure: Measure | None = None) -> Spec:
+def forest(group: Group, look: Look) -> Spec:
     """The verdict's measure of every design: mean, 95% interval, each seed as a small point, and a line at the best."""
-    measure = measure or group.headline
-    rows, seeds, best = [], [], None
+    measure, rows, seeds, best = group.headline, [], [], None
     for design, name in enumerate(group.names):
         cell = group.cell(design, measure.name)
         if cell is None or not math.isfinite(cell.value):
             continue
-        mark = {"best": "best", "tied": "not distinguishable from the best"}.get(cell.mark, "")
-        rows.append({"d": name, "v": cell.value, "l": number_of(cell.low), "h": number_of(cell.high), "mark": mark})
+        ends = {"l": number_of(cell.low), "h": number_of(cell.high)}
+        rows.append({"d": name, "v": cell.value, **ends, "mark": MARK_WORDS[cell.mark]})
         seeds += [{"d": name, "v": value} for value in group.by_seed[measure.name][design] if math.isfinite(value)]
         best = cell.value if cell.mark == "best" else best
     y = {"field": "d", "type": "nominal", "sort": group.names, "title": None, "axis": _names_axis(look)}
@@ -61,7 +61,7 @@ def forest(group: Group, look: Look, measure: Measure | None = None) -> Spec:
     color, shape = ({**by_design(group, look, of), "legend": None} for of in ("color", "shape"))
     whiskers = {"y": y, "x": {"field": "l", **x}, "x2": {"field": "h"}, "color": color}
     layers.append({"mark": {"type": "rule", "strokeWidth": 2}, "encoding": whiskers})
-    if any(len(design.runs) > 1 for design in group.compared.designs):
+    if group.has_seeds:
         tick = {"type": "tick", "thickness": 1.5, "size": 12, "opacity": 0.55}
         shown = {"y": y, "x": {"field": "v", **x}, "color": color}
         layers.append({"data": {"values": seeds}, "mark": tick, "encoding": shown})

@@ -14,22 +14,12 @@ from oldrestore.comparison.measures import Measure, table_of
 
 @dataclass(frozen=True)
 class ImageScores:
-    """Scores of single photographs by one measure.
-
-    Attributes
-    ----------
-    images : tuple of str
-        Sorted.
-    by_design : float64 (D, N)
-        Mean over the seeds of each design; NaN if a design has no score.
-    by_run : dict of np.ndarray
-        float64 (N,) by run id.
-    """
+    """Scores of single photographs by one measure."""
 
     measure: Measure
-    images: tuple[str, ...]
-    by_design: np.ndarray
-    by_run: dict[str, np.ndarray]
+    images: tuple[str, ...]  # sorted
+    by_design: np.ndarray  # float64 (D, N), mean over the seeds of each design; NaN if a design has no score
+    by_run: dict[str, np.ndarray]  # float64 (N,) by run id
 
     @property
     def goodness(self) -> np.ndarray:

@@ -6,14 +6,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from oldrestore.comparison.compare import RESAMPLES, Cell, Compared, compare_runs
 from oldrestore.comparison.measures import FURTHER, Measure, chosen_measures, table_of
+from oldrestore.comparison.rendering import setting
 from oldrestore.comparison.sameness import comparable_groups
 from oldrestore.errors import UserError
 from oldrestore.evaluation.metric_table import metric_of
 from oldrestore.records.run import Run
-from oldrestore.report.names import names_of
 from oldrestore.report.origin import Origin, origin_of
 from oldrestore.report.pictures import Pictures, no_pictures, take_pictures
 from oldrestore.report.series import Series, series_of
@@ -22,6 +23,7 @@ from oldrestore.report.words import Words, full_name, words_of
 # Shown as the first figure where no other is asked for.
 HEADLINE = "auc_rebalanced"
 JUDGED_CURVE = "judged/iter_accuracy"
+LONGEST_NAME = 44  # characters
 
 
 @dataclass(frozen=True)
@@ -29,35 +31,18 @@ class Group:
     """Designs that were measured alike, and all that a report says of them.
 
     Every part knows designs by their place in `names`, from 0.
-
-    Attributes
-    ----------
-    names : list of str
-        A short, unique name for each design.
-    compared : Compared
-        `measures` are those of the table; `cells` also hold those of `further`.
-    further : list of Measure
-        All measures that have a figure, those of the table first.
-    headline : Measure
-        The measure that decides the verdict.
-    by_seed : dict of list
-        For each measure and design, the figure of each run; NaN if a run has none.
-    losses, over_iterations : list of Series
-        Training and validation loss; every other figure that was recorded more than once.
-    origins : list of Origin
-        In the order of designs and seeds.
     """
 
-    names: list[str]
-    compared: Compared
-    further: list[Measure]
-    headline: Measure
+    names: list[str]  # short, no two alike
+    compared: Compared  # its measures are those of the table; its cells also hold those of further
+    further: list[Measure]  # all measures that have a figure, those of the table first
+    headline: Measure  # decides the verdict
     words: Words
-    by_seed: dict[str, list[list[float]]]
-    losses: list[Series]
-    over_iterations: list[Series]
+    by_seed: dict[str, list[list[float]]]  # for each measure and design, the figure of each run; NaN if a run has none
+    losses: list[Series]  # training and validation loss
+    over_iterations: list[Series]  # every other figure that was recorded more than once
     pictures: Pictures
-    origins: list[Origin]
+    origins: list[Origin]  # in the order of designs and seeds
 
     def cell(self, design: int, measure: str) -> Cell | None:
         """One figure of one design; None if it has none."""
@@ -90,6 +75,11 @@ class Group:
         return all(self.measure(name) is not None for name in accuracies)
 
     @property
+    def has_seeds(self) -> bool:
+        """Whether any design has several seeds."""
+        return any(len(design.runs) > 1 for design in self.compared.designs)
+
+    @property
     def loss_differs(self) -> bool:
         """Whether the designs' losses are different functions, whose values cannot be compared."""
         return any(name == "loss" or name.startswith("loss.") for name in self.compared.differences)
@@ -97,10 +87,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Report:
-    """A report, made at a time in UTC: one group, or with ``--anyway`` one for each set of comparable runs."""
+    """A report; `groups` is one, or with ``--anyway`` one for each set of comparable runs."""
 
     title: str
-    made: datetime
+    made: datetime  # in UTC
     groups: list[Group]
 
     @property
@@ -168,7 +158,7 @@ def _group(
     further = compared.measures
     compared = replace(compared, measures=[m for m in further if m.name in shown])
     chosen = _headline(compared.measures, headline)
-    names = names_of(compared)
+    names = _names_of(compared)
     losses, over_iterations = series_of(compared.designs)
     if photographs > 0:
         pictures = take_pictures(compared.designs, compared.measures, chosen, photographs, say)
@@ -235,3 +225,35 @@ def _title(runs: Sequence[Run]) -> str:
     if len(experiments) == 1:
         return experiments[0]
     return f"{len(runs)} runs of {len(experiments)} experiments"
+
+
+def _names_of(compared: Compared) -> list[str]:
+    """Name each design by what it chose and where it differs: ``focal``, ``l2, width 0.5``; no two alike.
+
+    One design alone is called by its loss. Where names would be too long to stand beside a line of a chart, they are
+    ``design 1``, ``design 2``, ..., and the table says what each is.
+    """
+    designs = compared.designs
+    if len(designs) == 1:
+        run = designs[0].runs[0]
+        return [str(run.choices.get("loss") or run.choices.get("model") or run.experiment)[:LONGEST_NAME]]
+    names = []
+    for index in range(len(designs)):
+        parts = [_name_part(name, values[index]) for name, values in compared.differences.items()]
+        names.append(", ".join(part for part in parts if part))
+    if any(len(name) > LONGEST_NAME or not name for name in names) or len(set(names)) < len(names):
+        # The first setting alone often tells them apart.
+        first = next(iter(compared.differences.items()), None)
+        short = [_name_part(first[0], value) for value in first[1]] if first else []
+        fits = short and all(0 < len(name) <= LONGEST_NAME for name in short) and len(set(short)) == len(short)
+        return short if fits else [f"design {index + 1}" for index in range(len(designs))]
+    return names
+
+
+def _name_part(name: str, value: Any) -> str:
+    """A choice of a group speaks for itself; of a setting, the last word of its name is told too."""
+    if value is None:
+        return ""
+    if "." not in name and isinstance(value, str):
+        return value
+    return f"{name.rpartition('.')[2].strip('_')} {setting(value)}"

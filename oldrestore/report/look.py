@@ -13,41 +13,21 @@ DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 
 @dataclass(frozen=True)
 class Look:
-    """Colours, letters and sizes of charts.
+    """Colours, letters and sizes of charts."""
 
-    Attributes
-    ----------
-    ink, muted, grid, surface : str
-        CSS colours of text and important marks, other text, grid lines, background.
-    original, gray : str
-        Colours of original and gray photographs, which are no design.
-    designs : tuple of str
-        Colours of designs, used again after the last.
-    font_size : float
-        Pixels; on paper, points.
-    width : int or "container"
-        Width of the whole chart.
-    height : int
-        Height of a chart over iterations.
-    legend : bool
-        Whether each chart has its own legend.
-    interactive : bool
-        Whether charts have tooltips and follow the pointer.
-    """
-
-    ink: str
-    muted: str
+    ink: str  # text and important marks; this and the next are CSS colours
+    muted: str  # other text
     grid: str
-    surface: str | None
-    original: str
+    surface: str | None  # background
+    original: str  # photographs of the originals, and gray ones: no designs
     gray: str
-    designs: tuple[str, ...]
+    designs: tuple[str, ...]  # used again after the last
     font: str
-    font_size: float
-    width: int | Literal["container"]
-    height: int
-    legend: bool
-    interactive: bool
+    font_size: float  # pixels; on paper, points
+    width: int | Literal["container"]  # of the whole chart
+    height: int  # of a chart over iterations
+    legend: bool  # in each chart
+    interactive: bool  # tooltips, and marks that follow the pointer
 
     def color(self, design: int) -> str:
         """Colour of a design, from 0."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +16,6 @@ from oldrestore.records.run import Run
 from oldrestore.report.ab_plane import AbPlane, counts_of, plane_of
 from oldrestore.report.choice import ImageScores, chosen_photographs, evenly_spread, image_scores
 
-if TYPE_CHECKING:
-    from oldrestore.report.recoloring import Recolorer
-
 UNPICKED = 6  # photographs for the figures of papers, evenly spread over the names
 PLANE_PHOTOGRAPHS = 36  # whose colours are counted, evenly spread over the names
 ALL_SEEDS = 12  # with more runs than these, only the first seed of each design is coloured again
@@ -27,15 +23,12 @@ ALL_SEEDS = 12  # with more runs than these, only the first seed of each design 
 
 @dataclass(frozen=True)
 class Photograph:
-    """One validation photograph: original and gray as evaluation sees them, and the output of each run, by run id.
-
-    All are uint8 (S, S, 3) in sRGB; outputs have the true lightness and the predicted colour.
-    """
+    """One validation photograph, in uint8 (S, S, 3) sRGB."""
 
     name: str
-    original: np.ndarray
-    gray: np.ndarray
-    outputs: dict[str, np.ndarray]
+    original: np.ndarray  # as evaluation sees it
+    gray: np.ndarray  # its lightness alone
+    outputs: dict[str, np.ndarray]  # by run id: true lightness, predicted colour
 
 
 @dataclass(frozen=True)
@@ -49,33 +42,18 @@ class PanelPicture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures of a report.
+    """The pictures of a report."""
 
-    Attributes
-    ----------
-    photographs : list of Photograph
-        In the order of their names; empty if no run could colour any.
-    total : int
-        Number of validation photographs that they are chosen from.
-    runs : list of tuple
-        (run id, design, seed) of the runs that coloured them.
-    scores : list of ImageScores
-        Scores of single photographs by each measure that has them, the verdict's measure first.
-    panels : list of PanelPicture
-        For runs that are not in `runs`.
-    missing : dict of str
-        By run id, why a run coloured nothing.
-    unpicked : list of Photograph
-        Evenly spread over all names, whatever their scores; for figures in papers.
-    """
-
+    # in the order of their names; empty if no run could colour any
     photographs: list[Photograph] = field(default_factory=list)
-    total: int = 0
+    total: int = 0  # validation photographs that they are chosen from
+    # (run id, design, seed) of the runs that coloured them
     runs: list[tuple[str, int, int | None]] = field(default_factory=list)
-    scores: list[ImageScores] = field(default_factory=list)
+    scores: list[ImageScores] = field(default_factory=list)  # of single photographs, the verdict's measure first
     plane: AbPlane | None = None
-    panels: list[PanelPicture] = field(default_factory=list)
-    missing: dict[str, str] = field(default_factory=dict)
+    panels: list[PanelPicture] = field(default_factory=list)  # of runs that are not in runs
+    missing: dict[str, str] = field(default_factory=dict)  # by run id, why a run coloured nothing
+    # evenly spread over all names, whatever their scores: for figures in papers
     unpicked: list[Photograph] = field(default_factory=list)
 
 
@@ -115,13 +93,9 @@ def take_pictures(
     scores = image_scores(designs, [headline, *(m for m in measures if m.name != headline.name)])
 
     # Known before anything is loaded, so that a report of folders without weights needs no Paddle.
-    able = []
-    for run in seeds:
-        reason = _cannot(run)
-        if reason is None:
-            able.append(run)
-        else:
-            missing[run.run_id] = reason
+    reasons = {run.run_id: reason for run in seeds if (reason := _cannot(run)) is not None}
+    missing |= reasons
+    able = [run for run in seeds if run.run_id not in reasons]
     if not able:
         return Pictures(panels=_panels(runs), missing=missing)
     runtime.prepare()
@@ -132,7 +106,7 @@ def take_pictures(
     for run in able:
         say(f"colouring with {run.run_id}")
         try:
-            names = _names(recolorer, run)
+            names = recolorer.names(run)
             shown = chosen_photographs(names, scores, count)
             counted = set(evenly_spread(names, PLANE_PHOTOGRAPHS))
             spread = evenly_spread(names, UNPICKED)
@@ -166,10 +140,6 @@ def take_pictures(
     )
 
 
-def _names(recolorer: Recolorer, run: Run) -> list[str]:
-    return recolorer.names(run)
-
-
 def _colors(run: Run) -> bool:
     return bool((run.config.get("evaluation") or {}).get("color", True))
 
@@ -188,11 +158,10 @@ def _cannot(run: Run) -> str | None:
 
 
 def _panels(runs: Sequence[Run]) -> list[PanelPicture]:
-    found = []
+    panels = []
     for run in runs:
-        last = sorted((run.folder / "samples").glob("validation-*.png")) or sorted(
-            (run.folder / "samples").glob("*.png")
-        )
-        if last:
-            found.append(PanelPicture(run.run_id, last[-1].stem, last[-1]))
-    return found
+        samples = run.folder / "samples"
+        files = sorted(samples.glob("validation-*.png")) or sorted(samples.glob("*.png"))
+        if files:
+            panels.append(PanelPicture(run.run_id, files[-1].stem, files[-1]))
+    return panels

@@ -76,7 +76,7 @@ def template(group: Group, look: Look) -> dict[str, Any]:
         bars.append({"mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.55}, "encoding": encoding})
     at = {"x": {"field": "x", **axes["x"]}, "y": {"field": "y", **axes["y"]}, "color": color, "shape": shape}
     layers = [*bars]
-    if any(len(design.runs) > 1 for design in group.compared.designs):
+    if group.has_seeds:
         small = {"type": "point", "filled": True, "size": 18, "opacity": 0.6}
         layers.append({"data": {"values": seeds}, "transform": [*named, there], "mark": small, "encoding": at})
     told = [{"field": "d", "title": "design", "type": "nominal"}]

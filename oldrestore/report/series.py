@@ -18,41 +18,23 @@ NOT_SHOWN = ("time/", "system/", "train/learning_rate", "judged/n", "judged/orig
 
 @dataclass(frozen=True)
 class Band:
-    """One design's part of a `Series`.
-
-    Attributes
-    ----------
-    iterations : int64 (N,)
-        Increasing; of averaged blocks, their last iteration.
-    mean, low, high : float64 (N,)
-        Mean over the seeds that have the point, lowest and highest seed. NaN if no seed is finite.
-    seeds : int64 (N,)
-        Number of seeds that have the point.
-    """
+    """One design's part of a `Series`; the arrays are (N,)."""
 
     design: int
-    iterations: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    seeds: np.ndarray
+    iterations: np.ndarray  # increasing; of averaged blocks, their last iteration
+    mean: np.ndarray  # over the seeds that have the point; NaN, like the next two, if no seed is finite
+    low: np.ndarray  # lowest seed
+    high: np.ndarray  # highest seed
+    seeds: np.ndarray  # number of seeds that have the point
 
 
 @dataclass(frozen=True)
 class Series:
-    """One logged name (``train/loss``) over iterations.
+    """One logged name over iterations."""
 
-    Attributes
-    ----------
-    block : int
-        Iterations that each point is the mean of; 1 if points are as logged.
-    bands : list of Band
-        One for each design that has logged it.
-    """
-
-    name: str
-    block: int
-    bands: list[Band]
+    name: str  # as logged: train/loss, val/auc
+    block: int  # iterations that each point is the mean of; 1 if points are as logged
+    bands: list[Band]  # of designs that have logged it
 
     @property
     def longest(self) -> int:

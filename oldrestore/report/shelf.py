@@ -36,27 +36,13 @@ def report_path(outputs: Path | str, title: str) -> Path:
 
 @dataclass(frozen=True)
 class ShelvedReport:
-    """One report, as its first bytes describe it.
+    """One report, as its first bytes describe it."""
 
-    Attributes
-    ----------
-    name : str
-        Path below the folder, with ``/`` between parts.
-    title : str
-        File name if the page has no title.
-    made : datetime
-        In UTC; the file's time if the page does not say.
-    runs : int or None
-        Number of runs compared, if the page says it.
-    size : int
-        Bytes.
-    """
-
-    name: str
-    title: str
-    made: datetime
-    runs: int | None
-    size: int
+    name: str  # path below the folder, with / between parts
+    title: str  # file name if the page has none
+    made: datetime  # in UTC; the file's time if the page does not say
+    runs: int | None  # number of runs compared, if the page says it
+    size: int  # bytes
 
     @property
     def address(self) -> str:

@@ -13,31 +13,14 @@ from oldrestore.comparison.rendering import number
 
 @dataclass(frozen=True)
 class Words:
-    """The summary of a group.
+    """The summary of a group."""
 
-    Attributes
-    ----------
-    headline : str
-        The verdict in one sentence.
-    verdict : {"best", "tied", "alone", "unknown"}
-        One design differs significantly from all others; the best does not differ from at least one; there is nothing
-        to compare; or the measure has no better direction.
-    best : int or None
-        The design with the best mean, from 0.
-    equals : list of int
-        Designs not significantly different from it.
-    sentences : list of str
-        By how much, how sure, and what the other measures say.
-    cautions : list of str
-        Limits of the evidence: few seeds, unfinished runs.
-    """
-
-    headline: str
-    verdict: str
-    best: int | None = None
-    equals: list[int] = field(default_factory=list)
-    sentences: list[str] = field(default_factory=list)
-    cautions: list[str] = field(default_factory=list)
+    headline: str  # the verdict in one sentence
+    verdict: str  # best, tied (not significantly different from another), alone (nothing to compare) or unknown
+    best: int | None = None  # the design with the best mean, from 0
+    equals: list[int] = field(default_factory=list)  # designs not significantly different from it
+    sentences: list[str] = field(default_factory=list)  # by how much, how sure, and what the other measures say
+    cautions: list[str] = field(default_factory=list)  # limits of the evidence: few seeds, unfinished runs
 
 
 def full_name(measure: Measure) -> str:

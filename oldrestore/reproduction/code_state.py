@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import re
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from oldrestore.errors import UserError
 
 SHOWN = 6
 PARTS = ("oldrestore/", "conf/", "experiments/", "sweeps/")
@@ -16,26 +20,16 @@ PARTS = ("oldrestore/", "conf/", "experiments/", "sweeps/")
 
 @dataclass(frozen=True)
 class CodeDifference:
-    """How code now differs from code then.
+    """How code now differs from code then."""
 
-    Attributes
-    ----------
-    same : bool
-        Package and configuration files are equal byte for byte, whatever the commits.
-    patch_then, patch_now : str or None
-        sha256 of the uncommitted changes; None if there were none.
-    files : list of str
-        Differing files of the package and the configuration, as far as git can tell.
-    changed : dict
-        The current uncommitted changes of the differing files; empty text if there are none any more.
-    """
-
-    same: bool
+    same: bool  # package and configuration files, byte for byte, whatever the commits
     commit_then: str | None
     commit_now: str | None
-    patch_then: str | None
+    patch_then: str | None  # sha256 of the uncommitted changes, if there were any
     patch_now: str | None
+    # differing files of package and configuration, as far as git can tell
     files: list[str] = field(default_factory=list)
+    # the current uncommitted changes of differing files; empty text if there are none any more
     changed: dict[str, str] = field(default_factory=dict)
 
     def in_words(self) -> str:
@@ -114,3 +108,53 @@ def _changed_between(repository: Path, one: str, other: str) -> list[str]:
 
 def _short(value: str | None) -> str:
     return "none" if value is None else value[:10]
+
+
+@contextmanager
+def worktree_of(provenance: Mapping[str, Any], repository: Path | None) -> Iterator[Path]:
+    """Check out the code of a run, by its provenance, in a temporary worktree of a clone, and yield its folder.
+
+    Raises
+    ------
+    UserError
+        There is no clone, it lacks the commit, or the changes were left out or cannot be applied.
+    """
+    commit = provenance.get("commit")
+    if repository is None:
+        raise UserError("--worktree needs oldrestore to run from a git clone: git clone, then make install")
+    if commit is None:
+        raise UserError("the run recorded no commit, so that --worktree has nothing to check out: leave it out")
+    if not is_commit(commit):
+        raise UserError(f"the run recorded the commit {commit!r}, which is none: leave --worktree out")
+    if provenance.get("patch_left_out"):
+        raise UserError(
+            f"the run's uncommitted changes were not recorded ({provenance['patch_left_out']}): leave --worktree out"
+        )
+    if _git(repository, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
+        raise UserError(f"commit {commit} is not in {repository}: git fetch it first")
+    with tempfile.TemporaryDirectory(prefix="oldrestore-worktree-") as folder:
+        place = Path(folder) / "code"
+        made = _git(repository, "worktree", "add", "--detach", "--quiet", str(place), commit)
+        if made.returncode:
+            raise UserError(f"git makes no worktree at {commit}: {_said(made)}")
+        try:
+            patch = patch_bytes(provenance)
+            if patch:
+                applied = _git(place, "apply", "--whitespace=nowarn", "-", given=patch)
+                if applied.returncode:
+                    raise UserError(f"the run's uncommitted changes cannot be applied to {commit}: {_said(applied)}")
+            yield place
+        finally:
+            _git(repository, "worktree", "remove", "--force", str(place))
+
+
+def _git(where: Path, *arguments: str, given: bytes | None = None) -> subprocess.CompletedProcess:
+    command = ["git", "-C", str(where), *arguments]
+    try:
+        return subprocess.run(command, input=given, capture_output=True, timeout=300, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserError(f"git cannot be asked: {error}") from None
+
+
+def _said(done: subprocess.CompletedProcess) -> str:
+    return " ".join(done.stderr.decode(errors="replace").split()) or f"it ended with {done.returncode}"

@@ -35,24 +35,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """One metric over a whole run.
-
-    Attributes
-    ----------
-    points, differing : int
-        Number of values in both runs, and of those that differ in any bit.
-    largest, relative : float
-        The largest difference; the same in units of the metric's largest value in the old run.
-    only_one : int
-        Number of values in only one of the runs.
-    """
+    """One metric over a whole run."""
 
     name: str
-    points: int
-    differing: int
-    largest: float
-    relative: float
-    only_one: int = 0
+    points: int  # values that both runs have
+    differing: int  # those that differ in any bit
+    largest: float  # difference
+    relative: float  # the largest difference in units of the metric's largest value in the old run
+    only_one: int = 0  # values that only one of the runs has
 
 
 @dataclass(frozen=True)
@@ -74,24 +64,14 @@ class WeightsComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs compared.
-
-    Attributes
-    ----------
-    first : Difference or None
-        The first value, in the order of training, that differs at all.
-    beyond : Difference or None
-        The first that differs by more than the tolerance.
-    not_compared : list of str
-        What could not be compared, and why.
-    """
+    """Two runs compared."""
 
     metrics: list[MetricComparison]
-    first: Difference | None
-    beyond: Difference | None
+    first: Difference | None  # value, in the order of training, that differs at all
+    beyond: Difference | None  # the tolerance: the first value that differs by more
     tolerance: float
     weights: list[WeightsComparison] = field(default_factory=list)
-    not_compared: list[str] = field(default_factory=list)
+    not_compared: list[str] = field(default_factory=list)  # what could not be compared, and why
 
     @property
     def verdict(self) -> str:

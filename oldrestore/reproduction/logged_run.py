@@ -24,27 +24,13 @@ _STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed", "RUNN
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """A run, and where it was found.
+    """A run, and where it was found."""
 
-    Attributes
-    ----------
-    run : Run
-        Its records, perhaps in a temporary folder.
-    origin : str
-        Where they come from, for people.
-    state : str or None
-        How it ended, if known.
-    weights : dict
-        File of ``last``, ``best`` and each kept checkpoint.
-    outputs : Path or None
-        Root of run folders that it belongs to; None for a run without a folder on this machine.
-    """
-
-    run: Run
-    origin: str
-    state: str | None
-    weights: dict[str, Path]
-    outputs: Path | None = None
+    run: Run  # its records, perhaps in a temporary folder
+    origin: str  # where they come from, for people
+    state: str | None  # how it ended, if known
+    weights: dict[str, Path]  # files of last, best and each kept checkpoint
+    outputs: Path | None = None  # root of run folders that it belongs to, if it has a folder on this machine
     mlflow_run_id: str | None = None
 
     @property

@@ -21,11 +21,13 @@ from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.reproduction import comparison as compare
 from oldrestore.reproduction.certificate import as_markdown
-from oldrestore.reproduction.code_state import CodeDifference, compare_code
+from oldrestore.reproduction.code_state import CodeDifference, compare_code, worktree_of
 from oldrestore.reproduction.logged_run import LoggedRun
 from oldrestore.reproduction.rerun import NoVerdictError, Rerun, carry_out_again, prepare_config
-from oldrestore.reproduction.worktree import worktree_of
 from oldrestore.run.resuming import compare_provenance
+from oldrestore.run.sync import sync_run
+from oldrestore.tracking.mlflow_store import open_store
+from oldrestore.tracking.tracker import spoken_reason
 
 TOLERANCE = 1e-3
 FILE = "reproduction.json"
@@ -33,28 +35,16 @@ FILE = "reproduction.json"
 
 @dataclass(frozen=True)
 class Reproduction:
-    """The outcome of a reproduction.
-
-    Attributes
-    ----------
-    environment : dict
-        Differences except code: name to [then, now].
-    places : dict
-        Settings that locate photographs and have changed: name to [then, now].
-    iterations : int
-        Iterations that were run again.
-    worktree : bool
-        Whether the code was checked out for it.
-    """
+    """The outcome of a reproduction."""
 
     logged: LoggedRun
     rerun: Rerun
     comparison: compare.Comparison
     code: CodeDifference
-    environment: dict[str, list]
-    places: dict[str, list]
-    iterations: int
-    worktree: bool
+    environment: dict[str, list]  # name to [then, now], without code
+    places: dict[str, list]  # settings that locate photographs and have changed: name to [then, now]
+    iterations: int  # run again
+    worktree: bool  # whether the code was checked out for it
 
     @property
     def holds(self) -> bool:
@@ -229,6 +219,33 @@ def write_down(reproduction: Reproduction, certificate: Mapping[str, Any], confi
     folder.close()
     if "mlflow" not in config.tracking:
         return None
-    from oldrestore.reproduction.mlflow_verdict import tell_mlflow
+    return _tell_mlflow(reproduction.rerun.folder, config, certificate)
 
-    return tell_mlflow(reproduction.rerun.folder, config, certificate)
+
+def _tell_mlflow(folder: Path, config: DictConfig, certificate: Mapping[str, Any]) -> str | None:
+    """Send the certificate as a note, and the verdict with a link to the old run as tags.
+
+    `folder` is the new run's, which has finished and has the certificate. Returns why it failed, if it did.
+    """
+    report = sync_run(folder, config)["mlflow"]
+    if report.reason is not None:
+        return report.reason
+    link = Run(folder).status["sinks"]["mlflow"]
+    tags = {
+        "reproduction.verdict": certificate["verdict"],
+        "reproduction.in_words": certificate["in_words"],
+        "reproduction.of": certificate["run_id"],
+        "reproduction.of_mlflow_run": certificate["mlflow_run_id"] or "",
+        "reproduction.of_origin": certificate["origin"],
+    }
+    try:
+        node = config.tracking.mlflow
+        experiment = node.get("experiment") or config.experiment
+        store = open_store(node.get("tracking_uri"), Path(config.outputs), experiment)
+        for name, value in tags.items():
+            if value:
+                store.patiently(store.client.set_tag, link["run_id"], name, str(value)[:5000])
+    # Whatever a tracking service does wrong must not change the verdict.
+    except Exception as error:  # noqa: BLE001
+        return spoken_reason("set_tag", error)
+    return None

@@ -51,36 +51,21 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger.
-
-    Attributes
-    ----------
-    state : str
-        ``queued``, ``running``, ``done``, ``failed``, ``interrupted`` (resumed from its checkpoint), or ``pruned``:
-        stopped by a search.
-    reason, log : str or None
-        Why it failed or was interrupted; the file with its output.
-    run_id, folder : str or None
-        Its run; the folder is where it is now, even if the outputs folder was moved as a whole.
-    process : dict or None
-        The process that runs it: `host`, `pid`, `process_started`.
-    seen : float or None
-        Time of its last sign of life, in seconds since 1970.
-    """
+    """One line of the ledger."""
 
     key: str
     identity: str
     seed: int
     code: str
     settings: dict[str, str]
-    state: JobState
-    reason: str | None
-    log: str | None
+    state: JobState  # an interrupted job is resumed from its checkpoint; a pruned one was stopped by a search
+    reason: str | None  # why it failed or was interrupted
+    log: str | None  # file with its output
     run_id: str | None
-    folder: str | None
-    process: dict[str, Any] | None
+    folder: str | None  # of its run, where it is now, even if the outputs folder was moved as a whole
+    process: dict[str, Any] | None  # that runs it: host, pid, process_started
     attempts: int
-    seen: float | None
+    seen: float | None  # time of its last sign of life, in seconds since 1970
 
     @property
     def is_gone(self) -> bool:

@@ -32,32 +32,16 @@ SEARCH = "search"  # section of a sweep's file that is no part of a configuratio
 
 @dataclass(frozen=True)
 class Job:
-    """One training of a sweep.
+    """One training of a sweep."""
 
-    Attributes
-    ----------
-    key : str
-        Hash of identity, seed and code, by which the ledger knows the job.
-    identity : str
-        Hash of settings and photographs, without the seed.
-    code : str
-        Hash of the code.
-    settings : dict of str
-        What varies between the jobs of the sweep, except the seed, as typed.
-    config : dict
-        Resolved and checked.
-    choices : dict of str
-        What each group chose.
-    """
-
-    key: str
-    identity: str
-    code: str
+    key: str  # hash of identity, seed and code, by which the ledger knows the job
+    identity: str  # hash of settings and photographs
+    code: str  # hash
     seed: int
-    settings: dict[str, str]
+    settings: dict[str, str]  # what varies between the jobs of the sweep, except the seed, as typed
     overrides: list[str]
-    config: dict[str, Any] = field(repr=False)
-    choices: dict[str, str] = field(repr=False)
+    config: dict[str, Any] = field(repr=False)  # resolved and checked
+    choices: dict[str, str] = field(repr=False)  # what each group chose
 
 
 def sweep_name(overrides: Sequence[str]) -> str | None:

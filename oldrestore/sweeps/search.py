@@ -72,26 +72,14 @@ class Pruning(_Section):
 
 
 class SearchSettings(_Section):
-    """A search by Optuna's tree-structured Parzen estimator (Bergstra and others 2011).
+    """A search by Optuna's tree-structured Parzen estimator (Bergstra and others 2011)."""
 
-    Attributes
-    ----------
-    metric : str
-        Validation measure at the end and, for pruning, at every validation.
-    trials : int
-        Total over every process and every start of the command.
-    random_trials : int
-        Number of first trials that are drawn at random.
-    seed : int
-        Seed of the sampler: with one job at a time, a search is repeatable.
-    """
-
-    metric: Annotated[str, Field(min_length=1)]
+    metric: Annotated[str, Field(min_length=1)]  # of validation, at the end and, for pruning, at every validation
     direction: Literal["minimize", "maximize"]
-    trials: Annotated[int, Field(ge=1)]
+    trials: Annotated[int, Field(ge=1)]  # total over every process and every start of the command
     space: Annotated[dict[str, Range | Choices], Field(min_length=1)]
-    random_trials: Annotated[int, Field(ge=1)] = 10
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    random_trials: Annotated[int, Field(ge=1)] = 10  # first trials, drawn at random
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0  # of the sampler: with one job at a time, a search is repeatable
     pruning: Pruning | None = None
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from oldrestore.cli import main
 from oldrestore.comparison.compare import Cell, Compared
+from oldrestore.comparison.designs import Design
 from oldrestore.comparison.latex import escaped, latex
 from oldrestore.comparison.measures import MEASURES
 from tests.comparison.synthetic import make_run, scores
@@ -21,8 +22,8 @@ KNOWN = {measure.name: measure for measure in MEASURES}
 MEASURED_ON = {"judge": {"name": "lite0"}, "protocol": {"name": "photos", "hash": "0123456789abcdef"}}
 
 
-def design(name: str, *seeds: int) -> SimpleNamespace:
-    return SimpleNamespace(seeds=seeds, runs=tuple(SimpleNamespace(run_id=f"{name}{s}", seed=s) for s in seeds))
+def design(name: str, *seeds: int) -> Design:
+    return Design(tuple(SimpleNamespace(run_id=f"{name}{seed}", seed=seed) for seed in seeds))
 
 
 def small(**changes) -> Compared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -123,10 +124,11 @@ def test_runs_of_other_lengths_and_lost_values_keep_what_they_have(tmp_path):
 def test_origins_tell_photographs_protocol_and_the_command(runs, group, monkeypatch):
     origin = group.origins[0]
     assert (origin.run_id, origin.design, origin.seed) == ("hard_cross_entropy-0", 0, 0)
-    assert origin.photographs["val"] == {"source": "photos", "count": 40, "fingerprint": "v"}
-    assert origin.judge["name"] == "efficientnet_lite0" and len(origin.protocol["hash"]) == 64
-    assert origin.commit is None and origin.packages == {}  # there is no provenance.json
-    assert origin.reproduce == f"oldrestore reproduce {origin.folder}"
+    assert origin.facts["validation photographs"] == "40 of photos, fingerprint v"
+    assert origin.facts["judge"] == "efficientnet_lite0, fingerprint w"
+    assert re.fullmatch("photos, hash [0-9a-f]{12}", origin.facts["protocol"])
+    assert origin.facts["commit"] == "not recorded"  # there is no provenance.json
+    assert origin.reproduce == f"oldrestore reproduce {runs[0].folder}"
     folder = runs[0].folder
     recorded = {"commit": "c" * 40, "dirty": True, "patch_sha256": "p" * 64, "python": "3.11.7", "device": "cpu"}
     recorded |= {"packages": {"numpy": "2.4", "left-pad": "1"}, "environment": {"OMP_NUM_THREADS": "2"}}
@@ -134,9 +136,15 @@ def test_origins_tell_photographs_protocol_and_the_command(runs, group, monkeypa
     (folder / "overrides.yaml").write_text('- "loss=focal"\n- "experiment=two words"\n')
     monkeypatch.chdir(folder.parent.parent)
     origin = gather([Run(run.folder) for run in runs], photographs=0, resamples=100).groups[0].origins[0]
-    assert (origin.commit, origin.dirty, origin.packages) == ("c" * 40, True, {"numpy": "2.4"})
-    assert origin.machine == {"device": "cpu", "threads": "2"}
-    assert origin.typed == "loss=focal 'experiment=two words'"
+    assert list(origin.facts.items())[-6:] == [
+        ("commit", "c" * 40),
+        ("uncommitted changes", "yes, kept as a patch (pppppppppppp)"),
+        ("python version", "3.11.7"),
+        ("device", "cpu"),
+        ("threads", "2"),
+        ("package numpy", "2.4"),
+    ]
+    assert origin.typed == "oldrestore train loss=focal 'experiment=two words'"
     assert origin.reproduce == "oldrestore reproduce e/hard_cross_entropy-0"
     (folder / "provenance.json").unlink()
 

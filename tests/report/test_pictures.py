@@ -23,9 +23,9 @@ from oldrestore.report.ab_chart import ab_panel, plane_colors
 from oldrestore.report.ab_plane import counts_of, edges, plane_of
 from oldrestore.report.choice import ImageScores, chosen_photographs, image_scores
 from oldrestore.report.contents import gather
-from oldrestore.report.images import encode, encode_panel
 from oldrestore.report.look import PAPER
 from oldrestore.report.pictures import Photograph
+from oldrestore.report.sections.gallery import encode, encode_panel
 from oldrestore.training.checkpoint import FORMAT, iteration_of
 from tests.comparison.synthetic import make_run, scores
 from tests.generated_photographs import make_folder

@@ -66,7 +66,7 @@ def test_a_function_and_a_line_are_all_that_a_section_takes(tmp_path):
     tuple_of = "oldrestore/report/sections/__init__.py"
     copy.edit(
         tuple_of,
-        "from oldrestore.report.sections.figures",
+        "from oldrestore.report.sections.gallery",
         "from oldrestore.report.sections.duration import duration\n",
     )
     copy.edit(tuple_of, "    gallery,\n", "    duration,\n")

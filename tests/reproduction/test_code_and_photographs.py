@@ -12,9 +12,8 @@ from oldrestore.data.crops import Crops
 from oldrestore.data.image_folder import ImageFolder
 from oldrestore.data.source import split_fingerprint
 from oldrestore.errors import UserError
-from oldrestore.reproduction.code_state import compare_code, patch_bytes, patch_sections
+from oldrestore.reproduction.code_state import compare_code, patch_bytes, patch_sections, worktree_of
 from oldrestore.reproduction.rerun_process import different_photographs
-from oldrestore.reproduction.worktree import worktree_of
 from oldrestore.run.provenance import git_state
 from tests.generated_photographs import make_folder, make_photograph
 

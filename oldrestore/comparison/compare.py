@@ -37,57 +37,39 @@ RESAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure of one design.
+    """One figure of one design."""
 
-    Attributes
-    ----------
-    value, low, high : float
-        Mean over seeds and its 95% interval: over photographs for one seed, over seeds and photographs for several.
-    n, seeds : int
-        Number of photographs, and of seeds that have the figure.
-    mark : {"best", "tied", ""}
-        Best of its column, or not significantly different from it.
-    against_best : PairedDifference or None
-        This design minus the best.
-    p_holm : float or None
-        The p-value of that, adjusted for all pairs of designs in the column.
-    """
-
-    value: float
-    low: float
+    value: float  # mean over seeds
+    low: float  # ends of its 95% interval: over photographs for one seed, over seeds and photographs for several
     high: float
-    n: int
-    seeds: int
-    mark: str = ""
-    against_best: PairedDifference | None = None
-    p_holm: float | None = None
+    n: int  # photographs
+    seeds: int  # that have the figure
+    mark: str = ""  # best of its column, tied (not significantly different from it), or ""
+    against_best: PairedDifference | None = None  # this design minus the best
+    p_holm: float | None = None  # the p-value of that, adjusted for all pairs of designs in the column
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Designs side by side.
-
-    Attributes
-    ----------
-    cells : list of dict
-        For each design, a `Cell` by measure name; a missing figure has no entry.
-    seconds : list of float or None
-        Mean training time over the seeds of each design.
-    differences : dict of list
-        Settings that differ, and each design's value.
-    measured_on : dict
-        Fingerprints, counts, judge and protocol that all runs share.
-    notes : list of str
-        Remarks for the reader.
-    """
+    """Designs side by side."""
 
     designs: list[Design]
     measures: list[Measure]
-    cells: list[dict[str, Cell]]
-    seconds: list[float | None]
-    differences: dict[str, list[Any]]
-    measured_on: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
+    cells: list[dict[str, Cell]]  # for each design, by measure name; a missing figure has no entry
+    seconds: list[float | None]  # mean training time over the seeds of each design
+    differences: dict[str, list[Any]]  # settings that differ, and each design's value
+    measured_on: dict[str, Any]  # fingerprints, counts, judge and protocol that all runs share
+    notes: list[str] = field(default_factory=list)  # for the reader
+
+    @property
+    def photographs(self) -> dict[str, int]:
+        """Number of photographs in each set that was measured."""
+        counts: dict[str, int] = {}
+        for cells in self.cells:
+            for measure in self.measures:
+                if measure.name in cells:
+                    counts[measure.set_name] = max(counts.get(measure.set_name, 0), cells[measure.name].n)
+        return counts
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``--json``; what is not finite is ``"NaN"``."""
@@ -115,25 +97,18 @@ def compare_runs(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Compared:
-    """Compare runs that were measured alike.
+    """Compare runs that were measured alike; runs that differ only in the seed are one design unless `by_run`.
+
+    Raises `UserError` if a run has no scores of photographs, or runs differ in data, judge or protocol.
 
     Parameters
     ----------
-    runs : sequence of Run
-        With scores of single photographs. Runs that differ only in the seed are one design.
-    by_run : bool
-        Treat every run as a design.
     measures : sequence of str, optional
         Names for `chosen_measures`.
     resamples : int
         Number of resamples of the bootstrap and the sign-flip test.
     seed : int
         Seed of both: the same runs give the same table.
-
-    Raises
-    ------
-    UserError
-        A run has no scores, or runs differ in data, judge or protocol.
     """
     unique = list({run.folder.resolve(): run for run in runs}.values())
     if not unique:

@@ -136,11 +136,7 @@ def _is_constant(compared: Compared, measure: Measure) -> bool:
 
 def _caption(compared: Compared, constant: Sequence[Measure]) -> str:
     measured = compared.measured_on
-    counts: dict[str, int] = {}
-    for cells in compared.cells:
-        for measure in compared.measures:
-            if measure.name in cells:
-                counts.setdefault(measure.set_name, cells[measure.name].n)
+    counts = compared.photographs
     sets = {"val": "validation", "judged": "judged"}
     photographs = ", ".join(f"{escaped(sets.get(name, name))} $n = {n}$" for name, n in counts.items())
     sentences = [f"Photographs: {photographs}.", _seeds(compared.designs)]

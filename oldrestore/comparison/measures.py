@@ -108,12 +108,7 @@ def _read_table(run: Run) -> Table:
 def chosen_measures(tables: Sequence[Table], names: Sequence[str] | None) -> list[Measure]:
     """Return the named measures, by default those of `MEASURES` that any run has, else all there are.
 
-    Names are those of measures, of validation metrics (``ssim``), or ``SET/METRIC``.
-
-    Raises
-    ------
-    UserError
-        No run has a named measure.
+    Names are those of measures, of validation metrics (``ssim``), or ``SET/METRIC``; `UserError` if no run has one.
     """
     there = {key: None for table in tables for key in table}
     known = {measure.name: measure for measure in (*MEASURES, *FURTHER)}

@@ -147,12 +147,7 @@ def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
 
 def _below(compared: Compared) -> list[str]:
     lines = [f"design {index}: {design.in_words()}" for index, design in enumerate(compared.designs, start=1)]
-    counts: dict[str, int] = {}
-    for cells in compared.cells:
-        for measure in compared.measures:
-            if measure.name in cells:
-                counts[measure.set_name] = cells[measure.name].n
-    photographs = ", ".join(f"{n} ({name})" for name, n in counts.items())
+    photographs = ", ".join(f"{n} ({name})" for name, n in compared.photographs.items())
     protocol = compared.measured_on["protocol"]
     lines.append(f"photographs: {photographs}; protocol {protocol['label']} ({protocol['hash'][:8]})")
     return [*lines, *([LEGEND] if len(compared.designs) > 1 else []), *compared.notes]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from oldrestore.color.lab import lab_to_rgb, rgb_to_lab
 from oldrestore.report.ab_plane import AbPlane
-from oldrestore.report.look import Look
-from oldrestore.report.spec import whole
-
-if TYPE_CHECKING:
-    from oldrestore.report.contents import Group
+from oldrestore.report.contents import Group
+from oldrestore.report.look import PADDING, SCHEMA, Look, whole
 
 SIDE = 152  # pixels of a panel of the page
 FAINTEST = 1e-5  # share of pixels that is just seen
@@ -25,10 +22,12 @@ def ab_plane(group: Group, look: Look) -> dict[str, Any]:
     plane = group.pictures.plane
     known = [design for design, predicted in enumerate(plane.predicted) if predicted is not None]
     parts = [_panel(plane, None, "originals", look)]
-    parts += [_panel(plane, design, _title(group, design), look) for design in known]
+    for design in known:
+        parts.append(_panel(plane, design, [group.names[design], f"overlap {100 * plane.overlap[design]:.0f}%"], look))
     side = 118 if look.width == "container" else max(80, int(look.width) // 3 - 26)
     parts = [{**part, "width": side, "height": side} for part in parts]
-    return {**_without_size(look), "concat": parts, "columns": 3, "spacing": 12, "config": look.config()}
+    whole_size = {"$schema": SCHEMA, "padding": PADDING, "concat": parts, "columns": 3, "spacing": 12}
+    return {**whole_size, "config": look.config()}
 
 
 def ab_panel(group: Group, design: int | None, look: Look) -> dict[str, Any]:
@@ -119,13 +118,3 @@ def plane_colors(a: np.ndarray, b: np.ndarray) -> list[str]:
     chosen = np.where(fits.any(axis=0), fits.argmax(axis=0), off.argmin(axis=0))
     picked = np.round(255 * rgb[chosen, np.arange(len(a))]).astype(int)
     return [f"#{r:02x}{g:02x}{blue:02x}" for r, g, blue in picked]
-
-
-def _title(group: Group, design: int) -> list[str]:
-    overlap = group.pictures.plane.overlap[design]
-    return [group.names[design], f"overlap {100 * overlap:.0f}%"]
-
-
-def _without_size(look: Look) -> dict[str, Any]:
-    spec = whole(look, {})
-    return {key: spec[key] for key in ("$schema", "padding")}

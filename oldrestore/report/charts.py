@@ -11,10 +11,9 @@ from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.rendering import MARK_WORDS
 from oldrestore.report.ab_chart import ab_plane
 from oldrestore.report.contents import JUDGED_CURVE, Group
-from oldrestore.report.look import Look
+from oldrestore.report.look import Look, axis_format, bars_height, by_design, number_of, whole
 from oldrestore.report.scatter_chart import default_axes, metrics
 from oldrestore.report.series import Series
-from oldrestore.report.spec import axis_format, bars_height, by_design, number_of, whole
 from oldrestore.report.words import full_name
 
 Spec = dict[str, Any]
@@ -76,13 +75,8 @@ def forest(group: Group, look: Look) -> Spec:
 def curves(group: Group, series: Series, look: Look, relative: bool | None = None, title: str | None = None) -> Spec:
     """One logged name over iterations: a line for each design, and a band from its lowest to its highest seed.
 
-    Parameters
-    ----------
-    relative : bool, optional
-        Divide each curve by its mean over the first tenth of its points; by default for losses that are different
-        functions.
-    title : str, optional
-        Title of the vertical axis.
+    With `relative`, by default for losses that are different functions, each curve is divided by its mean over the
+    first tenth of its points. `title` is that of the vertical axis.
     """
     measure = group.measured(series)
     is_loss = series in group.losses

@@ -118,22 +118,11 @@ def gather(
     title : str, optional
         By default the name of the experiment, if all runs have the same.
     anyway : bool
-        Show incomparable runs as separate groups instead of refusing them.
-    by_run : bool
-        Treat every run as a design.
-    measures : sequence of str, optional
-        Columns of the table.
+        Show incomparable runs as separate groups instead of raising `UserError`, as `compare_runs` does.
     headline : str, optional
         Measure that decides the verdict: by default the rebalanced AuC, else the first column with a better direction.
     photographs : int
         Validation photographs that every run's best network colours again (which imports Paddle).
-    say : callable
-        Receives progress messages.
-
-    Raises
-    ------
-    UserError
-        As `compare_runs` does; or `headline` is not a measure of the runs.
     """
     scored = [run for run in runs if not run.scores.empty] or list(runs)
     sets = comparable_groups(scored) if anyway else [list(runs)]
@@ -183,8 +172,7 @@ def _measures(runs: Sequence[Run], asked: Sequence[str] | None, headline: str | 
     tables = [table_of(run) for run in runs if not run.scores.empty]
     if not tables:
         return [], []
-    names = asked if headline is None or asked is not None else None
-    shown = chosen_measures(tables, names)
+    shown = chosen_measures(tables, asked)
     if headline is not None and headline not in [measure.name for measure in shown]:
         shown = [*shown, *chosen_measures(tables, [headline])]
     there = dict.fromkeys(key for table in tables for key in table)

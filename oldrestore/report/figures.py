@@ -20,9 +20,8 @@ from oldrestore.panels import side_by_side
 from oldrestore.report.charts import figures_of
 from oldrestore.report.choice import evenly_spread
 from oldrestore.report.contents import Group, Report
-from oldrestore.report.look import DASHES, PAPER, Look
+from oldrestore.report.look import PAPER, VERSION, Look
 from oldrestore.report.pictures import UNPICKED
-from oldrestore.report.spec import VERSION
 
 PPI = 300  # pixels of a PNG to an inch of the PDF
 POINTS = 72  # to an inch
@@ -33,34 +32,11 @@ NARROWEST = 90  # points of a plot
 TRIALS = 4  # to make a chart fit
 
 
-class Printed(Look):
-    """A look in which each design has its own dashes, for those who see or print no colour."""
-
-    def dash(self, design: int) -> list[int]:
-        """Dashes of a design's lines."""
-        return DASHES[design % len(DASHES)]
-
-
-def printed(look: Look = PAPER) -> Look:
-    """Return a look as a `Printed` one."""
-    return Printed(**vars(look))
-
-
 def write_figures(report: Report, folder: Path, say: Callable[[str], None] = lambda text: None) -> list[Path]:
-    """Write every figure of a report as PDF and PNG (300 pixels per inch), and its tables.
+    """Write every figure of a report as PDF and PNG (300 pixels per inch), and its tables; returns the paths.
 
     Files are named by what they show (``forest.pdf``, ``val_loss.png``, ``table.tex``); with several groups, each
     name begins with the group's number. Files of these names are replaced; nothing else is touched.
-
-    Returns
-    -------
-    list of Path
-        In the order written.
-
-    Raises
-    ------
-    UserError
-        The folder cannot be written to.
     """
     written = []
     for number, group in enumerate(report.groups, start=1):
@@ -100,16 +76,14 @@ def _files(report: Report, group: Group) -> Iterator[tuple[str, str | bytes]]:
 
 def fitted(draw: Callable[[Look], dict[str, Any]]) -> dict[str, Any]:
     """Draw a chart that, with its labels, is no wider than the look says."""
-    look = printed()
-    spec = _adapted(draw(look))
-    width = look.width
+    spec, width = _adapted(draw(PAPER)), PAPER.width
     # Charts whose names stand on an axis are wider than their plots, and by how much depends on the numbers, too.
     for _ in range(TRIALS):
-        wide = _width(spec) - look.width
+        wide = _width(spec) - PAPER.width
         if wide <= CLOSE or width - wide < NARROWEST:
             break
         width = int(width - wide)
-        spec = _adapted(draw(replace(look, width=width)))
+        spec = _adapted(draw(replace(PAPER, width=width)))
     return spec
 
 
@@ -120,12 +94,7 @@ def _adapted(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def photographs_of(group: Group) -> np.ndarray | None:
-    """A grid of photographs: gray, as the first seed of each design colours them, original.
-
-    Returns
-    -------
-    uint8 (H, W, 3), or None if no run has coloured any.
-    """
+    """Photographs in uint8 (H, W, 3): gray, as the first seed of each design colours them, original; may be None."""
     first = {design: run_id for run_id, design, _ in reversed(group.pictures.runs)}
     # Those of the gallery are there for being the worst or the best.
     pictures = group.pictures.unpicked or group.pictures.photographs

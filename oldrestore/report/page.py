@@ -17,10 +17,9 @@ from markupsafe import Markup, escape
 from oldrestore.errors import UserError
 from oldrestore.files import write_atomically
 from oldrestore.report.contents import Group, Report
-from oldrestore.report.look import BAR, SCREEN
+from oldrestore.report.look import BAR, SCREEN, VERSION
 from oldrestore.report.section import View
 from oldrestore.report.sections import SECTIONS
-from oldrestore.report.spec import VERSION
 
 FOLDER = Path(__file__).parent / "templates"
 MARKS = 64  # designs with marks of their own: eight colours, each in eight shapes
@@ -29,13 +28,7 @@ PICTURES_BUDGET = 2_600_000  # bytes of data URIs on a page
 
 
 def write_page(report: Report, path: Path) -> int:
-    """Write the page, whole or not at all, and return its size in bytes.
-
-    Raises
-    ------
-    UserError
-        It cannot be written there.
-    """
+    """Write the page, whole or not at all, and return its size in bytes; raises `UserError` if that is impossible."""
     content = render(report).encode()
     try:
         write_atomically(path, content)

@@ -70,19 +70,11 @@ def take_pictures(
     count: int,
     say: Callable[[str], None] = lambda text: None,
 ) -> Pictures:
-    """Let each run's network colour some validation photographs again, as its figures were measured.
+    """Let each run's network colour `count` validation photographs again, as its figures were measured.
 
     The photographs are those of the run's validation set, if they are available and unchanged. They are the same for
-    every run: the worst and the best by each measure, those the designs disagree on, and others evenly spread.
-
-    Parameters
-    ----------
-    measures : sequence of Measure
-        Measures to choose and sort photographs by, after `headline`.
-    count : int
-        Number of photographs.
-    say : callable
-        Receives progress messages.
+    every run: the worst and the best by each measure, first by `headline`, those the designs disagree on, and others
+    evenly spread.
     """
     runs = [run for design in designs for run in design.runs]
     design_of = {run.run_id: index for index, design in enumerate(designs) for run in design.runs}
@@ -123,11 +115,11 @@ def take_pictures(
         ]
         for chosen in (shown, spread)
     )
-    plane = plane_of(
-        counts_of(coloured[first].originals[name][0] for name in sorted(counted)),
-        [[coloured[run.run_id].counts(counted) for run in design.runs if run.run_id in coloured] for design in designs],
-        len(counted),
-    )
+    counted = sorted(counted)
+    counts = {run: counts_of(map(recolored.outputs.get, counted)) for run, recolored in coloured.items()}
+    by_design = [[counts[run.run_id] for run in design.runs if run.run_id in counts] for design in designs]
+    truth = counts_of(coloured[first].originals[name][0] for name in counted)
+    plane = plane_of(truth, by_design, len(counted))
     return Pictures(
         photographs,
         len(names),

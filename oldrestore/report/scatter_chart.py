@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oldrestore.comparison.measures import Measure
-from oldrestore.report.look import Look
-from oldrestore.report.spec import by_design, number_of, tick_format, whole
+from oldrestore.report.contents import Group
+from oldrestore.report.look import Look, by_design, number_of, tick_format, whole
 from oldrestore.report.words import full_name
-
-if TYPE_CHECKING:
-    from oldrestore.report.contents import Group
 
 # Vivid colours against true ones: what a loss trades for what.
 PREFERRED = (("colorfulness_difference", "auc_rebalanced"), ("psnr", "auc_rebalanced"), ("auc", "auc_rebalanced"))

@@ -65,13 +65,7 @@ def list_reports(folder: Path) -> list[ShelvedReport]:
 
 
 def write_index(outputs: Path | str) -> Path:
-    """Write ``outputs/reports/index.html``, which links every report, and return its path.
-
-    Raises
-    ------
-    UserError
-        The file cannot be written.
-    """
+    """Write ``outputs/reports/index.html``, which links every report, and return its path."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     folder = reports_folder(outputs)

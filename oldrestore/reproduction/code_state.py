@@ -51,7 +51,7 @@ def compare_code(then: Mapping[str, Any], now: Mapping[str, Any], repository: Pa
 
     `repository` is a clone that knows what changed between two commits.
     """
-    before, after = patch_sections(patch_text(then)), patch_sections(patch_text(now))
+    before, after = (patch_sections(patch_bytes(each).decode(errors="replace")) for each in (then, now))
     names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
     changed = {name: after.get(name, "") for name in names if name.startswith(PARTS)}
     files = set(changed)
@@ -74,13 +74,8 @@ def is_commit(name: Any) -> bool:
     return isinstance(name, str) and re.fullmatch(r"[0-9a-f]{7,64}", name) is not None
 
 
-def patch_text(provenance: Mapping[str, Any]) -> str:
-    """Return the uncommitted changes that a run recorded; empty if there were none, or they were left out."""
-    return patch_bytes(provenance).decode(errors="replace")
-
-
 def patch_bytes(provenance: Mapping[str, Any]) -> bytes:
-    """Return the same as bytes, for ``git apply``."""
+    """Return the uncommitted changes that a run recorded, for ``git apply``; empty if it has none."""
     if provenance.get("patch_base64"):
         return base64.b64decode(provenance["patch_base64"])
     return (provenance.get("patch") or "").encode()
@@ -114,10 +109,7 @@ def _short(value: str | None) -> str:
 def worktree_of(provenance: Mapping[str, Any], repository: Path | None) -> Iterator[Path]:
     """Check out the code of a run, by its provenance, in a temporary worktree of a clone, and yield its folder.
 
-    Raises
-    ------
-    UserError
-        There is no clone, it lacks the commit, or the changes were left out or cannot be applied.
+    Raises `UserError` if there is no clone, it lacks the commit, or the changes were left out or cannot be applied.
     """
     commit = provenance.get("commit")
     if repository is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from oldrestore.plain import plain
 from oldrestore.records.run import Run
 
 NETWORK = ("model.", "ema.")
@@ -56,19 +57,14 @@ class WeightsComparison:
     relative: float
     worst: str | None
 
-    @property
-    def identical(self) -> bool:
-        """Whether every bit is the same."""
-        return self.differing == 0
-
 
 @dataclass(frozen=True)
 class Comparison:
     """Two runs compared."""
 
     metrics: list[MetricComparison]
-    first: Difference | None  # value, in the order of training, that differs at all
-    beyond: Difference | None  # the tolerance: the first value that differs by more
+    first: Difference | None  # in the order of training
+    beyond: Difference | None  # the first difference beyond the tolerance
     tolerance: float
     weights: list[WeightsComparison] = field(default_factory=list)
     not_compared: list[str] = field(default_factory=list)  # what could not be compared, and why
@@ -76,7 +72,7 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """``identical``, ``within tolerance`` or ``differs``."""
-        if self.first is None and all(weights.identical for weights in self.weights):
+        if self.first is None and all(weights.differing == 0 for weights in self.weights):
             return "identical"
         if self.beyond is None and all(weights.relative <= self.tolerance for weights in self.weights):
             return "within tolerance"
@@ -144,7 +140,7 @@ def compare_records(
         Iterations at which only one run may have values, since it ended or was validated there.
     """
     names: dict[str, list[tuple[Key, float | None, float | None]]] = {}
-    for key in _in_order(old, new):
+    for key in dict.fromkeys((*old, *new)):
         iteration, name, _ = key
         if until is not None and iteration > until:
             continue
@@ -162,10 +158,6 @@ def compare_records(
             if is_beyond and (beyond is None or difference.iteration < beyond.iteration):
                 beyond = difference
     return Comparison(metrics, first, beyond, tolerance)
-
-
-def _in_order(old: Mapping[Key, float], new: Mapping[Key, float]) -> Iterable[Key]:
-    return [*old, *(key for key in new if key not in old)]
 
 
 def _compare_metric(
@@ -220,8 +212,4 @@ def network_tensors(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison as plain values."""
-    from dataclasses import asdict
-
-    from oldrestore.plain import plain
-
     return plain(asdict(comparison) | {"verdict": comparison.verdict, "in_words": comparison.in_words()})

@@ -43,20 +43,10 @@ class LoggedRun:
 def logged_run(name: str, outputs: Path, tracking_uri: str | None = None) -> Iterator[LoggedRun]:
     """Find a run and keep what it logged available.
 
-    Parameters
-    ----------
-    name : str
-        A run folder, a run id (or its beginning, or ``last``), a folder of MLflow artifacts, ``mlflow:RUN_ID`` with
-        MLflow's id or ours, or MLflow's id alone.
-    outputs : Path
-        Where run ids are looked up.
-    tracking_uri : str, optional
-        MLflow's; by default ``MLFLOW_TRACKING_URI`` or ``outputs/mlflow.db``.
-
-    Raises
-    ------
-    UserError
-        There is no such run, or it did not log what a reproduction needs.
+    `name` is a run folder, a run id below `outputs` (or its beginning, or ``last``), a folder of MLflow artifacts,
+    ``mlflow:RUN_ID`` with MLflow's id or ours, or MLflow's id alone. `tracking_uri` is by default
+    ``MLFLOW_TRACKING_URI`` or ``outputs/mlflow.db``. Raises `UserError` if there is no such run, or it did not log
+    what a reproduction needs.
     """
     if name.startswith(MLFLOW_PREFIX) or (re.fullmatch("[0-9a-f]{32}", name) and not Path(name).exists()):
         with TemporaryDirectory(prefix="oldrestore-mlflow-") as copy:

@@ -95,6 +95,9 @@ def reproduce(
 ) -> Reproduction:
     """Run a logged run again and compare.
 
+    Raises `UserError` if the photographs, the judge or the request do not allow it (no run folder is made), and
+    `NoVerdictError` if the run was stopped or broke down.
+
     Parameters
     ----------
     outputs : Path
@@ -109,13 +112,6 @@ def reproduce(
         In units of the largest value of each metric and tensor.
     output : file, optional
         Where the new run prints.
-
-    Raises
-    ------
-    UserError
-        The photographs, the judge or the request do not allow it; no run folder is made.
-    NoVerdictError
-        It was stopped, or broke down.
     """
     made = updates_made(logged)
     if until is not None and not 1 <= until <= made:
@@ -205,13 +201,7 @@ def compare_checkpoints(
 
 
 def write_down(reproduction: Reproduction, certificate: Mapping[str, Any], config: DictConfig) -> str | None:
-    """Record the verdict in the folder of the new run, and in MLflow if it is tracked there.
-
-    Returns
-    -------
-    str or None
-        Why MLflow could not be updated.
-    """
+    """Record the verdict in the new run's folder, and in MLflow if it is tracked there; returns why MLflow failed."""
     folder = RunFolder.open(reproduction.rerun.folder)
     folder.write_json(FILE, certificate)
     folder.text("reproduction", as_markdown(certificate))

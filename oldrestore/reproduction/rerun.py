@@ -50,7 +50,9 @@ def carry_out_again(
 ) -> Rerun:
     """Start the process, wait for its end, and read how it went.
 
-    Threads and MKL's code path are set as the run recorded them, if this machine can, before Paddle is imported.
+    Threads and MKL's code path are set as the run recorded them, if this machine can, before Paddle is imported. Raises
+    `UserError` if the photographs or the judge differ, or the configuration does not fit the code, and `NoVerdictError`
+    if the process broke down or was stopped.
 
     Parameters
     ----------
@@ -62,13 +64,6 @@ def carry_out_again(
         Where the process prints; by default standard output.
     typed : sequence of str
         Overrides of places, recorded in place of the run's.
-
-    Raises
-    ------
-    UserError
-        The photographs or the judge differ, or the configuration does not fit this code.
-    NoVerdictError
-        The process broke down, or was stopped.
     """
     environment = runtime.restorable(logged.run.environment)
     with TemporaryDirectory(prefix="oldrestore-reproduce-") as folder:

@@ -178,12 +178,6 @@ class Ledger:
             found = {entry.key: entry for entry in self._read(connection)}
         return list(found.values()) if keys is None else [found[key] for key in keys if key in found]
 
-    def fact(self, name: str) -> str | None:
-        """Return a fact about the sweep as a whole."""
-        with closing(self._connect()) as connection:
-            row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else row[0]
-
     def facts(self, beginning: str) -> list[str]:
         """Return every fact whose name has this prefix."""
         with closing(self._connect()) as connection:
@@ -194,10 +188,7 @@ class Ledger:
     def settle_fact(self, name: str) -> Iterator[list[str]]:
         """Lock the ledger while a fact is determined that must be determined only once.
 
-        Yields
-        ------
-        list of str
-            Contains the fact if it is known; else what is appended becomes the fact.
+        The list that is yielded contains the fact if it is known; else what is appended becomes the fact.
         """
         with self._changing() as connection:
             row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()

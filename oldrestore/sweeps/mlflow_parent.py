@@ -19,14 +19,9 @@ PARENT = "mlflow parent at "  # and the store's address: how the ledger remember
 def tell_mlflow(
     name: str, job: Job, ledger: Ledger, summary: Summary, folder: Path, report: Path | None = None
 ) -> str | None:
-    """Create or find the parent run, nest the jobs' runs below it, and send the tables and the report.
+    """Create or find the parent run, nest the jobs' runs below it, and send the tables in `folder` and the report.
 
-    `job` is any of the sweep's jobs, which share a tracking configuration; `folder` holds the tables.
-
-    Returns
-    -------
-    str or None
-        Why MLflow could not be updated; None if it was, or is not among the trackers.
+    `job` is any of the sweep's jobs, which share a tracking configuration. Returns why it failed, if it did.
     """
     node = job.config["tracking"].get("mlflow")
     if node is None:

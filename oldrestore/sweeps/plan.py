@@ -12,13 +12,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from oldrestore.config.compose import (
-    CONFIG_NAME,
-    HYDRA_ERRORS,
-    check_choices,
-    explain,
-    resolve_and_check,
-)
+from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain, resolve_and_check
 from oldrestore.config.folders import register_search_path
 from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, configuration_root, user_root
 from oldrestore.config.multirun import expand_jobs, sweep_names
@@ -36,7 +30,7 @@ class Job:
 
     key: str  # hash of identity, seed and code, by which the ledger knows the job
     identity: str  # hash of settings and photographs
-    code: str  # hash
+    code: str  # hash of the code
     seed: int
     settings: dict[str, str]  # what varies between the jobs of the sweep, except the seed, as typed
     overrides: list[str]
@@ -45,13 +39,7 @@ class Job:
 
 
 def sweep_name(overrides: Sequence[str]) -> str | None:
-    """Return the name of ``sweeps=NAME``; None if none is given.
-
-    Raises
-    ------
-    UserError
-        Several are given.
-    """
+    """Return the name of ``sweeps=NAME``; None if none is given, `UserError` if several are."""
     names = sweep_names(overrides)
     if len(names) > 1:
         raise UserError(f"a sweep is of one file, not of {' and '.join(names)}: give one sweeps=NAME")
@@ -61,10 +49,7 @@ def sweep_name(overrides: Sequence[str]) -> str | None:
 def plan_jobs(overrides: Sequence[str]) -> list[Job]:
     """Compose every job of a sweep from what was typed; jobs with equal results are one.
 
-    Raises
-    ------
-    UserError
-        A setting of any job is wrong, or photographs are missing.
+    Raises `UserError` if a setting of any job is wrong, or photographs are missing.
     """
     typed = expand_jobs(overrides, training=True)
     varied = _varied(typed)
@@ -89,13 +74,7 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
 
 
 def compose_job(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
-    """Compose and check one configuration; returns it with what each group chose.
-
-    Raises
-    ------
-    UserError
-        One sentence that names the override or setting.
-    """
+    """Compose and check one configuration; returns it with what each group chose, or raises `UserError`."""
     overrides = check_choices(overrides)
     register_search_path()
     GlobalHydra.instance().clear()

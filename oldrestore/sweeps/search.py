@@ -84,13 +84,7 @@ class SearchSettings(_Section):
 
 
 def read_search(name: str) -> SearchSettings | None:
-    """Read the search of ``sweeps/NAME.yaml``; None if it has none.
-
-    Raises
-    ------
-    UserError
-        Naming the first wrong setting of the section.
-    """
+    """Read the search of ``sweeps/NAME.yaml``; None if it has none, `UserError` if a setting of it is wrong."""
     section = read_sweep(name).get(SEARCH)
     if section is None:
         return None

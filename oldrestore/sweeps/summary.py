@@ -24,7 +24,6 @@ MOST_SHOWN = 4  # measures in the printed table, the one that chooses checkpoint
 class Spread:
     """One metric over the seeds of a setting; `deviation` is the sample's (n - 1), None for one seed."""
 
-    n: int
     mean: float
     deviation: float | None
 
@@ -98,9 +97,7 @@ class Summary:
 
 def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
     """Read what the jobs of a sweep measured, and group those that differ only in the seed."""
-    jobs = [
-        (entry, results_of(Path(entry.folder)) if entry.state == "done" and entry.folder else {}) for entry in entries
-    ]
+    jobs = [(entry, results_of(entry.folder if entry.state == "done" else None)) for entry in entries]
     groups: dict[str, list[tuple[Entry, dict[str, float]]]] = {}
     for entry, values in jobs:
         groups.setdefault(entry.identity, []).append((entry, values))
@@ -113,17 +110,18 @@ def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
     return Summary(jobs, rows, monitor)
 
 
-def results_of(folder: Path) -> dict[str, float]:
+def results_of(folder: Path | str | None) -> dict[str, float]:
     """Return a run's final metrics; empty if it has none."""
     try:
-        summary = Run(folder).status.get("summary") or {}
+        summary = Run(Path(folder or "/nowhere")).status.get("summary") or {}
     except UserError:
-        return {}  # somebody has removed it
+        return {}
     return {name: decode_float(value) for name, value in summary.items()}
 
 
 def spread(values: Sequence[float]) -> Spread:
     """Return mean and sample standard deviation; NaN if one of the values is not finite."""
+    several = len(values) > 1
     if not all(math.isfinite(value) for value in values):
-        return Spread(len(values), math.nan, math.nan if len(values) > 1 else None)
-    return Spread(len(values), statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+        return Spread(math.nan, math.nan if several else None)
+    return Spread(statistics.fmean(values), statistics.stdev(values) if several else None)

@@ -21,12 +21,8 @@ POLL = 0.1  # seconds between two looks at the jobs under way
 class Sweep:
     """The jobs of a sweep, and their ledger in ``outputs/sweeps/NAME``.
 
-    Attributes
-    ----------
-    folder : Path
-        Contains ``ledger.db``, ``configuration/``, ``jobs/``, ``logs/`` and the tables.
-    first : Job
-        One of the jobs, for what they share.
+    `folder` contains ``ledger.db``, ``configuration/``, ``jobs/``, ``logs/`` and the tables; `first` is one of the
+    jobs, for what they share.
     """
 
     def __init__(self, name: str, jobs: Sequence[Job]) -> None:
@@ -36,7 +32,7 @@ class Sweep:
         self.outputs = Path(self.first.config["outputs"])
         self.folder = self.outputs.absolute() / FOLDER / name
         self.keys = list(self.jobs)
-        self._stopped = False
+        self.stopped = False  # by a signal
         self._active: list[Launched] = []
 
     @cached_property
@@ -70,7 +66,7 @@ class Sweep:
         with self._listening(say):
             while True:
                 free = [slot for slot in range(slots) if slot not in {job.slot for job in self._active}]
-                while free and not self._stopped:
+                while free and not self.stopped:
                     entry = self._next(ledger)
                     if entry is None:
                         break
@@ -95,12 +91,7 @@ class Sweep:
 
     def holds(self, entries: Sequence[Entry]) -> bool:
         """Whether every job is done, or is running elsewhere."""
-        return not self._stopped and all(entry.state in ("done", "running") for entry in entries)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a signal ended it."""
-        return self._stopped
+        return not self.stopped and all(entry.state in ("done", "running") for entry in entries)
 
     def _start(
         self, ledger: Ledger, entry: Entry, slot: int, slots: int, threads_set: bool, say: Callable[[str], None]
@@ -139,11 +130,11 @@ class Sweep:
 
     def _listening(self, say: Callable[[str], None]) -> AbstractContextManager[None]:
         def stop(number: int, frame: object) -> None:
-            if not self._stopped:
+            if not self.stopped:
                 count = len(self._active)
                 who = "1 job writes" if count == 1 else f"{count} jobs write"
                 say(f"stopping    {who} a checkpoint ({signal.Signals(number).name})")
-            self._stopped = True
+            self.stopped = True
             for launched in self._active:
                 launched.stop()
 

@@ -31,12 +31,8 @@ BUSY = 60  # seconds to wait for another process to let go of the study
 class Search(Sweep):
     """A sweep whose jobs are the trials of an Optuna study, ``outputs/sweeps/NAME/optuna.db``.
 
-    Several processes may share it. An interrupted trial is resumed from its checkpoint.
-
-    Raises
-    ------
-    UserError
-        Optuna is not installed, a setting has several values, or the space contains an invalid configuration.
+    Several processes may share it. An interrupted trial is resumed from its checkpoint. Raises `UserError` if Optuna is
+    not installed, a setting has several values, or the space contains an invalid configuration.
     """
 
     def __init__(self, name: str, settings: SearchSettings, overrides: Sequence[str]) -> None:
@@ -67,12 +63,8 @@ class Search(Sweep):
     def begin(self, retry_failed: bool) -> list[Entry]:
         """Open the study and settle what an earlier process left; interrupted trials are queued to resume.
 
-        A trial whose run folder is gone is trained again, for the tables; the study keeps its value.
-
-        Raises
-        ------
-        UserError
-            The study has trials of other settings, another space or other code; or `retry_failed` is set.
+        A trial whose run folder is gone is trained again, for the tables; the study keeps its value. Raises `UserError`
+        if the study has trials of other settings, another space or other code, or `retry_failed` is set.
         """
         from optuna.trial import TrialState
 

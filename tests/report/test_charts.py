@@ -15,11 +15,10 @@ from PIL import Image
 from oldrestore.report.ab_plane import edges, plane_of
 from oldrestore.report.charts import accuracy_bars, curves, figures_of, forest
 from oldrestore.report.contents import gather
-from oldrestore.report.look import PAPER, SCREEN, SHAPES
+from oldrestore.report.look import PAPER, SCREEN, SHAPES, VERSION, axis_format, number_of
 from oldrestore.report.page import swatch
 from oldrestore.report.pictures import Pictures
 from oldrestore.report.scatter_chart import axis_of, fill, template
-from oldrestore.report.spec import VERSION, axis_format, number_of
 from tests.report.test_contents import make_runs
 
 EVERY = {"forest", "train_loss", "val_loss", "accuracy_over_iterations", "accuracy", "metrics", "ab_plane"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from PIL import Image
 
 from oldrestore.comparison.rendering import number
 from oldrestore.report.contents import Group
+from oldrestore.report.look import number_of
 from oldrestore.report.pictures import Photograph
 from oldrestore.report.section import Section, View
 from oldrestore.report.words import full_name
@@ -78,8 +78,8 @@ def _parts(group: Group, budget: int) -> tuple[dict[str, Any], dict[str, Any] | 
         good, apart = each.goodness, each.disagreement
         scores[each.measure.name] = {
             "better": each.measure.better or "",
-            "good": [None if row is None else _finite(good[row]) for row in rows],
-            "apart": [None if row is None else _finite(apart[row]) for row in rows],
+            "good": [None if row is None else number_of(good[row]) for row in rows],
+            "apart": [None if row is None else number_of(apart[row]) for row in rows],
             "text": {
                 run: ["" if row is None else number(float(values[row]), each.measure) for row in rows]
                 for run, values in each.by_run.items()
@@ -96,22 +96,10 @@ def _missing(group: Group) -> list[tuple[str, list[str]]]:
     return list(found.items())
 
 
-def _finite(value: float) -> float | None:
-    return float(f"{value:.6g}") if math.isfinite(value) else None
-
-
 def encode(photographs: Sequence[Photograph], budget: int) -> list[dict[str, str]]:
-    """Encode photographs as ``data:`` URIs.
+    """Encode photographs as ``data:`` URIs, for each by ``input``, ``original`` and run id.
 
-    Parameters
-    ----------
-    budget : int
-        Bytes of all URIs together. If even the smallest pictures are too many, the last photographs are left out.
-
-    Returns
-    -------
-    list of dict
-        For each photograph that fits, URIs by ``input``, ``original`` and run id.
+    `budget` is in bytes, for all together. If even the smallest pictures are too many, the last ones are left out.
     """
     if not photographs:
         return []

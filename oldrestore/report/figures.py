@@ -24,9 +24,7 @@ from oldrestore.report.look import PAPER, VERSION, Look
 from oldrestore.report.pictures import UNPICKED
 
 PPI = 300  # pixels of a PNG to an inch of the PDF
-POINTS = 72  # to an inch
 SIDE = 240  # pixels at least of a photograph in it: 0.8 inches
-SYMBOL = 45  # square points of a mark in a legend
 CLOSE = 2  # points that a chart may be wider than asked for
 NARROWEST = 90  # points of a plot
 TRIALS = 4  # to make a chart fit
@@ -76,20 +74,14 @@ def _files(report: Report, group: Group) -> Iterator[tuple[str, str | bytes]]:
 
 def fitted(draw: Callable[[Look], dict[str, Any]]) -> dict[str, Any]:
     """Draw a chart that, with its labels, is no wider than the look says."""
-    spec, width = _adapted(draw(PAPER)), PAPER.width
+    spec, width = draw(PAPER), PAPER.width
     # Charts whose names stand on an axis are wider than their plots, and by how much depends on the numbers, too.
     for _ in range(TRIALS):
         wide = _width(spec) - PAPER.width
         if wide <= CLOSE or width - wide < NARROWEST:
             break
         width = int(width - wide)
-        spec = _adapted(draw(replace(PAPER, width=width)))
-    return spec
-
-
-def _adapted(spec: dict[str, Any]) -> dict[str, Any]:
-    """Give a chart's legends small marks without dashes around them."""
-    spec["config"]["legend"] |= {"symbolSize": SYMBOL, "symbolStrokeWidth": 0}
+        spec = draw(replace(PAPER, width=width))
     return spec
 
 

@@ -52,6 +52,8 @@ class Look:
 
     def config(self) -> dict[str, Any]:
         """Vega-Lite configuration."""
+        # Dashes would also be drawn around the marks of a legend.
+        marks = {"symbolStrokeWidth": 0, "symbolSize": 45} if self.dashed else {"symbolStrokeWidth": 2}
         text = {"labelColor": self.muted, "titleColor": self.ink, "labelFont": self.font, "titleFont": self.font}
         sizes = {"labelFontSize": self.font_size, "titleFontSize": self.font_size, "titleFontWeight": "normal"}
         return {
@@ -72,7 +74,7 @@ class Look:
             },
             "axisX": {"grid": False, "domain": True},
             "axisY": {"domain": False},
-            "legend": {**text, **sizes, "orient": "top", "title": None, "symbolStrokeWidth": 2, "symbolOpacity": 1},
+            "legend": {**text, **sizes, "orient": "top", "title": None, **marks, "symbolOpacity": 1},
             "header": {**text, **sizes, "labelColor": self.ink},
             "text": {"fontSize": self.font_size, "font": self.font, "color": self.ink},
             "title": {"font": self.font, "fontSize": self.font_size + 1, "color": self.ink, "fontWeight": "normal"},

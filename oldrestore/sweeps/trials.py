@@ -44,6 +44,7 @@ class Search(Sweep):
         jobs = expand_jobs(overrides, training=True)
         if len(jobs) > 1:
             raise UserError("a search varies what its space names: give every other setting one value")
+        self._optuna, self._states = optuna, optuna.trial.TrialState
         self.settings = settings
         self.typed = jobs[0]
         (self.base,) = plan_jobs(self.typed)
@@ -66,8 +67,6 @@ class Search(Sweep):
         A trial whose run folder is gone is trained again, for the tables; the study keeps its value. Raises `UserError`
         if the study has trials of other settings, another space or other code, or `retry_failed` is set.
         """
-        from optuna.trial import TrialState
-
         if retry_failed:
             raise UserError("a search does not try failed settings again: raise search.trials instead")
         ledger, study = self.ledger, self.study
@@ -79,12 +78,12 @@ class Search(Sweep):
             known = {entry.key: entry for entry in ledger.entries(self.keys)}
             for trial in trials:
                 entry = known.get(key_of(trial.number))
-                if trial.state != TrialState.RUNNING:
+                if trial.state != self._states.RUNNING:
                     if entry is not None and (entry.is_lost or entry.state in ("queued", "interrupted")):
                         self._add(trial)
                     continue
                 if entry is None:  # its process died before it wrote down what it was given
-                    study.tell(trial.number, state=TrialState.FAIL)
+                    study.tell(trial.number, state=self._states.FAIL)
                 elif entry.state in ("done", "failed", "pruned"):
                     self._tell(trial.number, entry)
                 else:
@@ -100,19 +99,15 @@ class Search(Sweep):
     @cached_property
     def study(self) -> Any:
         """Optuna's study."""
-        import optuna
-
         self.folder.mkdir(parents=True, exist_ok=True)
         # The tables are made by the first process alone.
         with self._alone():
-            storage = optuna.storages.RDBStorage(
-                sqlite_uri(self.folder / "optuna.db"), engine_kwargs={"connect_args": {"timeout": BUSY}}
-            )
-            pruning = self.settings.pruning
-            pruner = optuna.pruners.NopPruner()
+            engine = {"connect_args": {"timeout": BUSY}}
+            storage = self._optuna.storages.RDBStorage(sqlite_uri(self.folder / "optuna.db"), engine_kwargs=engine)
+            pruning, pruner = self.settings.pruning, self._optuna.pruners.NopPruner()
             if pruning is not None:
-                pruner = optuna.pruners.MedianPruner(pruning.after_trials, pruning.after_iterations)
-            return optuna.create_study(
+                pruner = self._optuna.pruners.MedianPruner(pruning.after_trials, pruning.after_iterations)
+            return self._optuna.create_study(
                 study_name=STUDY,
                 storage=storage,
                 direction=self.settings.direction,
@@ -127,9 +122,7 @@ class Search(Sweep):
 
     def best(self) -> dict[str, Any] | None:
         """Return number, settings and value of the best trial so far; None if none is done."""
-        from optuna.trial import TrialState
-
-        if not self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        if not self.study.get_trials(deepcopy=False, states=(self._states.COMPLETE,)):
             return None
         best = self.study.best_trial
         return {"trial": best.number, "settings": dict(best.params), "value": best.value}
@@ -142,10 +135,8 @@ class Search(Sweep):
             number = len(self.study.get_trials(deepcopy=False))
             if number >= self.settings.trials:
                 return None
-            import optuna
-
             # A sampler of its own for each trial, so that what is drawn depends on the trial and not on the process.
-            self.study.sampler = optuna.samplers.TPESampler(
+            self.study.sampler = self._optuna.samplers.TPESampler(
                 n_startup_trials=self.settings.random_trials, seed=self.settings.seed + number, constant_liar=True
             )
             trial = self.study.ask()
@@ -157,8 +148,6 @@ class Search(Sweep):
 
     def _add(self, trial: Any) -> Job:
         """Make the job of a trial, new or from the study."""
-        import optuna
-
         overrides = [*self.typed, *(as_override(name, value) for name, value in trial.params.items())]
         config, choices = compose_job(overrides)
         key = key_of(trial.number)
@@ -167,10 +156,10 @@ class Search(Sweep):
         self.jobs[key] = Job(key, key, self.base.code, config.seed, settings, overrides, plain, choices)
         if key not in self.keys:
             self.keys.append(key)
-        live = isinstance(trial, optuna.trial.Trial)
+        live = isinstance(trial, self._optuna.trial.Trial)
         if live or not trial.state.is_finished():  # the study takes nothing more of one that is finished
             # Optuna has no other way to go on reporting to a trial of an earlier process.
-            self._trials[key] = trial if live else optuna.trial.Trial(self.study, trial._trial_id)
+            self._trials[key] = trial if live else self._optuna.trial.Trial(self.study, trial._trial_id)
         reported = () if live else trial.intermediate_values
         self._seen[key] = max(reported, default=-1)
         return self.jobs[key]
@@ -209,14 +198,10 @@ class Search(Sweep):
         return state, reason
 
     def _tell(self, number: int, entry: Entry, state: JobState | None = None) -> None:
-        from optuna.trial import TrialState
-
         state = state or entry.state
-        if state == "done":
-            value = self._value(Path(entry.folder))
-            told = {"values": value} if value is not None else {"state": TrialState.FAIL}
-        else:
-            told = {"state": TrialState.PRUNED if state == "pruned" else TrialState.FAIL}
+        told = {"state": self._states.PRUNED if state == "pruned" else self._states.FAIL}
+        if state == "done" and (value := self._value(Path(entry.folder))) is not None:
+            told = {"values": value}
         self.study.tell(number, **told, skip_if_finished=True)
 
     def _value(self, folder: Path) -> float | None:

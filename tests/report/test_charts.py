@@ -19,14 +19,16 @@ from oldrestore.report.look import PAPER, SCREEN, SHAPES, VERSION, axis_format, 
 from oldrestore.report.page import swatch
 from oldrestore.report.pictures import Pictures
 from oldrestore.report.scatter_chart import axis_of, fill, template
-from tests.report.test_contents import make_runs
+from tests.comparison.synthetic import make_designs
 
 EVERY = {"forest", "train_loss", "val_loss", "accuracy_over_iterations", "accuracy", "metrics", "ab_plane"}
 
 
 @pytest.fixture(scope="module")
 def group(tmp_path_factory):
-    found = gather(make_runs(tmp_path_factory.mktemp("outputs")), photographs=0, resamples=200).groups[0]
+    shifts = {"hard_cross_entropy": 0.0, "focal": 0.002, "cross_entropy": 0.08}
+    runs = make_designs(tmp_path_factory.mktemp("outputs"), shifts, (0, 1, 2), length=20)
+    found = gather(runs, photographs=0, resamples=200).groups[0]
     size = len(edges()) - 1
     counts = np.random.default_rng(0).integers(0, 50, (size, size)).astype(float)
     return replace(found, pictures=Pictures(plane=plane_of(counts, [[counts.T], [], [counts]], 9)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,40 +13,14 @@ from omegaconf import OmegaConf
 from oldrestore.errors import UserError
 from oldrestore.records.run import Run
 from oldrestore.report.contents import gather
-from tests.comparison.synthetic import make_run, scores
+from tests.comparison.synthetic import curve, make_designs, make_run, scores, write_metrics
 
 SHIFTS = {"hard_cross_entropy": 0.0, "focal": 0.002, "cross_entropy": 0.08}
 
 
-def write_metrics(folder: Path, values: dict[int, dict[str, float]]) -> None:
-    with (folder / "metrics.jsonl").open("w") as file:
-        for at, named in values.items():
-            file.write(json.dumps({"iteration": at, "time": float(at), "values": named}) + "\n")
-
-
-def curve(loss: str, seed: int, length: int = 20) -> dict[int, dict[str, float]]:
-    rng = np.random.default_rng([len(loss), seed])
-    found = {at: {"train/loss": float(4 + rng.normal()), "time/data_wait_share": 0.5} for at in range(1, length + 1)}
-    for at in (length // 2, length):
-        found[at] |= {"val/loss": float(rng.normal()), "val/auc": float(rng.random()), "judged/iter_accuracy": 0.5}
-    return found
-
-
-def make_runs(outputs: Path, length: int = 20) -> list[Run]:
-    runs = []
-    for loss, shift in SHIFTS.items():
-        for seed in (0, 1, 2):
-            name = f"{loss}-{seed}"
-            settings = {"seed": seed, "loss.sigma": 5.0 + shift}
-            folder = make_run(outputs, name, settings, scored=scores(shift, seed), choices={"loss": loss})
-            write_metrics(folder, curve(loss, seed, length))
-            runs.append(Run(folder))
-    return runs
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> list[Run]:
-    return make_runs(tmp_path_factory.mktemp("outputs"))
+    return make_designs(tmp_path_factory.mktemp("outputs"), SHIFTS, (0, 1, 2), length=20)
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +30,10 @@ def group(runs):
 
 def test_figures_are_those_of_the_folders(runs, group):
     assert group.names == list(SHIFTS)
-    for design, loss in enumerate(SHIFTS):
+    for design in range(3):
         each = []
-        for seed in (0, 1, 2):
-            folder = next(run.folder for run in runs if run.run_id == f"{loss}-{seed}")
-            table = pd.read_csv(folder / "per_image.csv")
+        for run in runs[3 * design : 3 * design + 3]:
+            table = pd.read_csv(run.folder / "per_image.csv")
             rows = table[(table.trained_iterations == 20) & (table.metric == "auc_rebalanced")]
             each.append(np.average(rows.value, weights=rows.weight))
         assert group.by_seed["auc_rebalanced"][design] == pytest.approx(each, abs=1e-12)
@@ -84,27 +56,22 @@ def test_curves_are_means_between_their_seeds(group):
     assert [series.name for series in group.over_iterations] == ["val/auc", "judged/iter_accuracy"]
 
 
-def test_long_curves_are_averaged_in_blocks_that_miss_no_iteration(tmp_path):
-    runs = make_runs(tmp_path, length=95)
+@pytest.mark.parametrize("length", [95, 97])
+def test_long_curves_are_averaged_in_blocks_that_miss_no_iteration(tmp_path, length):
+    """A last block of few iterations joins the one before."""
+    runs = make_designs(tmp_path, SHIFTS, (0, 1, 2), length=length)
     series = gather(runs, photographs=0, resamples=100).groups[0].one("train/loss")
-    assert series.block == 3  # 95 points in at most 40
+    assert series.block == 3  # as many points in at most 40
     band = series.bands[0]
-    raw = [
-        np.array([curve("hard_cross_entropy", seed, 95)[at]["train/loss"] for at in range(1, 96)]) for seed in range(3)
-    ]
-    means = np.array([[values[start : start + 3].mean() for start in range(0, 95, 3)] for values in raw])
-    assert band.iterations.tolist() == [*range(3, 95, 3), 95]
-    assert band.mean == pytest.approx(means.mean(axis=0), abs=1e-12)
-    assert band.high == pytest.approx(means.max(axis=0), abs=1e-12)
-
-
-def test_a_last_block_of_few_iterations_joins_the_one_before(tmp_path):
-    runs = make_runs(tmp_path, length=97)
-    band = gather(runs, photographs=0, resamples=100).groups[0].one("train/loss").bands[0]
-    assert band.iterations.tolist() == [*range(3, 94, 3), 97]  # 97 = 32 * 3 + 1
-    raw = [curve("hard_cross_entropy", seed, 97) for seed in range(3)]
-    last = [np.mean([values[at]["train/loss"] for at in range(94, 98)]) for values in raw]
-    assert band.mean[-1] == pytest.approx(np.mean(last), abs=1e-12)
+    raw = np.array(
+        [[value["train/loss"] for value in curve("hard_cross_entropy", seed, length).values()] for seed in range(3)]
+    )
+    starts = [*range(0, 93, 3), 93]
+    ends = [*starts[1:], length]
+    means = np.array([raw[:, start:end].mean(axis=1) for start, end in zip(starts, ends, strict=True)])
+    assert band.iterations.tolist() == ends
+    assert band.mean == pytest.approx(means.mean(axis=1), abs=1e-12)
+    assert band.high == pytest.approx(means.max(axis=1), abs=1e-12)
 
 
 def test_runs_of_other_lengths_and_lost_values_keep_what_they_have(tmp_path):
@@ -123,7 +90,7 @@ def test_runs_of_other_lengths_and_lost_values_keep_what_they_have(tmp_path):
 
 def test_origins_tell_photographs_protocol_and_the_command(runs, group, monkeypatch):
     origin = group.origins[0]
-    assert (origin.run_id, origin.design, origin.seed) == ("hard_cross_entropy-0", 0, 0)
+    assert (origin.run_id, origin.design, origin.seed) == ("d0-0", 0, 0)
     assert origin.facts["validation photographs"] == "40 of photos, fingerprint v"
     assert origin.facts["judge"] == "efficientnet_lite0, fingerprint w"
     assert re.fullmatch("photos, hash [0-9a-f]{12}", origin.facts["protocol"])
@@ -145,7 +112,7 @@ def test_origins_tell_photographs_protocol_and_the_command(runs, group, monkeypa
         ("package numpy", "2.4"),
     ]
     assert origin.typed == "oldrestore train loss=focal 'experiment=two words'"
-    assert origin.reproduce == "oldrestore reproduce e/hard_cross_entropy-0"
+    assert origin.reproduce == "oldrestore reproduce e/d0-0"
     (folder / "provenance.json").unlink()
 
 

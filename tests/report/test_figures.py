@@ -14,38 +14,22 @@ from PIL import Image
 from oldrestore.cli import main
 from oldrestore.comparison.latex import latex
 from oldrestore.errors import UserError
-from oldrestore.records.run import Run
 from oldrestore.report import figures
 from oldrestore.report.charts import figures_of
 from oldrestore.report.contents import Report, gather
-from oldrestore.report.figures import SIDE, fitted, photographs_of, printed, write_figures
+from oldrestore.report.figures import SIDE, fitted, photographs_of, write_figures
 from oldrestore.report.look import PAPER
 from oldrestore.report.pictures import Photograph, Pictures
-from tests.comparison.synthetic import make_run, scores
+from tests.comparison.synthetic import make_designs
 
 LOSSES = {"hard_cross_entropy": 0.0, "focal": 0.03, "gradient_rebalanced_cross_entropy": 0.05}
 
 
-def make_runs(outputs: Path) -> list[Run]:
-    """Three designs of two seeds, with curves of a few points."""
-    runs = []
-    for loss, shift in LOSSES.items():
-        for seed in (0, 1):
-            settings = {"seed": seed, "loss.sigma": 5 + shift}
-            folder = make_run(outputs, f"{loss}-{seed}", settings, scored=scores(shift, seed), choices={"loss": loss})
-            with (folder / "metrics.jsonl").open("a") as file:
-                for at in range(1, 13):
-                    values = {"train/loss": 3.0 / at + shift + 0.1 * seed}
-                    if at % 4 == 0:
-                        values |= {"val/loss": 2.0 / at + shift, "judged/iter_accuracy": 0.5 + at / 50 + shift}
-                    file.write(json.dumps({"iteration": at, "time": 1.0 * at, "values": values}) + "\n")
-            runs.append(Run(folder))
-    return runs
-
-
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Report:
-    made = gather(make_runs(tmp_path_factory.mktemp("outputs")), photographs=0, resamples=200)
+    made = gather(
+        make_designs(tmp_path_factory.mktemp("outputs"), LOSSES, (0, 1), length=12), photographs=0, resamples=200
+    )
     (group,) = made.groups
     rng = np.random.default_rng(0)
     runs = [(run.run_id, design, run.seed) for design, one in enumerate(group.compared.designs) for run in one.runs]
@@ -126,10 +110,9 @@ def test_the_same_report_gives_the_same_files(report, folder, tmp_path):
 
 
 def test_designs_are_told_apart_without_colour_and_nothing_is_fetched(report):
-    look = printed()
-    assert len({tuple(look.dash(design)) for design in range(4)}) == 4
-    assert len({look.shape(design) for design in range(8)}) == 8
-    assert look.font_size in (8, 9)
+    assert len({tuple(PAPER.dash(design)) for design in range(4)}) == 4
+    assert len({PAPER.shape(design) for design in range(8)}) == 8
+    assert PAPER.font_size in (8, 9)
     for name, draw in figures_of(report.groups[0]).items():
         text = json.dumps(fitted(draw))
         assert '"url"' not in text, name
@@ -169,7 +152,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(report, tmp_path):
 
 
 def test_the_verb_writes_them(tmp_path, capsys, one_chart):
-    make_runs(tmp_path / "outputs")
+    make_designs(tmp_path / "outputs", LOSSES)
     arguments = ["report", "--experiment", "e", f"outputs={tmp_path / 'outputs'}", "--photographs=0", "--resamples=100"]
     assert main([*arguments, "--figures", str(tmp_path / "figures")]) == 0
     assert "4 files in" in capsys.readouterr().err

@@ -20,10 +20,9 @@ from oldrestore.report.choice import image_scores
 from oldrestore.report.contents import Report, gather
 from oldrestore.report.page import embedded_json, render, write_page
 from oldrestore.report.pictures import Photograph, Pictures
-from tests.comparison.synthetic import make_run, scores
+from tests.comparison.synthetic import make_designs, make_run, scores
 from tests.generated_photographs import make_photograph
 from tests.report.browser import CHROMIUM, Browser
-from tests.report.test_contents import curve, write_metrics
 
 EVIL = "</script><img src=x onerror='alert(1)'>"
 
@@ -52,15 +51,8 @@ def with_pictures(report: Report, count: int = 24, side: int = 128) -> Report:
 
 
 def make_report(outputs: Path, names: tuple[str, ...], seeds: int = 3, title: str | None = None) -> Report:
-    runs = []
-    for index, name in enumerate(names):
-        for seed in range(seeds):
-            settings = {"seed": seed, "loss.sigma": 5.0 + index, "loss.note": name}
-            folder = make_run(
-                outputs, f"d{index}-{seed}", settings, scored=scores(0.02 * index, seed), choices={"loss": name}
-            )
-            write_metrics(folder, curve(name, seed))
-            runs.append(Run(folder))
+    shifts = {name: 0.02 * index for index, name in enumerate(names)}
+    runs = make_designs(outputs, shifts, range(seeds), length=20, **{"loss.note": EVIL})
     return gather(runs, title=title, photographs=0, resamples=300)
 
 

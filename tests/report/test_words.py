@@ -8,17 +8,11 @@ import pytest
 from oldrestore.records.run import Run
 from oldrestore.report.contents import gather
 from oldrestore.report.page import mark_designs
-from tests.comparison.synthetic import make_run, scores
+from tests.comparison.synthetic import make_designs, make_run, scores
 
 
 def words(outputs, designs: dict[str, float], seeds=(0,), **options):
-    runs = []
-    for name, shift in designs.items():
-        for seed in seeds:
-            settings = {"seed": seed, "loss.sigma": 5 + len(runs) // len(seeds)}
-            folder = make_run(outputs, f"{name}{seed}", settings, scored=scores(shift, seed), choices={"loss": name})
-            runs.append(Run(folder))
-    return gather(runs, photographs=0, resamples=1000, **options).groups[0]
+    return gather(make_designs(outputs, designs, seeds), photographs=0, resamples=1000, **options).groups[0]
 
 
 def test_a_clear_winner_is_named_with_its_lead(tmp_path):

@@ -67,7 +67,7 @@ class Sweep:
             while True:
                 free = [slot for slot in range(slots) if slot not in {job.slot for job in self._active}]
                 while free and not self.stopped:
-                    entry = self._next(ledger)
+                    entry = self.claim()
                     if entry is None:
                         break
                     self._start(ledger, entry, free.pop(0), slots, threads_set, say)
@@ -117,9 +117,9 @@ class Sweep:
             (entry,) = ledger.entries([launched.key])
             say(f"{state:<11} {in_words(entry)}" + (f": {reason}" if reason else ""))
 
-    def _next(self, ledger: Ledger) -> Entry | None:
+    def claim(self) -> Entry | None:
         """Claim the next job; None if there is none."""
-        return ledger.claim(self.keys)
+        return self.ledger.claim(self.keys)
 
     def _watch(self, launched: Launched) -> None:
         """Look at a running job."""

@@ -17,7 +17,7 @@ from oldrestore.files import lock
 from oldrestore.records.asked_settings import as_override
 from oldrestore.records.run import Run
 from oldrestore.sweeps.launch import Launched
-from oldrestore.sweeps.ledger import Entry, JobState, Ledger
+from oldrestore.sweeps.ledger import Entry, JobState
 from oldrestore.sweeps.plan import Job, compose_job, plan_jobs
 from oldrestore.sweeps.search import SearchSettings
 from oldrestore.sweeps.summary import results_of
@@ -127,8 +127,9 @@ class Search(Sweep):
         best = self.study.best_trial
         return {"trial": best.number, "settings": dict(best.params), "value": best.value}
 
-    def _next(self, ledger: Ledger) -> Entry | None:
-        entry = ledger.claim(list(self.jobs))
+    def claim(self) -> Entry | None:
+        """Claim the next job: of a trial that waits, or of a new one; None if there are as many as requested."""
+        entry = self.ledger.claim(list(self.jobs))
         if entry is not None:
             return entry
         with self._alone():
@@ -143,8 +144,8 @@ class Search(Sweep):
             for name, values in self.settings.space.items():
                 values.suggest(trial, name)
             job = self._add(trial)
-            ledger.register([job])
-            return ledger.claim([job.key])
+            self.ledger.register([job])
+            return self.ledger.claim([job.key])
 
     def _add(self, trial: Any) -> Job:
         """Make the job of a trial, new or from the study."""

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from oldrestore.cli import main
-from oldrestore.commands import sweep as verb
 from oldrestore.report import contents
 from oldrestore.report.shelf import list_reports, reports_folder
-from oldrestore.sweeps import mlflow_parent
-from oldrestore.sweeps import report as reporting
-from oldrestore.sweeps.ledger import Entry, Ledger
+from oldrestore.sweeps.ledger import Entry
 from oldrestore.sweeps.report import report_on
-from tests.comparison.synthetic import make_run, scores
-from tests.sweeps.test_ledger import make_job
+from tests.comparison.synthetic import make_designs, make_run
 
 
 def entry(key: str, seed: int, state: str, folder: Path | None) -> Entry:
@@ -28,12 +22,9 @@ def entry(key: str, seed: int, state: str, folder: Path | None) -> Entry:
 @pytest.fixture
 def entries(tmp_path) -> list[Entry]:
     """Two designs of two seeds that are done, one job that failed and one that waits."""
-    found = []
-    for loss, shift in (("a", 0.0), ("b", 0.05)):
-        for seed in (0, 1):
-            settings = {"seed": seed, "loss.sigma": 5 + shift}
-            folder = make_run(tmp_path, f"{loss}{seed}", settings, scored=scores(shift, seed), choices={"loss": loss})
-            found.append(entry(f"{loss}{seed}", seed, "done", folder))
+    runs = make_designs(tmp_path, {"a": 0.0, "b": 0.05}, (0, 1))
+    names = ("a0", "a1", "b0", "b1")
+    found = [entry(name, run.seed, "done", run.folder) for name, run in zip(names, runs, strict=True)]
     broken = make_run(tmp_path, "failed-run", {"seed": 2}, state="failed")
     return [*found, entry("b2", 2, "failed", broken), entry("a2", 2, "queued", None)]
 
@@ -45,7 +36,7 @@ def test_jobs_that_are_done_are_in_it_and_the_others_are_said_to_be_left_out(tmp
     (listed,) = list_reports(reports_folder(tmp_path))
     assert (listed.title, listed.runs, listed.name) == ("my_sweep", 4, "my_sweep.html")
     page = made.path.read_text()
-    assert f"oldrestore reproduce {tmp_path / 'e' / 'b1'}" in page
+    assert f"oldrestore reproduce {tmp_path / 'e' / 'd1-1'}" in page
     assert "failed-run" not in page, "a failed run is no result"
     # Again, with all done: the page is replaced, and nothing is said to be missing.
     again = report_on("my_sweep", entries[:4], tmp_path, photographs=0)
@@ -84,51 +75,6 @@ def test_whatever_goes_wrong_is_said_and_not_raised(tmp_path, entries, monkeypat
         monkeypatch.setattr(contents, "gather", fail)
         made = report_on("s", entries, tmp_path, photographs=0)
         assert (made.path, made.line) == (None, words)
-
-
-class StubStore:
-    """MLflow's store, which remembers what it is sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[Path] = []
-        self.shown_uri, self.experiment_id = "here", "1"
-        self.client = SimpleNamespace(
-            create_run=lambda *_, **__: SimpleNamespace(info=SimpleNamespace(run_id="parent")),
-            log_artifact=lambda run_id, path: self.sent.append(Path(path)),
-            set_tag=lambda *_: None,
-            set_terminated=lambda *_: None,
-        )
-
-    def patiently(self, call, *arguments, **named):
-        return call(*arguments, **named)
-
-
-@pytest.mark.parametrize("stopped", [False, True])
-def test_the_verb_says_so_in_a_line_and_sends_it_to_mlflow(tmp_path, entries, monkeypatch, stopped):
-    store, said = StubStore(), []
-    monkeypatch.setattr(mlflow_parent, "open_store", lambda *_: store)
-    monkeypatch.setattr(reporting.report_on, "__defaults__", (0,))
-    config = {"outputs": str(tmp_path), "tracking": {"mlflow": {"tracking_uri": None}}}
-    first = make_job("a0", **{**config, "trainer": {"device": "cpu", "monitor": "val/auc"}})
-    (tmp_path / "sweeps").mkdir()
-    ledger = Ledger(tmp_path / "sweeps" / "ledger.db")
-    known: Sequence[Entry] = entries[:4]
-    monkeypatch.setattr(ledger, "entries", lambda keys=None: list(known))
-    stub = SimpleNamespace(
-        name="s",
-        first=first,
-        ledger=ledger,
-        keys=[],
-        folder=tmp_path / "sweeps",
-        outputs=tmp_path,
-        stopped=stopped,
-        holds=lambda found: not stopped,
-    )
-    assert verb.conclude(stub, False, said.append) == (1 if stopped else 0)
-    page = tmp_path / "reports" / "s.html"
-    assert said == ([] if stopped else [f"report      {page} (4 runs)"])
-    assert [path.name for path in store.sent] == ["jobs.csv", "summary.csv", *([] if stopped else ["s.html"])]
-    assert page.is_file() != stopped
 
 
 @pytest.mark.slow

@@ -11,32 +11,13 @@ from pathlib import Path
 import pytest
 
 from oldrestore.cli import main
+from oldrestore.records.run import Run
 from oldrestore.sweeps import plan
 from oldrestore.sweeps.ledger import Ledger
 from oldrestore.sweeps.sweep import Sweep
 from tests.generated_photographs import make_folder
 
 WRITTEN = Path(__file__).parents[1] / "records" / "version_0_1"
-SETTINGS = [
-    "experiment=swept",
-    "model.width=0.03",
-    "loss=cross_entropy,focal",
-    "dataset=image_folder",
-    "dataset.crops.size=48",
-    "dataset.crops.crop=32",
-    "dataset.crops.evaluation_size=32",
-    "evaluation=photos",
-    "evaluation.size=32",
-    "evaluation.judged=null",
-    "evaluation.samples=0",
-    "trainer.max_iterations=2",
-    "trainer.batch_size=2",
-    "trainer.log_every=1",
-    "trainer.evaluate_every=2",
-    "trainer.checkpoint_every=2",
-    "trainer.device=cpu",
-    "tracking=none",
-]
 
 
 @pytest.fixture
@@ -52,7 +33,17 @@ def outputs(tmp_path) -> Path:
 @pytest.fixture
 def typed(outputs, tmp_path) -> list[str]:
     """The command of the sweep, with its photographs where they are now."""
-    return [*SETTINGS, f"dataset.root={make_folder(tmp_path / 'photographs')}", f"outputs={outputs}"]
+    changed = ("loss=", "dataset.root=", "outputs=")
+    same = [text for text in Run(outputs / "swept" / "focal").overrides if not text.startswith(changed)]
+    photographs = make_folder(tmp_path / "photographs")
+    return [*same, "loss=cross_entropy,focal", f"dataset.root={photographs}", f"outputs={outputs}"]
+
+
+@pytest.fixture
+def equal_code(outputs, monkeypatch) -> None:
+    """Let the code be that which the jobs ran."""
+    (code,) = {entry.code for entry in Ledger(outputs / "sweeps" / "designs" / "ledger.db").entries()}
+    monkeypatch.setattr(plan, "results_code_hash", lambda: code)
 
 
 def test_its_runs_are_listed_by_experiment(outputs, capsys):
@@ -61,14 +52,12 @@ def test_its_runs_are_listed_by_experiment(outputs, capsys):
     assert listed == {"cross_entropy": pytest.approx(5.745891094), "focal": pytest.approx(5.709223270)}
 
 
-def test_with_equal_code_it_skips_what_is_done_and_is_summarised_and_reported(outputs, typed, capsys, monkeypatch):
-    ledger = Ledger(outputs / "sweeps" / "designs" / "ledger.db")
-    (code,) = {entry.code for entry in ledger.entries()}
-    monkeypatch.setattr(plan, "results_code_hash", lambda: code)
+def test_with_equal_code_it_skips_what_is_done_and_is_summarised_and_reported(outputs, typed, capsys, equal_code):
     assert main(["sweep", "--name", "designs", *typed, "--json"]) == 0
     out, err = capsys.readouterr()
-    assert "jobs        2, 2 skipped (done)" in err.splitlines()
     found = json.loads(out)
+    said = ["jobs        2, 2 skipped (done)", f"report      {found['report']} (2 runs)"]
+    assert err.splitlines()[1:] == said
     assert [(job["run_id"], job["state"], job["attempts"]) for job in found["jobs"]] == [
         ("cross_entropy", "done", 1),
         ("focal", "done", 1),
@@ -79,6 +68,13 @@ def test_with_equal_code_it_skips_what_is_done_and_is_summarised_and_reported(ou
     page = Path(found["report"]).read_text(encoding="utf-8")
     assert "cross_entropy" in page and f"oldrestore reproduce {outputs / 'swept' / 'focal'}" in page
     assert (outputs / "sweeps" / "designs" / "summary.csv").is_file()
+
+
+def test_after_a_stop_the_user_does_not_wait_for_a_report(outputs, typed, capsys, monkeypatch, equal_code):
+    monkeypatch.setattr(Sweep, "carry_out", lambda self, *_: setattr(self, "stopped", True))
+    assert main(["sweep", "--name", "designs", *typed]) == 1
+    assert "report" not in capsys.readouterr().out
+    assert not (outputs / "reports").exists()
 
 
 def test_with_other_code_its_jobs_are_new_and_the_old_ones_are_counted(typed):

@@ -13,9 +13,8 @@ from scipy import stats
 
 from oldrestore.cli import main
 from oldrestore.comparison.compare import compare_runs
-from oldrestore.comparison.measures import MEASURES
+from oldrestore.comparison.measures import FURTHER, MEASURES, chosen_measures, table_of
 from oldrestore.comparison.rendering import number, terminal
-from oldrestore.errors import UserError
 from oldrestore.records.run import Run
 from oldrestore.statistics import wilson_interval
 from tests.comparison.synthetic import make_run, scores
@@ -81,13 +80,6 @@ def test_single_runs_have_paired_statistics(outputs):
     iter_, orig, gray = (ours["judged"][1][f"{v}_correct"][0].mean() for v in ("iter", "orig", "gray"))
     assert found.cells[0]["gap_closed"].value == pytest.approx((iter_ - gray) / (orig - gray))
     assert "say nothing about training again" in found.notes[-1]
-
-
-def test_only_the_last_validation_counts(outputs):
-    run = load(outputs, "a0")[0]
-    assert set(run.per_image["trained_iterations"]) == {10, 20}
-    assert set(run.scores["trained_iterations"]) == {20}
-    assert (run.scores["value"][run.scores["metric"] == "auc"] > 0.5).all()
 
 
 @pytest.mark.parametrize(
@@ -224,11 +216,6 @@ def test_wrong_requests_are_one_sentence(outputs, capsys, arguments, sentence):
     assert sentence in err and err.count("\n") == 1
 
 
-def test_nothing_is_nothing():
-    with pytest.raises(UserError, match="no run to compare"):
-        compare_runs([])
-
-
 def test_scores_that_are_no_numbers_are_told(tmp_path, capsys, recwarn):
     found = scores()
     found["val"][1]["psnr"][0][[3, 4]] = np.nan, np.inf
@@ -301,3 +288,45 @@ def test_what_rounds_to_zero_has_no_sign():
     psnr, closed = (next(m for m in MEASURES if m.name == name) for name in ("psnr", "gap_closed"))
     assert [number(v, psnr) for v in (-0.0004, -0.0, 0.0004, -0.0006)] == ["0.000", "0.000", "0.000", "-0.001"]
     assert [number(v, closed) for v in (-0.0004, -0.0, -0.0006)] == ["0.0%", "0.0%", "-0.1%"]
+
+
+def test_figures_of_the_usual_table_in_their_order():
+    shown = [(m.name, m.heading, m.set_name, m.better, m.form) for m in (*MEASURES, *FURTHER)]
+    assert shown == [
+        ("iter_accuracy", "iter", "judged", "max", "percent"),
+        ("orig_accuracy", "orig", "judged", None, "percent"),
+        ("gray_accuracy", "gray", "judged", None, "percent"),
+        ("gap_closed", "closed", "judged", "max", "percent"),
+        ("auc", "AuC", "val", "max", "number"),
+        ("auc_rebalanced", "AuC rebal", "val", "max", "number"),
+        ("psnr", "PSNR", "val", "max", "number"),
+        ("colorfulness", "CF", "val", None, "number"),
+        ("colorfulness_difference", "delta CF", "val", "min", "number"),
+        ("gap_closed_probability", "closed p", "judged", "max", "percent"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "set_name", "name", "better", "unit"),
+    [
+        ("ab_rmse", "val", "ab_rmse", "min", "Lab units"),
+        ("judged/iter_probability", "judged", "judged/iter_probability", "max", ""),
+        ("judged/gray_probability", "judged", "judged/gray_probability", None, ""),
+        ("holes/network_psnr_hole", "holes", "holes/network_psnr_hole", "max", "dB"),
+        ("teeth/whiteness", "teeth", "teeth/whiteness", None, ""),
+    ],
+)
+def test_other_figures_have_the_direction_of_the_table_or_none(asked, set_name, name, better, unit):
+    there = {(set_name, asked.rpartition("/")[2]): None}
+    (measure,) = chosen_measures([there], [asked])
+    assert (measure.name, measure.heading, measure.set_name) == (name, name, set_name)
+    assert (measure.better, measure.unit, measure.form) == (better, unit, "number")
+
+
+def test_scores_of_a_run_are_sorted_once(tmp_path):
+    scored = {"val": (["b.jpg", "a.jpg"], {"psnr": (np.array([20.0, 30.0]), np.array([1.0, 2.0]))})}
+    run = Run(make_run(tmp_path, "r", scored=scored))
+    column = table_of(run)["val", "psnr"]
+    assert column.images == ("a.jpg", "b.jpg")
+    assert column.values.tolist() == [30.0, 20.0] and column.weights.tolist() == [2.0, 1.0]
+    assert table_of(run) is table_of(run)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sqlite3
 import subprocess
 import sys
 import time
@@ -144,69 +142,6 @@ def test_who_comes_late_does_not_overwrite_another_process(ledger):
     assert states(ledger)["a"] == "running"
     ledger.finish("a", entry.process, "done", None)
     assert states(ledger)["a"] == "done"
-
-
-def test_a_ledger_that_was_moved_knows_its_runs_and_logs(tmp_path):
-    old, new = tmp_path / "old", tmp_path / "else" / "new"
-    place = old / "sweeps" / "s"
-    ledger = Ledger(place / "ledger.db")
-    ledger.register([make_job("a")])
-    ledger.claim(["a"])
-    folder, log = ended_run(old, "finished"), place / "logs" / "a-1.log"
-    log.parent.mkdir()
-    log.write_text("it went well")
-    ledger.begin("a", folder.name, folder, log, dead_process())
-    with sqlite3.connect(ledger.path) as connection:
-        assert connection.execute("SELECT folder, log FROM jobs").fetchone() == ("tiny/run-finished", "logs/a-1.log")
-    new.parent.mkdir()
-    shutil.move(old, new)
-    moved = Ledger(new / "sweeps" / "s" / "ledger.db")
-    moved.recover(["a"])
-    (entry,) = moved.entries()
-    assert (entry.state, entry.folder, entry.log) == (
-        "done",
-        str(new / "tiny" / folder.name),
-        str(new / "sweeps" / "s" / "logs" / "a-1.log"),
-    )
-    assert not old.exists()
-
-
-def test_an_earlier_ledger_with_whole_paths_is_read_where_it_stands_now(tmp_path):
-    old, new = tmp_path / "old", tmp_path / "new"
-    ledger = Ledger(old / "sweeps" / "s" / "ledger.db")
-    ledger.register([make_job("a"), make_job("b", 1)])
-    folder = ended_run(old, "finished")
-    elsewhere = tmp_path / "other disk" / "tiny" / "b"
-    with sqlite3.connect(ledger.path) as connection:
-        connection.execute(
-            "UPDATE jobs SET state = 'done', folder = ?, log = ? WHERE key = 'a'",
-            (str(folder), str(old / "sweeps" / "s" / "logs" / "a-1.log")),
-        )
-        connection.execute("UPDATE jobs SET state = 'done', folder = ? WHERE key = 'b'", (str(elsewhere),))
-    (old / "sweeps" / "s" / "logs").mkdir()
-    (old / "sweeps" / "s" / "logs" / "a-1.log").touch()
-    # Of a copy and its original, each has its own.
-    shutil.copytree(old, new)
-    for root in (old, new):
-        entry, other = Ledger(root / "sweeps" / "s" / "ledger.db").entries()
-        assert entry.folder == str(root / "tiny" / folder.name)
-        assert entry.log == str(root / "sweeps" / "s" / "logs" / "a-1.log")
-        assert (entry.is_lost, other.is_lost) == (False, True)
-        assert other.folder == str(elsewhere)
-
-
-def test_a_job_that_was_done_is_queued_again_when_its_run_folder_is_gone(ledger, tmp_path):
-    entry = ledger.claim(["a"])
-    folder = ended_run(tmp_path, "finished")
-    ledger.begin("a", folder.name, folder, tmp_path / "log", entry.process)
-    ledger.finish("a", entry.process, "done", None)
-    assert ledger.queue_again(["a", "b"], ("interrupted",)) == []
-    assert states(ledger)["a"] == "done"
-    shutil.rmtree(folder)
-    assert ledger.queue_again(["b"], ("interrupted",)) == []
-    assert ledger.queue_again(["a", "b"], ("interrupted",)) == ["a"]
-    (entry,) = ledger.entries(["a"])
-    assert (entry.state, entry.folder, entry.run_id, entry.attempts) == ("queued", None, None, 1)
 
 
 def test_a_fact_is_found_once(ledger):

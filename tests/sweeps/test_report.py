@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from oldrestore.cli import main
 from oldrestore.report import contents
 from oldrestore.report.shelf import list_reports, reports_folder
 from oldrestore.sweeps.ledger import Entry
@@ -75,16 +74,3 @@ def test_whatever_goes_wrong_is_said_and_not_raised(tmp_path, entries, monkeypat
         monkeypatch.setattr(contents, "gather", fail)
         made = report_on("s", entries, tmp_path, photographs=0)
         assert (made.path, made.line) == (None, words)
-
-
-@pytest.mark.slow
-def test_a_real_sweep_ends_with_a_report(workshop, capsys):
-    settings = ["evaluation.judged=null", "tracking=none", "sweeps=seeds", "seed=0,1"]
-    assert main(["sweep", *workshop.arguments(settings)]) == 0
-    page = workshop.outputs / "reports" / "seeds.html"
-    lines = capsys.readouterr().out.splitlines()
-    assert f"report      {page} (2 runs)" in lines
-    assert lines[-1] == str(workshop.outputs / "sweeps" / "seeds")
-    (listed,) = list_reports(reports_folder(workshop.outputs))
-    assert (listed.title, listed.runs) == ("seeds", 2)
-    assert "data:image/" in page.read_text(), "its networks coloured photographs"

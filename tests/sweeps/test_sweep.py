@@ -6,7 +6,6 @@ import csv
 import json
 import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,14 +17,13 @@ import numpy as np
 import pytest
 
 from oldrestore.cli import main
-from oldrestore.commands.sweep import opening, state_of
-from oldrestore.config.location import PACKAGE, configuration_root
 from oldrestore.records.run import Run
 from oldrestore.sweeps import launch as launching
 from oldrestore.sweeps.ledger import Ledger
 from oldrestore.sweeps.summary import spread, summarise
 from oldrestore.sweeps.sweep import Sweep
 from tests.sweeps.test_ledger import make_job
+from tests.throwaway import Throwaway
 
 
 def jobs_of(outputs: Path) -> list:
@@ -75,39 +73,6 @@ def test_what_is_done_is_skipped_what_failed_waits_and_what_was_killed_goes_on(t
     for entry in entries.values():
         assert Path(entry.log).is_file()
     assert carry_out(tmp_path, retry_failed=True)[1] == []
-
-
-def test_a_sweep_that_was_moved_skips_what_is_done_goes_on_and_keeps_its_scores(tmp_path, endings):
-    old, new = tmp_path / "old", tmp_path / "new"
-    endings |= {"20/1": "kill"}
-    carry_out(old)
-    shutil.move(old, new)
-    endings.clear()
-    sweep, said = carry_out(new)
-    assert said == ["value=20 seed=1"]
-    summary = summarise(sweep.ledger.entries(sweep.keys), "val/loss")
-    assert [values.get("val/loss") for _, values in summary.jobs] == [10.0, 11.0, 20.0, 21.0]
-    assert {Path(entry.folder).parent for entry, _ in summary.jobs} == {new / "tiny"}
-    assert all(Path(entry.log).is_file() for entry, _ in summary.jobs)
-    assert not old.exists()
-
-
-def test_a_run_folder_that_was_deleted_is_run_again_and_that_is_said(tmp_path, endings):
-    sweep, _ = carry_out(tmp_path)
-    first = sweep.ledger.entries()[0]
-    shutil.rmtree(first.folder)
-    later = Sweep("s", jobs_of(tmp_path))
-    before = {entry.key: state_of(entry) for entry in later.entries()}
-    assert list(before.values()) == ["lost", "done", "done", "done"]
-    line = opening(later.begin(False), before, False)
-    assert line == "4, 3 skipped (done), 1 run again (done, but the run folder is gone)"
-    said: list[str] = []
-    later.carry_out(1, True, said.append)
-    again = later.ledger.entries()[0]
-    assert (again.state, again.attempts) == ("done", 2)
-    assert again.folder != first.folder
-    assert Path(again.folder, "status.json").is_file()
-    assert len(started(said)) == 1
 
 
 def test_a_job_of_another_process_is_left_to_it(tmp_path, endings):
@@ -221,10 +186,7 @@ def test_twelve_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, t
         "optimizer.learning_rate=0.001,0.002,0.003,0.004,0.005,1e30",
     ]
     # From a copy, since jobs whose code is changed meanwhile are other jobs.
-    code = tmp_path / "code"
-    shutil.copytree(PACKAGE, code / "oldrestore", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("conf", "experiments", "sweeps"):
-        shutil.copytree(configuration_root() / name, code / name)
+    code = Throwaway(tmp_path / "code").folder
     environment = os.environ | {"PYTHONPATH": str(code)}
     command = [sys.executable, "-P", "-m", "oldrestore", "sweep", *workshop.arguments(settings), "--jobs=2", "--json"]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)

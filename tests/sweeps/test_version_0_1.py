@@ -46,6 +46,16 @@ def equal_code(outputs, monkeypatch) -> None:
     monkeypatch.setattr(plan, "results_code_hash", lambda: code)
 
 
+def test_its_ledger_with_absolute_paths_is_read_where_it_is_now(outputs, tmp_path):
+    """Of a copy and its original, each has its own runs; one on another disk stays there."""
+    with closing(sqlite3.connect(outputs / "sweeps" / "designs" / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE jobs SET folder = '/other disk/swept/gone' WHERE run_id = 'focal'")
+    for root in (outputs, Path(shutil.copytree(outputs, tmp_path / "copy"))):
+        entry, other = Ledger(root / "sweeps" / "designs" / "ledger.db").entries()
+        assert (entry.folder, entry.is_lost) == (str(root / "swept" / "cross_entropy"), False)
+        assert (other.folder, other.is_lost) == ("/other disk/swept/gone", True)
+
+
 def test_its_runs_are_listed_by_experiment(outputs, capsys):
     assert main(["runs", f"outputs={outputs}", "--where", "val/loss>5.7", "--where", "experiment=swept", "--json"]) == 0
     listed = {run["run_id"]: run["values"]["val/loss"] for run in json.loads(capsys.readouterr().out)}

@@ -41,16 +41,20 @@ def printed(outputs: Path, capsys, *arguments: str) -> tuple[int, str, str]:
     return code, out, err
 
 
-def test_seeds_are_aggregated_and_ties_marked(outputs, capsys):
-    code, out, _ = printed(outputs, capsys, "--experiment", "sigmas", "--json")
-    found = json.loads(out)
+def designs(outputs: Path, capsys, *arguments: str) -> list[dict]:
+    code, out, _ = printed(outputs, capsys, *arguments, "--json")
     assert code == 0
-    assert [d["runs"] for d in found["designs"]] == [["a0", "a1"], ["b0", "b1"], ["c0", "c1"]]
-    assert [d["seeds"] for d in found["designs"]] == [[0, 1]] * 3
-    assert [d["differences"] for d in found["designs"]] == [{"loss.sigma": s} for s in (5.0, 6.0, 7.0)]
-    assert [d["figures"]["auc"]["mark"] for d in found["designs"]] == ["", "", "best"]
-    assert {d["figures"]["orig_accuracy"]["mark"] for d in found["designs"]} == {""}  # neither way is better
-    for design, shift in zip(found["designs"], (0.0, 0.001, 0.08), strict=True):
+    return json.loads(out)["designs"]
+
+
+def test_seeds_are_aggregated_and_ties_marked(outputs, capsys):
+    found = designs(outputs, capsys, "--experiment", "sigmas")
+    assert [d["runs"] for d in found] == [["a0", "a1"], ["b0", "b1"], ["c0", "c1"]]
+    assert [d["seeds"] for d in found] == [[0, 1]] * 3
+    assert [d["differences"] for d in found] == [{"loss.sigma": s} for s in (5.0, 6.0, 7.0)]
+    assert [d["figures"]["auc"]["mark"] for d in found] == ["", "", "best"]
+    assert {d["figures"]["orig_accuracy"]["mark"] for d in found} == {""}  # neither way is better
+    for design, shift in zip(found, (0.0, 0.001, 0.08), strict=True):
         each = []
         for seed in (0, 1):
             values, weights = scores(shift, seed)["val"][1]["auc_rebalanced"]
@@ -58,8 +62,8 @@ def test_seeds_are_aggregated_and_ties_marked(outputs, capsys):
         assert design["figures"]["auc_rebalanced"]["value"] == pytest.approx(np.mean(each), abs=1e-12)
         assert design["figures"]["auc_rebalanced"]["seeds"] == 2
         assert design["training_seconds"] == 12.0
-    code, out, _ = printed(outputs, capsys, "a0", "a1", "b0", "b1", "--json", "--figures", "auc")
-    assert {d["figures"]["auc"]["mark"] for d in json.loads(out)["designs"]} == {"best", "tied"}
+    found = designs(outputs, capsys, "a0", "a1", "b0", "b1", "--figures", "auc")
+    assert {d["figures"]["auc"]["mark"] for d in found} == {"best", "tied"}
 
 
 def test_single_runs_have_paired_statistics(outputs):
@@ -69,10 +73,8 @@ def test_single_runs_have_paired_statistics(outputs):
     test = stats.ttest_rel(ours["val"][1]["auc"][0], best["val"][1]["auc"][0])
     assert cell.against_best.difference == pytest.approx(test.statistic * test._standard_error)
     student = test.confidence_interval()
-    half = (student.high - student.low) / 2
-    assert (cell.against_best.low, cell.against_best.high) == pytest.approx(
-        (student.low, student.high), abs=0.15 * half
-    )
+    interval = cell.against_best.low, cell.against_best.high
+    assert interval == pytest.approx((student.low, student.high), abs=0.075 * (student.high - student.low))
     assert cell.p_holm == cell.against_best.p_value == pytest.approx(1e-4, rel=0.01)
     right = int(ours["judged"][1]["iter_correct"][0].sum())
     share = found.cells[0]["iter_accuracy"]
@@ -114,9 +116,8 @@ def test_versions_of_a_protocol_are_told_apart(outputs, capsys):
     assert printed(outputs, capsys, "v1", "v1b")[0] == 0
     code, _, err = printed(outputs, capsys, "v1", "v2")
     assert code == 2 and "the protocol of 'v2' (photos 2) is not that of 'v1' (photos 1)" in err
-    make_run(
-        outputs, "other", data={"protocol": {"name": "seed_report", "version": 1, "hash": "s1", "changed": ["size"]}}
-    )
+    changed = {"name": "seed_report", "version": 1, "hash": "s1", "changed": ["size"]}
+    make_run(outputs, "other", data={"protocol": changed})
     code, _, err = printed(outputs, capsys, "v1", "other")
     assert code == 2 and "protocol of 'other' is seed_report 1, changed: size, and that of 'v1' is photos 1;" in err
 
@@ -128,12 +129,8 @@ def test_settings_that_change_no_score_keep_runs_comparable(outputs, capsys):
 
 def test_training_on_other_photographs_is_compared_where_the_settings_say_so(outputs, capsys):
     make_run(outputs, "fewer", {"dataset.fraction": 0.5}, {"train.fingerprint": "x"})
-    code, out, _ = printed(outputs, capsys, "a0", "fewer", "--json")
-    assert code == 0
-    assert [d["differences"] for d in json.loads(out)["designs"]] == [
-        {"dataset.fraction": None},
-        {"dataset.fraction": 0.5},
-    ]
+    found = designs(outputs, capsys, "a0", "fewer")
+    assert [d["differences"] for d in found] == [{"dataset.fraction": None}, {"dataset.fraction": 0.5}]
     # Said to be the same half, and is another.
     make_run(outputs, "swapped", {"dataset.fraction": 0.5, "seed": 1}, {"train.fingerprint": "y"})
     code, _, err = printed(outputs, capsys, "a0", "fewer", "swapped")
@@ -146,15 +143,12 @@ def test_differences_are_told_by_choice_and_below_equal_choices_alone(tmp_path, 
     make_run(tmp_path, "r0", {"loss": loss}, choices={"loss": "l1"})
     make_run(tmp_path, "r1", {"loss": focal}, choices={"loss": "focal"})
     make_run(tmp_path, "r2", {"loss": {**focal, "gamma": 3.0}}, choices={"loss": "focal"})
-    code, out, _ = printed(tmp_path, capsys, "r0", "r1", "r2", "--json")
-    assert code == 0
-    assert [d["differences"] for d in json.loads(out)["designs"]] == [
+    assert [d["differences"] for d in designs(tmp_path, capsys, "r0", "r1", "r2")] == [
         {"loss": "l1", "loss.gamma": None},
         {"loss": "focal", "loss.gamma": 2.0},
         {"loss": "focal", "loss.gamma": 3.0},
     ]
-    _, out, _ = printed(tmp_path, capsys, "r0", "r1", "--json")
-    assert [d["differences"] for d in json.loads(out)["designs"]] == [{"loss": "l1"}, {"loss": "focal"}]
+    assert [d["differences"] for d in designs(tmp_path, capsys, "r0", "r1")] == [{"loss": "l1"}, {"loss": "focal"}]
 
 
 def test_a_seed_run_twice_is_no_further_evidence(outputs, capsys):
@@ -163,8 +157,8 @@ def test_a_seed_run_twice_is_no_further_evidence(outputs, capsys):
     found = json.loads(out)
     assert code == 0 and found["designs"][0]["seeds"] == [0, 1]
     assert any("a0 repeats seed 0 of design 1" in note for note in found["notes"])
-    code, out, _ = printed(outputs, capsys, "a0", "a1", "again", "--json", "--by", "run")
-    assert [d["runs"] for d in json.loads(out)["designs"]] == [["a0"], ["a1"], ["again"]]
+    found = designs(outputs, capsys, "a0", "a1", "again", "--by", "run")
+    assert [d["runs"] for d in found] == [["a0"], ["a1"], ["again"]]
 
 
 def test_a_run_that_did_not_finish_is_said_to(outputs, capsys):

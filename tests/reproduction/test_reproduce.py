@@ -78,27 +78,31 @@ def test_a_wrong_request_is_one_sentence(tracked_run, tmp_path, capsys, argument
 
 
 def test_what_mlflow_holds_is_the_run_also_from_a_copy_of_its_store(tracked_run, tmp_path):
-    outputs = tracked_run.parent.parent
-    shutil.copytree(outputs / "mlartifacts", tmp_path / "mlartifacts")
+    from mlflow import MlflowClient
+
+    outputs, name = tracked_run.parent.parent, tracked_run.name
+    records = ("config.yaml", "data.json", "metrics.jsonl", "per_image.csv", "accuracy.csv")
+    expected = {name: (tracked_run / name).read_bytes() for name in records}
+    best = (tracked_run / "checkpoints" / "best.safetensors").read_bytes()
     shutil.copyfile(outputs / "mlflow.db", tmp_path / "mlflow.db")
-    hidden = outputs.with_name("hidden")
-    outputs.rename(hidden)
+    with logged_run(f"mlflow:{name}", tmp_path) as found:
+        assert not found.weights["best"].is_relative_to(outputs), "downloaded, without artifacts beside the database"
+        assert found.weights["best"].read_bytes() == best
+        mlflow_id = found.mlflow_run_id
+    shutil.copytree(outputs / "mlartifacts", tmp_path / "mlartifacts")
+    hidden = outputs.rename(outputs.with_name("hidden"))
     try:
-        with logged_run(f"mlflow:{tracked_run.name}", tmp_path) as found:
-            assert found.run_id == tracked_run.name
-            assert found.state == "finished"
-            for name in ("config.yaml", "data.json", "metrics.jsonl", "per_image.csv", "accuracy.csv"):
-                assert (found.run.folder / name).read_bytes() == (
-                    hidden / "tiny" / tracked_run.name / name
-                ).read_bytes()
-            own = hidden / "tiny" / tracked_run.name / "checkpoints" / "best.safetensors"
-            assert found.weights["best"].read_bytes() == own.read_bytes()
-            mlflow_id = found.mlflow_run_id
-        with logged_run(str(tmp_path / "mlartifacts" / mlflow_id / "artifacts"), tmp_path) as found:
-            assert (found.run_id, found.state, found.mlflow_run_id) == (tracked_run.name, None, mlflow_id)
-            assert found.weights["best"].read_bytes() == own.read_bytes()
+        for wanted, state in ((f"mlflow:{name}", "finished"), (f"{tmp_path}/mlartifacts/{mlflow_id}/artifacts", None)):
+            with logged_run(wanted, tmp_path) as found:
+                assert (found.run_id, found.state, found.mlflow_run_id) == (name, state, mlflow_id)
+                assert {name: (found.run.folder / name).read_bytes() for name in records} == expected
+                assert found.weights["best"].read_bytes() == best
     finally:
         hidden.rename(outputs)
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client.set_tag(mlflow_id, "model_uri", "models:/m-00000000000000000000000000000000")
+    with logged_run(mlflow_id, tmp_path) as found:
+        assert (found.run_id, found.weights) == (name, {})
 
 
 def test_a_run_of_mlflow_alone_is_carried_out_below_outputs_where_no_folder_is_given(
@@ -120,21 +124,6 @@ def test_a_run_of_mlflow_alone_is_carried_out_below_outputs_where_no_folder_is_g
     assert main(["reproduce", str(tracked_run)]) == 1
     assert asked == [Path("outputs"), Path("elsewhere"), tracked_run.parent.parent]
     assert "Traceback" not in capsys.readouterr().err
-
-
-def test_records_and_weights_come_through_mlflow_where_only_its_database_is_at_hand(tracked_run, tmp_path):
-    from mlflow import MlflowClient
-
-    shutil.copyfile(tracked_run.parent.parent / "mlflow.db", tmp_path / "mlflow.db")
-    with logged_run(f"mlflow:{tracked_run.name}", tmp_path) as found:
-        best = found.weights["best"]
-        assert not best.is_relative_to(tracked_run.parent.parent), "downloaded"
-        assert best.read_bytes() == (tracked_run / "checkpoints" / "best.safetensors").read_bytes()
-        mlflow_id = found.mlflow_run_id
-    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
-    client.set_tag(mlflow_id, "model_uri", "models:/m-00000000000000000000000000000000")
-    with logged_run(mlflow_id, tmp_path) as found:
-        assert (found.run_id, found.weights) == (tracked_run.name, {})
 
 
 def test_a_folder_that_lacks_its_records_is_refused(tracked_run, tmp_path):

@@ -108,32 +108,23 @@ def test_a_job_whose_process_is_gone_is_what_its_run_folder_says(ledger, tmp_pat
         assert (entry.folder, entry.attempts) == (None, 2)
 
 
-def test_a_job_of_a_living_process_is_left_alone(ledger, tmp_path):
-    ledger.claim(["a"])
-    ledger.begin("a", "r", tmp_path / "tiny" / "r", tmp_path / "log", process_record(os.getpid()))
-    ledger.recover(["a"])
-    assert states(ledger)["a"] == "running"
-    elsewhere = {"host": "another-machine", "pid": 1, "process_started": 0.0}
-    ledger.begin("a", "r", tmp_path / "tiny" / "r", tmp_path / "log", elsewhere)
-    ledger.recover(["a"])
-    assert states(ledger)["a"] == "running"
+def test_a_job_of_a_living_process_is_left_alone_and_of_another_machine_until_it_is_silent(
+    ledger, tmp_path, monkeypatch
+):
+    def recovered(after: float) -> str:
+        monkeypatch.setattr(ledger_module.time, "time", lambda: now + after)
+        ledger.recover(["a"])
+        return states(ledger)["a"]
 
-
-def test_a_job_of_another_machine_is_gone_when_it_has_been_silent_for_long(ledger, tmp_path, monkeypatch):
-    elsewhere = {"host": "another-machine", "pid": 1, "process_started": 0.0}
-    ledger.claim(["a"])
-    ledger.begin("a", "r", tmp_path / "tiny" / "r", tmp_path / "log", elsewhere)
     now = time.time()
-    monkeypatch.setattr(ledger_module.time, "time", lambda: now + SILENCE - 1)
-    ledger.recover(["a"])
-    assert states(ledger)["a"] == "running"
+    ledger.claim(["a"])
+    elsewhere = {"host": "another-machine", "pid": 1, "process_started": 0.0}
+    for process in (process_record(os.getpid()), elsewhere):
+        ledger.begin("a", "r", tmp_path / "tiny" / "r", tmp_path / "log", process)
+        assert recovered(SILENCE - 1) == "running"
     ledger.beat(["a"])
-    monkeypatch.setattr(ledger_module.time, "time", lambda: now + SILENCE + 9)
-    ledger.recover(["a"])
-    assert states(ledger)["a"] == "running"
-    monkeypatch.setattr(ledger_module.time, "time", lambda: now + 2 * SILENCE)
-    ledger.recover(["a"])
-    assert states(ledger)["a"] == "interrupted"
+    assert recovered(SILENCE + 9) == "running"
+    assert recovered(2 * SILENCE) == "interrupted"
 
 
 def test_who_comes_late_does_not_overwrite_another_process(ledger):

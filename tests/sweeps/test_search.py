@@ -34,14 +34,14 @@ def search(workshop, tmp_path, monkeypatch):
     """Make a search from a sweep's file in the current folder."""
     monkeypatch.chdir(tmp_path)
 
-    def make(more: str = "", **changed: str) -> Search:
+    def make(more: str = "", outputs: Path = workshop.outputs, **changed: str) -> Search:
         text = SWEEP.format(more=more)
         for old, new in changed.items():
             text = text.replace(f"{old}: ", f"{old}: {new} # ", 1)
         (tmp_path / "sweeps").mkdir(exist_ok=True)
         (tmp_path / "sweeps" / "found.yaml").write_text(text)
-        arguments = [*workshop.arguments(["evaluation.judged=null", "tracking=none"]), "sweeps=found"]
-        return Search("found", read_search("found"), arguments)
+        settings = ["evaluation.judged=null", "tracking=none", "sweeps=found", f"outputs='{outputs}'"]
+        return Search("found", read_search("found"), workshop.arguments(settings))
 
     return make
 
@@ -60,45 +60,30 @@ def test_trials_are_counted_over_every_start_and_the_best_is_known(search, endin
     entries = first.ledger.entries(first.keys)
     assert [entry.state for entry in entries] == ["done"] * 6
     assert first.holds(entries)
-    best = first.best()
     values = [trial.value for trial in first.study.get_trials()]
-    assert best["value"] == min(values)
+    assert first.best()["value"] == min(values)
     assert carry_out(search()) == 0
-    more = search(trials="8")
-    assert carry_out(more) == 2
-    assert len(more.study.get_trials()) == 8
-    assert {entry.key for entry in more.ledger.entries()} == {f"trial-{number:05d}" for number in range(8)}
-
-
-def test_a_trial_whose_run_folder_is_gone_is_trained_again_and_its_value_stays(search, endings):
-    first = search()
-    carry_out(first)
-    before = [trial.value for trial in first.study.get_trials()]
-    lost = first.ledger.entries()[2]
-    shutil.rmtree(lost.folder)
+    # A trial whose run folder is gone is trained again, and its value stays.
+    shutil.rmtree(entries[2].folder)
     second = search(more="  pruning: {after_trials: 1}\n")
     assert [entry.is_lost for entry in second.entries()] == [False, False, True, False, False, False]
     assert carry_out(second) == 1
     again = second.ledger.entries()[2]
-    assert (again.state, again.settings, again.attempts) == ("done", lost.settings, 2)
-    assert Path(again.folder).is_dir() and again.folder != lost.folder
-    assert [trial.value for trial in second.study.get_trials()] == before
-    assert carry_out(search()) == 0
+    assert (again.state, again.settings, again.attempts) == ("done", entries[2].settings, 2)
+    assert Path(again.folder).is_dir() and again.folder != entries[2].folder
+    assert [trial.value for trial in second.study.get_trials()] == values
+    more = search(trials="8")
+    assert carry_out(more) == 2
+    assert {entry.key for entry in more.ledger.entries()} == {f"trial-{number:05d}" for number in range(8)}
 
 
-def test_a_search_in_a_folder_with_any_name_keeps_its_study_there(workshop, tmp_path, monkeypatch, endings):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "sweeps").mkdir()
-    (tmp_path / "sweeps" / "found.yaml").write_text(SWEEP.format(more=""))
-    odd = tmp_path / "runs" / "a?b%20c#d"
-    words = [*workshop.arguments(["evaluation.judged=null", "tracking=none"]), "sweeps=found", f"outputs='{odd}'"]
-    one = Search("found", read_search("found"), words)
-    assert carry_out(one) == 6
+def test_a_search_in_a_folder_with_any_name_keeps_its_study_there(search, tmp_path, endings):
+    odd, moved = tmp_path / "runs" / "a?b%20c#d", tmp_path / "moved"
+    assert carry_out(search(outputs=odd)) == 6
     assert (odd / "sweeps" / "found" / "optuna.db").is_file()
     assert list((tmp_path / "runs").iterdir()) == [odd]
-    moved = tmp_path / "moved"
     shutil.move(odd, moved)
-    other = Search("found", read_search("found"), [*words[:-1], f"outputs={moved}"])
+    other = search(outputs=moved)
     assert carry_out(other) == 0
     assert other.best()["value"] == min(trial.value for trial in other.study.get_trials())
 

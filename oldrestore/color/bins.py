@@ -78,11 +78,12 @@ def candidates(cells_per_side: int, centres: np.ndarray, neighbours: int) -> tup
     int64 (cells, m), in rising order, and a bool of each: False if it only fills a row up.
     """
     size = 2 * AB_LIMIT / cells_per_side
-    low = -AB_LIMIT + size * np.arange(cells_per_side)
-    corners = np.stack(np.meshgrid(low, low, indexing="ij"), axis=-1).reshape(-1, 2, 1)
-    below, above = corners - centres, centres - (corners + size)
-    nearest = (np.maximum(np.maximum(below, above), 0.0) ** 2).sum(axis=1)
-    farthest = (np.maximum(abs(below), abs(above)) ** 2).sum(axis=1)
+    middle = -AB_LIMIT + size * (np.arange(cells_per_side) + 0.5)
+    nearest = farthest = 0.0
+    for axis, place in enumerate(np.meshgrid(middle, middle, indexing="ij")):
+        away = abs(centres[:, axis] - place.reshape(-1, 1))
+        nearest = nearest + np.maximum(away - size / 2, 0.0) ** 2
+        farthest = farthest + (away + size / 2) ** 2
     reach = np.partition(farthest, neighbours - 1, axis=-1)[:, neighbours - 1 : neighbours]
     # The margin covers a point that rounding puts in the cell beside its own.
     possible = nearest <= reach + 1e-2

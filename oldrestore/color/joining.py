@@ -41,8 +41,8 @@ def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> Colo
         return interpolated_rows(ab_hw2, L_hw.shape)
     (height, width), (h, w) = L_hw.shape, ab_hw2.shape[:2]
     # Lightness where the colours are, each the mean over its own area.
-    known = np.concatenate([ab_hw2, _box_reduce(L_hw, (h, w))[..., None]], axis=-1, dtype=np.float32)
-    known = np.pad(known, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
+    samples = np.concatenate([ab_hw2, _box_reduce(L_hw, (h, w))[..., None]], axis=-1, dtype=np.float32)
+    samples = np.pad(samples, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
     y = (np.arange(height, dtype=np.float32) + 0.5) * (h / height) - 0.5
     x = (np.arange(width, dtype=np.float32) + 0.5) * (w / width) - 0.5
     nearest_y, nearest_x = np.rint(y).astype(int), np.rint(x).astype(int)
@@ -71,7 +71,7 @@ def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> Colo
         row = nearest_y[rows.start] + REACH
         for down, nearness in zip(reach, near_y, strict=True):
             # The neighbours of one line, at once: (5, 1, W) each.
-            a, b, lightness = known[row + down][columns].transpose(2, 0, 1)[:, :, None]
+            a, b, lightness = samples[row + down][columns].transpose(2, 0, 1)[:, :, None]
             np.subtract(L, lightness, out=weight)
             np.multiply(weight, weight, out=weight)
             np.multiply(weight, sharpness, out=weight)

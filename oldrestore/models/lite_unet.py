@@ -99,7 +99,7 @@ class LiteUnet(nn.Layer):
         self.merge = nn.LayerList([_merge(count) for count in channels])
         self.narrow = nn.LayerList([_convolution(*pair, 1) for pair in zip(channels[1:], channels[:-1], strict=True)])
         self.head = Conv2D(channels[0], NUMBER_OF_BINS, 1)
-        # Near zero, so that an untrained network says "every bin alike" and its cross-entropy is ln 313.
+        # Near zero, so that an untrained network finds every bin equally likely: its cross-entropy is ln 313.
         nn.initializer.Normal(std=0.01)(self.head.weight)
         digest = np.frombuffer(bytes.fromhex(VARIANTS[ENCODER].sha256), dtype=np.uint8)
         self.register_buffer("encoder_sha256", paddle.to_tensor(digest.copy()))
@@ -170,7 +170,6 @@ class LiteUnet(nn.Layer):
 
     def joined_rows(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> ColorOfRows:
         """Bring predicted colour (h, w, 2) to the size of a photograph's lightness (H, W), along its edges."""
-
         return joined_rows(ab_hw2, L_hw, edge_range=self.edge_range)
 
     def train(self) -> LiteUnet:

@@ -24,7 +24,7 @@ class LpipsNetwork(nn.Layer):
 
     Zhang, Isola, Efros, Shechtman and Wang, *The Unreasonable Effectiveness of Deep Features as a Perceptual Metric*
     (2018), equation 1: sum over five layers of the mean over pixels of sum_c w_c (f_c - g_c)^2, with features f, g of
-    a recognition network whose lengths over channels are made 1, and weights w >= 0 learnt from people's judgements
+    a recognition network scaled to length 1 over channels, and weights w >= 0 learnt from people's judgements
     (the squares of that equation's: the published files hold w).
 
     Parameters

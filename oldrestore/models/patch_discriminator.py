@@ -73,7 +73,6 @@ class PatchDiscriminator(nn.Layer):
 
     def forward(self, shown_bchw: paddle.Tensor) -> Verdict:
         """Judge what `shown_real` or `shown_fake` returns."""
-
         features = []
         x = shown_bchw
         for layer in [*self.layers, self.mixed]:

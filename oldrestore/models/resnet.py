@@ -93,7 +93,6 @@ class _Residual(nn.Layer):
 
 def _doubling(inputs: int, outputs: int, momentum: float) -> Sequential:
     """Build a transposed convolution that doubles height and width, its batch norm and ReLU."""
-
     return Sequential(
         Conv2DTranspose(inputs, outputs, 4, stride=2, padding=1, bias_attr=False),
         nn.BatchNorm2D(outputs, momentum=momentum),

@@ -24,9 +24,7 @@ from oldrestore.models.weights import load_weights
 
 AB_SCALE = 110.0  # the colour head gives ab / 110
 DILATIONS = (1, 2, 4, 2)  # of the blocks at 1/8 of the size: they see 100 pixels away
-
-
-SMALLEST = 1e-6
+SMALLEST = 1e-6  # share of known pixels below which `harmonic_fill` counts a coarse pixel as unknown
 RELAXATIONS = 8  # of `harmonic_fill` at each scale; more change little
 
 Width = Annotated[float, Field(gt=0, le=4)]
@@ -119,7 +117,7 @@ class SaganRestorer(nn.Layer):
     attention_scale : {4, 8}
         Self-attention is at 1/4 or 1/8 of the size.
     output : {"composed", "full"}
-        ``composed`` keeps the known pixels as they are; ``full`` repaints them too.
+        ``composed`` keeps the known pixels; ``full`` repaints them too.
     start : {"harmonic", "mean"}
         How holes are filled first: with a smooth continuation of the known pixels, or with their mean.
 
@@ -170,7 +168,7 @@ class SaganRestorer(nn.Layer):
         return functional.tanh(self.head(features)).astype("float32")
 
     def starting_fill(self, damaged_b3hw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
-        """Fill the holes without learning, as `start` says; sRGB (B, 3, H, W), 0..1."""
+        """Fill the holes by the method `start`; sRGB (B, 3, H, W), 0..1."""
         fill = harmonic_fill if self.start == "harmonic" else mean_fill
         return fill(damaged_b3hw, hole_b1hw)
 
@@ -257,7 +255,6 @@ def _neighbours(x_bchw: paddle.Tensor) -> paddle.Tensor:
 
 def _halved(x_bchw: paddle.Tensor) -> paddle.Tensor:
     """Mean of each 2 x 2 pixels; an odd last row or column is padded with zeros, which count as unknown."""
-
     height, width = x_bchw.shape[-2:]
     if height % 2 or width % 2:
         x_bchw = functional.pad(x_bchw, [0, width % 2, 0, height % 2])

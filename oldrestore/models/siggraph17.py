@@ -18,7 +18,7 @@ from oldrestore.models.convolution import Conv2D, Conv2DTranspose, Sequential, e
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
-AB_SCALE = 110.0  # hints come in, and the regression goes out, as ab / 110
+AB_SCALE = 110.0  # hints and the regression are ab / 110
 LEAK = 0.2  # slope of the last block's LeakyReLU below 0
 
 
@@ -121,7 +121,6 @@ class Siggraph17(nn.Layer):
         """Colour of a prediction, float32 Lab units: (B, 2, H, W); in the classification stage (B, 2, H/4, W/4)."""
         if prediction.ab is None:
             return annealed_mean_nchw(prediction.class_logits, self.temperature, GRID_AB)
-
         return prediction.ab
 
 

@@ -14,7 +14,7 @@ from oldrestore.models.convolution import Conv2D
 # `nn.utils.spectral_norm` is right after some training steps, but its vectors start at random, so that an untrained
 # network in evaluation mode is divided by any number, also one near 0; it iterates in half precision under mixed
 # precision; and a weight of zeros gives NaN.
-WARM_UP_ITERATIONS = 15  # so that a network that has not taken a step is normalised too
+WARM_UP_ITERATIONS = 15  # so that an untrained network is normalised too
 EPSILON = 1e-12
 
 

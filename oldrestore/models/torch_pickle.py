@@ -23,7 +23,7 @@ _STORAGE_DTYPES = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
     "HalfStorage": "<f2",
-    "BFloat16Storage": "<u2",  # NumPy has no bfloat16: widened to float32 when the tensor is made
+    "BFloat16Storage": "<u2",  # NumPy has no bfloat16: widened to float32
     "LongStorage": "<i8",
     "IntStorage": "<i4",
     "ShortStorage": "<i2",
@@ -46,7 +46,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """What a tensor's rebuild call says; its storage's bytes may come later in the file."""
+    """The arguments of a tensor's rebuild call; its storage's bytes may come later in the file."""
 
     storage: _Storage
     offset: int

@@ -1,4 +1,4 @@
-"""What a weights file says of itself: which network it is of, and what it takes to use the file alone."""
+"""The header of a weights file: which network it is of, and what is needed to use the file alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONGEST_ENTRY = 2**18  # characters; a run's whole configuration has some 10,000
 
 @dataclass(frozen=True)
 class WeightsHeader:
-    """What a file of weights, or a checkpoint of a run, says of itself in its safetensors metadata.
+    """What a file of weights, or a checkpoint of a run, declares in its safetensors metadata.
 
     It is untrusted input: whoever builds from it goes through `oldrestore.engines.weights_file`.
     """

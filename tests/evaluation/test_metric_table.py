@@ -14,7 +14,7 @@ from tests.workshop import SETTINGS
 
 def test_a_metric_without_a_direction_cannot_be_written():
     with pytest.raises(TypeError, match="better"):
-        Metric(family="val", name="sharpness", format=".2f")
+        Metric("val", "sharpness", format=".2f")
 
 
 def test_directions_are_those_of_the_papers():
@@ -86,11 +86,11 @@ def blandness(rgb: np.ndarray) -> float:
 
 '''
 ROW = """    Metric(
-        family="val",
-        name="blandness",
+        "val",
+        "blandness",
+        LOWER,
+        ".1f",
         of=lambda p: metrics.blandness(p.rgb),
-        better=Better.LOWER,
-        format=".1f",
         unit="levels",
         title="blandness of colours",
         short="bland",
@@ -112,7 +112,7 @@ EVERY = ["trainer.log_every=1", "trainer.evaluate_every=1", "trainer.checkpoint_
 def test_a_function_and_a_row_are_all_that_a_metric_takes(tmp_path, workshop):
     copy = Throwaway(tmp_path)
     copy.edit("oldrestore/evaluation/metrics.py", "def opponents(", FUNCTION.lstrip())
-    copy.edit("oldrestore/evaluation/metric_table.py", '    Metric(\n        family="val",\n        name="ssim",', ROW)
+    copy.edit("oldrestore/evaluation/metric_table.py", '    Metric("val", "ssim",', ROW)
     settings = [
         *(each for each in SETTINGS if "width" not in each),
         *TINY,

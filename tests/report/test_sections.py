@@ -6,11 +6,9 @@ import re
 
 import pytest
 
-from oldrestore.records.run import Run
 from oldrestore.report.contents import gather
 from oldrestore.report.page import render
-from tests.comparison.synthetic import make_run, scores
-from tests.report.test_contents import curve, write_metrics
+from tests.comparison.synthetic import make_designs
 from tests.throwaway import Throwaway
 
 SECTION = '''
@@ -42,11 +40,7 @@ def links(page: str) -> list[tuple[str, str]]:
 
 
 def test_sections_that_have_something_to_show_stand_in_their_order(tmp_path):
-    runs = []
-    for name, shift in (("plain", 0.0), ("focal", 0.05)):
-        folder = make_run(tmp_path, name, {"loss.note": name}, scored=scores(shift), choices={"loss": name})
-        write_metrics(folder, curve(name, 0))
-        runs.append(Run(folder))
+    runs = make_designs(tmp_path, {"plain": 0.0, "focal": 0.05}, length=20)
     page = render(gather(runs, photographs=0, resamples=100))
     there = ["summary", "figures", "curves", "recognition", "tradeoffs", "colours", "gallery", "settings", "origin"]
     assert ids(page) == there
@@ -66,12 +60,11 @@ def test_a_function_and_a_line_are_all_that_a_section_takes(tmp_path):
     tuple_of = "oldrestore/report/sections/__init__.py"
     copy.edit(
         tuple_of,
-        "from oldrestore.report.sections.figures",
+        "from oldrestore.report.sections.gallery",
         "from oldrestore.report.sections.duration import duration\n",
     )
     copy.edit(tuple_of, "    gallery,\n", "    duration,\n")
-    for name, shift in (("plain", 0.0), ("focal", 0.05)):
-        make_run(tmp_path, name, {"loss.note": name}, scored=scores(shift), choices={"loss": name})
+    make_designs(tmp_path, {"plain": 0.0, "focal": 0.05})
     copy.run(PROGRAM)
     page = (tmp_path / "page.html").read_text()
     found = ids(page)

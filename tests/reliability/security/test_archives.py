@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from oldrestore.data.packages import debian_package
-from oldrestore.data.packages.gcompris import _readable_name
+from oldrestore.data.packages.gcompris import readable_name
 from oldrestore.data.packages.qt_resources import BrokenResource, read_resources
 from oldrestore.errors import UserError
 from tests.reliability.security.measuring import SECTION
@@ -21,7 +21,7 @@ from tests.reliability.security.measuring import SECTION
 def test_paths_in_qt_resources_become_names(tmp_path, ledger):
     paths = ["../../../etc/x.webp", "/etc/x.webp", "..\\..\\x.webp", "a/./../b/x.webp", "....//x.webp", "x.webp"]
     for path in paths:
-        name = _readable_name("erase", path)
+        name = readable_name("erase", path)
         assert name == Path(name).name and name.startswith("erase-") and name.endswith("x.webp")
         assert (tmp_path / name).resolve().parent == tmp_path.resolve()
     for content in (b"qres", b"qres" + b"\xff" * 16, b"qres" + struct.pack(">4I", 3, 20, 20, 20) + b"\0" * 7):

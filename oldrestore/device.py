@@ -6,9 +6,11 @@ import random
 
 import numpy as np
 import paddle
+from omegaconf import DictConfig
 
 from oldrestore import parallel
 from oldrestore.errors import UserError
+from oldrestore.kernels.choice import choose
 
 
 def set_device(wanted: str) -> str:
@@ -28,6 +30,21 @@ def set_device(wanted: str) -> str:
         raise UserError(f"trainer.device={wanted} is not here ({why}): take trainer.device=cpu or auto")
     paddle.set_device(f"gpu:{number}" if wanted.startswith("gpu") else "cpu")
     return paddle.get_device()
+
+
+def prepare_device(trainer: DictConfig) -> str:
+    """Select the device and the kernels of a run's ``trainer``, where what ``auto`` has chosen is written down.
+
+    Runs of versions without the setting were trained with Paddle's kernels.
+    """
+    device = set_device(trainer.device)
+    kernels = trainer.get("kernels", "paddle")
+    if device != "cpu" and kernels == "onednn":
+        raise UserError("trainer.kernels=onednn computes on a CPU: use auto or paddle, or trainer.device=cpu")
+    chosen = choose(kernels if device == "cpu" else "paddle")
+    if "kernels" in trainer:
+        trainer.kernels = chosen
+    return device
 
 
 def seed_everything(seed: int, deterministic: bool = True) -> None:

@@ -20,7 +20,7 @@ class Role(Flag):
     JUDGING = auto()  # beside SCORE: only where photographs are judged
     COMPARED = auto()  # no score, but runs that stored no protocol and differ in it are not compared
     SHOWN = auto()  # no weight and no score: how many at once, how often, how much of it is shown
-    BITS = auto()  # beside RESULT: only the last bits of the weights, so a resumed run may change it
+    BITS = auto()  # only the last bits of the weights, so a resumed run may change it
     FREE = auto()  # nothing that a run learns or measures: a resumed run may change it, and jobs are the same
     SEED = auto()  # the random numbers: jobs that differ in nothing else are averaged over
     NAME = auto()  # what a run is called
@@ -93,6 +93,7 @@ ROLES = {
     "trainer.device": Role.RESULT,
     "trainer.deterministic": Role.RESULT,
     "trainer.processes": Role.RESULT | Role.BITS,  # each draws for itself; the batches are the same
+    "trainer.kernels": Role.FREE | Role.BITS,
     "trainer.evaluate_every": Role.RESULT,
     "trainer.monitor": Role.RESULT,
     "trainer.monitor_mode": Role.RESULT,

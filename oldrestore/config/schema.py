@@ -50,6 +50,7 @@ class Trainer(Settings):
     # Runs of earlier versions do not have it.
     requeue: Annotated[bool, Field(strict=True)] = False
     processes: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = None
+    kernels: Literal["auto", "onednn", "paddle"] = "paddle"
 
 
 class EvaluationCropsSettings(Settings):

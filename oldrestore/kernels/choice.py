@@ -16,13 +16,8 @@ Kernels = Literal["auto", "onednn", "paddle"]
 _chosen: Kernels = "auto"
 
 
-def choose(kernels: Kernels) -> None:
-    """Choose the kernels of this process.
-
-    Parameters
-    ----------
-    kernels : {"auto", "onednn", "paddle"}
-        ``auto`` is oneDNN where it is available.
+def choose(kernels: Kernels) -> Kernels:
+    """Choose the kernels of this process; ``auto`` is oneDNN if it is available. Returns what ``auto`` has become.
 
     Raises
     ------
@@ -34,6 +29,7 @@ def choose(kernels: Kernels) -> None:
     if isinstance(loaded, str):
         raise UserError(f"trainer.kernels=onednn is not available: {loaded}; use auto or paddle")
     _chosen = kernels
+    return described().partition(" ")[0]
 
 
 @contextlib.contextmanager

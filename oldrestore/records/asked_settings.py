@@ -73,6 +73,8 @@ def agreed(
         before = settings.get(name)
         if name in settings and before == wanted:
             continue
+        if wanted == "auto" and Role.BITS in role_of(name):
+            continue  # what it chose when the run began stays
         if name == "trainer.max_iterations":
             _check_raised(wanted, before, config, folder)
         elif not (role_of(name) & MAY_CHANGE or (may_move(name) and name in settings)):

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from oldrestore import parallel
 from oldrestore.config.build import build
-from oldrestore.device import set_device
+from oldrestore.device import prepare_device
 from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
 from oldrestore.records.liveness import lock_run
@@ -36,7 +36,7 @@ def run_experiment(
     The overrides as typed and the choice of each group are kept for the record. `UserError`, for a device, data or a
     component that cannot be used, comes before the folder exists.
     """
-    device = set_device(config.trainer.device)
+    device = prepare_device(config.trainer)
     if config.run_id is None:
         config.run_id = parallel.gather(new_run_id())[0]
     components = _build(config)
@@ -65,7 +65,7 @@ def resume_experiment(resumption: Resumption, narrator: Narrator) -> Outcome:
     """
     config = resumption.config
     with resumption.lock:
-        device = set_device(config.trainer.device)
+        device = prepare_device(config.trainer)
         components = _build(config)
         sinks = {name: build(node) for name, node in config.tracking.items()} if parallel.is_first() else {}
         now = provenance.collect(seed=config.seed, device=device)

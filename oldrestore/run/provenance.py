@@ -15,6 +15,7 @@ from typing import Any
 
 from oldrestore import __version__, parallel
 from oldrestore.config.location import PACKAGE, configuration_root, repository_root
+from oldrestore.kernels.choice import described
 from oldrestore.runtime import recorded_environment
 
 PATCH_LIMIT = 5_000_000  # bytes; beyond it the patch is left out and its size and hash are kept
@@ -36,6 +37,7 @@ def collect(seed: int, device: str) -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "device": device,
+        "kernels": described(),
         "environment": recorded_environment(),
         "processes": [{k: v for k, v in member.items() if k != "pid"} for member in parallel.members()],
         "seed": seed,

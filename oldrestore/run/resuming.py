@@ -132,6 +132,9 @@ def compare_provenance(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[
     for name in ("code_hash", "commit", "python", "platform", "processor", "device"):
         if then.get(name) != now.get(name):
             differences[name] = [then.get(name), now.get(name)]
+    kernels = [recorded.get("kernels", "paddle") for recorded in (then, now)]  # earlier versions had no others
+    if kernels[0] != kernels[1]:
+        differences["kernels"] = kernels
     counts = [len(recorded.get("processes") or [0]) for recorded in (then, now)]
     if counts[0] != counts[1]:
         differences["processes"] = counts

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.build import build
 from oldrestore.config.compose import override_config
-from oldrestore.device import seed_everything, set_device
+from oldrestore.device import prepare_device, seed_everything
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import AccuracyTable
 from oldrestore.evaluation.metric_table import shown_in
@@ -79,7 +79,7 @@ class EvaluationSweep:
 
 def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> EvaluationResult:
     """Score weights as a configuration says: on its dataset's validation photographs and its judged ones."""
-    set_device(config.trainer.device)
+    prepare_device(config.trainer)
     seed_everything(config.seed, config.trainer.deterministic)
     source = build(config.dataset)
     # A set without a validation split (labelled photographs) is measured whole.

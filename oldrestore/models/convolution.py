@@ -19,7 +19,11 @@ from oldrestore.kernels.normalization import batch_norm
 # works out an index for each element, forward and backward: a quarter of eccv16's training step. Of shape (C, 1, 1)
 # it is one pass over each channel. The numbers are the same, bit for bit: tests/models/test_convolution.py.
 
+# Nothing here depends on values, so that Paddle need not rewrite it for a static program, which it cannot do.
+as_it_is = paddle.jit.not_to_static
 
+
+@as_it_is
 def conv2d(
     x: paddle.Tensor,
     weight: paddle.Tensor,
@@ -53,6 +57,7 @@ def conv2d(
     return _through_paddle(y, activation)
 
 
+@as_it_is
 def normalized(norm: nn.Layer, x: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:
     """Apply a batch norm to (B, C, H, W), then an activation."""
     if type(norm) is not nn.BatchNorm2D or not choice.usable(x):
@@ -62,6 +67,7 @@ def normalized(norm: nn.Layer, x: paddle.Tensor, activation: Activation | None =
     return batch_norm(x, norm.weight, norm.bias, norm._mean, norm._variance, **settings, activation=activation)
 
 
+@as_it_is
 def conv2d_normalized(
     x: paddle.Tensor,
     weight: paddle.Tensor,
@@ -84,6 +90,7 @@ def conv2d_normalized(
     return conv2d(x, weight * scale.reshape([-1, 1, 1, 1]), shift, **settings, activation=activation)
 
 
+@as_it_is
 def summed(one: paddle.Tensor, other: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:
     """Add two tensors (B, C, H, W), then apply an activation."""
     if choice.usable(one) and choice.usable(other) and one.shape == other.shape:
@@ -91,11 +98,13 @@ def summed(one: paddle.Tensor, other: paddle.Tensor, activation: Activation | No
     return _through_paddle(one + other, activation)
 
 
+@as_it_is
 def joined(tensors: Sequence[paddle.Tensor]) -> paddle.Tensor:
     """Join (B, C, H, W) along channels."""
     return concatenate(tensors) if all(map(choice.usable, tensors)) else paddle.concat(list(tensors), axis=1)
 
 
+@as_it_is
 def doubled(x: paddle.Tensor, method: Literal["nearest", "linear"]) -> paddle.Tensor:
     """Enlarge (B, C, H, W) to twice the size; ``linear`` is bilinear between the centres of pixels."""
     if choice.usable(x):
@@ -105,11 +114,13 @@ def doubled(x: paddle.Tensor, method: Literal["nearest", "linear"]) -> paddle.Te
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
+@as_it_is
 def every_second(x: paddle.Tensor) -> paddle.Tensor:
     """Keep every second row and column of (B, C, H, W)."""
     return resizing.every_second(x) if choice.usable(x) else x[:, :, ::2, ::2]
 
 
+@as_it_is
 def max_pool2d(x: paddle.Tensor, kernel: int, stride: int | None = None, padding: int = 0) -> paddle.Tensor:
     """Greatest value of each window of (B, C, H, W); by default, windows do not overlap."""
     stride = kernel if stride is None else stride
@@ -137,6 +148,7 @@ class Conv2DTranspose(nn.Conv2DTranspose):
 
     fuses_activation: ClassVar[bool] = True
 
+    @as_it_is
     def forward(self, x: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H', W'), then apply an activation."""
         if choice.usable(x):
@@ -153,6 +165,7 @@ class Conv2DTranspose(nn.Conv2DTranspose):
 class Sequential(nn.Sequential):
     """`paddle.nn.Sequential` in which an activation is part of the convolution or batch norm before it."""
 
+    @as_it_is
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Apply the layers in order."""
         if not choice.usable(x):
@@ -208,12 +221,9 @@ def _two(value: Any) -> tuple[int, int]:
 
 def _four(padding: Any) -> tuple[int, int, int, int]:
     """Top, left, bottom, right."""
-    if isinstance(padding, int):
-        return (padding,) * 4
-    if len(padding) == 2:
-        return (*padding, *padding)
-    top, bottom, left, right = padding
-    return top, left, bottom, right
+    sides = [padding] if isinstance(padding, int) else list(padding)
+    order = {1: (0, 0, 0, 0), 2: (0, 1, 0, 1), 4: (0, 2, 1, 3)}[len(sides)]
+    return tuple(sides[side] for side in order)
 
 
 def _add_bias(y_bchw: paddle.Tensor, bias_c: paddle.Tensor) -> paddle.Tensor:

@@ -103,13 +103,6 @@ def test_a_prediction_equal_to_its_target_costs_nothing_and_has_no_gradient():
     assert max(np.abs(hue_gradient).max(), np.abs(chroma_gradient).max()) < 1e-6
 
 
-def test_the_hue_of_gray_pixels_counts_nothing():
-    hue, chroma, ab = random_case()
-    ab[:, :, :4] = 0.0
-    _, gradient, _ = evaluate(HueChromaDivergence(window=1), hue, chroma, make_batch(ab))
-    assert (gradient[:, :, :4] == 0).all() and (gradient[:, :, 4:] != 0).any()
-
-
 def test_a_prediction_at_positions_is_compared_there():
     hue, chroma, ab = random_case()
     positions = np.random.default_rng(2).integers(0, 8, (3, 20, 2))

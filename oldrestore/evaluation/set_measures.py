@@ -64,8 +64,8 @@ class SetMeasures:
         ours, originals = FeatureStatistics(FEATURES), FeatureStatistics(FEATURES)
         scores: list[ImageScore] = []
         for names, rgb, recolored in _recolored(context):
-            for name, photo, own in zip(names, rgb, recolored, strict=True):
-                scores.append(ImageScore(name, "cf", absolute_colorfulness(own)))
+            for name, photo, colored in zip(names, rgb, recolored, strict=True):
+                scores.append(ImageScore(name, "cf", absolute_colorfulness(colored)))
                 scores.append(ImageScore(name, "cf_original", absolute_colorfulness(photo)))
             if self.network is not None:
                 engine = engine or Engine(self.network, SIZE)

@@ -11,8 +11,7 @@ import skimage.data
 from PIL import Image
 
 from oldrestore.restoration.fill.harmonic import Harmonic
-from oldrestore.restoration.pipeline import Pipeline, has_colors
-from oldrestore.restoration.stages import Detection
+from oldrestore.restoration.stages import Detection, Pipeline, has_colors
 from tests.generated_photographs import make_photograph
 
 

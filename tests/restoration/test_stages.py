@@ -1,4 +1,4 @@
-"""The stages: what each is given, what it makes, and which photographs are taken for gray."""
+"""The stages: what each receives and returns, and which photographs count as gray."""
 
 from __future__ import annotations
 
@@ -113,9 +113,9 @@ def test_photographs_in_colour_have_colours_and_their_toned_prints_none(name):
     gray = np.repeat(np.asarray(Image.fromarray(rgb).convert("L"))[..., None], 3, axis=-1)
     for exposure in (1.0, 0.3):
         exposed = (gray * exposure).astype(np.uint8)
-        for toned in (exposed, sepia(exposed), cyanotype(exposed)):
-            assert not has_colors(toned)
-            assert not has_colors(as_jpeg(toned))
+        for picture in (exposed, sepia(exposed), cyanotype(exposed)):
+            assert not has_colors(picture)
+            assert not has_colors(as_jpeg(picture))
 
 
 @pytest.mark.parametrize("name", ["camera.png", "coins.png", "moon.png", "page.png"])

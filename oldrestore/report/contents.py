@@ -158,7 +158,7 @@ def _group(
         compared,
         further,
         chosen,
-        words_of(compared, further, names, chosen),
+        words_of(compared, names, chosen),
         _by_seed(compared, further),
         losses,
         over_iterations,

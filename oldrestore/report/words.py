@@ -33,8 +33,8 @@ def unit_of(measure: Measure) -> str:
     return measure.unit and f" {measure.unit}"
 
 
-def words_of(compared: Compared, further: Sequence[Measure], names: Sequence[str], headline: Measure) -> Words:
-    """Put a comparison into words; `compared` has cells for every measure, and `headline` decides."""
+def words_of(compared: Compared, names: Sequence[str], headline: Measure) -> Words:
+    """Put a comparison into words; `headline` decides."""
     column = {index: cells[headline.name] for index, cells in enumerate(compared.cells) if headline.name in cells}
     column = {index: cell for index, cell in column.items() if math.isfinite(cell.value)}
     recognition = _recognition(compared, names)
@@ -62,7 +62,7 @@ def words_of(compared: Compared, further: Sequence[Measure], names: Sequence[str
         f"{names[best]} has a {full_name(headline)} of {_valued(column[best], headline)}.",
         *_beaten(column, beaten, best, names, headline),
         *_tied(column, equals, names, headline),
-        *_other_measures(compared, further, names, headline, best),
+        *_other_measures(compared, names, headline, best),
         *recognition,
     ]
     first = _headline(names, headline, best, equals, beaten)
@@ -120,9 +120,7 @@ def _distance(cell: Cell, measure: Measure) -> tuple[str, str]:
     return difference, f"95% interval {low} to {high}, {_p(cell.p_holm)}"
 
 
-def _other_measures(
-    compared: Compared, further: Sequence[Measure], names: Sequence[str], headline: Measure, best: int
-) -> list[str]:
+def _other_measures(compared: Compared, names: Sequence[str], headline: Measure, best: int) -> list[str]:
     """Which design is best by the other measures of the table."""
     agreeing, worse, level = [], [], []
     for measure in compared.measures:

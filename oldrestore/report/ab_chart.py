@@ -20,9 +20,9 @@ LIGHTNESSES = (66.0, 72.0, 60.0, 78.0, 54.0, 84.0, 48.0, 90.0, 40.0, 32.0)
 def ab_plane(group: Group, look: Look) -> dict[str, Any]:
     """Panels of the originals and of every design, side by side."""
     plane = group.pictures.plane
-    known = [design for design, predicted in enumerate(plane.predicted) if predicted is not None]
+    designs = [design for design, predicted in enumerate(plane.predicted) if predicted is not None]
     parts = [_panel(plane, None, "originals", look)]
-    for design in known:
+    for design in designs:
         parts.append(_panel(plane, design, [group.names[design], f"overlap {100 * plane.overlap[design]:.0f}%"], look))
     side = 118 if look.width == "container" else max(80, int(look.width) // 3 - 26)
     parts = [{**part, "width": side, "height": side} for part in parts]

@@ -90,15 +90,15 @@ def photographs_of(group: Group) -> np.ndarray | None:
     first = {design: run_id for run_id, design, _ in reversed(group.pictures.runs)}
     # Those of the gallery are there for being the worst or the best.
     pictures = group.pictures.unpicked or group.pictures.photographs
-    held = {photograph.name: photograph for photograph in pictures}
+    by_name = {photograph.name: photograph for photograph in pictures}
     columns = [design for design in range(len(group.names)) if design in first]
     # Evenly spread, so that nobody has picked them.
-    names = [name for name in held if all(first[design] in held[name].outputs for design in columns)]
+    names = [name for name in by_name if all(first[design] in by_name[name].outputs for design in columns)]
     names = evenly_spread(names, min(UNPICKED, len(names))) if names else []
     if not names or not columns:
         return None
     rows = []
-    for photograph in (held[name] for name in names):
+    for photograph in (by_name[name] for name in names):
         outputs = [photograph.outputs[first[design]] for design in columns]
         rows.append([_enlarged(picture) for picture in (photograph.gray, *outputs, photograph.original)])
     titles = ["input", *(group.names[design].replace("_", " ") for design in columns), "original"]

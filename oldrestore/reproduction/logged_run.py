@@ -102,14 +102,14 @@ def _from_mlflow(wanted: str, outputs: Path, tracking_uri: str | None, copy: Pat
     try:
         record = _find_record(client, wanted, shown)
         beside = database.parent / ARTIFACTS if database is not None else None
-        held = copy / "records"
-        _fetch_records(client, record, beside, held)
-        _check_complete(held, f"MLflow's run {record.info.run_id} at {shown}")
+        records = copy / "records"
+        _fetch_records(client, record, beside, records)
+        _check_complete(records, f"MLflow's run {record.info.run_id} at {shown}")
         best = _fetch_best(client, record, beside, uri, copy / "model")
     except MlflowException as error:
         raise UserError(f"MLflow at {shown} does not give run '{wanted}': {' '.join(str(error).split())}") from None
     return LoggedRun(
-        Run(held),
+        Run(records),
         f"MLflow's run {record.info.run_id} at {shown}",
         _STATES.get(record.info.status),
         {"best": best} if best is not None else {},
@@ -129,18 +129,18 @@ def _find_record(client: Any, wanted: str, shown: str) -> Any:
     return found[0]
 
 
-def _fetch_records(client: Any, record: Any, beside: Path | None, held: Path) -> None:
-    held.mkdir()
+def _fetch_records(client: Any, record: Any, beside: Path | None, folder: Path) -> None:
+    folder.mkdir()
     here = _local(record.info.artifact_uri, beside)
     if here is not None:
         for name in RECORDS:
             if (here / name).is_file():
-                shutil.copyfile(here / name, held / name)
+                shutil.copyfile(here / name, folder / name)
         return
     there = {item.path for item in client.list_artifacts(record.info.run_id) if not item.is_dir}
     for name in RECORDS:
         if name in there:
-            client.download_artifacts(record.info.run_id, name, str(held))
+            client.download_artifacts(record.info.run_id, name, str(folder))
 
 
 def _fetch_best(client: Any, record: Any, beside: Path | None, uri: str, place: Path) -> Path | None:

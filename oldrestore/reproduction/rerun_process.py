@@ -37,12 +37,12 @@ def main(request_file: str) -> int:
     from oldrestore.errors import UserError
 
     try:
-        return carry_out(request)
+        return train(request)
     except UserError as error:
         return report(request, refused=str(error))
 
 
-def carry_out(request: Mapping[str, Any]) -> int:
+def train(request: Mapping[str, Any]) -> int:
     """Check the photographs, and train."""
     from omegaconf import OmegaConf
 

@@ -175,8 +175,8 @@ class Ledger:
     def entries(self, keys: Sequence[str] | None = None) -> list[Entry]:
         """Return the lines of these jobs, in their order; by default of all."""
         with closing(self._connect()) as connection:
-            found = {entry.key: entry for entry in self._read(connection)}
-        return list(found.values()) if keys is None else [found[key] for key in keys if key in found]
+            entries = {entry.key: entry for entry in self._read(connection)}
+        return list(entries.values()) if keys is None else [entries[key] for key in keys if key in entries]
 
     def facts(self, beginning: str) -> list[str]:
         """Return every fact whose name has this prefix."""
@@ -192,10 +192,10 @@ class Ledger:
         """
         with self._changing() as connection:
             row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-            held = [] if row is None else [row[0]]
-            yield held
-            if row is None and held:
-                connection.execute("INSERT INTO facts VALUES (?, ?)", (name, held[0]))
+            fact = [] if row is None else [row[0]]
+            yield fact
+            if row is None and fact:
+                connection.execute("INSERT INTO facts VALUES (?, ?)", (name, fact[0]))
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

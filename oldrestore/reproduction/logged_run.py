@@ -15,6 +15,9 @@ from typing import Any
 from oldrestore.errors import UserError
 from oldrestore.records.finding import find_run
 from oldrestore.records.run import Run
+from oldrestore.tracking.mlflow_moved import ARTIFACTS, local_path
+from oldrestore.tracking.mlflow_store import quiet_environment, resolve_uri, without_credentials
+from oldrestore.tracking.sqlite_uri import sqlite_path
 
 MLFLOW_PREFIX = "mlflow:"
 NEEDED = ("config.yaml", "provenance.json", "data.json", "metrics.jsonl")
@@ -84,10 +87,6 @@ def _from_artifacts(folder: Path) -> LoggedRun:
 
 
 def _from_mlflow(wanted: str, outputs: Path, tracking_uri: str | None, copy: Path) -> LoggedRun:
-    from oldrestore.tracking.mlflow_moved import ARTIFACTS
-    from oldrestore.tracking.mlflow_store import quiet_environment, resolve_uri, without_credentials
-    from oldrestore.tracking.sqlite_uri import sqlite_path
-
     quiet_environment()
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     uri = resolve_uri(tracking_uri, outputs)
@@ -137,9 +136,9 @@ def _fetch_records(client: Any, record: Any, beside: Path | None, folder: Path) 
             if (here / name).is_file():
                 shutil.copyfile(here / name, folder / name)
         return
-    there = {item.path for item in client.list_artifacts(record.info.run_id) if not item.is_dir}
+    listed = {item.path for item in client.list_artifacts(record.info.run_id) if not item.is_dir}
     for name in RECORDS:
-        if name in there:
+        if name in listed:
             client.download_artifacts(record.info.run_id, name, str(folder))
 
 
@@ -167,8 +166,6 @@ def _fetch_best(client: Any, record: Any, beside: Path | None, uri: str, place: 
 
 def _local(artifact_uri: str, beside: Path | None) -> Path | None:
     """Folder of artifacts on this machine: beside the database, if both were copied from elsewhere."""
-    from oldrestore.tracking.mlflow_moved import local_path
-
     there = local_path(artifact_uri)
     if there is None or beside is None:
         return there

@@ -23,7 +23,7 @@ from oldrestore.reproduction import comparison as compare
 from oldrestore.reproduction.certificate import as_markdown
 from oldrestore.reproduction.code_state import CodeDifference, compare_code, worktree_of
 from oldrestore.reproduction.logged_run import LoggedRun
-from oldrestore.reproduction.rerun import NoVerdictError, Rerun, run_again, prepare_config
+from oldrestore.reproduction.rerun import NoVerdictError, Rerun, prepare_config, run_again
 from oldrestore.run.resuming import compare_provenance
 from oldrestore.run.sync import sync_run
 from oldrestore.tracking.mlflow_store import open_store

@@ -16,15 +16,15 @@ from oldrestore.cli import main
 from oldrestore.comparison.latex import latex
 from oldrestore.errors import UserError
 from oldrestore.report import figures
-from oldrestore.report.ab_plane import edges, plane_of
 from oldrestore.report.charts import accuracy_bars, curves, figures_of, forest
 from oldrestore.report.contents import Group, Report, gather
 from oldrestore.report.figures import SIDE, fitted, photographs_of, write_figures
 from oldrestore.report.look import PAPER, SCREEN, SHAPES, VERSION, axis_format, number_of
 from oldrestore.report.page import swatch
-from oldrestore.report.pictures import Photograph, Pictures
+from oldrestore.report.pictures import Pictures
 from oldrestore.report.scatter_chart import axis_of, fill, template
 from tests.comparison.synthetic import make_designs
+from tests.report.test_page import with_pictures
 
 LOSSES = {"hard_cross_entropy": 0.0, "focal": 0.03, "gradient_rebalanced_cross_entropy": 0.05}
 CHARTS = {"forest", "train_loss", "val_loss", "accuracy_over_iterations", "accuracy", "metrics", "ab_plane"}
@@ -32,18 +32,9 @@ CHARTS = {"forest", "train_loss", "val_loss", "accuracy_over_iterations", "accur
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Report:
-    """Three designs of two seeds, nine photographs (each run's of one gray of its own), and colours."""
+    """Three designs of two seeds, nine photographs, and colours."""
     runs = make_designs(tmp_path_factory.mktemp("outputs"), LOSSES, (0, 1), length=20)
-    whole = gather(runs, photographs=0, resamples=200)
-    rng, photographs = np.random.default_rng(0), []
-    coloured = [(run.run_id, index // 2, run.seed) for index, run in enumerate(runs)]
-    for number in range(9):
-        outputs = {run: np.full((32, 32, 3), 40 * design + 10 * seed, np.uint8) for run, design, seed in coloured}
-        photographs.append(Photograph(f"{number:02}.jpg", *rng.integers(0, 256, (2, 32, 32, 3), np.uint8), outputs))
-    size = len(edges()) - 1
-    counts = rng.integers(0, 50, (size, size)).astype(float)
-    plane = plane_of(counts, [[counts.T], [], [counts]], 9)
-    return replace(whole, groups=[replace(whole.groups[0], pictures=Pictures(photographs, 40, coloured, plane=plane))])
+    return with_pictures(gather(runs, photographs=0, resamples=200), count=9, side=32)
 
 
 @pytest.fixture(scope="module")
@@ -192,19 +183,16 @@ def test_figures_need_no_colour_and_fetch_nothing(group):
 
 
 def test_photographs_are_evenly_spread_and_of_the_first_seed(group):
-    picture = photographs_of(group)
+    picture, pictures = photographs_of(group), group.pictures
     # Six rows of five columns (input, three designs, original), each enlarged by a whole number.
     side = -(-SIDE // 32) * 32
-    columns = [8 + column * (side + 8) for column in range(5)]
-    tops = [y for y in range(picture.shape[0]) if (picture[y, columns[1] : columns[1] + side] == 0).all()]
-    assert picture.shape[1] == 5 * side + 6 * 8
-    # The second design's pictures are of the flat value 40 (its second seed's would be 50).
-    middle = picture[tops[0] + side // 2, columns[2] + side // 2]
-    assert middle.tolist() == [40, 40, 40]
-    assert len(tops) == 6 * side
+    assert picture.shape[1] == 5 * side + 6 * 8 and 6 * side < picture.shape[0] < 7 * side
+    first, second = ([run for run in pictures.runs if run[2] == seed] for seed in (0, 1))
+    assert (photographs_of(replace(group, pictures=replace(pictures, runs=first))) == picture).all()
+    assert (photographs_of(replace(group, pictures=replace(pictures, runs=second))) != picture).any()
     assert photographs_of(replace(group, pictures=Pictures())) is None
     # Those of the gallery were picked for their scores; where there are others, it is those.
-    others = replace(group.pictures, unpicked=group.pictures.photographs[:2])
+    others = replace(pictures, unpicked=pictures.photographs[:2])
     assert photographs_of(replace(group, pictures=others)).shape[0] < 3 * side
 
 

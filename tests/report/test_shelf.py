@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
@@ -11,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from oldrestore.errors import UserError
-from oldrestore.report.shelf import ShelvedReport, list_reports, report_path, reports_folder, write_index
+from oldrestore.report.shelf import list_reports, report_path, reports_folder, write_index
 
 SECRET = "the contents of a file that is no report"
 
@@ -50,6 +51,8 @@ def test_reports_are_listed_newest_first_with_what_they_say(outputs):
     ]
     assert found[1].made == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert found[1].size == len(page("One"))
+    for size, words in ((1, "1 kB"), (999_499, "999 kB"), (999_500, "1.0 MB"), (4.96e6, "5.0 MB")):
+        assert replace(found[1], size=size).size_in_words == words
     assert list_reports(outputs / "nothing") == []
 
 
@@ -119,8 +122,3 @@ def test_without_reports_it_says_what_writes_one(tmp_path):
 )
 def test_a_title_gives_the_name_of_a_file_that_is_not_the_index(tmp_path, title, name):
     assert report_path(tmp_path, title) == tmp_path / "reports" / name
-
-
-@pytest.mark.parametrize(("size", "words"), [(1, "1 kB"), (999_499, "999 kB"), (999_500, "1.0 MB"), (4.96e6, "5.0 MB")])
-def test_sizes(size, words):
-    assert ShelvedReport("a.html", "a", datetime.now(UTC), None, size).size_in_words == words

@@ -65,9 +65,8 @@ def test_code_of_verbs_and_trackers_is_no_part(tmp_path, monkeypatch):
     monkeypatch.setattr(job_identity, "PACKAGE", tmp_path)
     digest = job_identity.results_code_hash.__wrapped__
     before = digest()
-    (tmp_path / "commands" / "train.py").write_text("a = 2\n")
-    (tmp_path / "tracking" / "ui.py").write_text("a = 2\n")
-    (tmp_path / "report" / "page.py").write_text("a = 2\n")
+    for name in ("commands/train.py", "tracking/ui.py", "report/page.py"):
+        (tmp_path / name).write_text("a = 2\n")
     assert digest() == before
     (tmp_path / "losses" / "l1.py").write_text("a = 2\n")
     assert digest() != before

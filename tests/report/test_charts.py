@@ -77,11 +77,15 @@ def test_losses_that_are_different_functions_are_divided_by_their_start(group):
         assert np.array(drawn) == pytest.approx(expected, rel=1e-5)
 
 
-def test_forest_has_the_intervals_of_the_table(group):
+def test_bars_and_intervals_have_the_figures_of_the_table(group):
     rows = forest(group, SCREEN)["data"]["values"]
     for design, row in enumerate(rows):
         cell = group.cell(design, "auc_rebalanced")
         assert (row["v"], row["l"], row["h"]) == pytest.approx((cell.value, cell.low, cell.high), rel=1e-5)
+    spec = accuracy_bars(group, SCREEN)
+    (level,) = (layer["data"]["values"] for layer in spec["layer"] if "data" in layer)
+    assert level == [{"v": group.cell(0, "gray_accuracy").value}], "a line where gray ends"
+    assert [number_of(value) for value in (np.nan, np.inf, np.float64(1 / 3))] == [None, None, 0.333333]
 
 
 def test_names_of_measures_cannot_break_the_template(group):
@@ -112,11 +116,6 @@ def test_ticks_of_an_axis_have_the_same_decimals(group, name, low, high, ticks):
     assert re.findall(r"<text[^>]*>([^<]+)</text>", svg) == ticks
 
 
-def test_numbers_that_are_not_finite_are_drawn_as_nothing():
-    assert number_of(float("nan")) is None and number_of(float("inf")) is None
-    assert number_of(np.float64(1 / 3)) == 0.333333
-
-
 def test_every_mark_of_a_design_covers_pixels():
     """Vega's "stroke" is a line without an inside: filled, it is nothing."""
     for shape in SHAPES:
@@ -134,12 +133,6 @@ def test_designs_have_marks_of_their_own_and_charts_have_the_pages():
     assert len(set(marks)) == 64
     assert [swatch(design) for design in range(64)] == list(dict.fromkeys(swatch(design) for design in range(64)))
     assert [PAPER.shape(design) for design in range(64)] == [shape for _, shape in marks]
-
-
-def test_bars_have_a_line_where_gray_ends(group):
-    spec = accuracy_bars(group, SCREEN)
-    (level,) = (layer["data"]["values"] for layer in spec["layer"] if "data" in layer)
-    assert level == [{"v": group.cell(0, "gray_accuracy").value}]
 
 
 def points(pdf: bytes) -> tuple[float, float]:
@@ -196,16 +189,12 @@ def test_photographs_are_evenly_spread_and_of_the_first_seed(group):
     assert photographs_of(replace(group, pictures=others)).shape[0] < 3 * side
 
 
-def test_groups_that_cannot_be_compared_are_numbered(report, tmp_path, one_chart):
+def test_groups_are_numbered_and_a_folder_that_cannot_be_written_to_is_named(report, tmp_path, one_chart):
     written = write_figures(replace(report, groups=[report.groups[0]] * 2), tmp_path)
     assert {path.name[:2] for path in written} == {"1_", "2_"}
     assert (tmp_path / "2_table.tex").is_file()
-
-
-def test_a_folder_that_cannot_be_written_to_is_named(report, tmp_path):
-    (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="figures cannot be written to"):
-        write_figures(report, tmp_path / "file" / "figures")
+        write_figures(report, tmp_path / "2_table.tex" / "figures")
 
 
 def test_the_verb_writes_them(tmp_path, capsys, one_chart):

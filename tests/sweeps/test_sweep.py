@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,8 +87,6 @@ def test_a_job_of_another_process_is_left_to_it(tmp_path, endings):
     assert said == []
     assert later.holds(later.ledger.entries(later.keys))
     assert later.of_other_code() == ""
-    anew = [replace(job, key=f"new {job.key}", code="other") for job in jobs_of(tmp_path)]
-    assert Sweep("s", anew).of_other_code() == " (4 were done with other code)"
 
 
 def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings):

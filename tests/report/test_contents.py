@@ -39,9 +39,7 @@ def test_figures_are_those_of_the_folders(runs, group):
         assert group.by_seed["auc_rebalanced"][design] == pytest.approx(each, abs=1e-12)
         assert group.cell(design, "auc_rebalanced").value == pytest.approx(np.mean(each), abs=1e-12)
     # What is not in the table has figures too.
-    assert [measure.name for measure in group.compared.measures] == [
-        measure.name for measure in group.further[: len(group.compared.measures)]
-    ]
+    assert group.compared.measures == group.further[: len(group.compared.measures)]
     assert group.headline.name == "auc_rebalanced" and group.judged
 
 

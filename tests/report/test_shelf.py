@@ -17,9 +17,7 @@ from oldrestore.report.shelf import list_reports, report_path, reports_folder, w
 SECRET = "the contents of a file that is no report"
 
 
-def page(
-    title: str, created: str = "2026-01-02T03:04:05+00:00", runs: str = "12", generator="oldrestore report"
-) -> str:
+def page(title, created="2026-01-02T03:04:05+00:00", runs="12", generator="oldrestore report") -> str:
     head = f'<meta name="generator" content="{generator}"><meta name="created" content="{created}">'
     return f'<!doctype html><html><head><title>{title}</title>{head}<meta name="runs" content="{runs}"></head><p>x</p>'
 
@@ -45,10 +43,8 @@ def links(index: Path) -> list[str]:
 
 def test_reports_are_listed_newest_first_with_what_they_say(outputs):
     found = list_reports(reports_folder(outputs))
-    assert [(report.name, report.title, report.runs) for report in found] == [
-        ("deeper/two ü&?#.html", "Two", 1),
-        ("one.html", "One", 12),
-    ]
+    said = [(report.name, report.title, report.runs) for report in found]
+    assert said == [("deeper/two ü&?#.html", "Two", 1), ("one.html", "One", 12)]
     assert found[1].made == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert found[1].size == len(page("One"))
     for size, words in ((1, "1 kB"), (999_499, "999 kB"), (999_500, "1.0 MB"), (4.96e6, "5.0 MB")):

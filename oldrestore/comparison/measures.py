@@ -1,4 +1,4 @@
-"""The figures of a comparison, and what each is computed from."""
+"""The figures of a comparison, and the scores that each is computed from."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def measure_of(metric: Metric) -> Measure:
 
 
 MEASURES = tuple(map(measure_of, shown_in("compare")))
-# Those of several scores that are shown if they are asked for.
+# Further figures of several scores, shown on request.
 FURTHER = tuple(measure_of(m) for m in METRICS if m.columns and "compare" not in m.places)
 
 

@@ -108,7 +108,7 @@ def number(value: float, measure: Measure) -> str:
     else:
         text = f"{value:.{3 if size < 2 else 2 if size < 100 else 1}f}"
     if float(text) == 0:
-        text = text.removeprefix("-")  # what rounds to zero has no sign
+        text = text.removeprefix("-")  # zero has no sign
     return f"{text}%" if measure.form == "percent" else text
 
 

@@ -111,9 +111,9 @@ def plane_colors(a: np.ndarray, b: np.ndarray) -> list[str]:
     if len(a) == 0:
         return []
     candidates = np.stack([np.stack([np.full_like(a, L), a, b], axis=-1) for L in LIGHTNESSES]).astype(np.float32)
-    rgb = lab_to_rgb(candidates)  # what sRGB does not have is clipped, and comes back as something else
+    rgb = lab_to_rgb(candidates)  # colours outside sRGB are clipped, and differ when converted back
     off = np.abs(rgb_to_lab(rgb) - candidates).max(axis=-1)
-    # The first lightness at which the colour is in sRGB; where it is in none, the nearest.
+    # The first lightness at which the colour is in sRGB, or else the nearest.
     fits = off < 1.0
     chosen = np.where(fits.any(axis=0), fits.argmax(axis=0), off.argmin(axis=0))
     picked = np.round(255 * rgb[chosen, np.arange(len(a))]).astype(int)

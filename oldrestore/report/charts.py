@@ -17,7 +17,7 @@ from oldrestore.report.series import Series
 from oldrestore.report.words import full_name
 
 Spec = dict[str, Any]
-FIRST_SHARE = 0.1  # of a curve, whose mean losses of different kinds are divided by
+FIRST_SHARE = 0.1  # of a curve: losses of different kinds are divided by its mean
 
 
 def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
@@ -56,7 +56,7 @@ def forest(group: Group, look: Look) -> Spec:
     if best is not None:
         rule = {"type": "rule", "color": look.muted, "strokeDash": [3, 3]}
         layers.append({"data": {"values": [{"v": best}]}, "mark": rule, "encoding": {"x": {"field": "v", **x}}})
-    # The names of the designs stand on the axis.
+    # The names of the designs are on the axis.
     color, shape = ({**by_design(group, look, of), "legend": None} for of in ("color", "shape"))
     whiskers = {"y": y, "x": {"field": "l", **x}, "x2": {"field": "h"}, "color": color}
     layers.append({"mark": {"type": "rule", "strokeWidth": 2}, "encoding": whiskers})
@@ -133,7 +133,7 @@ def accuracy_bars(group: Group, look: Look) -> Spec:
     for name, cell in zip(order, cells, strict=True):
         if cell is not None:
             ends = {"l": number_of(cell.low), "h": number_of(cell.high)}
-            end = ends["h"] if ends["h"] is not None else cell.value  # where the figure in numbers stands
+            end = ends["h"] if ends["h"] is not None else cell.value  # position of the printed number
             rows.append({"d": name, "v": cell.value, **ends, "end": end, "text": f"{100 * cell.value:.1f}%"})
     y = {"field": "d", "type": "nominal", "sort": order, "title": None, "axis": _names_axis(look)}
     axis = {"format": ".0%", "title": "photographs recognised", "grid": True, "tickCount": 5}

@@ -20,7 +20,7 @@ from oldrestore.report.pictures import Pictures, no_pictures, take_pictures
 from oldrestore.report.series import Series, series_of
 from oldrestore.report.words import Words, full_name, words_of
 
-# Shown as the first figure where no other is asked for.
+# Decides the verdict by default.
 HEADLINE = "auc_rebalanced"
 JUDGED_CURVE = "judged/iter_accuracy"
 LONGEST_NAME = 44  # characters
@@ -239,7 +239,7 @@ def _names_of(compared: Compared) -> list[str]:
 
 
 def _name_part(name: str, value: Any) -> str:
-    """A choice of a group speaks for itself; of a setting, the last word of its name is told too."""
+    """Value of a setting with the last word of its name; the choice of a group without."""
     if value is None:
         return ""
     if "." not in name and isinstance(value, str):

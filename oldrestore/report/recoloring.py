@@ -95,7 +95,7 @@ def _checkpoint(run: Run) -> str:
     preferred = [name for name in ("best", "last") if name in checkpoints]
     validated = run.scores.loc[run.scores["set"] == "val", "trained_iterations"]
     if len(validated):
-        # What stands below a picture was scored then: the best network may be an earlier one.
+        # The scores below a picture are of that validation: the best network may be an earlier one.
         for name in dict.fromkeys([*preferred, *checkpoints]):
             if iteration_of(checkpoints[name]) == int(validated.iloc[0]):
                 return name

@@ -11,7 +11,7 @@ from oldrestore.report.contents import Group
 from oldrestore.report.look import Look, by_design, number_of, tick_format, whole
 from oldrestore.report.words import full_name
 
-# Vivid colours against true ones: what a loss trades for what.
+# Vivid colours against true ones: the trade-off between losses.
 PREFERRED = (("colorfulness_difference", "auc_rebalanced"), ("psnr", "auc_rebalanced"), ("auc", "auc_rebalanced"))
 
 

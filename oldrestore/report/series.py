@@ -48,7 +48,7 @@ def series_of(designs: Sequence[Design]) -> tuple[list[Series], list[Series]]:
     losses = [_series(name, designs) for name in LOSSES if name in names]
     others = []
     for name in names:
-        # Terms of a loss (train/NAME) stand in the run folder; a chart of all of them would say nothing.
+        # Terms of a loss (train/NAME) are in the run folder; a chart of all of them would be unreadable.
         if name in LOSSES or name.startswith((*NOT_SHOWN, "train/")) or name.endswith("_original"):
             continue
         series = _series(name, designs)
@@ -87,7 +87,7 @@ def _averaged(curve: Curve, block: int) -> tuple[np.ndarray, np.ndarray]:
     if block == 1:
         at, first = np.unique(curve.iterations[::-1], return_index=True)  # the later of two lines counts
         return at, curve.values[::-1][first]
-    # The iterations 1..block make the first; what stands at 0 was seen before any step.
+    # The first block is the iterations 1..block; a value at 0 was measured before any step.
     number = -(-curve.iterations // block)
     last = int(curve.iterations[-1])
     if last > block and 0 < last % block < block / 2:

@@ -144,7 +144,7 @@ def _fetch_records(client: Any, record: Any, beside: Path | None, folder: Path) 
 
 def _fetch_best(client: Any, record: Any, beside: Path | None, uri: str, place: Path) -> Path | None:
     model = record.data.tags.get("model_uri", "").rpartition("/")[2]
-    if not re.fullmatch(r"[\w-]+", model, re.ASCII):  # a name that a server gives, made part of a path
+    if not re.fullmatch(r"[\w-]+", model, re.ASCII):  # a server's text, which becomes part of a path
         return None
     if beside is not None:
         here = beside / "models" / model / "artifacts" / "artifacts" / "best.safetensors"
@@ -155,12 +155,12 @@ def _fetch_best(client: Any, record: Any, beside: Path | None, uri: str, place: 
 
     place.mkdir()
     try:
-        # Asked for by its place: by its name MLflow would look it up in a store of the current folder.
+        # By location: by its name MLflow would look it up in a store of the current folder.
         location = client.get_logged_model(model).artifact_location
         file = f"{location}/artifacts/best.safetensors"
         best = Path(download_artifacts(file, dst_path=str(place), tracking_uri=uri))
     except (MlflowException, OSError):
-        return None  # its files are gone: what else is there can be compared
+        return None  # its files are gone: the rest can still be compared
     return best if best.is_file() else None
 
 

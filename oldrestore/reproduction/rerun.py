@@ -24,7 +24,7 @@ from oldrestore.reproduction.logged_run import LoggedRun
 
 @dataclass(frozen=True)
 class Rerun:
-    """How a run that was run again ended."""
+    """How a new run ended."""
 
     folder: Path
     state: str
@@ -97,7 +97,7 @@ def _run(command: list[str], code: Path, restored: Mapping[str, str | None], out
     process = subprocess.Popen(command, env=environment, stdout=output)
     try:
         while True:
-            # Ctrl-C reaches the process as well, which writes down that it was stopped.
+            # Ctrl-C reaches the process as well, which records that it was stopped.
             with contextlib.suppress(KeyboardInterrupt):
                 return process.wait()
     finally:

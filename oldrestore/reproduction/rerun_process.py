@@ -1,4 +1,4 @@
-"""The process that runs a run again; started as a file, so that it also works with other versions of the package.
+"""The process of a new run; started as a file, so that it also works with other versions of the package.
 
 It imports nothing of the package before it has checked which one it gets, and uses only what every version has.
 """

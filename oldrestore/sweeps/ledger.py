@@ -21,9 +21,9 @@ from oldrestore.records.run import Run
 from oldrestore.sweeps.plan import Job
 
 JobState = Literal["queued", "running", "done", "failed", "interrupted", "pruned"]
-WAIT = 60.0  # seconds for another process to let go of the file
-BEAT = 30.0  # seconds between two signs of life of the jobs under way
-SILENCE = 600.0  # seconds without one, after which a job of another machine is taken to be gone
+WAIT = 60.0  # seconds to wait for another process to unlock the file
+BEAT = 30.0  # seconds between two signs of life of running jobs
+SILENCE = 600.0  # seconds without one, after which a job of another machine counts as gone
 GONE = "its process is gone"
 
 _SCHEMA = """
@@ -122,7 +122,7 @@ class Ledger:
         with self._changing() as connection:
             for entry in self._read(connection):
                 if entry.key in wanted and (entry.state in states or entry.is_lost):
-                    # What was interrupted keeps its run; what failed or is lost begins a new one.
+                    # An interrupted job keeps its run; a failed or lost one begins a new run.
                     forget = "" if entry.state == "interrupted" else ", run_id = NULL, folder = NULL"
                     connection.execute(
                         f"UPDATE jobs SET state = 'queued', process = NULL{forget} WHERE key = ?", (entry.key,)

@@ -21,7 +21,7 @@ from oldrestore.files import whole_folder
 from oldrestore.records.asked_settings import group_choices
 from oldrestore.records.job_identity import fingerprints_of, identity_of, results_code_hash, settings_of
 
-SEARCH = "search"  # section of a sweep's file that is no part of a configuration
+SEARCH = "search"  # section of a sweep's file that is not part of a configuration
 
 
 @dataclass(frozen=True)

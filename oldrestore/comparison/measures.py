@@ -121,7 +121,7 @@ def chosen_measures(tables: Sequence[Table], names: Sequence[str] | None) -> lis
         if not all((measure.set_name, metric) in available for metric in measure.metrics):
             offered = [n for n, m in named.items() if all((m.set_name, x) in available for x in m.metrics)]
             offered += [f"{s}/{m}" for s, m in available if m not in offered and not m.endswith("_top1")]
-            raise UserError(f"none of the runs has '{name}': choose of {', '.join(offered) or 'nothing, it seems'}")
+            raise UserError(f"none of the runs has '{name}': choose one of {', '.join(offered) or 'nothing, it seems'}")
         chosen.append(measure)
     return chosen
 

@@ -202,7 +202,7 @@ def _headline(measures: Sequence[Measure], wanted: str | None) -> Measure:
         chosen = next((measure for measure in measures if measure.name == wanted), None)
         if chosen is None:
             offered = ", ".join(measure.name for measure in measures)
-            raise UserError(f"'{wanted}' is not among the figures shown: choose of {offered}")
+            raise UserError(f"'{wanted}' is not among the figures shown: choose one of {offered}")
         return chosen
     usual = next((measure for measure in measures if measure.name == HEADLINE), None)
     return usual or next((measure for measure in measures if measure.better), measures[0])

@@ -192,7 +192,7 @@ def test_tables(outputs, capsys):
         (["nothing"], "there is no run 'nothing'"),
         (["a0", "--experiment", "sigmas"], "not both"),
         (["--experiment", "other"], "there are no runs under"),
-        (["a0", "a1", "--figures", "beauty"], "none of the runs has 'beauty': choose of iter_accuracy"),
+        (["a0", "a1", "--figures", "beauty"], "none of the runs has 'beauty': choose one of iter_accuracy"),
         (["a0", "a1", "--metric", "beauty"], "'beauty' is not among the figures shown"),
         (["a0", "a1", "--resamples", "few"], "at least 100, not 'few'"),
         (["a0", "a1", "--json", "--csv"], "not allowed with"),

@@ -9,7 +9,8 @@ import numpy as np
 import paddle
 import pytest
 
-from oldrestore.color import AB_BINS, rebalancing_weights
+from oldrestore.color.bins import AB_BINS
+from oldrestore.color.prior import rebalancing_weights
 from oldrestore.config.build import build
 from oldrestore.config.compose import compose_config
 from oldrestore.errors import UserError

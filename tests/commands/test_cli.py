@@ -116,7 +116,7 @@ def test_a_run_says_how_it_is_listed_from_where_it_was_started(outputs, line, mo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(one_run, "all_sent", lambda folder: True)
     said = []
-    outcome = SimpleNamespace(state="finished", reason=None, tables=list)
+    outcome = SimpleNamespace(state="finished", reason=None, tables=list, ending=lambda: None)
     config = SimpleNamespace(outputs=outputs, experiment="e", run_id="r", trainer={})
     one_run.conclude(outcome, config, SimpleNamespace(say=lambda text="": said.append(text), show=None))
     assert f"next      oldrestore {line}" in said

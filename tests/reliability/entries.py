@@ -7,90 +7,67 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.reliability.cases import Case, blocks, jpeg
+from tests.reliability.cases import JPEG_TOLERANCE, Case, blocks, jpeg
 
-JPEG_TOLERANCE = 4
+NAMES = {
+    "names with spaces, line breaks, quotes and a leading dash": [
+        "two words.jpg",
+        " leading and trailing .jpg",
+        "line\nbreak.jpg",
+        "carriage\rreturn\ttab.jpg",
+        "-rf.jpg",
+        "--overwrite.jpg",
+        "quote'\"`$(x).jpg",
+        "[red]rich[bold].jpg",
+        "\x1b[31mescape.jpg",
+        "a=b.jpg",
+    ],
+    "names that are not UTF-8": [b"caf\xe9.jpg", b"\xff\xfe.jpg", b"\xed\xa0\x80.jpg"],
+    "names of 255 bytes": ["x" * 251 + ".jpg", "ä" * 125 + "y.jpg", "x" * 250 + "1.jpg"],
+    "names in Unicode": ["Oma ☺ 日本.jpg", "e\u0301.jpg", "UPPER.JPG", "two.dots.jpg"],
+}
 
 
 def odd_entries() -> Iterator[Case]:
     """Every case of this file."""
-    yield from _names()
-    yield from _links()
-    yield from _no_files()
-
-
-def _whole(kind: str, name: bytes, seed: int) -> Case:
-    return Case(kind, name, jpeg(seed), blocks(seed), JPEG_TOLERANCE)
-
-
-def _names() -> Iterator[Case]:
-    names = {
-        "names with spaces, line breaks, quotes and a leading dash": [
-            b"two words.jpg",
-            b" leading and trailing .jpg",
-            b"line\nbreak.jpg",
-            b"carriage\rreturn\ttab.jpg",
-            b"-rf.jpg",
-            b"--overwrite.jpg",
-            b"quote'\"`$(x).jpg",
-            b"[red]rich[bold].jpg",
-            b"\x1b[31mescape.jpg",
-            b"a=b.jpg",
-        ],
-        "names that are not UTF-8": [b"caf\xe9.jpg", b"\xff\xfe.jpg", b"\xed\xa0\x80.jpg"],
-        "names of 255 bytes": [b"x" * 251 + b".jpg", "ä".encode() * 125 + b"y.jpg", b"x" * 250 + b"1.jpg"],
-        "names in Unicode": ["Oma ☺ 日本.jpg".encode(), "e\u0301.jpg".encode(), b"UPPER.JPG", b"two.dots.jpg"],
-    }
-    seed = 500
-    for kind, several in names.items():
-        for name in several:
-            seed += 1
-            yield _whole(kind, name, seed)
-
-
-def _links() -> Iterator[Case]:
+    named = [(kind, name) for kind, names in NAMES.items() for name in names]
+    for seed, (kind, name) in enumerate(named, 501):
+        yield Case(kind, name, jpeg(seed), blocks(seed), JPEG_TOLERANCE)
     kind = "links: dangling, in loops, to themselves"
-
-    def link(target: str) -> Callable[[Path], None]:
-        return lambda path: path.symlink_to(target)
-
-    yield Case(kind, b"dangling.jpg", link("nowhere/there.jpg"), reason="a link that leads nowhere")
-    yield Case(kind, b"itself.jpg", link("itself.jpg"), reason="loop")
-    yield Case(kind, b"loop-a.jpg", link("loop-b.jpg"), reason="loop")
-    yield Case(kind, b"loop-b.jpg", link("loop-a.jpg"), reason="loop")
-
-
-def _no_files() -> Iterator[Case]:
+    yield Case(kind, "dangling.jpg", _link("nowhere/there.jpg"), reason="a link that leads nowhere")
+    for name, target in (("itself", "itself"), ("loop-a", "loop-b"), ("loop-b", "loop-a")):
+        yield Case(kind, f"{name}.jpg", _link(f"{target}.jpg"), reason="loop")
     kind = "pipes, sockets and devices named as photographs"
-
-    def bind(path: Path) -> None:
-        # A socket's address is short; from its own folder the name suffices.
-        here = Path.cwd()
-        os.chdir(path.parent)
-        try:
-            with socket.socket(socket.AF_UNIX) as made:
-                made.bind(path.name)
-        finally:
-            os.chdir(here)
-
-    yield Case(kind, b"pipe.jpg", os.mkfifo, reason="not a file")
-    yield Case(kind, b"socket.jpg", bind, reason="not a file")
-    for device in ("zero", "null", "full", "random"):
-        yield Case(
-            kind,
-            f"device-{device}.jpg".encode(),
-            lambda path, device=device: path.symlink_to(f"/dev/{device}"),
-            reason="not a file",
-        )
-    yield Case("folders named as photographs", b"folder.jpg", Path.mkdir, reason="a folder, not a")
-    yield Case("folders named as photographs", b"folder.png", Path.mkdir, reason="a folder, not a")
-    kind = "files that would fill the memory"
-    yield Case(kind, b"sparse.jpg", lambda path: _sparse(path, 2**40), reason="bytes, above the limit")
-    yield Case(kind, b"sparse-3-gb.tif", lambda path: _sparse(path, 3 * 2**30), reason="bytes, above the limit")
+    devices = {f"device-{device}": _link(f"/dev/{device}") for device in ("zero", "null", "full", "random")}
+    for name, make in {"pipe": os.mkfifo, "socket": _socket, **devices}.items():
+        yield Case(kind, f"{name}.jpg", make, reason="not a file")
+    for name in ("folder.jpg", "folder.png"):
+        yield Case("folders named as photographs", name, Path.mkdir, reason="a folder, not a")
+    for name, size in (("sparse.jpg", 2**40), ("sparse-3-gb.tif", 3 * 2**30)):
+        yield Case("files that would fill the memory", name, _sparse(size), reason="bytes, above the limit")
 
 
-def _sparse(path: Path, size: int) -> None:
+def _link(target: str) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(target)
+
+
+def _socket(path: Path) -> None:
+    # A socket's address is short; from its own folder the name suffices.
+    here = Path.cwd()
+    os.chdir(path.parent)
+    try:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+def _sparse(size: int) -> Callable[[Path], None]:
     """A file of holes: it takes no room on the disk, and that many bytes in memory."""
-    with path.open("wb") as file:
-        file.write(b"\xff\xd8\xff\xe0")
-        file.truncate(size)
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:
+            file.write(b"\xff\xd8\xff\xe0")
+            file.truncate(size)
+
+    return write

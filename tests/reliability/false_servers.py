@@ -11,18 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-RUN = {
-    "info": {
-        "run_id": "0" * 32,
-        "run_uuid": "0" * 32,
-        "experiment_id": "1",
-        "status": "RUNNING",
-        "start_time": 1,
-        "artifact_uri": "file:///nowhere",
-        "lifecycle_stage": "active",
-    },
-    "data": {},
-}
+_INFO = {"run_id": "0" * 32, "run_uuid": "0" * 32, "experiment_id": "1", "status": "RUNNING", "start_time": 1}
+RUN = {"info": {**_INFO, "artifact_uri": "file:///nowhere", "lifecycle_stage": "active"}, "data": {}}
 ANSWERS: dict[str, Any] = {
     "experiments/get-by-name": {"experiment": {"experiment_id": "1", "name": "tiny", "lifecycle_stage": "active"}},
     "runs/search": {},
@@ -39,7 +29,7 @@ class FalseServer(ThreadingHTTPServer):
     lives : int
         Requests that it answers before it dies.
     status : int
-        What it answers with.
+        HTTP status of its answers.
     waits : float
         Seconds before each answer.
     """
@@ -50,11 +40,19 @@ class FalseServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.lives, self.status, self.waits = lives, status, waits
         self.asked: list[str] = []
+        self.uri = f"http://127.0.0.1:{self.server_address[1]}"
 
-    @property
-    def uri(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[FalseServer]:
+        """Let it serve, and stop it."""
+        thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.shutdown()
+            thread.join(10)
+            self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -80,16 +78,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Print nothing."""
-
-
-@contextlib.contextmanager
-def serving(server: FalseServer) -> Iterator[FalseServer]:
-    """Let it serve, and stop it."""
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join(10)
-        server.server_close()

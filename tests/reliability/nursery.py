@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -26,11 +27,12 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: its exit code (-9 of one that was killed), and what it printed."""
+    """How a process ended: exit code (-9 if killed), what it printed, and MiB that it took beyond the imports."""
 
     code: int
     out: str
     err: str
+    mib: float
 
     @property
     def sentence(self) -> str:
@@ -38,46 +40,50 @@ class Ended:
         lines = [line for line in self.err.splitlines() if line.startswith("oldrestore: ")]
         return lines[-1].removeprefix("oldrestore: ") if lines else ""
 
+    @property
+    def json(self) -> Any:
+        """What ``--json`` printed."""
+        assert self.out, self.err
+        return json.loads(self.out)
+
 
 class Nursery:
     """The parent's side."""
 
     def __init__(self) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        # A terminal in English or German cannot print a name that is not UTF-8 as it is.
+        forced = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8:strict"}
+        environment = {**os.environ, **forced}
         environment.pop("MLFLOW_TRACKING_URI", None)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.reliability.nursery"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=ROOT,
-        )
+        command = [sys.executable, "-m", "tests.reliability.nursery"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self._process = subprocess.Popen(command, env=environment, cwd=ROOT, **pipes)
         self._turn = threading.Lock()
 
     def run(
         self,
-        arguments: Sequence[str],
+        arguments: Sequence[Any],
         faults: Sequence[Sequence[Any]] = (),
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, Any] | None = None,
         seconds: float = 120.0,
         several: int = 1,
     ) -> list[Ended]:
-        """Run a verb in a fork, or in several forks at the same time."""
+        """Run a verb in a fork, or in several forks at the same time; one that takes longer is killed."""
         request = {
-            "arguments": [str(argument) for argument in arguments],
-            "faults": [list(fault) for fault in faults],
-            "environment": dict(environment or {}),
+            "arguments": list(map(str, arguments)),
+            "faults": list(map(list, faults)),
+            "environment": {name: str(value) for name, value in (environment or {}).items()},
             "seconds": seconds,
             "several": several,
         }
         with self._turn:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-            return [Ended(*found) for found in json.loads(self._process.stdout.readline())]
+            ends = [Ended(*found) for found in json.loads(self._process.stdout.readline())]
+        assert all("Traceback" not in ended.err for ended in ends), ends
+        return ends
 
     def close(self) -> None:
-        """End the process."""
         self._process.stdin.close()
         self._process.wait(30)
         self._process.stdout.close()
@@ -87,16 +93,19 @@ def main() -> None:
     """The program's side: serve requests until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    os.fsync = lambda descriptor: None
     from oldrestore import runtime
 
     runtime.prepare()
     runtime.quiet_import_of_paddle()
+    import cv2
     import hydra._internal.utils
     import mlflow
     import mlflow.entities
     import mlflow.tracking._tracking_service.utils
     import scipy.ndimage
     import skimage.color
+    import skimage.restoration
 
     import oldrestore.commands.sync
     import oldrestore.commands.train
@@ -109,7 +118,7 @@ def main() -> None:
 
     oldrestore.tracking.visualdl_sink.import_visualdl()
     compose_config([])  # imports what components need
-    _ = (hydra, mlflow, scipy, skimage, faults)
+    _ = (cv2, hydra, mlflow, scipy, skimage, faults)
     for line in sys.stdin:
         request = json.loads(line)
         children = [_fork(request) for _ in range(request["several"])]
@@ -118,23 +127,22 @@ def main() -> None:
         answers.flush()
 
 
-def _fork(request: Mapping[str, Any]) -> tuple[int, int, int]:
-    # Pipes, which no limit on files touches; they hold 64 KiB, more than any run here says.
+def _fork(request: Mapping[str, Any]) -> tuple[int, int, int, float]:
+    """Start a process; returns its id, its output's pipes (which no limit on files touches) and its memory in MiB."""
     pipes = [os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)]
     child = os.fork()
     if child:
         for ours, theirs in pipes:
             os.close(theirs)
             os.set_blocking(ours, False)
-        return child, pipes[0][0], pipes[1][0]
+        pages = int(Path(f"/proc/{child}/statm").read_text().split()[1])
+        return child, pipes[0][0], pipes[1][0], pages * resource.getpagesize() / 2**20
     code = 70
     try:
         os.setpgid(0, 0)
         for descriptor, (_, theirs) in zip((1, 2), pipes, strict=True):
-            os.set_blocking(theirs, False)
             os.dup2(theirs, descriptor)
-        nothing = os.open("/dev/null", os.O_RDONLY)
-        os.dup2(nothing, 0)
+        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         os.environ.update(request["environment"])
         from oldrestore.cli import main as command_line
         from tests.reliability import faults
@@ -156,30 +164,28 @@ def _fork(request: Mapping[str, Any]) -> tuple[int, int, int]:
         os._exit(code)
 
 
-def _end_of(child: tuple[int, int, int], deadline: float) -> tuple[int, str, str]:
-    process, *pipes = child
-    code = None
+def _end_of(child: tuple[int, int, int, float], deadline: float) -> tuple[int, str, str, float]:
+    process, *pipes, before = child
+    read = [b"", b""]
+    code, mib = None, 0.0
     while code is None:
-        done, status = os.waitpid(process, os.WNOHANG)
+        done, status, used = os.wait4(process, os.WNOHANG)
         if done:
-            code = os.waitstatus_to_exitcode(status)
+            code, mib = os.waitstatus_to_exitcode(status), used.ru_maxrss / 1024 - before
         elif time.monotonic() > deadline:
             os.killpg(process, signal.SIGKILL)
             os.waitpid(process, 0)
             code = HANGS
         else:
             time.sleep(0.01)
-    return code, *(_all_of(pipe) for pipe in pipes)
-
-
-def _all_of(pipe: int) -> str:
-    """Read what a pipe holds; a loader's worker that was left behind may hold it open."""
-    content = b""
-    with contextlib.suppress(BlockingIOError):
-        while more := os.read(pipe, 2**16):
-            content += more
-    os.close(pipe)
-    return content.decode(errors="replace")
+        # Also when the process has ended: a loader's worker that was left behind may hold the pipe open.
+        for number, pipe in enumerate(pipes):
+            with contextlib.suppress(BlockingIOError):
+                while more := os.read(pipe, 2**16):
+                    read[number] += more
+    for pipe in pipes:
+        os.close(pipe)
+    return code, *(content.decode(errors="replace") for content in read), mib
 
 
 if __name__ == "__main__":

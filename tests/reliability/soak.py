@@ -23,9 +23,8 @@ SETTINGS = [
 ]
 
 
-def main(arguments: list[str]) -> None:
+def main(folder: str, count: str, *overrides: str) -> None:
     """Train again and again."""
-    folder, count, *overrides = arguments
     from oldrestore import runtime
 
     runtime.prepare()
@@ -53,9 +52,8 @@ def main(arguments: list[str]) -> None:
             "objects": len(gc.get_objects()),
         }
         print(json.dumps(held), flush=True)
-    kinds = Counter(type(thing).__qualname__ for thing in gc.get_objects())
-    print(json.dumps({"kinds": dict(kinds.most_common(40))}), file=sys.stderr)
+    print(Counter(type(thing).__qualname__ for thing in gc.get_objects()).most_common(40), file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from oldrestore.color.bins import AB_BINS, nearest_bin
 from oldrestore.color.lab import gray_rgb8, lab_to_rgb, lab_to_rgb8, rgb_to_lab, rgb_to_lightness
 from tests.color.plain_color import decode_with_paddle, encode_with_paddle
-from tests.reliability.conftest import MANY
+from tests.reliability.conftest import examples
 
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=6)
 colours8 = SHAPES.flatmap(lambda shape: hnp.arrays(np.uint8, (*shape, 3)))
@@ -61,7 +60,9 @@ def test_gray_is_gray_and_keeps_its_lightness(lightness):
     np.testing.assert_allclose(rgb_to_lab(gray)[..., 0], lightness, atol=0.5)
 
 
-def check_soft_code(ab: np.ndarray, neighbours: int, sigma: float) -> None:
+@examples(40, 640)
+@given(ab, st.integers(1, 12) | st.integers(1, 313), st.floats(0.5, 40) | st.floats(0.01, 1000))
+def test_soft_codes_sum_to_1_and_are_of_the_nearest_bins(ab, neighbours, sigma):
     indices, weights = encode_with_paddle(ab, neighbours, sigma)
     assert indices.shape == weights.shape == (*ab.shape[:-1], neighbours)
     np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
@@ -73,11 +74,6 @@ def check_soft_code(ab: np.ndarray, neighbours: int, sigma: float) -> None:
     chosen = np.take_along_axis(distances, indices, -1)
     np.testing.assert_allclose(chosen, np.sort(distances, -1)[..., :neighbours], atol=1e-3)
     np.testing.assert_array_equal(indices[..., 0], nearest_bin(ab))
-
-
-@given(ab, st.integers(1, 12), st.floats(0.5, 40))
-def test_soft_codes_sum_to_1_and_are_of_the_nearest_bins(ab, neighbours, sigma):
-    check_soft_code(ab, neighbours, sigma)
 
 
 @given(ab, st.floats(1e-300, 1e300))
@@ -107,10 +103,3 @@ def test_the_annealed_mean_of_temperature_1_is_the_mean(logits):
     p = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
     p /= p.sum(-1, keepdims=True)
     np.testing.assert_allclose(decode_with_paddle(logits, 1.0), p @ AB_BINS, atol=2e-3)
-
-
-@pytest.mark.slow
-@settings(settings.get_profile(MANY))
-@given(ab, st.integers(1, 313), st.floats(0.01, 1000))
-def test_soft_codes_many(ab, neighbours, sigma):
-    check_soft_code(ab, neighbours, sigma)

@@ -18,7 +18,6 @@ from PIL import Image
 from oldrestore.files import LineFile
 from oldrestore.records.run import Run
 from tests.generated_photographs import make_folder
-from tests.reliability.child import run_verbs
 from tests.reliability.faulty_runs import Yard
 from tests.reliability.soak import SETTINGS
 
@@ -55,14 +54,8 @@ def test_many_runs_in_one_process(tmp_path, ledger):
     assert middle[1] - middle[0] < max(MIB_IN_ALL, MIB_A_RUN * later), middle
     assert last["objects"] - first["objects"] < OBJECTS_A_RUN * later, (first, last)
     if RUNS == 200:
-        ledger.record(
-            SECTION,
-            "quick runs with MLflow and VisualDL in one process",
-            through="train",
-            tried=RUNS,
-            right=RUNS,
-            sentence=f"no thread more, at most 2 files and {MIB_A_RUN} MiB a run",
-        )
+        what, sentence = "quick runs with MLflow and VisualDL in one process", "no thread more, at most 2 files and"
+        ledger.record(what, through="train", right=RUNS, sentence=f"{sentence} {MIB_A_RUN} MiB a run")
 
 
 @pytest.mark.slow
@@ -75,8 +68,7 @@ def test_many_processes_one_after_another(tmp_path, nursery, ledger):
     yard = Yard(photos, tmp_path / "outputs", nursery)
     trackers = ["tracking=default", "tracking.mlflow.log_model=false", "tracking.mlflow.system_metrics=false"]
     for number in range(RUNS):
-        (ended,) = yard.train(*trackers, *SETTINGS, f"seed={number}", environment={"TMPDIR": str(place)})
-        assert (ended.code, ended.sentence) == (0, ""), ended.err
+        yard.finish(*trackers, *SETTINGS, f"seed={number}", environment={"TMPDIR": place})
     folders = list(yard.outputs.glob("tiny/*"))
     assert len(folders) == RUNS
     assert {Run(folder).status["state"] for folder in folders} == {"finished"}
@@ -92,7 +84,7 @@ def test_many_processes_one_after_another(tmp_path, nursery, ledger):
     if RUNS == 200:
         what = "quick runs in processes one after another, into one MLflow store"
         sentence = "nothing left behind in the temporary folder"
-        ledger.record(SECTION, what, through="train", tried=RUNS, right=RUNS, sentence=sentence)
+        ledger.record(what, through="train", right=RUNS, sentence=sentence)
 
 
 @pytest.mark.slow
@@ -117,23 +109,24 @@ def test_a_line_after_closing_keeps_no_file_open(tmp_path):
 
 
 @pytest.mark.slow
-def test_ten_thousand_photographs_are_described_with_little_memory(tmp_path, ledger):
+def test_ten_thousand_photographs_are_described_with_little_memory(tmp_path, nursery, ledger):
     count = 10_000
-    photos, cache = tmp_path / "photos", tmp_path / "cache"
-    cache.mkdir()
+    photos = tmp_path / "photos"
     for number in range(count):
         place = photos / f"{number // 1000}"
         place.mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
         Image.fromarray(pixels).save(place / f"{number}.jpg", quality=90)
     describe = ["data", "describe", "--json", "dataset=image_folder", f"dataset.root={photos}"]
-    first, again = run_verbs(describe, describe, seconds=560, cache=cache)
+    cache = {"OLDRESTORE_CACHE": tmp_path / "cache"}
+    first, again = (nursery.run(describe, environment=cache, seconds=280)[0] for _ in range(2))
     assert first.code == again.code == 0, first.err
     assert first.json == again.json
-    described = first.json.get("splits", first.json)
-    total = sum(split["count"] for split in described.values() if isinstance(split, dict) and "count" in split)
-    assert total == count
+    assert sum(split["count"] for split in first.json.values()) == count
     assert max(first.mib, again.mib) < FOLDER_MIB, (first.mib, again.mib)
-    sentence = f"each counted, the same fingerprint twice, at most {FOLDER_MIB:g} MiB"
-    ledger.record(SECTION, "photographs in one folder, described and fingerprinted", through="data describe",
-                  tried=count, right=count, sentence=sentence)  # fmt: skip
+    what, sentence = (
+        "photographs in one folder, described and fingerprinted",
+        "each counted, the same fingerprint twice",
+    )
+    sentence = f"{sentence}, at most {FOLDER_MIB:g} MiB"
+    ledger.record(what, through="data describe", right=count, sentence=sentence)

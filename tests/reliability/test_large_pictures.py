@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oldrestore.data import sample_depth
+from oldrestore.data.codecs import sample_depth
 from tests.reliability.cases import png
 
 SECTION = "Photograph files"

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import io
 import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +23,6 @@ from oldrestore.files import LineFile
 from oldrestore.records.run import Run
 from tests.generated_photographs import make_folder
 from tests.reliability.faulty_runs import Yard
-from tests.reliability.soak import SETTINGS
 
 SECTION = "For days"
 RUNS = int(os.environ.get("OLDRESTORE_SOAK_RUNS", "200"))
@@ -30,9 +33,18 @@ MIB_IN_ALL = 60.0
 OBJECTS_A_RUN = 1500  # MLflow's and SQLAlchemy's caches fill; an epoch's tensors or a run's curves would be far more
 FOLDER_MIB = 200.0
 
+SETTINGS = [
+    "trainer.max_iterations=2",
+    "trainer.evaluate_every=2",
+    "trainer.log_every=1",
+    "evaluation.judged=null",
+    "evaluation.samples=1",
+    "trainer.device=cpu",
+]
+
 
 def soak(folder: Path, count: int, *overrides: str) -> list[dict]:
-    command = [sys.executable, "-m", "tests.reliability.soak", str(folder), str(count), *overrides]
+    command = [sys.executable, "-m", "tests.reliability.test_soak", str(folder), str(count), *overrides]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     root = Path(__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root)
@@ -130,3 +142,38 @@ def test_ten_thousand_photographs_are_described_with_little_memory(tmp_path, nur
     )
     sentence = f"{sentence}, at most {FOLDER_MIB:g} MiB"
     ledger.record(what, through="data describe", right=count, sentence=sentence)
+
+
+def main(folder: str, count: str, *overrides: str) -> None:
+    """Train again and again in this process; print after each run what it holds."""
+    from oldrestore import runtime
+
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+    import psutil
+
+    from oldrestore.cli import main as command_line
+    from tests.workshop import SETTINGS as SMALL
+
+    photos = make_folder(Path(folder) / "photos", train=3, val=2)
+    process = psutil.Process()
+    for number in range(int(count)):
+        said, complaints = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complaints):
+            typed = [f"dataset.root={photos}", f"outputs={folder}/outputs", f"seed={number}", *SETTINGS, *overrides]
+            code = command_line(["train", *SMALL, *typed])
+        assert code == 0, complaints.getvalue()
+        gc.collect()
+        held = {
+            "mib": process.memory_info().rss / 2**20,
+            "files": process.num_fds(),
+            "threads": process.num_threads(),
+            "children": len(process.children(recursive=True)),
+            "objects": len(gc.get_objects()),
+        }
+        print(json.dumps(held), flush=True)
+    print(Counter(type(thing).__qualname__ for thing in gc.get_objects()).most_common(40), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -22,34 +22,16 @@ NO_STAGE = [word for stage in ("detect", "fill", "restore", "colorize") for word
 
 @dataclass(frozen=True)
 class Case:
-    """One input.
+    """One input, and what must become of it."""
 
-    Attributes
-    ----------
-    kind : str
-        The class of inputs it belongs to: a row of the table.
-    name : str or bytes
-        File name; bytes where it is not UTF-8.
-    content : bytes or callable
-        What stands in the file; or makes the entry, given its path.
-    rgb : ndarray, optional
-        The upright sRGB photograph (H, W, 3) that must come out of it, from arithmetic that shares nothing with the
-        decoder.
-    tolerance : int
-        Largest difference of a sample.
-    reason : str, optional
-        What the report must say when it is left out (a regular expression); None when it must come out.
-    either : bool
-        Whether it may come out as well: damage that a format cannot notice.
-    """
-
-    kind: str
-    name: str | bytes
-    content: bytes | Callable[[Path], None]
+    kind: str  # a row of the table
+    name: str | bytes  # bytes where it is not UTF-8
+    content: bytes | Callable[[Path], None]  # or makes the entry, given its path
+    # The upright sRGB photograph (H, W, 3) that must come out, from arithmetic that shares nothing with the decoder.
     rgb: np.ndarray | None = None
-    tolerance: int = 0
-    reason: str | None = None
-    either: bool = False
+    tolerance: int = 0  # largest difference of a sample
+    reason: str | None = None  # pattern of the report if it is left out; None: it must come out
+    either: bool = False  # it may come out as well: damage that a format cannot notice
 
     @property
     def file_name(self) -> str:

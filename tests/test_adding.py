@@ -51,12 +51,12 @@ class Copy:
         assert not (self.folder / path).exists(), path
         (self.folder / path).write_text(text, encoding="utf-8")
 
-    def insert(self, path: str, before: str, inserted: str) -> None:
-        """Insert a text before another that stands once in a file."""
-        file = self.folder / path
+    def insert(self, path: str, inserted: str, after: str = "", before: str = "") -> None:
+        """Insert a text after or before another that stands once in a file."""
+        file, place = self.folder / path, after + before
         text = file.read_text(encoding="utf-8")
-        assert text.count(before) == 1, (path, before)
-        file.write_text(text.replace(before, inserted + before), encoding="utf-8")
+        assert text.count(place) == 1, (path, place)
+        file.write_text(text.replace(place, after + inserted + before), encoding="utf-8")
 
     def changed(self) -> set[str]:
         """Files that are not in the repository as they are here."""
@@ -67,7 +67,7 @@ class Copy:
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run ``oldrestore`` from the copy, which must end with this exit code."""
         environment = {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "oldrestore.cli", *arguments]
+        command = [sys.executable, "-m", "oldrestore", *arguments]
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
         assert done.returncode == code, done.stdout[-2000:] + done.stderr[-4000:]
         if code == 2:
@@ -241,9 +241,9 @@ ROW = """    Metric(
 
 
 def test_a_metric(copy, workshop):
-    copy.insert("oldrestore/evaluation/metrics.py", "def opponents(", FUNCTION)
+    copy.insert("oldrestore/evaluation/metrics.py", FUNCTION, before="def opponents(")
     table = "oldrestore/evaluation/metric_table.py"
-    copy.insert(table, '    Metric(\n        family="val",\n        name="ssim",', ROW)
+    copy.insert(table, ROW, after="METRICS = (\n")
     assert copy.changed() == {"oldrestore/evaluation/metrics.py", table}
     typed = [*TWO_ITERATIONS, f"dataset.root={workshop.photos}", "evaluation.judged=null"]
     widths = "model.width=0.0625,0.125"
@@ -289,8 +289,8 @@ def test_a_report_section(copy):
     copy.write("oldrestore/report/sections/duration.py", SECTION)
     sections = "oldrestore/report/sections/__init__.py"
     imported = "from oldrestore.report.sections.duration import duration\n"
-    copy.insert(sections, "from oldrestore.report.sections.figures", imported)
-    copy.insert(sections, "    gallery,\n", "    duration,\n")
+    copy.insert(sections, imported, before="from oldrestore.report.sections.gallery")
+    copy.insert(sections, "    duration,\n", before="    gallery,\n")
     assert copy.changed() == {"oldrestore/report/sections/duration.py", sections}
     runs = [
         str(make_run(copy.folder, name, {"loss.note": name}, scored=scores(shift), choices={"loss": name}))

@@ -67,8 +67,8 @@ class Ended:
 def test_pages_listen_on_loopback(tmp_path, monkeypatch, capsys):
     started = []
     monkeypatch.setattr(ui.subprocess, "Popen", lambda command, **_: started.append(command) or Ended())
-    ui.serve(tmp_path, stopped=lambda: True).stop()
-    assert len(started) == 2
+    with ui.serve(tmp_path, stopped=lambda: True):
+        assert len(started) == 2
     for command in started:
         assert command[command.index("--host") + 1] == "127.0.0.1"
         assert command[0] == sys.executable

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from oldrestore.statistics import Scored, compare_with, holm, resampled_values, sign_flip, weighted_mean
-from oldrestore.statistics.bootstrap import _kept, bca_interval
+from oldrestore.statistics.bootstrap import bca_interval, kept_counts
 
 
 def make_runs(count: int, photographs: int) -> list[Scored]:
@@ -48,7 +48,7 @@ def measure(work: Callable[[], None], repeat: int) -> tuple[float, float]:
     best = (float("inf"), float("inf"))
     for _ in range(repeat):
         clock, processor = time.perf_counter(), time.process_time()
-        _kept.cache_clear()
+        kept_counts.cache_clear()
         work()
         best = min(best, (time.perf_counter() - clock, time.process_time() - processor))
     return best

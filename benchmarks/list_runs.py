@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from oldrestore.config.compose import compose_unchecked
-from oldrestore.records.quick_copy import write_quick_copy
+from oldrestore.records.parsing import write_quick_copy
 
 QUESTIONS = {
     "start alone": ["--version"],

@@ -97,7 +97,7 @@ def ours(source, epochs: int = 1, **settings) -> Iterator:
 def measure(folder: Path, size: int, crop: int, fit: str, rounds: int) -> dict:
     """Images a second of each way, and how many times faster ours are."""
     from oldrestore.data.cropping.crops import Crops
-    from oldrestore.data.loading.preparing import prepare_photographs
+    from oldrestore.data.loading.prepared import prepare_photographs
     from oldrestore.data.sources.image_folder import ImageFolder
 
     def source(prepared: str, scaled: bool = False) -> ImageFolder:

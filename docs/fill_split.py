@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oldrestore.restoration.fill.base import Filler
 from oldrestore.restoration.fill.holes import find_holes
 from oldrestore.restoration.fill.split import Measure
+from oldrestore.restoration.stages import Filler
 
 HIGHEST_PSNR = 60.0  # dB; a hole that is filled without any error would have infinitely many
 

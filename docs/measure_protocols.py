@@ -21,7 +21,7 @@ def measure() -> None:
     from oldrestore.color.lab import rgb_to_lab
     from oldrestore.config.build import build
     from oldrestore.config.compose import compose_config
-    from oldrestore.data.cropping.evaluation_crops import EvaluationCrops
+    from oldrestore.data.cropping.crops import EvaluationCrops
     from oldrestore.data.loading.loader import evaluation_photos
     from oldrestore.data.prior import dataset_prior
     from oldrestore.evaluation.prediction import ColorPrediction

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from oldrestore.comparison.compare import Cell, Compared, compare_runs
 from oldrestore.errors import UserError
-from oldrestore.records.conditions import read_condition
 from oldrestore.records.finding import find_run
-from oldrestore.records.listing import list_runs
+from oldrestore.records.listing import list_runs, read_condition
 from oldrestore.records.run import Run
 
 if TYPE_CHECKING:

@@ -95,17 +95,3 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
 
     visit("", config)
     return leaves
-
-
-def markdown_table(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> str:
-    """Return `rows` as a Markdown table; floats with four digits after the point."""
-    columns = list(columns)
-
-    def cell(value: Any) -> str:
-        if isinstance(value, float) or str(getattr(value, "dtype", "")).startswith("float"):
-            return f"{value:.4f}"
-        return "" if value is None else str(value)
-
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(cell(row.get(column)) for column in columns) + " |" for row in rows]
-    return "\n".join(lines)

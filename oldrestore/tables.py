@@ -161,10 +161,16 @@ def plain_table(
     return table
 
 
-def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown, its texts as they are."""
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table in Markdown; floats have four decimals, None is an empty cell, text is not escaped."""
+
+    def cell(value: Any) -> str:
+        if isinstance(value, float) or str(getattr(value, "dtype", "")).startswith("float"):
+            return f"{value:.4f}"
+        return "" if value is None else str(value)
+
     lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+    return "\n".join([*lines, *("| " + " | ".join(map(cell, row)) + " |" for row in rows)])
 
 
 def csv_table(

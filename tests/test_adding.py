@@ -6,27 +6,20 @@ package or its configuration was touched.
 
 from __future__ import annotations
 
-import filecmp
 import json
 import math
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-import oldrestore
-from tests.comparison.synthetic import make_run, scores
+from tests.comparison.synthetic import make_designs
+from tests.throwaway import Throwaway
 from tests.workshop import SETTINGS
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(oldrestore.__file__).parents[1]
-PARTS = ("oldrestore", "conf", "experiments", "sweeps")
 TWO_ITERATIONS = [
     *SETTINGS,
     "evaluation.samples=0",
@@ -38,51 +31,15 @@ TWO_ITERATIONS = [
 ]
 
 
-class Copy:
-    """Package and configuration in a folder of their own, which is also the working folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in PARTS:
-            shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-
-    def write(self, path: str, text: str) -> None:
-        """Add a file."""
-        assert not (self.folder / path).exists(), path
-        (self.folder / path).write_text(text, encoding="utf-8")
-
-    def insert(self, path: str, inserted: str, after: str = "", before: str = "") -> None:
-        """Insert a text after or before another that stands once in a file."""
-        file, place = self.folder / path, after + before
-        text = file.read_text(encoding="utf-8")
-        assert text.count(place) == 1, (path, place)
-        file.write_text(text.replace(place, after + inserted + before), encoding="utf-8")
-
-    def changed(self) -> set[str]:
-        """Files that are not in the repository as they are here."""
-        files = (path for part in PARTS for path in (self.folder / part).rglob("*") if path.is_file())
-        names = {path.relative_to(self.folder).as_posix() for path in files}
-        return names - set(filecmp.cmpfiles(self.folder, REPOSITORY, names, shallow=False)[0])
-
-    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run ``oldrestore`` from the copy, which must end with this exit code."""
-        environment = {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "oldrestore", *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == code, done.stdout[-2000:] + done.stderr[-4000:]
-        if code == 2:
-            assert re.fullmatch(r"oldrestore: [^\n]+\n", done.stderr), done.stderr
-        return done
-
-    def train(self, workshop, *overrides: str) -> Path:
-        """Train two iterations; return the run folder."""
-        printed = self.run("train", *TWO_ITERATIONS, f"dataset.root={workshop.photos}", *overrides).stdout
-        return self.folder / printed.splitlines()[-1]
-
-
 @pytest.fixture
-def copy(tmp_path) -> Copy:
-    return Copy(tmp_path)
+def copy(tmp_path) -> Throwaway:
+    return Throwaway(tmp_path)
+
+
+def train(copy: Throwaway, workshop, *overrides: str) -> Path:
+    """Train two iterations; return the run folder."""
+    printed = copy.run("train", *TWO_ITERATIONS, f"dataset.root={workshop.photos}", *overrides).stdout
+    return copy.folder / printed.splitlines()[-1]
 
 
 LOSS = '''"""A loss that is quadratic for small errors and linear for large ones."""
@@ -122,7 +79,7 @@ def test_a_loss(copy, workshop):
     copy.write("conf/loss/log_cosh.yaml", f"{described}_target_: oldrestore.losses.log_cosh.LogCosh\nscale: 10.0\n")
     assert copy.changed() == {"oldrestore/losses/log_cosh.py", "conf/loss/log_cosh.yaml"}
     fits = ["loss=log_cosh", "model=siggraph17", "evaluation.judged=null"]
-    run = copy.train(workshop, *fits, "loss.scale=20")
+    run = train(copy, workshop, *fits, "loss.scale=20")
     lines = [json.loads(line)["values"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     values = [line[name] for line in lines for name in ("train/loss", "val/loss") if name in line]
     # An error of 110 in every sample would give 110 / 20 - log 2.
@@ -177,7 +134,7 @@ def test_a_judge(copy, workshop):
         return row.orig_accuracy, row.gray_accuracy, row.n
 
     # The three photographs of the split are of the classes 0, 1 and 2.
-    run = copy.train(workshop, "judge=gray", "evaluation.every=3")
+    run = train(copy, workshop, "judge=gray", "evaluation.every=3")
     assert accuracy(run) == (pytest.approx(1 / 3), 0.0, 3)
     printed = copy.run("evaluate", str(run), "judge.gray=1").stdout
     assert accuracy(copy.folder / printed.splitlines()[-1]) == (pytest.approx(1 / 3), pytest.approx(1 / 3), 3)
@@ -292,10 +249,7 @@ def test_a_report_section(copy):
     copy.insert(sections, imported, before="from oldrestore.report.sections.gallery")
     copy.insert(sections, "    duration,\n", before="    gallery,\n")
     assert copy.changed() == {"oldrestore/report/sections/duration.py", sections}
-    runs = [
-        str(make_run(copy.folder, name, {"loss.note": name}, scored=scores(shift), choices={"loss": name}))
-        for name, shift in (("plain", 0.0), ("focal", 0.05))
-    ]
+    runs = [str(run.folder) for run in make_designs(copy.folder, {"plain": 0.0, "focal": 0.05})]
     copy.run("report", *runs, "--photographs", "0", "--resamples", "100", "-o", "page.html")
     page = (copy.folder / "page.html").read_text()
     ids = re.findall(r'<section id="g0-(\w+)"', page)

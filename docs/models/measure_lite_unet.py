@@ -26,7 +26,7 @@ import paddle  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from oldrestore.batch import Prediction  # noqa: E402
-from oldrestore.color.joining import join_color  # noqa: E402
+from oldrestore.color.joining import joined_rows  # noqa: E402
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab  # noqa: E402
 from oldrestore.color.prior import smooth_prior  # noqa: E402
 from oldrestore.data.cropping.crops import Crops  # noqa: E402
@@ -107,7 +107,10 @@ def choose(network: LiteUnet) -> None:
     for temperature, confidence in product(TEMPERATURES, CONFIDENCES):
         network.temperature, network.confidence, network.chroma = temperature, confidence, 1.0
         small = [network.decode(Prediction(logits=paddle.to_tensor(x))).numpy()[0].transpose(1, 2, 0) for x in logits]
-        joined = [join_color(ab, L, network.edge_range) for ab, L in zip(small, measured.lightness, strict=True)]
+        joined = [
+            joined_rows(ab, L, network.edge_range)(slice(0, len(L)))
+            for ab, L in zip(small, measured.lightness, strict=True)
+        ]
         for chroma in CHROMAS:
             found = measured.values([chroma * ab for ab in joined])
             row = {

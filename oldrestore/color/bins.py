@@ -48,115 +48,68 @@ NUMBER_OF_BINS = len(AB_BINS)
 AB_LIMIT = 130.0
 CELL_SIZE = 5.0
 CELLS_PER_SIDE = int(2 * AB_LIMIT / CELL_SIZE)
+BLOCK = 8192  # colours worked on at once: their candidates stay in the processor's cache
 
 
 @dataclass(frozen=True)
 class NeighbourTable:
-    """For each cell of the ab plane, the bins that can be among the nearest k of any point in it.
+    """For each cell of the ab plane, the m bins that can be among the nearest k of any point in it."""
 
-    Attributes
-    ----------
-    bins : ndarray, int64 (cells, m)
-        Bin indices in rising order, so that the first of equal distances is the lower index.
-    centres : ndarray, float32 (cells, 2, m)
-        Their a and b. Where a cell has fewer than m candidates, the list is filled with points so far away
-        that they are never near.
-    """
-
-    bins: np.ndarray
-    centres: np.ndarray
+    bins: np.ndarray  # int64 (cells, m), in rising order, so that the first of equal distances is the lower index
+    centres: np.ndarray  # float32 (cells, 2, m): their a and b; points that only fill a row up are far away
 
 
 @lru_cache(maxsize=8)
 def neighbour_table(neighbours: int) -> NeighbourTable:
-    """Build (once) the table for ``neighbours`` nearest bins, 1..313.
-
-    A bin can be among the k nearest of some point in a cell only if its smallest distance to the cell is no
-    larger than the k-th smallest of all bins' largest distances.
-
-    Raises
-    ------
-    ValueError
-        When ``neighbours`` is not within 1..313.
-    """
-    if not 1 <= neighbours <= NUMBER_OF_BINS:
-        raise ValueError(f"neighbours must be 1..{NUMBER_OF_BINS}, got {neighbours}")
-    low = -AB_LIMIT + CELL_SIZE * np.arange(CELLS_PER_SIDE)[:, None]
-    nearest, farthest = [], []
-    for centre in AB_BINS.T.astype(np.float64):
-        below, above = low - centre, centre - (low + CELL_SIZE)
-        nearest.append(np.maximum(np.maximum(below, above), 0.0) ** 2)
-        farthest.append(np.maximum(abs(below), abs(above)) ** 2)
-    # (a cell, b cell, bin)
-    nearest_ab = nearest[0][:, None] + nearest[1][None]
-    farthest_ab = farthest[0][:, None] + farthest[1][None]
-    reach = np.partition(farthest_ab, neighbours - 1, axis=-1)[..., neighbours - 1 : neighbours]
-    # The margin covers a point that rounding puts in the cell beside its own.
-    possible = (nearest_ab <= reach + 1e-2).reshape(-1, NUMBER_OF_BINS)
-    width = int(possible.sum(axis=1).max())
-    # A stable sort of "not possible" brings the possible bins to the front, in rising order.
-    bins = np.argsort(~possible, axis=1, kind="stable")[:, :width]
+    """Build (once) the table for ``neighbours`` nearest bins, 1..313."""
+    bins, possible = candidates(CELLS_PER_SIDE, AB_BINS.T[None].astype(np.float64), neighbours)
     centres = AB_BINS[bins].transpose(0, 2, 1).copy()
-    centres[np.repeat(~np.take_along_axis(possible, bins, axis=1)[:, None], 2, axis=1)] = 1e6
+    centres[np.repeat(~possible[:, None], 2, axis=1)] = 1e6
     for array in (bins, centres):
         array.flags.writeable = False
     return NeighbourTable(bins=bins, centres=centres)
 
 
-def nearest_bins(ab: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the nearest bins of each colour, nearest first; of equal distances the lower index comes first.
+def candidates(cells_per_side: int, centres: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+    """Choose, for each cell of the ab plane, the centres that can be among the nearest of some point in it.
 
-    Parameters
-    ----------
-    ab : ndarray, (..., 2)
-        Colours in Lab units; clipped to -130..130.
+    They are those whose smallest distance to the cell is no larger than the k-th smallest of all largest distances.
+    `centres`, float64 (cells or 1, 2, n), are a and b of those to choose from. Returned are positions in the n,
+    int64 (cells, m), in rising order, and a bool of each: False if it only fills a row up.
+    """
+    size = 2 * AB_LIMIT / cells_per_side
+    middle = -AB_LIMIT + size * (np.arange(cells_per_side) + 0.5)
+    nearest = farthest = 0.0
+    for axis, place in enumerate(np.meshgrid(middle, middle, indexing="ij")):
+        away = abs(centres[:, axis] - place.reshape(-1, 1))
+        nearest = nearest + np.maximum(away - size / 2, 0.0) ** 2
+        farthest = farthest + (away + size / 2) ** 2
+    reach = np.partition(farthest, neighbours - 1, axis=-1)[:, neighbours - 1 : neighbours]
+    # The margin covers a point that rounding puts in the cell beside its own.
+    possible = nearest <= reach + 1e-2
+    # A stable sort of "not possible" brings the possible ones to the front, in rising order.
+    order = np.argsort(~possible, axis=1, kind="stable")[:, : possible.sum(axis=1).max()]
+    return order, np.take_along_axis(possible, order, axis=1)
 
-    Returns
-    -------
-    indices : ndarray, int64 (..., neighbours)
-    squared_distances : ndarray, float32 (..., neighbours)
 
-    Raises
-    ------
-    ValueError
-        When the last axis of ``ab`` is not 2, when a colour is not finite, or ``neighbours`` is out of range.
+def nearest_bin(ab: np.ndarray) -> np.ndarray:
+    """Index of the bin nearest to each colour, int64 (...); of equal distances the lower index.
+
+    ``ab`` is (..., 2) in Lab units, clipped to -130..130; `ValueError` if it has other channels or is not finite.
     """
     ab = np.asarray(ab)
     if ab.ndim == 0 or ab.shape[-1] != 2:
         raise ValueError(f"ab must have 2 channels on its last axis, got shape {ab.shape}")
-    table = neighbour_table(neighbours)
     points = ab.reshape(-1, 2).astype(np.float32, copy=False)
     if not np.isfinite(points).all():
         raise ValueError("ab holds values that are not finite")
-    indices = np.empty((len(points), neighbours), dtype=np.int64)
-    distances = np.empty((len(points), neighbours), dtype=np.float32)
-    # In blocks that stay in the processor's cache: faster, and a large photograph needs no more memory.
-    for start in range(0, len(points), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        indices[block], distances[block] = _nearest_in_block(points[block], neighbours, table)
-    shape = (*ab.shape[:-1], neighbours)
-    return indices.reshape(shape), distances.reshape(shape)
-
-
-def nearest_bin(ab: np.ndarray) -> np.ndarray:
-    """Index of the bin nearest to each colour, int64 (...), for ``ab`` (..., 2) in Lab units."""
-    return nearest_bins(ab, 1)[0][..., 0]
-
-
-_BLOCK = 8192
-
-
-def _nearest_in_block(points, neighbours, table):
-    points = np.clip(points, -AB_LIMIT, AB_LIMIT)
-    cell = np.minimum(((points + AB_LIMIT) / CELL_SIZE).astype(np.int64), CELLS_PER_SIDE - 1)
-    cell = cell[:, 0] * CELLS_PER_SIDE + cell[:, 1]
-    centres = table.centres[cell]
-    squared = (centres[:, 0] - points[:, :1]) ** 2 + (centres[:, 1] - points[:, 1:]) ** 2
-    if neighbours == 1:
-        order = squared.argmin(axis=1, keepdims=True)
-    else:
-        order = np.argsort(squared, axis=1, kind="stable")[:, :neighbours]
-    return (
-        np.take_along_axis(table.bins[cell], order, axis=1),
-        np.take_along_axis(squared, order, axis=1),
-    )
+    table = neighbour_table(1)
+    indices = np.empty(len(points), dtype=np.int64)
+    for start in range(0, len(points), BLOCK):
+        block = np.clip(points[start : start + BLOCK], -AB_LIMIT, AB_LIMIT)
+        cell = np.minimum(((block + AB_LIMIT) / CELL_SIZE).astype(np.int64), CELLS_PER_SIDE - 1)
+        cell = cell[:, 0] * CELLS_PER_SIDE + cell[:, 1]
+        centres = table.centres[cell]
+        squared = (centres[:, 0] - block[:, :1]) ** 2 + (centres[:, 1] - block[:, 1:]) ** 2
+        indices[start : start + BLOCK] = table.bins[cell, squared.argmin(axis=1)]
+    return indices.reshape(ab.shape[:-1])

@@ -1,11 +1,21 @@
-"""Encoding to and decoding from the 529 squares on tensors (B, ..., h, w): the maths of ``grid.py``."""
+"""The 529 squares of the ab plane that siggraph17 classifies: 23 x 23, ten Lab units wide, gamut or not."""
 
 from __future__ import annotations
 
+import numpy as np
 import paddle
 
-from oldrestore.color.decoding_paddle import mean_color, require_temperature
-from oldrestore.color.grid import GRID_AB, GRID_LIMIT, GRID_SIDE, GRID_STEP, NUMBER_OF_SQUARES
+GRID_STEP = 10.0
+GRID_LIMIT = 110.0  # the outermost centres: a and b run over -110, -100, ..., 110
+GRID_SIDE = 23
+NUMBER_OF_SQUARES = GRID_SIDE**2
+
+_VALUES = np.arange(GRID_SIDE, dtype=np.float32) * GRID_STEP - GRID_LIMIT
+
+# Centres in Lab units, float32 (529, 2). Order of the published class head (Zhang et al. 2017): by a, then by b,
+# so that square 23 i + j has a = -110 + 10 i and b = -110 + 10 j; gray is square 264, the middle one.
+GRID_AB = np.stack(np.meshgrid(_VALUES, _VALUES, indexing="ij"), axis=-1).reshape(NUMBER_OF_SQUARES, 2)
+GRID_AB.flags.writeable = False
 
 
 def grid_index_nchw(ab_b2hw: paddle.Tensor) -> paddle.Tensor:
@@ -17,31 +27,3 @@ def grid_index_nchw(ab_b2hw: paddle.Tensor) -> paddle.Tensor:
     cell = paddle.floor((ab_b2hw.astype("float32") + GRID_LIMIT) / GRID_STEP + 0.5)
     cell = paddle.clip(cell, 0.0, GRID_SIDE - 1.0).astype("int64")
     return cell[:, 0] * GRID_SIDE + cell[:, 1]
-
-
-def grid_mean_nchw(logits_bchw: paddle.Tensor, temperature: float = 0.38) -> paddle.Tensor:
-    """Decode scores to colours: the mean of softmax(logits / temperature) over the squares' centres.
-
-    Parameters
-    ----------
-    logits_bchw : paddle.Tensor, (B, 529, h, w)
-        Unnormalised scores; decoded in float32, also under mixed precision.
-    temperature : float
-        0..100: 1 is the mean, 0 as good as the mode.
-
-    Returns
-    -------
-    paddle.Tensor, float32 (B, 2, h, w)
-        a and b, Lab units.
-
-    Raises
-    ------
-    ValueError
-        When the shape is not (B, 529, h, w), or the temperature is out of range.
-    """
-    require_temperature(temperature)
-    if logits_bchw.ndim != 4 or logits_bchw.shape[1] != NUMBER_OF_SQUARES:
-        raise ValueError(f"class logits must be (B, {NUMBER_OF_SQUARES}, h, w), got {tuple(logits_bchw.shape)}")
-    batch, _, height, width = logits_bchw.shape
-    centres_c2 = paddle.to_tensor(GRID_AB, place=logits_bchw.place)
-    return mean_color(logits_bchw, centres_c2, temperature).reshape([batch, 2, height, width])

@@ -12,15 +12,9 @@ import math
 import paddle
 from paddle.nn import functional
 
-HISTOGRAM_BINS = 32
-"""Bins of each histogram in the paper."""
-
-CHROMA_LIMIT = 136.0
-"""Centre of the highest chroma bin, Lab units. The most saturated colour of sRGB, blue, has 133.8."""
-
-FADING = 0.03
-"""The paper's eta: see `decode_histograms_nchw`."""
-
+HISTOGRAM_BINS = 32  # of each histogram in the paper
+CHROMA_LIMIT = 136.0  # centre of the highest chroma bin, Lab units; the most saturated colour of sRGB, blue, has 133.8
+FADING = 0.03  # the paper's eta: see `decode_histograms_nchw`
 # Below this mean chroma (Lab units) a window has no hue: float32 gives gray pixels a chroma of up to 0.005.
 HUELESS = 0.01
 
@@ -34,20 +28,10 @@ def chroma_nchw(ab_b2hw: paddle.Tensor) -> paddle.Tensor:
 def window_histograms_nchw(
     ab_b2hw: paddle.Tensor, window: int = 7, bins: int = HISTOGRAM_BINS
 ) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Histograms of hue and of chroma in the square around each pixel; nothing is differentiated through it.
+    """Histograms of hue and of chroma, float32 (B, bins, h, w), in the square around each pixel; no gradient flows.
 
-    Parameters
-    ----------
-    ab_b2hw : paddle.Tensor, (B, 2, h, w)
-        Lab units.
-    window : int
-        Side of the square in pixels, odd.
-
-    Returns
-    -------
-    hue_bqhw, chroma_bqhw : paddle.Tensor, float32 (B, bins, h, w)
+    The square's side, `window`, is an odd number of pixels; colours are (B, 2, h, w), Lab units.
     """
-    _require_window(window)
     chroma_b1hw, hue_bqhw, chroma_bqhw = _encode(ab_b2hw.astype("float32"), bins)
     mean_b1hw = _box_mean(chroma_b1hw, window)
     hue_bqhw = _box_mean(chroma_b1hw * hue_bqhw, window) / paddle.clip(mean_b1hw, min=HUELESS)
@@ -59,20 +43,10 @@ def window_histograms_nchw(
 def window_histograms_at(
     ab_b2hw: paddle.Tensor, positions_bn2: paddle.Tensor, window: int = 7, bins: int = HISTOGRAM_BINS
 ) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Histograms around some pixels only: what `window_histograms_nchw` gives there, without the rest.
+    """Histograms as of `window_histograms_nchw`, float32 (B, bins, 1, N), around some pixels only.
 
-    Parameters
-    ----------
-    ab_b2hw : paddle.Tensor, (B, 2, h, w)
-        Lab units.
-    positions_bn2 : paddle.Tensor, int64 (B, N, 2)
-        Row and column of each pixel, within the photograph.
-
-    Returns
-    -------
-    hue_bq1n, chroma_bq1n : paddle.Tensor, float32 (B, bins, 1, N)
+    Positions, int64 (B, N, 2), are row and column of each pixel, within the photograph.
     """
-    _require_window(window)
     height, width = ab_b2hw.shape[2:]
     reach = paddle.arange(window, dtype="int64") - window // 2
     rows_bnk = (positions_bn2[..., :1] + reach).unsqueeze(3).expand([-1, -1, window, window])
@@ -91,7 +65,7 @@ def window_histograms_at(
 
 
 def gather_pixels(x_bchw: paddle.Tensor, rows: paddle.Tensor, columns: paddle.Tensor) -> paddle.Tensor:
-    """Values (B, C, ...) of pixels whose rows and columns, int64 (B, ...), lie within the picture."""
+    """Values (B, C, ...) of pixels by their rows and columns, int64 (B, ...), within the picture."""
     batch, channels, height, width = x_bchw.shape
     first = paddle.arange(batch, dtype="int64").reshape([batch] + [1] * (rows.ndim - 1)) * (height * width)
     flat = first + rows * width + columns
@@ -105,22 +79,12 @@ def decode_histograms_nchw(
 ) -> paddle.Tensor:
     """Decode two histograms to colours: expected chroma, circular mean of hue, chromatic fading.
 
-    The mean hue is the direction of z = mean_k p_k exp(i theta_k). Where hue is uncertain, z is short and a vivid
+    The mean hue is the direction of z = mean_k p_k exp(i theta_k). If hue is uncertain, z is short and a vivid
     colour of a mean hue would be wrong: chromatic fading multiplies chroma by min(|z| / fading, 1). As z is a mean
     over K bins, |z| is at most 1 / K: with 32 bins and the paper's 0.03, colour fades wherever the resultant length
     K |z| is below 0.96.
 
-    Parameters
-    ----------
-    hue_bqhw, chroma_bqhw : paddle.Tensor, (B, bins, h, w)
-        Probabilities, each summing to 1 over the bins.
-    fading : float
-        The paper's eta, 0 or above: chroma is multiplied by min(|z| / fading, 1).
-
-    Returns
-    -------
-    paddle.Tensor, float32 (B, 2, h, w)
-        a and b, Lab units.
+    Histograms are probabilities (B, bins, h, w) that sum to 1; colours are float32 (B, 2, h, w), Lab units.
     """
     bins = hue_bqhw.shape[1]
     with paddle.amp.auto_cast(enable=False):
@@ -132,12 +96,6 @@ def decode_histograms_nchw(
         chroma_b1n = paddle.matmul(centres_1q, chroma_bqhw.astype("float32").flatten(start_axis=2))
         ab_b2n = chroma_b1n * z_b2n / paddle.clip(length_b1n, min=max(fading, 1e-12))
     return ab_b2n.reshape([hue_bqhw.shape[0], 2, *hue_bqhw.shape[2:]])
-
-
-def _require_window(window: int) -> None:
-    """Raise ``ValueError`` unless a window has a middle pixel."""
-    if window < 1 or window % 2 == 0:
-        raise ValueError(f"window must be an odd number of pixels, not {window}")
 
 
 def _encode(ab_b2hw: paddle.Tensor, bins: int) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
@@ -154,8 +112,6 @@ def _encode(ab_b2hw: paddle.Tensor, bins: int) -> tuple[paddle.Tensor, paddle.Te
 
 def _box_mean(x_bchw: paddle.Tensor, window: int) -> paddle.Tensor:
     """Mean over the window around each pixel, cut off at the border."""
-    if window == 1:
-        return x_bchw
     reach = window // 2
     rows = functional.avg_pool2d(x_bchw, (window, 1), stride=1, padding=(reach, 0), exclusive=True)
     return functional.avg_pool2d(rows, (1, window), stride=1, padding=(0, reach), exclusive=True)

@@ -7,21 +7,21 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-REACH = 2  # neighbours on each side of a colour that may lend theirs: a window of 5 x 5 at the colour's size
+REACH = 2  # neighbours on each side that a mean is over: a window of 5 x 5 at the colour's size
 SPREAD = 0.5  # standard deviation of a neighbour's weight by distance, at the colour's size
-UNLIKE = 1e-4  # decides where no neighbour is alike: then distance alone does
+UNLIKE = 1e-4  # added to the weight by lightness, so that distance alone decides if no neighbour is alike
 PIXELS = 2**15  # worked on at once: what a step reads and writes stays in the processor's cache
 
 # Colour, float32 (rows, W, 2), Lab units, of some rows of a photograph.
 ColorOfRows = Callable[[slice], np.ndarray]
 
 
-def join_color(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> np.ndarray:
+def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> ColorOfRows:
     """Bring colour to the size of the lightness it belongs to, without bleeding over edges of lightness.
 
     Joint bilateral upsampling: each pixel takes the mean of the 5 x 5 colours around it, weighted by distance and
-    by how alike their mean lightness is to the pixel's own. A mean never makes a colour that is not between
-    those given.
+    by how alike their mean lightness is to the pixel's own. The function that is returned computes the rows of a
+    slice, without a step, so that a large photograph needs little memory; several threads may call it.
 
     Parameters
     ----------
@@ -33,30 +33,16 @@ def join_color(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> np.nd
         Standard deviation of the weight by difference of lightness, in units of L; about 10. 0 switches
         lightness off: colour is interpolated bilinearly.
 
-    Returns
-    -------
-    ndarray
-        float32 (H, W, 2), Lab units.
-
     References
     ----------
     Kopf, Cohen, Lischinski, Uyttendaele. Joint bilateral upsampling. SIGGRAPH 2007.
-    """
-    return joined_rows(ab_hw2, L_hw, edge_range)(slice(0, L_hw.shape[0]))
-
-
-def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> ColorOfRows:
-    """Prepare `join_color`, to be carried out some rows at a time: a large photograph then needs little memory.
-
-    Parameters are those of `join_color`. What is returned takes a slice of rows, without a step, and may be called
-    from several threads.
     """
     if not edge_range:
         return interpolated_rows(ab_hw2, L_hw.shape)
     (height, width), (h, w) = L_hw.shape, ab_hw2.shape[:2]
     # Lightness where the colours are, each the mean over its own area.
-    known = np.concatenate([ab_hw2, _box_reduce(L_hw, (h, w))[..., None]], axis=-1, dtype=np.float32)
-    known = np.pad(known, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
+    samples = np.concatenate([ab_hw2, _box_reduce(L_hw, (h, w))[..., None]], axis=-1, dtype=np.float32)
+    samples = np.pad(samples, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
     y = (np.arange(height, dtype=np.float32) + 0.5) * (h / height) - 0.5
     x = (np.arange(width, dtype=np.float32) + 0.5) * (w / width) - 0.5
     nearest_y, nearest_x = np.rint(y).astype(int), np.rint(x).astype(int)
@@ -71,7 +57,7 @@ def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> Colo
         joined = np.empty((rows.stop - rows.start, width, 2), np.float32)
         top = rows.start
         while top < rows.stop:
-            # Rows that have the same colours around them; of those, as many as one step may hold.
+            # Rows with the same colours around them; of those, as many as one step may hold.
             same = int(np.searchsorted(nearest_y, nearest_y[top], side="right"))
             stop = min(same, top + most_rows, rows.stop)
             joined[top - rows.start : stop - rows.start] = _join(slice(top, stop))
@@ -85,7 +71,7 @@ def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> Colo
         row = nearest_y[rows.start] + REACH
         for down, nearness in zip(reach, near_y, strict=True):
             # The neighbours of one line, at once: (5, 1, W) each.
-            a, b, lightness = known[row + down][columns].transpose(2, 0, 1)[:, :, None]
+            a, b, lightness = samples[row + down][columns].transpose(2, 0, 1)[:, :, None]
             np.subtract(L, lightness, out=weight)
             np.multiply(weight, weight, out=weight)
             np.multiply(weight, sharpness, out=weight)
@@ -103,7 +89,7 @@ def joined_rows(ab_hw2: np.ndarray, L_hw: np.ndarray, edge_range: float) -> Colo
 
 
 def interpolated_rows(ab_hw2: np.ndarray, shape: tuple[int, int]) -> ColorOfRows:
-    """Prepare bilinear interpolation of colour (h, w, 2) to a shape (H, W), to be carried out some rows at a time."""
+    """Interpolate colour (h, w, 2) bilinearly to a shape (H, W), some rows at a time."""
     height, width = shape
     h, w = ab_hw2.shape[:2]
     pictures = [Image.fromarray(np.ascontiguousarray(ab_hw2[..., channel], dtype=np.float32)) for channel in range(2)]
@@ -113,10 +99,8 @@ def interpolated_rows(ab_hw2: np.ndarray, shape: tuple[int, int]) -> ColorOfRows
         if (h, w) == shape:
             return np.ascontiguousarray(ab_hw2[rows], dtype=np.float32)
         box = (0, rows.start * h / height, w, rows.stop * h / height)
-        made = np.empty((count, width, 2), np.float32)
-        for channel, picture in enumerate(pictures):
-            made[..., channel] = picture.resize((width, count), Image.Resampling.BILINEAR, box=box)
-        return made
+        channels = [picture.resize((width, count), Image.Resampling.BILINEAR, box=box) for picture in pictures]
+        return np.stack(channels, axis=-1)
 
     return of_rows
 

@@ -28,30 +28,15 @@ F_SLOPE = 7.787
 F_OFFSET = 16.0 / 116.0
 
 
-def linear_table() -> np.ndarray:
-    """Linear light of each of the 256 8-bit sRGB values, float32 (256,), 0..1."""
-    return _decode_gamma(np.arange(256) / 255.0).astype(np.float32)
-
-
 def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
-    """Convert sRGB to CIE Lab.
-
-    Parameters
-    ----------
-    rgb : ndarray, (..., 3)
-        uint8 0..255, or floating point 0..1.
-
-    Returns
-    -------
-    ndarray, float32 (..., 3)
-        L 0..100, a and b in Lab units.
+    """Convert sRGB (..., 3), uint8 0..255 or floating point 0..1, to CIE Lab, float32 (..., 3).
 
     Raises
     ------
     TypeError
         For any other integer type, whose range would have to be guessed.
     ValueError
-        When the last axis is not 3, or floating-point values leave 0..1 (or are NaN).
+        If the last axis is not 3, or floating-point values leave 0..1 (or are NaN).
     """
     f = _lab_curve(_relative_xyz(rgb))
     lab = np.empty_like(f)
@@ -67,11 +52,29 @@ def rgb_to_lightness(rgb: np.ndarray) -> np.ndarray:
     return 116.0 * _lab_curve(_relative_xyz(rgb)[..., 1]) - 16.0
 
 
+def rgb8_to_lab_b3hw(rgb_b3hw: np.ndarray) -> np.ndarray:
+    """Convert uint8 sRGB (B, 3, H, W), with any strides, to CIE Lab, float32 (B, 3, H, W): a training step's input.
+
+    In float64 and channel by channel the result is the float32 nearest to the exact value, within one unit in the last
+    place, on whatever machine; in float32 it would depend on the processor's instructions. NumPy's cube root is
+    vectorised; Paddle's power calls the C library for each number and takes five to ten times as long.
+    """
+    lab_b3hw = np.empty(rgb_b3hw.shape, np.float32)
+    # One photograph at a time, so that its planes stay in the processor's cache.
+    for rgb_3hw, (L, a, b) in zip(rgb_b3hw, lab_b3hw, strict=True):
+        linear = [np.take(LINEAR_LIGHT, channel) for channel in rgb_3hw]
+        fx, fy, fz = (_lab_curve(sum(m * x for m, x in zip(row, linear, strict=True))) for row in RELATIVE_XYZ_FROM_RGB)
+        L[...] = 116.0 * fy - 16.0
+        a[...] = 500.0 * (fx - fy)
+        b[...] = 200.0 * (fy - fz)
+    return lab_b3hw
+
+
 def _relative_xyz(rgb: np.ndarray) -> np.ndarray:
-    """CIE XYZ relative to white, float32 (..., 3), of sRGB as `rgb_to_lab` takes it."""
+    """CIE XYZ relative to white, float32 (..., 3), of sRGB as for `rgb_to_lab`."""
     rgb = _with_three_channels(rgb, "rgb")
     if rgb.dtype == np.uint8:
-        linear = _LINEAR_TABLE[rgb]
+        linear = _LINEAR_LIGHT_FLOAT32[rgb]
     elif np.issubdtype(rgb.dtype, np.floating):
         rgb = rgb.astype(np.float32, copy=False)
         if rgb.size and not (rgb.min() >= -1e-4 and rgb.max() <= 1.0 + 1e-4):
@@ -83,26 +86,14 @@ def _relative_xyz(rgb: np.ndarray) -> np.ndarray:
 
 
 def lab_to_rgb(lab: np.ndarray) -> np.ndarray:
-    """Convert CIE Lab to sRGB; colours that sRGB cannot show are clipped channel by channel.
-
-    Parameters
-    ----------
-    lab : ndarray, (..., 3)
-        L 0..100, a and b in Lab units.
-
-    Returns
-    -------
-    ndarray, float32 (..., 3)
-        0..1.
-    """
+    """Convert CIE Lab (..., 3) to sRGB, float32, 0..1; what sRGB cannot show is clipped channel by channel."""
     lab = _with_three_channels(lab, "lab").astype(np.float32, copy=False)
     f = np.empty_like(lab)
     f[..., 1] = (lab[..., 0] + 16.0) / 116.0
     f[..., 0] = f[..., 1] + lab[..., 1] / 500.0
     # A strongly yellow, dark prediction would need negative Z: scikit-image stops f_z at zero, and so do we.
     f[..., 2] = np.maximum(f[..., 1] - lab[..., 2] / 200.0, 0.0)
-    relative_xyz = np.where(f > F_JUNCTION, f * f * f, (f - F_OFFSET) / F_SLOPE)
-    return _encode_gamma(relative_xyz @ RGB_FROM_RELATIVE_XYZ.T.astype(np.float32))
+    return _encode_gamma(_inverse_lab_curve(f) @ RGB_FROM_RELATIVE_XYZ.T.astype(np.float32))
 
 
 def lab_to_rgb8(lab: np.ndarray) -> np.ndarray:
@@ -114,24 +105,13 @@ def lab_to_rgb8(lab: np.ndarray) -> np.ndarray:
 
 
 def gray_rgb8(L_hw: np.ndarray) -> np.ndarray:
-    """Render lightness as a gray photograph: what is left of a photograph without its chroma.
+    """Render lightness (...), 0..100, as a gray photograph, uint8 (..., 3), three equal channels.
 
     The white point of Lab and the sum of the sRGB primaries differ in the fifth digit, so a = b = 0 is not
     exactly gray in sRGB. Luminance is used for all three channels, which are therefore always equal.
-
-    Parameters
-    ----------
-    L_hw : ndarray, (...)
-        Lightness, 0..100.
-
-    Returns
-    -------
-    ndarray, uint8 (..., 3)
-        0..255, three equal channels.
     """
     f = (np.asarray(L_hw, dtype=np.float32) + 16.0) / 116.0
-    luminance = np.where(f > F_JUNCTION, f * f * f, (f - F_OFFSET) / F_SLOPE)
-    gray = _round_to_8_bits(_encode_gamma(luminance))
+    gray = _round_to_8_bits(_encode_gamma(_inverse_lab_curve(f)))
     return np.repeat(gray[..., None], 3, axis=-1)
 
 
@@ -153,11 +133,17 @@ def _encode_gamma(linear: np.ndarray) -> np.ndarray:
 
 
 def _lab_curve(relative_xyz: np.ndarray) -> np.ndarray:
-    return np.where(relative_xyz > XYZ_JUNCTION, np.cbrt(relative_xyz), F_SLOPE * relative_xyz + np.float32(F_OFFSET))
+    return np.where(relative_xyz > XYZ_JUNCTION, np.cbrt(relative_xyz), F_SLOPE * relative_xyz + F_OFFSET)
+
+
+def _inverse_lab_curve(f: np.ndarray) -> np.ndarray:
+    return np.where(f > F_JUNCTION, f * f * f, (f - F_OFFSET) / F_SLOPE)
 
 
 def _round_to_8_bits(unit: np.ndarray) -> np.ndarray:
     return np.rint(unit * 255.0).astype(np.uint8)
 
 
-_LINEAR_TABLE = linear_table()
+# Linear light, 0..1, of each of the 256 8-bit sRGB values, float64 (256,).
+LINEAR_LIGHT = _decode_gamma(np.arange(256) / 255.0)
+_LINEAR_LIGHT_FLOAT32 = LINEAR_LIGHT.astype(np.float32)

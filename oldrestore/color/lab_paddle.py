@@ -1,7 +1,5 @@
 """sRGB and CIE Lab on tensors (B, 3, h, w), on the device where they are: the maths of ``lab.py``, float32.
 
-8-bit photographs on a CPU are converted by ``lab_rgb8.py``.
-
 Channels are combined by explicit sums, not by a matrix product: mixed precision and TensorFloat-32 would
 round a product to three digits, and no colour conversion survives that. Gradients are finite everywhere:
 where a curve has two branches, the one not taken is evaluated at the junction and not at the value.
@@ -9,50 +7,32 @@ where a curve has two branches, the one not taken is evaluated at the junction a
 
 from __future__ import annotations
 
+import numpy as np
 import paddle
 
 from oldrestore.color import lab
-from oldrestore.color.lab_rgb8 import rgb8_to_lab_b3hw
 
 
 def rgb_to_lab_nchw(rgb_b3hw: paddle.Tensor) -> paddle.Tensor:
-    """Convert sRGB to CIE Lab.
+    """Convert sRGB, uint8 0..255 or floating point 0..1, to CIE Lab, float32; `TypeError` for other integers.
 
-    Parameters
-    ----------
-    rgb_b3hw : paddle.Tensor, (B, 3, h, w)
-        uint8 0..255, or floating point 0..1. The range of floating-point values is not checked: on a GPU
-        the check would wait for the device at every step.
-
-    Returns
-    -------
-    paddle.Tensor, float32 (B, 3, h, w)
-        L 0..100, a and b in Lab units.
-
-    Raises
-    ------
-    TypeError
-        For any other integer type.
+    The range of floating-point values is not checked: on a GPU the check would wait for the device at every step.
     """
     _require_three_channels(rgb_b3hw, "rgb")
     if rgb_b3hw.dtype == paddle.uint8 and rgb_b3hw.place.is_cpu_place():
-        return paddle.to_tensor(rgb8_to_lab_b3hw(rgb_b3hw.numpy()), place=rgb_b3hw.place)
+        return paddle.to_tensor(lab.rgb8_to_lab_b3hw(rgb_b3hw.numpy()), place=rgb_b3hw.place)
+    return rgb_to_lab_on_device(rgb_b3hw)
+
+
+def rgb_to_lab_on_device(rgb_b3hw: paddle.Tensor) -> paddle.Tensor:
+    """Convert with Paddle's operations, as on a GPU."""
     if rgb_b3hw.dtype == paddle.uint8:
-        linear = _linear_light(rgb_b3hw)
+        table = paddle.to_tensor(lab.LINEAR_LIGHT.astype(np.float32), place=rgb_b3hw.place)
+        linear = paddle.gather(table, rgb_b3hw.flatten().astype("int32")).reshape(rgb_b3hw.shape)
     elif rgb_b3hw.is_floating_point():
         linear = _decode_gamma(rgb_b3hw.astype("float32"))
     else:
         raise TypeError(f"rgb must be uint8 (0..255) or floating point (0..1), not {rgb_b3hw.dtype}")
-    return _from_linear(linear)
-
-
-def _linear_light(rgb8_b3hw: paddle.Tensor) -> paddle.Tensor:
-    table = paddle.to_tensor(lab.linear_table(), place=rgb8_b3hw.place)
-    flat = rgb8_b3hw.flatten().astype("int32")
-    return paddle.gather(table, flat).reshape(rgb8_b3hw.shape)
-
-
-def _from_linear(linear: paddle.Tensor) -> paddle.Tensor:
     fx, fy, fz = (_lab_curve(x) for x in _combine(lab.RELATIVE_XYZ_FROM_RGB, linear))
     return paddle.stack([116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)], axis=1)
 

@@ -11,25 +11,7 @@ from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS, nearest_bin
 
 
 def count_bins(ab: np.ndarray) -> np.ndarray:
-    """Count the colours whose nearest bin is each of the 313.
-
-    Counts of several photographs add up; divided by their sum they are the unsmoothed prior.
-
-    Parameters
-    ----------
-    ab : ndarray, (..., 2)
-        Colours in Lab units.
-
-    Returns
-    -------
-    ndarray, float64 (313,)
-        Whole numbers whose sum is the number of colours.
-
-    Raises
-    ------
-    ValueError
-        When the last axis is not 2 or a value is not finite.
-    """
+    """Count the colours (..., 2), Lab units, whose nearest bin is each of the 313, as float64 (313,)."""
     return np.bincount(nearest_bin(ab).ravel(), minlength=NUMBER_OF_BINS).astype(np.float64)
 
 
@@ -39,26 +21,10 @@ def smooth_prior(prior: np.ndarray, sigma: float = 5.0) -> np.ndarray:
     Each bin's mass is spread over all bins by a Gaussian of the distance between their centres, with weights
     that sum to 1: nothing is lost at the ragged border of the 313 bins.
 
-    Parameters
-    ----------
-    prior : ndarray, (313,)
-        Counts or probabilities, not negative, at least one above 0.
-    sigma : float
-        Standard deviation in Lab units; 0 normalises only. The published prior used 5.
-
-    Returns
-    -------
-    ndarray, float64 (313,)
-        Sums to 1.
-
-    Raises
-    ------
-    ValueError
-        When the prior has another shape, negative or non-finite entries or no mass, or sigma is negative.
+    Counts or probabilities (313,) become float64 (313,) that sum to 1. `sigma` is in Lab units; 0 normalises only, the
+    published prior used 5. `ValueError` if the prior has another shape, negative or non-finite entries or no mass.
     """
     prior = _checked(prior)
-    if not (0.0 <= sigma < float("inf")):
-        raise ValueError(f"sigma must be a number of at least 0 (Lab units), got {sigma}")
     if sigma > 0.0:
         centres = AB_BINS.astype(np.float64)
         squared = ((centres[:, None] - centres[None]) ** 2).sum(axis=-1)
@@ -71,7 +37,7 @@ def smooth_prior(prior: np.ndarray, sigma: float = 5.0) -> np.ndarray:
 def rebalancing_weights(
     prior: np.ndarray, lambda_: float = 0.5, alpha: float = 1.0, clamp: float | None = None
 ) -> np.ndarray:
-    """Weights of the bins under which rare colours count as much as common ones.
+    """Weights of the bins, float64 (313,), under which rare colours count as much as common ones.
 
     With u = ((1 - lambda) p + lambda / 313) ** -alpha, the weights are w = s u, where s is the one scale at
     which sum(p w) = 1: the expected weight of a pixel is 1 and losses with and without rebalancing share
@@ -84,30 +50,17 @@ def rebalancing_weights(
     prior : ndarray, (313,)
         The smoothed prior p, or counts: it is normalised first.
     lambda_ : float
-        0..1: how much of a uniform distribution is mixed in. 1 gives weights of 1 everywhere.
+        0..1: the share of a uniform distribution. 1 gives weights of 1 everywhere.
     alpha : float
         At least 0: 0 gives weights of 1 everywhere, 1 divides by the mixed prior.
     clamp : float or None
         The highest weight allowed, above 1 (the mean weight is 1); None leaves the weights as they are. Full
         rebalancing (lambda 0) needs it: on the published ImageNet prior its weights reach 5e5.
 
-    Returns
-    -------
-    ndarray, float64 (313,)
-
-    Raises
-    ------
-    ValueError
-        When a parameter is out of range, the prior is none, or weights would be infinite without a clamp.
+    `ValueError` if the prior is invalid, or weights would be infinite without a clamp.
     """
     p = _checked(prior)
     p = p / p.sum()
-    if not (0.0 <= lambda_ <= 1.0):
-        raise ValueError(f"lambda_ must be within 0..1, got {lambda_}")
-    if not (0.0 <= alpha < float("inf")):
-        raise ValueError(f"alpha must be a number of at least 0, got {alpha}")
-    if clamp is not None and not (1.0 < clamp < float("inf")):
-        raise ValueError(f"clamp must be a number above 1, the mean of the weights, or None, got {clamp}")
     mix = (1.0 - lambda_) * p + lambda_ / NUMBER_OF_BINS
     if alpha == 0.0:
         return np.ones(NUMBER_OF_BINS)
@@ -116,20 +69,15 @@ def rebalancing_weights(
         log_u = -alpha * np.log(mix)
     if clamp is not None:
         return _scaled_under_clamp(p, log_u, clamp)
-    log_scale = -_log_of_sum(p, log_u)
+    present = p > 0.0
+    terms = np.log(p[present]) + log_u[present]
+    log_scale = -(terms.max() + np.log(np.exp(terms - terms.max()).sum()))
     if not log_u.max() + log_scale < np.log(np.finfo(np.float64).max):
         raise ValueError(
             f"weights at lambda_ {lambda_} and alpha {alpha} are infinite for colours that the prior lacks: "
             "take a lambda_ above 0, a smoothed prior, or a clamp"
         )
     return np.exp(log_u + log_scale)
-
-
-def _log_of_sum(p: np.ndarray, log_u: np.ndarray) -> float:
-    """log(sum(p u)) over the bins that have mass."""
-    present = p > 0.0
-    terms = np.log(p[present]) + log_u[present]
-    return terms.max() + np.log(np.exp(terms - terms.max()).sum())
 
 
 def _scaled_under_clamp(p: np.ndarray, log_u: np.ndarray, clamp: float) -> np.ndarray:

@@ -15,7 +15,7 @@ from oldrestore.errors import UserError, in_words
 
 if TYPE_CHECKING:
     from oldrestore.engines.fast_network import Running
-    from oldrestore.photographs.photo_list import Found
+    from oldrestore.photographs.photo_list import InputFile
     from oldrestore.photographs.verb import Verb
     from oldrestore.records.run import Run
 
@@ -151,9 +151,8 @@ def runs_chosen(chosen: argparse.Namespace) -> tuple[list[Run], Path]:
     UserError
         If no run is named or found.
     """
-    from oldrestore.records.conditions import Condition, read_condition
     from oldrestore.records.finding import find_run
-    from oldrestore.records.listing import list_runs
+    from oldrestore.records.listing import Condition, list_runs, read_condition
     from oldrestore.records.run import Run
 
     outputs, named = split_outputs(chosen.runs)
@@ -230,7 +229,7 @@ def add_journey(options: Parser) -> None:
 def treat_photographs(
     chosen: argparse.Namespace,
     photos: Sequence[Path],
-    prepare: Callable[[Sequence[Found], Running], Verb],
+    prepare: Callable[[Sequence[InputFile], Running], Verb],
     never: Sequence[Path] = (),
     with_parts: bool = True,
 ) -> int:
@@ -273,7 +272,7 @@ def treat_photographs(
         from oldrestore.device import set_device
         from oldrestore.engines.fast_network import Running
         from oldrestore.narrator import Narrator
-        from oldrestore.photographs.each_photo import Stopped
+        from oldrestore.photographs.verb import Stopped
 
         set_device("auto")
         narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))

@@ -44,13 +44,14 @@ def run(arguments: Sequence[str]) -> int:
     chosen = options.parse_args(arguments)
 
     def prepare(found, running):
-        from oldrestore.photographs.coloring import Coloring, coloring_networks
-        from oldrestore.photographs.colorize import Colorizing, hints_of_photos, only_color
+        from oldrestore.photographs.coloring import Coloring, coloring_networks, hints_of_photos
         from oldrestore.photographs.hint_file import read_hints
+        from oldrestore.photographs.restorer import only_color
+        from oldrestore.photographs.verb import Colorizing
 
         hints = {} if chosen.hints is None else read_hints(chosen.hints)
         networks = coloring_networks(chosen.run, chosen.weights, chosen.model, chosen.outputs, chosen.checkpoint)
-        coloring = Coloring(networks, chosen.size, "colorize", running)
+        coloring = Coloring(networks, chosen.size, running)
         return Colorizing(only_color(coloring, chosen.film_smoothing, hints_of_photos(found, networks, hints)))
 
     return treat_photographs(chosen, chosen.photos, prepare)

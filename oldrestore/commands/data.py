@@ -122,11 +122,9 @@ def print_reasons(left_out: Mapping[str, str], console) -> None:
 def run_prior(source, chosen) -> int:
     """Print the most likely colours; plot the whole prior if asked."""
     from oldrestore.color.bins import AB_BINS
-    from oldrestore.data.prior import dataset_prior
+    from oldrestore.data.prior import check_format, dataset_prior, plot_prior
 
     if chosen.output:
-        from oldrestore.data.prior_figure import check_format
-
         check_format(chosen.output)
     train = _training_split(source)
     prior = dataset_prior(train, source.crops)
@@ -142,8 +140,6 @@ def run_prior(source, chosen) -> int:
             a, b = AB_BINS[index]
             print(f"{a:5.0f} {b:5.0f}  {prior[index]:.4f}")
     if chosen.output:
-        from oldrestore.data.prior_figure import plot_prior
-
         plot_prior(prior, chosen.output, title=f"{train.source}, {len(train.photos)} photographs")
         if not chosen.json:
             print(f"\nplot {chosen.output}")
@@ -155,7 +151,7 @@ def run_prepare(source) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from oldrestore.data.loading.preparing import prepare_photographs
+    from oldrestore.data.loading.prepared import prepare_photographs
 
     split = _training_split(source)
     console = Console(stderr=True)
@@ -182,12 +178,11 @@ def run_fetch(name: str) -> int:
             f"'{name}' needs no preparing of this kind, only photos_plus and photos_wide do; to decode photographs "
             "once for all runs, give settings: oldrestore data prepare dataset=NAME"
         )
-    from oldrestore.data.cache import cache_directory
     from oldrestore.data.packages.gcompris import prepare_gcompris
 
-    print(prepare_gcompris(cache_directory()))
+    print(prepare_gcompris())
     if name == "photos_wide":
         from oldrestore.data.sources.photos_wide import prepare_photos_wide
 
-        print(prepare_photos_wide(cache_directory()))
+        print(prepare_photos_wide())
     return 0

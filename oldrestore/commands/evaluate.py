@@ -45,7 +45,8 @@ def run(arguments: Sequence[str]) -> int:
     from rich.console import Console
 
     from oldrestore.narrator import Narrator
-    from oldrestore.scoring.evaluation import evaluate, subject_named
+    from oldrestore.scoring.evaluation import evaluate
+    from oldrestore.scoring.subject import subject_named
 
     narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
     subject = subject_named(chosen.run, chosen.outputs, chosen.checkpoint, chosen.overrides)
@@ -69,12 +70,12 @@ def run(arguments: Sequence[str]) -> int:
 def evaluate_several(subject, chosen, narrator) -> int:
     """Evaluate once for each combination of values; the table in the run folder is updated after each."""
     from oldrestore.config.multirun import expand_jobs
-    from oldrestore.scoring.evaluation_sweep import evaluate_jobs, plan_evaluations
+    from oldrestore.scoring.evaluation import evaluate_jobs, plan_evaluations
 
     jobs = plan_evaluations(subject, expand_jobs(chosen.overrides))
     sweep = None
     for number, sweep in enumerate(evaluate_jobs(subject, jobs, chosen.overrides, narrator), 1):
-        settings = ", ".join(f"{name}={value}" for name, value in sweep.results[-1][0].settings.items())
+        settings = ", ".join(f"{name}={value}" for name, value in sweep.results[-1][0].items())
         narrator.say(f"{number} of {len(jobs)} {settings}")
     if chosen.json:
         print(json.dumps(sweep.to_json(), indent=2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 
@@ -54,6 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.report.contents import gather
     from oldrestore.report.figures import write_figures
     from oldrestore.report.page import write_page
+    from oldrestore.report.shelf import report_path, write_index
 
     runs, outputs = runs_chosen(chosen)
     if chosen.anyway:
@@ -71,15 +71,12 @@ def run(arguments: Sequence[str]) -> int:
     )
     for group in report.groups:
         print(group.words.headline, file=sys.stderr)
-    page = chosen.output or outputs / "reports" / f"{file_name(report.title)}.html"
+    page = chosen.output or report_path(outputs, report.title)
     size = write_page(report, page)
+    if chosen.output is None:
+        write_index(outputs)
     print(f"{size / 1e6:.1f} MB", file=sys.stderr)
     if chosen.figures is not None:
         write_figures(report, chosen.figures, lambda text: print(text, file=sys.stderr))
     print(page)
     return 0
-
-
-def file_name(title: str) -> str:
-    """Turn a title into a file name of letters, digits, dots, dashes and underscores."""
-    return re.sub(r"[^\w.-]+", "-", title).strip("-.")[:80] or "report"

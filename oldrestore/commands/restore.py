@@ -55,8 +55,8 @@ def run(arguments: Sequence[str]) -> int:
     def prepare(_, running):
         from oldrestore.config.restoration import compose_restoration
         from oldrestore.photographs.coloring import coloring_networks
-        from oldrestore.photographs.restore import Restoring
         from oldrestore.photographs.restorer import build_restorer
+        from oldrestore.photographs.verb import Restoring
 
         config = compose_restoration(overrides)
         colors = (chosen.run, chosen.weights, chosen.model, chosen.outputs, chosen.checkpoint)

@@ -41,8 +41,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="root of the run folders")
     chosen = options.parse_intermixed_args(arguments)
 
-    from oldrestore.records.conditions import read_condition
-    from oldrestore.records.listing import list_runs, summary_of
+    from oldrestore.records.listing import list_runs, read_condition, summary_of
 
     outputs = Path(outputs_of(chosen.overrides))
     if chosen.overrides and not outputs.is_dir():

@@ -11,12 +11,7 @@ import numpy as np
 
 from oldrestore.comparison.designs import Design, designs_of, differing_settings
 from oldrestore.comparison.measures import Measure, Table, chosen_measures, table_of
-from oldrestore.comparison.sameness import (
-    protocol_hash,
-    protocol_label,
-    refuse_incomparable,
-    stored_protocol,
-)
+from oldrestore.comparison.sameness import protocol_hash, protocol_label, refuse_incomparable, stored_protocol
 from oldrestore.errors import UserError
 from oldrestore.plain import plain
 from oldrestore.records.run import Run
@@ -42,62 +37,42 @@ RESAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure of one design.
+    """One figure of one design."""
 
-    Attributes
-    ----------
-    value, low, high : float
-        Mean over seeds and its 95% interval: over photographs for one seed, over seeds and photographs for more.
-    n, seeds : int
-        Photographs, and seeds that have the figure.
-    mark : {"best", "tied", ""}
-        The best of its column, or not significantly different from it.
-    against_best : PairedDifference or None
-        This design minus the best.
-    p_holm : float or None
-        The p-value of that, adjusted for all pairs of designs in the column.
-    """
-
-    value: float
-    low: float
+    value: float  # mean over seeds
+    low: float  # ends of its 95% interval: over photographs for one seed, over seeds and photographs for several
     high: float
-    n: int
-    seeds: int
-    mark: str = ""
-    against_best: PairedDifference | None = None
-    p_holm: float | None = None
+    n: int  # photographs
+    seeds: int  # that have the figure
+    mark: str = ""  # best of its column, tied (not significantly different from it), or ""
+    against_best: PairedDifference | None = None  # this design minus the best
+    p_holm: float | None = None  # the p-value of that, adjusted for all pairs of designs in the column
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Designs beside one another.
-
-    Attributes
-    ----------
-    designs : list of Design
-    measures : list of Measure
-    cells : list of dict
-        For each design, a `Cell` by measure name; what a design does not have is not there.
-    seconds : list of float or None
-        Mean training time over the seeds of each design.
-    differences : dict of list
-        Settings that differ, and each design's value.
-    measured_on : dict
-        Fingerprints, counts, judge and protocol that all runs share.
-    notes : list of str
-        What the reader should know.
-    """
+    """Designs side by side."""
 
     designs: list[Design]
     measures: list[Measure]
-    cells: list[dict[str, Cell]]
-    seconds: list[float | None]
-    differences: dict[str, list[Any]]
-    measured_on: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
+    cells: list[dict[str, Cell]]  # for each design, by measure name; a missing figure has no entry
+    seconds: list[float | None]  # mean training time over the seeds of each design
+    differences: dict[str, list[Any]]  # settings that differ, and each design's value
+    measured_on: dict[str, Any]  # fingerprints, counts, judge and protocol that all runs share
+    notes: list[str] = field(default_factory=list)  # for the reader
+
+    @property
+    def photographs(self) -> dict[str, int]:
+        """Number of photographs in each set that was measured."""
+        counts: dict[str, int] = {}
+        for cells in self.cells:
+            for measure in self.measures:
+                if measure.name in cells:
+                    counts[measure.set_name] = max(counts.get(measure.set_name, 0), cells[measure.name].n)
+        return counts
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for ``--json``; what is not finite stands as ``"NaN"``."""
+        """Plain values for ``--json``; what is not finite is ``"NaN"``."""
         designs = []
         for index, design in enumerate(self.designs):
             designs.append(
@@ -122,25 +97,18 @@ def compare_runs(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Compared:
-    """Compare runs that were measured alike.
+    """Compare runs that were measured alike; runs that differ only in the seed are one design unless `by_run`.
+
+    Raises `UserError` if a run has no scores of photographs, or runs differ in data, judge or protocol.
 
     Parameters
     ----------
-    runs : sequence of Run
-        Each with scores of single photographs. Runs alike but for the seed are one design.
-    by_run : bool
-        Every run by itself instead.
     measures : sequence of str, optional
-        Names of figures, of validation metrics, or ``SET/METRIC``; see `chosen_measures`.
+        Names for `chosen_measures`.
     resamples : int
-        Of the bootstrap and of the sign-flip test.
+        Number of resamples of the bootstrap and the sign-flip test.
     seed : int
-        Of both: the same runs give the same table.
-
-    Raises
-    ------
-    UserError
-        A run has no scores, or runs differ in data, judge or protocol.
+        Seed of both: the same runs give the same table.
     """
     unique = list({run.folder.resolve(): run for run in runs}.values())
     if not unique:
@@ -187,10 +155,10 @@ def _column(measure: Measure, designs: Sequence[Design], tables: dict, resamples
     flips = max(resamples, math.ceil(2 * family / LEVEL))
     differences = _against(scored[best], [scored[index] for index in others], resamples, flips, seed)
     adjusted = holm([difference.p_value for difference in differences], family or None)
-    marked = {best: Cell(**{**vars(cells[best]), "mark": "best"})}
+    marked = {best: replace(cells[best], mark="best")}
     for index, difference, p in zip(others, differences, adjusted, strict=True):
         mark = "" if p <= LEVEL else "tied"
-        marked[index] = Cell(**{**vars(cells[index]), "mark": mark, "against_best": difference, "p_holm": float(p)})
+        marked[index] = replace(cells[index], mark=mark, against_best=difference, p_holm=float(p))
     return {index: marked.get(index, cell) for index, cell in cells.items()}
 
 
@@ -214,7 +182,7 @@ def _estimates(measure: Measure, scored: dict[int, list[Scored]], resamples: int
 def _against(
     best: list[Scored], others: list[list[Scored]], resamples: int, flips: int, seed: int
 ) -> list[PairedDifference]:
-    """Each of `others` minus the best: over seeds where both have several, else over photographs alone."""
+    """Each of `others` minus the best: over seeds if both have several, else over photographs alone."""
     found: dict[int, PairedDifference] = {}
     by_image = []
     for number, other in enumerate(others):
@@ -224,16 +192,11 @@ def _against(
             by_image.append(number)
     if by_image:
         plain_pairs = len(best) == 1 and all(len(others[number]) == 1 for number in by_image)
-        one_of = _only if plain_pairs else _mean_of_seeds
+        one_of = (lambda seeds: seeds[0]) if plain_pairs else _mean_of_seeds
         compared = compare_with(one_of(best), [one_of(others[i]) for i in by_image], resamples, flips, seed=seed)
         for number, pair in zip(by_image, compared, strict=True):
-            seeds = (len(others[number]), len(best))
-            found[number] = PairedDifference(**{**vars(pair), "seeds": seeds})
+            found[number] = replace(pair, seeds=(len(others[number]), len(best)))
     return [found[number] for number in range(len(others))]
-
-
-def _only(seeds: list[Scored]) -> Scored:
-    return seeds[0]
 
 
 def _mean_of_seeds(seeds: list[Scored]) -> Scored:
@@ -241,7 +204,7 @@ def _mean_of_seeds(seeds: list[Scored]) -> Scored:
 
 
 def _check_photographs(measure: Measure, designs: Sequence[Design], tables: dict[Any, Table]) -> None:
-    """Equal fingerprints mean equal photographs; scores of some of them only, or under other names, do not pair."""
+    """Refuse scores of only some photographs, or under other names: they do not pair even if fingerprints are equal."""
     first = None
     for design in designs:
         for run in design.runs:
@@ -277,7 +240,7 @@ def _measured_on(run: Run) -> dict[str, Any]:
 
 
 def _not_finite(measures: Sequence[Measure], designs: Sequence[Design], tables: dict[Any, Table]) -> list[str]:
-    """Say of which photographs a run has scores that are no numbers, so that its figure is none."""
+    """Say which photographs have scores that are not finite, so that a run has no figure."""
     notes = []
     for measure in measures:
         for number, design in enumerate(designs, start=1):

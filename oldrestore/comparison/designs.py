@@ -1,4 +1,4 @@
-"""Designs: runs that are alike but for the seed; and what differs between them."""
+"""Designs: runs that differ only in the seed; and the settings that differ between designs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,9 @@ from oldrestore.records.run import Run
 
 @dataclass(frozen=True)
 class Design:
-    """Runs of one design, by seed.
+    """Runs of one design: one for each seed, smallest seed first.
 
-    Attributes
-    ----------
-    runs : tuple of Run
-        One for each seed, smallest seed first.
-    repeats : tuple of Run
-        Further runs of a seed that is among `runs`; they are no further evidence and are left out.
+    `repeats` are further runs of the same seeds; they are no further evidence and are left out.
     """
 
     runs: tuple[Run, ...]
@@ -28,21 +23,19 @@ class Design:
 
     @property
     def seeds(self) -> tuple[int | None, ...]:
-        """Seed of each of `runs`."""
+        """Seeds of `runs`."""
         return tuple(run.seed for run in self.runs)
+
+    def in_words(self) -> str:
+        """Return the runs, each with its seed."""
+        return ", ".join(f"{run.run_id} (seed {run.seed})" for run in self.runs)
 
 
 def designs_of(runs: Sequence[Run], by_run: bool = False) -> list[Design]:
-    """Put runs that are alike but for the seed together, in the order in which designs first occur.
+    """Group runs that differ only in the seed, in the order in which designs first occur.
 
-    Alike are runs with the same settings, but for those that no result depends on, and the same photographs. Of two
-    runs with the same seed the later in `runs` counts.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-    by_run : bool
-        Every run is a design of its own.
+    Such runs have the same photographs and the same settings, except for those that no result depends on. Of two runs
+    with the same seed, the later in `runs` counts. With `by_run`, every run is a design.
     """
     if by_run:
         return [Design((run,)) for run in runs]
@@ -58,10 +51,10 @@ def designs_of(runs: Sequence[Run], by_run: bool = False) -> list[Design]:
 
 
 def differing_settings(designs: Sequence[Design], by_run: bool = False) -> dict[str, list[Any]]:
-    """Return each setting that is not the same in all designs, and its value in each; None where it is not there.
+    """Return each setting that is not the same in all designs, and its value in each; None if a design lacks it.
 
-    Where designs chose different things of a group (``loss``), one column gives the choices; of what lies below it,
-    only settings that differ between designs of one choice are told too.
+    If designs chose differently in a group (``loss``), one column shows the choices; settings below it are shown only
+    if they differ between designs of the same choice.
     """
     first = [design.runs[0] for design in designs]
     settings = [run.settings for run in first]
@@ -92,7 +85,7 @@ def _identity(run: Run) -> str:
 
 
 def _kinds(runs: Sequence[Run], group: str) -> list[str | None]:
-    """What each run chose of a group; where one has not kept that, the class that each has."""
+    """What each run chose in a group; if a run has not recorded that, each run's class."""
     if all(group in run.choices for run in runs):
         return [run.choices[group] for run in runs]
     nodes = [run.config.get(group) for run in runs]

@@ -1,4 +1,4 @@
-"""Comparisons as LaTeX tables for papers: booktabs rules, names escaped, photographs and seeds in the caption."""
+"""Comparisons as LaTeX tables for papers: booktabs rules, escaped names, photographs and seeds in the caption."""
 
 from __future__ import annotations
 
@@ -29,17 +29,10 @@ _ESCAPES = {
 
 
 def latex(compared: Compared, names: Sequence[str] | None = None) -> str:
-    """Return a ``table`` environment: one row a design, each figure's 95% interval below it in small print.
+    """Return a ``table`` environment for ``booktabs``: one row per design, 95% intervals below in small print.
 
-    The best figure of a column is bold, those not significantly different from it have a dagger; the caption says so,
-    and gives photographs, seeds, judge and protocol. Runs and notes stand above it as comments. It needs the package
-    ``booktabs``.
-
-    Parameters
-    ----------
-    compared : Compared
-    names : sequence of str, optional
-        One for each design, to stand in place of the columns of differing settings.
+    The best figure of a column is bold, those not significantly different have a dagger; the caption says so, and names
+    photographs, seeds, judge and protocol. Runs and notes precede it as comments. `names` replace the settings.
     """
     # What no design changes, such as the judge's accuracy on originals, stands in the caption.
     constant = [measure for measure in compared.measures if _is_constant(compared, measure)]
@@ -75,7 +68,7 @@ def latex(compared: Compared, names: Sequence[str] | None = None) -> str:
 
 
 def escaped(text: str) -> str:
-    """Escape text so that LaTeX prints it; what pdfLaTeX has no letter for becomes a question mark."""
+    """Escape text for LaTeX; characters that pdfLaTeX cannot print become question marks."""
     plain = "".join(c if c.isprintable() and ord(c) < 0x180 else " " if c.isspace() else "?" for c in text)
     return "".join(_ESCAPES.get(character, character) for character in plain)
 
@@ -102,7 +95,7 @@ def _heading(measure: Measure) -> str:
 
 
 def _decimals(compared: Compared, measure: Measure) -> int:
-    """As many for the whole column as its largest figure has: see `oldrestore.comparison.rendering.number`."""
+    """Number of decimals of the whole column, by its largest figure: see `oldrestore.comparison.rendering.number`."""
     if measure.form == "percent":
         return 1
     cells = [cells[measure.name] for cells in compared.cells if measure.name in cells]
@@ -136,18 +129,14 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _is_constant(compared: Compared, measure: Measure) -> bool:
-    """Whether a measure that is neither better nor worse is one and the same for several designs."""
+    """Whether a measure without a better direction is the same for several designs."""
     cells = [cells[measure.name] for cells in compared.cells if measure.name in cells]
     return measure.better is None and len(cells) > 1 and len({(c.value, c.low, c.high) for c in cells}) == 1
 
 
 def _caption(compared: Compared, constant: Sequence[Measure]) -> str:
     measured = compared.measured_on
-    counts: dict[str, int] = {}
-    for cells in compared.cells:
-        for measure in compared.measures:
-            if measure.name in cells:
-                counts.setdefault(measure.set_name, cells[measure.name].n)
+    counts = compared.photographs
     sets = {"val": "validation", "judged": "judged"}
     photographs = ", ".join(f"{escaped(sets.get(name, name))} $n = {n}$" for name, n in counts.items())
     sentences = [f"Photographs: {photographs}.", _seeds(compared.designs)]
@@ -171,7 +160,7 @@ def _caption(compared: Compared, constant: Sequence[Measure]) -> str:
 
 
 def _seeds(designs: Sequence[Design]) -> str:
-    """Say over which seeds figures are means, and what the intervals are over."""
+    """Say which seeds the means are over, and what the intervals are over."""
     counts = {len(design.seeds) for design in designs}
     named = {design.seeds for design in designs}
     over = "seeds and photographs" if min(counts) > 1 else "photographs alone"
@@ -188,7 +177,5 @@ def _seeds(designs: Sequence[Design]) -> str:
 
 def _comments(compared: Compared) -> list[str]:
     lines = [r"\usepackage{booktabs} is needed"]
-    for index, design in enumerate(compared.designs, start=1):
-        runs = ", ".join(f"{run.run_id} (seed {run.seed})" for run in design.runs)
-        lines.append(f"row {index}: {runs}")
+    lines += [f"row {index}: {design.in_words()}" for index, design in enumerate(compared.designs, start=1)]
     return ["% " + " ".join(line.split()) for line in [*lines, *compared.notes]]

@@ -20,7 +20,7 @@ Table = Mapping[tuple[str, str], "Column"]
 
 @dataclass(frozen=True)
 class Column:
-    """Scores of one metric: names of photographs, sorted, and float64 (n,) of values and of weights."""
+    """Scores of one metric: sorted names of photographs, and float64 (n,) values and weights."""
 
     images: tuple[str, ...]
     values: np.ndarray
@@ -29,37 +29,20 @@ class Column:
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure.
+    """A figure."""
 
-    Attributes
-    ----------
-    name, heading : str
-        As in JSON and CSV, and at the head of a column.
-    set_name : str
-        ``val``, ``judged``, or the name of an evaluator.
-    metrics : tuple of str
-        Of ``per_image.csv``.
-    better : {"max", "min"} or None
-        Which way is better; None where neither is, or nobody said.
-    form : {"percent", "number"}
-    make : callable
-        From the columns of `metrics`, in order.
-    title, unit : str
-        In a sentence; empty where the table of metrics has none.
-    """
-
-    name: str
-    heading: str
-    set_name: str
-    metrics: tuple[str, ...]
-    better: Literal["max", "min"] | None
+    name: str  # in JSON and CSV
+    heading: str  # of its column
+    set_name: str  # val, judged, or the name of an evaluator
+    metrics: tuple[str, ...]  # of per_image.csv
+    better: Literal["max", "min"] | None  # direction; None if neither is better, or it is not known
     form: Literal["percent", "number"]
-    make: Callable[..., Scored]
-    title: str = ""
+    make: Callable[..., Scored]  # from the columns of metrics, in order
+    title: str = ""  # in a sentence; may be empty, like the unit
     unit: str = ""
 
     def of(self, table: Table) -> Scored | None:
-        """Compute it of one run; None where the run has not what it takes."""
+        """Compute it for one run; None if the run lacks a metric."""
         columns = [table.get((self.set_name, metric)) for metric in self.metrics]
         if any(column is None for column in columns):
             return None
@@ -71,7 +54,7 @@ class Measure:
 
     @property
     def is_share(self) -> bool:
-        """Whether it is a share of right answers, whose interval is Wilson's."""
+        """Whether it is a share of correct answers, whose interval is Wilson's."""
         return len(self.metrics) == 1 and self.metrics[0].endswith("_correct")
 
 
@@ -87,7 +70,7 @@ def _gap(ours: Column, original: Column, gray: Column) -> Scored:
 
 
 def measure_of(metric: Metric) -> Measure:
-    """Make the figure of a row of the table of metrics."""
+    """Return the figure for a row of the table of metrics."""
     own = metric.name if metric.family == "val" or metric.columns else metric.key
     return Measure(
         own,
@@ -108,7 +91,7 @@ FURTHER = tuple(measure_of(m) for m in METRICS if m.columns and "compare" not in
 
 
 def table_of(run: Run) -> Table:
-    """Scores of a run's last validations as arrays, by set and metric; made once for each run."""
+    """Scores of a run's last validations as arrays, by set and metric; cached."""
     if run not in _TABLES:
         _TABLES[run] = _read_table(run)
     return _TABLES[run]
@@ -123,18 +106,9 @@ def _read_table(run: Run) -> Table:
 
 
 def chosen_measures(tables: Sequence[Table], names: Sequence[str] | None) -> list[Measure]:
-    """Measures to show: those asked for, else those of `MEASURES` that any run has, else all there are.
+    """Return the named measures, by default those of `MEASURES` that any run has, else all there are.
 
-    Parameters
-    ----------
-    tables : sequence of Table
-    names : sequence of str, optional
-        Names of measures, of validation metrics (``ssim``), or ``SET/METRIC``.
-
-    Raises
-    ------
-    UserError
-        No run has a measure that is asked for.
+    Names are those of measures, of validation metrics (``ssim``), or ``SET/METRIC``; `UserError` if no run has one.
     """
     there = {key: None for table in tables for key in table}
     known = {measure.name: measure for measure in (*MEASURES, *FURTHER)}

@@ -1,4 +1,4 @@
-"""Comparisons as text for a terminal, Markdown and CSV."""
+"""Comparisons as text for a terminal, as Markdown and as CSV."""
 
 from __future__ import annotations
 
@@ -11,20 +11,15 @@ from oldrestore.comparison.measures import Measure
 from oldrestore.tables import aligned, csv_table, markdown_table
 
 MARKS = {"best": "*", "tied": "~", "": ""}
+MARK_WORDS = {"best": "best", "tied": "not distinguishable from the best", "": ""}
 LEGEND = "* best; ~ not distinguishable from it (5%, Holm over all pairs of designs in a column); 95% intervals"
 
 
 def terminal(compared: Compared, bold: bool = False, width: int | None = None) -> str:
-    """Table of two lines a design, figures and their intervals; never narrower than its content.
+    """Table with two lines per design, figures and their intervals; never narrower than its content.
 
-    Parameters
-    ----------
-    compared : Compared
-    bold : bool
-        Headings are bold.
-    width : int, optional
-        Columns of the terminal: a wider table goes on below itself, with the designs' numbers again. Without it, as in
-        a pipe, lines are whole.
+    A table wider than `width` columns continues below, with the designs' numbers again. Without a width, as in a pipe,
+    lines are whole.
     """
     headings, rows = _grid(compared)
     lines: list[list[str]] = [headings]
@@ -41,14 +36,14 @@ def terminal(compared: Compared, bold: bool = False, width: int | None = None) -
 
 
 def markdown(compared: Compared) -> str:
-    """Markdown table, one line a design, and what stands below it as a list."""
+    """Markdown table, one line per design, and the remarks below it as a list."""
     headings, rows = _grid(compared)
     table = markdown_table([*map(_escaped, headings)], [[*map(_escaped, row)] for row in rows])
     return "\n".join([table, "", *(f"- {_escaped(line)}" for line in _below(compared))])
 
 
 def csv_text(compared: Compared) -> str:
-    """CSV with a row a design: full precision, interval and mark of each figure."""
+    """CSV with one row per design: full precision, interval and mark of each figure."""
     rows = []
     for index, design in enumerate(compared.designs):
         row: dict[str, Any] = {"design": index + 1, "runs": " ".join(run.run_id for run in design.runs)}
@@ -66,7 +61,7 @@ def csv_text(compared: Compared) -> str:
 
 
 def differences_from_best(compared: Compared, name: str) -> str:
-    """Paired differences of one figure from the best design's, a line each; empty where there are none."""
+    """Paired differences of one figure from the best design's, a line each; empty if there are none."""
     measure = next(m for m in compared.measures if m.name == name)
     held = [(i, cells[name]) for i, cells in enumerate(compared.cells) if name in cells and cells[name].against_best]
     if not held:
@@ -74,30 +69,31 @@ def differences_from_best(compared: Compared, name: str) -> str:
     best = next(i for i, cells in enumerate(compared.cells) if name in cells and cells[name].mark == "best")
     lines = [["design", "difference", "95% interval", "p", "p Holm", "effect", "larger on"]]
     for index, cell in held:
-        d = cell.against_best
-        interval_ = f"{number(d.low, measure)} to {number(d.high, measure)}"
-        sure = [f"{d.p_value:.2g}", f"{cell.p_holm:.2g}", f"{d.effect:+.2f}", f"{100 * d.wins:.0f}%"]
-        lines.append([str(index + 1), number(d.difference, measure), interval_, *sure])
+        lines.append([str(index + 1), *paired(cell, measure)])
     title = f"{measure.heading}: differences from design {best + 1}, on the same {held[0][1].n} photographs"
     return f"{title}\n{aligned(lines)}"
 
 
+def paired(cell: Cell, measure: Measure) -> list[str]:
+    """Difference from the best design, its interval, both p-values, the effect, and the share of photographs above."""
+    d = cell.against_best
+    around = f"{number(d.low, measure)} to {number(d.high, measure)}"
+    sure = [f"{d.p_value:.2g}", f"{cell.p_holm:.2g}", f"{d.effect:+.2f}", f"{100 * d.wins:.0f}%"]
+    return [number(d.difference, measure), around, *sure]
+
+
 def figure(cell: Cell | None, measure: Measure) -> str:
-    """A figure with its mark; a place is kept for the mark, so that figures stand below one another."""
+    """A figure with its mark, or a blank in its place, so that figures are aligned."""
     if cell is None:
         return ""
     return number(cell.value, measure) + (MARKS[cell.mark] or (" " if measure.better else ""))
 
 
 def interval(cell: Cell | None, measure: Measure) -> str:
-    """An interval; "" if there is none."""
+    """An interval; "" if it is not finite."""
     if cell is None or not (math.isfinite(cell.low) and math.isfinite(cell.high)):
         return ""
-    return (
-        f"{number(cell.low, measure)}-{number(cell.high, measure)}"
-        if cell.low >= 0
-        else (f"{number(cell.low, measure)} to {number(cell.high, measure)}")
-    )
+    return f"{number(cell.low, measure)}{'-' if cell.low >= 0 else ' to '}{number(cell.high, measure)}"
 
 
 def number(value: float, measure: Measure) -> str:
@@ -115,7 +111,7 @@ def number(value: float, measure: Measure) -> str:
 
 
 def setting(value: Any) -> str:
-    """A setting as a cell."""
+    """A setting as text in a cell."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -124,7 +120,7 @@ def setting(value: Any) -> str:
 
 
 def _wrapped(line: str, width: int | None) -> str:
-    """A line broken between words, where it is wider than the terminal."""
+    """Break a line between words if it is wider than the terminal."""
     if width is None:
         return line
     # A run and its seed stay together: a space that does not break, to textwrap.
@@ -134,7 +130,7 @@ def _wrapped(line: str, width: int | None) -> str:
 
 
 def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
-    """Headings and one row a design, each figure with its interval in brackets."""
+    """Headings and one row per design, each figure with its interval in brackets."""
     headings = ["design", *compared.differences, "seeds", *(m.heading for m in compared.measures), "time, s"]
     rows = []
     for index, design in enumerate(compared.designs):
@@ -150,16 +146,8 @@ def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
 
 
 def _below(compared: Compared) -> list[str]:
-    lines = []
-    for index, design in enumerate(compared.designs, start=1):
-        runs = ", ".join(f"{run.run_id} (seed {run.seed})" for run in design.runs)
-        lines.append(f"design {index}: {runs}")
-    counts: dict[str, int] = {}
-    for cells in compared.cells:
-        for measure in compared.measures:
-            if measure.name in cells:
-                counts[measure.set_name] = cells[measure.name].n
-    photographs = ", ".join(f"{n} ({name})" for name, n in counts.items())
+    lines = [f"design {index}: {design.in_words()}" for index, design in enumerate(compared.designs, start=1)]
+    photographs = ", ".join(f"{n} ({name})" for name, n in compared.photographs.items())
     protocol = compared.measured_on["protocol"]
     lines.append(f"photographs: {photographs}; protocol {protocol['label']} ({protocol['hash'][:8]})")
     return [*lines, *([LEGEND] if len(compared.designs) > 1 else []), *compared.notes]

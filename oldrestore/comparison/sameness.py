@@ -1,4 +1,4 @@
-"""Whether runs were measured on the same photographs, by the same judge and protocol; where not, how they differ."""
+"""Whether runs were measured on the same photographs, by the same judge and protocol; if not, how they differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPLITS = {"val": "validation photographs", "judged": "judged photographs", "trai
 
 
 def protocol_settings(run: Run) -> dict[str, Any]:
-    """Return the settings, by dotted name, that a run's scores were taken under."""
+    """Return the settings that a run was scored under, by dotted name."""
     return {
         name: value
         for name, value in flatten(run.config).items()
@@ -27,7 +27,7 @@ def protocol_settings(run: Run) -> dict[str, Any]:
 
 
 def protocol_hash(run: Run) -> str:
-    """Return the hash that the run stored with its scores; for runs without one, sha256 of `protocol_settings`."""
+    """Return the hash stored with the scores; for runs without one, sha256 of `protocol_settings`."""
     stored = stored_protocol(run)
     if stored:
         return stored["hash"]
@@ -36,23 +36,22 @@ def protocol_hash(run: Run) -> str:
 
 
 def protocol_label(run: Run) -> str:
-    """Return what a run was measured under, in a few words: ``photos 1``, or ``photos 1, changed: size``."""
+    """Return the protocol in a few words: ``photos 1``, or ``photos 1, changed: size``."""
     stored = stored_protocol(run)
     name = stored.get("name") or (run.config.get("evaluation") or {}).get("name") or "unnamed"
     return label_of(str(name), stored.get("version"), stored.get("changed") or ())
 
 
 def stored_protocol(run: Run) -> dict[str, Any]:
-    """Return name, version and hash of the protocol in ``data.json``; empty for runs that have not stored it."""
+    """Return name, version and hash of the protocol in ``data.json``; empty for runs that did not store it."""
     stored = run.data.get("protocol")
     return with_current_targets(stored) if isinstance(stored, Mapping) and stored.get("hash") else {}
 
 
 def mismatch(one: Run, other: Run) -> str | None:
-    """Say what keeps two runs from being compared; None where nothing does.
+    """Say what keeps two runs from being compared; None if nothing does.
 
-    Training photographs count too, unless the settings say that the runs train on different ones: then that is what is
-    compared.
+    Training photographs count too, unless the settings ask for different ones: then these are what is compared.
     """
     for split, what in SPLITS.items():
         if split == "train" and (_dataset(one) != _dataset(other) or one.is_evaluation or other.is_evaluation):
@@ -71,7 +70,7 @@ def mismatch(one: Run, other: Run) -> str | None:
 
 
 def comparable_groups(runs: Sequence[Run]) -> list[list[Run]]:
-    """Put runs that can be compared together, in the order given."""
+    """Group runs that can be compared, in the order given."""
     groups: list[list[Run]] = []
     for run in runs:
         fitting = next((group for group in groups if _mismatch_with(group, run) is None), None)
@@ -91,7 +90,7 @@ def refuse_incomparable(runs: Sequence[Run]) -> None:
 
 
 def _mismatch_with(group: Sequence[Run], run: Run) -> str | None:
-    """Compare a run with the first of a group, and with the first that was to train on the same photographs."""
+    """Compare a run with the first of a group, and with the first that has the same dataset settings."""
     same = next((other for other in group if _dataset(other) == _dataset(run)), None)
     found = (mismatch(other, run) for other in [*group[:1], same] if other is not None)
     return next((sentence for sentence in found if sentence), None)
@@ -127,7 +126,7 @@ def _count(described: Mapping[str, Any]) -> str:
 
 
 def _first_other(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    """Name one photograph that differs, where both runs have kept their names."""
+    """Name one photograph that differs, if both runs recorded the names."""
     mine, its = ours.get("photographs"), theirs.get("photographs")
     if not mine or not its:
         return ""

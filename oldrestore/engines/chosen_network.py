@@ -22,35 +22,20 @@ from oldrestore.records.finding import checkpoint_in_run, find_checkpoint, is_we
 from oldrestore.records.run import Run, without_weights
 
 DEFAULT = "lite_unet"
-# Of the shorter side, where no run says otherwise: the published networks were trained at 256.
+# Of the shorter side, unless a run says otherwise: the published networks were trained at 256.
 DEFAULT_SIZE = 256
 
 
 @dataclass(frozen=True)
 class ChosenNetwork:
-    """A network with its weights, in evaluation mode.
+    """A network with its weights, in evaluation mode."""
 
-    Attributes
-    ----------
-    label : str
-        For file names: the run's id, or the weights file's name.
-    network : nn.Layer
-    model : DictConfig
-        The configuration that built it, without ``weights``.
-    weights : Path
-        The file that its weights come from.
-    size : int
-        Pixels at which it sees photographs, unless the user asks for another size.
-    fit : str
-        ``shorter_side`` or ``squash``.
-    """
-
-    label: str
+    label: str  # for file names: the run's id, or the weights file's name
     network: nn.Layer
-    model: DictConfig
-    weights: Path
-    size: int = DEFAULT_SIZE
-    fit: str = "shorter_side"
+    model: DictConfig  # the configuration that built it, without ``weights``
+    weights: Path  # the file of its weights
+    size: int = DEFAULT_SIZE  # pixels at which it sees photographs, unless the user asks for another size
+    fit: str = "shorter_side"  # or "squash"
 
     @property
     def title(self) -> str:
@@ -60,17 +45,11 @@ class ChosenNetwork:
 
     @property
     def predicts_color(self) -> bool:
-        """Whether it gives colour for lightness."""
+        """Whether it predicts colour from lightness."""
         return hasattr(self.network, "decode") and self.network.reads[0] == "L_b1hw"
 
     def require_color(self, what: str) -> None:
-        """Refuse a network that does not give colour for lightness.
-
-        Raises
-        ------
-        UserError
-            Naming the network and what it does.
-        """
+        """Refuse a network that does not predict colour from lightness."""
         if not self.predicts_color:
             reads, predicts = ", ".join(self.network.reads), ", ".join(sorted(self.network.predicts))
             raise UserError(
@@ -79,7 +58,7 @@ class ChosenNetwork:
             )
 
     def describe(self) -> dict[str, Any]:
-        """Return which weights these are, as plain values."""
+        """Identify the weights, in plain values."""
         return {
             "name": self.label,
             "network": type(self.network).__name__,
@@ -89,22 +68,7 @@ class ChosenNetwork:
 
 
 def network_of_run(name: str, outputs: Path, checkpoint: str | None = None) -> ChosenNetwork:
-    """Load the network of a run.
-
-    Parameters
-    ----------
-    name : str
-        Run folder, run id or its beginning, ``last``, or the file of one of its checkpoints.
-    outputs : Path
-        Where run ids are looked up.
-    checkpoint : str, optional
-        ``best`` (also where it is not given), ``last`` or a kept one.
-
-    Raises
-    ------
-    UserError
-        When there is no such run or checkpoint, or it does not fit.
-    """
+    """Load the network of a run; name and checkpoint are as for `oldrestore.records.finding.find_checkpoint`."""
     if is_weights_file(name):
         raise UserError(f"'{name}' is a weights file and stands in no run folder: give it with --weights")
     folder, checkpoint = find_checkpoint(name, outputs, checkpoint)
@@ -122,20 +86,10 @@ def network_of_run(name: str, outputs: Path, checkpoint: str | None = None) -> C
 
 
 def network_of_file(path: Path, model: str | None = None) -> ChosenNetwork:
-    """Load the network of a weights file: an imported one, or a checkpoint, also one that was copied elsewhere.
+    """Load the network of a safetensors file: an imported one, or a checkpoint, also one that was copied elsewhere.
 
-    Parameters
-    ----------
-    path : Path
-        safetensors.
-    model : str, optional
-        A choice of ``conf/model``, with settings where they are not its own (``eccv16,width=0.5``): needed where the
-        file does not say it itself.
-
-    Raises
-    ------
-    UserError
-        When the file is missing or damaged, says nothing of its network, or does not fit.
+    `model` is a choice of ``conf/model`` and settings (``eccv16,width=0.5``); needed if the file does not describe its
+    network. A file that is missing or damaged, or does not fit, is a `UserError`.
     """
     header = read_header(path)
     if model is None and checkpoint_in_run(path) is not None:
@@ -155,26 +109,20 @@ def network_of_file(path: Path, model: str | None = None) -> ChosenNetwork:
 
 
 def _seen_at(path: Path, header: WeightsHeader | None) -> dict[str, Any]:
-    """Size and fit at which photographs are seen, where a run said it; checked, for a file may say anything."""
+    """Size and fit at which photographs are seen, if a run recorded it; checked, since a file may say anything."""
     evaluation = header.trained.get("evaluation") if header is not None else None
     if not isinstance(evaluation, Mapping):
         return {}
     ranges = {name: Evaluation.model_fields[name] for name in ("size", "fit")}
     return {
-        name: check_value(evaluation[name], Annotated[known.annotation, known], f"evaluation.{name} in '{path}'")
-        for name, known in ranges.items()
+        name: check_value(evaluation[name], Annotated[field.annotation, field], f"evaluation.{name} in '{path}'")
+        for name, field in ranges.items()
         if name in evaluation
     }
 
 
 def released_network(name: str = DEFAULT) -> ChosenNetwork:
-    """Load the network that is shipped with oldrestore, decoded as it was released.
-
-    Raises
-    ------
-    UserError
-        When its weights are not there.
-    """
+    """Load the network that is shipped with oldrestore, decoded as it was released."""
     try:
         released = released_weights(name)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Exports of networks, kept in the user's cache folder: found whole, made once, and bounded."""
+"""Exports of networks in the user's cache folder: written once, read only if whole, and bounded."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from omegaconf import OmegaConf
 
 from oldrestore import batch, color, models
 from oldrestore.data.cache import cache_directory
-from oldrestore.engines import export, export_rewriting, verification_photo
+from oldrestore.engines import export_rewriting, inference_export
 from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.files import sha256_of, whole_folder, write_atomically
 
 LAYOUT = 1  # of the folder; another number makes other keys
-MOST_BYTES = 2 * 2**30  # of all exports together; those that were not used for longest go first
-# Seconds after which what a killed process left behind is removed, and an export that failed is tried again.
+MOST_BYTES = 2 * 2**30  # of all exports together; the least recently used go first
+# Seconds after which the remains of a killed process are removed, and an export that failed is tried again.
 STALE = 86_400
 RECORD = "export.json"
 FILES = ("network.json", "network.pdiparams")
@@ -43,8 +43,8 @@ def key_of(chosen: ChosenNetwork) -> str:
 def _code_of(network: type) -> bytes:
     """Hash the code that makes an export of a network, with Paddle's version."""
     digest = hashlib.sha256(f"{LAYOUT} {paddle.__version__} {network.__qualname__}".encode())
-    files = {Path(inspect.getfile(module)) for module in (batch, export, export_rewriting, verification_photo, network)}
-    files.add(Path(__file__).with_name("fast_network.py"))
+    sources = (batch, inference_export, export_rewriting, network)
+    files = {Path(inspect.getfile(source)) for source in sources} | {Path(__file__).with_name("fast_network.py")}
     for package in (models, color):
         files.update(Path(package.__path__[0]).glob("*.py"))
     for file in sorted(files):
@@ -58,13 +58,13 @@ def exports_folder() -> Path:
 
 
 def find(key: str) -> tuple[Path, dict[str, Any]] | None:
-    """Return an export's folder and record; None if there is none, or its files are not those that were written."""
+    """Return an export's folder and record; None if it is missing, or its files are not those that were written."""
     folder = exports_folder() / key
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         whole = all(sha256_of(folder / name) == sha256 for name, sha256 in record["files"].items())
         old = time.time() - (folder / RECORD).stat().st_mtime > STALE
-        # What could not be exported is tried again another day: the machine may have been short of memory.
+        # A failure is tried again another day: the machine may have been short of memory.
         if not whole or ("failed" in record and old):
             return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -75,32 +75,28 @@ def find(key: str) -> tuple[Path, dict[str, Any]] | None:
     return folder, record
 
 
-def keep(key: str, make: Callable[[Path], Mapping[str, Any]]) -> Path:
-    """Make an export and put it into its place with its record, whole or not at all; make room; return its folder.
+def keep(key: str, write: Callable[[Path], Mapping[str, Any]]) -> Path:
+    """Put an export into its place with its record, whole or not at all; make room; return its folder.
 
-    Parameters
-    ----------
-    key : str
-    make : callable
-        Writes the export's files into the folder that it is given, and returns what to record.
+    `write` writes the export's files into a folder, and returns what to record.
     """
     folder = exports_folder() / key
-    with whole_folder(folder) as made:
-        made.mkdir()
-        facts = make(made)
-        files = {name: sha256_of(made / name) for name in FILES if (made / name).exists()}
-        (made / RECORD).write_text(json.dumps({"files": files, **facts}, indent=1) + "\n", encoding="utf-8")
+    with whole_folder(folder) as neighbour:
+        facts = write(neighbour)
+        neighbour.mkdir(exist_ok=True)
+        files = {name: sha256_of(neighbour / name) for name in FILES if (neighbour / name).exists()}
+        (neighbour / RECORD).write_text(json.dumps({"files": files, **facts}, indent=1) + "\n", encoding="utf-8")
     _make_room(but=folder)
     return folder
 
 
 def note(folder: Path, record: Mapping[str, Any]) -> None:
-    """Replace an export's record, which says what else was found out about it."""
+    """Replace an export's record."""
     write_atomically(folder / RECORD, json.dumps(record, indent=1) + "\n")
 
 
 def _make_room(but: Path) -> None:
-    """Remove what was not used for longest, until the rest fits, and what killed processes left."""
+    """Remove the least recently used exports until the rest fits, and what killed processes left."""
     kept: list[tuple[float, int, Path]] = []
     for folder in exports_folder().iterdir():
         try:

@@ -1,4 +1,4 @@
-"""Writes a network for export without what Paddle 3.3.1 cannot run on a CPU with oneDNN: the numbers stay the same."""
+"""Rewrites a network for export without what Paddle 3.3.1 cannot run on a CPU with oneDNN; the numbers stay."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from oldrestore.models.convolution import Conv2D
 
 
 class LoneLeakyReLU(nn.Layer):
-    """LeakyReLU of x times one, which Paddle does not fuse into the convolution before it; the numbers are the same.
+    """LeakyReLU of x times one, which Paddle does not fuse into the convolution before it.
 
-    max(x, slope x) is not fused either, but oneDNN has no maximum: tensors would be laid out anew around it.
+    max(x, slope x) is not fused either, but oneDNN has no maximum: tensors would be reordered around it.
     """
 
     def __init__(self, slope: float) -> None:
@@ -29,10 +29,7 @@ class LoneLeakyReLU(nn.Layer):
 
 
 class WidenedConv2D(nn.Layer):
-    """A convolution of one channel as one of two, the second of which is zero; the numbers are the same.
-
-    oneDNN's convolutions of a single channel take several times as long.
-    """
+    """A convolution of one channel as one of two, the second of which is zero: several times as fast in oneDNN."""
 
     def __init__(self, one: nn.Conv2D) -> None:
         super().__init__()
@@ -70,10 +67,10 @@ DOUBLED = {"nearest": doubled_nearest, "bilinear": doubled_bilinear}
 
 @contextmanager
 def plainly_written(network: nn.Layer) -> Iterator[None]:
-    """Trace within this: some operations are then made of others, which run everywhere.
+    """Replace some operations by others that run everywhere, while a network is traced.
 
     Paddle Inference crashes when it fuses LeakyReLU into a convolution for oneDNN, and refuses interpolation there;
-    paddle2onnx 2.1.0 crashes on pixel_unshuffle. A mean over height and width prints a line of Paddle's own debugging.
+    paddle2onnx 2.1.0 crashes on pixel_unshuffle. A mean over height and width prints a debugging line.
     """
     places = [
         (parent, name, layer, plain)
@@ -100,7 +97,7 @@ def plainly_written(network: nn.Layer) -> Iterator[None]:
         plain = not (align_corners or align_mode) and mode in DOUBLED
         if plain and not known and len(sides) == 2 and size is None and scale_factor == 2:
             return DOUBLED[mode](x)
-        if not known or align_corners or align_mode or mode not in ("nearest", "bilinear"):
+        if not (plain and known):
             return original(x, size, scale_factor, mode, align_corners, align_mode, *rest, **named)
         if size is None:
             factors = [scale_factor] * 2 if isinstance(scale_factor, int | float) else list(scale_factor)
@@ -110,7 +107,7 @@ def plainly_written(network: nn.Layer) -> Iterator[None]:
             paddle.to_tensor(interpolation_matrix(side, int(wanted), mode).T.copy())
             for side, wanted in zip(sides, size, strict=True)
         )
-        # Products of plain matrices: of 4-D tensors as convolutions leave them, oneDNN makes wrong ones.
+        # Products of plain matrices: those of 4-D tensors after convolutions are wrong in oneDNN.
         wide = paddle.matmul(x.reshape([-1, width]), columns).reshape([-1, channels, height, int(size[1])])
         tall = paddle.matmul(wide.transpose([0, 1, 3, 2]).reshape([-1, height]), rows)
         return tall.reshape([-1, channels, int(size[1]), int(size[0])]).transpose([0, 1, 3, 2])
@@ -145,7 +142,7 @@ def plainly_written(network: nn.Layer) -> Iterator[None]:
 
 
 def _plain_layer(layer: nn.Layer) -> nn.Layer | None:
-    """What stands for a layer in an export; None for the layer itself."""
+    """Return what replaces a layer in an export; None if nothing does."""
     if isinstance(layer, nn.LeakyReLU):
         return LoneLeakyReLU(layer._negative_slope)
     if type(layer) in (nn.Conv2D, Conv2D) and layer._in_channels == 1 and layer._padding_mode == "zeros":
@@ -154,14 +151,7 @@ def _plain_layer(layer: nn.Layer) -> nn.Layer | None:
 
 
 def interpolation_matrix(side: int, wanted: int, mode: str) -> np.ndarray:
-    """Interpolation along one axis as a matrix, float32 (wanted, side), as Paddle does it with pixels as areas.
-
-    Parameters
-    ----------
-    side, wanted : int
-        Pixels before and after.
-    mode : {"nearest", "bilinear"}
-    """
+    """Interpolation from `side` to `wanted` pixels as a matrix (wanted, side), as Paddle's with pixels as areas."""
     matrix = np.zeros((wanted, side), dtype=np.float32)
     row = np.arange(wanted)
     if mode == "nearest":

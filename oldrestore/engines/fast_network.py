@@ -1,8 +1,9 @@
-"""Runs a chosen network in the fastest form that it has here: Paddle Inference with oneDNN, or Paddle itself."""
+"""Runs a chosen network in the fastest way this machine has: Paddle Inference with oneDNN, or Paddle itself."""
 
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +16,21 @@ from paddle import nn
 from oldrestore import runtime
 from oldrestore.batch import Prediction
 from oldrestore.color.lab import rgb_to_lightness
-from oldrestore.engines import export_cache
-from oldrestore.engines.child_process import run_several
+from oldrestore.engines import child_process, export_cache
 from oldrestore.engines.chosen_network import ChosenNetwork
-from oldrestore.engines.export import CHANNELS, TRACING_ERRORS, quiet
-from oldrestore.engines.export_rewriting import plainly_written
-from oldrestore.engines.verification_photo import photograph
+from oldrestore.engines.inference_export import (
+    MODEL,
+    TRACING_ERRORS,
+    channels_of,
+    exported_inputs,
+    photograph,
+    save_for_inference,
+)
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor_rows
 from oldrestore.models.engine import Predictor
 from oldrestore.models.flops import what_paddle_said
-from oldrestore.models.tracing import save_traced
 
 log = logging.getLogger(__name__)
 # What an export is tried with before it is used: (photographs, height, width) in strides, of two shapes.
@@ -41,26 +45,13 @@ PHOTOGRAPHS = ("coffee.png", "astronaut.png")
 
 @dataclass(frozen=True)
 class Running:
-    """How networks are run where photographs are coloured and restored.
+    """How networks are run where photographs are coloured and restored."""
 
-    Attributes
-    ----------
-    half : bool
-        In half precision: bfloat16 on a CPU that has it, float16 on a GPU (which is not tested).
-    dynamic : bool
-        As Paddle runs them in training: nothing is exported, and the numbers are those of `oldrestore evaluate`.
-    say : callable, optional
-        Told in one line when something takes a while.
-
-    Raises
-    ------
-    UserError
-        For half precision on a CPU without bfloat16, or together with `dynamic`.
-    """
-
+    # In half precision: bfloat16 on a CPU that has it, float16 on a GPU (which is not tested).
     half: bool = False
+    # As in training: nothing is exported, and the numbers are those of `oldrestore evaluate`.
     dynamic: bool = False
-    say: Callable[[str], None] | None = None
+    say: Callable[[str], None] | None = None  # receives a line when something takes a while
 
     def __post_init__(self) -> None:
         if not self.half:
@@ -71,18 +62,13 @@ class Running:
             raise UserError("this CPU does not multiply in bfloat16 (AVX-512 BF16 or AMX): leave --half out")
 
     def network(self, chosen: ChosenNetwork) -> Any:
-        """Return what answers as the chosen network does, to be called as it is called.
-
-        Where the network cannot be exported it is the network itself.
-        """
+        """Return what is called and answers as the chosen network; the network itself if it cannot be exported."""
         if self.dynamic:
             return chosen.network
         if not _on_cpu():
             return HalfNetwork(chosen.network) if self.half else chosen.network
         predictor = self._predictor(chosen)
-        if predictor is None:
-            return chosen.network
-        return answering(chosen, predictor)
+        return chosen.network if predictor is None else answering(chosen, predictor)
 
     def _predictor(self, chosen: ChosenNetwork) -> Predictor | None:
         key = export_cache.key_of(chosen)
@@ -91,48 +77,45 @@ class Running:
             if "failed" in record:
                 return None
             half = self.half and self._allows_half(chosen, folder, record)
-            return Predictor(folder / "network", half)
-        except (*TRACING_ERRORS, UserError) as error:
-            self._warn(f"{chosen.label} runs without Paddle Inference, more slowly: {what_paddle_said(error)}")
+            return Predictor(folder / MODEL, half)
+        except TRACING_ERRORS as error:
+            reason = what_paddle_said(error)
+            (self.say or log.warning)(f"{chosen.label} runs without Paddle Inference, more slowly: {reason}")
             return None
 
     def _export(self, chosen: ChosenNetwork, key: str) -> tuple[Path, dict[str, Any]]:
-        """Export, try the export in a process of its own, and keep it; also that it cannot be."""
+        """Export, try the export and keep it; keep also that it failed."""
         if self.say is not None:
             self.say(f"preparing {chosen.label} for this machine (once for these weights)")
         facts = {"network": type(chosen.network).__name__}
+        part, _ = exported_inputs(chosen.network)
 
-        def make(folder: Path) -> dict[str, Any]:
+        def write(folder: Path) -> dict[str, Any]:
             try:
-                facts["difference"] = _save(chosen.network, folder)
-            except (*TRACING_ERRORS, UserError) as error:
-                for name in export_cache.FILES:
-                    (folder / name).unlink(missing_ok=True)
+                cases = trial_inputs(chosen.network)
+                arguments = chosen.network, part, cases, folder, _relative_maximum, TOLERANCE
+                facts["difference"] = save_for_inference(*arguments)[1]
+            except TRACING_ERRORS as error:
+                shutil.rmtree(folder, ignore_errors=True)
                 facts["failed"] = what_paddle_said(error)
                 log.info("%s is not exported: %s", chosen.label, facts["failed"])
             return facts
 
-        folder = export_cache.keep(key, make)
+        folder = export_cache.keep(key, write)
         return export_cache.find(key) or (folder, facts)
 
     def _allows_half(self, chosen: ChosenNetwork, folder: Path, record: dict[str, Any]) -> bool:
-        """Whether the export answers well enough in bfloat16; found out once, first in a process of its own."""
+        """Whether the export answers well enough in bfloat16; measured once, first in a process of its own."""
         if "half" not in record:
-            record["half"] = _half_is_near(chosen, folder / "network")
+            record["half"] = _half_is_near(chosen, folder / MODEL)
             export_cache.note(folder, record)
         if not record["half"]["near"]:
-            self._warn(f"{chosen.label} runs in float32: in bfloat16 {record['half']['found']}")
+            (self.say or log.warning)(f"{chosen.label} runs in float32: in bfloat16 {record['half']['found']}")
         return record["half"]["near"]
-
-    def _warn(self, sentence: str) -> None:
-        if self.say is None:
-            log.warning(sentence)
-        else:
-            self.say(sentence)
 
 
 def answering(chosen: ChosenNetwork, predictor: Predictor) -> Any:
-    """Return what answers as the network does, with a predictor at work in it."""
+    """Return what answers as the network does, by a predictor."""
     if hasattr(chosen.network, "exported_part"):
         name, _ = chosen.network.exported_part
         # In place of the method: all that is around it stays as it is written.
@@ -145,7 +128,8 @@ def _half_is_near(chosen: ChosenNetwork, model: Path) -> dict[str, Any]:
     """Compare an export in bfloat16 with float32: ``near``, and in words what was ``found``."""
     cases = trial_inputs(chosen.network)
     try:
-        off = max(map(_relative_rms, run_several(model, cases, half=True), run_several(model, cases)))
+        halved, whole = (child_process.run_in_paddle_inference(model, cases, half) for half in (True, False))
+        off = max(map(_relative_rms, halved, whole))
     except UserError:
         return {"near": False, "found": "Paddle cannot run it"}
     if not off <= HALF_TOLERANCE:
@@ -159,40 +143,17 @@ def _half_is_near(chosen: ChosenNetwork, model: Path) -> dict[str, Any]:
 def _half_psnr(chosen: ChosenNetwork, model: Path) -> Iterator[float]:
     """PSNR of photographs in the colours of bfloat16 against those of float32, dB."""
     photographs = [rgb_to_lightness(photograph(chosen.size, name)) for name in PHOTOGRAPHS]
-    made = []
+    recolored = []
     for half in (False, True):
         colorizer = Colorizer(answering(chosen, Predictor(model, half)), chosen.size)
         colors = zip(photographs, colorizer.small(photographs), strict=True)
-        made.append([recolor_rows(L, colorizer.color_of_rows(ab, L)).astype(np.float32) for L, ab in colors])
-    for whole, halved in zip(*made, strict=True):
+        recolored.append([recolor_rows(L, colorizer.color_of_rows(ab, L)).astype(np.float32) for L, ab in colors])
+    for whole, halved in zip(*recolored, strict=True):
         yield float(10 * np.log10(255.0**2 / max(1e-9, np.mean((whole - halved) ** 2))))
 
 
-class ExportedColorNetwork:
-    """A network that predicts colour, run by a predictor; everything but the call is the network's own."""
-
-    def __init__(self, network: nn.Layer, predictor: Predictor) -> None:
-        self.network = network
-        self._predictor = predictor
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.network, name)
-
-    def __call__(self, *inputs: paddle.Tensor) -> Prediction:
-        """Predict colour, decoded, at the network's scale; inputs that are left out (hints) are zeros."""
-        given = [x.numpy() for x in inputs]
-        batch, _, height, width = given[0].shape
-        for name in self.network.reads[len(given) : len(self._predictor.names)]:
-            given.append(np.zeros((batch, channels_of(name), height, width), np.float32))
-        return Prediction(ab=paddle.to_tensor(self._predictor(given)[0]))
-
-    def decode(self, prediction: Prediction) -> paddle.Tensor:
-        """Colour of a prediction, which is decoded already."""
-        return prediction.ab
-
-
-class HalfNetwork:
-    """A network in float16 on a GPU, where Paddle says that it is safe; its answer is float32."""
+class StandIn:
+    """In place of a network: everything but the call is the network's own."""
 
     def __init__(self, network: nn.Layer) -> None:
         self.network = network
@@ -200,59 +161,35 @@ class HalfNetwork:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.network, name)
 
+
+class ExportedColorNetwork(StandIn):
+    """A network that predicts colour, run by a predictor."""
+
+    def __init__(self, network: nn.Layer, predictor: Predictor) -> None:
+        super().__init__(network)
+        self._predictor = predictor
+
+    def __call__(self, *inputs: paddle.Tensor) -> Prediction:
+        """Predict colour, decoded, at the network's scale; inputs that are left out (hints) are zeros."""
+        arrays = [x.numpy() for x in inputs]
+        batch, _, height, width = arrays[0].shape
+        for name in self.network.reads[len(arrays) : len(self._predictor.names)]:
+            arrays.append(np.zeros((batch, channels_of(name), height, width), np.float32))
+        return Prediction(ab=paddle.to_tensor(self._predictor(arrays)[0]))
+
+    def decode(self, prediction: Prediction) -> paddle.Tensor:
+        """Return the colour of a prediction, which is decoded already."""
+        return prediction.ab
+
+
+class HalfNetwork(StandIn):
+    """A network in float16 on a GPU, where Paddle considers it safe; its answer is float32."""
+
     def __call__(self, *inputs: paddle.Tensor) -> Prediction:
         """Predict."""
         with paddle.amp.auto_cast(dtype="float16", level="O1"):
             prediction = self.network(*inputs)
-        values = {name: _in_float32(value) for name, value in vars(prediction).items()}
-        return Prediction(**values)
-
-
-class ExportedCall(nn.Layer):
-    """What of a network is exported, as a layer: its call and decoding, or the part that it names.
-
-    Parameters
-    ----------
-    network : nn.Layer
-    rewrite : bool
-        Whether Paddle rewrites the source of what is called, so that it may calculate with sizes.
-    """
-
-    def __init__(self, network: nn.Layer, rewrite: bool) -> None:
-        super().__init__()
-        self.network = network
-        self.rewrite = rewrite
-        self.part = exported_inputs(network)[0]
-
-    def forward(self, inputs: list[paddle.Tensor]) -> paddle.Tensor:
-        """Answer to the inputs, in order."""
-        return self.answer(inputs) if self.rewrite else self.answer_as_it_is(inputs)
-
-    def answer(self, inputs: list[paddle.Tensor]) -> paddle.Tensor:
-        """Call it."""
-        if self.part:
-            return getattr(self.network, self.part)(*inputs)
-        return self.network.decode(self.network(*inputs))
-
-    @paddle.jit.not_to_static
-    def answer_as_it_is(self, inputs: list[paddle.Tensor]) -> paddle.Tensor:
-        """Call it, its source untouched."""
-        return self.answer(inputs)
-
-
-def exported_inputs(network: nn.Layer) -> tuple[str, tuple[str, ...]]:
-    """Return the part of a network that is exported ("" for all of it), and its inputs' names.
-
-    A class may name a method in ``exported_part`` that is most of the work, calculates with no sizes, and takes
-    and gives tensors; the rest of the network then stays in Paddle.
-    """
-    part, names = getattr(network, "exported_part", ("", tuple(network.reads)))
-    return part, tuple(name for name in names if name.rpartition("_")[2] in CHANNELS)
-
-
-def channels_of(name: str) -> int:
-    """Channels of an input, by the layout at the end of its name."""
-    return CHANNELS[name.rpartition("_")[2]]
+        return Prediction(**{name: _in_float32(value) for name, value in vars(prediction).items()})
 
 
 def trial_inputs(network: nn.Layer) -> list[dict[str, np.ndarray]]:
@@ -270,43 +207,12 @@ def trial_inputs(network: nn.Layer) -> list[dict[str, np.ndarray]]:
     return cases
 
 
-def _save(network: nn.Layer, folder: Path) -> float:
-    """Save for any size and see that it answers as the network does; returns the largest relative difference."""
-    names = exported_inputs(network)[1]
-    cases = trial_inputs(network)
-    with paddle.no_grad():
-        own = ExportedCall(network, rewrite=True)
-        own.eval()
-        expected = [own.answer([paddle.to_tensor(values) for values in case.values()]).numpy() for case in cases]
-    reason = "its answer is another"
-    for rewrite in (True, False):
-        traced = ExportedCall(network, rewrite)
-        traced.eval()
-        specs = [paddle.static.InputSpec([None, channels_of(name), None, None], "float32", name) for name in names]
-        try:
-            with quiet(), plainly_written(network):
-                save_traced(traced, [specs], folder / "network")
-            answers = run_several(folder / "network", cases)
-        except (*TRACING_ERRORS, UserError) as error:
-            reason = what_paddle_said(error)
-            continue
-        if all(map(_same_shape, answers, expected)):
-            difference = max(map(_relative_maximum, answers, expected))
-            if difference <= TOLERANCE:
-                return difference
-    raise UserError(f"{type(network).__name__} cannot be exported for photographs of any size: {reason}")
+def _relative_maximum(answer: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(answer - expected).max() / max(1e-6, np.abs(expected).max()))
 
 
-def _same_shape(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.shape == other.shape
-
-
-def _relative_maximum(found: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.abs(found - expected).max() / max(1e-6, np.abs(expected).max()))
-
-
-def _relative_rms(found: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.sqrt(np.mean((found - expected) ** 2) / max(1e-12, np.mean(expected**2))))
+def _relative_rms(answer: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((answer - expected) ** 2) / max(1e-12, np.mean(expected**2))))
 
 
 def _in_float32(value: Any) -> Any:

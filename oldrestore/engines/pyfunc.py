@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def finished_model(folder: Path, config: DictConfig) -> ModelPackage | None:
-    """Return the best checkpoint of a run that finished as a model that others can load, if it is a colorizer."""
+    """Return the best checkpoint of a finished run as a model that others can load, if it is a colorizer."""
     from oldrestore.tracking.protocol import ModelPackage
 
     checkpoint = folder / "checkpoints" / "best.safetensors"
@@ -34,7 +34,7 @@ def finished_model(folder: Path, config: DictConfig) -> ModelPackage | None:
 
 
 def _define() -> None:
-    """Make the model class and hand it to MLflow; only when MLflow itself runs this file."""
+    """Define the model class and give it to MLflow; only when MLflow itself runs this file."""
     from mlflow.models import set_model
     from mlflow.pyfunc import PythonModel
 

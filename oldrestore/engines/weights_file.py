@@ -1,4 +1,4 @@
-"""Weights files that stand alone: what a run's checkpoints say of themselves, and networks from what a file says."""
+"""Weights files without a run: the description that a checkpoint carries, and the network that it describes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BESIDE_FILE = 32_000_000
 
 
 def header_of_run(config: DictConfig, network: nn.Layer) -> WeightsHeader:
-    """Return what a run's checkpoints say of themselves."""
+    """Return the description that a run's checkpoints carry."""
     plain = OmegaConf.to_container(config, resolve=True)
     model = plain["model"]
     settings = {name: value for name, value in model.items() if name not in ("_target_", "weights")}
@@ -41,7 +41,7 @@ def header_of_run(config: DictConfig, network: nn.Layer) -> WeightsHeader:
 
 
 def _without_files(node: Any, name: str) -> Any:
-    """Leave out paths: elsewhere the same path is another file, and it says how somebody's folders are called."""
+    """Leave out paths: elsewhere the same path is another file, and it reveals the names of somebody's folders."""
     if isinstance(node, Mapping):
         return {key: _without_files(value, f"{name}.{key}") for key, value in node.items()}
     if isinstance(node, list):
@@ -53,13 +53,7 @@ def _without_files(node: Any, name: str) -> Any:
 
 
 def model_of(path: Path, header: WeightsHeader) -> DictConfig:
-    """Return the ``model`` node that a weights file says it is of, checked: it is untrusted input.
-
-    Raises
-    ------
-    UserError
-        When it is no network, or its settings are not those of one.
-    """
+    """Return the ``model`` node that a weights file describes, checked: it is untrusted input."""
     try:
         if header.names_class:
             node = {"_target_": header.model, **header.settings}
@@ -72,7 +66,7 @@ def model_of(path: Path, header: WeightsHeader) -> DictConfig:
         network = locate(node["_target_"])
         if not (inspect.isclass(network) and issubclass(network, nn.Layer) and hasattr(network, "predicts")):
             raise UserError(f"'{node['_target_']}' is not a network")
-        # A file names no other file to be read.
+        # A file must not name another file to be read.
         node = {**node, "weights": None} if "weights" in inspect.signature(network).parameters else node
         refuse_interpolations(node)
         check_component(node, "model")
@@ -84,17 +78,8 @@ def model_of(path: Path, header: WeightsHeader) -> DictConfig:
 def load_file(path: Path, model: DictConfig, described: bool = True) -> nn.Layer:
     """Build the network of a ``model`` node with the weights of a file, in evaluation mode.
 
-    Parameters
-    ----------
-    path : Path
-    model : DictConfig
-    described : bool
-        Whether the node is what the file says: then no network is made that is much larger than the file.
-
-    Raises
-    ------
-    UserError
-        When the file is missing or damaged, or does not fit the network.
+    A node that the file itself describes must not build a network much larger than the file. A file that is missing or
+    damaged, or does not fit the network, is a `UserError`.
     """
     with _at_most(_numbers_in(path) + BESIDE_FILE, path) if described else nullcontext():
         network = build(model)
@@ -112,7 +97,7 @@ def _numbers_in(path: Path) -> int:
 
 @contextmanager
 def _at_most(numbers: int, path: Path) -> Iterator[None]:
-    """Stop a network from being made that is much larger than the file which describes it."""
+    """Refuse to build a network that is much larger than the file that describes it."""
     original, count = Initializer.__call__, 0
 
     def counted(self, parameter, block=None):
@@ -132,21 +117,8 @@ def _at_most(numbers: int, path: Path) -> Iterator[None]:
 def config_of_file(path: Path, outputs: Path, overrides: Sequence[str]) -> DictConfig:
     """Return the configuration under which a weights file is evaluated.
 
-    That of the run that trained it, without the places of files, where the file says it; else the defaults, with the
-    network that the file or an override names.
-
-    Parameters
-    ----------
-    path : Path
-    outputs : Path
-        Root of the run folders.
-    overrides : sequence of str
-        What the user typed.
-
-    Raises
-    ------
-    UserError
-        When neither the file nor the overrides say which network it is of, or a setting is wrong.
+    That of the run that trained it, if the file records it, without the places of files; else the defaults, with the
+    network that the file or an override names. Without either it is a `UserError`.
     """
     header = read_header(path)
     if header is None and not any(text.startswith("model=") for text in overrides):
@@ -162,7 +134,7 @@ def config_of_file(path: Path, outputs: Path, overrides: Sequence[str]) -> DictC
 
 
 def says_nothing(path: Path, instead: str) -> UserError:
-    """Say of a file that it does not say which network it is of, and what to give."""
+    """Return the error of a file that does not describe its network, with what to give."""
     return UserError(
         f"'{path}' does not say which network it is of, as files of other programs and earlier versions: give the run "
         f"that it is from, or add {instead} (see oldrestore models)"
@@ -170,5 +142,5 @@ def says_nothing(path: Path, instead: str) -> UserError:
 
 
 def standing_folder(path: Path, outputs: Path) -> Path:
-    """Return the folder below which evaluations of a file without a run are kept: ``outputs/NAME``."""
+    """Return the folder of the evaluations of a file without a run: ``outputs/NAME``."""
     return outputs / path.stem.lstrip(".").replace(os.sep, "_")

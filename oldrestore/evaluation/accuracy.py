@@ -7,7 +7,7 @@ off-the-shelf classifier are colours of the right things.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -23,18 +23,8 @@ from oldrestore.evaluation.prediction import Colorize, recolor
 _remembered: dict[tuple[str, bytes], tuple[np.ndarray, np.ndarray]] = {}
 
 
-def check_every(every: int) -> None:
-    """Raise `UserError` unless a row of the table is for at least one photograph."""
-    if every < 1:
-        raise UserError(f"evaluation.every must be at least 1 photograph, not {every}")
-
-
 def judge_photos(
-    colorize: Colorize,
-    photos: Iterable[tuple[str, np.ndarray, int | None]],
-    judge: Judge,
-    batch_size: int = 16,
-    progress: Callable[[int], None] | None = None,
+    colorize: Colorize, photos: Iterable[tuple[str, np.ndarray, int | None]], judge: Judge, batch_size: int = 16
 ) -> list[list[JudgedPhoto]]:
     """Judge each photograph three times: recoloured (iter), unmodified (orig) and without chroma (gray).
 
@@ -42,29 +32,9 @@ def judge_photos(
     are 8-bit sRGB at the photograph's full size and reach the judge on the same path, so that a perfect
     colorizer has the accuracy of the originals and one that predicts nothing has that of gray, exactly.
 
-    Parameters
-    ----------
-    colorize : callable
-        Lightness channels -> one ColorPrediction each.
-    photos : iterable of (name, uint8 (H, W, 3), label)
-        Judged in the order given, which is the table's order: the rows before the last depend on it. Give
-        the same order in runs that are compared.
-    judge : Judge
-        Asked about originals and gray photographs once per process, about recolourings each time.
-    batch_size : int
-        Photographs colorized and judged at once; the result does not depend on it.
-    progress : callable, optional
-        Called with the number of photographs judged so far.
-
-    Returns
-    -------
-    list of list of JudgedPhoto
-        One for each of `VERSIONS`, for each photograph.
-
-    Raises
-    ------
-    UserError
-        When a photograph has no label, or a label is not a class of the judge.
+    Photographs (name, uint8 (H, W, 3), label) are judged in the order given, which is the table's order: the rows
+    before the last depend on it. Give the same order in runs that are compared. The result is one `JudgedPhoto` for
+    each of `VERSIONS`, for each photograph, and does not depend on the batch size.
     """
     judged: list[list[JudgedPhoto]] = []
     for batch in batches((_with_label(*photo) for photo in photos), batch_size):
@@ -79,20 +49,19 @@ def judge_photos(
                 raise _no_such_class(name, label, len(iter_p))
             versions = zip(VERSIONS, (iter_p, orig_p, gray_p), strict=True)
             judged.append([JudgedPhoto(name, v, label, int(p.argmax()), float(p[label])) for v, p in versions])
-        if progress is not None:
-            progress(len(judged))
     return judged
 
 
 def accuracy_table(judge: Judge, photos: Sequence[Sequence[JudgedPhoto]], every: int) -> AccuracyTable:
-    """Make the table of photographs in the order given: a row for each `every` of them, and one at the end."""
-    check_every(every)
+    """Build the table of photographs in the order given: a row for each `every` of them, and one at the end."""
+    if every < 1:
+        raise UserError(f"evaluation.every must be at least 1 photograph, not {every}")
     judged = [version for photo in photos for version in photo]
     n = len(photos)
     if n == 0:
         raise UserError("there are no photographs to judge: the set is empty")
     ends = sorted({*range(every, n + 1, every), n})
-    return AccuracyTable(judge.name, judge.fingerprint, [accuracy_row(judged, end) for end in ends], judged)
+    return AccuracyTable(judge.name, [accuracy_row(judged, end) for end in ends], judged)
 
 
 def _judge_originals(

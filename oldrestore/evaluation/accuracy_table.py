@@ -1,15 +1,14 @@
-"""The accuracy table's rows, its files and its look in a terminal."""
+"""The accuracy table's rows, and how they are printed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oldrestore.evaluation.scores import ImageScore
 from oldrestore.statistics import wilson_interval
-from oldrestore.tables import csv_table, plain_table
+from oldrestore.tables import plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,14 +20,8 @@ VERSIONS = ("iter", "orig", "gray")
 class JudgedPhoto(NamedTuple):
     """What the judge said of one version of one photograph.
 
-    Attributes
-    ----------
-    image, version : str
-        The photograph's name, and "iter", "orig" or "gray".
-    label, top1 : int
-        The true class, and the one the judge holds likeliest.
-    probability : float
-        The judge's probability of the true class, 0..1.
+    `label` is the true class, `top1` the one the judge thinks likeliest, and `probability` the judge's of the true
+    class, 0..1.
     """
 
     image: str
@@ -39,7 +32,7 @@ class JudgedPhoto(NamedTuple):
 
     @property
     def correct(self) -> int:
-        """1 when the judge is right, else 0."""
+        """1 if the judge is right, else 0."""
         return int(self.top1 == self.label)
 
 
@@ -47,22 +40,13 @@ class JudgedPhoto(NamedTuple):
 class AccuracyRow:
     """Cumulative accuracy after the first `n` photographs.
 
-    Attributes
-    ----------
-    iteration : int
-        Photographs judged so far, as the first column of the original report counts them.
-    iter_accuracy, orig_accuracy, gray_accuracy : float
-        Top-1, 0..1, of recoloured, unmodified and gray photographs.
-    n : int
-        Photographs that the row's accuracies are computed from; equal to `iteration`.
-    iter_probability, orig_probability, gray_probability : float
-        Mean probability of the true class, 0..1: it moves where accuracy only jumps by photographs.
-    gap_closed, gap_closed_probability : float or None
-        (iter - gray) / (orig - gray) by accuracy and by probability: 0 is no better than gray, 1 as good as
-        the original; below 0, colour that harms. None when orig and gray are equal: there is no gap then.
+    Accuracies are top-1, 0..1, of recoloured, unmodified and gray photographs. Probabilities are means of the true
+    class's: they move where accuracy only jumps by photographs. The gap closed is (iter - gray) / (orig - gray) by
+    either: 0 is no better than gray, 1 as good as the original; below 0, colour that harms. None if orig and gray are
+    equal: there is no gap then.
     """
 
-    iteration: int
+    iteration: int  # as `n`: photographs judged so far
     iter_accuracy: float
     orig_accuracy: float
     gray_accuracy: float
@@ -72,9 +56,6 @@ class AccuracyRow:
     gray_probability: float
     gap_closed: float | None
     gap_closed_probability: float | None
-
-
-COLUMNS = tuple(field.name for field in fields(AccuracyRow))
 
 
 def gap_closed(ours: float, original: float, gray: float) -> float | None:
@@ -92,20 +73,9 @@ def accuracy_row(judged: Sequence[JudgedPhoto], n: int) -> AccuracyRow:
 
 @dataclass(frozen=True)
 class AccuracyTable:
-    """What a judge said of a set of photographs.
-
-    Attributes
-    ----------
-    judge, judge_fingerprint : str
-        Who judged: tables of different fingerprints cannot be compared.
-    rows : list of AccuracyRow
-        One for each `every` photographs, and one at the end.
-    judged : list of JudgedPhoto
-        For each photograph, in order, its three versions: iter, orig, gray.
-    """
+    """What a judge said of a set of photographs: of each, in order, its three versions (iter, orig, gray)."""
 
     judge: str
-    judge_fingerprint: str
     rows: list[AccuracyRow]
     judged: list[JudgedPhoto]
 
@@ -115,32 +85,24 @@ class AccuracyTable:
         return self.rows[-1]
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """Rows as dicts with COLUMNS as keys, for CSV and for trackers."""
+        """Rows as dicts, for CSV and for trackers."""
         return [asdict(row) for row in self.rows]
-
-    def to_csv(self, path: str | Path) -> None:
-        """Write accuracy.csv: full precision; a missing gap is an empty cell."""
-        Path(path).write_text(csv_table(self.as_dicts(), COLUMNS), encoding="utf-8", newline="")
 
     def per_image(self) -> list[ImageScore]:
         """Rows for per_image.csv: VERSION_correct (0 or 1), VERSION_probability, VERSION_top1 (class)."""
         return [
-            ImageScore(photo.image, f"{photo.version}_{name}", float(value))
+            ImageScore(photo.image, f"{photo.version}_{name}", float(getattr(photo, name)))
             for photo in self.judged
-            for name, value in (
-                ("correct", photo.correct),
-                ("probability", photo.probability),
-                ("top1", photo.top1),
-            )
+            for name in ("correct", "probability", "top1")
         ]
 
-    def interval(self, version: str, confidence: float = 0.95) -> tuple[float, float]:
-        """Wilson interval of a version's accuracy on the whole set, 0..1."""
+    def interval(self, version: str) -> tuple[float, float]:
+        """95% Wilson interval of a version's accuracy on the whole set, 0..1."""
         photos = [photo for photo in self.judged if photo.version == version]
-        return wilson_interval(sum(photo.correct for photo in photos), len(photos), confidence)
+        return wilson_interval(sum(photo.correct for photo in photos), len(photos))
 
     def render(self) -> Table:
-        """Make a table for the terminal (80 columns): percent, and under it each accuracy's 95% interval."""
+        """Lay out a table for the terminal (80 columns): percent, and under it each accuracy's 95% interval."""
         intervals = ", ".join(
             f"{version} {100 * low:.1f}-{100 * high:.1f}%"
             for version, (low, high) in ((version, self.interval(version)) for version in VERSIONS)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from oldrestore import parallel
 
 Item = TypeVar("Item")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -29,11 +29,11 @@ def own_share(items: Sequence[Item], size: int) -> list[Item]:
     return [item for index, item in enumerate(items) if index // size % parallel.size() == parallel.rank()]
 
 
-def shared(work: Callable[[], list[Found]], size: int) -> list[Found]:
-    """Have each process find something for each item of its `own_share`, and return all in the order of a single one.
+def shared(work: Callable[[], list[Result]], size: int) -> list[Result]:
+    """Have each process work on its `own_share`, one result an item; return all in the order of a single process.
 
-    Every process must come here; what one of them raises, all raise.
+    Every process must call this; what one of them raises, all raise.
     """
-    parts = [list(batches(found, size)) for found in parallel.gathered(work)]
+    parts = [list(batches(results, size)) for results in parallel.gathered(work)]
     rounds = zip_longest(*parts, fillvalue=[])
-    return [one for of_round in rounds for batch in of_round for one in batch]
+    return [result for of_round in rounds for batch in of_round for result in batch]

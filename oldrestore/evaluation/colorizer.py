@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, Protocol
 
@@ -29,32 +30,18 @@ class ColorNetwork(Protocol):
         """Colour (B, 2, h, w), Lab units, at the scale of the prediction."""
 
 
+@dataclass
 class Colorizer:
     """Predicts the colour of photographs from their lightness.
 
-    Parameters
-    ----------
-    network : ColorNetwork
-        In evaluation mode.
-    size : int
-        The network sees each photograph at this size (pixels), rounded to a multiple of its stride.
-    fit : {"shorter_side", "squash"}
-        Whether `size` is the shorter side, the aspect kept, or both sides.
-    batch_size : int
-        Photographs of one shape that go through the network together.
+    The network, in evaluation mode, sees each photograph at `size` pixels, rounded to a multiple of its stride: its
+    shorter side, the aspect kept, or with the fit "squash" both sides.
     """
 
-    def __init__(
-        self,
-        network: ColorNetwork,
-        size: int = 256,
-        fit: Literal["shorter_side", "squash"] = "shorter_side",
-        batch_size: int = 16,
-    ) -> None:
-        self.network = network
-        self.size = size
-        self.fit = fit
-        self.batch_size = batch_size
+    network: ColorNetwork
+    size: int = 256
+    fit: Literal["shorter_side", "squash"] = "shorter_side"
+    batch_size: int = 16  # photographs of one shape that go through the network together
 
     def __call__(
         self, photos: Sequence[np.ndarray], hints: Sequence[np.ndarray | None] | None = None
@@ -68,15 +55,10 @@ class Colorizer:
         hints : sequence of np.ndarray or None, optional
             Of each photograph, float32 (3, h, w) as `Batch.hints_b3hw` has them, at the size `network_shape` gives;
             for a network that reads them as its second input.
-
-        Returns
-        -------
-        list of ColorPrediction
-            In the order given, ab at each photograph's own size.
         """
         small = self._grouped(photos, hints, top_bins=True)
         return [
-            ColorPrediction(self._at_full_size(ab_hw2, L), top_bins)
+            ColorPrediction(at_full_size(self.network, ab_hw2, L), top_bins)
             for L, (ab_hw2, top_bins) in zip(photos, small, strict=True)
         ]
 
@@ -95,7 +77,7 @@ class Colorizer:
     def _grouped(
         self, photos: Sequence[np.ndarray], hints: Sequence[np.ndarray | None] | None, top_bins: bool
     ) -> list[tuple[np.ndarray, np.ndarray | None]]:
-        """Predict photographs of one shape together; (ab, top bins) of each at the network's scale, in order."""
+        """Predict photographs of one shape together: (ab, top bins) of each at the network's scale, in order."""
         shapes = [self.network_shape(*L.shape) for L in photos]
         predictions: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
         order = sorted(range(len(photos)), key=lambda index: shapes[index])
@@ -135,12 +117,13 @@ class Colorizer:
             bins = list(top.transpose([0, 2, 3, 1]).numpy())
         return list(zip(ab_bhw2, bins, strict=True))
 
-    def _at_full_size(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> np.ndarray:
-        """Colour at a photograph's size: joined as the network says it is, else interpolated."""
-        join = getattr(self.network, "join", None)
-        if join is not None:
-            return join(ab_hw2, L_hw)
-        return np.stack([resize(ab_hw2[..., c], L_hw.shape) for c in range(2)], axis=-1)
+
+def at_full_size(network: ColorNetwork, ab_hw2: np.ndarray, L_hw: np.ndarray) -> np.ndarray:
+    """Colour at a photograph's size: joined as the network says it is, else interpolated."""
+    join = getattr(network, "join", None)
+    if join is not None:
+        return join(ab_hw2, L_hw)
+    return np.stack([resize(ab_hw2[..., c], L_hw.shape) for c in range(2)], axis=-1)
 
 
 def resize(channel_hw: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from oldrestore.data.damage.base import Damaged
 from oldrestore.data.damage.chain import check_damages
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
-from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
+from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext, spread
 from oldrestore.evaluation.mask_counts import MEASURES, MaskCounts
 from oldrestore.evaluation.scores import ImageScore
 from oldrestore.panels import side_by_side
@@ -28,47 +29,39 @@ UNDAMAGED = "undamaged"
 Find = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
+@checked
+@dataclass
 class DamageDetection:
     """Precision, recall, F1 and IoU of each kind of damage alone, and false alarms on undamaged photographs.
 
-    Damage depends on `seed`, on the photograph's place in the order of names and on the kind's place in
-    `damages`, not on the run: every run is measured on the same. Measures are pooled over all pixels of a kind.
+    Damage depends on `seed`, on the photograph's place in the order of names and on the kind's place in `damages`.
+    Measures are pooled over all pixels of a kind.
 
     Parameters
     ----------
     damages : mapping
         Kinds of damage by name, choices of ``conf/damage``.
     detectors : mapping, optional
-        Further detectors by name, measured beside the network: `oldrestore.restoration.detect.base.Detector`.
+        Further detectors by name, measured beside the network: `oldrestore.restoration.stages.Detector`.
     threshold : float
         Probability above which a pixel counts as found by the network.
     tolerance : float
         See `MaskCounts.of`; 0 asks for the very pixels.
     samples : int
         Photographs in the panels damaged | found | true.
-    every_time : bool
-        Measure at each validation, or at the end only.
     """
 
-    @checked
-    def __init__(
-        self,
-        damages: Mapping[str, Any],
-        detectors: Mapping[str, Any] | None = None,
-        threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5,
-        tolerance: Annotated[float, Field(ge=0, le=100)] = 0.0,
-        seed: Annotated[int, Field(ge=0)] = 0,
-        samples: Annotated[int, Field(ge=0)] = 6,
-        every_time: bool = True,
-    ) -> None:
-        check_damages(damages)
-        self.damages = dict(damages)
-        self.detectors = dict(detectors or {})
-        self.threshold = threshold
-        self.tolerance = tolerance
-        self.seed = seed
-        self.samples = samples
-        self.every_time = every_time
+    damages: Mapping[str, Any]
+    detectors: Mapping[str, Any] | None = None
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    tolerance: Annotated[float, Field(ge=0, le=100)] = 0.0
+    seed: Annotated[int, Field(ge=0)] = 0
+    samples: Annotated[int, Field(ge=0)] = 6
+    every_time: bool = True
+
+    def __post_init__(self) -> None:
+        check_damages(self.damages)
+        self.detectors = dict(self.detectors or {})
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure ``DETECTOR_KIND_MEASURE``, ``DETECTOR_f1`` (the mean over kinds) and ``DETECTOR_undamaged``."""
@@ -86,27 +79,19 @@ class DamageDetection:
     def compare(
         self, finds: Mapping[str, Find], photos: Iterable[tuple[str, np.ndarray]], count: int, batch_size: int = 8
     ) -> Evaluated:
-        """Measure detectors beside each other.
+        """Measure detectors beside each other, on `count` photographs (name, uint8 (H, W, 3)) in the order of names.
 
-        Parameters
-        ----------
-        finds : mapping
-            Detectors by name; the first is the one in the panel.
-        photos : iterable of (name, uint8 (H, W, 3))
-            In the order of names.
-        count : int
-            Of photographs.
-        batch_size : int
-            Pictures that a detector is given at once.
+        The panel shows the first of them. A detector is given `batch_size` pictures at once.
         """
         totals: dict[tuple[str, str], MaskCounts] = {}
         per_image: list[ImageScore] = []
         shown: list[list[np.ndarray]] = []
-        chosen = {i * count // max(1, self.samples) for i in range(min(self.samples, count))}
+        chosen = spread(count, self.samples)
         for place, (name, rgb) in enumerate(photos):
             cases = self.cases(rgb, place)
             for number, (detector, find) in enumerate(finds.items()):
-                masks = [m for part in batches(cases.values(), batch_size) for m in find(_pictures(part))]
+                parts = batches([case.rgb_hw3 for case in cases.values()], batch_size)
+                masks = [mask for part in parts for mask in find(part)]
                 for (kind, damaged), found in zip(cases.items(), masks, strict=True):
                     counts = MaskCounts.of(found, damaged.mask_hw, self.tolerance)
                     totals[detector, kind] = totals.get((detector, kind), MaskCounts()) + counts
@@ -118,18 +103,10 @@ class DamageDetection:
         values = self._values(totals, list(finds))
         rows = [_row(detector, kind, counts) for (detector, kind), counts in totals.items()]
         panels = {"found": side_by_side(shown, ["Damaged", "Found", "True mask"])} if shown else {}
-        return Evaluated(values, per_image, panels, _table(rows, count), rows)
+        return Evaluated(values, per_image, panels, table_of(rows, count), rows)
 
     def cases(self, rgb_hw3: np.ndarray, place: int) -> dict[str, Damaged]:
-        """One photograph with each kind of damage, and as it is.
-
-        Parameters
-        ----------
-        rgb_hw3 : np.ndarray
-            uint8 (H, W, 3).
-        place : int
-            The photograph's, in the order of names: it seeds the damage.
-        """
+        """One photograph, uint8, with each kind of damage, and as it is; its place in the order of names is a seed."""
         whole = Damaged(rgb_hw3, np.zeros(rgb_hw3.shape[:2], dtype=bool), UNDAMAGED)
         streams = {kind: [DETECTION_STREAM, self.seed, place, k] for k, kind in enumerate(self.damages)}
         damaged = {kind: damage(rgb_hw3, np.random.default_rng(streams[kind])) for kind, damage in self.damages.items()}
@@ -152,7 +129,7 @@ class DamageDetection:
 
 
 def finds_with(detector: Callable[[np.ndarray], Any]) -> Find:
-    """Let a `oldrestore.restoration.detect.base.Detector` look at several pictures."""
+    """Let a `oldrestore.restoration.stages.Detector` look at several pictures."""
     return lambda photos: [detector(rgb).mask_hw for rgb in photos]
 
 
@@ -160,10 +137,6 @@ def overlay(rgb_hw3: np.ndarray, mask_hw: np.ndarray) -> np.ndarray:
     """A photograph, paled, with a mask in red, uint8 (H, W, 3)."""
     pale = (rgb_hw3.astype(np.uint16) // 2 + 112).astype(np.uint8)
     return np.where(mask_hw[..., None], FOUND, pale)
-
-
-def _pictures(cases: list[Damaged]) -> list[np.ndarray]:
-    return [case.rgb_hw3 for case in cases]
 
 
 def _white(mask_hw: np.ndarray) -> np.ndarray:
@@ -181,7 +154,8 @@ def _row(detector: str, kind: str, counts: MaskCounts) -> dict[str, Any]:
     return {"detector": detector, "damage": kind, **shares, "false_share": counts.false_share}
 
 
-def _table(rows: list[dict[str, Any]], count: int) -> Table:
+def table_of(rows: list[dict[str, Any]], count: int) -> Table:
+    """Lay out the rows for the terminal."""
     table = plain_table(
         f"Damage found (n = {count})",
         "wrong: wrongly found, % of pixels",

@@ -18,25 +18,12 @@ from oldrestore.evaluation.scores import ImageScore
 class EvaluationContext:
     """What an evaluator may use.
 
-    Attributes
-    ----------
-    network : nn.Layer
-        With the weights to be measured, in evaluation mode.
-    photos : callable
-        Yields (name, uint8 (S, S, 3)) of every validation photograph, in the order of names.
-    make_batch : callable
-        Maps uint8 (B, S, S, 3), names and a random generator to the `Batch` that the run's inputs make.
-    batch_size : int
-        Photographs that go through the network together.
-    count : int
-        Validation photographs in all.
-    watch : callable
-        Passes items on while showing progress and letting a signal stop the run: ``watch(items, what, total)``.
-    colorize : callable or None
-        Lightness channels (H, W) to one `ColorPrediction` each, as the protocol colours photographs.
+    `photos` yields (name, uint8 (S, S, 3)) of every validation photograph, `count` in all, in the order of names.
+    `make_batch` maps uint8 (B, S, S, 3), names and a random generator to the run's inputs. `watch(items, what, total)`
+    passes items on while it shows progress and lets a signal stop the run. `colorize` colours as the protocol says.
     """
 
-    network: nn.Layer
+    network: nn.Layer  # with the weights to be measured, in evaluation mode
     photos: Callable[[], Iterator[tuple[str, np.ndarray]]]
     make_batch: Callable[[np.ndarray, Sequence[str], np.random.Generator], Batch]
     batch_size: int
@@ -47,42 +34,30 @@ class EvaluationContext:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What an evaluator found.
-
-    Attributes
-    ----------
-    values : dict of float
-        Named figures of the whole set.
-    per_image : list of ImageScore
-        What they are computed from.
-    panels : dict of np.ndarray
-        Named pictures, uint8 (H, W, 3).
-    table : rich table or None
-        For the end of the run's printed output.
-    rows : list of dict
-        The table as plain rows; written to ``NAME.csv`` of the run folder.
-    notes : list of str
-        What the reader of the figures should know; printed after them.
-    """
+    """Results of an evaluator: named figures of the whole set, the scores they are computed from, and pictures."""
 
     values: dict[str, float] = field(default_factory=dict)
     per_image: list[ImageScore] = field(default_factory=list)
-    panels: dict[str, np.ndarray] = field(default_factory=dict)
-    table: Any = None
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    panels: dict[str, np.ndarray] = field(default_factory=dict)  # uint8 (H, W, 3)
+    table: Any = None  # a rich table, for the end of the run's printed output
+    rows: list[dict[str, Any]] = field(default_factory=list)  # the table's; written to NAME.csv of the run folder
+    notes: list[str] = field(default_factory=list)  # what the reader of the figures should know; printed after them
 
 
 class Evaluator(Protocol):
     """Measures a network; a choice under ``evaluation.evaluators``.
 
-    Attributes
-    ----------
-    every_time : bool
-        Whether it runs at each validation, or at the end only.
+    Those that draw take a ``seed`` and use the photograph's name or its place in the order of names, not the run: every
+    run is measured on the same.
     """
 
-    every_time: bool
+    every_time: bool  # runs at each validation, or at the end only
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure."""
+
+
+def spread(count: int, wanted: int | None) -> list[int]:
+    """Places spread evenly over `count`; all of them if more are wanted, or None."""
+    wanted = count if wanted is None else min(wanted, count)
+    return [index * count // wanted for index in range(wanted)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -16,10 +17,9 @@ from oldrestore.color.lab import gray_rgb8, rgb_to_lab
 from oldrestore.config.values import checked
 from oldrestore.data.inputs.hints import reveal, uniform_patches
 from oldrestore.evaluation.batching import batches
-from oldrestore.evaluation.colorizer import resize
-from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
-from oldrestore.evaluation.metric_table import DATA_RANGE, HIGHEST_PSNR
-from oldrestore.evaluation.metrics import psnr
+from oldrestore.evaluation.colorizer import at_full_size
+from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext, spread
+from oldrestore.evaluation.metrics import capped_psnr
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.panels import side_by_side
@@ -33,12 +33,14 @@ COUNTS = (0, 1, 2, 5, 10, 20, 50, 100)
 CONFIDENCE = 0.95
 
 
+@checked
+@dataclass
 class HintCurve:
-    """Measures PSNR with more and more of a photograph's own colour revealed.
+    """PSNR with more and more of a photograph's own colour revealed.
 
     Patches are square, stand anywhere in a photograph with equal chance, overlap where they may, and show the mean
-    colour of what they cover; the first patches of a larger number are those of a smaller. They depend on `seed`
-    and on the photograph's name alone, so every network is asked the same.
+    colour of what they cover; the first patches of a larger number are those of a smaller. They depend on `seed` and
+    on the photograph's name alone.
 
     PSNR is that of the true lightness with the predicted ab, 8-bit sRGB, mean over photographs; photographs are cut
     to a multiple of the network's stride. Beside it stands what the patches give without being understood: the
@@ -52,36 +54,28 @@ class HintCurve:
     patch : int
         Side of a patch, pixels.
     samples : int
-        Photographs in the sample panel, evenly spread over the names.
-    every_time : bool
-        Whether to measure at each validation, or at the end only.
+        Photographs in the sample panel.
 
     References
     ----------
     Zhang et al. Real-Time User-Guided Image Colorization with Learned Deep Priors. 2017.
     """
 
-    @checked
-    def __init__(
-        self,
-        counts: list[Annotated[int, Field(ge=0, le=10000)]] | None = None,
-        patch: Annotated[int, Field(ge=1)] = 6,
-        seed: Annotated[int, Field(ge=0)] = 0,
-        samples: Annotated[int, Field(ge=0)] = 4,
-        every_time: bool = False,
-    ) -> None:
-        self.counts = tuple(sorted({0, *(COUNTS if counts is None else counts)}))
-        self.patch = patch
-        self.seed = seed
-        self.samples = samples
-        self.every_time = every_time
+    counts: list[Annotated[int, Field(ge=0, le=10000)]] | None = None
+    patch: Annotated[int, Field(ge=1)] = 6
+    seed: Annotated[int, Field(ge=0)] = 0
+    samples: Annotated[int, Field(ge=0)] = 4
+    every_time: bool = False
+
+    def __post_init__(self) -> None:
+        self.counts = sorted({0, *(COUNTS if self.counts is None else self.counts)})
 
     @paddle.no_grad()
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure every photograph at every number of hints."""
         scores: list[ImageScore] = []
         shown: list[list[np.ndarray]] = []
-        wanted = {index * context.count // self.samples for index in range(self.samples)}
+        wanted = spread(context.count, self.samples)
         stride = context.network.stride
         watched = context.watch(context.photos(), "hints", context.count)
         photos = ((name, _cut(rgb, stride)) for name, rgb in watched)
@@ -126,9 +120,8 @@ class HintCurve:
             given = Batch(lab_b3hw[:, :1], lab_b3hw[:, 1:], hints_b3hw=paddle.to_tensor(hints))
             prediction = network(*(getattr(given, field) for field in network.reads))
             ab_bhw2 = network.decode(prediction).transpose([0, 2, 3, 1]).numpy()
-            # A network that says how its colour is joined to lightness is asked, as when it colours photographs.
-            full = getattr(network, "join", _resized)
-            colors[count] = np.stack([full(ab, lab[..., 0]) for ab, lab in zip(ab_bhw2, labs, strict=True)])
+            joined = [at_full_size(network, ab, lab[..., 0]) for ab, lab in zip(ab_bhw2, labs, strict=True)]
+            colors[count] = np.stack(joined)
         return colors
 
     def _panel_counts(self) -> list[int]:
@@ -136,10 +129,10 @@ class HintCurve:
 
     def _panel_titles(self) -> list[str]:
         several = [f"{count} hints" for count in self._panel_counts()]
-        return [f"Input, {self._panel_counts()[-2]} hints", *several, "Original"]
+        return [f"Input, {several[-2:][0]}", *several, "Original"]
 
     def _panel_row(self, lab, rgb, hints, colors) -> list[np.ndarray]:
-        given = hints[self._panel_counts()[-2]]
+        given = hints[self._panel_counts()[-2:][0]]
         asked = np.where(given[2][..., None] > 0, recolor(lab[..., 0], _channels_last(given)), gray_rgb8(lab[..., 0]))
         return [asked, *(recolor(lab[..., 0], colors[count]) for count in self._panel_counts()), rgb]
 
@@ -147,12 +140,9 @@ class HintCurve:
 def curve_rows(scores: Sequence[ImageScore], counts: Sequence[int]) -> list[dict[str, Any]]:
     """Means over photographs by number of hints.
 
-    Returns
-    -------
-    list of dict
-        ``hints``; ``psnr`` (dB) with its 95% interval ``low``, ``high``; ``gain``, the mean of each photograph's own
-        gain over no hints, with ``gain_low``, ``gain_high``; ``pasted_psnr``; ``n``, photographs. Intervals are
-        Student's, None for a single photograph.
+    ``hints``; ``psnr`` (dB) with its 95% interval ``low``, ``high``; ``gain``, the mean of each photograph's own gain
+    over no hints, with ``gain_low``, ``gain_high``; ``pasted_psnr``; ``n``, photographs. Intervals are Student's, None
+    for a single photograph.
     """
     by_metric: dict[str, list[float]] = {}
     for score in scores:
@@ -161,26 +151,15 @@ def curve_rows(scores: Sequence[ImageScore], counts: Sequence[int]) -> list[dict
     rows = []
     for count in counts:
         values = np.array(by_metric[f"psnr_{count}"])
-        low, high = _interval(values)
-        gain_low, gain_high = _interval(values - without)
-        rows.append(
-            {
-                "hints": count,
-                "psnr": float(values.mean()),
-                "low": low,
-                "high": high,
-                "gain": float((values - without).mean()),
-                "gain_low": gain_low,
-                "gain_high": gain_high,
-                "pasted_psnr": float(np.mean(by_metric[f"pasted_psnr_{count}"])),
-                "n": len(values),
-            }
-        )
+        psnr = zip(("psnr", "low", "high"), _mean_and_interval(values), strict=True)
+        gain = zip(("gain", "gain_low", "gain_high"), _mean_and_interval(values - without), strict=True)
+        pasted = float(np.mean(by_metric[f"pasted_psnr_{count}"]))
+        rows.append({"hints": count, **dict(psnr), **dict(gain), "pasted_psnr": pasted, "n": len(values)})
     return rows
 
 
 def render(rows: Sequence[dict[str, Any]], patch: int) -> Table:
-    """Make a table for the terminal."""
+    """Lay out the rows for the terminal."""
     table = plain_table(
         f"PSNR (dB) by number of {patch} x {patch} hints, n = {rows[0]['n']}",
         "pasted: the network's colour without hints, with the patches pasted onto it",
@@ -220,16 +199,16 @@ def draw_curve(rows: Sequence[dict[str, Any]]) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _interval(values: np.ndarray) -> tuple[float, float] | tuple[None, None]:
+def _mean_and_interval(values: np.ndarray) -> tuple[float, float | None, float | None]:
+    mean = float(values.mean())
     if len(values) < 2:
-        return None, None
+        return mean, None, None
     half = student.ppf(0.5 + CONFIDENCE / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
+    return mean, float(mean - half), float(mean + half)
 
 
 def _psnr(lab: np.ndarray, ab_hw2: np.ndarray, rgb: np.ndarray) -> float:
-    recolored = recolor(np.ascontiguousarray(lab[..., 0]), ab_hw2)
-    return min(psnr(recolored, rgb, DATA_RANGE), HIGHEST_PSNR)
+    return capped_psnr(recolor(np.ascontiguousarray(lab[..., 0]), ab_hw2), rgb)
 
 
 def _cut(rgb: np.ndarray, stride: int) -> np.ndarray:
@@ -241,7 +220,3 @@ def _cut(rgb: np.ndarray, stride: int) -> np.ndarray:
 
 def _channels_last(hints_3hw: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(hints_3hw[:2].transpose(1, 2, 0))
-
-
-def _resized(ab_hw2: np.ndarray, L_hw: np.ndarray) -> np.ndarray:
-    return np.stack([resize(ab_hw2[..., channel], L_hw.shape) for channel in range(2)], axis=-1)

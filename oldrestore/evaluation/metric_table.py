@@ -20,15 +20,7 @@ from oldrestore.evaluation.scores import Score
 if TYPE_CHECKING:
     from oldrestore.evaluation.prediction import ColoredPhoto
 
-DATA_RANGE = 255.0
-# An image predicted without any error has infinite PSNR (a gray photograph, say): one of those must not make
-# the mean infinite.
-HIGHEST_PSNR = 100.0
-
 View = Literal["log", "compare", "sweep", "evaluate"]
-LAST = 99
-EVERYWHERE: Mapping[View, int] = {"log": LAST, "compare": LAST, "sweep": LAST, "evaluate": LAST}
-NOWHERE: Mapping[View, int] = {}
 
 
 class Better(Enum):
@@ -45,49 +37,31 @@ class Better(Enum):
         return self.value if self in (Better.HIGHER, Better.LOWER) else None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Metric:
     """A row of the table.
 
-    Attributes
-    ----------
-    family : str
-        Where it is measured: ``train``, ``val``, ``judged``; "" for the evaluators of protocols. Scalars are logged as
-        ``FAMILY/NAME``.
-    name : str
-        In the family "", every name that holds these words is of this kind: ``psnr`` is that of ``network_psnr_hole``.
-    format : str
-        Format specification of a value; one that ends in ``%`` makes it a percentage in comparisons and charts.
-    title, short : str
-        In a sentence, and at the head of a column (by default the name).
-    unit : str
-        Behind a value in a sentence.
-    of : callable, optional
-        Measures it on a photograph; None for a photograph that lacks what it takes.
-    with_prior : callable, optional
-        Measures it once the whole set is known: of area and count by bin of a photograph, and of the prior.
-    needs : str, optional
-        What a network must predict to have it (``logits``).
-    columns : tuple of str
-        The scores of single photographs it is computed from; by default its own. Three are what a design, the originals
-        and gray photographs score: it is the share of the gap that the design closes.
-    places : mapping of str to int
-        Where it stands in the log line and in printed tables; it is left out of those not named. By default it is the
-        last of each.
+    The family says where it is measured: ``train``, ``val``, ``judged``; "" for the evaluators of protocols, where
+    every name that holds these words is of this kind: ``psnr`` is that of ``network_psnr_hole``. Scalars are logged as
+    ``FAMILY/NAME``.
+
+    `of` measures a photograph (None for one that lacks what it takes), and `with_prior` once the whole set is known: of
+    area and count by bin of a photograph, and of the prior. Three `columns` are what a design, the originals and gray
+    photographs score: the metric is the share of the gap that the design closes.
     """
 
     family: str
     name: str
     better: Better
-    format: str
-    title: str = ""
-    short: str = ""
+    format: str  # one that ends in % makes it a percentage in comparisons and charts
+    title: str = ""  # in a sentence
+    short: str = ""  # at the head of a column; by default the name
     unit: str = ""
     of: Callable[[ColoredPhoto], float | Score | None] | None = None
     with_prior: Callable[[np.ndarray, np.ndarray, np.ndarray], Score] | None = None
-    needs: str | None = None
-    columns: tuple[str, ...] = ()
-    places: Mapping[View, int] = field(default_factory=lambda: EVERYWHERE)
+    needs: str | None = None  # what a network must predict to have it
+    columns: tuple[str, ...] = ()  # the scores of single photographs it is computed from; by default its own
+    places: Mapping[View, int] = field(default_factory=dict)  # it is left out of views not named
 
     @property
     def key(self) -> str:
@@ -103,172 +77,123 @@ def _top(k: int) -> Callable[[ColoredPhoto], Score | None]:
     return lambda p: None if p.top_bins is None else metrics.bin_accuracy(p.top_bins, p.true_ab, k)
 
 
+def _versions(score: str) -> tuple[str, ...]:
+    return tuple(f"{version}_{score}" for version in ("iter", "orig", "gray"))
+
+
+HIGHER, LOWER, CLOSER, NEITHER = Better
+
 METRICS = (
-    Metric(family="train", name="loss", better=Better.LOWER, format=".4f", title="training loss", places=NOWHERE),
-    Metric(family="val", name="loss", better=Better.LOWER, format=".4f", title="validation loss", places={"log": 1}),
+    Metric("train", "loss", LOWER, ".4f", title="training loss"),
+    Metric("val", "loss", LOWER, ".4f", title="validation loss", places={"log": 1}),
     Metric(
-        family="val",
-        name="psnr",
-        of=lambda p: min(metrics.psnr(p.rgb, p.original, DATA_RANGE), HIGHEST_PSNR),
-        better=Better.HIGHER,
-        format=".2f",
+        "val",
+        "psnr",
+        HIGHER,
+        ".2f",
+        of=lambda p: metrics.capped_psnr(p.rgb, p.original),
         unit="dB",
         title="PSNR",
         short="PSNR",
         places={"log": 2, "compare": 7, "sweep": 5},
     ),
+    Metric("val", "ssim", HIGHER, ".4f", of=lambda p: metrics.ssim(p.rgb, p.original, 255.0), title="SSIM"),
     Metric(
-        family="val",
-        name="ssim",
-        of=lambda p: metrics.ssim(p.rgb, p.original, DATA_RANGE),
-        better=Better.HIGHER,
-        format=".4f",
-        title="SSIM",
-        places=NOWHERE,
+        "val", "ab_rmse", LOWER, ".2f", of=lambda p: metrics.ab_rmse(p.ab, p.true_ab), unit="Lab units", title="ab RMSE"
     ),
     Metric(
-        family="val",
-        name="ab_rmse",
-        of=lambda p: metrics.ab_rmse(p.ab, p.true_ab),
-        better=Better.LOWER,
-        format=".2f",
-        unit="Lab units",
-        title="ab RMSE",
-        places=NOWHERE,
-    ),
-    Metric(
-        family="val",
-        name="auc",
+        "val",
+        "auc",
+        HIGHER,
+        ".4f",
         of=lambda p: metrics.auc(p.ab, p.true_ab),
-        better=Better.HIGHER,
-        format=".4f",
         title="raw AuC",
         short="AuC",
         places={"log": 3, "compare": 5, "sweep": 2, "evaluate": 1},
     ),
     Metric(
-        family="val",
-        name="auc_rebalanced",
+        "val",
+        "auc_rebalanced",
+        HIGHER,
+        ".4f",
         with_prior=metrics.rebalance,
-        better=Better.HIGHER,
-        format=".4f",
         title="rebalanced AuC",
         short="AuC rebal",
         places={"log": 4, "compare": 6, "sweep": 1, "evaluate": 2},
     ),
     *(
-        Metric(
-            family="val",
-            name=f"bin_top{k}",
-            of=_top(k),
-            needs="logits",
-            better=Better.HIGHER,
-            format=".4f",
-            title=f"top-{k} bin accuracy",
-            places=NOWHERE,
-        )
+        Metric("val", f"bin_top{k}", HIGHER, ".4f", of=_top(k), needs="logits", title=f"top-{k} bin accuracy")
         for k in (1, 5)
     ),
     Metric(
-        family="val",
-        name="colorfulness",
+        "val",
+        "colorfulness",
+        CLOSER,
+        ".1f",
         of=lambda p: metrics.colorfulness(p.rgb),
-        better=Better.CLOSER,
-        format=".1f",
         title="colourfulness",
         short="CF",
         places={"log": 5, "compare": 8, "sweep": 3, "evaluate": 3},
     ),
     Metric(
-        family="val",
-        name="colorfulness_original",
-        of=lambda p: metrics.colorfulness(p.original),
-        better=Better.NEITHER,
-        format=".1f",
-        places={"log": 6},
+        "val", "colorfulness_original", NEITHER, ".1f", of=lambda p: metrics.colorfulness(p.original), places={"log": 6}
     ),
     Metric(
-        family="val",
-        name="colorfulness_difference",
+        "val",
+        "colorfulness_difference",
+        LOWER,
+        ".1f",
         of=_colorfulness_difference,
-        better=Better.LOWER,
-        format=".1f",
         title="colourfulness difference",
         short="delta CF",
         places={"compare": 9},
     ),
-    Metric(
-        family="judged",
-        name="iter_accuracy",
-        columns=("iter_correct",),
-        better=Better.HIGHER,
-        format=".1%",
-        title="accuracy on recoloured photographs",
-        short="iter",
-        places={"compare": 1, "sweep": 4, "evaluate": 4},
+    *(
+        Metric("judged", name, better, ".1%", title=title, short=short, columns=columns, places=places)
+        for name, better, title, short, columns, places in (
+            (
+                "iter_accuracy",
+                HIGHER,
+                "accuracy on recoloured photographs",
+                "iter",
+                ("iter_correct",),
+                {"compare": 1, "sweep": 4, "evaluate": 4},
+            ),
+            ("orig_accuracy", NEITHER, "accuracy on the originals", "orig", ("orig_correct",), {"compare": 2}),
+            ("gray_accuracy", NEITHER, "accuracy on gray photographs", "gray", ("gray_correct",), {"compare": 3}),
+            ("gap_closed", HIGHER, "share of the accuracy gap closed", "closed", _versions("correct"), {"compare": 4}),
+            (
+                "gap_closed_probability",
+                HIGHER,
+                "share of the probability gap closed",
+                "closed p",
+                _versions("probability"),
+                {},
+            ),
+        )
     ),
-    Metric(
-        family="judged",
-        name="orig_accuracy",
-        columns=("orig_correct",),
-        better=Better.NEITHER,
-        format=".1%",
-        title="accuracy on the originals",
-        short="orig",
-        places={"compare": 2},
-    ),
-    Metric(
-        family="judged",
-        name="gray_accuracy",
-        columns=("gray_correct",),
-        better=Better.NEITHER,
-        format=".1%",
-        title="accuracy on gray photographs",
-        short="gray",
-        places={"compare": 3},
-    ),
-    Metric(
-        family="judged",
-        name="gap_closed",
-        columns=("iter_correct", "orig_correct", "gray_correct"),
-        better=Better.HIGHER,
-        format=".1%",
-        title="share of the accuracy gap closed",
-        short="closed",
-        places={"compare": 4},
-    ),
-    Metric(
-        family="judged",
-        name="gap_closed_probability",
-        columns=("iter_probability", "orig_probability", "gray_probability"),
-        better=Better.HIGHER,
-        format=".1%",
-        title="share of the probability gap closed",
-        short="closed p",
-        places=NOWHERE,
-    ),
-    Metric(family="judged", name="iter_correct", better=Better.HIGHER, format=".4f", places=NOWHERE),
-    Metric(family="judged", name="iter_probability", better=Better.HIGHER, format=".4f", places=NOWHERE),
+    Metric("judged", "iter_correct", HIGHER, ".4f"),
+    Metric("judged", "iter_probability", HIGHER, ".4f"),
     # Of evaluators, by the words of a name: holes, hints, restoration, detection, measures of whole sets.
     *(
-        Metric(family="", name=name, better=better, format=form, unit=unit, places=NOWHERE)
+        Metric("", name, better, form, unit=unit)
         for name, better, form, unit in (
-            ("psnr", Better.HIGHER, ".2f", "dB"),
-            ("pasted_psnr", Better.NEITHER, ".2f", "dB"),  # hints without a network
-            ("ssim", Better.HIGHER, ".4f", ""),
-            ("auc", Better.HIGHER, ".4f", ""),
-            ("lpips", Better.LOWER, ".4f", ""),
-            ("rmse", Better.LOWER, ".4g", ""),
-            ("mae", Better.LOWER, ".4g", ""),
-            ("precision", Better.HIGHER, ".3f", ""),
-            ("recall", Better.HIGHER, ".3f", ""),
-            ("f1", Better.HIGHER, ".3f", ""),
-            ("iou", Better.HIGHER, ".3f", ""),
-            ("undamaged", Better.LOWER, ".4f", ""),  # share found on photographs without damage
-            ("fid", Better.LOWER, ".2f", ""),
-            ("cf", Better.CLOSER, ".1f", ""),
-            ("cf_original", Better.NEITHER, ".1f", ""),
-            ("delta_cf", Better.LOWER, ".1f", ""),
+            ("psnr", HIGHER, ".2f", "dB"),
+            ("pasted_psnr", NEITHER, ".2f", "dB"),  # hints without a network
+            ("ssim", HIGHER, ".4f", ""),
+            ("auc", HIGHER, ".4f", ""),
+            ("lpips", LOWER, ".4f", ""),
+            ("rmse", LOWER, ".4g", ""),
+            ("mae", LOWER, ".4g", ""),
+            ("precision", HIGHER, ".3f", ""),
+            ("recall", HIGHER, ".3f", ""),
+            ("f1", HIGHER, ".3f", ""),
+            ("iou", HIGHER, ".3f", ""),
+            ("undamaged", LOWER, ".4f", ""),  # share found on photographs without damage
+            ("fid", LOWER, ".2f", ""),
+            ("cf", CLOSER, ".1f", ""),
+            ("cf_original", NEITHER, ".1f", ""),
+            ("delta_cf", LOWER, ".1f", ""),
         )
     ),
 )

@@ -1,6 +1,8 @@
-"""Metrics of one colorized photograph, in NumPy; each says its range and which way is better."""
+"""Metrics of one colorized photograph, in NumPy; `metric_table` says which way each is better."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -11,71 +13,52 @@ from oldrestore.evaluation.scores import Score
 # Thresholds 0, 1, ..., 150 of the accuracy curve; Zhang et al. (2016), section 3.1.
 LARGEST_THRESHOLD = 150
 SSIM_WINDOW = 11
+# An image without any error has infinite PSNR (a gray photograph predicted gray, say): one of those must not make the
+# mean infinite.
+HIGHEST_PSNR = 100.0
 
 
 def psnr(rgb: np.ndarray, reference: np.ndarray, data_range: float) -> float:
-    """Peak signal-to-noise ratio, 10 log10(data_range^2 / mean squared error).
+    """Peak signal-to-noise ratio, 10 log10(data_range^2 / mean squared error), in decibels; infinite if equal.
 
-    Parameters
-    ----------
-    rgb, reference : ndarray
-        (H, W, 3), of equal shape; computed in float64 over all values.
-    data_range : float
-        255 for 8-bit images, 1 for images in 0..1.
-
-    Returns
-    -------
-    float
-        Decibels, higher is better, infinite when equal.
+    Photographs are (H, W, 3); the mean is taken in float64 over all values. `data_range` is 255 for 8-bit images, 1 for
+    images in 0..1.
     """
     difference = _as_float(rgb, reference)
     error = float(np.mean(difference * difference))
     return float("inf") if error == 0 else float(10 * np.log10(data_range**2 / error))
 
 
+def capped_psnr(rgb: np.ndarray, reference: np.ndarray) -> float:
+    """PSNR of 8-bit photographs in decibels, at most 100."""
+    return min(psnr(rgb, reference, 255.0), HIGHEST_PSNR)
+
+
 def ssim(rgb: np.ndarray, reference: np.ndarray, data_range: float) -> float:
-    """Structural similarity, mean over pixels and the three channels.
+    """Structural similarity, mean over pixels and the three channels, -1..1; photographs as in `psnr`.
 
     With the Gaussian window (sigma 1.5, 11 x 11) and the population covariance of Wang et al., *Image quality
     assessment: from error visibility to structural similarity* (2004), by scikit-image.
-
-    Parameters
-    ----------
-    rgb, reference : ndarray
-        (H, W, 3), of equal shape, at least 11 x 11.
-    data_range : float
-        255 for 8-bit images, 1 for images in 0..1.
-
-    Returns
-    -------
-    float
-        -1..1, higher is better, 1 when equal.
     """
+    return float(_similarity(rgb, reference, data_range))
+
+
+def ssim_map(rgb: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Structural similarity of 8-bit photographs around each pixel, (H, W), mean of the three channels."""
+    return _similarity(rgb, reference, 255.0, full=True)[1].mean(axis=-1)
+
+
+def _similarity(rgb: np.ndarray, reference: np.ndarray, data_range: float, full: bool = False) -> Any:
     if min(rgb.shape[:2]) < SSIM_WINDOW:
         raise UserError(f"SSIM needs photographs of at least 11 x 11 pixels, not {rgb.shape[1]} x {rgb.shape[0]}")
     from skimage.metrics import structural_similarity  # late: who reads the table of metrics measures nothing
 
-    return float(
-        structural_similarity(
-            reference,
-            rgb,
-            data_range=data_range,
-            channel_axis=-1,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
-    )
+    wang = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    return structural_similarity(reference, rgb, data_range=data_range, channel_axis=-1, full=full, **wang)
 
 
 def ab_rmse(ab_hw2: np.ndarray, true_ab_hw2: np.ndarray) -> float:
-    """Root mean squared error over pixels and the two channels, as Zhang et al. (2017) report it.
-
-    Returns
-    -------
-    float
-        Lab units, 0 and up, lower is better.
-    """
+    """Root mean squared error over pixels and the two channels, Lab units, as Zhang et al. (2017) report it."""
     difference = _as_float(ab_hw2, true_ab_hw2)
     return float(np.sqrt(np.mean(difference * difference)))
 
@@ -85,11 +68,6 @@ def pixel_accuracy_area(ab_hw2: np.ndarray, true_ab_hw2: np.ndarray) -> np.ndarr
 
     A pixel with Euclidean ab error e counts as right from the threshold ceil(e) on. The trapezoids of that
     step over 0, 1, ..., 150, divided by 150, are 1 for e = 0, (150.5 - ceil(e)) / 150 up to 150, else 0.
-
-    Returns
-    -------
-    ndarray
-        float64, (H, W), 0..1.
     """
     difference = _as_float(ab_hw2, true_ab_hw2)
     first = np.ceil(np.sqrt((difference * difference).sum(axis=-1)))
@@ -100,40 +78,11 @@ def pixel_accuracy_area(ab_hw2: np.ndarray, true_ab_hw2: np.ndarray) -> np.ndarr
 def auc(ab_hw2: np.ndarray, true_ab_hw2: np.ndarray) -> Score:
     """Raw accuracy: the area under the share of pixels whose ab error is at most t, t = 0..150, over 150.
 
-    Zhang, Isola and Efros, *Colorful Image Colorization* (2016), table 1, "AuC, non-rebal".
-
-    Returns
-    -------
-    Score
-        Value 0..1, higher is better; weight: the number of pixels.
+    Zhang, Isola and Efros, *Colorful Image Colorization* (2016), table 1, "AuC, non-rebal". 0..1; an image weighs as
+    many pixels as it has.
     """
     area = pixel_accuracy_area(ab_hw2, true_ab_hw2)
     return Score(float(area.mean()), float(area.size))
-
-
-def auc_rebalanced(ab_hw2: np.ndarray, true_ab_hw2: np.ndarray, prior: np.ndarray) -> Score:
-    """Raw accuracy where a pixel weighs 1 / prior of its true bin, so that rare colours count as much.
-
-    Zhang, Isola and Efros (2016), table 1, "AuC, rebal" (lambda = 0: no uniform part in the weights).
-
-    Parameters
-    ----------
-    ab_hw2, true_ab_hw2 : ndarray
-        (H, W, 2), Lab units.
-    prior : ndarray
-        (313,), how frequent each bin is; its scale does not matter.
-
-    Returns
-    -------
-    Score
-        Value 0..1, higher is better; weight: the sum of the pixels' weights.
-
-    Raises
-    ------
-    ValueError
-        When the prior is 0 at a bin that occurs.
-    """
-    return rebalance(*area_by_bin(ab_hw2, true_ab_hw2), prior)
 
 
 def area_by_bin(ab_hw2: np.ndarray, true_ab_hw2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +96,12 @@ def area_by_bin(ab_hw2: np.ndarray, true_ab_hw2: np.ndarray) -> tuple[np.ndarray
 
 
 def rebalance(area_313: np.ndarray, count_313: np.ndarray, prior: np.ndarray) -> Score:
-    """Combine what `area_by_bin` gives under a prior; see `auc_rebalanced`."""
+    """Raw accuracy where a pixel weighs 1 / prior of its true bin, so that rare colours count as much.
+
+    Zhang, Isola and Efros (2016), table 1, "AuC, rebal" (lambda = 0: no uniform part in the weights). Of what
+    `area_by_bin` gives, and of how frequent each bin is, (313,), in any scale. 0..1; an image weighs as much as its
+    pixels together.
+    """
     present = count_313 > 0
     if prior.shape != (NUMBER_OF_BINS,) or not (prior[present] > 0).all():
         raise ValueError("the prior must hold 313 numbers, above 0 at every bin that occurs: smooth it")
@@ -157,21 +111,10 @@ def rebalance(area_313: np.ndarray, count_313: np.ndarray, prior: np.ndarray) ->
 
 
 def bin_accuracy(top_bins_hwk: np.ndarray, true_ab_hw2: np.ndarray, k: int) -> Score:
-    """Share of positions whose true bin is among the k likeliest.
+    """Share of positions whose true bin is among the k likeliest, 0..1; an image weighs as many positions as it has.
 
-    Parameters
-    ----------
-    top_bins_hwk : ndarray
-        int (h, w, at least k), bins by rank at the network's size.
-    true_ab_hw2 : ndarray
-        (H, W, 2), Lab units. Every n-th pixel is taken, never a mean, as for the training targets.
-    k : int
-        1 for top-1, 5 for top-5.
-
-    Returns
-    -------
-    Score
-        Value 0..1, higher is better; weight: the number of positions.
+    Bins are int (h, w, at least k), by rank at the network's size. Of the true colour (H, W, 2) every n-th pixel is
+    taken, never a mean, as for the training targets.
     """
     height, width, ranks = top_bins_hwk.shape
     if ranks < k:
@@ -187,17 +130,8 @@ def colorfulness(rgb: np.ndarray) -> float:
     """Colourfulness M3 = sigma_rgyb + 0.3 mu_rgyb, of the opponents R - G and (R + G) / 2 - B.
 
     Hasler and Suesstrunk, *Measuring colourfulness in natural images* (2003): 0 not, 15 slightly, 33
-    moderately, 45 averagely, 59 quite, 82 highly, 109 extremely colourful.
-
-    Parameters
-    ----------
-    rgb : ndarray
-        (H, W, 3), 0..255.
-
-    Returns
-    -------
-    float
-        0 and up; neither way is better, what matters is the distance to the original's.
+    moderately, 45 averagely, 59 quite, 82 highly, 109 extremely colourful. Neither way is better, what matters is the
+    distance to the original's. Photographs are (H, W, 3), 0..255.
     """
     return colorfulness_of(*opponents(rgb))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,8 +26,7 @@ class ColorPrediction:
     ab_hw2 : ndarray
         Colour, float32 (H, W, 2), Lab units, as large as the lightness given.
     top_bins : ndarray or None
-        int (h, w, 5), the five likeliest of the 313 bins, likeliest first, at the size the network predicts
-        at; None when it does not predict bins.
+        int (h, w, 5), the five likeliest of the 313 bins, likeliest first, at the network's own size.
     """
 
     ab_hw2: np.ndarray
@@ -36,20 +35,12 @@ class ColorPrediction:
 
 @dataclass(frozen=True)
 class ColoredPhoto:
-    """A photograph beside what a colorizer says of its lightness: what a metric is measured on.
+    """A photograph beside what a colorizer says of its lightness: what a metric is measured on."""
 
-    Attributes
-    ----------
-    original : ndarray
-        uint8 (H, W, 3).
-    lab : ndarray
-        The same in Lab, float32 (H, W, 3).
-    prediction : ColorPrediction
-    """
-
-    original: np.ndarray
-    lab: np.ndarray
-    prediction: ColorPrediction
+    original: np.ndarray  # uint8 (H, W, 3)
+    lab: np.ndarray  # the same in Lab, float32 (H, W, 3)
+    ab: np.ndarray  # predicted colour, (H, W, 2)
+    top_bins: np.ndarray | None  # see `ColorPrediction`
 
     @cached_property
     def rgb(self) -> np.ndarray:
@@ -57,19 +48,9 @@ class ColoredPhoto:
         return recolor(self.lab[..., 0], self.ab)
 
     @property
-    def ab(self) -> np.ndarray:
-        """Predicted colour, (H, W, 2)."""
-        return self.prediction.ab_hw2
-
-    @property
     def true_ab(self) -> np.ndarray:
         """The original's colour, (H, W, 2)."""
         return self.lab[..., 1:]
-
-    @property
-    def top_bins(self) -> np.ndarray | None:
-        """The likeliest bins; see `ColorPrediction`."""
-        return self.prediction.top_bins
 
 
 # Lightness channels float32 (H, W), 0..100, each of its own size -> one prediction for each, in order.
@@ -77,16 +58,9 @@ Colorize = Callable[[Sequence[np.ndarray]], list[ColorPrediction]]
 
 
 def recolor(L_hw: np.ndarray, ab_hw2: np.ndarray) -> np.ndarray:
-    """Join true lightness to predicted colour: uint8 sRGB (H, W, 3).
+    """Join true lightness, 0..100, to predicted colour, Lab units: uint8 sRGB (H, W, 3).
 
     Colours outside sRGB are clipped, so the lightness of a very saturated prediction may change.
-
-    Parameters
-    ----------
-    L_hw : ndarray
-        float32 (H, W), 0..100.
-    ab_hw2 : ndarray
-        float32 (H, W, 2), Lab units.
     """
     if ab_hw2.shape != (*L_hw.shape, 2):
         raise ValueError(f"colour of shape {ab_hw2.shape} does not fit lightness of shape {L_hw.shape}")
@@ -94,19 +68,9 @@ def recolor(L_hw: np.ndarray, ab_hw2: np.ndarray) -> np.ndarray:
 
 
 def recolor_rows(L_hw: np.ndarray, color_of_rows: ColorOfRows) -> np.ndarray:
-    """Join true lightness to colour that is made some rows at a time and nowhere kept at full size.
+    """As `recolor`, with colour that is computed some rows at a time and nowhere kept at full size.
 
-    Parameters
-    ----------
-    L_hw : ndarray
-        float32 (H, W), 0..100.
-    color_of_rows : callable
-        A slice of rows -> their colour, float32 (rows, W, 2), Lab units; called from several threads.
-
-    Returns
-    -------
-    ndarray
-        uint8 sRGB (H, W, 3), as `recolor` gives it.
+    `color_of_rows` gives the colour of a slice of rows, float32 (rows, W, 2); it is called from several threads.
     """
     height, width = L_hw.shape
     joined = np.empty((height, width, 3), dtype=np.uint8)
@@ -123,7 +87,8 @@ def recolor_rows(L_hw: np.ndarray, color_of_rows: ColorOfRows) -> np.ndarray:
 
 def in_bands(work: Callable[[slice], None], height: int, width: int) -> None:
     """Do something to each band of rows of a photograph, on as many threads as Paddle has (``OMP_NUM_THREADS``)."""
-    bands = list(_bands(height, width))
+    rows = max(1, PIXELS_AT_ONCE // max(1, width))
+    bands = [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
     threads = runtime.threads()
     if threads == 1 or len(bands) == 1:
         for band in bands:
@@ -131,9 +96,3 @@ def in_bands(work: Callable[[slice], None], height: int, width: int) -> None:
         return
     with ThreadPoolExecutor(min(threads, len(bands))) as pool:
         list(pool.map(work, bands))
-
-
-def _bands(height: int, width: int) -> Iterator[slice]:
-    rows = max(1, PIXELS_AT_ONCE // max(1, width))
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))

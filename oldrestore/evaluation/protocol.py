@@ -25,30 +25,18 @@ FIXED = {
 # Settings that earlier runs do not have, as they were measured.
 EARLIER = {"evaluation.crops": None, "evaluation.count": None, "evaluation.prior_file": None}
 EARLIER |= {"evaluation.rebalancing": "measured"}
-# What is found out when judge and prior are there.
-FOUND = ("judge.fingerprint", "judge.sees", "evaluation.prior")
+# What is known only once judge and prior are there.
+KNOWN_LATER = ("judge.fingerprint", "judge.sees", "evaluation.prior")
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A protocol as a run was measured under.
-
-    Attributes
-    ----------
-    name : str
-    version : int or None
-        None in runs recorded before protocols had versions.
-    settings : mapping
-        Everything that changes scores, by dotted name.
-    shipped : mapping or None
-        The settings as the protocol of this name and version ships; None if there is none of that name and
-        version.
-    """
+    """A protocol as a run was measured under."""
 
     name: str
-    version: int | None
-    settings: Mapping[str, Any]
-    shipped: Mapping[str, Any] | None = None
+    version: int | None  # None in runs recorded before protocols had versions
+    settings: Mapping[str, Any]  # everything that changes scores, by dotted name
+    shipped: Mapping[str, Any] | None = None  # as the protocol of this name and version ships, if there is one
 
     @cached_property
     def hash(self) -> str:
@@ -65,23 +53,20 @@ class Protocol:
             name
             for name in self.settings.keys() | self.shipped.keys()
             if self.settings.get(name) != self.shipped.get(name)
-            and name not in FOUND
+            and name not in KNOWN_LATER
             and Role.FILE not in role_of(name)
         }
         # Another component has other settings: its own name says enough.
         replaced = {name.removesuffix("._target_") for name in names if name.endswith("._target_")}
         inside = {name for name in names if any(name.startswith(f"{part}.") for part in replaced)}
-        unasked = {name for name in names | replaced if Role.JUDGING in role_of(name) and not self._judges}
+        judges = any(name.startswith("judge.") for name in self.settings)
+        unasked = {name for name in names | replaced if Role.JUDGING in role_of(name) and not judges}
         return sorted(name.removeprefix("evaluation.") for name in (names - inside | replaced) - unasked)
 
     @property
     def label(self) -> str:
         """``photos 1``, or ``photos 1, changed: size``."""
         return label_of(self.name, self.version, self.changed)
-
-    @property
-    def _judges(self) -> bool:
-        return any(name.partition(".")[0] == "judge" for name in self.settings)
 
     def describe(self) -> dict[str, Any]:
         """Return what ``data.json`` records, as plain values."""
@@ -115,7 +100,7 @@ def protocol_settings(
     count : int, optional
         Photographs measured: it counts where the protocol says how many there should be.
     judge : mapping, optional
-        Fingerprint of the judge that was asked, and what it sees of a photograph.
+        The judge's fingerprint, and what it sees of a photograph.
     """
     given = config["evaluation"].items()
     evaluation = {n: value for n, value in given if value is not None and EARLIER.get(f"evaluation.{n}") != value}
@@ -127,9 +112,8 @@ def protocol_settings(
         if Role.SCORE in role and not unused:
             kept[name] = _content(name, value)
     if "crops" not in evaluation:
-        from oldrestore.data.cropping.crops import (
-            RESIZE_FILTER,  # late: lists of runs read this module and no photograph
-        )
+        # Late: lists of runs read this module and no photograph.
+        from oldrestore.data.cropping.crops import RESIZE_FILTER
 
         crops = (config.get("dataset") or {}).get("crops") or {}
         kept |= {f"dataset.crops.{name}": crops.get(name) for name in ("evaluation_size", "fit")}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,12 +16,12 @@ from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Severity
 from oldrestore.data.damage.chain import DamageChain, check_damages
 from oldrestore.errors import UserError
-from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
-from oldrestore.evaluation.holes import HIGHEST_PSNR, score_fill
+from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext, spread
+from oldrestore.evaluation.holes import score_fill
 from oldrestore.evaluation.mask_counts import MEASURES as DETECTED
 from oldrestore.evaluation.mask_counts import MaskCounts
-from oldrestore.evaluation.metrics import psnr
-from oldrestore.evaluation.restoration_stages import VERSIONS, Stages, built_stage, make_versions
+from oldrestore.evaluation.metrics import HIGHEST_PSNR, capped_psnr
+from oldrestore.evaluation.restoration_stages import VERSIONS, Stages, make_versions
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.panels import side_by_side
 from oldrestore.tables import plain_table
@@ -29,14 +31,15 @@ MEASURES = ("psnr", "psnr_hole", "psnr_known", "ssim", "ssim_hole", "ssim_known"
 HEADINGS = {"psnr": "PSNR", "psnr_hole": "damaged", "psnr_known": "outside", "ssim": "SSIM", "lpips": "LPIPS"}
 
 
+@checked
+@dataclass
 class RestorationStages:
     """PSNR, SSIM and LPIPS of each stage and of the whole, beside doing nothing and the classical stages alone.
 
-    Damage depends on `seed` and on the photograph's place in the order of names, not on the run: every run is
-    measured on the same, and a higher severity is more of the same damage. ``_hole`` is over the pixels where structure
-    is lost, ``_known`` over all others; damage without a mask (fading, noise, ...) has the second only. A network that
-    makes photographs is measured as filler, and as restorer where it repaints every pixel; one that predicts colour
-    colours what the classical stages made.
+    Damage depends on `seed` and on the photograph's place in the order of names; a higher severity is more of the same
+    damage. ``_hole`` is over the pixels where structure is lost, ``_known`` over all others; damage without a mask
+    (fading, noise, ...) has the second only. A network that predicts photographs is measured as filler, and as restorer
+    where it repaints every pixel; one that predicts colour colours the output of the classical stages.
 
     Parameters
     ----------
@@ -47,7 +50,7 @@ class RestorationStages:
     detect, fill, restore
         The classical stages, choices of ``conf/restore``; ``none`` leaves a stage out.
     network_fill, network_restore : optional
-        Stages by the network that is measured: what makes them when it is given the network.
+        Build stages of the network that is measured, given it as ``network``.
     lpips : optional
         `oldrestore.models.lpips.LpipsNetwork`, with weights that the user has.
     color_size : int
@@ -57,42 +60,29 @@ class RestorationStages:
     samples : int
         Photographs in the panel damaged | classical | network | original, with the last of `damages` at the highest
         severity.
-    every_time : bool
-        Measure at each validation, or at the end only.
     """
 
-    @checked
-    def __init__(
-        self,
-        damages: Mapping[str, Any],
-        detect: Any,
-        fill: Any,
-        restore: Any,
-        severities: Annotated[list[Severity], Field(min_length=1)] = (0.5, 1.0),
-        network_fill: Any = None,
-        network_restore: Any = None,
-        lpips: Any = None,
-        color_size: Annotated[int, Field(ge=32, le=4096, multiple_of=8)] = 128,
-        photographs: Annotated[int, Field(ge=1)] | None = 16,
-        seed: Annotated[int, Field(ge=0)] = 0,
-        samples: Annotated[int, Field(ge=0)] = 4,
-        every_time: bool = False,
-    ) -> None:
-        check_damages(damages)
-        if not damages:
+    damages: Mapping[str, Any]
+    detect: Any
+    fill: Any
+    restore: Any
+    severities: Annotated[list[Severity], Field(min_length=1)] = (0.5, 1.0)
+    network_fill: Any = None
+    network_restore: Any = None
+    lpips: Any = None
+    color_size: Annotated[int, Field(ge=32, le=4096, multiple_of=8)] = 128
+    photographs: Annotated[int, Field(ge=1)] | None = 16
+    seed: Annotated[int, Field(ge=0)] = 0
+    samples: Annotated[int, Field(ge=0)] = 4
+    every_time: bool = False
+
+    def __post_init__(self) -> None:
+        check_damages(self.damages)
+        if not self.damages:
             raise UserError("the restoration protocol needs at least one kind of damage under 'damages'")
-        self.damages = dict(damages)
-        self.severities = sorted(severities)
-        steps = tuple(restore.values()) if isinstance(restore, Mapping) else tuple(restore or ())
-        self.stages = Stages(built_stage(detect), built_stage(fill), steps)
-        self.network_fill = network_fill
-        self.network_restore = network_restore
-        self.lpips = lpips
-        self.color_size = color_size
-        self.photographs = photographs
-        self.seed = seed
-        self.samples = samples
-        self.every_time = every_time
+        self.severities = sorted(self.severities)
+        steps = self.restore.values() if isinstance(self.restore, Mapping) else self.restore or ()
+        self.stages = Stages(_unless_empty(self.detect), _unless_empty(self.fill), tuple(steps))
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure; values are ``DAMAGE_SEVERITY/VERSION_MEASURE`` and ``VERSION_MEASURE``, the mean over those.
@@ -102,8 +92,8 @@ class RestorationStages:
         """
         network = context.network
         stages = self.stages.of_network(network, self.network_fill, self.network_restore, self.color_size)
-        places = _spread(context.count, self.photographs)
-        chosen = set(np.array(places)[_spread(len(places), self.samples)]) if self.samples else set()
+        places = spread(context.count, self.photographs)
+        chosen = [places[index] for index in spread(len(places), self.samples)]
         per_image: list[ImageScore] = []
         shown: list[dict[str, np.ndarray]] = []
         for place, (name, rgb) in enumerate(context.watch(context.photos(), "restoring", context.count)):
@@ -116,7 +106,7 @@ class RestorationStages:
         means = summarize(per_image)
         rows = self._rows(means, len(places))
         values = means | _over_all(rows)
-        return Evaluated(values, per_image, self._panels(shown, type(network).__name__), _table(rows), rows)
+        return Evaluated(values, per_image, self._panels(shown, type(network).__name__), table_of(rows), rows)
 
     def _measure(
         self, stages: Stages, name: str, rgb: np.ndarray, place: int
@@ -142,18 +132,11 @@ class RestorationStages:
         """Scores of one photograph as (value, weight): those of `score_fill`, and those of the whole picture.
 
         ``psnr`` and ``ssim`` are over all pixels (at most 100 dB); ``lpips`` where there are weights for it.
-
-        Parameters
-        ----------
-        picture, original : np.ndarray
-            uint8 (H, W, 3).
-        mask : np.ndarray
-            bool (H, W), where structure was lost.
         """
         parts = score_fill(picture, original, mask)
         share = float(mask.mean())
         ssim = share * parts["ssim_hole"][0] + (1 - share) * parts["ssim_known"][0]
-        scores = parts | {"psnr": (min(HIGHEST_PSNR, psnr(picture, original, 255.0)), 1.0), "ssim": (ssim, 1.0)}
+        scores = parts | {"psnr": (capped_psnr(picture, original), 1.0), "ssim": (ssim, 1.0)}
         if self.lpips is not None:
             with paddle.no_grad():
                 pair = [
@@ -172,20 +155,15 @@ class RestorationStages:
 
     def _rows(self, means: Mapping[str, float], count: int) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
-        for name in self.damages:
-            for severity in self.severities:
-                prefix = f"{name}_{severity:g}/"
-                about = {"damage": name, "severity": severity, "n": count}
-                detection = {measure: means.get(f"{prefix}detect_{measure}") for measure in DETECTED}
-                for version in VERSIONS:
-                    if f"{prefix}{version}_psnr" in means:
-                        measured = {measure: means.get(f"{prefix}{version}_{measure}") for measure in MEASURES}
-                        # What was found concerns the versions that begin with the detector's mask.
-                        by_mask = version in ("fill", "classical", "network_fill", "network", "colorized")
-                        detected = detection if by_mask else dict.fromkeys(DETECTED)
-                        rows.append(
-                            about | {"version": version} | measured | {f"detect_{m}": v for m, v in detected.items()}
-                        )
+        for name, severity, version in product(self.damages, self.severities, VERSIONS):
+            prefix = f"{name}_{severity:g}/"
+            if f"{prefix}{version}_psnr" in means:
+                row = {"damage": name, "severity": severity, "n": count, "version": version}
+                row |= {measure: means.get(f"{prefix}{version}_{measure}") for measure in MEASURES}
+                # The detector's figures concern the versions that begin with its mask.
+                by_mask = version in ("fill", "classical", "network_fill", "network", "colorized")
+                row |= {f"detect_{m}": means.get(f"{prefix}detect_{m}") if by_mask else None for m in DETECTED}
+                rows.append(row)
         return rows
 
     def _panels(self, shown: list[dict[str, np.ndarray]], network: str) -> dict[str, np.ndarray]:
@@ -200,10 +178,9 @@ class RestorationStages:
         return {f"{list(self.damages)[-1]}_{self.severities[-1]:g}": panel}
 
 
-def _spread(count: int, wanted: int | None) -> list[int]:
-    """Places spread evenly over `count`; all of them where more are wanted."""
-    wanted = count if wanted is None else min(wanted, count)
-    return [index * count // wanted for index in range(wanted)]
+def _unless_empty(stage: Any) -> Any:
+    """None for the empty mapping that a choice ``none`` leaves."""
+    return None if isinstance(stage, Mapping) and not stage else stage
 
 
 def _over_all(rows: list[dict[str, Any]]) -> dict[str, float]:
@@ -214,14 +191,14 @@ def _over_all(rows: list[dict[str, Any]]) -> dict[str, float]:
     values = {}
     for version in VERSIONS:
         for measure in (measure for measure in MEASURES if not measure.endswith("_known")):
-            found = [row[measure] for row in rows if row["version"] == version and row[measure] is not None]
-            if found:
-                values[f"{version}_{measure}"] = float(np.mean(found))
+            measured = [row[measure] for row in rows if row["version"] == version and row[measure] is not None]
+            if measured:
+                values[f"{version}_{measure}"] = float(np.mean(measured))
     return values
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
-    """Print what fits 80 columns; ``restoration.csv`` has it all."""
+def table_of(rows: list[dict[str, Any]]) -> Table:
+    """Lay out what fits 80 columns; ``restoration.csv`` has it all."""
     count = rows[0]["n"] if rows else 0
     shown = {measure: heading for measure, heading in HEADINGS.items() if any(row[measure] is not None for row in rows)}
     title = f"Restoration of seeded damage (n = {count}; PSNR in dB)"

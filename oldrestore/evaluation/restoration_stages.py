@@ -1,8 +1,8 @@
-"""What each stage of a restoration makes of a damaged photograph, and what doing less makes of it."""
+"""The versions of a damaged photograph that a restoration is measured on: each stage, combinations, and nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,23 +30,9 @@ VERSIONS = {
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages that a protocol measures; a stage that is None is left out.
+    """The stages that a protocol measures, on uint8 (H, W, 3); a stage that is None is left out."""
 
-    Attributes
-    ----------
-    detect : callable or None
-        Maps uint8 (H, W, 3) to a detection with a ``mask_hw``.
-    fill : callable or None
-        Maps uint8 (H, W, 3) and a bool mask to uint8 (H, W, 3).
-    restore : sequence of callables
-        Each maps uint8 (H, W, 3) to the same.
-    network_fill, network_restore : callable or None
-        As `fill`, and as one of `restore`, by the network that is measured.
-    colorize : callable or None
-        Maps uint8 (H, W, 3) to a coloured one, by the network that is measured.
-    """
-
-    detect: Callable[[np.ndarray], Any] | None = None
+    detect: Callable[[np.ndarray], Any] | None = None  # gives a detection with a `mask_hw`
     fill: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     restore: Sequence[Callable[[np.ndarray], np.ndarray]] = ()
     network_fill: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
@@ -60,16 +46,9 @@ class Stages:
         restore: Callable[..., Any] | None,
         color_size: int,
     ) -> Stages:
-        """Add what a network can do: fill and restore where it makes photographs, colour where it predicts that.
+        """Add what a network can do: fill and restore if it predicts photographs, colour if it predicts that.
 
-        Parameters
-        ----------
-        network : nn.Layer
-            In evaluation mode.
-        fill, restore : callable or None
-            Make a stage when called with ``network=``.
-        color_size : int
-            Shorter side at which a network that predicts colour sees a photograph, pixels.
+        `fill` and `restore` build a stage when called with ``network=``.
         """
         added: dict[str, Any] = {}
         if "rgb" in network.predicts and fill is not None:
@@ -83,23 +62,12 @@ class Stages:
 
 
 def make_versions(stages: Stages, damaged: Damaged) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """Run every combination of stages that is measured.
+    """Run every combination of stages that is measured; return the pictures, and the detector's mask.
 
-    Parameters
-    ----------
-    damaged : Damaged
-        Its mask is known to the versions that say so and to no other.
-
-    Returns
-    -------
-    versions : dict of np.ndarray
-        uint8 (H, W, 3) by the names of `VERSIONS`: ``nothing`` as it is; ``fill_known`` filled where the true mask
-        says; ``fill`` where the detector says; ``restore`` restored and not filled; ``classical`` all three stages;
-        ``network_...`` the same by the network, with the classical stage where the network has none; ``colorized``
-        coloured at the end. Only those whose stages are there,
-        and with a mask known only for damage that has one.
-    mask_hw : np.ndarray or None
-        bool (H, W), what the detector found.
+    By the names of `VERSIONS`: ``nothing`` as it is; ``fill_known`` filled where the true mask says (the only versions
+    that know it); ``fill`` where the detector says; ``restore`` restored and not filled; ``classical`` all three;
+    ``network_...`` the same by the network, with the classical stage where the network has none; ``colorized`` coloured
+    at the end. Only those whose stages are there, and with a mask known only for damage that has one.
     """
     rgb = damaged.rgb_hw3
     found = None if stages.detect is None else stages.detect(rgb).mask_hw
@@ -123,11 +91,6 @@ def make_versions(stages: Stages, damaged: Damaged) -> tuple[dict[str, np.ndarra
     if stages.colorize is not None:
         versions["colorized"] = stages.colorize(versions.get("classical", rgb))
     return {name: versions[name] for name in VERSIONS if name in versions}, found
-
-
-def built_stage(node: Any) -> Any:
-    """None for the empty mapping that a choice ``none`` leaves."""
-    return None if isinstance(node, Mapping) and not node else node
 
 
 def _filled(fill: Callable[[np.ndarray, np.ndarray], np.ndarray], rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:

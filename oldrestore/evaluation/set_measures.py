@@ -13,7 +13,6 @@ from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
-from oldrestore.evaluation.fid import FeatureStatistics, frechet_distance
 from oldrestore.evaluation.metrics import colorfulness_of, opponents
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.scores import ImageScore, summarize
@@ -33,18 +32,8 @@ class SetMeasures:
     Delta CF is the absolute difference of the two means over the set, not the mean of the differences of single
     photographs, which is larger.
 
-    Parameters
-    ----------
-    fid : bool
-        Whether to measure FID, which needs `weights`.
-    weights : str or None
-        Inception v3's file; see `oldrestore.models.inception_v3.InceptionV3`.
-    pooling : {"auto", "tensorflow", "torchvision"}
-        Which of the two published networks it is.
-    input : {"standard", "ddcolor"}
-        Range of what the network is shown.
-    every_time : bool
-        Whether to measure at each validation, or at the end only.
+    FID needs the weights of Inception v3: for `weights`, `pooling` and `input` see
+    `oldrestore.models.inception_v3.InceptionV3`.
 
     References
     ----------
@@ -80,8 +69,8 @@ class SetMeasures:
                 scores.append(ImageScore(name, "cf_original", absolute_colorfulness(photo)))
             if self.network is not None:
                 engine = engine or Engine(self.network, SIZE)
-                originals.add(engine(_as_input(rgb)))
-                ours.add(engine(_as_input(recolored)))
+                originals.add(engine(as_input(rgb)))
+                ours.add(engine(as_input(recolored)))
         means = summarize(scores)
         values = {**means, "delta_cf": abs(means["cf"] - means["cf_original"])}
         notes = []
@@ -99,20 +88,71 @@ class SetMeasures:
 
 
 def absolute_colorfulness(rgb: np.ndarray) -> float:
-    """Colourfulness with absolute opponents, as DDColor's released code computes it; see `SetMeasures`.
-
-    Parameters
-    ----------
-    rgb : ndarray
-        (H, W, 3), 0..255.
-
-    Returns
-    -------
-    float
-        0 and up; neither way is better.
-    """
+    """Colourfulness of (H, W, 3), 0..255, with absolute opponents, as DDColor's code computes it; see `SetMeasures`."""
     red_green, yellow_blue = opponents(rgb)
     return colorfulness_of(np.abs(red_green), np.abs(yellow_blue))
+
+
+class FeatureStatistics:
+    """Mean and covariance of features that come in batches; nothing but the two is kept.
+
+    Batches are joined by the update of Chan, Golub and LeVeque (1983), in float64: the result does not depend on how
+    they were cut, to rounding, and does not suffer where the mean is large beside the spread.
+    """
+
+    def __init__(self, features: int) -> None:
+        self.n = 0
+        self.mean = np.zeros(features)
+        self._scatter = np.zeros((features, features))
+
+    def add(self, features_nf: np.ndarray) -> None:
+        """Add a batch, (N, features)."""
+        batch = np.asarray(features_nf, dtype=np.float64)
+        if batch.ndim != 2 or batch.shape[1] != self.mean.size:
+            raise ValueError(f"features of shape {batch.shape} are not (N, {self.mean.size})")
+        if not np.isfinite(batch).all():
+            raise ValueError("a feature is not finite")
+        count = len(batch)
+        if count == 0:
+            return
+        batch_mean = batch.mean(axis=0)
+        centred = batch - batch_mean
+        shift = batch_mean - self.mean
+        total = self.n + count
+        self._scatter += centred.T @ centred + np.outer(shift, shift) * (self.n * count / total)
+        self.mean = self.mean + shift * (count / total)
+        self.n = total
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Unbiased covariance, float64 (features, features); needs two photographs."""
+        if self.n < 2:
+            raise ValueError(f"a covariance needs at least two photographs, not {self.n}")
+        return self._scatter / (self.n - 1)
+
+
+def frechet_distance(
+    mean: np.ndarray, covariance: np.ndarray, other_mean: np.ndarray, other_covariance: np.ndarray
+) -> float:
+    """Squared Frechet distance between two normal distributions (Dowson and Landau 1982).
+
+    |m1 - m2|^2 + tr(C1) + tr(C2) - 2 tr((C1 C2)^(1/2)). The last trace is the sum of the singular values of
+    C1^(1/2) C2^(1/2), both roots by eigenvalues: no square root of a matrix that is not symmetric is taken, singular
+    covariances (fewer photographs than features) need no term added to their diagonal, and nothing can be complex.
+    """
+    if mean.shape != other_mean.shape or covariance.shape != other_covariance.shape:
+        raise ValueError(f"statistics of {mean.shape} and {other_mean.shape} features cannot be compared")
+    roots = root(covariance) @ root(other_covariance)
+    cross = float(np.linalg.svd(roots, compute_uv=False).sum())
+    apart = float(((mean - other_mean) ** 2).sum())
+    # Where the two are equal, rounding may end a little below 0.
+    return max(0.0, apart + float(np.trace(covariance)) + float(np.trace(other_covariance)) - 2 * cross)
+
+
+def root(covariance: np.ndarray) -> np.ndarray:
+    """Symmetric square root of a covariance; eigenvalues below 0, which are rounding, count as 0."""
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+    return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
 
 
 def _recolored(context: EvaluationContext) -> Iterator[tuple[list[str], list[np.ndarray], list[np.ndarray]]]:
@@ -124,7 +164,7 @@ def _recolored(context: EvaluationContext) -> Iterator[tuple[list[str], list[np.
         yield names, photos, [recolor(L, p.ab_hw2) for L, p in zip(lightness, predicted, strict=True)]
 
 
-def _as_input(photos: list[np.ndarray]) -> np.ndarray:
+def as_input(photos: list[np.ndarray]) -> np.ndarray:
     """Photographs in 0..1 at the network's size: the fast engine has no bilinear resizing of its own."""
     stacked = np.ascontiguousarray(np.stack(photos).transpose(0, 3, 1, 2), dtype=np.float32)
     return resized(paddle.to_tensor(stacked / np.float32(255))).numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,40 +21,16 @@ PRIOR_SIGMA = 5.0
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """Scores on a set of photographs.
-
-    Attributes
-    ----------
-    summary : dict of str to float
-        The data set's value of each metric, sum(weight * value) / sum(weight).
-    per_image : list of ImageScore
-        What it is computed from: one entry for each image and metric.
-    prior : ndarray
-        float64 (313,), the prior that weighed the rebalanced AuC.
-    """
+    """Scores on a set of photographs: the set's value of each metric, and the scores it is computed from."""
 
     summary: dict[str, float]
     per_image: list[ImageScore]
-    prior: np.ndarray
-
-    @property
-    def n(self) -> int:
-        """Number of photographs."""
-        return len({score.image for score in self.per_image})
+    prior: np.ndarray  # float64 (313,): that of the rebalanced AuC
 
 
 @dataclass(frozen=True)
 class MeasuredPhoto:
-    """What is known of one photograph without the others.
-
-    Attributes
-    ----------
-    name : str
-    scores : list of ImageScore
-        Of `score_photo`.
-    area, count : ndarray
-        Of `oldrestore.evaluation.metrics.area_by_bin`.
-    """
+    """What is known of one photograph without the others: its scores, and area and count of `metrics.area_by_bin`."""
 
     name: str
     scores: list[ImageScore]
@@ -63,55 +39,30 @@ class MeasuredPhoto:
 
 
 def measure_photos(
-    predict: Colorize,
-    photos: Iterable[tuple[str, np.ndarray]],
-    batch_size: int = 8,
-    progress: Callable[[int], None] | None = None,
+    predict: Colorize, photos: Iterable[tuple[str, np.ndarray]], batch_size: int = 8
 ) -> list[MeasuredPhoto]:
-    """Colorize photographs from their lightness and measure each by itself.
-
-    Parameters
-    ----------
-    predict : callable
-        Lightness channels (S, S) -> one ColorPrediction each.
-    photos : iterable of (name, uint8 (S, S, 3))
-        Read once; names are unique.
-    batch_size : int
-        Photographs predicted at once.
-    progress : callable, optional
-        Called with the number of photographs measured so far.
-    """
+    """Colorize photographs (name, uint8 (S, S, 3)) from their lightness and measure each by itself."""
     measured: list[MeasuredPhoto] = []
     for batch in batches(photos, batch_size):
         truths = [rgb_to_lab(photo) for _, photo in batch]
         predictions = predict([np.ascontiguousarray(lab[..., 0]) for lab in truths])
         for (name, photo), lab, prediction in zip(batch, truths, predictions, strict=True):
-            scores = score_photo(name, ColoredPhoto(photo, lab, prediction))
+            scores = score_photo(name, ColoredPhoto(photo, lab, prediction.ab_hw2, prediction.top_bins))
             measured.append(MeasuredPhoto(name, scores, *metrics.area_by_bin(prediction.ab_hw2, lab[..., 1:])))
-        if progress is not None:
-            progress(len(measured))
     return measured
 
 
 def summarize_validation(measured: Sequence[MeasuredPhoto], prior: np.ndarray | None = None) -> ValidationResult:
-    """Put what was measured of each photograph together.
-
-    The metrics, in this order: psnr (dB, on 8-bit RGB, at most 100), ssim, ab_rmse (Lab units), auc,
-    auc_rebalanced, bin_top1 and bin_top5 (where bins are predicted), colorfulness, colorfulness_original,
-    colorfulness_difference (absolute, per image).
+    """Combine the measurements of single photographs; metrics are in the order of the table.
 
     Parameters
     ----------
     measured : sequence of MeasuredPhoto
+        Names are unique.
     prior : ndarray, optional
         (313,), for the rebalanced AuC. By default that of the evaluated photographs themselves (counted,
         then smoothed with sigma 5): the measure then depends on the evaluation set alone and is the same for
         every run, whatever it was trained on.
-
-    Raises
-    ------
-    UserError
-        When there are no photographs.
     """
     per_image = [score for photo in measured for score in photo.scores]
     by_bin = [(photo.name, photo.area, photo.count) for photo in measured]

@@ -39,12 +39,8 @@ class _PreparedVgg16(paddle.nn.Layer):
 class Vgg16(NetworkJudge):
     """VGG-16 (Simonyan and Zisserman 2015), about 71% top-1 on ImageNet's validation photographs.
 
-    Parameters
-    ----------
-    weights : str or None
-        A `.safetensors` or `.pdparams` file of `paddle.vision.models.vgg16`, or a `.pth` of torchvision's.
-        None takes what Paddle itself has downloaded before to ~/.cache/paddle/hapi/weights. Nothing is
-        downloaded here.
+    `weights` is a `.safetensors` or `.pdparams` file of `paddle.vision.models.vgg16`, or a `.pth` of torchvision's. By
+    default what Paddle itself has downloaded before to ~/.cache/paddle/hapi/weights. Nothing is downloaded here.
     """
 
     @checked
@@ -83,7 +79,7 @@ def find_weights(weights: str | None) -> Path:
 
 
 def load_vgg16(path: Path) -> paddle.nn.Layer:
-    """Make Paddle's VGG-16 with the weights of a file; the run's random numbers do not move."""
+    """Build Paddle's VGG-16 with the weights of a file; the run's random numbers do not move."""
     state = paddle.get_rng_state()
     network = paddle.vision.models.vgg16(pretrained=False)
     paddle.set_rng_state(state)

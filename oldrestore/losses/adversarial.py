@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import paddle
 from paddle import nn
-from pydantic import Field
 
 from oldrestore.config.values import checked
+from oldrestore.losses.base import NotNegative
 
 
 @runtime_checkable
 class AdversarialLoss(Protocol):
-    """A game between two networks; scores have any shape, higher is more real.
+    """A game between two networks; scores have any shape, higher is more real."""
 
-    Attributes
-    ----------
-    gradient_penalty : float
-        Weight of `gradient_penalty` in what the discriminator minimises; 0 is none.
-    """
-
-    gradient_penalty: float
+    gradient_penalty: float = 0.0  # weight of `gradient_penalty` in what the discriminator minimises; 0 is none
 
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
         """Return what the discriminator minimises, a scalar."""
@@ -31,80 +25,69 @@ class AdversarialLoss(Protocol):
         """Return what the generator minimises, a scalar."""
 
 
-class Hinge:
+class Hinge(AdversarialLoss):
     """D: mean max(0, 1 - real) + mean max(0, 1 + fake). G: -mean fake.
 
     Lim and Ye, *Geometric GAN* (2017); the loss of SAGAN (Zhang et al. 2019, equation 4). Scores of 0 cost the
     discriminator 2.
     """
 
-    gradient_penalty = 0.0
-
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the discriminator's loss, a scalar of at least 0."""
+        """Loss of the discriminator."""
         return nn.functional.relu(1.0 - real).mean() + nn.functional.relu(1.0 + fake).mean()
 
     def generator(self, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the generator's loss, a scalar."""
+        """Loss of the generator."""
         return -fake.mean()
 
 
-class Vanilla:
+class Vanilla(AdversarialLoss):
     """Binary cross-entropy on scores as logits; the generator's form is the one that does not saturate.
 
     Goodfellow et al., *Generative Adversarial Nets* (2014), section 3. Scores of 0 cost the discriminator 2 ln 2.
     """
 
-    gradient_penalty = 0.0
-
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the discriminator's loss, a scalar of at least 0."""
+        """Loss of the discriminator."""
         return nn.functional.softplus(-real).mean() + nn.functional.softplus(fake).mean()
 
     def generator(self, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the generator's loss, a scalar of at least 0."""
+        """Loss of the generator."""
         return nn.functional.softplus(-fake).mean()
 
 
-class LeastSquares:
+class LeastSquares(AdversarialLoss):
     """D: (mean (real - 1)^2 + mean fake^2) / 2. G: mean (fake - 1)^2 / 2.
 
     Mao et al., *Least Squares Generative Adversarial Networks* (2017), equation 9.
     """
 
-    gradient_penalty = 0.0
-
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the discriminator's loss, a scalar of at least 0."""
+        """Loss of the discriminator."""
         return 0.5 * ((real - 1.0) ** 2).mean() + 0.5 * (fake**2).mean()
 
     def generator(self, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the generator's loss, a scalar of at least 0."""
+        """Loss of the generator."""
         return 0.5 * ((fake - 1.0) ** 2).mean()
 
 
-class Wasserstein:
+class Wasserstein(AdversarialLoss):
     """D: mean fake - mean real + weight * `gradient_penalty`. G: -mean fake.
 
-    Gulrajani et al., *Improved Training of Wasserstein GANs* (2017). The penalty differentiates twice, which
-    Paddle cannot through self-attention (softmax, max-pooling): give such a discriminator no attention.
-
-    Parameters
-    ----------
-    gradient_penalty : float
-        10 in the paper.
+    Gulrajani et al., *Improved Training of Wasserstein GANs* (2017), with a weight of 10. The penalty differentiates
+    twice, which Paddle cannot through self-attention (softmax, max-pooling): give such a discriminator no attention.
     """
 
     @checked
-    def __init__(self, gradient_penalty: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0) -> None:
+    def __init__(self, gradient_penalty: NotNegative = 10.0) -> None:
         self.gradient_penalty = gradient_penalty
 
     def discriminator(self, real: paddle.Tensor, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the discriminator's loss without the penalty, a scalar."""
+        """Loss of the discriminator, without the penalty."""
         return fake.mean() - real.mean()
 
     def generator(self, fake: paddle.Tensor) -> paddle.Tensor:
-        """Return the generator's loss, a scalar."""
+        """Loss of the generator."""
         return -fake.mean()
 
 
@@ -118,14 +101,8 @@ def gradient_penalty(
 
     Gulrajani et al. (2017), equation 3. A photograph's score is the mean of its patches' scores.
 
-    Parameters
-    ----------
-    score : callable
-        Maps (B, C, H, W) to scores (B, ...).
-    real, fake : paddle.Tensor
-        (B, C, H, W); gradients do not flow to them.
-    share : paddle.Tensor
-        (B, 1, 1, 1), 0..1: how much of the real one is in the mixture that is looked at.
+    `score` maps photographs (B, C, H, W) to scores (B, ...). `share` (B, 1, 1, 1), 0..1, is how much of the real one is
+    in the mixture of `real` and `fake`, to which no gradients flow.
     """
     mixed = (share * real + (1.0 - share) * fake).detach()
     mixed.stop_gradient = False

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import paddle
+from pydantic import Field
 
+from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Loss(paddle.nn.Layer):
     """A scalar to be minimised, in named terms.
 
-    A subclass implements ``forward``; one with several terms overrides ``terms`` too, and its forward is
-    their sum. Many share two settings. ``gray_threshold``: a photograph with no |a| or |b| above it (Lab units) is
-    left out of the mean; None counts every photograph. ``annealed_mean``: see `PredictedColor`.
+    A subclass implements ``forward``, or ``terms`` if it has several; the other follows. Many share two settings.
+    ``gray_threshold``: a photograph with no |a| or |b| above it (Lab units) is left out of the mean, for one without
+    colour teaches a colorizer only to be gray; None counts every photograph. ``annealed_mean``: see `PredictedColor`.
+
+    A prediction may be smaller than the photographs, whose sides are then whole multiples of its height and width: the
+    truth is every n-th pixel (`Batch.ab_at`). Everything is computed in float32, under mixed precision too.
 
     Attributes
     ----------
@@ -43,21 +51,35 @@ class Loss(paddle.nn.Layer):
             raise TypeError(f"{type(self).__name__} cannot be prepared without {', '.join(missing)}")
 
     def at(self, iteration: int) -> None:
-        """Go to an update: what changes in the course of training follows from its number alone.
+        """Go to an update (0 is the first): what changes in the course of training follows from its number alone.
 
         Learners call it before each update, so that a resumed run needs no state of the loss; validation sees the
-        loss of the last update. Without a schedule in it, a loss is the same throughout.
-
-        Parameters
-        ----------
-        iteration : int
-            0 is the first.
+        loss of the last update.
         """
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
         """Value of the loss, a float32 scalar (shape []) through which gradients flow."""
-        raise NotImplementedError
+        return self.terms(prediction, batch)["loss"]
 
     def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
-        """Named scalars whose sum is the loss; each becomes a curve of its own."""
+        """The ``loss``, and other named scalars if it has several terms; each becomes a curve of its own."""
         return {"loss": self(prediction, batch)}
+
+
+def has_colour(batch: Batch, gray_threshold: float) -> paddle.Tensor:
+    """Tell which photographs have an |a| or |b| above the threshold (Lab units) at full size, bool (B,)."""
+    return batch.ab_b2hw.abs().flatten(start_axis=1).max(axis=1) > gray_threshold
+
+
+def mean_where_colour(values_bhw: paddle.Tensor, batch: Batch, gray_threshold: float | None) -> paddle.Tensor:
+    """Mean over the pixels of all photographs that have colour (all photographs if the threshold is None).
+
+    float32, shape []; 0, with gradient 0, for a batch of gray photographs alone.
+    """
+    if gray_threshold is None:
+        return values_bhw.mean()
+    counted_b = has_colour(batch, gray_threshold).astype("float32")
+    _, height, width = values_bhw.shape
+    # At least one pixel, so that a batch of gray photographs gives 0 / 1 and not 0 / 0.
+    pixels = parallel.divisor(counted_b.sum() * (height * width))
+    return (values_bhw * counted_b.reshape([-1, 1, 1])).sum() / pixels

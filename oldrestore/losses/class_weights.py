@@ -24,7 +24,7 @@ class Rebalance:
     alpha : float
         Power of the mixed prior that is divided by.
     clamp : float or None
-        The highest weight allowed, above 1; None for no limit.
+        The highest weight allowed.
     """
 
     needs = frozenset({"prior"})

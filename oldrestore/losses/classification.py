@@ -12,9 +12,8 @@ from oldrestore.batch import Batch, Prediction
 from oldrestore.color.bins import NUMBER_OF_BINS
 from oldrestore.color.encoding_paddle import SoftEncoder
 from oldrestore.config.values import checked
-from oldrestore.losses.base import Loss
+from oldrestore.losses.base import Loss, NotNegative, mean_where_colour
 from oldrestore.losses.class_weights import EffectiveNumber, Rebalance
-from oldrestore.losses.gray import mean_where_colour
 from oldrestore.losses.label_smoothing import NeighbourSmoothing, UniformSmoothing
 from oldrestore.losses.one_pass import SparseTarget, sparse_cross_entropy
 
@@ -39,24 +38,18 @@ class SoftCrossEntropy(Loss):
     gamma and tau are 0. The target t is the soft encoding s, or, smoothed, (1 - share) s + share n, where n is
     uniform or the bins around the pixel's nearest bin. All options combine.
 
-    A photograph with no |a| or |b| above ``gray_threshold`` (Lab units; 5 in the released code) at full size counts
-    as gray: it is left out of sum and count. A batch of gray photographs alone has loss 0 and gradient 0.
-
     Parameters
     ----------
     neighbours : int
         Bins that a target is spread over: 5 in the paper, 10 in its released code, 1 a hard target.
     sigma : float
         Standard deviation of the target's Gaussian, Lab units.
-    rebalance : Rebalance or EffectiveNumber or None
-        Weights of the bins; then ``prepare`` is needed.
     focal_gamma : float
-        Power of 1 - p, by which what is already right counts less. 2 in its paper; 0 is cross-entropy.
+        Power of 1 - p, by which what is already right counts less; 2 in its paper.
         For a soft target, each bin of the target has its own such factor.
     logit_adjustment : float
         tau: the loss adds tau x ln prior to the logits, so that the network, which is decoded without
-        it, learns to favour rare colours. 1 in its paper. Needs ``prepare``. Bins below a prior of 1e-9 count
-        as 1e-9.
+        it, learns to favour rare colours. 1 in its paper. Bins below a prior of 1e-9 count as 1e-9.
     weighting : "loss" or "gradient"
         What the weights multiply. With "gradient" the value is that of the loss without weights and the gradient
         that with them, as in the released Caffe code; the value is then comparable between weights.
@@ -76,7 +69,7 @@ class SoftCrossEntropy(Loss):
         neighbours: Annotated[int, Field(ge=1, le=NUMBER_OF_BINS)] = 5,
         sigma: Annotated[float, Field(ge=0.01, le=1000)] = 5.0,
         rebalance: Rebalance | EffectiveNumber | None = None,
-        gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0,
+        gray_threshold: NotNegative = 5.0,
         smoothing: UniformSmoothing | NeighbourSmoothing | None = None,
         focal_gamma: Annotated[float, Field(ge=0, le=20)] = 0.0,
         logit_adjustment: Annotated[float, Field(ge=0, le=20)] = 0.0,
@@ -100,15 +93,7 @@ class SoftCrossEntropy(Loss):
             self.register_buffer(name, None if array is None else paddle.to_tensor(array), persistable=False)
 
     def prepare(self, **resources: Any) -> None:
-        """Receive the colour prior, float64 (313,), and its number of pixels, where ``needs`` names them.
-
-        Raises
-        ------
-        TypeError
-            When one that is needed is missing.
-        UserError
-            When no finite weights follow from them.
-        """
+        """Derive the weights of the bins and the adjustment of the logits; `UserError` if weights are not finite."""
         super().prepare(**resources)
         if self.needs:
             prior = np.asarray(resources["prior"], dtype=np.float64)
@@ -120,16 +105,7 @@ class SoftCrossEntropy(Loss):
             self._adjustment = paddle.to_tensor((self.logit_adjustment * logarithms).astype(np.float32))
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Mean weighted cross-entropy over the pixels of photographs with colour, float32 scalar.
-
-        Parameters
-        ----------
-        prediction : Prediction
-            With ``logits`` (B, 313, h, w); computed in float32, also under mixed precision (logits in float64 in
-            float64).
-        batch : Batch
-            Whose photographs' sides are whole multiples of h and w.
-        """
+        """Mean weighted cross-entropy; logits in float64 are computed in float64."""
         logits_bqhw = prediction.logits
         _, _, height, width = logits_bqhw.shape
         if self.needs and self._bin_weights is None and self._adjustment is None:

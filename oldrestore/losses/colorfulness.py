@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import paddle
-from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.config.values import checked
-from oldrestore.losses.gray import mean_where_colour
-from oldrestore.losses.predicted_color import PredictedColor, Temperature
-from oldrestore.losses.recolored import recolored_rgb
+from oldrestore.losses.base import NotNegative, mean_where_colour
+from oldrestore.losses.predicted_color import PredictedColor, Temperature, recolored_rgb
 
 # Added under the roots, whose slope at 0 (a gray photograph) is infinite; squared units of 0..255. It raises the
 # colourfulness of such a photograph from 0 to 0.0013.
@@ -31,24 +27,12 @@ class Colorfulness(PredictedColor):
     """
 
     @checked
-    def __init__(
-        self,
-        gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None,
-        annealed_mean: Temperature | None = None,
-    ) -> None:
+    def __init__(self, gray_threshold: NotNegative | None = None, annealed_mean: Temperature | None = None) -> None:
         super().__init__(annealed_mean)
         self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """1 - CF / 100, float32 scalar: 1 of gray photographs, below 0 of extremely colourful ones.
-
-        Parameters
-        ----------
-        prediction : Prediction
-            With ``ab`` (B, 2, h, w), Lab units, or ``logits``; enlarged to the lightness, see `recolored_rgb`.
-        batch : Batch
-            With the lightness at full size.
-        """
+        """1 - CF / 100: 1 of gray photographs, below 0 of extremely colourful ones."""
         with paddle.amp.auto_cast(enable=False):
             colourful_b = colorfulness(recolored_rgb(self.predicted_ab(prediction), batch) * 255.0)
             return mean_where_colour(1.0 - colourful_b.reshape([-1, 1, 1]) / 100.0, batch, self.gray_threshold)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import paddle
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
-from oldrestore.losses.base import Loss
+from oldrestore.losses.base import Loss, NotNegative
 from oldrestore.losses.weight_schedule import WeightSchedule
 
 
@@ -23,17 +23,11 @@ def _is_scheduled(weight: Any) -> Any:
 
 
 class Term(BaseModel):
-    """One term of a sum.
-
-    Attributes
-    ----------
-    weight : float or WeightSchedule
-        What the term is multiplied by, at least 0. At 0 it is measured, and not learnt from.
-    """
+    """One term of a sum; with a weight of 0 it is measured, and not learnt from."""
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Annotated[Any, AfterValidator(_is_scheduled)] = 1.0
+    weight: NotNegative | Annotated[Any, AfterValidator(_is_scheduled)] = 1.0
     loss: Any
 
 
@@ -43,15 +37,10 @@ class Composite(Loss):
     Parameters
     ----------
     terms : dict of Term
-        By name. A name becomes a curve (``train/NAME``, ``val/NAME``) of the term's own value, *not* multiplied by
+        A name becomes a curve (``train/NAME``, ``val/NAME``) of the term's own value, *not* multiplied by
         its weight, so that runs of different weights can be compared; terms of a term are ``NAME/ITS_NAME``. A
         weight may be a `WeightSchedule`: then it is a curve too, ``weight/NAME``. The sum of two iterations is then
         not the same loss, so have the best checkpoint chosen by a term (``trainer.monitor=val/NAME``).
-
-    Attributes
-    ----------
-    weights : dict of float
-        By name, as they are at the update that ``at`` went to last; before that, at iteration 0.
     """
 
     @checked
@@ -65,26 +54,23 @@ class Composite(Loss):
             raise UserError("a composite loss needs at least one term with a weight above 0")
         # The term whose gradient, times 0, keeps the sum differentiable where every scheduled weight is 0.
         self._anchor = max(highest, key=highest.get)
+        # Of the update that `at` went to last.
         self.weights = given | {name: schedule(0) for name, schedule in self.schedules.items()}
         self.losses = paddle.nn.LayerDict({name: term.loss for name, term in as_terms.items()})
         self.reads = frozenset().union(*(loss.reads for loss in self.losses.values()))
         self.needs = frozenset().union(*(loss.needs for loss in self.losses.values()))
 
     def prepare(self, **resources: Any) -> None:
-        """Hand resources on to every term."""
+        """Pass resources on to every term."""
         super().prepare(**resources)
         for loss in self.losses.values():
             loss.prepare(**resources)
 
     def at(self, iteration: int) -> None:
-        """Take the weights of an update, in every term too."""
+        """Set the weights of an update, in every term too."""
         self.weights |= {name: schedule(iteration) for name, schedule in self.schedules.items()}
         for loss in self.losses.values():
             loss.at(iteration)
-
-    def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Weighted sum, float32 scalar."""
-        return self.terms(prediction, batch)["loss"]
 
     def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
         """``loss``, the weighted sum, each term's own value by its name, and the weights that are scheduled."""

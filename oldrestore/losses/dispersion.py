@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import paddle
-from pydantic import Field
 
 from oldrestore import parallel
 from oldrestore.batch import Batch, Prediction
 from oldrestore.config.values import checked
+from oldrestore.losses.base import NotNegative, Positive
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
 
 
@@ -31,13 +31,6 @@ class MseDispersion(PredictedColor):
     The loss is their sum; each is a curve. At a prediction that is the same everywhere the term is
     weight / epsilon and has no gradient. D is of the whole batch, so the loss of a batch is not the mean of its parts'.
 
-    Parameters
-    ----------
-    weight : float
-        26.7 in the source; at least 0.
-    epsilon : float
-        Added to D, so that a uniform prediction costs a finite amount.
-
     References
     ----------
     ZMpursue/PaddleColorization: its page (``n_sum``, 26.7) and ``train/ResNet.py`` (``mean``, in its versions
@@ -47,9 +40,9 @@ class MseDispersion(PredictedColor):
     @checked
     def __init__(
         self,
-        weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 26.7,
+        weight: NotNegative = 26.7,
         denominator: Literal["n_sum", "mean"] = "mean",
-        epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-2,
+        epsilon: Positive = 1e-2,
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(annealed_mean)
@@ -57,20 +50,8 @@ class MseDispersion(PredictedColor):
         self.denominator = denominator
         self.epsilon = epsilon
 
-    def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Value of the loss, float32 scalar; see `terms`."""
-        return self.terms(prediction, batch)["loss"]
-
     def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
-        """The loss and its two terms, ``mse`` and ``dispersion``, whose sum it is.
-
-        Parameters
-        ----------
-        prediction : Prediction
-            With ``ab`` (B, 2, h, w), Lab units, or ``logits``; computed in float32, also under mixed precision.
-        batch : Batch
-            Whose photographs' sides are whole multiples of h and w.
-        """
+        """The loss and its two terms, ``mse`` and ``dispersion``, whose sum it is."""
         with paddle.amp.auto_cast(enable=False):
             x = self.predicted_ab(prediction)
             mse = paddle.square(x - batch.ab_at(*x.shape[2:])).mean()

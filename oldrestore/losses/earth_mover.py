@@ -12,9 +12,8 @@ from oldrestore.batch import Batch, Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.color.encoding_paddle import SoftEncoder
 from oldrestore.config.values import checked
-from oldrestore.losses.base import Loss
-from oldrestore.losses.bin_distribution import unnormalised_probabilities
-from oldrestore.losses.gray import mean_where_colour
+from oldrestore.losses.base import Loss, NotNegative, Positive, mean_where_colour
+from oldrestore.losses.predicted_color import unnormalised_probabilities
 
 
 def cumulating_rows() -> np.ndarray:
@@ -33,15 +32,9 @@ class SquaredEarthMover(Loss):
     Hou, Yu and Samaras, *Squared Earth Mover's Distance-based Loss for Training Deep Neural Networks* (2016), give
     the squared distance of ordered classes: the sum of squared differences of cumulative distributions. The 313 bins
     lie on a plane and have no one order, so it is taken of both marginals, of p = softmax(logits) and of the softly
-    encoded truth. Two colours that are m bins apart in a and n in b (10 Lab units each) are m + n apart. Marginals
-    do not see how a and b go together, so it is best beside a cross-entropy.
-
-    Parameters
-    ----------
-    neighbours : int
-        Bins that the truth is spread over, 1..313; 1 is its nearest bin alone.
-    sigma : float
-        Standard deviation of the target's Gaussian, Lab units.
+    encoded truth (``neighbours`` and ``sigma`` as in `SoftCrossEntropy`). Two colours that are m bins apart in a and n
+    in b (10 Lab units each) are m + n apart. Marginals do not see how a and b go together, so it is best beside a
+    cross-entropy.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"logits"})
@@ -50,8 +43,8 @@ class SquaredEarthMover(Loss):
     def __init__(
         self,
         neighbours: Annotated[int, Field(ge=1, le=NUMBER_OF_BINS)] = 10,
-        sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0,
-        gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = 5.0,
+        sigma: Positive = 5.0,
+        gray_threshold: NotNegative | None = 5.0,
     ) -> None:
         super().__init__()
         self.gray_threshold = gray_threshold
@@ -59,15 +52,7 @@ class SquaredEarthMover(Loss):
         self.register_buffer("_rows_rq", paddle.to_tensor(cumulating_rows()), persistable=False)
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Mean squared distance, float32 scalar, 0..42; computed in float32, also under mixed precision.
-
-        Parameters
-        ----------
-        prediction : Prediction
-            With ``logits`` (B, 313, h, w).
-        batch : Batch
-            Whose photographs' sides are whole multiples of h and w.
-        """
+        """Mean squared distance, 0..42."""
         size, _, height, width = prediction.logits.shape
         with paddle.amp.auto_cast(enable=False):
             cumulated_brn = paddle.matmul(self._rows_rq, unnormalised_probabilities(prediction.logits))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import paddle
-from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.config.values import checked
-from oldrestore.losses.base import Loss
-from oldrestore.losses.bin_distribution import unnormalised_probabilities
-from oldrestore.losses.gray import mean_where_colour
+from oldrestore.losses.base import Loss, NotNegative, Positive, mean_where_colour
+from oldrestore.losses.predicted_color import unnormalised_probabilities
 
 
 class ExpectedAbDistance(Loss):
@@ -33,11 +31,7 @@ class ExpectedAbDistance(Loss):
     reads: ClassVar[frozenset[str]] = frozenset({"logits"})
 
     @checked
-    def __init__(
-        self,
-        scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 110.0,
-        gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = 5.0,
-    ) -> None:
+    def __init__(self, scale: Positive = 110.0, gray_threshold: NotNegative | None = 5.0) -> None:
         super().__init__()
         self.scale = scale
         self.gray_threshold = gray_threshold
@@ -48,15 +42,7 @@ class ExpectedAbDistance(Loss):
         self.register_buffer("_ones_1q", paddle.ones([1, NUMBER_OF_BINS]), persistable=False)
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Mean expected distance, float32 scalar of at least 0; computed in float32, also under mixed precision.
-
-        Parameters
-        ----------
-        prediction : Prediction
-            With ``logits`` (B, 313, h, w).
-        batch : Batch
-            Whose photographs' sides are whole multiples of h and w.
-        """
+        """Mean expected distance."""
         size, _, height, width = prediction.logits.shape
         with paddle.amp.auto_cast(enable=False):
             weights_bqn = unnormalised_probabilities(prediction.logits)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import paddle
-from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.grid_paddle import grid_index_nchw
 from oldrestore.config.values import checked
-from oldrestore.losses.base import Loss
-from oldrestore.losses.gray import mean_where_colour
+from oldrestore.losses.base import Loss, NotNegative, mean_where_colour
 
 
 class GridCrossEntropy(Loss):
     """Cross-entropy between predicted classes and the one square that each true colour falls into.
 
-    The label is hard: the true ab, every n-th pixel, rounded to the grid of ten Lab units
-    (`oldrestore.color.grid`). The loss is the mean over the pixels of all photographs that have colour; uniform
-    logits give ln 529 = 6.271.
+    The label is hard: the true ab, rounded to the grid of ten Lab units (`oldrestore.color.grid_paddle`). Uniform logits give
+    ln 529 = 6.271.
 
     References
     ----------
@@ -29,20 +26,12 @@ class GridCrossEntropy(Loss):
     reads: ClassVar[frozenset[str]] = frozenset({"class_logits"})
 
     @checked
-    def __init__(self, gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = 5.0) -> None:
+    def __init__(self, gray_threshold: NotNegative | None = 5.0) -> None:
         super().__init__()
         self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Mean cross-entropy, float32 scalar; computed in float32, also under mixed precision.
-
-        Parameters
-        ----------
-        prediction : Prediction
-            With ``class_logits`` (B, 529, h, w).
-        batch : Batch
-            Whose photographs' sides are whole multiples of h and w.
-        """
+        """Mean cross-entropy of ``class_logits`` (B, 529, h, w)."""
         with paddle.amp.auto_cast(enable=False):
             logits_bchw = prediction.class_logits.astype("float32")
             _, classes, height, width = logits_bchw.shape

@@ -17,8 +17,7 @@ from oldrestore.color.hue_chroma_paddle import (
     window_histograms_nchw,
 )
 from oldrestore.config.values import checked
-from oldrestore.losses.base import Loss
-from oldrestore.losses.gray import has_colour
+from oldrestore.losses.base import Loss, NotNegative, has_colour
 
 
 def _odd(window: int) -> int:
@@ -31,8 +30,7 @@ class HueChromaDivergence(Loss):
     """Divergence of predicted histograms from those of the true colours around each pixel.
 
     For each pixel, KL(chroma) + lambda_hue x c x KL(hue), averaged over pixels; c is the pixel's true chroma as
-    a share of 136 Lab units, so that the hue of gray pixels, which is noise, counts nothing. Its two terms are
-    the curves ``chroma`` and ``hue``.
+    a share of 136 Lab units, so that the hue of gray pixels, which is noise, counts nothing.
 
     A target is the histogram of the true colours in a square window, each colour shared linearly between the
     two bins that it lies between: with ``window: 1`` it is the exact colour. A uniform prediction costs
@@ -41,15 +39,12 @@ class HueChromaDivergence(Loss):
     The prediction is compared where it stands: at every pixel (at the size of the prediction, every n-th pixel
     of the photograph), or, where it was made at the batch's ``positions_bn2`` alone, at those.
 
-    A photograph with no |a| or |b| above ``gray_threshold`` counts as gray and is left out of sum and count; a
-    batch of gray photographs alone has loss 0 and gradient 0.
-
     Parameters
     ----------
     lambda_hue : float
         Weight of hue. 5 in the paper: the inverse of the mean chroma, in its units, so that both weigh alike.
     window : int
-        Side of the window in pixels, odd. 7 in the paper's training.
+        Side of the window in pixels. 7 in the paper's training.
 
     References
     ----------
@@ -61,29 +56,19 @@ class HueChromaDivergence(Loss):
     @checked
     def __init__(
         self,
-        lambda_hue: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0,
+        lambda_hue: NotNegative = 5.0,
         window: Annotated[int, Field(ge=1, le=63), AfterValidator(_odd)] = 7,
-        gray_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0,
+        gray_threshold: NotNegative = 5.0,
     ) -> None:
         super().__init__()
         self.lambda_hue = lambda_hue
         self.window = window
         self.gray_threshold = gray_threshold
 
-    def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Value of the loss, float32 scalar; see `terms`."""
-        return self.terms(prediction, batch)["loss"]
-
     def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
         """The loss and its two terms, ``hue`` (weights included) and ``chroma``, whose sum it is.
 
-        Parameters
-        ----------
-        prediction : Prediction
-            With ``hue_logits`` and ``chroma_logits``, (B, bins, h, w), or (B, bins, 1, N) where the batch has
-            N positions for each photograph; computed in float32, also under mixed precision.
-        batch : Batch
-            Whose photographs' sides are whole multiples of h and w.
+        Logits are (B, bins, h, w), or (B, bins, 1, N) where the batch has N positions for each photograph.
         """
         hue, chroma = prediction.hue_logits, prediction.chroma_logits
         with paddle.amp.auto_cast(enable=False):

@@ -9,18 +9,14 @@ from pydantic import Field
 
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.config.values import checked
+from oldrestore.losses.base import Positive
 
 
 class UniformSmoothing:
     """The target becomes (1 - share) target + share / 313.
 
     Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, *Rethinking the Inception Architecture for Computer Vision* (2016),
-    section 7.
-
-    Parameters
-    ----------
-    share : float
-        What is given away. 0.1 in the paper.
+    section 7, with a share of 0.1.
     """
 
     @checked
@@ -37,16 +33,7 @@ class NeighbourSmoothing:
     Label smoothing (Szegedy et al. 2016, section 7) that keeps to similar colours. What is given away goes to
     the bins whose centres are nearest to the centre of the bin that the true colour is in, that bin itself left
     out, with Gaussian weights: exp(-d^2 / (2 sigma^2)), normalised over them. Of equal distances the lower
-    index comes first; 4 are at ten Lab units inside the gamut, and 8 are the whole ring.
-
-    Parameters
-    ----------
-    share : float
-        What is given away.
-    neighbours : int
-        To how many bins, 1..312.
-    sigma : float
-        Standard deviation of the Gaussian, Lab units, above 0.
+    index comes first; 4 are at ten Lab units inside the gamut, and 8 are the whole ring. sigma is in Lab units.
     """
 
     @checked
@@ -54,7 +41,7 @@ class NeighbourSmoothing:
         self,
         share: Annotated[float, Field(ge=0, le=1)] = 0.1,
         neighbours: Annotated[int, Field(ge=1, lt=NUMBER_OF_BINS)] = 8,
-        sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0,
+        sigma: Positive = 10.0,
     ) -> None:
         self.share = share
         self.neighbours = neighbours

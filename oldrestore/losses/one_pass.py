@@ -25,19 +25,10 @@ from paddle.autograd import PyLayer
 
 @dataclass(frozen=True)
 class SparseTarget:
-    """What each pixel should be: a few classes with weights, and a share for all.
+    """What each pixel should be: a few classes with weights, which sum to 1 - `uniform`, and a share for all alike.
 
-    Attributes
-    ----------
-    indices_bkhw : paddle.Tensor
-        Classes, int64 (B, k, h, w).
-    weights_bkhw : paddle.Tensor
-        Their weights, (B, k, h, w), which sum to 1 - uniform.
-    parts : tuple of int
-        How k falls into parts, in each of which a pixel's classes are all different: adding to a class twice in
-        one step would depend on the order of threads.
-    uniform : float
-        0..1: share that is spread over all classes alike.
+    `parts` says how k falls into parts, in each of which a pixel's classes are all different: adding to a class twice
+    in one step would depend on the order of threads.
     """
 
     indices_bkhw: paddle.Tensor
@@ -52,26 +43,12 @@ def sparse_cross_entropy(
     gamma: float = 0.0,
     offset_q: paddle.Tensor | None = None,
 ) -> paddle.Tensor:
-    """Cross-entropy, or focal loss, of each pixel.
+    """Cross-entropy, or focal loss, of each pixel, (B, h, w); `offset_q` is added to the logits of every pixel.
 
-    Parameters
-    ----------
-    logits_bqhw : paddle.Tensor
-        (B, Q, h, w). Half precision is computed in float32 and float64 in float64; the gradient has the type of
-        the logits.
-    target : SparseTarget
-        No gradient flows to it.
-    gamma : float
-        Power of the focal loss, at least 0.
-    offset_q : paddle.Tensor or None
-        (Q,), added to the logits of every pixel.
-
-    Returns
-    -------
-    paddle.Tensor
-        (B, h, w), float32, or float64 for logits in float64. It has a first derivative only. ``paddle.grad`` may be
-        asked for it again and again, ``backward`` once: Paddle 3.3.1 crashes when it goes through any PyLayer
-        a second time, whatever its ``retain_graph``.
+    Half precision is computed in float32 and float64 in float64; the gradient has the type of the logits. No gradient
+    flows to the target, and there is a first derivative only. ``paddle.grad`` may be asked for it again and again,
+    ``backward`` once: Paddle 3.3.1 crashes when it goes through any PyLayer a second time, whatever its
+    ``retain_graph``.
     """
     return _SparseCrossEntropy.apply(logits_bqhw, _Pixels(logits_bqhw, target, gamma, offset_q))
 
@@ -167,7 +144,7 @@ class _Pixels:
         sign = paddle.where(empty, paddle.zeros_like(size), slope.sign())
         signed = (sign != 1).any(axis=[1, 2]).tolist() if self.on_cpu else [True] * len(self.blocks)
         gradient = paddle.empty(logits_bqhw.shape, dtype=logits_bqhw.dtype)
-        in_place = gradient.dtype == self.dtype and _slices_are_views()
+        in_place = gradient.dtype == self.dtype and slices_are_views()
         work_bqn = None if in_place else self._buffer()
         for block, needs_sign in zip(self.blocks, signed, strict=True):
             if in_place:
@@ -265,7 +242,7 @@ def on_cpu(tensor: paddle.Tensor) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _slices_are_views() -> bool:
+def slices_are_views() -> bool:
     """Tell whether writing into a slice writes into the tensor: Paddle's flag FLAGS_use_stride_kernel."""
     whole = paddle.zeros([2, 1])
     whole[1:].add_(paddle.ones([1, 1]))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import paddle
 from paddle import nn
-from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
-from oldrestore.losses.gray import mean_where_colour
-from oldrestore.losses.predicted_color import PredictedColor, Temperature
-from oldrestore.losses.recolored import original_rgb, recolored_rgb
+from oldrestore.losses.base import NotNegative, mean_where_colour
+from oldrestore.losses.predicted_color import PredictedColor, Temperature, original_rgb, recolored_rgb
 
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # The least size of a layer's features that a distance is divided by.
 SMALLEST_SIZE = 1e-6
 
@@ -38,7 +35,7 @@ class Perceptual(PredictedColor):
     features : nn.Layer
         Maps sRGB (B, 3, H, W), 0..1, to a list of feature maps; see ``oldrestore.models.features``.
     layer_weights : list of float or None
-        w_l, one for each feature map, at least 0; None weighs all the same, with sum 1.
+        w_l, one for each feature map; None weighs all the same, with sum 1.
     """
 
     @checked
@@ -66,15 +63,7 @@ class Perceptual(PredictedColor):
         self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Mean distance, float32 scalar of at least 0; computed in float32, also under mixed precision.
-
-        Parameters
-        ----------
-        prediction : Prediction
-            With ``ab`` (B, 2, h, w), Lab units, or ``logits``; enlarged to the lightness, see `recolored_rgb`.
-        batch : Batch
-            With lightness and colour at full size.
-        """
+        """Mean distance."""
         with paddle.amp.auto_cast(enable=False):
             recolored = self.features(recolored_rgb(self.predicted_ab(prediction), batch))
             with paddle.no_grad():
@@ -119,15 +108,7 @@ class Lpips(PredictedColor):
         self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Mean distance, float32 scalar of at least 0; computed in float32, also under mixed precision.
-
-        Parameters
-        ----------
-        prediction : Prediction
-            With ``ab`` (B, 2, h, w), Lab units, or ``logits``; enlarged to the lightness, see `recolored_rgb`.
-        batch : Batch
-            With lightness and colour at full size.
-        """
+        """Mean distance."""
         with paddle.amp.auto_cast(enable=False):
             distance_b = self.network(recolored_rgb(self.predicted_ab(prediction), batch), original_rgb(batch))
             return mean_where_colour(distance_b.reshape([-1, 1, 1]), batch, self.gray_threshold)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import paddle
-from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.config.values import checked
-from oldrestore.losses.gray import mean_where_colour
+from oldrestore.losses.base import NotNegative, Positive, mean_where_colour
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class AbRegression(PredictedColor):
     """Mean over pixels of a penalty of the error e = (predicted ab - true ab) / scale, summed over a and b.
 
-    The truth is taken at the prediction's size, every n-th pixel (`Batch.ab_at`). With ``annealed_mean`` the
-    predicted ab is that of a distribution over the 313 bins, and the loss is the annealed-mean regression
-    |E_T[c] - y|.
+    With ``annealed_mean`` the predicted ab is that of a distribution over the 313 bins, and the loss is the
+    annealed-mean regression |E_T[c] - y|.
 
     Parameters
     ----------
@@ -42,15 +35,7 @@ class AbRegression(PredictedColor):
         self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Mean penalty, float32 scalar; computed in float32, also under mixed precision.
-
-        Parameters
-        ----------
-        prediction : Prediction
-            With ``ab`` (B, 2, h, w), Lab units, or ``logits`` (B, 313, h, w).
-        batch : Batch
-            Whose photographs' sides are whole multiples of h and w.
-        """
+        """Mean penalty."""
         with paddle.amp.auto_cast(enable=False):
             ab_b2hw = self.predicted_ab(prediction)
             error_b2hw = ab_b2hw - batch.ab_at(*ab_b2hw.shape[-2:])

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import paddle
 from paddle.nn import functional
-from pydantic import Field
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.config.values import checked
+from oldrestore.losses.base import Positive
 from oldrestore.losses.predicted_color import PredictedColor, Temperature
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class TotalVariation(PredictedColor):
@@ -34,13 +30,7 @@ class TotalVariation(PredictedColor):
         self.scale = scale
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Mean variation, float32 scalar of at least 0; a prediction of one row or column has none along it.
-
-        Parameters
-        ----------
-        prediction : Prediction
-            With ``ab`` (B, 2, h, w), Lab units, or ``logits``; computed in float32, also under mixed precision.
-        """
+        """Mean variation; a prediction of one row or column has none along it."""
         with paddle.amp.auto_cast(enable=False):
             ab_b2hw = self.predicted_ab(prediction) / self.scale
             return sum(_mean(steps.abs().sum(axis=1)) for steps in _steps(ab_b2hw))
@@ -52,7 +42,8 @@ class ChromaEdge(PredictedColor):
     Mean over neighbours of |difference of ab / scale| x exp(-|difference of L| / edge_range), horizontally plus
     vertically, a and b summed: the edge-aware smoothness of Godard, Mac Aodha and Brostow, *Unsupervised Monocular
     Depth Estimation with Left-Right Consistency* (2017), with the colour in the disparity's place. Colour that runs
-    over its object's border costs; a change of colour at a border is all but free.
+    over its object's border costs; a change of colour at a border is all but free. A smaller prediction is compared
+    with the means of the lightness under its pixels, so that a fine texture is no edge to it.
 
     Parameters
     ----------
@@ -71,16 +62,7 @@ class ChromaEdge(PredictedColor):
         self.edge_range = edge_range
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Mean weighted variation, float32 scalar of at least 0.
-
-        Parameters
-        ----------
-        prediction : Prediction
-            With ``ab`` (B, 2, h, w), Lab units, or ``logits``; computed in float32, also under mixed precision.
-        batch : Batch
-            Whose lightness has sides that are whole multiples of h and w. A smaller prediction is compared with the
-            means of the lightness under its pixels, so that a fine texture is no edge to it.
-        """
+        """Mean weighted variation."""
         with paddle.amp.auto_cast(enable=False):
             ab_b2hw = self.predicted_ab(prediction) / self.scale
             L_b1hw = _averaged(batch.L_b1hw.astype("float32"), *ab_b2hw.shape[-2:])

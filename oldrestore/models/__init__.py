@@ -1,12 +1,15 @@
 """Networks.
 
-Colorizers: `eccv16` and `siggraph17` (their published weights come in through `published`), `resnet`, `larsson`
+Colorizers: `eccv16` and `siggraph17` (`published` imports their published weights), `resnet`, `larsson`
 (hypercolumns), `lite_unet` (a decoder on a frozen encoder; released weights) and `sagan` (also a restorer).
 Damage: `damage_unet` finds it. Adversarial training: `patch_discriminator`. Recognition: `efficientnet_lite`,
-`plain_features` (AlexNet, VGG-16), `inception_v3` and `lpips`, with `features` as what perceptual losses look at.
+`inception_v3`, `lpips`, and `features`, which perceptual losses compare.
 Weights: `weights` and `weights_header` (safetensors), `released`, and readers of foreign state dicts that run nothing
 in them (`torch_pickle`, `paddle_pickle`). Parts: `layers`, `convolution`, `attention`, `spectral_norm`. `engine` and
-`tracing` make fast programs of networks; `flops` counts their operations.
+`tracing` compile networks; `flops` counts their operations.
 
-A network says by ``reads`` which fields of a `Batch` it takes, and by ``predicts`` which of a `Prediction` it gives.
+A network names the fields of a `Batch` that ``forward`` takes, in order, in ``reads``, those of a `Prediction` that it
+returns in ``predicts``, and the number that divides height and width of its input in ``stride``. Of its settings,
+``width`` multiplies every hidden channel count, and ``weights`` is a file to start from: exported weights or a
+checkpoint of a run.
 """

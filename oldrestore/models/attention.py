@@ -13,16 +13,10 @@ QUERY_SHARE, VALUE_SHARE = 8, 2  # channels are divided by these
 class SelfAttention(nn.Layer):
     """Let each position of a feature map look at all others: x + gamma * o(softmax(f(x)^T g(x)) h(x)).
 
-    f and g map to C/8 channels, h to C/2, o back to C, all 1 x 1 convolutions with spectral norm and no bias.
-    gamma starts at 0, so that a new block is the identity and the network first learns what is near.
-
-    Parameters
-    ----------
-    channels : int
-        C, at least 1.
-    pooled : bool
-        Halve the sides of keys and values by max-pooling, as the authors' code does: a quarter of the memory. An
-        odd last row or column is left out then; a map with a side of 1 is not pooled.
+    f and g map C to C/8 channels, h to C/2, o back to C, all 1 x 1 convolutions with spectral norm and no bias.
+    gamma starts at 0, so that a new block is the identity and the network first learns from the neighbourhood.
+    ``pooled`` halves the sides of keys and values by max-pooling, as the authors' code does: a quarter of the memory.
+    An odd last row or column is then left out; a map with a side of 1 is not pooled.
 
     References
     ----------
@@ -40,13 +34,13 @@ class SelfAttention(nn.Layer):
         self.gamma = self.create_parameter([1], default_initializer=nn.initializer.Constant(0.0))
 
     def forward(self, x_bchw: paddle.Tensor) -> paddle.Tensor:
-        """Return the map with what each position found elsewhere added; shape (B, C, h, w) in and out."""
+        """Return the map with what each position attends to added; shape (B, C, h, w) in and out."""
         weights_bnm = self.weights(x_bchw)
         values_bvm = self._source(self.h(x_bchw)).flatten(start_axis=2)
-        found_bvn = paddle.matmul(values_bvm, weights_bnm, transpose_y=True)
+        attended_bvn = paddle.matmul(values_bvm, weights_bnm, transpose_y=True)
         height, width = x_bchw.shape[-2:]
-        found = found_bvn.reshape([x_bchw.shape[0], values_bvm.shape[1], height, width])
-        return x_bchw + self.gamma * self.o(found)
+        attended = attended_bvn.reshape([x_bchw.shape[0], values_bvm.shape[1], height, width])
+        return x_bchw + self.gamma * self.o(attended)
 
     def weights(self, x_bchw: paddle.Tensor) -> paddle.Tensor:
         """How much each of n positions takes from each of m, (B, n, m); a row sums to 1."""

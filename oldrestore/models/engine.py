@@ -15,29 +15,24 @@ from oldrestore import runtime
 from oldrestore.models.tracing import save_traced
 
 log = logging.getLogger(__name__)
-# oneDNN keeps reordered weights for each shape that it has seen, for eccv16 some hundred megabytes of them.
+# oneDNN keeps reordered weights for each recent input shape, for eccv16 some hundred megabytes of them.
 KEPT_FOR_SHAPES = 256 * 2**20  # bytes
-FEWEST_SHAPES, MOST_SHAPES = 2, 16  # upright and lying photographs, at least
+FEWEST_SHAPES, MOST_SHAPES = 2, 16  # portrait and landscape, at least
 
 
 class Predictor:
     """An exported network as a function of NumPy arrays, on the CPU, by Paddle Inference with oneDNN.
 
-    A change of shape is planned anew; shapes that came last are remembered, so many that their plans stay within
-    about `KEPT_FOR_SHAPES`. No other class calls Paddle Inference: it leaves the whole process with one thread
-    unless its caller puts the number back, as is done here.
+    Plans of the most recent shapes are kept, as many as stay within about `KEPT_FOR_SHAPES`. No other class calls
+    Paddle Inference: it leaves the whole process with one thread unless the number is restored, as is done here.
 
     Parameters
     ----------
     model : Path
-        Of ``NAME.json`` and ``NAME.pdiparams``, without their endings.
+        Of ``NAME.json`` and ``NAME.pdiparams``, without their endings. If Paddle cannot load them, it raises
+        RuntimeError, ValueError or OSError.
     half : bool
         Multiply in bfloat16 where Paddle can; see `oldrestore.runtime.has_bfloat16`.
-
-    Raises
-    ------
-    RuntimeError, ValueError, OSError
-        As Paddle says that it cannot load it.
     """
 
     def __init__(self, model: Path, half: bool = False) -> None:
@@ -74,16 +69,10 @@ class Predictor:
 
 
 def exported(network: paddle.nn.Layer, input_spec: paddle.static.InputSpec) -> Predictor | None:
-    """Export a network of one input to Paddle Inference.
-
-    Returns
-    -------
-    Predictor or None
-        None, with a warning in the log, if Paddle cannot: without oneDNN, or if the network cannot be traced.
-    """
+    """Export a network of one input to Paddle Inference; None, with a warning in the log, if Paddle cannot."""
     try:
         with tempfile.TemporaryDirectory(prefix="oldrestore-") as folder, warnings.catch_warnings():
-            # Of tracing: what has no value yet has no place either.
+            # While a network is traced, its tensors have no place.
             warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")
             path = Path(folder) / "network"
             save_traced(network, [input_spec], path)
@@ -95,19 +84,11 @@ def exported(network: paddle.nn.Layer, input_spec: paddle.static.InputSpec) -> P
 
 
 class Engine:
-    """A network whose weights no longer change, as a function of NumPy batches.
+    """A network whose weights no longer change, as a function from float32 (B, 3, size, size) to one array.
 
-    On CPU it is exported once, at the first call, to Paddle Inference with oneDNN: batch norm is folded into
-    the convolutions, and EfficientNet-lite0 answers more than three times as fast as it does in Paddle's
-    dynamic mode, equal to about 2e-6 in probability. On GPU, or where Paddle was built without oneDNN, it
-    runs in dynamic mode.
-
-    Parameters
-    ----------
-    network : paddle.nn.Layer
-        Takes float32 (B, 3, size, size), gives one tensor.
-    size : int
-        Side of the square input.
+    On a CPU it is exported once, at the first call, to Paddle Inference with oneDNN: batch norm is folded into
+    the convolutions, and EfficientNet-lite0 answers more than three times as fast as in Paddle's dynamic mode,
+    equal to about 2e-6 in probability. On a GPU, or if Paddle was built without oneDNN, it runs in dynamic mode.
     """
 
     def __init__(self, network: paddle.nn.Layer, size: int):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import paddle
@@ -13,60 +13,48 @@ from paddle import nn
 
 from oldrestore.models.tracing import traced_program
 
-Shape = Sequence[int]
+# Paddle's names of the operations that are counted.
+CONVOLUTIONS = ("conv2d", "depthwise_conv2d")
+TRANSPOSED_CONVOLUTIONS = ("conv2d_transpose", "depthwise_conv2d_transpose")
+PRODUCTS = ("matmul", "bmm", "addmm")
 
 
-class Traced(nn.Layer):
-    """A network as one function from tensors to tensors, as tracing and export need it.
+class _Traced(nn.Layer):
+    """A network as one function from a list of tensors to a list of tensors, as tracing needs it."""
 
-    Parameters
-    ----------
-    network : nn.Layer
-        Called with the list of inputs, in order.
-    answer : callable
-        Picks of what the network returns the tensors that are wanted.
-    """
-
-    def __init__(self, network: nn.Layer, answer: Callable[[Any], Any]) -> None:
+    def __init__(self, network: nn.Layer) -> None:
         super().__init__()
         self.network = network
-        self.answer = answer
 
-    def forward(self, inputs: list[paddle.Tensor]) -> Any:
-        """Run."""
+    def forward(self, inputs: list[paddle.Tensor]) -> list[paddle.Tensor]:
         return self._run(inputs)
 
     # The networks' control flow depends on sizes and settings, never on values, so Paddle need not rewrite their
     # source for a static program, which takes seconds a network.
     @paddle.jit.not_to_static
-    def _run(self, inputs: list[paddle.Tensor]) -> Any:
-        return self.answer(self.network(*inputs))
+    def _run(self, inputs: list[paddle.Tensor]) -> list[paddle.Tensor]:
+        prediction = self.network(*inputs)
+        if isinstance(prediction, paddle.Tensor):
+            return [prediction]
+        # All of them, so that no part of the network is traced away.
+        fields = vars(prediction).values() if hasattr(prediction, "__dict__") else prediction
+        return [value for value in fields if value is not None]
 
 
-def count_flops(network: nn.Layer, shapes: Sequence[Shape]) -> int:
-    """Count the operations of one forward pass, as papers do.
+def count_flops(network: nn.Layer, shapes: Sequence[Sequence[int]]) -> int:
+    """Count the operations of one forward pass over float32 inputs of these shapes, as papers do.
 
-    Counted are convolutions, plain and transposed, and matrix products: of layers and of functions alike, because
+    Convolutions, plain and transposed, and matrix products are counted, of layers and of functions alike, because
     the traced program is read and not the list of layers. A multiplication with its addition is 2 operations. Biases,
     norms, activations and interpolation, together about 1% in these networks, are not counted.
 
-    Parameters
-    ----------
-    network : nn.Layer
-        In evaluation mode.
-    shapes : sequence of shapes
-        Of its float32 inputs, in order.
-
-    Raises
-    ------
-    Exception
-        Whatever Paddle raises if the network cannot be traced.
+    Raises whatever Paddle raises if the network, in evaluation mode, cannot be traced.
     """
     specs = [paddle.static.InputSpec(list(shape), "float32", f"x{i}") for i, shape in enumerate(shapes)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = traced_program(Traced(network, _tensors), [specs])
-    return sum(_operation_flops(op) for op in program.global_block().ops)
+        program = traced_program(_Traced(network), [specs])
+    return 2 * sum(_multiplications(op) for op in program.global_block().ops)
 
 
 def what_paddle_said(error: Exception) -> str:
@@ -75,46 +63,18 @@ def what_paddle_said(error: Exception) -> str:
     return next((line for line in lines if re.match(r"\w*Error: ", line)), lines[0])
 
 
-def _tensors(prediction: Any) -> list[paddle.Tensor]:
-    """Every tensor of a prediction, so that no part of the network is traced away."""
-    if isinstance(prediction, paddle.Tensor):
-        return [prediction]
-    fields = vars(prediction).values() if hasattr(prediction, "__dict__") else prediction
-    return [value for value in fields if value is not None]
-
-
-def _operation_flops(op: Any) -> int:
-    count = COUNTED.get(op.name().removeprefix("pd_op."))
-    if count is None:
+def _multiplications(op: Any) -> int:
+    name = op.name().removeprefix("pd_op.")
+    if name not in (*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS, *PRODUCTS):
         return 0
-    return 2 * count([tuple(v.shape) for v in op.operands_source()], tuple(op.results()[0].shape), op.attrs())
-
-
-def _convolution(operands: list[Shape], result: Shape, _: dict[str, Any]) -> int:
-    # Weight (out, in / groups, kh, kw): each number of the result is one dot product over the last three.
-    return math.prod(result) * math.prod(operands[1][1:])
-
-
-def _transposed_convolution(operands: list[Shape], result: Shape, _: dict[str, Any]) -> int:
-    # Weight (in, out / groups, kh, kw): each number of the input is multiplied into each of the last three.
-    return math.prod(operands[0]) * math.prod(operands[1][1:])
-
-
-def _product(operands: list[Shape], result: Shape, attributes: dict[str, Any]) -> int:
-    return math.prod(result) * operands[0][-2 if attributes.get("transpose_x") else -1]
-
-
-def _sum_and_product(operands: list[Shape], result: Shape, _: dict[str, Any]) -> int:
-    return math.prod(result) * operands[1][-1]
-
-
-# Multiplications, by Paddle's name of the operation.
-COUNTED: dict[str, Callable[[list[Shape], Shape, dict[str, Any]], int]] = {
-    "conv2d": _convolution,
-    "depthwise_conv2d": _convolution,
-    "conv2d_transpose": _transposed_convolution,
-    "depthwise_conv2d_transpose": _transposed_convolution,
-    "matmul": _product,
-    "bmm": _product,
-    "addmm": _sum_and_product,
-}
+    first, second = (tuple(value.shape) for value in op.operands_source()[:2])
+    result = tuple(op.results()[0].shape)
+    if name in CONVOLUTIONS:
+        # Weight (out, in / groups, kh, kw): each number of the result is one dot product over the last three.
+        return math.prod(result) * math.prod(second[1:])
+    if name in TRANSPOSED_CONVOLUTIONS:
+        # Weight (in, out / groups, kh, kw): each number of the input is multiplied into each of the last three.
+        return math.prod(first) * math.prod(second[1:])
+    if name == "addmm":
+        return math.prod(result) * second[-1]
+    return math.prod(result) * first[-2 if op.attrs().get("transpose_x") else -1]

@@ -12,16 +12,15 @@ from paddle.nn import functional
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.files import sha256_of
-from oldrestore.models.plain_features import weights_file
-from oldrestore.models.weights import read_tensors, set_weights
+from oldrestore.models.features import IMAGENET_MEAN, IMAGENET_STD
+from oldrestore.models.weights import read_tensors, set_weights, user_weights
 
 SIZE = 299
 FEATURES = 2048
 BATCH_NORM_EPSILON = 1e-3
-# What the published files hold beside the features: torchvision's two classifiers, pytorch-fid's one.
+# Not read of the published files: torchvision's two classifiers, pytorch-fid's one.
 CLASSIFIERS = ("fc.", "AuxLogits.")
 RENAMED = {".running_mean": "._mean", ".running_var": "._variance"}
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 Pooling = Literal["tensorflow", "torchvision"]
 Input = Literal["standard", "ddcolor"]
@@ -34,68 +33,55 @@ def _conv(channels: int, out: int, kernel: int | tuple[int, int] = 1, stride: in
     return channels, out, kernel, stride, (kernel[0] // 2, kernel[1] // 2) if same else (0, 0)
 
 
-def _block_a(channels: int, pool: int) -> dict[str, Shape]:
+# The branches of a block: chains of convolutions; a pair shares its input, and its outputs are concatenated.
+Branches = dict[str, list[Shape | tuple[Shape, Shape]]]
+
+
+def _block_a(channels: int, pool: int) -> Branches:
     return {
-        "branch1x1": _conv(channels, 64),
-        "branch5x5_1": _conv(channels, 48),
-        "branch5x5_2": _conv(48, 64, 5),
-        "branch3x3dbl_1": _conv(channels, 64),
-        "branch3x3dbl_2": _conv(64, 96, 3),
-        "branch3x3dbl_3": _conv(96, 96, 3),
-        "branch_pool": _conv(channels, pool),
+        "branch1x1": [_conv(channels, 64)],
+        "branch5x5": [_conv(channels, 48), _conv(48, 64, 5)],
+        "branch3x3dbl": [_conv(channels, 64), _conv(64, 96, 3), _conv(96, 96, 3)],
+        "branch_pool": [_conv(channels, pool)],
     }
 
 
-def _block_b(channels: int) -> dict[str, Shape]:
+def _block_b(channels: int) -> Branches:
     return {
-        "branch3x3": _conv(channels, 384, 3, 2, same=False),
-        "branch3x3dbl_1": _conv(channels, 64),
-        "branch3x3dbl_2": _conv(64, 96, 3),
-        "branch3x3dbl_3": _conv(96, 96, 3, 2, same=False),
+        "branch3x3": [_conv(channels, 384, 3, 2, same=False)],
+        "branch3x3dbl": [_conv(channels, 64), _conv(64, 96, 3), _conv(96, 96, 3, 2, same=False)],
     }
 
 
-def _block_c(channels: int, narrow: int) -> dict[str, Shape]:
+def _block_c(channels: int, narrow: int) -> Branches:
+    across, down = _conv(narrow, narrow, (1, 7)), _conv(narrow, narrow, (7, 1))
     return {
-        "branch1x1": _conv(channels, 192),
-        "branch7x7_1": _conv(channels, narrow),
-        "branch7x7_2": _conv(narrow, narrow, (1, 7)),
-        "branch7x7_3": _conv(narrow, 192, (7, 1)),
-        "branch7x7dbl_1": _conv(channels, narrow),
-        "branch7x7dbl_2": _conv(narrow, narrow, (7, 1)),
-        "branch7x7dbl_3": _conv(narrow, narrow, (1, 7)),
-        "branch7x7dbl_4": _conv(narrow, narrow, (7, 1)),
-        "branch7x7dbl_5": _conv(narrow, 192, (1, 7)),
-        "branch_pool": _conv(channels, 192),
+        "branch1x1": [_conv(channels, 192)],
+        "branch7x7": [_conv(channels, narrow), across, _conv(narrow, 192, (7, 1))],
+        "branch7x7dbl": [_conv(channels, narrow), down, across, down, _conv(narrow, 192, (1, 7))],
+        "branch_pool": [_conv(channels, 192)],
     }
 
 
-def _block_d(channels: int) -> dict[str, Shape]:
+def _block_d(channels: int) -> Branches:
+    seven = [_conv(192, 192, (1, 7)), _conv(192, 192, (7, 1))]
     return {
-        "branch3x3_1": _conv(channels, 192),
-        "branch3x3_2": _conv(192, 320, 3, 2, same=False),
-        "branch7x7x3_1": _conv(channels, 192),
-        "branch7x7x3_2": _conv(192, 192, (1, 7)),
-        "branch7x7x3_3": _conv(192, 192, (7, 1)),
-        "branch7x7x3_4": _conv(192, 192, 3, 2, same=False),
+        "branch3x3": [_conv(channels, 192), _conv(192, 320, 3, 2, same=False)],
+        "branch7x7x3": [_conv(channels, 192), *seven, _conv(192, 192, 3, 2, same=False)],
     }
 
 
-def _block_e(channels: int) -> dict[str, Shape]:
+def _block_e(channels: int) -> Branches:
+    pair = _conv(384, 384, (1, 3)), _conv(384, 384, (3, 1))
     return {
-        "branch1x1": _conv(channels, 320),
-        "branch3x3_1": _conv(channels, 384),
-        "branch3x3_2a": _conv(384, 384, (1, 3)),
-        "branch3x3_2b": _conv(384, 384, (3, 1)),
-        "branch3x3dbl_1": _conv(channels, 448),
-        "branch3x3dbl_2": _conv(448, 384, 3),
-        "branch3x3dbl_3a": _conv(384, 384, (1, 3)),
-        "branch3x3dbl_3b": _conv(384, 384, (3, 1)),
-        "branch_pool": _conv(channels, 192),
+        "branch1x1": [_conv(channels, 320)],
+        "branch3x3": [_conv(channels, 384), pair],
+        "branch3x3dbl": [_conv(channels, 448), _conv(448, 384, 3), pair],
+        "branch_pool": [_conv(channels, 192)],
     }
 
 
-# The convolutions in order, and where pooling stands between them.
+# The convolutions in order; None is a pooling.
 STEM: tuple[tuple[str, Shape] | None, ...] = (
     ("Conv2d_1a_3x3", _conv(3, 32, 3, 2, same=False)),
     ("Conv2d_2a_3x3", _conv(32, 32, 3, same=False)),
@@ -105,7 +91,7 @@ STEM: tuple[tuple[str, Shape] | None, ...] = (
     ("Conv2d_4a_3x3", _conv(80, 192, 3, same=False)),
     None,
 )
-BLOCKS: dict[str, dict[str, Shape]] = {
+BLOCKS: dict[str, Branches] = {
     "Mixed_5b": _block_a(192, 32),
     "Mixed_5c": _block_a(256, 64),
     "Mixed_5d": _block_a(288, 64),
@@ -135,27 +121,26 @@ class _Convolution(nn.Layer):
 
 
 class _Block(nn.Layer):
-    """Branches side by side: chains of convolutions, some of which end in two that share their input, and pooling.
+    """Branches side by side, and a pooling.
 
-    Convolutions are named BRANCH_STEP, as in the published files; a step 2a stands beside 2b.
+    Convolutions are named as in the published files: BRANCH, or BRANCH_STEP if there are several, 2a beside 2b.
     """
 
-    def __init__(self, shapes: dict[str, Shape], pooling: Literal["inside", "counted", "max"]):
+    def __init__(self, branches: Branches, pooling: Literal["inside", "counted", "max"]):
         super().__init__()
         self.pooling = pooling
+        self.strided = "branch_pool" not in branches
         self.branches: list[list[list[str]]] = []
-        for name, shape in shapes.items():
-            self.add_sublayer(name, _Convolution(*shape))
-            if name == "branch_pool":
-                continue
-            step = name.rpartition("_")[2] if "_" in name else "1"
-            if step == "1":
-                self.branches.append([])
-            if step.endswith("b"):
-                self.branches[-1][-1].append(name)
-            else:
-                self.branches[-1].append([name])
-        self.strided = "branch_pool" not in shapes
+        for branch, chain in branches.items():
+            steps = []
+            for number, step in enumerate(chain, 1):
+                pair = isinstance(step[0], tuple)
+                ends = [f"_{number}a", f"_{number}b"] if pair else [f"_{number}"] if len(chain) > 1 else [""]
+                steps.append([branch + end for end in ends])
+                for name, shape in zip(steps[-1], step if pair else [step], strict=True):
+                    self.add_sublayer(name, _Convolution(*shape))
+            if branch != "branch_pool":
+                self.branches.append(steps)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         features = []
@@ -185,24 +170,17 @@ class InceptionV3(nn.Layer):
     gives other distances: the two are never to be compared. Keys are the same in both:
     ``Mixed_5b.branch1x1.conv.weight`` and so on.
 
+    Verified against an independent computation with random weights only: the published files were not at hand.
+
     Parameters
     ----------
     weights : str or None
         `.pth` or `.pt` of either kind, `.pdparams` or `.safetensors`; needed.
     pooling : {"auto", "tensorflow", "torchvision"}
-        Which of the two networks; "auto" tells by the number of classes in the file.
+        Which of the two networks; "auto" goes by the number of classes in the file.
     input : {"standard", "ddcolor"}
-        "standard" shows the network RGB in -1..1, as both were trained; "ddcolor" what the released code of Kang et al.
-        (2023) shows it, whose range is narrower (0.2 to 0.4).
-
-    Attributes
-    ----------
-    pooling, fingerprint : str
-        Which network it is; sha256 of the weights file.
-
-    Notes
-    -----
-    Verified against an independent computation with random weights only: the published files were not at hand.
+        RGB in -1..1, as both were trained, or the narrower range (0.2 to 0.4) of the released code of Kang et al.
+        (2023).
     """
 
     @checked
@@ -213,15 +191,15 @@ class InceptionV3(nn.Layer):
         input: Input = "standard",
     ) -> None:
         super().__init__()
-        path = weights_file("inception_v3", weights)
+        path = user_weights("inception_v3", weights)
         arrays = {name: array for name, array in read_tensors(path).items() if not name.endswith("num_batches_tracked")}
-        self.pooling = _told_by_classes(arrays, path) if pooling == "auto" else pooling
+        self.pooling = _pooling_of(arrays, path) if pooling == "auto" else pooling
         for convolution in STEM:
             if convolution is not None:
                 self.add_sublayer(convolution[0], _Convolution(*convolution[1]))
-        for name, shapes in BLOCKS.items():
-            counted = "counted" if self.pooling == "torchvision" else "max" if name == "Mixed_7c" else "inside"
-            self.add_sublayer(name, _Block(shapes, counted))
+        for name, branches in BLOCKS.items():
+            pooled = "counted" if self.pooling == "torchvision" else "max" if name == "Mixed_7c" else "inside"
+            self.add_sublayer(name, _Block(branches, pooled))
         kept = {_renamed(name): array for name, array in arrays.items() if not name.startswith(CLASSIFIERS)}
         set_weights(self, kept, str(path))
         scale, offset = _input_scale(input)
@@ -233,18 +211,7 @@ class InceptionV3(nn.Layer):
         self.eval()
 
     def forward(self, rgb_b3hw: paddle.Tensor) -> paddle.Tensor:
-        """Compute the features of photographs.
-
-        Parameters
-        ----------
-        rgb_b3hw : paddle.Tensor
-            sRGB, float32, 0..1; any size, see `resized`.
-
-        Returns
-        -------
-        paddle.Tensor
-            float32 (B, 2048): the mean over positions of the last block.
-        """
+        """Features (B, 2048), the mean over positions of the last block, of `resized` sRGB, float32, 0..1."""
         x = rgb_b3hw if rgb_b3hw.shape[2:] == [SIZE, SIZE] else resized(rgb_b3hw)
         x = x * self._scale + self._offset
         for convolution in STEM:
@@ -256,10 +223,7 @@ class InceptionV3(nn.Layer):
 
 
 def resized(rgb_b3hw: paddle.Tensor) -> paddle.Tensor:
-    """Resize photographs to 299 x 299 bilinearly, as pytorch-fid and DDColor do it.
-
-    Pixels are sampled, without averaging over what falls into one.
-    """
+    """Resize photographs to 299 x 299 bilinearly, without antialiasing, as pytorch-fid and DDColor do."""
     return functional.interpolate(rgb_b3hw, [SIZE, SIZE], mode="bilinear", align_corners=False, align_mode=0)
 
 
@@ -279,7 +243,8 @@ def _renamed(name: str) -> str:
     return name
 
 
-def _told_by_classes(arrays: dict[str, np.ndarray], path: object) -> Pooling:
+def _pooling_of(arrays: dict[str, np.ndarray], path: object) -> Pooling:
+
     classes = arrays["fc.bias"].shape[0] if "fc.bias" in arrays else None
     if classes not in (1000, 1008):
         raise UserError(

@@ -30,31 +30,23 @@ class Larsson(nn.Layer):
     The encoder is VGG-16 as convolutions, for one channel: thirteen of 3 x 3 in five blocks, then fc6 (7 x 7) and
     fc7 (1 x 1) at 1/32 of the size. A pixel's hypercolumn is its lightness and its features in all fifteen
     layers, coarse ones interpolated bilinearly: 12,417 channels. One hidden layer of 1024 units reads it, and
-    two linear layers give the histograms.
+    two linear layers give the histograms. 147,041,024 parameters at width 1.
 
-    With ``positions_bn2`` hypercolumns are made at those pixels alone (training). Without, every pixel is
+    With ``positions_bn2`` hypercolumns are computed at those pixels alone (training). Without, every pixel is
     predicted: the hidden layer is linear before its ReLU, so each level goes through its share of the weights
     at its own resolution and is then interpolated, in stripes of rows that bound memory. Both give the same.
 
     Batch norm (shift only) follows each convolution, as in the authors' training file: the levels of a
     hypercolumn must be of one scale for one layer to read them all, and an encoder trained from random weights
-    would not give that. ``batch_norm: false`` is plain VGG, for weights that need none; the number of
-    parameters is the same.
+    would not give that. ``batch_norm: false`` is plain VGG, for weights that need none.
 
     Parameters
     ----------
-    width : float
-        Multiplies every channel count but those of the histograms. 1.0 is the published network: 147,041,024
-        parameters.
-    weights : str, optional
-        A safetensors file to start from: exported weights or a checkpoint of a run.
-    bins : int
-        Of each histogram; 32 in the paper.
     fading : float
-        The paper's eta of chromatic fading; 0 is no fading. See ``oldrestore.color.hue_chroma``.
+        The paper's eta: see `decode_histograms_nchw`.
     dropout : float
-        Of fc6, fc7 and the hidden layer. 0.5 in the authors' training file; off by default, for what it draws
-        is not in a checkpoint, and a resumed run would not go on exactly.
+        Of fc6, fc7 and the hidden layer. 0.5 in the authors' training file; off by default, because its random
+        numbers are not in a checkpoint, so a resumed run would differ.
     tile : int
         Pixels predicted at a time without positions, over the whole batch: memory is about 12 kB for each.
 
@@ -103,20 +95,9 @@ class Larsson(nn.Layer):
             load_weights(self, Path(weights))
 
     def forward(self, L_b1hw: paddle.Tensor, positions_bn2: paddle.Tensor | None = None) -> Prediction:
-        """Predict histograms from lightness (B, 1, H, W), 0..100.
+        """Predict histograms (B, bins, H, W) from lightness (B, 1, H, W), 0..100.
 
-        Parameters
-        ----------
-        L_b1hw : paddle.Tensor
-            H and W multiples of 32.
-        positions_bn2 : paddle.Tensor, optional
-            int64 (B, N, 2), rows and columns of the pixels to be predicted.
-
-        Returns
-        -------
-        Prediction
-            ``hue_logits`` and ``chroma_logits``, (B, bins, 1, N) in the order of the positions, or
-            (B, bins, H, W) without them.
+        With int64 positions (B, N, 2), rows and columns of pixels, histograms are (B, bins, 1, N), in their order.
         """
         levels = self._levels(L_b1hw)
         if positions_bn2 is not None:
@@ -170,7 +151,7 @@ class Larsson(nn.Layer):
                 continue
             down = _interpolation(paddle.arange(rows.start, rows.stop), 2**index, level.shape[2])
             across = _interpolation(paddle.arange(width), 2**index, level.shape[3])
-            # Of the level, only the rows that these lie between.
+            # Only the rows of the level that these lie between.
             top, bottom = _cells_between(rows, 2**index, level.shape[2])
             x_brwc = paddle.matmul(level[:, :, top : bottom + 1].transpose([0, 2, 3, 1]), weight)
             x_brwc = paddle.matmul(across, x_brwc)
@@ -189,14 +170,14 @@ class Larsson(nn.Layer):
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, batch_norm: bool) -> nn.Sequential:
-    """Make a convolution of the same size, its batch norm and ReLU. The norm has no scale: the next layer has one."""
+    """Build a convolution of the same size, its batch norm and ReLU. The norm has no scale: the next layer has one."""
     convolution = Conv2D(inputs, outputs, kernel, padding=kernel // 2, bias_attr=False if batch_norm else None)
     norm = [nn.BatchNorm2D(outputs, weight_attr=False)] if batch_norm else []
     return nn.Sequential(convolution, *norm, nn.ReLU())
 
 
 def _cells_between(rows: range, scale: int, cells: int) -> tuple[int, int]:
-    """First and last cell that `_neighbours` gives the pixels of some rows, from plain numbers: exports need those."""
+    """First and last cell that `_neighbours` gives the pixels of some rows, as plain numbers, which exports need."""
     first, last = (min(max((row + 0.5) / scale - 0.5, 0.0), cells - 1.0) for row in (rows.start, rows.stop - 1))
     return math.floor(first), min(math.floor(last) + 1, cells - 1)
 
@@ -226,10 +207,7 @@ def _sample(level_bchw: paddle.Tensor, positions_bn2: paddle.Tensor, scale: int)
 
 
 def _interpolation(pixels: paddle.Tensor, scale: int, cells: int) -> paddle.Tensor:
-    """Linear interpolation of cells at pixels, as a matrix (pixels, cells).
-
-    Products with two such matrices interpolate a level several times as fast as indexing it four times does.
-    """
+    """Linear interpolation of cells at pixels, as a matrix (pixels, cells): faster than indexing a level four times."""
     low, high, share = _neighbours(pixels, scale, cells)
     first, second = (functional.one_hot(index, cells) for index in (low, high))
     return (1.0 - share).unsqueeze(1) * first + share.unsqueeze(1) * second

@@ -10,17 +10,12 @@ HEAD_STD = 0.01
 
 
 def initialise(network: nn.Layer, heads: Iterable[nn.Layer] = ()) -> None:
-    """Draw a network's weights: for what a ReLU follows as He et al. (2015) do, and heads near zero.
+    """Draw a network's weights: as He et al. (2015) do before a ReLU, and heads near zero.
 
-    A classifying head near zero makes an untrained network say "every class alike", so that its cross-entropy is
-    the logarithm of their number; a regressing one says "gray".
+    With a classifying head near zero an untrained network finds every class equally likely, so that its cross-entropy
+    is the logarithm of their number; with a regressing one it predicts gray.
 
-    Parameters
-    ----------
-    network : nn.Layer
-        Its convolutions, transposed convolutions and linear layers are drawn, in the order of ``sublayers``.
-    heads : iterable of nn.Layer
-        Layers of the network whose weights are drawn from a normal distribution of standard deviation 0.01.
+    Convolutions, transposed convolutions and linear layers are drawn, in the order of ``sublayers``.
 
     References
     ----------

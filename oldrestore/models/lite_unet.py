@@ -1,4 +1,4 @@
-"""lite_unet: an ImageNet encoder that is not trained, and a small decoder that says the colour of each pixel."""
+"""lite_unet: an ImageNet encoder that is not trained, and a small decoder that predicts the colour of each pixel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import Field
 
 from oldrestore.batch import Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
-from oldrestore.color.joining import ColorOfRows, join_color, joined_rows
+from oldrestore.color.joining import ColorOfRows, joined_rows
 from oldrestore.color.lab_paddle import lab_to_rgb_nchw
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
@@ -31,44 +31,29 @@ DETAIL = 4  # lightness itself joins the decoder as the 16 values of each 4 x 4 
 class LiteUnet(nn.Layer):
     """Colour of each pixel as a distribution over the 313 ab bins, learnt from few photographs.
 
-    The gray photograph goes as three equal channels through EfficientNet-lite2, which knows ImageNet's things
+    The gray photograph goes as three equal channels through EfficientNet-lite2, which knows ImageNet's objects
     and textures. Its features at strides 32, 16, 8 and 4 are added from the deepest up, each sum followed by a
-    3 x 3 convolution; what the deepest features hold on average of the whole
-    photograph is added first. Only this decoder is trained, unless `train_encoder` says otherwise.
+    3 x 3 convolution; the mean of the deepest features over the photograph is added first. Buffer ``encoder_sha256``
+    (uint8, 32) is the sha256 of the encoder's weights file; a checkpoint holds the encoder only if it is trained.
 
     Parameters
     ----------
-    width : float
-        Multiplies the decoder's channels, which are 128, 128, 96 and 64 from the deepest stride up.
     weights : str, optional
-        ``released`` for the decoder that is shipped with oldrestore, or a safetensors file: exported weights or
-        a checkpoint of a run.
+        A file, or ``released`` for the decoder shipped with oldrestore.
     dropout : float
-        Share of the encoder's channels that a training step does not see.
+        Share of the encoder's channels hidden from a training step.
     train_encoder : bool
-        Whether the encoder's weights are trained too. Its batch norms keep their statistics in any case.
-    temperature : float
-        Of the annealed mean (0 the mode, 1 the mean).
+        Train the encoder's weights too. Its batch norms keep their statistics in any case.
     confidence : float
-        How much doubt about the hue takes chroma away: colour is multiplied by R^confidence, where R, 0..1, is
-        the length of the mean colour over the mean length of a colour under the annealed distribution. 0 is
-        off.
-    chroma : float
-        Multiplies the colour at last.
+        How much doubt about the hue reduces chroma: colour is multiplied by R^confidence, where R, 0..1, is the
+        length of the mean colour over the mean length of a colour under the annealed distribution. 0 is off.
     edge_range : float
-        Differences of lightness (L, 0..100) over which colour does not spread when it is brought to a
-        photograph's own size; see `oldrestore.color.joining.join_color`. 0 interpolates only.
+        Differences of lightness (L, 0..100) over which colour does not spread when it is brought to a photograph's
+        own size; see `joined_rows`. 0 interpolates only.
     mirror : bool
-        Whether a photograph is seen mirrored too, and both logits averaged; in evaluation mode alone.
+        Average the logits with those of the mirror image, in evaluation mode.
     second_scale : float or None
-        A second size, over the first, at which a photograph is seen, and the logits averaged; in evaluation mode
-        alone. None is off.
-
-    Attributes
-    ----------
-    encoder_sha256 : paddle.Tensor
-        uint8 (32,), in every checkpoint: the sha256 of the encoder's weights file. A checkpoint does not hold
-        the encoder itself unless it is trained.
+        Average the logits with those at this multiple of the size, in evaluation mode.
 
     References
     ----------
@@ -114,7 +99,7 @@ class LiteUnet(nn.Layer):
         self.merge = nn.LayerList([_merge(count) for count in channels])
         self.narrow = nn.LayerList([_convolution(*pair, 1) for pair in zip(channels[1:], channels[:-1], strict=True)])
         self.head = Conv2D(channels[0], NUMBER_OF_BINS, 1)
-        # Near zero, so that an untrained network says "every bin alike" and its cross-entropy is ln 313.
+        # Near zero, so that an untrained network finds every bin equally likely: its cross-entropy is ln 313.
         nn.initializer.Normal(std=0.01)(self.head.weight)
         digest = np.frombuffer(bytes.fromhex(VARIANTS[ENCODER].sha256), dtype=np.uint8)
         self.register_buffer("encoder_sha256", paddle.to_tensor(digest.copy()))
@@ -139,11 +124,11 @@ class LiteUnet(nn.Layer):
         return Prediction(logits=logits)
 
     def scores(self, L_b1hw: paddle.Tensor) -> paddle.Tensor:
-        """Logits (B, 313, H/4, W/4) of photographs seen once, as they are."""
+        """Logits (B, 313, H/4, W/4) of photographs at one scale, not mirrored."""
         return self.predict(L_b1hw, self.encode(L_b1hw)).logits
 
     def _mirrored_too(self, L_b1hw: paddle.Tensor) -> paddle.Tensor:
-        """Logits of a photograph, or their mean over it and its mirror image, which are seen in one batch."""
+        """Logits of a photograph, or their mean over it and its mirror image, in one batch."""
         if not self.mirror:
             return self.scores(L_b1hw)
         seen, mirrored = self.scores(paddle.concat([L_b1hw, L_b1hw.flip(axis=3)])).chunk(2)
@@ -183,12 +168,8 @@ class LiteUnet(nn.Layer):
             ab_b2n = ab_b2n * paddle.clip(resultant, 0.0, 1.0) ** self.confidence
         return (self.chroma * ab_b2n).reshape([batch, 2, height, width])
 
-    def join(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> np.ndarray:
-        """Bring predicted colour (h, w, 2) to the size of a photograph's lightness (H, W), along its edges."""
-        return join_color(ab_hw2, L_hw, edge_range=self.edge_range)
-
     def joined_rows(self, ab_hw2: np.ndarray, L_hw: np.ndarray) -> ColorOfRows:
-        """Prepare `join`, to be carried out some rows at a time."""
+        """Bring predicted colour (h, w, 2) to the size of a photograph's lightness (H, W), along its edges."""
         return joined_rows(ab_hw2, L_hw, edge_range=self.edge_range)
 
     def train(self) -> LiteUnet:

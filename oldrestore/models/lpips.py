@@ -11,8 +11,8 @@ from paddle.nn import functional
 
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
-from oldrestore.models.plain_features import AlexNetFeatures, Vgg16Features, weights_file
-from oldrestore.models.weights import read_tensors
+from oldrestore.models.features import AlexNetFeatures, Vgg16Features
+from oldrestore.models.weights import read_tensors, user_weights
 
 BACKBONES = {"alexnet": AlexNetFeatures, "vgg16": Vgg16Features}
 # Added to the length that features are divided by, as in the published code.
@@ -24,7 +24,7 @@ class LpipsNetwork(nn.Layer):
 
     Zhang, Isola, Efros, Shechtman and Wang, *The Unreasonable Effectiveness of Deep Features as a Perceptual Metric*
     (2018), equation 1: sum over five layers of the mean over pixels of sum_c w_c (f_c - g_c)^2, with features f, g of
-    a recognition network whose lengths over channels are made 1, and weights w >= 0 learnt from people's judgements
+    a recognition network scaled to length 1 over channels, and weights w >= 0 learnt from people's judgements
     (the squares of that equation's: the published files hold w).
 
     Parameters
@@ -36,10 +36,7 @@ class LpipsNetwork(nn.Layer):
     linear_weights : str or None
         The published file of the five linear layers, ``lpips/weights/v0.1/alex.pth`` or ``vgg.pth``; needed.
 
-    Attributes
-    ----------
-    recognizer, fingerprint : str
-        Of the backbone; see `RecognitionFeatures`.
+    ``recognizer`` and ``fingerprint`` are those of the backbone.
     """
 
     @checked
@@ -50,31 +47,20 @@ class LpipsNetwork(nn.Layer):
         linear_weights: str | None = None,
     ) -> None:
         super().__init__()
-        for name, given in (("backbone_weights", backbone_weights), ("linear_weights", linear_weights)):
-            if given is None:
+        for name, file in (("backbone_weights", backbone_weights), ("linear_weights", linear_weights)):
+            if file is None:
                 raise UserError(
                     f"LPIPS comes without weights: name both files, backbone_weights (torchvision's {backbone}) and "
                     f"linear_weights (lpips v0.1); {name} is null"
                 )
-        path = weights_file(f"LPIPS on {backbone}", linear_weights)
+        path = user_weights(f"LPIPS on {backbone}", linear_weights)
         self.backbone = BACKBONES[backbone](backbone_weights)
         self.recognizer, self.fingerprint = self.backbone.recognizer, self.backbone.fingerprint
         for layer, weight in enumerate(_linear_weights(path, self.backbone.channels)):
             self.register_buffer(f"linear_{layer}", weight)
 
     def forward(self, rgb_b3hw: paddle.Tensor, other_b3hw: paddle.Tensor) -> paddle.Tensor:
-        """Distance of each pair of photographs.
-
-        Parameters
-        ----------
-        rgb_b3hw, other_b3hw : paddle.Tensor
-            sRGB, float32, 0..1, of one shape; gradients flow to both.
-
-        Returns
-        -------
-        paddle.Tensor
-            float32 (B,): 0 for equal ones, lower is more alike.
-        """
+        """Distance (B,) of each pair of photographs, sRGB, float32, 0..1: 0 for equal ones, lower is more alike."""
         total = 0.0
         for layer, (f, g) in enumerate(zip(self.backbone(rgb_b3hw), self.backbone(other_b3hw), strict=True)):
             difference = _unit_length(f) - _unit_length(g)
@@ -95,13 +81,14 @@ def _unit_length(features_bchw: paddle.Tensor) -> paddle.Tensor:
 def _linear_weights(path: Path, channels: tuple[int, ...]) -> list[paddle.Tensor]:
     """Weights of the five linear layers, each (1, C, 1, 1)."""
     arrays = read_tensors(path)
-    wanted = {f"lin{layer}.model.1.weight": (1, count, 1, 1) for layer, count in enumerate(channels)}
-    wrong = [name for name, shape in wanted.items() if name not in arrays or arrays[name].shape != shape]
-    if wrong:
-        first = wrong[0]
-        fault = f"has shape {tuple(arrays[first].shape)}" if first in arrays else "is missing"
-        raise UserError(
-            f"'{path}' does not hold the linear layers of LPIPS for this backbone: {first} {fault} instead of having "
-            f"shape {wanted[first]}"
-        )
-    return [paddle.to_tensor(arrays[name].astype("float32")) for name in wanted]
+    weights = []
+    for layer, count in enumerate(channels):
+        name, shape = f"lin{layer}.model.1.weight", (1, count, 1, 1)
+        if name not in arrays or arrays[name].shape != shape:
+            fault = f"has shape {tuple(arrays[name].shape)}" if name in arrays else "is missing"
+            raise UserError(
+                f"'{path}' does not hold the linear layers of LPIPS for this backbone: {name} {fault} instead of "
+                f"having shape {shape}"
+            )
+        weights.append(paddle.to_tensor(arrays[name].astype("float32")))
+    return weights

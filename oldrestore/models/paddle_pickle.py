@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from oldrestore.errors import UserError
-from oldrestore.models.plain_pickle import Admitted, read_plain_pickle
-
-LARGEST_FILE = 8 * 2**30
+from oldrestore.models.plain_pickle import Admitted, check_file, never_called, read_plain_pickle
 
 # paddle.save adds this entry (layer names to parameter names); it holds no weights.
 _NAME_TABLE = "StructuredToParameterName@@"
@@ -28,7 +26,7 @@ class _DType:
         self.dtype = dtype
 
     def set_state(self, state: Any) -> None:
-        """Take the byte order; the rest of the state only describes records."""
+        """Set the byte order; the rest of the state only describes records."""
         order = state[1]
         if order not in ("<", ">", "|", "="):
             raise ValueError(f"a byte order {order!r} is unknown")
@@ -36,7 +34,7 @@ class _DType:
 
 
 class _Array:
-    """Stand-in for an array under construction: numpy makes it empty and fills it by BUILD."""
+    """Stand-in for an array under construction: numpy creates it empty and fills it by BUILD."""
 
     def __init__(self, *_: Any):
         self.array: np.ndarray | None = None
@@ -54,13 +52,6 @@ class _Array:
         self.array = np.ascontiguousarray(array, dtype=dtype.dtype.newbyteorder("=")).reshape(shape)
 
 
-class _NdarrayType:
-    """Stand-in for the class numpy.ndarray, which the pickle only passes along."""
-
-    def __init__(self, *_: Any):
-        raise ValueError("numpy.ndarray is called directly")
-
-
 def _encode(text: Any, encoding: Any) -> bytes:
     """Stand-in for _codecs.encode, by which protocol 2 writes bytes."""
     if encoding != "latin1" or not isinstance(text, str):
@@ -68,48 +59,26 @@ def _encode(text: Any, encoding: Any) -> bytes:
     return text.encode("latin-1")
 
 
-def _no_bytes() -> bytes:
-    """Stand-in for bytes(), by which protocol 2 writes an empty array's content."""
-    return b""
-
-
-def _tuple(items: Any = ()) -> tuple:
-    return tuple(items)
-
-
-def _dict(items: Any = ()) -> dict:
-    return dict(items)
-
-
-def _admitted() -> Admitted:
-    names: dict[tuple[str, str], Any] = {
-        ("numpy", "ndarray"): _NdarrayType,
-        ("numpy", "dtype"): _DType,
-        ("_codecs", "encode"): _encode,
-        ("builtins", "bytes"): _no_bytes,
-        ("__builtin__", "bytes"): _no_bytes,
-        ("collections", "OrderedDict"): _dict,
-        # Paddle writes a tensor as tuple((name, array)).
-        ("builtins", "tuple"): _tuple,
-        ("__builtin__", "tuple"): _tuple,
-    }
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        names[module, "_reconstruct"] = _Array
-    return names
+_ADMITTED: Admitted = {
+    ("numpy", "ndarray"): never_called,
+    ("numpy", "dtype"): _DType,
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("_codecs", "encode"): _encode,
+    # Without arguments, as protocol 2 writes an empty array's content; a number would allocate as many bytes.
+    ("builtins", "bytes"): lambda: b"",
+    ("__builtin__", "bytes"): lambda: b"",
+    ("collections", "OrderedDict"): dict,
+    # Paddle writes a tensor as tuple((name, array)).
+    ("builtins", "tuple"): tuple,
+    ("__builtin__", "tuple"): tuple,
+}
 
 
 def read_paddle_state_dict(path: str | Path) -> dict[str, np.ndarray]:
-    """Read the parameters of a Paddle state dict.
+    """Read the parameters that `paddle.save(layer.state_dict(), path)` wrote (pickle protocols 2 to 4).
 
-    Parameters
-    ----------
-    path : path
-        A file that `paddle.save(layer.state_dict(), path)` wrote (pickle protocols 2 to 4).
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        In the file's order, contiguous, in the machine's byte order.
+    They are in the file's order, contiguous, in the machine's byte order.
 
     Raises
     ------
@@ -118,13 +87,10 @@ def read_paddle_state_dict(path: str | Path) -> dict[str, np.ndarray]:
         numbers. Nothing in the file is ever run.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no weights file {path}: name a Paddle state dict (.pdparams)")
-    if path.stat().st_size > LARGEST_FILE:
-        raise UserError(f"{path} has {path.stat().st_size:,} bytes, more than any weights file (8 GiB)")
+    check_file(path, "Paddle state dict (.pdparams)")
     content = path.read_bytes()
     stream = io.BytesIO(content)
-    holder = read_plain_pickle(stream, _admitted(), str(path))
+    holder = read_plain_pickle(stream, _ADMITTED, str(path))
     if stream.tell() != len(content):
         raise UserError(f"{path} is damaged: {len(content) - stream.tell():,} bytes follow its state dict")
     if not isinstance(holder, dict):

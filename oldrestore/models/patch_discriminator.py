@@ -20,35 +20,25 @@ AB_SCALE = 110.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a discriminator says.
-
-    Attributes
-    ----------
-    scores : paddle.Tensor
-        float32 (B, 1, h, w), one for each patch; higher is more real.
-    features : tuple of paddle.Tensor
-        Outputs of its layers, finest first.
-    """
+    """A discriminator's scores, float32 (B, 1, h, w), higher is more real, and its layers' outputs, finest first."""
 
     scores: paddle.Tensor
     features: tuple[paddle.Tensor, ...]
 
 
 class PatchDiscriminator(nn.Layer):
-    """Tells, for each patch of 54 pixels' side (attention sees beyond it), real photographs from made ones.
+    """Tells real photographs from generated ones by patches of 54 pixels' side (attention sees beyond them).
 
     Strided 4 x 4 convolutions to 1/8 of the size, self-attention on the way, every layer with spectral norm. It
-    sees the condition too: where the holes are, or the lightness that was to be coloured.
+    sees the condition too: where the holes are, or the lightness to colour.
 
     Parameters
     ----------
     judges : {"rgb", "ab"}
         The field of a prediction that is judged: restored photographs beside their hole mask, or colour beside
         its lightness.
-    width : float
-        Multiplies every hidden channel count (64, 128, 256).
     attention_scale : {2, 4, 8} or None
-        Self-attention is at this fraction of the size; None for none (which a gradient penalty needs).
+        Self-attention is at this fraction of the size; None for none, which a gradient penalty needs.
 
     References
     ----------
@@ -81,7 +71,7 @@ class PatchDiscriminator(nn.Layer):
         self.score = SpectralConv2D(c256, 1, 3, padding=1)
 
     def forward(self, shown_bchw: paddle.Tensor) -> Verdict:
-        """Judge what `shown_real` or `shown_fake` has put together."""
+        """Judge what `shown_real` or `shown_fake` returns."""
         features = []
         x = shown_bchw
         for layer in [*self.layers, self.mixed]:

@@ -10,23 +10,13 @@ from __future__ import annotations
 import io
 import pickletools
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from oldrestore.errors import UserError
 
 Admitted = Mapping[tuple[str, str], Callable[..., Any]]
-
-
-class RefusedPickleError(UserError):
-    """A pickle asks for something that plain weights never need."""
-
-
-class _Name:
-    """A name that the pickle mentions: called only through the admitted table."""
-
-    def __init__(self, module: str, name: str, make: Callable[..., Any]):
-        self.module, self.name, self.make = module, name, make
-
+LARGEST_FILE = 8 * 2**30
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _NUMBERS = frozenset(("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"))
@@ -40,29 +30,51 @@ _GET = frozenset(("GET", "BINGET", "LONG_BINGET"))
 _MARK = object()
 
 
+class RefusedPickleError(UserError):
+    """A pickle asks for something that plain weights never need."""
+
+    def __init__(self, source: str, request: str) -> None:
+        super().__init__(
+            f"{source} {request}, which weights do not need: the file was refused and nothing in it was run"
+        )
+
+
+class _Name:
+    """A name that the pickle mentions: called only through the admitted table."""
+
+    def __init__(self, module: str, name: str, make: Callable[..., Any]):
+        self.module, self.name, self.make = module, name, make
+
+
+def never_called(*_: Any) -> NoReturn:
+    """Stand-in for a type that pickles of weights only pass along."""
+    raise ValueError("a type is called directly")
+
+
+def check_file(path: Path, kind: str) -> None:
+    """Refuse a weights file that does not exist or is larger than any."""
+    if not path.is_file():
+        raise UserError(f"there is no weights file {path}: name a {kind}")
+    if path.stat().st_size > LARGEST_FILE:
+        raise UserError(f"{path} has {path.stat().st_size:,} bytes, more than any weights file (8 GiB)")
+
+
 def read_plain_pickle(
     stream: io.BytesIO,
     admitted: Admitted,
     source: str,
     load_persistent: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """Read one pickle from where `stream` stands, and leave it right behind the pickle.
+    """Read one pickle from the position of `stream`, and leave it right behind the pickle.
 
     Parameters
     ----------
     stream : io.BytesIO
-        In memory on purpose: a declared length can then never allocate more than what is there.
+        In memory on purpose: a declared length can then never allocate more than the file holds.
     admitted : mapping of (module, name) to callable
-        The only names a pickle may mention, and what stands in for each. The real objects are not touched.
-    source : str
-        The file's name, for messages.
+        The only names a pickle may mention, and the stand-in for each. The real objects are not touched.
     load_persistent : callable, optional
         Turns a persistent identifier (PyTorch's reference to a storage) into a value.
-
-    Returns
-    -------
-    object
-        Plain data, and what the admitted callables made.
 
     Raises
     ------
@@ -96,10 +108,7 @@ def _run(stream: io.BytesIO, admitted: Admitted, source: str, load_persistent: C
     def look_up(module: str, name: str) -> _Name:
         make = admitted.get((module, name))
         if make is None:
-            raise RefusedPickleError(
-                f"{source} asks for {module}.{name}, which weights do not need: the file was refused "
-                "and nothing in it was run"
-            )
+            raise RefusedPickleError(source, f"asks for {module}.{name}")
         return _Name(module, name, make)
 
     for opcode, argument, _ in pickletools.genops(stream):
@@ -117,18 +126,13 @@ def _run(stream: io.BytesIO, admitted: Admitted, source: str, load_persistent: C
         elif op == "TUPLE":
             stack.append(tuple(pop_to_mark()))
         elif op in _FIXED_TUPLES:
-            count = _FIXED_TUPLES[op]
-            items = tuple(stack.pop() for _ in range(count))[::-1]
-            stack.append(items)
+            items = tuple(stack.pop() for _ in range(_FIXED_TUPLES[op]))
+            stack.append(items[::-1])
         elif op in ("APPEND", "APPENDS"):
             items = [stack.pop()] if op == "APPEND" else pop_to_mark()
             _expect(stack[-1], list).extend(items)
         elif op in ("SETITEM", "SETITEMS"):
-            if op == "SETITEM":
-                value, key = stack.pop(), stack.pop()
-                items = [key, value]
-            else:
-                items = pop_to_mark()
+            items = [stack.pop(), stack.pop()][::-1] if op == "SETITEM" else pop_to_mark()
             _expect(stack[-1], dict).update(zip(items[::2], items[1::2], strict=True))
         elif op in _PUT:
             memo[int(argument)] = stack[-1]
@@ -155,10 +159,7 @@ def _run(stream: io.BytesIO, admitted: Admitted, source: str, load_persistent: C
         elif op == "STOP":
             return stack.pop()
         else:
-            raise RefusedPickleError(
-                f"{source} uses the pickle opcode {op}, which weights do not need: the file was refused "
-                "and nothing in it was run"
-            )
+            raise RefusedPickleError(source, f"uses the pickle opcode {op}")
     raise ValueError("the pickle has no end")
 
 

@@ -1,11 +1,10 @@
-"""Turns the published PyTorch weights of eccv16 and siggraph17 into this project's, with every key accounted for."""
+"""Converts the published PyTorch weights of eccv16 and siggraph17 into this project's, with every key accounted for."""
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ from paddle import nn
 
 from oldrestore.errors import UserError
 from oldrestore.files import sha256_of
+from oldrestore.models.eccv16 import Eccv16
+from oldrestore.models.siggraph17 import Siggraph17
 from oldrestore.models.torch_pickle import read_torch_state_dict
 from oldrestore.models.weights import without_wrapper
 from oldrestore.models.weights_header import WeightsHeader
@@ -29,26 +30,11 @@ MOST_KEYS_LISTED = 40
 
 @dataclass(frozen=True)
 class Published:
-    """A network whose PyTorch weights were published.
+    """A network whose PyTorch weights were published."""
 
-    Attributes
-    ----------
-    target : str
-        Module and class of the network here.
-    marks : tuple of str
-        Keys that no other published network has: by these its files are recognised.
-    settings : dict
-        Constructor arguments that go with the weights.
-    """
-
-    target: str
-    marks: tuple[str, ...]
-    settings: Mapping[str, Any]
-
-    def build(self, width: float, settings: Mapping[str, Any]) -> nn.Layer:
-        """Make the network; what its weights are is not of interest."""
-        module, _, name = self.target.rpartition(".")
-        return getattr(importlib.import_module(module), name)(width=width, **settings)
+    network: type[nn.Layer]
+    marks: tuple[str, ...]  # keys that no other published network has: by these its files are recognised
+    settings: Mapping[str, Any]  # constructor arguments that go with the weights
 
 
 # mask_center 0: siggraph17-df00044c.pth is published with a forward that feeds the hint mask as it is, 0 or 1
@@ -56,12 +42,12 @@ class Published:
 # the authors' PyTorch code (`siggraph_pretrained`) want it centred at 0.5, which ideepcolor's --pytorch_maskcent does.
 PUBLISHED = {
     "eccv16": Published(
-        target="oldrestore.models.eccv16.Eccv16",
+        Eccv16,
         marks=("model8.6.weight", "model8.6.bias", "model_out.weight"),
         settings={"decoding": "released"},
     ),
     "siggraph17": Published(
-        target="oldrestore.models.siggraph17.Siggraph17",
+        Siggraph17,
         marks=("model8up.0.weight", "model3short8.0.weight", "model_class.0.weight", "model_out.0.weight"),
         settings={"mask_center": 0.0},
     ),
@@ -70,24 +56,12 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class ImportedWeights:
-    """Published weights in this project's form.
+    """Published weights in this project's form."""
 
-    Attributes
-    ----------
-    tensors : dict of np.ndarray
-        By Paddle's names; float32.
-    header : WeightsHeader
-        The network, its settings, and the file they came from.
-    dropped : tuple of str
-        Keys that have no use here: PyTorch's counters of training steps.
-    checksum : str or None
-        The digits in the file's name that its sha256 was found to begin with; None where the name has none.
-    """
-
-    tensors: dict[str, np.ndarray]
+    tensors: dict[str, np.ndarray]  # by Paddle's names; float32
     header: WeightsHeader
-    dropped: tuple[str, ...] = ()
-    checksum: str | None = field(default=None)
+    dropped: tuple[str, ...]  # keys that have no use here: PyTorch's counters of training steps
+    checksum: str | None  # the digits in the file's name that its sha256 begins with, if the name has any
 
     @property
     def parameters(self) -> int:
@@ -96,7 +70,7 @@ class ImportedWeights:
 
 
 def import_published(path: Path, model: str | None = None, mask_center: float | None = None) -> ImportedWeights:
-    """Read a published PyTorch file of eccv16 or siggraph17.
+    """Read a published PyTorch file of eccv16 or siggraph17, whose width follows from the shapes.
 
     Parameters
     ----------
@@ -107,42 +81,32 @@ def import_published(path: Path, model: str | None = None, mask_center: float | 
     mask_center : float, optional
         What siggraph17's hint mask is centred at: 0 (the default, as published) or 0.5.
 
-    Returns
-    -------
-    ImportedWeights
-        The width follows from the shapes: 1.0 for what was published.
-
     Raises
     ------
     UserError
-        When the file is missing, damaged, not the one its name says, or of another network; with every key that is
+        If the file is missing, damaged, not the one its name says, or of another network; with every key that is
         missing, left over or of another shape.
     """
     checksum, sha256 = check_name(path)
     arrays = without_wrapper(read_torch_state_dict(path))
     model = model or recognise(arrays, path)
-    published = _published(model)
-    settings = dict(published.settings)
+    if model not in PUBLISHED:
+        raise UserError(f"no published weights are known for '{model}': choose {' or '.join(PUBLISHED)}")
+    settings = dict(PUBLISHED[model].settings)
     if mask_center is not None:
         if "mask_center" not in settings:
             raise UserError(f"{model} reads no hint mask: --mask-center is for siggraph17")
         settings["mask_center"] = float(mask_center)
     first = arrays.get(FIRST_CONVOLUTION)
     width = 1.0 if first is None or first.ndim != 4 else first.shape[0] / FIRST_CHANNELS
-    network = published.build(min(max(width, 1 / FIRST_CHANNELS), 4.0), settings)
+    network = PUBLISHED[model].network(width=min(max(width, 1 / FIRST_CHANNELS), 4.0), **settings)
     tensors, dropped = convert(arrays, network, model, path)
     header = WeightsHeader(model, {"width": width, **settings}, path.name, sha256)
     return ImportedWeights(tensors, header, dropped, checksum)
 
 
 def check_name(path: Path) -> tuple[str | None, str]:
-    """Compare a file's sha256 with the digits in its name.
-
-    Returns
-    -------
-    (str or None, str)
-        The digits, None where the name has none, and the sha256.
-    """
+    """Compare a file's sha256 with the digits in its name; return those, or None, and the sha256."""
     if not path.is_file():
         raise UserError(f"there is no weights file '{path}': name a PyTorch state dict (.pth)")
     sha256 = sha256_of(path)
@@ -157,9 +121,9 @@ def check_name(path: Path) -> tuple[str | None, str]:
     return named.group(1), sha256
 
 
-def recognise(arrays: Iterable[str], path: Path) -> str:
+def recognise(keys: Iterable[str], path: Path) -> str:
     """Say which published network a state dict's keys are of."""
-    keys = set(arrays)
+    keys = set(keys)
     matches = {name: len(keys.intersection(published.marks)) for name, published in PUBLISHED.items()}
     best = max(matches, key=matches.__getitem__)
     if not matches[best]:
@@ -171,28 +135,17 @@ def recognise(arrays: Iterable[str], path: Path) -> str:
 def convert(
     arrays: Mapping[str, np.ndarray], network: nn.Layer, model: str, path: Path
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Give PyTorch's arrays Paddle's names and layouts, or refuse with all that is wrong.
+    """Give PyTorch's arrays Paddle's names and layouts, float32; return them and the keys that were dropped.
 
     Convolutions, plain and transposed, have one layout in both; the weights of linear layers are transposed.
-
-    Returns
-    -------
-    (dict of np.ndarray, tuple of str)
-        What the network needs, float32, and the keys that were dropped.
-
-    Raises
-    ------
-    UserError
-        Listing every key that is missing, left over, of another shape, not of floating point or not finite.
+    `UserError` lists every key that is missing, left over, of another shape, not of floating point or not finite.
     """
     state = network.state_dict()
-    layers = dict(network.named_sublayers())
-    linear = {f"{name}.weight" for name, layer in layers.items() if isinstance(layer, nn.Linear)}
+    layers = network.named_sublayers()
+    linear = {f"{name}.weight" for name, layer in layers if isinstance(layer, nn.Linear)}
     wanted = {_torch_name(name): name for name in state}
     counters = {name.removesuffix(".running_mean") + COUNTER for name in wanted if name.endswith(".running_mean")}
     dropped = tuple(name for name in arrays if name in counters)
-    missing = [name for name in wanted if name not in arrays]
-    extra = [name for name in arrays if name not in wanted and name not in counters]
     misshapen, useless, tensors = [], [], {}
     for name, target in wanted.items():
         if name not in arrays:
@@ -206,8 +159,8 @@ def convert(
         else:
             tensors[target] = np.ascontiguousarray(array, dtype=np.float32)
     wrong = {
-        "missing": missing,
-        f"not of {model}": extra,
+        "missing": [name for name in wanted if name not in arrays],
+        f"not of {model}": [name for name in arrays if name not in wanted and name not in counters],
         "of another shape": misshapen,
         "not finite numbers": useless,
     }
@@ -222,12 +175,6 @@ def _torch_name(name: str) -> str:
         if name.endswith(ours):
             return name.removesuffix(ours) + theirs
     return name
-
-
-def _published(model: str) -> Published:
-    if model not in PUBLISHED:
-        raise UserError(f"no published weights are known for '{model}': choose {' or '.join(PUBLISHED)}")
-    return PUBLISHED[model]
 
 
 def _listed(keys: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Weights that are shipped with oldrestore: which file is which, that it is whole, and how it is decoded."""
+"""Weights that are shipped with oldrestore: which file is which, whether it is intact, and how it is decoded."""
 
 from __future__ import annotations
 
@@ -18,48 +18,21 @@ SHA256 = {
     "lite_unet": "dc16d62671da541726844c1e2e6cd9b886ecae13ac00782bd4a4b789d1eab200",
     "damage_unet": "15c082d2ea6623db936766e27174bf0868f7625d575ebfe8a3224f31f77e60d6",
 }
-# Shorter side, in pixels, at which the network is to see photographs: the size its decoding was chosen at.
+# Shorter side, in pixels, of the photographs that the network is given: the size its decoding was chosen at.
 SIZE = {"lite_unet": 256, "damage_unet": 512}
 
 
 @dataclass(frozen=True)
 class Released:
-    """Weights in the package.
+    """A file of weights in the package, the constructor arguments they were released with, and `SIZE`."""
 
-    Attributes
-    ----------
-    name : str
-        Of the network and of ``conf/model/NAME.yaml``.
-    path : Path
-        The safetensors file.
-    sha256 : str
-        Of the file, hex: what a result made with it should name.
-    settings : mapping
-        Constructor arguments that the weights were released with, temperature and the like.
-    size : int
-        Shorter side, in pixels, at which the network is to see photographs.
-    """
-
-    name: str
     path: Path
-    sha256: str
     settings: Mapping[str, Any]
     size: int
 
 
 def released_weights(name: str) -> Released:
-    """Find shipped weights and check that they are whole.
-
-    Parameters
-    ----------
-    name : str
-        Of the network, ``lite_unet``.
-
-    Raises
-    ------
-    UserError
-        When no weights of this name are shipped, or the file is missing or not the one that was released.
-    """
+    """Find the weights of ``conf/model/NAME.yaml``; `UserError` if none are shipped or the file is not intact."""
     if name not in SHA256:
         raise UserError(f"no weights of '{name}' are shipped with oldrestore: there are those of {', '.join(SHA256)}")
     path = FOLDER / f"{name}.safetensors"
@@ -68,4 +41,4 @@ def released_weights(name: str) -> Released:
     if sha256_of(path) != SHA256[name]:
         raise UserError(f"the released weights of {name} are damaged ({path}): install oldrestore again")
     header = read_header(path)
-    return Released(name, path, SHA256[name], header.settings if header else {}, SIZE[name])
+    return Released(path, header.settings if header else {}, SIZE[name])

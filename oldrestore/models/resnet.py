@@ -25,24 +25,15 @@ AB_SCALE = 110.0  # the last layer gives ab / 110
 class ResNet(nn.Layer):
     """Colour of each pixel by regression, at full size.
 
-    Taken from the project's training script (its version for 256 x 256): five residual blocks of two 3 x 3
+    After the project's training script (its version for 256 x 256): five residual blocks of two 3 x 3
     convolutions, each with stride 2 and a 1 x 1 convolution on its shortcut; five transposed convolutions
-    (4 x 4, stride 2) back to full size; batch norm with momentum 0.5 after all of them; one 3 x 3 layer to ab;
-    no connection across from encoder to decoder.
+    (4 x 4, stride 2) back to full size; batch norm with momentum 0.5 (the share of the running statistics that
+    each step keeps) after all of them; one 3 x 3 layer to ab; no connection across from encoder to decoder.
 
     Chosen here: lightness enters as (L - 50) / 100 and the last layer's output counts 110 Lab units; no bias
-    where batch norm follows and would undo it; the last layer is an ordinary convolution where the script has
+    before batch norm, which would undo it; the last layer is an ordinary convolution where the script has
     a transposed one of stride 1, which is the same function; it starts small, so that an untrained network
-    predicts colours of about 10 Lab units.
-
-    Parameters
-    ----------
-    width : float
-        Multiplies every hidden channel count. 1.0 is the project's: 122,861,058 parameters.
-    weights : str, optional
-        A safetensors file to start from: exported weights or a checkpoint of a run.
-    batch_norm_momentum : float
-        Share of the running statistics that each step keeps; 0.5 in the source.
+    predicts colours of about 10 Lab units. 122,861,058 parameters at width 1.
 
     References
     ----------
@@ -101,7 +92,7 @@ class _Residual(nn.Layer):
 
 
 def _doubling(inputs: int, outputs: int, momentum: float) -> nn.Sequential:
-    """Make a transposed convolution that doubles height and width, its batch norm and ReLU."""
+    """Build a transposed convolution that doubles height and width, its batch norm and ReLU."""
     return nn.Sequential(
         nn.Conv2DTranspose(inputs, outputs, 4, stride=2, padding=1, bias_attr=False),
         nn.BatchNorm2D(outputs, momentum=momentum),

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 import paddle
 from paddle import nn
+from paddle.nn import functional
 from pydantic import Field
 
 from oldrestore.batch import Prediction
@@ -18,12 +19,13 @@ from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.attention import SelfAttention
 from oldrestore.models.convolution import Conv2D
-from oldrestore.models.known_fill import harmonic_fill, mean_fill
 from oldrestore.models.spectral_norm import SpectralConv2D
 from oldrestore.models.weights import load_weights
 
 AB_SCALE = 110.0  # the colour head gives ab / 110
-DILATIONS = (1, 2, 4, 2)  # of the blocks at 1/8 of the size: what lies 100 pixels away is seen
+DILATIONS = (1, 2, 4, 2)  # of the blocks at 1/8 of the size: they see 100 pixels away
+SMALLEST = 1e-6  # share of known pixels below which `harmonic_fill` counts a coarse pixel as unknown
+RELAXATIONS = 8  # of `harmonic_fill` at each scale; more change little
 
 Width = Annotated[float, Field(gt=0, le=4)]
 AttentionScale = Literal[4, 8]
@@ -33,16 +35,7 @@ class SaganTrunk(nn.Layer):
     """Features of every pixel, seen in the context of the whole picture.
 
     Down to 1/8 in three steps, `DILATIONS` residual blocks there, up again by nearest-neighbour enlargement with
-    the encoder's features joined in at each scale. Self-attention stands where `attention_scale` says.
-
-    Parameters
-    ----------
-    inputs : int
-        Channels of the input.
-    width : float
-        Multiplies 64, the channels at full size.
-    attention_scale : {4, 8}
-        Attention is at 1/4 or 1/8 of the size.
+    the encoder's features joined in at each scale. Self-attention is at 1/`attention_scale` of the size.
     """
 
     stride: ClassVar[int] = 8
@@ -105,35 +98,28 @@ def _block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Se
 
 
 def _joined(small: paddle.Tensor, large: paddle.Tensor) -> paddle.Tensor:
-    """Enlarge to twice the size and put the encoder's features beside it."""
-    return paddle.concat([nn.functional.interpolate(small, scale_factor=2, mode="nearest"), large], axis=1)
+    """Enlarge to twice the size and concatenate the encoder's features."""
+    return paddle.concat([functional.interpolate(small, scale_factor=2, mode="nearest"), large], axis=1)
 
 
 def _head(inputs: int, outputs: int) -> nn.Conv2D:
-    """Make the last convolution: not normalised, as its output has a unit, and near 0 at the start."""
+    """Build the last convolution: not normalised, as its output has a unit, and near 0 at the start."""
     return Conv2D(inputs, outputs, 3, padding=1, weight_attr=nn.initializer.Normal(std=1e-3))
 
 
 class SaganRestorer(nn.Layer):
     """Fills the holes of damaged photographs: damaged RGB and a hole mask in, a clean photograph out.
 
-    The holes are first filled without learning (`start`), and the network adds what it has learnt is missing, so
-    that an untrained network gives about its start.
+    The holes are first filled without learning (`start`), and the network adds what it has learnt is missing.
 
     Parameters
     ----------
-    width : float
-        Multiplies every hidden channel count (64, 128, 256).
-    weights : str, optional
-        A safetensors file to start from: exported weights or a checkpoint of a run.
     attention_scale : {4, 8}
         Self-attention is at 1/4 or 1/8 of the size.
-    pooled_attention : bool
-        Keys and values of the attention are max-pooled, as in the authors' code.
     output : {"composed", "full"}
-        ``composed`` keeps the known pixels as they are; ``full`` repaints them too.
+        ``composed`` keeps the known pixels; ``full`` repaints them too.
     start : {"harmonic", "mean"}
-        What holes hold before the network speaks: a smooth continuation of the known pixels, or their mean.
+        How holes are filled first: with a smooth continuation of the known pixels, or with their mean.
 
     References
     ----------
@@ -165,15 +151,7 @@ class SaganRestorer(nn.Layer):
             load_weights(self, Path(weights))
 
     def forward(self, damaged_b3hw: paddle.Tensor, hole_b1hw: paddle.Tensor | None = None) -> Prediction:
-        """Predict clean photographs (B, 3, H, W), sRGB 0..1.
-
-        Parameters
-        ----------
-        damaged_b3hw : paddle.Tensor
-            sRGB 0..1; what stands in the holes is not looked at. H and W are multiples of 8.
-        hole_b1hw : paddle.Tensor, optional
-            1 in holes, 0 elsewhere; without it there are none.
-        """
+        """Predict clean photographs, sRGB (B, 3, H, W), 0..1, from damaged ones; the mask is 1 in holes."""
         if damaged_b3hw is None:
             raise UserError("SaganRestorer needs damaged photographs: take inputs=holes")
         if hole_b1hw is None:
@@ -187,21 +165,16 @@ class SaganRestorer(nn.Layer):
     def repainting(self, filled_b3hw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
         """What the network adds to the start, float32 (B, 3, H, W), -1..1."""
         features = self.trunk(paddle.concat([filled_b3hw * 2.0 - 1.0, hole_b1hw], axis=1))
-        return nn.functional.tanh(self.head(features)).astype("float32")
+        return functional.tanh(self.head(features)).astype("float32")
 
     def starting_fill(self, damaged_b3hw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
-        """Fill the holes without learning, as `start` says; sRGB (B, 3, H, W), 0..1."""
+        """Fill the holes by the method `start`; sRGB (B, 3, H, W), 0..1."""
         fill = harmonic_fill if self.start == "harmonic" else mean_fill
         return fill(damaged_b3hw, hole_b1hw)
 
 
 class SaganColorizer(nn.Layer):
-    """Colours gray photographs as a conditional GAN: L in, ab at full size out.
-
-    Parameters
-    ----------
-    width, weights, attention_scale, pooled_attention
-        As for `SaganRestorer`.
+    """Colours gray photographs as a conditional GAN: L in, ab at full size out; parameters as for `SaganRestorer`.
 
     References
     ----------
@@ -229,8 +202,60 @@ class SaganColorizer(nn.Layer):
     def forward(self, L_b1hw: paddle.Tensor) -> Prediction:
         """Predict ab (B, 2, H, W), Lab units within -110..110, from lightness (B, 1, H, W), 0..100."""
         features = self.trunk((L_b1hw - 50.0) / 50.0)
-        return Prediction(ab=nn.functional.tanh(self.head(features)).astype("float32") * AB_SCALE)
+        return Prediction(ab=functional.tanh(self.head(features)).astype("float32") * AB_SCALE)
 
     def decode(self, prediction: Prediction) -> paddle.Tensor:
         """Colour of a prediction, float32 (B, 2, H, W), Lab units."""
         return prediction.ab
+
+
+def mean_fill(picture_bchw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
+    """Fill the holes (1, elsewhere 0) of each picture with the mean of its known pixels; 0 where nothing is known."""
+    known = 1.0 - hole_b1hw
+    count = paddle.clip(known.sum(axis=[2, 3], keepdim=True), min=1.0)
+    mean = (picture_bchw * known).sum(axis=[2, 3], keepdim=True) / count
+    return picture_bchw * known + mean * hole_b1hw
+
+
+def harmonic_fill(picture_bchw: paddle.Tensor, hole_b1hw: paddle.Tensor) -> paddle.Tensor:
+    """Fill holes as smoothly as their borders allow: about the solution of Laplace's equation in them.
+
+    Known pixels are averaged to ever coarser scales; on the way back each scale takes the coarser one, enlarged
+    bilinearly, into its holes (the pull-push of Gortler et al., *The Lumigraph*, SIGGRAPH 1996, section 3.4) and
+    relaxes it: `RELAXATIONS` times each pixel in a hole becomes the mean of its four neighbours. No gradient flows.
+    """
+    # Not as a decorator: Paddle's would leave gradients switched off after a function that calls itself.
+    with paddle.no_grad():
+        return _pull_push(picture_bchw, 1.0 - hole_b1hw)
+
+
+def _pull_push(picture_bchw: paddle.Tensor, known: paddle.Tensor) -> paddle.Tensor:
+    color = picture_bchw * known
+    height, width = color.shape[-2:]
+    if max(height, width) == 1:
+        return color
+    coarse_known = _halved(known)
+    coarse = _halved(color) / paddle.clip(coarse_known, min=SMALLEST)
+    # Four pixels make one of the next scale; it counts as known as soon as one of the four is.
+    filled = _pull_push(coarse, (coarse_known >= SMALLEST).astype(color.dtype))
+    # To twice the padded side, then cut: an odd side was padded on the way down.
+    larger = functional.interpolate(filled, scale_factor=2, mode="bilinear", align_corners=False)
+    picture = color + larger[:, :, :height, :width] * (1.0 - known)
+    for _ in range(RELAXATIONS):
+        picture = color + _neighbours(picture) * (1.0 - known)
+    return picture
+
+
+def _neighbours(x_bchw: paddle.Tensor) -> paddle.Tensor:
+    """Mean of the four neighbours of each pixel; at the border, the pixel itself replaces those outside."""
+    padded = functional.pad(x_bchw, [1, 1, 1, 1], mode="replicate")
+    beside = padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
+    return (beside + padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]) * 0.25
+
+
+def _halved(x_bchw: paddle.Tensor) -> paddle.Tensor:
+    """Mean of each 2 x 2 pixels; an odd last row or column is padded with zeros, which count as unknown."""
+    height, width = x_bchw.shape[-2:]
+    if height % 2 or width % 2:
+        x_bchw = functional.pad(x_bchw, [0, width % 2, 0, height % 2])
+    return functional.avg_pool2d(x_bchw, 2)

@@ -11,43 +11,35 @@ from paddle import nn
 from pydantic import Field
 
 from oldrestore.batch import Prediction
-from oldrestore.color.grid import NUMBER_OF_SQUARES
-from oldrestore.color.grid_paddle import grid_mean_nchw
+from oldrestore.color.decoding_paddle import annealed_mean_nchw
+from oldrestore.color.grid_paddle import GRID_AB, NUMBER_OF_SQUARES
 from oldrestore.config.values import checked
 from oldrestore.models.convolution import Conv2D, Conv2DTranspose
 from oldrestore.models.layers import initialise
 from oldrestore.models.weights import load_weights
 
-AB_SCALE = 110.0  # hints come in, and the regression goes out, as ab / 110
+AB_SCALE = 110.0  # hints and the regression are ab / 110
 LEAK = 0.2  # slope of the last block's LeakyReLU below 0
 
 
 class Siggraph17(nn.Layer):
-    """Colour of each pixel at full size, from lightness and hints of colour where a user gives them.
+    """Colour of each pixel at full size, from lightness and a user's hints of colour.
 
     Ten blocks of 3 x 3 convolutions: resolution falls to 1/8 by taking every second pixel, blocks 5 and 6 are
     dilated, blocks 8 to 10 rise to full size by transposed convolutions, to each of which a shortcut from the
     way down is added. Two heads: ``model_out`` gives ab, and ``model_class``, at a quarter of the size, scores the
-    529 squares of the ab plane (`oldrestore.color.grid`).
+    529 squares of the ab plane (`oldrestore.color.grid_paddle`). 34,187,027 parameters at width 1.
 
-    Training goes in two stages. In ``classification`` the class head trains all that it stands on, and the
-    regression (``model9up`` and after) is not run: ``ab`` is not predicted and colour is decoded from the classes.
+    Training has two stages. In ``classification`` the class head trains all layers below it, and the regression
+    (``model9up`` and after) is not run: colour is decoded from the classes, by their annealed mean at `temperature`.
     In ``full`` the regression trains everything, and the class head reads detached features, so that it learns
     without steering the network.
 
     Parameters
     ----------
-    width : float
-        Multiplies every hidden channel count. 1.0 is the published network: 34,187,027 parameters.
-    weights : str, optional
-        A safetensors file to start from: exported weights or a checkpoint of a run.
     mask_center : float
         Subtracted from the mask of the hints. 0 in the released inference code (``siggraph17-df00044c.pth``), 0.5 by
         default in the authors' PyTorch training code: weights work with the one they were trained with.
-    stage : {"full", "classification"}
-        See above.
-    temperature : float
-        Of the annealed mean that decodes classes to colour in the classification stage.
 
     References
     ----------
@@ -56,12 +48,12 @@ class Siggraph17(nn.Layer):
     """
 
     predicts: ClassVar[frozenset[str]] = frozenset({"ab", "class_logits"})
-    reads: ClassVar[tuple[str, ...]] = ("L_b1hw", "hints_b3hw")  # fields of a Batch, in the order of forward
-    stride: ClassVar[int] = 8  # height and width of the input are multiples of this
+    reads: ClassVar[tuple[str, ...]] = ("L_b1hw", "hints_b3hw")
+    stride: ClassVar[int] = 8
 
     @staticmethod
     def predicts_with(settings: Mapping[str, Any]) -> frozenset[str]:
-        """What a network of these settings predicts: the classification stage leaves the regression out."""
+        """Return what a network of these settings predicts: the classification stage leaves the regression out."""
         classification = settings.get("stage") == "classification"
         return frozenset({"class_logits"}) if classification else Siggraph17.predicts
 
@@ -102,20 +94,10 @@ class Siggraph17(nn.Layer):
             load_weights(self, Path(weights))
 
     def forward(self, L_b1hw: paddle.Tensor, hints_b3hw: paddle.Tensor | None = None) -> Prediction:
-        """Predict colour.
+        """Predict colour from lightness, 0..100, and hints: ab in Lab units where the third channel, the mask, is 1.
 
-        Parameters
-        ----------
-        L_b1hw : paddle.Tensor
-            Lightness (B, 1, H, W), 0..100; H and W are multiples of 8.
-        hints_b3hw : paddle.Tensor, optional
-            ab in Lab units where the third channel, the mask, is 1; 0 elsewhere. None: no hints.
-
-        Returns
-        -------
-        Prediction
-            ``ab`` (B, 2, H, W), Lab units, |a| and |b| below 110 (None in the classification stage), and
-            ``class_logits`` (B, 529, H/4, W/4).
+        The prediction has ``ab`` (B, 2, H, W), Lab units, |a| and |b| below 110 (None in the classification stage),
+        and ``class_logits`` (B, 529, H/4, W/4).
         """
         if hints_b3hw is None:
             hints_b3hw = paddle.concat([paddle.zeros_like(L_b1hw)] * 3, axis=1)
@@ -123,9 +105,9 @@ class Siggraph17(nn.Layer):
             [(L_b1hw - 50.0) / 100.0, hints_b3hw[:, :2] / AB_SCALE, hints_b3hw[:, 2:] - self.mask_center], axis=1
         )
         at_1 = self.model1(x)
-        at_2 = self.model2(_every_second(at_1))
-        at_4 = self.model3(_every_second(at_2))
-        x = self.model4(_every_second(at_4))
+        at_2 = self.model2(at_1[:, :, ::2, ::2])
+        at_4 = self.model3(at_2[:, :, ::2, ::2])
+        x = self.model4(at_4[:, :, ::2, ::2])
         x = self.model7(self.model6(self.model5(x)))
         x = self.model8(self.model8up(x) + self.model3short8(at_4))
         if self.stage == "classification":
@@ -138,12 +120,8 @@ class Siggraph17(nn.Layer):
     def decode(self, prediction: Prediction) -> paddle.Tensor:
         """Colour of a prediction, float32 Lab units: (B, 2, H, W); in the classification stage (B, 2, H/4, W/4)."""
         if prediction.ab is None:
-            return grid_mean_nchw(prediction.class_logits, self.temperature)
+            return annealed_mean_nchw(prediction.class_logits, self.temperature, GRID_AB)
         return prediction.ab
-
-
-def _every_second(x: paddle.Tensor) -> paddle.Tensor:
-    return x[:, :, ::2, ::2]
 
 
 # The order of layers within each block gives the parameters the names of the released state dict
@@ -151,7 +129,7 @@ def _every_second(x: paddle.Tensor) -> paddle.Tensor:
 
 
 def _block(inputs: int, outputs: int, *, layers: int, dilation: int = 1) -> nn.Sequential:
-    """Make `layers` of convolution and ReLU, and batch norm once at the end."""
+    """Build `layers` of convolution and ReLU, and batch norm once at the end."""
     stack: list[nn.Layer] = []
     for index in range(layers):
         wide = inputs if index == 0 else outputs
@@ -160,7 +138,7 @@ def _block(inputs: int, outputs: int, *, layers: int, dilation: int = 1) -> nn.S
 
 
 def _joined_block(channels: int, *, layers: int) -> nn.Sequential:
-    """Make a block that follows a sum, and so begins with its ReLU."""
+    """Build a block that follows a sum, and so begins with its ReLU."""
     stack: list[nn.Layer] = [nn.ReLU()]
     for _ in range(layers):
         stack += [Conv2D(channels, channels, 3, padding=1), nn.ReLU()]

@@ -1,4 +1,4 @@
-"""Spectral normalisation: convolutions and matrices whose largest singular value is held at 1."""
+"""Spectral normalisation: a convolution whose kernel, as a matrix, has largest singular value 1."""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ from oldrestore.models.convolution import conv2d
 # `nn.utils.spectral_norm` is right after some training steps, but its vectors start at random, so that an untrained
 # network in evaluation mode is divided by any number, also one near 0; it iterates in half precision under mixed
 # precision; and a weight of zeros gives NaN.
-WARM_UP_ITERATIONS = 15  # so that a network that has not taken a step is normalised too
+WARM_UP_ITERATIONS = 15  # so that an untrained network is normalised too
 EPSILON = 1e-12
 
 
-class _Spectral:
-    """What the normalised layers share: the vector u, and the weight divided by its largest singular value."""
+class SpectralConv2D(nn.Conv2D):
+    """A convolution whose kernel, as a matrix (outputs, inputs x kernel), has largest singular value 1.
 
-    weight: paddle.Tensor
-    u: paddle.Tensor
+    Takes the arguments of `paddle.nn.Conv2D`. Buffer ``u`` (outputs,) belongs to the state dict.
 
-    def _start(self) -> None:
-        """Draw u from Paddle's seeded generator and iterate until it has turned to the weight."""
-        rows = self._matrix().shape[0]
+    References
+    ----------
+    Miyato, Kataoka, Koyama, Yoshida. Spectral Normalization for Generative Adversarial Networks. ICLR 2018.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, weight_attr=nn.initializer.XavierUniform(), **settings)
+        rows = self.weight.shape[0]
         self.register_buffer("u", nn.functional.normalize(paddle.randn([rows]), axis=0, epsilon=EPSILON))
         for _ in range(WARM_UP_ITERATIONS):
             self.u.set_value(_iterate(self._matrix().detach(), self.u)[0])
 
     def _matrix(self) -> paddle.Tensor:
-        """Weight as a matrix with one row for each output."""
-        raise NotImplementedError
+        return self.weight.reshape([self.weight.shape[0], -1])
 
     def spectral_weight(self) -> paddle.Tensor:
         """Return the weight over its largest singular value; in training, u takes one power iteration first.
 
-        u and v count as constants in the gradient (Miyato et al. 2018, equation 12). In evaluation mode u stays
-        as it is.
+        u and v count as constants in the gradient (Miyato et al. 2018, equation 12).
         """
         with paddle.amp.auto_cast(enable=False):
             matrix = self._matrix()
@@ -53,33 +55,6 @@ class _Spectral:
             # A weight of zeros has nothing to be divided by and stays what it is.
             return self.weight / paddle.where(sigma > EPSILON, sigma, paddle.ones_like(sigma))
 
-
-def _iterate(matrix: paddle.Tensor, u: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Make one step of the power iteration; returns the new u (rows,) and v (columns,)."""
-    v = nn.functional.normalize(paddle.mv(matrix.t(), u), axis=0, epsilon=EPSILON)
-    mapped = paddle.mv(matrix, v)
-    turned = nn.functional.normalize(mapped, axis=0, epsilon=EPSILON)
-    # A weight of zeros would turn u to zero, from where no weight could turn it back.
-    return paddle.where((mapped * mapped).sum() > 0, turned, u), v
-
-
-class SpectralConv2D(_Spectral, nn.Conv2D):
-    """A convolution whose kernel, as a matrix (outputs, inputs x kernel), has largest singular value 1.
-
-    Takes the arguments of `paddle.nn.Conv2D`. Buffer ``u`` (outputs,) belongs to the state dict.
-
-    References
-    ----------
-    Miyato, Kataoka, Koyama, Yoshida. Spectral Normalization for Generative Adversarial Networks. ICLR 2018.
-    """
-
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        super().__init__(*arguments, weight_attr=nn.initializer.XavierUniform(), **settings)
-        self._start()
-
-    def _matrix(self) -> paddle.Tensor:
-        return self.weight.reshape([self.weight.shape[0], -1])
-
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Convolve with the normalised kernel."""
         return conv2d(
@@ -91,3 +66,12 @@ class SpectralConv2D(_Spectral, nn.Conv2D):
             dilation=self._dilation,
             groups=self._groups,
         )
+
+
+def _iterate(matrix: paddle.Tensor, u: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """Do one step of the power iteration; returns the new u (rows,) and v (columns,)."""
+    v = nn.functional.normalize(paddle.mv(matrix.t(), u), axis=0, epsilon=EPSILON)
+    mapped = paddle.mv(matrix, v)
+    turned = nn.functional.normalize(mapped, axis=0, epsilon=EPSILON)
+    # A weight of zeros would turn u to zero, from where no weight could turn it back.
+    return paddle.where((mapped * mapped).sum() > 0, turned, u), v

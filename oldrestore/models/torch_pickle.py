@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +12,18 @@ from typing import Any
 import numpy as np
 
 from oldrestore.errors import UserError
-from oldrestore.models.plain_pickle import Admitted, read_plain_pickle
+from oldrestore.models.plain_pickle import Admitted, check_file, never_called, read_plain_pickle
 
 # The legacy format opens with three small pickles: this number, the protocol and the machine's traits.
 # Source: torch/serialization.py, MAGIC_NUMBER and PROTOCOL_VERSION.
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
-LARGEST_FILE = 8 * 2**30
 
 _STORAGE_DTYPES = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
     "HalfStorage": "<f2",
-    "BFloat16Storage": "<u2",  # NumPy has no bfloat16: widened to float32 when the tensor is made
+    "BFloat16Storage": "<u2",  # NumPy has no bfloat16: widened to float32
     "LongStorage": "<i8",
     "IntStorage": "<i4",
     "ShortStorage": "<i2",
@@ -36,24 +34,19 @@ _STORAGE_DTYPES = {
 
 
 @dataclass(frozen=True)
-class _StorageType:
-    name: str
+class _Storage:
+    kind: str
+    key: str
+    elements: int
 
     @property
     def dtype(self) -> np.dtype:
-        return np.dtype(_STORAGE_DTYPES[self.name])
-
-
-@dataclass(frozen=True)
-class _Storage:
-    kind: _StorageType
-    key: str
-    elements: int
+        return np.dtype(_STORAGE_DTYPES[self.kind])
 
 
 @dataclass(frozen=True)
 class _Tensor:
-    """What a tensor's rebuild call says; its storage's bytes may come later in the file."""
+    """The arguments of a tensor's rebuild call; its storage's bytes may come later in the file."""
 
     storage: _Storage
     offset: int
@@ -69,7 +62,7 @@ class _Tensor:
             raise ValueError(f"a tensor of shape {self.shape} reaches beyond its {data.size} stored numbers")
         steps = tuple(step * data.itemsize for step in self.strides)
         view = np.lib.stride_tricks.as_strided(data[self.offset :], self.shape, steps)
-        if self.storage.kind.name == "BFloat16Storage":
+        if self.storage.kind == "BFloat16Storage":
             return (view.astype(np.uint32) << 16).view(np.float32)
         return np.ascontiguousarray(view)
 
@@ -83,28 +76,17 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any
     return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
-def _rebuild_parameter(tensor: Any, *_: Any) -> Any:
-    return tensor
-
-
-def _ordered_dict(items: Any = ()) -> OrderedDict:
-    return OrderedDict(items)
-
-
-def _admitted() -> Admitted:
-    names: dict[tuple[str, str], Callable[..., Any]] = {
-        ("collections", "OrderedDict"): _ordered_dict,
-        ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
-        ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-        ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-    }
-    for storage in _STORAGE_DTYPES:
-        names["torch", storage] = _StorageType
-    return names
+_ADMITTED: Admitted = {
+    ("collections", "OrderedDict"): dict,
+    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
+    **{("torch", storage): never_called for storage in _STORAGE_DTYPES},
+}
 
 
 def _persistent_loader(storages: dict[str, _Storage]) -> Callable[[Any], _Storage]:
-    """Note each storage that the pickle refers to: ('storage', type, key, device, elements[, view])."""
+    """Record each storage that the pickle refers to: ('storage', type, key, device, elements[, view])."""
 
     def load(identifier: Any) -> _Storage:
         tag, kind, key, _device, elements, *view = identifier
@@ -113,7 +95,7 @@ def _persistent_loader(storages: dict[str, _Storage]) -> Callable[[Any], _Storag
             raise ValueError("a reference to a storage cannot be understood")
         if any(part is not None for part in view):
             raise ValueError("a storage that is a view of another is not supported: save the state dict again")
-        storage = _Storage(_StorageType(name), str(key), elements)
+        storage = _Storage(name, str(key), elements)
         if storages.setdefault(storage.key, storage) != storage:
             raise ValueError(f"storage {key} is declared twice, in two ways")
         return storage
@@ -122,18 +104,10 @@ def _persistent_loader(storages: dict[str, _Storage]) -> Callable[[Any], _Storag
 
 
 def read_torch_state_dict(path: str | Path) -> dict[str, np.ndarray]:
-    """Read the tensors of a PyTorch state dict.
+    """Read the tensors that `torch.save(model.state_dict(), path)` wrote, zip (PyTorch 1.6 and later) or legacy.
 
-    Parameters
-    ----------
-    path : path
-        A file that `torch.save(model.state_dict(), path)` wrote, zip (PyTorch 1.6 and later) or legacy. A
-        checkpoint that holds it under the key `state_dict` is read as well.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        In the file's order; little-endian, contiguous. bfloat16 becomes float32, the rest keeps its type.
+    A checkpoint that holds the state dict under the key `state_dict` is read as well. Arrays are in the file's order,
+    little-endian, contiguous; bfloat16 becomes float32, the rest keeps its type.
 
     Raises
     ------
@@ -142,25 +116,13 @@ def read_torch_state_dict(path: str | Path) -> dict[str, np.ndarray]:
         for any object but tensors, dicts, tuples, numbers and strings. Nothing in the file is ever run.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no weights file {path}: name a PyTorch state dict (.pth)")
-    if path.stat().st_size > LARGEST_FILE:
-        raise UserError(f"{path} has {path.stat().st_size:,} bytes, more than any weights file (8 GiB)")
+    check_file(path, "PyTorch state dict (.pth)")
     try:
         holder, data = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
         return _tensors(holder, data, path)
     except UserError:
         raise
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        EOFError,
-        OSError,
-        RuntimeError,
-        zipfile.BadZipFile,
-    ) as error:
+    except (ValueError, TypeError, LookupError, EOFError, OSError, RuntimeError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is damaged or truncated: {error}") from error
 
 
@@ -177,7 +139,7 @@ def _read_legacy(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
     traits = read()
     if not isinstance(traits, dict) or not traits.get("little_endian", False):
         raise UserError(f"{path} is from a big-endian machine: save it again on a little-endian one")
-    holder = read(_admitted())
+    holder = read(_ADMITTED)
     order = read()
     if sorted(map(str, order)) != sorted(storages):
         raise ValueError("the storages listed are not those that the tensors refer to")
@@ -187,7 +149,7 @@ def _read_legacy(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
         written = int.from_bytes(stream.read(8), "little", signed=True)
         if written != storage.elements:
             raise ValueError(f"storage {key} declares {storage.elements:,} numbers and holds {written:,}")
-        dtype, start = storage.kind.dtype, stream.tell()
+        dtype, start = storage.dtype, stream.tell()
         data[key] = _numbers(memoryview(content)[start : start + written * dtype.itemsize], storage)
         stream.seek(written * dtype.itemsize, io.SEEK_CUR)
     if stream.tell() != len(content):
@@ -219,15 +181,15 @@ def _read_zip(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
             raise UserError(f"{path} is from a big-endian machine: save it again on a little-endian one")
         storages: dict[str, _Storage] = {}
         stream = io.BytesIO(read("data.pkl"))
-        holder = read_plain_pickle(stream, _admitted(), str(path), _persistent_loader(storages))
+        holder = read_plain_pickle(stream, _ADMITTED, str(path), _persistent_loader(storages))
         return holder, {key: _numbers(read(f"data/{key}"), storage) for key, storage in storages.items()}
 
 
 def _numbers(content: bytes | memoryview, storage: _Storage) -> np.ndarray:
-    wanted = storage.elements * storage.kind.dtype.itemsize
+    wanted = storage.elements * storage.dtype.itemsize
     if len(content) != wanted:
         raise ValueError(f"storage {storage.key} declares {wanted:,} bytes and holds {len(content):,}")
-    return np.frombuffer(content, dtype=storage.kind.dtype).copy()
+    return np.frombuffer(content, dtype=storage.dtype).copy()
 
 
 def _tensors(holder: Any, data: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:

@@ -12,19 +12,9 @@ from paddle import nn
 
 
 def traced_program(layer: nn.Layer, inputs: Sequence[Any]) -> Any:
-    """Return the program of a layer's ``forward``.
+    """Return the program of a layer's ``forward``; raises whatever Paddle raises if it cannot be traced.
 
-    Parameters
-    ----------
-    layer : nn.Layer
-        In evaluation mode, for the program of an evaluation.
-    inputs : sequence
-        A ``paddle.static.InputSpec`` for each argument, or a list of them for an argument that is a list.
-
-    Raises
-    ------
-    Exception
-        Whatever Paddle raises if the layer cannot be traced.
+    `inputs` has a ``paddle.static.InputSpec`` for each argument, or a list of them for an argument that is a list.
     """
     with _clean():
         return paddle.jit.to_static(layer, input_spec=inputs, full_graph=True).forward.concrete_program.main_program

@@ -21,13 +21,13 @@ from oldrestore.models.weights_header import WEIGHTS_FORMAT, WeightsHeader, miss
 log = logging.getLogger(__name__)
 
 PICKLED = {".pdparams": read_paddle_state_dict, ".pth": read_torch_state_dict, ".pt": read_torch_state_dict}
+READABLE = (".pth", ".pt", ".pdparams", ".safetensors")
 # What data-parallel training puts before every key: PyTorch's DataParallel, and Paddle's.
 WRAPPERS = ("module.", "_layers.")
-# Settings that are part of what weights have learnt: with another value they see what they do not know. The others
+# Settings that are part of what weights have learnt: with another value their input is unfamiliar to them. The others
 # (decoding, temperature) choose how a prediction is read, and any of them may be combined with any weights.
 LEARNT_SETTINGS = frozenset({"mask_center"})
-
-# A checkpoint of a run holds more than weights: its network stands under these prefixes, the moving average first.
+# A checkpoint of a run holds more than weights: its network is under these prefixes, the moving average first.
 NETWORK_PREFIXES = ("ema.", "model.")
 
 
@@ -37,29 +37,38 @@ def save_weights(path: Path, tensors: Mapping[str, np.ndarray], header: WeightsH
     write_atomically(path, save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata=metadata))
 
 
+def user_weights(network: str, weights: str | None) -> Path:
+    """Check that a weights file that the user has is named, exists, and is of a kind that can be read."""
+    if weights is None:
+        raise UserError(
+            f"{network} comes without weights: name a file that you have ({', '.join(READABLE)}) in the setting weights"
+        )
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise UserError(f"there is no weights file '{weights}' for {network}")
+    if path.suffix not in READABLE:
+        raise UserError(f"the weights '{weights}' of {network} must end in one of {', '.join(READABLE)}")
+    return path
+
+
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
     """Read every tensor of a weights file by its ending: safetensors, or a state dict of PyTorch or Paddle.
 
-    Nothing in a pickle is run. What data-parallel training puts before every key is taken off.
-
-    Raises
-    ------
-    UserError
-        When the file is missing or damaged.
+    Nothing in a pickle is run. What data-parallel training puts before every key is removed.
     """
     if not path.is_file():
         raise missing_file(path)
     try:
         return without_wrapper(PICKLED.get(path.suffix, load_file)(path))
+    except UserError:
+        raise
     except (SafetensorError, OSError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError(f"'{path}' is not a readable safetensors file: {error}") from None
 
 
 def without_wrapper(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Remove a ``module.`` or ``_layers.`` in front of every key; other tensors are returned as they are."""
-    for wrapper in WRAPPERS * 2:  # it may stand there twice, and a file may hold any number of it
+    for wrapper in WRAPPERS * 2:  # it may come twice, and an untrusted file may repeat it any number of times
         if tensors and all(name.startswith(wrapper) for name in tensors):
             tensors = {name.removeprefix(wrapper): tensor for name, tensor in tensors.items()}
     return dict(tensors)
@@ -68,15 +77,13 @@ def without_wrapper(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def load_weights(network: nn.Layer, path: Path) -> None:
     """Load a network's weights from a file: imported weights, a checkpoint of a run, or a state dict.
 
-    Where the file records settings (`WeightsHeader`) that the network has otherwise, those that would feed the weights
-    something that they have not learnt are refused. How they are decoded is free; of weights that were published, it
-    is said in a warning.
+    If the file records other `LEARNT_SETTINGS` (`WeightsHeader`) than the network's, it is refused; if published
+    weights were decoded otherwise, a warning says so.
 
     Raises
     ------
     UserError
-        When the file is missing or damaged, a key is missing, left over or of another shape, or a recorded
-        setting is not the network's.
+        If the file is missing or damaged, a key is missing, left over or of another shape, or a setting differs.
     """
     header = None if path.suffix in PICKLED and path.is_file() else read_header(path)
     try:
@@ -87,7 +94,7 @@ def load_weights(network: nn.Layer, path: Path) -> None:
 
 
 def _explained(error: MisfitError, network: nn.Layer, header: WeightsHeader | None, path: Path) -> UserError:
-    """Say why weights do not fit, from what their file says of itself."""
+    """Say why weights do not fit, from their file's header."""
     ours = type(network).__name__
     if header is None:
         published = "; oldrestore weights import brings in published PyTorch files" if path.suffix in PICKLED else ""
@@ -97,7 +104,7 @@ def _explained(error: MisfitError, network: nn.Layer, header: WeightsHeader | No
             f"the weights in '{path}' are of {header.network} and the configuration builds {ours}: choose the same "
             "network for both"
         )
-    # What a network does not keep is what its layers were made with. How published weights are decoded is free.
+    # Settings that a network does not keep shaped its layers. How published weights are decoded is free.
     other = {
         name: value
         for name, value in header.settings.items()
@@ -141,7 +148,7 @@ def network_weights(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def parameter_count(network: nn.Layer) -> int:
-    """Count weights as papers do: the running statistics of batch norm, which Paddle lists too, left out."""
+    """Count weights as papers do: without the running statistics of batch norm, which Paddle lists too."""
     return sum(
         math.prod(parameter.shape)
         for name, parameter in network.named_parameters()
@@ -150,7 +157,7 @@ def parameter_count(network: nn.Layer) -> int:
 
 
 class MisfitError(UserError):
-    """Weights that are not those of a network; `first` is what was found first."""
+    """Weights that are not those of a network; `first` is the first fault."""
 
     def __init__(self, message: str, first: str) -> None:
         super().__init__(message)
@@ -158,13 +165,7 @@ class MisfitError(UserError):
 
 
 def set_weights(network: nn.Layer, tensors: Mapping[str, np.ndarray], source: str) -> None:
-    """Give a network all of its weights and buffers, or refuse.
-
-    Raises
-    ------
-    MisfitError
-        Naming what is missing, left over or of another shape.
-    """
+    """Set all weights and buffers of a network, or raise `MisfitError` with what is missing, left over or misshapen."""
     state = network.state_dict()
     wrong = [f"{name} is missing" for name in state if name not in tensors]
     wrong += [f"{name} is not of this network" for name in tensors if name not in state]

@@ -1,4 +1,4 @@
-"""What a weights file says of itself: which network it is of, and what it takes to use the file alone."""
+"""The header of a weights file: which network it is of, and what is needed to use the file alone."""
 
 from __future__ import annotations
 
@@ -21,35 +21,19 @@ LONGEST_ENTRY = 2**18  # characters; a run's whole configuration has some 10,000
 
 @dataclass(frozen=True)
 class WeightsHeader:
-    """What a file of weights says of itself, in the metadata of the safetensors format.
+    """What a file of weights, or a checkpoint of a run, declares in its safetensors metadata.
 
-    Imported and shipped weights and checkpoints of runs have it alike. It is untrusted input: whoever builds from it
-    goes through `oldrestore.engines.weights_file`.
-
-    Attributes
-    ----------
-    model : str
-        The network: a choice of ``conf/model``, whose settings `settings` changes, or its class
-        (``oldrestore.models.eccv16.Eccv16``), all of whose settings are in `settings`.
-    settings : dict
-        Constructor arguments of the network that belong to these weights (``width``, ``mask_center``) or that say how
-        its predictions are decoded (``decoding``, ``temperature``).
-    source : str
-        Name of the file they were imported from; empty for what a run trained.
-    source_sha256 : str
-        Of that file, hexadecimal.
-    reads : tuple of str
-        Fields of a batch that the network reads; empty where the file does not say it.
-    trained : dict
-        Configuration of the run that trained it, but for the model, trackers and places of files; empty where the file
-        does not say it.
+    It is untrusted input: whoever builds from it goes through `oldrestore.engines.weights_file`.
     """
 
+    # A choice of ``conf/model`` or the class (``oldrestore.models.eccv16.Eccv16``), all of whose settings follow.
     model: str
+    # Constructor arguments that belong to the weights (``width``) or say how predictions are decoded (``decoding``).
     settings: dict[str, Any] = field(default_factory=dict)
-    source: str = ""
-    source_sha256: str = ""
-    reads: tuple[str, ...] = ()
+    source: str = ""  # name of the file they were imported from; empty for what a run trained
+    source_sha256: str = ""  # of that file, hex
+    reads: tuple[str, ...] = ()  # fields of a batch that the network reads
+    # Configuration of the run that trained it, but for the model, trackers and places of files.
     trained: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -63,11 +47,11 @@ class WeightsHeader:
         return self.model.rpartition(".")[2]
 
     def is_of(self, network: nn.Layer) -> bool:
-        """Whether a network is of the kind that these weights are of."""
+        """Whether these weights are of this kind of network."""
         return self.network.replace("_", "").lower() == type(network).__name__.lower()
 
     def to_metadata(self) -> dict[str, str]:
-        """Return it as safetensors metadata, which knows only strings."""
+        """Return it as safetensors metadata, which holds only strings."""
         entries = {
             "model": self.model,
             "settings": json.dumps(self.settings, sort_keys=True),
@@ -80,19 +64,15 @@ class WeightsHeader:
 
 
 def read_header(path: Path) -> WeightsHeader | None:
-    """Read what a weights file says of itself; None where it says nothing, as files of other programs.
+    """Read the header of a weights file; None if it has none, as files of other programs.
 
-    Raises
-    ------
-    UserError
-        When the file is missing, damaged, or of a later format.
+    Raises `UserError` if the file is missing, damaged, or of a later format.
     """
     if not path.is_file():
         raise missing_file(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-        return _header(metadata)
+            return _header(file.metadata() or {})
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise UserError(f"'{path}' is not a readable safetensors file: {error}") from None
 
@@ -106,35 +86,32 @@ def _header(metadata: dict[str, str]) -> WeightsHeader | None:
         return None
     if "model" not in metadata:
         raise ValueError("it does not say which network it is of")
-    texts = {name: metadata.get(name, "") for name in ("source", "source_sha256", "reads")}
-    for name, text in [("model", metadata["model"]), *texts.items()]:
-        _refuse_long(name, text)
     return WeightsHeader(
-        current_target(metadata["model"]),
+        current_target(_text(metadata, "model")),
         _table(metadata, "settings"),
-        texts["source"],
-        texts["source_sha256"],
-        tuple(texts["reads"].split()),
+        _text(metadata, "source"),
+        _text(metadata, "source_sha256"),
+        tuple(_text(metadata, "reads").split()),
         _table(metadata, "trained"),
     )
 
 
+def _text(metadata: dict[str, str], name: str) -> str:
+    text = metadata.get(name, "")
+    if len(text) > LONGEST_ENTRY:
+        raise ValueError(f"its entry {name} has {len(text)} characters, and {LONGEST_ENTRY} are allowed")
+    return text
+
+
 def _table(metadata: dict[str, str], name: str) -> dict[str, Any]:
-    text = metadata.get(name, "") or "{}"
-    _refuse_long(name, text)
-    table = json.loads(text)
+    table = json.loads(_text(metadata, name) or "{}")
     if not isinstance(table, dict):
         raise ValueError(f"its entry {name} is not a table")
     return with_current_targets(table)
 
 
-def _refuse_long(name: str, text: str) -> None:
-    if len(text) > LONGEST_ENTRY:
-        raise ValueError(f"its entry {name} has {len(text)} characters, and {LONGEST_ENTRY} are allowed")
-
-
 def missing_file(path: Path) -> UserError:
-    """Say that a weights file is not there, or that it is a folder and which file in it may be meant."""
+    """Say that a weights file does not exist, or that it is a folder and which file in it may be meant."""
     if not path.is_dir():
         return UserError(f"there is no weights file '{path}'")
     inside = sorted([*path.glob("checkpoints/*.safetensors"), *path.glob("*.safetensors")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +10,14 @@ import numpy as np
 from PIL import Image
 
 from oldrestore.color.lab import gray_rgb8, rgb_to_lightness
+from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo
 from oldrestore.engines.chosen_network import ChosenNetwork, network_of_file, network_of_run, released_network
 from oldrestore.engines.fast_network import Running
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import in_bands, recolor, recolor_rows
-from oldrestore.photographs.hint_file import Hint, draw_hints
+from oldrestore.photographs.hint_file import Hint, check_bounds, draw_hints
+from oldrestore.photographs.photo_list import InputFile
 from oldrestore.restoration.film import SteadyColor
 
 LARGEST_IN_PANEL = 1024  # longer side of a picture in a panel, pixels
@@ -24,29 +26,11 @@ MAX_ASPECT = 16
 
 
 class Coloring:
-    """Networks that colour, and the size at which each sees photographs.
+    """Networks that colour, each at `size` pixels of the shorter side, by default at its own size."""
 
-    Parameters
-    ----------
-    size : int, optional
-        Pixels of the shorter side at the network; by default each network's own.
-    what : str
-        The stage or verb that needs them, for messages.
-    running : Running
-        How networks are run; by default the fastest way with the network's own results.
-
-    Raises
-    ------
-    UserError
-        If a network predicts no colour.
-    """
-
-    def __init__(
-        self, networks: Sequence[ChosenNetwork], size: int | None, what: str, running: Running | None = None
-    ) -> None:
+    def __init__(self, networks: Sequence[ChosenNetwork], size: int | None, running: Running) -> None:
         for chosen in networks:
-            chosen.require_color(what)
-        running = running or Running()
+            chosen.require_color("colorize")
         self.networks = tuple(networks)
         self.colorizers = tuple(
             Colorizer(running.network(chosen), size or chosen.size, "shorter_side" if size else chosen.fit)
@@ -61,19 +45,9 @@ class Coloring:
     def __call__(
         self, L_hw: np.ndarray, hints: Sequence[Hint] = (), steady: Sequence[SteadyColor] | None = None
     ) -> Iterator[np.ndarray]:
-        """Yield the photograph in the colours of each network, uint8 (H, W, 3).
+        """Yield lightness, float32 (H, W), 0..100, in the colours of each network, uint8 (H, W, 3).
 
-        Parameters
-        ----------
-        L_hw : np.ndarray
-            Lightness, float32 (H, W), 0..100.
-        steady : sequence of SteadyColor, optional
-            One for each network, if the photograph is a frame of a film.
-
-        Raises
-        ------
-        UserError
-            For a strip longer than 1 : 16.
+        For a frame of a film there is a `SteadyColor` for each network. A strip longer than 1 : 16 is refused.
         """
         height, width = L_hw.shape
         if max(height, width) > MAX_ASPECT * min(height, width):
@@ -90,13 +64,7 @@ class Coloring:
 def coloring_networks(
     runs: Sequence[str], weights: Sequence[Path], model: str | None, outputs: Path, checkpoint: str | None
 ) -> list[ChosenNetwork]:
-    """Load the networks of runs and weights files; by default the network that is shipped.
-
-    Raises
-    ------
-    UserError
-        If one cannot be loaded, or is named twice.
-    """
+    """Load the networks of runs and weights files, each named once; by default the network that is shipped."""
     networks = [network_of_run(name, outputs, checkpoint) for name in runs]
     networks += [network_of_file(file, model) for file in weights]
     networks = networks or [released_network()]
@@ -114,27 +82,55 @@ def coloring_networks(
     return networks
 
 
+def hints_of_photos(
+    photos: Sequence[InputFile], networks: Sequence[ChosenNetwork], hints: Mapping[str | None, Sequence[Hint]]
+) -> dict[Path, Sequence[Hint]]:
+    """Assign hints, as `read_hints` returns them, to photographs; refuse those that no network or photograph fits."""
+    if not hints:
+        return {}
+    for chosen in networks:
+        if tuple(chosen.network.reads[1:2]) != ("hints_b3hw",):
+            raise UserError(
+                f"{chosen.label} ({type(chosen.network).__name__}) reads no colour hints: use siggraph17, or leave "
+                "--hints out"
+            )
+    if None in hints and len(photos) > 1:
+        raise UserError(
+            f"a bare list of hints is for one photograph and there are {len(photos)}: write an object that maps each "
+            "file name to its list"
+        )
+    assigned: dict[Path, Sequence[Hint]] = {}
+    for name, points in hints.items():
+        named = [found.photo for found in photos if name in (None, found.photo.name, str(found.photo))]
+        if len(named) != 1:
+            raise UserError(f"the hints name '{name}', which is {len(named) or 'none'} of the photographs")
+        assigned[named[0]] = points
+        try:
+            height, width = decode_photo(named[0]).shape[:2]
+        except UnreadablePhoto as error:
+            raise UserError(f"'{named[0]}' cannot be read: {error.reason}") from None
+        check_bounds(points, height, width, named[0].name)
+    return assigned
+
+
 def lightness(rgb_hw3: np.ndarray) -> np.ndarray:
     """Return the lightness of a photograph, float32 (H, W), 0..100."""
-    height, width = rgb_hw3.shape[:2]
-    L_hw = np.empty((height, width), dtype=np.float32)
-
-    def convert(band: slice) -> None:
-        L_hw[band] = rgb_to_lightness(rgb_hw3[band])
-
-    in_bands(convert, height, width)
-    return L_hw
+    return _converted(rgb_hw3, rgb_to_lightness, np.empty(rgb_hw3.shape[:2], dtype=np.float32))
 
 
 def in_gray(L_hw: np.ndarray) -> np.ndarray:
     """Return lightness as a gray photograph, uint8 (H, W, 3)."""
-    gray = np.empty((*L_hw.shape, 3), dtype=np.uint8)
+    return _converted(L_hw, gray_rgb8, np.empty((*L_hw.shape, 3), dtype=np.uint8))
 
-    def convert(band: slice) -> None:
-        gray[band] = gray_rgb8(L_hw[band])
 
-    in_bands(convert, *L_hw.shape)
-    return gray
+def _converted(source: np.ndarray, convert: Callable[[np.ndarray], np.ndarray], out: np.ndarray) -> np.ndarray:
+    """Convert by bands of rows, so that intermediate values need little memory."""
+
+    def convert_band(band: slice) -> None:
+        out[band] = convert(source[band])
+
+    in_bands(convert_band, *source.shape[:2])
+    return out
 
 
 def reduced(picture: np.ndarray) -> np.ndarray:

@@ -26,39 +26,19 @@ EXAMPLE = '{"x": 120, "y": 80, "radius": 6, "color": "#3060c0"}'
 
 @dataclass(frozen=True)
 class Hint:
-    """A disc of known colour.
+    """A disc of known colour."""
 
-    Attributes
-    ----------
-    x, y : float
-        The centre in pixels of the upright photograph; (0, 0) is the upper left pixel.
-    radius : float
-        Pixels; 0 is the single pixel.
-    ab : tuple of float
-        Lab units.
-    """
-
-    x: float
+    x: float  # of the centre, pixels of the upright photograph; (0, 0) is the upper left pixel
     y: float
-    radius: float
-    ab: tuple[float, float]
+    radius: float  # pixels; 0 is the single pixel
+    ab: tuple[float, float]  # Lab units
 
 
 def read_hints(path: Path) -> dict[str | None, tuple[Hint, ...]]:
-    """Read a hint file.
+    """Read a hint file; return hints by file name, the name of a bare list being None.
 
     It holds a list of points ``{"x", "y", "radius", "color": "#rrggbb" or "ab": [a, b]}`` for one photograph, or an
-    object that maps the names of photograph files to such lists.
-
-    Returns
-    -------
-    dict
-        Hints by file name; the key of a bare list is None.
-
-    Raises
-    ------
-    UserError
-        If the file is missing, too large or not JSON, or a point has a missing number or an invalid colour.
+    object that maps the names of photograph files to such lists. Anything else is a `UserError`.
     """
     try:
         content = json.loads(_text(path))
@@ -137,13 +117,7 @@ def _ab(ab: Any, which: str) -> tuple[float, float]:
 
 
 def check_bounds(hints: Sequence[Hint], height: int, width: int, name: str) -> None:
-    """Refuse hints whose centre is outside the photograph.
-
-    Raises
-    ------
-    UserError
-        If there is one; the message names the first.
-    """
+    """Refuse hints whose centre is outside the photograph; the message names the first."""
     for number, hint in enumerate(hints, 1):
         if not (0 <= hint.x <= width - 1 and 0 <= hint.y <= height - 1):
             raise UserError(
@@ -153,24 +127,11 @@ def check_bounds(hints: Sequence[Hint], height: int, width: int, name: str) -> N
 
 
 def draw_hints(hints: Sequence[Hint], height: int, width: int, shape: tuple[int, int]) -> np.ndarray:
-    """Draw hints at the network's size.
+    """Draw hints of a photograph of `height` x `width` pixels at the network's size, `shape`.
 
     A pixel takes a hint's colour if its centre lies within the disc; the pixel at the disc's centre always does.
-    Where hints overlap, the last one wins.
-
-    Parameters
-    ----------
-    hints : sequence of Hint
-        Positions are in pixels of the photograph.
-    height, width : int
-        Size of the photograph.
-    shape : (int, int)
-        Height and width at the network.
-
-    Returns
-    -------
-    ndarray
-        float32 (3, h, w): ab in Lab units where the third channel, the mask, is 1; 0 elsewhere.
+    Where hints overlap, the last one wins. Returns float32 (3, *shape): ab in Lab units where the third channel, the
+    mask, is 1; 0 elsewhere.
     """
     rows, columns = shape
     drawn = np.zeros((3, rows, columns), dtype=np.float32)

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -30,65 +31,36 @@ WHILE_WRITTEN = 20  # bytes that a file name is longer while it is written
 
 @dataclass(frozen=True)
 class Task:
-    """A photograph or film and its outputs.
-
-    Attributes
-    ----------
-    outputs : tuple of Path
-        The result of each network.
-    parts : mapping of str to Path
-        Further outputs of a photograph; see `PARTS`.
-    refused : str
-        Why it cannot be made, if its name or kind says so; else empty.
-    """
+    """A photograph or film and its outputs."""
 
     photo: Path
-    outputs: tuple[Path, ...]
+    outputs: tuple[Path, ...]  # the result of each network
     panel: Path
-    parts: Mapping[str, Path] = field(default_factory=dict)
+    parts: Mapping[str, Path] = field(default_factory=dict)  # further outputs of a photograph; see `PARTS`
     is_film: bool = False
-    refused: str = ""
+    refused: str = ""  # why it cannot be made, if its name or kind says so
 
     @property
     def written(self) -> tuple[Path, ...]:
-        """Every file that is made from it."""
+        """Every file that results from it."""
         return () if self.refused else (*self.outputs, *self.parts.values(), self.panel)
 
 
 @dataclass(frozen=True)
-class Found:
-    """A file that a user names, or one of a folder.
-
-    Attributes
-    ----------
-    place : Path
-        Subfolder of the outputs that it belongs to.
-    refused : str
-        Why it cannot be a photograph or film, if its name or kind says so; else empty.
-    """
+class InputFile:
+    """A file that a user names, or one of a folder."""
 
     photo: Path
-    place: Path
-    refused: str = ""
+    place: Path  # subfolder of the outputs that it belongs to
+    refused: str = ""  # why it cannot be a photograph or film, if its name or kind says so
 
 
-def find_photographs(photos: Sequence[Path], folder: Path, never: Iterable[Path] = ()) -> list[Found]:
+def find_photographs(photos: Sequence[Path], folder: Path, never: Iterable[Path] = ()) -> list[InputFile]:
     """List photographs and films: files, and those of folders at any depth.
 
     Files of folders that cannot be photographs (by their ending; broken links, pipes, folders without permission) are
-    listed as refused.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the outputs. Outputs of earlier calls in it are not photographs.
-    never : iterable of Path
-        Inputs of another kind, such as masks.
-
-    Raises
-    ------
-    UserError
-        If something named does not exist, or there is no photograph.
+    listed as refused. Inputs of another kind, such as masks, and outputs of earlier calls in `folder` are left out. A
+    name that does not exist, or no photograph at all, is a `UserError`.
     """
     others = {_real(path) for path in never}
     found: dict[tuple[Path, Path], str] = {}
@@ -99,11 +71,11 @@ def find_photographs(photos: Sequence[Path], folder: Path, never: Iterable[Path]
                 found[path, place] = refused and found.get((path, place), refused)
     if not found:
         raise UserError(f"there is no photograph in {', '.join(map(str, photos))}")
-    return [Found(photo, place, refused) for (photo, place), refused in found.items()]
+    return [InputFile(photo, place, refused) for (photo, place), refused in found.items()]
 
 
 def name_outputs(
-    found: Sequence[Found],
+    found: Sequence[InputFile],
     folder: Path,
     labels: Sequence[str],
     overwrite: bool,
@@ -113,35 +85,25 @@ def name_outputs(
 ) -> list[Task]:
     """Name the outputs of photographs and films, in the subfolders where these were found.
 
-    A result is ``NAME-colorized.png`` (``.jpg`` for JPEG files, ``.mp4`` or ``.mkv`` for films), with several networks
-    ``NAME-colorized-LABEL.png``, and the panel ``NAME-panel.jpg``. If photographs share a NAME, their ending is added
-    to it, then a number. A NAME too long for the disk is cut.
+    A result is ``NAME-colorized.png`` (``.jpg`` for JPEG files, ``.mp4`` or ``.mkv`` for films; the mark is
+    ``-colorized``), with several networks ``NAME-colorized-LABEL.png``, and the panel ``NAME-panel.jpg``. If
+    photographs share a NAME, their ending is added to it, then a number. A NAME too long for the disk is cut. Outputs
+    that exist are a `UserError` unless `overwrite` allows them; inputs are never replaced.
 
     Parameters
     ----------
-    labels : sequence of str
-        Names of the networks.
-    overwrite : bool
-        Whether outputs may exist. The photographs themselves are never replaced.
-    mark : str
-        What follows NAME in a result.
     parts : mapping of str to str, optional
         Further outputs of each photograph: ``{"mask": ".png"}`` is ``NAME-mask.png``; an empty ending stands for that
         of the result.
     never : iterable of Path
-        Inputs of another kind, which must not be overwritten either.
-
-    Raises
-    ------
-    UserError
-        If an output exists or is one of the inputs.
+        Inputs besides the photographs.
     """
     marks = [mark] if len(labels) == 1 else [f"{mark}-{label}" for label in labels]
     tasks, taken = [], set()
-    for photo, place, refused in ((one.photo, one.place, one.refused) for one in found):
-        base = folder / place
-        if refused:
-            tasks.append(Task(photo, (), base, refused=refused))
+    for one in found:
+        photo, place, base = one.photo, one.place, folder / one.place
+        if one.refused:
+            tasks.append(Task(photo, (), base, refused=one.refused))
             continue
         is_film = photo.suffix.lower() in FILM_EXTENSIONS
         ending = film_ending(photo) if is_film else output_ending(photo)
@@ -171,13 +133,7 @@ def name_outputs(
 
 
 def require_folder(folder: Path) -> None:
-    """Make the folder of the outputs.
-
-    Raises
-    ------
-    UserError
-        If it cannot be made or written to.
-    """
+    """Create the folder of the outputs; a `UserError` says if it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -237,10 +193,8 @@ def _names(photo: Path, room: int) -> Iterator[str]:
     yield _cut(photo.stem, room)
     ending = f"-{photo.suffix[1:].lower()}"
     yield _cut(photo.stem, room, ending)
-    number = 2
-    while True:
+    for number in count(2):
         yield _cut(photo.stem, room, f"{ending}-{number}")
-        number += 1
 
 
 def _cut(name: str, room: int, end: str = "") -> str:

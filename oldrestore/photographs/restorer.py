@@ -20,8 +20,7 @@ from oldrestore.photographs.hint_file import Hint
 from oldrestore.photographs.photo_list import PARTS
 from oldrestore.restoration.detect.mask_file import MaskFile
 from oldrestore.restoration.network_input import require_restorer
-from oldrestore.restoration.pipeline import STAGES, Mended, Pipeline
-from oldrestore.restoration.toned import has_colors
+from oldrestore.restoration.pipeline import STAGES, Mended, Pipeline, has_colors
 
 NEEDS_RESTORER = frozenset(
     {"oldrestore.restoration.fill.network.NetworkFiller", "oldrestore.restoration.enhance.network.NetworkEnhancer"}
@@ -31,32 +30,16 @@ MOST_LOST = 0.9  # share of a photograph; a mask with more is assumed to have bl
 
 @dataclass(frozen=True)
 class Restorer:
-    """Everything that a photograph goes through.
-
-    Attributes
-    ----------
-    coloring : Coloring or None
-        None if the stage does not run.
-    only_gray : bool
-        Whether colour photographs keep their own colours.
-    mask : MaskFile or None
-        The user's masks, in place of a detector.
-    smoothing, quality
-        Settings of films; see ``conf/restore/film``.
-    hints : mapping of Path to sequence of Hint
-        Colour hints by photograph.
-    shows_gray_original : bool
-        Whether panels show the original in gray, as the networks see it.
-    """
+    """Everything that a photograph goes through."""
 
     pipeline: Pipeline
-    coloring: Coloring | None
-    only_gray: bool
-    mask: MaskFile | None = None
-    smoothing: float = 0.0
+    coloring: Coloring | None  # None if the stage does not run
+    only_gray: bool  # whether colour photographs keep their own colours
+    mask: MaskFile | None = None  # the user's masks, in place of a detector
+    smoothing: float = 0.0  # this and quality are settings of films, see conf/restore/film
     quality: int = 18  # constant rate factor of x264
-    hints: Mapping[Path, Sequence[Hint]] = field(default_factory=dict)
-    shows_gray_original: bool = False
+    hints: Mapping[Path, Sequence[Hint]] = field(default_factory=dict)  # by photograph
+    shows_gray_original: bool = False  # in panels, as the networks see it
 
     @property
     def stages(self) -> list[str]:
@@ -86,10 +69,7 @@ class Restorer:
     def mend(self, original: np.ndarray, photo: Path) -> tuple[Mended, bool]:
         """Run the stages before colour on a photograph, and say whether to colour it.
 
-        Raises
-        ------
-        UserError
-            If the photograph's mask is missing, does not fit or leaves next to nothing.
+        A mask that is missing, does not fit or leaves next to nothing is a `UserError`.
         """
         mask_hw = None if self.mask is None else self.mask.for_photo(photo)(original).mask_hw
         if mask_hw is not None and mask_hw.mean() > MOST_LOST:
@@ -105,28 +85,30 @@ class Restorer:
         return self.coloring is not None and not (self.only_gray and has_colors(made.structure))
 
 
+def only_color(
+    coloring: Coloring, smoothing: float = 0.0, hints: Mapping[Path, Sequence[Hint]] | None = None
+) -> Restorer:
+    """Return the stages of ``colorize``: the colour stage alone; `hints` are by photograph."""
+    return Restorer(
+        Pipeline(), coloring, only_gray=False, smoothing=smoothing, hints=hints or {}, shows_gray_original=True
+    )
+
+
 def build_restorer(
     config: DictConfig,
     networks: Sequence[ChosenNetwork],
-    restorer: ChosenNetwork | None = None,
-    mask: Path | None = None,
-    running: Running | None = None,
+    restorer: ChosenNetwork | None,
+    mask: Path | None,
+    running: Running,
 ) -> Restorer:
     """Build the stages of a composed configuration.
 
     Parameters
     ----------
-    networks : sequence of ChosenNetwork
-        Networks that colour.
     restorer : ChosenNetwork, optional
-        Network for the stages that need one.
+        For the stages that need one; a `UserError` if it is missing, or no stage needs it.
     mask : Path, optional
         A mask file, or a folder of masks with the photographs' names.
-
-    Raises
-    ------
-    UserError
-        If a stage needs a network that is missing, or no stage needs the given one.
     """
     if restorer is not None and not needs_restorer(config):
         raise UserError(
@@ -134,7 +116,6 @@ def build_restorer(
         )
     if restorer is None and needs_restorer(config):
         raise UserError("this choice of stages needs a network that restores: name one with --restorer WEIGHTS")
-    running = running or Running()
     if restorer is not None:
         require_restorer(restorer.network, "restoring")  # before it is exported
     network = None if restorer is None else running.network(restorer)
@@ -144,7 +125,7 @@ def build_restorer(
     masks = MaskFile(str(mask)) if mask is not None else detect if isinstance(detect, MaskFile) else None
     steps = [_build_stage(step, network) for step in config.restore.values()]
     pipeline = Pipeline(None if masks else detect, fill, steps)
-    coloring = Coloring(networks, config.colorize.size, "colorize", running) if config.colorize else None
+    coloring = Coloring(networks, config.colorize.size, running) if config.colorize else None
     only_gray = bool(config.colorize and config.colorize.only_gray)
     return Restorer(pipeline, coloring, only_gray, masks, config.film.smoothing, config.film.quality)
 

@@ -43,7 +43,7 @@ def paddle_imported_and_sigterm_as_ctrl_c() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
+def signals_deferred() -> Iterator[None]:
     """Defer Ctrl-C and SIGTERM to the end of the block; a second one is not deferred.
 
     For short work that should not be half done. Signals without a Python handler are not affected.

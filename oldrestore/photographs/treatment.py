@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +16,20 @@ from oldrestore.data.codecs.encode import encode_photo
 from oldrestore.errors import UserError
 from oldrestore.panels import side_by_side
 from oldrestore.photographs.coloring import in_gray, lightness, reduced
-from oldrestore.photographs.film import carry_film
-from oldrestore.photographs.new_files import NewFiles
+from oldrestore.photographs.output_files import OutputFiles
 from oldrestore.photographs.photo_list import Task
 from oldrestore.photographs.restorer import Restorer
-from oldrestore.restoration.film import SteadyColor
+from oldrestore.restoration.film import SteadyColor, UnreadableFilm, probe, read_frames, write_film
 
 
 @dataclass
 class Treated:
-    """What the stages made of a photograph or film.
+    """The result of the stages on a photograph or film."""
 
-    Attributes
-    ----------
-    files : list of (Path, bytes)
-        Files to write, results first; the results of a film have been written.
-    parts : dict of str to Path
-        Outputs beside results and panel.
-    facts : dict
-        ``width``, ``height`` and ``lost`` (the damaged share, or None) of a photograph, ``frames`` of a film;
-        ``colored``, whether the results are in predicted colours, and ``hints``, their number.
-    """
-
-    files: list[tuple[Path, bytes]]
-    parts: dict[str, Path]
+    files: list[tuple[Path, bytes]]  # to write, results first; the results of a film have been written
+    parts: dict[str, Path]  # outputs besides results and panel
+    # ``width``, ``height`` and ``lost`` (the damaged share, or None) of a photograph, ``frames`` of a film;
+    # ``colored``, whether the results are in predicted colours, and ``hints``, their number.
     facts: dict[str, Any]
 
 
@@ -56,8 +48,11 @@ def treat_photo(task: Task, restorer: Restorer) -> Treated:
     parts = {part: path for part, path in task.parts.items() if part == "mask" or pictures.get(part) is not None}
     files: list[tuple[Path, bytes]] = []
     for part, path in parts.items():
-        picture = _mask_picture(made.mask_hw) if part == "mask" else pictures[part]
-        files.append((path, encode_photo(picture, path.suffix, None if part == "mask" else contents)))
+        if part == "mask":
+            white = np.repeat(made.mask_hw[..., None] * np.uint8(255), 3, axis=-1)
+            files.append((path, encode_photo(white, path.suffix)))
+        else:
+            files.append((path, encode_photo(pictures[part], path.suffix, contents)))
     lost = None if made.mask_hw is None else float(made.mask_hw.mean())
     picture = made.picture
     # Only one picture is needed from here on; each of a large scan has hundreds of megabytes.
@@ -81,34 +76,44 @@ def treat_photo(task: Task, restorer: Restorer) -> Treated:
     return Treated(files, parts, facts)
 
 
-def _mask_picture(mask_hw: np.ndarray) -> np.ndarray:
-    return np.repeat(mask_hw[..., None] * np.uint8(255), 3, axis=-1)
+def treat_film(
+    task: Task, restorer: Restorer, files: OutputFiles, advance: Callable[[int, int], None] = lambda done, total: None
+) -> Treated:
+    """Run the stages on every frame of a film; write one for each output, with its rate of frames and its sound.
 
-
-def treat_film(task: Task, restorer: Restorer, files: NewFiles, advance: Callable[[int, int], None]) -> Treated:
-    """Run the stages on every frame of a film, and write the results.
-
-    Raises
-    ------
-    UserError
-        If there is a mask, which fits one photograph only.
+    `advance` is called with the number of frames done and the approximate total (0 if the film does not say).
     """
     if restorer.mask is not None:
         raise UserError("a mask is for a photograph: restore the film without it")
-    count = len(task.outputs)
-    steady = [SteadyColor(restorer.smoothing) for _ in range(count)]
-    colored: list[bool] = []
-
-    def make(frame: np.ndarray) -> Sequence[np.ndarray]:
-        made = restorer.pipeline(frame)
-        if not colored:
-            # The first frame decides for all: a film must not alternate between its own colours and ours.
-            colored.append(restorer.is_colored(made))
-        if not colored[0]:
-            return [made.picture] * count
-        return list(restorer.coloring(lightness(made.picture), steady=steady))
-
-    headings = ["Original", *restorer.titles()]
-    original = (lambda frame: in_gray(lightness(frame))) if restorer.shows_gray_original else (lambda frame: frame)
-    frames, panel = carry_film(task, make, headings, restorer.quality, files, original, advance)
-    return Treated([(task.panel, panel)], {}, {"frames": frames, "colored": colored[0], "hints": 0})
+    facts = probe(task.photo)
+    sound = task.photo if facts.has_sound else None
+    frames = read_frames(task.photo, expected=facts.frames)
+    first = next(frames)
+    steady = [SteadyColor(restorer.smoothing) for _ in task.outputs]
+    colored, shown, count = None, None, 0
+    with ExitStack() as open_films:
+        films = [
+            open_films.enter_context(
+                write_film(path, first.shape[:2], facts.rate, sound, restorer.quality, files.place)
+            )
+            for path in task.outputs
+        ]
+        for frame in chain([first], frames):
+            if frame.shape != first.shape:
+                raise UnreadableFilm("a film whose frames change their size")
+            made = restorer.pipeline(frame)
+            if colored is None:
+                # The first frame decides for all: a film must not alternate between its own colours and ours.
+                colored = restorer.is_colored(made)
+            pictures = [made.picture] * len(task.outputs)
+            if colored:
+                pictures = list(restorer.coloring(lightness(made.picture), steady=steady))
+            for write, picture in zip(films, pictures, strict=True):
+                write(picture)
+            if shown is None or count == facts.frames // 2:  # a frame from the middle represents a film best
+                original = in_gray(lightness(frame)) if restorer.shows_gray_original else frame
+                shown = [reduced(picture) for picture in (original, *pictures)]
+            count += 1
+            advance(count, facts.frames)
+    panel = encode_photo(side_by_side([shown], ["Original", *restorer.titles()]), task.panel.suffix)
+    return Treated([(task.panel, panel)], {}, {"frames": count, "colored": colored, "hints": 0})

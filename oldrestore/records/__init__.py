@@ -1,1 +1,1 @@
-"""The run folder: written by ``run_folder``, read by ``reader``; found (``loading``), listed, locked, identified."""
+"""The run folder: written by ``run_folder``, read by ``run``; found, listed, locked, identified."""

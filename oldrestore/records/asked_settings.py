@@ -1,4 +1,4 @@
-"""Compares what was typed with a run to resume: what agrees, what may change, what may not."""
+"""Compares typed settings with those of a run to resume: which agree, which may change, which may not."""
 
 from __future__ import annotations
 
@@ -24,14 +24,7 @@ _ABSENT = object()
 
 
 def asked_for(composed: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the settings that were typed, by dotted name: alone, by a group, or by a recorded experiment.
-
-    Parameters
-    ----------
-    composed : DictConfig
-        What Hydra made of the overrides; not necessarily resolved.
-    overrides : sequence of str
-    """
+    """Return the settings, by dotted name, that were typed: alone, by a group, or by a recorded experiment."""
     asked = leaves(composed)
     default = leaves(compose_unchecked([]))
     places = [override.package or override.key_or_group.replace("/", ".") for override in parse_overrides(overrides)]
@@ -43,10 +36,10 @@ def asked_for(composed: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def asked_of_any(composed: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
-    """Return what a run must have for ``auto`` to take it for the one that was meant.
+    """Return the settings that a run must have for ``auto`` to resume it.
 
-    That is every setting of this command, typed or not: two commands that differ in one word are two runs. Only where
-    nothing is typed but an experiment's name, any run of it is meant.
+    These are all settings of this command, typed or not: two commands that differ in one word are two runs. If nothing
+    is typed but an experiment's name, any run of it will do.
     """
     typed = [override.key_or_group for override in parse_overrides(overrides)]
     if all(name == "experiment" or is_free(name) for name in typed):
@@ -55,81 +48,78 @@ def asked_of_any(composed: DictConfig, overrides: Sequence[str]) -> dict[str, An
 
 
 def leaves(config: DictConfig) -> dict[str, Any]:
-    """Return a configuration's settings by dotted name; those that must be given and are not are left out."""
+    """Return a configuration's settings by dotted name, without those that are required and missing."""
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
     selectors = ("hydra", "experiments", "sweeps", "run_id")
     kept = {name: value for name, value in plain.items() if name not in selectors or (name == "run_id" and value)}
     return with_current_targets({name: value for name, value in flatten(kept).items() if value != "???"})
 
 
-def disagreement(
-    asked: Mapping[str, Any], config: DictConfig, folder: Path, may_move: Callable[[str], bool] = is_place
-) -> str | None:
-    """Say in one sentence what was asked for and cannot be of a run that goes on; None where all of it can."""
-    held = leaves(config)
-    for name, value in asked.items():
-        own = held.get(name, _ABSENT)
-        if own == value or role_of(name) & MAY_CHANGE or (may_move(name) and own is not _ABSENT):
-            continue
-        if name == "trainer.max_iterations":
-            problem = _not_raised(value, own, config, folder)
-            if problem is None:
-                continue
-            return problem
-        there = "not there" if own is _ABSENT else own
-        return f"{name} is {there} in run '{folder.name}' and cannot become {value}: a resumed run keeps its settings"
-    return None
+def agreed(
+    asked: Mapping[str, Any],
+    composed: DictConfig,
+    config: DictConfig,
+    folder: Path,
+    may_move: Callable[[str], bool] = is_place,
+) -> tuple[DictConfig, dict[str, list]]:
+    """Return a run's configuration with the asked values of settings that may change, and each [before, after].
 
-
-def agreed(asked: Mapping[str, Any], composed: DictConfig, config: DictConfig) -> tuple[DictConfig, dict[str, list]]:
-    """Return a run's configuration with what may change as it was asked for, and what changed: [before, after].
-
-    Whether the photographs are the same at another place is for the caller to check.
+    `UserError` names a setting that a resumed run cannot change; the caller checks photographs that moved.
     """
-    held = leaves(config)
+    settings = leaves(config)
     result = OmegaConf.create(OmegaConf.to_container(config))
     changed: dict[str, list] = {}
-    for name, value in asked.items():
-        may_change = role_of(name) & (MAY_CHANGE | Role.PLACE) or name == "trainer.max_iterations"
-        if held.get(name) == value or not may_change:
+    for name, wanted in asked.items():
+        before = settings.get(name)
+        if name in settings and before == wanted:
             continue
-        changed[name] = [held.get(name), value]
+        if name == "trainer.max_iterations":
+            _check_raised(wanted, before, config, folder)
+        elif not (role_of(name) & MAY_CHANGE or (may_move(name) and name in settings)):
+            then = before if name in settings else "not there"
+            raise UserError(
+                f"{name} is {then} in run '{folder.name}' and cannot become {wanted}: a resumed run keeps its settings"
+            )
+        if before == wanted:
+            continue
+        changed[name] = [before, wanted]
         if name.partition(".")[0] == "tracking":
-            # Sinks that were not asked for go: the whole is what was asked.
+            # Replaced as a whole, so that no sink stays that was not asked for.
             tracking = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)["tracking"]
             OmegaConf.update(result, "tracking", tracking, merge=False, force_add=True)
         else:
-            OmegaConf.update(result, name, value, merge=False, force_add=True)
+            OmegaConf.update(result, name, wanted, merge=False, force_add=True)
     return result, changed
 
 
-def _not_raised(wanted: int, own: int, config: DictConfig, folder: Path) -> str | None:
-    if wanted < own:
-        return f"trainer.max_iterations of run '{folder.name}' is {own} and can only be raised, not become {wanted}"
+def _check_raised(wanted: int, before: int, config: DictConfig, folder: Path) -> None:
+    if wanted < before:
+        raise UserError(
+            f"trainer.max_iterations of run '{folder.name}' is {before} and can only be raised, not become {wanted}"
+        )
     followers = _follow_max_iterations(config, folder)
     if followers:
-        return (
+        raise UserError(
             f"trainer.max_iterations of run '{folder.name}' cannot be raised: {', '.join(followers)} follows it, and "
             "what was trained so far would have been trained otherwise"
         )
-    return None
 
 
 def _follow_max_iterations(config: DictConfig, folder: Path) -> list[str]:
-    """Settings that are computed from ``trainer.max_iterations``, as a schedule's length is."""
+    """Return the settings that are computed from ``trainer.max_iterations``, as a schedule's length is."""
     most = config.trainer.max_iterations
     overrides = [text for text in read_overrides(folder) if not text.startswith("trainer.max_iterations=")]
     try:
         one, other = (leaves(compose_unchecked([*overrides, f"trainer.max_iterations={n}"])) for n in (most, most + 1))
         return [name for name in one if one[name] != other.get(name) and name != "trainer.max_iterations"]
     except UserError:
-        # The choices of then are no longer there: whatever has the same length may follow.
+        # The configuration files have changed since: whatever has the same length may follow.
         schedules = {name: value for name, value in leaves(config).items() if name.startswith(("schedule.", "loss."))}
         return [name for name, value in schedules.items() if value == most and not isinstance(value, bool)]
 
 
 def group_choices(choices: Mapping[str, Any]) -> dict[str, str]:
-    """Return what was chosen of each of the project's own groups; Hydra's, and what chose nothing, are left out."""
+    """Return the choice of each of the project's own groups, without Hydra's and without empty ones."""
     conf = configuration_root()
     return {
         group: str(choice)
@@ -141,7 +131,7 @@ def group_choices(choices: Mapping[str, Any]) -> dict[str, str]:
 
 
 def as_override(name: str, value: bool | float | str | None) -> str:
-    """Return a value as it would be typed."""
+    """Return a setting as it would be typed."""
     if value is None or isinstance(value, bool):
         return f"{name}={'null' if value is None else str(value).lower()}"
     if isinstance(value, str) and not re.fullmatch(r"[\w./+-]+", value):
@@ -151,6 +141,6 @@ def as_override(name: str, value: bool | float | str | None) -> str:
 
 
 def with_typed(before: Sequence[str], now: Sequence[str]) -> list[str]:
-    """Return overrides of a run's beginning, and after them, or in place of those of the same name, further ones."""
+    """Return the overrides of a run's beginning, with those typed now replacing those of the same name."""
     names = {text.partition("=")[0] for text in now}
     return [text for text in before if text.partition("=")[0] not in names] + list(now)

@@ -10,23 +10,10 @@ from oldrestore.records.run import Run
 
 
 def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
-    """Find a run folder by path, by run id, or by the beginning of a run id.
+    """Find a run folder; `UserError` if none or several match.
 
-    The path of its last checkpoint means the run too, for it is as the run ended; another checkpoint is not the run.
-
-    Parameters
-    ----------
-    name : str
-        Also ``last``, the newest.
-    outputs : Path
-        Where run ids are looked up.
-    otherwise : str
-        What can be done with a single checkpoint, for the sentence that refuses one.
-
-    Raises
-    ------
-    UserError
-        When no run, or more than one, is meant.
+    The name is a path, a run id under `outputs`, the beginning of one, ``last`` (the newest), or the path of the run's
+    last checkpoint, which is the state in which the run ended. `otherwise` ends the message that refuses another one.
     """
     direct = Path(at_home(name))
     try:
@@ -47,49 +34,34 @@ def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
         raise UserError("the name of the run is empty: give a run folder or a run id of `oldrestore runs`")
     runs = [path.parent for path in outputs.glob("*/*/config.yaml")]
     if name == "last":
-        found = sorted(runs, key=lambda run: (str(Run(run).get("started") or ""), run.name))[-1:]
+        matches = sorted(runs, key=lambda run: (str(Run(run).get("started") or ""), run.name))[-1:]
     else:
-        found = [run for run in runs if run.name == name] or sorted(run for run in runs if run.name.startswith(name))
-    if len(found) == 1:
-        return found[0]
-    if not found and direct.suffix == ".safetensors":
+        matches = [run for run in runs if run.name == name] or sorted(run for run in runs if run.name.startswith(name))
+    if len(matches) == 1:
+        return matches[0]
+    if not matches and direct.suffix == ".safetensors":
         raise UserError(f"there is no weights file '{name}'")
-    if not found:
+    if not matches:
         raise UserError(f"there is no run '{name}': give a run folder or a run id of `oldrestore runs`")
-    raise UserError(f"'{name}' is the beginning of {len(found)} run ids: write more of {found[0].name}")
+    raise UserError(f"'{name}' is the beginning of {len(matches)} run ids: write more of {matches[0].name}")
 
 
 def find_checkpoint(name: str, outputs: Path, checkpoint: str | None = None) -> tuple[Path, str]:
-    """Find a run folder and a checkpoint of it: named apart, or by the path of the checkpoint's file.
+    """Find a run folder and the name of a checkpoint of it: by default ``best``, or that of a checkpoint's path.
 
-    Parameters
-    ----------
-    name : str
-        As for `find_run`, or ``RUN/checkpoints/NAME.safetensors``.
-    outputs : Path
-        Where run ids are looked up.
-    checkpoint : str, optional
-        ``best`` (also where it is not given), ``last`` or a kept one.
-
-    Raises
-    ------
-    UserError
-        When no run or more than one is meant, or two checkpoints.
+    `UserError` as in `find_run`, or if two checkpoints are named.
     """
     meant = checkpoint_in_run(Path(name))
     if meant is None or meant[1] is None:
         return find_run(name, outputs), checkpoint or "best"
-    folder, own = meant
-    if checkpoint not in (None, own):
-        raise UserError(f"'{name}' is the checkpoint {own} and --checkpoint says {checkpoint}: leave one of them out")
-    return folder, own
+    folder, which = meant
+    if checkpoint not in (None, which):
+        raise UserError(f"'{name}' is the checkpoint {which} and --checkpoint says {checkpoint}: leave one of them out")
+    return folder, which
 
 
 def checkpoint_in_run(path: Path) -> tuple[Path, str | None] | None:
-    """Return run folder and name of a checkpoint's file; the name is None for the folder ``checkpoints`` itself.
-
-    None for whatever stands in no run folder.
-    """
+    """Return run folder and name of a checkpoint's file, (folder, None) for ``RUN/checkpoints``, otherwise None."""
     try:
         if path.name == "checkpoints" and (path.parent / "config.yaml").is_file():
             return path.parent, None
@@ -97,12 +69,12 @@ def checkpoint_in_run(path: Path) -> tuple[Path, str | None] | None:
             folder = path.parent.parent
             return (folder, path.stem) if (folder / "config.yaml").is_file() else None
     except OSError:
-        pass  # a name that is too long, a folder that may not be entered: whoever looks for a run says so
+        pass  # a name that is too long, a folder that may not be entered: the search for a run reports it
     return None
 
 
 def is_weights_file(name: str) -> bool:
-    """Say whether a name is that of a weights file which stands in no run folder."""
+    """Say whether a name is that of a weights file outside any run folder."""
     path = Path(at_home(name))
     try:
         return path.suffix == ".safetensors" and path.is_file() and checkpoint_in_run(path) is None
@@ -111,14 +83,9 @@ def is_weights_file(name: str) -> bool:
 
 
 def refuse_links_out(folder: Path) -> None:
-    """Refuse a run folder whose files are links to files outside: trackers are sent what stands there.
+    """Raise `UserError` if a file of a run folder is a link to a file outside, which trackers would be sent.
 
-    A folder ``checkpoints`` may be a link, as to a larger disk; a file may not.
-
-    Raises
-    ------
-    UserError
-        Naming the link.
+    The folder ``checkpoints`` may be a link, as to a larger disk; a file may not.
     """
     checkpoints = folder / "checkpoints"
     candidates = [(path, folder) for path in folder.rglob("*") if path != checkpoints]

@@ -7,14 +7,18 @@ import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from oldrestore.errors import UserError
 from oldrestore.plain import decode_float
-from oldrestore.records.parsing import read_lines, read_table
+from oldrestore.records.parsing import read_lines
 
 if TYPE_CHECKING:
     import numpy as np
+
+# What reads the cells of columns that do not hold plain floats.
+ACCURACY_KINDS = {"trained_iterations": int, "iteration": int, "n": int}
+PER_IMAGE_KINDS = {"trained_iterations": int, "value": float, "weight": float}
 
 
 @dataclass(frozen=True)
@@ -28,15 +32,9 @@ class Scalars:
 
 @dataclass(frozen=True)
 class Curve:
-    """One scalar over a run.
+    """One scalar over a run, in float64 bit for bit as logged.
 
-    Attributes
-    ----------
-    iterations : int64 (N,)
-        In the order written, which is increasing: what a resumed run trains again is not in the file.
-    values : float64 (N,)
-        Bit for bit as logged.
-    seconds : float64 (N,)
+    Iterations increase: those that a resumed run trains again are taken out of the file first.
     """
 
     iterations: np.ndarray
@@ -58,13 +56,18 @@ class Panel:
     caption: str
 
 
+def parse_scalars(line: str) -> Scalars:
+    """Return a line of ``metrics.jsonl``; raises one of several errors if it is damaged."""
+    record = json.loads(line)
+    values = {name: decode_float(value) for name, value in record["values"].items()}
+    return Scalars(operator.index(record["iteration"]), float(record["time"]), values)
+
+
 def read_scalars(path: Path) -> Iterator[Scalars]:
     """Yield the lines of ``metrics.jsonl``; `UserError` names one that is damaged."""
     for number, line in enumerate(read_lines(path), start=1):
         try:
-            record = json.loads(line)
-            values = {name: decode_float(value) for name, value in record["values"].items()}
-            yield Scalars(operator.index(record["iteration"]), float(record["time"]), values)
+            yield parse_scalars(line)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise UserError(f"{path} line {number} is damaged: {error}") from None
 
@@ -82,7 +85,7 @@ def last_value(path: Path, name: str) -> float | None:
 
 def curves_of(lines: Iterable[Scalars]) -> dict[str, Curve]:
     """Return every scalar by name, in the order in which the names first appear."""
-    import numpy as np  # a list of runs does without, and is the quicker for it
+    import numpy as np  # not needed to list runs, which is faster without
 
     points: dict[str, list[tuple[int, float, float]]] = {}
     for line in lines:
@@ -98,16 +101,6 @@ def curves_of(lines: Iterable[Scalars]) -> dict[str, Curve]:
     }
 
 
-def read_accuracy(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``accuracy.csv``: counts as int, the rest as float, empty cells as None."""
-    return read_table(path, {"trained_iterations": int, "iteration": int, "n": int}, float)
-
-
-def read_per_image(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``per_image.csv``: `value` and `weight` as float, `trained_iterations` as int."""
-    return read_table(path, {"trained_iterations": int, "value": float, "weight": float}, str)
-
-
 def read_panel(path: Path) -> Panel:
     """Read a picture ``NAME-ITERATION.png``."""
     import numpy as np
@@ -120,6 +113,6 @@ def read_panel(path: Path) -> Panel:
 
 
 def panel_iteration(name: str) -> int:
-    """Iteration of a picture ``NAME-ITERATION.png``; -1 if its name holds none."""
+    """Return the iteration of a picture ``NAME-ITERATION.png``; -1 if its name holds none."""
     digits = Path(name).stem.rpartition("-")[2]
     return int(digits) if digits.isdigit() else -1

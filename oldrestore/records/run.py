@@ -1,10 +1,9 @@
-"""One run, read from its folder; each file is read when it is asked for."""
+"""One run, read from its folder."""
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,21 +11,18 @@ from typing import TYPE_CHECKING, Any
 from oldrestore.config.aliases import with_current_targets
 from oldrestore.config.roles import settings_that_count
 from oldrestore.errors import UserError
-from oldrestore.evaluation.protocol import label_of
-from oldrestore.plain import decode_float
 from oldrestore.records.liveness import is_alive, state_in_words
-from oldrestore.records.parsing import read_choices, read_config, read_json, read_overrides
-from oldrestore.records.quick_copy import read_quick_copy
+from oldrestore.records.named_values import NamedValues
+from oldrestore.records.parsing import read_choices, read_config, read_json, read_overrides, read_table
 from oldrestore.records.recorded import (
+    ACCURACY_KINDS,
+    PER_IMAGE_KINDS,
     Curve,
     Panel,
     Scalars,
     curves_of,
-    last_value,
     panel_iteration,
-    read_accuracy,
     read_panel,
-    read_per_image,
     read_scalars,
 )
 
@@ -35,25 +31,17 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
     from paddle import nn
 
-ACCURACIES = ("iter_accuracy", "orig_accuracy", "gray_accuracy", "n")
 
-
-class Run:
+class Run(NamedValues):
     """One run, or one later evaluation of a run (``RUN/evaluations/ID``).
 
-    A file that is missing or damaged raises `UserError` when it is asked for: one sentence that names it. Of files that
-    grow, whole lines are read, also while the run goes on. `get` and `all_of` know no error: what cannot be read has no
-    value.
-
-    Parameters
-    ----------
-    folder : Path
-        The run folder.
+    Each file is read when an attribute first needs it; one that is missing or damaged raises `UserError`, which names
+    it. Files that grow can be read while the run goes on: a half-written line is left out.
     """
 
     def __init__(self, folder: Path | str) -> None:
+        super().__init__()
         self.folder = Path(folder)
-        self._values: dict[str, list[Any]] = {}
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
@@ -71,7 +59,7 @@ class Run:
 
     @cached_property
     def training(self) -> Run:
-        """The run itself; of an evaluation, the run that was evaluated (the folder of `weights_file` is none)."""
+        """The run itself; of an evaluation, the run that was evaluated (no run if a `weights_file` was)."""
         return Run(self.folder.absolute().parent.parent) if self.is_evaluation else self
 
     @property
@@ -79,7 +67,7 @@ class Run:
         """Later evaluations of the run, oldest first."""
         return [Run(path.parent) for path in sorted(self.folder.glob("evaluations/*/config.yaml"))]
 
-    # What was asked for.
+    # Configuration
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -94,11 +82,8 @@ class Run:
     def composed(self) -> DictConfig:
         """The resolved configuration as it was logged, a new copy from which the code of then and of now can build.
 
-        Raises
-        ------
-        UserError
-            Also if it holds an interpolation: a run logs values, and anyone may have written one since, to read this
-            machine's environment.
+        An interpolation raises `UserError`: a run logs values, and anyone may have written one since, to read this
+        machine's environment.
         """
         from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
@@ -115,7 +100,7 @@ class Run:
 
     @cached_property
     def choices(self) -> dict[str, str]:
-        """What was chosen of each group: ``{"loss": "focal"}``; empty if the folder does not say."""
+        """The choice of each group: ``{"loss": "focal"}``; empty if the folder does not say."""
         return read_choices(self.folder)
 
     @cached_property
@@ -140,10 +125,10 @@ class Run:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """Settings by dotted name that results depend on; not the seed, and not where photographs stand."""
+        """Settings by dotted name that results depend on, without the seed and the places of photographs."""
         return settings_that_count(self.config)
 
-    # How it went.
+    # State and surroundings
 
     @cached_property
     def status(self) -> dict[str, Any]:
@@ -155,17 +140,17 @@ class Run:
 
     @property
     def state(self) -> str:
-        """State in words: ``finished``, ``running``, ``running (process gone)``, ``failed``, ``killed`` ..."""
+        """State in words, as `state_in_words` gives it."""
         return state_in_words(self.status)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """``provenance.json``: what numbers depend on besides configuration and data."""
+        """``provenance.json``: code, packages and machine."""
         return read_json(self.folder / "provenance.json")
 
     @property
     def environment(self) -> dict[str, str | None]:
-        """Variables that the run's numbers depend on; empty if it did not write them down."""
+        """Environment variables that the run's numbers depend on; empty if not recorded."""
         return dict(self.provenance.get("environment") or {})
 
     @cached_property
@@ -173,10 +158,10 @@ class Run:
         """``data.json``: count and fingerprint of each split, the judge, the protocol."""
         return read_json(self.folder / "data.json")
 
-    # What was measured.
+    # Measures
 
     def scalars(self) -> Iterator[Scalars]:
-        """Yield what was logged at once, in order."""
+        """Yield the lines of ``metrics.jsonl``."""
         return read_scalars(self.folder / "metrics.jsonl")
 
     @cached_property
@@ -189,36 +174,35 @@ class Run:
         """Every scalar as rows: `name`, `iteration`, `value`, `seconds`."""
         import pandas as pd
 
-        columns = ["name", "iteration", "value", "seconds"]
-        parts = [
-            pd.DataFrame({"name": name, "iteration": c.iterations, "value": c.values, "seconds": c.seconds})
-            for name, c in self.curves.items()
-        ]
-        return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+        points = (
+            (name, *point)
+            for name, curve in self.curves.items()
+            for point in zip(curve.iterations, curve.values, curve.seconds, strict=True)
+        )
+        return pd.DataFrame(points, columns=["name", "iteration", "value", "seconds"])
 
     @cached_property
     def accuracy_rows(self) -> list[dict[str, Any]]:
         """Rows of ``accuracy.csv``: counts as int, the rest as float, empty cells as None."""
-        return read_accuracy(self.folder / "accuracy.csv")
+        return read_table(self.folder / "accuracy.csv", ACCURACY_KINDS, float)
 
     @property
     def accuracy(self) -> pd.DataFrame:
-        """``accuracy.csv``: a row for each so many photographs judged."""
+        """``accuracy.csv``: a row after every so many judged photographs."""
         import pandas as pd
 
         return pd.DataFrame(self.accuracy_rows)
 
     @property
     def per_image_rows(self) -> list[dict[str, Any]]:
-        """Rows of ``per_image.csv``: `value` and `weight` as float, `trained_iterations` as int."""
-        return read_per_image(self.folder / "per_image.csv")
+        """Rows of ``per_image.csv``."""
+        return read_table(self.folder / "per_image.csv", PER_IMAGE_KINDS, str)
 
     @cached_property
     def per_image(self) -> pd.DataFrame:
-        """Scores of single photographs at every validation.
+        """Scores of single photographs at every validation, as in ``per_image.csv``.
 
-        Columns: `trained_iterations`, `set` (``val``, ``judged``, or an evaluator's name), `image`, `metric`, `value`,
-        `weight`. The figure of a set is sum(weight * value) / sum(weight).
+        `set` is ``val``, ``judged``, or an evaluator's name; a set's figure is sum(weight * value) / sum(weight).
         """
         import pandas as pd
 
@@ -243,7 +227,7 @@ class Run:
         last = frame.groupby("set")["trained_iterations"].transform("max")
         return frame[frame["trained_iterations"] == last].reset_index(drop=True)
 
-    # What was made.
+    # Checkpoints, pictures and notes
 
     @property
     def checkpoints(self) -> dict[str, Path]:
@@ -252,39 +236,26 @@ class Run:
 
     @property
     def weights_file(self) -> Path | None:
-        """The weights file that was evaluated, if that stands in no run folder."""
+        """The weights file that was evaluated, if it is outside any run folder."""
         typed = self.typed("weights") if self.is_evaluation else None
         return None if typed is None else Path(typed)
 
     def network(self, checkpoint: str = "best", config: DictConfig | None = None) -> nn.Layer:
-        """Build the network with the weights of a checkpoint, in evaluation mode.
-
-        Parameters
-        ----------
-        checkpoint : str
-            ``best``, ``last`` or the name of a kept one.
-        config : DictConfig, optional
-            By default `composed`.
-
-        Raises
-        ------
-        UserError
-            The checkpoint is missing or does not fit.
-        """
+        """Build the network of `config` (by default `composed`) with a checkpoint's weights, in evaluation mode."""
         from oldrestore import runtime
 
-        if "paddle" not in sys.modules:  # what Paddle reads when it is imported is settled otherwise
+        if "paddle" not in sys.modules:  # its environment must be set before it is imported
             runtime.prepare()
             runtime.quiet_import_of_paddle()
         from oldrestore.config.build import build
         from oldrestore.models.weights import load_weights
 
-        held = self.checkpoints
-        if checkpoint not in held:
-            names = ", ".join(held) or "none"
+        files = self.checkpoints
+        if checkpoint not in files:
+            names = ", ".join(files) or "none"
             raise UserError(f"run '{self.folder.name}' has no checkpoint '{checkpoint}': it has {names}")
         network = build(without_weights((config or self.composed).model))
-        load_weights(network, held[checkpoint])
+        load_weights(network, files[checkpoint])
         network.eval()
         return network
 
@@ -303,110 +274,9 @@ class Run:
         """File names of the notes in ``texts/``."""
         return tuple(sorted(path.name for path in self.folder.glob("texts/*.md") if not path.name.startswith(".")))
 
-    # By name, for lists of runs.
-
-    def get(self, name: str) -> Any:
-        """Return a value by name, as `all_of` knows it; None if there is none."""
-        values = self.all_of(name)
-        return values[0] if values else None
-
-    def all_of(self, name: str) -> list[Any]:
-        """Return every value that a name stands for, the one to show first.
-
-        ``state``, ``run_id``, ``experiment`` (the folder that the run is in), ``started``; ``protocol`` (``photos 1,
-        changed: size``, its name, or its hash); `ACCURACIES`; measures (``val/auc``: what the run ended with, or its
-        last so far); settings by their dotted names (``optimizer.learning_rate``); and ``GROUP.name`` or ``GROUP``: the
-        choice, its class, and that class's name as a file would be called.
-        """
-        if name not in self._values:
-            self._values[name] = self._find(name)
-        return self._values[name]
-
-    def _find(self, name: str) -> list[Any]:
-        status = self._readable("status")
-        status = status if isinstance(status.get("state"), str) else {}
-        if name == "state":
-            return [status["state"], state_in_words(status)] if status else ["unreadable"]
-        if name == "run_id":
-            return [self.run_id]
-        if name == "experiment":
-            return [self.folder.parent.name]
-        if name == "started":
-            return [status.get("started")]
-        if name in ACCURACIES:
-            rows = self._readable("accuracy_rows")
-            return [rows[-1].get(name) if rows else None]
-        if name == "protocol":
-            return self._protocol()
-        if "/" in name:
-            return [self._measure(name, status)]
-        own = _within(self._quick["config"], name)
-        chosen = self._chosen(name.removesuffix(".name")) if own is None or isinstance(own, dict) else []
-        return chosen or [own]
-
-    @cached_property
-    def _quick(self) -> dict[str, Any]:
-        """Configuration and choices, in the quickest way."""
-        copy = read_quick_copy(self.folder)
-        if copy is None:
-            return {"config": self._readable("config"), "choices": self._readable("choices")}
-        return {**copy, "config": with_current_targets(copy["config"])}
-
-    def _readable(self, name: str) -> Any:
-        """Return an attribute; nothing if its file cannot be read."""
-        try:
-            return getattr(self, name)
-        except UserError:
-            return {}
-
-    def _protocol(self) -> list[str]:
-        """What the run was measured under: in words, by name alone, by hash; of earlier runs, the name."""
-        try:
-            stored = self._readable("data")["protocol"]
-            words = label_of(str(stored["name"]), stored.get("version"), stored.get("changed") or ())
-            return [words, str(stored["name"]), str(stored["hash"])]
-        except (KeyError, TypeError):
-            name = _within(self._quick["config"], "evaluation.name")
-            return [str(name)] if name else []
-
-    def _chosen(self, group: str) -> list[str]:
-        found = []
-        choice = self._quick["choices"].get(group)
-        if not isinstance(choice, str) and self._readable("overrides"):
-            choice = self.typed(group)  # folders of earlier versions do not say what was chosen
-        if isinstance(choice, str):
-            found.append(choice)
-        target = _within(self._quick["config"], f"{group}._target_")
-        if isinstance(target, str):
-            own = target.rpartition(".")[2]
-            found += [own, re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", own).lower()]
-        return found
-
-    def _measure(self, name: str, status: Mapping[str, Any]) -> float | None:
-        """Return what the run ended with, or its last so far."""
-        summary = status.get("summary") or {}
-        try:
-            if name in summary:
-                return decode_float(summary[name])
-        except (ValueError, TypeError):
-            return None
-        return last_value(self.folder / "metrics.jsonl", name)
-
-
-def _within(config: Any, name: str) -> Any:
-    """Return a setting by its dotted name (``loss.terms.0.weight``); None if there is none."""
-    for part in name.split("."):
-        if isinstance(config, dict):
-            config = config.get(part)
-        elif isinstance(config, list) and part.isdigit() and int(part) < len(config):
-            config = config[int(part)]
-        else:
-            return None
-    return config
-
 
 def without_weights(model: DictConfig) -> DictConfig:
-    """Return a ``model`` node that starts from no weights: they are loaded afterwards, and its file may be gone."""
+    """Return a ``model`` node without a weights file, which may be gone: a checkpoint's weights are loaded instead."""
     from omegaconf import OmegaConf
 
     return OmegaConf.merge(model, {"weights": None}) if "weights" in model else model

@@ -20,7 +20,7 @@ from oldrestore.errors import UserError, in_words
 from oldrestore.files import LineFile, whole_lines, write_atomically
 from oldrestore.plain import encode_float, plain
 from oldrestore.records.liveness import process_ticks
-from oldrestore.records.quick_copy import write_quick_copy
+from oldrestore.records.parsing import read_json, write_quick_copy
 from oldrestore.tables import csv_table
 
 State = Literal["running", "finished", "failed", "killed"]
@@ -44,12 +44,12 @@ PER_IMAGE_COLUMNS = ("trained_iterations", "set", "image", "metric", "value", "w
 class RunFolder:
     """Writes one run folder, ``outputs/EXPERIMENT/RUN_ID/``.
 
-    Make one with `create` (a new run) or `open` (a run that is resumed). Only one process writes; any
-    number may read at the same time, with `oldrestore.records.run.Run`.
+    Use `create` for a new run and `open` for one that is resumed. Only one process writes; any number may read at the
+    same time, with `oldrestore.records.run.Run`.
 
     Files written here, beside what other parts put into the folder:
 
-    - ``config.yaml``, ``overrides.yaml``, ``choices.yaml``, ``config.json`` (`oldrestore.records.quick_copy`),
+    - ``config.yaml``, ``overrides.yaml``, ``choices.yaml``, ``config.json`` (`write_quick_copy`),
       ``provenance.json``, ``data.json``, ``status.json``: atomically.
     - ``metrics.jsonl``: one line a call of `scalars`,
       ``{"iteration": 100, "time": 34.1, "values": {"train/loss": 4.7249}}``; `time` is seconds of the run so
@@ -58,16 +58,7 @@ class RunFolder:
     - ``accuracy.csv``, ``per_image.csv``: rows appended, each call in one write.
     - ``samples/NAME-ITERATION.png``, ``texts/NAME.md``, ``log.txt``.
 
-    What a resumed run trains again is taken out of these files first (`oldrestore.records.superseded`).
-
-    Attributes
-    ----------
-    path : Path
-        The folder, absolute.
-    run_id, experiment : str
-        Its name and its parent's name.
-    outputs : Path
-        The root of run folders.
+    What a resumed run trains again is taken out of these files first (`oldrestore.run.progress.set_aside`).
     """
 
     def __init__(self, path: Path, outputs: Path) -> None:
@@ -84,12 +75,9 @@ class RunFolder:
 
     @classmethod
     def create(cls, outputs: Path, experiment: str, run_id: str, made: bool = False) -> RunFolder:
-        """Make ``outputs/experiment/run_id`` and return it; with `made`, it was made for this run already.
+        """Create ``outputs/experiment/run_id``; `UserError` if it exists, or if a name would lead out of `outputs`.
 
-        Raises
-        ------
-        UserError
-            The folder exists already, or a name would lead out of `outputs`.
+        With `made`, the folder was created for this run before.
         """
         for kind, name in (("experiment", experiment), ("run id", run_id)):
             parts = Path(name).parts
@@ -107,37 +95,21 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path, outputs: Path | None = None) -> RunFolder:
-        """Open an existing run folder to add to it.
-
-        Parameters
-        ----------
-        path : Path
-            The run folder.
-        outputs : Path, optional
-            The root of run folders; two levels up when not given.
-
-        Raises
-        ------
-        UserError
-            There is no run folder at `path`.
-        """
+        """Open an existing run folder to add to it; `outputs` is two levels up by default."""
         path = Path(path).absolute()
         if not (path / "status.json").exists() and not (path / "config.yaml").exists():
             raise UserError(f"{path} is not a run folder: it has neither status.json nor config.yaml")
         folder = cls(path, outputs or path.parent.parent)
-        status = path / "status.json"
-        if status.exists():
-            # One that a power cut has emptied keeps nobody from going on.
-            with contextlib.suppress(ValueError, RecursionError):
-                content = json.loads(status.read_text(encoding="utf-8"))
-                folder._status = content if isinstance(content, dict) else {}
+        # A status that is missing, or that a power cut has emptied, must not prevent resuming.
+        with contextlib.suppress(UserError):
+            folder._status = read_json(path / "status.json")
         folder._start -= _seconds_recorded(path / "metrics.jsonl")
         return folder
 
     def marks(self) -> dict[str, int]:
         """Force every record to the disk, and return the length in bytes of each file of records.
 
-        A checkpoint keeps them: what stands behind them later is what a resumed run trains again.
+        A checkpoint keeps these lengths: a resumed run trains again what was written beyond them.
         """
         return {file.path.name: file.sync() for file in (self._metrics, self._accuracy, self._per_image)}
 
@@ -154,27 +126,13 @@ class RunFolder:
             write_atomically(self.path / "choices.yaml", chosen)
         write_quick_copy(self.path)
 
-    def write_provenance(self, provenance: Mapping[str, Any]) -> None:
-        """Write ``provenance.json``."""
-        self.write_json("provenance.json", provenance)
-
-    def write_data(self, data: Mapping[str, Any]) -> None:
-        """Write ``data.json``: what each split holds."""
-        self.write_json("data.json", data)
-
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write `content` as strict, indented JSON to the file `name`, atomically."""
         text = json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False)
         write_atomically(self.path / name, text + "\n")
 
     def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Append one line of scalars to ``metrics.jsonl``; see the class for its form.
-
-        Raises
-        ------
-        TypeError
-            A value is not a number; the message names it, and nothing is written.
-        """
+        """Append one line to ``metrics.jsonl``; `TypeError` names a value that is no number."""
         encoded = {}
         for name, value in values.items():
             try:
@@ -182,22 +140,13 @@ class RunFolder:
             except TypeError as error:
                 raise TypeError(f"scalar {name!r} at iteration {iteration}: {error}") from None
         seconds = round(time.monotonic() - self._start, 3)
-        self._metrics.append(_json_line({"iteration": int(iteration), "time": seconds, "values": encoded}))
+        line = {"iteration": int(iteration), "time": seconds, "values": encoded}
+        self._metrics.append(json.dumps(line, allow_nan=False, ensure_ascii=False) + "\n")
 
     def accuracy(self, rows: Iterable[Mapping[str, Any]], trained_iterations: int) -> None:
         """Append rows to ``accuracy.csv`` (columns: `ACCURACY_COLUMNS`).
 
-        Parameters
-        ----------
-        rows : iterable of mappings
-            One per printed row of the table: `iteration` counts the images judged so far.
-        trained_iterations : int
-            The iteration of training at which the table was taken.
-
-        Raises
-        ------
-        ValueError
-            A row has a column that the table does not.
+        A row's `iteration` counts the images judged so far, `trained_iterations` the iterations of training.
         """
         rows = [{"trained_iterations": int(trained_iterations), **row} for row in rows]
         self._append_rows(self._accuracy, ACCURACY_COLUMNS, rows)
@@ -205,28 +154,15 @@ class RunFolder:
     def per_image(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows to ``per_image.csv`` (columns: `PER_IMAGE_COLUMNS`).
 
-        `weight` is what the value counts for in a mean over the set: 1 where a row leaves it out.
-
-        Raises
-        ------
-        ValueError
-            A row has a column that the table does not.
+        `weight`, 1 by default, is the value's weight in a mean over the set.
         """
         self._append_rows(self._per_image, PER_IMAGE_COLUMNS, [{"weight": 1.0, **row} for row in rows])
 
     def panel(self, name: str, iteration: int, rgb: np.ndarray, caption: str = "") -> Path:
         """Write a picture to ``samples/NAME-ITERATION.png`` and return its path.
 
-        Parameters
-        ----------
-        name : str
-            Of the series, such as ``validation``; "/" becomes "-".
-        iteration : int
-            Of training; written with six digits or more, so that names sort in time.
-        rgb : uint8 (H, W, 3)
-            sRGB.
-        caption : str
-            Kept in the file as its description.
+        The name is of the series, such as ``validation``; "/" becomes "-". The picture is uint8 sRGB (H, W, 3), and its
+        file keeps the caption as its description.
         """
         from PIL import Image, PngImagePlugin
 
@@ -253,15 +189,15 @@ class RunFolder:
         return path
 
     def log(self, line: str) -> None:
-        """Append what was printed to ``log.txt``, where that can be done: it has been on the screen already."""
+        """Append what was printed to ``log.txt``; a failure is ignored, since the line is on the screen already."""
         with contextlib.suppress(OSError):
             self._log.append(line.rstrip("\n") + "\n")
 
     def status(self, state: State, reason: str | None = None, **extra: Any) -> None:
-        """Write ``status.json``: the state, since when, until when, why, and which process.
+        """Write ``status.json``: the state, its times, the reason, and the process; earlier `extra` entries are kept.
 
-        What earlier calls added by `extra` is kept. A process that is killed with -9 leaves "running"
-        behind; `pid`, `host` and the start of the process let a reader tell (`liveness.is_alive`).
+        A process that is killed with -9 leaves "running" behind; `pid`, `host` and the start of the process let a
+        reader tell (`liveness.is_alive`).
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         started = self._status.get("started", now)
@@ -270,7 +206,7 @@ class RunFolder:
             "state": state,
             "reason": reason,
             "started": started,
-            # Nothing ends before it has begun, whatever a clock says that was set back meanwhile.
+            # The clock may have been set back meanwhile.
             "ended": None if state == "running" else self._status.get("ended") or max(started, now),
             "pid": os.getpid(),
             "host": socket.gethostname(),
@@ -282,19 +218,9 @@ class RunFolder:
         self.write_json("status.json", self._status)
 
     def update_status(self, **extra: Any) -> None:
-        """Add to ``status.json`` without touching what it says of the run and its process."""
+        """Add entries to ``status.json`` and leave the state and the process as they are."""
         self._status = {**self._status, **extra}
         self.write_json("status.json", self._status)
-
-    @property
-    def state(self) -> State:
-        """The state last written; "running" before the first."""
-        return self._status.get("state", "running")
-
-    @property
-    def reason(self) -> str | None:
-        """The reason last written."""
-        return self._status.get("reason")
 
     def close(self) -> None:
         """Force every file to the disk and close it; the folder can be written again afterwards."""
@@ -308,13 +234,9 @@ class RunFolder:
 
 
 def _seconds_recorded(path: Path) -> float:
-    """The time of the last whole line of ``metrics.jsonl``; 0 if there is none."""
+    """Return the time of the last whole line of ``metrics.jsonl``; 0 if there is none."""
     lines = whole_lines(path)
     try:
         return float(json.loads(lines[-1])["time"]) if lines else 0.0
     except (ValueError, KeyError, TypeError):
         return 0.0  # readers say which line is damaged
-
-
-def _json_line(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, allow_nan=False, ensure_ascii=False) + "\n"

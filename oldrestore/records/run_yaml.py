@@ -1,4 +1,4 @@
-"""Reads the YAML of a run folder, which may come from anyone: plain values only, and none that unfold."""
+"""Reads the YAML of a run folder, which may come from anyone: plain values only, and no aliases."""
 
 from __future__ import annotations
 
@@ -34,13 +34,10 @@ LOADER.yaml_implicit_resolvers = {
 
 
 def load_run_yaml(text: str) -> Any:
-    """Return what the text of a YAML file of a run holds, as plain values.
+    """Parse the text of a YAML file of a run; raises `yaml.YAMLError` on aliases and deep nesting too.
 
-    Raises
-    ------
-    yaml.YAMLError
-        It is not YAML, or has aliases, or nests without end; a run writes neither. Nine lines of aliases unfold into a
-        thousand million values, and the C loader ends the whole process if lists are nested too deeply.
+    Nine lines of aliases unfold into a thousand million values, and the C loader ends the whole process if lists are
+    nested too deeply. A run writes neither.
     """
     depth = 0
     for event in yaml.parse(text, Loader=LOADER):

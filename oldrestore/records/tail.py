@@ -1,25 +1,23 @@
-"""Reads a run folder as it grows, in the form in which trackers take it: each look gives what came since the last."""
+"""Reads a run folder as it grows: each look returns what was added since the last, in the form that trackers take."""
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from oldrestore.plain import decode_float
-from oldrestore.records.recorded import Panel, Scalars
+from oldrestore.records.parsing import parse_table
+from oldrestore.records.recorded import ACCURACY_KINDS, Panel, Scalars, parse_scalars
 from oldrestore.records.run import Run
 
 MOST_AT_ONCE = 500  # lines of scalars
 
 
 def times_of(folder: Path) -> tuple[int | None, int | None]:
-    """Return when a run began and ended, in milliseconds since 1970; None where nothing tells.
+    """Return when a run began and ended, in milliseconds since 1970; None if unknown.
 
-    A run that was killed has written no end: its last line of metrics is it.
+    A run that was killed has written no end: the time of its last metrics stands in.
     """
     status = Run(folder).status
     started, ended = (
@@ -32,45 +30,33 @@ def times_of(folder: Path) -> tuple[int | None, int | None]:
 
 
 class Tail:
-    """Follows a run folder from its beginning; whoever writes it only adds to it meanwhile.
+    """Follows a run folder from its beginning.
 
-    What is half written is left for the next look. Nothing is held but how far each file was read.
+    A line that is half written is left for the next look. Nothing is kept in memory but how far each file was read.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read: dict[str, int] = {}
-        self._columns: list[str] = []
+        self._heading = ""
         self._panels: set[str] = set()
         self._texts: dict[str, tuple[int, int]] = {}
 
     def scalars(self) -> Iterator[list[Scalars]]:
-        """New lines of scalars in order, a few hundred at a time."""
+        """Yield new lines of scalars in order, at most `MOST_AT_ONCE` at a time."""
         lines = self._new_lines("metrics.jsonl")
         for first in range(0, len(lines), MOST_AT_ONCE):
-            records = map(json.loads, lines[first : first + MOST_AT_ONCE])
-            yield [
-                Scalars(
-                    record["iteration"],
-                    record["time"],
-                    {name: decode_float(value) for name, value in record["values"].items()},
-                )
-                for record in records
-            ]
+            yield [parse_scalars(line) for line in lines[first : first + MOST_AT_ONCE]]
 
     def accuracy(self) -> list[dict[str, Any]]:
-        """New rows of the accuracy table, ``trained_iterations`` included; empty cells are None."""
+        """Return new rows of the accuracy table, ``trained_iterations`` included; empty cells are None."""
         lines = self._new_lines("accuracy.csv")
-        if lines and not self._columns:
-            self._columns = lines.pop(0).split(",")
-        whole = {"trained_iterations", "iteration", "n"}
-        return [
-            {name: None if not cell else int(cell) if name in whole else float(cell) for name, cell in row.items()}
-            for row in csv.DictReader(lines, self._columns)
-        ]
+        if lines and not self._heading:
+            self._heading = lines.pop(0)
+        return list(parse_table("\n".join([self._heading, *lines]), ACCURACY_KINDS, float))
 
     def panels(self) -> Iterator[Panel]:
-        """New pictures, in the order of training."""
+        """Yield new pictures, in the order of training."""
         run = Run(self._folder)
         for name in run.panels:
             if name not in self._panels:
@@ -78,7 +64,7 @@ class Tail:
                 yield run.panel(name)
 
     def texts(self) -> Iterator[tuple[str, str]]:
-        """Name and content of each note that is new or was written anew."""
+        """Yield name and content of each note that is new or has changed."""
         for name in Run(self._folder).texts:
             path = self._folder / "texts" / name
             stat = path.stat()

@@ -1,18 +1,15 @@
-"""Colours in the ab plane: what originals have, what designs predict, drawn in these colours."""
+"""The ab plane: which colours originals have and which designs predict, drawn in these colours."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from oldrestore.color.lab import lab_to_rgb, rgb_to_lab
 from oldrestore.report.ab_plane import AbPlane
-from oldrestore.report.look import Look
-from oldrestore.report.spec import whole
-
-if TYPE_CHECKING:
-    from oldrestore.report.contents import Group
+from oldrestore.report.contents import Group
+from oldrestore.report.look import PADDING, SCHEMA, Look, whole
 
 SIDE = 152  # pixels of a panel of the page
 FAINTEST = 1e-5  # share of pixels that is just seen
@@ -21,18 +18,20 @@ LIGHTNESSES = (66.0, 72.0, 60.0, 78.0, 54.0, 84.0, 48.0, 90.0, 40.0, 32.0)
 
 
 def ab_plane(group: Group, look: Look) -> dict[str, Any]:
-    """Originals and every design beside one another."""
+    """Panels of the originals and of every design, side by side."""
     plane = group.pictures.plane
     known = [design for design, predicted in enumerate(plane.predicted) if predicted is not None]
     parts = [_panel(plane, None, "originals", look)]
-    parts += [_panel(plane, design, _title(group, design), look) for design in known]
+    for design in known:
+        parts.append(_panel(plane, design, [group.names[design], f"overlap {100 * plane.overlap[design]:.0f}%"], look))
     side = 118 if look.width == "container" else max(80, int(look.width) // 3 - 26)
     parts = [{**part, "width": side, "height": side} for part in parts]
-    return {**_without_size(look), "concat": parts, "columns": 3, "spacing": 12, "config": look.config()}
+    whole_size = {"$schema": SCHEMA, "padding": PADDING, "concat": parts, "columns": 3, "spacing": 12}
+    return {**whole_size, "config": look.config()}
 
 
 def ab_panel(group: Group, design: int | None, look: Look) -> dict[str, Any]:
-    """One panel alone: a design, or None for the originals."""
+    """One panel: of a design, or of the originals (None)."""
     spec = whole(look, _panel(group.pictures.plane, design, None, look), height=SIDE)
     return {**spec, "width": SIDE, "height": SIDE, "autosize": "pad"}
 
@@ -65,7 +64,7 @@ def _panel(plane: AbPlane, design: int | None, title: str | list[str] | None, lo
 
 
 def _reach(plane: AbPlane) -> float:
-    """How far the panels reach on both axes: as far as any of them has colours, and never less than 50."""
+    """Range of the panels on both axes: as far as any has colours, and at least 50."""
     every = np.max([plane.truth, *(one for one in plane.predicted if one is not None)], axis=0)
     rows, columns = np.nonzero(every >= FAINTEST)
     used = np.concatenate([rows, rows + 1, columns, columns + 1])
@@ -108,7 +107,7 @@ def _outline(plane: AbPlane) -> list[dict[str, float]]:
 
 
 def plane_colors(a: np.ndarray, b: np.ndarray) -> list[str]:
-    """Colours of points of the ab plane as ``#rrggbb``: of those lightnesses that sRGB has them at, a middle one."""
+    """Colours of points of the ab plane as ``#rrggbb``, at a medium lightness at which sRGB has them."""
     if len(a) == 0:
         return []
     candidates = np.stack([np.stack([np.full_like(a, L), a, b], axis=-1) for L in LIGHTNESSES]).astype(np.float32)
@@ -119,13 +118,3 @@ def plane_colors(a: np.ndarray, b: np.ndarray) -> list[str]:
     chosen = np.where(fits.any(axis=0), fits.argmax(axis=0), off.argmin(axis=0))
     picked = np.round(255 * rgb[chosen, np.arange(len(a))]).astype(int)
     return [f"#{r:02x}{g:02x}{blue:02x}" for r, g, blue in picked]
-
-
-def _title(group: Group, design: int) -> list[str]:
-    overlap = group.pictures.plane.overlap[design]
-    return [group.names[design], f"overlap {100 * overlap:.0f}%"]
-
-
-def _without_size(look: Look) -> dict[str, Any]:
-    spec = whole(look, {})
-    return {key: spec[key] for key in ("$schema", "padding")}

@@ -15,25 +15,12 @@ STEP = 5.0
 
 @dataclass(frozen=True)
 class AbPlane:
-    """Histograms over the ab plane.
+    """Histograms over the ab plane."""
 
-    Attributes
-    ----------
-    edges : float64 (K + 1,)
-        Of the cells, on both axes, Lab units.
-    truth : float64 (K, K)
-        Share of pixels of the originals in each cell, by a and then by b; sums to 1.
-    predicted : list of np.ndarray or None
-        The same of each design's outputs, the mean over its runs; None for designs without any.
-    overlap : list of float or None
-        Share of pixels that the two histograms have in common, sum(min(truth, predicted)): 1 is the same use of
-        colours, wherever in the photographs they stand.
-    photographs : int
-    """
-
-    edges: np.ndarray
-    truth: np.ndarray
-    predicted: list[np.ndarray | None]
+    edges: np.ndarray  # float64 (K + 1,), of the cells on both axes, Lab units
+    truth: np.ndarray  # float64 (K, K), share of the originals' pixels by a and then by b; sums to 1
+    predicted: list[np.ndarray | None]  # the same for each design, the mean over its runs
+    # sum(min(truth, predicted)): 1 if the same colours are used as often, wherever in the photographs
     overlap: list[float | None]
     photographs: int
 
@@ -54,16 +41,7 @@ def counts_of(pictures: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def plane_of(truth: np.ndarray, counts: Sequence[Sequence[np.ndarray]], photographs: int) -> AbPlane:
-    """Make shares of counts.
-
-    Parameters
-    ----------
-    truth : np.ndarray
-        float64 (K, K), of the originals.
-    counts : sequence of sequence of np.ndarray
-        Of each design's runs.
-    photographs : int
-    """
+    """Turn pixel counts, of the originals and of each design's runs, into shares."""
     share = truth / max(truth.sum(), 1.0)
     predicted = [np.mean([c / max(c.sum(), 1.0) for c in held], axis=0) if held else None for held in counts]
     overlap = [None if one is None else float(np.minimum(one, share).sum()) for one in predicted]

@@ -1,4 +1,4 @@
-"""Charts of a report as Vega-Lite specifications: the page embeds them, figures for papers are drawn of them."""
+"""Charts of a report as Vega-Lite specifications: the page embeds them, and figures for papers are drawn from them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any
 
 from oldrestore.comparison.measures import Measure
+from oldrestore.comparison.rendering import MARK_WORDS
 from oldrestore.report.ab_chart import ab_plane
 from oldrestore.report.contents import JUDGED_CURVE, Group
-from oldrestore.report.look import Look
+from oldrestore.report.look import Look, axis_format, bars_height, by_design, number_of, whole
 from oldrestore.report.scatter_chart import default_axes, metrics
 from oldrestore.report.series import Series
-from oldrestore.report.spec import axis_format, bars_height, by_design, number_of, whole
 from oldrestore.report.words import full_name
 
 Spec = dict[str, Any]
@@ -21,11 +21,7 @@ FIRST_SHARE = 0.1  # of a curve, whose mean losses of different kinds are divide
 
 
 def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
-    """Charts that a group has data for, by name: each a function of the look.
-
-    Names are ``forest``, ``train_loss``, ``val_loss``, ``accuracy_over_iterations``, ``accuracy``, ``metrics``,
-    ``ab_plane``.
-    """
+    """Charts that a group has data for, by name: each a function of the look."""
     found: dict[str, Callable[[Look], Spec]] = {}
     if any(math.isfinite(cells[group.headline.name].value) for cells in _with(group, group.headline.name)):
         found["forest"] = partial(forest, group)
@@ -43,24 +39,15 @@ def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
     return found
 
 
-def forest(group: Group, look: Look, measure: Measure | None = None) -> Spec:
-    """One measure of every design: mean, 95% interval, each seed as a small point, and a line at the best.
-
-    Parameters
-    ----------
-    group : Group
-    look : Look
-    measure : Measure, optional
-        By default the one that the summary judges by.
-    """
-    measure = measure or group.headline
-    rows, seeds, best = [], [], None
+def forest(group: Group, look: Look) -> Spec:
+    """The verdict's measure of every design: mean, 95% interval, each seed as a small point, and a line at the best."""
+    measure, rows, seeds, best = group.headline, [], [], None
     for design, name in enumerate(group.names):
         cell = group.cell(design, measure.name)
         if cell is None or not math.isfinite(cell.value):
             continue
-        mark = {"best": "best", "tied": "not distinguishable from the best"}.get(cell.mark, "")
-        rows.append({"d": name, "v": cell.value, "l": number_of(cell.low), "h": number_of(cell.high), "mark": mark})
+        ends = {"l": number_of(cell.low), "h": number_of(cell.high)}
+        rows.append({"d": name, "v": cell.value, **ends, "mark": MARK_WORDS[cell.mark]})
         seeds += [{"d": name, "v": value} for value in group.by_seed[measure.name][design] if math.isfinite(value)]
         best = cell.value if cell.mark == "best" else best
     y = {"field": "d", "type": "nominal", "sort": group.names, "title": None, "axis": _names_axis(look)}
@@ -73,7 +60,7 @@ def forest(group: Group, look: Look, measure: Measure | None = None) -> Spec:
     color, shape = ({**by_design(group, look, of), "legend": None} for of in ("color", "shape"))
     whiskers = {"y": y, "x": {"field": "l", **x}, "x2": {"field": "h"}, "color": color}
     layers.append({"mark": {"type": "rule", "strokeWidth": 2}, "encoding": whiskers})
-    if any(len(design.runs) > 1 for design in group.compared.designs):
+    if group.has_seeds:
         tick = {"type": "tick", "thickness": 1.5, "size": 12, "opacity": 0.55}
         shown = {"y": y, "x": {"field": "v", **x}, "color": color}
         layers.append({"data": {"values": seeds}, "mark": tick, "encoding": shown})
@@ -86,18 +73,10 @@ def forest(group: Group, look: Look, measure: Measure | None = None) -> Spec:
 
 
 def curves(group: Group, series: Series, look: Look, relative: bool | None = None, title: str | None = None) -> Spec:
-    """One logged name over iterations: a line a design, a band from its lowest to its highest seed.
+    """One logged name over iterations: a line for each design, and a band from its lowest to its highest seed.
 
-    Parameters
-    ----------
-    group : Group
-    series : Series
-    look : Look
-    relative : bool, optional
-        Divide each design's curve by its mean over the first tenth of its points. By default for losses that are
-        different functions, whose values say nothing about one another.
-    title : str, optional
-        Of the vertical axis.
+    With `relative`, by default for losses that are different functions, each curve is divided by its mean over the
+    first tenth of its points. `title` is that of the vertical axis.
     """
     measure = group.measured(series)
     is_loss = series in group.losses
@@ -142,8 +121,8 @@ def accuracy_over_iterations(group: Group, look: Look) -> Spec:
 def accuracy_bars(group: Group, look: Look) -> Spec:
     """What the judge recognises: originals, what each design recoloured, and gray photographs, with 95% intervals.
 
-    Originals and gray photographs are the same for all designs, and so is the judge: one bar each. A dashed line stands
-    where the bar of gray photographs ends.
+    Judge, originals and gray photographs are the same for all designs: one bar each. A dashed line marks the end of the
+    bar of gray photographs.
     """
     names = {"orig_accuracy": "originals", "gray_accuracy": "gray photographs"}
     held = next(iter(_with(group, "orig_accuracy")))

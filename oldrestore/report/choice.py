@@ -1,4 +1,4 @@
-"""Which photographs a report shows: the worst, the best, those designs disagree on, and others evenly spread."""
+"""Chooses the photographs of a report: the worst, the best, those designs disagree on, and others evenly spread."""
 
 from __future__ import annotations
 
@@ -14,27 +14,16 @@ from oldrestore.comparison.measures import Measure, table_of
 
 @dataclass(frozen=True)
 class ImageScores:
-    """Scores of single photographs by one measure.
-
-    Attributes
-    ----------
-    measure : Measure
-    images : tuple of str
-        Sorted.
-    by_design : float64 (D, N)
-        Mean over the seeds of each design; NaN where a design has no score.
-    by_run : dict of np.ndarray
-        float64 (N,) by run id.
-    """
+    """Scores of single photographs by one measure."""
 
     measure: Measure
-    images: tuple[str, ...]
-    by_design: np.ndarray
-    by_run: dict[str, np.ndarray]
+    images: tuple[str, ...]  # sorted
+    by_design: np.ndarray  # float64 (D, N), mean over the seeds of each design; NaN if a design has no score
+    by_run: dict[str, np.ndarray]  # float64 (N,) by run id
 
     @property
     def goodness(self) -> np.ndarray:
-        """Mean over designs, float64 (N,), turned so that more is better."""
+        """Mean over designs, float64 (N,), negated if lower is better."""
         return self._over_designs(np.mean) * (-1.0 if self.measure.better == "min" else 1.0)
 
     @property
@@ -72,9 +61,8 @@ def image_scores(designs: Sequence[Design], measures: Sequence[Measure]) -> list
 def chosen_photographs(names: Sequence[str], scores: Sequence[ImageScores], count: int) -> list[str]:
     """Choose `count` of the photographs, in the order of `names`.
 
-    A third are evenly spread, so that what is shown is not only what is remarkable. The others are taken in turn: the
-    worst, the best and the one designs disagree on most by the first measure that can be better or worse, then by the
-    next, and then the second of each.
+    A third are evenly spread, so that not only the remarkable is shown. The others are taken in turn: the worst, the
+    best and the most disputed by the first measure with a better direction, then by the next, then the second of each.
     """
     if len(names) <= count:
         return list(names)
@@ -100,7 +88,7 @@ def chosen_photographs(names: Sequence[str], scores: Sequence[ImageScores], coun
 
 
 def evenly_spread(names: Sequence[str], count: int) -> list[str]:
-    """Take `count` names evenly spread: neighbours by name are often of one place and one day."""
+    """Take `count` names evenly spread: neighbours by name often show the same place on the same day."""
     if len(names) <= count:
         return list(names)
     return [names[index * len(names) // count] for index in range(count)]

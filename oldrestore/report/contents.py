@@ -1,4 +1,4 @@
-"""Everything a report says, made from run folders: the page, the figures and the tables are drawn from it."""
+"""Everything a report says, computed from run folders: the page, the figures and the tables are drawn from it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from oldrestore.comparison.compare import RESAMPLES, Cell, Compared, compare_runs
 from oldrestore.comparison.measures import FURTHER, Measure, chosen_measures, table_of
+from oldrestore.comparison.rendering import setting
 from oldrestore.comparison.sameness import comparable_groups
 from oldrestore.errors import UserError
 from oldrestore.evaluation.metric_table import metric_of
 from oldrestore.records.run import Run
-from oldrestore.report.names import names_of
 from oldrestore.report.origin import Origin, origin_of
 from oldrestore.report.pictures import Pictures, no_pictures, take_pictures
 from oldrestore.report.series import Series, series_of
@@ -22,63 +23,41 @@ from oldrestore.report.words import Words, full_name, words_of
 # Shown as the first figure where no other is asked for.
 HEADLINE = "auc_rebalanced"
 JUDGED_CURVE = "judged/iter_accuracy"
+LONGEST_NAME = 44  # characters
 
 
 @dataclass(frozen=True)
 class Group:
     """Designs that were measured alike, and all that a report says of them.
 
-    Designs are known by their place in `names`, from 0, in every part.
-
-    Attributes
-    ----------
-    names : list of str
-        A short name for each design, no two alike: what it chose (``focal``, ``l2, width 0.5``).
-    compared : Compared
-        `measures` are those of the table; `cells` hold, for each design, the `Cell` of these and of `further` too.
-    further : list of Measure
-        All measures that have a figure, those of the table first.
-    headline : Measure
-        The one that the summary judges by.
-    words : Words
-        The summary.
-    by_seed : dict of list
-        For each measure and design, the figure of each of the design's runs; NaN where a run has none.
-    losses : list of Series
-        Training loss and validation loss over iterations.
-    over_iterations : list of Series
-        Every other figure that was taken more than once, ``judged/iter_accuracy`` among them where it was.
-    pictures : Pictures
-        Photographs as each run colours them, and their colours in the ab plane; or why there are none.
-    origins : list of Origin
-        Where each run comes from and how it is carried out again; in the order of designs and seeds.
+    Every part knows designs by their place in `names`, from 0.
     """
 
-    names: list[str]
-    compared: Compared
-    further: list[Measure]
-    headline: Measure
+    names: list[str]  # short, no two alike
+    compared: Compared  # its measures are those of the table; its cells also hold those of further
+    further: list[Measure]  # all measures that have a figure, those of the table first
+    headline: Measure  # decides the verdict
     words: Words
-    by_seed: dict[str, list[list[float]]]
-    losses: list[Series]
-    over_iterations: list[Series]
+    by_seed: dict[str, list[list[float]]]  # for each measure and design, the figure of each run; NaN if a run has none
+    losses: list[Series]  # training and validation loss
+    over_iterations: list[Series]  # every other figure that was recorded more than once
     pictures: Pictures
-    origins: list[Origin]
+    origins: list[Origin]  # in the order of designs and seeds
 
     def cell(self, design: int, measure: str) -> Cell | None:
-        """One figure of one design; None where it has none."""
+        """One figure of one design; None if it has none."""
         return self.compared.cells[design].get(measure)
 
     def measure(self, name: str) -> Measure | None:
-        """A measure by its name; None where no design has it."""
+        """A measure by its name; None if no design has it."""
         return next((measure for measure in self.further if measure.name == name), None)
 
     def measured(self, series: Series) -> Measure | None:
-        """The measure that a curve is of; None for losses, and for what was not scored photograph by photograph."""
+        """The measure that a curve shows; None for losses and for what was not scored photograph by photograph."""
         return self.measure(series.name.removeprefix("val/").removeprefix("judged/"))
 
     def title_of(self, series: Series) -> str:
-        """What a curve is called in a sentence: as its measure, or as the loss that it is."""
+        """Name of a curve in a sentence: its measure or loss."""
         measure = self.measured(series)
         if measure is not None:
             return full_name(measure)
@@ -86,36 +65,32 @@ class Group:
         return metric.title if metric is not None and metric.title else series.name.replace("_", " ")
 
     def one(self, name: str) -> Series | None:
-        """A curve by its name, of `losses` or `over_iterations`; None where no run has it."""
+        """A curve by its name; None if no run has it."""
         return next((series for series in (*self.losses, *self.over_iterations) if series.name == name), None)
 
     @property
     def judged(self) -> bool:
-        """Whether a judge has looked at recoloured, original and gray photographs."""
+        """Whether a judge has scored recoloured, original and gray photographs."""
         accuracies = ("iter_accuracy", "orig_accuracy", "gray_accuracy")
         return all(self.measure(name) is not None for name in accuracies)
 
     @property
+    def has_seeds(self) -> bool:
+        """Whether any design has several seeds."""
+        return any(len(design.runs) > 1 for design in self.compared.designs)
+
+    @property
     def loss_differs(self) -> bool:
-        """Whether the designs' losses are different functions, whose values say nothing about one another."""
+        """Whether the designs' losses are different functions, whose values cannot be compared."""
         return any(name == "loss" or name.startswith("loss.") for name in self.compared.differences)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a report holds.
-
-    Attributes
-    ----------
-    title : str
-    made : datetime
-        When, in UTC.
-    groups : list of Group
-        One; with ``--anyway`` one for each set of runs that can be compared.
-    """
+    """A report; `groups` is one, or with ``--anyway`` one for each set of comparable runs."""
 
     title: str
-    made: datetime
+    made: datetime  # in UTC
     groups: list[Group]
 
     @property
@@ -140,29 +115,14 @@ def gather(
 
     Parameters
     ----------
-    runs : sequence of Run
-        As for `compare_runs`.
     title : str, optional
-        By default the name of the experiment, where all runs have one.
+        By default the name of the experiment, if all runs have the same.
     anyway : bool
-        Runs that cannot be compared stand in groups apart, instead of being refused.
-    by_run : bool
-        Every run is a design of its own.
-    measures : sequence of str, optional
-        Columns of the table.
+        Show incomparable runs as separate groups instead of raising `UserError`, as `compare_runs` does.
     headline : str, optional
-        The measure that the summary judges by: by default the rebalanced AuC, else the first of the table that can be
-        better or worse.
-    resamples : int
+        Measure that decides the verdict: by default the rebalanced AuC, else the first column with a better direction.
     photographs : int
-        Validation photographs that every run's best network colours again (Paddle is imported then); 0 for none.
-    say : callable
-        Told what is being done.
-
-    Raises
-    ------
-    UserError
-        As `compare_runs` raises it; `headline` is not a measure of the runs.
+        Validation photographs that every run's best network colours again (which imports Paddle).
     """
     scored = [run for run in runs if not run.scores.empty] or list(runs)
     sets = comparable_groups(scored) if anyway else [list(runs)]
@@ -187,7 +147,7 @@ def _group(
     further = compared.measures
     compared = replace(compared, measures=[m for m in further if m.name in shown])
     chosen = _headline(compared.measures, headline)
-    names = names_of(compared)
+    names = _names_of(compared)
     losses, over_iterations = series_of(compared.designs)
     if photographs > 0:
         pictures = take_pictures(compared.designs, compared.measures, chosen, photographs, say)
@@ -208,12 +168,11 @@ def _group(
 
 
 def _measures(runs: Sequence[Run], asked: Sequence[str] | None, headline: str | None) -> tuple[list[str], list[str]]:
-    """Names of the measures of the table, and of all that there are, those of the table first."""
+    """Names of the measures of the table, and of all measures, those of the table first."""
     tables = [table_of(run) for run in runs if not run.scores.empty]
     if not tables:
         return [], []
-    names = asked if headline is None or asked is not None else None
-    shown = chosen_measures(tables, names)
+    shown = chosen_measures(tables, asked)
     if headline is not None and headline not in [measure.name for measure in shown]:
         shown = [*shown, *chosen_measures(tables, [headline])]
     there = dict.fromkeys(key for table in tables for key in table)
@@ -254,3 +213,35 @@ def _title(runs: Sequence[Run]) -> str:
     if len(experiments) == 1:
         return experiments[0]
     return f"{len(runs)} runs of {len(experiments)} experiments"
+
+
+def _names_of(compared: Compared) -> list[str]:
+    """Name each design by what it chose and where it differs: ``focal``, ``l2, width 0.5``; no two alike.
+
+    One design alone is called by its loss. Where names would be too long to stand beside a line of a chart, they are
+    ``design 1``, ``design 2``, ..., and the table says what each is.
+    """
+    designs = compared.designs
+    if len(designs) == 1:
+        run = designs[0].runs[0]
+        return [str(run.choices.get("loss") or run.choices.get("model") or run.experiment)[:LONGEST_NAME]]
+    names = []
+    for index in range(len(designs)):
+        parts = [_name_part(name, values[index]) for name, values in compared.differences.items()]
+        names.append(", ".join(part for part in parts if part))
+    if any(len(name) > LONGEST_NAME or not name for name in names) or len(set(names)) < len(names):
+        # The first setting alone often tells them apart.
+        first = next(iter(compared.differences.items()), None)
+        short = [_name_part(first[0], value) for value in first[1]] if first else []
+        fits = short and all(0 < len(name) <= LONGEST_NAME for name in short) and len(set(short)) == len(short)
+        return short if fits else [f"design {index + 1}" for index in range(len(designs))]
+    return names
+
+
+def _name_part(name: str, value: Any) -> str:
+    """A choice of a group speaks for itself; of a setting, the last word of its name is told too."""
+    if value is None:
+        return ""
+    if "." not in name and isinstance(value, str):
+        return value
+    return f"{name.rpartition('.')[2].strip('_')} {setting(value)}"

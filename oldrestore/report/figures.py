@@ -1,4 +1,4 @@
-"""Figures and tables of a report for papers: PDF and PNG of each chart, some photographs, LaTeX and Markdown tables."""
+"""Figures and tables for papers: PDF and PNG of each chart, some photographs, LaTeX and Markdown tables."""
 
 from __future__ import annotations
 
@@ -20,57 +20,21 @@ from oldrestore.panels import side_by_side
 from oldrestore.report.charts import figures_of
 from oldrestore.report.choice import evenly_spread
 from oldrestore.report.contents import Group, Report
-from oldrestore.report.look import DASHES, PAPER, Look
+from oldrestore.report.look import PAPER, VERSION, Look
 from oldrestore.report.pictures import UNPICKED
-from oldrestore.report.spec import VERSION
 
 PPI = 300  # pixels of a PNG to an inch of the PDF
-POINTS = 72  # to an inch
 SIDE = 240  # pixels at least of a photograph in it: 0.8 inches
-SYMBOL = 45  # square points of a mark in a legend
 CLOSE = 2  # points that a chart may be wider than asked for
 NARROWEST = 90  # points of a plot
 TRIALS = 4  # to make a chart fit
 
 
-class Printed(Look):
-    """A look in which each design has dashes of its own too, for those who see or print no colour."""
-
-    def dash(self, design: int) -> list[int]:
-        """Dashes of a design's lines."""
-        return DASHES[design % len(DASHES)]
-
-
-def printed(look: Look = PAPER) -> Look:
-    """Return a look as a `Printed` one."""
-    return Printed(**vars(look))
-
-
 def write_figures(report: Report, folder: Path, say: Callable[[str], None] = lambda text: None) -> list[Path]:
-    """Write every figure of a report as PDF and PNG (300 pixels to the inch), and its tables.
+    """Write every figure of a report as PDF and PNG (300 pixels per inch), and its tables; returns the paths.
 
-    Files are named by what they show: ``forest.pdf``, ``val_loss.png``, ``photographs.png``, ``table.tex``,
-    ``table.md``; of runs that cannot be compared, each group's begin with its number. What is there under these names
-    is replaced; nothing else is touched.
-
-    Parameters
-    ----------
-    report : Report
-        Of `oldrestore.report.contents.gather`.
-    folder : Path
-        Made where it is not there.
-    say : callable
-        Told what is written.
-
-    Returns
-    -------
-    list of Path
-        In the order written.
-
-    Raises
-    ------
-    UserError
-        The folder cannot be written to.
+    Files are named by what they show (``forest.pdf``, ``val_loss.png``, ``table.tex``); with several groups, each
+    name begins with the group's number. Files of these names are replaced; nothing else is touched.
     """
     written = []
     for number, group in enumerate(report.groups, start=1):
@@ -109,33 +73,20 @@ def _files(report: Report, group: Group) -> Iterator[tuple[str, str | bytes]]:
 
 
 def fitted(draw: Callable[[Look], dict[str, Any]]) -> dict[str, Any]:
-    """Draw a chart so that it is no wider than the look says, its labels included."""
-    look = printed()
-    spec = _adapted(draw(look))
-    width = look.width
+    """Draw a chart that, with its labels, is no wider than the look says."""
+    spec, width = draw(PAPER), PAPER.width
     # Charts whose names stand on an axis are wider than their plots, and by how much depends on the numbers, too.
     for _ in range(TRIALS):
-        wide = _width(spec) - look.width
+        wide = _width(spec) - PAPER.width
         if wide <= CLOSE or width - wide < NARROWEST:
             break
         width = int(width - wide)
-        spec = _adapted(draw(replace(look, width=width)))
-    return spec
-
-
-def _adapted(spec: dict[str, Any]) -> dict[str, Any]:
-    """A chart whose legends show small marks, without dashes around them."""
-    spec["config"]["legend"] |= {"symbolSize": SYMBOL, "symbolStrokeWidth": 0}
+        spec = draw(replace(PAPER, width=width))
     return spec
 
 
 def photographs_of(group: Group) -> np.ndarray | None:
-    """Some photographs, evenly spread over their names: gray, as the first seed of each design colours them, original.
-
-    Returns
-    -------
-    uint8 (H, W, 3), or None where no run has coloured any.
-    """
+    """Photographs in uint8 (H, W, 3): gray, as the first seed of each design colours them, original; may be None."""
     first = {design: run_id for run_id, design, _ in reversed(group.pictures.runs)}
     # Those of the gallery are there for being the worst or the best.
     pictures = group.pictures.unpicked or group.pictures.photographs
@@ -161,7 +112,7 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
 
 
 def _width(spec: dict[str, Any]) -> float:
-    """Width of a chart as it is drawn, in points."""
+    """Width of a drawn chart in points."""
     import vl_convert
 
     svg = vl_convert.vegalite_to_svg(spec, vl_version=VERSION)
@@ -171,7 +122,7 @@ def _width(spec: dict[str, Any]) -> float:
 
 
 def _opaque(png: bytes) -> bytes:
-    """A PNG without transparency, which some readers print black, and with its pixels to the inch."""
+    """Remove transparency, which some readers print black, and set the resolution."""
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(png)) as image:
         image.convert("RGB").save(buffer, "PNG", dpi=(PPI, PPI), optimize=True)

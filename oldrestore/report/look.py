@@ -1,10 +1,18 @@
-"""How charts look: colours, letters and sizes, on a page that knows light and dark, and on paper."""
+"""How charts look, on a page that knows light and dark and on paper, and the parts that their specifications share."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from oldrestore.comparison.measures import Measure
+from oldrestore.report.contents import Group
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+VERSION = "6.4"  # of Vega-Lite that vl-convert is asked for, here and in the page's bundle
+PADDING = 4  # pixels around a chart
+DIGITS = 6  # significant, of numbers that are drawn: the tables have them in full
 # Told apart also without colour: the shape of a design's points, and beyond eight designs the dashes of its lines.
 BAR = "M-0.38,-1H0.38V1H-0.38Z"  # a path: Vega's own "stroke" is a line, and nothing where marks are filled
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", BAR, "triangle-right")
@@ -13,57 +21,39 @@ DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 
 @dataclass(frozen=True)
 class Look:
-    """Colours, letters and sizes of charts.
+    """Colours, letters and sizes of charts; colours are those of CSS."""
 
-    Attributes
-    ----------
-    ink, muted, grid, surface : str
-        Text and marks that matter, text that does not, grid lines, background; CSS colours.
-    original, gray : str
-        Of what is no design: original and gray photographs.
-    designs : tuple of str
-        Colours of designs, used again after the last.
-    font : str
-    font_size : float
-        Pixels; on paper, points.
-    width : int or "container"
-        Of a whole chart.
-    height : int
-        Of a chart over iterations.
-    legend : bool
-        Whether each chart has a legend of its own.
-    interactive : bool
-        Tooltips and what follows the pointer.
-    """
-
-    ink: str
-    muted: str
+    ink: str  # text and important marks
+    muted: str  # other text
     grid: str
-    surface: str | None
-    original: str
+    surface: str | None  # background
+    original: str  # originals, and gray photographs: no designs
     gray: str
-    designs: tuple[str, ...]
+    designs: tuple[str, ...]  # used again after the last
     font: str
-    font_size: float
-    width: int | Literal["container"]
-    height: int
-    legend: bool
-    interactive: bool
+    font_size: float  # pixels; on paper, points
+    width: int | Literal["container"]  # of the whole chart
+    height: int  # of a chart over iterations
+    legend: bool  # in each chart
+    interactive: bool  # tooltips, and marks that follow the pointer
+    dashed: bool = False  # every design has its own dashes too, for those who see or print no colour
 
     def color(self, design: int) -> str:
         """Colour of a design, from 0."""
         return self.designs[design % len(self.designs)]
 
     def shape(self, design: int) -> str:
-        """Shape of a design's points; where the colours begin again, each has another shape than before."""
+        """Shape of a design's points; when the colours repeat, each is combined with another shape."""
         return SHAPES[(design + design // len(self.designs)) % len(SHAPES)]
 
     def dash(self, design: int) -> list[int]:
         """Dashes of a design's lines."""
-        return DASHES[design // len(self.designs) % len(DASHES)]
+        return DASHES[(design if self.dashed else design // len(self.designs)) % len(DASHES)]
 
     def config(self) -> dict[str, Any]:
         """Vega-Lite configuration."""
+        # Dashes would also be drawn around the marks of a legend.
+        marks = {"symbolStrokeWidth": 0, "symbolSize": 45} if self.dashed else {"symbolStrokeWidth": 2}
         text = {"labelColor": self.muted, "titleColor": self.ink, "labelFont": self.font, "titleFont": self.font}
         sizes = {"labelFontSize": self.font_size, "titleFontSize": self.font_size, "titleFontWeight": "normal"}
         return {
@@ -84,7 +74,7 @@ class Look:
             },
             "axisX": {"grid": False, "domain": True},
             "axisY": {"domain": False},
-            "legend": {**text, **sizes, "orient": "top", "title": None, "symbolStrokeWidth": 2, "symbolOpacity": 1},
+            "legend": {**text, **sizes, "orient": "top", "title": None, **marks, "symbolOpacity": 1},
             "header": {**text, **sizes, "labelColor": self.ink},
             "text": {"fontSize": self.font_size, "font": self.font, "color": self.ink},
             "title": {"font": self.font, "fontSize": self.font_size + 1, "color": self.ink, "fontWeight": "normal"},
@@ -122,4 +112,55 @@ PAPER = Look(
     height=180,
     legend=True,
     interactive=False,
+    dashed=True,
 )
+
+
+def whole(look: Look, parts: dict[str, Any], height: int | None = None) -> dict[str, Any]:
+    """Complete a specification with the size and configuration of a look."""
+    size = {"width": look.width, "height": look.height if height is None else height}
+    return {
+        "$schema": SCHEMA,
+        **size,
+        "autosize": {"type": "fit", "contains": "padding"},
+        "padding": PADDING,
+        **parts,
+        "config": look.config(),
+    }
+
+
+def bars_height(look: Look, rows: int) -> int:
+    """Height of a chart with one row for each name and an axis below."""
+    step, axis = (32, 58) if look.interactive else (20, 44)
+    return rows * step + axis
+
+
+def by_design(group: Group, look: Look, channel: str = "color") -> dict[str, Any]:
+    """Encode the design (field ``d``) as ``color``, ``shape`` or ``strokeDash``, the same in every chart."""
+    of = {"color": look.color, "shape": look.shape, "strokeDash": look.dash}[channel]
+    scale = {"domain": group.names, "range": [of(design) for design in range(len(group.names))]}
+    legend: dict[str, Any] = {"legend": None}
+    # Dashes blur the marks of a legend, which tell designs apart already.
+    if look.legend and channel != "strokeDash":
+        entry = max(map(len, group.names)) * 0.55 * look.font_size + 34
+        legend = {"legend": {"labelLimit": 260, "columns": max(1, int(look.width // entry))}}
+    return {"field": "d", "type": "nominal", "scale": scale, **legend}
+
+
+def axis_format(measure: Measure | None, title: str) -> dict[str, Any]:
+    """Title, grid, ticks and number format of a measure's axis."""
+    return {"title": title, "grid": True, "tickCount": 5, "format": tick_format(measure)}
+
+
+def tick_format(measure: Measure | None) -> str:
+    """Percent if the measure is one.
+
+    Without a precision, ticks have as many decimals as the step between them needs.
+    """
+    return "%" if measure is not None and measure.form == "percent" else "f"
+
+
+def number_of(value: float) -> float | None:
+    """A number for a specification, with `DIGITS` digits; None, which is not drawn, if it is not finite."""
+    value = float(value)
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None

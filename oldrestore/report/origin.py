@@ -1,14 +1,14 @@
-"""Where a run comes from: its code, machine, photographs and protocol, and the command that carries it out again."""
+"""Where a run comes from: its code, machine, photographs and protocol, and the commands that repeat it."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oldrestore.comparison.sameness import protocol_hash, stored_protocol
+from oldrestore.comparison.sameness import SPLITS, protocol_hash, stored_protocol
 from oldrestore.errors import UserError
 from oldrestore.records.run import Run
 
@@ -31,130 +31,98 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Origin:
-    """Where one run comes from. What its folder does not say is None or empty.
-
-    Attributes
-    ----------
-    run_id : str
-    design : int
-        From 0.
-    seed : int or None
-    state : str
-    folder : Path
-    started, ended : str or None
-        ISO 8601, UTC.
-    seconds : float or None
-        Of training.
-    commit : str or None
-    dirty : bool or None
-        Whether the code was not that of the commit; the run folder holds the difference as a patch.
-    patch_sha256 : str or None
-    code_hash : str or None
-    versions : dict of str
-        Of oldrestore and Python.
-    packages : dict of str
-        Of `PACKAGES`, those that were installed.
-    machine : dict of str
-        ``device``, ``processor``, ``cores``, ``platform``, ``threads``.
-    photographs : dict of dict
-        ``train``, ``val``, ``judged``: ``source``, ``count``, ``fingerprint``.
-    judge : dict
-        ``name``, ``fingerprint``; empty where nobody judged.
-    protocol : dict
-        ``name``, ``version`` (None for runs that stored none), ``hash``.
-    typed : str
-        What was typed after ``oldrestore train``.
-    reproduce : str
-        The command that carries the run, or the evaluation, out again.
-    """
+    """Where one run comes from, as far as its folder says."""
 
     run_id: str
-    design: int
+    design: int  # from 0
     seed: int | None
     state: str
-    folder: Path
-    started: str | None = None
-    ended: str | None = None
-    seconds: float | None = None
-    commit: str | None = None
-    dirty: bool | None = None
-    patch_sha256: str | None = None
-    code_hash: str | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-    packages: dict[str, str] = field(default_factory=dict)
-    machine: dict[str, str] = field(default_factory=dict)
-    photographs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    judge: dict[str, Any] = field(default_factory=dict)
-    protocol: dict[str, Any] = field(default_factory=dict)
-    typed: str = ""
-    reproduce: str = ""
+    started: str  # UTC, to the minute; may be empty
+    seconds: str  # of training; may be empty
+    facts: dict[str, str]  # protocol, photographs, judge, code, versions, machine and packages, by name
+    typed: str  # the command that began it, if recorded
+    reproduce: str  # the command that repeats the run or evaluation
 
 
 def origin_of(run: Run, design: int) -> Origin:
-    """Read where a run comes from; of a later evaluation, code and machine are those of the training."""
+    """Read where a run comes from; code and machine of a later evaluation are those of the training."""
+    seconds = None if run.is_evaluation else run.get("time/training_seconds")
+    return Origin(
+        run.run_id,
+        design,
+        run.seed,
+        run.state,
+        (run.status.get("started") or "")[:16].replace("T", " "),
+        "" if seconds is None else f"{float(seconds):.0f}",
+        dict(_facts(run)),
+        f"oldrestore train {shlex.join(run.overrides)}" if run.overrides else "",
+        _command(run),
+    )
+
+
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
     try:
         recorded = run.training.provenance
     except UserError:
         recorded = {}
-    packages = recorded.get("packages") or {}
-    seconds = None if run.is_evaluation else run.get("time/training_seconds")
-    return Origin(
-        run_id=run.run_id,
-        design=design,
-        seed=run.seed,
-        state=run.state,
-        folder=run.folder,
-        started=run.status.get("started"),
-        ended=run.status.get("ended"),
-        seconds=None if seconds is None else float(seconds),
-        commit=recorded.get("commit"),
-        dirty=recorded.get("dirty"),
-        patch_sha256=recorded.get("patch_sha256"),
-        code_hash=recorded.get("code_hash"),
-        versions={name: str(recorded[name]) for name in ("oldrestore", "python") if recorded.get(name)},
-        packages={name: str(packages[name]) for name in PACKAGES if name in packages},
-        machine=_machine(recorded),
-        photographs=_photographs(run),
-        judge=dict(run.data.get("judge") or {}),
-        protocol=_protocol(run),
-        typed=shlex.join(run.overrides),
-        reproduce=_command(run),
-    )
-
-
-def _machine(recorded: Mapping[str, Any]) -> dict[str, str]:
-    found = {name: recorded.get(name) for name in ("device", "processor", "cores", "platform")}
-    found["threads"] = (recorded.get("environment") or {}).get("OMP_NUM_THREADS")
-    return {name: str(value) for name, value in found.items() if value is not None}
-
-
-def _photographs(run: Run) -> dict[str, dict[str, Any]]:
-    kept = {}
+    yield "protocol", _protocol(run)
     for split in ("train", "val", "judged"):
         described = run.data.get(split)
         if described:
-            kept[split] = {name: described.get(name) for name in ("source", "count", "fingerprint")}
-    return kept
+            fingerprint = _short(described.get("fingerprint") or "none")
+            yield SPLITS[split], f"{described.get('count')} of {described.get('source')}, fingerprint {fingerprint}"
+    judge = run.data.get("judge")
+    if judge:
+        yield "judge", f"{judge.get('name')}, fingerprint {_short(judge.get('fingerprint'))}"
+    yield "commit", recorded.get("commit") or "not recorded"
+    if recorded.get("dirty") is not None:
+        yield "uncommitted changes", _changes(recorded)
+    if recorded.get("code_hash"):
+        yield "code", f"hash {_short(recorded['code_hash'])}"
+    for name in ("oldrestore", "python"):
+        if recorded.get(name):
+            yield f"{name} version", str(recorded[name])
+    threads = (recorded.get("environment") or {}).get("OMP_NUM_THREADS")
+    for name in ("device", "processor", "cores", "platform", "threads"):
+        value = threads if name == "threads" else recorded.get(name)
+        if value is not None:
+            yield name, str(value)
+    packages = recorded.get("packages") or {}
+    for name in PACKAGES:
+        if name in packages:
+            yield f"package {name}", str(packages[name])
 
 
-def _protocol(run: Run) -> dict[str, Any]:
+def _protocol(run: Run) -> str:
     stored = stored_protocol(run)
-    name = (run.config.get("evaluation") or {}).get("name")
-    return {"name": stored.get("name", name), "version": stored.get("version"), "hash": protocol_hash(run)}
+    name = stored.get("name", (run.config.get("evaluation") or {}).get("name"))
+    version = f", version {stored['version']}" if stored.get("version") is not None else ""
+    return f"{name or 'unnamed'}{version}, hash {_short(protocol_hash(run))}"
+
+
+def _changes(recorded: Mapping[str, Any]) -> str:
+    if not recorded["dirty"]:
+        return "no"
+    patch = recorded.get("patch_sha256")
+    return f"yes, kept as a patch ({_short(patch)})" if patch else "yes"
 
 
 def _command(run: Run) -> str:
     if not run.is_evaluation:
-        return f"oldrestore reproduce {shlex.quote(_as_typed(run.folder))}"
+        return f"oldrestore reproduce {_as_typed(run.folder)}"
     if run.weights_file is not None:
-        return f"oldrestore evaluate {shlex.quote(_as_typed(run.weights_file))}"
-    # An evaluation's overrides tell its checkpoint; its other settings stand in its config.yaml.
+        return f"oldrestore evaluate {_as_typed(run.weights_file)}"
+    # An evaluation's overrides name its checkpoint; its other settings are in its config.yaml.
     checkpoint = run.typed("checkpoint")
     chosen = f" --checkpoint {shlex.quote(checkpoint)}" if checkpoint is not None else ""
-    return f"oldrestore evaluate {shlex.quote(_as_typed(run.training.folder))}{chosen}"
+    return f"oldrestore evaluate {_as_typed(run.training.folder)}{chosen}"
 
 
 def _as_typed(folder: Path) -> str:
-    """From where the command stands, if it is below; else the whole path."""
+    """Path from the current folder, if it is below that; else the absolute path."""
     whole, here = folder.absolute(), Path.cwd()
-    return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(whole)
+    return shlex.quote(str(whole.relative_to(here) if whole.is_relative_to(here) else whole))
+
+
+def _short(digest: Any) -> str:
+    return str(digest)[:12]

@@ -1,4 +1,4 @@
-"""The page: one HTML file with everything in it, which opens from disk and asks the network for nothing."""
+"""The page: one HTML file that opens from disk and asks the network for nothing."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
 from oldrestore.errors import UserError
+from oldrestore.files import write_atomically
 from oldrestore.report.contents import Group, Report
+from oldrestore.report.look import BAR, SCREEN, VERSION
 from oldrestore.report.section import View
 from oldrestore.report.sections import SECTIONS
 
@@ -23,15 +28,7 @@ PICTURES_BUDGET = 2_600_000  # bytes of data URIs on a page
 
 
 def write_page(report: Report, path: Path) -> int:
-    """Write the page, whole or not at all, and return its size in bytes.
-
-    Raises
-    ------
-    UserError
-        It cannot be written there.
-    """
-    from oldrestore.files import write_atomically
-
+    """Write the page, whole or not at all, and return its size in bytes; raises `UserError` if that is impossible."""
     content = render(report).encode()
     try:
         write_atomically(path, content)
@@ -43,15 +40,9 @@ def write_page(report: Report, path: Path) -> int:
 def render(report: Report) -> str:
     """Return the page as HTML.
 
-    Every text that comes from runs is escaped where it stands. Should a text ever slip through, it is no script: the
-    page's policy admits its own two scripts by their hashes, pictures that are part of it, and nothing from anywhere.
-
-    Parameters
-    ----------
-    report : Report
+    Every text from runs is escaped. Should one ever slip through, it does not run: the page's policy admits its own two
+    scripts by their hashes, embedded pictures, and nothing else.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -83,15 +74,15 @@ def render(report: Report) -> str:
         made_words=report.made.strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
         groups=groups,
         policy=policy(scripts),
-        style=_safe((FOLDER / "report.css").read_text(encoding="utf-8")),
-        script=_safe(scripts[0]),
-        library=_safe(scripts[1]),
+        style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
+        script=Markup(scripts[0]),
+        library=Markup(scripts[1]),
         data=embedded_json(data),
     )
 
 
 def policy(scripts: Sequence[str]) -> str:
-    """Content-Security-Policy that admits these inline scripts and no others, and nothing from a network."""
+    """Content-Security-Policy that admits only these inline scripts and nothing from a network."""
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
     )
@@ -102,12 +93,12 @@ def policy(scripts: Sequence[str]) -> str:
     )
 
 
-def embedded_json(data: Any) -> Any:
-    """JSON that can stand in a ``<script type="application/json">``: nothing in it can end the element."""
+def embedded_json(data: Any) -> Markup:
+    """JSON for a ``<script type="application/json">``: nothing in it can end the element."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return _safe(text)
+    return Markup(text)
 
 
 @cache
@@ -115,17 +106,13 @@ def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script; vl-convert carries them, so nothing is downloaded."""
     import vl_convert
 
-    from oldrestore.report.spec import VERSION
-
     text = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VERSION)
     assert "</script" not in text.lower() and "<!--" not in text, "the bundle would end its own element"
     return text
 
 
-def mark_designs(text: str, group: Group) -> Any:
-    """Escape a sentence, and set the names of designs in it apart, each with its mark."""
-    from markupsafe import Markup, escape
-
+def mark_designs(text: str, group: Group) -> Markup:
+    """Escape a sentence and mark the names of designs in it."""
     names = sorted(range(len(group.names)), key=lambda index: -len(group.names[index]))
     by_name = {group.names[index]: index for index in names}
     # A whole word: "focal" is no part of "bifocal".
@@ -146,12 +133,8 @@ def mark_designs(text: str, group: Group) -> Any:
     return whole
 
 
-def swatch(design: int) -> Any:
+def swatch(design: int) -> Markup:
     """The mark of a design: its shape in its colour, as in the charts."""
-    from markupsafe import Markup
-
-    from oldrestore.report.look import BAR, SCREEN
-
     shapes = {
         "circle": "M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9z",
         "square": "M2 2h8v8h-8z",
@@ -168,19 +151,11 @@ def swatch(design: int) -> Any:
     ).format(path, SCREEN.color(design))
 
 
-def _with_breaks(text: str) -> Any:
+def _with_breaks(text: str) -> Markup:
     """Let a long name break after its separators."""
-    from markupsafe import Markup, escape
-
     return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[_/.,])", text))
 
 
 @cache
 def _script() -> str:
     return (FOLDER / "report.js").read_text(encoding="utf-8")
-
-
-def _safe(text: str) -> Any:
-    from markupsafe import Markup
-
-    return Markup(text)  # files of this package, and JSON that was made harmless

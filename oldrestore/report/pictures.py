@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +16,6 @@ from oldrestore.records.run import Run
 from oldrestore.report.ab_plane import AbPlane, counts_of, plane_of
 from oldrestore.report.choice import ImageScores, chosen_photographs, evenly_spread, image_scores
 
-if TYPE_CHECKING:
-    from oldrestore.report.recoloring import Recolorer
-
 UNPICKED = 6  # photographs for the figures of papers, evenly spread over the names
 PLANE_PHOTOGRAPHS = 36  # whose colours are counted, evenly spread over the names
 ALL_SEEDS = 12  # with more runs than these, only the first seed of each design is coloured again
@@ -27,26 +23,17 @@ ALL_SEEDS = 12  # with more runs than these, only the first seed of each design 
 
 @dataclass(frozen=True)
 class Photograph:
-    """One validation photograph.
-
-    Attributes
-    ----------
-    name : str
-    original, gray : uint8 (S, S, 3)
-        sRGB, as evaluation sees it, and its lightness alone.
-    outputs : dict of np.ndarray
-        uint8 (S, S, 3) by run id: true lightness, predicted colour.
-    """
+    """One validation photograph, in uint8 (S, S, 3) sRGB."""
 
     name: str
-    original: np.ndarray
-    gray: np.ndarray
-    outputs: dict[str, np.ndarray]
+    original: np.ndarray  # as evaluation sees it
+    gray: np.ndarray  # its lightness alone
+    outputs: dict[str, np.ndarray]  # by run id: true lightness, predicted colour
 
 
 @dataclass(frozen=True)
 class PanelPicture:
-    """The last sample panel of a run: a PNG that was written while it trained."""
+    """The last sample panel that a run wrote while it trained."""
 
     run_id: str
     title: str
@@ -55,39 +42,23 @@ class PanelPicture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a report shows.
+    """The pictures of a report."""
 
-    Attributes
-    ----------
-    photographs : list of Photograph
-        In the order of their names; empty where no run could colour any.
-    total : int
-        Validation photographs that they are chosen from.
-    runs : list of tuple
-        (run id, design, seed) of the runs that coloured them.
-    scores : list of ImageScores
-        What single photographs scored, for each measure that has such scores; the summary's measure first.
-    plane : AbPlane or None
-    panels : list of PanelPicture
-        Of runs that are not in `runs`.
-    missing : dict of str
-        By run id, why a run coloured nothing.
-    unpicked : list of Photograph
-        Some that are evenly spread over all names, whatever was scored on them; for the figures of papers.
-    """
-
+    # in the order of their names; empty if no run could colour any
     photographs: list[Photograph] = field(default_factory=list)
-    total: int = 0
+    total: int = 0  # validation photographs that they are chosen from
+    # (run id, design, seed) of the runs that coloured them
     runs: list[tuple[str, int, int | None]] = field(default_factory=list)
-    scores: list[ImageScores] = field(default_factory=list)
+    scores: list[ImageScores] = field(default_factory=list)  # of single photographs, the verdict's measure first
     plane: AbPlane | None = None
-    panels: list[PanelPicture] = field(default_factory=list)
-    missing: dict[str, str] = field(default_factory=dict)
+    panels: list[PanelPicture] = field(default_factory=list)  # of runs that are not in runs
+    missing: dict[str, str] = field(default_factory=dict)  # by run id, why a run coloured nothing
+    # evenly spread over all names, whatever their scores: for figures in papers
     unpicked: list[Photograph] = field(default_factory=list)
 
 
 def no_pictures(designs: Sequence[Design], reason: str) -> Pictures:
-    """Show the panels that the runs drew while they trained, and say why there is no more."""
+    """Show the panels that the runs wrote while they trained, and say why there is no more."""
     runs = [run for design in designs for run in design.runs]
     return Pictures(panels=_panels(runs), missing={run.run_id: reason for run in runs})
 
@@ -99,23 +70,11 @@ def take_pictures(
     count: int,
     say: Callable[[str], None] = lambda text: None,
 ) -> Pictures:
-    """Let each run's network, as its figures were measured, colour some validation photographs again.
+    """Let each run's network colour `count` validation photographs again, as its figures were measured.
 
-    Photographs are those of the run's own validation set, if they are here and have the same contents. They are the
-    same for every run: the worst and the best by each measure, those the designs disagree on, and others evenly
-    spread over the names.
-
-    Parameters
-    ----------
-    designs : sequence of Design
-    measures : sequence of Measure
-        By which photographs can be chosen and sorted.
-    headline : Measure
-        The first of them.
-    count : int
-        Photographs, at least 1.
-    say : callable
-        Told what is being done.
+    The photographs are those of the run's validation set, if they are available and unchanged. They are the same for
+    every run: the worst and the best by each measure, first by `headline`, those the designs disagree on, and others
+    evenly spread.
     """
     runs = [run for design in designs for run in design.runs]
     design_of = {run.run_id: index for index, design in enumerate(designs) for run in design.runs}
@@ -126,13 +85,9 @@ def take_pictures(
     scores = image_scores(designs, [headline, *(m for m in measures if m.name != headline.name)])
 
     # Known before anything is loaded, so that a report of folders without weights needs no Paddle.
-    able = []
-    for run in seeds:
-        reason = _cannot(run)
-        if reason is None:
-            able.append(run)
-        else:
-            missing[run.run_id] = reason
+    reasons = {run.run_id: reason for run in seeds if (reason := _cannot(run)) is not None}
+    missing |= reasons
+    able = [run for run in seeds if run.run_id not in reasons]
     if not able:
         return Pictures(panels=_panels(runs), missing=missing)
     runtime.prepare()
@@ -143,7 +98,7 @@ def take_pictures(
     for run in able:
         say(f"colouring with {run.run_id}")
         try:
-            names = _names(recolorer, run)
+            names = recolorer.names(run)
             shown = chosen_photographs(names, scores, count)
             counted = set(evenly_spread(names, PLANE_PHOTOGRAPHS))
             spread = evenly_spread(names, UNPICKED)
@@ -160,11 +115,11 @@ def take_pictures(
         ]
         for chosen in (shown, spread)
     )
-    plane = plane_of(
-        counts_of(coloured[first].originals[name][0] for name in sorted(counted)),
-        [[coloured[run.run_id].counts(counted) for run in design.runs if run.run_id in coloured] for design in designs],
-        len(counted),
-    )
+    counted = sorted(counted)
+    counts = {run: counts_of(map(recolored.outputs.get, counted)) for run, recolored in coloured.items()}
+    by_design = [[counts[run.run_id] for run in design.runs if run.run_id in counts] for design in designs]
+    truth = counts_of(coloured[first].originals[name][0] for name in counted)
+    plane = plane_of(truth, by_design, len(counted))
     return Pictures(
         photographs,
         len(names),
@@ -175,10 +130,6 @@ def take_pictures(
         missing,
         unpicked,
     )
-
-
-def _names(recolorer: Recolorer, run: Run) -> list[str]:
-    return recolorer.names(run)
 
 
 def _colors(run: Run) -> bool:
@@ -199,11 +150,10 @@ def _cannot(run: Run) -> str | None:
 
 
 def _panels(runs: Sequence[Run]) -> list[PanelPicture]:
-    found = []
+    panels = []
     for run in runs:
-        last = sorted((run.folder / "samples").glob("validation-*.png")) or sorted(
-            (run.folder / "samples").glob("*.png")
-        )
-        if last:
-            found.append(PanelPicture(run.run_id, last[-1].stem, last[-1]))
-    return found
+        samples = run.folder / "samples"
+        files = sorted(samples.glob("validation-*.png")) or sorted(samples.glob("*.png"))
+        if files:
+            panels.append(PanelPicture(run.run_id, files[-1].stem, files[-1]))
+    return panels

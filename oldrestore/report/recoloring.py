@@ -1,4 +1,4 @@
-"""Colours validation photographs with the network that a run's figures are of, as its protocol says."""
+"""Colours validation photographs with the network whose figures a run reports, under its protocol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from oldrestore.engines.weights_file import load_file
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.records.run import Run, without_weights
-from oldrestore.report.ab_plane import counts_of
 from oldrestore.scoring.scoring import crops_of, panel_rows
 from oldrestore.training.checkpoint import iteration_of
 
@@ -26,42 +25,28 @@ AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Recolored:
-    """Photographs by name: (original, gray) and what a run made of them, each uint8 (S, S, 3)."""
+    """Photographs by name: (original, gray) and the output of a run, each uint8 (S, S, 3)."""
 
     originals: dict[str, tuple[np.ndarray, np.ndarray]]
     outputs: dict[str, np.ndarray]
 
-    def counts(self, names: Collection[str]) -> np.ndarray:
-        """Count the colours of some of the outputs, float64 (K, K)."""
-        return counts_of(self.outputs[name] for name in sorted(names))
-
 
 class Recolorer:
-    """Colours photographs with run after run; what runs share is found and decoded once."""
+    """Colours photographs with run after run; what runs share is loaded and decoded once."""
 
     def __init__(self) -> None:
         self._sources: dict[str, tuple[PhotoSource, Split]] = {}
         self._seen: dict[tuple[str, str], np.ndarray] = {}
 
     def names(self, run: Run) -> list[str]:
-        """Names of a run's validation photographs, sorted.
-
-        Raises
-        ------
-        UserError
-            They are not here, or not those that the run was measured on.
-        """
+        """Sorted names of a run's validation photographs; `UserError` if they are missing or have changed."""
         return sorted(photo.name for photo in self._split(run)[1].photos)
 
     def recolor(self, run: Run, names: Collection[str]) -> Recolored:
         """Colour photographs with the weights that a run's last validation measured.
 
-        Where no checkpoint has kept those, with its best, or else its last.
-
-        Raises
-        ------
-        UserError
-            Weights or photographs are not there or cannot be read.
+        If no checkpoint kept them, its best is used, or else its last. Raises `UserError` if weights or photographs
+        cannot be read.
         """
         source, split = self._split(run)
         photos = sorted((photo for photo in split.photos if photo.name in names), key=lambda photo: photo.name)
@@ -74,7 +59,7 @@ class Recolorer:
         except (HydraException, ValueError, TypeError) as problem:
             raise UserError(f"its network cannot be built ({' '.join(str(problem).split())[:200]})") from None
         evaluation, crops = config.evaluation, crops_of(config, source)
-        key = f"{self._key(run)} {evaluation.get('crops')}"
+        key = f"{_dataset(run)} {evaluation.get('crops')}"
         colorizer = Colorizer(network, evaluation.size, evaluation.fit, evaluation.batch_size)
         originals, outputs = {}, {}
         for start in range(0, len(photos), AT_ONCE):
@@ -88,7 +73,7 @@ class Recolorer:
         return Recolored(originals, outputs)
 
     def _split(self, run: Run) -> tuple[PhotoSource, Split]:
-        key = self._key(run)
+        key = _dataset(run)
         if key not in self._sources:
             source = build(OmegaConf.create(run.config).dataset)
             # A set without a validation split is measured whole, as `evaluate` does it.
@@ -98,9 +83,9 @@ class Recolorer:
             raise UserError("the photographs here are not those that it was measured on")
         return self._sources[key]
 
-    @staticmethod
-    def _key(run: Run) -> str:
-        return json.dumps(run.config.get("dataset"), sort_keys=True, default=str)
+
+def _dataset(run: Run) -> str:
+    return json.dumps(run.config.get("dataset"), sort_keys=True, default=str)
 
 
 def _checkpoint(run: Run) -> str:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oldrestore.comparison.measures import Measure
-from oldrestore.report.look import Look
-from oldrestore.report.spec import by_design, number_of, tick_format, whole
+from oldrestore.report.contents import Group
+from oldrestore.report.look import Look, by_design, number_of, tick_format, whole
 from oldrestore.report.words import full_name
-
-if TYPE_CHECKING:
-    from oldrestore.report.contents import Group
 
 # Vivid colours against true ones: what a loss trades for what.
 PREFERRED = (("colorfulness_difference", "auc_rebalanced"), ("psnr", "auc_rebalanced"), ("auc", "auc_rebalanced"))
 
 
 def default_axes(group: Group) -> tuple[Measure, Measure] | None:
-    """The two measures to show first; None where there are not two with figures, or one design only."""
+    """The two measures to show first; None if there are not two with figures, or only one design."""
     if len(group.names) < 2:
         return None
     offered = [m for m in group.further if _has(group, m)]
@@ -38,19 +35,12 @@ def offered_axes(group: Group) -> list[Measure]:
 
 
 def metrics(group: Group, x: Measure, y: Measure, look: Look) -> dict[str, Any]:
-    """Draw measure `y` against measure `x`: means with 95% intervals, and single seeds as small points.
-
-    Parameters
-    ----------
-    group : Group
-    x, y : Measure
-    look : Look
-    """
+    """Draw measure `y` against measure `x`: means with 95% intervals, and single seeds as small points."""
     return fill(template(group, look), x, y)
 
 
 def template(group: Group, look: Look) -> dict[str, Any]:
-    """The chart of any two measures, with ``@x`` and ``@y`` where their names go; see `fill`."""
+    """The chart for any two measures, with ``@x`` and ``@y`` in place of their names; see `fill`."""
     means, seeds = [], []
     for design, name in enumerate(group.names):
         row: dict[str, Any] = {"d": name}
@@ -83,7 +73,7 @@ def template(group: Group, look: Look) -> dict[str, Any]:
         bars.append({"mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.55}, "encoding": encoding})
     at = {"x": {"field": "x", **axes["x"]}, "y": {"field": "y", **axes["y"]}, "color": color, "shape": shape}
     layers = [*bars]
-    if any(len(design.runs) > 1 for design in group.compared.designs):
+    if group.has_seeds:
         small = {"type": "point", "filled": True, "size": 18, "opacity": 0.6}
         layers.append({"data": {"values": seeds}, "transform": [*named, there], "mark": small, "encoding": at})
     told = [{"field": "d", "title": "design", "type": "nominal"}]
@@ -96,7 +86,7 @@ def template(group: Group, look: Look) -> dict[str, Any]:
 
 
 def fill(spec: dict[str, Any], x: Measure, y: Measure) -> dict[str, Any]:
-    """Put two measures into `template`, as the page's script does it."""
+    """Put two measures into `template`, as the page's script does."""
     text = json.dumps(spec)
     for axis, measure in (("x", x), ("y", y)):
         chosen = axis_of(measure)

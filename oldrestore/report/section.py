@@ -5,70 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from jinja2 import Environment
+from markupsafe import Markup
 
 from oldrestore.report.charts import figures_of
 from oldrestore.report.contents import Group
 from oldrestore.report.look import SCREEN
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page.
+    """A section of the page."""
 
-    Attributes
-    ----------
-    name : str
-        Ends the ids of its elements.
-    title : str
-        Its heading; empty if the body has a heading of its own, whose id is ``KEY-NAME-h``.
-    body : str
-        HTML of `View.render`; any other text is escaped.
-    link : str, optional
-        What the page's navigation calls it; of two with the same link, the first has it.
-    specs : mapping
-        Vega-Lite specifications of its charts, by the end of the id of the element that shows each.
-    data : mapping
-        What the page's script needs of it.
-    attributes : mapping of str to str
-        Of the section's element.
-    """
-
-    name: str
-    title: str
-    body: str
-    link: str | None = None
-    specs: Mapping[str, Any] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    name: str  # end of its elements' ids
+    title: str  # empty if the body has its own heading, with the id KEY-NAME-h
+    body: str  # HTML from View.render; any other text is escaped
+    link: str | None = None  # in the page's navigation; of two sections with the same link, the first is linked
+    specs: Mapping[str, Any] = field(default_factory=dict)  # Vega-Lite, by the end of the id of the chart's element
+    data: Mapping[str, Any] = field(default_factory=dict)  # for the page's script
+    attributes: Mapping[str, str] = field(default_factory=dict)  # of the section's element
 
 
 @dataclass(frozen=True)
 class View:
-    """What sections are made of.
-
-    Attributes
-    ----------
-    group : Group
-    key : str
-        Begins the ids of the group's elements.
-    environment : Environment
-        Of Jinja: templates stand in ``templates/sections``.
-    number, total : int
-        Of the group, from 1, and of all groups.
-    budget : int
-        Bytes of pictures.
-    """
+    """What a section is drawn from."""
 
     group: Group
-    key: str
+    key: str  # beginning of the ids of the group's elements
     environment: Environment
-    number: int = 1
-    total: int = 1
-    budget: int = 0
+    number: int = 1  # of the group, from 1
+    total: int = 1  # of groups
+    budget: int = 0  # bytes of pictures
 
     @cached_property
     def charts(self) -> dict[str, Callable]:
@@ -76,7 +45,7 @@ class View:
         return figures_of(self.group)
 
     def specs(self, *names: str) -> dict[str, Any]:
-        """Specifications of those of some charts that there are."""
+        """Specifications of the named charts, if the group has data for them."""
         return {name: self.charts[name](SCREEN) for name in names if name in self.charts}
 
     @property
@@ -86,29 +55,17 @@ class View:
 
     def render(self, template: str, **values: Any) -> str:
         """Return the HTML of a template with `values`, and ``key``, ``group`` and ``designs``."""
-        from markupsafe import Markup
-
         whole = self.environment.get_template(f"sections/{template}.html.j2")
         return Markup(whole.render(key=self.key, group=self.group, designs=self.designs, **values))
 
 
 @dataclass(frozen=True)
 class ChartWords:
-    """What a chart says, for those who do not see it.
+    """Text of a chart, also for those who do not see it; its numbers as a table."""
 
-    Attributes
-    ----------
-    title, note : str
-        Above and below it.
-    description : str
-        In its place, for screen readers.
-    headings : list of str
-    rows : list of list of str
-    """
-
-    title: str
-    note: str
-    description: str
+    title: str  # above the chart
+    note: str  # below it
+    description: str  # for screen readers
     headings: list[str]
     rows: list[list[str]]
 

@@ -1,4 +1,4 @@
-"""Curves of designs: what was logged over iterations, as the mean of the seeds and the band between them."""
+"""Curves of designs: what was logged over iterations, as the mean over seeds and the band between them."""
 
 from __future__ import annotations
 
@@ -18,59 +18,32 @@ NOT_SHOWN = ("time/", "system/", "train/learning_rate", "judged/n", "judged/orig
 
 @dataclass(frozen=True)
 class Band:
-    """One design's part of a `Series`.
-
-    Attributes
-    ----------
-    design : int
-        From 0.
-    iterations : int64 (N,)
-        Increasing; of averaged blocks, their last iteration.
-    mean, low, high : float64 (N,)
-        Mean over the seeds that have the point, the lowest and the highest seed. NaN where no seed is finite.
-    seeds : int64 (N,)
-        How many seeds have the point.
-    """
+    """One design's part of a `Series`; the arrays are (N,)."""
 
     design: int
-    iterations: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    seeds: np.ndarray
+    iterations: np.ndarray  # increasing; of averaged blocks, their last iteration
+    mean: np.ndarray  # over the seeds that have the point; NaN, like the next two, if no seed is finite
+    low: np.ndarray  # lowest seed
+    high: np.ndarray  # highest seed
+    seeds: np.ndarray  # number of seeds that have the point
 
 
 @dataclass(frozen=True)
 class Series:
-    """One logged name over iterations.
+    """One logged name over iterations."""
 
-    Attributes
-    ----------
-    name : str
-        As logged: ``train/loss``, ``val/auc``.
-    block : int
-        Iterations that each point is the mean of; 1 where points are as logged.
-    bands : list of Band
-        Of designs that have logged it.
-    """
-
-    name: str
-    block: int
-    bands: list[Band]
+    name: str  # as logged: train/loss, val/auc
+    block: int  # iterations that each point is the mean of; 1 if points are as logged
+    bands: list[Band]  # of designs that have logged it
 
     @property
     def longest(self) -> int:
-        """Points of the longest band."""
+        """Number of points of the longest band."""
         return max((len(band.iterations) for band in self.bands), default=0)
 
 
 def series_of(designs: Sequence[Design]) -> tuple[list[Series], list[Series]]:
-    """Return the curves of the losses, and those of every other figure that was taken more than once.
-
-    Parameters
-    ----------
-    designs : sequence of Design
-    """
+    """Return the curves of the losses, and those of every other figure that was recorded more than once."""
     names = list(dict.fromkeys(name for design in designs for run in design.runs for name in run.curves))
     losses = [_series(name, designs) for name in LOSSES if name in names]
     others = []

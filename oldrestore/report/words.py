@@ -1,4 +1,4 @@
-"""What the runs say, in sentences: which design is best, by how much, how sure that is, and what nobody can tell."""
+"""What the runs say, in sentences: which design is best, by how much, how sure that is, and what remains unknown."""
 
 from __future__ import annotations
 
@@ -13,56 +13,28 @@ from oldrestore.comparison.rendering import number
 
 @dataclass(frozen=True)
 class Words:
-    """The summary of a group.
+    """The summary of a group."""
 
-    Attributes
-    ----------
-    headline : str
-        The verdict in one sentence.
-    verdict : {"best", "tied", "alone", "unknown"}
-        One design stands out from all others; the best is not significantly different from at least one; there is
-        nothing to compare; or no figure says which way is better.
-    best : int or None
-        The design with the best mean, from 0.
-    equals : list of int
-        Designs not significantly different from it.
-    sentences : list of str
-        By how much, how sure, and what the other measures say.
-    cautions : list of str
-        What the reader should hold against it: few seeds, unfinished runs.
-    """
-
-    headline: str
-    verdict: str
-    best: int | None = None
-    equals: list[int] = field(default_factory=list)
-    sentences: list[str] = field(default_factory=list)
-    cautions: list[str] = field(default_factory=list)
+    headline: str  # the verdict in one sentence
+    verdict: str  # best, tied (not significantly different from another), alone (nothing to compare) or unknown
+    best: int | None = None  # the design with the best mean, from 0
+    equals: list[int] = field(default_factory=list)  # designs not significantly different from it
+    sentences: list[str] = field(default_factory=list)  # by how much, how sure, and what the other measures say
+    cautions: list[str] = field(default_factory=list)  # limits of the evidence: few seeds, unfinished runs
 
 
 def full_name(measure: Measure) -> str:
-    """A measure as it is called in a sentence."""
+    """Name of a measure in a sentence."""
     return measure.title or measure.name.replace("/", ": ").replace("_", " ")
 
 
 def unit_of(measure: Measure) -> str:
-    """A measure's unit as it stands behind a number, with the space before it."""
+    """Unit of a measure as it follows a number, with the space before it."""
     return measure.unit and f" {measure.unit}"
 
 
 def words_of(compared: Compared, further: Sequence[Measure], names: Sequence[str], headline: Measure) -> Words:
-    """Put a comparison into words.
-
-    Parameters
-    ----------
-    compared : Compared
-        With cells for every measure of `further`.
-    further : sequence of Measure
-    names : sequence of str
-        Of the designs.
-    headline : Measure
-        The measure that decides.
-    """
+    """Put a comparison into words; `compared` has cells for every measure, and `headline` decides."""
     column = {index: cells[headline.name] for index, cells in enumerate(compared.cells) if headline.name in cells}
     column = {index: cell for index, cell in column.items() if math.isfinite(cell.value)}
     recognition = _recognition(compared, names)
@@ -111,43 +83,41 @@ def _headline(names: Sequence[str], measure: Measure, best: int, equals: list[in
 
 
 def _beaten(column: dict[int, Cell], beaten: list[int], best: int, names: Sequence[str], measure: Measure) -> list[str]:
-    """By how much the best is better than those that differ significantly, the nearest first."""
-    ordered = sorted(beaten, key=lambda index: abs(column[index].against_best.difference))
-    told = []
-    for index in ordered[:3]:
-        difference, low, high = _apart(column[index])
-        word = "above" if column[best].value >= column[index].value else "below"
-        told.append(
-            f"{number(difference, measure)}{unit_of(measure)} {word} {names[index]} "
-            f"(95% interval {number(low, measure)} to {number(high, measure)}, {_p(column[index].p_holm)})"
-        )
-    if not told:
+    """By how much the best design is better than those that differ significantly, nearest first."""
+    if not beaten:
         return []
-    more = f"; {len(ordered) - 3} more lie further away" if len(ordered) > 3 else ""
+    told = []
+    for index in _nearest(column, beaten)[:3]:
+        difference, sure = _distance(column[index], measure)
+        word = "above" if column[best].value >= column[index].value else "below"
+        told.append(f"{difference}{unit_of(measure)} {word} {names[index]} ({sure})")
+    more = f"; {len(beaten) - 3} more lie further away" if len(beaten) > 3 else ""
     family = len(column) * (len(column) - 1) // 2
     holm = f" P-values are Holm's over {family} pairs." if family > 1 else ""
     return [f"It lies {_listed(told)}{more}.{holm}"]
 
 
 def _tied(column: dict[int, Cell], equals: list[int], names: Sequence[str], measure: Measure) -> list[str]:
-    told = []
-    ordered = sorted(equals, key=lambda index: abs(column[index].against_best.difference))
-    for index in ordered[:3]:
-        difference, low, high = _apart(column[index])
-        told.append(
-            f"{names[index]} (difference {number(difference, measure)}, 95% interval {number(low, measure)} to "
-            f"{number(high, measure)}, {_p(column[index].p_holm)})"
-        )
-    if not told:
+    if not equals:
         return []
-    more = f"; nor are {len(ordered) - 3} more, which the table of differences lists" if len(ordered) > 3 else ""
+    told = []
+    for index in _nearest(column, equals)[:3]:
+        difference, sure = _distance(column[index], measure)
+        told.append(f"{names[index]} (difference {difference}, {sure})")
+    more = f"; nor are {len(equals) - 3} more, which the table of differences lists" if len(equals) > 3 else ""
     return [f"Not distinguishable from it: {_listed(told)}{more}. That is not to say that they are as good."]
 
 
-def _apart(cell: Cell) -> tuple[float, float, float]:
-    """How far the best lies from a design, and the interval, in the direction in which the difference is positive."""
-    d = cell.against_best  # the design minus the best
-    return (-d.difference, -d.high, -d.low) if d.difference <= 0 else (d.difference, d.low, d.high)
+def _nearest(column: dict[int, Cell], designs: list[int]) -> list[int]:
+    return sorted(designs, key=lambda index: abs(column[index].against_best.difference))
+
+
+def _distance(cell: Cell, measure: Measure) -> tuple[str, str]:
+    """Difference between a design and the best, signed so that it is positive; and its interval and p-value."""
+    d = cell.against_best
+    signed = (-d.difference, -d.high, -d.low) if d.difference <= 0 else (d.difference, d.low, d.high)
+    difference, low, high = (number(value, measure) for value in signed)
+    return difference, f"95% interval {low} to {high}, {_p(cell.p_holm)}"
 
 
 def _other_measures(
@@ -227,11 +197,7 @@ def _recognition(compared: Compared, names: Sequence[str]) -> list[str]:
 def _cautions(compared: Compared) -> list[str]:
     """Seeds and photographs that the verdict rests on."""
     seeds = [len(design.runs) for design in compared.designs]
-    counts = {}
-    for cells in compared.cells:
-        for measure in compared.measures:
-            if measure.name in cells:
-                counts[measure.set_name] = max(counts.get(measure.set_name, 0), cells[measure.name].n)
+    counts = compared.photographs
     kinds = {"val": "validation photographs", "judged": "judged photographs"}
     listed = _listed([f"{n} {kinds.get(name, f'photographs of {name}')}" for name, n in counts.items()])
     per = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"

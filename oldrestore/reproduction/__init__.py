@@ -1,1 +1,1 @@
-"""Runs a logged run again and says whether it is the same: from its folder, or from what MLflow holds of it."""
+"""Runs a logged run again, from its folder or from MLflow, and says whether it is the same."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from oldrestore.plain import encode_float
+from oldrestore.files import write_atomically
+from oldrestore.tables import markdown_table
 
 LONGEST_PATCH = 20_000  # characters of changes that are printed; the run folder has all of them
 
@@ -40,10 +42,6 @@ def as_markdown(certificate: Mapping[str, Any]) -> str:
 
 def write_certificate(path: Path, certificate: Mapping[str, Any]) -> None:
     """Write it as ``.json`` or ``.md``, as the name of the file says."""
-    import json
-
-    from oldrestore.files import write_atomically
-
     text = as_markdown(certificate)
     if path.suffix.lower() == ".json":
         text = json.dumps(certificate, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -51,35 +49,25 @@ def write_certificate(path: Path, certificate: Mapping[str, Any]) -> None:
 
 
 def _metrics(comparison: Mapping[str, Any]) -> list[str]:
-    lines = [
-        "## Metrics",
-        "",
-        "| metric | values | differing | largest difference | relative |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for metric in comparison["metrics"]:
-        differing = str(metric["differing"])
-        if metric["only_one"]:
-            differing += f" + {metric['only_one']} in one run only"
-        lines.append(
-            f"| {metric['name']} | {metric['points']} | {differing} | {_short(metric['largest'])} | "
-            f"{_short(metric['relative'])} |"
-        )
-    return [*lines, ""]
+        lone = f" + {metric['only_one']} in one run only" if metric["only_one"] else ""
+        distances = _short(metric["largest"]), _short(metric["relative"])
+        rows.append([metric["name"], metric["points"], f"{metric['differing']}{lone}", *distances])
+    headings = ["metric", "values", "differing", "largest difference", "relative"]
+    return ["## Metrics", "", markdown_table(headings, rows), ""]
 
 
 def _weights(comparison: Mapping[str, Any]) -> list[str]:
     if not comparison["weights"]:
         return []
-    lines = ["## Weights", "", "| checkpoint | tensors | differing | largest difference | relative |"]
-    lines.append("|---|---|---|---|---|")
+    rows = []
     for weights in comparison["weights"]:
         differing = f"{weights['differing']} (most: {weights['worst']})" if weights["differing"] else "0"
-        lines.append(
-            f"| {weights['checkpoint']} | {weights['tensors']} | {differing} | {_short(weights['largest'])} | "
-            f"{_short(weights['relative'])} |"
-        )
-    return [*lines, ""]
+        distances = _short(weights["largest"]), _short(weights["relative"])
+        rows.append([weights["checkpoint"], weights["tensors"], differing, *distances])
+    headings = ["checkpoint", "tensors", "differing", "largest difference", "relative"]
+    return ["## Weights", "", markdown_table(headings, rows), ""]
 
 
 def _not_compared(comparison: Mapping[str, Any]) -> list[str]:
@@ -91,10 +79,8 @@ def _not_compared(comparison: Mapping[str, Any]) -> list[str]:
 def _environment(differences: Mapping[str, Any]) -> list[str]:
     if not differences:
         return ["## Environment", "", "Python, packages, machine, threads and flags are the same.", ""]
-    lines = ["## Environment", "", "| | then | now |", "|---|---|---|"]
-    for name, (then, now) in differences.items():
-        lines.append(f"| {name} | {'none' if then is None else then} | {'none' if now is None else now} |")
-    return [*lines, ""]
+    rows = [[name, *("none" if value is None else str(value) for value in pair)] for name, pair in differences.items()]
+    return ["## Environment", "", markdown_table(["", "then", "now"], rows), ""]
 
 
 def _changes(code: Mapping[str, Any]) -> list[str]:
@@ -110,5 +96,4 @@ def _changes(code: Mapping[str, Any]) -> list[str]:
 
 
 def _short(value: float | str) -> str:
-    number = encode_float(value) if not isinstance(value, str) else value
-    return number if isinstance(number, str) else f"{number:.3g}"
+    return value if isinstance(value, str) else f"{value:.3g}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from oldrestore.plain import plain
 from oldrestore.records.run import Run
 
 NETWORK = ("model.", "ema.")
@@ -18,7 +19,7 @@ Key = tuple[int, str, str]  # iteration, metric, image or row
 
 @dataclass(frozen=True)
 class Difference:
-    """A value that is not the same; None where one of the runs does not have it."""
+    """A value that is not the same; None if one of the runs lacks it."""
 
     iteration: int
     metric: str
@@ -35,26 +36,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """One metric over a whole run.
-
-    Attributes
-    ----------
-    points, differing : int
-        Values that both have, and how many of them are not the same to the last bit.
-    largest : float
-        The largest difference.
-    relative : float
-        The same in units of the metric's largest value in the old run.
-    only_one : int
-        Values that only one of the runs has.
-    """
+    """One metric over a whole run."""
 
     name: str
-    points: int
-    differing: int
-    largest: float
-    relative: float
-    only_one: int = 0
+    points: int  # values that both runs have
+    differing: int  # those that differ in any bit
+    largest: float  # difference
+    relative: float  # the largest difference in units of the metric's largest value in the old run
+    only_one: int = 0  # values that only one of the runs has
 
 
 @dataclass(frozen=True)
@@ -68,40 +57,22 @@ class WeightsComparison:
     relative: float
     worst: str | None
 
-    @property
-    def identical(self) -> bool:
-        """Whether every bit is the same."""
-        return self.differing == 0
-
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs compared.
-
-    Attributes
-    ----------
-    metrics : list of MetricComparison
-    first : Difference or None
-        The first value, in the order of training, that differs at all.
-    beyond : Difference or None
-        The first that differs by more than the tolerance.
-    tolerance : float
-    weights : list of WeightsComparison
-    not_compared : list of str
-        What could not be compared, and why.
-    """
+    """Two runs compared."""
 
     metrics: list[MetricComparison]
-    first: Difference | None
-    beyond: Difference | None
+    first: Difference | None  # in the order of training
+    beyond: Difference | None  # the first difference beyond the tolerance
     tolerance: float
     weights: list[WeightsComparison] = field(default_factory=list)
-    not_compared: list[str] = field(default_factory=list)
+    not_compared: list[str] = field(default_factory=list)  # what could not be compared, and why
 
     @property
     def verdict(self) -> str:
         """``identical``, ``within tolerance`` or ``differs``."""
-        if self.first is None and all(weights.identical for weights in self.weights):
+        if self.first is None and all(weights.differing == 0 for weights in self.weights):
             return "identical"
         if self.beyond is None and all(weights.relative <= self.tolerance for weights in self.weights):
             return "within tolerance"
@@ -133,7 +104,7 @@ class Comparison:
 
 
 def read_records(folder: Path) -> dict[Key, float]:
-    """Return every value that a run recorded, in the order of training; what a clock gave is left out."""
+    """Return every value that a run recorded, except times, in the order of training."""
     records: dict[Key, float] = {}
     for name, curve in Run(folder).curves.items():
         if not name.startswith("time/"):
@@ -157,21 +128,19 @@ def compare_records(
     until: int | None = None,
     loose: Collection[int] = (),
 ) -> Comparison:
-    """Compare what two runs recorded.
+    """Compare the records (`read_records`) of two runs.
 
     Parameters
     ----------
-    old, new : mapping
-        Of `read_records`.
     tolerance : float
-        A value of a metric may differ by this times the largest absolute value of that metric in the old run.
+        Share of a metric's largest absolute value in the old run by which its values may differ.
     until : int, optional
-        Updates that the new run made of the old one's; what comes later is left out.
+        Iterations of the new run; later values are left out.
     loose : collection of int
-        Iterations at which one run may have values that the other has not, since it ended or was validated there.
+        Iterations at which only one run may have values, since it ended or was validated there.
     """
     names: dict[str, list[tuple[Key, float | None, float | None]]] = {}
-    for key in _in_order(old, new):
+    for key in dict.fromkeys((*old, *new)):
         iteration, name, _ = key
         if until is not None and iteration > until:
             continue
@@ -189,10 +158,6 @@ def compare_records(
             if is_beyond and (beyond is None or difference.iteration < beyond.iteration):
                 beyond = difference
     return Comparison(metrics, first, beyond, tolerance)
-
-
-def _in_order(old: Mapping[Key, float], new: Mapping[Key, float]) -> Iterable[Key]:
-    return [*old, *(key for key in new if key not in old)]
 
 
 def _compare_metric(
@@ -217,7 +182,7 @@ def _compare_metric(
 
 
 def compare_weights(checkpoint: str, old: Mapping[str, np.ndarray], new: Mapping[str, np.ndarray]) -> WeightsComparison:
-    """Compare the tensors of two checkpoints; one that only one of them has, or of another shape, is infinitely far."""
+    """Compare the tensors of two checkpoints; a missing one, or one of another shape, is infinitely far."""
     differing, largest, relative, worst = 0, 0.0, 0.0, None
     names = sorted(old.keys() | new.keys())
     for name in names:
@@ -241,14 +206,10 @@ def compare_weights(checkpoint: str, old: Mapping[str, np.ndarray], new: Mapping
 
 
 def network_tensors(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the weights among a checkpoint's tensors: what the optimizer keeps is left out."""
+    """Return the weights among a checkpoint's tensors, without the optimizer's state."""
     return {name: value for name, value in tensors.items() if name.startswith(NETWORK)}
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison as plain values."""
-    from dataclasses import asdict
-
-    from oldrestore.plain import plain
-
     return plain(asdict(comparison) | {"verdict": comparison.verdict, "in_words": comparison.in_words()})

@@ -1,4 +1,4 @@
-"""Finds what a run logged: its folder, or a copy of one put together from MLflow's artifacts."""
+"""Finds what a run logged: its folder, or a copy assembled from MLflow's artifacts."""
 
 from __future__ import annotations
 
@@ -24,54 +24,29 @@ _STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed", "RUNN
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """A run, and where it was found.
+    """A run, and where it was found."""
 
-    Attributes
-    ----------
-    run : Run
-        Its records, which a temporary folder may hold.
-    origin : str
-        Where they come from, for people.
-    state : str or None
-        How it ended; None if nothing says so.
-    weights : dict
-        ``last``, ``best`` or the name of a kept checkpoint, to its file.
-    outputs : Path or None
-        The root of run folders that it belongs to; None for a run that has no folder here.
-    mlflow_run_id : str or None
-    """
-
-    run: Run
-    origin: str
-    state: str | None
-    weights: dict[str, Path]
-    outputs: Path | None = None
+    run: Run  # its records, perhaps in a temporary folder
+    origin: str  # where they come from, for people
+    state: str | None  # how it ended, if known
+    weights: dict[str, Path]  # files of last, best and each kept checkpoint
+    outputs: Path | None = None  # root of run folders that it belongs to, if it has a folder on this machine
     mlflow_run_id: str | None = None
 
     @property
     def run_id(self) -> str:
-        """Name of the run, whatever its folder is called here."""
+        """Name of the run, whatever its folder is called."""
         return str(self.run.config["run_id"])
 
 
 @contextmanager
 def logged_run(name: str, outputs: Path, tracking_uri: str | None = None) -> Iterator[LoggedRun]:
-    """Find a run and hold what it logged.
+    """Find a run and keep what it logged available.
 
-    Parameters
-    ----------
-    name : str
-        A run folder, a run id (or its beginning, or ``last``), a folder of MLflow artifacts, ``mlflow:RUN_ID`` with
-        MLflow's id or ours, or MLflow's id alone.
-    outputs : Path
-        Where run ids are looked up.
-    tracking_uri : str, optional
-        MLflow's; ``MLFLOW_TRACKING_URI`` or ``outputs/mlflow.db`` when not given.
-
-    Raises
-    ------
-    UserError
-        There is no such run, or it did not log what is needed to carry it out again.
+    `name` is a run folder, a run id below `outputs` (or its beginning, or ``last``), a folder of MLflow artifacts,
+    ``mlflow:RUN_ID`` with MLflow's id or ours, or MLflow's id alone. `tracking_uri` is by default
+    ``MLFLOW_TRACKING_URI`` or ``outputs/mlflow.db``. Raises `UserError` if there is no such run, or it did not log
+    what a reproduction needs.
     """
     if name.startswith(MLFLOW_PREFIX) or (re.fullmatch("[0-9a-f]{32}", name) and not Path(name).exists()):
         with TemporaryDirectory(prefix="oldrestore-mlflow-") as copy:
@@ -95,7 +70,7 @@ def _from_folder(folder: Path) -> LoggedRun:
 
 
 def _from_artifacts(folder: Path) -> LoggedRun:
-    """Read a copied folder of artifacts, ``mlartifacts/ID/artifacts``; the model stands in ``mlartifacts/models``."""
+    """Read a copied folder of artifacts, ``mlartifacts/ID/artifacts``; the model is in ``mlartifacts/models``."""
     _check_complete(folder, str(folder))
     run = Run(folder)
     weights = {}
@@ -191,7 +166,7 @@ def _fetch_best(client: Any, record: Any, beside: Path | None, uri: str, place: 
 
 
 def _local(artifact_uri: str, beside: Path | None) -> Path | None:
-    """Folder of artifacts on this machine: beside the database, where both may have been copied from elsewhere."""
+    """Folder of artifacts on this machine: beside the database, if both were copied from elsewhere."""
     from oldrestore.tracking.mlflow_moved import local_path
 
     there = local_path(artifact_uri)

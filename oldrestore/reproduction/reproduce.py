@@ -1,4 +1,4 @@
-"""Carries a logged run out again, compares every number, and writes down the verdict."""
+"""Runs a logged run again, compares every number, and records the verdict."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.reproduction import comparison as compare
 from oldrestore.reproduction.certificate import as_markdown
-from oldrestore.reproduction.code_state import CodeDifference, compare_code
+from oldrestore.reproduction.code_state import CodeDifference, compare_code, worktree_of
 from oldrestore.reproduction.logged_run import LoggedRun
 from oldrestore.reproduction.rerun import NoVerdictError, Rerun, carry_out_again, prepare_config
-from oldrestore.reproduction.worktree import worktree_of
 from oldrestore.run.resuming import compare_provenance
+from oldrestore.run.sync import sync_run
+from oldrestore.tracking.mlflow_store import open_store
+from oldrestore.tracking.tracker import spoken_reason
 
 TOLERANCE = 1e-3
 FILE = "reproduction.json"
@@ -33,32 +35,16 @@ FILE = "reproduction.json"
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of it.
-
-    Attributes
-    ----------
-    logged : LoggedRun
-    rerun : Rerun
-    comparison : Comparison
-    code : CodeDifference
-    environment : dict
-        Name to [then, now], code aside.
-    places : dict
-        Settings that say where photographs stand, where they are not as they were: name to [then, now].
-    iterations : int
-        Updates that were made again.
-    worktree : bool
-        Whether the code was checked out for it.
-    """
+    """The outcome of a reproduction."""
 
     logged: LoggedRun
     rerun: Rerun
     comparison: compare.Comparison
     code: CodeDifference
-    environment: dict[str, list]
-    places: dict[str, list]
-    iterations: int
-    worktree: bool
+    environment: dict[str, list]  # name to [then, now], without code
+    places: dict[str, list]  # settings that locate photographs and have changed: name to [then, now]
+    iterations: int  # run again
+    worktree: bool  # whether the code was checked out for it
 
     @property
     def holds(self) -> bool:
@@ -66,7 +52,7 @@ class Reproduction:
         return self.comparison.verdict != "differs"
 
     def in_words(self) -> str:
-        """Return the verdict, and where it differs and the code does, what the code's difference is."""
+        """Return the verdict and, unless the runs are identical, how the code differs."""
         words = self.comparison.in_words()
         return words if self.comparison.verdict == "identical" or self.code.same else f"{words}; {self.code.in_words()}"
 
@@ -107,30 +93,25 @@ def reproduce(
     tolerance: float = TOLERANCE,
     output: TextIO | None = None,
 ) -> Reproduction:
-    """Carry a run out again and compare.
+    """Run a logged run again and compare.
+
+    Raises `UserError` if the photographs, the judge or the request do not allow it (no run folder is made), and
+    `NoVerdictError` if the run was stopped or broke down.
 
     Parameters
     ----------
-    logged : LoggedRun
     outputs : Path
         Root of the new run's folder.
     config : DictConfig
-        The run's configuration, with the trackers of the new run and the places where its photographs stand now.
+        The run's configuration, with the trackers of the new run and the current locations of photographs.
     until : int, optional
         Only the first so many iterations.
     worktree : bool
-        With the code of then: commit and uncommitted changes, in a worktree made for it.
+        Use the code of then, commit and uncommitted changes, in a temporary worktree.
     tolerance : float
         In units of the largest value of each metric and tensor.
     output : file, optional
         Where the new run prints.
-
-    Raises
-    ------
-    UserError
-        The photographs, the judge or the request do not allow it; no run folder is made.
-    NoVerdictError
-        It was stopped, or broke down.
     """
     made = updates_made(logged)
     if until is not None and not 1 <= until <= made:
@@ -156,19 +137,13 @@ def reproduce(
 
 
 def moved_places(then: DictConfig, now: DictConfig) -> dict[str, list]:
-    """Return the settings that say where photographs stand and are not as they were: name to [then, now]."""
+    """Return the settings that locate photographs and have changed: name to [then, now]."""
     old, new = leaves(then), leaves(now)
     return {name: [old.get(name), new[name]] for name in new if is_place(name) and old.get(name) != new[name]}
 
 
 def updates_made(logged: LoggedRun) -> int:
-    """Iterations that a run recorded.
-
-    Raises
-    ------
-    UserError
-        It recorded none.
-    """
+    """Return the number of iterations that a run recorded, or raise `UserError` if there are none."""
     loss = logged.run.curves.get("train/loss")
     if loss is None:
         raise UserError(f"run '{logged.run_id}' recorded no iteration: there is nothing to reproduce")
@@ -176,7 +151,7 @@ def updates_made(logged: LoggedRun) -> int:
 
 
 def compare_runs(logged: LoggedRun, rerun: Rerun, until: int | None, tolerance: float) -> compare.Comparison:
-    """Compare records and weights of a run with those of the one that was carried out again."""
+    """Compare records and weights of a run with those of its reproduction."""
     old, new = compare.read_records(logged.run.folder), compare.read_records(rerun.folder)
     loose = {iteration for iteration in (until, *earlier_ends(logged.run.folder)) if iteration is not None}
     found = compare.compare_records(old, new, tolerance, until, loose)
@@ -199,7 +174,7 @@ def earlier_ends(folder: Path) -> set[int]:
 def compare_checkpoints(
     logged: LoggedRun, rerun: Rerun, until: int | None
 ) -> tuple[list[compare.WeightsComparison], list[str]]:
-    """Compare the last weights of both runs, and those of MLflow's model where that is all that there is."""
+    """Compare the last weights of both runs, or those of MLflow's model if there are no others."""
     from oldrestore.training.checkpoint import load_checkpoint
 
     new = {path.stem: path for path in (rerun.folder / "checkpoints").glob("*.safetensors")}
@@ -226,21 +201,7 @@ def compare_checkpoints(
 
 
 def write_down(reproduction: Reproduction, certificate: Mapping[str, Any], config: DictConfig) -> str | None:
-    """Log the verdict on the new run: in its folder, and in MLflow where it is tracked there.
-
-    Parameters
-    ----------
-    reproduction : Reproduction
-    certificate : mapping
-        Of `Reproduction.to_json`.
-    config : DictConfig
-        Of the new run.
-
-    Returns
-    -------
-    str or None
-        Why MLflow could not be told.
-    """
+    """Record the verdict in the new run's folder, and in MLflow if it is tracked there; returns why MLflow failed."""
     folder = RunFolder.open(reproduction.rerun.folder)
     folder.write_json(FILE, certificate)
     folder.text("reproduction", as_markdown(certificate))
@@ -248,6 +209,33 @@ def write_down(reproduction: Reproduction, certificate: Mapping[str, Any], confi
     folder.close()
     if "mlflow" not in config.tracking:
         return None
-    from oldrestore.reproduction.mlflow_verdict import tell_mlflow
+    return _tell_mlflow(reproduction.rerun.folder, config, certificate)
 
-    return tell_mlflow(reproduction.rerun.folder, config, certificate)
+
+def _tell_mlflow(folder: Path, config: DictConfig, certificate: Mapping[str, Any]) -> str | None:
+    """Send the certificate as a note, and the verdict with a link to the old run as tags.
+
+    `folder` is the new run's, which has finished and has the certificate. Returns why it failed, if it did.
+    """
+    report = sync_run(folder, config)["mlflow"]
+    if report.reason is not None:
+        return report.reason
+    link = Run(folder).status["sinks"]["mlflow"]
+    tags = {
+        "reproduction.verdict": certificate["verdict"],
+        "reproduction.in_words": certificate["in_words"],
+        "reproduction.of": certificate["run_id"],
+        "reproduction.of_mlflow_run": certificate["mlflow_run_id"] or "",
+        "reproduction.of_origin": certificate["origin"],
+    }
+    try:
+        node = config.tracking.mlflow
+        experiment = node.get("experiment") or config.experiment
+        store = open_store(node.get("tracking_uri"), Path(config.outputs), experiment)
+        for name, value in tags.items():
+            if value:
+                store.patiently(store.client.set_tag, link["run_id"], name, str(value)[:5000])
+    # Whatever a tracking service does wrong must not change the verdict.
+    except Exception as error:  # noqa: BLE001
+        return spoken_reason("set_tag", error)
+    return None

@@ -1,4 +1,4 @@
-"""Carries a logged run out again in a fresh process, with its environment, its code and its photographs."""
+"""Runs a logged run again in a fresh process, with its environment, its code and its photographs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from oldrestore.reproduction.logged_run import LoggedRun
 
 @dataclass(frozen=True)
 class Rerun:
-    """How a run that was carried out again ended."""
+    """How a run that was run again ended."""
 
     folder: Path
     state: str
@@ -32,11 +32,11 @@ class Rerun:
 
 
 class NoVerdictError(Exception):
-    """The run that was carried out again was stopped, or broke down: there is nothing to compare."""
+    """The run was stopped, or broke down: there is nothing to compare."""
 
 
 def prepare_config(config: DictConfig, outputs: Path, run_id: str, until: int | None) -> DictConfig:
-    """Return a run's configuration under another name, to be carried out again."""
+    """Return a run's configuration under another name, for another run."""
     config = OmegaConf.create(OmegaConf.to_container(config))
     config.outputs = str(outputs)
     config.run_id = run_id
@@ -50,26 +50,20 @@ def carry_out_again(
 ) -> Rerun:
     """Start the process, wait for its end, and read how it went.
 
-    Threads and MKL's code path are set as the run recorded them, where this machine can, before Paddle is imported.
+    Threads and MKL's code path are set as the run recorded them, if this machine can, before Paddle is imported. Raises
+    `UserError` if the photographs or the judge differ, or the configuration does not fit the code, and `NoVerdictError`
+    if the process broke down or was stopped.
 
     Parameters
     ----------
-    logged : LoggedRun
     config : DictConfig
-        Of `prepare_config`.
+        From `prepare_config`.
     code : Path
-        The folder that holds the package ``oldrestore`` to run.
+        Folder with the package ``oldrestore`` to run.
     output : file, optional
-        Where the process prints; standard output when not given.
+        Where the process prints; by default standard output.
     typed : sequence of str
-        Overrides of places, recorded in place of those of the run.
-
-    Raises
-    ------
-    UserError
-        The photographs or the judge are others, or the configuration does not fit this code.
-    NoVerdictError
-        The process broke down, or was stopped.
+        Overrides of places, recorded in place of the run's.
     """
     environment = runtime.restorable(logged.run.environment)
     with TemporaryDirectory(prefix="oldrestore-reproduce-") as folder:

@@ -1,6 +1,6 @@
-"""The process that carries a run out again; started as a file, so that it serves other versions of the package, too.
+"""The process that runs a run again; started as a file, so that it also works with other versions of the package.
 
-It imports nothing of the package before it has checked which one it gets, and needs of it only what every version has.
+It imports nothing of the package before it has checked which one it gets, and uses only what every version has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHOWN = 3
 
 
 def main(request_file: str) -> int:
-    """Carry out what a request says; its ``result`` file tells how that went."""
+    """Do what a request says; its ``result`` file tells how that went."""
     request = json.loads(Path(request_file).read_text(encoding="utf-8"))
     import oldrestore
 
@@ -67,7 +67,7 @@ def carry_out(request: Mapping[str, Any]) -> int:
 
 
 def keep_to_cpu(config: Any, device: str | None) -> None:
-    """Have a run that was made on a CPU made on one again where ``trainer.device=auto`` would find a GPU."""
+    """Keep a run that was made on a CPU there if ``trainer.device=auto`` would find a GPU."""
     import paddle
 
     found = paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
@@ -76,7 +76,7 @@ def keep_to_cpu(config: Any, device: str | None) -> None:
 
 
 def check_data(config: Any, recorded: Mapping[str, Any]) -> str | None:
-    """Say in one sentence which photographs are not those of the run, or that the judge is not; else None."""
+    """Say in one sentence which photographs, or whether the judge, are not those of the run; None if all are."""
     from oldrestore.config.build import build
 
     source = build(config.dataset)
@@ -97,7 +97,7 @@ def check_data(config: Any, recorded: Mapping[str, Any]) -> str | None:
 
 
 def different_photographs(name: str, recorded: Mapping[str, Any] | None, split: Any) -> str | None:
-    """Compare the photographs of a split with what the run recorded of it; a sentence that names what differs."""
+    """Say how the photographs of a split differ from those the run recorded; None if they do not."""
     if recorded is None:
         return f"the run recorded no photographs of '{name}', which this configuration needs"
     if recorded["fingerprint"] == split.fingerprint:

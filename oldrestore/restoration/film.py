@@ -1,4 +1,4 @@
-"""Reads and writes films frame by frame through the ffmpeg that comes with imageio-ffmpeg; sound passes untouched."""
+"""Reads and writes films frame by frame with the ffmpeg of imageio-ffmpeg; sound is copied."""
 
 from __future__ import annotations
 
@@ -20,26 +20,19 @@ from oldrestore.files import whole_file
 FILM_EXTENSIONS = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts", ".m2ts", ".ogv"}
 )
-"""File name endings, in lower case, that are taken for films."""
+"""File name endings of films, in lower case."""
 
 # ffmpeg prints two decimals; in two hours that would move the sound by a second.
 EXACT_RATES = {"23.98": "24000/1001", "29.97": "30000/1001", "59.94": "60000/1001", "119.88": "120000/1001"}
-# Containers that hold pictures and sound themselves. A playlist (ffconcat, HLS, DASH) under a film's name would have
-# other files of this machine, or addresses, read in its place.
+# Containers that hold pictures and sound themselves. A playlist (ffconcat, HLS, DASH) with a film's name would make
+# ffmpeg read other files of this machine, or addresses.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegvideo,mpegts,asf,flv,ogg,m4v,h264,hevc"
-# What is written, by the ending of its name.
 MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
 MP4_LIKE = frozenset({".mp4", ".m4v", ".mov"})
 
 
-class UnreadableFilm(ValueError):  # noqa: N818 (as UnreadablePhoto: it is a finding about a file)
-    """A file that is not a film that can be decoded, or cannot be written.
-
-    Attributes
-    ----------
-    reason : str
-        A few words.
-    """
+class UnreadableFilm(ValueError):  # noqa: N818 (like UnreadablePhoto, a fact about a file)
+    """A film that cannot be decoded or written; `reason` is a few words."""
 
     def __init__(self, reason: str):
         super().__init__(reason)
@@ -48,37 +41,25 @@ class UnreadableFilm(ValueError):  # noqa: N818 (as UnreadablePhoto: it is a fin
 
 @dataclass(frozen=True)
 class FilmFacts:
-    """What a film's file says of it.
+    """Facts that a film's file states."""
 
-    Attributes
-    ----------
-    rate : str
-        Frames a second, as ffmpeg reads it (``25``, ``30000/1001``).
-    """
-
-    rate: str
+    rate: str  # frames a second, as ffmpeg reads it: 25, 30000/1001
     seconds: float | None
     has_sound: bool
 
     @property
     def frames(self) -> int:
-        """About how many frames there are; 0 where the file does not say."""
+        """Approximate number of frames; 0 if the file does not say."""
         return round(float(Fraction(self.rate)) * (self.seconds or 0))
 
 
 def film_ending(path: Path) -> str:
-    """Ending for the output of a film: .mp4 for what QuickTime's family holds, .mkv, which holds any sound, else."""
+    """Ending for the output of a film: .mp4 for QuickTime's family, otherwise .mkv, which holds any sound."""
     return ".mp4" if path.suffix.lower() in MP4_LIKE else ".mkv"
 
 
 def probe(path: Path) -> FilmFacts:
-    """Read rate, length and sound of a film.
-
-    Raises
-    ------
-    UnreadableFilm
-        When it has no pictures that can be read.
-    """
+    """Read rate, length and sound of a film; `UnreadableFilm` if it has no pictures that can be read."""
     # Without an output, ffmpeg describes its input and complains.
     said = subprocess.run([_ffmpeg(), "-hide_banner", *_input(path)], capture_output=True, stdin=subprocess.DEVNULL)
     text = said.stderr.decode(errors="replace")
@@ -100,19 +81,15 @@ def probe(path: Path) -> FilmFacts:
 
 
 def read_frames(path: Path, expected: int = 0) -> Iterator[np.ndarray]:
-    """Give the frames of a film, uint8 sRGB (H, W, 3), upright; each that the file has, once.
-
-    Parameters
-    ----------
-    expected : int
-        About how many frames there should be (`FilmFacts.frames`); 0 where that is not known.
+    """Yield each frame of a film once, uint8 sRGB (H, W, 3), upright.
 
     Raises
     ------
     UnreadableFilm
-        When the file cannot be decoded to its end, or ffmpeg complains and frames are missing.
+        If the file cannot be decoded to its end, or ffmpeg complains and frames are missing of the number that is
+        `expected` (`FilmFacts.frames`; 0 if unknown).
     """
-    # Each frame as a PPM says its own size, which a turned film's stream does not.
+    # A frame as PPM states its own size, unlike the stream of a rotated film.
     command = [_ffmpeg(), "-v", "error", *_input(path), "-map", "0:v:0", "-fps_mode", "passthrough"]
     command += ["-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-"]
     with tempfile.TemporaryFile() as said:
@@ -124,7 +101,7 @@ def read_frames(path: Path, expected: int = 0) -> Iterator[np.ndarray]:
                 yield frame
             if process.wait() or not count:
                 raise UnreadableFilm(_complaint(said) or "a film without frames")
-            # ffmpeg leaves out what it cannot decode and ends as if all were well; sound would run ahead of pictures.
+            # ffmpeg drops what it cannot decode and exits with 0; sound would run ahead of pictures.
             if (complaint := _complaint(said)) and count < 0.98 * expected - 1:
                 raise UnreadableFilm(f"{count} of about {expected} frames could be read: {complaint}")
         finally:
@@ -144,24 +121,6 @@ def _read_ppm(stream: IO[bytes]) -> np.ndarray | None:
     return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
 
-class FilmWriter:
-    """Takes frames of one size and writes H.264; see `write_film`."""
-
-    def __init__(self, process: subprocess.Popen, said: IO[bytes]) -> None:
-        self._process = process
-        self._said = said
-        self.frames = 0
-
-    def write(self, rgb_hw3: np.ndarray) -> None:
-        """Add a frame."""
-        try:
-            self._process.stdin.write(np.ascontiguousarray(rgb_hw3).data)
-        except (BrokenPipeError, OSError) as error:
-            self._process.wait()
-            raise UnreadableFilm(_complaint(self._said) or "the film could not be written") from error
-        self.frames += 1
-
-
 @contextmanager
 def write_film(
     path: Path,
@@ -170,30 +129,28 @@ def write_film(
     sound: Path | None,
     quality: int,
     place: Callable[[Path, Path], object] = Path.replace,
-) -> Iterator[FilmWriter]:
-    """Write a film, whole or not at all.
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Write a film (.mp4 or .mkv) in H.264, whole or not at all; yield what writes a frame, uint8 (H, W, 3).
 
     Parameters
     ----------
-    path : Path
-        .mp4 or .mkv.
     shape : (int, int)
-        Height and width of the frames. Colour is stored at half the size where both are even, at full size else.
+        Height and width of the frames. Colour is stored at half the size if both are even, otherwise at full size.
     rate : str
         Frames a second.
     sound : Path, optional
-        A film whose sound is copied as it is.
+        A film whose sound is copied.
     quality : int
         Constant rate factor of x264, 0 (no loss) to 51.
     place : callable
-        Gives the file that is whole (the first argument) its name; by default a file of that name is replaced.
+        See `oldrestore.files.whole_file`.
     """
     even = shape[0] % 2 == 0 and shape[1] % 2 == 0
     command = [_ffmpeg(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
     command += ["-s", f"{shape[1]}x{shape[0]}", "-r", rate, "-i", "-"]
     if sound is not None:
         command += [*_input(sound), "-map", "0:v:0", "-map", "1:a", "-map_metadata", "1", "-c:a", "copy"]
-    # Colours as players expect them of what says so: BT.709, limited range.
+    # Tagged, so that players decode the colours as they are encoded: BT.709, limited range.
     to_yuv = f"scale=out_color_matrix=bt709:out_range=tv,format={'yuv420p' if even else 'yuv444p'}"
     command += ["-vf", to_yuv, "-colorspace", "bt709", "-color_range", "tv"]
     command += ["-c:v", "libx264", "-crf", str(quality), "-preset", "medium", "-fps_mode", "passthrough"]
@@ -202,8 +159,16 @@ def write_film(
     with whole_file(path, place) as neighbour, tempfile.TemporaryFile() as said:
         command += ["-f", MUXERS[path.suffix], _url(neighbour)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+
+        def write(rgb_hw3: np.ndarray) -> None:
+            try:
+                process.stdin.write(np.ascontiguousarray(rgb_hw3).data)
+            except (BrokenPipeError, OSError) as error:
+                process.wait()
+                raise UnreadableFilm(_complaint(said) or "the film could not be written") from error
+
         try:
-            yield FilmWriter(process, said)
+            yield write
             process.stdin.close()
             if process.wait():
                 raise UnreadableFilm(_complaint(said) or "the film could not be written")
@@ -211,7 +176,7 @@ def write_film(
             process.kill()
             process.wait()
             if not process.stdin.closed:
-                with contextlib.suppress(OSError):  # what was not yet written of a film that failed
+                with contextlib.suppress(OSError):  # the unwritten rest of a film that failed
                     process.stdin.close()
 
 
@@ -226,7 +191,7 @@ def _input(path: Path) -> list[str]:
 
 
 def _url(path: Path) -> str:
-    # "file:" so that no name is taken for an option or another protocol.
+    # "file:" so that no name is read as an option or another protocol.
     return f"file:{path}"
 
 
@@ -237,14 +202,9 @@ def _complaint(said: IO[bytes]) -> str:
 
 
 class SteadyColor:
-    """Keeps colour from flickering: where a frame is as it was, part of the last frame's colour stays.
+    """Keeps colour from flickering: where lightness stays, `smoothing` (0..0.99) of the last frame's colour stays.
 
-    Where lightness changes, as motion and cuts make it, the new colour is taken.
-
-    Parameters
-    ----------
-    smoothing : float
-        0..0.99, how much of the last colour stays where nothing changes.
+    Where lightness changes, in motion and at cuts, the new colour is used.
     """
 
     CHANGE = 4.0  # units of L at which the last colour counts for 1/e

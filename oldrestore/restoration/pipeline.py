@@ -1,79 +1,60 @@
-"""The stages that mend a photograph: detect, fill, restore. Colour comes after them."""
+"""The stages that repair a photograph: detect, fill, restore. Colour comes after them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
+from oldrestore.color.lab import rgb_to_lab
 from oldrestore.config.values import checked
-from oldrestore.restoration.detect.base import Detector
-from oldrestore.restoration.enhance.base import Enhancer
-from oldrestore.restoration.fill.base import Filler
+from oldrestore.restoration.stages import Detector, Enhancer, Filler
 
 STAGES = ("detect", "fill", "restore", "colorize")
+
+# Of `has_colors`.
+LOOKED_AT = 160  # longer side, pixels: noise and thin scratches do not count
+TONES = 10  # steps of lightness
+LIT = 10.0  # Lab units of L: below, a pixel is too dark to show a colour
+LEAST_LIT = 0.002  # share of the pixels; with fewer, the dark ones are judged as well
+OFF_TONE = 8.0  # Lab units of ab
+VIVID = 50.0  # chroma, Lab units of ab, beyond that of sepia, cyanotype and other toned prints
+SHARE = 0.05
 
 
 @dataclass(frozen=True)
 class Mended:
-    """What the stages made of a photograph; None where a stage did not run.
-
-    Attributes
-    ----------
-    original : np.ndarray
-        uint8 (H, W, 3).
-    mask_hw : np.ndarray or None
-        bool (H, W), True where structure is lost.
-    filled : np.ndarray or None
-        uint8 (H, W, 3), its holes filled.
-    restored : np.ndarray or None
-        uint8 (H, W, 3), after noise, fading and the like.
-    """
+    """A photograph after each stage, uint8 (H, W, 3); None for a stage that did not run."""
 
     original: np.ndarray
-    mask_hw: np.ndarray | None = None
-    filled: np.ndarray | None = None
-    restored: np.ndarray | None = None
+    mask_hw: np.ndarray | None = None  # bool (H, W), True where structure is lost
+    filled: np.ndarray | None = None  # its holes filled
+    restored: np.ndarray | None = None  # without noise, fading and the like
 
     @property
     def structure(self) -> np.ndarray:
-        """The photograph before its tones were changed."""
+        """The photograph before its tones changed."""
         return self.original if self.filled is None else self.filled
 
     @property
     def picture(self) -> np.ndarray:
-        """What the last stage made."""
+        """The result of the last stage."""
         return self.structure if self.restored is None else self.restored
 
 
+@checked
+@dataclass(frozen=True)
 class Pipeline:
-    """Finds damage, fills it, and mends what is worn all over.
+    """Finds damage, fills it, and repairs wear all over the photograph."""
 
-    Parameters
-    ----------
-    fill : Filler, optional
-        Fills what is detected, or what a mask says.
-    """
-
-    @checked
-    def __init__(
-        self, detect: Detector | None = None, fill: Filler | None = None, restore: Sequence[Enhancer] = ()
-    ) -> None:
-        self.detect = detect
-        self.fill = fill
-        self.restore = tuple(restore)
+    detect: Detector | None = None
+    fill: Filler | None = None
+    restore: Sequence[Enhancer] = ()
 
     def __call__(self, rgb_hw3: np.ndarray, mask_hw: np.ndarray | None = None) -> Mended:
-        """Mend a photograph.
-
-        Parameters
-        ----------
-        rgb_hw3 : np.ndarray
-            uint8 sRGB (H, W, 3); left as it is.
-        mask_hw : np.ndarray, optional
-            bool (H, W), True where structure is lost; then nothing is detected.
-        """
+        """Repair uint8 sRGB (H, W, 3), which does not change; with a mask, bool (H, W), nothing is detected."""
         if mask_hw is not None and mask_hw.shape != rgb_hw3.shape[:2]:
             raise ValueError(f"a mask of {mask_hw.shape} does not fit a photograph of {rgb_hw3.shape[:2]}")
         if mask_hw is None and self.detect is not None:
@@ -87,3 +68,27 @@ class Pipeline:
             for enhance in self.restore:
                 restored = enhance(restored)
         return Mended(rgb_hw3, mask_hw, filled, restored)
+
+
+def has_colors(rgb_hw3: np.ndarray) -> bool:
+    """Whether a photograph has colours of its own, beyond one tone for each lightness.
+
+    A gray photograph has none, nor has a sepia print, a tinted one or a black-and-white one that has yellowed: their
+    colour follows their lightness. Of the pixels that are not nearly black, more than `SHARE` must be further than
+    `OFF_TONE` from the median colour of their lightness, or more colourful than any toned print (`VIVID`): a red flower
+    on a black ground has one tone for each lightness as well. It is a rule of thumb: one large stain has colour, a
+    photograph of fog has none.
+    """
+    height, width = rgb_hw3.shape[:2]
+    scale = min(1.0, LOOKED_AT / max(height, width))
+    sides = max(1, round(width * scale)), max(1, round(height * scale))
+    lab = rgb_to_lab(cv2.resize(rgb_hw3, sides, interpolation=cv2.INTER_AREA)).reshape(-1, 3)
+    lit = lab[:, 0] > LIT
+    if lit.mean() >= LEAST_LIT:
+        lab = lab[lit]
+    tone = np.clip((lab[:, 0] * (TONES / 100.0)).astype(int), 0, TONES - 1)
+    off = np.hypot(lab[:, 1], lab[:, 2]) > VIVID
+    for step in np.unique(tone):
+        ab = lab[tone == step, 1:]
+        off[tone == step] |= np.hypot(*(ab - np.median(ab, axis=0)).T) > OFF_TONE
+    return bool(off.mean() > SHARE)

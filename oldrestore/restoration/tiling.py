@@ -1,4 +1,4 @@
-"""Works on a large photograph tile by tile, with overlap, so that memory stays bounded."""
+"""Cuts a large photograph into overlapping tiles, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -8,21 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a photograph.
+    """A part of a photograph, as rows and columns."""
 
-    Attributes
-    ----------
-    seen : (slice, slice)
-        Rows and columns that are worked on: the tile and its overlap with its neighbours.
-    kept : (slice, slice)
-        Rows and columns of the result that come from it; the tiles' kept parts meet without gap or overlap.
-    within : (slice, slice)
-        Where the kept part stands in what is seen.
-    """
-
-    seen: tuple[slice, slice]
-    kept: tuple[slice, slice]
-    within: tuple[slice, slice]
+    seen: tuple[slice, slice]  # the input: the tile and its overlap with its neighbours
+    kept: tuple[slice, slice]  # the result that comes from it; kept parts meet without gap or overlap
+    within: tuple[slice, slice]  # the kept part in the coordinates of what is seen
 
 
 def tiles(height: int, width: int, side: int, overlap: int) -> Iterator[Tile]:
@@ -30,12 +20,10 @@ def tiles(height: int, width: int, side: int, overlap: int) -> Iterator[Tile]:
 
     Parameters
     ----------
-    height, width : int
-        Of the photograph, pixels.
     side : int
-        Longest side of what is kept of a tile, pixels. All are about alike: none is a narrow rest.
+        Longest side of the kept part of a tile, pixels. All tiles have about the same size.
     overlap : int
-        Pixels that are seen beyond what is kept, on each side where the photograph goes on.
+        Pixels seen beyond the kept part, on each side where the photograph continues.
     """
     for rows in _cuts(height, side):
         for columns in _cuts(width, side):

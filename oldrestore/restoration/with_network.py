@@ -1,4 +1,4 @@
-"""Stages around a network that is only known when a run is measured."""
+"""A filler for evaluations, in which the network of the run fills large holes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.restoration.fill.base import Filler
 from oldrestore.restoration.fill.network import NetworkFiller
 from oldrestore.restoration.fill.split import FillBySize, Measure
+from oldrestore.restoration.stages import Filler
 
 
 @checked
@@ -21,15 +21,5 @@ def split_with_network(
     size: Annotated[int, Field(ge=64, le=1024)] = 256,
     context: Annotated[float, Field(ge=0, le=4)] = 0.5,
 ) -> FillBySize:
-    """Small holes by one method, others by a network.
-
-    Parameters
-    ----------
-    network : nn.Layer
-        A restorer, in evaluation mode.
-    small, largest_small, measure
-        As for `oldrestore.restoration.fill.split.FillBySize`.
-    size, context
-        As for `oldrestore.restoration.fill.network.NetworkFiller`.
-    """
+    """Fill small holes by one method, others by a restoring network; see `FillBySize` and `NetworkFiller`."""
     return FillBySize(small, NetworkFiller(network, size, context), largest_small, measure)

@@ -17,22 +17,13 @@ from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.device import seed_everything
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
-from oldrestore.scoring.judged import (
-    Judged,
-    build_judged,
-    build_protocol,
-    refuse_taught_by_judge,
-    refuse_trained_on,
-)
+from oldrestore.scoring.judged import Judged, build_judged, build_protocol, refuse_taught_by_judge, refuse_trained_on
 from oldrestore.training.learner import Learner
 
 
 @dataclass
 class Components:
-    """Everything a training run works with.
-
-    `evaluators` are the protocol's own, by name; `prior` weighs the rebalanced AuC (None: that of what is measured).
-    """
+    """Everything a training run works with."""
 
     source: PhotoSource
     inputs: Inputs
@@ -40,8 +31,8 @@ class Components:
     validation: Split
     judged: Judged | None
     learner: Learner
-    evaluators: dict[str, Any] = field(default_factory=dict)
-    prior: np.ndarray | None = None
+    evaluators: dict[str, Any] = field(default_factory=dict)  # the protocol's own, by name
+    prior: np.ndarray | None = None  # weighs the rebalanced AuC; None: that of the photographs measured
 
     @property
     def network(self) -> nn.Layer:
@@ -51,24 +42,18 @@ class Components:
 
 def prepare_loss(loss: Loss, train: Split, source: PhotoSource) -> None:
     """Give a loss the resources that it says it needs."""
-    known: dict[str, Any] = {
+    available: dict[str, Any] = {
         "prior": lambda: dataset_prior(train, source.crops),
         "prior_pixels": lambda: float(color_counts(train, source.crops).sum()),
     }
-    unknown = loss.needs - known.keys()
+    unknown = loss.needs - available.keys()
     if unknown:
         raise UserError(f"{type(loss).__name__} needs {', '.join(sorted(unknown))}, which no run provides")
-    loss.prepare(**{name: known[name]() for name in sorted(loss.needs)})
+    loss.prepare(**{name: available[name]() for name in sorted(loss.needs)})
 
 
 def build_components(config: DictConfig) -> Components:
-    """Build everything that a training run works with; seeds first, so that weights repeat.
-
-    Raises
-    ------
-    UserError
-        On whatever a user can mend: data, weights, labels, a loss that does not fit the network.
-    """
+    """Build everything that a training run works with; `UserError` if data, weights or settings cannot be used."""
     check_pair(config.model, config.loss)
     source = build(config.dataset)
     train, validation = source.split("train"), source.split("val")

@@ -1,4 +1,4 @@
-"""Draws what a run did: its loss curve, and what the judge said at the end."""
+"""Draws ``curves.png`` of a run: its loss curve and its final accuracies."""
 
 from __future__ import annotations
 
@@ -13,14 +13,9 @@ COLORS = {"iter": "#c2410c", "orig": "#334155", "gray": "#94a3b8"}
 
 
 def draw_curves(folder: Path, table: AccuracyTable | None) -> Path | None:
-    """Draw ``curves.png`` of a run folder; None when the run has no losses.
+    """Draw ``curves.png`` of a run folder; None if the run has no losses.
 
-    Parameters
-    ----------
-    folder : Path
-        The run folder; its ``metrics.jsonl`` is read.
-    table : AccuracyTable or None
-        Where there is one, its accuracies are drawn as bars with their 95% Wilson intervals.
+    The accuracies of a table are drawn as bars with their 95% Wilson intervals.
     """
     import matplotlib
 
@@ -52,7 +47,7 @@ def draw_curves(folder: Path, table: AccuracyTable | None) -> Path | None:
 def _draw_loss(axes, metrics) -> None:
     loss = metrics["train/loss"]
     axes.plot(loss.iterations, loss.values, color="#cbd5e1", linewidth=0.8, label="each iteration")
-    # (Of a short run, over a quarter of it: over all of it, the line would be a point.)
+    # At most a quarter of a short run: a mean over all of it would be a point.
     window = min(25, len(loss.values) // 4)
     if window > 1:
         smooth = np.convolve(loss.values, np.ones(window) / window, mode="valid")

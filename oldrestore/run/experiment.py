@@ -1,4 +1,4 @@
-"""One training run, end to end, in this process: components, folder, trackers, and the run itself; new or resumed."""
+"""One training run from end to end in this process, new or resumed: components, folder, trackers, training."""
 
 from __future__ import annotations
 
@@ -14,158 +14,135 @@ from oldrestore.config.build import build
 from oldrestore.device import set_device
 from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
+from oldrestore.records.liveness import lock_run
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.records.run_lock import RunLock
 from oldrestore.run import provenance
 from oldrestore.run.components import Components, build_components
-from oldrestore.run.monitor import check_monitor
 from oldrestore.run.outcome import Outcome
-from oldrestore.run.processes.unrecorded import Unrecorded
-from oldrestore.run.progress import Progress, beginning
-from oldrestore.run.resuming import Resumption, go_back_to_checkpoint, take_checkpoint
-from oldrestore.run.run_in_progress import RunInProgress
+from oldrestore.run.progress import Progress, beginning, go_back_to_checkpoint, restore_last
+from oldrestore.run.resuming import Resumption
+from oldrestore.run.run_in_progress import RunInProgress, Unrecorded
+from oldrestore.run.validation import check_monitor
 from oldrestore.scoring.protocols import protocol_of
-from oldrestore.tracking.protocol import RunInfo
+from oldrestore.tracking.protocol import RunInfo, Sink
 from oldrestore.tracking.tracker import Trackers
-
-__all__ = ["Outcome", "resume_experiment", "run_experiment"]
 
 
 def run_experiment(
     config: DictConfig, overrides: Sequence[str], narrator: Narrator, choices: Mapping[str, str] | None = None
 ) -> Outcome:
-    """Train and evaluate what a configuration asks for, and record it in a run folder.
+    """Train and evaluate what a resolved and checked configuration asks for, and record it in a run folder.
 
-    Parameters
-    ----------
-    config : DictConfig
-        Resolved and checked (`oldrestore.config.compose.resolve_and_check`).
-    overrides : sequence of str
-        What the user typed, kept for the record.
-    narrator : Narrator
-    choices : mapping of str to str, optional
-        What was chosen of each group, kept for the record.
-
-    Returns
-    -------
-    Outcome
-
-    Raises
-    ------
-    UserError
-        Before a run folder exists: on anything that a user can mend.
+    The overrides as typed and the choice of each group are kept for the record. `UserError`, for a device, data or a
+    component that cannot be used, comes before the folder exists.
     """
     device = set_device(config.trainer.device)
     if config.run_id is None:
         config.run_id = parallel.gather(new_run_id())[0]
-    components = _built(config)
+    components = _build(config)
+    progress = beginning(config.trainer.monitor_mode)
     if not parallel.is_first():
-        return _follow(config, components, beginning(config.trainer.monitor_mode))
+        return _train_unrecorded(config, components, progress)
     sinks = {name: build(node) for name, node in config.tracking.items()}
-    recorded = provenance.collect(seed=config.seed, device=device)
+    recorded = {
+        "overrides": list(overrides),
+        "choices": dict(choices or {}),
+        "provenance": provenance.collect(seed=config.seed, device=device),
+        "data": describe_data(config, components),
+    }
     folder = RunFolder.create(Path(config.outputs), config.experiment, config.run_id, parallel.folder_was_made())
-    with RunLock(folder.path):
-        progress = beginning(config.trainer.monitor_mode)
-        run = RunInProgress(config, components, folder, Trackers(folder, sinks), narrator, progress)
+    with lock_run(folder.path):
         narrator.record = folder.log
-        info = _run_info(config, folder, overrides, choices or {}, recorded, describe_data(config, components))
-        run.tracker.start(info)
-        return run.carry_out()
+        return _train(config, components, progress, narrator, folder, sinks, recorded)
 
 
 def resume_experiment(resumption: Resumption, narrator: Narrator) -> Outcome:
-    """Go on with a run from its last checkpoint, as if it had never stopped.
+    """Continue a run, its configuration resolved and checked, from its last checkpoint, as if it had never stopped.
 
     Its folder then holds what an uninterrupted run would have written, times aside; what was trained beyond the
-    checkpoint stands in ``resumes/NNN/``, with what differed from the run's beginning.
-
-    Parameters
-    ----------
-    resumption : Resumption
-        Of `oldrestore.run.resuming.plan_resume`, with a resolved and checked configuration.
-    narrator : Narrator
-
-    Raises
-    ------
-    UserError
-        Before the run folder is touched: the photographs are others, or the checkpoint cannot be read.
+    checkpoint is kept in ``resumes/NNN/``, with what has changed since the run began. `UserError` comes before the
+    folder is touched.
     """
     config = resumption.config
     with resumption.lock:
         device = set_device(config.trainer.device)
-        components = _built(config)
+        components = _build(config)
         sinks = {name: build(node) for name, node in config.tracking.items()} if parallel.is_first() else {}
         now = provenance.collect(seed=config.seed, device=device)
         data = describe_data(config, components)
-        back = parallel.by_first(lambda: go_back_to_checkpoint(resumption, components.learner, data, now))
+        progress, then, note = parallel.by_first(
+            lambda: go_back_to_checkpoint(resumption, components.learner, data, now)
+        )
         if not parallel.is_first():
-            take_checkpoint(resumption.folder, components.learner)
-            return _follow(config, components, back.progress)
+            restore_last(resumption.folder, components.learner)
+            return _train_unrecorded(config, components, progress)
         folder = RunFolder.open(resumption.folder, outputs=Path(config.outputs))
-        run = RunInProgress(config, components, folder, Trackers(folder, sinks), narrator, back.progress)
         narrator.record = folder.log
-        narrator.say(f"resumed   {resumption.folder} at iteration {back.progress.iteration}")
-        if back.differences:
-            narrator.say(back.in_words())
-        info = _run_info(config, folder, resumption.all_overrides(), resumption.choices, back.provenance, data)
-        run.tracker.start(info)
-        return run.carry_out()
+        narrator.say(f"resumed   {resumption.folder} at iteration {progress.iteration}")
+        if note is not None:
+            narrator.say(note)
+        recorded = {
+            "overrides": resumption.all_overrides(),
+            "choices": resumption.choices,
+            "provenance": then,
+            "data": data,
+        }
+        return _train(config, components, progress, narrator, folder, sinks, recorded)
 
 
-def _built(config: DictConfig) -> Components:
-    """Build what a run works with; where one of several processes cannot, none goes on."""
+def _build(config: DictConfig) -> Components:
+    """Build what a run works with; if one of several processes cannot, none continues."""
+    built: list[Components] = []
 
-    def make() -> list[Components]:
+    def work() -> None:
         components = build_components(config)
         check_monitor(config, components)
-        made.append(components)
-        return []  # nobody else wants it
+        built.append(components)
 
-    made: list[Components] = []
-    parallel.gathered(make)
-    return made[0]
+    parallel.gathered(work)
+    return built[0]
 
 
-def _follow(config: DictConfig, components: Components, progress: Progress) -> Outcome:
-    """Train with the others as one of the processes that write nothing down."""
-    unrecorded = Unrecorded(Path(config.outputs).absolute() / config.experiment / config.run_id)
-    # What it would say, rank 0 says.
+def _train(
+    config: DictConfig,
+    components: Components,
+    progress: Progress,
+    narrator: Narrator,
+    folder: RunFolder,
+    sinks: Mapping[str, Sink],
+    recorded: Mapping[str, Any],
+) -> Outcome:
+    trackers = Trackers(folder, sinks)
+    run = RunInProgress(config, components, folder, trackers, narrator, progress)
+    trackers.start(
+        RunInfo(
+            folder=folder.path,
+            outputs=folder.outputs,
+            run_id=config.run_id,
+            experiment=config.experiment,
+            config=OmegaConf.to_container(config),
+            config_yaml=OmegaConf.to_yaml(config),
+            seed=config.seed,
+            **recorded,
+        )
+    )
+    return run.carry_out()
+
+
+def _train_unrecorded(config: DictConfig, components: Components, progress: Progress) -> Outcome:
+    """Train as one of the processes that record and print nothing."""
+    folder = Unrecorded(Path(config.outputs).absolute() / config.experiment / config.run_id)
     narrator = Narrator(console=Console(quiet=True))
-    return RunInProgress(config, components, unrecorded, unrecorded, narrator, progress).carry_out()
+    return RunInProgress(config, components, folder, None, narrator, progress).carry_out()
 
 
 def describe_data(config: DictConfig, components: Components) -> dict[str, Any]:
     """Return what ``data.json`` records: every split, the judge, and the protocol."""
-    data = {"train": components.train.describe(), "val": components.validation.describe()}
-    if components.judged is not None:
-        data["judged"] = components.judged.split.describe()
-        data["judge"] = {
-            "name": components.judged.judge.name,
-            "fingerprint": components.judged.judge.fingerprint,
-        }
-    judge = components.judged.judge if components.judged is not None else None
-    data["protocol"] = protocol_of(config, len(components.validation), judge, components.prior).describe()
-    return data
-
-
-def _run_info(
-    config: DictConfig,
-    folder: RunFolder,
-    overrides: Sequence[str],
-    choices: Mapping[str, str],
-    recorded: dict[str, Any],
-    data: dict[str, Any],
-) -> RunInfo:
-    return RunInfo(
-        folder=folder.path,
-        outputs=folder.outputs,
-        run_id=config.run_id,
-        experiment=config.experiment,
-        config=OmegaConf.to_container(config),
-        config_yaml=OmegaConf.to_yaml(config),
-        overrides=list(overrides),
-        provenance=recorded,
-        data=data,
-        seed=config.seed,
-        choices=dict(choices),
-    )
+    c = components
+    protocol = protocol_of(config, len(c.validation), c.judged and c.judged.judge, c.prior)
+    return {
+        "train": c.train.describe(),
+        "val": c.validation.describe(),
+        **({} if c.judged is None else c.judged.describe()),
+        "protocol": protocol.describe(),
+    }

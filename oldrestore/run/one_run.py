@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from oldrestore import parallel, runtime
 from oldrestore.config.compose import resolve_and_check
 from oldrestore.errors import UserError
 from oldrestore.narrator import Narrator
 from oldrestore.records.run import Run
-from oldrestore.run.outcome import Outcome
+from oldrestore.run.outcome import Outcome, closing_lines, folder_as_typed
+
+# Signals after which a Slurm job is requeued; Ctrl-C means stop.
+REQUEUED_AFTER = ("SIGTERM", "SIGUSR1")
 
 
 def train_one(
@@ -25,22 +30,7 @@ def train_one(
 ) -> int:
     """Check a composed configuration, start or resume its run, say how it ended and return the exit code.
 
-    Parameters
-    ----------
-    composed : DictConfig
-    overrides : sequence of str
-        As typed.
-    resume : str, optional
-        The run to resume, or ``auto``.
-    choices : mapping of str to str, optional
-        The choice of each configuration group.
-
-    Raises
-    ------
-    UserError
-        Before a run folder exists, or before the one to resume is touched.
-    SystemExit
-        With 1, when the run was killed.
+    `resume` names the run to resume, or is ``auto``. `SystemExit` with 1 is raised if the run was killed.
     """
     runtime.prepare()  # again: a launcher may have started this job in a fresh process
     config = without_selectors(composed)
@@ -67,7 +57,7 @@ def train_one(
                 raise UserError("the processes do not see the same run to resume: name it by resume=RUN")
     except UserError:
         if resumption is not None:
-            resumption.lock.release()
+            resumption.lock.close()
         raise
 
     from oldrestore.run.start import resume_run, start_run
@@ -90,30 +80,20 @@ def train_one(
 
 def without_selectors(composed: DictConfig) -> DictConfig:
     """Drop the groups that only select others: what they chose is in the rest."""
-    config = OmegaConf.create(OmegaConf.to_container(composed, resolve=False))
-    with open_dict(config):
-        for selector in ("experiments", "sweeps", "hydra"):
-            config.pop(selector, None)
-    return config
+    nodes = OmegaConf.to_container(composed, resolve=False)
+    return OmegaConf.create({name: nodes[name] for name in nodes if name not in ("experiments", "sweeps", "hydra")})
 
 
 def conclude(outcome: Outcome, config: DictConfig, narrator: Narrator) -> None:
-    """Print the accuracy table, where the pictures are and what to type next; the folder comes last.
-
-    The run's log already holds all of this: it was written before the trackers were closed.
-    """
-    from oldrestore.run.closing import closing_lines, ending, folder_as_typed
-
+    """Print the final tables and the closing lines, which the run's log already holds."""
     for table in outcome.tables():
         narrator.say()
         narrator.show(table)
     narrator.say()
-    how = ending(outcome)
-    if how is not None:
-        print(f"oldrestore: {how}", file=sys.stderr)
+    ending = outcome.ending()
+    if ending is not None:
+        print(f"oldrestore: {ending}", file=sys.stderr)
     if outcome.state == "killed" and config.trainer.get("requeue", False):
-        from oldrestore.run.slurm import requeue
-
         line = requeue(outcome.reason)
         if line is not None:
             narrator.say(line)
@@ -125,3 +105,22 @@ def all_sent(folder: Path) -> bool:
     """Say whether every tracker of a run has all of it."""
     sinks = Run(folder).status.get("sinks") or {}
     return all(sink.get("state") == "complete" for sink in sinks.values())
+
+
+def requeue(reason: str | None) -> str | None:
+    """Ask Slurm to run a job that stopped again, and return what happened as a line; None if it is not to run again."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None or not any(name in (reason or "") for name in REQUEUED_AFTER):
+        return None
+    if os.environ.get("SLURM_PROCID", "0") != "0":
+        return None  # one process speaks for the job
+    try:
+        done = subprocess.run(
+            ["scontrol", "requeue", job], capture_output=True, encoding="utf-8", errors="replace", timeout=60
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"the job {job} could not be put back into the queue: {error}"
+    if done.returncode != 0:
+        words = " ".join(done.stderr.split()) or f"scontrol ended with {done.returncode}"
+        return f"the job {job} could not be put back into the queue: {words}"
+    return f"the job {job} is back in the queue, and goes on with resume=auto"

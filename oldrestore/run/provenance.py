@@ -21,20 +21,10 @@ PATCH_LIMIT = 5_000_000  # bytes; beyond it the patch is left out and its size a
 
 
 def collect(seed: int, device: str) -> dict[str, Any]:
-    """Describe code, packages and machine as they are now.
+    """Describe code, packages and machine as they are now, as JSON values.
 
-    Parameters
-    ----------
-    seed : int
-    device : str
-        As Paddle names it.
-
-    Returns
-    -------
-    dict
-        JSON values. ``processes`` gives rank, host, device and threads of each, where several train together.
-        ``commit`` and ``dirty`` are None outside a clone; ``code_hash`` covers the package's
-        Python files and the configuration either way.
+    ``processes`` gives rank, host, device and threads of each process of several. ``commit`` and ``dirty`` are None
+    outside a clone; ``code_hash`` covers the package's Python files and the configuration either way.
     """
     return {
         "oldrestore": __version__,
@@ -54,7 +44,7 @@ def collect(seed: int, device: str) -> dict[str, Any]:
 
 
 def code_hash() -> str:
-    """sha256 over the names and bytes of the package's Python files and the configuration folders."""
+    """Return the sha256 over names and bytes of the package's Python files and the configuration folders."""
     digest = hashlib.sha256()
     root = configuration_root()
     files = [(p.relative_to(PACKAGE), p) for p in PACKAGE.rglob("*.py")]
@@ -67,13 +57,13 @@ def code_hash() -> str:
 
 
 def packages() -> dict[str, str]:
-    """Versions of every installed distribution."""
+    """Return the version of every installed distribution."""
     versions = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
     return dict(sorted(versions.items(), key=lambda item: item[0].lower()))
 
 
 def processor() -> str:
-    """Name of the processor, as the system gives it."""
+    """Return the name of the processor, as the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -82,13 +72,11 @@ def processor() -> str:
 
 
 def git_state(root: Path | None) -> dict[str, Any]:
-    """Commit, and what is not committed as a patch that ``git apply`` takes.
-
-    Untracked files are in the patch too, unless git ignores them. The user's index is not touched.
-    """
-    commit = _git(root, "rev-parse", "--verify", "HEAD") if root is not None else None
-    if commit is None:
+    """Return the commit, and what is not committed as a patch that ``git apply`` takes."""
+    head = _git(root, "rev-parse", "--verify", "HEAD") if root is not None else None
+    if head is None:
         return {"commit": None, "dirty": None}
+    commit = head.decode().strip()
     patch = uncommitted_patch(root)
     if patch is None:
         return {"commit": commit, "dirty": None, "patch_left_out": "git could not compare the tree with its commit"}
@@ -98,46 +86,36 @@ def git_state(root: Path | None) -> dict[str, Any]:
         if len(patch) > PATCH_LIMIT:
             state |= {"patch": None, "patch_left_out": f"{len(patch)} bytes are more than {PATCH_LIMIT}"}
         else:
-            state |= _as_text(patch)
+            try:
+                state["patch"] = patch.decode()
+            except UnicodeDecodeError:
+                state["patch_base64"] = base64.b64encode(patch).decode()
     return state
 
 
-def _as_text(patch: bytes) -> dict[str, str]:
-    """Keep a patch as text where it is UTF-8, else so that its bytes come back."""
-    try:
-        return {"patch": patch.decode()}
-    except UnicodeDecodeError:
-        return {"patch_base64": base64.b64encode(patch).decode()}
-
-
 def uncommitted_patch(root: Path) -> bytes | None:
-    """Compare the working tree with its commit, untracked files included; None where git fails.
+    """Compare the working tree with its commit, untracked files included; None if git fails.
 
-    Neither the user's index nor the repository's objects are touched: both stand in a temporary folder.
+    Neither the user's index nor the repository's objects are touched: copies of both are in a temporary folder.
     """
     objects = _git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects")
     if objects is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        own = {
+        places = {
             "GIT_INDEX_FILE": str(Path(folder) / "index"),
             "GIT_OBJECT_DIRECTORY": str(Path(folder) / "objects"),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects,
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.fsdecode(objects.rstrip(b"\n")),
         }
         (Path(folder) / "objects").mkdir()
         for step in (("read-tree", "HEAD"), ("add", "--all")):
-            if _git(root, *step, **own) is None:
+            if _git(root, *step, **places) is None:
                 return None
-        return _git_bytes(root, "diff", "--cached", "--binary", "HEAD", **own)
+        return _git(root, "diff", "--cached", "--binary", "HEAD", **places)
 
 
-def _git(root: Path, *arguments: str, **environment: str) -> str | None:
-    """What a git command prints, stripped; None where it fails."""
-    printed = _git_bytes(root, *arguments, **environment)
-    return None if printed is None else printed.decode(errors="replace").strip()
-
-
-def _git_bytes(root: Path, *arguments: str, **environment: str) -> bytes | None:
+def _git(root: Path, *arguments: str, **environment: str) -> bytes | None:
+    """Return what a git command prints; None if it fails."""
     command = ["git", "-C", str(root), *arguments]
     try:
         return subprocess.run(command, capture_output=True, check=True, timeout=60, env=os.environ | environment).stdout

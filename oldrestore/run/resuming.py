@@ -1,71 +1,43 @@
-"""Goes on with a run: which one is meant, whether it may, and back to its last checkpoint."""
+"""Plans how to resume a run: which one is meant, what may change, and what is not as it was; imports no Paddle."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 from omegaconf import DictConfig
 
 from oldrestore import parallel
+from oldrestore.config.build import build
 from oldrestore.config.roles import is_place, is_place_of_photographs
 from oldrestore.errors import UserError
-from oldrestore.files import write_atomically
-from oldrestore.records.asked_settings import (
-    agreed,
-    asked_for,
-    asked_of_any,
-    disagreement,
-    with_typed,
-)
+from oldrestore.records.asked_settings import agreed, asked_for, asked_of_any, with_typed
 from oldrestore.records.finding import find_run, refuse_links_out
+from oldrestore.records.liveness import lock_run
 from oldrestore.records.run import Run
-from oldrestore.records.run_lock import RunLock
-from oldrestore.records.superseded import new_resume_folder, set_aside
-from oldrestore.run.moved_photographs import check_photographs
-from oldrestore.run.then_and_now import check_data, compare_provenance
-
-if TYPE_CHECKING:
-    from oldrestore.run.progress import Progress
-    from oldrestore.training.learner import Learner
 
 AUTO = "auto"
-SHOWN = 6  # differences that are printed; all of them are written down
 # Seconds in which the loader's workers of a run that was killed notice, and let go of its folder.
 WAIT_FOR_WORKERS = 15.0
 
 
 @dataclass
 class Resumption:
-    """A run to resume, its folder locked.
+    """A run to resume, its folder locked."""
 
-    Attributes
-    ----------
-    folder : Path
-        As the user named it.
-    config : DictConfig
-        The run's, with what may change as it was asked for now; to be checked before it is used.
-    overrides : list of str
-        What was typed now.
-    changed : dict
-        Setting to [before, after].
-    lock : RunLock
-    """
-
-    folder: Path
-    config: DictConfig
-    overrides: list[str]
-    changed: dict[str, list]
-    lock: RunLock | Unheld
+    folder: Path  # as the user named it
+    config: DictConfig  # the run's, with the changes that are allowed; not yet checked
+    overrides: list[str]  # what was typed now
+    changed: dict[str, list]  # setting to [before, after]
+    lock: contextlib.ExitStack  # unlocks the folder when it is closed
 
     @property
     def environment(self) -> dict[str, str | None]:
-        """What the run's numbers depend on, as it was when the run began; empty where nobody wrote it down."""
+        """Variables that the run's numbers depend on, as when the run began; empty if not recorded."""
         try:
             return Run(self.folder).environment
         except UserError:
@@ -73,109 +45,55 @@ class Resumption:
 
     @property
     def choices(self) -> dict[str, str]:
-        """What the run's groups chose."""
+        """The choice of each group."""
         return Run(self.folder).choices
 
     def all_overrides(self) -> list[str]:
-        """What was typed when the run began, and after it, or in its place, what now changed something."""
+        """Return what was typed when the run began, updated by what now changed something."""
         new = [text for text in self.overrides if any(_names(text, changed) for changed in self.changed)]
         return with_typed(Run(self.folder).overrides, new)
 
 
-@dataclass(frozen=True)
-class BackAtCheckpoint:
-    """A run folder as it was at its last checkpoint.
-
-    Attributes
-    ----------
-    progress : Progress
-    provenance : dict
-        Of the run's beginning.
-    differences : dict
-        What is not as it was then: name to [then, now].
-    """
-
-    progress: Progress
-    provenance: dict[str, Any]
-    differences: dict[str, list]
-
-    def in_words(self) -> str:
-        """Return the differences as a line; it ends with what they mean."""
-        parts = [f"{name} {_short(then)} -> {_short(now)}" for name, (then, now) in self.differences.items()]
-        more = f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
-        return f"note: not as when the run began: {', '.join(parts[:SHOWN])}{more}; the numbers may differ for it"
-
-
-class Unheld:
-    """Stands for the lock of a run that another process of it holds."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *what: object) -> None:
-        """Nothing is held."""
-
-    def release(self) -> None:
-        """Nothing is held."""
-
-
-def lock_of(folder: Path, wait: float) -> RunLock | Unheld:
-    """Hold a run's folder; of several processes that train together, rank 0 does."""
-    return RunLock(folder, wait) if parallel.launched_rank() == 0 else Unheld()
+def lock_on_first(folder: Path, wait: float) -> contextlib.ExitStack:
+    """Lock a run folder (rank 0 only)."""
+    return lock_run(folder, wait) if parallel.launched_rank() == 0 else contextlib.ExitStack()
 
 
 def plan_resume(wanted: str, composed: DictConfig, overrides: Sequence[str]) -> Resumption | None:
-    """Find the run to go on with, hold its folder, and settle what may change; Paddle is not imported for it.
+    """Find the run to resume, lock its folder, and settle what may change.
 
-    Parameters
-    ----------
-    wanted : str
-        A run folder, a run id, its beginning, ``last``; or ``auto``: the newest run of this experiment and with these
-        settings that has not finished and does not run.
-    composed : DictConfig
-        What Hydra made of the overrides.
-    overrides : sequence of str
-        As typed, without ``resume=``.
-
-    Returns
-    -------
-    Resumption or None
-        None where ``auto`` finds no such run.
-
-    Raises
-    ------
-    UserError
-        The run is not there, runs, has finished, or something was typed that it cannot have.
+    The run is named as for `find_run`, or by ``auto``: the newest of this experiment and with these settings that has
+    not finished and is not running, or None. `composed` is what Hydra made of the overrides, as typed, without
+    ``resume=``. `UserError` if the run does not exist, is running, has finished, or cannot change a setting as asked.
     """
     outputs = Path(composed.outputs)
     if wanted == AUTO:
-        return _newest_unfinished(outputs, asked_of_any(composed, overrides), composed, overrides)
+        return _newest_unfinished(outputs, composed, overrides)
     # A choice of photographs that names no folder moves none.
     asked = {n: value for n, value in asked_for(composed, overrides).items() if value is not None or not is_place(n)}
     folder = find_run(wanted, outputs)
     status = _status(folder)
     if status.get("alive"):
         raise UserError(f"run '{folder.name}' is still running (process {status['pid']}): stop it first")
-    # A folder that was named by its path stands where it stands.
+    # A folder that was named by its path stays where it is.
     outputs = outputs if folder.is_relative_to(outputs) else folder.parent.parent
-    return _plan(folder, status, outputs, asked, composed, overrides, wait=WAIT_FOR_WORKERS)
+    return _plan(folder, outputs, asked, composed, overrides, wait=WAIT_FOR_WORKERS)
 
 
-def _newest_unfinished(
-    outputs: Path, asked: Mapping[str, Any], composed: DictConfig, overrides: Sequence[str]
-) -> Resumption | None:
+def _newest_unfinished(outputs: Path, composed: DictConfig, overrides: Sequence[str]) -> Resumption | None:
+    asked = asked_of_any(composed, overrides)
     candidates = []
     for path in (outputs / composed.experiment).glob("*/config.yaml"):
         status = _status(path.parent)
-        # Of a run on another machine nothing is known from here, unless this is that job, requeued.
+        # A run on another machine may be alive, unless it is this very job, requeued.
         gone = status.get("alive") is False or _same_slurm_job(status)
         if status.get("state") != "finished" and gone:
-            candidates.append((status.get("started") or "", path.parent.name, path.parent, status))
-    for _, _, folder, status in sorted(candidates, key=lambda c: c[:2], reverse=True):
+            candidates.append((status.get("started") or "", path.parent.name, path.parent))
+    for _, _, folder in sorted(candidates, reverse=True):
         try:
-            # Whether a judge elsewhere is the same is known only once it is loaded: that is another run here.
+            # A judge at another place counts as another run: whether it is the same is known only once it is loaded.
             may_move = is_place_of_photographs
-            return _plan(folder, status, outputs, asked, composed, overrides, wait=0.0, may_move=may_move)
+            return _plan(folder, outputs, asked, composed, overrides, wait=0.0, may_move=may_move)
         except UserError:
             continue  # another process was faster, or it is a run with other settings
     return None
@@ -183,7 +101,6 @@ def _newest_unfinished(
 
 def _plan(
     folder: Path,
-    status: Mapping[str, Any],
     outputs: Path,
     asked: Mapping[str, Any],
     composed: DictConfig,
@@ -193,104 +110,83 @@ def _plan(
 ) -> Resumption:
     config = Run(folder).composed
     refuse_links_out(folder)
-    own = Path(str(config.get("experiment")), str(config.get("run_id")))
-    if own != Path(folder.absolute().parent.name, folder.name):
-        raise UserError(f"the folder {folder} is not named as its run: it should end in {own}")
-    problem = disagreement(asked, config, folder, may_move)
-    if problem is not None:
-        raise UserError(problem)
-    merged, changed = agreed(asked, composed, config)
+    name = Path(str(config.get("experiment")), str(config.get("run_id")))
+    if name != Path(folder.absolute().parent.name, folder.name):
+        raise UserError(f"the folder {folder} is not named as its run: it should end in {name}")
+    merged, changed = agreed(asked, composed, config, folder, may_move)
     changed.pop("outputs", None)
     merged.outputs = str(outputs)
-    if status.get("state") == "finished" and "trainer.max_iterations" not in changed:
+    if _status(folder).get("state") == "finished" and "trainer.max_iterations" not in changed:
         raise UserError(
             f"run '{folder.name}' has finished its {config.trainer.max_iterations} iterations: "
             "raise trainer.max_iterations to go on"
         )
     if any(is_place_of_photographs(name) for name in changed):
         check_photographs(folder, merged)
-    return Resumption(folder, merged, list(overrides), changed, lock_of(folder, wait))
+    return Resumption(folder, merged, list(overrides), changed, lock_on_first(folder, wait))
 
 
-def go_back_to_checkpoint(
-    resumption: Resumption, learner: Learner, data: Mapping[str, Any], provenance: Mapping[str, Any]
-) -> BackAtCheckpoint:
-    """Give the learner the last checkpoint, and the run folder the state that it had then.
+def compare_provenance(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list]:
+    """Return the differences that a run's numbers may depend on: name to [then, now]."""
+    differences = {}
+    for name in ("code_hash", "commit", "python", "platform", "processor", "device"):
+        if then.get(name) != now.get(name):
+            differences[name] = [then.get(name), now.get(name)]
+    counts = [len(recorded.get("processes") or [0]) for recorded in (then, now)]
+    if counts[0] != counts[1]:
+        differences["processes"] = counts
+    for part in ("environment", "packages"):
+        before, after = then.get(part) or {}, now.get(part) or {}
+        for name in sorted(before.keys() | after.keys()):
+            if before.get(name) != after.get(name):
+                differences[name] = [before.get(name), after.get(name)]
+    return differences
 
-    Parameters
-    ----------
-    resumption : Resumption
-    learner : Learner
-        Newly built; a run that has no checkpoint yet leaves it so, and begins again.
-    data, provenance : mapping
-        As they are now.
 
-    Raises
-    ------
-    UserError
-        Before anything is changed: other photographs, or a checkpoint that cannot be read.
-    """
-    from oldrestore.run.progress import after, beginning, check_state, evaluates_again
-    from oldrestore.training.checkpoint import load_checkpoint
+def check_photographs(folder: Path, config: DictConfig) -> None:
+    """Raise `UserError` if the photographs of a configuration are not those of a run; only photographs are read."""
+    source = build(config.dataset)
+    splits = {"train": source.split("train"), "val": source.split("val")}
+    judged = config.evaluation.judged
+    if judged is not None:
+        judged_source = source if judged == "dataset" else build(judged)
+        splits["judged"] = judged_source.split(config.evaluation.judged_split)
+    check_data(folder, {name: split.describe() for name, split in splits.items()})
 
-    folder, config = resumption.folder, resumption.config
-    check_data(folder, data)
+
+def check_data(folder: Path, now: Mapping[str, Any]) -> None:
+    """Raise `UserError` if photographs or judge are not those in a run's ``data.json``, naming one that differs."""
     try:
-        recorded = Run(folder).provenance
+        then = Run(folder).data
     except UserError:
-        recorded = dict(provenance)  # killed before it was written down
-    last = folder / "checkpoints" / "last.safetensors"
-    checkpoint = load_checkpoint(last) if last.is_file() else None
-    iteration, again, marks = 0, False, {}
-    if checkpoint is not None:
-        check_state(checkpoint.state, last)
-        learner.restore(checkpoint)
-        iteration = int(checkpoint.state["iteration"])
-        again = evaluates_again(checkpoint.state, config.trainer.max_iterations)
-        marks = checkpoint.state.get("marks_before_evaluation" if again else "marks")
-    aside = new_resume_folder(folder)
-    differences = compare_provenance(recorded, provenance)
-    _write_down(aside, resumption, iteration, differences, provenance)
-    set_aside(folder, marks, iteration, aside, again)
-    if checkpoint is None:
-        progress = beginning(config.trainer.monitor_mode)
-        for path in (folder / "checkpoints").glob("*.safetensors"):
-            path.unlink()  # the best of a beginning that is made again
-    else:
-        progress = after(checkpoint, folder, config.trainer.log_every, config.trainer.max_iterations)
-    return BackAtCheckpoint(progress, recorded, differences)
+        return  # killed before it was written, and so before anything was trained
+    for part, described in now.items():
+        before = then.get(part, {})
+        # The protocol follows from the settings, which a resumed run keeps.
+        if part == "protocol" or before.get("fingerprint") == described["fingerprint"]:
+            continue
+        if part == "judge":
+            raise UserError(f"the judge {described['name']} is not the network that run '{folder.name}' was judged by")
+        raise UserError(
+            f"the photographs of '{part}' are not those of run '{folder.name}' ({before.get('count', 'none')} then, "
+            f"{described['count']} now; {_first_difference(before, described)}): put them back, or start a new run"
+        )
 
 
-def take_checkpoint(folder: Path, learner: Learner) -> None:
-    """Give the learner of a process that writes nothing down the checkpoint that rank 0 has gone back to."""
-    from oldrestore.training.checkpoint import load_checkpoint
-
-    last = folder / "checkpoints" / "last.safetensors"
-    if last.is_file():
-        learner.restore(load_checkpoint(last))
-
-
-def _write_down(
-    aside: Path,
-    resumption: Resumption,
-    iteration: int,
-    differences: Mapping[str, list],
-    provenance: Mapping[str, Any],
-) -> None:
-    content = {
-        "iteration": iteration,
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "overrides": resumption.overrides,
-        "changed": resumption.changed,
-        "differences": differences,
-    }
-    write_atomically(aside / "resume.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    if differences:
-        write_atomically(aside / "provenance.json", json.dumps(provenance, indent=2, ensure_ascii=False) + "\n")
+def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    then, here = before.get("photographs"), now.get("photographs") or {}
+    if not then:  # runs of earlier versions did not record names
+        return "other contents or labels"
+    changed = sorted(name for name in then.keys() & here.keys() if then[name] != here[name])
+    missing, new = sorted(then.keys() - here.keys()), sorted(here.keys() - then.keys())
+    for names, what in ((changed, "has other contents or another label"), (missing, "is missing"), (new, "is new")):
+        if names:
+            return f"'{names[0]}' {what}"
+    return "other contents or labels"
 
 
 def _status(folder: Path) -> dict[str, Any]:
-    """Status of a run; of one that was killed before it wrote one, that it is gone."""
+    """Return the status of a run; one that was killed before it wrote any is gone."""
     try:
         return Run(folder).status
     except UserError:
@@ -303,11 +199,6 @@ def _same_slurm_job(status: Mapping[str, Any]) -> bool:
 
 
 def _names(override: str, changed: str) -> bool:
-    """Say whether an override is one that a changed setting comes from."""
+    """Say whether an override is the one that a changed setting comes from."""
     key = override.partition("=")[0].lstrip("+~").replace("/", ".")
     return changed == key or changed.startswith(f"{key}.")
-
-
-def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= 40 else f"{text[:12]}..."

@@ -4,61 +4,62 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 import paddle
 from omegaconf import DictConfig
-from paddle import nn
 
 from oldrestore import parallel
 from oldrestore.batch import Batch
-from oldrestore.data.loading.loader import training_loader
+from oldrestore.data.loading.loader import lost_worker, training_loader
 from oldrestore.engines.pyfunc import finished_model
 from oldrestore.engines.weights_file import header_of_run
-from oldrestore.errors import UserError
+from oldrestore.errors import UserError, sentence
 from oldrestore.evaluation.metric_table import shown_in
+from oldrestore.models.weights import parameter_count
 from oldrestore.narrator import Narrator
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.run.closing import closing_lines, ending
 from oldrestore.run.components import Components
 from oldrestore.run.curves import draw_curves
-from oldrestore.run.failure import failure_in_words
-from oldrestore.run.introduction import introduction
-from oldrestore.run.outcome import Outcome
-from oldrestore.run.processes.unrecorded import Unrecorded
+from oldrestore.run.outcome import Outcome, closing_lines, folder_as_typed
 from oldrestore.run.progress import Progress
 from oldrestore.run.streams import seed_step, training_batch
-from oldrestore.run.validation_loss import validation_loss
-from oldrestore.scoring.score_rows import judged_values, rows_of
-from oldrestore.scoring.scoring import Scorer
+from oldrestore.run.validation import Validation
+from oldrestore.scoring.protocols import protocol_of
 from oldrestore.tracking.tracker import Trackers
 from oldrestore.training.checkpoint import Checkpoint, not_finite, save_checkpoint
 from oldrestore.training.interruption import Interruption, Killed
 from oldrestore.training.loop import DivergedError, LoopSettings, run_loop
 
-PATIENCE_UNDER_SLURM = 20.0  # seconds that trackers have to catch up
-PATIENCE_AFTER_LOSS = 15.0  # the same, after another process of the run has died: Paddle's launcher waits 30 s
+# Seconds that trackers have to catch up: Slurm waits half a minute by default between its signal and the end of the
+# process, and Paddle's launcher as long after the death of another process of the run.
+PATIENCE_UNDER_SLURM = 20.0
+PATIENCE_AFTER_LOSS = 15.0
+
+
+class Unrecorded:
+    """Replaces the run folder in the processes of a run that record nothing: only rank 0 does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def marks(self) -> dict[str, int]:
+        """Return no lengths: there are no records here."""
+        return {}
+
+    def nothing(self, *arguments: Any, **more: Any) -> None:
+        """Keep nothing."""
+
+    scalars = accuracy = per_image = panel = log = write_table = nothing
 
 
 class RunInProgress:
     """One run, from its first iteration or from a checkpoint to its end.
 
-    Of several processes that train together each has one; rank 0 records, the others' folder and tracker are
-    `Unrecorded`.
-
-    Parameters
-    ----------
-    config : DictConfig
-    components : Components
-        With the weights to go on from.
-    folder : RunFolder or Unrecorded
-    tracker : Trackers or Unrecorded
-    narrator : Narrator
-    progress : Progress
-        How far the run has come: the beginning of a new one, or what its checkpoint says.
-
-    Attributes
-    ----------
-    outcome : Outcome
+    Of several processes that train together each has one; those that record nothing have no `tracker`.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class RunInProgress:
         config: DictConfig,
         components: Components,
         folder: RunFolder | Unrecorded,
-        tracker: Trackers | Unrecorded,
+        tracker: Trackers | None,
         narrator: Narrator,
         progress: Progress,
     ) -> None:
@@ -78,19 +79,10 @@ class RunInProgress:
         self.interruption = Interruption()
         self.progress = progress
         self.outcome = Outcome(state="running", folder=folder.path, summary=progress.summary)
+        self.validation = Validation(config, components, folder, narrator, self.outcome, self.interruption.check)
         self._before_evaluation: dict[str, int] = {}
         self._evaluating_at = -1
         self._began = time.monotonic()
-        self.scorer = Scorer(
-            config,
-            components.source,
-            components.validation,
-            components.judged,
-            narrator,
-            check=self.interruption.check,
-            evaluators=components.evaluators,
-            prior=components.prior,
-        )
 
     def carry_out(self) -> Outcome:
         """Train to the end, to a failure or to a signal; the folder and every tracker say which."""
@@ -104,47 +96,46 @@ class RunInProgress:
             except BaseException as error:
                 outcome.state, outcome.reason = "failed", failure_in_words(error)
                 if outcome.reason is None:
-                    # A defect of ours: it is recorded like any failure, and then seen as what it is.
+                    # A bug: record the failure, then show the traceback.
                     self.interruption.ignore_from_now()
-                    self.tracker.finish("failed", f"{type(error).__name__}: {error}", outcome.summary)
+                    if self.tracker is not None:
+                        self.tracker.finish("failed", f"{type(error).__name__}: {error}", outcome.summary)
                     raise
-            return self._end()
-
-    def _end(self) -> Outcome:
-        """Write down how the run ended."""
-        outcome = self.outcome
-        self.interruption.ignore_from_now()
-        if parallel.is_first():
-            if outcome.state == "killed" and "SLURM_JOB_ID" in os.environ:
-                # Slurm waits half a minute by default between the signal and the end of the process.
-                self.tracker.patience = min(self.tracker.patience, PATIENCE_UNDER_SLURM)
-            if parallel.lost():
-                self.tracker.patience = min(self.tracker.patience, PATIENCE_AFTER_LOSS)
-            try:
-                self._draw_curves()
-                self._close_log()
-            finally:
-                model = finished_model(self.folder.path, self.config) if outcome.state == "finished" else None
-                problem = self.tracker.finish(outcome.state, outcome.reason, outcome.summary, model)
-            if problem is not None:
-                self.narrator.say(f"the end of the run could not be recorded: {problem}")
-                if outcome.state == "finished":
-                    outcome.state, outcome.reason = "failed", problem
+            self.interruption.ignore_from_now()
+            if self.tracker is not None:
+                self._record_end()
         return outcome
 
-    def _draw_curves(self) -> None:
-        """Draw the curves of a run that is over."""
+    def _record_end(self) -> None:
+        outcome = self.outcome
+        if outcome.state == "killed" and "SLURM_JOB_ID" in os.environ:
+            self.tracker.patience = min(self.tracker.patience, PATIENCE_UNDER_SLURM)
+        if parallel.lost():
+            self.tracker.patience = min(self.tracker.patience, PATIENCE_AFTER_LOSS)
+        try:
+            self.draw_curves()
+            self._close_log()
+        finally:
+            model = finished_model(self.folder.path, self.config) if outcome.state == "finished" else None
+            problem = self.tracker.finish(outcome.state, outcome.reason, outcome.summary, model)
+        if problem is not None:
+            self.narrator.say(f"the end of the run could not be recorded: {problem}")
+            if outcome.state == "finished":
+                outcome.state, outcome.reason = "failed", problem
+
+    def draw_curves(self) -> None:
+        """Draw the curves of a run that is over; a picture is not worth a failure."""
         try:
             draw_curves(self.folder.path, self.outcome.table)
         except (OSError, ValueError, UserError) as error:
-            # A picture is not worth a run.
             self.narrator.say(f"the curves could not be drawn: {error}")
 
     def _close_log(self) -> None:
         """Write down what is printed once the run is over: trackers keep the log as it is when they are closed."""
         tables = [part for table in self.outcome.tables() for part in ("", table)]
-        how = ending(self.outcome)
-        self.narrator.record_only(*tables, "", *([how] if how else []), *closing_lines(self.outcome, self.config))
+        ending = self.outcome.ending()
+        closing = closing_lines(self.outcome, self.config)
+        self.narrator.record_only(*tables, "", *([ending] if ending else []), *closing)
         self.narrator.record = None
 
     def _train(self) -> None:
@@ -167,18 +158,12 @@ class RunInProgress:
         run_loop(
             learner,
             photographs,
-            self._make_batch,
-            LoopSettings(
-                max_iterations=trainer.max_iterations,
-                log_every=trainer.log_every,
-                evaluate_every=trainer.evaluate_every,
-                checkpoint_every=trainer.checkpoint_every,
-                keep_every=trainer.keep_every,
-            ),
+            self.make_batch,
+            LoopSettings(**{setting.name: trainer[setting.name] for setting in fields(LoopSettings)}),
             log=self.folder,
             narrator=self.narrator,
-            evaluate=self._evaluate,
-            save=self._save,
+            evaluate=self.evaluate,
+            save=self.save,
             interruption=self.interruption,
             start=self.progress.iteration,
             evaluate_first=self.progress.evaluate_first,
@@ -190,70 +175,24 @@ class RunInProgress:
     def _training_seconds(self) -> float:
         return self.progress.seconds + time.monotonic() - self._began
 
-    def _make_batch(self, rgb_bhw3: paddle.Tensor, names: tuple[str, ...], position: int) -> Batch:
+    def make_batch(self, rgb_bhw3: paddle.Tensor, names: tuple[str, ...], position: int) -> Batch:
+        """Build the batch at a position of the training."""
         return training_batch(self.components.inputs, rgb_bhw3, names, self.config.seed, position)
 
-    def _evaluate(self, iteration: int) -> None:
-        """Validate, draw a panel, judge if it is time, and remember the best weights."""
-        network = self.components.network
-        last = iteration == self.config.trainer.max_iterations
+    def evaluate(self, iteration: int) -> None:
+        """Validate and record the values."""
         self._refuse_spoiled(self.components.learner.checkpoint(), iteration)
         self._before_evaluation, self._evaluating_at = self.folder.marks(), iteration
-        values: dict[str, float] = {}
         with self.components.learner.evaluation_weights():
-            values |= {f"val/{name}": value for name, value in validation_loss(self.components, self.config).items()}
-            if self.config.evaluation.color:
-                values |= self._measure_color(network, iteration)
-                if self.components.judged is not None and (last or self.config.evaluation.judge_during_training):
-                    values |= self._judge(network, iteration)
-            values |= self._run_evaluators(network, iteration, last)
+            values = self.validation.measure(iteration)
         self.folder.scalars(iteration, values)
         self.outcome.summary.update(values)
         shown = [f"{m.name}:{values[m.key]:{m.format}}" for m in shown_in("log") if m.key in values]
         self.narrator.say(f"val at {iteration}: {' '.join(shown)}")
-        self._keep_best(iteration, values)
+        self.keep_best(iteration, values)
 
-    def _measure_color(self, network: nn.Layer, iteration: int) -> dict[str, float]:
-        result = self.scorer.validate(network)
-        self.folder.per_image(rows_of(result.per_image, iteration, "val"))
-        title = f"{type(network).__name__}, {iteration} iterations"
-
-        def draw() -> None:
-            panel = self.scorer.panel(network, title=title)
-            if panel is not None:
-                self.folder.panel("validation", iteration, panel)
-
-        parallel.by_first(draw)
-        return {f"val/{name}": value for name, value in result.summary.items()}
-
-    def _judge(self, network: nn.Layer, iteration: int) -> dict[str, float]:
-        table = self.scorer.judge(network)
-        self.outcome.table = table
-        self.folder.accuracy(table.as_dicts(), iteration)
-        self.folder.per_image(rows_of(table.per_image(), iteration, "judged"))
-        return judged_values(table)
-
-    def _run_evaluators(self, network: nn.Layer, iteration: int, last: bool) -> dict[str, float]:
-        """Run the protocol's own evaluators on one process: they see the whole set, and none says how to share it."""
-        return parallel.by_first(lambda: self._evaluators_alone(network, iteration, last))
-
-    def _evaluators_alone(self, network: nn.Layer, iteration: int, last: bool) -> dict[str, float]:
-        values: dict[str, float] = {}
-        for name, found in self.scorer.further(network, self.components.inputs, at_end=last).items():
-            values |= {f"{name}/{figure}": value for figure, value in found.values.items()}
-            self.folder.per_image(rows_of(found.per_image, iteration, name))
-            for picture, rgb in found.panels.items():
-                self.folder.panel(f"{name}-{picture}", iteration, rgb)
-            if found.rows:
-                self.folder.write_table(name, found.rows)
-            for note in found.notes:
-                self.narrator.say(f"note: {note}")
-            if found.table is not None:
-                self.outcome.further_tables[name] = found.table
-        return values
-
-    def _keep_best(self, iteration: int, values: dict[str, float]) -> None:
-        """Write the weights down if they are the best so far; of several processes, rank 0 does."""
+    def keep_best(self, iteration: int, values: dict[str, float]) -> None:
+        """Write a checkpoint if the monitored value is the best so far."""
         trainer = self.config.trainer
         if trainer.monitor not in values:
             raise UserError(
@@ -263,12 +202,13 @@ class RunInProgress:
             return
         value = values[trainer.monitor]
         better = value < self.progress.best if trainer.monitor_mode == "min" else value > self.progress.best
-        # The first is the best so far even where it is not a number: a run that ends has a best checkpoint.
-        if better or not self._has_checkpoint("best"):
+        # The first is the best so far even if it is NaN: a run that ends has a best checkpoint.
+        if better or not self._path_of("best").is_file():
             self.progress.best = value
             self._write("best", self._checkpoint(iteration))
 
-    def _save(self, iteration: int, keep: bool, evaluation_due: bool) -> None:
+    def save(self, iteration: int, keep: bool, evaluation_due: bool) -> None:
+        """Write the checkpoint to resume from, and with `keep` one that stays."""
         checkpoint = self._checkpoint(iteration)
         self._refuse_spoiled(checkpoint, iteration)
         if not parallel.is_first():
@@ -283,15 +223,15 @@ class RunInProgress:
             "summary": self.outcome.summary,
             "seconds": self._training_seconds(),
         }
-        # The kept one first: whoever goes on from `last` then has every one that should be kept.
+        # The kept one first: a run resumed from `last` then has every one that should be kept.
         if keep:
             self._write(f"iteration-{iteration:07d}", checkpoint)
         self._write("last", checkpoint)
 
     def _refuse_spoiled(self, checkpoint: Checkpoint, iteration: int) -> None:
-        """Stop before weights that are no numbers are measured, or take the place of the last good ones.
+        """Stop before weights that are not finite are measured or replace the last good ones; all processes find them.
 
-        A loss need not show them: where a rectifier gives 0 for NaN, it is a number. Every process finds the same.
+        The loss need not show them: a rectifier may give 0 for NaN.
         """
         name = not_finite(checkpoint.tensors)
         if name is not None:
@@ -310,8 +250,39 @@ class RunInProgress:
         return checkpoint
 
     def _write(self, name: str, checkpoint: Checkpoint) -> None:
-        header = header_of_run(self.config, self.components.network)
-        save_checkpoint(self.folder.path / "checkpoints" / f"{name}.safetensors", checkpoint, header)
+        save_checkpoint(self._path_of(name), checkpoint, header_of_run(self.config, self.components.network))
 
-    def _has_checkpoint(self, name: str) -> bool:
-        return (self.folder.path / "checkpoints" / f"{name}.safetensors").is_file()
+    def _path_of(self, name: str) -> Path:
+        return self.folder.path / "checkpoints" / f"{name}.safetensors"
+
+
+def introduction(config: DictConfig, components: Components) -> Iterator[str]:
+    """Yield the lines that name run folder, device, network, loss, photographs, protocol and judge."""
+    network, judged = components.network, components.judged
+    yield f"run       {folder_as_typed(config)}"
+    several = f", {parallel.size()} processes" if parallel.size() > 1 else ""
+    yield f"device    {paddle.get_device()}{several}"
+    yield f"model     {type(network).__name__}, {parameter_count(network):,} parameters"
+    yield f"loss      {config.loss['_target_'].rpartition('.')[2]}"
+    train, validation = components.train, components.validation
+    left_out = len(train.left_out)
+    note = f" ({left_out} files left out: see data.json)" if left_out else ""
+    yield f"data      {train.source}: {len(train.photos)} to train on, {len(validation.photos)} to validate{note}"
+    for line in train.notes:
+        yield f"note      {line}"
+    judge = judged.judge if judged is not None else None
+    yield f"protocol  {protocol_of(config, len(validation), judge, components.prior).label}"
+    if judged is not None:
+        yield f"judge     {judge.name} on {len(judged.split.photos)} photographs of {judged.split.source}"
+
+
+def failure_in_words(error: BaseException) -> str | None:
+    """Return in one sentence why a run failed; None for a bug, whose traceback should be seen."""
+    # First, since Paddle turns what is raised within a backward pass into an OSError with a text of many lines.
+    if parallel.is_lost(error):
+        return parallel.loss_in_words(error)
+    if isinstance(error, DivergedError | UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        return sentence(error)
+    return lost_worker(error)

@@ -25,8 +25,5 @@ def start_run(
 def resume_run(resumption: Resumption, narrator: Narrator) -> Outcome:
     """Continue a run from its last checkpoint: see `oldrestore.run.experiment.resume_experiment`."""
     if launching.is_due(resumption.config):
-        resumption.lock.release()
-        return launching.launch(
-            resumption.config, resumption.overrides, resumption.choices, resumption.folder, resumption.changed
-        )
+        return launching.launch(resumption.config, resumption.overrides, resumption.choices, resumption)
     return resume_experiment(resumption, narrator)

@@ -18,9 +18,9 @@ from oldrestore.engines.pyfunc import finished_model
 from oldrestore.errors import UserError
 from oldrestore.plain import decode_float
 from oldrestore.records.finding import refuse_links_out
+from oldrestore.records.liveness import lock_run
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.records.run_lock import RunLock
 from oldrestore.tracking.follower import hand_over
 from oldrestore.tracking.protocol import End, RunInfo, Sink
 from oldrestore.tracking.tracker import spoken_reason
@@ -28,24 +28,12 @@ from oldrestore.tracking.tracker import spoken_reason
 
 @dataclass
 class SyncReport:
-    """What became of one tracker.
+    """What one tracker was sent."""
 
-    Attributes
-    ----------
-    state : str
-        ``complete`` or ``off``.
-    sent : dict of int
-        How many metrics, pictures, files and so on it was sent; empty where it had everything.
-    link : dict
-        Where its record is.
-    reason : str or None
-        Why it could not be told.
-    """
-
-    state: str
-    sent: dict[str, int] = field(default_factory=dict)
-    link: dict[str, Any] = field(default_factory=dict)
-    reason: str | None = None
+    state: str  # ``complete`` or ``off``
+    sent: dict[str, int] = field(default_factory=dict)  # metrics, pictures, files ...; empty if it had everything
+    link: dict[str, Any] = field(default_factory=dict)  # where its record is
+    reason: str | None = None  # why it failed
 
     def in_words(self) -> str:
         """Return one line."""
@@ -57,53 +45,29 @@ class SyncReport:
 
 
 def sync_run(folder: Path, config: DictConfig) -> dict[str, SyncReport]:
-    """Bring every tracker of a run up to date with its folder, which says afterwards how that went.
-
-    Parameters
-    ----------
-    folder : Path
-        The run folder.
-    config : DictConfig
-        The run's; its ``tracking`` names the trackers.
-
-    Raises
-    ------
-    UserError
-        The run is still running, and tells its trackers itself.
-    """
+    """Bring the trackers of a run's configuration up to date with its folder, and record how that went there."""
     status = Run(folder).status
     if status["alive"]:
         raise UserError(f"run '{folder.name}' is still running (process {status['pid']}) and tells its trackers itself")
     refuse_links_out(folder)
-    with RunLock(folder):
+    with lock_run(folder):
         for _ in Run(folder).scalars():  # a damaged line is refused before anything is sent
             pass
         run, end = _run_info(folder, config), _end_of(folder, config, status)
         known = status.get("sinks") or {}
         reports = {name: _tell(build(node), run, end, known.get(name) or {}) for name, node in config.tracking.items()}
-        own = RunFolder.open(folder)
         written = {
             name: {**report.link, "state": report.state, **({"reason": report.reason} if report.reason else {})}
             for name, report in reports.items()
         }
-        own.update_status(sinks={**known, **written})
+        RunFolder.open(folder).update_status(sinks={**known, **written})
     return reports
 
 
 def change_trackers(config: DictConfig, overrides: Sequence[str], places: bool = False) -> DictConfig:
     """Change a run's trackers by overrides such as ``tracking.mlflow.tracking_uri=URI`` or ``tracking=mlflow``.
 
-    Parameters
-    ----------
-    config : DictConfig
-    overrides : sequence of str
-    places : bool
-        Whether the places of photographs may be changed too (``dataset.root=FOLDER``).
-
-    Raises
-    ------
-    UserError
-        Something else is overridden, or a tracker does not take what is given.
+    With `places`, places of photographs may be changed too (``dataset.root=FOLDER``); anything else is a `UserError`.
     """
     changed = OmegaConf.create(OmegaConf.to_container(config))
     for override in parse_overrides(overrides):
@@ -128,13 +92,13 @@ def change_trackers(config: DictConfig, overrides: Sequence[str], places: bool =
 
 def _tell(sink: Sink, run: RunInfo, end: End, known: Mapping[str, Any]) -> SyncReport:
     if "logdir" in known and known.get("state") == "complete":
-        logdir = run.folder / Path(known["logdir"]).name  # where the run stands now
+        logdir = run.folder / Path(known["logdir"]).name  # the run may have been moved
         if logdir.is_dir():
-            return SyncReport("complete", link={"logdir": str(logdir)})  # there is no one to ask
+            return SyncReport("complete", link={"logdir": str(logdir)})  # no service that could be asked
     try:
         for _ in hand_over(sink, run, lambda: end):
             pass
-    # Whatever a tracking service does wrong is said in the same words as when it goes wrong within a run.
+    # Whatever a tracking service does wrong is reported as within a run.
     except Exception as error:  # noqa: BLE001
         return SyncReport("off", reason=spoken_reason("sync", error), link=dict(sink.link))
     return SyncReport("complete", sent={what: n for what, n in sink.sent.items() if n}, link=dict(sink.link))

@@ -1,64 +1,43 @@
-"""Scores a checkpoint of a run again, or a weights file, and keeps the result beside the run."""
+"""Scores weights once, or several times with settings that vary, and keeps the results beside the run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from omegaconf import DictConfig, OmegaConf
-from paddle import nn
 
 from oldrestore.config.build import build
-from oldrestore.config.location import at_home
-from oldrestore.data.prior import dataset_prior
-from oldrestore.data.sources.source import Split
+from oldrestore.config.compose import override_config
 from oldrestore.device import seed_everything, set_device
-from oldrestore.engines.weights_file import config_of_file, load_file, standing_folder
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import AccuracyTable
-from oldrestore.evaluation.judge import Judge
+from oldrestore.evaluation.metric_table import shown_in
 from oldrestore.evaluation.protocol import Protocol
-from oldrestore.models.weights_header import read_header
 from oldrestore.narrator import Narrator
-from oldrestore.records.finding import find_checkpoint, is_weights_file
 from oldrestore.records.identity import new_run_id
-from oldrestore.records.run import Run, without_weights
+from oldrestore.records.named_values import ACCURACIES
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.scoring.judged import build_judged, build_protocol, refuse_taught_by_judge, refuse_trained_on
+from oldrestore.scoring.judged import build_judged, build_protocol
 from oldrestore.scoring.protocols import outdated, protocol_of
-from oldrestore.scoring.score_rows import rows_of
-from oldrestore.scoring.scoring import Scorer
-from oldrestore.scoring.training_photographs import training_photographs
-from oldrestore.training.checkpoint import iteration_of, load_checkpoint
+from oldrestore.scoring.scoring import Scorer, record_evaluated, rows_of
+from oldrestore.scoring.subject import Subject
 
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Scores of one checkpoint on one protocol.
+    """Scores of one checkpoint on one protocol."""
 
-    Attributes
-    ----------
-    folder : Path
-        ``RUN/evaluations/ID``; of a weights file without a run, ``outputs/NAME/evaluations/ID``.
-    checkpoint : str
-        Its name in the run; of a file without a run, its path.
-    summary : dict of float
-        Validation measures.
-    table : AccuracyTable or None
-    protocol : Protocol
-    """
-
-    folder: Path
-    checkpoint: str
-    summary: dict[str, float]
+    folder: Path  # ``RUN/evaluations/ID``; of a weights file without a run, ``outputs/NAME/evaluations/ID``
+    checkpoint: str  # its name in the run, or the path of the file
+    summary: dict[str, float]  # validation measures
     table: AccuracyTable | None
     protocol: Protocol
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for ``--json`` and ``summary.json``."""
+        """Return plain values for ``--json`` and ``summary.json``."""
         accuracy = None if self.table is None else self.table.as_dicts()
         return {
             "folder": str(self.folder),
@@ -69,108 +48,48 @@ class EvaluationResult:
         }
 
 
-@dataclass(frozen=True)
-class Subject:
-    """Weights that are scored: a checkpoint of a run, or a file that stands alone.
-
-    Attributes
-    ----------
-    folder : Path
-        ``evaluations/`` is made in it: the run folder, or ``outputs/NAME`` of a file.
-    weights : Path
-    checkpoint : str
-        Its name in the run; of a file, its path.
-    config : DictConfig
-        Under which it is scored unless something else is asked for: the run's configuration.
-    trained : DictConfig or None
-        Under which it was trained; None where a file does not say it.
-    alone : bool
-        Whether it is a file without a run.
-    """
+@dataclass
+class EvaluationSweep:
+    """Evaluations of one checkpoint with settings that vary; ``evaluations.csv`` in `folder` has a row for each."""
 
     folder: Path
-    weights: Path
-    checkpoint: str
-    config: DictConfig
-    trained: DictConfig | None
-    alone: bool = False
+    results: list[tuple[dict[str, str], EvaluationResult]]  # each with its settings, as typed
 
-    def network(self, config: DictConfig) -> nn.Layer:
-        """Build the network of a configuration with these weights, in evaluation mode."""
-        if not self.alone:
-            return Run(self.folder).network(self.checkpoint, config)
-        return load_file(self.weights, without_weights(config.model), described=read_header(self.weights) is not None)
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each evaluation: its settings, every measure, the accuracies, and its folder's name."""
+        rows = []
+        for settings, result in self.results:
+            accuracy = result.table.as_dicts()[-1] if result.table is not None else {}
+            accuracies = {name: accuracy.get(name) for name in ACCURACIES}
+            rows.append({**settings, **result.summary, **accuracies, "evaluation": result.folder.name})
+        return rows
 
-    def iteration(self) -> int:
-        """Return the iteration that they were trained to; 0 where a file does not say it."""
-        if self.alone:
-            return iteration_of(self.weights) or 0
-        return int(load_checkpoint(self.weights).state["iteration"])
+    def shown(self) -> list[str]:
+        """Return the columns for a table on a screen; the file has every measure."""
+        rows = self.rows()
+        varied = list(self.results[0][0]) if self.results else []
+        measures = [*(metric.name for metric in shown_in("evaluate")), "n"]
+        return varied + [name for name in measures if any(row.get(name) is not None for row in rows)]
 
-    def recorded(self) -> str:
-        """Which weights these are, for the overrides of an evaluation."""
-        return f"weights={self.weights.absolute()}" if self.alone else f"checkpoint={self.checkpoint}"
-
-
-def subject_named(name: str, outputs: Path, checkpoint: str | None, overrides: Sequence[str]) -> Subject:
-    """Find what is to be scored.
-
-    Parameters
-    ----------
-    name : str
-        A run (`oldrestore.records.finding.find_run`), the file of one of its checkpoints, or a weights file.
-    outputs : Path
-        Root of the run folders.
-    checkpoint : str, optional
-        Of a run: ``best`` (also where it is not given), ``last`` or a kept one.
-    overrides : sequence of str
-        What the user typed; it says which network a file is of that does not say it itself.
-
-    Raises
-    ------
-    UserError
-        When there is none, or a setting of another kind is typed.
-    """
-    if any(text.startswith("model.weights=") for text in overrides):
-        raise UserError("evaluate takes the weights in place of a run: oldrestore evaluate FILE, without model.weights")
-    if is_weights_file(name):
-        if checkpoint is not None:
-            raise UserError(f"'{name}' is one weights file: leave --checkpoint out")
-        path = Path(at_home(name))
-        config = config_of_file(path, outputs, [text for text in overrides if text.startswith("model=")])
-        header = read_header(path)
-        trained = config if header is not None and header.trained else None
-        return Subject(standing_folder(path, outputs), path, name, config, trained, alone=True)
-    folder, checkpoint = find_checkpoint(name, outputs, checkpoint)
-    config = Run(folder).composed
-    return Subject(folder, folder / "checkpoints" / f"{checkpoint}.safetensors", checkpoint, config, config)
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``--json``."""
+        evaluations = [{"settings": settings, **result.to_json()} for settings, result in self.results]
+        return {"folder": str(self.folder), "evaluations": evaluations}
 
 
 def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> EvaluationResult:
-    """Score weights as a configuration says: its dataset's validation photographs and its judged ones.
-
-    Parameters
-    ----------
-    subject : Subject
-    config : DictConfig
-        The subject's own, changed as the user asks.
-    narrator : Narrator
-
-    Raises
-    ------
-    UserError
-        When checkpoint, data or judge are not there.
-    """
+    """Score weights as a configuration says: on its dataset's validation photographs and its judged ones."""
     set_device(config.trainer.device)
     seed_everything(config.seed, config.trainer.deterministic)
     source = build(config.dataset)
     # A set without a validation split (labelled photographs) is measured whole.
     validation = source.split("val" if "val" in source.split_names else source.split_names[0])
     judged = build_judged(config, source)
-    refuse_run_trained_on(subject, config, [validation] + ([judged.split] if judged is not None else []), narrator)
+    splits = [validation] if judged is None else [validation, judged.split]
+    subject.refuse_trained_on(config, splits, narrator)
     if judged is not None:
-        refuse_run_taught_by(subject, judged.judge, narrator)
-    evaluators, prior = build_protocol(config, lambda: prior_of_training(subject, config))
+        subject.refuse_taught_by(judged.judge, narrator)
+    evaluators, prior = build_protocol(config, lambda: subject.prior_of_training(config))
     network = subject.network(config)
     if config.evaluation.color and not hasattr(network, "decode"):
         raise UserError(
@@ -178,104 +97,56 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
             "evaluation=detection inputs=damage_detection"
         )
     protocol = protocol_of(config, len(validation), judged.judge if judged is not None else None, prior)
-    old = outdated(config)
-    if old is not None:
-        narrator.say(old)
+    note = outdated(config)
+    if note is not None:
+        narrator.say(note)
     scorer = Scorer(config, source, validation, judged, narrator, evaluators=evaluators, prior=prior)
     result = scorer.validate(network) if config.evaluation.color else None
     table = scorer.judge(network) if config.evaluation.color and judged is not None else None
     further = scorer.further(network, build(config.inputs), at_end=True)
     summary = dict(result.summary) if result is not None else {}
 
-    own = RunFolder.create(subject.folder, "evaluations", new_run_id())
-    own.write_config(OmegaConf.to_yaml(config), [subject.recorded()])
-    data = {"val": validation.describe()}
-    if judged is not None:
-        data["judged"] = judged.split.describe()
-        data["judge"] = {"name": judged.judge.name, "fingerprint": judged.judge.fingerprint}
-    data["protocol"] = protocol.describe()
-    own.write_data(data)
+    folder = RunFolder.create(subject.folder, "evaluations", new_run_id())
+    folder.write_config(OmegaConf.to_yaml(config), [subject.recorded()])
+    described = {} if judged is None else judged.describe()
+    folder.write_json("data.json", {"val": validation.describe(), **described, "protocol": protocol.describe()})
     iteration = subject.iteration()
     if result is not None:
-        own.per_image(rows_of(result.per_image, iteration, "val"))
+        folder.per_image(rows_of(result.per_image, iteration, "val"))
         panel = scorer.panel(network, title=type(network).__name__)
         if panel is not None:
-            own.panel("validation", iteration, panel)
-    for name, found in further.items():
-        for note in found.notes:
-            narrator.say(f"note: {note}")
-        summary |= {f"{name}/{figure}": value for figure, value in found.values.items()}
-        own.per_image(rows_of(found.per_image, iteration, name))
-        for picture, rgb in found.panels.items():
-            own.panel(f"{name}-{picture}", iteration, rgb)
-        if found.rows:
-            own.write_table(name, found.rows)
+            folder.panel("validation", iteration, panel)
+    summary |= record_evaluated(further, folder, iteration, narrator)
     if table is not None:
-        own.accuracy(table.as_dicts(), iteration)
-        own.per_image(rows_of(table.per_image(), iteration, "judged"))
-    evaluated = EvaluationResult(
-        folder=own.path, checkpoint=subject.checkpoint, summary=summary, table=table, protocol=protocol
-    )
-    own.write_json("summary.json", evaluated.to_json())
-    own.close()
+        folder.accuracy(table.as_dicts(), iteration)
+        folder.per_image(rows_of(table.per_image(), iteration, "judged"))
+    evaluated = EvaluationResult(folder.path, subject.checkpoint, summary, table, protocol)
+    folder.write_json("summary.json", evaluated.to_json())
+    folder.close()
     return evaluated
 
 
-def prior_of_training(subject: Subject, config: DictConfig) -> np.ndarray:
-    """Return the colour prior of the photographs that weights were trained on.
-
-    Parameters
-    ----------
-    subject : Subject
-    config : DictConfig
-        Says where they are now, if they were moved.
-
-    Raises
-    ------
-    UserError
-        When they are not here, or nobody knows which they are.
-    """
-    if subject.trained is None:
-        raise UserError(
-            f"'{subject.weights}' does not say what it was trained on: take evaluation.rebalancing=measured"
-        )
-    source, train = training_photographs(subject.trained, config, subject.folder)
-    return dataset_prior(train, source.crops)
+def plan_evaluations(subject: Subject, jobs: Sequence[Sequence[str]]) -> list[tuple[dict[str, str], DictConfig]]:
+    """Return what varies and the checked configuration for the overrides of each job."""
+    given = [dict(text.split("=", 1) for text in job) for job in jobs]
+    varied = [name for name in given[0] if len({settings[name] for settings in given}) > 1 or len(given) == 1]
+    return [
+        ({name: settings[name] for name in varied}, override_config(subject.config, job))
+        for settings, job in zip(given, jobs, strict=True)
+    ]
 
 
-def refuse_run_trained_on(subject: Subject, config: DictConfig, splits: Sequence[Split], narrator: Narrator) -> None:
-    """Refuse to score weights on photographs that they were trained on; say so where that cannot be known here.
-
-    Raises
-    ------
-    UserError
-        Naming the first such photograph.
-    """
-    if subject.trained is None:
-        narrator.say("note: the file does not say what it was trained on, so nobody checked for overlap")
-        return
-    try:
-        _, train = training_photographs(subject.trained, config, subject.folder)
-    except UserError:
-        narrator.say("note: the photographs that this run was trained on are not here, so nobody checked for overlap")
-        return
-    for split in splits:
-        refuse_trained_on(split, train)
-
-
-def refuse_run_taught_by(subject: Subject, judge: Judge, narrator: Narrator) -> None:
-    """Refuse a judge whose features the loss trained on; say so where that cannot be known here.
-
-    Raises
-    ------
-    UserError
-        Naming the judge.
-    """
-    try:
-        loss = build(subject.trained.loss) if subject.trained is not None else None
-    except UserError:
-        loss = None
-    if loss is None:
-        narrator.say("note: the files of this run's loss are not here, so nobody checked that the judge did not teach")
-        return
-    refuse_taught_by_judge(loss, judge)
+def evaluate_jobs(
+    subject: Subject, jobs: Sequence[tuple[dict[str, str], DictConfig]], typed: Sequence[str], narrator: Narrator
+) -> Iterator[EvaluationSweep]:
+    """Carry out evaluations; yields the sweep after each of them, its table and the typed overrides written."""
+    results: list[tuple[dict[str, str], EvaluationResult]] = []
+    for settings, config in jobs:
+        results.append((settings, evaluate(subject, config, narrator)))
+        if len(results) == 1:
+            # Created late, so that a request that fails at once leaves nothing behind.
+            folder = RunFolder.create(subject.folder, "evaluations", new_run_id())
+            folder.write_json("sweep.json", {"overrides": list(typed), "checkpoint": subject.checkpoint})
+        sweep = EvaluationSweep(folder.path, results)
+        folder.write_table("evaluations", sweep.rows())
+        yield sweep

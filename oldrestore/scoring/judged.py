@@ -1,43 +1,42 @@
-"""What a network is scored with: labelled photographs and their judge, a protocol's evaluators; and what is refused."""
+"""What a network is scored with: labelled photographs, a judge, evaluators, a prior; and what would flatter it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
 
+from oldrestore.color.bins import NUMBER_OF_BINS
 from oldrestore.config.build import build
 from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import Judge
 from oldrestore.losses.base import Loss
-from oldrestore.scoring.rebalancing import rebalancing_prior
+
+LARGEST_PRIOR = 2**20  # bytes; 313 numbers are 2.6 kB
 
 
 @dataclass
 class Judged:
-    """Labelled photographs and the recognition network that looks at them."""
+    """Labelled photographs and the recognition network that classifies them."""
 
     split: Split
     judge: Judge
 
+    def describe(self) -> dict[str, Any]:
+        """Return what ``data.json`` records of both."""
+        judge = {"name": self.judge.name, "fingerprint": self.judge.fingerprint}
+        return {"judged": self.split.describe(), "judge": judge}
+
 
 def build_judged(config: DictConfig, source: PhotoSource) -> Judged | None:
-    """Labelled photographs and judge of the evaluation; None where it has none.
+    """Return the labelled photographs and the judge of the evaluation; None if it has none.
 
-    Parameters
-    ----------
-    config : DictConfig
-    source : PhotoSource
-        The run's own photographs, judged where the configuration says ``evaluation.judged=dataset``.
-
-    Raises
-    ------
-    UserError
-        When the photographs have no labels, or the judge's weights are not there.
+    `source` has the run's own photographs, which are judged with ``evaluation.judged=dataset``.
     """
     node = config.evaluation.judged
     if node is None:
@@ -56,25 +55,45 @@ def build_judged(config: DictConfig, source: PhotoSource) -> Judged | None:
 def build_protocol(
     config: DictConfig, training_prior: Callable[[], np.ndarray]
 ) -> tuple[dict[str, Any], np.ndarray | None]:
-    """Build the protocol's own evaluators and the prior of its rebalanced AuC, before anything is measured.
-
-    Raises
-    ------
-    UserError
-        When they need files that are not there.
-    """
+    """Build the protocol's own evaluators and the prior of its rebalanced AuC, before anything is measured."""
     evaluators = {name: build(node) for name, node in config.evaluation.evaluators.items()}
     return evaluators, rebalancing_prior(config, training_prior) if config.evaluation.color else None
 
 
-def refuse_taught_by_judge(loss: Loss, judge: Judge) -> None:
-    """Refuse a judge whose own features the loss trains on: it would praise what it has taught.
+def rebalancing_prior(config: DictConfig, training: Callable[[], np.ndarray]) -> np.ndarray | None:
+    """Return the prior that weighs the rebalanced AuC; None for that of the photographs measured.
 
-    Raises
-    ------
-    UserError
-        Naming the judge.
+    `training` gives the smoothed prior of the run's training photographs.
     """
+    which, path = config.evaluation.get("rebalancing", "measured"), config.evaluation.get("prior_file")
+    if which == "published" or path is not None:
+        return _read_prior(path)
+    return training() if which == "training" else None
+
+
+def _read_prior(path: str | None) -> np.ndarray:
+    """Read 313 probabilities, in the order of the bins, from a ``.npy`` file or a text of numbers."""
+    if path is None:
+        raise UserError(
+            "the rebalanced AuC of this protocol is weighed by the published prior of ImageNet, which is not shipped: "
+            "give evaluation.prior_file=FILE (the authors' prior_probs.npy), or take evaluation.rebalancing=training "
+            "or measured"
+        )
+    file = Path(path).expanduser()
+    try:
+        if file.stat().st_size > LARGEST_PRIOR:
+            raise ValueError("it is too large")
+        numbers = np.load(file, allow_pickle=False) if file.suffix == ".npy" else np.loadtxt(file, delimiter=None)
+        prior = np.asarray(numbers, dtype=np.float64).ravel()
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"evaluation.prior_file={path} cannot be read: {' '.join(str(error).split())}") from None
+    if prior.shape != (NUMBER_OF_BINS,) or not np.isfinite(prior).all() or not (prior > 0).all():
+        raise UserError(f"evaluation.prior_file={path} must hold {NUMBER_OF_BINS} numbers above 0, one for each ab bin")
+    return prior / prior.sum()
+
+
+def refuse_taught_by_judge(loss: Loss, judge: Judge) -> None:
+    """Raise `UserError` if the loss trains on the judge's own features: it would praise what it has taught."""
     for layer in loss.sublayers():
         recognizer = getattr(layer, "recognizer", None)
         if recognizer is not None and (recognizer == judge.name or layer.fingerprint == judge.fingerprint):
@@ -85,13 +104,7 @@ def refuse_taught_by_judge(loss: Loss, judge: Judge) -> None:
 
 
 def refuse_trained_on(judged: Split, train: Split) -> None:
-    """Refuse labelled photographs that are also trained on: their table would flatter.
-
-    Raises
-    ------
-    UserError
-        Naming the first such photograph.
-    """
+    """Raise `UserError` if judged photographs are also trained on: their table would flatter."""
     both = judged.shared_with(train)
     if both:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The protocol of a configuration, beside what ships under the same name."""
+"""The protocol of a configuration, compared with what ships under the same name."""
 
 from __future__ import annotations
 
@@ -22,15 +22,7 @@ def protocol_of(
 ) -> Protocol:
     """Return the protocol that a configuration is measured under.
 
-    Parameters
-    ----------
-    config : DictConfig
-    count : int, optional
-        Photographs that colour is measured on.
-    judge : Judge, optional
-        The one that was built; None where nothing is judged.
-    prior : ndarray, optional
-        The one that weighs the rebalanced AuC, where it is not that of the photographs measured.
+    `count` is of the photographs that colour is measured on; `prior` weighs the rebalanced AuC, unless it is their own.
     """
     facts = {"fingerprint": judge.fingerprint, "sees": judge.sees} if judge is not None else None
     settings = protocol_settings(OmegaConf.to_container(config, resolve=True), count, facts)
@@ -44,7 +36,7 @@ def protocol_of(
 
 
 def outdated(config: DictConfig) -> str | None:
-    """Say that a logged run's protocol has another version now; None where it has not."""
+    """Return a note if a logged run's protocol has another version now; otherwise None."""
     name, version = config.evaluation.name, config.evaluation.get("version")
     shipped = shipped_evaluation(name)
     now = shipped["evaluation"].get("version") if shipped is not None else None
@@ -56,7 +48,7 @@ def outdated(config: DictConfig) -> str | None:
 
 @cache
 def shipped_evaluation(name: str) -> Mapping[str, Any] | None:
-    """Return the configuration that ``evaluation=NAME`` makes of the defaults; None where no such protocol ships."""
+    """Return the configuration of ``evaluation=NAME`` with the defaults; None if no such protocol ships."""
     if not (configuration_root() / "conf" / "evaluation" / f"{name}.yaml").is_file():
         return None
     try:

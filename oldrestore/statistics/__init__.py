@@ -1,18 +1,17 @@
 """How sure a number is: intervals over photographs and over seeds, paired tests, many comparisons at once."""
 
 from oldrestore.statistics.bootstrap import bca_interval, bootstrap_interval, resampled_values
-from oldrestore.statistics.multiple import holm
-from oldrestore.statistics.paired import PairedDifference, compare_pairs, compare_with
-from oldrestore.statistics.proportion import score_interval, wilson_interval
+from oldrestore.statistics.paired import PairedDifference, compare_pairs, compare_with, holm, sign_flip
 from oldrestore.statistics.scored import Scored, gap_share, weighted_mean
 from oldrestore.statistics.seeds import (
     Estimate,
     compare_designs,
     mean_singles,
+    score_interval,
     seeds_and_images,
     share_over_seeds,
+    wilson_interval,
 )
-from oldrestore.statistics.sign_flip import sign_flip
 
 __all__ = [
     "Estimate",

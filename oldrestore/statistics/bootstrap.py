@@ -17,26 +17,19 @@ KEPT = 2**26  # numbers kept from one call to the next: 64 MB, for two sets of p
 
 
 def resampled_values(scored: Sequence[Scored], resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-    """Figures of resampled sets, float64 (len(scored), resamples).
+    """Figures of resampled sets, float64 (len(scored), resamples), of the same photographs in the same order.
 
     Photographs are drawn with replacement, as many as there are, and every figure sees the same draws: the
     difference of two rows is the paired bootstrap of a difference. How often each photograph is drawn makes a
     matrix, and one product with it gives the sums of every figure.
-
-    Parameters
-    ----------
-    scored : sequence of Scored
-        Of the same n photographs in the same order.
-    resamples : int
-    seed : int
-        Of the draws: equal seeds give equal results.
     """
-    n = _common_n(scored)
+    if len({one.n for one in scored}) != 1:
+        raise ValueError("figures of different numbers of photographs cannot be resampled together")
     columns = np.concatenate([one.columns_nk for one in scored], axis=1)
     ends = np.cumsum([one.columns_nk.shape[1] for one in scored])
     values = np.empty((len(scored), resamples))
     done = 0
-    for counts in _counts(n, resamples, seed):
+    for counts in _counts(scored[0].n, resamples, seed):
         with np.errstate(invalid="ignore"):  # of values that are not finite there is no figure, and no warning
             parts = np.split(counts @ columns, ends[:-1], axis=1)
         for row, one, sums in zip(values, scored, parts, strict=True):
@@ -54,29 +47,22 @@ def bootstrap_interval(
 
 
 def bca_interval(
-    resampled: np.ndarray, value: float, left_out: np.ndarray, confidence: float = 0.95, expanded: bool = True
+    resampled: np.ndarray, value: float, left_out: np.ndarray, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Bias-corrected and accelerated bootstrap interval.
+    """Bias-corrected and accelerated bootstrap interval, expanded for small samples.
+
+    The levels are widened so that the interval of the mean of few normal numbers is as wide as Student's: the plain
+    bootstrap takes the sample's spread for the population's, and misses too often below about 50 photographs. Bounds
+    are NaN where more resamples have no figure than lie outside the interval, or where there is one photograph alone.
 
     Parameters
     ----------
     resampled : np.ndarray
-        (R,), figures of resampled sets.
+        Figures of resampled sets.
     value : float
         Figure of the set itself.
     left_out : np.ndarray
-        (n,), figures without each photograph in turn.
-    confidence : float
-        Above 0, below 1.
-    expanded : bool
-        Widen the levels so that the interval of the mean of few normal numbers is as wide as Student's: the plain
-        bootstrap takes the sample's spread for the population's, and misses too often below about 50 photographs.
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper bound; NaN where more resamples have no figure than lie outside the interval, or where one
-        photograph is all there is.
+        Figures without each photograph in turn.
 
     References
     ----------
@@ -94,13 +80,13 @@ def bca_interval(
     tolerance = 1e-12 * max(abs(value), np.ptp(finite))  # equal but for the rounding of sums
     below = np.count_nonzero(finite < value - tolerance)
     equal = np.count_nonzero(np.abs(finite - value) <= tolerance)
-    # Where every resample lies on one side, as of a value at the end of its range, the bias cannot be told.
+    # Where every resample lies on one side, as of a value at the end of its range, the bias is unknown.
     bias = ndtri(np.clip((below + equal / 2) / len(finite), 1 / (len(finite) + 1), len(finite) / (len(finite) + 1)))
     kept = left_out[np.isfinite(left_out)]
     apart = kept.mean() - kept
     spread = (apart**2).sum()
     acceleration = (apart**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
-    z = np.sqrt(n / (n - 1)) * student.ppf(1 - tail, n - 1) if expanded else ndtri(1 - tail)
+    z = np.sqrt(n / (n - 1)) * student.ppf(1 - tail, n - 1)
     shifted = bias + np.array([-z, z])
     levels = ndtr(bias + shifted / (1 - acceleration * shifted))
     low, high = np.quantile(finite, levels)
@@ -110,7 +96,7 @@ def bca_interval(
 def _counts(n: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
     """Blocks, float64 (rows, n), of how often each photograph is drawn."""
     if n * resamples <= KEPT:
-        rows, kept = max(1, BLOCK // n), _kept(n, resamples, seed)
+        rows, kept = max(1, BLOCK // n), kept_counts(n, resamples, seed)
         blocks = (kept[start : start + rows] for start in range(0, resamples, rows))
     else:
         blocks = _draw(n, resamples, seed)
@@ -119,7 +105,7 @@ def _counts(n: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
 
 
 @lru_cache(maxsize=2)
-def _kept(n: int, resamples: int, seed: int) -> np.ndarray:
+def kept_counts(n: int, resamples: int, seed: int) -> np.ndarray:
     """Every count, for the next figure of the same set; that one of 256 or more is drawn 256 times does not happen."""
     return np.concatenate([counts.astype(np.uint8) for counts in _draw(n, resamples, seed)])
 
@@ -132,9 +118,3 @@ def _draw(n: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
         drawn = rng.integers(0, n, size=(size, n), dtype=np.int32)
         drawn += (np.arange(size, dtype=np.int32) * np.int32(n))[:, None]
         yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
-
-
-def _common_n(scored: Sequence[Scored]) -> int:
-    if len({one.n for one in scored}) != 1:
-        raise ValueError("figures of different numbers of photographs cannot be resampled together")
-    return scored[0].n

@@ -7,41 +7,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oldrestore.statistics.bootstrap import RESAMPLES, bca_interval, resampled_values
+from oldrestore.statistics.bootstrap import BLOCK, RESAMPLES, bca_interval, resampled_values
 from oldrestore.statistics.scored import Scored
-from oldrestore.statistics.sign_flip import FLIPS, sign_flip
+
+FLIPS = 10_000
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """A difference `one` minus `other`.
+    """A difference `one` minus `other`, and its interval.
 
-    Attributes
-    ----------
-    difference : float
-    low, high : float
-        Its interval.
-    p_value : float
-        Two-sided, of no difference.
-    effect : float
-        Standardised: the difference in units of the standard deviation of the photographs' differences (Cohen's d
-        of pairs). 0 where all photographs are the same; NaN where they differ by the same amount.
-    wins : float
-        Share of photographs on which the value of `one` is larger, 0..1; ties count half.
-    n : int
-        Photographs.
-    seeds : tuple of int
-        Seeds of `one` and of `other`; a single seed says nothing about training again.
+    The effect is standardised: the difference in units of the standard deviation of the photographs' differences
+    (Cohen's d of pairs). It is 0 where all photographs are the same, and NaN where they differ by the same amount.
     """
 
     difference: float
     low: float
     high: float
-    p_value: float
+    p_value: float  # two-sided, of no difference
     effect: float
-    wins: float
-    n: int
-    seeds: tuple[int, int] = (1, 1)
+    wins: float  # share of photographs on which the value of `one` is larger, 0..1; ties count half
+    n: int  # photographs
+    seeds: tuple[int, int] = (1, 1)  # of `one` and of `other`; a single seed says nothing about training again
 
 
 def compare_pairs(
@@ -61,30 +48,21 @@ def compare_with(
 ) -> list[PairedDifference]:
     """Compare each of `others` with a reference: paired bootstrap (BCa) of the difference, and sign-flip p-value.
 
-    Parameters
-    ----------
-    reference : Scored
-    others : sequence of Scored
-        On the same photographs in the same order; differences are theirs minus the reference's.
-    resamples, flips : int
-        Of the bootstrap, and of the test.
-    confidence : float
-        Of each interval, by itself.
-    seed : int
-        Of both.
+    All are of the same photographs in the same order. Differences are theirs minus the reference's; each interval has
+    its `confidence` by itself.
     """
     if not others:
         return []
     base, *rows = resampled_values([reference, *others], resamples, seed)
     p_values = sign_flip([(other, reference) for other in others], flips, seed)
-    found = []
+    compared = []
     for other, row, p in zip(others, rows, p_values, strict=True):
         difference = other.value - reference.value
         low, high = bca_interval(row - base, difference, other.left_out - reference.left_out, confidence)
         effect = effect_of(other.contributions - reference.contributions)
         wins = share_larger(other.singles - reference.singles)
-        found.append(PairedDifference(difference, low, high, float(p), effect, wins, reference.n))
-    return found
+        compared.append(PairedDifference(difference, low, high, float(p), effect, wins, reference.n))
+    return compared
 
 
 def effect_of(differences_n: np.ndarray) -> float:
@@ -108,3 +86,109 @@ def share_larger(differences_n: np.ndarray) -> float:
     # Means over seeds round: what they leave of nothing is nothing.
     clean = np.where(np.abs(known) <= 1e-9 * np.abs(known).max(), 0.0, known)
     return float(((clean > 0) + 0.5 * (clean == 0)).mean())
+
+
+def sign_flip(pairs: Sequence[tuple[Scored, Scored]], flips: int = FLIPS, seed: int = 0) -> np.ndarray:
+    """Two-sided p-values of differences, float64 (len(pairs),): above 0, at most 1; NaN where a figure is.
+
+    Were two runs the same, each photograph's two scores could as well stand the other way round. The p-value is
+    the share of such exchanges that give a difference at least as large as the observed one. Of the plain mean that is
+    flipping signs of differences; of 0 and 1 (accuracy) the exact test is McNemar's. Of a ratio of sums, as the
+    rebalanced AuC, a photograph's whole contribution to both sums is exchanged.
+
+    If all exchanges of those photographs that differ at all are no more than `flips`, each is taken once. Random
+    exchanges are the same for all pairs, and the smallest p-value is then 1 / (flips + 1).
+
+    Parameters
+    ----------
+    pairs : sequence of (Scored, Scored)
+        The same kind of figure on the same photographs in the same order, for all pairs.
+
+    References
+    ----------
+    R. A. Fisher (1935), The design of experiments, section 21.
+    B. Phipson, G. K. Smyth (2010), Permutation p-values should never be zero. SAGMB 9.
+    """
+    p = np.full(len(pairs), np.nan)
+    drawn = []
+    for number, (one, other) in enumerate(pairs):
+        if one.n != other.n:
+            raise ValueError("two runs are compared on the same photographs")
+        if not np.isfinite(one.value) or not np.isfinite(other.value):
+            continue
+        apart = (one.columns_nk != other.columns_nk).any(axis=1)
+        if apart.sum() <= np.log2(flips):
+            p[number] = _as_large([_Pair(one, other)], _all_signs(apart))[0] / 2.0 ** apart.sum()
+        else:
+            drawn.append(number)
+    if drawn:
+        waiting = [_Pair(*pairs[number]) for number in drawn]
+        n, as_large, rng = waiting[0].half_nk.shape[0], np.zeros(len(waiting)), np.random.default_rng(seed)
+        rows = max(1, BLOCK // n)
+        for start in range(0, flips, rows):
+            as_large += _as_large(waiting, _random_signs(rng, min(rows, flips - start), n))
+        p[drawn] = (as_large + 1) / (flips + 1)
+    return p
+
+
+class _Pair:
+    """Sums of two runs as their middle, plus and minus half of what is between them."""
+
+    def __init__(self, one: Scored, other: Scored) -> None:
+        self.half_nk = (one.columns_nk - other.columns_nk) / 2
+        self.middle = (one.columns_nk.sum(axis=0) + other.columns_nk.sum(axis=0)) / 2
+        self.of_sums = one.of_sums
+        self.size = abs(one.value - other.value)
+        # Equal differences must count as equal, however their sums were rounded.
+        self.size -= 1e-9 * max(self.size, 1e-3 * max(abs(one.value), abs(other.value)))
+
+
+def _as_large(pairs: Sequence[_Pair], signs_rn: np.ndarray) -> np.ndarray:
+    ends = np.cumsum([pair.half_nk.shape[1] for pair in pairs])
+    halves = np.split(signs_rn @ np.concatenate([pair.half_nk for pair in pairs], axis=1), ends[:-1], axis=1)
+    counts = []
+    for pair, half in zip(pairs, halves, strict=True):
+        difference = np.abs(pair.of_sums(pair.middle + half) - pair.of_sums(pair.middle - half))
+        # An exchange without a figure is no evidence against chance.
+        counts.append(np.count_nonzero(~(difference < pair.size)))
+    return np.array(counts, np.float64)
+
+
+def _all_signs(apart_n: np.ndarray) -> np.ndarray:
+    count = int(apart_n.sum())
+    bits = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
+    signs = np.ones((2**count, len(apart_n)))
+    signs[:, apart_n] = 2.0 * bits - 1
+    return signs
+
+
+def _random_signs(rng: np.random.Generator, rows: int, n: int) -> np.ndarray:
+    bits = np.unpackbits(np.frombuffer(rng.bytes((rows * n + 7) // 8), np.uint8), count=rows * n)
+    return bits.reshape(rows, n).astype(np.float64) * 2 - 1
+
+
+def holm(p_values: Sequence[float], family: int | None = None) -> np.ndarray:
+    """Adjust p-values so that the chance of any false alarm among them stays at the level.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        Those that are NaN stay so and count for nothing.
+    family : int, optional
+        Size of the family that these are part of, at least as many as they are. Comparisons with the best of k
+        designs belong to all k (k - 1) / 2 pairs, since which one is best was seen first; taking these few for
+        the smallest of the family is on the safe side.
+
+    References
+    ----------
+    S. Holm (1979), A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6.
+    """
+    p = np.asarray(p_values, np.float64)
+    present = np.flatnonzero(~np.isnan(p))
+    size = len(present) if family is None else family
+    if size < len(present):
+        raise ValueError(f"a family of {size} cannot hold {len(present)} p-values")
+    order = present[np.argsort(p[present], kind="stable")]
+    adjusted = np.full(len(p), np.nan)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * (size - np.arange(len(order)))), 1.0)
+    return adjusted

@@ -13,17 +13,11 @@ import numpy as np
 class Scored:
     """What a figure is computed from, photograph by photograph.
 
-    Attributes
-    ----------
-    columns_nk : np.ndarray
-        float64 (n, k): what each of n photographs adds to each of k sums.
-    of_sums : callable
-        Maps sums (..., k) to figures (...). It must not depend on the scale of the sums.
-    singles_n : np.ndarray, optional
-        float64 (n,): each photograph's own value, where `of_sums` of the photograph alone says nothing of it.
+    `of_sums` maps sums (..., k) to figures (...), whatever the scale of the sums. `singles_n` is each photograph's own
+    value, where `of_sums` of the photograph alone says nothing of it.
     """
 
-    columns_nk: np.ndarray
+    columns_nk: np.ndarray  # float64: what each of n photographs adds to each of k sums
     of_sums: Callable[[np.ndarray], np.ndarray]
     singles_n: np.ndarray | None = None
 
@@ -52,12 +46,9 @@ class Scored:
     def contributions(self) -> np.ndarray:
         """What each photograph contributes, float64 (n,): numbers whose mean is the figure.
 
-        The jackknife's pseudo-values, moved so that their mean is the figure itself. Of a plain mean they are the
+        The jackknife's pseudo-values (J. W. Tukey, Bias and confidence in not quite large samples, Annals of
+        Mathematical Statistics 29, 1958), moved so that their mean is the figure itself. Of a plain mean they are the
         scores.
-
-        References
-        ----------
-        J. W. Tukey (1958), Bias and confidence in not quite large samples. Annals of Mathematical Statistics 29.
         """
         if self.n < 2:
             return np.full(self.n, self.value)
@@ -67,12 +58,7 @@ class Scored:
 def weighted_mean(values_n: np.ndarray, weights_n: np.ndarray | None = None) -> Scored:
     """Figure sum(weight * value) / sum(weight), as of metrics that pool pixels; a plain mean without weights.
 
-    Parameters
-    ----------
-    values_n : array-like
-        (n,). A photograph of weight 0 counts for nothing, whatever its value.
-    weights_n : array-like, optional
-        (n,), 0 and up.
+    A photograph of weight 0 counts for nothing, whatever its value.
     """
     values = np.asarray(values_n, np.float64)
     weights = np.ones_like(values) if weights_n is None else np.asarray(weights_n, np.float64)

@@ -1,4 +1,4 @@
-"""Figures of a design over seeds and photographs at once.
+"""Figures of a design over seeds and photographs at once, and the intervals of shares.
 
 Every seed of a design is scored on the same photographs, so seeds and photographs are crossed: a hard photograph is
 hard for every seed. A bootstrap that draws new photographs within each seed takes them for different ones and comes
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from oldrestore.statistics.paired import PairedDifference, effect_of, share_larger
-from oldrestore.statistics.proportion import score_interval, wilson_interval
 from oldrestore.statistics.scored import Scored
 
 
@@ -29,6 +30,34 @@ class Estimate:
     high: float
 
 
+def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a proportion, 0..1, from `successes` out of `n`, Wilson's score method.
+
+    It holds its confidence for small n and near 0 and 1, where the usual normal interval does not.
+
+    References
+    ----------
+    E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference. JASA 22.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
+    bounds = binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return float(bounds.low), float(bounds.high)
+
+
+def score_interval(share: float, half: float) -> tuple[float, float]:
+    """Interval of a share (above 0, below 1) from the half width that it would have by its estimated variance.
+
+    It holds the shares whose own variance, in place of the estimated one, would reach as far as to `share`: what
+    Wilson's interval is, for a variance and tails of any kind. It ends within 0..1 and leans to the middle.
+    """
+    # The bounds are where (share - truth)^2 is `ratio` times truth (1 - truth).
+    ratio = half * half / (share * (1 - share))
+    centre = (share + ratio / 2) / (1 + ratio)
+    reach = sqrt(ratio * share * (1 - share) + ratio * ratio / 4) / (1 + ratio)
+    return centre - reach, centre + reach
+
+
 def seeds_and_images(seeds: Sequence[Scored], confidence: float = 0.95) -> Estimate:
     """Mean of a figure over at least two seeds, for other seeds and other photographs of the same kind.
 
@@ -36,13 +65,7 @@ def seeds_and_images(seeds: Sequence[Scored], confidence: float = 0.95) -> Estim
     (seeds + photographs - rest) / (S n), never less than what either gives alone. Its tails are those of Student's t
     with S - 1 and with n - 1 degrees of freedom, mixed by what seeds and photographs have in that variance: one t with
     Satterthwaite's degrees of freedom promises too much where two or three seeds are most of it. (Cochran mixes the
-    quantiles in the same way.)
-
-    Parameters
-    ----------
-    seeds : sequence of Scored
-        One a seed, of the same photographs in the same order.
-    confidence : float
+    quantiles in the same way.) Seeds are of the same photographs in the same order.
 
     References
     ----------
@@ -51,7 +74,7 @@ def seeds_and_images(seeds: Sequence[Scored], confidence: float = 0.95) -> Estim
     """
     x = _crossed(seeds)
     parts = _MeanSquares(x)
-    spread = _Spread(parts.of_seeds, parts.seed_freedom, parts.of_images, parts.image_freedom, parts.of_rest)
+    spread = _Spread(parts.of_seeds, len(x) - 1, parts.of_images, x.shape[1] - 1, parts.of_rest)
     value = float(np.mean([seed.value for seed in seeds]))
     half = spread.half(confidence)
     return Estimate(value, value - half, value + half)
@@ -63,13 +86,8 @@ def share_over_seeds(seeds: Sequence[Scored], confidence: float = 0.95) -> Estim
     Wilson's score interval with the variance and the tails of `seeds_and_images`: as many photographs as a plain share
     of that variance would take, and as many deviations as those tails are wide. Where all seeds are right on the same
     photographs, as on originals, they are one measurement, and the interval is Wilson's own; so it is where every
-    answer is right, which leaves no variance to be seen.
-
-    Parameters
-    ----------
-    seeds : sequence of Scored
-        One a seed, of 0 and 1 on the same photographs in the same order.
-    confidence : float
+    answer is right, which leaves no variance to be seen. Answers are 0 and 1, on the same photographs in the same
+    order.
     """
     x = _crossed(seeds)
     n, value = x.shape[1], float(x.mean())
@@ -92,20 +110,15 @@ def compare_designs(one: Sequence[Scored], other: Sequence[Scored], confidence: 
 
     Photographs are paired; seeds are not, for equal numbers make two designs no more alike. The p-value has the
     variance and the tails of the interval; seeds of the two designs may scatter differently, as in Welch's test.
-
-    Parameters
-    ----------
-    one, other : sequence of Scored
-        One a seed; the difference is `one` minus `other`.
-    confidence : float
     """
     ours, theirs = _crossed(one), _crossed(other)
     apart = ours.mean(axis=0) - theirs.mean(axis=0)
     n, difference = len(apart), float(np.mean([a.value for a in one]) - np.mean([b.value for b in other]))
     a, b = _MeanSquares(ours), _MeanSquares(theirs)
     of_seeds = a.of_seeds + b.of_seeds
-    uncertain = a.of_seeds**2 / a.seed_freedom + b.of_seeds**2 / b.seed_freedom
-    seed_freedom = of_seeds**2 / uncertain if uncertain > 0 else a.seed_freedom + b.seed_freedom
+    freedom, other_freedom = len(ours) - 1, len(theirs) - 1
+    uncertain = a.of_seeds**2 / freedom + b.of_seeds**2 / other_freedom
+    seed_freedom = of_seeds**2 / uncertain if uncertain > 0 else freedom + other_freedom
     spread = _Spread(of_seeds, seed_freedom, float(apart.var(ddof=1)) / n, n - 1, a.of_rest + b.of_rest)
     half, p = spread.half(confidence), spread.p_value(difference)
     effect = effect_of(apart)
@@ -121,10 +134,9 @@ class _MeanSquares:
         s, n = x_sn.shape
         seeds, images = x_sn.mean(axis=1), x_sn.mean(axis=0)
         rest = x_sn - seeds[:, None] - images + x_sn.mean()
-        self.seed_freedom, self.image_freedom, self.rest_freedom = s - 1, n - 1, (s - 1) * (n - 1)
         self.of_seeds = float(seeds.var(ddof=1)) / s
         self.of_images = float(images.var(ddof=1)) / n
-        self.of_rest = float((rest**2).sum()) / self.rest_freedom / (s * n)
+        self.of_rest = float((rest**2).sum()) / ((s - 1) * (n - 1)) / (s * n)
 
 
 class _Spread:

@@ -1,1 +1,1 @@
-"""Many runs with a ledger: what is done is skipped, what was interrupted goes on, a failure stops nobody else."""
+"""Many runs with a ledger: what is done is skipped, what was interrupted is resumed, a failure stops nothing else."""

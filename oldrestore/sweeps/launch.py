@@ -1,4 +1,4 @@
-"""Carries out one job of a sweep in a process of its own."""
+"""Runs one job of a sweep in its own process."""
 
 from __future__ import annotations
 
@@ -19,23 +19,12 @@ from oldrestore.runtime import physical_cores
 from oldrestore.sweeps.ledger import GONE, Entry, JobState, Ledger, how_it_ended, process_record
 from oldrestore.sweeps.plan import Job
 
-WRONG_REQUEST = 2  # exit code of what cannot be carried out as it stands
+WRONG_REQUEST = 2  # exit code
 
 
 @dataclass
 class Launched:
-    """A job under way.
-
-    Attributes
-    ----------
-    key : str
-    process : Popen
-    folder, log : Path
-    slot : int
-        Which of the places for jobs at once it has.
-    record : dict
-        How the ledger knows the process.
-    """
+    """A running job; `slot` is its place among concurrent jobs, `record` how the ledger knows its process."""
 
     key: str
     process: subprocess.Popen
@@ -45,12 +34,12 @@ class Launched:
     record: dict[str, Any]
 
     def stop(self) -> None:
-        """Ask it to write a checkpoint and to end."""
+        """Ask it to write a checkpoint and exit."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
 
     def ended(self) -> tuple[JobState, str | None] | None:
-        """Return how it ended; None while it goes on."""
+        """Return how it ended; None while it is running."""
         code = self.process.poll()
         if code is None:
             return None
@@ -65,21 +54,11 @@ class Launched:
 
 
 def launch(job: Job, entry: Entry, ledger: Ledger, place: Path, slot: int, slots: int, threads_set: bool) -> Launched:
-    """Start a job: anew, or from the checkpoint of its interrupted run.
+    """Start a job, or resume its interrupted run.
 
-    Parameters
-    ----------
-    job : Job
-    entry : Entry
-        Its line of the ledger, claimed by this process.
-    ledger : Ledger
-    place : Path
-        The sweep's folder, for the job's file and its log.
-    slot, slots : int
-        Which place it has of how many for jobs at once: each has a GPU of its own where there are enough, and
-        its share of the processor's cores.
-    threads_set : bool
-        Whether the user has said how many threads a job has.
+    `entry` is its line of the ledger, claimed by this process. `place` is the sweep's folder, for the job's file and
+    its log. `slot` is its place among `slots` concurrent jobs: each has its own GPU if there are enough, and its share
+    of the cores unless the user has chosen the number of threads.
     """
     outputs, experiment = Path(job.config["outputs"]).absolute(), job.config["experiment"]
     resume = entry.folder if entry.folder and (Path(entry.folder) / "config.yaml").is_file() else None
@@ -87,7 +66,8 @@ def launch(job: Job, entry: Entry, ledger: Ledger, place: Path, slot: int, slots
     folder = Path(resume) if resume else outputs / experiment / run_id
     request = place / "jobs" / f"{job.key}.json"
     config = {**job.config, "outputs": str(outputs), "run_id": run_id}
-    content = {"config": config, "overrides": _typed(job.overrides), "choices": job.choices, "resume": resume}
+    overrides = [text for text in job.overrides if not text.startswith("run_id=")]
+    content = {"config": config, "overrides": overrides, "choices": job.choices, "resume": resume}
     write_atomically(request, json.dumps(content, indent=1) + "\n")
     log = place / "logs" / f"{job.key}-{entry.attempts}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -95,14 +75,8 @@ def launch(job: Job, entry: Entry, ledger: Ledger, place: Path, slot: int, slots
     command = [sys.executable, "-P", "-m", "oldrestore", "sweep", "--job", str(request)]
     with log.open("ab") as file:
         # A session of its own: Ctrl-C reaches this process alone, which passes it on.
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        streams = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(command, env=environment, **streams, start_new_session=True)
     record = process_record(process.pid)
     ledger.begin(job.key, run_id, folder, log, record)
     return Launched(job.key, process, folder, log, slot, record)
@@ -110,19 +84,19 @@ def launch(job: Job, entry: Entry, ledger: Ledger, place: Path, slot: int, slots
 
 def shares(config: dict[str, Any], slot: int, slots: int, threads_set: bool) -> dict[str, str]:
     """Return the environment that gives a job its GPU, or one for each of its processes, and its share of the cores."""
-    found = {}
+    environment = {}
     processes = config["trainer"].get("processes") or 1
     gpus = visible_gpus() if config["trainer"]["device"] in ("auto", "gpu") else []
     if gpus:
         own = [gpus[number % len(gpus)] for number in range(slot * processes, (slot + 1) * processes)]
-        found["CUDA_VISIBLE_DEVICES"] = ",".join(dict.fromkeys(own))
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(dict.fromkeys(own))
     if slots > 1 and not threads_set:
-        found["OMP_NUM_THREADS"] = str(max(1, physical_cores() // (slots * processes)))
-    return found
+        environment["OMP_NUM_THREADS"] = str(max(1, physical_cores() // (slots * processes)))
+    return environment
 
 
 def visible_gpus() -> list[str]:
-    """Names of the GPUs that jobs may use, as CUDA_VISIBLE_DEVICES takes them; Paddle is not imported for it."""
+    """Names of the available GPUs, as CUDA_VISIBLE_DEVICES takes them, without importing Paddle."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [name.strip() for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name.strip()]
     if shutil.which("nvidia-smi") is None:
@@ -137,11 +111,7 @@ def visible_gpus() -> list[str]:
 
 
 def last_complaint(log: Path) -> str:
-    """Return what a job said last, its complaint if it made one."""
+    """Return the last error message of a job, or else its last line."""
     lines = [line.strip() for line in log.read_text(errors="replace", encoding="utf-8").splitlines() if line.strip()]
     complaints = [line.removeprefix("oldrestore: ") for line in lines if line.startswith("oldrestore: ")]
     return (complaints or lines or ["it said nothing"])[-1][:500]
-
-
-def _typed(overrides: list[str]) -> list[str]:
-    return [text for text in overrides if not text.startswith("run_id=")]

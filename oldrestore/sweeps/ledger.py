@@ -1,4 +1,4 @@
-"""What became of each job of a sweep, in one SQLite file that several processes may share."""
+"""The state of each job of a sweep, in one SQLite file that several processes may share."""
 
 from __future__ import annotations
 
@@ -51,44 +51,25 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger.
-
-    Attributes
-    ----------
-    key, identity, code : str
-    seed : int
-    settings : dict of str
-    state : str
-        ``queued``, ``running``, ``done``, ``failed``, ``interrupted`` (it goes on from its checkpoint), or ``pruned``:
-        a search has stopped it.
-    reason, log : str or None
-        Why it failed or was interrupted; the file with what it printed.
-    run_id, folder : str or None
-        Of its run; the folder where it stands now, also after a move of the outputs folder as a whole.
-    process : dict or None
-        Who carries it out: `host`, `pid`, `process_started`.
-    attempts : int
-    seen : float or None
-        When it last gave a sign of life, in seconds since 1970.
-    """
+    """One line of the ledger."""
 
     key: str
     identity: str
     seed: int
     code: str
     settings: dict[str, str]
-    state: JobState
-    reason: str | None
-    log: str | None
+    state: JobState  # an interrupted job is resumed from its checkpoint; a pruned one was stopped by a search
+    reason: str | None  # why it failed or was interrupted
+    log: str | None  # file with its output
     run_id: str | None
-    folder: str | None
-    process: dict[str, Any] | None
+    folder: str | None  # of its run, where it is now, even if the outputs folder was moved as a whole
+    process: dict[str, Any] | None  # that runs it: host, pid, process_started
     attempts: int
-    seen: float | None
+    seen: float | None  # time of its last sign of life, in seconds since 1970
 
     @property
     def is_gone(self) -> bool:
-        """Whether the process of a running job has ended; of one on another machine, whether it is silent."""
+        """Whether the process of a running job has ended; on another machine, whether it is silent."""
         alive = is_alive({"state": "running", **(self.process or {})})
         if alive is None and self.seen is not None:
             return time.time() - self.seen > SILENCE
@@ -96,22 +77,17 @@ class Entry:
 
     @property
     def is_lost(self) -> bool:
-        """Whether it was done and its run folder is there no more."""
+        """Whether it was done and its run folder is missing."""
         return self.state == "done" and not Path(self.folder or "/nowhere", "status.json").is_file()
 
 
 class Ledger:
-    """The ledger of a sweep.
+    """The ledger of a sweep, ``outputs/sweeps/NAME/ledger.db``, created if missing.
 
-    Every change is one transaction that begins by taking the file's lock, so that a job is never given to two
-    processes. A job that is running belongs to a process; where that is gone, the job is `recover`-ed.
+    Every change is one transaction that first takes the file's lock, so that no job is given to two processes. A
+    running job belongs to a process; if that is gone, `recover` settles the job.
 
-    Run folders are kept relative to the outputs folder and logs to the sweep's, so that they hold after a move.
-
-    Parameters
-    ----------
-    path : Path
-        The file, ``outputs/sweeps/NAME/ledger.db``; it is made when it is not there.
+    Run folders are stored relative to the outputs folder and logs relative to the sweep's, so that they survive a move.
     """
 
     def __init__(self, path: Path) -> None:
@@ -125,7 +101,7 @@ class Ledger:
                     connection.execute(statement)
 
     def register(self, jobs: Iterable[Job]) -> None:
-        """Queue the jobs that the ledger does not have."""
+        """Queue the jobs that are not in the ledger."""
         with self._changing() as connection:
             for job in jobs:
                 connection.execute(
@@ -135,13 +111,13 @@ class Ledger:
                 )
 
     def recover(self, keys: Sequence[str]) -> None:
-        """Settle the jobs whose process is gone: by what their run folders say."""
+        """Settle the jobs whose process is gone, by their run folders."""
         for entry in self.entries(keys):
             if entry.state == "running" and entry.is_gone:
                 self.finish(entry.key, entry.process, *how_it_ended(entry.folder))
 
     def queue_again(self, keys: Sequence[str], states: Sequence[JobState]) -> list[str]:
-        """Queue the jobs that are in one of these states, and those that are lost; returns their keys."""
+        """Queue the jobs in one of these states, and those that are lost; returns their keys."""
         wanted, changed = set(keys), []
         with self._changing() as connection:
             for entry in self._read(connection):
@@ -155,7 +131,7 @@ class Ledger:
         return changed
 
     def claim(self, keys: Sequence[str]) -> Entry | None:
-        """Take the first queued job of these for this process; None if there is none."""
+        """Claim the first queued job of these for this process; None if there is none."""
         with self._changing() as connection:
             queued = {key for (key,) in connection.execute("SELECT key FROM jobs WHERE state = 'queued'")}
             key = next((key for key in keys if key in queued), None)
@@ -169,7 +145,7 @@ class Ledger:
             return self._read(connection, "WHERE key = ?", (key,))[0]
 
     def begin(self, key: str, run_id: str, folder: Path, log: Path, process: dict[str, Any]) -> None:
-        """Write down the run of a job and the process that carries it out (`process_record`)."""
+        """Record the run of a job and the process that runs it (`process_record`)."""
         with self._changing() as connection:
             connection.execute(
                 "UPDATE jobs SET run_id = ?, folder = ?, log = ?, process = ? WHERE key = ?",
@@ -183,13 +159,13 @@ class Ledger:
             )
 
     def beat(self, keys: Sequence[str]) -> None:
-        """Give a sign of life of jobs under way."""
+        """Record a sign of life of running jobs."""
         with self._changing() as connection:
             for key in keys:
                 connection.execute("UPDATE jobs SET seen = ? WHERE key = ?", (time.time(), key))
 
     def finish(self, key: str, process: dict[str, Any] | None, state: JobState, reason: str | None) -> None:
-        """Write down how a job ended, unless it is another process's meanwhile."""
+        """Record how a job ended, unless another process owns it now."""
         with self._changing() as connection:
             connection.execute(
                 "UPDATE jobs SET state = ?, reason = ?, ended = ? WHERE key = ? AND process IS ?",
@@ -197,31 +173,22 @@ class Ledger:
             )
 
     def entries(self, keys: Sequence[str] | None = None) -> list[Entry]:
-        """Return the lines of these jobs, in their order; of all where none are named."""
+        """Return the lines of these jobs, in their order; by default of all."""
         with closing(self._connect()) as connection:
             found = {entry.key: entry for entry in self._read(connection)}
         return list(found.values()) if keys is None else [found[key] for key in keys if key in found]
 
-    def fact(self, name: str) -> str | None:
-        """Return something that is known of the sweep as a whole."""
-        with closing(self._connect()) as connection:
-            row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else row[0]
-
     def facts(self, beginning: str) -> list[str]:
-        """Return every fact whose name begins so."""
+        """Return every fact whose name has this prefix."""
         with closing(self._connect()) as connection:
             rows = connection.execute("SELECT name, value FROM facts").fetchall()
         return [value for name, value in rows if name.startswith(beginning)]
 
     @contextmanager
     def settle_fact(self, name: str) -> Iterator[list[str]]:
-        """Hold the ledger while a fact is found that must be found only once.
+        """Lock the ledger while a fact is determined that must be determined only once.
 
-        Yields
-        ------
-        list of str
-            Holds the fact where it is known; else what is put into it becomes the fact.
+        The list that is yielded contains the fact if it is known; else what is appended becomes the fact.
         """
         with self._changing() as connection:
             row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
@@ -266,7 +233,7 @@ class Ledger:
 
 
 def _below(root: Path, written: str | None) -> str | None:
-    """Return a path as it is now; earlier ledgers kept where it was then, of which the last two parts still hold."""
+    """Return a path as it is now; earlier ledgers stored absolute paths, of which the last two parts still hold."""
     if written is None:
         return None
     here = root.joinpath(*(Path(written).parts[-2:] if Path(written).is_absolute() else (written,)))
@@ -274,7 +241,7 @@ def _below(root: Path, written: str | None) -> str | None:
 
 
 def process_record(pid: int) -> dict[str, Any]:
-    """Describe a process so that it is told from another that is given its number later."""
+    """Describe a process so that it is not confused with a later one of the same number."""
     try:
         started = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:

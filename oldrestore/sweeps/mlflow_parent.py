@@ -19,26 +19,9 @@ PARENT = "mlflow parent at "  # and the store's address: how the ledger remember
 def tell_mlflow(
     name: str, job: Job, ledger: Ledger, summary: Summary, folder: Path, report: Path | None = None
 ) -> str | None:
-    """Make or find the parent run, put the jobs' runs below it, and send the tables and the report.
+    """Create or find the parent run, nest the jobs' runs below it, and send the tables in `folder` and the report.
 
-    Parameters
-    ----------
-    name : str
-        Of the sweep.
-    job : Job
-        One of its jobs: they share a tracking configuration.
-    ledger : Ledger
-        Remembers the parent.
-    summary : Summary
-    folder : Path
-        The sweep's, which holds the tables.
-    report : Path, optional
-        The page, where there is one.
-
-    Returns
-    -------
-    str or None
-        Why MLflow could not be told; None where it was, or where it is not among the trackers.
+    `job` is any of the sweep's jobs, which share a tracking configuration. Returns why it failed, if it did.
     """
     node = job.config["tracking"].get("mlflow")
     if node is None:

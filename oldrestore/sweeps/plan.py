@@ -1,4 +1,4 @@
-"""The jobs of a sweep: composed and checked before the first begins, and kept as they were composed."""
+"""The jobs of a sweep: composed and checked before the first begins."""
 
 from __future__ import annotations
 
@@ -12,64 +12,34 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from oldrestore.config.compose import (
-    CONFIG_NAME,
-    HYDRA_ERRORS,
-    check_choices,
-    explain,
-    resolve_and_check,
-)
+from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain, resolve_and_check
 from oldrestore.config.folders import register_search_path
 from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, configuration_root, user_root
 from oldrestore.config.multirun import expand_jobs, sweep_names
 from oldrestore.errors import UserError
 from oldrestore.files import whole_folder
 from oldrestore.records.asked_settings import group_choices
-from oldrestore.records.job_identity import fingerprints_of, identity_of, results_code_hash, settings_of
+from oldrestore.records.identity import fingerprints_of, identity_of, results_code_hash, settings_of
 
 SEARCH = "search"  # section of a sweep's file that is no part of a configuration
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training of a sweep.
+    """One training of a sweep."""
 
-    Attributes
-    ----------
-    key : str
-        Identity, seed and code in one: by it the ledger knows the job.
-    identity : str
-        Settings and photographs, without the seed.
-    code : str
-        The code that it runs.
-    seed : int
-    settings : dict of str
-        What varies between the jobs of the sweep, the seed aside, as typed.
-    overrides : list of str
-    config : dict
-        Resolved and checked.
-    choices : dict of str
-        What each group chose.
-    """
-
-    key: str
-    identity: str
-    code: str
+    key: str  # hash of identity, seed and code, by which the ledger knows the job
+    identity: str  # hash of settings and photographs
+    code: str  # hash of the code
     seed: int
-    settings: dict[str, str]
+    settings: dict[str, str]  # what varies between the jobs of the sweep, except the seed, as typed
     overrides: list[str]
-    config: dict[str, Any] = field(repr=False)
-    choices: dict[str, str] = field(repr=False)
+    config: dict[str, Any] = field(repr=False)  # resolved and checked
+    choices: dict[str, str] = field(repr=False)  # what each group chose
 
 
 def sweep_name(overrides: Sequence[str]) -> str | None:
-    """Return the name of ``sweeps=NAME``; None where none is given.
-
-    Raises
-    ------
-    UserError
-        Several are given.
-    """
+    """Return the name of ``sweeps=NAME``; None if none is given, `UserError` if several are."""
     names = sweep_names(overrides)
     if len(names) > 1:
         raise UserError(f"a sweep is of one file, not of {' and '.join(names)}: give one sweeps=NAME")
@@ -77,17 +47,9 @@ def sweep_name(overrides: Sequence[str]) -> str | None:
 
 
 def plan_jobs(overrides: Sequence[str]) -> list[Job]:
-    """Compose every job of a sweep; those that come out the same are one.
+    """Compose every job of a sweep from what was typed; jobs with equal results are one.
 
-    Parameters
-    ----------
-    overrides : sequence of str
-        As typed: ``sweeps=NAME``, settings, and settings with several values.
-
-    Raises
-    ------
-    UserError
-        On the first setting that is wrong, in whichever job, or photographs that are not there.
+    Raises `UserError` if a setting of any job is wrong, or photographs are missing.
     """
     typed = expand_jobs(overrides, training=True)
     varied = _varied(typed)
@@ -112,13 +74,7 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
 
 
 def compose_job(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
-    """Compose and check one configuration; returns it with what each group chose.
-
-    Raises
-    ------
-    UserError
-        One sentence that names the override or setting.
-    """
+    """Compose and check one configuration; returns it with what each group chose, or raises `UserError`."""
     overrides = check_choices(overrides)
     register_search_path()
     GlobalHydra.instance().clear()
@@ -135,14 +91,10 @@ def compose_job(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
 
 
 def snapshot_configuration(folder: Path) -> Path:
-    """Copy ``conf/``, ``experiments/`` and ``sweeps/``, the user's own too, below a folder; once for equal contents.
+    """Copy ``conf/``, ``experiments/`` and ``sweeps/``, the user's own too, below a folder, and return the copy.
 
-    Jobs do not read it: each has its whole configuration in a file of its own. It tells later where that came from.
-
-    Returns
-    -------
-    Path
-        The copy, named by a hash of what it holds.
+    The copy is named by a hash of its contents, so equal contents are copied once. Jobs do not read it: it documents
+    where their configurations came from.
     """
     roots: Mapping[str, Path | None] = {"": configuration_root(), "user": user_root()}
     files: dict[str, bytes] = {}

@@ -1,46 +1,26 @@
-"""The report at the end of a sweep: of the jobs that are done, and never in the sweep's way."""
+"""The report at the end of a sweep: it covers the jobs that are done, and its failure is not the sweep's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from oldrestore.errors import UserError
 from oldrestore.sweeps.ledger import Entry
 
 
-@dataclass(frozen=True)
-class SweepReport:
-    """How the report came out.
-
-    Attributes
-    ----------
-    path : Path or None
-        The page; None if there is none.
-    line : str
-        What to tell the user.
-    """
+class SweepReport(NamedTuple):
+    """The page, if there is one, and the line that tells the user."""
 
     path: Path | None
     line: str
 
 
 def report_on(name: str, entries: Sequence[Entry], outputs: Path, photographs: int = 24) -> SweepReport:
-    """Write ``outputs/reports/NAME.html`` of a sweep's jobs that are done; whatever goes wrong is said, not raised.
+    """Write ``outputs/reports/NAME.html`` about the jobs that are done; whatever goes wrong is said, not raised.
 
-    Jobs that were measured otherwise than others (a sweep may vary that too) stand in groups apart.
-
-    Parameters
-    ----------
-    name : str
-        Of the sweep.
-    entries : sequence of Entry
-        Lines of its ledger.
-    outputs : Path
-        The root of run folders.
-    photographs : int
-        Of the gallery.
+    Jobs that were measured differently (a sweep may vary that too) are shown as separate groups.
     """
     done = [Path(entry.folder) for entry in entries if entry.state == "done" and entry.folder]
     if not done:
@@ -49,15 +29,14 @@ def report_on(name: str, entries: Sequence[Entry], outputs: Path, photographs: i
         from oldrestore.records.run import Run
         from oldrestore.report.contents import gather
         from oldrestore.report.page import write_page
-        from oldrestore.report.shelf import reports_folder
+        from oldrestore.report.shelf import report_path, write_index
 
-        found = [Run(folder) for folder in done if (folder / "config.yaml").is_file()]
-        runs = [run for run in found if not run.scores.empty]
+        runs = [run for folder in done if (folder / "config.yaml").is_file() and not (run := Run(folder)).scores.empty]
         if not runs:
             return SweepReport(None, "none, for no run has scores of photographs")
-        path = reports_folder(outputs) / f"{name}.html"
-        report = gather(runs, title=name, anyway=True, photographs=photographs)
-        write_page(report, path)
+        path = report_path(outputs, name)
+        write_page(gather(runs, title=name, anyway=True, photographs=photographs), path)
+        write_index(outputs)
     except UserError as error:
         return SweepReport(None, f"none: {error}")
     except KeyboardInterrupt:

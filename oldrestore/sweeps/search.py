@@ -1,4 +1,4 @@
-"""What a search is: the ``search`` section of a sweep's file, checked before anything begins."""
+"""The ``search`` section of a sweep's file, checked before anything begins."""
 
 from __future__ import annotations
 
@@ -18,15 +18,9 @@ class _Section(BaseModel):
 
 
 class Range(_Section):
-    """Numbers between two bounds, both included; whole ones where both bounds are whole.
+    """Numbers between two bounds, both included; integers if both bounds are.
 
-    Attributes
-    ----------
-    low, high : float
-    log : bool
-        Drawn evenly in the logarithm.
-    step : float, optional
-        Between the numbers that may be drawn.
+    `log` draws evenly in the logarithm; `step` is the distance between the numbers that may be drawn.
     """
 
     low: int | float
@@ -70,12 +64,7 @@ class Choices(_Section):
 class Pruning(_Section):
     """Stops trials whose metric is worse than the median of the others at the same iteration.
 
-    Attributes
-    ----------
-    after_trials : int
-        So many trials are carried out in full before any is stopped.
-    after_iterations : int
-        None is stopped earlier.
+    The first `after_trials` trials are never stopped, and no trial is stopped before `after_iterations`.
     """
 
     after_trials: Annotated[int, Field(ge=1)] = 5
@@ -83,41 +72,19 @@ class Pruning(_Section):
 
 
 class SearchSettings(_Section):
-    """A search by Optuna's tree-structured Parzen estimator (Bergstra and others 2011).
+    """A search by Optuna's tree-structured Parzen estimator (Bergstra and others 2011)."""
 
-    Attributes
-    ----------
-    metric : str
-        What is looked at: a measure of validation, at the end and, for pruning, at every validation.
-    direction : str
-    trials : int
-        In all, over every process and every time that the command is typed.
-    random_trials : int
-        The first so many are drawn at random.
-    seed : int
-        Of what is drawn: with one job at a time, a search repeats.
-    space : dict
-        Setting to its range or choices.
-    pruning : Pruning or None
-    """
-
-    metric: Annotated[str, Field(min_length=1)]
+    metric: Annotated[str, Field(min_length=1)]  # of validation, at the end and, for pruning, at every validation
     direction: Literal["minimize", "maximize"]
-    trials: Annotated[int, Field(ge=1)]
+    trials: Annotated[int, Field(ge=1)]  # total over every process and every start of the command
     space: Annotated[dict[str, Range | Choices], Field(min_length=1)]
-    random_trials: Annotated[int, Field(ge=1)] = 10
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    random_trials: Annotated[int, Field(ge=1)] = 10  # first trials, drawn at random
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0  # of the sampler: with one job at a time, a search is repeatable
     pruning: Pruning | None = None
 
 
 def read_search(name: str) -> SearchSettings | None:
-    """Read the search of ``sweeps/NAME.yaml``; None where it has none.
-
-    Raises
-    ------
-    UserError
-        Naming the first setting of the section that is wrong.
-    """
+    """Read the search of ``sweeps/NAME.yaml``; None if it has none, `UserError` if a setting of it is wrong."""
     section = read_sweep(name).get(SEARCH)
     if section is None:
         return None

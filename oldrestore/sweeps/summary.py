@@ -1,4 +1,4 @@
-"""What a sweep found: a row for each job, and one for each setting with mean and spread over its seeds."""
+"""The results of a sweep: a row for each job, and one for each setting with mean and spread over its seeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ MOST_SHOWN = 4  # measures in the printed table, the one that chooses checkpoint
 class Spread:
     """One metric over the seeds of a setting; `deviation` is the sample's (n - 1), None for one seed."""
 
-    n: int
     mean: float
     deviation: float | None
 
@@ -35,18 +34,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Row:
-    """One setting with all of its seeds.
-
-    Attributes
-    ----------
-    settings : dict of str
-        What varies.
-    seeds : list of int
-        Those that are done.
-    jobs : int
-        Those that were asked for.
-    metrics : dict of Spread
-    """
+    """One setting: the seeds that are done, and the number of jobs that were requested."""
 
     settings: dict[str, str]
     seeds: list[int]
@@ -56,15 +44,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """All jobs of a sweep, and their settings.
+    """All jobs of a sweep with their final metrics, and all settings.
 
-    Attributes
-    ----------
-    jobs : list of (Entry, dict)
-        Lines of the ledger, and what each measured at its end.
-    rows : list of Row
-    monitor : str
-        The metric that chooses checkpoints.
+    `monitor` is the metric that chooses checkpoints.
     """
 
     jobs: list[tuple[Entry, dict[str, float]]]
@@ -95,7 +77,7 @@ class Summary:
         ]
 
     def setting_rows(self) -> list[dict[str, Any]]:
-        """One flat row for each setting: how many seeds, and mean and deviation of every metric."""
+        """One flat row for each setting: number of seeds, and mean and deviation of every metric."""
         return [
             {
                 **row.settings,
@@ -114,10 +96,8 @@ class Summary:
 
 
 def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
-    """Read what the jobs of a sweep measured, and put those together that differ in nothing but the seed."""
-    jobs = [
-        (entry, results_of(Path(entry.folder)) if entry.state == "done" and entry.folder else {}) for entry in entries
-    ]
+    """Read what the jobs of a sweep measured, and group those that differ only in the seed."""
+    jobs = [(entry, results_of(entry.folder if entry.state == "done" else None)) for entry in entries]
     groups: dict[str, list[tuple[Entry, dict[str, float]]]] = {}
     for entry, values in jobs:
         groups.setdefault(entry.identity, []).append((entry, values))
@@ -130,17 +110,18 @@ def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
     return Summary(jobs, rows, monitor)
 
 
-def results_of(folder: Path) -> dict[str, float]:
-    """Return what a run measured at its end; empty where it did not come to one."""
+def results_of(folder: Path | str | None) -> dict[str, float]:
+    """Return a run's final metrics; empty if it has none."""
     try:
-        summary = Run(folder).status.get("summary") or {}
+        summary = Run(Path(folder or "/nowhere")).status.get("summary") or {}
     except UserError:
-        return {}  # somebody has removed it
+        return {}
     return {name: decode_float(value) for name, value in summary.items()}
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return mean and sample standard deviation; NaN where one of the values is not finite."""
+    """Return mean and sample standard deviation; NaN if one of the values is not finite."""
+    several = len(values) > 1
     if not all(math.isfinite(value) for value in values):
-        return Spread(len(values), math.nan, math.nan if len(values) > 1 else None)
-    return Spread(len(values), statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+        return Spread(math.nan, math.nan if several else None)
+    return Spread(statistics.fmean(values), statistics.stdev(values) if several else None)

@@ -1,4 +1,4 @@
-"""Carries out a sweep: claims jobs of its ledger until none is left, several at once if asked to."""
+"""Runs a sweep: claims jobs from its ledger until none is left, several at once if requested."""
 
 from __future__ import annotations
 
@@ -19,21 +19,10 @@ POLL = 0.1  # seconds between two looks at the jobs under way
 
 
 class Sweep:
-    """The jobs of a sweep, and the ledger that they have in ``outputs/sweeps/NAME``.
+    """The jobs of a sweep, and their ledger in ``outputs/sweeps/NAME``.
 
-    Parameters
-    ----------
-    name : str
-    jobs : sequence of Job
-        Of `oldrestore.sweeps.plan.plan_jobs`.
-
-    Attributes
-    ----------
-    folder : Path
-        ``ledger.db``, ``configuration/``, ``jobs/``, ``logs/`` and the tables.
-    ledger : Ledger
-    first : Job
-        One of them: what they share is read from it.
+    `folder` contains ``ledger.db``, ``configuration/``, ``jobs/``, ``logs/`` and the tables; `first` is one of the
+    jobs, for what they share.
     """
 
     def __init__(self, name: str, jobs: Sequence[Job]) -> None:
@@ -43,22 +32,22 @@ class Sweep:
         self.outputs = Path(self.first.config["outputs"])
         self.folder = self.outputs.absolute() / FOLDER / name
         self.keys = list(self.jobs)
-        self._stopped = False
+        self.stopped = False  # by a signal
         self._active: list[Launched] = []
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger; the first look makes it."""
+        """The ledger, created on first use."""
         return Ledger(self.folder / "ledger.db")
 
     def entries(self) -> list[Entry]:
-        """Lines of these jobs; of a sweep that has not begun, none, and nothing is made."""
+        """Lines of these jobs; none, and nothing is created, if the sweep has not begun."""
         return self.ledger.entries(self.keys) if (self.folder / "ledger.db").is_file() else []
 
     def begin(self, retry_failed: bool) -> list[Entry]:
-        """Queue what is to be done; returns the ledger's lines as they are then.
+        """Queue what is to be done, and return the ledger's lines.
 
-        What is done stays while its run folder does; what was interrupted is queued to go on, and what failed only if
+        Done jobs whose run folder exists are kept; interrupted ones are queued to resume, and failed ones only with
         `retry_failed`.
         """
         ledger = self.ledger
@@ -69,16 +58,16 @@ class Sweep:
         return ledger.entries(self.keys)
 
     def carry_out(self, slots: int, threads_set: bool, say: Callable[[str], None]) -> None:
-        """Carry out what is queued, `slots` jobs at once; a signal stops the jobs under way and then returns.
+        """Run what is queued, `slots` jobs at once; a signal stops the running jobs and then returns.
 
-        Several processes may do so at the same time: each job is carried out by one of them.
+        Several processes may do so at the same time: each job is run by one of them.
         """
         ledger, beaten = self.ledger, time.monotonic()
         with self._listening(say):
             while True:
                 free = [slot for slot in range(slots) if slot not in {job.slot for job in self._active}]
-                while free and not self._stopped:
-                    entry = self._next(ledger)
+                while free and not self.stopped:
+                    entry = self.claim()
                     if entry is None:
                         break
                     self._start(ledger, entry, free.pop(0), slots, threads_set, say)
@@ -91,7 +80,7 @@ class Sweep:
                     beaten = time.monotonic()
 
     def of_other_code(self) -> str:
-        """Say how many of the jobs are done with other code, and therefore run anew; empty where none are."""
+        """Say how many of the jobs are done with other code, and therefore run again; empty if none are."""
         wanted = {(job.identity, job.seed): job.code for job in self.jobs.values()}
         others = {
             (entry.identity, entry.seed)
@@ -101,13 +90,8 @@ class Sweep:
         return f" ({len(others)} were done with other code)" if others else ""
 
     def holds(self, entries: Sequence[Entry]) -> bool:
-        """Say whether everything that was to be done is, or is being done elsewhere, by the lines of the ledger."""
-        return not self._stopped and all(entry.state in ("done", "running") for entry in entries)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a signal ended it."""
-        return self._stopped
+        """Whether every job is done, or is running elsewhere."""
+        return not self.stopped and all(entry.state in ("done", "running") for entry in entries)
 
     def _start(
         self, ledger: Ledger, entry: Entry, slot: int, slots: int, threads_set: bool, say: Callable[[str], None]
@@ -133,24 +117,24 @@ class Sweep:
             (entry,) = ledger.entries([launched.key])
             say(f"{state:<11} {in_words(entry)}" + (f": {reason}" if reason else ""))
 
-    def _next(self, ledger: Ledger) -> Entry | None:
+    def claim(self) -> Entry | None:
         """Claim the next job; None if there is none."""
-        return ledger.claim(self.keys)
+        return self.ledger.claim(self.keys)
 
     def _watch(self, launched: Launched) -> None:
-        """Look at a job under way."""
+        """Look at a running job."""
 
     def _judge(self, launched: Launched, state: JobState, reason: str | None) -> tuple[JobState, str | None]:
-        """Return what the ledger is to say of a job that has ended."""
+        """Return what the ledger records about a job that has ended."""
         return state, reason
 
     def _listening(self, say: Callable[[str], None]) -> AbstractContextManager[None]:
         def stop(number: int, frame: object) -> None:
-            if not self._stopped:
+            if not self.stopped:
                 count = len(self._active)
                 who = "1 job writes" if count == 1 else f"{count} jobs write"
                 say(f"stopping    {who} a checkpoint ({signal.Signals(number).name})")
-            self._stopped = True
+            self.stopped = True
             for launched in self._active:
                 launched.stop()
 

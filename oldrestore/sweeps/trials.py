@@ -1,4 +1,4 @@
-"""Carries out a search: asks Optuna for settings, trains them as jobs, and stops those that promise nothing."""
+"""Runs a search: asks Optuna for settings, trains them as jobs, and stops unpromising ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oldrestore.files import lock
 from oldrestore.records.asked_settings import as_override
 from oldrestore.records.run import Run
 from oldrestore.sweeps.launch import Launched
-from oldrestore.sweeps.ledger import Entry, JobState, Ledger
+from oldrestore.sweeps.ledger import Entry, JobState
 from oldrestore.sweeps.plan import Job, compose_job, plan_jobs
 from oldrestore.sweeps.search import SearchSettings
 from oldrestore.sweeps.summary import results_of
@@ -31,19 +31,8 @@ BUSY = 60  # seconds to wait for another process to let go of the study
 class Search(Sweep):
     """A sweep whose jobs are the trials of an Optuna study, ``outputs/sweeps/NAME/optuna.db``.
 
-    Several processes may share it. A trial that was interrupted goes on from its checkpoint.
-
-    Parameters
-    ----------
-    name : str
-    settings : SearchSettings
-    overrides : sequence of str
-        As typed, ``sweeps=NAME`` included; one value each.
-
-    Raises
-    ------
-    UserError
-        Optuna is not installed, a setting is given several values, or the space holds what no configuration may.
+    Several processes may share it. An interrupted trial is resumed from its checkpoint. Raises `UserError` if Optuna is
+    not installed, a setting has several values, or the space contains an invalid configuration.
     """
 
     def __init__(self, name: str, settings: SearchSettings, overrides: Sequence[str]) -> None:
@@ -55,6 +44,7 @@ class Search(Sweep):
         jobs = expand_jobs(overrides, training=True)
         if len(jobs) > 1:
             raise UserError("a search varies what its space names: give every other setting one value")
+        self._optuna, self._states = optuna, optuna.trial.TrialState
         self.settings = settings
         self.typed = jobs[0]
         (self.base,) = plan_jobs(self.typed)
@@ -68,21 +58,15 @@ class Search(Sweep):
         self._pruned: set[str] = set()
 
     def entries(self) -> list[Entry]:
-        """Lines of all trials; of a search that has not begun, none, and nothing is made."""
+        """Lines of all trials; none, and nothing is created, if the search has not begun."""
         return self.ledger.entries() if (self.folder / "ledger.db").is_file() else []
 
     def begin(self, retry_failed: bool) -> list[Entry]:
-        """Open the study and settle what an earlier process left; interrupted trials are queued to go on.
+        """Open the study and settle what an earlier process left; interrupted trials are queued to resume.
 
-        A trial whose run folder is gone is trained again, for the tables; the study keeps the value that it has.
-
-        Raises
-        ------
-        UserError
-            The study has trials of other settings, another space or other code; or `retry_failed` is asked for.
+        A trial whose run folder is gone is trained again, for the tables; the study keeps its value. Raises `UserError`
+        if the study has trials of other settings, another space or other code, or `retry_failed` is set.
         """
-        from optuna.trial import TrialState
-
         if retry_failed:
             raise UserError("a search does not try failed settings again: raise search.trials instead")
         ledger, study = self.ledger, self.study
@@ -94,12 +78,12 @@ class Search(Sweep):
             known = {entry.key: entry for entry in ledger.entries(self.keys)}
             for trial in trials:
                 entry = known.get(key_of(trial.number))
-                if trial.state != TrialState.RUNNING:
+                if trial.state != self._states.RUNNING:
                     if entry is not None and (entry.is_lost or entry.state in ("queued", "interrupted")):
                         self._add(trial)
                     continue
                 if entry is None:  # its process died before it wrote down what it was given
-                    study.tell(trial.number, state=TrialState.FAIL)
+                    study.tell(trial.number, state=self._states.FAIL)
                 elif entry.state in ("done", "failed", "pruned"):
                     self._tell(trial.number, entry)
                 else:
@@ -108,26 +92,22 @@ class Search(Sweep):
         return ledger.entries(self.keys)
 
     def carry_out(self, slots: int, threads_set: bool, say: Callable[[str], None]) -> None:
-        """Carry out trials until there are as many as were asked for."""
+        """Run trials until there are as many as requested."""
         super().carry_out(slots, threads_set, say)
         self.keys = [key_of(trial.number) for trial in self.study.get_trials(deepcopy=False)]
 
     @cached_property
     def study(self) -> Any:
         """Optuna's study."""
-        import optuna
-
         self.folder.mkdir(parents=True, exist_ok=True)
         # The tables are made by the first process alone.
         with self._alone():
-            storage = optuna.storages.RDBStorage(
-                sqlite_uri(self.folder / "optuna.db"), engine_kwargs={"connect_args": {"timeout": BUSY}}
-            )
-            pruning = self.settings.pruning
-            pruner = optuna.pruners.NopPruner()
+            engine = {"connect_args": {"timeout": BUSY}}
+            storage = self._optuna.storages.RDBStorage(sqlite_uri(self.folder / "optuna.db"), engine_kwargs=engine)
+            pruning, pruner = self.settings.pruning, self._optuna.pruners.NopPruner()
             if pruning is not None:
-                pruner = optuna.pruners.MedianPruner(pruning.after_trials, pruning.after_iterations)
-            return optuna.create_study(
+                pruner = self._optuna.pruners.MedianPruner(pruning.after_trials, pruning.after_iterations)
+            return self._optuna.create_study(
                 study_name=STUDY,
                 storage=storage,
                 direction=self.settings.direction,
@@ -136,44 +116,39 @@ class Search(Sweep):
             )
 
     def holds(self, entries: Sequence[Entry]) -> bool:
-        """Say whether no trial waits and one is done: that some settings fail is in the nature of a search."""
+        """Whether no trial waits and at least one is done: that some settings fail is normal in a search."""
         waiting = any(entry.state in ("queued", "interrupted") for entry in entries)
         return not self.stopped and not waiting and any(entry.state == "done" for entry in entries)
 
     def best(self) -> dict[str, Any] | None:
-        """Return the best trial so far: its number, settings and value; None where none is done."""
-        from optuna.trial import TrialState
-
-        if not self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        """Return number, settings and value of the best trial so far; None if none is done."""
+        if not self.study.get_trials(deepcopy=False, states=(self._states.COMPLETE,)):
             return None
         best = self.study.best_trial
         return {"trial": best.number, "settings": dict(best.params), "value": best.value}
 
-    def _next(self, ledger: Ledger) -> Entry | None:
-        entry = ledger.claim(list(self.jobs))
+    def claim(self) -> Entry | None:
+        """Claim the next job: of a trial that waits, or of a new one; None if there are as many as requested."""
+        entry = self.ledger.claim(list(self.jobs))
         if entry is not None:
             return entry
         with self._alone():
             number = len(self.study.get_trials(deepcopy=False))
             if number >= self.settings.trials:
                 return None
-            import optuna
-
             # A sampler of its own for each trial, so that what is drawn depends on the trial and not on the process.
-            self.study.sampler = optuna.samplers.TPESampler(
+            self.study.sampler = self._optuna.samplers.TPESampler(
                 n_startup_trials=self.settings.random_trials, seed=self.settings.seed + number, constant_liar=True
             )
             trial = self.study.ask()
             for name, values in self.settings.space.items():
                 values.suggest(trial, name)
             job = self._add(trial)
-            ledger.register([job])
-            return ledger.claim([job.key])
+            self.ledger.register([job])
+            return self.ledger.claim([job.key])
 
     def _add(self, trial: Any) -> Job:
-        """Make the job of a trial: a new one, or one that the study holds."""
-        import optuna
-
+        """Make the job of a trial, new or from the study."""
         overrides = [*self.typed, *(as_override(name, value) for name, value in trial.params.items())]
         config, choices = compose_job(overrides)
         key = key_of(trial.number)
@@ -182,16 +157,16 @@ class Search(Sweep):
         self.jobs[key] = Job(key, key, self.base.code, config.seed, settings, overrides, plain, choices)
         if key not in self.keys:
             self.keys.append(key)
-        live = isinstance(trial, optuna.trial.Trial)
+        live = isinstance(trial, self._optuna.trial.Trial)
         if live or not trial.state.is_finished():  # the study takes nothing more of one that is finished
             # Optuna has no other way to go on reporting to a trial of an earlier process.
-            self._trials[key] = trial if live else optuna.trial.Trial(self.study, trial._trial_id)
+            self._trials[key] = trial if live else self._optuna.trial.Trial(self.study, trial._trial_id)
         reported = () if live else trial.intermediate_values
         self._seen[key] = max(reported, default=-1)
         return self.jobs[key]
 
     def _watch(self, launched: Launched) -> None:
-        """Report what a trial has measured since the last look, and stop it where it promises nothing."""
+        """Report what a trial has measured since the last look, and stop it if it is unpromising."""
         trial = self._trials.get(launched.key)
         if trial is None or self.settings.pruning is None or launched.key in self._pruned:
             return
@@ -224,14 +199,10 @@ class Search(Sweep):
         return state, reason
 
     def _tell(self, number: int, entry: Entry, state: JobState | None = None) -> None:
-        from optuna.trial import TrialState
-
         state = state or entry.state
-        if state == "done":
-            value = self._value(Path(entry.folder))
-            told = {"values": value} if value is not None else {"state": TrialState.FAIL}
-        else:
-            told = {"state": TrialState.PRUNED if state == "pruned" else TrialState.FAIL}
+        told = {"state": self._states.PRUNED if state == "pruned" else self._states.FAIL}
+        if state == "done" and (value := self._value(Path(entry.folder))) is not None:
+            told = {"values": value}
         self.study.tell(number, **told, skip_if_finished=True)
 
     def _value(self, folder: Path) -> float | None:
@@ -255,11 +226,11 @@ class Search(Sweep):
                 )
 
     def _alone(self) -> AbstractContextManager[bool]:
-        """Hold the search, so that no two processes begin the same trial."""
+        """Lock the search, so that no two processes begin the same trial."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return lock(self.folder / "search.lock")
 
 
 def key_of(number: int) -> str:
-    """Return how the ledger calls a trial."""
+    """Return the ledger's key of a trial."""
     return f"trial-{number:05d}"

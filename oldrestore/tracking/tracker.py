@@ -55,8 +55,8 @@ class Trackers:
     def start(self, run: RunInfo) -> None:
         """Write what is known before training to the run folder, and have the sinks follow it."""
         self.folder.write_config(run.config_yaml, run.overrides, run.choices)
-        self.folder.write_provenance(run.provenance)
-        self.folder.write_data(run.data)
+        self.folder.write_json("provenance.json", run.provenance)
+        self.folder.write_json("data.json", run.data)
         with self._lock:
             self.folder.status("running", sinks=self._reports)
         self._followers = [Follower(name, sink, run, self._switched_off) for name, sink in self._sinks.items()]
@@ -131,7 +131,7 @@ class Trackers:
                 return  # finish() has said that the sink is late; once is enough
             self._reports[name] = {"state": "off", "reason": reason}
             with contextlib.suppress(OSError):  # the run's own thread meets the same, and stops
-                self.folder.status(self.folder.state, self.folder.reason, sinks=self._reports)
+                self.folder.update_status(sinks=self._reports)
         self._say(f"{name} tracking is off ({short}); the run folder holds everything")
 
     def _say(self, line: str) -> None:

@@ -16,9 +16,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from oldrestore.plain import flatten, markdown_table, plain
+from oldrestore.plain import flatten, plain
 from oldrestore.records.recorded import Panel, Scalars
 from oldrestore.records.run_folder import ACCURACY_COLUMNS
+from oldrestore.tables import markdown_table
 from oldrestore.tracking.protocol import ModelPackage, RunInfo
 
 # VisualDL's reader takes files with "vdlrecords" in the name and only the lexically last of a folder: the name is
@@ -110,7 +111,8 @@ class VisualDLSink:
         """Write the table as Markdown text, as it was each time that rows came to it."""
         for trained, new in itertools.groupby(rows, key=lambda row: row["trained_iterations"]):
             self._table += new
-            self._write_text("accuracy", markdown_table(self._table, ACCURACY_COLUMNS), trained)
+            table = [[row.get(name) for name in ACCURACY_COLUMNS] for row in self._table]
+            self._write_text("accuracy", markdown_table(ACCURACY_COLUMNS, table), trained)
 
     def panel(self, panel: Panel) -> None:
         """Write a picture of a series."""
@@ -135,9 +137,9 @@ class VisualDLSink:
         self._writer.add_hparams(_hyper_parameters(self._run.config), list(finite))
         for tag, value in finite.items():
             self._writer.add_scalar(tag, value, self._iteration)
-        rows = [{"figure": name, "value": value} for name, value in summary.items()]
         ending = f"{state}: {reason}" if reason else state
-        self._write_text("summary", f"{ending}\n\n{markdown_table(rows, ['figure', 'value'])}", self._iteration)
+        table = markdown_table(["figure", "value"], list(summary.items()))
+        self._write_text("summary", f"{ending}\n\n{table}", self._iteration)
         self._writer.close()
         self._writer = None
         # VisualDL opens its file for each write, and begins a new one where it is gone.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any
 
 import numpy as np
 import paddle
@@ -19,8 +19,8 @@ from oldrestore.losses.base import Loss
 from oldrestore.losses.restoration import feature_matching
 from oldrestore.models.attention import SelfAttention
 from oldrestore.training.checkpoint import Checkpoint
-from oldrestore.training.network_learner import Means, NetworkLearner
-from oldrestore.training.player import Player, frozen
+from oldrestore.training.learner import Amp, Count, Decay, Learner, Means
+from oldrestore.training.optimizer import ScaledOptimizer, frozen
 from oldrestore.training.schedules import Schedule
 from oldrestore.training.synchronised_norm import synchronise_batch_norm
 
@@ -29,22 +29,7 @@ PENALTY_STREAM = 3  # seeds of the gradient penalty's mixtures begin with this
 Scalars = dict[str, paddle.Tensor]
 
 
-class Discriminator(Protocol):
-    """What the learner asks of a discriminator; see `PatchDiscriminator`."""
-
-    judges: str
-
-    def __call__(self, shown: paddle.Tensor) -> Any:
-        """Return ``scores`` and ``features``."""
-
-    def shown_fake(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Put a prediction beside its condition."""
-
-    def shown_real(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
-        """Put the truth beside the same condition."""
-
-
-class AdversarialLearner(NetworkLearner):
+class AdversarialLearner(Learner):
     """Trains a network on a loss and against a discriminator, after a phase on the loss alone.
 
     The network minimises loss + adversarial_weight x adversarial term + feature_weight x matched features of the
@@ -54,24 +39,20 @@ class AdversarialLearner(NetworkLearner):
     Curves of a step: ``loss`` and the loss's terms; ``g_adversarial`` and ``g_feature`` (unweighted), ``d_loss``,
     ``d_real`` and ``d_fake`` (mean scores), once the discriminator takes part; ``g_gradient_norm`` and
     ``d_gradient_norm`` before clipping; and ``gamma_g_NAME`` and ``gamma_d_NAME`` of each attention block. Validation
-    has no part of the discriminator, whose value means nothing over time.
+    leaves the discriminator out, whose value over time means nothing.
+
+    See `Learner` for the parameters of every learner; `gradient_clip` holds for both networks.
 
     Parameters
     ----------
-    network, loss, schedule, amp, ema_decay
-        See `NetworkLearner`.
-    optimizer : callable
-        Makes the network's optimizer when called with ``parameters`` and ``grad_clip``.
     discriminator : nn.Layer
-        A `Discriminator`.
-    discriminator_optimizer : callable
-        As `optimizer`, for the discriminator.
+        Such as `oldrestore.models.patch_discriminator.PatchDiscriminator`: called, it gives ``scores`` and
+        ``features``; ``judges`` names the field of a prediction, ``shown_fake`` and ``shown_real`` put it beside its
+        condition.
     pretrain_iterations : int
         Iterations on the loss alone, before the discriminator takes part.
     discriminator_steps, generator_steps : int
         Updates of each in an iteration; each round takes batches of its own.
-    gradient_clip : float
-        Highest global norm of either gradient; 0 is off.
     accumulate_batches : int
         Batches whose gradients are averaged into one update.
     """
@@ -89,14 +70,14 @@ class AdversarialLearner(NetworkLearner):
         pretrain_iterations: Annotated[int, Field(ge=0)] = 0,
         adversarial_weight: NotNegative = 0.01,
         feature_weight: NotNegative = 0.0,
-        discriminator_steps: Annotated[int, Field(ge=1)] = 1,
-        generator_steps: Annotated[int, Field(ge=1)] = 1,
+        discriminator_steps: Count = 1,
+        generator_steps: Count = 1,
         gradient_clip: NotNegative = 0.0,
-        accumulate_batches: Annotated[int, Field(ge=1)] = 1,
-        amp: Literal["off", "float16", "bfloat16"] = "off",
-        ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        accumulate_batches: Count = 1,
+        amp: Amp = "off",
+        ema_decay: Decay = 0.0,
     ) -> None:
-        super().__init__(network, loss, schedule, amp, ema_decay)
+        super().__init__(network, loss, optimizer, schedule, gradient_clip, amp, ema_decay)
         if discriminator.judges not in network.predicts:
             raise UserError(
                 f"the discriminator judges {discriminator.judges} but {type(network).__name__} predicts "
@@ -111,10 +92,8 @@ class AdversarialLearner(NetworkLearner):
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps
         self.accumulate_batches = accumulate_batches
-        # The loop brings this many batches for each iteration.
         self.accumulate = accumulate_batches * max(discriminator_steps, generator_steps)
-        self._generator = Player(network, optimizer, gradient_clip, amp, "")
-        self._critic = Player(discriminator, discriminator_optimizer, gradient_clip, amp, "discriminator_")
+        self._critic = ScaledOptimizer(discriminator, discriminator_optimizer, gradient_clip, amp, "discriminator_")
         self._gammas = {
             f"gamma_{side}_{name}": block.gamma
             for side, whole in (("g", network), ("d", discriminator))
@@ -122,12 +101,8 @@ class AdversarialLearner(NetworkLearner):
             if isinstance(block, SelfAttention)
         }
 
-    def learning_rate(self, iteration: int) -> float:
-        """Return the network's learning rate of an update."""
-        return self._generator.base_learning_rate * self.schedule(iteration)
-
     def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
-        """Make the updates of one iteration, the discriminator's first; named scalars, averaged over batches."""
+        """Make the updates of one iteration, the discriminator's first; return scalars averaged over batches."""
         with parallel.together():
             return parallel.means(self._updates(batches, iteration))
 
@@ -179,13 +154,12 @@ class AdversarialLearner(NetworkLearner):
                 loss = loss + self.adversarial.gradient_penalty * self._gradient_penalty(real, fake, rng)
             self._critic.backward(loss / len(chunk))
             means.add(d_loss=loss, d_real=real_scores.mean(), d_fake=fake_scores.mean())
-        return means.values | {"d_gradient_norm": self._critic.update_measured(factor)}
+        return means.values | {"d_gradient_norm": self._critic.update(factor, measured=True)}
 
     def _gradient_penalty(self, real: paddle.Tensor, fake: paddle.Tensor, rng: np.random.Generator) -> paddle.Tensor:
         # Drawn for the whole batch, of which this may be a part.
         whole = real.shape[0] * parallel.parts()
-        shares = rng.random((whole, 1, 1, 1), dtype=np.float32)[parallel.own_part(whole)]
-        share = paddle.to_tensor(shares)
+        share = paddle.to_tensor(rng.random((whole, 1, 1, 1), dtype=np.float32)[parallel.own_part(whole)])
         try:
             return gradient_penalty(lambda shown: self.discriminator(shown).scores, real, fake, share)
         except (RuntimeError, ValueError) as error:
@@ -206,9 +180,9 @@ class AdversarialLearner(NetworkLearner):
                     terms = dict(self.loss.terms(prediction, batch))
                     if against:
                         self._add_adversarial(terms, prediction, batch)
-                self._generator.backward(terms["loss"] / len(chunk))
+                self.optimizer.backward(terms["loss"] / len(chunk))
                 means.add(**terms)
-        return means.values | {"g_gradient_norm": self._generator.update_measured(factor)}
+        return means.values | {"g_gradient_norm": self.optimizer.update(factor, measured=True)}
 
     def _add_adversarial(self, terms: Scalars, prediction: Prediction, batch: Batch) -> None:
         fake = self.discriminator(self.discriminator.shown_fake(prediction, batch))
@@ -221,16 +195,15 @@ class AdversarialLearner(NetworkLearner):
             terms["loss"] = terms["loss"] + self.feature_weight * terms["g_feature"]
 
     def checkpoint(self) -> Checkpoint:
-        """Weights, optimizers and scalers of both, power-iteration vectors included, and the moving average."""
+        """Return the state of both networks, power-iteration vectors included."""
         checkpoint = super().checkpoint()
         theirs = {f"discriminator.{name}": value.numpy() for name, value in self.discriminator.state_dict().items()}
-        checkpoint.tensors.update(theirs | self._generator.tensors() | self._critic.tensors())
+        checkpoint.tensors.update(theirs | self._critic.tensors())
         return checkpoint
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint of the same configuration."""
+        """Resume from a checkpoint of the same configuration."""
         super().restore(checkpoint)
         for name, value in self.discriminator.state_dict().items():
             value.set_value(checkpoint.tensors[f"discriminator.{name}"])
-        self._generator.load(checkpoint.tensors)
         self._critic.load(checkpoint.tensors)

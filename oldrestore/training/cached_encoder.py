@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import paddle
@@ -24,6 +25,7 @@ from oldrestore.errors import UserError
 from oldrestore.files import whole_file
 from oldrestore.losses.base import Loss
 from oldrestore.models.engine import exported
+from oldrestore.training.learner import Amp, Count, Decay
 from oldrestore.training.schedules import Schedule
 from oldrestore.training.supervised import SupervisedLearner
 
@@ -42,8 +44,6 @@ class CachedEncoderLearner(SupervisedLearner):
 
     Parameters
     ----------
-    network, loss, optimizer, schedule, gradient_clip, accumulate, amp, ema_decay
-        See `SupervisedLearner`.
     lightness_jitter : float
         In training, lightness becomes 50 + (L - 50) c + s with c within 1 -+ jitter and s within
         -+ 20 jitter, clipped to 0..100; the colour stays. Both follow from the content of the crop.
@@ -59,9 +59,9 @@ class CachedEncoderLearner(SupervisedLearner):
         optimizer: Callable[..., Any],
         schedule: Schedule | None = None,
         gradient_clip: Annotated[float, Field(ge=0)] = 0.0,
-        accumulate: Annotated[int, Field(ge=1)] = 1,
-        amp: Literal["off", "float16", "bfloat16"] = "off",
-        ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        accumulate: Count = 1,
+        amp: Amp = "off",
+        ema_decay: Decay = 0.0,
         lightness_jitter: Annotated[float, Field(ge=0, le=1)] = 0.0,
         cache_gib: Annotated[float, Field(ge=0)] = 4.0,
     ) -> None:
@@ -72,47 +72,40 @@ class CachedEncoderLearner(SupervisedLearner):
             )
         super().__init__(network, loss, optimizer, schedule, gradient_clip, accumulate, amp, ema_decay)
         self.lightness_jitter = lightness_jitter
-        self._encoder = FeatureStore(network, int(cache_gib * 2**30))
+        self._features = FeatureStore(network, int(cache_gib * 2**30))
 
     def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
         """Make one update, from jittered lightness if asked to."""
         if self.lightness_jitter:
-            batches = [replace(batch, L_b1hw=self._jittered(batch.L_b1hw)) for batch in batches]
+            batches = [replace(batch, L_b1hw=jittered(batch.L_b1hw, self.lightness_jitter)) for batch in batches]
         return super().step(batches, iteration)
 
     def predict(self, batch: Batch) -> Prediction:
         """Predict from kept features."""
-        return self.network.predict(batch.L_b1hw, self._encoder(batch.L_b1hw))
+        return self.network.predict(batch.L_b1hw, self._features(batch.L_b1hw))
 
-    def _jittered(self, L_b1hw: paddle.Tensor) -> paddle.Tensor:
-        """Change contrast and brightness by two numbers that follow from each crop's content."""
-        jittered = []
-        for L_1hw in L_b1hw.numpy():
-            seed = int.from_bytes(hashlib.blake2b(np.ascontiguousarray(L_1hw), digest_size=8).digest())
-            contrast, shift = np.random.default_rng(seed).uniform(-self.lightness_jitter, self.lightness_jitter, 2)
-            jittered.append(np.clip(50.0 + (L_1hw - 50.0) * (1.0 + contrast) + 20.0 * shift, 0.0, 100.0))
-        return paddle.to_tensor(np.stack(jittered).astype(np.float32))
+
+def jittered(L_b1hw: paddle.Tensor, jitter: float) -> paddle.Tensor:
+    """Change contrast and brightness by two numbers that follow from each crop's content."""
+    crops = []
+    for L_1hw in L_b1hw.numpy():
+        seed = int.from_bytes(hashlib.blake2b(np.ascontiguousarray(L_1hw), digest_size=8).digest())
+        contrast, shift = np.random.default_rng(seed).uniform(-jitter, jitter, 2)
+        crops.append(np.clip(50.0 + (L_1hw - 50.0) * (1.0 + contrast) + 20.0 * shift, 0.0, 100.0))
+    return paddle.to_tensor(np.stack(crops).astype(np.float32))
 
 
 class FeatureStore:
-    """A frozen encoder as a function of lightness, with a memory on disk.
+    """A frozen encoder as a function of lightness, with a memory on disk of at most `room` bytes.
 
-    Each crop's features stand in a file of their own under `cache_directory`, named by the hash of the crop's
-    lightness and replaced in one step: several runs may use it at once, and any file may be deleted.
-
-    Parameters
-    ----------
-    network : nn.Layer
-        With ``encode`` and ``encoder_sha256``.
-    room : int
-        Bytes that files may take.
+    Each crop's features have a file of their own under `cache_directory`, named by the hash of the crop's lightness
+    and replaced in one step: several runs may use it at once, and any file may be deleted.
     """
 
     def __init__(self, network: nn.Layer, room: int) -> None:
-        self._network = network
         self._room = room
-        self._engines: dict[tuple[int, int], Callable[[np.ndarray], list[np.ndarray]]] = {}
-        # What features depend on beside the crop, down to the last bit.
+        self._encoder = functools.cache(functools.partial(_fast_encoder, network))
+        # What features depend on besides the crop, down to the last bit.
         parts = (
             CACHE_VERSION,
             network.encoder_sha256.numpy().tobytes().hex(),
@@ -137,7 +130,7 @@ class FeatureStore:
         path = self.folder / name[:2] / f"{name}.npz"
         kept = _load(path)
         if kept is None:
-            kept = [level[0].astype(np.float16) for level in self._engine(L_1hw.shape[1:])(L_1hw[None])]
+            kept = [level[0].astype(np.float16) for level in self._encoder(L_1hw.shape[1:])(L_1hw[None])]
             self._keep(path, kept)
         return kept
 
@@ -146,13 +139,10 @@ class FeatureStore:
             self._used = sum(file.stat().st_size for file in self.folder.glob("*/*.npz"))
         size = sum(level.nbytes for level in levels)
         if self._used + size <= self._room:
-            _save(path, levels)
             self._used += size
-
-    def _engine(self, shape: tuple[int, int]) -> Callable[[np.ndarray], list[np.ndarray]]:
-        if shape not in self._engines:
-            self._engines[shape] = _fast_encoder(self._network, shape)
-        return self._engines[shape]
+            # Features that cannot be kept only cost time.
+            with contextlib.suppress(OSError), whole_file(path) as neighbour, neighbour.open("wb") as file:
+                np.savez(file, **{f"level{index}": level for index, level in enumerate(levels)})
 
 
 class _Encoder(nn.Layer):
@@ -192,9 +182,3 @@ def _load(path: Path) -> list[np.ndarray] | None:
             return [stored[f"level{index}"] for index in range(len(stored.files))]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-
-
-def _save(path: Path, levels: list[np.ndarray]) -> None:
-    """Write in one step; features that cannot be kept only cost time."""
-    with contextlib.suppress(OSError), whole_file(path) as neighbour, neighbour.open("wb") as file:
-        np.savez(file, **{f"level{index}": level for index, level in enumerate(levels)})

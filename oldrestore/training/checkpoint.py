@@ -21,25 +21,17 @@ from oldrestore.models.weights_header import WeightsHeader
 
 @dataclass
 class Checkpoint:
-    """All that a run needs to go on: tensors by name, and plain JSON state.
+    """All that a run needs to resume."""
 
-    Attributes
-    ----------
-    tensors : dict of np.ndarray
-        Names start with ``model.``, ``ema.``, ``optimizer.`` or a prefix of the learner (``discriminator.``).
-    state : dict
-        JSON values: the iteration, the best score so far, ...
-    """
-
+    # Names start with ``model.``, ``ema.``, ``optimizer.`` or a prefix of the learner (``discriminator.``).
     tensors: dict[str, np.ndarray]
-    state: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)  # JSON values: the iteration, the best score so far, ...
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, header: WeightsHeader | None = None) -> None:
-    """Write a checkpoint so that `path` is always whole: the old one until the new one is on disk.
+    """Write a checkpoint atomically: `path` is the old one until the new one is on disk.
 
-    The state travels in the header of the same file, so tensors and state can never be of different times. So does
-    what the file says of its network, which no run that resumes reads.
+    The state is in the header of the same file, so tensors and state are always of the same time.
     """
     metadata = header.to_metadata() if header is not None else {}
     metadata |= {"format": FORMAT, "state": json.dumps(checkpoint.state, sort_keys=True)}
@@ -49,7 +41,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, header: WeightsHeader | 
 
 
 def not_finite(tensors: Mapping[str, np.ndarray]) -> str | None:
-    """Name the first tensor that holds NaN or an infinity; None where all are numbers.
+    """Name the first tensor that holds NaN or an infinity; None if all are finite.
 
     An infinity among an optimizer's sums of squares only stops its weight.
     """
@@ -70,23 +62,17 @@ def _sync_folder(folder: Path) -> None:
 
 
 def iteration_of(path: Path) -> int | None:
-    """Return the iteration that a checkpoint was written at, its tensors unread; None where it does not say."""
+    """Read the iteration of a checkpoint, without its tensors; None if it does not say."""
     try:
         with safe_open(path, framework="numpy") as file:
-            found = json.loads((file.metadata() or {}).get("state", "{}"))["iteration"]
+            iteration = json.loads((file.metadata() or {}).get("state", "{}"))["iteration"]
     except (SafetensorError, OSError, ValueError, RecursionError, KeyError, TypeError):
         return None
-    return found if isinstance(found, int) else None
+    return iteration if isinstance(iteration, int) else None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint.
-
-    Raises
-    ------
-    UserError
-        When the file is missing, damaged, or no checkpoint of a run.
-    """
+    """Read a checkpoint; a `UserError` says if it is missing, damaged, or no checkpoint of a run."""
     if not path.is_file():
         raise UserError(f"there is no checkpoint '{path}'")
     try:

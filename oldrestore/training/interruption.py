@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGUSR1, taken at a safe point."""
+"""Ctrl-C, SIGTERM and SIGUSR1, handled at a safe point."""
 
 from __future__ import annotations
 
@@ -10,19 +10,13 @@ from types import FrameType
 from oldrestore import parallel
 from oldrestore.signals import handling
 
-# SIGUSR1 is what Slurm is usually asked to send ahead of a time limit (sbatch --signal).
+# Slurm is usually configured to send SIGUSR1 ahead of a time limit (sbatch --signal).
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+REPEATED_WITHIN = 5.0  # seconds: Paddle's launcher sends a signal three times within one
 
 
 class Killed(BaseException):
-    """A run was asked to stop; raised between two steps, never within one.
-
-    It is no `Exception`, like KeyboardInterrupt, so that no error handler catches it.
-    """
-
-
-# Paddle's launcher says it three times within a second.
-SECONDS_OF_ONE = 5.0
+    """A run was asked to stop; raised between two steps. Like KeyboardInterrupt, it passes handlers of `Exception`."""
 
 
 class Interruption:
@@ -30,11 +24,6 @@ class Interruption:
 
     Several processes that train together must stop after the same step. A signal counts for the loop (`signal_name`)
     once all of them know of it, one step after it reached the first.
-
-    Attributes
-    ----------
-    signal_name : str or None
-        The signal that the loop stops for.
     """
 
     def __init__(self) -> None:
@@ -49,8 +38,8 @@ class Interruption:
         if name is not None:
             raise Killed(f"stopped by {name}")
 
-    def hear(self, number: int) -> None:
-        """Receive the number of a signal that reached one of several processes; 0 is none."""
+    def receive(self, number: int) -> None:
+        """Note the number of a signal that reached one of several processes; 0 is none."""
         if number and not self._over:
             self.signal_name = signal.Signals(number).name
 
@@ -62,7 +51,7 @@ class Interruption:
         if self._over:
             return
         if self._own is not None:
-            if parallel.size() > 1 and time.monotonic() - self._since < SECONDS_OF_ONE:
+            if parallel.size() > 1 and time.monotonic() - self._since < REPEATED_WITHIN:
                 return
             raise Killed(f"stopped at once by a second {signal.Signals(number).name}")
         self._own, self._since = signal.Signals(number).name, time.monotonic()

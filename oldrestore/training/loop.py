@@ -23,7 +23,7 @@ class DivergedError(ArithmeticError):
 
 
 class ScalarLog(Protocol):
-    """Where the loop's numbers go."""
+    """Receives the loop's numbers."""
 
     def scalars(self, iteration: int, values: Mapping[str, float]) -> None:
         """Record named values of an iteration."""
@@ -40,13 +40,8 @@ class LoopSettings:
     keep_every: int = 0
 
 
-@dataclass
-class _Pending:
-    """A step whose loss has not been read from the device yet."""
-
-    iteration: int
-    scalars: Mapping[str, paddle.Tensor]
-    names: tuple[str, ...]
+# A step whose loss has not been read from the device yet: iteration, scalars and names of the photographs.
+_Pending = tuple[int, Mapping[str, paddle.Tensor], tuple[str, ...]]
 
 
 def run_loop(
@@ -64,47 +59,38 @@ def run_loop(
     window: Sequence[float] = (),
     before_step: Callable[[int], None] | None = None,
 ) -> int:
-    """Train from iteration `start` to the end.
+    """Train from iteration `start` to the end; return the number of updates made in all.
+
+    ``train/loss`` at iteration i is the loss of step i, i = 0 being the untrained network. The log line of
+    iteration n gives the mean of the losses of the `log_every` steps before it, and line 0 the first loss.
 
     Parameters
     ----------
     photographs : iterable of (uint8 tensor (B, H, W, 3), names)
-        `learner.accumulate` of them are taken for each iteration.
+        Each iteration takes `learner.accumulate` of them.
     make_batch : callable
-        Makes a `Batch` of photographs, their names and the position of this batch in the whole training.
+        Builds a `Batch` from photographs, their names and the position of this batch in the whole training.
     log : ScalarLog
         Receives ``train/loss``, the loss's other terms and ``train/learning_rate`` of every iteration, and
         ``time/...`` with each log line.
     evaluate : callable
         Called with the number of updates made, every `evaluate_every` and after the last.
     save : callable
-        Called with the number of updates made, whether this checkpoint is to be kept for good, and whether the
-        validation that is due now is still to come.
-    interruption : Interruption
-        Looked at between steps.
+        Called with the number of updates made, whether to keep this checkpoint for good, and whether the validation
+        due now is still to come.
     evaluate_first : bool
-        Begin with the validation of `start`, which had not come when the checkpoint was written.
+        Begin with the validation of `start`, which was still due when the checkpoint was written.
     window : sequence of float
         Losses since the last log line before `start`, for the mean of the next.
     before_step : callable, optional
         Called with the iteration before anything of it is drawn at random.
-
-    Returns
-    -------
-    int
-        Updates made in all.
 
     Raises
     ------
     DivergedError
         As soon as a loss that is not finite has been read; no checkpoint is written from such weights.
     Killed
-        When a signal came; the step under way is finished and a checkpoint is written first.
-
-    Notes
-    -----
-    ``train/loss`` at iteration i is the loss of step i, i = 0 being the untrained network. The log line of
-    iteration n gives the mean of the losses of the `log_every` steps before it, and line 0 the first loss.
+        After a signal; the current step is finished and a checkpoint is written first.
     """
     reader = _LossReader(log, learner, window, interruption)
     stream: Iterator = iter(photographs)
@@ -114,7 +100,7 @@ def run_loop(
     done = start
 
     def settle(evaluation_due: bool) -> None:
-        """Carry out the validation and write the checkpoint that are due after `done` updates."""
+        """Validate and write the checkpoint, as due after `done` updates."""
         last = done == settings.max_iterations
         keep = _due(done, settings.keep_every)
         if interruption.signal_name is not None and not last:
@@ -123,11 +109,11 @@ def run_loop(
             interruption.check()
         if evaluation_due:
             reader.flush()
-            if last:  # what comes now takes long, and no step need be taken again if it is cut short
+            if last:  # the last validation takes long: if it is cut short, no step need be repeated
                 save(done, keep, True)
             try:
                 evaluate(done)
-            except BaseException:  # whatever went wrong, what was learned is worth keeping
+            except BaseException:  # whatever went wrong, the weights are worth keeping
                 save(done, keep, True)
                 raise
         if _due(done, settings.checkpoint_every) or keep or last:
@@ -148,7 +134,7 @@ def run_loop(
             first = done * learner.accumulate
             batches = [make_batch(rgb, photo_names, first + i) for i, (rgb, photo_names) in enumerate(group)]
             scalars = learner.step(batches, done)
-            reader.add(_Pending(done, scalars, names))
+            reader.add((done, scalars, names))
             images += len(names) * parallel.size()
             done += 1
             if done == 1:
@@ -172,7 +158,7 @@ def run_loop(
                 window_start, images, waited = now, 0, 0.0
             paused = time.monotonic()
             settle(_due(done, settings.evaluate_every) or last)
-            # What is spent on validation is not training time: the images per second leave it out.
+            # The images per second leave out the time of validation.
             window_start += time.monotonic() - paused
     return done
 
@@ -201,25 +187,25 @@ class _LossReader:
         self._pending = step
 
     def flush(self) -> None:
-        """Read pending scalars; raises if one is not finite."""
-        step, self._pending = self._pending, None
-        if step is None:
+        """Read pending scalars; raise `DivergedError` if one is not finite."""
+        if self._pending is None:
             return
-        scalars = dict(step.scalars)
-        heard = scalars.pop(parallel.SIGNAL, None)
-        if heard is not None:
-            self._interruption.hear(int(heard))
+        (iteration, pending, names), self._pending = self._pending, None
+        scalars = dict(pending)
+        signal = scalars.pop(parallel.SIGNAL, None)
+        if signal is not None:
+            self._interruption.receive(int(signal))
         values = {f"train/{name}": float(value) for name, value in scalars.items()}
-        values["train/learning_rate"] = self._learner.learning_rate(step.iteration)
-        self._log.scalars(step.iteration, values)
+        values["train/learning_rate"] = self._learner.learning_rate(iteration)
+        self._log.scalars(iteration, values)
         self.last = values["train/loss"]
         self._window.append(self.last)
         bad = next((name for name, value in values.items() if not math.isfinite(value)), None)
         if bad is not None:
             # Every process has read the same.
-            names = [name for part in parallel.gather(step.names) for name in part]
+            everywhere = [name for part in parallel.gather(names) for name in part]
             raise DivergedError(
-                f"{bad} is {values[bad]} at iteration {step.iteration}, on {', '.join(names)}: "
+                f"{bad} is {values[bad]} at iteration {iteration}, on {', '.join(everywhere)}: "
                 "try a lower optimizer.learning_rate or trainer.learner.gradient_clip=1"
             )
 

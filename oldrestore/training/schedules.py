@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated
 
 from pydantic import Field
 
@@ -15,12 +15,8 @@ Iterations = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-@runtime_checkable
-class Schedule(Protocol):
-    """What multiplies the optimizer's learning rate at an iteration (0 is the first)."""
-
-    def __call__(self, iteration: int) -> float:
-        """Return the factor, 0..1."""
+# Maps an iteration (0 is the first) to what multiplies the optimizer's learning rate, 0..1.
+Schedule = Callable[[int], float]
 
 
 def _warm(iteration: int, warmup: int) -> float:
@@ -43,15 +39,7 @@ class Constant:
 @checked
 @dataclass(frozen=True)
 class Step:
-    """The learning rate times `factor` for each milestone passed.
-
-    Parameters
-    ----------
-    milestones : sequence of int
-        Iterations from which the next factor holds.
-    warmup : int
-        Iterations of linear rise at the start.
-    """
+    """The learning rate times `factor` from each milestone (an iteration) on."""
 
     milestones: Sequence[Iterations]
     factor: Share = 0.1

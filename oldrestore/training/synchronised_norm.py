@@ -11,15 +11,13 @@ from paddle.autograd import PyLayer
 from oldrestore import parallel
 from oldrestore.errors import UserError
 
-# Paddle 3.3.1's `nn.SyncBatchNorm` has no kernel for CPUs.
-
 
 class SynchronisedBatchNorm2D(nn.BatchNorm2D):
     """A batch norm that, in a training step of several processes, normalises by the whole batch.
 
     Ioffe and Szegedy, *Batch Normalization* (2015), over all parts of a batch: each process gathers every part's mean
     and variance, and in the backward pass the sums that the statistics' own gradients need. Everywhere else it is
-    `paddle.nn.BatchNorm2D`, whose parameters and names it has.
+    `paddle.nn.BatchNorm2D`, whose parameters and names it has. Paddle 3.3.1's `SyncBatchNorm` has no kernel for CPUs.
     """
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -40,10 +38,10 @@ class _Normalise(PyLayer):
         values = x_bchw.astype("float32")
         own_mean = _channel_means(values)
         own_variance = _channel_means((values - _spread(own_mean)).square())
-        found = parallel.gathered_arrays(paddle.stack([own_mean, own_variance]))
-        # Of parts of the same size; without the loss of digits of a mean of squares less a squared mean.
-        mean_c = sum(part[0] for part in found) / len(found)
-        variance_c = sum(part[1] + (part[0] - mean_c).square() for part in found) / len(found)
+        parts = parallel.gathered_arrays(paddle.stack([own_mean, own_variance]))
+        # The parts have one size. A mean of squares less a squared mean would lose digits.
+        mean_c = sum(part[0] for part in parts) / len(parts)
+        variance_c = sum(part[1] + (part[0] - mean_c).square() for part in parts) / len(parts)
         inverse_c = paddle.rsqrt(variance_c + epsilon)
         ctx.save_for_backward(x_bchw, weight_c, mean_c, inverse_c)
         ctx.learnt = [not parameter.stop_gradient for parameter in (weight_c, bias_c)]
@@ -51,7 +49,7 @@ class _Normalise(PyLayer):
         return out.astype(x_bchw.dtype), mean_c, variance_c
 
     @staticmethod
-    def backward(ctx, slope_bchw, *of_statistics):
+    def backward(ctx, slope_bchw, *_):
         x_bchw, weight_c, mean_c, inverse_c = ctx.saved_tensor()
         slope = slope_bchw.astype("float32")
         normalised = (x_bchw.astype("float32") - _spread(mean_c)) * _spread(inverse_c)
@@ -59,12 +57,11 @@ class _Normalise(PyLayer):
         whole = parallel.summed_array(paddle.stack([slope_mean, product_mean])) / parallel.size()
         own = slope - _spread(whole[0]) - normalised * _spread(whole[1])
         count = x_bchw.size // x_bchw.shape[1]
-        gradients = (
+        return (
             (own * _spread(inverse_c * weight_c)).astype(x_bchw.dtype),
             product_mean * count if ctx.learnt[0] else None,
             slope_mean * count if ctx.learnt[1] else None,
         )
-        return gradients
 
 
 def _channel_means(values_bchw: paddle.Tensor) -> paddle.Tensor:
@@ -77,14 +74,9 @@ def _spread(values_c: paddle.Tensor) -> paddle.Tensor:
 
 
 def synchronise_batch_norm(network: nn.Layer) -> None:
-    """Make every batch norm of a network one that is synchronised, in place; a single process keeps its own.
+    """Synchronise every batch norm of a network, in place, unless there is a single process.
 
-    Parameters, names and what has been counted stay. Frozen networks in evaluation mode are not affected.
-
-    Raises
-    ------
-    UserError
-        The network has a batch norm that is not of photographs, which is not known how to synchronise.
+    Parameters, names and running statistics stay. A batch norm that is not of photographs is a `UserError`.
     """
     if parallel.size() == 1:
         return

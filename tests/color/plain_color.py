@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import paddle
 
-from oldrestore.color.bins import nearest_bins
+from oldrestore.color.bins import AB_BINS
 from oldrestore.color.decoding_paddle import annealed_mean_nchw
 from oldrestore.color.encoding_paddle import SoftEncoder
-from oldrestore.color.grid import GRID_LIMIT, GRID_SIDE, GRID_STEP
+from oldrestore.color.grid_paddle import GRID_LIMIT, GRID_SIDE, GRID_STEP
 from oldrestore.color.hue_chroma_paddle import CHROMA_LIMIT, HUELESS
 
 
@@ -26,11 +26,21 @@ def decode_with_paddle(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def soft_encode(ab: np.ndarray, neighbours: int = 5, sigma: float = 5.0) -> tuple[np.ndarray, np.ndarray]:
-    """Nearest bins of colours (..., 2), and Gaussian weights that sum to 1; each (..., neighbours)."""
-    indices, squared = nearest_bins(ab, neighbours)
-    variance = np.float32(min(max(2.0 * sigma * sigma, 1e-30), 1e30))
-    weights = np.exp((squared[..., :1] - squared) / variance)
-    return indices, weights / weights.sum(axis=-1, keepdims=True)
+    """Nearest bins of colours (..., 2), and Gaussian weights that sum to 1; each (..., neighbours).
+
+    All 313 distances are sorted, in float32; of equal ones the lower index comes first.
+    """
+    ab = np.asarray(ab, np.float32)
+    points = np.clip(ab.reshape(-1, 2), -130, 130)
+    indices, squared = np.empty((len(points), neighbours), np.int64), np.empty((len(points), neighbours), np.float32)
+    for start in range(0, len(points), 10_000):  # all at once would need gigabytes
+        rows = slice(start, start + 10_000)
+        distances = (AB_BINS[:, 0] - points[rows, :1]) ** 2 + (AB_BINS[:, 1] - points[rows, 1:]) ** 2
+        indices[rows] = np.argsort(distances, axis=1, kind="stable")[:, :neighbours]
+        squared[rows] = np.take_along_axis(distances, indices[rows], axis=1)
+    weights = np.exp((squared[:, :1] - squared) / np.float32(min(max(2.0 * sigma * sigma, 1e-30), 1e30)))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return tuple(x.reshape(*ab.shape[:-1], neighbours) for x in (indices, weights))
 
 
 def grid_index(ab: np.ndarray) -> np.ndarray:

@@ -1,28 +1,17 @@
+"""Soft encoding: on a CPU and as on a GPU, the bins and weights that sorting all 313 distances gives."""
+
+from __future__ import annotations
+
 import numpy as np
+import paddle
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from oldrestore.color import AB_BINS
-from oldrestore.color.bins import nearest_bins
-
-paddle = pytest.importorskip("paddle")
-from oldrestore.color.encoding_paddle import SoftEncoder  # noqa: E402
-from tests.color.plain_color import encode_with_paddle, soft_encode  # noqa: E402
+from oldrestore.color.bins import AB_BINS, BLOCK
+from oldrestore.color.encoding_paddle import SoftEncoder, fine_table, soft_encode_bkhw, sorting_network
+from tests.color.plain_color import encode_with_paddle, soft_encode
 
 
-def brute_force(ab: np.ndarray, neighbours: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """All 313 distances of each colour (n, 2) in float64, sorted; equal ones keep the order of the bins."""
-    ab = np.clip(ab.astype(np.float64), -130, 130)
-    squared = ((ab[:, None] - AB_BINS.astype(np.float64)[None]) ** 2).sum(axis=-1)
-    indices = np.argsort(squared, axis=1, kind="stable")[:, :neighbours]
-    exponents = -np.take_along_axis(squared, indices, axis=1) / (2 * sigma**2)
-    weights = np.exp(exponents - exponents.max(axis=1, keepdims=True))
-    return indices, weights / weights.sum(axis=1, keepdims=True)
-
-
-def points() -> np.ndarray:
+def exact_points() -> np.ndarray:
     """Random colours, colours far out of gamut, and all those on the borders of cells and between bins.
 
     Coordinates are multiples of 1/64, whose squared distances are exact in float32 too: ties are true ties.
@@ -36,29 +25,43 @@ def points() -> np.ndarray:
     return np.concatenate([random, outside, lattice, beside]).astype(np.float32)
 
 
+def colours() -> np.ndarray:
+    """Colours as photographs have them, far ones, and all that lie on borders of fine cells or next to them."""
+    rng, axis = np.random.default_rng(0), np.arange(-132.5, 133, 1.25)
+    lattice = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    beside = np.nextafter(lattice.astype(np.float32), np.float32(np.inf))
+    near, far = rng.normal(0, 20, (3 * BLOCK + 7, 2)), rng.uniform(-1e4, 1e4, (500, 2))
+    return np.concatenate([near, far, lattice, beside]).astype(np.float32)
+
+
 def encode_as_on_a_gpu(ab: np.ndarray, neighbours: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     ab_b2hw = paddle.to_tensor(np.ascontiguousarray(ab.T.reshape(1, 2, 1, -1)))
-    encoded = SoftEncoder(neighbours, sigma)._encode_on_device(ab_b2hw)
+    encoded = SoftEncoder(neighbours, sigma).encode_on_device(ab_b2hw)
     return tuple(x.numpy()[0, :, 0].T for x in encoded)
 
 
-@pytest.mark.parametrize("neighbours", [1, 5, 10, 16, 17])
-@pytest.mark.parametrize("encode", [soft_encode, encode_with_paddle, encode_as_on_a_gpu])
-def test_soft_encoding_against_brute_force(encode, neighbours):
-    ab = points()
-    expected_indices, expected_weights = brute_force(ab, neighbours, 5.0)
-    indices, weights = encode(ab, neighbours, 5.0)
+@pytest.mark.parametrize("neighbours", [1, 2, 5, 10, 16, 17])
+@pytest.mark.parametrize(
+    ("encode", "ab"),
+    [(encode_with_paddle, exact_points), (encode_as_on_a_gpu, exact_points), (encode_with_paddle, colours)],
+)
+def test_soft_encoding_against_brute_force(encode, ab, neighbours):
+    expected_indices, expected_weights = soft_encode(ab(), neighbours, 5.0)
+    indices, weights = encode(ab(), neighbours, 5.0)
     assert indices.dtype == np.int64 and weights.dtype == np.float32
     np.testing.assert_array_equal(indices, expected_indices)
-    np.testing.assert_allclose(weights, expected_weights, atol=1e-5)
+    np.testing.assert_allclose(weights, expected_weights, rtol=2e-6, atol=1e-30)
 
 
-def test_a_colour_at_a_centre_by_hand():
+def test_colours_at_a_centre_and_between_centres_by_hand():
     indices, weights = encode_with_paddle(np.array([0.0, 0.0]), neighbours=5, sigma=5.0)
     side = np.exp(-2.0)  # 10^2 / (2 5^2)
     np.testing.assert_allclose(weights, np.array([1, side, side, side, side]) / (1 + 4 * side), rtol=1e-6)
     # Itself, then its four neighbours in the order of the bins.
     assert AB_BINS[indices].tolist() == [[0, 0], [-10, 0], [0, -10], [0, 10], [10, 0]]
+    indices, weights = encode_with_paddle(np.array([5.0, 5.0]), neighbours=4)
+    assert AB_BINS[indices].tolist() == [[0, 0], [0, 10], [10, 0], [10, 10]]
+    assert weights.tolist() == [0.25, 0.25, 0.25, 0.25]
 
 
 @pytest.mark.parametrize("sigma", [0.01, 0.5, 5.0, 1e4])
@@ -70,40 +73,41 @@ def test_far_colours_and_extreme_sigmas_keep_weights_that_sum_to_one(sigma):
         np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-5)
 
 
-@given(
-    hnp.arrays(np.float32, st.tuples(st.integers(1, 20), st.just(2)), elements=st.floats(-300, 300, width=32)),
-    st.integers(1, 30),
-    st.floats(0.1, 50),
-)
-@settings(max_examples=60, deadline=None)
-def test_weights_are_a_distribution_that_falls_with_distance(ab, neighbours, sigma):
-    indices, weights = encode_with_paddle(ab, neighbours, sigma)
-    np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-5)
-    assert (np.diff(weights, axis=-1) <= 0).all()
-    assert all(len(set(row)) == neighbours for row in indices.tolist())
+@pytest.mark.parametrize("count", [0, 1, BLOCK, BLOCK + 1])
+def test_any_number_of_colours(count):
+    indices, weights = soft_encode_bkhw(np.zeros((1, 2, 1, count), np.float32), 1, 5.0)
+    assert indices.shape == weights.shape == (1, 1, 1, count)
+    assert (AB_BINS[indices] == 0).all() and (weights == 1).all()
 
 
-def test_tensors_of_several_photographs():
-    ab_b2hw = np.random.default_rng(1).uniform(-90, 90, (2, 2, 3, 4)).astype(np.float32)
-    ab_bhw2 = ab_b2hw.transpose(0, 2, 3, 1)
-    indices, weights = SoftEncoder(5, 5.0)(paddle.to_tensor(ab_b2hw))
-    expected_indices, expected_weights = soft_encode(ab_bhw2)
-    np.testing.assert_array_equal(indices.numpy(), expected_indices.transpose(0, 3, 1, 2))
-    np.testing.assert_allclose(weights.numpy(), expected_weights.transpose(0, 3, 1, 2), atol=2e-6)
-
-
-def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match=r"1\.\.313"):
-        SoftEncoder(0)
-    with pytest.raises(ValueError, match=r"1\.\.313"):
-        SoftEncoder(314)
-    with pytest.raises(ValueError, match="sigma"):
-        SoftEncoder(5, 0.0)
-    with pytest.raises(ValueError, match="sigma"):
-        SoftEncoder(5, float("nan"))
-    with pytest.raises(ValueError, match="2 channels"):
-        nearest_bins(np.zeros((2, 3)), 5)
-    with pytest.raises(ValueError, match="finite"):
-        nearest_bins(np.array([np.nan, 0.0]), 5)
+def test_several_photographs_and_any_strides():
+    ab_bhw2 = np.random.default_rng(1).uniform(-90, 90, (3, 5, 4, 2)).astype(np.float32)
+    ab_b2hw = ab_bhw2.transpose(0, 3, 1, 2)
+    expected = [x.transpose(0, 3, 1, 2) for x in soft_encode(ab_bhw2)]
+    strided = soft_encode_bkhw(ab_b2hw, 5, 5.0)
+    assert all(x.flags.c_contiguous for x in strided)
+    for indices, weights in (strided, [x.numpy() for x in SoftEncoder()(paddle.to_tensor(ab_b2hw))]):
+        np.testing.assert_array_equal(indices, expected[0])
+        np.testing.assert_allclose(weights, expected[1], rtol=1e-6)
     with pytest.raises(ValueError, match="B, 2, h, w"):
         SoftEncoder()(paddle.zeros([1, 3, 4, 4]))
+
+
+@pytest.mark.parametrize("width", range(1, 24))
+def test_a_network_sorts_what_is_wanted(width):
+    """A network that sorts every row of zeros and ones sorts everything (Knuth, volume 3, 5.3.4, theorem Z)."""
+    if width <= 12:
+        rows = (np.arange(2**width)[:, None] >> np.arange(width)) & 1
+    else:
+        rows = np.random.default_rng(width).integers(0, 2, (20_000, width))
+    for wanted in {1, width // 2 + 1, width}:
+        columns = rows.T.copy()
+        for one, other in sorting_network(width, wanted):
+            assert one < other
+            columns[one], columns[other] = np.minimum(*columns[[one, other]]), np.maximum(*columns[[one, other]])
+        np.testing.assert_array_equal(columns[:wanted].T, np.sort(rows, axis=1)[:, :wanted])
+
+
+def test_cells_hold_few_more_bins_than_are_asked_for():
+    assert fine_table(10).counts.min() == 10
+    assert fine_table(10).counts.max() <= 16

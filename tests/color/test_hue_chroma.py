@@ -3,18 +3,17 @@
 import math
 
 import numpy as np
+import paddle
 import pytest
 
-from oldrestore.color import rgb_to_lab
-
-paddle = pytest.importorskip("paddle")
-from oldrestore.color.hue_chroma_paddle import (  # noqa: E402
+from oldrestore.color.hue_chroma_paddle import (
     CHROMA_LIMIT,
     decode_histograms_nchw,
     window_histograms_at,
     window_histograms_nchw,
 )
-from tests.color.plain_color import encode_chroma, encode_hue, to_hue_chroma, window_histograms  # noqa: E402
+from oldrestore.color.lab import rgb_to_lab
+from tests.color.plain_color import encode_chroma, encode_hue, to_hue_chroma, window_histograms
 
 STEP = CHROMA_LIMIT / 31
 
@@ -142,9 +141,3 @@ def test_expectation_and_fading_by_hand():
 
 def test_one_bin_probabilities_stay_finite():
     assert np.isfinite(decode_with_paddle(np.full((1, 32), 1 / 32), np.full((1, 32), 1 / 32), 0.0)).all()
-
-
-@pytest.mark.parametrize("window", [0, 2, -1])
-def test_a_window_without_a_middle_is_refused(window):
-    with pytest.raises(ValueError, match="odd"):
-        window_histograms_nchw(paddle.zeros([1, 2, 8, 8]), window)

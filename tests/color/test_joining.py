@@ -7,7 +7,11 @@ import pytest
 from PIL import Image
 
 from oldrestore.color import joining
-from oldrestore.color.joining import join_color
+
+
+def join_color(ab, L, edge_range):
+    """All rows at once."""
+    return joining.joined_rows(ab, L, edge_range)(slice(0, len(L)))
 
 
 def by_definition(ab, L, edge_range):

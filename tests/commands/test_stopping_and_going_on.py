@@ -15,7 +15,7 @@ import skimage.data
 from PIL import Image
 
 from oldrestore.cli import main
-from oldrestore.photographs import each_photo
+from oldrestore.photographs.output_files import OutputFiles
 from tests.commands.restoring import NO_DETECTOR, gray, restore
 
 ENDS = {"colorize": ["-colorized.png", "-panel.jpg"], "restore": ["-panel.jpg", "-restored.png"]}
@@ -45,7 +45,7 @@ def files_of(verb, *numbers):
 @pytest.mark.usefixtures("ctrl_c")
 def test_what_is_done_stays_and_the_next_call_goes_on(verb, number, colorizers, capsys, monkeypatch, tmp_path):
     photos, out = album(tmp_path / "album", 3), tmp_path / "out"
-    write, calls = each_photo.NewFiles.write, []
+    write, calls = OutputFiles.write, []
 
     def stopped_while_writing(self, path, data):
         write(self, path, data)
@@ -53,7 +53,7 @@ def test_what_is_done_stays_and_the_next_call_goes_on(verb, number, colorizers, 
         if len(calls) == 3:  # the first of the second photograph's two files
             signal.raise_signal(number)
 
-    monkeypatch.setattr(each_photo.NewFiles, "write", stopped_while_writing)
+    monkeypatch.setattr(OutputFiles, "write", stopped_while_writing)
     asked = arguments(verb, photos, out, colorizers[0])
     assert main(asked) == 1
     printed = capsys.readouterr()
@@ -101,13 +101,13 @@ def test_a_photograph_that_is_half_made_or_anothers_is_not_skipped(colorizers, c
 def test_what_another_process_wrote_meanwhile_is_kept(verb, colorizers, capsys, monkeypatch, tmp_path):
     photos, out = album(tmp_path / "album", 1), tmp_path / "out"
     result = out / ("p0-colorized.png" if verb == "colorize" else "p0-restored.png")
-    require = each_photo.NewFiles.require_free
+    require = OutputFiles.require_free
 
     def then_another_writes(self, paths):
         require(self, paths)
         result.write_bytes(b"another's")
 
-    monkeypatch.setattr(each_photo.NewFiles, "require_free", then_another_writes)
+    monkeypatch.setattr(OutputFiles, "require_free", then_another_writes)
     asked = [*arguments(verb, photos, out, colorizers[0]), "--json"]
     assert main(asked) == 1
     summary = json.loads(capsys.readouterr().out)

@@ -1,4 +1,4 @@
-"""The ui verb: three pages that answer on loopback, and nothing left behind, however it is stopped."""
+"""The ui verb: two pages that answer on loopback, the index of reports, and nothing left behind after it stops."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import psutil
 import pytest
@@ -17,7 +19,7 @@ from oldrestore.cli import main
 from oldrestore.tracking import ui as pages
 
 
-@pytest.mark.parametrize("option", ["--mlflow-port", "--visualdl-port", "--reports-port"])
+@pytest.mark.parametrize("option", ["--mlflow-port", "--visualdl-port"])
 @pytest.mark.parametrize("value", ["0", "65536", "http", "-1", "1e3", "٣", "9" * 5000])
 def test_a_port_that_is_none_is_named(tmp_path, capsys, option, value):
     assert main(["ui", f"{option}={value}", f"outputs={tmp_path}"]) == 2
@@ -40,7 +42,7 @@ def test_a_server_that_dies_ends_the_verb(tmp_path, capsys, monkeypatch):
         for number, handler in handlers.items():
             signal.signal(number, handler)
     out, err = capsys.readouterr()
-    assert "reports   http://127.0.0.1:" in out
+    assert f"reports   {(tmp_path / 'reports' / 'index.html').as_uri()}" in out.splitlines()
     assert err == "oldrestore: the mlflow server ended: the disk is full\n"
 
 
@@ -60,7 +62,7 @@ def family(process: subprocess.Popen) -> list[psutil.Process]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_three_links_answer_and_a_signal_ends_them_all(tmp_path, number):
+def test_links_answer_and_a_signal_ends_them_all(tmp_path, number):
     outputs = tmp_path / "outputs"
     outputs.mkdir()
     command = [sys.executable, "-m", "oldrestore", "ui", f"outputs={outputs}"]
@@ -70,6 +72,8 @@ def test_three_links_answer_and_a_signal_ends_them_all(tmp_path, number):
         assert last == "Ctrl-C stops them"
         urls = dict(line.split() for line in links)
         assert list(urls) == ["mlflow", "visualdl", "reports"]
+        index = Path(url2pathname(urlsplit(urls.pop("reports")).path))
+        assert "oldrestore report --experiment NAME" in index.read_text(encoding="utf-8")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         for url in urls.values():
             assert url.startswith("http://127.0.0.1:")

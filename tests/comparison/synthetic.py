@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import OmegaConf
 
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 
 CONFIG: dict[str, Any] = {
@@ -72,19 +74,13 @@ def make_run(
             OmegaConf.update(part, name, value, force_add=True)
     folder = RunFolder.create(outputs, config.experiment, run_id)
     folder.write_config(OmegaConf.to_yaml(config), [], choices)
-    folder.write_data(OmegaConf.to_container(described))
+    folder.write_json("data.json", OmegaConf.to_container(described))
     for at in (iteration // 2, iteration):
         for name, (images, metrics) in (scored if scored is not None else scores()).items():
             for metric, (values, weights) in metrics.items():
+                row = {"trained_iterations": at, "set": name, "metric": metric}
                 folder.per_image(
-                    {
-                        "trained_iterations": at,
-                        "set": name,
-                        "image": image,
-                        "metric": metric,
-                        "value": float(value) if at == iteration else 0.0,
-                        "weight": float(weight),
-                    }
+                    {**row, "image": image, "value": float(value) if at == iteration else 0.0, "weight": float(weight)}
                     for image, value, weight in zip(images, values, weights, strict=True)
                 )
     folder.scalars(iteration, {"train/loss": 1.5, "time/training_seconds": 12.0})
@@ -92,3 +88,34 @@ def make_run(
     folder.status(state, **{"summary": {"val/auc": 0.8}})
     folder.close()
     return folder.path
+
+
+def make_designs(
+    outputs: Path, shifts: Mapping[str, float], seeds: Sequence[int] = (0,), length: int = 0, **settings: Any
+) -> list[Run]:
+    """Write runs ``d0-0``, ``d0-1``, ... of designs that chose a loss each, shifted so; `length` is that of curves."""
+    runs = []
+    for index, (loss, shift) in enumerate(shifts.items()):
+        for seed in seeds:
+            changed = {"seed": seed, "loss.sigma": 5.0 + index, **settings}
+            scored = scores(shift, seed)
+            folder = make_run(outputs, f"d{index}-{seed}", changed, scored=scored, choices={"loss": loss})
+            if length:
+                write_metrics(folder, curve(loss, seed, length))
+            runs.append(Run(folder))
+    return runs
+
+
+def write_metrics(folder: Path, values: Mapping[int, Mapping[str, Any]]) -> None:
+    """Replace the metrics of a run by values by name and iteration."""
+    lines = [json.dumps({"iteration": at, "time": float(at), "values": named}) for at, named in values.items()]
+    (folder / "metrics.jsonl").write_text("".join(f"{line}\n" for line in lines))
+
+
+def curve(loss: str, seed: int, length: int = 20) -> dict[int, dict[str, float]]:
+    """A training loss at each iteration, and two validations."""
+    rng = np.random.default_rng([len(loss), seed])
+    values = {at: {"train/loss": float(4 + rng.normal()), "time/data_wait_share": 0.5} for at in range(1, length + 1)}
+    for at in (length // 2, length):
+        values[at] |= {"val/loss": float(rng.normal()), "val/auc": float(rng.random()), "judged/iter_accuracy": 0.5}
+    return values

@@ -13,16 +13,17 @@ import pytest
 
 from oldrestore.cli import main
 from oldrestore.comparison.compare import Cell, Compared
+from oldrestore.comparison.designs import Design
 from oldrestore.comparison.latex import escaped, latex
 from oldrestore.comparison.measures import MEASURES
-from tests.comparison.synthetic import make_run, scores
+from tests.comparison.synthetic import make_designs, make_run
 
 KNOWN = {measure.name: measure for measure in MEASURES}
 MEASURED_ON = {"judge": {"name": "lite0"}, "protocol": {"name": "photos", "hash": "0123456789abcdef"}}
 
 
-def design(name: str, *seeds: int) -> SimpleNamespace:
-    return SimpleNamespace(seeds=seeds, runs=tuple(SimpleNamespace(run_id=f"{name}{s}", seed=s) for s in seeds))
+def design(name: str, *seeds: int) -> Design:
+    return Design(tuple(SimpleNamespace(run_id=f"{name}{seed}", seed=seed) for seed in seeds))
 
 
 def small(**changes) -> Compared:
@@ -133,11 +134,7 @@ def test_what_latex_would_read_as_its_own_is_escaped():
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> Path:
-    for loss, shift in (("hard_cross_entropy", 0.0), ("focal", 0.03), ("l_1", 0.031)):
-        for seed in (0, 1, 2):
-            settings = {"seed": seed, "loss.sigma": shift}
-            scored = scores(shift, seed)
-            make_run(tmp_path, f"{loss}-{seed}", settings, scored=scored, choices={"loss": loss})
+    make_designs(tmp_path, {"hard_cross_entropy": 0.0, "focal": 0.03, "l_1": 0.031}, (0, 1, 2))
     return tmp_path
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oldrestore.color.bins import AB_BINS, nearest_bin
+from oldrestore.color.bins import nearest_bin
 from oldrestore.color.lab import rgb_to_lab
+from oldrestore.color.prior import smooth_prior
 from oldrestore.data import prior
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.sources.image_folder import ImageFolder
@@ -33,15 +34,8 @@ def test_counts_of_flat_photographs_without_the_gray_one(tmp_path):
     expected = np.zeros(313)
     expected[[bin_of(RED), bin_of(BLUE)]] = 256
     np.testing.assert_array_equal(counts, expected)
-
-
-def test_prior_is_smoothed_by_a_gaussian_and_sums_to_one(tmp_path):
-    smoothed = prior.dataset_prior(flat(tmp_path, a=RED), CROPS, sigma=5.0)
-    assert smoothed.shape == (313,)
-    assert smoothed.sum() == pytest.approx(1)
-    distance = np.linalg.norm(AB_BINS.astype(float) - AB_BINS[bin_of(RED)], axis=1)
-    kernel = np.exp(-(distance**2) / (2 * 5.0**2))
-    np.testing.assert_allclose(smoothed, kernel / kernel.sum(), rtol=1e-6)
+    smoothed = prior.dataset_prior(split, CROPS, sigma=4.0)
+    np.testing.assert_array_equal(smoothed, smooth_prior(expected / expected.sum(), 4.0))
 
 
 def test_all_gray_is_refused(tmp_path):
@@ -64,3 +58,13 @@ def test_cache_is_used_and_a_corrupt_one_replaced(tmp_path, own_cache, monkeypat
     np.testing.assert_array_equal(prior.dataset_prior(split, CROPS), first)
     prior.dataset_prior(split, Crops(20, 8))
     assert len(list((own_cache / "priors").iterdir())) == 2
+
+
+def test_a_picture_is_written_or_refused(tmp_path):
+    even = np.full(313, 1 / 313)
+    prior.plot_prior(even, tmp_path / "prior.png", title="uniform")
+    with Image.open(tmp_path / "prior.png") as image:
+        assert len(image.convert("RGB").getcolors(2**20)) > 300  # every bin is drawn in a colour of its own
+    for path in (tmp_path / "missing" / "prior.png", tmp_path / "prior.nonsense"):
+        with pytest.raises(UserError, match=r"prior\."):
+            prior.plot_prior(even, path, title="uniform")

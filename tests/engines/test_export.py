@@ -9,14 +9,13 @@ import json
 import numpy as np
 import paddle
 import pytest
-from PIL import Image
 
 from oldrestore.cli import main
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.engines import export as exporting
 from oldrestore.engines.child_process import run_in_paddle_inference
 from oldrestore.engines.chosen_network import network_of_file, network_of_run
-from oldrestore.engines.export import ExportedNetwork, export_network
+from oldrestore.engines.export import export_network
 from oldrestore.engines.export_rewriting import interpolation_matrix, plainly_written
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
@@ -24,47 +23,67 @@ from oldrestore.evaluation.prediction import recolor
 from tests.generated_photographs import make_photograph
 
 
-def picture(height=32, width=48):
-    return rgb_to_lab(make_photograph(1, width))[:height, :, 0]
-
-
-def test_a_run_becomes_a_paddle_inference_model(tracked_run, capsys, tmp_path):
-    arguments = ["weights", "export", str(tracked_run), "--format", "paddle", "-o", str(tmp_path / "out"), "--json"]
-    assert main(arguments) == 0
-    export = json.loads(capsys.readouterr().out)
-    assert export["inputs"] == ["L_b1hw"]
-    assert export["size"] == "any multiple of 8 x 8"
-    assert 0 <= export["difference"] <= 0.001 < export["tolerance"]
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"network.json", "network.pdiparams", "export.json"}
-    assert json.loads((tmp_path / "out" / "export.json").read_text())["sha256"] == sha256_of_best(tracked_run)
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    # At a size and batch that it was not verified at, too.
-    network = network_of_run(str(tracked_run), tmp_path).network
-    L = np.stack([picture(), picture()[:, ::-1]])[:, None].astype(np.float32)
-    found = run_in_paddle_inference(tmp_path / "out" / "network", {"L_b1hw": L})
-    with paddle.no_grad():
-        expected = network.decode(network(paddle.to_tensor(L))).numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-3)
-    assert main(arguments) == 2
-    assert "exists already" in capsys.readouterr().err
-
-
 def sha256_of_best(run):
     return hashlib.sha256((run / "checkpoints" / "best.safetensors").read_bytes()).hexdigest()
 
 
-def test_a_run_becomes_a_pyfunc(tracked_run, capsys, tmp_path):
-    output = tmp_path / "model"
-    assert main(["weights", "export", str(tracked_run), "--format", "pyfunc", "-o", str(output), "--json"]) == 0
-    export = json.loads(capsys.readouterr().out)
-    assert export["difference"] == 0.0
+@pytest.fixture
+def export(tracked_run, capsys, tmp_path):
+    """Export the run's network in a format; return the folder, what was printed, and the network."""
+
+    def run(kind):
+        request = ["weights", "export", str(tracked_run), "--format", kind, "-o", str(tmp_path / "out"), "--json"]
+        assert main(request) == 0
+        return tmp_path / "out", json.loads(capsys.readouterr().out), network_of_run(str(tracked_run), tmp_path)
+
+    return run
+
+
+def lightness(count=1, height=32, width=48):
+    pictures = [rgb_to_lab(make_photograph(seed, width))[:height, :, 0] for seed in range(count)]
+    return np.stack(pictures)[:, None].astype(np.float32)
+
+
+@paddle.no_grad()
+def own_answer(chosen, L_b1hw):
+    return chosen.network.decode(chosen.network(paddle.to_tensor(L_b1hw))).numpy()
+
+
+def test_a_run_becomes_a_paddle_inference_model(tracked_run, export, capsys, tmp_path):
+    folder, printed, chosen = export("paddle")
+    assert (printed["inputs"], printed["size"]) == (["L_b1hw"], "any multiple of 8 x 8")
+    assert 0 <= printed["difference"] <= 0.001 < printed["tolerance"]
+    assert {path.name for path in folder.iterdir()} == {"network.json", "network.pdiparams", "export.json"}
+    assert json.loads((folder / "export.json").read_text())["sha256"] == sha256_of_best(tracked_run)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    # At a size and batch that it was not verified at, too.
+    L = lightness(2)
+    (answer,) = run_in_paddle_inference(folder / "network", [{"L_b1hw": L}])
+    np.testing.assert_allclose(answer, own_answer(chosen, L), atol=1e-3)
+    assert main(["weights", "export", str(tracked_run), "--format", "paddle", "-o", str(folder)]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_run_becomes_a_pyfunc(export):
     import mlflow.pyfunc
 
-    chosen = network_of_run(str(tracked_run), tmp_path)
-    L = picture().astype(np.float32)
+    folder, printed, chosen = export("pyfunc")
+    assert printed["difference"] == 0.0
+    L = lightness()[0, 0]
     expected = recolor(L, Colorizer(chosen.network, chosen.size, chosen.fit)([L])[0].ab_hw2)
-    found = mlflow.pyfunc.load_model(str(output)).predict({"L": L[None, ..., None]})
-    np.testing.assert_array_equal(found[0], expected)
+    answer = mlflow.pyfunc.load_model(str(folder)).predict({"L": L[None, ..., None]})
+    np.testing.assert_array_equal(answer[0], expected)
+
+
+@pytest.mark.slow
+def test_a_run_becomes_onnx(export):
+    pytest.importorskip("paddle2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    folder, printed, chosen = export("onnx")
+    assert printed["difference"] <= 0.001
+    session = onnxruntime.InferenceSession(str(folder / "network.onnx"))
+    answer = session.run(None, {"L_b1hw": lightness()})[0]
+    np.testing.assert_allclose(answer, own_answer(chosen, lightness()), atol=1e-3)
 
 
 def test_onnx_without_its_package_is_one_sentence(tracked_run, capsys, monkeypatch, tmp_path):
@@ -75,47 +94,22 @@ def test_onnx_without_its_package_is_one_sentence(tracked_run, capsys, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_a_run_becomes_onnx(tracked_run, capsys, tmp_path):
-    pytest.importorskip("paddle2onnx")
-    onnxruntime = pytest.importorskip("onnxruntime")
-    assert main(["weights", "export", str(tracked_run), "--format", "onnx", "-o", str(tmp_path / "out"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["difference"] <= 0.001
-    network = network_of_run(str(tracked_run), tmp_path).network
-    L = picture()[None, None].astype(np.float32)
-    session = onnxruntime.InferenceSession(str(tmp_path / "out" / "network.onnx"))
-    with paddle.no_grad():
-        expected = network.decode(network(paddle.to_tensor(L))).numpy()
-    np.testing.assert_allclose(session.run(None, {"L_b1hw": L})[0], expected, atol=1e-3)
-
-
 def test_an_export_that_answers_otherwise_is_not_written(tracked_run, monkeypatch, tmp_path):
-    def save(exported, inputs, expected, folder):
-        folder.mkdir()
-        return "any", 0.2
-
-    monkeypatch.setattr(exporting, "_save_for_some_size", save)
+    monkeypatch.setattr(exporting, "save_for_inference", lambda *_: ((None, None), 0.2))
     with pytest.raises(UserError, match=r"0\.2 apart on coffee\.png, and 0\.1 is allowed; nothing was written"):
         export_network(network_of_run(str(tracked_run), tmp_path), "paddle", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_network_that_cannot_be_exported_says_why(tracked_run, monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise TypeError("In transformed code:\n  file, line\n  TypeError: no int of a tensor")
+
     chosen = network_of_run(str(tracked_run), tmp_path)
     monkeypatch.setattr(paddle.jit, "to_static", refuse)
     with pytest.raises(UserError, match="Eccv16 cannot be exported to Paddle Inference: TypeError: no int of a tensor"):
         export_network(chosen, "paddle", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
-
-
-def refuse(*given, **named):
-    raise TypeError("In transformed code:\n  file, line\n  TypeError: no int of a tensor")
-
-
-def test_a_checkpoint_file_is_the_network_of_its_run(tracked_run):
-    chosen = network_of_file(tracked_run / "checkpoints" / "last.safetensors")
-    assert chosen.label == tracked_run.name
-    assert chosen.weights == tracked_run / "checkpoints" / "last.safetensors"
 
 
 class Interpolates(paddle.nn.Layer):
@@ -158,29 +152,6 @@ def test_interpolation_matrices_against_paddle(mode, side, wanted):
     np.testing.assert_allclose(found, expected.numpy()[0, 0], atol=1e-6)
 
 
-def test_hints_are_an_input_of_the_export():
-    from oldrestore.models.siggraph17 import Siggraph17
-
-    network = Siggraph17(width=0.03125)
-    network.eval()
-    L, hints = np.random.default_rng(0).random((1, 4, 8, 8), dtype=np.float32).reshape(4, 1, 8, 8)[:1] * 100, None
-    hints = np.ones((1, 3, 8, 8), np.float32) * np.array([30, -20, 1], np.float32)[:, None, None]
-    with paddle.no_grad():
-        exported = ExportedNetwork(network)([paddle.to_tensor(L), paddle.to_tensor(hints)])
-        expected = network(paddle.to_tensor(L), paddle.to_tensor(hints)).ab
-    np.testing.assert_array_equal(exported.numpy(), expected.numpy())
-
-
-def test_a_run_colours_photographs(tracked_run, capsys, tmp_path):
-    Image.fromarray(make_photograph(4, 64)).save(tmp_path / "old.png")
-    arguments = [str(tmp_path / "old.png"), "-o", str(tmp_path / "out"), "--run", str(tracked_run), "--json"]
-    assert main(["colorize", *arguments]) == 0
-    network = json.loads(capsys.readouterr().out)["networks"][0]
-    assert network["name"] == tracked_run.name
-    assert network["sha256"] == sha256_of_best(tracked_run)
-    assert Image.open(tmp_path / "out" / "old-colorized.png").size == (64, 64)
-
-
 @pytest.mark.slow
 def test_a_run_starts_from_imported_weights(workshop, capsys, caplog, tmp_path):
     from tests.models import pickle_writer, published_networks
@@ -190,15 +161,11 @@ def test_a_run_starts_from_imported_weights(workshop, capsys, caplog, tmp_path):
     assert main(["weights", "import", str(tmp_path / "w.pth"), "-o", str(weights)]) == 0
     settings = [f"model.weights={weights}", "tracking=none", "trainer.max_iterations=1", "optimizer.learning_rate=1e-9"]
     code, folder = workshop.train(*settings, "model.decoding=released")
-    assert code == 0
-    assert caplog.messages == []
+    assert (code, caplog.messages) == (0, [])
     trained = network_of_run(str(folder), tmp_path).network.state_dict()
     started = network_of_file(weights).network.state_dict()
     for name in ("model1.0.weight", "model8.6.bias"):
         np.testing.assert_allclose(trained[name].numpy(), started[name].numpy(), atol=1e-6)
-    code, _ = workshop.train(*settings)
-    assert code == 0
-    assert "published with decoding=released" in caplog.messages[0]
     code, folder = workshop.train(*settings, "model.width=0.125")
     assert (code, folder) == (2, None)
     assert "do not fit Eccv16" in capsys.readouterr().err

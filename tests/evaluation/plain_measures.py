@@ -5,10 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-WHITE = np.array([0.95047, 1.0, 1.08883])  # D65, 2 degree observer
-TO_XYZ = np.array(
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-)
 # b from .. to of each a, as the published bins have them.
 ROWS = {
     -90: (50, 90), -80: (20, 90), -70: (0, 90), -60: (-20, 90), -50: (-30, 100), -40: (-40, 100), -30: (-50, 100),
@@ -16,15 +12,6 @@ ROWS = {
     50: (-100, 80), 60: (-110, 80), 70: (-110, 80), 80: (-110, 70), 90: (-110, 70), 100: (-90, 0),
 }  # fmt: skip
 CENTRES = np.array([(a, b) for a, (low, high) in ROWS.items() for b in range(low, high + 1, 10)], dtype=np.float64)
-
-
-def lab(rgb):
-    """CIE 1976 L*a*b* of 8-bit sRGB."""
-    share = rgb.astype(np.float64) / 255
-    linear = np.where(share > 0.04045, ((share + 0.055) / 1.055) ** 2.4, share / 12.92)
-    xyz = linear @ TO_XYZ.T / WHITE
-    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
-    return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
 
 
 def bins(ab):

@@ -1,4 +1,5 @@
-import csv
+"""The accuracy table: what a judge is shown, each row by hand, and its look in a terminal."""
+
 import io
 from uuid import uuid4
 
@@ -9,9 +10,11 @@ from rich.console import Console
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy import accuracy_table, judge_photos
-from oldrestore.evaluation.accuracy_table import COLUMNS, gap_closed
+from oldrestore.evaluation.accuracy_table import gap_closed
 from oldrestore.evaluation.judge import Judge
 from oldrestore.evaluation.prediction import ColorPrediction
+from oldrestore.records.run_folder import ACCURACY_COLUMNS
+from tests.evaluation.shared import gray, knowing
 
 
 class RedJudge(Judge):
@@ -43,18 +46,9 @@ def red_photos():
     return [(f"{i}", photo(c, (6 + i, 5)), label) for i, (c, label) in enumerate(zip(colors, labels, strict=True))]
 
 
-def gray(batch):
-    return [ColorPrediction(np.zeros((*L.shape, 2), np.float32)) for L in batch]
-
-
-def perfect(photos):
-    answers = {rgb_to_lab(p)[..., 0].tobytes(): rgb_to_lab(p)[..., 1:] for _, p, _ in photos}
-    return lambda batch: [ColorPrediction(answers[L.tobytes()]) for L in batch]
-
-
 def only_the_first(photos):
     """Right for the first photograph, gray for the others."""
-    first = perfect(photos[:1])
+    first = knowing([photos[0][1]])
     shape = photos[0][1].shape[:2]
     return lambda batch: [(first if L.shape == shape else gray)([L])[0] for L in batch]
 
@@ -67,46 +61,24 @@ def test_the_table_by_hand():
     table = judge_recolorings(only_the_first(red_photos()), red_photos(), RedJudge(), every=2, batch_size=3)
     # Right are: iter photos 0 (red), 1 (gray is class 0), 2 (label 0); orig 0, 1, 3; gray 1, 2.
     low = 0.1 / 999
-    first, last = table.as_dicts()
-    assert tuple(first) == COLUMNS
-    assert first == pytest.approx(
-        {
-            "iteration": 2,
-            "n": 2,
-            "iter_accuracy": 1.0,
-            "orig_accuracy": 1.0,
-            "gray_accuracy": 0.5,
-            "iter_probability": 0.9,
-            "orig_probability": 0.9,
-            "gray_probability": (0.9 + low) / 2,
-            "gap_closed": 1.0,
-            "gap_closed_probability": 1.0,
-        }
-    )
-    assert last == pytest.approx(
-        {
-            "iteration": 4,
-            "n": 4,
-            "iter_accuracy": 0.75,
-            "orig_accuracy": 0.75,
-            "gray_accuracy": 0.5,
-            "iter_probability": (3 * 0.9 + low) / 4,
-            "orig_probability": (3 * 0.9 + low) / 4,
-            "gray_probability": (2 * 0.9 + 2 * low) / 4,
-            "gap_closed": 1.0,
-            "gap_closed_probability": 1.0,
-        }
-    )
+    versions = ("iter", "orig", "gray")
+    accuracies = ((1, 1, 1 / 2), (3 / 4, 3 / 4, 1 / 2))
+    probabilities = ((0.9, 0.9, (0.9 + low) / 2), ((2.7 + low) / 4, (2.7 + low) / 4, (1.8 + 2 * low) / 4))
+    for row, n, right, sure in zip(table.as_dicts(), (2, 4), accuracies, probabilities, strict=True):
+        assert set(row) == {*ACCURACY_COLUMNS} - {"trained_iterations"}
+        expected = {f"{version}_accuracy": share for version, share in zip(versions, right, strict=True)}
+        expected |= {f"{version}_probability": p for version, p in zip(versions, sure, strict=True)}
+        assert row == pytest.approx(
+            {"iteration": n, "n": n, **expected, "gap_closed": 1.0, "gap_closed_probability": 1.0}
+        )
     assert [(p.image, p.version, p.correct) for p in table.judged[:3]] == [
-        ("0", "iter", 1),
-        ("0", "orig", 1),
-        ("0", "gray", 0),
+        ("0", *one) for one in zip(versions, (1, 1, 0), strict=True)
     ]
 
 
 def test_a_perfect_colorizer_is_the_original_and_a_gray_one_gray():
     photos = red_photos()
-    best = judge_recolorings(perfect(photos), photos, RedJudge(), every=1).rows
+    best = judge_recolorings(knowing([rgb for _, rgb, _ in photos]), photos, RedJudge(), every=1).rows
     assert all(row.iter_accuracy == row.orig_accuracy for row in best)
     assert all(row.iter_probability == row.orig_probability for row in best)
     none = judge_recolorings(gray, photos, RedJudge(), every=1).rows
@@ -161,14 +133,9 @@ def test_gap_closed():
     assert gap_closed(0.3, 0.4, 0.4) is None
 
 
-def test_csv_and_per_image(tmp_path):
+def test_per_image():
     table = judge_recolorings(gray, red_photos()[1:2], RedJudge())
-    table.to_csv(tmp_path / "accuracy.csv")
-    with (tmp_path / "accuracy.csv").open(newline="") as file:
-        (row,) = csv.DictReader(file)
-    assert list(row) == list(COLUMNS)
-    assert float(row["iter_probability"]) == table.final.iter_probability
-    assert row["gap_closed"] == ""  # green without its chroma is class 0 as well: no gap
+    assert table.final.gap_closed is None  # green without its chroma is class 0 as well: no gap
     scores = {score.metric: score.value for score in table.per_image()}
     assert scores["iter_correct"] == 1 and scores["orig_top1"] == 0
     assert scores["gray_probability"] == pytest.approx(0.9)

@@ -13,8 +13,9 @@ from oldrestore.data.damage.holes import Holes
 from oldrestore.data.damage.scratches import Scratches
 from oldrestore.errors import UserError
 from oldrestore.evaluation.detection import DamageDetection
-from oldrestore.evaluation.evaluator import EvaluationContext
+from oldrestore.evaluation.evaluator import Evaluated
 from oldrestore.evaluation.scores import summarize
+from tests.evaluation.shared import context
 from tests.generated_photographs import make_photograph
 
 PHOTOS = [(f"photo{i}", make_photograph(i, 48)) for i in range(3)]
@@ -30,10 +31,8 @@ class Constant:
         return Prediction(damage_logits=paddle.full_like(damaged_b3hw[:, :1], self.score))
 
 
-def context(network) -> EvaluationContext:
-    return EvaluationContext(
-        network, lambda: iter(PHOTOS), None, 2, len(PHOTOS), lambda items, what, total: iter(items)
-    )
+def found_by(network, **settings) -> Evaluated:
+    return protocol(**settings)(context(network, PHOTOS))
 
 
 def protocol(**settings) -> DamageDetection:
@@ -42,7 +41,7 @@ def protocol(**settings) -> DamageDetection:
 
 def test_who_sees_damage_everywhere_has_recall_1_and_the_damaged_share_as_precision():
     measure = protocol(seed=3)
-    found = measure(context(Constant(1.0)))
+    found = measure(context(Constant(1.0), PHOTOS))
     for kind in ("scratches", "holes"):
         cases = [measure.cases(rgb, place)[kind] for place, (_, rgb) in enumerate(PHOTOS)]
         share = np.mean([case.mask_hw.mean() for case in cases])
@@ -58,10 +57,10 @@ def test_who_sees_damage_everywhere_has_recall_1_and_the_damaged_share_as_precis
 
 
 def test_who_sees_nothing_finds_nothing_and_the_threshold_decides():
-    blind = protocol()(context(Constant(-1.0))).values
+    blind = found_by(Constant(-1.0)).values
     assert blind["network_f1"] == blind["network_undamaged"] == 0.0
     # The sigmoid of -1 is 0.27.
-    assert protocol(threshold=0.25)(context(Constant(-1.0))).values["network_undamaged"] == 1.0
+    assert found_by(Constant(-1.0), threshold=0.25).values["network_undamaged"] == 1.0
 
 
 def test_a_further_detector_is_measured_on_the_same_damage():
@@ -70,7 +69,7 @@ def test_a_further_detector_is_measured_on_the_same_damage():
     for place, (_, rgb) in enumerate(PHOTOS):
         truth |= {case.rgb_hw3.tobytes(): case.mask_hw for case in measure.cases(rgb, place).values()}
     measure.detectors["all_knowing"] = lambda rgb: SimpleNamespace(mask_hw=truth[rgb.tobytes()])
-    values = measure(context(Constant(-1.0))).values
+    values = measure(context(Constant(-1.0), PHOTOS)).values
     assert values["all_knowing_f1"] == 1.0 and values["all_knowing_undamaged"] == 0.0
 
 
@@ -83,6 +82,6 @@ def test_damage_depends_on_seed_and_place_alone():
 
 def test_other_networks_and_what_is_no_damage_are_refused():
     with pytest.raises(UserError, match="predicts ab: take a model that predicts damage_logits"):
-        protocol()(context(SimpleNamespace(predicts=frozenset({"ab"}))))
+        found_by(SimpleNamespace(predicts=frozenset({"ab"})))
     with pytest.raises(UserError, match=r"damages\.fire must be a choice of conf/damage"):
         DamageDetection({"fire": 3})

@@ -9,9 +9,10 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from oldrestore.batch import Prediction
 from oldrestore.color.lab import lab_to_rgb8, rgb_to_lab
-from oldrestore.evaluation.evaluator import EvaluationContext
+from oldrestore.evaluation.evaluator import Evaluated
 from oldrestore.evaluation.hints import HintCurve, curve_rows
 from oldrestore.evaluation.scores import ImageScore
+from tests.evaluation.shared import context
 from tests.generated_photographs import make_photograph
 
 
@@ -40,15 +41,18 @@ class Gray:
     decode = Paster.decode
 
 
-def context(network, size: int = 40, count: int = 5, batch_size: int = 2) -> EvaluationContext:
-    return EvaluationContext(
-        network=network,
-        photos=lambda: ((f"photo{seed}", make_photograph(seed, size)) for seed in range(count)),
-        make_batch=None,
-        batch_size=batch_size,
-        count=count,
-        watch=lambda items, what, total: iter(items),
-    )
+def photos(size: int = 40, count: int = 5) -> list[tuple[str, np.ndarray]]:
+    return [(f"photo{seed}", make_photograph(seed, size)) for seed in range(count)]
+
+
+def measured(network, batch_size: int = 2, size: int = 40, count: int = 5, **settings) -> Evaluated:
+    return HintCurve(**settings)(context(network, photos(size, count), batch_size))
+
+
+def psnr_in_gray(rgb: np.ndarray) -> float:
+    lab = rgb_to_lab(rgb)
+    gray = lab_to_rgb8(np.concatenate([lab[..., :1], np.zeros_like(lab[..., 1:])], axis=-1))
+    return peak_signal_noise_ratio(rgb, gray, data_range=255)
 
 
 def values(found, metric: str) -> dict[str, float]:
@@ -56,7 +60,7 @@ def values(found, metric: str) -> dict[str, float]:
 
 
 def test_a_network_that_pastes_is_as_good_as_pasting():
-    found = HintCurve()(context(Paster()))
+    found = measured(Paster())
     for count in (0, 1, 2, 5, 10, 20, 50, 100):
         assert values(found, f"psnr_{count}") == values(found, f"pasted_psnr_{count}")
     curve = [row["psnr"] for row in found.rows]
@@ -64,26 +68,22 @@ def test_a_network_that_pastes_is_as_good_as_pasting():
 
 
 def test_no_hints_are_gray_measured_by_scikit_image():
-    found = HintCurve(counts=[3])(context(Paster()))
+    found = measured(Paster(), counts=[3])
     assert [row["hints"] for row in found.rows] == [0, 3]
-    for name, ours in values(found, "psnr_0").items():
-        rgb = make_photograph(int(name.removeprefix("photo")), 40)
-        lab = rgb_to_lab(rgb)
-        gray = lab_to_rgb8(np.concatenate([lab[..., :1], np.zeros_like(lab[..., 1:])], axis=-1))
-        assert ours == pytest.approx(peak_signal_noise_ratio(rgb, gray, data_range=255))
+    assert values(found, "psnr_0") == pytest.approx({name: psnr_in_gray(rgb) for name, rgb in photos()})
     assert found.values["psnr_0"] == pytest.approx(np.mean(list(values(found, "psnr_0").values())))
 
 
 def test_a_network_that_reads_no_hints_is_flat_and_pasting_beats_it():
-    ours, pasting = HintCurve()(context(Gray())), HintCurve()(context(Paster()))
+    ours, pasting = measured(Gray()), measured(Paster())
     assert len({row["psnr"] for row in ours.rows}) == 1
     assert [row["pasted_psnr"] for row in ours.rows] == [row["psnr"] for row in pasting.rows]
 
 
 def test_the_same_is_asked_whatever_the_batch_and_something_else_with_another_seed():
-    together, apart = (HintCurve(counts=[4])(context(Paster(), batch_size=b)) for b in (5, 1))
+    together, apart = (measured(Paster(), batch_size, counts=[4]) for batch_size in (5, 1))
     assert together.rows == apart.rows and together.per_image == apart.per_image
-    assert HintCurve(counts=[4], seed=1)(context(Paster())).rows != together.rows
+    assert measured(Paster(), counts=[4], seed=1).rows != together.rows
 
 
 def test_more_hints_hold_the_fewer_and_show_patch_means():
@@ -100,13 +100,9 @@ def test_more_hints_hold_the_fewer_and_show_patch_means():
 
 
 def test_photographs_are_cut_to_the_stride():
-    found = HintCurve(counts=[1])(context(Paster(), size=45))
-    assert found.panels["samples"].dtype == np.uint8
-    for name, ours in values(found, "psnr_0").items():
-        rgb = make_photograph(int(name.removeprefix("photo")), 45)[2:42, 2:42]
-        lab = rgb_to_lab(rgb)
-        gray = lab_to_rgb8(np.concatenate([lab[..., :1], np.zeros_like(lab[..., 1:])], axis=-1))
-        assert ours == pytest.approx(peak_signal_noise_ratio(rgb, gray, data_range=255))
+    found = measured(Paster(), size=45, counts=[1])
+    expected = {name: psnr_in_gray(rgb[2:42, 2:42]) for name, rgb in photos(45)}
+    assert values(found, "psnr_0") == pytest.approx(expected)
 
 
 def test_rows_against_student():
@@ -128,9 +124,10 @@ def test_rows_against_student():
 
 
 def test_pictures_and_table():
-    found = HintCurve(counts=[1, 10], samples=2)(context(Paster()))
+    found = measured(Paster(), counts=[1, 10], samples=2)
     curve, samples = found.panels["curve"], found.panels["samples"]
     assert curve.dtype == samples.dtype == np.uint8 and curve.shape[2] == samples.shape[2] == 3
     assert (curve == [194, 65, 12]).all(axis=2).sum() > 100  # the curve's own colour
     assert found.table.row_count == 3
-    assert "curve" in HintCurve(counts=[1], samples=0)(context(Paster(), count=1)).panels
+    assert set(measured(Paster(), count=1, counts=[1], samples=0).panels) == {"curve"}
+    assert set(measured(Paster(), counts=[0], samples=1).panels) == {"curve", "samples"}

@@ -11,8 +11,8 @@ from skimage.restoration import inpaint_biharmonic
 from oldrestore.batch import Prediction
 from oldrestore.data.inputs.holes import HoleInputs
 from oldrestore.errors import UserError
-from oldrestore.evaluation.evaluator import EvaluationContext
-from oldrestore.evaluation.holes import HOLES_STREAM, HoleFilling, mean_colour, score_fill
+from oldrestore.evaluation.holes import HOLES_STREAM, HoleFilling, score_fill
+from tests.evaluation.shared import context
 from tests.generated_photographs import make_photograph
 
 PHOTOS = [(f"{i}.jpg", make_photograph(i, 32)) for i in range(3)]
@@ -26,17 +26,6 @@ class Gray(nn.Layer):
 
     def forward(self, damaged_b3hw, hole_b1hw):
         return Prediction(rgb=damaged_b3hw * (1 - hole_b1hw) + 0.2 * hole_b1hw)
-
-
-def context(network, batch_size=2) -> EvaluationContext:
-    return EvaluationContext(
-        network=network,
-        photos=lambda: iter(PHOTOS),
-        make_batch=lambda rgb, names, rng: None,
-        batch_size=batch_size,
-        count=len(PHOTOS),
-        watch=lambda items, what, total: iter(items),
-    )
 
 
 def test_psnr_is_that_of_the_pixels_concerned():
@@ -53,16 +42,8 @@ def test_psnr_is_that_of_the_pixels_concerned():
     assert score_fill(original, original, np.zeros((16, 16), bool))["psnr_hole"][1] == 0.0
 
 
-def test_the_mean_colour_is_that_of_the_known_pixels():
-    rgb = np.array([[[10, 20, 30], [20, 40, 60]], [[30, 60, 90], [255, 255, 255]]], np.uint8)
-    hole = np.array([[False, False], [False, True]])
-    filled = mean_colour(rgb, hole)
-    assert filled[1, 1].tolist() == [20, 40, 60]
-    np.testing.assert_array_equal(filled[~hole], rgb[~hole])
-
-
 def test_every_fill_is_measured_on_the_same_seeded_holes():
-    found = HoleFilling(seed=5, samples=2)(context(Gray()))
+    found = HoleFilling(seed=5, samples=2)(context(Gray(), PHOTOS))
     expected = {"mean": [], "biharmonic": [], "network": []}
     for place, (name, rgb) in enumerate(PHOTOS):
         rng = np.random.default_rng([HOLES_STREAM, 5, place])
@@ -87,7 +68,7 @@ def test_every_fill_is_measured_on_the_same_seeded_holes():
 
 
 def test_measures_do_not_depend_on_the_batch_size():
-    one, three = (HoleFilling(biharmonic=False)(context(Gray(), size)).values for size in (1, 3))
+    one, three = (HoleFilling(biharmonic=False)(context(Gray(), PHOTOS, size)).values for size in (1, 3))
     assert one == three
 
 
@@ -95,4 +76,4 @@ def test_a_network_that_predicts_colour_is_refused():
     network = Gray()
     network.predicts = frozenset({"ab"})
     with pytest.raises(UserError, match="predicts ab: take a model that predicts rgb"):
-        HoleFilling()(context(network))
+        HoleFilling()(context(network, PHOTOS))

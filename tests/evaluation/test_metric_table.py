@@ -9,7 +9,7 @@ from oldrestore.evaluation.metric_table import METRICS, OF_VALIDATION, Better, M
 
 def test_a_metric_without_a_direction_cannot_be_written():
     with pytest.raises(TypeError, match="better"):
-        Metric(family="val", name="sharpness", format=".2f")
+        Metric("val", "sharpness", format=".2f")
 
 
 def test_directions_are_those_of_the_papers():

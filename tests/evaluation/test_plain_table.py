@@ -19,11 +19,11 @@ def restored(version: str, damage: str) -> dict:
 
 def tables():
     measured = [{"fill": fill} | FILLED for fill in holes.TITLES]
-    yield holes.HoleFilling(thickness="mixed", shape="mixed")._table(measured, 116), ["fill", "PSNR in holes"]
+    yield holes.HoleFilling(thickness="mixed", shape="mixed").table_of(measured, 116), ["fill", "PSNR in holes"]
     rows = [{"detector": "classical", "damage": kind} | FOUND for kind in ("scratches", "undamaged")]
-    yield detection._table(rows, 36), ["detector", "damage", "precision", "recall", "F1", "IoU", "wrong"]
+    yield detection.table_of(rows, 36), ["detector", "damage", "precision", "recall", "F1", "IoU", "wrong"]
     rows = [restored(version, damage) for damage in ("scratches", "jpeg") for version in restoration.VERSIONS]
-    yield restoration._table(rows), ["damage", "stages", "PSNR", "damaged", "outside", "SSIM", "LPIPS"]
+    yield restoration.table_of(rows), ["damage", "stages", "PSNR", "damaged", "outside", "SSIM", "LPIPS"]
     figures = {"psnr": 20.0, "gain": 1.5, "gain_low": -0.25, "gain_high": 2.0, "pasted_psnr": 19.0, "n": 36}
     yield hints.render([{"hints": count} | figures for count in (0, 100)], 7), ["hints", "PSNR", "gain"]
 

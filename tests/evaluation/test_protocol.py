@@ -90,6 +90,7 @@ def test_what_changes_no_score_leaves_the_hash(name, value):
         ("evaluation.fit", "squash", "fit"),
         ("evaluation.color", False, None),
         ("evaluation.judged", None, "judged"),
+        ("evaluation.judged", "dataset", "judged"),
         ("evaluation.judged_split", "val", "judged_split"),
         ("evaluation.rebalancing", "training", "rebalancing"),
         ("evaluation.evaluators.hints.seed", 1, "evaluators.hints.seed"),
@@ -108,15 +109,6 @@ def test_what_changes_scores_moves_the_hash_and_is_named(name, value, shown):
     assert changed.changed
     if shown is not None:
         assert changed.label == f"photos 1, changed: {shown}"
-
-
-def test_a_data_set_in_place_of_the_judged_photographs_is_one_change():
-    assert protocol({"evaluation.judged": "dataset"}).changed == ["judged"]
-
-
-def test_names_and_versions_are_part_of_the_hash():
-    hashes = {protocol({"evaluation.name": n, "evaluation.version": v}).hash for n in ("a", "b") for v in (1, 2, None)}
-    assert len(hashes) == 6
 
 
 def test_settings_of_color_do_not_count_where_no_color_is_measured():

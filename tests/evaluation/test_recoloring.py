@@ -9,7 +9,7 @@ import pytest
 from skimage.color import lab2rgb, rgb2lab
 
 from oldrestore.color.joining import interpolated_rows, joined_rows
-from oldrestore.color.lab import rgb_to_lab, rgb_to_lightness
+from oldrestore.color.lab import rgb_to_lightness
 from oldrestore.evaluation.prediction import recolor_rows
 from tests.generated_photographs import make_photograph
 
@@ -45,13 +45,6 @@ def test_threads_do_not_show(monkeypatch):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
         made.append(recolor_rows(L_hw, joined_rows(ab, L_hw, 6.0)))
     np.testing.assert_array_equal(*made)
-
-
-@pytest.mark.parametrize("values", [np.uint8, np.float32])
-def test_lightness_alone_is_the_first_channel_of_lab(values):
-    rgb = np.random.default_rng(2).integers(0, 256, (67, 31, 3), dtype=np.uint8)
-    rgb = rgb if values is np.uint8 else (rgb / 255).astype(np.float32)
-    np.testing.assert_array_equal(rgb_to_lightness(rgb), rgb_to_lab(rgb)[..., 0])
 
 
 @pytest.mark.parametrize("prepare", [joined_rows, interpolated_rows])

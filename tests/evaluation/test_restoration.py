@@ -13,14 +13,16 @@ from oldrestore.batch import Prediction
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.config.build import build
 from oldrestore.config.compose import compose_config, override_config
+from oldrestore.data.damage.base import Damaged
 from oldrestore.data.damage.chain import DamageChain
 from oldrestore.data.damage.fading import Fading
 from oldrestore.data.damage.holes import Holes
 from oldrestore.errors import UserError
-from oldrestore.evaluation.evaluator import EvaluationContext
+from oldrestore.evaluation.evaluator import Evaluated
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.restoration import RESTORATION_STREAM, RestorationStages
 from oldrestore.evaluation.restoration_stages import VERSIONS
+from tests.evaluation.shared import context
 from tests.generated_photographs import make_photograph
 
 PHOTOS = [(f"{i}.jpg", make_photograph(i, 48)) for i in range(4)]
@@ -56,15 +58,14 @@ class Red(nn.Layer):
         return prediction.ab
 
 
-def context(network) -> EvaluationContext:
-    return EvaluationContext(
-        network=network,
-        photos=lambda: iter(PHOTOS),
-        make_batch=lambda rgb, names, rng: None,
-        batch_size=2,
-        count=len(PHOTOS),
-        watch=lambda items, what, total: iter(items),
-    )
+def measured(network, **changes) -> Evaluated:
+    return protocol(**changes)(context(network, PHOTOS))
+
+
+def damages(seed: int = 0) -> list[Damaged]:
+    """The holes of each photograph."""
+    seeds = ([RESTORATION_STREAM, seed, place] for place in range(len(PHOTOS)))
+    return [Holes(1.0)(rgb, np.random.default_rng(seed)) for (_, rgb), seed in zip(PHOTOS, seeds, strict=True)]
 
 
 def upper_half(rgb):
@@ -102,10 +103,9 @@ def decibels(picture, original, where=None):
 
 
 def test_every_version_is_what_its_stages_make():
-    found = protocol(seed=3)(context(Red()))
+    found = measured(Red(), seed=3)
     expected = {}
-    for place, (_, rgb) in enumerate(PHOTOS):
-        damaged = Holes(1.0)(rgb, np.random.default_rng([RESTORATION_STREAM, 3, place]))
+    for (_, rgb), damaged in zip(PHOTOS, damages(seed=3), strict=True):
         picture, half = damaged.rgb_hw3, upper_half(rgb).mask_hw
         classical = lighter(black(picture, half))
         L = np.ascontiguousarray(rgb_to_lab(classical)[..., 0])
@@ -138,29 +138,26 @@ def test_a_restoring_network_fills_and_repaints():
     def repaints(network):
         return lambda rgb: 255 - rgb
 
-    made = protocol(network_fill=fills, network_restore=repaints)(context(Restorer()))
+    made = measured(Restorer(), network_fill=fills, network_restore=repaints)
     versions = {row["version"]: row for row in made.rows}
     assert list(versions) == [name for name in VERSIONS if name != "colorized"]
-    damages = [Holes(1.0)(rgb, np.random.default_rng([RESTORATION_STREAM, 0, i])) for i, (_, rgb) in enumerate(PHOTOS)]
     half = upper_half(PHOTOS[0][1]).mask_hw[..., None]
-    whole = [255 - np.where(half, 51, d.rgb_hw3).astype(np.uint8) for d in damages]
+    whole = [255 - np.where(half, 51, d.rgb_hw3).astype(np.uint8) for d in damages()]
     expected = np.mean([decibels(w, rgb) for w, (_, rgb) in zip(whole, PHOTOS, strict=True)])
     assert versions["network"]["psnr"] == pytest.approx(expected)
 
-    keeps = protocol(network_fill=fills, network_restore=repaints)(context(Restorer(output="composed")))
+    keeps = measured(Restorer(output="composed"), network_fill=fills, network_restore=repaints)
     versions = {row["version"]: row for row in keeps.rows}
     assert "network_restore" not in versions
     # The classical restore stage follows where the network keeps what it is given.
-    whole = [lighter(np.where(half, 51, d.rgb_hw3).astype(np.uint8)) for d in damages]
+    whole = [lighter(np.where(half, 51, d.rgb_hw3).astype(np.uint8)) for d in damages()]
     expected = np.mean([decibels(w, rgb) for w, (_, rgb) in zip(whole, PHOTOS, strict=True)])
     assert versions["network"]["psnr"] == pytest.approx(expected)
 
 
 def test_detection_is_pooled_over_pixels():
-    row = protocol()(context(Red())).rows[-1]
-    masks = [
-        Holes(1.0)(rgb, np.random.default_rng([RESTORATION_STREAM, 0, i])).mask_hw for i, (_, rgb) in enumerate(PHOTOS)
-    ]
+    row = measured(Red()).rows[-1]
+    masks = [damaged.mask_hw for damaged in damages()]
     both = sum(int(mask[:24].sum()) for mask in masks)
     true = sum(int(mask.sum()) for mask in masks)
     assert row["detect_precision"] == pytest.approx(both / (4 * 24 * 48))
@@ -168,7 +165,7 @@ def test_detection_is_pooled_over_pixels():
 
 
 def test_damage_without_a_mask_is_measured_outside_only():
-    found = protocol(damages={"fading": Fading()}, severities=[0.3, 0.9])(context(Red()))
+    found = measured(Red(), damages={"fading": Fading()}, severities=[0.3, 0.9])
     assert [(row["severity"], row["version"]) for row in found.rows][:2] == [(0.3, "nothing"), (0.3, "fill")]
     assert {row["psnr_hole"] for row in found.rows} == {None}
     nothing = [row for row in found.rows if row["version"] == "nothing"]
@@ -178,15 +175,15 @@ def test_damage_without_a_mask_is_measured_outside_only():
 
 
 def test_stages_may_be_left_out():
-    found = protocol(detect={}, fill={}, restore={})(context(Restorer()))
+    found = measured(Restorer(), detect={}, fill={}, restore={})
     assert [row["version"] for row in found.rows] == ["nothing"]
-    found = protocol(detect={}, restore={})(context(Restorer()))
+    found = measured(Restorer(), detect={}, restore={})
     assert [row["version"] for row in found.rows] == ["nothing", "fill_known", "classical"]
     assert found.rows[2]["psnr"] == found.rows[0]["psnr"]
 
 
 def test_damage_does_not_depend_on_how_many_photographs_are_measured():
-    every, one = (protocol(photographs=n)(context(Red())) for n in (None, 1))
+    every, one = (measured(Red(), photographs=n) for n in (None, 1))
     assert {score.image for score in one.per_image} == {"0.jpg"}
     assert one.per_image == [score for score in every.per_image if score.image == "0.jpg"]
 
@@ -195,16 +192,13 @@ def test_lpips_is_measured_where_there_are_weights():
     def distance(rgb_b3hw, other_b3hw):
         return (rgb_b3hw - other_b3hw).abs().mean()
 
-    found = protocol(lpips=distance)(context(Red()))
-    nothing = [
-        np.abs(Holes(1.0)(rgb, np.random.default_rng([RESTORATION_STREAM, 0, i])).rgb_hw3 - rgb.astype(float)).mean()
-        for i, (_, rgb) in enumerate(PHOTOS)
-    ]
-    assert found.values["holes_1/nothing_lpips"] == pytest.approx(np.mean(nothing) / 255, rel=1e-5)
+    found = measured(Red(), lpips=distance)
+    errors = [d.rgb_hw3 - rgb.astype(float) for d, (_, rgb) in zip(damages(), PHOTOS, strict=True)]
+    assert found.values["holes_1/nothing_lpips"] == pytest.approx(np.abs(errors).mean() / 255, rel=1e-5)
 
 
 def test_the_panel_shows_the_last_damage_at_its_worst():
-    found = protocol(damages={"holes": Holes(), "chain": DamageChain([Fading(1.0)])}, samples=2)(context(Red()))
+    found = measured(Red(), damages={"holes": Holes(), "chain": DamageChain([Fading(1.0)])}, samples=2)
     (name, panel), *others = found.panels.items()
     assert name == "chain_1"
     assert not others
@@ -218,7 +212,7 @@ def test_the_configured_protocol_measures_a_restorer():
     )
     evaluator = build(config.evaluation.evaluators.restoration)
     evaluator.photographs, evaluator.samples = 1, 1
-    found = evaluator(context(Restorer()))
+    found = evaluator(context(Restorer(), PHOTOS))
     assert {row["damage"] for row in found.rows} == {"scratches", "holes", "medium"}
     rows = {(row["damage"], row["version"]): row for row in found.rows}
     # Biharmonic fills of known scratches are far better than scratches.

@@ -4,19 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import paddle
 import pytest
+from skimage.color import lab2rgb
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.color.bins import AB_BINS
+from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.losses.base import Loss
 
+# Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.
+on_a_cpu = pytest.mark.filterwarnings("ignore:amp_guard")
+BINS = AB_BINS.astype(np.float64)
+PRIOR = np.random.default_rng(9).gamma(0.3, size=NUMBER_OF_BINS) + 1e-6
+PRIOR /= PRIOR.sum()
 
-def make_batch(ab_b2hw: np.ndarray, L_b1hw: np.ndarray | None = None) -> Batch:
-    ab = paddle.to_tensor(ab_b2hw.astype(np.float32))
+
+def make_batch(ab_b2hw: np.ndarray, L_b1hw: np.ndarray | None = None, **fields: paddle.Tensor) -> Batch:
+    ab = paddle.to_tensor(np.asarray(ab_b2hw, np.float32))
     L = paddle.full_like(ab[:, :1], 50.0) if L_b1hw is None else paddle.to_tensor(L_b1hw.astype(np.float32))
-    return Batch(L_b1hw=L, ab_b2hw=ab)
+    return Batch(L_b1hw=L, ab_b2hw=ab, **fields)
+
+
+def of_bins(number: int = 2, shape: tuple[int, int] = (3, 2), factor: int = 2, size: float = 60.0, seed: int = 0):
+    """Logits over the bins and true colours, that many times as large."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 1.5, (number, NUMBER_OF_BINS, *shape)).astype(np.float32)
+    return logits, rng.uniform(-size, size, (number, 2, *(factor * n for n in shape))).astype(np.float32)
+
+
+def terms(loss: Loss, batch: Batch, **given: np.ndarray) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Each term's value, and gradients of the loss with respect to the fields of the prediction, by name."""
+    fields = {name: paddle.to_tensor(array.astype(np.float32), stop_gradient=False) for name, array in given.items()}
+    values = loss.terms(Prediction(**fields), batch)
+    assert all(value.shape == [] and value.dtype == paddle.float32 for value in values.values())
+    values["loss"].backward()
+    return {name: float(value) for name, value in values.items()}, {n: x.grad.numpy() for n, x in fields.items()}
 
 
 def evaluate(loss: Loss, given: np.ndarray, batch: Batch, dtype: str = "float32") -> tuple[float, np.ndarray]:
@@ -50,14 +74,18 @@ def check(
     assert scale > 0
     for flat in {*largest.tolist(), *drawn.tolist()}:
         index = np.unravel_index(flat, gradient.shape)
-        moved = []
-        for offset in (step, -step):
-            at = exact.copy()
-            at[index] += offset
-            moved.append(formula(at))
-        difference = (moved[0] - moved[1]) / (2 * step)
-        assert gradient[index] == pytest.approx(difference, rel=1e-3, abs=1e-4 * scale)
+        assert gradient[index] == pytest.approx(slope(formula, exact, index, step), rel=1e-3, abs=1e-4 * scale)
     return value
+
+
+def slope(formula: Callable[[np.ndarray], float], at: np.ndarray, index: tuple, step: float = 1e-4) -> float:
+    """Slope of a formula along one entry, by central differences."""
+    values = []
+    for offset in (step, -step):
+        moved = at.astype(np.float64)
+        moved[index] += offset
+        values.append(formula(moved))
+    return (values[0] - values[1]) / (2 * step)
 
 
 def check_parts(loss: Loss, given: np.ndarray, ab: np.ndarray, L: np.ndarray | None = None) -> None:
@@ -84,28 +112,19 @@ def check_half_precision(loss: Loss, given: np.ndarray, batch: Batch) -> None:
         np.testing.assert_allclose(half, gradient, rtol=2e-2, atol=1e-7)
 
 
-def softmax(logits_bqhw: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits_bqhw - logits_bqhw.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+def softmax(logits: np.ndarray, axis: int = 1) -> np.ndarray:
+    exponentials = np.exp(logits - logits.max(axis=axis, keepdims=True))
+    return exponentials / exponentials.sum(axis=axis, keepdims=True)
 
 
 def annealed_mean(logits_bqhw: np.ndarray, temperature: float) -> np.ndarray:
-    return np.einsum("bqhw,qc->bchw", softmax(logits_bqhw / temperature), AB_BINS.astype(np.float64))
+    return np.einsum("bqhw,qc->bchw", softmax(logits_bqhw / temperature), BINS)
 
 
 def enlarge(values_bchw: np.ndarray, factor: int) -> np.ndarray:
     """Bilinear interpolation between pixels' centres; beyond the outermost, their values."""
-    for axis in (-2, -1):
-        size = values_bchw.shape[axis]
-        place = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
-        low = np.floor(place).astype(int)
-        share = place - low
-        high = np.minimum(low + 1, size - 1)
-        shape = [1] * values_bchw.ndim
-        shape[axis] = -1
-        share = share.reshape(shape)
-        values_bchw = values_bchw.take(low, axis) * (1 - share) + values_bchw.take(high, axis) * share
-    return values_bchw
+    size = {"fx": factor, "fy": factor, "interpolation": cv2.INTER_LINEAR}
+    return np.stack([[cv2.resize(channel, None, **size) for channel in photo] for photo in values_bchw])
 
 
 def photographs(number: int = 2, side: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -116,13 +135,65 @@ def photographs(number: int = 2, side: int = 8, seed: int = 0) -> tuple[np.ndarr
 
 
 def recolored(ab_b2hw: np.ndarray, L_b1HW: np.ndarray) -> np.ndarray:
-    """sRGB (B, 3, H, W), 0..1, float64, by the definitions of CIE Lab (D65) and of sRGB (IEC 61966-2-1)."""
+    """sRGB (B, 3, H, W), 0..1, float64, by scikit-image."""
     ab = enlarge(ab_b2hw, L_b1HW.shape[-1] // ab_b2hw.shape[-1])
-    fy = (L_b1HW[:, 0].astype(np.float64) + 16) / 116
-    f = np.stack([fy + ab[:, 0] / 500, fy, np.maximum(fy - ab[:, 1] / 200, 0)], axis=1)
-    xyz = np.where(f > 6 / 29, f**3, (f - 4 / 29) * 3 * (6 / 29) ** 2)
-    xyz = xyz * np.reshape([0.95047, 1.0, 1.08883], (1, 3, 1, 1))
-    to_xyz = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
-    linear = np.einsum("rx,bxhw->brhw", np.linalg.inv(to_xyz), xyz)
-    curve = 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
-    return np.clip(np.where(linear > 0.0031308, curve, 12.92 * linear), 0, 1)
+    lab = np.concatenate([L_b1HW, ab], axis=1, dtype=np.float64)
+    return lab2rgb(lab, channel_axis=1)
+
+
+def gaussian(squared: np.ndarray, chosen: np.ndarray, sigma: float) -> np.ndarray:
+    t = np.zeros(len(squared))
+    t[chosen] = np.exp(-(squared[chosen] - squared[chosen].min()) / (2 * sigma**2))
+    return t / t.sum()
+
+
+def dense_target(colour: np.ndarray, neighbours: int, sigma: float, smoothing: dict | None) -> tuple[np.ndarray, int]:
+    """Target (313,) of one colour, and its nearest bin."""
+    squared = ((colour.astype(np.float64) - BINS) ** 2).sum(axis=1)
+    order = np.argsort(squared, kind="stable")
+    t, nearest = gaussian(squared, order[:neighbours], sigma), order[0]
+    if smoothing is None:
+        return t, nearest
+    if "neighbours" not in smoothing:
+        given = np.full(313, 1 / 313)
+    else:
+        apart = ((BINS[nearest] - BINS) ** 2).sum(axis=1)
+        around = [q for q in np.argsort(apart, kind="stable") if q != nearest][: smoothing["neighbours"]]
+        given = gaussian(apart, np.array(around), smoothing["sigma"])
+    return (1 - smoothing["share"]) * t + smoothing["share"] * given, nearest
+
+
+def classification_loss(
+    logits: np.ndarray,
+    ab: np.ndarray,
+    neighbours: int = 5,
+    sigma: float = 5.0,
+    bin_weights: np.ndarray | None = None,
+    smoothing: dict | None = None,
+    gamma: float = 0.0,
+    offset: np.ndarray | float = 0.0,
+    gray_threshold: float = 5.0,
+) -> float:
+    """Mean over the pixels of photographs with colour of w x sum_q t_q (1 - p_q)^gamma (-ln p_q)."""
+    _, _, height, width = logits.shape
+    step = ab.shape[2] // height, ab.shape[3] // width
+    total, count = 0.0, 0
+    for z_qhw, ab_2hw in zip(logits.astype(np.float64), ab, strict=True):
+        if np.abs(ab_2hw).max() <= gray_threshold:
+            continue
+        for y in range(height):
+            for x in range(width):
+                t, nearest = dense_target(ab_2hw[:, y * step[0], x * step[1]], neighbours, sigma, smoothing)
+                z = z_qhw[:, y, x] + offset
+                log_p = z - z.max() - np.log(np.exp(z - z.max()).sum())
+                w = 1.0 if bin_weights is None else bin_weights[nearest]
+                total += w * (t * (1 - np.exp(log_p)) ** gamma * -log_p).sum()
+                count += 1
+    return total / count
+
+
+def slope_along(value, logits: np.ndarray, direction: np.ndarray, step: float = 1e-4) -> float:
+    """Slope of ``value(logits)`` along a direction by central differences of fourth order."""
+    z = logits.astype(np.float64)
+    at = {k: value(z + k * step * direction) for k in (-2, -1, 1, 2)}
+    return (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * step)

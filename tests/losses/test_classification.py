@@ -1,110 +1,128 @@
+"""The cross-entropy over 313 bins with its options, alone and together: against its definition, limits, refusals."""
+
+from __future__ import annotations
+
+import itertools
 import math
 
 import numpy as np
+import paddle
 import pytest
 
-paddle = pytest.importorskip("paddle")
+from oldrestore.batch import Prediction
+from oldrestore.color import AB_BINS, rebalancing_weights
+from oldrestore.config.build import build
+from oldrestore.config.compose import compose_config
+from oldrestore.errors import UserError
+from oldrestore.losses.class_weights import EffectiveNumber, Rebalance
+from oldrestore.losses.classification import SoftCrossEntropy
+from oldrestore.losses.label_smoothing import NeighbourSmoothing, UniformSmoothing
+from tests.losses import reference
+from tests.losses.reference import PRIOR, classification_loss, dense_target, slope_along
 
-from oldrestore.batch import Batch, Prediction  # noqa: E402
-from oldrestore.color import AB_BINS, rebalancing_weights  # noqa: E402
-from oldrestore.errors import UserError  # noqa: E402
-from oldrestore.losses.base import Loss  # noqa: E402
-from oldrestore.losses.classification import Rebalance, SoftCrossEntropy  # noqa: E402
-
-PRIOR = np.random.default_rng(9).gamma(0.3, size=313) + 1e-6
-PRIOR /= PRIOR.sum()
-
-
-def make_batch(ab_b2hw: np.ndarray) -> Batch:
-    ab = paddle.to_tensor(ab_b2hw.astype(np.float32))
-    return Batch(L_b1hw=paddle.full_like(ab[:, :1], 50.0), ab_b2hw=ab)
-
-
-def random_case(batch: int = 4, side: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Logits (B, 313, side, side) and colours at four times that size."""
-    rng = np.random.default_rng(seed)
-    logits = rng.normal(0, 2, (batch, 313, side, side)).astype(np.float32)
-    return logits, rng.uniform(-80, 80, (batch, 2, 4 * side, 4 * side)).astype(np.float32)
+PIXELS = 1e6
+UNIFORM = {"share": 0.2}
+RING = {"share": 0.3, "neighbours": 8, "sigma": 7.0}
 
 
-def evaluate(loss: SoftCrossEntropy, logits: np.ndarray, ab: np.ndarray) -> tuple[float, np.ndarray]:
-    tensor = paddle.to_tensor(logits, stop_gradient=False)
-    value = loss(Prediction(logits=tensor), make_batch(ab))
-    assert value.shape == [] and value.dtype == paddle.float32
-    value.backward()
-    return float(value), tensor.grad.numpy()
+def random_case(batch: int = 3, side: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Logits, and colours at four times their size."""
+    return reference.of_bins(batch, (side, side), factor=4, size=80.0)
 
 
-def dense_reference(
-    logits: np.ndarray, ab: np.ndarray, neighbours: int, sigma: float, weights: np.ndarray | None
-) -> tuple[float, np.ndarray]:
-    """The definition, pixel by pixel, in float64 with dense targets: value and gradient."""
-    logits, bins = logits.astype(np.float64), AB_BINS.astype(np.float64)
-    step = ab.shape[-1] // logits.shape[-1]
-    total, count, gradient = 0.0, 0, np.zeros_like(logits)
-    for photo in range(len(logits)):
-        if np.abs(ab[photo]).max() <= 5.0:
-            continue
-        for y in range(logits.shape[2]):
-            for x in range(logits.shape[3]):
-                squared = ((ab[photo, :, y * step, x * step].astype(np.float64) - bins) ** 2).sum(axis=1)
-                near = np.argsort(squared, kind="stable")[:neighbours]
-                target = np.zeros(313)
-                target[near] = np.exp(-squared[near] / (2 * sigma**2))
-                target /= target.sum()
-                z = logits[photo, :, y, x]
-                log_p = z - z.max() - np.log(np.exp(z - z.max()).sum())
-                w = 1.0 if weights is None else weights[near[0]]
-                total -= w * (target * log_p).sum()
-                gradient[photo, :, y, x] = w * (np.exp(log_p) - target)
-                count += 1
-    return total / count, gradient / count
+def prepared(**settings) -> SoftCrossEntropy:
+    loss = SoftCrossEntropy(**settings)
+    loss.prepare(prior=PRIOR, prior_pixels=PIXELS)
+    return loss
 
 
-@pytest.mark.parametrize("neighbours", [1, 5, 10])
-@pytest.mark.parametrize("rebalance", [None, Rebalance(), Rebalance(lambda_=0.1, alpha=0.7, clamp=4.0)])
-def test_value_and_gradient_against_a_dense_float64_computation(neighbours, rebalance):
+def evaluate(loss: SoftCrossEntropy, logits: np.ndarray, ab: np.ndarray, dtype: str = "float32"):
+    return reference.evaluate(loss, logits, reference.make_batch(ab), dtype)
+
+
+def smoothing_of(settings: dict | None):
+    if settings is None:
+        return None
+    return NeighbourSmoothing(**settings) if "neighbours" in settings else UniformSmoothing(**settings)
+
+
+@pytest.mark.parametrize(
+    "weights", [None, Rebalance(lambda_=0.1, alpha=0.7, clamp=4.0), EffectiveNumber(0.999)], ids=["even", "prior", "n"]
+)
+@pytest.mark.parametrize("smoothing", [None, UNIFORM, RING], ids=["exact", "uniform", "ring"])
+def test_every_combination_against_its_definition_in_float64(weights, smoothing):
     logits, ab = random_case()
     ab[1] *= 0.05  # a gray photograph
-    weights = None
-    if rebalance is not None:
-        weights = rebalancing_weights(PRIOR, rebalance.lambda_, rebalance.alpha, rebalance.clamp)
-    loss = SoftCrossEntropy(neighbours=neighbours, rebalance=rebalance)
-    loss.prepare(prior=PRIOR)
-    value, gradient = evaluate(loss, logits, ab)
-    expected_value, expected_gradient = dense_reference(logits, ab, neighbours, 5.0, weights)
-    assert value == pytest.approx(expected_value, rel=1e-5)
-    np.testing.assert_allclose(gradient, expected_gradient, atol=1e-6)
-    assert np.abs(expected_gradient).max() > 1e-3
+    direction = np.random.default_rng(1).normal(size=logits.shape)
+    bin_weights = None if weights is None else weights.weights(PRIOR, PIXELS)
+    combinations = [(5, *both) for both in itertools.product((0.0, 0.5, 2.0), (0.0, 1.5))]
+    for neighbours, gamma, tau in [(1, 0.0, 0.0), (10, 0.0, 0.0), *combinations]:
+        options = {"rebalance": weights, "smoothing": smoothing_of(smoothing)}
+        loss = prepared(neighbours=neighbours, focal_gamma=gamma, logit_adjustment=tau, **options)
+        given = {"bin_weights": bin_weights, "smoothing": smoothing, "gamma": gamma, "offset": tau * np.log(PRIOR)}
+
+        def exact(z, ab=ab, given=given, neighbours=neighbours):
+            return classification_loss(z, ab, neighbours, **given)
+
+        value, gradient = evaluate(loss, logits, ab)
+        assert value == pytest.approx(exact(logits), rel=1e-5)
+        along = gradient.astype(np.float64) * direction
+        assert along.sum() == pytest.approx(slope_along(exact, logits, direction), abs=1e-6 * np.abs(along).sum())
+        assert (gradient[1] == 0).all()
+
+
+def test_one_pixel_worked_out_by_hand():
+    # Two bins matter: z = ln 3 at the target, 0 at the 312 others: p = 3 / 315.
+    logits = np.zeros((1, 313, 1, 1), np.float32)
+    logits[0, 100] = math.log(3.0)
+    ab = AB_BINS[100].reshape(1, 2, 1, 1)
+    p, other = 3 / 315, 1 / 315
+    for settings, value in (
+        ({}, -math.log(p)),
+        ({"focal_gamma": 2.0}, -((1 - p) ** 2) * math.log(p)),
+        ({"smoothing": UniformSmoothing(0.1)}, -(0.9 + 0.1 / 313) * math.log(p) - 0.1 * 312 / 313 * math.log(other)),
+        ({"smoothing": NeighbourSmoothing(0.1)}, -0.9 * math.log(p) - 0.1 * math.log(other)),
+    ):
+        assert evaluate(SoftCrossEntropy(neighbours=1, **settings), logits, ab)[0] == pytest.approx(value, rel=1e-6)
+
+
+def test_options_at_their_limits_are_cross_entropy():
+    logits, ab = random_case()
+    plain, plain_gradient = evaluate(SoftCrossEntropy(), logits, ab)
+    for settings in (
+        {"focal_gamma": 0.0},
+        {"smoothing": UniformSmoothing(0.0)},
+        {"smoothing": NeighbourSmoothing(0.0)},
+        {"logit_adjustment": 0.0},
+        {"rebalance": Rebalance(lambda_=1.0)},
+        {"rebalance": EffectiveNumber(0.0)},
+        {"rebalance": EffectiveNumber(1e-12)},
+        {"rebalance": Rebalance(lambda_=1.0), "weighting": "gradient"},
+        {"weighting": "gradient"},
+    ):
+        value, gradient = evaluate(prepared(**settings), logits, ab)
+        assert value == pytest.approx(plain, rel=1e-6), settings
+        np.testing.assert_allclose(gradient, plain_gradient, atol=1e-7)
+    # And close to them: the limits are no special cases.
+    assert evaluate(prepared(focal_gamma=1e-6), logits, ab)[0] == pytest.approx(plain, rel=1e-5)
+    assert evaluate(prepared(smoothing=UniformSmoothing(1e-6)), logits, ab)[0] == pytest.approx(plain, rel=1e-5)
 
 
 @pytest.mark.parametrize("constant", [0.0, 1000.0, -1e6])
 def test_uniform_logits_give_ln_313(constant):
     _, ab = random_case()
-    value, _ = evaluate(SoftCrossEntropy(), np.full((4, 313, 3, 3), constant, np.float32), ab)
-    tolerance = max(1e-5, abs(constant) * 1e-6)
-    assert value == pytest.approx(math.log(313), abs=tolerance)
-
-
-def test_a_sure_and_right_prediction_costs_nothing_and_a_wrong_one_its_margin():
-    ab = np.broadcast_to(AB_BINS[100].reshape(1, 2, 1, 1), (1, 2, 8, 8))
-    logits = np.zeros((1, 313, 2, 2), np.float32)
-    logits[:, 100] = 1000.0
-    assert evaluate(SoftCrossEntropy(neighbours=1), logits, ab)[0] == pytest.approx(0.0, abs=1e-3)
-    logits[:, 100], logits[:, 7] = 0.0, 1000.0
-    value, gradient = evaluate(SoftCrossEntropy(neighbours=1), logits, ab)
-    assert value == pytest.approx(1000.0, abs=1e-3)
-    assert gradient[0, 7].sum() == pytest.approx(1.0) and gradient[0, 100].sum() == pytest.approx(-1.0)
-
-
-def test_lambda_one_is_no_rebalancing():
-    logits, ab = random_case()
-    even = SoftCrossEntropy(rebalance=Rebalance(lambda_=1.0))
-    even.prepare(prior=PRIOR)
-    value, gradient = evaluate(even, logits, ab)
-    plain_value, plain_gradient = evaluate(SoftCrossEntropy(), logits, ab)
-    assert value == pytest.approx(plain_value, rel=1e-6)
-    np.testing.assert_allclose(gradient, plain_gradient, atol=1e-7)
+    logits = np.full((3, 313, 2, 2), constant, np.float32)
+    tolerance = {"rel": 5e-6, "abs": abs(constant) * 1e-6}
+    focal = (312 / 313) ** 2 * math.log(313)
+    for smoothing in (None, UniformSmoothing(0.4), NeighbourSmoothing(0.4)):
+        plain = SoftCrossEntropy(smoothing=smoothing)
+        assert evaluate(plain, logits, ab)[0] == pytest.approx(math.log(313), **tolerance)
+        loss = SoftCrossEntropy(focal_gamma=2.0, smoothing=smoothing)
+        assert evaluate(loss, logits, ab)[0] == pytest.approx(focal, **tolerance)
+    # Logits tau ln prior away from uniform cancel the adjustment.
+    adjusted = logits - 1.3 * np.log(PRIOR).reshape(1, -1, 1, 1).astype(np.float32)
+    value, _ = evaluate(prepared(logit_adjustment=1.3), adjusted, ab)
+    assert value == pytest.approx(math.log(313), rel=5e-6, abs=abs(constant) * 1e-6)
 
 
 def test_uniform_logits_under_the_prior_keep_their_scale_when_rebalanced():
@@ -118,76 +136,137 @@ def test_uniform_logits_under_the_prior_keep_their_scale_when_rebalanced():
     assert value == pytest.approx(math.log(313), rel=1e-5)
 
 
-def test_gray_photographs_are_left_out_of_sum_and_count():
-    logits, ab = random_case(batch=3)
-    ab[0] = 5.0  # nothing above 5: gray
-    ab[2] = 0.0
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_a_perfect_prediction_and_a_wrong_one(gamma):
+    # Soft targets cost their entropy at least; hard ones nothing.
+    _, ab = random_case(batch=1, side=1)
+    t, nearest = dense_target(ab[0, :, 0, 0], 5, 5.0, None)
+    logits = np.where(t > 0, np.log(np.maximum(t, 1e-300)), -100.0).astype(np.float32).reshape(1, 313, 1, 1)
     value, gradient = evaluate(SoftCrossEntropy(), logits, ab)
-    alone, _ = evaluate(SoftCrossEntropy(), logits[1:2], ab[1:2])
-    assert value == pytest.approx(alone, rel=1e-6)
-    assert (gradient[[0, 2]] == 0).all() and (gradient[1] != 0).any()
+    assert value == pytest.approx(-(t[t > 0] * np.log(t[t > 0])).sum(), rel=1e-5)
+    assert np.abs(gradient).max() < 1e-6
+    logits = np.zeros((1, 313, 1, 1), np.float32)
+    logits[0, nearest] = 1e4
+    hard = SoftCrossEntropy(neighbours=1, focal_gamma=gamma)
+    value, gradient = evaluate(hard, logits, ab)
+    assert value == 0.0 and np.abs(gradient).max() < 1e-30
+    # A sure and wrong one costs its margin.
+    wrong = (nearest + 7) % 313
+    logits[0, nearest], logits[0, wrong] = 0.0, 1000.0
+    value, gradient = evaluate(hard, logits, ab)
+    assert value == pytest.approx(1000.0, abs=1e-3)
+    assert gradient[0, wrong].sum() == pytest.approx(1.0) and gradient[0, nearest].sum() == pytest.approx(-1.0)
 
 
-def test_the_gray_rule_looks_at_full_size_and_at_both_channels():
-    logits, ab = random_case(batch=2)
-    ab[:] = 0.0
-    ab[0, 1, 1, 1] = -5.5  # one pixel, between those that become targets
-    _, gradient = evaluate(SoftCrossEntropy(), logits, ab)
-    assert (gradient[0] != 0).any() and (gradient[1] == 0).all()
-    _, gradient = evaluate(SoftCrossEntropy(gray_threshold=6.0), logits, ab)
-    assert (gradient == 0).all()
-
-
-def test_a_batch_of_gray_photographs_gives_zero():
+def test_what_smoothing_gives_away_costs_its_cross_entropy():
+    # With share 1 nothing is left of the target.
     logits, ab = random_case()
-    loss = SoftCrossEntropy(rebalance=Rebalance())
-    loss.prepare(prior=PRIOR)
-    value, gradient = evaluate(loss, logits, ab * 0.01)
-    assert value == 0.0 and (gradient == 0.0).all()
+    value, gradient = evaluate(SoftCrossEntropy(smoothing=UniformSmoothing(1.0)), logits, ab)
+    p = reference.softmax(logits.astype(np.float64))
+    assert value == pytest.approx(-np.log(p).mean(), rel=1e-6)
+    np.testing.assert_allclose(gradient, (p - 1 / 313) / 12, atol=1e-8)
 
 
-def test_equal_splits_of_a_batch_average_to_the_whole():
-    logits, ab = random_case(batch=6)
-    loss = SoftCrossEntropy(neighbours=10, rebalance=Rebalance())
-    loss.prepare(prior=PRIOR)
-    value, gradient = evaluate(loss, logits, ab)
-    halves = [evaluate(loss, logits[part], ab[part]) for part in (slice(0, 3), slice(3, 6))]
-    assert value == pytest.approx(np.mean([half[0] for half in halves]), rel=1e-6)
-    np.testing.assert_allclose(gradient, np.concatenate([half[1] for half in halves]) / 2, atol=1e-8)
+@pytest.mark.parametrize("weights", [Rebalance(lambda_=0.1), EffectiveNumber(0.9999)], ids=["prior", "number"])
+def test_gradient_and_loss_weighting_have_equal_gradients_and_different_values(weights):
+    logits, ab = random_case(batch=4)
+    ab[0] *= 0.01
+    options = {"smoothing": UniformSmoothing(0.1), "focal_gamma": 1.0}
+    of_loss, loss_gradient = evaluate(prepared(rebalance=weights, **options), logits, ab)
+    value, gradient = evaluate(prepared(rebalance=weights, weighting="gradient", **options), logits, ab)
+    np.testing.assert_array_equal(gradient, loss_gradient)
+    assert value == evaluate(prepared(**options), logits, ab)[0]
+    assert abs(value / of_loss - 1.0) > 0.05
 
 
-@pytest.mark.filterwarnings("ignore:amp_guard")
-def test_half_precision_logits_are_judged_in_float32():
+@reference.on_a_cpu
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_extreme_logits_and_half_precision_are_exact(dtype):
+    rng = np.random.default_rng(3)
     logits, ab = random_case()
-    rounded = paddle.to_tensor(logits).astype("bfloat16")
-    value = SoftCrossEntropy()(Prediction(logits=rounded), make_batch(ab))
-    expected, _ = evaluate(SoftCrossEntropy(), rounded.astype("float32").numpy(), ab)
-    assert value.dtype == paddle.float32 and float(value) == expected
+    logits = rng.choice([-1e4, 0.0, 3.0, 1e4], size=logits.shape).astype(np.float32)
+    whole = paddle.to_tensor(logits).astype(dtype).astype("float32").numpy()
+    for smoothing, gamma, tau in itertools.product((None, UNIFORM, RING), (0.0, 0.5, 2.0), (0.0, 1.0)):
+        options = {"smoothing": smoothing_of(smoothing), "focal_gamma": gamma, "logit_adjustment": tau}
+        value, gradient = evaluate(prepared(rebalance=Rebalance(), **options), logits, ab, dtype)
+        given = {"smoothing": smoothing, "gamma": gamma, "offset": tau * np.log(PRIOR)}
+        expected = classification_loss(whole, ab, bin_weights=rebalancing_weights(PRIOR), **given)
+        assert value == pytest.approx(expected, rel=1e-5) and np.isfinite(gradient).all()
+        # The slopes of a pixel along all logits cancel: a constant added to all changes nothing.
+        assert np.abs(gradient.sum(axis=1, dtype=np.float64)).max() < (1e-5 if dtype == "float32" else 5e-2)
     with paddle.amp.auto_cast(dtype="bfloat16", level="O1"):
-        value = SoftCrossEntropy()(Prediction(logits=rounded), make_batch(ab))
-    assert value.dtype == paddle.float32 and float(value) == expected
+        assert evaluate(prepared(rebalance=Rebalance(), **options), logits, ab, dtype)[0] == value
 
 
-def test_what_it_reads_needs_and_calls_its_term():
-    assert issubclass(SoftCrossEntropy, Loss)
-    assert SoftCrossEntropy.reads == {"logits"} and SoftCrossEntropy.reads <= Prediction.names()
-    assert SoftCrossEntropy().needs == frozenset()
-    loss = SoftCrossEntropy(rebalance=Rebalance())
-    assert loss.needs == {"prior"}
+def test_a_colour_that_the_prior_lacks_is_adjusted_by_a_finite_amount():
     logits, ab = random_case()
-    with pytest.raises(RuntimeError, match="prepared"):
+    loss = SoftCrossEntropy(logit_adjustment=2.0)
+    loss.prepare(prior=np.eye(313)[0])
+    value, gradient = evaluate(loss, logits, ab)
+    offset = 2.0 * np.log(np.maximum(np.eye(313)[0], 1e-9))
+    assert value == pytest.approx(classification_loss(logits, ab, offset=offset), rel=1e-5)
+    assert np.isfinite(gradient).all()
+
+
+def test_what_it_reads_and_calls_its_term():
+    assert SoftCrossEntropy.reads == {"logits"} and SoftCrossEntropy.reads <= Prediction.names()
+    logits, ab = random_case()
+    values, _ = reference.terms(SoftCrossEntropy(), reference.make_batch(ab), logits=logits)
+    assert values == {"loss": evaluate(SoftCrossEntropy(), logits, ab)[0]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "needs"),
+    [
+        ({"focal_gamma": 2.0, "smoothing": UniformSmoothing()}, set()),
+        ({"logit_adjustment": 1.0}, {"prior"}),
+        ({"rebalance": Rebalance()}, {"prior"}),
+        ({"rebalance": EffectiveNumber()}, {"prior", "prior_pixels"}),
+    ],
+)
+def test_what_each_needs(settings, needs):
+    logits, ab = random_case()
+    loss = SoftCrossEntropy(**settings)
+    assert loss.needs == needs
+    if not needs:
+        return
+    with pytest.raises(RuntimeError, match="must be prepared with prior"):
         evaluate(loss, logits, ab)
     with pytest.raises(TypeError, match="prior"):
         loss.prepare()
-    loss.prepare(prior=np.ones(313))
-    loss.prepare(prior=PRIOR)  # again, for other data: the last one counts
-    np.testing.assert_allclose(loss._bin_weights.numpy(), rebalancing_weights(PRIOR), rtol=1e-6)
-    assert not loss.state_dict() and not loss.parameters()
-    terms = loss.terms(Prediction(logits=paddle.to_tensor(logits)), make_batch(ab))
-    assert list(terms) == ["loss"] and float(terms["loss"]) == evaluate(loss, logits, ab)[0]
+    loss.prepare(prior=np.ones(313), prior_pixels=7.0)
+    loss.prepare(prior=PRIOR, prior_pixels=PIXELS)  # again, for other data: the last one counts
+    assert evaluate(loss, logits, ab)[0] == evaluate(prepared(**settings), logits, ab)[0]
 
 
-def test_weights_that_would_be_infinite_are_refused_with_a_way_out():
-    loss = SoftCrossEntropy(rebalance=Rebalance(lambda_=0.0))
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("cross_entropy", {}),
+        ("hard_cross_entropy", {"neighbours": 1}),
+        ("rebalanced_cross_entropy", {"rebalance": Rebalance()}),
+        ("gradient_rebalanced_cross_entropy", {"rebalance": Rebalance(), "weighting": "gradient"}),
+        ("label_smoothing", {"smoothing": UniformSmoothing(0.1)}),
+        ("neighbour_smoothing", {"smoothing": NeighbourSmoothing(0.1, 8, 10.0)}),
+        ("focal", {"focal_gamma": 2.0}),
+        ("effective_number", {"rebalance": EffectiveNumber(0.999999)}),
+        ("logit_adjustment", {"logit_adjustment": 1.0}),
+    ],
+)
+def test_configurations_build_what_they_say(name, settings):
+    loss = build(compose_config([f"loss={name}"]).loss)
+    loss.prepare(prior=PRIOR, prior_pixels=PIXELS)
+    logits, ab = random_case(batch=2)
+    own, gradient = evaluate(loss, logits, ab)
+    value, wanted = evaluate(prepared(**({"neighbours": 10} | settings)), logits, ab)
+    assert own == value
+    np.testing.assert_array_equal(gradient, wanted)
+
+
+def test_mistyped_settings_and_infinite_weights_are_refused():
+    with pytest.raises(UserError, match=r"loss\.focal_gamma must be greater than or equal to 0"):
+        compose_config(["loss=focal", "loss.focal_gamma=-2"])
+    with pytest.raises(UserError, match=r"loss\.rebalance\.beta must be less than 1"):
+        compose_config(["loss=effective_number", "loss.rebalance.beta=1"])
     with pytest.raises(UserError, match="clamp"):
-        loss.prepare(prior=np.eye(313)[0])
+        SoftCrossEntropy(rebalance=Rebalance(lambda_=0.0)).prepare(prior=np.eye(313)[0])

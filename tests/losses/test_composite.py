@@ -8,7 +8,7 @@ import pytest
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.config.build import build
-from oldrestore.config.compose import compose_config
+from oldrestore.config.compose import compose_config, override_config
 from oldrestore.config.pairs import readings
 from oldrestore.config.signature import check_component
 from oldrestore.errors import UserError
@@ -16,19 +16,18 @@ from oldrestore.losses.classification import Rebalance, SoftCrossEntropy
 from oldrestore.losses.composite import Composite
 from oldrestore.losses.regression import L1, L2
 from oldrestore.losses.weight_schedule import Linear, PiecewiseConstant
+from tests.losses import reference
 
 
 def case(seed: int = 0) -> tuple[Batch, np.ndarray]:
     rng = np.random.default_rng(seed)
-    ab = paddle.to_tensor(rng.uniform(-60, 60, (2, 2, 8, 8)).astype(np.float32))
-    return Batch(paddle.full([2, 1, 8, 8], 50.0), ab), rng.uniform(-60, 60, (2, 2, 8, 8)).astype(np.float32)
+    batch = reference.make_batch(rng.uniform(-60, 60, (2, 2, 8, 8)))
+    return batch, rng.uniform(-60, 60, (2, 2, 8, 8)).astype(np.float32)
 
 
 def evaluate(loss, given: np.ndarray, batch: Batch) -> tuple[dict[str, float], np.ndarray]:
-    tensor = paddle.to_tensor(given, stop_gradient=False)
-    terms = loss.terms(Prediction(ab=tensor), batch)
-    terms["loss"].backward()
-    return {name: float(value) for name, value in terms.items()}, tensor.grad.numpy()
+    values, gradients = reference.terms(loss, batch, ab=given)
+    return values, gradients["ab"]
 
 
 def test_the_sum_worked_out_by_hand_with_a_curve_for_each_term():
@@ -51,13 +50,17 @@ def test_a_weight_of_zero_measures_without_learning():
     np.testing.assert_array_equal(gradient, alone_gradient)
 
 
-def test_sums_of_sums_keep_every_curve():
+def test_sums_of_sums_keep_every_curve_and_their_schedules():
     batch, given = case()
-    inner = Composite({"x": {"weight": 2.0, "loss": L1()}, "y": {"loss": L2()}})
-    terms, _ = evaluate(Composite({"both": {"weight": 0.5, "loss": inner}, "again": {"loss": L1()}}), given, batch)
-    assert list(terms) == ["loss", "both", "both/x", "both/y", "again"]
-    assert terms["both"] == pytest.approx(2 * terms["both/x"] + terms["both/y"])
-    assert terms["loss"] == pytest.approx(0.5 * terms["both"] + terms["again"])
+    inner = Composite({"x": {"weight": PiecewiseConstant([2.0, 0.0], [2]), "loss": L1()}, "y": {"loss": L2()}})
+    loss = Composite({"both": {"weight": 0.5, "loss": inner}, "again": {"loss": L1()}})
+    for iteration, weight in ((0, 2.0), (2, 0.0)):
+        loss.at(iteration)
+        terms, _ = evaluate(loss, given, batch)
+        assert list(terms) == ["loss", "both", "both/x", "both/y", "both/weight/x", "again"]
+        assert terms["both/weight/x"] == weight
+        assert terms["both"] == pytest.approx(weight * terms["both/x"] + terms["both/y"])
+        assert terms["loss"] == pytest.approx(0.5 * terms["both"] + terms["again"])
 
 
 def test_a_scheduled_weight_follows_the_iteration_and_is_a_curve():
@@ -79,16 +82,6 @@ def test_the_weights_before_any_update_are_those_of_iteration_0():
     assert loss.weights == {"a": 2.0}
 
 
-def test_schedules_within_a_sum_of_sums_follow_too():
-    batch, given = case()
-    inner = Composite({"x": {"weight": PiecewiseConstant([1.0, 0.0], [2]), "loss": L1()}, "y": {"loss": L2()}})
-    loss = Composite({"both": {"weight": 0.5, "loss": inner}})
-    loss.at(2)
-    terms, _ = evaluate(loss, given, batch)
-    assert terms["both/weight/x"] == 0.0
-    assert terms["loss"] == pytest.approx(0.5 * terms["both/y"])
-
-
 def test_where_every_scheduled_weight_is_0_the_gradient_is_0():
     batch, given = case()
     loss = Composite({"a": {"weight": Linear(0.0, 1.0, until=10), "loss": L1()}})
@@ -96,14 +89,6 @@ def test_where_every_scheduled_weight_is_0_the_gradient_is_0():
     assert terms["loss"] == 0.0
     assert terms["a"] == evaluate(L1(), given, batch)[0]["loss"]
     assert not gradient.any()
-
-
-def test_a_schedule_from_the_configuration():
-    schedule = "{_target_:oldrestore.losses.weight_schedule.Linear,start:1,end:10,until:100}"
-    config = compose_config(["model=siggraph17", "loss=siggraph17_full", f"loss.terms.regression.weight={schedule}"])
-    loss = build(config.loss)
-    loss.at(50)
-    assert loss.weights == {"classification": 1.0, "regression": 5.5}
 
 
 def test_reads_and_needs_are_the_union_and_resources_reach_every_term():
@@ -114,23 +99,29 @@ def test_reads_and_needs_are_the_union_and_resources_reach_every_term():
     assert not loss.parameters()
     with pytest.raises(TypeError, match="prior"):
         loss.prepare()
-    loss.prepare(prior=np.full(313, 1 / 313))
-    np.testing.assert_allclose(soft._bin_weights.numpy(), 1.0, rtol=1e-6)
+    prior = np.full(313, 0.5 / 312)
+    prior[0] = 0.5
+    loss.prepare(prior=prior)
+    # Prepared apart, the term has the same value.
+    alone = SoftCrossEntropy(rebalance=Rebalance())
+    alone.prepare(prior=prior)
+    logits, ab = reference.of_bins()
+    batch = reference.make_batch(ab)
+    together = reference.terms(loss, batch, logits=logits, ab=ab[:, :, ::2, ::2])[0]
+    assert together["classes"] == reference.evaluate(alone, logits, batch)[0]
 
 
 def test_from_the_configuration_with_an_override_of_one_weight():
-    config = compose_config(
-        [
-            "model=siggraph17",
-            "loss=siggraph17_full",
-            "loss.terms.regression.weight=5",
-            "loss.terms.regression.loss.delta=2",
-        ]
-    )
+    changes = ["loss.terms.regression.weight=5", "loss.terms.regression.loss.delta=2"]
+    config = compose_config(["model=siggraph17", "loss=siggraph17_full", *changes])
     loss = build(config.loss)
     assert isinstance(loss, Composite)
     assert loss.weights == {"classification": 1.0, "regression": 5}
     assert loss.losses["regression"].delta == 2
+    schedule = "{_target_:oldrestore.losses.weight_schedule.Linear,start:1,end:10,until:100}"
+    loss = build(override_config(config, [f"loss.terms.regression.weight={schedule}"]).loss)
+    loss.at(50)
+    assert loss.weights == {"classification": 1.0, "regression": 5.5}
     assert loss.reads == readings(config.loss) == {"ab", "class_logits"}
 
 

@@ -11,12 +11,12 @@ import pytest
 from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
 from oldrestore.losses.detection import DamageMask
+from tests.losses import reference
 
 
 def batch(mask) -> Batch:
-    hole = paddle.to_tensor(np.array(mask, np.float32)[None, None])
-    plane = paddle.zeros_like(hole)
-    return Batch(plane, paddle.concat([plane, plane], axis=1), damaged_b3hw=plane, hole_b1hw=hole)
+    hole = np.array(mask, np.float32)[None, None]
+    return reference.make_batch(hole.repeat(2, axis=1), hole_b1hw=paddle.to_tensor(hole))
 
 
 def prediction(logits) -> Prediction:
@@ -77,6 +77,5 @@ def test_a_batch_without_damage_is_right_when_nothing_is_found():
 
 
 def test_photographs_without_masks_are_refused():
-    plain = Batch(paddle.zeros([1, 1, 2, 2]), paddle.zeros([1, 2, 2, 2]))
     with pytest.raises(UserError, match="inputs=damage_detection"):
-        DamageMask()(prediction([[0, 0], [0, 0]]), plain)
+        DamageMask()(prediction([[0, 0], [0, 0]]), reference.make_batch(np.zeros((1, 2, 2, 2))))

@@ -1,12 +1,12 @@
 """Squared error with dispersion: values and gradients against NumPy, and its limits."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
-paddle = pytest.importorskip("paddle")
-
-from oldrestore.batch import Batch, Prediction  # noqa: E402
-from oldrestore.losses.dispersion import MseDispersion  # noqa: E402
+from oldrestore.losses.dispersion import MseDispersion
+from tests.losses import reference
 
 
 def random_case(side=6, scale=1, seed=0):
@@ -15,16 +15,11 @@ def random_case(side=6, scale=1, seed=0):
     return x, rng.uniform(-60, 60, (2, 2, scale * side, scale * side)).astype(np.float32)
 
 
-def evaluate(loss, x, y):
-    ab = paddle.to_tensor(y)
-    tensor = paddle.to_tensor(x, stop_gradient=False)
-    terms = loss.terms(Prediction(ab=tensor), Batch(L_b1hw=paddle.full_like(ab[:, :1], 50.0), ab_b2hw=ab))
-    terms["loss"].backward()
-    assert all(value.shape == [] and value.dtype == paddle.float32 for value in terms.values())
-    return {name: float(value) for name, value in terms.items()}, tensor.grad.numpy()
+def terms_of(loss, x, y):
+    return reference.terms(loss, reference.make_batch(y), ab=x)[0]
 
 
-def reference(x, y, denominator, weight=26.7, epsilon=1e-2):
+def formula(x, y, denominator, weight=26.7, epsilon=1e-2):
     """The formulas as they are printed, in float64: mean squared error and dispersion."""
     x, y = x.astype(np.float64), y[:, :, :: y.shape[2] // x.shape[2], :: y.shape[3] // x.shape[3]].astype(np.float64)
     n = x.size
@@ -40,11 +35,9 @@ both = pytest.mark.parametrize("denominator", ["n_sum", "mean"])
 @pytest.mark.parametrize("scale", [1, 4])
 def test_values_against_float64(denominator, scale):
     x, y = random_case(scale=scale)
-    values, _ = evaluate(MseDispersion(denominator=denominator), x, y)
-    mse, dispersion = reference(x, y, denominator)
-    assert values["mse"] == pytest.approx(mse, rel=1e-5)
-    assert values["dispersion"] == pytest.approx(dispersion, rel=1e-5)
-    assert values["loss"] == pytest.approx(mse + dispersion, rel=1e-5)
+    mse, dispersion = formula(x, y, denominator)
+    expected = {"loss": mse + dispersion, "mse": mse, "dispersion": dispersion}
+    assert terms_of(MseDispersion(denominator=denominator), x, y) == pytest.approx(expected, rel=1e-5, abs=0)
 
 
 @both
@@ -54,36 +47,31 @@ def test_gradients_against_finite_differences(denominator):
     y *= 0.01
     x *= 0.01 if denominator == "n_sum" else 0.1
     weight = 1e3 if denominator == "n_sum" else 26.7
-    _, gradient = evaluate(MseDispersion(weight, denominator), x, y)
-    for index in np.ndindex(*x.shape):
-        values = []
-        for offset in (1e-4, -1e-4):
-            moved = x.astype(np.float64)
-            moved[index] += offset
-            values.append(sum(reference(moved, y, denominator, weight)))
-        assert gradient[index] == pytest.approx((values[0] - values[1]) / 2e-4, rel=1e-3, abs=1e-5)
-    _, plain = evaluate(MseDispersion(0.0, denominator), x, y)
+    batch = reference.make_batch(y)
+    loss = MseDispersion(weight, denominator)
+    reference.check(loss, x, batch, lambda given: sum(formula(given, y, denominator, weight)), points=32)
+    (_, gradient), (_, plain) = (reference.evaluate(one, x, batch) for one in (loss, MseDispersion(0.0, denominator)))
     assert np.abs(gradient - plain).max() > 0.1 * np.abs(plain).max()
 
 
 def test_what_the_term_is_worth_on_photographs():
     # The figures of the docstring: 16 crops of 64 x 64, standard deviation 10.
     x = np.where(np.arange(16 * 2 * 64 * 64).reshape(16, 2, 64, 64) % 2, 10.0, -10.0).astype(np.float32)
-    printed, _ = evaluate(MseDispersion(denominator="n_sum"), x, x)
-    computed, _ = evaluate(MseDispersion(denominator="mean"), x, x)
-    assert printed["dispersion"] == pytest.approx(1.6e-11, rel=0.05)
-    assert computed["dispersion"] == pytest.approx(0.267, rel=1e-3)
+    assert terms_of(MseDispersion(denominator="n_sum"), x, x)["dispersion"] == pytest.approx(1.6e-11, rel=0.05)
+    assert terms_of(MseDispersion(denominator="mean"), x, x)["dispersion"] == pytest.approx(0.267, rel=1e-3)
 
 
 @both
 def test_a_uniform_prediction_costs_weight_over_epsilon_and_is_not_moved_by_it(denominator):
-    x, y = np.full((2, 2, 4, 4), 7.0, np.float32), np.full((2, 2, 4, 4), 7.0, np.float32)
-    values, gradient = evaluate(MseDispersion(26.7, denominator, epsilon=0.5), x, y)
+    x = np.full((2, 2, 4, 4), 7.0, np.float32)
+    loss = MseDispersion(26.7, denominator, epsilon=0.5)
+    values, gradients = reference.terms(loss, reference.make_batch(x), ab=x)
     assert values == {"loss": pytest.approx(53.4), "mse": 0.0, "dispersion": pytest.approx(53.4)}
-    assert (gradient == 0).all()
+    assert (gradients["ab"] == 0).all()
 
 
-def test_a_perfect_prediction_leaves_the_dispersion_alone():
-    _, y = random_case()
-    values, _ = evaluate(MseDispersion(denominator="mean"), y, y)
-    assert values["mse"] == 0.0 and values["loss"] == pytest.approx(reference(y, y, "mean")[1], rel=1e-5)
+def test_dispersion_is_of_the_batch():
+    # Two photographs, each of one colour: apart they have no spread, together they have.
+    ab = np.stack([np.full((2, 2, 2), 20.0), np.full((2, 2, 2), -20.0)])
+    assert terms_of(MseDispersion(), ab, ab)["loss"] == pytest.approx(26.7 / 400.01)
+    assert terms_of(MseDispersion(), ab[:1], ab[:1])["loss"] == pytest.approx(26.7 / 0.01)

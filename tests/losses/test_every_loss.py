@@ -22,6 +22,7 @@ from oldrestore.config.build import build
 from oldrestore.config.pairs import choices, predictions, readings
 from oldrestore.losses.base import Loss
 from oldrestore.training.supervised import SupervisedLearner
+from tests.models import plain_networks
 
 SIDE = 32
 ITERATIONS = 30
@@ -104,18 +105,11 @@ def make_loss(name: str, folder: Path) -> Loss:
 
 def random_lpips(folder: Path) -> dict[str, str]:
     """Files of AlexNet and of the linear layers as LPIPS has them, filled at random."""
-    rng = np.random.default_rng(0)
-    convolutions = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
-    backbone, linear = {}, {}
-    for number, (layer, (channels, inputs, side)) in enumerate(convolutions.items()):
-        scale = np.sqrt(2.0 / (inputs * side**2))
-        backbone[f"features.{layer}.weight"] = scale * rng.standard_normal((channels, inputs, side, side))
-        backbone[f"features.{layer}.bias"] = 0.1 * rng.standard_normal(channels)
-        linear[f"lin{number}.model.1.weight"] = rng.uniform(0, 1, (1, channels, 1, 1))
-    files = {"backbone_weights": backbone, "linear_weights": linear}
-    for setting, arrays in files.items():
-        save_file({k: v.astype(np.float32) for k, v in arrays.items()}, folder / f"{setting}.safetensors")
-    return {setting: str(folder / f"{setting}.safetensors") for setting in files}
+    arrays = plain_networks.random_weights("alexnet"), plain_networks.random_linear_weights("alexnet")
+    files = {f"{kind}_weights": folder / f"{kind}.safetensors" for kind in ("backbone", "linear")}
+    for one, file in zip(arrays, files.values(), strict=True):
+        save_file(one, file)
+    return {setting: str(file) for setting, file in files.items()}
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,25 @@
 """Divergence of hue and chroma histograms: values and gradients against NumPy, limits, positions."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
+import paddle
 import pytest
 
-paddle = pytest.importorskip("paddle")
-
-from oldrestore.batch import Batch, Prediction  # noqa: E402
-from oldrestore.color.hue_chroma_paddle import CHROMA_LIMIT  # noqa: E402
-from oldrestore.losses.histogram import HueChromaDivergence  # noqa: E402
-from tests.color.plain_color import to_hue_chroma, window_histograms  # noqa: E402
+from oldrestore.batch import Batch
+from oldrestore.color.hue_chroma_paddle import CHROMA_LIMIT
+from oldrestore.losses.histogram import HueChromaDivergence
+from tests.color.plain_color import to_hue_chroma, window_histograms
+from tests.losses import reference
 
 STEP = CHROMA_LIMIT / 31
 
 
 def make_batch(ab_b2hw, positions=None) -> Batch:
-    ab = paddle.to_tensor(np.asarray(ab_b2hw, np.float32))
-    positions = None if positions is None else paddle.to_tensor(positions)
-    return Batch(L_b1hw=paddle.full_like(ab[:, :1], 50.0), ab_b2hw=ab, positions_bn2=positions)
+    fields = {} if positions is None else {"positions_bn2": paddle.to_tensor(positions)}
+    return reference.make_batch(ab_b2hw, **fields)
 
 
 def random_case(side=8, step=1, bins=32, seed=0):
@@ -28,32 +29,28 @@ def random_case(side=8, step=1, bins=32, seed=0):
 
 
 def evaluate(loss, hue, chroma, batch):
-    hue, chroma = (paddle.to_tensor(x, stop_gradient=False) for x in (hue, chroma))
-    terms = loss.terms(Prediction(hue_logits=hue, chroma_logits=chroma), batch)
-    terms["loss"].backward()
-    assert all(value.shape == [] and value.dtype == paddle.float32 for value in terms.values())
-    return {name: float(value) for name, value in terms.items()}, hue.grad.numpy(), chroma.grad.numpy()
+    values, gradients = reference.terms(loss, batch, hue_logits=hue, chroma_logits=chroma)
+    return values, gradients["hue_logits"], gradients["chroma_logits"]
 
 
-def reference(hue, chroma, ab, lambda_hue, window, step=1):
-    """The definition in float64: the two terms."""
+def of_pixels(z_hwq, target):
+    """Divergence of each pixel in float64."""
+    log_p = np.log(reference.softmax(z_hwq.astype(np.float64), axis=-1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(target > 0, target * (np.log(target) - log_p), 0.0).sum(axis=-1)
+
+
+def formula(hue, chroma, ab, lambda_hue, window, step=1):
+    """The definition: the two terms."""
     terms, count = {"hue": 0.0, "chroma": 0.0}, 0
     for photo in range(len(ab)):
         if np.abs(ab[photo]).max() <= 5.0:
             continue
         colors = ab[photo].transpose(1, 2, 0).astype(np.float64)
-        targets = [h[::step, ::step] for h in window_histograms(colors, window, hue.shape[1])]
+        hues, chromas = (h[::step, ::step] for h in window_histograms(colors, window, hue.shape[1]))
         share = to_hue_chroma(colors[::step, ::step])[1] / CHROMA_LIMIT
-        for name, logits, target, weight in (
-            ("hue", hue, targets[0], lambda_hue * share),
-            ("chroma", chroma, targets[1], 1.0),
-        ):
-            z = logits[photo].astype(np.float64).transpose(1, 2, 0)
-            log_p = z - z.max(axis=-1, keepdims=True)
-            log_p -= np.log(np.exp(log_p).sum(axis=-1, keepdims=True))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                each = np.where(target > 0, target * (np.log(target) - log_p), 0.0).sum(axis=-1)
-            terms[name] += (weight * each).sum()
+        terms["hue"] += (lambda_hue * share * of_pixels(hue[photo].transpose(1, 2, 0), hues)).sum()
+        terms["chroma"] += of_pixels(chroma[photo].transpose(1, 2, 0), chromas).sum()
         count += share.size
     return {name: value / count for name, value in terms.items()}
 
@@ -65,10 +62,8 @@ def test_values_against_float64(window, step, lambda_hue):
     hue, chroma, ab = random_case(step=step)
     ab[1] *= 0.05  # a gray photograph: left out
     values, hue_gradient, _ = evaluate(HueChromaDivergence(lambda_hue, window), hue, chroma, make_batch(ab))
-    expected = reference(hue, chroma, ab, lambda_hue, window, step)
-    assert values["hue"] == pytest.approx(expected["hue"], rel=1e-5)
-    assert values["chroma"] == pytest.approx(expected["chroma"], rel=1e-5)
-    assert values["loss"] == pytest.approx(expected["hue"] + expected["chroma"], rel=1e-5)
+    expected = formula(hue, chroma, ab, lambda_hue, window, step)
+    assert values == pytest.approx(expected | {"loss": sum(expected.values())}, rel=1e-5)
     assert (hue_gradient[1] == 0).all() and (hue_gradient[0] != 0).any()
 
 
@@ -76,14 +71,10 @@ def test_gradients_against_finite_differences():
     hue, chroma, ab = random_case(side=4, bins=6, seed=1)
     _, hue_gradient, chroma_gradient = evaluate(HueChromaDivergence(window=3), hue, chroma, make_batch(ab))
     for name, logits, gradient in (("hue", hue, hue_gradient), ("chroma", chroma, chroma_gradient)):
+        of = (lambda z: formula(z, chroma, ab, 5.0, 3)) if name == "hue" else (lambda z: formula(hue, z, ab, 5.0, 3))
         for index in np.ndindex(2, 6, 2, 2):
-            values = []
-            for offset in (1e-4, -1e-4):
-                moved = logits.astype(np.float64)
-                moved[index] += offset
-                both = (moved, chroma) if name == "hue" else (hue, moved)
-                values.append(sum(reference(*both, ab, 5.0, 3).values()))
-            assert gradient[index] == pytest.approx((values[0] - values[1]) / 2e-4, rel=1e-3, abs=1e-7)
+            slope = reference.slope(lambda z, of=of: sum(of(z).values()), logits, index)
+            assert gradient[index] == pytest.approx(slope, rel=1e-3, abs=1e-7)
 
 
 def one_colour(hue_bin, chroma_bin, side=8, bins=32):
@@ -125,16 +116,13 @@ def test_a_prediction_at_positions_is_compared_there():
     rows, columns = positions[..., 0], positions[..., 1]
     sparse = [np.stack([x[i][:, rows[i], columns[i]] for i in range(3)])[:, :, None] for x in (hue, chroma)]
     values, _, _ = evaluate(HueChromaDivergence(), *sparse, make_batch(ab, positions))
-    # The same by hand: a photograph of 1 x N pixels would have other windows, so each pixel is taken from the whole.
+    # A photograph of 1 x N pixels would have other windows, so each pixel is taken from the whole.
     expected = 0.0
-    for i in range(3):
-        colors = ab[i].transpose(1, 2, 0).astype(np.float64)
+    for i, photo in enumerate(ab):
+        colors = photo.transpose(1, 2, 0).astype(np.float64)
         share = to_hue_chroma(colors)[1] / CHROMA_LIMIT
         for target, z, weight in zip(window_histograms(colors), sparse, (5 * share, np.ones_like(share)), strict=True):
-            t = target[rows[i], columns[i]]
-            log_p = z[i, :, 0].T.astype(np.float64)
-            log_p = log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
-            expected += (weight[rows[i], columns[i]] * (t * (np.log(np.maximum(t, 1e-300)) - log_p)).sum(axis=1)).sum()
+            expected += weight[rows[i], columns[i]] @ of_pixels(z[i, :, 0].T, target[rows[i], columns[i]])
     assert values["loss"] == pytest.approx(expected / 60, rel=1e-5)
 
 

@@ -9,15 +9,13 @@ import pytest
 from oldrestore.batch import Batch, Prediction
 from oldrestore.errors import UserError
 from oldrestore.losses.restoration import KnownUnknownL1, feature_matching
+from tests.losses import reference
 
 
 def batch(hole) -> Batch:
     hole_b1hw = paddle.to_tensor(np.array(hole, np.float32)[None, None])
-    height, width = hole_b1hw.shape[-2:]
-    plane = paddle.zeros([1, 1, height, width])
-    return Batch(
-        plane, paddle.concat([plane, plane], axis=1), rgb_b3hw=plane.expand([1, 3, -1, -1]), hole_b1hw=hole_b1hw
-    )
+    rgb = paddle.zeros([1, 3, *hole_b1hw.shape[-2:]])
+    return reference.make_batch(rgb[:, :2].numpy(), rgb_b3hw=rgb, hole_b1hw=hole_b1hw)
 
 
 def test_each_part_is_the_mean_of_its_own_pixels():
@@ -40,7 +38,7 @@ def test_a_part_without_pixels_counts_nothing(hole, loss):
 
 
 def test_photographs_without_holes_are_refused():
-    plain = Batch(paddle.zeros([1, 1, 2, 2]), paddle.zeros([1, 2, 2, 2]))
+    plain = reference.make_batch(np.zeros((1, 2, 2, 2)))
     with pytest.raises(UserError, match="inputs=holes"):
         KnownUnknownL1()(Prediction(rgb=paddle.zeros([1, 3, 2, 2])), plain)
 

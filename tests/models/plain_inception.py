@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.models.plain_layers import bilinear, conv, norm, padded, relu, windows
+
 STEM = {
     "Conv2d_1a_3x3": (32, 3, 3, 3),
     "Conv2d_2a_3x3": (32, 32, 3, 3),
@@ -13,58 +15,46 @@ STEM = {
 }
 
 
+# Shapes of the convolutions of a block's branches, in order, on n channels; m is the block's own number.
+BRANCHES = {
+    "A": lambda n, m: {
+        "branch1x1": [(64, n, 1, 1)],
+        "branch5x5": [(48, n, 1, 1), (64, 48, 5, 5)],
+        "branch3x3dbl": [(64, n, 1, 1), (96, 64, 3, 3), (96, 96, 3, 3)],
+        "branch_pool": [(m, n, 1, 1)],
+    },
+    "B": lambda n, m: {
+        "branch3x3": [(384, n, 3, 3)],
+        "branch3x3dbl": [(64, n, 1, 1), (96, 64, 3, 3), (96, 96, 3, 3)],
+    },
+    "C": lambda n, m: {
+        "branch1x1": [(192, n, 1, 1)],
+        "branch7x7": [(m, n, 1, 1), (m, m, 1, 7), (192, m, 7, 1)],
+        "branch7x7dbl": [(m, n, 1, 1), (m, m, 7, 1), (m, m, 1, 7), (m, m, 7, 1), (192, m, 1, 7)],
+        "branch_pool": [(192, n, 1, 1)],
+    },
+    "D": lambda n, m: {
+        "branch3x3": [(192, n, 1, 1), (320, 192, 3, 3)],
+        "branch7x7x3": [(192, n, 1, 1), (192, 192, 1, 7), (192, 192, 7, 1), (192, 192, 3, 3)],
+    },
+    "E": lambda n, m: {
+        "branch1x1": [(320, n, 1, 1)],
+        "branch3x3": [(384, n, 1, 1), SIDES],
+        "branch3x3dbl": [(448, n, 1, 1), (384, 448, 3, 3), SIDES],
+        "branch_pool": [(192, n, 1, 1)],
+    },
+}
+SIDES = {"a": (384, 384, 1, 3), "b": (384, 384, 3, 1)}  # two beside each other
+
+
 def block_shapes(kind: str, n: int, m: int = 0) -> dict[str, tuple[int, int, int, int]]:
-    """Shapes of a block's convolutions on n channels."""
-    if kind == "A":
-        return {
-            "branch1x1": (64, n, 1, 1),
-            "branch5x5_1": (48, n, 1, 1),
-            "branch5x5_2": (64, 48, 5, 5),
-            "branch3x3dbl_1": (64, n, 1, 1),
-            "branch3x3dbl_2": (96, 64, 3, 3),
-            "branch3x3dbl_3": (96, 96, 3, 3),
-            "branch_pool": (m, n, 1, 1),
-        }
-    if kind == "B":
-        return {
-            "branch3x3": (384, n, 3, 3),
-            "branch3x3dbl_1": (64, n, 1, 1),
-            "branch3x3dbl_2": (96, 64, 3, 3),
-            "branch3x3dbl_3": (96, 96, 3, 3),
-        }
-    if kind == "C":
-        return {
-            "branch1x1": (192, n, 1, 1),
-            "branch7x7_1": (m, n, 1, 1),
-            "branch7x7_2": (m, m, 1, 7),
-            "branch7x7_3": (192, m, 7, 1),
-            "branch7x7dbl_1": (m, n, 1, 1),
-            "branch7x7dbl_2": (m, m, 7, 1),
-            "branch7x7dbl_3": (m, m, 1, 7),
-            "branch7x7dbl_4": (m, m, 7, 1),
-            "branch7x7dbl_5": (192, m, 1, 7),
-            "branch_pool": (192, n, 1, 1),
-        }
-    if kind == "D":
-        return {
-            "branch3x3_1": (192, n, 1, 1),
-            "branch3x3_2": (320, 192, 3, 3),
-            "branch7x7x3_1": (192, n, 1, 1),
-            "branch7x7x3_2": (192, 192, 1, 7),
-            "branch7x7x3_3": (192, 192, 7, 1),
-            "branch7x7x3_4": (192, 192, 3, 3),
-        }
-    return {
-        "branch1x1": (320, n, 1, 1),
-        "branch3x3_1": (384, n, 1, 1),
-        "branch3x3_2a": (384, 384, 1, 3),
-        "branch3x3_2b": (384, 384, 3, 1),
-        "branch3x3dbl_1": (448, n, 1, 1),
-        "branch3x3dbl_2": (384, 448, 3, 3),
-        "branch3x3dbl_3a": (384, 384, 1, 3),
-        "branch3x3dbl_3b": (384, 384, 3, 1),
-        "branch_pool": (192, n, 1, 1),
-    }
+    """Shapes of a block's convolutions by their published names: BRANCH, or BRANCH_STEP if there are several."""
+    shapes = {}
+    for branch, steps in BRANCHES[kind](n, m).items():
+        for number, step in enumerate(steps, 1):
+            name = f"{branch}_{number}" if len(steps) > 1 else branch
+            shapes |= {name + side: shape for side, shape in step.items()} if step is SIDES else {name: step}
+    return shapes
 
 
 BLOCKS = {
@@ -103,15 +93,6 @@ def random_state(classes: int = 1008, seed: int = 0) -> dict[str, np.ndarray]:
     return state
 
 
-def windows(x, kernel, stride):
-    view = np.lib.stride_tricks.sliding_window_view(x, kernel, axis=(2, 3))
-    return view[:, :, ::stride, ::stride]
-
-
-def padded(x, rows, columns, value=0.0):
-    return np.pad(x, ((0, 0), (0, 0), (rows, rows), (columns, columns)), constant_values=value)
-
-
 class PlainInception:
     """Features of photographs (B, 3, H, W) in 0..1, float64."""
 
@@ -120,16 +101,9 @@ class PlainInception:
         self.tensorflow = tensorflow
 
     def unit(self, name, x, stride=1, same=True):
-        weight = self.state[f"{name}.conv.weight"]
-        if same:
-            x = padded(x, weight.shape[2] // 2, weight.shape[3] // 2)
-        seen = windows(x, weight.shape[2:], stride)
-        x = np.tensordot(seen, weight, axes=([1, 4, 5], [1, 2, 3])).transpose(0, 3, 1, 2)
-        gain, bias, mean, variance = (
-            self.state[f"{name}.bn.{part}"].reshape(1, -1, 1, 1)
-            for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        return np.maximum((x - mean) / np.sqrt(variance + 0.001) * gain + bias, 0)
+        x = conv(x, self.state[f"{name}.conv.weight"], stride=stride, padding=None if same else 0)
+        parts = (self.state[f"{name}.bn.{part}"] for part in ("weight", "bias", "running_mean", "running_var"))
+        return relu(norm(x, *parts, epsilon=0.001))
 
     def chain(self, block, x, *names):
         for name in names:
@@ -184,14 +158,3 @@ class PlainInception:
         for name in BLOCKS:
             x = self.block(name, x)
         return x.mean(axis=(2, 3))
-
-
-def bilinear(x, size):
-    """Sample at the centres of the new pixels, between the centres of the old ones; beyond the border it repeats."""
-    for axis in (2, 3):
-        old = x.shape[axis]
-        at = np.clip((np.arange(size) + 0.5) * old / size - 0.5, 0, old - 1)
-        low = np.floor(at).astype(int)
-        share = (at - low).reshape([-1 if i == axis else 1 for i in range(4)])
-        x = x.take(low, axis) * (1 - share) + x.take(np.minimum(low + 1, old - 1), axis) * share
-    return x

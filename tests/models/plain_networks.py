@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.models.plain_layers import conv, relu, windows
+
 # (kind, out channels, kernel, stride, padding) of torchvision's `features`; and the layers that LPIPS looks at.
 ALEXNET = [
     ("conv", 64, 11, 4, 2),
@@ -57,30 +59,23 @@ def random_linear_weights(network: str, seed: int = 1) -> dict[str, np.ndarray]:
     return {f"lin{i}.model.1.weight": rng.random((1, n, 1, 1), dtype=np.float32) for i, n in enumerate(channels)}
 
 
-def windows(x: np.ndarray, kernel: int, stride: int) -> np.ndarray:
-    view = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), axis=(2, 3))
-    return view[:, :, ::stride, ::stride]
-
-
 def features(network: str, arrays: dict[str, np.ndarray], rgb_b3hw: np.ndarray) -> list[np.ndarray]:
     """What LPIPS looks at, float64, of sRGB in 0..1."""
     layers, looked_at = NETWORKS[network]
     x = (rgb_b3hw.astype(np.float64) - MEAN.reshape(1, 3, 1, 1)) / STD.reshape(1, 3, 1, 1)
-    found = []
+    maps = []
     for place, (kind, *shape) in enumerate(layers[: looked_at[-1] + 1]):
         if kind == "conv":
-            _, kernel, stride, padding = shape
-            padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-            weight = arrays[f"features.{place}.weight"].astype(np.float64)
-            x = np.tensordot(windows(padded, kernel, stride), weight, axes=([1, 4, 5], [1, 2, 3]))
-            x = x.transpose(0, 3, 1, 2) + arrays[f"features.{place}.bias"].reshape(1, -1, 1, 1)
+            weight, bias = (arrays[f"features.{place}.{part}"] for part in ("weight", "bias"))
+            x = conv(x, weight, bias, stride=shape[2], padding=shape[3])
         elif kind == "pool":
-            x = windows(x, *shape).max(axis=(4, 5))
+            kernel, stride = shape
+            x = windows(x, (kernel, kernel), stride).max(axis=(4, 5))
         else:
-            x = np.maximum(x, 0)
+            x = relu(x)
         if place in looked_at:
-            found.append(x)
-    return found
+            maps.append(x)
+    return maps
 
 
 def lpips(

@@ -5,19 +5,10 @@ from __future__ import annotations
 import numpy as np
 import paddle
 from scipy.ndimage import uniform_filter
-from scipy.signal import correlate
 
 from oldrestore.models.damage_unet import PRIOR, DamageUnet
 from oldrestore.models.weights import parameter_count
-
-
-def convolved(x: np.ndarray, weight: np.ndarray, dilation: int = 1) -> np.ndarray:
-    """(C, H, W) with zeros around it, by weights (O, C, k, k)."""
-    spread = np.zeros((*weight.shape[:2], *((k - 1) * dilation + 1 for k in weight.shape[2:])))
-    spread[:, :, ::dilation, ::dilation] = weight
-    around = spread.shape[-1] // 2
-    padded = np.pad(x, ((0, 0), (around, around), (around, around)))
-    return np.stack([sum(correlate(p, w, mode="valid") for p, w in zip(padded, one, strict=True)) for one in spread])
+from tests.models.plain_layers import conv, norm, relu, windows
 
 
 def forward(state: dict[str, np.ndarray], rgb: np.ndarray) -> np.ndarray:
@@ -25,32 +16,27 @@ def forward(state: dict[str, np.ndarray], rgb: np.ndarray) -> np.ndarray:
 
     def pair(x: np.ndarray, name: str, dilation: int) -> np.ndarray:
         for place, spread in ((0, 1), (3, dilation)):
-            x = convolved(x, state[f"{name}.{place}.weight"], spread)
-            norm = {
-                key: state[f"{name}.{place + 1}.{key}"][:, None, None]
-                for key in ("weight", "bias", "_mean", "_variance")
-            }
-            x = (x - norm["_mean"]) / np.sqrt(norm["_variance"] + 1e-5) * norm["weight"] + norm["bias"]
-            x = np.maximum(x, 0)
+            parts = (state[f"{name}.{place + 1}.{key}"] for key in ("weight", "bias", "_mean", "_variance"))
+            x = relu(norm(conv(x, state[f"{name}.{place}.weight"], dilation=spread), *parts))
         return x
-
-    def blocks(x: np.ndarray) -> np.ndarray:
-        return x.reshape(x.shape[0], x.shape[1] // 2, 2, x.shape[2] // 2, 2)
 
     # Beyond the photograph there is nothing: there the mean is of fewer pixels.
     count = uniform_filter(np.ones(rgb.shape[1:]), 9, mode="constant")
     mean = np.stack([uniform_filter(plane, 9, mode="constant") / count for plane in rgb])
     x = np.concatenate([(rgb - 0.5) * 4, (rgb - mean) * 8])
-    x = blocks(x).transpose(0, 2, 4, 1, 3).reshape(24, rgb.shape[1] // 2, rgb.shape[2] // 2)
+    channels, height, width = x.shape
+    x = x.reshape(channels, height // 2, 2, width // 2, 2).transpose(0, 2, 4, 1, 3)
+    x = x.reshape(1, 4 * channels, height // 2, width // 2)
     seen = []
     for level in range(4):
-        x = pair(x if level == 0 else blocks(x).max(axis=(2, 4)), f"down.{level}", 2 if level == 3 else 1)
-        seen.append(x)
+        x = x if level == 0 else windows(x, (2, 2), 2).max(axis=(4, 5))
+        seen.append(pair(x, f"down.{level}", 2 if level == 3 else 1))
+        x = seen[-1]
     for level in (2, 1, 0):
-        x = convolved(x, state[f"narrow.{level}.weight"]) + state[f"narrow.{level}.bias"][:, None, None]
-        x = pair(seen[level] + x.repeat(2, axis=1).repeat(2, axis=2), f"up.{level}", 1)
-    x = convolved(x, state["head.weight"]) + state["head.bias"][:, None, None]
-    return x.reshape(2, 2, *x.shape[1:]).transpose(2, 0, 3, 1).reshape(rgb.shape[1:])
+        x = conv(x, state[f"narrow.{level}.weight"], state[f"narrow.{level}.bias"])
+        x = pair(seen[level] + x.repeat(2, axis=2).repeat(2, axis=3), f"up.{level}", 1)
+    x = conv(x, state["head.weight"], state["head.bias"])[0]
+    return x.reshape(2, 2, *x.shape[1:]).transpose(2, 0, 3, 1).reshape(height, width)
 
 
 def small_network(seed: int = 0) -> DamageUnet:

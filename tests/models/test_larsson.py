@@ -5,13 +5,11 @@ import paddle
 import pytest
 from paddle.nn import functional
 
-from oldrestore.batch import Batch
 from oldrestore.data.inputs.sparse_positions import SparsePositions
-from oldrestore.errors import UserError
 from oldrestore.losses.histogram import HueChromaDivergence
 from oldrestore.models.larsson import Larsson
 from oldrestore.models.weights import parameter_count
-from tests.generated_photographs import make_photograph
+from tests.models.overfitting import photographs, pixels, train
 
 
 def make_network(width=0.0625, seed=0, **settings) -> Larsson:
@@ -54,14 +52,16 @@ def test_every_pixel_by_stripes_is_what_positions_give():
 @paddle.no_grad()
 def test_hypercolumns_are_the_levels_interpolated_bilinearly_and_concatenated():
     # Paddle's own interpolation, and one matrix over all channels.
-    network = trained_a_little()
-    levels = network._levels(lightness())
-    assert levels[0].shape == [2, 9, 64, 96] and levels[5].shape == [2, 512, 2, 3]
-    column = paddle.concat([functional.interpolate(x, (64, 96), mode="bilinear") for x in levels], axis=1)
-    np.testing.assert_allclose(column[:, 0].numpy(), (lightness()[:, 0].numpy() - 50) / 100, atol=1e-6)
+    network, features = trained_a_little(), [(lightness() - 50.0) / 100.0]
+    for layer in network.children():
+        if isinstance(layer, paddle.nn.Sequential):
+            layer.register_forward_post_hook(lambda layer, inputs, output: features.append(output))
+    ours = network(lightness()).hue_logits.numpy()
+    column = paddle.concat([functional.interpolate(x, (64, 96), mode="bilinear") for x in features], axis=1)
+    assert len(features) == 16 and column.shape[1] == 1 + 2 * 4 + 2 * 8 + 3 * 16 + 6 * 32 + 2 * 256
     hidden = functional.relu(network.hidden(column.transpose([0, 2, 3, 1])))
     expected = network.hue(hidden).transpose([0, 3, 1, 2]).numpy()
-    np.testing.assert_allclose(network(lightness()).hue_logits.numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
 def test_gradients_at_positions_are_those_of_the_whole():
@@ -104,45 +104,29 @@ def test_number_of_parameters_as_published():
     assert parameter_count(make_network(width=1.0)) == expected
 
 
-def photographs(count=4, size=64) -> paddle.Tensor:
-    return paddle.to_tensor(np.stack([make_photograph(seed, size) for seed in range(count)]))
+def history(network, steps, count, positions, learning_rate):
+    inputs, loss, rgb = SparsePositions(count=positions), HueChromaDivergence(), pixels(count)
+
+    def loss_at(step):
+        batch = inputs(rgb, (), np.random.default_rng(step))
+        return loss(network(batch.L_b1hw, batch.positions_bn2), batch)
+
+    return train(network, loss_at, steps, learning_rate=learning_rate)
 
 
 def test_it_overfits_four_photographs():
-    network, inputs, loss = make_network(), SparsePositions(count=64), HueChromaDivergence()
-    optimizer = paddle.optimizer.Adam(4e-3, parameters=network.parameters())
-    rgb, history = photographs(), []
-    network.train()
-    for step in range(30):
-        batch = inputs(rgb, (), np.random.default_rng(step))
-        value = loss(network(batch.L_b1hw, batch.positions_bn2), batch)
-        value.backward()
-        optimizer.step()
-        optimizer.clear_grad()
-        history.append(float(value))
-    assert np.mean(history[-5:]) < 0.35 * history[0]
+    network, batch = make_network(), photographs()
+    losses = history(network, 30, 4, 64, 4e-3)
+    assert np.mean(losses[-5:]) < 0.35 * losses[0]
     # It has learnt their colours: what it decodes is nearer to the truth than gray is.
     with paddle.no_grad():
-        batch = Batch.from_rgb(rgb)
         error = (network.decode(network(batch.L_b1hw)) - batch.ab_b2hw).square().mean()
         assert float(error) < 0.4 * float(batch.ab_b2hw.square().mean())
 
 
 def test_the_same_seed_gives_the_same_losses():
-    def losses():
-        network, inputs, loss = make_network(dropout=0.5), SparsePositions(count=16), HueChromaDivergence()
-        optimizer = paddle.optimizer.Adam(1e-3, parameters=network.parameters())
-        values = []
-        for step in range(3):
-            batch = inputs(photographs(2), (), np.random.default_rng(step))
-            value = loss(network(batch.L_b1hw, batch.positions_bn2), batch)
-            value.backward()
-            optimizer.step()
-            optimizer.clear_grad()
-            values.append(float(value))
-        return values
-
-    assert losses() == losses()
+    one, other = (history(make_network(dropout=0.5), 3, 2, 16, 1e-3) for _ in range(2))
+    assert one == other
 
 
 @paddle.no_grad()
@@ -154,17 +138,3 @@ def test_an_untrained_network_says_every_bin_alike_and_no_colour():
         entropy = -(functional.softmax(logits, axis=1) * functional.log_softmax(logits, axis=1)).sum(axis=1)
         assert float(entropy.min()) > 0.99 * np.log(32)
     assert float(network.decode(prediction).abs().max()) < 10.0
-
-
-def test_weights_that_do_not_fit_are_refused(tmp_path):
-    from safetensors.numpy import save_file
-
-    network = make_network()
-    tensors = {name: value.numpy() for name, value in network.state_dict().items()}
-    save_file(tensors, tmp_path / "whole.safetensors")
-    again = make_network(seed=1, weights=str(tmp_path / "whole.safetensors"))
-    np.testing.assert_array_equal(again.conv3_2[0].weight.numpy(), network.conv3_2[0].weight.numpy())
-    del tensors["fc7.0.weight"]
-    save_file(tensors, tmp_path / "part.safetensors")
-    with pytest.raises(UserError, match=r"fc7\.0\.weight is missing"):
-        make_network(weights=str(tmp_path / "part.safetensors"))

@@ -11,9 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from oldrestore.errors import UserError
-from oldrestore.models.features import EfficientNetLiteFeatures, pretrained_features
+from oldrestore.models.features import AlexNetFeatures, EfficientNetLiteFeatures, Vgg16Features, pretrained_features
 from oldrestore.models.lpips import LpipsNetwork
-from oldrestore.models.plain_features import AlexNetFeatures, Vgg16Features
 from tests.models import pickle_writer, plain_networks
 
 

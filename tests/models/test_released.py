@@ -5,16 +5,14 @@ from __future__ import annotations
 import inspect
 
 import numpy as np
-import paddle
 import pytest
 from safetensors.numpy import load_file
 
-from oldrestore.batch import Batch
 from oldrestore.errors import UserError
 from oldrestore.models import released
 from oldrestore.models.lite_unet import LiteUnet
 from oldrestore.models.released import released_weights
-from tests.generated_photographs import make_photograph
+from tests.models.overfitting import photographs
 
 
 def test_the_file_holds_the_decoder_alone_in_little_room():
@@ -33,8 +31,7 @@ def test_its_settings_are_constructor_arguments_and_the_defaults_of_the_configur
 def test_it_colors_straight_away():
     network = LiteUnet(weights="released")
     network.eval()
-    batch = Batch.from_rgb(paddle.to_tensor(make_photograph(0, 64)[None]))
-    ab = network.decode(network(batch.L_b1hw)).numpy()
+    ab = network.decode(network(photographs(1).L_b1hw)).numpy()
     assert ab.shape == (1, 2, 16, 16) and np.isfinite(ab).all()
     chroma = np.hypot(ab[:, 0], ab[:, 1])
     assert 1.0 < chroma.mean() < 80.0

@@ -4,11 +4,11 @@ import numpy as np
 import paddle
 import pytest
 
-from oldrestore.batch import Batch
 from oldrestore.losses.dispersion import MseDispersion
 from oldrestore.models.resnet import ResNet
 from oldrestore.models.weights import parameter_count
-from tests.generated_photographs import make_photograph
+from tests.models.overfitting import photographs, train
+from tests.models.plain_layers import conv, norm, relu
 
 
 def make_network(width=0.03125, seed=0, **settings) -> ResNet:
@@ -21,25 +21,8 @@ def lightness(batch=2, height=64, width=96) -> paddle.Tensor:
     return paddle.to_tensor(rng.uniform(0, 100, (batch, 1, height, width)).astype(np.float32))
 
 
-def convolve(x_chw, weight, stride, padding):
-    """A convolution by its definition, float64."""
-    x = np.pad(x_chw.astype(np.float64), ((0, 0), (padding, padding), (padding, padding)))
-    k = weight.shape[2]
-    rows = (x.shape[1] - k) // stride + 1
-    columns = (x.shape[2] - k) // stride + 1
-    out = np.zeros((weight.shape[0], rows, columns))
-    for y in range(rows):
-        for c in range(columns):
-            patch = x[:, y * stride : y * stride + k, c * stride : c * stride + k]
-            out[:, y, c] = np.tensordot(weight.astype(np.float64), patch, axes=3)
-    return out
-
-
-def normalize(x_chw, norm):
-    mean, variance, weight, bias = (
-        p.numpy().astype(np.float64)[:, None, None] for p in (norm._mean, norm._variance, norm.weight, norm.bias)
-    )
-    return (x_chw - mean) / np.sqrt(variance + 1e-5) * weight + bias
+def normalize(x, layer):
+    return norm(x, *(parameter.numpy() for parameter in (layer.weight, layer.bias, layer._mean, layer._variance)))
 
 
 @paddle.no_grad()
@@ -49,13 +32,13 @@ def test_a_residual_block_against_numpy():
     network(lightness())  # so that running statistics are not those of the start
     network.eval()
     block = network.down[1]
-    x = np.random.default_rng(1).normal(size=(4, 6, 8)).astype(np.float32)
-    inner = np.maximum(normalize(convolve(x, block.conv1.weight.numpy(), 2, 1), block.norm1), 0)
-    inner = normalize(convolve(inner, block.conv2.weight.numpy(), 1, 1), block.norm2)
-    short = normalize(convolve(x, block.shortcut.weight.numpy(), 2, 0), block.shortcut_norm)
-    expected = np.maximum(inner + short, 0)
-    assert expected.shape == (8, 3, 4)
-    np.testing.assert_allclose(block(paddle.to_tensor(x[None])).numpy()[0], expected, atol=1e-5)
+    x = np.random.default_rng(1).normal(size=(1, 4, 6, 8)).astype(np.float32)
+    inner = relu(normalize(conv(x, block.conv1.weight.numpy(), stride=2), block.norm1))
+    inner = normalize(conv(inner, block.conv2.weight.numpy()), block.norm2)
+    short = normalize(conv(x, block.shortcut.weight.numpy(), stride=2), block.shortcut_norm)
+    expected = relu(inner + short)
+    assert expected.shape == (1, 8, 3, 4)
+    np.testing.assert_allclose(block(paddle.to_tensor(x)).numpy(), expected, atol=1e-5)
 
 
 def test_running_statistics_keep_half():
@@ -98,28 +81,15 @@ def test_it_predicts_full_size_and_starts_with_faint_colour():
     np.testing.assert_array_equal(network.decode(prediction).numpy(), prediction.ab.numpy())
 
 
-def train(network, batch, steps, learning_rate=2e-3):
+def history(network, batch, steps):
     loss = MseDispersion(denominator="mean")
-    optimizer = paddle.optimizer.Adam(learning_rate, beta1=0.8, parameters=network.parameters())
-    network.train()
-    history = []
-    for _ in range(steps):
-        value = loss(network(batch.L_b1hw), batch)
-        value.backward()
-        optimizer.step()
-        optimizer.clear_grad()
-        history.append(float(value))
-    return history
-
-
-def photographs(count=4, size=64) -> Batch:
-    return Batch.from_rgb(paddle.to_tensor(np.stack([make_photograph(seed, size) for seed in range(count)])))
+    return train(network, lambda _: loss(network(batch.L_b1hw), batch), steps, learning_rate=2e-3, beta1=0.8)
 
 
 def test_it_overfits_four_photographs():
     network, batch = make_network(width=0.0625), photographs()
-    history = train(network, batch, 80)
-    assert np.mean(history[-5:]) < 0.15 * history[0]
+    losses = history(network, batch, 80)
+    assert np.mean(losses[-5:]) < 0.15 * losses[0]
     network.eval()
     with paddle.no_grad():
         error = (network.decode(network(batch.L_b1hw)) - batch.ab_b2hw).square().mean()
@@ -128,4 +98,4 @@ def test_it_overfits_four_photographs():
 
 def test_the_same_seed_gives_the_same_losses():
     batch = photographs(2)
-    assert train(make_network(), batch, 3) == train(make_network(), batch, 3)
+    assert history(make_network(), batch, 3) == history(make_network(), batch, 3)

@@ -14,17 +14,15 @@ from oldrestore.errors import UserError
 from oldrestore.losses.regression import L1
 from oldrestore.losses.restoration import KnownUnknownL1
 from oldrestore.models.attention import SelfAttention
-from oldrestore.models.known_fill import harmonic_fill, mean_fill
 from oldrestore.models.patch_discriminator import PatchDiscriminator
-from oldrestore.models.sagan import SaganColorizer, SaganRestorer
+from oldrestore.models.sagan import SaganColorizer, SaganRestorer, harmonic_fill, mean_fill
 from oldrestore.models.spectral_norm import SpectralConv2D
 from oldrestore.training.supervised import SupervisedLearner
-from tests.generated_photographs import make_photograph
+from tests.models.overfitting import pixels
 
 
 def batch(count: int = 4, size: int = 32) -> Batch:
-    rgb = np.stack([make_photograph(seed, size) for seed in range(count)])
-    return HoleInputs()(paddle.to_tensor(rgb), [str(i) for i in range(count)], np.random.default_rng(0))
+    return HoleInputs()(pixels(count, size), [str(i) for i in range(count)], np.random.default_rng(0))
 
 
 @pytest.fixture

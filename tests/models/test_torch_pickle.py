@@ -103,23 +103,6 @@ def test_every_truncation_is_refused(tmp_path, write):
 
 
 @both
-def test_damaged_bytes_never_escape_as_another_error(tmp_path, write):
-    write(tmp_path / "w.pth", {"x": np.arange(6, dtype="<f4")})
-    whole = (tmp_path / "w.pth").read_bytes()
-    rng = np.random.default_rng(1)
-    for _ in range(1000):
-        damaged = bytearray(whole)
-        for position in rng.integers(0, len(whole), 3):
-            damaged[position] = rng.integers(0, 256)
-        (tmp_path / "d.pth").write_bytes(damaged)
-        try:
-            read = read_torch_state_dict(tmp_path / "d.pth")
-        except UserError:
-            continue
-        assert sum(array.nbytes for array in read.values()) <= len(whole)
-
-
-@both
 def test_an_oversized_declaration_is_refused(tmp_path, write):
     write(tmp_path / "w.pth", {"x": np.arange(6, dtype="<f4")}, numbers=2**31 - 1)
     with pytest.raises(UserError, match="declares"):
@@ -128,21 +111,13 @@ def test_an_oversized_declaration_is_refused(tmp_path, write):
 
 @both
 def test_a_tensor_larger_than_its_storage_is_refused(tmp_path, write):
-    class Wide(np.ndarray):
-        strides = (0, 0)
-
-    array = np.zeros((2**15, 2**15), dtype="<f4")[:1, :1].view(Wide)
-    legacy = write is writer.write_legacy
-    honest = writer.state_dict({"x": np.zeros((1, 1), dtype="<f4")}, legacy)
+    arrays = {"x": np.zeros((1, 1), dtype="<f4")}
+    honest = writer.state_dict(arrays, legacy=write is writer.write_legacy)
     ones = writer.group(writer.integer(1), writer.integer(1))
     huge = writer.group(writer.integer(2**30), writer.integer(2**30))
     zero = writer.group(writer.integer(0), writer.integer(0))
-    assert honest.count(ones + ones) == 1 and array.size == 1
-    write(
-        tmp_path / "w.pth",
-        {"x": np.zeros((1, 1), dtype="<f4")},
-        pickled=honest.replace(ones + ones, huge + zero),
-    )
+    assert honest.count(ones + ones) == 1
+    write(tmp_path / "w.pth", arrays, pickled=honest.replace(ones + ones, huge + zero))
     with pytest.raises(UserError, match="beyond"):
         read_torch_state_dict(tmp_path / "w.pth")
 

@@ -9,10 +9,15 @@ from safetensors.numpy import save_file
 
 from oldrestore.errors import UserError
 from oldrestore.models.damage_unet import DamageUnet
-from oldrestore.models.plain_features import AlexNetFeatures
+from oldrestore.models.eccv16 import Eccv16
+from oldrestore.models.features import AlexNetFeatures
+from oldrestore.models.larsson import Larsson
+from oldrestore.models.lite_unet import LiteUnet
+from oldrestore.models.resnet import ResNet
+from oldrestore.models.sagan import SaganColorizer, SaganRestorer
+from oldrestore.models.siggraph17 import Siggraph17
 from oldrestore.models.weights import load_weights, network_weights, read_tensors, without_wrapper
-
-from . import pickle_writer as writer
+from tests.models import pickle_writer as writer
 
 WIDTH = 0.0625
 
@@ -74,3 +79,23 @@ def test_a_pickle_that_does_not_fit_says_how_published_files_come_in(tmp_path):
     path = write(tmp_path / "w.pth", {"model1.0.weight": np.ones((2, 2), np.float32)})
     with pytest.raises(UserError, match=r"do not fit DamageUnet: .*; oldrestore weights import brings in published"):
         load_weights(DamageUnet(width=WIDTH), path)
+
+
+NETWORKS = [DamageUnet, Eccv16, Larsson, LiteUnet, ResNet, SaganColorizer, SaganRestorer, Siggraph17]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_starts_from_a_file_that_has_all_of_its_weights(tmp_path, network):
+    tensors = {name: value.numpy() for name, value in network(width=WIDTH).state_dict().items()}
+    path = write(tmp_path / "w.safetensors", tensors)
+    paddle.seed(1)
+    for name, value in network(width=WIDTH, weights=str(path)).state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), tensors[name])
+    name = next(name for name, tensor in tensors.items() if tensor.ndim == 4)
+    for wrong, sentence in (
+        ({n: tensor for n, tensor in tensors.items() if n != name}, f"{name} is missing"),
+        (tensors | {"model99.bias": tensors[name]}, "model99.bias is not of this network"),
+        (tensors | {name: np.zeros(3, np.float32)}, f"{name} has shape"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            network(width=WIDTH, weights=str(write(path, wrong)))

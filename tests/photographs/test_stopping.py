@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from oldrestore.photographs.stopping import held, paddle_imported_and_sigterm_as_ctrl_c
+from oldrestore.photographs.stopping import paddle_imported_and_sigterm_as_ctrl_c, signals_deferred
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -17,10 +17,10 @@ def test_a_signal_waits_for_the_block_and_a_second_does_not(number):
     with paddle_imported_and_sigterm_as_ctrl_c():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
-        with pytest.raises(KeyboardInterrupt), held():
+        with pytest.raises(KeyboardInterrupt), signals_deferred():
             signal.raise_signal(number)
             done.append("written")
-        with pytest.raises(KeyboardInterrupt), held():
+        with pytest.raises(KeyboardInterrupt), signals_deferred():
             signal.raise_signal(number)
             signal.raise_signal(number)
             done.append("not reached")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from oldrestore.errors import UserError
-from oldrestore.records.conditions import read_condition
+from oldrestore.records.listing import read_condition
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 
@@ -80,22 +80,16 @@ def test_checkpoints_and_notes_by_name(tmp_path):
         ("overrides.yaml", "[1]\n", "overrides", "overrides.yaml is damaged: it holds other things than texts"),
         ("choices.yaml", "[\n", "choices", "choices.yaml is not valid YAML"),
         ("status.json", "{", "state", "status.json is not valid JSON"),
+        ("status.json", None, "state", "has no status.json"),
         ("provenance.json", "[]", "environment", "provenance.json is damaged: it holds a list"),
         ("data.json", None, "data", "has no data.json"),
         ("metrics.jsonl", '{"iteration": 1}\n', "curves", "metrics.jsonl line 1 is damaged"),
-        (
-            "accuracy.csv",
-            "n\n1\n1,2\n",
-            "accuracy",
-            "damaged after 1 rows: it has more cells than names",
-        ),
+        ("accuracy.csv", "n\n1\n1,2\n", "accuracy", "damaged after 1 rows: it has more cells than names"),
         ("per_image.csv", "set,value\nval,x\n", "per_image", "per_image.csv is damaged after 0 rows"),
         ("per_image.csv", "set,value\nval,1\n", "scores", "per_image.csv is damaged"),
     ],
 )
-def test_a_damaged_file_is_one_sentence_where_it_is_asked_for_and_no_value_in_lists(
-    tmp_path, name, content, attribute, sentence
-):
+def test_a_damaged_file_is_one_sentence_and_has_no_value_in_lists(tmp_path, name, content, attribute, sentence):
     folder = make_run(tmp_path)
     if content is None:
         (folder / name).unlink(missing_ok=True)

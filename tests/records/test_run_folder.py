@@ -7,7 +7,6 @@ import math
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -23,14 +22,6 @@ from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 
 
-def bits(value: float) -> bytes:
-    return struct.pack("<d", value)
-
-
-def refuse(word: str):
-    raise AssertionError(f"{word} is not strict JSON")
-
-
 def test_create_makes_the_folder_once(outputs):
     folder = RunFolder.create(outputs, "a/b", "r1")
     assert folder.path == outputs / "a" / "b" / "r1"
@@ -38,6 +29,8 @@ def test_create_makes_the_folder_once(outputs):
     assert list(folder.path.iterdir()) == []
     with pytest.raises(UserError, match="exists already"):
         RunFolder.create(outputs, "a/b", "r1")
+    with pytest.raises(UserError, match="is not a run folder"):
+        RunFolder.open(folder.path)
 
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "/etc"])
@@ -53,22 +46,16 @@ def test_scalars_read_back_to_the_same_bits(folder):
     for iteration, value in enumerate(values):
         folder.scalars(iteration, {"loss": value})
     curve = Run(folder.path).curves["loss"]
-    assert [bits(v) for v in curve.values] == [bits(v) for v in values]
-    assert curve.iterations.tolist() == list(range(len(values)))
     assert curve.values.dtype == np.float64
+    assert curve.values.tobytes() == np.array(values).tobytes()
+    assert curve.iterations.tolist() == list(range(len(values)))
 
 
 def test_what_is_not_finite_is_strict_json_and_reads_back(folder):
     folder.scalars(7, {"a": math.nan, "b": math.inf, "c": -math.inf, "d": np.float32(0.1), "e": 2})
     line = (folder.path / "metrics.jsonl").read_text()
-    record = json.loads(line, parse_constant=refuse)
-    assert record["values"] == {
-        "a": "NaN",
-        "b": "Infinity",
-        "c": "-Infinity",
-        "d": 0.10000000149011612,
-        "e": 2.0,
-    }
+    record = json.loads(line, parse_constant=lambda word: pytest.fail(f"{word} is not strict JSON"))
+    assert record["values"] == {"a": "NaN", "b": "Infinity", "c": "-Infinity", "d": 0.10000000149011612, "e": 2.0}
     curves = Run(folder.path).curves
     assert math.isnan(curves["a"].values[0])
     assert [curves[name].values[0] for name in "bc"] == [math.inf, -math.inf]
@@ -80,41 +67,16 @@ def test_a_scalar_that_is_no_number_is_named_and_nothing_is_written(folder):
     assert Run(folder.path).curves == {}
 
 
-def test_torn_last_line_is_ignored_then_cut(folder, rows):
-    folder.scalars(1, {"loss": 4.5})
-    folder.accuracy(rows[:1], 100)
-    folder.close()
-    for name, torn in (("metrics.jsonl", '{"iteration": 2, "ti'), ("accuracy.csv", "100,80,0.52")):
-        with (folder.path / name).open("a") as file:
-            file.write(torn)
-    assert Run(folder.path).curves["loss"].values.tolist() == [4.5]
-    assert [row["iteration"] for row in Run(folder.path).accuracy_rows] == [40]
-    folder.status("killed")
-
-    again = RunFolder.open(folder.path)
-    again.scalars(2, {"loss": 4.25})
-    again.accuracy(rows[1:], 200)
-    assert Run(folder.path).curves["loss"].values.tolist() == [4.5, 4.25]
-    assert [row["iteration"] for row in Run(folder.path).accuracy_rows] == [40, 80]
-
-
-def test_a_damaged_line_in_the_middle_is_reported(folder):
-    (folder.path / "metrics.jsonl").write_text('{"iteration": 1, "values"\n{}\n')
-    with pytest.raises(UserError, match="line 1 is damaged"):
-        _ = Run(folder.path).curves
-
-
-def test_going_on_counts_the_seconds_on(folder):
+def test_the_seconds_of_a_resumed_run_continue(folder):
     folder.scalars(100, {"loss": 1.0})
-    folder._start -= 50.0  # as if it had been training for so long
-    folder.scalars(200, {"loss": 2.0})
-    folder.status("killed")
     folder.close()
-    again = RunFolder.open(folder.path)
-    again.scalars(300, {"loss": 3.0})
+    path = folder.path / "metrics.jsonl"
+    path.write_text(path.read_text() + '{"iteration": 200, "time": 50.0, "values": {"loss": 2.0}}\n')
+    folder.status("killed")
+    RunFolder.open(folder.path).scalars(300, {"loss": 3.0})
     curve = Run(folder.path).curves["loss"]
     assert curve.iterations.tolist() == [100, 200, 300]
-    assert 50.0 <= curve.seconds[1] <= curve.seconds[2] < 60.0
+    assert 50.0 <= curve.seconds[2] < 60.0
 
 
 def test_marks_are_the_lengths_of_what_is_on_disk(folder, rows):
@@ -123,16 +85,6 @@ def test_marks_are_the_lengths_of_what_is_on_disk(folder, rows):
     folder.accuracy(rows, 1)
     lengths = {name: (folder.path / name).stat().st_size for name in ("metrics.jsonl", "accuracy.csv")}
     assert folder.marks() == {**lengths, "per_image.csv": 0}
-
-
-def test_what_was_chosen_is_kept(folder):
-    folder.write_config("seed: 0\n", [], {"loss": "focal", "dataset@evaluation.judged": "labelled_photos"})
-    assert Run(folder.path).choices == {"loss": "focal", "dataset@evaluation.judged": "labelled_photos"}
-
-
-def test_open_refuses_what_is_no_run_folder(tmp_path):
-    with pytest.raises(UserError, match="is not a run folder"):
-        RunFolder.open(tmp_path)
 
 
 def test_tables(folder, rows):
@@ -145,16 +97,10 @@ def test_tables(folder, rows):
     with pytest.raises(ValueError, match="iter_acuracy"):
         folder.accuracy([{"iter_acuracy": 1.0}], 300)
 
+    common = {"trained_iterations": 100, "set": "val"}
     scores = [
-        {"trained_iterations": 100, "set": "val", "image": 'a,"b\n.jpg', "metric": "psnr", "value": math.inf},
-        {
-            "trained_iterations": 100,
-            "set": "val",
-            "image": "c\u2028",
-            "metric": "auc",
-            "value": 0.1,
-            "weight": 3,
-        },
+        {**common, "image": 'a,"b\n.jpg', "metric": "psnr", "value": math.inf},
+        {**common, "image": "c\u2028", "metric": "auc", "value": 0.1, "weight": 3},
     ]
     folder.per_image(scores)
     read = Run(folder.path).per_image_rows
@@ -168,11 +114,12 @@ def test_config_overrides_and_json(folder):
     assert (folder.path / "config.yaml").read_text() == config_yaml
     assert Run(folder.path).config == {"seed": 3, "model": {"width": 0.25}}
     assert Run(folder.path).overrides == overrides
-    folder.write_config(config_yaml, [])
-    assert Run(folder.path).overrides == []
-    folder.write_provenance({"flags": {"x": np.float64("nan")}, "path": Path("/a"), "n": np.int64(3)})
+    choices = {"loss": "focal", "dataset@evaluation.judged": "labelled_photos"}
+    folder.write_config(config_yaml, [], choices)
+    assert (Run(folder.path).overrides, Run(folder.path).choices) == ([], choices)
+    folder.write_json("provenance.json", {"flags": {"x": np.float64("nan")}, "path": Path("/a"), "n": np.int64(3)})
     assert Run(folder.path).provenance == {"flags": {"x": "NaN"}, "path": "/a", "n": 3}
-    folder.write_data({"train": {"count": 3}})
+    folder.write_json("data.json", {"train": {"count": 3}})
     assert Run(folder.path).data == {"train": {"count": 3}}
     assert not list(folder.path.glob(".*")), "temporary files are gone"
 
@@ -215,8 +162,6 @@ def test_status_of_other_processes(folder):
     assert is_alive(another_hour) is True
     assert is_alive({**another_hour, "process_ticks": None}) is False
     assert is_alive({**status, "process_ticks": f"{status['process_ticks']}0"}) is False
-    with pytest.raises(UserError, match=r"no status\.json"):
-        _ = Run(folder.path.parent).status
 
 
 def test_kill_9_in_the_middle_of_writing_leaves_everything_readable(outputs):
@@ -235,38 +180,19 @@ while True:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGKILL)
         process.wait()
-    path = outputs / "e" / "r"
-    curve = Run(path).curves["loss"]
+    run = Run(outputs / "e" / "r")
+    curve = run.curves["loss"]
     assert len(curve) >= 500
     assert np.array_equal(curve.iterations, np.arange(1, len(curve) + 1))
     assert np.array_equal(curve.values, curve.iterations / 7)
-    assert state_in_words(Run(path).status) == "running (process gone)"
-
-
-def test_importing_needs_no_heavy_package():
-    program = """
-import sys
-from oldrestore.tracking import tracker, mlflow_sink, visualdl_sink, ui
-from oldrestore import panels
-heavy = {"paddle", "mlflow", "visualdl", "pandas", "omegaconf"} & set(sys.modules)
-assert not heavy, heavy
-"""
-    subprocess.run([sys.executable, "-c", program], check=True)
+    assert run.state == "running (process gone)"
 
 
 def test_plain_values():
-    assert plain({"a": (1, np.float32(0.5)), 2: np.array([[1, 2]]), "n": None, "t": np.bool_(True)}) == {
-        "a": [1, 0.5],
-        "2": [[1, 2]],
-        "n": None,
-        "t": True,
-    }
-    assert flatten({"a": {"b": [1, {"c": 2}]}, "e": {}, "f": []}) == {
-        "a.b.0": 1,
-        "a.b.1.c": 2,
-        "e": {},
-        "f": [],
-    }
+    mixed = {"a": (1, np.float32(0.5)), 2: np.array([[1, 2]]), "n": None, "t": np.bool_(True)}
+    assert plain(mixed) == {"a": [1, 0.5], "2": [[1, 2]], "n": None, "t": True}
+    nested = {"a": {"b": [1, {"c": 2}]}, "e": {}, "f": []}
+    assert flatten(nested) == {"a.b.0": 1, "a.b.1.c": 2, "e": {}, "f": []}
     assert decode_float(encode_float(-math.inf)) == -math.inf
     with pytest.raises(ValueError, match="neither a number"):
         decode_float("nine")

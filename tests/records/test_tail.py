@@ -31,14 +31,9 @@ def test_scalars_come_once_and_whole(folder):
         file.write(line[-4:])
     (((late,)),) = tail.scalars()
     assert (late.iteration, late.seconds, late.values) == (3, 9.5, {"ä": 1.0})
-
-
-def test_many_lines_come_a_few_hundred_at_a_time(folder):
-    for iteration in range(MOST_AT_ONCE + 1):
+    for iteration in range(4, MOST_AT_ONCE + 5):
         folder.scalars(iteration, {"loss": 1.0})
-    tail = Tail(folder.path)
     assert [len(lines) for lines in tail.scalars()] == [MOST_AT_ONCE, 1]
-    assert list(tail.scalars()) == []
 
 
 def test_rows_of_the_table_come_once_with_their_columns(folder, rows):

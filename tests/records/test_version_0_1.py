@@ -12,7 +12,8 @@ from oldrestore.cli import main
 from oldrestore.comparison.designs import designs_of, differing_settings
 from oldrestore.comparison.sameness import mismatch
 from oldrestore.config.aliases import MOVED
-from oldrestore.records.asked_settings import disagreement, leaves
+from oldrestore.errors import UserError
+from oldrestore.records.asked_settings import agreed, leaves
 from oldrestore.records.run import Run
 from tests.generated_photographs import make_folder
 
@@ -91,8 +92,10 @@ def test_the_same_run_of_today_is_of_the_same_design(outputs):
     assert (len(design.runs), design.repeats) == (2, ())
     assert differing_settings([design]) == {}
     assert mismatch(*runs) is None
-    assert disagreement(leaves(runs[1].composed), runs[0].composed, then) is not None  # the seed
-    asked = {name: value for name, value in leaves(runs[1].composed).items() if name != "seed"}
-    assert disagreement(asked, runs[0].composed, then) is None
+    configs = [run.composed for run in runs]
+    with pytest.raises(UserError, match="seed is 0 in run"):
+        agreed(leaves(configs[1]), configs[1], configs[0], then)
+    asked = {name: value for name, value in leaves(configs[1]).items() if name != "seed"}
+    assert agreed(asked, configs[1], configs[0], then)[1] == {}
     assert runs[0].all_of("dataset")[-2:] == runs[1].all_of("dataset")[-2:] == ["ImageFolder", "image_folder"]
     assert runs[0].get("inputs._target_") == "oldrestore.data.inputs.colors.Colors"

@@ -40,7 +40,7 @@ def _before(place: str, count: int, action: Callable[..., None]) -> None:
         "scores": (RunFolder, "per_image"),
         "sample": (RunFolder, "panel"),
         "checkpoint": (run_in_progress, "save_checkpoint"),
-        "validation": (run_in_progress.RunInProgress, "_evaluate"),
+        "validation": (run_in_progress.RunInProgress, "evaluate"),
         "end": (Trackers, "finish"),
     }
     _at(*places[place], count, action)
@@ -160,9 +160,9 @@ def _replace_clock(now: Callable[[], float]) -> None:
             return datetime.fromtimestamp(now(), tz)
 
     from oldrestore.records import identity, run_folder
-    from oldrestore.run import resuming
+    from oldrestore.run import progress
 
-    for module in (identity, resuming, run_folder):
+    for module in (identity, progress, run_folder):
         module.datetime = Clock
     time.time = now
 

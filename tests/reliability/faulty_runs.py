@@ -15,7 +15,7 @@ from oldrestore.records.liveness import state_in_words
 from oldrestore.records.run import Run
 from oldrestore.training.checkpoint import load_checkpoint
 from tests.reliability.nursery import Ended, Nursery
-from tests.run.test_resuming import assert_same_run, records
+from tests.run.same_run import assert_same_run, records
 from tests.workshop import SETTINGS
 
 SHORT = ["tracking=none", "evaluation.judged=null", "trainer.log_every=4", "trainer.checkpoint_every=2"]

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from oldrestore.config.compose import compose_config
 from oldrestore.config.location import configuration_root
-from oldrestore.data.inputs.hole_masks import DAMAGE, draw_mask
+from oldrestore.data.inputs.holes import SIZES, draw_mask
 from tests.reliability.conftest import examples
 
 KINDS = sorted(path.stem for path in (configuration_root() / "conf" / "damage").glob("*.yaml"))
@@ -59,12 +59,12 @@ def test_every_kind(damages, kind, height, width, severity, seed):
     np.testing.assert_array_equal(union, one.mask_hw)
 
 
-@given(*[st.integers(16, 90)] * 2, st.sampled_from(["free_form", "box"]), st.sampled_from(list(DAMAGE)), seeds)
+@given(*[st.integers(16, 90)] * 2, st.sampled_from(["free_form", "box"]), st.sampled_from(list(SIZES)), seeds)
 def test_holes_cover_as_much_as_they_say(height, width, shape, thickness, seed):
     mask, again = (draw_mask(height, width, shape, thickness, np.random.default_rng(seed)) for _ in range(2))
     np.testing.assert_array_equal(mask, again)
     assert mask.dtype == np.bool_ and mask.shape == (height, width)
-    lowest, highest = DAMAGE[thickness].coverage
+    lowest, highest = SIZES[thickness].coverage
     assert mask.mean() <= highest / 100
     if min(height, width) >= 32:
         assert mask.sum() > lowest * height * width // 100

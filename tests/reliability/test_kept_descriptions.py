@@ -13,8 +13,7 @@ from PIL import Image, IptcImagePlugin, PngImagePlugin
 
 from oldrestore.cli import main
 from oldrestore.data.codecs.decode import decode_bytes
-from oldrestore.data.codecs.descriptions import corrected_xmp
-from oldrestore.data.codecs.encode import encode_photo
+from oldrestore.data.codecs.encode import corrected_xmp, encode_photo
 from tests.reliability.cases import NO_STAGE, blocks, encoded
 
 SECTION = "What stays with a photograph"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -19,19 +18,13 @@ CHROMIUM = next(
 
 
 class Browser:
-    """One page of a browser; `messages` holds what its console said, `asked` every address it asked for.
+    """One page of a browser; `messages` holds what its console said, `asked` every address it asked for."""
 
-    Parameters
-    ----------
-    profile : Path
-        An empty folder.
-    """
-
-    def __init__(self, profile: Path) -> None:
+    def __init__(self, empty_folder: Path) -> None:
         ours, theirs = os.pipe(), os.pipe()
         command = [
             *(CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-            *("--no-first-run", "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"),
+            *("--no-first-run", "--remote-debugging-pipe", f"--user-data-dir={empty_folder}", "about:blank"),
         ]
 
         def connect() -> None:
@@ -39,9 +32,8 @@ class Browser:
             os.dup2(read, 3)
             os.dup2(write, 4)
 
-        self.process = subprocess.Popen(
-            command, preexec_fn=connect, pass_fds=(3, 4), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, preexec_fn=connect, pass_fds=(3, 4), **silent)
         os.close(ours[0])
         os.close(theirs[1])
         self._write, self._read = ours[1], theirs[0]
@@ -62,12 +54,12 @@ class Browser:
         os.write(self._write, json.dumps(message).encode() + b"\0")
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
-            found = self._next(deadline)
-            if found.get("id") == self._number:
-                if "error" in found:
-                    raise RuntimeError(f"{method}: {found['error']}")
-                return found["result"]
-            self._note(found)
+            answer = self._next(deadline)
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
+                return answer["result"]
+            self._note(answer.get("method"), answer.get("params", {}))
         raise TimeoutError(method)
 
     def open(self, path: Path, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> float:
@@ -93,21 +85,16 @@ class Browser:
 
     def value(self, expression: str) -> Any:
         """Evaluate an expression of the page."""
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        if "exceptionDetails" in found:
-            raise RuntimeError(found["exceptionDetails"].get("exception", {}).get("description", expression))
-        return found["result"].get("value")
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"].get("exception", {}).get("description", expression))
+        return answer["result"].get("value")
 
     def press(self, key: str, code: int, text: str = "") -> None:
         """Press and release a key."""
         for kind in ("keyDown", "keyUp"):
             pressed = {"text": text} if kind == "keyDown" and text else {}
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **pressed)
-
-    def screenshot(self, path: Path) -> None:
-        """Write the whole page as PNG."""
-        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(shot["data"]))
 
     def close(self) -> None:
         """End the browser."""
@@ -131,14 +118,13 @@ class Browser:
         message, _, self._rest = self._rest.partition(b"\0")
         return json.loads(message)
 
-    def _note(self, event: dict[str, Any]) -> None:
-        said = event.get("params", {})
-        if event.get("method") == "Runtime.consoleAPICalled":
+    def _note(self, event: str | None, said: dict[str, Any]) -> None:
+        if event == "Runtime.consoleAPICalled":
             words = " ".join(str(part.get("value", part.get("description"))) for part in said["args"])
             self.messages.append(f"{said['type']}: {words}")
-        elif event.get("method") == "Runtime.exceptionThrown":
+        elif event == "Runtime.exceptionThrown":
             self.messages.append(f"exception: {said['exceptionDetails']}")
-        elif event.get("method") == "Log.entryAdded":
+        elif event == "Log.entryAdded":
             self.messages.append(f"{said['entry']['level']}: {said['entry']['text']}")
-        elif event.get("method") == "Network.requestWillBeSent":
+        elif event == "Network.requestWillBeSent":
             self.asked.append(said["request"]["url"])

@@ -1,4 +1,4 @@
-"""Charts: each compiles without a warning, shows the numbers of the contents, and knows both looks."""
+"""Charts: each compiles, shows the numbers of the contents, and knows both looks; and their files for papers."""
 
 from __future__ import annotations
 
@@ -12,31 +12,55 @@ import pytest
 import vl_convert
 from PIL import Image
 
+from oldrestore.cli import main
+from oldrestore.comparison.latex import latex
+from oldrestore.errors import UserError
+from oldrestore.report import figures
 from oldrestore.report.ab_plane import edges, plane_of
 from oldrestore.report.charts import accuracy_bars, curves, figures_of, forest
-from oldrestore.report.contents import gather
-from oldrestore.report.look import PAPER, SCREEN, SHAPES
+from oldrestore.report.contents import Group, Report, gather
+from oldrestore.report.figures import SIDE, fitted, photographs_of, write_figures
+from oldrestore.report.look import PAPER, SCREEN, SHAPES, VERSION, axis_format, number_of
 from oldrestore.report.page import swatch
-from oldrestore.report.pictures import Pictures
+from oldrestore.report.pictures import Photograph, Pictures
 from oldrestore.report.scatter_chart import axis_of, fill, template
-from oldrestore.report.spec import VERSION, axis_format, number_of
-from tests.report.test_contents import make_runs
+from tests.comparison.synthetic import make_designs
 
-EVERY = {"forest", "train_loss", "val_loss", "accuracy_over_iterations", "accuracy", "metrics", "ab_plane"}
+LOSSES = {"hard_cross_entropy": 0.0, "focal": 0.03, "gradient_rebalanced_cross_entropy": 0.05}
+CHARTS = {"forest", "train_loss", "val_loss", "accuracy_over_iterations", "accuracy", "metrics", "ab_plane"}
 
 
 @pytest.fixture(scope="module")
-def group(tmp_path_factory):
-    found = gather(make_runs(tmp_path_factory.mktemp("outputs")), photographs=0, resamples=200).groups[0]
+def report(tmp_path_factory) -> Report:
+    """Three designs of two seeds, nine photographs (each run's of one gray of its own), and colours."""
+    runs = make_designs(tmp_path_factory.mktemp("outputs"), LOSSES, (0, 1), length=20)
+    whole = gather(runs, photographs=0, resamples=200)
+    rng, photographs = np.random.default_rng(0), []
+    coloured = [(run.run_id, index // 2, run.seed) for index, run in enumerate(runs)]
+    for number in range(9):
+        outputs = {run: np.full((32, 32, 3), 40 * design + 10 * seed, np.uint8) for run, design, seed in coloured}
+        photographs.append(Photograph(f"{number:02}.jpg", *rng.integers(0, 256, (2, 32, 32, 3), np.uint8), outputs))
     size = len(edges()) - 1
-    counts = np.random.default_rng(0).integers(0, 50, (size, size)).astype(float)
-    return replace(found, pictures=Pictures(plane=plane_of(counts, [[counts.T], [], [counts]], 9)))
+    counts = rng.integers(0, 50, (size, size)).astype(float)
+    plane = plane_of(counts, [[counts.T], [], [counts]], 9)
+    return replace(whole, groups=[replace(whole.groups[0], pictures=Pictures(photographs, 40, coloured, plane=plane))])
+
+
+@pytest.fixture(scope="module")
+def group(report) -> Group:
+    return report.groups[0]
+
+
+@pytest.fixture
+def one_chart(monkeypatch) -> None:
+    """Draw one chart instead of all."""
+    monkeypatch.setattr(figures, "figures_of", lambda group: {"forest": figures_of(group)["forest"]})
 
 
 @pytest.mark.parametrize("look", [SCREEN, PAPER], ids=["screen", "paper"])
 def test_every_chart_compiles(group, look, capfd):
     makers = figures_of(group)
-    assert set(makers) == EVERY
+    assert set(makers) == CHARTS
     for name, make in makers.items():
         spec = make(look)
         vega = vl_convert.vegalite_to_vega(spec, vl_version=VERSION, show_warnings=True)
@@ -48,17 +72,6 @@ def test_every_chart_compiles(group, look, capfd):
     assert said == []
 
 
-def test_curves_are_drawn_from_the_bands(group):
-    series = group.one("val/auc")
-    rows = curves(group, series, SCREEN)["data"]["values"]
-    expected = [
-        {"d": group.names[band.design], "i": int(at), "m": number_of(m), "l": number_of(low), "h": number_of(high)}
-        for band in series.bands
-        for at, m, low, high in zip(band.iterations, band.mean, band.low, band.high, strict=True)
-    ]
-    assert [{key: row[key] for key in "dimlh"} for row in rows] == expected
-
-
 def test_losses_that_are_different_functions_are_divided_by_their_start(group):
     assert group.loss_differs
     series = group.one("train/loss")
@@ -66,9 +79,11 @@ def test_losses_that_are_different_functions_are_divided_by_their_start(group):
     band = series.bands[1]
     drawn = [row["m"] for row in rows if row["d"] == group.names[1]]
     assert drawn == pytest.approx(band.mean / band.mean[:2].mean(), rel=1e-5)  # a tenth of 20 points
-    assert [row["m"] for row in curves(group, series, SCREEN, relative=False)["data"]["values"]][:3] == pytest.approx(
-        series.bands[0].mean[:3], rel=1e-5
-    )
+    rows = curves(group, series, SCREEN, relative=False)["data"]["values"]
+    for band, design in zip(series.bands, group.names, strict=True):
+        drawn = [[row[key] for key in "imlh"] for row in rows if row["d"] == design]
+        expected = np.stack([band.iterations, band.mean, band.low, band.high], axis=1)
+        assert np.array(drawn) == pytest.approx(expected, rel=1e-5)
 
 
 def test_forest_has_the_intervals_of_the_table(group):
@@ -134,3 +149,84 @@ def test_bars_have_a_line_where_gray_ends(group):
     spec = accuracy_bars(group, SCREEN)
     (level,) = (layer["data"]["values"] for layer in spec["layer"] if "data" in layer)
     assert level == [{"v": group.cell(0, "gray_accuracy").value}]
+
+
+def points(pdf: bytes) -> tuple[float, float]:
+    """Width and height of the first page."""
+    left, bottom, right, top = re.search(rb"/MediaBox\s*\[\s*([\d. ]+?)\s*\]", pdf).group(1).split()
+    return float(right) - float(left), float(top) - float(bottom)
+
+
+def test_every_figure_is_there_as_pdf_and_png_of_the_same_size(report, group, tmp_path):
+    folder = tmp_path / "new" / "figures"
+    written = write_figures(report, folder)
+    names = {"table.md", "table.tex", *(f"{n}.{kind}" for n in (*CHARTS, "photographs") for kind in ("pdf", "png"))}
+    assert {path.name for path in written} == {path.name for path in folder.iterdir()} == names
+    for path in folder.glob("*.png"):
+        pdf = path.with_suffix(".pdf").read_bytes()
+        assert pdf.startswith(b"%PDF-1.")
+        assert pdf.rstrip().endswith(b"%%EOF")
+        width, height = points(pdf)
+        with Image.open(path) as image:
+            image.load()
+            assert image.mode == "RGB", "no transparency, which some readers print black"
+            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+            # As large on paper as the PDF, at 300 pixels to the inch.
+            assert image.size == pytest.approx((width * 300 / 72, height * 300 / 72), abs=4.2)
+            assert image.getpixel((0, 0)) == (255, 255, 255)
+            assert 0.002 < (np.asarray(image.convert("L")) < 160).mean() < 0.9, "no empty picture"
+        if path.stem != "photographs":
+            assert width <= PAPER.width + 5, "labels included"
+    assert (folder / "table.tex").read_text() == latex(group.compared, group.names) + "\n"
+    assert (folder / "table.md").read_text().startswith("| design |")
+
+
+def test_figures_need_no_colour_and_fetch_nothing(group):
+    assert len({tuple(PAPER.dash(design)) for design in range(4)}) == 4
+    assert len({PAPER.shape(design) for design in range(8)}) == 8
+    assert PAPER.font_size in (8, 9)
+    for name, draw in figures_of(group).items():
+        text = json.dumps(fitted(draw))
+        assert '"url"' not in text, name
+        assert re.findall(r"https?://[^\"]+", text) == ["https://vega.github.io/schema/vega-lite/v6.json"], name
+
+
+def test_photographs_are_evenly_spread_and_of_the_first_seed(group):
+    picture = photographs_of(group)
+    # Six rows of five columns (input, three designs, original), each enlarged by a whole number.
+    side = -(-SIDE // 32) * 32
+    columns = [8 + column * (side + 8) for column in range(5)]
+    tops = [y for y in range(picture.shape[0]) if (picture[y, columns[1] : columns[1] + side] == 0).all()]
+    assert picture.shape[1] == 5 * side + 6 * 8
+    # The second design's pictures are of the flat value 40 (its second seed's would be 50).
+    middle = picture[tops[0] + side // 2, columns[2] + side // 2]
+    assert middle.tolist() == [40, 40, 40]
+    assert len(tops) == 6 * side
+    assert photographs_of(replace(group, pictures=Pictures())) is None
+    # Those of the gallery were picked for their scores; where there are others, it is those.
+    others = replace(group.pictures, unpicked=group.pictures.photographs[:2])
+    assert photographs_of(replace(group, pictures=others)).shape[0] < 3 * side
+
+
+def test_groups_that_cannot_be_compared_are_numbered(report, tmp_path, one_chart):
+    written = write_figures(replace(report, groups=[report.groups[0]] * 2), tmp_path)
+    assert {path.name[:2] for path in written} == {"1_", "2_"}
+    assert (tmp_path / "2_table.tex").is_file()
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(report, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="figures cannot be written to"):
+        write_figures(report, tmp_path / "file" / "figures")
+
+
+def test_the_verb_writes_them(tmp_path, capsys, one_chart):
+    make_designs(tmp_path / "outputs", LOSSES)
+    arguments = ["report", "--experiment", "e", f"outputs={tmp_path / 'outputs'}", "--photographs=0", "--resamples=100"]
+    assert main([*arguments, "--figures", str(tmp_path / "figures")]) == 0
+    assert "4 files in" in capsys.readouterr().err
+    assert (tmp_path / "figures" / "forest.pdf").is_file()
+    assert (tmp_path / "outputs" / "reports" / "e.html").is_file()
+    (tmp_path / "taken").write_text("")
+    assert main([*arguments, "--figures", str(tmp_path / "taken")]) == 2
+    assert "--figures takes a folder" in capsys.readouterr().err

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +25,11 @@ from oldrestore.report.ab_chart import ab_panel, plane_colors
 from oldrestore.report.ab_plane import counts_of, edges, plane_of
 from oldrestore.report.choice import ImageScores, chosen_photographs, image_scores
 from oldrestore.report.contents import gather
-from oldrestore.report.images import encode, encode_panel
 from oldrestore.report.look import PAPER
-from oldrestore.report.pictures import Photograph
+from oldrestore.report.pictures import Photograph, Pictures
+from oldrestore.report.sections.gallery import encode, encode_panel
 from oldrestore.training.checkpoint import FORMAT, iteration_of
-from tests.comparison.synthetic import make_run, scores
+from tests.comparison.synthetic import make_designs, make_run
 from tests.generated_photographs import make_folder
 
 PSNR = Measure("psnr", "PSNR", "val", ("psnr",), "max", "number", lambda column: None)
@@ -48,16 +50,10 @@ def trained(tmp_path_factory) -> list[Path]:
         folder = RunFolder.create(place, "c", f"run{seed}")
         folder.write_config(OmegaConf.to_yaml(config, resolve=True), [])
         split = build(config.dataset).split("val")
-        folder.write_data({"val": split.describe()})
-        for number, photo in enumerate(sorted(photo.name for photo in split.photos)):
-            row = {
-                "trained_iterations": 1,
-                "set": "val",
-                "image": photo,
-                "metric": "psnr",
-                "value": 20.0 + number + seed,
-            }
-            folder.per_image([row])
+        folder.write_json("data.json", {"val": split.describe()})
+        scored = {"trained_iterations": 1, "set": "val", "metric": "psnr"}
+        names = sorted(photo.name for photo in split.photos)
+        folder.per_image({**scored, "image": name, "value": 20.0 + i + seed} for i, name in enumerate(names))
         folder.status("finished")
         folder.close()
         paddle.seed(seed)
@@ -90,58 +86,57 @@ def test_every_run_colours_the_same_photographs(trained):
     assert pictures.plane.truth.sum() == pytest.approx(1) and pictures.plane.predicted[0].sum() == pytest.approx(1)
 
 
-def test_photographs_are_coloured_by_the_weights_that_were_scored(trained):
+@pytest.fixture
+def run(trained, tmp_path) -> Path:
+    """A copy of one of them, to be changed."""
+    return Path(shutil.copytree(trained[0], tmp_path / "c" / "run0"))
+
+
+def pictures_of(folder: Path) -> Pictures:
+    return gather([Run(folder)], photographs=1, resamples=100).groups[0].pictures
+
+
+def test_photographs_are_coloured_by_the_weights_that_were_scored(run):
     """The scores below the pictures are of the last validation: the best network may be an earlier one."""
-    held = trained[0] / "checkpoints"
-    weights = load_file(held / "best.safetensors")
+    best, last = run / "checkpoints" / "best.safetensors", run / "checkpoints" / "last.safetensors"
+    weights = load_file(best)
     flat = {**weights, "model.model8.6.weight": 0 * weights["model.model8.6.weight"]}
 
+    def save(path: Path, tensors: dict, iteration: int) -> None:
+        save_file(tensors, path, {"format": FORMAT, "state": json.dumps({"iteration": iteration})})
+
     def coloured() -> np.ndarray:
-        pictures = gather([Run(trained[0])], photographs=1, resamples=100).groups[0].pictures
+        pictures = pictures_of(run)
         assert len(pictures.unpicked) == 5  # of all photographs, not of those that the gallery chose
         return pictures.photographs[0].outputs["run0"]
 
     plain = coloured()
-    before = (held / "best.safetensors").read_bytes()
-    try:
-        save_file(flat, held / "last.safetensors", {"format": FORMAT, "state": json.dumps({"iteration": 2})})
-        assert (coloured() == plain).all()  # the scores are of iteration 1
-        assert iteration_of(held / "last.safetensors") == 2 and iteration_of(held / "best.safetensors") is None
-        save_file(flat, held / "last.safetensors", {"format": FORMAT, "state": json.dumps({"iteration": 1})})
-        assert (coloured() != plain).any()
-        save_file(weights, held / "best.safetensors", {"format": FORMAT, "state": json.dumps({"iteration": 1})})
-        assert (coloured() == plain).all()
-    finally:
-        (held / "last.safetensors").unlink(missing_ok=True)
-        (held / "best.safetensors").write_bytes(before)
+    save(last, flat, 2)
+    assert (coloured() == plain).all()  # the scores are of iteration 1
+    assert iteration_of(last) == 2 and iteration_of(best) is None
+    save(last, flat, 1)
+    assert (coloured() != plain).any()
+    save(best, weights, 1)
+    assert (coloured() == plain).all()
 
 
-def test_what_cannot_be_coloured_is_told(trained, tmp_path):
-    run = Run(trained[0])
-    checkpoint = trained[0] / "checkpoints" / "best.safetensors"
+def test_what_cannot_be_coloured_is_told(run):
+    checkpoint = run / "checkpoints" / "best.safetensors"
     weights = checkpoint.read_bytes()
-    try:
-        checkpoint.write_bytes(weights[:200])
-        missing = gather([run], photographs=3, resamples=100).groups[0].pictures.missing
-        assert "best.safetensors" in missing["run0"]
-        checkpoint.unlink()
-        pictures = gather([Run(trained[0])], photographs=3, resamples=100).groups[0].pictures
-        assert pictures.missing == {"run0": "its weights are not there"} and pictures.photographs == []
-    finally:
-        checkpoint.write_bytes(weights)
-    described = (trained[0] / "data.json").read_text()
-    data = json.loads(described)
+    checkpoint.write_bytes(weights[:200])
+    assert "best.safetensors" in pictures_of(run).missing["run0"]
+    checkpoint.unlink()
+    pictures = pictures_of(run)
+    assert pictures.missing == {"run0": "its weights are not there"} and pictures.photographs == []
+    checkpoint.write_bytes(weights)
+    data = json.loads((run / "data.json").read_text())
     data["val"]["fingerprint"] = "other"
-    try:
-        (trained[0] / "data.json").write_text(json.dumps(data))
-        missing = gather([Run(trained[0])], photographs=3, resamples=100).groups[0].pictures.missing
-        assert missing == {"run0": "the photographs here are not those that it was measured on"}
-    finally:
-        (trained[0] / "data.json").write_text(described)
+    (run / "data.json").write_text(json.dumps(data))
+    assert pictures_of(run).missing == {"run0": "the photographs here are not those that it was measured on"}
 
 
 def test_panels_stand_in_where_there_are_no_weights(tmp_path):
-    folder = make_run(tmp_path, "r", scored=scores())
+    folder = make_run(tmp_path, "r")
     (folder / "samples").mkdir()
     for at in (10, 20):
         Image.new("RGB", (40, 30), (at, 0, 0)).save(folder / "samples" / f"validation-{at:06}.png")
@@ -154,16 +149,11 @@ def test_panels_stand_in_where_there_are_no_weights(tmp_path):
 
 
 def test_scores_of_photographs_are_those_of_the_folders(tmp_path):
-    runs = []
-    for name, seed, shift in (("a", 0, 0.0), ("a", 1, 0.0), ("b", 0, 0.1)):
-        folder = make_run(
-            tmp_path, f"{name}{seed}", {"seed": seed, "loss.sigma": ord(name)}, scored=scores(shift, seed)
-        )
-        runs.append(Run(folder))
+    runs = make_designs(tmp_path, {"a": 0.0, "b": 0.1}, (0, 1))[:3]
     (found,) = image_scores(designs_of(runs), [PSNR])
     each = {run.run_id: run.scores[run.scores.metric == "psnr"].set_index("image")["value"] for run in runs}
     for index, image in enumerate(found.images):
-        means = [(each["a0"][image] + each["a1"][image]) / 2, each["b0"][image]]
+        means = [(each["d0-0"][image] + each["d0-1"][image]) / 2, each["d1-0"][image]]
         assert found.by_design[:, index] == pytest.approx(means, abs=1e-12)
         assert found.goodness[index] == pytest.approx(np.mean(means), abs=1e-12)
         assert found.disagreement[index] == pytest.approx(abs(means[0] - means[1]), abs=1e-12)
@@ -231,19 +221,13 @@ def test_line_encloses_what_it_says(trained):
 
 def test_pictures_keep_within_their_budget():
     rng = np.random.default_rng(0)
-    photos = [
-        Photograph(
-            str(i), *rng.integers(0, 256, (2, 256, 256, 3), np.uint8), {"r": np.full((256, 256, 3), i, np.uint8)}
-        )
-        for i in range(6)
-    ]
+    noise = rng.integers(0, 256, (6, 2, 256, 256, 3), np.uint8)
+    photos = [Photograph(str(i), *noise[i], {"r": np.full((256, 256, 3), i, np.uint8)}) for i in range(6)]
     for budget in (10**7, 250_000, 60_000):
         found = encode(photos, budget)
         assert 1 <= len(found) <= 6
         assert sum(len(uri) for uris in found for uri in uris.values()) <= budget
     whole = encode(photos[:1], 10**7)[0]
     assert set(whole) == {"input", "r", "original"}
-    import base64
-
     picture = Image.open(io.BytesIO(base64.b64decode(whole["r"].partition(",")[2])))
     assert picture.size == (256, 256) and np.abs(np.asarray(picture).astype(int)).max() <= 3

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
-from oldrestore.records.run import Run
 from oldrestore.report.contents import gather
 from oldrestore.report.page import render
-from tests.comparison.synthetic import make_run, scores
-from tests.report.test_contents import curve, write_metrics
+from tests.comparison.synthetic import make_designs
 
 
 def ids(page: str) -> list[str]:
@@ -20,11 +18,7 @@ def links(page: str) -> list[tuple[str, str]]:
 
 
 def test_sections_that_have_something_to_show_stand_in_their_order(tmp_path):
-    runs = []
-    for name, shift in (("plain", 0.0), ("focal", 0.05)):
-        folder = make_run(tmp_path, name, {"loss.note": name}, scored=scores(shift), choices={"loss": name})
-        write_metrics(folder, curve(name, 0))
-        runs.append(Run(folder))
+    runs = make_designs(tmp_path, {"plain": 0.0, "focal": 0.05}, length=20)
     page = render(gather(runs, photographs=0, resamples=100))
     there = ["summary", "figures", "curves", "recognition", "tradeoffs", "colours", "gallery", "settings", "origin"]
     assert ids(page) == there

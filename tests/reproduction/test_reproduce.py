@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from oldrestore.cli import main
-from oldrestore.config.location import PACKAGE, configuration_root
 from oldrestore.errors import UserError
 from oldrestore.records.run import Run
-from oldrestore.reproduction import logged_run as logged_run_module
+from oldrestore.reproduction import rerun_process
 from oldrestore.reproduction.logged_run import logged_run
 from oldrestore.reproduction.reproduce import earlier_ends
 from tests.generated_photographs import make_photograph
-from tests.reproduction.test_code_and_photographs import git
+from tests.reproduction.test_differences import git
+from tests.throwaway import Throwaway
 
 SHORT = ["evaluation.judged=null", "trainer.max_iterations=3", "tracking=none"]
 
@@ -78,27 +78,31 @@ def test_a_wrong_request_is_one_sentence(tracked_run, tmp_path, capsys, argument
 
 
 def test_what_mlflow_holds_is_the_run_also_from_a_copy_of_its_store(tracked_run, tmp_path):
-    outputs = tracked_run.parent.parent
-    shutil.copytree(outputs / "mlartifacts", tmp_path / "mlartifacts")
+    from mlflow import MlflowClient
+
+    outputs, name = tracked_run.parent.parent, tracked_run.name
+    records = ("config.yaml", "data.json", "metrics.jsonl", "per_image.csv", "accuracy.csv")
+    expected = {name: (tracked_run / name).read_bytes() for name in records}
+    best = (tracked_run / "checkpoints" / "best.safetensors").read_bytes()
     shutil.copyfile(outputs / "mlflow.db", tmp_path / "mlflow.db")
-    hidden = outputs.with_name("hidden")
-    outputs.rename(hidden)
+    with logged_run(f"mlflow:{name}", tmp_path) as found:
+        assert not found.weights["best"].is_relative_to(outputs), "downloaded, without artifacts beside the database"
+        assert found.weights["best"].read_bytes() == best
+        mlflow_id = found.mlflow_run_id
+    shutil.copytree(outputs / "mlartifacts", tmp_path / "mlartifacts")
+    hidden = outputs.rename(outputs.with_name("hidden"))
     try:
-        with logged_run(f"mlflow:{tracked_run.name}", tmp_path) as found:
-            assert found.run_id == tracked_run.name
-            assert found.state == "finished"
-            for name in ("config.yaml", "data.json", "metrics.jsonl", "per_image.csv", "accuracy.csv"):
-                assert (found.run.folder / name).read_bytes() == (
-                    hidden / "tiny" / tracked_run.name / name
-                ).read_bytes()
-            own = hidden / "tiny" / tracked_run.name / "checkpoints" / "best.safetensors"
-            assert found.weights["best"].read_bytes() == own.read_bytes()
-            mlflow_id = found.mlflow_run_id
-        with logged_run(str(tmp_path / "mlartifacts" / mlflow_id / "artifacts"), tmp_path) as found:
-            assert (found.run_id, found.state, found.mlflow_run_id) == (tracked_run.name, None, mlflow_id)
-            assert found.weights["best"].read_bytes() == own.read_bytes()
+        for wanted, state in ((f"mlflow:{name}", "finished"), (f"{tmp_path}/mlartifacts/{mlflow_id}/artifacts", None)):
+            with logged_run(wanted, tmp_path) as found:
+                assert (found.run_id, found.state, found.mlflow_run_id) == (name, state, mlflow_id)
+                assert {name: (found.run.folder / name).read_bytes() for name in records} == expected
+                assert found.weights["best"].read_bytes() == best
     finally:
         hidden.rename(outputs)
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client.set_tag(mlflow_id, "model_uri", "models:/m-00000000000000000000000000000000")
+    with logged_run(mlflow_id, tmp_path) as found:
+        assert (found.run_id, found.weights) == (name, {})
 
 
 def test_a_run_of_mlflow_alone_is_carried_out_below_outputs_where_no_folder_is_given(
@@ -122,21 +126,6 @@ def test_a_run_of_mlflow_alone_is_carried_out_below_outputs_where_no_folder_is_g
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_the_best_weights_come_through_mlflow_where_no_folder_is_at_hand(tracked_run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    from mlflow import MlflowClient
-
-    uri = f"sqlite:///{tracked_run.parent.parent / 'mlflow.db'}"
-    client = MlflowClient(tracking_uri=uri)
-    record = logged_run_module._find_record(client, tracked_run.name, uri)
-    best = logged_run_module._fetch_best(client, record, None, uri, tmp_path / "model")
-    assert best.is_relative_to(tmp_path)
-    assert best.read_bytes() == (tracked_run / "checkpoints" / "best.safetensors").read_bytes()
-    record.data.tags["model_uri"] = "models:/m-00000000000000000000000000000000"
-    assert logged_run_module._fetch_best(client, record, None, uri, tmp_path / "none") is None
-    assert not list(tmp_path.glob("*.db"))  # MLflow makes one where it is asked without a store
-
-
 def test_a_folder_that_lacks_its_records_is_refused(tracked_run, tmp_path):
     shutil.copyfile(tracked_run / "config.yaml", tmp_path / "config.yaml")
     with pytest.raises(UserError, match=r"no provenance.json and no data.json"), logged_run(str(tmp_path), tmp_path):
@@ -144,21 +133,21 @@ def test_a_folder_that_lacks_its_records_is_refused(tracked_run, tmp_path):
 
 
 def test_a_process_that_breaks_down_or_is_stopped_gives_no_verdict(tracked_run, monkeypatch, capsys):
-    from oldrestore.reproduction import rerun
-
     before = list(tracked_run.parent.iterdir())
-    monkeypatch.setattr(rerun, "_run", lambda *arguments: 139)
-    assert main(["reproduce", str(tracked_run)]) == 1
-    assert "broke down (it ended with 139)" in capsys.readouterr().err
+    real, outcomes = subprocess.Popen, [None, {"state": "killed", "reason": "stopped by SIGINT", "folder": "outputs/a"}]
 
-    def stopped(command, *others):
-        result = Path(json.loads(Path(command[-1]).read_text())["result"])
-        result.write_text(json.dumps({"state": "killed", "reason": "stopped by SIGINT", "folder": "outputs/tiny/a"}))
-        return 0
+    def fake(command, **options):
+        if rerun_process.__file__ not in command:
+            return real(command, **options)
+        outcome = outcomes.pop(0)
+        if outcome is not None:
+            Path(json.loads(Path(command[-1]).read_text())["result"]).write_text(json.dumps(outcome))
+        return real([sys.executable, "-c", "raise SystemExit(139)"], **options)
 
-    monkeypatch.setattr(rerun, "_run", stopped)
-    assert main(["reproduce", str(tracked_run)]) == 1
-    assert "was stopped by SIGINT: outputs/tiny/a" in capsys.readouterr().err
+    monkeypatch.setattr(subprocess, "Popen", fake)
+    for said in ("broke down (it ended with 139)", "was stopped by SIGINT: outputs/a"):
+        assert main(["reproduce", str(tracked_run)]) == 1
+        assert said in capsys.readouterr().err
     assert list(tracked_run.parent.iterdir()) == before
 
 
@@ -174,11 +163,7 @@ def test_what_a_resumed_run_may_lack_is_not_held_against_it(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_changed_line_differs_the_code_of_then_does_not_and_a_swapped_photograph_is_refused(workshop, tmp_path):
-    code = tmp_path / "code"
-    leave = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PACKAGE, code / "oldrestore", ignore=leave)
-    for name in ("conf", "experiments", "sweeps"):
-        shutil.copytree(configuration_root() / name, code / name)
+    code = Throwaway(tmp_path / "code").folder
     (code / ".gitignore").write_text("__pycache__\n")
     git(tmp_path, "init", "-q", str(code))
     git(code, "add", "--all")

@@ -10,10 +10,9 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from oldrestore.restoration.detect.base import Detection
 from oldrestore.restoration.fill.harmonic import Harmonic
-from oldrestore.restoration.pipeline import Pipeline
-from oldrestore.restoration.toned import has_colors
+from oldrestore.restoration.pipeline import Pipeline, has_colors
+from oldrestore.restoration.stages import Detection
 from tests.generated_photographs import make_photograph
 
 
@@ -30,15 +29,14 @@ def brighter(rgb):
     return (rgb + 10).astype(np.uint8)
 
 
-def scratched():
+@pytest.fixture
+def damaged():
     rgb = np.clip(make_photograph(0), 0, 250)
-    damaged = rgb.copy()
-    damaged[30, 5:60] = 255
-    return rgb, damaged
+    rgb[30, 5:60] = 255
+    return rgb
 
 
-def test_the_stages_follow_one_another():
-    _, damaged = scratched()
+def test_the_stages_follow_one_another(damaged):
     before = damaged.copy()
     made = Pipeline(white, Harmonic(), [darker, brighter])(damaged)
     mask = white(damaged).mask_hw
@@ -50,8 +48,7 @@ def test_the_stages_follow_one_another():
     np.testing.assert_array_equal(damaged, before)
 
 
-def test_each_stage_can_be_left_out():
-    _, damaged = scratched()
+def test_each_stage_can_be_left_out(damaged):
     nothing = Pipeline()(damaged)
     assert nothing.picture is damaged
     assert nothing.mask_hw is None
@@ -64,8 +61,7 @@ def test_each_stage_can_be_left_out():
     np.testing.assert_array_equal(Pipeline(white, Harmonic())(damaged).picture, Harmonic()(damaged, found.mask_hw))
 
 
-def test_a_mask_takes_the_place_of_the_detector():
-    _, damaged = scratched()
+def test_a_mask_takes_the_place_of_the_detector(damaged):
     mask = np.zeros(damaged.shape[:2], bool)
     mask[10:12] = True
     made = Pipeline(white, Harmonic())(damaged, mask)
@@ -75,9 +71,22 @@ def test_a_mask_takes_the_place_of_the_detector():
         Pipeline(white, Harmonic())(damaged, mask[:-1])
 
 
+def toned(gray, dark, light):
+    return np.round(np.array(dark) + gray / 255 * (np.array(light) - dark)).astype(np.uint8)
+
+
 def sepia(gray):
-    dark, light = np.array([46, 30, 18]), np.array([250, 236, 208])
-    return np.round(dark + gray / 255 * (light - dark)).astype(np.uint8)
+    return toned(gray, [46, 30, 18], [250, 236, 208])
+
+
+def cyanotype(gray):
+    return toned(gray, [10, 40, 95], [235, 240, 240])
+
+
+def as_jpeg(rgb):
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, "JPEG", quality=60)
+    return np.asarray(Image.open(file))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 5])
@@ -93,17 +102,6 @@ def test_gray_and_toned_photographs_have_no_colours(seed):
     stained[10:40, 10:40] = stained[10:40, 10:40] * np.array([1.0, 0.8, 0.5])
     assert not has_colors(stained)  # 2% of the pixels
     assert not has_colors(np.zeros((1, 1, 3), np.uint8))
-
-
-def cyanotype(gray):
-    dark, light = np.array([10, 40, 95]), np.array([235, 240, 240])
-    return np.round(dark + gray / 255 * (light - dark)).astype(np.uint8)
-
-
-def as_jpeg(rgb):
-    file = io.BytesIO()
-    Image.fromarray(rgb).save(file, "JPEG", quality=60)
-    return np.asarray(Image.open(file))
 
 
 COLORED = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "motorcycle_left.png", "rocket.jpg")

@@ -1,4 +1,4 @@
-"""Killed with -9 again and again, a run still ends as if it had never stopped; its trackers have each step once."""
+"""Killed with -9 again and again, or stopped after a judgement, a run ends as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import random
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,49 +15,13 @@ import pytest
 from oldrestore.cli import main
 from oldrestore.records.run import Run
 from oldrestore.training.checkpoint import load_checkpoint
-from tests.run.test_resuming import SHORT, assert_same_run, stopped_run
+from tests.run.same_run import SHORT, assert_same_run, assert_trackers_have_each_step_once, mlflow_steps, stopped_run
 
 KILLS = 20
 ITERATIONS = 300  # on an idle machine an attempt trains up to fifteen before it is killed
 
 
-def mlflow_steps(outputs: Path, run_id: str) -> tuple[dict[str, list[int]], object]:
-    """Steps of every metric of the only MLflow run with this run id, and its record."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=f"sqlite:///{outputs / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("tiny")
-    (record,) = client.search_runs([experiment.experiment_id], f"tags.run_id = '{run_id}'")
-    steps = {
-        name: sorted(metric.step for metric in client.get_metric_history(record.info.run_id, name))
-        for name in record.data.metrics
-    }
-    return steps, record
-
-
-def assert_trackers_have_each_step_once(folder: Path) -> None:
-    from visualdl import LogReader
-
-    curves = Run(folder).curves
-    steps, record = mlflow_steps(folder.parent.parent, folder.name)
-    assert record.info.status == "FINISHED"
-    assert "reason" not in record.data.tags
-    own = {name: found for name, found in steps.items() if not name.startswith(("system/", "summary/"))}
-    assert own == {name: curve.iterations.tolist() for name, curve in curves.items()}
-    assert all(max(Counter(found).values()) == 1 for found in steps.values())
-    for name, value in Run(folder).status["summary"].items():
-        assert record.data.metrics[f"summary/{name}"] == value
-    (file,) = (folder / "visualdl").iterdir()
-    reader = LogReader(file_path=str(file))
-    for name, curve in curves.items():
-        points = reader.get_data("scalar", name)
-        assert [point.id for point in points] == curve.iterations.tolist()
-        assert [point.value for point in points] == pytest.approx(curve.values.tolist(), rel=1e-6)
-    panels = [point.id for point in reader.get_data("image", "validation")]
-    assert panels == curves["val/loss"].iterations.tolist()
-
-
-def test_a_run_that_was_stopped_goes_on_in_the_same_mlflow_run_and_visualdl_file(workshop, monkeypatch):
+def test_a_stopped_run_continues_in_the_same_mlflow_run_and_visualdl_file(workshop, monkeypatch):
     folder = stopped_run(workshop, monkeypatch, *SHORT[1:], "tracking=default", "tracking.mlflow.system_metrics=false")
     before = mlflow_steps(workshop.outputs, folder.name)[1]
     assert (before.info.status, before.data.tags["reason"]) == ("KILLED", "stopped by SIGTERM")
@@ -77,16 +40,10 @@ def test_a_run_that_was_stopped_goes_on_in_the_same_mlflow_run_and_visualdl_file
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_twenty_kills_at_random_moments_leave_no_trace(make_workshop):
-    settings = [
-        "evaluation.judged=null",
-        f"trainer.max_iterations={ITERATIONS}",
-        "trainer.log_every=7",
-        "trainer.evaluate_every=20",
-        "trainer.checkpoint_every=2",
-        "trainer.keep_every=50",
-        "tracking.mlflow.system_metrics=false",
-        "tracking.mlflow.log_model=false",
-    ]
+    every = {"log": 7, "evaluate": 20, "checkpoint": 2, "keep": 50}
+    settings = ["evaluation.judged=null", f"trainer.max_iterations={ITERATIONS}"]
+    settings += [f"trainer.{name}_every={count}" for name, count in every.items()]
+    settings += ["tracking.mlflow.system_metrics=false", "tracking.mlflow.log_model=false"]
     code, whole = make_workshop().train(*settings)
     assert code == 0
     workshop = make_workshop()
@@ -97,12 +54,11 @@ def test_twenty_kills_at_random_moments_leave_no_trace(make_workshop):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         wait_for_a_moment(process, workshop.outputs, chance)
         process.kill()
-        said = process.communicate()[0]
-        if process.returncode == -9:
-            kills += 1
-        else:
-            assert process.returncode == 0, said
+        printed = process.communicate()[0]
+        if process.returncode != -9:
+            assert process.returncode == 0, printed
             break
+        kills += 1
         for path in workshop.outputs.glob("tiny/*/checkpoints/*.safetensors"):
             assert load_checkpoint(path).state["iteration"] >= 0
     assert kills == KILLS
@@ -113,9 +69,9 @@ def test_twenty_kills_at_random_moments_leave_no_trace(make_workshop):
 
 
 def wait_for_a_moment(process: subprocess.Popen, outputs: Path, chance: random.Random) -> None:
-    """Wait some time within the start, or for one to three new losses and a little more.
+    """Wait for some time during the start, or for one to three new losses and a little more.
 
-    Whatever was meant, three new losses end it: where others leave the machine alone, the start is over early.
+    Three new losses end the wait in any case: on an idle machine the start is over early.
     """
 
     def lines() -> int:
@@ -135,7 +91,7 @@ def wait_for_a_moment(process: subprocess.Popen, outputs: Path, chance: random.R
 
 
 @pytest.mark.slow
-def test_threads_are_set_as_they_were_when_the_run_began(workshop, monkeypatch):
+def test_threads_are_set_as_when_the_run_began(workshop, monkeypatch):
     folder = stopped_run(workshop, monkeypatch)
     threads = json.loads((folder / "provenance.json").read_text())["environment"]["OMP_NUM_THREADS"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(int(threads) + 1)}
@@ -143,3 +99,47 @@ def test_threads_are_set_as_they_were_when_the_run_began(workshop, monkeypatch):
     subprocess.run(command, check=True, capture_output=True, env=environment)
     resumed = json.loads((folder / "resumes" / "001" / "resume.json").read_text())
     assert "OMP_NUM_THREADS" not in resumed["differences"]
+
+
+# Wide enough that sums are shared between threads.
+WIDE = ["model.width=0.25", "dataset.crops.size=64", "dataset.crops.crop=64", "trainer.batch_size=4"]
+JUDGED = [*WIDE, "tracking=none", "evaluation.judge_during_training=true"]
+
+STOPPED = """
+import sys, pytest
+from oldrestore.cli import main
+from tests.run.same_run import stop_at
+
+stop_at(4, pytest.MonkeyPatch())
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def in_a_process(*arguments: str, program: str | None = None) -> int:
+    command = [sys.executable, *(["-c", program] if program else ["-m", "oldrestore"]), *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300).returncode
+
+
+@pytest.fixture(scope="module")
+def place(make_workshop):
+    return make_workshop()
+
+
+def test_a_run_that_was_stopped_after_a_judgement_goes_on_to_the_same_bits(place):
+    assert in_a_process("train", *place.arguments([*JUDGED, "run_id=whole"])) == 0
+    assert in_a_process("train", *place.arguments([*JUDGED, "run_id=stopped"]), program=STOPPED) == 1
+    whole, stopped = (place.outputs / "tiny" / name for name in ("whole", "stopped"))
+    assert Run(stopped).status["reason"] == "stopped by SIGTERM"
+    judged_at = {row.partition(",")[0] for row in (stopped / "accuracy.csv").read_text().splitlines()[1:]}
+    assert judged_at == {"3"}
+    assert in_a_process("train", f"resume={stopped}") == 0
+    assert_same_run(stopped, whole)
+
+
+def test_the_second_run_of_a_multirun_is_reproduced_bit_for_bit(place, capfd):
+    arguments = place.arguments([*WIDE, "tracking=none", "experiment=multirun", "trainer.max_iterations=3"])
+    assert in_a_process("train", "-m", *arguments, "seed=0,1") == 0
+    second = sorted((place.outputs / "multirun").iterdir())[-1]
+    assert "seed: 1" in (second / "config.yaml").read_text()
+    assert main(["reproduce", str(second), "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["verdict"] == "identical"

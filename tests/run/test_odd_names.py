@@ -7,28 +7,24 @@ import shutil
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
 from oldrestore.cli import main
 from oldrestore.config.compose import compose_config
 from oldrestore.records.run import Run
 from tests.workshop import SETTINGS
 
-SHORT = [text for text in SETTINGS if not text.startswith("experiment=")] + [
-    "tracking=none",
-    "evaluation.judged=null",
-    "trainer.max_iterations=3",
-]
+SHORT = [text for text in SETTINGS if not text.startswith("experiment=")]
+SHORT += ["tracking=none", "evaluation.judged=null", "trainer.max_iterations=3"]
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
     """A home folder, so that ``~`` may be typed; a working folder elsewhere."""
-    home = tmp_path / "home of O'Brien"
-    (tmp_path / "here").mkdir()
+    home, here = tmp_path / "home of O'Brien", tmp_path / "here"
     home.mkdir()
+    here.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.chdir(here)
     return home
 
 
@@ -42,7 +38,7 @@ def test_a_run_is_logged_as_it_was_meant_and_goes_on_from_that(photos, home, cap
     assert main(["train", *typed]) == 0
     folder = home / "my runs" / "李明" / "2023"
     assert capfd.readouterr().out.splitlines()[-1] == str(folder)
-    config = OmegaConf.load(folder / "config.yaml")
+    config = Run(folder).composed
     assert (config.dataset.root, config.experiment, config.run_id) == (str(photos), "李明", "2023")
     # What is logged is read back as it was: typed again, it is the same configuration.
     assert compose_config(Run(folder).overrides) == config
@@ -50,8 +46,7 @@ def test_a_run_is_logged_as_it_was_meant_and_goes_on_from_that(photos, home, cap
     assert json.loads(capfd.readouterr().out)["verdict"] == "identical"
     for again in (["resume=2023", "outputs='~/my runs'", "trainer.max_iterations=4"], ["resume='~/my runs/李明/2023'"]):
         main(["train", *again])
-    assert Run(folder).status["state"] == "finished"
-    assert OmegaConf.load(folder / "config.yaml").trainer.max_iterations == 4
+    assert (Run(folder).state, Run(folder).composed.trainer.max_iterations) == ("finished", 4)
     assert main(["evaluate", "2023", "--outputs=~/my runs", f"dataset.root={photos}"]) == 0
     assert list(Path.cwd().iterdir()) == []
 
@@ -60,10 +55,8 @@ def test_a_sweep_of_such_a_run_is_planned_and_carried_out(photos, home, capfd):
     quoted = str(photos).replace("'", r"\'")
     typed = [*SHORT, f"dataset.root='{quoted}'", "experiment=O'Brien", "outputs=~/swept", "--name=Zoë", "seed=0,1"]
     assert main(["sweep", *typed]) == 0
-    folders = sorted((home / "swept" / "O'Brien").iterdir())
-    assert len(folders) == 2
-    assert {OmegaConf.load(folder / "config.yaml").seed for folder in folders} == {0, 1}
-    assert {OmegaConf.load(folder / "config.yaml").dataset.root for folder in folders} == {str(photos)}
+    configs = [Run(folder).composed for folder in (home / "swept" / "O'Brien").iterdir()]
+    assert sorted((config.seed, config.dataset.root) for config in configs) == [(0, str(photos)), (1, str(photos))]
     assert (home / "swept" / "sweeps" / "Zoë").is_dir()
     capfd.readouterr()
     assert main(["sweep", *typed, "--dry-run"]) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -11,10 +13,8 @@ from oldrestore.run import provenance
 
 
 def git(root: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-    return subprocess.run(
-        ["git", *identity, "-C", str(root), *arguments], check=True, capture_output=True, text=True
-    ).stdout
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", str(root), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture
@@ -29,6 +29,14 @@ def repository(tmp_path) -> Path:
     return root
 
 
+def applied(patch: bytes, repository: Path, place: Path) -> Path:
+    """Clone a repository and apply a patch to the clone."""
+    git(place, "clone", "-q", str(repository), "copy")
+    (place / "change.patch").write_bytes(patch)
+    git(place / "copy", "apply", str(place / "change.patch"))
+    return place / "copy"
+
+
 def test_a_clean_clone_has_a_commit_and_no_patch(repository):
     state = provenance.git_state(repository)
     assert state == {"commit": git(repository, "rev-parse", "HEAD").strip(), "dirty": False}
@@ -39,16 +47,14 @@ def test_the_patch_holds_changes_and_untracked_files_and_applies(repository, tmp
     (repository / "new.py").write_text("b = 'ä'\n")
     (repository / "ignored").mkdir()
     (repository / "ignored" / "big.bin").write_bytes(b"\0" * 100)
-    before = git(repository, "status", "--short")
+    looks = (["status", "--short"], ["count-objects", "-v"])  # neither the index nor the objects are touched
+    before = [git(repository, *look) for look in looks]
     state = provenance.git_state(repository)
-    assert git(repository, "status", "--short") == before
+    assert [git(repository, *look) for look in looks] == before
     assert state["dirty"] is True
     assert "big.bin" not in state["patch"]
 
-    copy = tmp_path / "copy"
-    git(tmp_path, "clone", "-q", str(repository), str(copy))
-    (tmp_path / "change.patch").write_text(state["patch"])
-    git(copy, "apply", str(tmp_path / "change.patch"))
+    copy = applied(state["patch"].encode(), repository, tmp_path)
     assert (copy / "kept.py").read_text() == "a = 2\n"
     assert (copy / "new.py").read_text() == "b = 'ä'\n"
 
@@ -77,24 +83,11 @@ def test_the_code_hash_follows_the_code(monkeypatch, tmp_path):
 
 
 def test_a_patch_that_is_no_utf8_comes_back_byte_for_byte(repository, tmp_path):
-    import base64
-    import hashlib
-
     (repository / "kept.py").write_bytes(b"# caf\xe9\n")
     state = provenance.git_state(repository)
     patch = base64.b64decode(state["patch_base64"])
     assert hashlib.sha256(patch).hexdigest() == state["patch_sha256"]
-    git(tmp_path, "clone", "-q", str(repository), "copy")
-    (tmp_path / "change.patch").write_bytes(patch)
-    git(tmp_path / "copy", "apply", str(tmp_path / "change.patch"))
-    assert (tmp_path / "copy" / "kept.py").read_bytes() == b"# caf\xe9\n"
-
-
-def test_the_repository_gains_no_objects(repository):
-    (repository / "new.bin").write_bytes(bytes(range(256)) * 100)
-    before = git(repository, "count-objects", "-v")
-    provenance.git_state(repository)
-    assert git(repository, "count-objects", "-v") == before
+    assert (applied(patch, repository, tmp_path) / "kept.py").read_bytes() == b"# caf\xe9\n"
 
 
 def test_a_tree_that_git_cannot_read_is_not_called_clean(repository):

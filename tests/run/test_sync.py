@@ -9,19 +9,11 @@ import pytest
 
 from oldrestore.cli import main
 from oldrestore.records.run import Run
-from oldrestore.training.checkpoint import load_checkpoint
-from tests.run.test_kill_and_resume import assert_trackers_have_each_step_once, mlflow_steps
+from oldrestore.tracking.mlflow_sink import MLflowSink
+from tests.run.same_run import assert_trackers_have_each_step_once, last, mlflow_steps
 
-OFFLINE = [
-    "tracking=default",
-    "tracking.mlflow.tracking_uri=http://127.0.0.1:9",
-    "tracking.mlflow.system_metrics=false",
-]
-
-
-@pytest.fixture
-def no_retries(monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+MLFLOW = ["tracking=mlflow", "tracking.mlflow.system_metrics=false"]
+NOTHING = {"state": "complete", "sent": {}, "reason": None}
 
 
 def sync(capsys, *arguments: str) -> tuple[int, dict]:
@@ -31,40 +23,40 @@ def sync(capsys, *arguments: str) -> tuple[int, dict]:
     return code, run["trackers"]
 
 
-def test_what_a_server_missed_is_sent_once(workshop, no_retries, capsys):
-    code, folder = workshop.train(*OFFLINE, "evaluation.judged=null")
+def test_what_a_server_missed_is_sent_once(workshop, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    away = "tracking.mlflow.tracking_uri=http://127.0.0.1:9"
+    code, folder = workshop.train(*MLFLOW[1:], "tracking=default", away, "evaluation.judged=null")
     assert code == 0
-    assert f"oldrestore sync {folder}" in capsys.readouterr().out
-    assert Run(folder).status["sinks"]["mlflow"]["state"] == "off"
+    printed = capsys.readouterr()
+    assert f"oldrestore sync {folder}" in printed.out
+    assert printed.err.count("mlflow tracking") == 1
+    before = Run(folder).status
+    assert before["sinks"]["mlflow"]["state"] == "off"
     # It is still away.
     code, trackers = sync(capsys, str(folder))
-    assert code == 1
-    assert trackers["mlflow"]["state"] == "off"
-    assert trackers["visualdl"] == {"state": "complete", "sent": {}, "reason": None}
+    assert (code, trackers["mlflow"]["state"], trackers["visualdl"]) == (1, "off", NOTHING)
     # It is back, here in the form of a file.
     uri = f"tracking.mlflow.tracking_uri=sqlite:///{workshop.outputs / 'mlflow.db'}"
-    status = (folder / "status.json").read_text()
     code, trackers = sync(capsys, folder.name, f"outputs={workshop.outputs}", uri)
-    sent = trackers["mlflow"]["sent"]
     assert code == 0
-    points = sum(len(curve) for curve in Run(folder).curves.values())
-    assert sent["metrics"] == points + len(Run(folder).status["summary"])
+    sent = trackers["mlflow"]["sent"]
+    after = Run(folder)
+    assert sent["metrics"] == sum(len(curve) for curve in after.curves.values()) + len(after.status["summary"])
     assert (sent["runs"], sent["pictures"], sent["models"], sent["states"]) == (1, 2, 1, 1)
     assert_trackers_have_each_step_once(folder)
     _, record = mlflow_steps(workshop.outputs, folder.name)
-    before = json.loads(status)
     assert record.info.start_time < record.info.end_time
-    assert Run(folder).status["started"] == before["started"]
-    assert Run(folder).status["pid"] == before["pid"]
-    assert Run(folder).status["sinks"]["mlflow"]["state"] == "complete"
     assert record.data.params["model.width"] == "0.0625"
+    assert [after.status[name] for name in ("started", "pid")] == [before[name] for name in ("started", "pid")]
+    assert after.status["sinks"]["mlflow"]["state"] == "complete"
     # Again: there is nothing to send.
     code, trackers = sync(capsys, str(folder), uri)
     assert (code, trackers["mlflow"]["sent"]) == (0, {})
     assert mlflow_steps(workshop.outputs, folder.name)[1].info.end_time == record.info.end_time
 
 
-def log_in_mlflow(folder, to) -> str:
+def log_in_mlflow(folder: Path, to: Path) -> str:
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{folder.parent.parent / 'mlflow.db'}")
@@ -80,14 +72,11 @@ def test_a_run_that_ended_well_leaves_nothing_to_send(tracked_run, tmp_path, cap
     assert log.endswith(f"{tracked_run}\n")
     assert not any(line != line.rstrip() for line in log.splitlines())
     assert log_in_mlflow(tracked_run, tmp_path) == log
-    nothing = {"state": "complete", "sent": {}, "reason": None}
-    assert sync(capsys, str(tracked_run)) == (0, {"mlflow": nothing, "visualdl": nothing})
+    assert sync(capsys, str(tracked_run)) == (0, {"mlflow": NOTHING, "visualdl": NOTHING})
 
 
 def test_a_run_that_failed_leaves_nothing_to_send(workshop, tmp_path, capsys):
-    code, folder = workshop.train(
-        "tracking=mlflow", "tracking.mlflow.system_metrics=false", "optimizer.learning_rate=1e30"
-    )
+    code, folder = workshop.train(*MLFLOW, "optimizer.learning_rate=1e30")
     assert code == 1
     log = (folder / "log.txt").read_text()
     assert "\nthe run failed: " in log and f"oldrestore train resume={folder}\n" in log
@@ -96,26 +85,22 @@ def test_a_run_that_failed_leaves_nothing_to_send(workshop, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_sink_that_fell_off_in_the_middle_is_completed(workshop, capsys):
-    from oldrestore.tracking.mlflow_sink import MLflowSink
-
+def test_a_sink_that_failed_in_the_middle_is_completed(workshop, monkeypatch, capsys):
     def broken(sink, *arguments):
         raise ConnectionError("gone")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MLflowSink, "accuracy", broken)
-        code, folder = workshop.train("tracking=mlflow", "tracking.mlflow.system_metrics=false")
+    monkeypatch.setattr(MLflowSink, "accuracy", broken)
+    code, folder = workshop.train(*MLFLOW)
+    monkeypatch.undo()
     assert code == 0
     _, record = mlflow_steps(workshop.outputs, folder.name)
     assert (record.info.status, record.data.tags["tracking_incomplete"]) == ("FAILED", "true")
-    code, _ = sync(capsys, str(folder))
-    assert code == 0
+    assert sync(capsys, str(folder))[0] == 0
     steps, record = mlflow_steps(workshop.outputs, folder.name)
     assert record.info.status == "FINISHED"
     assert "tracking_incomplete" not in record.data.tags
-    assert {n: s for n, s in steps.items() if not n.startswith("summary/")} == {
-        name: curve.iterations.tolist() for name, curve in Run(folder).curves.items()
-    }
+    trained = {name: at for name, at in steps.items() if not name.startswith("summary/")}
+    assert trained == {name: curve.iterations.tolist() for name, curve in Run(folder).curves.items()}
 
 
 def test_a_run_that_was_not_tracked_can_be_and_others_are_refused(workshop, capsys):
@@ -123,9 +108,8 @@ def test_a_run_that_was_not_tracked_can_be_and_others_are_refused(workshop, caps
     assert code == 0
     assert sync(capsys, str(folder)) == (0, {})
     code, trackers = sync(capsys, str(folder), "tracking=visualdl")
-    assert code == 0
-    assert trackers["visualdl"]["sent"]["pictures"] == 1
-    assert load_checkpoint(folder / "checkpoints" / "last.safetensors").state["iteration"] == 1
+    assert (code, trackers["visualdl"]["sent"]["pictures"]) == (0, 1)
+    assert last(folder).state["iteration"] == 1
     for words, sentence in [
         (["outputs=x"], "sync needs a run"),
         ([str(folder), "seed=1"], "only outputs=FOLDER and tracking settings are"),
@@ -138,14 +122,9 @@ def test_a_run_that_was_not_tracked_can_be_and_others_are_refused(workshop, caps
         error = capsys.readouterr().err
         assert sentence in error
         assert error.count("\n") == 1
-
-
-def test_a_run_that_still_runs_tells_its_trackers_itself(workshop, capsys):
-    code, folder = workshop.train("tracking=none", "evaluation.judged=null", "trainer.max_iterations=1")
-    assert code == 0
+    # A run that is still running tells its trackers itself; the process is this one.
     path = folder / "status.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"state": "running"}))  # its process is this one
-    assert main(["sync", str(folder)]) == 2
-    assert "is still running" in capsys.readouterr().err
-    assert main(["train", f"resume={folder}"]) == 2
-    assert "is still running" in capsys.readouterr().err
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"state": "running"}))
+    for words in (["sync", str(folder)], ["train", f"resume={folder}"]):
+        assert main(words) == 2
+        assert "is still running" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from oldrestore.cli import main
 from oldrestore.config.compose import compose_config, override_config
 from oldrestore.config.location import configuration_root
 from oldrestore.evaluation.protocol import Protocol, protocol_settings
+from oldrestore.records.run import Run
 from oldrestore.scoring.protocols import protocol_of, shipped_evaluation
 
 PAGE = configuration_root() / "docs" / "protocols.md"
@@ -61,63 +62,49 @@ def test_the_commands_of_the_page_can_be_composed():
             assert config.judge._target_.endswith("Vgg16")
 
 
-def test_a_run_stores_its_protocol_and_says_what_is_changed(tracked_run):
-    stored = json.loads((tracked_run / "data.json").read_text())["protocol"]
+def evaluated(capsys, run: Path, *overrides: str) -> tuple[str, Run]:
+    """Evaluate a run, and return what was printed and the evaluation."""
+    capsys.readouterr()
+    assert main(["evaluate", str(run), *overrides]) == 0
+    printed = capsys.readouterr().out
+    return printed, Run(printed.strip().splitlines()[-1])
+
+
+def measured(evaluation: Run) -> dict[str, float]:
+    return json.loads((evaluation.folder / "summary.json").read_text())["validation"]
+
+
+def test_a_run_stores_its_protocol_and_says_what_is_changed(tracked_run, capsys):
+    run = Run(tracked_run)
+    stored = run.data["protocol"]
     changed = ["dataset.crops.evaluation_size", "judged", "judged_split", "size"]
     assert (stored["name"], stored["version"], stored["changed"]) == ("photos", 1, changed)
-    config = OmegaConf.load(tracked_run / "config.yaml")
-    judge = json.loads((tracked_run / "data.json").read_text())["judge"]
     settings = stored["settings"]
-    assert settings["judge.fingerprint"] == judge["fingerprint"]
+    assert settings["judge.fingerprint"] == run.data["judge"]["fingerprint"]
     assert "bicubic" in settings["judge.sees"]
     assert (settings["evaluation.size"], settings["dataset.crops.evaluation_size"]) == (32, 32)
-    assert protocol_of(config).hash != stored["hash"], "the judge's weights count"
+    assert protocol_of(run.composed).hash != stored["hash"], "the judge's weights count"
     assert f"protocol  photos 1, changed: {', '.join(changed)}" in (tracked_run / "log.txt").read_text()
+    capsys.readouterr()
+    for condition, count in (("protocol=photos", 1), ("protocol=photos 1*", 1), ("protocol=seed_report", 0)):
+        assert main(["runs", f"outputs={tracked_run.parent.parent}", "--json", "--where", condition]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == count, condition
 
 
-def test_mlflow_has_the_protocol_as_tags(tracked_run):
-    import mlflow
-
-    client = mlflow.MlflowClient(f"sqlite:///{tracked_run.parent.parent / 'mlflow.db'}")
-    link = json.loads((tracked_run / "status.json").read_text())["sinks"]["mlflow"]
-    tags = client.get_run(link["run_id"]).data.tags
-    stored = json.loads((tracked_run / "data.json").read_text())["protocol"]
-    assert (tags["protocol"], tags["protocol.version"], tags["protocol.hash"]) == ("photos", "1", stored["hash"])
-    assert tags["protocol.changed"] == ", ".join(stored["changed"])
-
-
-def test_an_evaluation_stores_its_own(tracked_run, capsys):
-    arguments = ["evaluation.judged=null", "evaluation.samples=0"]
-    assert main(["evaluate", str(tracked_run), "evaluation.size=64", *arguments]) == 0
-    shown = capsys.readouterr().out
-    found = Path(shown.strip().splitlines()[-1])
-    stored = json.loads((found / "data.json").read_text())["protocol"]
-    summary = json.loads((found / "summary.json").read_text())["protocol"]
+def test_an_evaluation_stores_its_own_and_compare_refuses_another(tracked_run, capsys):
+    printed, other = evaluated(capsys, tracked_run, "evaluation.size=64", "evaluation.judged=null")
+    stored = other.data["protocol"]
+    summary = json.loads((other.folder / "summary.json").read_text())["protocol"]
     assert stored["settings"]["evaluation.size"] == 64
     assert summary == {name: stored[name] for name in ("name", "version", "hash", "changed")}
-    assert f"photos 1, changed: {', '.join(stored['changed'])} ({stored['hash'][:8]})" in shown
-    assert stored["hash"] != json.loads((tracked_run / "data.json").read_text())["protocol"]["hash"]
-
-
-def test_compare_refuses_what_was_measured_otherwise_and_says_how(tracked_run, capsys):
-    capsys.readouterr()
-    folders = []
-    for size in (32, 64):
-        assert main(["evaluate", str(tracked_run), f"evaluation.size={size}", "evaluation.judged=null"]) == 0
-        folders.append(capsys.readouterr().out.strip().splitlines()[-1])
-    same, other = folders
-    assert main(["compare", same, other]) == 2
-    said = capsys.readouterr().err
-    assert "evaluation.size is 64 and 32" in said and "photos 1, changed:" in said
-    assert main(["compare", same]) == 0
+    assert f"photos 1, changed: {', '.join(stored['changed'])} ({stored['hash'][:8]})" in printed
+    assert stored["hash"] != Run(tracked_run).data["protocol"]["hash"]
+    _, same = evaluated(capsys, tracked_run, "evaluation.judged=null")
+    assert main(["compare", str(same.folder), str(other.folder)]) == 2
+    error = capsys.readouterr().err
+    assert "evaluation.size is 64 and 32" in error and "photos 1, changed:" in error
+    assert main(["compare", str(same.folder)]) == 0
     assert "protocol photos 1, changed: dataset.crops.evaluation_size, judged" in capsys.readouterr().out
-
-
-def test_runs_are_found_by_protocol(tracked_run, capsys):
-    outputs = f"outputs={tracked_run.parent.parent}"
-    for condition, found in (("protocol=photos", 1), ("protocol=photos 1*", 1), ("protocol=seed_report", 0)):
-        assert main(["runs", outputs, "--json", "--where", condition]) == 0
-        assert len(json.loads(capsys.readouterr().out)) == found, condition
 
 
 def test_a_run_from_before_there_were_protocols_is_evaluated_and_compared(tracked_run, tmp_path, capsys):
@@ -127,14 +114,12 @@ def test_a_run_from_before_there_were_protocols_is_evaluated_and_compared(tracke
     for name in ("version", "crops", "count", "rebalancing", "prior_file"):
         config.evaluation.pop(name, None)
     OmegaConf.save(config, old / "config.yaml")
-    data = json.loads((old / "data.json").read_text())
+    data = Run(old).data
     now = data.pop("protocol")
     (old / "data.json").write_text(json.dumps(data))
-    assert main(["evaluate", str(old), "evaluation.judged=null"]) == 0
-    out = capsys.readouterr().out
-    assert "the protocol photos without a version, which is now version 1: add evaluation=photos" in out
-    evaluation = next((old / "evaluations").iterdir())
-    stored = json.loads((evaluation / "data.json").read_text())["protocol"]
+    printed, evaluation = evaluated(capsys, old, "evaluation.judged=null")
+    assert "the protocol photos without a version, which is now version 1: add evaluation=photos" in printed
+    stored = evaluation.data["protocol"]
     assert (stored["name"], stored["version"], stored["changed"]) == ("photos", None, [])
     assert stored["hash"] != now["hash"]
     # Beside a run that has stored one, settings are compared, and they are the same.
@@ -161,59 +146,47 @@ def test_a_protocol_that_names_its_judge_brings_it_along():
     assert compose_config(["evaluation=cic_2016"]).judge._target_.endswith("Vgg16")
 
 
-def listed_run(tracked_run, tmp_path, *overrides):
-    """Evaluate a run on a list of its own photographs that it has not seen."""
-    data = json.loads((tracked_run / "data.json").read_text())
-    root = OmegaConf.load(tracked_run / "config.yaml").dataset.root
-    names = [f"{name} {number % 3}" for number, name in enumerate(data["val"]["photographs"])]
+@pytest.fixture
+def listed(tracked_run, tmp_path) -> list[str]:
+    """Settings that evaluate a run on a list of its own three photographs that it has not seen."""
+    run = Run(tracked_run)
+    names = [f"{name} {number % 3}" for number, name in enumerate(run.data["val"]["photographs"])]
     (tmp_path / "list.txt").write_text("\n".join(names))
-    dataset = ["dataset=imagenet_ctest10k", f"dataset.root={root}", f"dataset.list={tmp_path / 'list.txt'}"]
-    return main(["evaluate", str(tracked_run), *dataset, "evaluation.samples=0", *overrides]), len(names)
+    dataset = ["dataset=imagenet_ctest10k", f"dataset.root={run.composed.dataset.root}"]
+    small = ["evaluation.crops.size=32", "evaluation.size=32", "evaluation.samples=0"]
+    return [*dataset, f"dataset.list={tmp_path / 'list.txt'}", *small]
 
 
-def test_cic_2016_on_a_list_with_the_prior_of_a_file(tracked_run, tmp_path, capsys):
-    prior = np.random.default_rng(0).gamma(0.3, size=313) + 1e-6
-    np.save(tmp_path / "prior_probs.npy", prior)
-    cic = ["evaluation=cic_2016", "evaluation.crops.size=32", "evaluation.size=32", "judge=efficientnet_lite0"]
-    code, n = listed_run(tracked_run, tmp_path, *cic, f"evaluation.prior_file={tmp_path / 'prior_probs.npy'}")
-    out = capsys.readouterr().out
-    assert code == 0
-    assert "cic_2016 1, changed: count, crops.size, judge, size (" in out
-    assert f"judge efficientnet_lite0, n = {n}" in out
-    folder = Path(out.strip().splitlines()[-1])
-    by_file = json.loads((folder / "summary.json").read_text())["validation"]
-    settings = json.loads((folder / "data.json").read_text())["protocol"]["settings"]
-    assert settings["evaluation.count"] == n
-    assert settings["evaluation.prior_file"].startswith("sha256:") and settings["evaluation.prior"].startswith(
-        "sha256:"
-    )
-    code, _ = listed_run(tracked_run, tmp_path, *cic, "evaluation.rebalancing=training", "evaluation.judged=null")
-    by_training = json.loads((Path(capsys.readouterr().out.strip().splitlines()[-1]) / "summary.json").read_text())
-    assert code == 0
-    assert by_training["validation"]["auc"] == by_file["auc"]
-    assert by_training["validation"]["auc_rebalanced"] != by_file["auc_rebalanced"]
+def test_cic_2016_on_a_list_with_the_prior_of_a_file(tracked_run, listed, tmp_path, capsys):
+    np.save(tmp_path / "prior_probs.npy", np.random.default_rng(0).gamma(0.3, size=313) + 1e-6)
+    cic = [*listed, "evaluation=cic_2016", "judge=efficientnet_lite0"]
+    printed, by_file = evaluated(capsys, tracked_run, *cic, f"evaluation.prior_file={tmp_path / 'prior_probs.npy'}")
+    assert "cic_2016 1, changed: count, crops.size, judge, size (" in printed
+    assert "judge efficientnet_lite0, n = 3" in printed
+    settings = by_file.data["protocol"]["settings"]
+    assert settings["evaluation.count"] == 3
+    assert all(settings[f"evaluation.{name}"].startswith("sha256:") for name in ("prior_file", "prior"))
+    training = ["evaluation.rebalancing=training", "evaluation.judged=null"]
+    by_training = evaluated(capsys, tracked_run, *cic, *training)[1]
+    assert measured(by_training)["auc"] == measured(by_file)["auc"]
+    assert measured(by_training)["auc_rebalanced"] != measured(by_file)["auc_rebalanced"]
 
 
-def test_ddcolor_without_weights_is_refused_and_without_fid_measured(tracked_run, tmp_path, capsys):
-    small = ["evaluation=ddcolor_val5k", "evaluation.crops.size=32", "evaluation.size=32"]
-    code, _ = listed_run(tracked_run, tmp_path, *small)
-    said = capsys.readouterr().err
-    assert code == 2 and said.count("\n") == 1 and "FID needs the weights of Inception v3" in said
-    code, _ = listed_run(tracked_run, tmp_path, *small, "evaluation.evaluators.set.fid=false")
-    out = capsys.readouterr().out
-    assert code == 0
-    assert "ddcolor_val5k 1, changed: count, crops.size, evaluators.set.fid, size (" in out
-    found = json.loads((Path(out.strip().splitlines()[-1]) / "summary.json").read_text())["validation"]
-    assert found["set/delta_cf"] == pytest.approx(abs(found["set/cf"] - found["set/cf_original"]))
-    assert "set/fid" not in found
+def test_ddcolor_without_weights_is_refused_and_without_fid_measured(tracked_run, listed, capsys):
+    ddcolor = [*listed, "evaluation=ddcolor_val5k"]
+    assert main(["evaluate", str(tracked_run), *ddcolor]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "FID needs the weights of Inception v3" in error
+    printed, evaluation = evaluated(capsys, tracked_run, *ddcolor, "evaluation.evaluators.set.fid=false")
+    assert "ddcolor_val5k 1, changed: count, crops.size, evaluators.set.fid, size (" in printed
+    values = measured(evaluation)
+    assert values["set/delta_cf"] == pytest.approx(abs(values["set/cf"] - values["set/cf_original"]))
+    assert "set/fid" not in values
 
 
 def test_a_protocols_crops_cut_what_colour_is_measured_on(tracked_run, capsys):
-    for crops, expected in (("null", 32 * 32), ("{size: 40, fit: squash, filter: box}", 40 * 40)):
-        assert main(["evaluate", str(tracked_run), "evaluation.judged=null", f"evaluation.crops={crops}"]) == 0
-        folder = Path(capsys.readouterr().out.strip().splitlines()[-1])
-        rows = [line.split(",") for line in (folder / "per_image.csv").read_text().splitlines()]
-        weight = rows[0].index("weight")
-        assert {float(row[weight]) for row in rows if ",auc," in ",".join(row)} == {expected}
+    for crops, pixels in (("null", 32 * 32), ("{size: 40, fit: squash, filter: box}", 40 * 40)):
+        _, evaluation = evaluated(capsys, tracked_run, "evaluation.judged=null", f"evaluation.crops={crops}")
+        assert {row["weight"] for row in evaluation.per_image_rows if row["metric"] == "auc"} == {pixels}
     assert main(["evaluate", str(tracked_run), "evaluation.crops={size: 40, fit: squash}"]) == 2
     assert "evaluation.crops.filter" in capsys.readouterr().err

@@ -17,7 +17,6 @@ from oldrestore.statistics import (
     seeds_and_images,
     share_over_seeds,
     weighted_mean,
-    wilson_interval,
 )
 
 pytestmark = pytest.mark.slow
@@ -47,12 +46,6 @@ def test_bootstrap(draw: Callable):
         low, high = bootstrap_interval(scored, 1000, seed=number)
         held += low <= truth <= high
     assert NOMINAL[0] <= held / DRAWS <= NOMINAL[1]
-
-
-def test_wilson():
-    right = np.random.default_rng(12).binomial(80, 0.8, DRAWS)
-    intervals = [wilson_interval(int(k), 80) for k in right]
-    assert NOMINAL[0] <= np.mean([low <= 0.8 <= high for low, high in intervals]) <= NOMINAL[1]
 
 
 def test_equal_runs():

@@ -10,16 +10,12 @@ from oldrestore.statistics import (
     compare_designs,
     compare_pairs,
     gap_share,
+    score_interval,
     seeds_and_images,
     share_over_seeds,
     weighted_mean,
     wilson_interval,
 )
-
-
-@pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(7)
 
 
 def scored(x_sn):
@@ -120,3 +116,24 @@ def test_larger_on_counts_photographs_and_not_what_they_weigh():
     # A photograph of no weight is none on which anything is larger.
     none = [weighted_mean(values, [1, 1, 0]) for values in ([2, 0, 9], [1, 1, 0])]
     assert compare_pairs(*none, 100, 100).wins == pytest.approx(1 / 2)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 20), (20, 20), (15, 20), (58, 60), (1, 1), (2000, 3923)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_wilsons_interval_against_the_formula(successes, n, confidence):
+    z = stats.norm.isf((1 - confidence) / 2)
+    p = successes / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    low, high = wilson_interval(successes, n, confidence)
+    assert (low, high) == pytest.approx((centre - half, centre + half), abs=1e-12)
+    assert (low == 0.0) == (successes == 0) and (high == 1.0) == (successes == n)
+    if 0 < p < 1:
+        # Of a binomial variance, the score interval is Wilson's.
+        assert score_interval(p, z * np.sqrt(p * (1 - p) / n)) == pytest.approx((low, high), abs=1e-12)
+
+
+@pytest.mark.parametrize("arguments", [(3, 2), (-1, 2), (0, 0), (1, 2, 1.0)])
+def test_what_is_no_proportion_is_refused(arguments):
+    with pytest.raises(ValueError, match=r"not be greater|not less than|confidence"):
+        wilson_interval(*arguments)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from oldrestore.errors import UserError
-from oldrestore.records import job_identity
-from oldrestore.records.job_identity import settings_of
+from oldrestore.records import identity
+from oldrestore.records.identity import settings_of
 from oldrestore.sweeps.plan import compose_job, plan_jobs, snapshot_configuration
 from tests.generated_photographs import make_folder, make_photograph
 
@@ -62,8 +62,8 @@ def test_code_of_verbs_and_trackers_is_no_part(tmp_path, monkeypatch):
     for name in ("losses/l1.py", "commands/train.py", "tracking/ui.py", "report/page.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text("a = 1\n")
-    monkeypatch.setattr(job_identity, "PACKAGE", tmp_path)
-    digest = job_identity.results_code_hash.__wrapped__
+    monkeypatch.setattr(identity, "PACKAGE", tmp_path)
+    digest = identity.results_code_hash.__wrapped__
     before = digest()
     (tmp_path / "commands" / "train.py").write_text("a = 2\n")
     (tmp_path / "tracking" / "ui.py").write_text("a = 2\n")

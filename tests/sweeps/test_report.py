@@ -1,22 +1,19 @@
-"""The report at a sweep's end: what it holds, that nothing it does wrong hurts the sweep, and a real sweep's."""
+"""What follows a sweep: its report, which never hurts it, and its parent run in MLflow."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from oldrestore.cli import main
-from oldrestore.commands import sweep as verb
 from oldrestore.report import contents
 from oldrestore.report.shelf import list_reports, reports_folder
-from oldrestore.sweeps import mlflow_parent
-from oldrestore.sweeps import report as reporting
 from oldrestore.sweeps.ledger import Entry, Ledger
+from oldrestore.sweeps.mlflow_parent import tell_mlflow
 from oldrestore.sweeps.report import report_on
-from tests.comparison.synthetic import make_run, scores
+from oldrestore.sweeps.summary import summarise
+from tests.comparison.synthetic import make_designs, make_run
 from tests.sweeps.test_ledger import make_job
 
 
@@ -28,12 +25,9 @@ def entry(key: str, seed: int, state: str, folder: Path | None) -> Entry:
 @pytest.fixture
 def entries(tmp_path) -> list[Entry]:
     """Two designs of two seeds that are done, one job that failed and one that waits."""
-    found = []
-    for loss, shift in (("a", 0.0), ("b", 0.05)):
-        for seed in (0, 1):
-            settings = {"seed": seed, "loss.sigma": 5 + shift}
-            folder = make_run(tmp_path, f"{loss}{seed}", settings, scored=scores(shift, seed), choices={"loss": loss})
-            found.append(entry(f"{loss}{seed}", seed, "done", folder))
+    runs = make_designs(tmp_path, {"a": 0.0, "b": 0.05}, (0, 1))
+    names = ("a0", "a1", "b0", "b1")
+    found = [entry(name, run.seed, "done", run.folder) for name, run in zip(names, runs, strict=True)]
     broken = make_run(tmp_path, "failed-run", {"seed": 2}, state="failed")
     return [*found, entry("b2", 2, "failed", broken), entry("a2", 2, "queued", None)]
 
@@ -45,12 +39,13 @@ def test_jobs_that_are_done_are_in_it_and_the_others_are_said_to_be_left_out(tmp
     (listed,) = list_reports(reports_folder(tmp_path))
     assert (listed.title, listed.runs, listed.name) == ("my_sweep", 4, "my_sweep.html")
     page = made.path.read_text()
-    assert f"oldrestore reproduce {tmp_path / 'e' / 'b1'}" in page
+    assert f"oldrestore reproduce {tmp_path / 'e' / 'd1-1'}" in page
     assert "failed-run" not in page, "a failed run is no result"
     # Again, with all done: the page is replaced, and nothing is said to be missing.
     again = report_on("my_sweep", entries[:4], tmp_path, photographs=0)
     assert again.line == f"{made.path} (4 runs)"
-    assert [path.name for path in made.path.parent.iterdir()] == ["my_sweep.html"]
+    assert sorted(path.name for path in made.path.parent.iterdir()) == ["index.html", "my_sweep.html"]
+    assert 'href="my_sweep.html"' in (made.path.parent / "index.html").read_text()
 
 
 def test_a_sweep_over_the_protocol_has_groups_apart(tmp_path, entries):
@@ -85,59 +80,37 @@ def test_whatever_goes_wrong_is_said_and_not_raised(tmp_path, entries, monkeypat
         assert (made.path, made.line) == (None, words)
 
 
-class StubStore:
-    """MLflow's store, which remembers what it is sent."""
+def test_mlflow_nests_the_runs_below_one_parent(tracked_run, tmp_path, monkeypatch):
+    outputs = tracked_run.parent.parent
+    tracking = {"mlflow": {"tracking_uri": None, "experiment": None}}
+    job = make_job("a", outputs=str(outputs), tracking=tracking)
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.register([job])
+    (entry,) = ledger.entries()
+    done = replace(entry, state="done", folder=str(tracked_run))
+    summary = summarise([done], "val/loss")
+    summary.write(tmp_path)
+    page = tmp_path / "s.html"
+    page.write_text("<p>a report")
+    for report in (None, page):
+        assert tell_mlflow("s", job, ledger, summary, tmp_path, report) is None
+    from mlflow import MlflowClient
 
-    def __init__(self) -> None:
-        self.sent: list[Path] = []
-        self.shown_uri, self.experiment_id = "here", "1"
-        self.client = SimpleNamespace(
-            create_run=lambda *_, **__: SimpleNamespace(info=SimpleNamespace(run_id="parent")),
-            log_artifact=lambda run_id, path: self.sent.append(Path(path)),
-            set_tag=lambda *_: None,
-            set_terminated=lambda *_: None,
-        )
-
-    def patiently(self, call, *arguments, **named):
-        return call(*arguments, **named)
-
-
-@pytest.mark.parametrize("stopped", [False, True])
-def test_the_verb_says_so_in_a_line_and_sends_it_to_mlflow(tmp_path, entries, monkeypatch, stopped):
-    store, said = StubStore(), []
-    monkeypatch.setattr(mlflow_parent, "open_store", lambda *_: store)
-    monkeypatch.setattr(reporting.report_on, "__defaults__", (0,))
-    config = {"outputs": str(tmp_path), "tracking": {"mlflow": {"tracking_uri": None}}}
-    first = make_job("a0", **{**config, "trainer": {"device": "cpu", "monitor": "val/auc"}})
-    (tmp_path / "sweeps").mkdir()
-    ledger = Ledger(tmp_path / "sweeps" / "ledger.db")
-    known: Sequence[Entry] = entries[:4]
-    monkeypatch.setattr(ledger, "entries", lambda keys=None: list(known))
-    stub = SimpleNamespace(
-        name="s",
-        first=first,
-        ledger=ledger,
-        keys=[],
-        folder=tmp_path / "sweeps",
-        outputs=tmp_path,
-        stopped=stopped,
-        holds=lambda found: not stopped,
-    )
-    assert verb.conclude(stub, False, said.append) == (1 if stopped else 0)
-    page = tmp_path / "reports" / "s.html"
-    assert said == ([] if stopped else [f"report      {page} (4 runs)"])
-    assert [path.name for path in store.sent] == ["jobs.csv", "summary.csv", *([] if stopped else ["s.html"])]
-    assert page.is_file() != stopped
-
-
-@pytest.mark.slow
-def test_a_real_sweep_ends_with_a_report(workshop, capsys):
-    settings = ["evaluation.judged=null", "tracking=none", "sweeps=seeds", "seed=0,1"]
-    assert main(["sweep", *workshop.arguments(settings)]) == 0
-    page = workshop.outputs / "reports" / "seeds.html"
-    lines = capsys.readouterr().out.splitlines()
-    assert f"report      {page} (2 runs)" in lines
-    assert lines[-1] == str(workshop.outputs / "sweeps" / "seeds")
-    (listed,) = list_reports(reports_folder(workshop.outputs))
-    assert (listed.title, listed.runs) == ("seeds", 2)
-    assert "data:image/" in page.read_text(), "its networks coloured photographs"
+    client = MlflowClient(tracking_uri=f"sqlite:///{outputs / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tiny").experiment_id
+    (parent,) = client.search_runs([experiment], "tags.sweep = 's'")
+    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    assert [child.data.tags["run_id"] for child in children] == [tracked_run.name]
+    assert parent.info.status == "FINISHED"
+    assert {item.path for item in client.list_artifacts(parent.info.run_id)} == {"jobs.csv", "summary.csv", "s.html"}
+    # A store that stood elsewhere when the ledger heard of the parent has it still.
+    moved = Ledger(tmp_path / "moved.db")
+    with moved.settle_fact("mlflow parent at sqlite:////no/such/place/mlflow.db") as known:
+        known.append("0" * 32)
+    with moved.settle_fact("mlflow parent at sqlite:////old/mlflow.db") as known:
+        known.append(parent.info.run_id)
+    assert tell_mlflow("s", job, moved, summary, tmp_path) is None
+    assert len(client.search_runs([experiment], "tags.sweep = 's'")) == 1
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    unreachable = {"mlflow": {"tracking_uri": "http://127.0.0.1:9", "experiment": None}}
+    assert "sweep" in tell_mlflow("s", make_job("a", tracking=unreachable), ledger, summary, tmp_path)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +11,6 @@ import pytest
 from oldrestore.cli import main
 from oldrestore.errors import UserError
 from oldrestore.records.asked_settings import as_override
-from oldrestore.sweeps import launch as launching
-from oldrestore.sweeps import sweep as sweeping
 from oldrestore.sweeps.search import read_search
 from oldrestore.sweeps.trials import Search
 
@@ -31,49 +27,6 @@ search:
     optimizer.learning_rate: {{low: 1e-4, high: 1e-1, log: true}}
     trainer.batch_size: {{choices: [1, 2]}}
 {more}"""
-# Trains nothing: its loss is the distance of the learning rate from 0.01, in decades.
-FAKE = """
-import json, math, sys, time
-from pathlib import Path
-from oldrestore.records.run_folder import RunFolder
-job = json.loads(Path(sys.argv[1]).read_text())
-config = job["config"]
-loss = abs(math.log10(config["optimizer"]["learning_rate"]) + 2)
-if job["resume"]:
-    folder = RunFolder.open(Path(job["resume"]))
-else:
-    folder = RunFolder.create(Path(config["outputs"]), config["experiment"], config["run_id"])
-    folder.write_config("seed: 0", [])
-folder.status("running")
-if sys.argv[2] == "wait" and not job["resume"]:
-    import os, signal
-    os.kill(os.getpid(), signal.SIGKILL)
-if sys.argv[2] == "prune":
-    import signal
-    def stop(number, frame):
-        folder.status("killed", "stopped by SIGTERM")
-        sys.exit(1)
-    signal.signal(signal.SIGTERM, stop)
-    folder.scalars(3, {"val/loss": loss})
-    time.sleep(1.0)
-folder.scalars(6, {"val/loss": loss})
-folder.status("finished", None, summary={"val/loss": loss})
-"""
-
-
-@pytest.fixture
-def ending(monkeypatch) -> dict[str, str]:
-    told = {"how": "finish"}
-    real = subprocess.Popen
-
-    def fake(command, **options):
-        if "--job" not in command:
-            return real(command, **options)
-        return real([sys.executable, "-c", FAKE, command[-1], told["how"]], **options)
-
-    monkeypatch.setattr(launching.subprocess, "Popen", fake)
-    monkeypatch.setattr(sweeping, "POLL", 0.02)
-    return told
 
 
 @pytest.fixture
@@ -81,72 +34,57 @@ def search(workshop, tmp_path, monkeypatch):
     """Make a search from a sweep's file in the current folder."""
     monkeypatch.chdir(tmp_path)
 
-    def make(more: str = "", **changed: str) -> Search:
+    def make(more: str = "", outputs: Path = workshop.outputs, **changed: str) -> Search:
         text = SWEEP.format(more=more)
         for old, new in changed.items():
             text = text.replace(f"{old}: ", f"{old}: {new} # ", 1)
         (tmp_path / "sweeps").mkdir(exist_ok=True)
         (tmp_path / "sweeps" / "found.yaml").write_text(text)
-        arguments = [*workshop.arguments(["evaluation.judged=null", "tracking=none"]), "sweeps=found"]
-        return Search("found", read_search("found"), arguments)
+        settings = ["evaluation.judged=null", "tracking=none", "sweeps=found", f"outputs='{outputs}'"]
+        return Search("found", read_search("found"), workshop.arguments(settings))
 
     return make
 
 
-def carry_out(search: Search) -> list[str]:
+def carry_out(search: Search, slots: int = 2) -> int:
+    """Run a search; returns the number of jobs that it started."""
     said: list[str] = []
     search.begin(False)
-    search.carry_out(2, True, said.append)
-    return said
+    search.carry_out(slots, True, said.append)
+    return len([line for line in said if line.startswith("started")])
 
 
-def test_trials_are_counted_over_every_start_and_the_best_is_known(search, ending):
+def test_trials_are_counted_over_every_start_and_the_best_is_known(search, endings):
     first = search()
-    said = carry_out(first)
-    assert len([line for line in said if line.startswith("started")]) == 6
+    assert carry_out(first) == 6
     entries = first.ledger.entries(first.keys)
     assert [entry.state for entry in entries] == ["done"] * 6
     assert first.holds(entries)
-    best = first.best()
     values = [trial.value for trial in first.study.get_trials()]
-    assert best["value"] == min(values)
-    assert carry_out(search()) == []
+    assert first.best()["value"] == min(values)
+    assert carry_out(search()) == 0
+    # A trial whose run folder is gone is trained again, and its value stays.
+    shutil.rmtree(entries[2].folder)
+    second = search(more="  pruning: {after_trials: 1}\n")
+    assert [entry.is_lost for entry in second.entries()] == [False, False, True, False, False, False]
+    assert carry_out(second) == 1
+    again = second.ledger.entries()[2]
+    assert (again.state, again.settings, again.attempts) == ("done", entries[2].settings, 2)
+    assert Path(again.folder).is_dir() and again.folder != entries[2].folder
+    assert [trial.value for trial in second.study.get_trials()] == values
     more = search(trials="8")
-    assert len([line for line in carry_out(more) if line.startswith("started")]) == 2
-    assert len(more.study.get_trials()) == 8
+    assert carry_out(more) == 2
     assert {entry.key for entry in more.ledger.entries()} == {f"trial-{number:05d}" for number in range(8)}
 
 
-def test_a_trial_whose_run_folder_is_gone_is_trained_again_and_its_value_stays(search, ending):
-    first = search()
-    carry_out(first)
-    before = [trial.value for trial in first.study.get_trials()]
-    lost = first.ledger.entries()[2]
-    shutil.rmtree(lost.folder)
-    second = search(more="  pruning: {after_trials: 1}\n")
-    assert [entry.is_lost for entry in second.entries()] == [False, False, True, False, False, False]
-    assert len([line for line in carry_out(second) if line.startswith("started")]) == 1
-    again = second.ledger.entries()[2]
-    assert (again.state, again.settings, again.attempts) == ("done", lost.settings, 2)
-    assert Path(again.folder).is_dir() and again.folder != lost.folder
-    assert [trial.value for trial in second.study.get_trials()] == before
-    assert carry_out(search()) == []
-
-
-def test_a_search_in_a_folder_with_any_name_keeps_its_study_there(workshop, tmp_path, monkeypatch, ending):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "sweeps").mkdir()
-    (tmp_path / "sweeps" / "found.yaml").write_text(SWEEP.format(more=""))
-    odd = tmp_path / "runs" / "a?b%20c#d"
-    words = [*workshop.arguments(["evaluation.judged=null", "tracking=none"]), "sweeps=found", f"outputs='{odd}'"]
-    one = Search("found", read_search("found"), words)
-    assert len(carry_out(one)) == 12
+def test_a_search_in_a_folder_with_any_name_keeps_its_study_there(search, tmp_path, endings):
+    odd, moved = tmp_path / "runs" / "a?b%20c#d", tmp_path / "moved"
+    assert carry_out(search(outputs=odd)) == 6
     assert (odd / "sweeps" / "found" / "optuna.db").is_file()
     assert list((tmp_path / "runs").iterdir()) == [odd]
-    moved = tmp_path / "moved"
     shutil.move(odd, moved)
-    other = Search("found", read_search("found"), [*words[:-1], f"outputs={moved}"])
-    assert carry_out(other) == []
+    other = search(outputs=moved)
+    assert carry_out(other) == 0
     assert other.best()["value"] == min(trial.value for trial in other.study.get_trials())
 
 
@@ -154,40 +92,38 @@ def test_what_is_drawn_depends_on_the_trial_and_two_processes_share_a_study(sear
     one, other = search(), search()
     one.begin(False)
     other.begin(False)
-    taken = [process._next(process.ledger) for process in (one, other, one, other, one, other, one)]
+    taken = [process.claim() for process in (one, other, one, other, one, other, one)]
     assert [entry.key for entry in taken[:6]] == [f"trial-{number:05d}" for number in range(6)]
     assert taken[6] is None
     drawn = [tuple(trial.params.values()) for trial in one.study.get_trials()]
     assert len(set(drawn)) == 6
 
 
-def test_an_interrupted_trial_goes_on_in_its_run(search, ending):
-    ending["how"] = "wait"
+def test_an_interrupted_trial_goes_on_in_its_run(search, endings):
+    endings["*"] = "kill"
     first = search(trials="1")
     carry_out(first)
     (entry,) = first.ledger.entries(first.keys)
     assert entry.state == "interrupted"
     assert not first.holds([entry])
-    ending["how"] = "finish"
+    endings["*"] = "finish"
     again = search(trials="1")
-    assert len(carry_out(again)) == 2
+    assert carry_out(again) == 1
     (later,) = again.ledger.entries(again.keys)
     assert (later.state, later.folder, later.attempts) == ("done", entry.folder, 2)
     (trial,) = again.study.get_trials()
     assert trial.state == optuna.trial.TrialState.COMPLETE
 
 
-def test_a_trial_worse_than_the_median_is_stopped(search, ending, monkeypatch):
-    ending["how"] = "prune"
+def test_a_trial_worse_than_the_median_is_stopped(search, endings, monkeypatch):
+    endings["*"] = "prune"
     drawn = iter([0.01, 0.012, 0.1])
     monkeypatch.setattr(
         "oldrestore.sweeps.search.Range.suggest",
         lambda self, trial, name: trial.suggest_float(name, *([next(drawn)] * 2)),
     )
     found = search("  pruning: {after_trials: 2}\n", trials="3")
-    said: list[str] = []
-    found.begin(False)
-    found.carry_out(1, True, said.append)
+    assert carry_out(found, slots=1) == 3
     entries = found.ledger.entries(found.keys)
     assert [entry.state for entry in entries] == ["done", "done", "pruned"]
     assert entries[2].reason == "val/loss was worse than the median at iteration 3"
@@ -195,7 +131,7 @@ def test_a_trial_worse_than_the_median_is_stopped(search, ending, monkeypatch):
     assert found.study.get_trials()[0].intermediate_values == {3: pytest.approx(0.0)}
 
 
-def test_a_trial_whose_process_died_before_it_began_is_given_up(search, ending):
+def test_a_trial_whose_process_died_before_it_began_is_given_up(search, endings):
     first = search(trials="2")
     first.begin(False)
     first.study.ask()

@@ -6,7 +6,6 @@ import csv
 import json
 import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,78 +17,34 @@ import numpy as np
 import pytest
 
 from oldrestore.cli import main
-from oldrestore.commands.sweep import opening, state_of
-from oldrestore.config.location import PACKAGE, configuration_root
 from oldrestore.records.run import Run
 from oldrestore.sweeps import launch as launching
-from oldrestore.sweeps import sweep as sweeping
 from oldrestore.sweeps.ledger import Ledger
 from oldrestore.sweeps.summary import spread, summarise
 from oldrestore.sweeps.sweep import Sweep
 from tests.sweeps.test_ledger import make_job
-
-FAKE = """
-import sys
-from pathlib import Path
-from oldrestore.records.run_folder import RunFolder
-outputs, run_id, value, ending = sys.argv[1:]
-folder = RunFolder.create(Path(outputs), "tiny", run_id)
-folder.write_config("seed: 0", [])
-folder.status("running")
-if ending == "kill":
-    import os, signal
-    os.kill(os.getpid(), signal.SIGKILL)
-if ending == "refuse":
-    print("oldrestore: there is no such thing", file=sys.stderr)
-    sys.exit(2)
-folder.status("failed" if ending == "fail" else "finished", ending, summary={"val/loss": float(value)})
-sys.exit(1 if ending == "fail" else 0)
-"""
-
-
-@pytest.fixture
-def endings(monkeypatch) -> dict[str, str]:
-    """Jobs are small programs that end as they are told; by key."""
-    told: dict[str, str] = {}
-    real = subprocess.Popen
-
-    def fake(command, **options):
-        if "--job" not in command:
-            return real(command, **options)
-        job = json.loads(Path(command[-1]).read_text())
-        config = job["config"]
-        ending = told.get(f"{config['value']}/{config['seed']}", "finish")
-        if job["resume"]:
-            told["resumed"] = job["resume"]
-            return real([sys.executable, "-c", "pass"], **options)
-        value = str(config["value"] + config["seed"])
-        return real([sys.executable, "-c", FAKE, config["outputs"], config["run_id"], value, ending], **options)
-
-    monkeypatch.setattr(launching.subprocess, "Popen", fake)
-    return told
+from tests.throwaway import Throwaway
 
 
 def jobs_of(outputs: Path) -> list:
     return [
-        make_job(
-            f"{value}-{seed}",
-            seed,
-            {"value": str(value)},
-            f"identity {value}",
-            outputs=str(outputs),
-            value=value,
-        )
+        make_job(f"{value}-{seed}", seed, {"value": str(value)}, f"i {value}", outputs=str(outputs), value=value)
         for value in (10, 20)
         for seed in (0, 1)
     ]
 
 
-def carry_out(outputs: Path, retry_failed: bool = False, slots: int = 2) -> tuple[Sweep, list[str]]:
+def carry_out(outputs: Path, retry_failed: bool = False) -> tuple[Sweep, list[str]]:
+    """Run a sweep of four jobs; returns also what each job is that it started."""
     said: list[str] = []
     sweep = Sweep("s", jobs_of(outputs))
     sweep.begin(retry_failed)
-    sweep.carry_out(slots, True, said.append)
-    return sweep, said
+    sweep.carry_out(2, True, said.append)
+    return sweep, started(said)
+
+
+def started(said: list[str]) -> list[str]:
+    return [" ".join(line.splitlines()[0].split()[1:]) for line in said if line.startswith("started")]
 
 
 def test_what_is_done_is_skipped_what_failed_waits_and_what_was_killed_goes_on(tmp_path, endings):
@@ -102,14 +57,15 @@ def test_what_is_done_is_skipped_what_failed_waits_and_what_was_killed_goes_on(t
         "20-0": ("failed", "there is no such thing"),
         "20-1": ("interrupted", "killed by SIGKILL"),
     }
-    assert len([line for line in said if line.startswith("started")]) == 4
+    assert len(said) == 4
     folders = {entry.key: entry.folder for entry in sweep.ledger.entries()}
     endings.clear()
     sweep, said = carry_out(tmp_path)
-    assert [line.split()[:3] for line in said if line.startswith("started")] == [["started", "value=20", "seed=1"]]
-    assert endings["resumed"] == folders["20-1"]
+    assert said == ["value=20 seed=1"]
+    (resumed,) = sweep.ledger.entries(["20-1"])
+    assert (resumed.state, resumed.folder) == ("done", folders["20-1"])
     sweep, said = carry_out(tmp_path, retry_failed=True)
-    assert len([line for line in said if line.startswith("started")]) == 2
+    assert len(said) == 2
     entries = {entry.key: entry for entry in sweep.ledger.entries()}
     assert {entry.state for entry in entries.values()} == {"done"}
     assert {key: entry.attempts for key, entry in entries.items()} == {"10-0": 1, "10-1": 2, "20-0": 2, "20-1": 2}
@@ -117,39 +73,6 @@ def test_what_is_done_is_skipped_what_failed_waits_and_what_was_killed_goes_on(t
     for entry in entries.values():
         assert Path(entry.log).is_file()
     assert carry_out(tmp_path, retry_failed=True)[1] == []
-
-
-def test_a_sweep_that_was_moved_skips_what_is_done_goes_on_and_keeps_its_scores(tmp_path, endings):
-    old, new = tmp_path / "old", tmp_path / "new"
-    endings |= {"20/1": "kill"}
-    carry_out(old)
-    shutil.move(old, new)
-    endings.clear()
-    sweep, said = carry_out(new)
-    assert [line.split()[:3] for line in said if line.startswith("started")] == [["started", "value=20", "seed=1"]]
-    assert Path(endings["resumed"]).parent == new / "tiny"
-    summary = summarise(sweep.ledger.entries(sweep.keys), "val/loss")
-    assert [values.get("val/loss") for _, values in summary.jobs] == [10.0, 11.0, 20.0, None]  # the last is a pretence
-    assert all(Path(entry.log).is_file() for entry, _ in summary.jobs)
-    assert not old.exists()
-
-
-def test_a_run_folder_that_was_deleted_is_run_again_and_that_is_said(tmp_path, endings):
-    sweep, _ = carry_out(tmp_path)
-    first = sweep.ledger.entries()[0]
-    shutil.rmtree(first.folder)
-    later = Sweep("s", jobs_of(tmp_path))
-    before = {entry.key: state_of(entry) for entry in later.entries()}
-    assert list(before.values()) == ["lost", "done", "done", "done"]
-    line = opening(later.begin(False), before, False)
-    assert line == "4, 3 skipped (done), 1 run again (done, but the run folder is gone)"
-    said: list[str] = []
-    later.carry_out(1, True, said.append)
-    again = later.ledger.entries()[0]
-    assert (again.state, again.attempts) == ("done", 2)
-    assert again.folder != first.folder
-    assert Path(again.folder, "status.json").is_file()
-    assert len([line for line in said if line.startswith("started")]) == 1
 
 
 def test_a_job_of_another_process_is_left_to_it(tmp_path, endings):
@@ -169,8 +92,7 @@ def test_a_job_of_another_process_is_left_to_it(tmp_path, endings):
     assert Sweep("s", anew).of_other_code() == " (4 were done with other code)"
 
 
-def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings, monkeypatch):
-    monkeypatch.setattr(sweeping, "POLL", 0.01)
+def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings):
     said: list[str] = []
     sweep = Sweep("s", jobs_of(tmp_path))
     sweep.begin(False)
@@ -182,7 +104,7 @@ def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings, monkeypatc
 
     sweep.carry_out(1, True, say)
     assert sweep.stopped
-    assert len([line for line in said if line.startswith("started")]) == 1
+    assert len(started(said)) == 1
     assert [entry.state for entry in sweep.ledger.entries()].count("queued") == 3
 
 
@@ -264,10 +186,7 @@ def test_twelve_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, t
         "optimizer.learning_rate=0.001,0.002,0.003,0.004,0.005,1e30",
     ]
     # From a copy, since jobs whose code is changed meanwhile are other jobs.
-    code = tmp_path / "code"
-    shutil.copytree(PACKAGE, code / "oldrestore", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("conf", "experiments", "sweeps"):
-        shutil.copytree(configuration_root() / name, code / name)
+    code = Throwaway(tmp_path / "code").folder
     environment = os.environ | {"PYTHONPATH": str(code)}
     command = [sys.executable, "-P", "-m", "oldrestore", "sweep", *workshop.arguments(settings), "--jobs=2", "--json"]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)

@@ -14,7 +14,7 @@ from oldrestore.losses.classification import SoftCrossEntropy
 from oldrestore.models.eccv16 import Eccv16
 from oldrestore.models.lite_unet import LiteUnet
 from oldrestore.training import cached_encoder
-from oldrestore.training.cached_encoder import CachedEncoderLearner, FeatureStore
+from oldrestore.training.cached_encoder import CachedEncoderLearner, FeatureStore, jittered
 from tests.generated_photographs import make_photograph
 
 
@@ -25,11 +25,16 @@ def network() -> LiteUnet:
 
 
 @pytest.fixture(scope="module")
-def store(network, tmp_path_factory) -> FeatureStore:
-    """One for all tests: the export of the encoder takes seconds."""
+def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OLDRESTORE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return FeatureStore(network, 2**30)
+        yield
+
+
+@pytest.fixture(scope="module")
+def store(network, cache) -> FeatureStore:
+    """One for all tests: the export of the encoder takes seconds."""
+    return FeatureStore(network, 2**30)
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +45,7 @@ def batch() -> Batch:
 @pytest.fixture
 def no_export(monkeypatch) -> None:
     """Let the encoder run in Paddle itself."""
-
-    def in_paddle(network, shape):
-        return lambda L_b1hw: [level.numpy() for level in network.encode(paddle.to_tensor(L_b1hw))]
-
-    monkeypatch.setattr(cached_encoder, "_fast_encoder", in_paddle)
+    monkeypatch.setattr(cached_encoder, "exported", lambda encoder, spec: None)
 
 
 def make_learner(network, **settings) -> CachedEncoderLearner:
@@ -61,10 +62,11 @@ def test_kept_features_are_the_encoders(network, store, batch):
     assert len(list(store.folder.glob("*/*.npz"))) == 3
 
 
-def test_features_read_again_are_bit_identical_and_batches_do_not_matter(store, batch, monkeypatch):
+def test_features_read_again_are_bit_identical_and_batches_do_not_matter(store, network, batch, monkeypatch):
     first = store(batch.L_b1hw)
-    monkeypatch.setattr(store, "_engine", lambda shape: pytest.fail("nothing is to be computed again"))
-    for again, alone, kept in zip(store(batch.L_b1hw), store(batch.L_b1hw[1:2]), first, strict=True):
+    monkeypatch.setattr(cached_encoder, "exported", lambda *_: pytest.fail("nothing must be computed again"))
+    other = FeatureStore(network, 2**30)
+    for again, alone, kept in zip(other(batch.L_b1hw), other(batch.L_b1hw[1:2]), first, strict=True):
         np.testing.assert_array_equal(again.numpy(), kept.numpy())
         np.testing.assert_array_equal(alone.numpy(), kept.numpy()[1:2])
 
@@ -99,12 +101,11 @@ def test_the_learner_learns_and_repeats(batch, no_export):
     assert train() == losses
 
 
-def test_jitter_is_a_change_of_contrast_and_brightness_that_follows_from_the_crop(network, batch):
-    learner = make_learner(network, lightness_jitter=0.2)
-    jittered = learner._jittered(batch.L_b1hw).numpy()
-    np.testing.assert_array_equal(jittered, learner._jittered(batch.L_b1hw).numpy())
-    np.testing.assert_array_equal(jittered[1:2], learner._jittered(batch.L_b1hw[1:2]).numpy())
-    for before, after in zip(batch.L_b1hw.numpy(), jittered, strict=True):
+def test_jitter_is_a_change_of_contrast_and_brightness_that_follows_from_the_crop(batch):
+    changed = jittered(batch.L_b1hw, 0.2).numpy()
+    np.testing.assert_array_equal(changed, jittered(batch.L_b1hw, 0.2).numpy())
+    np.testing.assert_array_equal(changed[1:2], jittered(batch.L_b1hw[1:2], 0.2).numpy())
+    for before, after in zip(batch.L_b1hw.numpy(), changed, strict=True):
         inside = (after > 0) & (after < 100)
         slope, offset = np.polyfit(before[inside] - 50, after[inside] - 50, 1)
         assert 0.8 <= slope <= 1.2 and abs(offset) <= 4.0

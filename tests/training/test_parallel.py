@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from oldrestore import parallel
 from oldrestore.batch import Batch
 from oldrestore.config.build import build
 from oldrestore.config.pairs import choices
-from oldrestore.data.loading.sequence import BatchPositions
+from oldrestore.data.loading.loader import BatchPositions
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches, own_share, shared
 from oldrestore.run.streams import TRAINING_STREAM, training_batch
@@ -88,10 +89,14 @@ def test_every_loss_and_the_adversarial_learner(tmp_path):
 
 
 @pytest.fixture
-def second_of_three(monkeypatch) -> None:
-    """Be one of three processes, as far as nothing is asked of the others."""
-    monkeypatch.setattr(parallel, "_size", 3)
-    monkeypatch.setattr(parallel, "_rank", 1)
+def be(monkeypatch):
+    """Be one of several processes, as far as nothing is asked of the others."""
+
+    def be(rank: int, size: int = 3) -> None:
+        monkeypatch.setattr(parallel, "_size", size)
+        monkeypatch.setattr(parallel, "_rank", rank)
+
+    return be
 
 
 def test_a_single_process_is_given_back_what_it_gives():
@@ -108,7 +113,8 @@ def test_a_single_process_is_given_back_what_it_gives():
     assert type(layer) is nn.BatchNorm2D
 
 
-def test_a_norm_that_cannot_be_shared_is_refused_and_others_keep_their_names(second_of_three):
+def test_a_norm_that_cannot_be_shared_is_refused_and_others_keep_their_names(be):
+    be(1)
     network = nn.Sequential(nn.Conv2D(1, 2, 1), nn.BatchNorm2D(2))
     before = list(network.state_dict())
     synchronise_batch_norm(network)
@@ -118,12 +124,11 @@ def test_a_norm_that_cannot_be_shared_is_refused_and_others_keep_their_names(sec
         synchronise_batch_norm(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1D(2)))
 
 
-def test_parts_of_a_batch_are_its_photographs_once_each(monkeypatch):
-    monkeypatch.setattr(parallel, "_size", 3)
+def test_parts_of_a_batch_are_its_photographs_once_each(be):
     whole = list(BatchPositions(6, 2, 5))
     parts = []
     for rank in range(3):
-        monkeypatch.setattr(parallel, "_rank", rank)
+        be(rank)
         parts.append(list(BatchPositions(6, 2, 5, parallel.own_part(6))))
     assert [[position for piece in pieces for position in piece] for pieces in zip(*parts, strict=True)] == whole
     assert parts[1] == [[14, 15], [20, 21], [26, 27]]
@@ -131,12 +136,11 @@ def test_parts_of_a_batch_are_its_photographs_once_each(monkeypatch):
 
 @pytest.mark.parametrize("count", [0, 1, 5, 12, 25])
 @pytest.mark.parametrize("size", [1, 2, 4])
-def test_shared_work_comes_back_in_order_from_the_batches_of_a_single_process(monkeypatch, count, size):
+def test_shared_work_comes_back_in_order_from_the_batches_of_a_single_process(be, monkeypatch, count, size):
     items = [f"photo{number}" for number in range(count)]
-    monkeypatch.setattr(parallel, "_size", 3)
     found, cut = [], []
     for rank in range(3):
-        monkeypatch.setattr(parallel, "_rank", rank)
+        be(rank)
         own = own_share(items, size)
         cut += list(batches(own, size))
         found.append([name.upper() for name in own])
@@ -146,13 +150,12 @@ def test_shared_work_comes_back_in_order_from_the_batches_of_a_single_process(mo
 
 
 @pytest.mark.parametrize("name", ["hints", "holes", "sparse_positions", "colors"])
-def test_hints_holes_and_positions_of_a_part_are_those_that_a_single_process_draws(monkeypatch, name):
+def test_hints_holes_and_positions_of_a_part_are_those_that_a_single_process_draws(be, name):
     inputs = build(choices("inputs")[name])
     rgb = np.random.default_rng(3).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
     names = tuple("abcdef")
     whole = inputs(paddle.to_tensor(rgb), names, np.random.default_rng([TRAINING_STREAM, 5, 9]))
-    monkeypatch.setattr(parallel, "_size", 3)
-    monkeypatch.setattr(parallel, "_rank", 1)
+    be(1)
     part = training_batch(inputs, paddle.to_tensor(rgb[2:4]), names[2:4], 5, 9)
     assert part.names == ("c", "d")
     for field in vars(Batch(whole.L_b1hw, whole.ab_b2hw)):
@@ -162,33 +165,31 @@ def test_hints_holes_and_positions_of_a_part_are_those_that_a_single_process_dra
             np.testing.assert_array_equal(one[2:4].numpy(), other.numpy(), err_msg=field)
 
 
-def test_damage_is_drawn_by_each_process_for_itself_and_as_alone_by_the_first(monkeypatch):
+def test_damage_is_drawn_by_each_process_for_itself_and_as_alone_by_the_first(be):
     inputs = build(choices("inputs")["damaged"])
     rgb = paddle.to_tensor(np.random.default_rng(3).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8))
     alone = training_batch(inputs, rgb, ("a", "b"), 5, 9)
-    monkeypatch.setattr(parallel, "_size", 2)
+    be(0, size=2)
     first = training_batch(inputs, rgb, ("a", "b"), 5, 9)
-    monkeypatch.setattr(parallel, "_rank", 1)
+    be(1, size=2)
     second = training_batch(inputs, rgb, ("a", "b"), 5, 9)
     np.testing.assert_array_equal(first.damaged_b3hw.numpy(), alone.damaged_b3hw.numpy())
     assert (second.damaged_b3hw.numpy() != alone.damaged_b3hw.numpy()).any()
 
 
-def test_a_signal_counts_once_all_know_of_it_and_the_launchers_repetitions_are_one(second_of_three, monkeypatch):
-    import signal
-
+def test_a_signal_counts_once_all_know_of_it_and_the_launchers_repetitions_are_one(be, monkeypatch):
+    be(1)
     monkeypatch.setattr(parallel, "signal_number", 0)
     interruption = Interruption()
     with interruption.listening():
-        signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGTERM)
+        for _ in range(3):
+            signal.raise_signal(signal.SIGTERM)
     assert parallel.signal_number == signal.SIGTERM
     assert interruption.signal_name is None  # the loop goes on until the others know
     with pytest.raises(Killed, match="stopped by SIGTERM"):
         interruption.check()  # a validation may stop at once: what it found is gathered from all
     other = Interruption()
-    other.hear(0)
+    other.receive(0)
     assert other.signal_name is None
-    other.hear(int(signal.SIGUSR1))
+    other.receive(int(signal.SIGUSR1))
     assert other.signal_name == "SIGUSR1"

@@ -1,80 +1,46 @@
-"""The supervised learner: it learns, averages gradients and weights as said, and goes on exactly from a checkpoint."""
+"""The supervised learner: it learns, averages gradients and weights as said, and resumes exactly."""
 
 from __future__ import annotations
 
-import warnings
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import paddle
 import pytest
-from paddle import nn
 
-from oldrestore.batch import Batch, Prediction
+from oldrestore.batch import Batch
 from oldrestore.errors import UserError
-from oldrestore.losses.base import Loss
+from oldrestore.losses.adversarial import Hinge
 from oldrestore.losses.classification import SoftCrossEntropy
+from oldrestore.losses.composite import Composite
+from oldrestore.losses.weight_schedule import Linear, PiecewiseConstant
 from oldrestore.models.eccv16 import Eccv16
+from oldrestore.training.adversarial import AdversarialLearner
 from oldrestore.training.supervised import SupervisedLearner
+from tests.training.smallest import Line, Scale, SquaredError, flat, floats
 
 
-class Scale(nn.Layer):
-    """ab = w * L: the smallest network there is."""
-
-    predicts = frozenset({"ab"})
-    reads = ("L_b1hw",)
-    stride = 1
-
-    def __init__(self, w: float = 0.0):
-        super().__init__()
-        self.w = self.create_parameter([1], default_initializer=nn.initializer.Constant(w))
-
-    def forward(self, L_b1hw):
-        return Prediction(ab=self.w * L_b1hw.expand([-1, 2, -1, -1]))
+def learner(loss=None, **settings) -> SupervisedLearner:
+    sgd = partial(paddle.optimizer.SGD, learning_rate=0.1)
+    return SupervisedLearner(Scale(), loss or SquaredError(), sgd, **settings)
 
 
-class SquaredError(Loss):
-    reads = frozenset({"ab"})
-
-    def forward(self, prediction, batch):
-        return ((prediction.ab - batch.ab_b2hw) ** 2).mean()
-
-
-def flat(L: float, ab: float, count: int = 1) -> Batch:
-    return Batch(paddle.full([count, 1, 2, 2], L), paddle.full([count, 2, 2, 2], ab))
-
-
-def learner(network=None, learning_rate=0.1, **settings) -> SupervisedLearner:
-    make = partial(paddle.optimizer.SGD, learning_rate=learning_rate)
-    return SupervisedLearner(network or Scale(), SquaredError(), make, **settings)
-
-
-def test_one_step_of_gradient_descent_is_the_one_worked_out_by_hand():
-    # loss = (w - 3)^2 for L = 1, ab = 3; gradient at w = 0 is -6; w becomes 0.6.
-    one = learner()
-    assert float(one.step([flat(1.0, 3.0)], 0)["loss"]) == pytest.approx(9.0)
-    assert one.network.w.item() == pytest.approx(0.6)
-
-
-def test_accumulation_averages_the_gradients_of_its_batches():
-    # Gradients -6 (ab = 3) and -2 (ab = 1) average to -4.
-    two = learner(accumulate=2)
-    scalars = two.step([flat(1.0, 3.0), flat(1.0, 1.0)], 0)
-    assert two.network.w.item() == pytest.approx(0.4)
-    assert float(scalars["loss"]) == pytest.approx(5.0)
-
-
-def test_clipping_bounds_the_gradients_norm():
-    clipped = learner(gradient_clip=0.5)
-    clipped.step([flat(1.0, 3.0)], 0)
-    assert clipped.network.w.item() == pytest.approx(0.05)
-
-
-def test_the_schedule_multiplies_the_learning_rate():
-    halved = learner(schedule=lambda iteration: 0.5)
-    halved.step([flat(1.0, 3.0)], 0)
-    assert halved.network.w.item() == pytest.approx(0.3)
-    assert halved.learning_rate(0) == pytest.approx(0.05)
+# loss = (w - 3)^2 for L = 1, ab = 3: at w = 0 it is 9 and its gradient -6, so that w becomes 0.6 at a rate of 0.1.
+@pytest.mark.parametrize(
+    ("settings", "colors", "loss", "w"),
+    [
+        ({}, [3], 9, 0.6),
+        ({"accumulate": 2}, [3, 1], 5, 0.4),  # gradients -6 and -2 average to -4
+        ({"gradient_clip": 0.5}, [3], 9, 0.05),
+        ({"schedule": lambda iteration: 0.5}, [3], 9, 0.3),
+    ],
+)
+def test_one_update_is_the_one_worked_out_by_hand(settings, colors, loss, w):
+    one = learner(**settings)
+    assert float(one.step([flat(1.0, ab) for ab in colors], 0)["loss"]) == pytest.approx(loss)
+    assert one.network.w.item() == pytest.approx(w)
+    assert one.learning_rate(0) == pytest.approx(0.05 if "schedule" in settings else 0.1)
 
 
 def test_the_moving_average_is_what_is_evaluated():
@@ -95,20 +61,19 @@ def test_mixed_precision_on_a_cpu_is_refused(amp, monkeypatch):
         learner(amp=amp)
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("amp", ["float16", "bfloat16"])
 def test_mixed_precision_goes_through_the_same_steps(amp, monkeypatch):
     # As far as a CPU can show: with a GPU's name the casts and the scaler are set up, and on a CPU change nothing.
     monkeypatch.setattr(paddle, "get_device", lambda: "gpu:0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        mixed = learner(amp=amp)
-        mixed.step([flat(1.0, 3.0)], 0)
+    mixed = learner(amp=amp)
+    mixed.step([flat(1.0, 3.0)], 0)
     assert mixed.network.w.item() == pytest.approx(0.6)
 
 
-def photographs(seed: int, count: int = 2) -> Batch:
+def photographs(seed: int) -> Batch:
     rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+    coarse = rng.integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
     return Batch.from_rgb(paddle.to_tensor(coarse.repeat(8, axis=1).repeat(8, axis=2)))
 
 
@@ -126,7 +91,7 @@ def test_eccv16_overfits_two_photographs():
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_going_on_from_a_checkpoint_is_bit_identical():
+def test_resuming_is_bit_identical():
     whole, first = small_eccv16(ema_decay=0.9), small_eccv16(ema_decay=0.9)
     batches = [photographs(i) for i in range(6)]
     expected = [float(whole.step([b], i)["loss"]) for i, b in enumerate(batches)]
@@ -137,13 +102,61 @@ def test_going_on_from_a_checkpoint_is_bit_identical():
     assert [float(second.step([b], i)["loss"]) for i, b in enumerate(batches[3:], 3)] == expected[3:]
     ours, theirs = second.checkpoint(), whole.checkpoint()
     assert ours.tensors.keys() == theirs.tensors.keys()
+    assert {"model.model1.0.weight", "optimizer.model8.6.bias_moment1_0"} < ours.tensors.keys()
     for name, value in theirs.tensors.items():
         np.testing.assert_array_equal(ours.tensors[name], value, err_msg=name)
 
 
-def test_checkpoint_names_are_those_of_the_network():
-    names = small_eccv16().checkpoint().tensors.keys()
-    assert "model.model1.0.weight" in names
-    one = small_eccv16()
-    one.step([photographs(0)], 0)
-    assert "optimizer.model8.6.bias_moment1_0" in one.checkpoint().tensors
+def scheduled() -> Composite:
+    weights = {"steady": 0.1, "rising": Linear(0.0, 2.0, until=8)}
+    return Composite({name: {"weight": weight, "loss": SquaredError()} for name, weight in weights.items()})
+
+
+def learner_of_a_scheduled_loss() -> SupervisedLearner:
+    return SupervisedLearner(Scale(), scheduled(), partial(paddle.optimizer.Adam, learning_rate=0.1))
+
+
+def steps(one, start: int, end: int) -> list[dict[str, float]]:
+    return [floats(one.step([flat(1.0, 3.0)], iteration)) for iteration in range(start, end)]
+
+
+def test_a_scheduled_weight_scales_the_update():
+    # loss = weight (w - 3)^2 for L = 1, ab = 3: gradient -6 weight at w = 0, and then -6 + 2 w times the next weight.
+    loss = Composite({"error": {"weight": PiecewiseConstant([0.5, 2.0], [1]), "loss": SquaredError()}})
+    one = learner(loss=loss)
+    first, second = steps(one, 0, 2)
+    assert (first["loss"], first["error"], first["weight/error"]) == pytest.approx((4.5, 9.0, 0.5))
+    assert (second["loss"], second["error"], second["weight/error"]) == pytest.approx((2 * 2.7**2, 2.7**2, 2.0))
+    assert one.network.w.item() == pytest.approx(0.3 + 0.1 * 2 * 2 * 2.7)
+
+
+def test_a_resumed_run_has_the_weights_of_one_that_was_not_stopped():
+    whole = steps(learner_of_a_scheduled_loss(), 0, 6)
+    stopped = learner_of_a_scheduled_loss()
+    before = steps(stopped, 0, 3)
+    resumed = learner_of_a_scheduled_loss()
+    resumed.restore(stopped.checkpoint())
+    assert before + steps(resumed, 3, 6) == whole
+    assert [scalars["weight/rising"] for scalars in whole] == [0.0, 0.25, 0.5, 0.75, 1.0, 1.25]
+
+
+def test_the_adversarial_learner_takes_its_loss_along():
+    still = partial(paddle.optimizer.SGD, learning_rate=0.0)
+    game = AdversarialLearner(Scale(), scheduled(), still, Line(0.5), still, Hinge(), pretrain_iterations=100)
+    for iteration, weight in ((0, 0.0), (4, 1.0), (20, 2.0)):
+        (scalars,) = steps(game, iteration, iteration + 1)
+        assert scalars["weight/rising"] == weight
+        assert scalars["loss"] == pytest.approx((0.1 + weight) * 9.0)
+
+
+def test_validation_sees_the_loss_of_the_last_update():
+    one = learner_of_a_scheduled_loss()
+    steps(one, 5, 6)
+    found = floats(one.evaluate(flat(1.0, 3.0)))
+    assert found["weight/rising"] == 1.25
+    assert found["loss"] == pytest.approx(1.35 * found["steady"])
+    # A resumed run may begin with a validation that was still due; a run's checkpoint holds the updates made.
+    resumed = learner_of_a_scheduled_loss()
+    checkpoint = one.checkpoint()
+    resumed.restore(replace(checkpoint, state={**checkpoint.state, "iteration": 6}))
+    assert floats(resumed.evaluate(flat(1.0, 3.0))) == found

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,13 +38,7 @@ WHITE = 255
 
 
 class UnreadablePhoto(ValueError):  # noqa: N818 (the contract's name: it is a finding about a file)
-    """A file that is not a photograph that can be decoded.
-
-    Attributes
-    ----------
-    reason : str
-        A few words, for lists of what was left out.
-    """
+    """A file that is not a photograph that can be decoded; `reason` says why in a few words."""
 
     def __init__(self, reason: str):
         super().__init__(reason)
@@ -110,12 +105,7 @@ def decode_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        uint8 (H, W, 3), 0..255, contiguous.
-
-    Raises
-    ------
-    UnreadablePhoto
-        Missing, empty, truncated, corrupt, not an image, or too large.
+        uint8 (H, W, 3), contiguous; `UnreadablePhoto` is raised for what is no photograph, broken or too large.
     """
     return decode_bytes(read_photo_file(path), max_pixels)
 
@@ -136,16 +126,22 @@ def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 
 def _decode_with_pillow(data: bytes, max_pixels: int) -> np.ndarray:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        _check_size(*image.size, max_pixels)
-        if image.format in ("JPEG", "MPO"):
-            _check_scans(data, image.width * image.height)
+    with open_checked(data, FORMATS, max_pixels) as image:
         image.load()
         # Read after loading: PNG may carry EXIF behind its pixels, and Pillow turns TIFF files itself and
         # then forgets their tag.
-        orientation = _orientation(image)
-        rgb = _to_srgb(image)
-    return np.ascontiguousarray(_turn_upright(rgb, orientation))
+        orientation = orientation_of(image)
+        rgb = to_srgb(image)
+    return np.ascontiguousarray(turn_upright(rgb, orientation))
+
+
+def open_checked(data: bytes, formats: Sequence[str], max_pixels: int) -> Image.Image:
+    """Open a photograph with Pillow, its pixels not yet decoded, and refuse one that is too large."""
+    image = Image.open(io.BytesIO(data), formats=formats)
+    _check_size(*image.size, max_pixels)
+    if image.format in ("JPEG", "MPO"):
+        _check_scans(data, image.width * image.height)
+    return image
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -174,7 +170,8 @@ def _short_reason(error: Exception) -> str:
     return f"corrupt file ({text[:80] or type(error).__name__})"
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """Return the EXIF orientation of a picture, 1..8; 1 (upright) if it has none or a broken one."""
     try:
         value = image.getexif().get(ORIENTATION_TAG, 1)
     except Exception:  # noqa: BLE001 (broken EXIF raises nearly anything, and must not cost the photograph)
@@ -182,7 +179,7 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _turn_upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
+def turn_upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
     """Undo an EXIF orientation (EXIF 2.3, tag 0x0112: where row 0 and column 0 of the file stand)."""
     if orientation in (5, 6, 7, 8):
         rgb = rgb.transpose(1, 0, 2)
@@ -193,7 +190,7 @@ def _turn_upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
     return rgb
 
 
-def _to_srgb(image: Image.Image) -> np.ndarray:
+def to_srgb(image: Image.Image) -> np.ndarray:
     """Return the loaded picture as uint8 sRGB (H, W, 3), not yet turned upright."""
     if image.mode == "LAB":
         # Lab in TIFF is relative to D50 where the file names no other white, as in ICC profiles.
@@ -281,4 +278,4 @@ def _decode_with_tifffile(data: bytes, max_pixels: int) -> np.ndarray:
         rgb = 255 - rgb
     if samples.shape[2] in (2, 4):
         rgb = _composite_on_white(rgb, to_uint8(samples[..., -1]))
-    return np.ascontiguousarray(_turn_upright(rgb, int(orientation)))
+    return np.ascontiguousarray(turn_upright(rgb, int(orientation)))

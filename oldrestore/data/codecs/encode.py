@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import io
+import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from oldrestore.data.codecs.decode import FORMATS
-from oldrestore.data.codecs.descriptions import corrected_xmp, iptc_segment
 from oldrestore.data.codecs.quiet_pillow import quiet_pillow
 
 JPEG_ENDINGS = frozenset({".jpg", ".jpeg"})
 JPEG_QUALITY = 95
 SRGB = 1  # EXIF 2.3, tag ColorSpace
-LONGEST_EXIF = 65_000  # a JPEG segment holds 65,533 bytes
+LONGEST = 65_000  # a JPEG segment holds 65,533 bytes
+IPTC_RESOURCE = 0x0404  # Adobe Photoshop File Formats, image resource "IPTC-NAA record"
+SRGB_NAME = "sRGB IEC61966-2.1"
 # What is kept of the first directory, where TIFF has tags of how its own pixels are stored, too.
 KEPT = frozenset(
     {
@@ -44,9 +48,9 @@ def encode_photo(rgb: np.ndarray, ending: str, original: bytes | None = None) ->
     Parameters
     ----------
     rgb : ndarray
-        uint8 (H, W, 3), upright, sRGB.
+        uint8 (H, W, 3), upright.
     ending : str
-        Of the file to be: .jpg and .jpeg give JPEG, anything else PNG.
+        Of the new file: .jpg and .jpeg give JPEG, anything else PNG.
     original : bytes, optional
         The contents of the original's file.
     """
@@ -57,7 +61,7 @@ def encode_photo(rgb: np.ndarray, ending: str, original: bytes | None = None) ->
         facts = _facts(original)
     if facts.exif is not None:
         _correct(facts.exif, height, width)
-        if len(facts.exif.tobytes()) <= LONGEST_EXIF:
+        if len(facts.exif.tobytes()) <= LONGEST:
             options["exif"] = facts.exif
     if facts.dpi is not None:
         options["dpi"] = facts.dpi
@@ -123,7 +127,7 @@ def _facts(original: bytes | None) -> _Facts:
         bool(info.get("icc_profile")),
         (float(dpi[0]), float(dpi[1])) if usable else None,
         info.get("xmp"),
-        iptc_segment(info.get("photoshop")),
+        _iptc_segment(info.get("photoshop")),
     )
 
 
@@ -139,3 +143,51 @@ def _correct(exif: Image.Exif, height: int, width: int) -> None:
     ):
         if tag in details:
             details[tag] = value
+
+
+def corrected_xmp(xmp: Any, height: int, width: int) -> bytes | None:
+    """Return an XMP packet that is true of an upright sRGB picture of this size.
+
+    Orientation, sizes and colour profile are corrected; previews, which show another picture, and references to parts
+    that stand elsewhere in the original's file are taken out. What is no plain XML gives None.
+
+    References
+    ----------
+    XMP Specification, Part 2 (Adobe, 2016): namespaces ``tiff``, ``exif``, ``xmp``, ``photoshop``.
+    """
+    if not isinstance(xmp, bytes | str):
+        return None
+    try:
+        text = xmp if isinstance(xmp, str) else xmp.decode("utf-8")
+        # An XML document may declare entities, which unfold without end: metadata never need them.
+        if "<!DOCTYPE" in text or "<!ENTITY" in text:
+            return None
+        for name, value in {
+            "tiff:Orientation": 1,
+            "tiff:ImageWidth": width,
+            "tiff:ImageLength": height,
+            "exif:PixelXDimension": width,
+            "exif:PixelYDimension": height,
+            "exif:ColorSpace": 1,
+            "photoshop:ICCProfile": SRGB_NAME,
+        }.items():
+            text = re.sub(rf"""({name}\s*=\s*)("[^"]*"|'[^']*')""", rf'\g<1>"{value}"', text)
+            text = re.sub(rf"(<{name}\s*>)[^<]*(</{name}\s*>)", rf"\g<1>{value}\g<2>", text)
+        text = re.sub(r"<xmp:Thumbnails\b.*?</xmp:Thumbnails\s*>", "", text, flags=re.DOTALL)
+        text = re.sub(r"""\s*xmpNote:HasExtendedXMP\s*=\s*("[^"]*"|'[^']*')""", "", text)
+        ElementTree.fromstring(text.strip("\ufeff\0 \t\r\n"))
+    except (ValueError, ElementTree.ParseError, RecursionError):
+        return None
+    corrected = text.encode("utf-8")
+    return corrected if len(corrected) <= LONGEST else None
+
+
+def _iptc_segment(photoshop: Any) -> bytes:
+    """Return the JPEG segment of the IPTC record among Photoshop's resources, by number; empty if there is none."""
+    record = photoshop.get(IPTC_RESOURCE) if isinstance(photoshop, dict) else None
+    if not isinstance(record, bytes) or not 0 < len(record) <= LONGEST:
+        return b""
+    # The resource: number, an empty name, length, content, each padded to even lengths.
+    resource = b"8BIM" + struct.pack(">HHI", IPTC_RESOURCE, 0, len(record)) + record + b"\0" * (len(record) % 2)
+    content = b"Photoshop 3.0\0" + resource
+    return b"\xff\xed" + struct.pack(">H", len(content) + 2) + content

@@ -16,16 +16,6 @@ def to_uint8(samples: np.ndarray) -> np.ndarray:
     integers and floating point have no range of their own: they are read in the smallest of the usual
     ranges that holds them all, 0..1 (floating point only), 0..255 (floating point only) or 0..65535, and
     stretched from their minimum to their maximum when none does. NaN and infinities become 0.
-
-    Parameters
-    ----------
-    samples : numpy.ndarray
-        Any shape; bool, integer or floating point.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, same shape, 0..255.
     """
     if samples.dtype == np.uint8:
         return samples

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from oldrestore.data.codecs import decode
-from oldrestore.data.codecs.decode import MAX_PIXELS, UnreadablePhoto
+from oldrestore.data.codecs.decode import (
+    MAX_PIXELS,
+    UnreadablePhoto,
+    open_checked,
+    orientation_of,
+    to_srgb,
+    turn_upright,
+)
 from oldrestore.data.codecs.quiet_pillow import quiet_pillow
 
 JPEG_MAGIC = b"\xff\xd8\xff"
@@ -27,10 +32,8 @@ def load_plain_jpeg(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image | 
         return None
     try:
         with quiet_pillow():
-            image = Image.open(io.BytesIO(data), formats=("JPEG",))
-            decode._check_size(*image.size, max_pixels)
-            decode._check_scans(data, image.width * image.height)
-            if image.mode != "RGB" or image.info.get("icc_profile") or decode._orientation(image) != 1:
+            image = open_checked(data, ("JPEG",), max_pixels)
+            if image.mode != "RGB" or image.info.get("icc_profile") or orientation_of(image) != 1:
                 return None
             image.load()
             return image
@@ -45,7 +48,7 @@ class ScaledPhoto:
     Attributes
     ----------
     rgb : ndarray
-        uint8 (h, w, 3), 0..255, upright, contiguous.
+        uint8 (h, w, 3), upright, contiguous.
     height, width : int
         Of the whole photograph at full size, upright.
     box : tuple of float
@@ -64,15 +67,7 @@ def scale_jpeg(data: bytes, shorter_side: int, max_pixels: int = MAX_PIXELS) -> 
 
     A JPEG file holds the frequencies of blocks of 8 x 8 pixels. From the lower ones alone a smaller picture comes at
     once, nearly the one that averaging over pixels would make (libjpeg's scaled decoding). Other files, and those
-    that are not twice as large as asked for, are to be decoded in full.
-
-    Parameters
-    ----------
-    data : bytes
-    shorter_side : int
-        Least shorter side, pixels.
-    max_pixels : int
-        See `decode_photo`.
+    that are not twice as large as asked for, are to be decoded in full. `shorter_side` is the least, in pixels.
 
     Raises
     ------
@@ -91,10 +86,8 @@ def scale_jpeg(data: bytes, shorter_side: int, max_pixels: int = MAX_PIXELS) -> 
 
 
 def _decode(data: bytes, shorter_side: int, max_pixels: int) -> ScaledPhoto | None:
-    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+    with open_checked(data, ("JPEG",), max_pixels) as image:
         width, height = image.size
-        decode._check_size(width, height, max_pixels)
-        decode._check_scans(data, width * height)
         scale = next((scale for scale in SCALES if min(width, height) >= scale * shorter_side), 1)
         if scale == 1 or max(width, height) > LONGEST * min(width, height):
             return None
@@ -102,12 +95,12 @@ def _decode(data: bytes, shorter_side: int, max_pixels: int) -> ScaledPhoto | No
         if drafted is None:
             return None
         image.load()
-        orientation = decode._orientation(image)
-        rgb = decode._to_srgb(image)
+        orientation = orientation_of(image)
+        rgb = to_srgb(image)
     box = _turned(drafted[1], rgb.shape[0], rgb.shape[1], orientation)
     if orientation in (5, 6, 7, 8):
         height, width = width, height
-    return ScaledPhoto(np.ascontiguousarray(decode._turn_upright(rgb, orientation)), height, width, box)
+    return ScaledPhoto(np.ascontiguousarray(turn_upright(rgb, orientation)), height, width, box)
 
 
 def _turned(

@@ -1,6 +1,7 @@
 """Resizing and cropping: what training and evaluation see of a photograph."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -9,8 +10,12 @@ from pydantic import Field
 
 from oldrestore.config.values import checked
 from oldrestore.data.codecs.decode import decode_bytes
-from oldrestore.data.codecs.scaled_decoding import ScaledPhoto, load_plain_jpeg, scale_jpeg
+from oldrestore.data.codecs.scaled_decoding import load_plain_jpeg, scale_jpeg
 from oldrestore.errors import UserError
+
+Fit = Literal["shorter_side", "squash"]
+"""Keep proportions and resize the shorter side, or squash to a square as ImageNet preparations and the training of
+Zhang et al. (2016) do."""
 
 RESIZE_FILTER = Image.Resampling.BICUBIC
 """Pillow's bicubic, whose support grows with the reduction, so that it is antialiased."""
@@ -22,6 +27,8 @@ SCALED_MARGIN = 2
 """Scaled decoding leaves at least this many pixels for each pixel of the shorter side at training size."""
 
 
+@checked
+@dataclass
 class Crops:
     """How photographs are resized and cropped.
 
@@ -34,9 +41,6 @@ class Crops:
         Side of the random square that training sees, at most `size`.
     mirror : bool
         Flip left and right at random in training.
-    fit : {"shorter_side", "squash"}
-        Keep proportions and resize the shorter side, or squash to a square as ImageNet preparations and
-        the training of Zhang et al. (2016) do.
     evaluation_size : int or None
         Side of the square that evaluation sees; `size` when None.
     scaled_decoding : bool
@@ -45,23 +49,16 @@ class Crops:
         evaluation sees is always decoded in full.
     """
 
-    @checked
-    def __init__(
-        self,
-        size: Annotated[int, Field(ge=1)],
-        crop: Annotated[int, Field(ge=1)],
-        mirror: bool = True,
-        fit: Literal["shorter_side", "squash"] = "shorter_side",
-        evaluation_size: Annotated[int, Field(ge=1)] | None = None,
-        scaled_decoding: bool = False,
-    ):
-        self.check_together({"size": size, "crop": crop}, "crops")
-        self.size = size
-        self.crop = crop
-        self.mirror = mirror
-        self.fit = fit
-        self.evaluation_size = evaluation_size or size
-        self.scaled_decoding = scaled_decoding
+    size: Annotated[int, Field(ge=1)]
+    crop: Annotated[int, Field(ge=1)]
+    mirror: bool = True
+    fit: Fit = "shorter_side"
+    evaluation_size: Annotated[int, Field(ge=1)] | None = None
+    scaled_decoding: bool = False
+
+    def __post_init__(self) -> None:
+        self.check_together({"size": self.size, "crop": self.crop}, "crops")
+        self.evaluation_size = self.evaluation_size or self.size
 
     @staticmethod
     def check_together(settings: Mapping[str, Any], path: str) -> None:
@@ -73,17 +70,9 @@ class Crops:
                 f"{path}.size of at least {crop}"
             )
 
-    def describe(self) -> dict[str, int | bool | str]:
+    def describe(self) -> dict[str, int | bool | str | float]:
         """Return the settings as plain values."""
-        return {
-            "size": self.size,
-            "crop": self.crop,
-            "mirror": self.mirror,
-            "fit": self.fit,
-            "evaluation_size": self.evaluation_size,
-            "filter": RESIZE_FILTER.name.lower(),
-            "scaled_decoding": self.scaled_decoding,
-        }
+        return asdict(self) | {"filter": RESIZE_FILTER.name.lower()}
 
     def describe_resizing(self) -> dict[str, int | bool | str]:
         """Return what a photograph at training size depends on, for cache keys."""
@@ -92,46 +81,25 @@ class Crops:
         return settings | ({"scaled_decoding": SCALED_MARGIN} if self.scaled_decoding else {})
 
     def prepare(self, rgb: np.ndarray) -> np.ndarray:
-        """Resize a photograph to training size.
-
-        Parameters
-        ----------
-        rgb : numpy.ndarray
-            uint8 (H, W, 3), 0..255.
-
-        Returns
-        -------
-        numpy.ndarray
-            uint8: its shorter side is `size`, or (size, size, 3) when `fit` is "squash".
-        """
-        return self._resize(rgb, self.size)
+        """Resize a photograph, uint8 (H, W, 3), to training size."""
+        return resized(rgb, self.size, self.fit)
 
     def prepare_bytes(self, data: bytes) -> np.ndarray:
-        """Decode the contents of a photograph file at training size; see `prepare`.
-
-        Raises
-        ------
-        UnreadablePhoto
-            As `decode_bytes` does.
-        """
+        """Decode a photograph file's contents at training size; `UnreadablePhoto` as `decode_bytes` raises it."""
         photo = scale_jpeg(data, SCALED_MARGIN * self.size) if self.scaled_decoding else None
         if photo is not None:
-            return self._resize_scaled(photo)
+            size = _width_and_height(photo.height, photo.width, self.size, self.fit)
+            return np.asarray(Image.fromarray(photo.rgb).resize(size, RESIZE_FILTER, box=photo.box))
         image = load_plain_jpeg(data)
         if image is None or (self.fit != "squash" and max(image.size) > MAX_ASPECT * min(image.size)):
             return self.prepare(decode_bytes(data))
-        return np.asarray(image.resize(self._width_and_height(*image.size[::-1], self.size), RESIZE_FILTER))
+        return np.asarray(image.resize(_width_and_height(*image.size[::-1], self.size, self.fit), RESIZE_FILTER))
 
     def train(self, rgb_prepared: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Cut a random square, mirrored half of the time, from a prepared photograph.
+        """Cut a random square from a prepared photograph, mirrored half of the time: uint8 (crop, crop, 3), contiguous.
 
         Three numbers are drawn for any size, so that the same generator gives comparable crops of
         photographs of different sizes.
-
-        Returns
-        -------
-        numpy.ndarray
-            uint8 (crop, crop, 3), contiguous.
         """
         height, width = rgb_prepared.shape[:2]
         down, right, flip = rng.random(3)
@@ -143,52 +111,59 @@ class Crops:
         return np.ascontiguousarray(square)
 
     def evaluation(self, rgb: np.ndarray) -> np.ndarray:
-        """Resize and cut the central square that evaluation sees.
+        """Resize and cut the central square that evaluation sees: uint8 (side, side, 3), contiguous."""
+        return central_square(rgb, self.evaluation_size, self.fit)
 
-        Returns
-        -------
-        numpy.ndarray
-            uint8 (evaluation_size, evaluation_size, 3), contiguous.
-        """
-        return central_square(self._resize(rgb, self.evaluation_size), self.evaluation_size)
 
-    def _resize(self, rgb: np.ndarray, side: int) -> np.ndarray:
-        if self.fit != "squash":
-            rgb = cut_strip(rgb)
+class EvaluationCrops:
+    """What a protocol measures colour on, independently of the data set's own crops: a central square.
+
+    Parameters
+    ----------
+    size : int
+        Side of the square, pixels.
+    filter : {"bicubic", "bilinear", "lanczos", "box"}
+        Pillow's, each of which averages over what falls into a pixel when it shrinks.
+    """
+
+    @checked
+    def __init__(
+        self,
+        size: int,
+        fit: Fit = "shorter_side",
+        filter: Literal["bicubic", "bilinear", "lanczos", "box"] = "bicubic",
+    ):
+        self.evaluation_size = size
+        self.fit = fit
+        self.filter = Image.Resampling[filter.upper()]
+
+    def evaluation(self, rgb: np.ndarray) -> np.ndarray:
+        """Resize and cut a photograph, uint8 (H, W, 3): uint8 (size, size, 3), contiguous."""
+        return central_square(rgb, self.evaluation_size, self.fit, self.filter)
+
+
+def resized(rgb: np.ndarray, side: int, fit: Fit, filter: Image.Resampling = RESIZE_FILTER) -> np.ndarray:
+    """Resize a photograph so that its shorter side is `side`, or to a square; long strips are cut to `MAX_ASPECT`."""
+    if fit != "squash":
         height, width = rgb.shape[:2]
-        return _pillow_resize(rgb, *self._width_and_height(height, width, side))
-
-    def _resize_scaled(self, photo: ScaledPhoto) -> np.ndarray:
-        size = self._width_and_height(photo.height, photo.width, self.size)
-        return np.asarray(Image.fromarray(photo.rgb).resize(size, RESIZE_FILTER, box=photo.box))
-
-    def _width_and_height(self, height: int, width: int, side: int) -> tuple[int, int]:
-        """Size to resize a photograph to, once strips are cut."""
-        return (side, side) if self.fit == "squash" else width_and_height(height, width, side)
+        longest = MAX_ASPECT * min(height, width)
+        top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
+        rgb = rgb[top : top + longest, left : left + longest]
+    size = _width_and_height(*rgb.shape[:2], side, fit)
+    return rgb if rgb.shape[1::-1] == size else np.asarray(Image.fromarray(rgb).resize(size, filter))
 
 
-def width_and_height(height: int, width: int, side: int) -> tuple[int, int]:
-    """Width and height of a photograph whose shorter side is resized to `side` pixels."""
-    if height <= width:
-        return max(side, round(width * side / height)), side
-    return side, max(side, round(height * side / width))
-
-
-def cut_strip(rgb: np.ndarray) -> np.ndarray:
-    """Cut a longer strip to its central part of `MAX_ASPECT`."""
-    height, width = rgb.shape[:2]
-    longest = MAX_ASPECT * min(height, width)
-    top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
-    return rgb[top : top + longest, left : left + longest]
-
-
-def central_square(rgb: np.ndarray, side: int) -> np.ndarray:
-    """Cut the central square, contiguous."""
+def central_square(rgb: np.ndarray, side: int, fit: Fit, filter: Image.Resampling = RESIZE_FILTER) -> np.ndarray:
+    """Resize a photograph and cut the central square, contiguous."""
+    rgb = resized(rgb, side, fit, filter)
     top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
     return np.ascontiguousarray(rgb[top : top + side, left : left + side])
 
 
-def _pillow_resize(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
-    if rgb.shape[:2] == (height, width):
-        return rgb
-    return np.asarray(Image.fromarray(rgb).resize((width, height), RESIZE_FILTER))
+def _width_and_height(height: int, width: int, side: int, fit: Fit) -> tuple[int, int]:
+    """Size to resize a photograph to, once strips are cut."""
+    if fit == "squash":
+        return side, side
+    if height <= width:
+        return max(side, round(width * side / height)), side
+    return side, max(side, round(height * side / width))

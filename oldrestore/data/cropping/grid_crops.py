@@ -1,8 +1,7 @@
 """Training crops from a fixed set of places, so that what is computed from a crop can be stored."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from PIL import Image
@@ -15,42 +14,19 @@ from oldrestore.data.cropping.crops import RESIZE_FILTER, Crops
 HALTON_BASES = (2, 3, 5)
 
 
+@checked
+@dataclass
 class GridCrops(Crops):
     """Squares of `variants` places and sizes, the same in every epoch and every run, plain or mirrored.
 
     Variant v is a square whose side lies between `smallest` and 1 of the shorter side, at a place that follows,
     like its side, from the v-th point of a Halton sequence; it is resized to `crop` pixels. With mirroring, a
-    photograph has 2 x `variants` different crops in all.
-
-    Parameters
-    ----------
-    size, crop, mirror, fit, evaluation_size, scaled_decoding
-        See `Crops`. `size` limits the detail that crops are cut from.
-    variants : int
-        Places of squares.
-    smallest : float
-        Side of the smallest square over the shorter side.
+    photograph has 2 x `variants` different crops in all. `size` limits the detail that crops are cut from; for the
+    other settings see `Crops`.
     """
 
-    @checked
-    def __init__(
-        self,
-        size: Annotated[int, Field(ge=1)],
-        crop: Annotated[int, Field(ge=1)],
-        mirror: bool = True,
-        fit: Literal["shorter_side", "squash"] = "shorter_side",
-        evaluation_size: Annotated[int, Field(ge=1)] | None = None,
-        variants: Annotated[int, Field(ge=1, le=4096)] = 16,
-        smallest: Annotated[float, Field(gt=0, le=1)] = 0.6,
-        scaled_decoding: bool = False,
-    ):
-        super().__init__(size, crop, mirror, fit, evaluation_size, scaled_decoding)
-        self.variants = variants
-        self.smallest = smallest
-
-    def describe(self) -> dict[str, int | bool | str | float]:
-        """Return the settings as plain values."""
-        return super().describe() | {"variants": self.variants, "smallest": self.smallest}
+    variants: Annotated[int, Field(ge=1, le=4096)] = 16
+    smallest: Annotated[float, Field(gt=0, le=1)] = 0.6
 
     def train(self, rgb_prepared: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Cut one of the squares, drawn at random, uint8 (crop, crop, 3), contiguous."""

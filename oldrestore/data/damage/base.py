@@ -6,12 +6,9 @@ Sines, exponentials, matrix products and floating-point sums over an array diffe
 nor is `Generator.normal`, whose tails call them.
 """
 
-from __future__ import annotations
-
-import copy
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Self
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -25,7 +22,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 """A part of a whole, 0..1."""
 
 Count = Annotated[int, Field(ge=1, le=10_000)]
-"""Number of scratches, spots, ... at severity 1."""
+"""Most scratches, spots, ... on a photograph at severity 1; between half as many and these are drawn."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +34,7 @@ class Damaged:
     rgb_hw3 : np.ndarray
         uint8 sRGB (H, W, 3), 0..255.
     mask_hw : np.ndarray
-        bool (H, W), True where structure is lost (scratches, creases, tears, holes, dust, stains). Empty for damage
-        that leaves structure in place (fading, cast, contrast, noise, grain, blur, JPEG).
-    kind : str
-        Such as ``scratches``.
+        bool (H, W), True where structure is lost; empty for damage that leaves structure in place.
     masks : dict of np.ndarray
         The mask of each structured kind that had a part in it, by kind.
     """
@@ -51,6 +45,8 @@ class Damaged:
     masks: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+@checked
+@dataclass
 class Damage(ABC):
     """One kind of damage.
 
@@ -60,17 +56,17 @@ class Damage(ABC):
     Attributes
     ----------
     kind : str
-        Name of the kind, as in ``conf/damage/KIND.yaml``.
+        As in ``conf/damage/KIND.yaml``.
     structured : bool
         Whether structure is lost where the mask says. Structured damage changes no pixel outside its mask.
     """
 
     kind: ClassVar[str]
     structured: ClassVar[bool] = False
+    severity: Severity = 0.5
 
-    @checked
-    def __init__(self, severity: Severity) -> None:
-        self.severity = float(severity)
+    def __post_init__(self) -> None:
+        self.severity = float(self.severity)
 
     def __call__(self, rgb_hw3: np.ndarray, rng: np.random.Generator) -> Damaged:
         """Damage a photograph; the photograph given is left as it is.
@@ -89,16 +85,37 @@ class Damage(ABC):
             self._apply(rgb, mask, damage_rng)
         return Damaged(rgb, mask, self.kind, {self.kind: mask} if self.structured else {})
 
-    @checked
     def at(self, severity: Severity) -> Self:
-        """Return the same damage with another severity, 0..1."""
-        other = copy.copy(self)
-        other.severity = float(severity)
-        return other
+        """Return the same damage with another severity."""
+        return replace(self, severity=severity)
 
     @abstractmethod
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         """Damage `rgb` and mark `mask` in place; the severity is above 0."""
+
+
+@checked
+@dataclass
+class ScatteredDamage(Damage):
+    """Damage of single elements (scratches, spots, ...), each drawn by a generator of its own."""
+
+    structured: ClassVar[bool] = True
+    count: Count = 1
+
+    def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
+        total = int(rng.integers((self.count + 1) // 2, self.count + 1))
+        shared = self._draw_shared(rng, rgb.shape[:2])
+        # Those of severity 1 are drawn at any severity, so that the first of them stay the same.
+        seeds = rng.integers(0, 2**63, total)
+        for seed in seeds[: max(1, round(total * self.severity))]:
+            self._draw_element(rgb, mask, np.random.default_rng(int(seed)), shared)
+
+    def _draw_shared(self, rng: np.random.Generator, shape: tuple[int, int]) -> Any:
+        """Draw what all elements of a photograph have in common."""
+
+    @abstractmethod
+    def _draw_element(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator, shared: Any) -> None:
+        """Draw one element on `rgb` and mark `mask` in place."""
 
 
 def check_photograph(rgb_hw3: np.ndarray) -> None:
@@ -107,18 +124,11 @@ def check_photograph(rgb_hw3: np.ndarray) -> None:
         raise ValueError(f"a photograph is uint8 (H, W, 3), not {rgb_hw3.dtype} {rgb_hw3.shape}")
 
 
-def drawn_count(rng: np.random.Generator, most: int, severity: float) -> tuple[int, int]:
-    """Draw how many elements a photograph has: between half of `most` and `most` at severity 1, fewer below.
-
-    Returns
-    -------
-    (int, int)
-        Elements at this severity, at least 1; elements at severity 1, to be drawn so that later draws stay.
-    """
-    total = int(rng.integers((most + 1) // 2, most + 1))
-    return max(1, round(total * severity)), total
-
-
 def between(rng: np.random.Generator, low: float, high: float) -> float:
     """Draw a number from low to high. `Generator.uniform` may fuse its product and sum, which rounds differently."""
     return low + (high - low) * float(rng.random())
+
+
+def draw_ground(rng: np.random.Generator) -> np.ndarray:
+    """Draw what shows where a piece of a print is missing, RGB: paper, or the lid or bed of the scanner."""
+    return np.array([[236, 230, 216], [250, 250, 250], [24, 22, 20]])[rng.integers(0, 3)]

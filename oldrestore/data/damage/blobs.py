@@ -50,9 +50,9 @@ def draw_blob(
     Parameters
     ----------
     shape : (int, int)
-        Height and width of the photograph.
+        Height and width of the photograph; None is returned if nothing of the patch lies in it.
     radius : float
-        Of the patch when grown whole, pixels.
+        Of the patch when fully grown, pixels.
     grown : float
         0..1: share of the radius that it has. What is drawn does not depend on it, and a patch grown further holds
         the smaller one.
@@ -60,11 +60,6 @@ def draw_blob(
         How far the edge moves in and out, in radii.
     centre : np.ndarray, optional
         Row and column; anywhere by default.
-
-    Returns
-    -------
-    Blob or None
-        None where nothing of it lies in the photograph.
     """
     height, width = shape
     if centre is None:

@@ -1,20 +1,21 @@
 """Blur in whole numbers: three running means one after the other come close to a Gaussian."""
 
-from __future__ import annotations
-
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.data.damage.base import Damage, Severity
+from oldrestore.data.damage.base import Damage
 
 PASSES = 3
 BAND = 32  # rows or columns at once: what fits a processor's cache
 EDGE_PARTS = 256  # the outermost weights of a running mean are in 1/256
 
 
+@checked
+@dataclass
 class Blur(Damage):
     """A photograph out of focus.
 
@@ -25,11 +26,7 @@ class Blur(Damage):
     """
 
     kind = "blur"
-
-    @checked
-    def __init__(self, severity: Severity = 0.5, sigma: Annotated[float, Field(gt=0, le=0.2)] = 0.012) -> None:
-        super().__init__(severity)
-        self.sigma = sigma
+    sigma: Annotated[float, Field(gt=0, le=0.2)] = 0.012
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         sigma = self.severity * self.sigma * min(rgb.shape[:2])
@@ -47,14 +44,9 @@ def blur_plane(plane: np.ndarray, sigma: float) -> np.ndarray:
     Parameters
     ----------
     plane : np.ndarray
-        int32 (H, W), of magnitude below 2^20.
+        int32 (H, W), of magnitude below 2^20; the result is alike.
     sigma : float
         Standard deviation, pixels; 0 changes nothing.
-
-    Returns
-    -------
-    np.ndarray
-        int32 (H, W).
     """
     radius, edge = extended_box(sigma * sigma / PASSES)
     if radius == 0 and edge == 0:

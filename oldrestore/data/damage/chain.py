@@ -1,9 +1,7 @@
 """Several kinds of damage one after the other."""
 
-from __future__ import annotations
-
-import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +11,8 @@ from oldrestore.data.damage.base import Damage, Damaged, Severity, Share, check_
 from oldrestore.errors import UserError
 
 
+@checked
+@dataclass
 class DamageChain:
     """Damage by several steps in their order; the mask is the union of theirs.
 
@@ -30,15 +30,15 @@ class DamageChain:
     """
 
     kind = "chain"
+    steps: Sequence[Any] | Mapping[str, Any]
+    severity: Severity = 1.0
+    chance: Share = 1.0
 
-    @checked
-    def __init__(self, steps: Sequence[Any] | Mapping[str, Any], severity: Severity = 1.0, chance: Share = 1.0) -> None:
-        self.steps: list[Damage] = list(steps.values() if isinstance(steps, Mapping) else steps)
+    def __post_init__(self) -> None:
+        self.steps = list(self.steps.values() if isinstance(self.steps, Mapping) else self.steps)
         for step in self.steps:
             if not isinstance(step, Damage):
                 raise UserError(f"a step of a damage chain is a kind of damage (conf/damage), not {step!r}")
-        self.severity = float(severity)
-        self.chance = float(chance)
 
     @property
     def structured(self) -> bool:
@@ -61,12 +61,9 @@ class DamageChain:
                 masks[kind] = masks[kind] | kind_mask if kind in masks else kind_mask
         return Damaged(rgb, mask, self.kind, masks)
 
-    @checked
     def at(self, severity: Severity) -> Self:
-        """Return the same chain with another severity, 0..1."""
-        other = copy.copy(self)
-        other.severity = float(severity)
-        return other
+        """Return the same chain with another severity."""
+        return replace(self, severity=severity)
 
 
 def check_damages(damages: Mapping[str, Any]) -> None:

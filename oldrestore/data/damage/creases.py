@@ -1,32 +1,30 @@
 """Creases and fold lines: a cracked white line with a shadow on one side and a sheen on the other."""
 
-from __future__ import annotations
-
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
+from oldrestore.data.damage.base import Count, ScatteredDamage, Share, between
 from oldrestore.data.damage.noise import smooth_line
 from oldrestore.data.damage.raster import arc, cover, direction, normals, spacing_for, stroke
 
 
-class Creases(Damage):
+@checked
+@dataclass
+class Creases(ScatteredDamage):
     """Lines along which a print was bent.
 
     Along the line the emulsion cracks and the paper shows; beside it the bent surface catches less light on one side
-    and more on the other. A fold runs straight from edge to edge, a crease is shorter and curved.
+    and more on the other. A fold runs straight from edge to edge, a crease is shorter and curved. Severity makes them
+    more, wider and more opaque.
 
     Parameters
     ----------
-    severity : float
-        How many there are, how wide, and how much they hide.
-    count : int
-        Most lines on a photograph at severity 1; between half as many and these are drawn.
     width : float
-        Width of the cracked line at severity 1, as a share of the shorter side; at least a pixel.
+        Of the cracked line at severity 1, as a share of the shorter side; at least a pixel.
     flank : float
         Width of the shadow on one side, and of the sheen on the other, at severity 1, as a share of the shorter side.
     folds : float
@@ -36,32 +34,13 @@ class Creases(Damage):
     """
 
     kind = "creases"
-    structured = True
+    count: Count = 6
+    width: Annotated[float, Field(gt=0, le=0.1)] = 0.01
+    flank: Annotated[float, Field(ge=0, le=0.1)] = 0.015
+    folds: Share = 0.5
+    bend: Annotated[float, Field(ge=0, le=1)] = 0.2
 
-    @checked
-    def __init__(
-        self,
-        severity: Severity = 0.5,
-        count: Count = 6,
-        width: Annotated[float, Field(gt=0, le=0.1)] = 0.01,
-        flank: Annotated[float, Field(ge=0, le=0.1)] = 0.015,
-        folds: Share = 0.5,
-        bend: Annotated[float, Field(ge=0, le=1)] = 0.2,
-    ) -> None:
-        super().__init__(severity)
-        self.count = count
-        self.width = width
-        self.flank = flank
-        self.folds = folds
-        self.bend = bend
-
-    def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
-        shown, total = drawn_count(rng, self.count, self.severity)
-        seeds = rng.integers(0, 2**63, total)
-        for seed in seeds[:shown]:
-            self._crease(rgb, mask, np.random.default_rng(int(seed)))
-
-    def _crease(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
+    def _draw_element(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator, shared: None) -> None:
         shape = rgb.shape[:2]
         short = min(shape)
         spacing = spacing_for(self.width * short)
@@ -79,11 +58,9 @@ class Creases(Damage):
             for offset, level, opacity in ((beside, 20, 0.55), (-beside, 245, 0.45)):
                 centres = points[along] + offset
                 stamp = stroke(centres, np.full(len(centres), flank), max(1.0, flank), shape)
-                if stamp is not None:
-                    cover(rgb, mask, stamp, np.full(3, level), opacity * grown)
+                cover(rgb, mask, stamp, np.full(3, level), opacity * grown)
         stamp = stroke(points, np.where(crack < 0.15, 0.0, core), 1.0, shape)
-        if stamp is not None:
-            cover(rgb, mask, stamp, np.full(3, paper), 0.6 + 0.4 * self.severity)
+        cover(rgb, mask, stamp, np.full(3, paper), 0.6 + 0.4 * self.severity)
 
     def _course(self, rng: np.random.Generator, height: int, width: int, spacing: float) -> np.ndarray:
         """Where the line runs, float64 (n, 2)."""

@@ -1,15 +1,17 @@
 """Fading and loss of contrast: what light and air do to a print as a whole."""
 
-from __future__ import annotations
+from dataclasses import dataclass
 
 import numpy as np
 
 from oldrestore.config.values import checked
-from oldrestore.data.damage.base import Damage, Severity, Share
+from oldrestore.data.damage.base import Damage, Share
 from oldrestore.data.damage.mixing import PARTS, mix
 from oldrestore.data.damage.noise import ONE, smooth_field
 
 
+@checked
+@dataclass
 class Fading(Damage):
     """A print loses density and comes near to bare paper, in some places more than in others.
 
@@ -22,12 +24,8 @@ class Fading(Damage):
     """
 
     kind = "fading"
-
-    @checked
-    def __init__(self, severity: Severity = 0.5, strength: Share = 0.65, unevenness: Share = 0.5) -> None:
-        super().__init__(severity)
-        self.strength = strength
-        self.unevenness = unevenness
+    strength: Share = 0.65
+    unevenness: Share = 0.5
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         # Neutral paper, so that a gray photograph stays gray; tones are `Sepia` and `ColorCast`.
@@ -41,21 +39,13 @@ class Fading(Damage):
         )
 
 
+@checked
+@dataclass
 class ContrastLoss(Damage):
-    """Every tone moves to one of the middle.
-
-    Parameters
-    ----------
-    strength : float
-        Share of the contrast that is lost at severity 1.
-    """
+    """Every tone moves to one of the middle; `strength` of the contrast is lost at severity 1."""
 
     kind = "contrast"
-
-    @checked
-    def __init__(self, severity: Severity = 0.5, strength: Share = 0.7) -> None:
-        super().__init__(severity)
-        self.strength = strength
+    strength: Share = 0.7
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         middle = int(rng.integers(96, 161))

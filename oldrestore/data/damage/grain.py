@@ -1,15 +1,14 @@
 """Film grain and the noise of a sensor or scanner."""
 
-from __future__ import annotations
-
 import math
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.data.damage.base import Damage, Severity
+from oldrestore.data.damage.base import Damage
 from oldrestore.data.damage.blur import blur_plane
 from oldrestore.data.damage.mixing import bands, luma
 from oldrestore.data.damage.noise import bell
@@ -17,6 +16,8 @@ from oldrestore.data.damage.noise import bell
 Deviation = Annotated[float, Field(gt=0, le=128)]
 
 
+@checked
+@dataclass
 class Grain(Damage):
     """Film grain: clumps of the same lightness in every channel, strongest in the middle tones.
 
@@ -29,17 +30,8 @@ class Grain(Damage):
     """
 
     kind = "grain"
-
-    @checked
-    def __init__(
-        self,
-        severity: Severity = 0.5,
-        deviation: Deviation = 26.0,
-        size: Annotated[float, Field(ge=0, le=0.05)] = 0.002,
-    ) -> None:
-        super().__init__(severity)
-        self.deviation = deviation
-        self.size = size
+    deviation: Deviation = 26.0
+    size: Annotated[float, Field(ge=0, le=0.05)] = 0.002
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         grain = blur_plane(bell(rng, rgb.shape[:2]).astype(np.int32) * 16, self.size * min(rgb.shape[:2]))
@@ -51,6 +43,8 @@ class Grain(Damage):
             rgb[rows] = np.clip(rgb[rows] + added[..., None], 0, 255)
 
 
+@checked
+@dataclass
 class Noise(Damage):
     """Noise of each pixel and channel for itself, close to normal.
 
@@ -63,12 +57,8 @@ class Noise(Damage):
     """
 
     kind = "noise"
-
-    @checked
-    def __init__(self, severity: Severity = 0.5, deviation: Deviation = 40.0, monochrome: bool = False) -> None:
-        super().__init__(severity)
-        self.deviation = deviation
-        self.monochrome = monochrome
+    deviation: Deviation = 40.0
+    monochrome: bool = False
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         unit = 4096 * self.severity * self.deviation / math.sqrt(4 * (256 * 256 - 1) / 12)

@@ -5,15 +5,14 @@ conversion, halved chroma, 8 x 8 cosine transform and quantisation of ITU-T T.81
 scaled by quality as the Independent JPEG Group's software does, and the way back.
 """
 
-from __future__ import annotations
-
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.data.damage.base import Damage, Severity
+from oldrestore.data.damage.base import Damage
 from oldrestore.data.damage.mixing import ROWS
 
 Quality = Annotated[int, Field(ge=1, le=100)]
@@ -55,42 +54,27 @@ def _transform() -> np.ndarray:
 COSINES = _transform()
 
 
+@checked
+@dataclass
 class Jpeg(Damage):
     """Blocks and ringing of strong compression.
 
     Parameters
     ----------
-    severity : float
-        From `best` to `worst`.
     best, worst : int
-        Quality, 1..100, as users of JPEG know it: just above severity 0, and at severity 1.
+        Quality, as users of JPEG know it: just above severity 0, and at severity 1.
     """
 
     kind = "jpeg"
-
-    @checked
-    def __init__(self, severity: Severity = 0.5, best: Quality = 95, worst: Quality = 5) -> None:
-        super().__init__(severity)
-        self.best = best
-        self.worst = worst
+    best: Quality = 95
+    worst: Quality = 5
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         rgb[:] = compress(rgb, round(self.best + (self.worst - self.best) * self.severity))
 
 
 def compress(rgb_hw3: np.ndarray, quality: int) -> np.ndarray:
-    """Compress and decode a photograph.
-
-    Parameters
-    ----------
-    rgb_hw3 : np.ndarray
-        uint8 (H, W, 3).
-
-    Returns
-    -------
-    np.ndarray
-        uint8 (H, W, 3).
-    """
+    """Compress and decode a photograph, uint8 (H, W, 3)."""
     height, width = rgb_hw3.shape[:2]
     padded = np.pad(rgb_hw3, ((0, -height % 16), (0, -width % 16), (0, 0)), mode="edge")
     luminance, chrominance = (scaled_table(table, quality) for table in (LUMINANCE, CHROMINANCE))

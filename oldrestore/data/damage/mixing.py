@@ -17,12 +17,10 @@ def bands(height: int) -> Iterator[slice]:
 
 
 def mix(rgb: np.ndarray, other: Callable[[slice], np.ndarray], weight: Callable[[slice], np.ndarray | int]) -> None:
-    """Mix a photograph with something else, in place.
+    """Mix a photograph, uint8 (H, W, 3), with something else, in place.
 
     Parameters
     ----------
-    rgb : np.ndarray
-        uint8 (H, W, 3), changed.
     other : callable
         What a band of rows is mixed with, int32, broadcast to (h, W, 3); within 0..255.
     weight : callable

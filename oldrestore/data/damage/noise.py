@@ -18,19 +18,14 @@ def smooth_line(rng: np.random.Generator, count: int, spacing: float) -> np.ndar
 
 
 def smooth_field(rng: np.random.Generator, height: int, width: int, cells: float, octaves: int = 3) -> np.ndarray:
-    """Draw a smooth field with finer and finer detail (value noise, Perlin's octaves of it).
+    """Draw a smooth field with finer and finer detail (value noise in octaves), int32 (height, width), 0..`ONE`.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        A fixed number of draws is made for given `cells` and `octaves` and aspect, whatever the size in pixels.
+        The number of draws follows from `cells`, `octaves` and the aspect, not from the size in pixels.
     cells : float
         Cells of the coarsest detail along the shorter side; each octave doubles them and halves their weight.
-
-    Returns
-    -------
-    np.ndarray
-        int32 (height, width), 0..`ONE`, around half of it.
     """
     side = min(height, width)
     total, weights = np.zeros((height, width), dtype=np.int32), 0
@@ -54,12 +49,9 @@ def _eased(lattice: np.ndarray, length: int, step: float) -> np.ndarray:
 
 
 def bell(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw a rough field that is close to normal: sums of four bytes, mean 0, standard deviation 147.8.
+    """Draw a rough field that is close to normal, int16: sums of four bytes, mean 0, standard deviation 147.8.
 
-    Returns
-    -------
-    np.ndarray
-        int16, -510..510. The variance of a byte is (256^2 - 1) / 12, and that of four is four times as much.
+    The variance of a byte is (256^2 - 1) / 12, and that of four is four times as much.
     """
     total = np.full(shape, -510, dtype=np.int16)
     for _ in range(4):

@@ -53,7 +53,7 @@ def spacing_for(width: float) -> float:
 
 
 def arc(start: np.ndarray, end: np.ndarray, bend: float, spacing: float = 0.5) -> np.ndarray:
-    """Points of a quadratic Bezier curve.
+    """Points of a quadratic Bezier curve, float64 (n, 2), at least two.
 
     Parameters
     ----------
@@ -63,11 +63,6 @@ def arc(start: np.ndarray, end: np.ndarray, bend: float, spacing: float = 0.5) -
         How far the control point lies beside the chord, in lengths of the chord; 0 is a straight line.
     spacing : float
         Pixels between points, about.
-
-    Returns
-    -------
-    np.ndarray
-        float64 (n, 2), at least two points.
     """
     along = end - start
     control = (start + end) / 2 + bend * np.array([-along[1], along[0]])
@@ -98,12 +93,7 @@ def stroke(points: np.ndarray, radii: np.ndarray, softness: float, shape: tuple[
     softness : float
         Pixels over which the coverage falls from 1 to 0 around the radius, at least 1.
     shape : (int, int)
-        Height and width of the photograph.
-
-    Returns
-    -------
-    Stroke or None
-        None where nothing lies in the photograph.
+        Height and width of the photograph; None is returned if nothing lies in it.
     """
     height, width = shape
     reach = math.ceil(max(0.0, float(radii.max())) + softness / 2) + 1
@@ -144,20 +134,20 @@ def as_alpha(covered: np.ndarray) -> np.ndarray:
     return np.floor(np.clip(covered, 0.0, 1.0) * 255 + 0.5).astype(np.uint8)
 
 
-def cover(rgb: np.ndarray, mask: np.ndarray, stamp: Stroke, color: np.ndarray, opacity: float = 1.0) -> None:
-    """Paint a stamp on a photograph, in place, and mark what it touches.
+def cover(rgb: np.ndarray, mask: np.ndarray, stamp: Stroke | None, color: np.ndarray, opacity: float = 1.0) -> None:
+    """Paint a stamp on a photograph, in place, and mark what it touches; None paints nothing.
 
     Parameters
     ----------
-    rgb : np.ndarray
-        uint8 (H, W, 3), changed.
     mask : np.ndarray
-        bool (H, W), changed: True wherever the coverage is at least `FAINTEST`; nothing else is painted.
+        bool (H, W): True wherever the coverage is at least `FAINTEST`; nothing else is painted.
     color : np.ndarray
         0..255: (3,), or (h, w, 3) of the stamp's size.
     opacity : float
         0..1, multiplies the coverage.
     """
+    if stamp is None:
+        return
     weight = stamp.alpha_hw.astype(np.int32) * round(opacity * 256)  # of 255 * 256
     touched = weight >= FAINTEST * 256
     weight = weight[touched][:, None]

@@ -1,28 +1,25 @@
 """Torn edges and corners: pieces missing from the border of a photograph."""
 
-from __future__ import annotations
-
 import math
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.data.damage.base import Count, Damage, Severity, Share, between, drawn_count
+from oldrestore.data.damage.base import Count, ScatteredDamage, Share, between, draw_ground
 from oldrestore.data.damage.noise import ONE, smooth_field, smooth_line
 from oldrestore.data.damage.raster import Stroke, as_alpha, cover
 
 
-class Tears(Damage):
-    """Corners that are gone, wedges torn in from an edge, and ragged edges.
+@checked
+@dataclass
+class Tears(ScatteredDamage):
+    """Corners that are gone, wedges torn in from an edge, and ragged edges; severity makes them more and deeper.
 
     Parameters
     ----------
-    severity : float
-        How many there are and how deep.
-    count : int
-        Most on a photograph at severity 1; between half as many and these are drawn.
     depth : float
         How far the deepest reaches in at severity 1, as a share of the shorter side.
     corners : float
@@ -30,31 +27,16 @@ class Tears(Damage):
     """
 
     kind = "tears"
-    structured = True
+    count: Count = 5
+    depth: Annotated[float, Field(gt=0, le=0.5)] = 0.25
+    corners: Share = 0.4
 
-    @checked
-    def __init__(
-        self,
-        severity: Severity = 0.5,
-        count: Count = 5,
-        depth: Annotated[float, Field(gt=0, le=0.5)] = 0.25,
-        corners: Share = 0.4,
-    ) -> None:
-        super().__init__(severity)
-        self.count = count
-        self.depth = depth
-        self.corners = corners
+    def _draw_shared(self, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+        return draw_ground(rng)
 
-    def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
-        shown, total = drawn_count(rng, self.count, self.severity)
-        behind = np.array([[236, 230, 216], [250, 250, 250], [24, 22, 20]])[rng.integers(0, 3)]
-        seeds = rng.integers(0, 2**63, total)
-        for seed in seeds[:shown]:
-            tear_rng = np.random.default_rng(int(seed))
-            turned = int(tear_rng.integers(0, 4))  # any edge is the upper one of a photograph turned
-            self._tear(np.rot90(rgb, turned), np.rot90(mask, turned), tear_rng, behind)
-
-    def _tear(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator, behind: np.ndarray) -> None:
+    def _draw_element(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator, shared: np.ndarray) -> None:
+        turned = int(rng.integers(0, 4))  # any edge is the upper one of a photograph turned
+        rgb, mask = np.rot90(rgb, turned), np.rot90(mask, turned)
         height, width = rgb.shape[:2]
         deepest = max(1.0, self.depth * min(height, width))
         depth = deepest * between(rng, 0.4, 1.0)
@@ -83,6 +65,6 @@ class Tears(Damage):
         reached = np.maximum(0.0, profile[None, :] + fine * (0.12 * depth))
         inside = grown * reached - (np.arange(rows) + 0.5)[:, None]
         rim = max(1.5, depth / 12)
-        cover(rgb, mask, Stroke(0, 0, as_alpha(inside + 0.5)), behind)
+        cover(rgb, mask, Stroke(0, 0, as_alpha(inside + 0.5)), shared)
         edge = as_alpha(1.0 - np.abs(inside - rim / 2) / (rim / 2))
         cover(rgb, mask, Stroke(0, 0, edge), np.array([240, 237, 230]), 0.8)

@@ -1,17 +1,19 @@
 """Tones that prints take on: sepia, and the cast of a colour print whose dyes fade at different speeds."""
 
-from __future__ import annotations
+from dataclasses import dataclass
 
 import numpy as np
 
 from oldrestore.config.values import checked
-from oldrestore.data.damage.base import Damage, Severity, Share, between
+from oldrestore.data.damage.base import Damage, Share, between
 from oldrestore.data.damage.mixing import PARTS, luma, mix
 
 SEPIA_BLACK = np.array([46, 30, 18], dtype=np.int32)
 SEPIA_WHITE = np.array([252, 232, 196], dtype=np.int32)
 
 
+@checked
+@dataclass
 class Sepia(Damage):
     """Colour gives way to the browns of a sulphide-toned or yellowed print.
 
@@ -22,11 +24,7 @@ class Sepia(Damage):
     """
 
     kind = "sepia"
-
-    @checked
-    def __init__(self, severity: Severity = 0.5, strength: Share = 1.0) -> None:
-        super().__init__(severity)
-        self.strength = strength
+    strength: Share = 1.0
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         share = round(self.severity * self.strength * PARTS)
@@ -40,6 +38,8 @@ class Sepia(Damage):
         mix(rgb, toned, lambda rows: share)
 
 
+@checked
+@dataclass
 class ColorCast(Damage):
     """One dye fades more than another: channels lose depth and dark tones take on colour.
 
@@ -50,11 +50,7 @@ class ColorCast(Damage):
     """
 
     kind = "color_cast"
-
-    @checked
-    def __init__(self, severity: Severity = 0.5, strength: Share = 0.5) -> None:
-        super().__init__(severity)
-        self.strength = strength
+    strength: Share = 0.5
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         # One channel moves whole, one in part and one not at all: every hue of cast comes up.

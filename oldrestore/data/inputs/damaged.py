@@ -1,9 +1,7 @@
 """Inputs with damage of several kinds: a photograph, the same photograph damaged, and where structure is lost."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +12,14 @@ from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage, Damaged, Severity, Share
 from oldrestore.data.damage.chain import DamageChain
 from oldrestore.data.damage.mixing import luma
+from oldrestore.data.inputs.colors import with_holes
 from oldrestore.errors import UserError
 
 SEVERITY_STEPS = 256  # severities are drawn in whole steps
 
 
+@checked
+@dataclass
 class DamagedPhotos:
     """Damages each photograph anew, with a severity drawn for it.
 
@@ -32,33 +33,25 @@ class DamagedPhotos:
         the damage in sight, for detectors and for restorers that see through stains.
     """
 
-    @checked
-    def __init__(
-        self, damage: Any, lowest: Severity = 0.25, highest: Severity = 1.0, fill: Share | None = None
-    ) -> None:
-        if not isinstance(damage, Damage | DamageChain):
+    damage: Any
+    lowest: Severity = 0.25
+    highest: Severity = 1.0
+    fill: Share | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.damage, Damage | DamageChain):
             raise UserError(
-                f"inputs.damage must be a choice of conf/damage (damage@inputs.damage=medium), not {damage}"
+                f"inputs.damage must be a choice of conf/damage (damage@inputs.damage=medium), not {self.damage}"
             )
-        if lowest > highest:
-            raise UserError(f"inputs.lowest={lowest} must be at most inputs.highest={highest}")
-        self.damage = damage
-        self.lowest = lowest
-        self.highest = highest
-        self.fill = fill
+        if self.lowest > self.highest:
+            raise UserError(f"inputs.lowest={self.lowest} must be at most inputs.highest={self.highest}")
 
     def __call__(self, rgb_bhw3: paddle.Tensor, names: Sequence[str], rng: np.random.Generator) -> Batch:
-        """Make a batch with ``rgb_b3hw``, ``damaged_b3hw`` and ``hole_b1hw`` beside the undamaged L and ab."""
-        batch = Batch.from_rgb(rgb_bhw3, names)
-        made = [self.draw(rgb, rng) for rgb in rgb_bhw3.numpy()]
-        pictures = np.stack([damaged.rgb_hw3 for damaged in made]).transpose(0, 3, 1, 2)
-        masks = np.stack([damaged.mask_hw for damaged in made])[:, None]
+        """Make a batch; see `with_holes`."""
+        drawn = [self.draw(rgb, rng) for rgb in rgb_bhw3.numpy()]
+        pictures = np.stack([damaged.rgb_hw3 for damaged in drawn]).transpose(0, 3, 1, 2)
         damaged_b3hw = paddle.to_tensor(pictures.astype(np.float32) / 255.0, place=rgb_bhw3.place)
-        hole_b1hw = paddle.to_tensor(masks.astype(np.float32), place=rgb_bhw3.place)
-        if self.fill is not None:
-            damaged_b3hw = damaged_b3hw * (1.0 - hole_b1hw) + self.fill * hole_b1hw
-        rgb_b3hw = rgb_bhw3.transpose([0, 3, 1, 2]).astype("float32") / 255.0
-        return replace(batch, rgb_b3hw=rgb_b3hw, damaged_b3hw=damaged_b3hw, hole_b1hw=hole_b1hw)
+        return with_holes(rgb_bhw3, names, damaged_b3hw, np.stack([one.mask_hw for one in drawn]), self.fill)
 
     def draw(self, rgb_hw3: np.ndarray, rng: np.random.Generator) -> Damaged:
         """Damage one photograph, uint8 (H, W, 3), with a severity of its own."""
@@ -67,6 +60,8 @@ class DamagedPhotos:
         return self.damage.at(severity)(rgb_hw3, rng)
 
 
+@checked
+@dataclass
 class DetectionInputs(DamagedPhotos):
     """Damaged photographs as `DamagedPhotos` makes them, a share of them without colour.
 
@@ -75,16 +70,12 @@ class DetectionInputs(DamagedPhotos):
 
     Parameters
     ----------
-    lowest, highest : float
-        Range of severities, 0..1.
     gray : float
         Share of photographs that lose their colour, after the damage.
     """
 
-    @checked
-    def __init__(self, damage: Any, lowest: Severity = 0.25, highest: Severity = 1.0, gray: Share = 0.3) -> None:
-        super().__init__(damage, lowest, highest, fill=None)
-        self.gray = gray
+    fill: None = field(default=None, init=False)
+    gray: Share = 0.3
 
     def draw(self, rgb_hw3: np.ndarray, rng: np.random.Generator) -> Damaged:
         """Damage one photograph, uint8 (H, W, 3), with a severity of its own."""

@@ -1,9 +1,7 @@
 """Colour hints: what a user would point at, simulated by revealing small patches of a photograph's own colour."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -15,46 +13,36 @@ from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 
 
+@checked
+@dataclass
 class Hints:
     """Lightness and hints in, colour out: each photograph reveals some patches of its colour.
 
     The number of patches is geometric, the side of each uniform, its place normal around the photograph's centre,
     and its value the mean colour of what it covers (Zhang et al. 2017; the place as in their code). Where
     patches overlap, the later one counts. Some photographs reveal everything, so that a network learns to keep the
-    colour it is given.
+    colour it is given. Everything is drawn on the CPU from the generator given, whatever the device and threads.
 
     Parameters
     ----------
     p : float
-        Chance, 0..1, that no further patch is revealed: the number is k with probability (1 - p)^k p, on average
+        Chance that no further patch is revealed: the number is k with probability (1 - p)^k p, on average
         (1 - p) / p. 0.125 in the paper, which is 7; 1 reveals none.
     full : float
-        Share, 0..1, of the photographs that reveal all of their colour.
+        Share of the photographs that reveal all of their colour.
     smallest, largest : int
-        Side of a patch in pixels, each from the one to the other alike; never more than the photograph's.
-
-    Notes
-    -----
-    Hints are drawn on the CPU from the generator given, and from nothing else: the numbers do not depend on device,
-    threads or on what was drawn before.
+        Sides of patches in pixels, uniform from the one to the other; never more than the photograph's.
     """
 
     draws_from_size = True
+    p: Annotated[float, Field(gt=0, le=1)] = 0.125
+    full: Annotated[float, Field(ge=0, le=1)] = 0.01
+    smallest: Annotated[int, Field(ge=1)] = 1
+    largest: Annotated[int, Field(ge=1)] = 9
 
-    @checked
-    def __init__(
-        self,
-        p: Annotated[float, Field(gt=0, le=1)] = 0.125,
-        full: Annotated[float, Field(ge=0, le=1)] = 0.01,
-        smallest: Annotated[int, Field(ge=1)] = 1,
-        largest: Annotated[int, Field(ge=1)] = 9,
-    ) -> None:
-        if smallest > largest:
-            raise UserError(f"inputs.smallest={smallest} must be at most inputs.largest={largest}")
-        self.p = p
-        self.full = full
-        self.smallest = smallest
-        self.largest = largest
+    def __post_init__(self) -> None:
+        if self.smallest > self.largest:
+            raise UserError(f"inputs.smallest={self.smallest} must be at most inputs.largest={self.largest}")
 
     def __call__(self, rgb_bhw3: paddle.Tensor, names: Sequence[str], rng: np.random.Generator) -> Batch:
         """Convert to Lab on the tensor's device and reveal hints."""
@@ -85,19 +73,7 @@ def central_patches(rng: np.random.Generator, sides: np.ndarray, height: int, wi
     """Place patches around the centre of a photograph, as training does.
 
     Along each axis of length n, the first pixel of a patch of side s is normal around (n - s + 1) / 2 with standard
-    deviation (n - s + 1) / 4, rounded down and clipped to 0..n - s.
-
-    Parameters
-    ----------
-    sides : ndarray
-        int (k,), each at most `height` and `width`.
-    height, width : int
-        Of the photograph, pixels.
-
-    Returns
-    -------
-    ndarray, int64 (k, 3)
-        Top, left and side of each patch.
+    deviation (n - s + 1) / 4, rounded down and clipped to 0..n - s. Returns top, left and side of each, int64 (k, 3).
     """
     room_k2 = np.array([height, width]) - np.asarray(sides)[:, None] + 1
     drawn_k2 = rng.normal(size=room_k2.shape) * (room_k2 / 4) + room_k2 / 2
@@ -120,16 +96,12 @@ def reveal(ab_2hw: np.ndarray, patches: np.ndarray, hints_3hw: np.ndarray | None
     Parameters
     ----------
     ab_2hw : ndarray
-        True colour, float32 (2, H, W), Lab units.
+        True colour, float32, Lab units.
     patches : ndarray
         int (k, 3): top, left and side, pixels.
     hints_3hw : ndarray, optional
-        float32 (3, H, W), written into; by default a new one without hints.
-
-    Returns
-    -------
-    ndarray
-        `hints_3hw`: ab in Lab units where the third channel, the mask, is 1.
+        float32, written into and returned, by default a new one without hints: ab where the third channel, the mask,
+        is 1.
     """
     if hints_3hw is None:
         hints_3hw = np.zeros((3, *ab_2hw.shape[1:]), np.float32)

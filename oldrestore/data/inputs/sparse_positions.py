@@ -1,9 +1,7 @@
 """Inputs that say at which few pixels of each photograph a network is trained."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -15,6 +13,8 @@ from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 
 
+@checked
+@dataclass
 class SparsePositions:
     """Lightness in, colour out, and positions drawn evenly over each photograph.
 
@@ -31,15 +31,8 @@ class SparsePositions:
     """
 
     draws_from_size = True
-
-    @checked
-    def __init__(
-        self,
-        count: Annotated[int, Field(ge=1, le=65536)] = 128,
-        border: Annotated[int, Field(ge=0)] = 0,
-    ) -> None:
-        self.count = count
-        self.border = border
+    count: Annotated[int, Field(ge=1, le=65536)] = 128
+    border: Annotated[int, Field(ge=0)] = 0
 
     def __call__(self, rgb_bhw3: paddle.Tensor, names: Sequence[str], rng: np.random.Generator) -> Batch:
         """Convert to Lab and draw ``positions_bn2``, int64 (B, count, 2), rows and columns."""

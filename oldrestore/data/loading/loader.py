@@ -1,17 +1,19 @@
-"""Feeds photographs: random crops in batches for training, whole squares one by one for evaluation."""
+"""Feeds photographs: random crops in batches in a seeded order for training, squares one by one for evaluation."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field
 
+from oldrestore.config.values import checked
 from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo, read_photo_file
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.loading.prepared import open_prepared
-from oldrestore.data.loading.sequence import BatchPositions, TrainingSequence
 from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.source import Split
 from oldrestore.errors import UserError
@@ -22,19 +24,66 @@ if TYPE_CHECKING:
 DEFAULT_CACHE_MIB = 512
 """Memory for decoded photographs. At a shorter side of 96 pixels this holds about 13,000."""
 
+# NumPy takes a seed of fewer numbers for one that goes on with zeros, so each purpose begins with a number of its own.
+ORDER, CROP = 7_101, 7_102
+
+
+class TrainingSequence:
+    """An endless sequence of photographs, each epoch in a new random order.
+
+    Everything follows from (seed, position) alone: the order within an epoch from the generator
+    ``default_rng([ORDER, seed, epoch])``, a photograph's crop from ``default_rng([CROP, seed, epoch, index])``. This
+    is stronger than a seed for each loader worker: a batch is the same whichever worker makes it
+    and however many there are, and training resumes at iteration k by starting there.
+    """
+
+    def __init__(self, number_of_photographs: int, seed: int):
+        if number_of_photographs < 1:
+            raise ValueError("a training sequence needs at least one photograph")
+        self.number_of_photographs = number_of_photographs
+        self.seed = seed
+        # Batches run across the ends of epochs, so that two orders are in use at a time.
+        self._order = lru_cache(maxsize=4)(self._shuffle)
+
+    def _shuffle(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([ORDER, self.seed, epoch]).permutation(self.number_of_photographs)
+
+    def at(self, position: int) -> tuple[int, int]:
+        """Return (epoch, index of the photograph) at a position, both counted from 0."""
+        epoch, offset = divmod(position, self.number_of_photographs)
+        return epoch, int(self._order(epoch)[offset])
+
+    def crop_generator(self, epoch: int, index: int) -> np.random.Generator:
+        """Return the generator of a photograph's crop in an epoch."""
+        return np.random.default_rng([CROP, self.seed, epoch, index])
+
+
+class BatchPositions:
+    """The positions of each batch from iteration `start` to `iterations` - 1.
+
+    Every batch is full; one may hold the end of an epoch and the beginning of the next. Of several processes, each
+    is given its `part` of every batch.
+    """
+
+    def __init__(self, batch_size: int, start: int, iterations: int, part: slice | None = None):
+        self.batch_size = batch_size
+        self.start = start
+        self.iterations = iterations
+        self.part = part or slice(None)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for iteration in range(self.start, self.iterations):
+            yield list(range(iteration * self.batch_size, (iteration + 1) * self.batch_size)[self.part])
+
+    def __len__(self) -> int:
+        return max(0, self.iterations - self.start)
+
 
 class TrainingCrops:
     """A map from position to training crop, as Paddle's loader wants it.
 
     Photographs come from the file of prepared ones, if any (`oldrestore.data.loading.prepared`). Otherwise each is
-    decoded once and kept, as long as there is room.
-
-    Parameters
-    ----------
-    sequence : TrainingSequence
-        Says which photograph stands at which position.
-    cache_bytes : int
-        Prepared photographs are kept in memory until they take this much.
+    decoded once and kept in memory, until they take `cache_bytes`.
     """
 
     def __init__(self, split: Split, crops: Crops, sequence: TrainingSequence, cache_bytes: int):
@@ -50,10 +99,9 @@ class TrainingCrops:
         return len(self.photos)
 
     def __getitem__(self, position: int) -> tuple[np.ndarray, np.int64]:
-        """Return (uint8 (crop, crop, 3), index of the photograph).
+        """Return (uint8 (crop, crop, 3), index of the photograph), or -1 - index if it cannot be read.
 
-        A photograph that cannot be read gives the index -1 - index: an exception here would arrive as
-        the text of a worker's traceback, so the main process raises it (see `problem`).
+        An exception here would arrive as the text of a worker's traceback, so the main process raises it (`problem`).
         """
         epoch, index = self.sequence.at(position)
         try:
@@ -138,15 +186,16 @@ class TrainingLoader:
         return tuple(self._crops_at.photos[index].name for index in indices)
 
 
+@checked
 def training_loader(
     split: Split,
     crops: Crops,
-    batch_size: int,
-    seed: int,
-    iterations: int,
-    start: int = 0,
-    workers: int = 0,
-    cache_mib: float = DEFAULT_CACHE_MIB,
+    batch_size: Annotated[int, Field(ge=1)],
+    seed: Annotated[int, Field(ge=0)],
+    iterations: Annotated[int, Field(ge=0)],
+    start: Annotated[int, Field(ge=0)] = 0,
+    workers: Annotated[int, Field(ge=0)] = 0,
+    cache_mib: Annotated[float, Field(ge=0)] = DEFAULT_CACHE_MIB,
     part: slice | None = None,
 ) -> TrainingLoader:
     """Return the training batches of iterations `start` to `iterations` - 1.
@@ -158,38 +207,20 @@ def training_loader(
     Parameters
     ----------
     batch_size : int
-        At least 1; it may be larger than the split.
-    iterations : int
-        Of the whole training; a resumed one gives the remaining batches.
-    start : int
-        First iteration, counted from 0.
+        May be larger than the split.
     workers : int
         Processes that decode and crop; 0 does it in this one.
     cache_mib : float
         Memory for decoded photographs, in MiB, shared equally by the workers.
     part : slice, optional
-        Which photographs of each batch to give, where several processes share it; all of them by default.
+        Which photographs of each batch to return, if several processes share it.
 
     Returns
     -------
     TrainingLoader
-        Iterates over (uint8 paddle.Tensor (batch_size, crop, crop, 3), 0..255; names of the photographs).
-
-    Raises
-    ------
-    UserError
-        Negative or zero numbers; while iterating, a photograph that can no longer be read.
+        Iterates over (uint8 paddle.Tensor (batch_size, crop, crop, 3), names of the photographs); raises `UserError`
+        when a photograph can no longer be read.
     """
-    for name, value, least in (
-        ("batch_size", batch_size, 1),
-        ("seed", seed, 0),
-        ("iterations", iterations, 0),
-        ("start", start, 0),
-        ("workers", workers, 0),
-        ("cache_mib", cache_mib, 0),
-    ):
-        if value < least:
-            raise UserError(f"{name} = {value} is too small for the training loader; give at least {least}")
     sequence = TrainingSequence(len(split.photos), seed)
     cache_bytes = int(cache_mib * 2**20) // max(1, workers)
     crops_at = TrainingCrops(split, crops, sequence, cache_bytes)
@@ -197,17 +228,9 @@ def training_loader(
 
 
 def evaluation_photos(split: Split, crops: Crops) -> Iterator[tuple[Photo, np.ndarray]]:
-    """Yield every photograph of a split in name order, as evaluation sees it.
+    """Yield every photograph of a split in name order, with the uint8 (side, side, 3) square that evaluation sees.
 
-    Yields
-    ------
-    (Photo, numpy.ndarray)
-        The photograph and its uint8 (evaluation_size, evaluation_size, 3) square, 0..255.
-
-    Raises
-    ------
-    UserError
-        When a photograph can no longer be read.
+    `UserError` names a photograph that can no longer be read.
     """
     for photo in sorted(split.photos, key=lambda photo: photo.name):
         yield photo, crops.evaluation(decode_known_photo(photo))
@@ -225,11 +248,6 @@ def photos_at_training_size(split: Split, crops: Crops) -> Iterator[np.ndarray]:
     """Yield every photograph of a split, whole, uint8 (H, W, 3), as training crops are cut from it.
 
     They come in the order of ``split.photos``, and from the file of prepared ones, if any.
-
-    Raises
-    ------
-    UserError
-        When a photograph can no longer be read.
     """
     prepared = open_prepared(split, crops)
     for number, photo in enumerate(split.photos):

@@ -1,4 +1,8 @@
-"""Prepared photographs: a split decoded at training size in one file, mapped into memory by all who train on it."""
+"""Prepared photographs: a split decoded at training size in one file, mapped into memory by all who train on it.
+
+The file is the pixels of one photograph after the other, uint8 (H, W, 3); an index in JSON with, for each, sha256,
+height, width and CRC-32; and a footer (`FOOTER`). It gets its name when it is complete and on the disk.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,23 @@ import operator
 import os
 import struct
 import zlib
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from oldrestore.data.cache import cache_directory
+from oldrestore.data.codecs.decode import UnreadablePhoto, read_photo_file
 from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.sources.index import number_of_cores
+from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.source import Split
 from oldrestore.errors import UserError, in_words
+from oldrestore.files import lock, whole_file
 
 PREPARED_VERSION = 1
 """To be raised when the file's form or what decoding gives changes: older files are then not found any more."""
@@ -29,13 +40,15 @@ FOOTER = struct.Struct("<Q32s16s")
 
 PREPARE = "oldrestore data prepare"
 
+Item = tuple[Photo, str]
+Watch = Callable[[Iterable[Item]], Iterable[Item]]
+
 
 class PreparedPhotos:
     """The photographs of one file, by the sha256 of the files that they were decoded from.
 
-    The file is the pixels of one photograph after the other, uint8 (H, W, 3); an index in JSON with, for each, sha256,
-    height, width and CRC-32; and a footer (`FOOTER`). Opening it checks index, key and length; a photograph's
-    checksum is checked when it is first asked for. Processes that map the same file share its memory.
+    Opening it checks index, key and length; a photograph's checksum is checked when it is first asked for. Processes
+    that map the same file share its memory.
 
     Parameters
     ----------
@@ -73,10 +86,10 @@ class PreparedPhotos:
             for sha256, height, width, checksum in index["photographs"]:
                 self._places[sha256] = (offset, height, width, checksum)
                 offset += operator.index(height) * operator.index(width) * 3
-            found = index["key"]
+            stored_key = index["key"]
         except (KeyError, TypeError, ValueError) as error:
             raise self._torn("its index is not one of photographs") from error
-        if found != self.key:
+        if stored_key != self.key:
             raise UserError(f"{path} does not hold the photographs that its name says: remove it, and run: {PREPARE}")
         if offset != end:
             raise self._torn(f"it holds {end} bytes of pixels, not {offset}")
@@ -85,17 +98,8 @@ class PreparedPhotos:
     def __len__(self) -> int:
         return len(self._places)
 
-    def __contains__(self, sha256: str) -> bool:
-        return sha256 in self._places
-
     def __getitem__(self, sha256: str) -> np.ndarray:
-        """Return a photograph, uint8 (H, W, 3), 0..255, contiguous, read-only: a view of the file.
-
-        Raises
-        ------
-        UserError
-            Its pixels are not those that were written.
-        """
+        """Return a photograph, uint8 (H, W, 3), read-only, a view of the file; `UserError` if it is torn."""
         offset, height, width, checksum = self._places[sha256]
         pixels = self._bytes[offset : offset + height * width * 3]
         if sha256 in self._unchecked:
@@ -169,3 +173,91 @@ def open_prepared(split: Split, crops: Crops) -> PreparedPhotos | None:
                 f"({path}: {in_words(error)}): run '{PREPARE}' with the same settings, or take dataset.prepared=auto"
             ) from error
         return None
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What `prepare_photographs` returns: the file, and whether it had to be written."""
+
+    photographs: PreparedPhotos
+    fresh: bool
+
+
+def prepare_photographs(split: Split, crops: Crops, watch: Watch = iter) -> Preparation:
+    """Decode a split's photographs at training size into one file, unless that is there and whole.
+
+    A second process that prepares the same photographs waits for the first and finds them done.
+
+    Parameters
+    ----------
+    crops : Crops
+        Only the resizing to training size matters.
+    watch : callable
+        Passes on what it is given; may show the progress.
+
+    Raises
+    ------
+    UserError
+        A photograph cannot be read any more, or has changed; or the disk is full or read-only.
+    """
+    path, key = prepared_path(split, crops), prepared_key(split, crops)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with lock(path.with_suffix(".lock")):
+            try:
+                photographs = PreparedPhotos(path, key)
+                photographs.check_all()
+                return Preparation(photographs, fresh=False)
+            except (UserError, FileNotFoundError):
+                pass
+            for left_over in path.parent.glob(f"*{path.stem}.*.tmp"):  # of a process that was killed
+                left_over.unlink(missing_ok=True)
+            with whole_file(path) as neighbour, neighbour.open("wb") as file:
+                _write_all(file, split, crops, key, watch)
+                file.flush()
+                os.fsync(file.fileno())
+        return Preparation(PreparedPhotos(path, key), fresh=True)
+    except OSError as error:
+        raise UserError(
+            f"the prepared photographs cannot be kept in {path.parent} ({in_words(error)}): "
+            "make room, or name another folder by OLDRESTORE_CACHE"
+        ) from error
+
+
+def _write_all(file: BinaryIO, split: Split, crops: Crops, key: dict, watch: Watch) -> None:
+    index = []
+    items = sorted(zip(split.photos, split.hashes, strict=True), key=lambda item: item[1])
+    with ThreadPoolExecutor(max_workers=min(8, number_of_cores())) as pool:
+        for sha256, rgb in in_order(pool, lambda item: _decode(*item, crops), watch(items)):
+            pixels = np.ascontiguousarray(rgb)
+            file.write(pixels.data)
+            index.append([sha256, rgb.shape[0], rgb.shape[1], zlib.crc32(pixels)])
+    text = json.dumps({"key": key, "photographs": index}).encode()
+    file.write(text + FOOTER.pack(len(text), hashlib.sha256(text).digest(), MAGIC))
+
+
+def _decode(photo: Photo, sha256: str, crops: Crops) -> tuple[str, np.ndarray]:
+    try:
+        data = read_photo_file(photo.path)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise UserError(f"the photograph {photo.name} ({photo.path}) has since changed: run {PREPARE} again")
+        return sha256, crops.prepare_bytes(data)
+    except UnreadablePhoto as problem:
+        raise UserError(
+            f"the photograph {photo.name} ({photo.path}) can no longer be read ({problem.reason}); repair or remove it"
+        ) from problem
+
+
+def in_order(pool: ThreadPoolExecutor, work: Callable, items: Iterable, ahead: int = 32) -> Iterator:
+    """Yield results of `work` in the order of the items, few of them at a time: `Executor.map` would keep all."""
+    waiting: deque[Future] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()

@@ -1,42 +1,127 @@
-"""Fetches a Debian package by name with apt-get, without root, and keeps what was prepared from it whole."""
+"""Fetches Debian packages by name with apt-get, without root, and keeps what was prepared from them whole."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from oldrestore.color.lab import rgb_to_lab
+from oldrestore.data.cache import cache_directory
 from oldrestore.errors import UserError, in_words
 
 MANIFEST = "manifest.json"
 """Stands in every prepared folder: what it was made from."""
 TIMEOUT = 900.0
 
+File = tuple[str, bytes]
+"""Name and contents."""
+
+
+@dataclass(frozen=True)
+class PackagedPicture:
+    """A picture file of a package, and its pixels, uint8 (H, W, 3) or with opacity (H, W, 4)."""
+
+    name: str
+    data: bytes
+    pixels: np.ndarray
+
+    @property
+    def sha256(self) -> str:
+        """Content hash of the file."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True)
+class PinnedPackage:
+    """One version of a Debian package, with number and `pinned_hash` of the pictures that are kept of it."""
+
+    name: str
+    version: str
+    count: int
+    sha256: str
+
+    @property
+    def folder(self) -> Path:
+        """Where what is prepared from it stands."""
+        return cache_directory() / f"{self.name}-{self.version}"
+
+    @contextmanager
+    def unpacked(self, instead: str) -> Iterator[Path]:
+        """Download and unpack it, into a folder that is removed afterwards.
+
+        `UserError` is raised if apt-get fails, suggesting ``dataset=INSTEAD``, or if `folder` holds something else.
+        """
+        folder = self.folder
+        is_foreign = folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()
+        if is_foreign or (folder.exists() and not folder.is_dir()):
+            raise UserError(
+                f"{folder} was not prepared by oldrestore: move it, or name another cache by OLDRESTORE_CACHE"
+            )
+        advice = f"prepare it on Debian or Ubuntu and copy {folder}, or use dataset={instead}"
+        with tempfile.TemporaryDirectory(prefix=f"oldrestore-{self.name}-") as temporary:
+            yield download_and_unpack(self.name, Path(temporary), advice)
+
+    def check(self, what: str, pictures: Sequence[PackagedPicture]) -> None:
+        """Refuse pictures that are not those of this version."""
+        found = pinned_hash(picture.sha256 for picture in pictures)
+        if found != self.sha256:
+            raise UserError(
+                f"the {what} in the {self.name} that apt-get downloaded are not those of version {self.version}, which "
+                f"is expected: {len(pictures)} of {self.count} kept, sha256 {found[:12]} and not {self.sha256[:12]}; "
+                f"use a Debian or Ubuntu release that has {self.name} {self.version}"
+            )
+
+    def write(self, pictures: Iterable[File], licences: Iterable[File], manifest: Mapping[str, Any]) -> None:
+        """Replace `folder` in one step, so that it is always a whole one; `UserError` when the disk refuses.
+
+        Parameters
+        ----------
+        licences : iterable of (str, bytes)
+            Names and texts that say whose the pictures are; they go into ``licences/NAME.txt``.
+        manifest : mapping
+            What `MANIFEST` says besides package and version, plain values.
+        """
+        about = {"package": self.name, "version": self.version, "folder": str(self.folder), "sha256": self.sha256}
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".preparing-", dir=self.folder.parent) as temporary:
+                new = Path(temporary) / "new"
+                (new / "licences").mkdir(parents=True)
+                for name, data in pictures:
+                    (new / name).write_bytes(data)
+                for name, data in licences:
+                    (new / "licences" / f"{name}.txt").write_bytes(data)
+                (new / MANIFEST).write_text(json.dumps({**about, **manifest}, indent=2) + "\n", encoding="utf-8")
+                if self.folder.exists():
+                    self.folder.replace(Path(temporary) / "old")
+                new.replace(self.folder)
+        except OSError as error:
+            raise UserError(
+                f"the prepared photographs cannot be written to {self.folder} ({in_words(error)})"
+            ) from error
+
+
+def pinned_hash(hashes: Iterable[str]) -> str:
+    """Return sha256 over sorted content hashes, a line each: one hash of a set, whatever its names and order."""
+    return hashlib.sha256("".join(f"{sha256}\n" for sha256 in sorted(hashes)).encode("ascii")).hexdigest()
+
 
 def download_and_unpack(package: str, folder: Path, advice: str) -> Path:
     """Fetch a package with ``apt-get download`` and unpack it, which needs neither root nor an installation.
 
-    Parameters
-    ----------
-    folder : Path
-        An empty folder to work in.
-    advice : str
-        What to do on a machine without these programs, for the message.
-
-    Returns
-    -------
-    Path
-        Folder that holds the package's files, ``usr/share/...``.
-
-    Raises
-    ------
-    UserError
-        When apt-get or dpkg-deb is missing or fails.
+    Returns the folder, inside the empty one that is given, that holds its files (``usr/share/...``). `advice` says what
+    to do on a machine without these programs.
     """
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
@@ -50,68 +135,18 @@ def download_and_unpack(package: str, folder: Path, advice: str) -> Path:
     return unpacked
 
 
-def refuse_foreign_folder(destination: Path) -> None:
-    """Refuse to replace a folder that was not prepared by oldrestore."""
-    if destination.is_dir() and any(destination.iterdir()) and not (destination / MANIFEST).is_file():
-        raise UserError(f"{destination} holds something other than prepared photographs; give another folder")
-    if destination.exists() and not destination.is_dir():
-        raise UserError(f"{destination} is a file; give a folder for the prepared photographs")
-
-
-def write_prepared(
-    destination: Path,
-    photographs: Iterable[tuple[str, bytes]],
-    licences: Iterable[tuple[str, bytes]],
-    manifest: Mapping[str, Any],
-) -> None:
-    """Write a prepared folder in one step, so that it is always a whole one.
-
-    Parameters
-    ----------
-    destination : Path
-        Replaced when it is there.
-    photographs : iterable of (str, bytes)
-        File names and contents.
-    licences : iterable of (str, bytes)
-        Names and texts that say whose the photographs are; they go into ``licences/NAME.txt``.
-    manifest : mapping
-        What `MANIFEST` says, plain values.
-
-    Raises
-    ------
-    UserError
-        When the disk refuses.
-    """
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".preparing-", dir=destination.parent) as temporary:
-            new = Path(temporary) / "new"
-            (new / "licences").mkdir(parents=True)
-            for name, data in photographs:
-                (new / name).write_bytes(data)
-            for name, data in licences:
-                (new / "licences" / f"{name}.txt").write_bytes(data)
-            (new / MANIFEST).write_text(json.dumps(dict(manifest), indent=2) + "\n", encoding="utf-8")
-            if destination.exists():
-                destination.replace(Path(temporary) / "old")
-            new.replace(destination)
-    except OSError as error:
-        raise UserError(f"the prepared photographs cannot be written to {destination} ({in_words(error)})") from error
+def colorfulness(rgb_n3: np.ndarray) -> tuple[float, int]:
+    """Return the mean Lab chroma of pixels and how many colours they have, counted at 5 bits a channel."""
+    ab_n2 = rgb_to_lab(rgb_n3[None])[0, :, 1:]
+    coarse = rgb_n3.astype(np.int32) >> 3
+    colors = len(np.unique((coarse[:, 0] << 10) | (coarse[:, 1] << 5) | coarse[:, 2]))
+    return float(np.hypot(ab_n2[:, 0], ab_n2[:, 1]).mean()), colors
 
 
 def _run(command: list[str], folder: Path, advice: str) -> None:
-    environment = {**os.environ, "LC_ALL": "C"}
+    options = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "timeout": TIMEOUT, "check": False}
     try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=TIMEOUT,
-            check=False,
-        )
+        done = subprocess.run(command, cwd=folder, env={**os.environ, "LC_ALL": "C"}, **options)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"{' '.join(command[:3])} did not run ({error}){advice}") from error
     if done.returncode:

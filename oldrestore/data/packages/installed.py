@@ -1,8 +1,11 @@
-"""Finds the data files of installed packages without importing the packages."""
+"""Photographs in installed Python packages, found without importing the packages, and what is known of them by eye."""
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from oldrestore.errors import UserError
@@ -19,18 +22,8 @@ REQUIREMENTS = {
 def package_folder(module: str, folder: str) -> Path:
     """Return a folder inside an installed package.
 
-    Parameters
-    ----------
-    module : str
-        Top-level module, one of `REQUIREMENTS`. It is located, not imported: some of these packages import
-        a deep learning framework, or run for minutes.
-    folder : str
-        Inside the package, with forward slashes.
-
-    Raises
-    ------
-    UserError
-        When the package is not installed, or is a version without this folder.
+    `module` is one of `REQUIREMENTS`. It is located, not imported: some of these packages import a deep learning
+    framework, or run for minutes. `UserError` says how to install what is missing.
     """
     requirement = REQUIREMENTS[module]
     specification = importlib.util.find_spec(module)
@@ -44,3 +37,50 @@ def package_folder(module: str, folder: str) -> Path:
         if path.is_dir():
             return path
     raise UserError(f"the installed {module} has no folder {folder}; run: pip install {requirement}")
+
+
+@dataclass(frozen=True)
+class EyeLabel:
+    """One row of ``ai_benchmark_labels.csv``, which was labelled by eye for this project.
+
+    Attributes
+    ----------
+    file : str
+        Under ``ai_benchmark/data/classification``.
+    class_index : int or None
+        ImageNet class; None if no class fits.
+    certainty : str
+        "sure", "likely" or "none".
+    note : str
+        ``NATURE:`` introduces what makes the colours unnatural (render, composite, toning, almost no colour).
+    """
+
+    file: str
+    class_index: int | None
+    certainty: str
+    note: str
+
+    @property
+    def natural(self) -> bool:
+        """Whether nothing speaks against its colours."""
+        return "NATURE" not in self.note
+
+    @property
+    def judged(self) -> bool:
+        """Whether it belongs to `labelled_photos`, and therefore never to a training set."""
+        return self.certainty == "sure" and self.natural
+
+    @property
+    def why_unnatural(self) -> str:
+        """What follows ``NATURE:`` in the note."""
+        return self.note.partition("NATURE:")[2].strip() or self.note
+
+
+def eye_labels() -> tuple[EyeLabel, ...]:
+    """Return the 100 rows, in the file's order."""
+    text = resources.files("oldrestore.data").joinpath("ai_benchmark_labels.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return tuple(
+        EyeLabel(row["file"], int(row["class_index"]) if row["class_index"] else None, row["certainty"], row["note"])
+        for row in rows
+    )

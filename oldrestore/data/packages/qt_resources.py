@@ -30,11 +30,7 @@ def read_resources(path: Path) -> Iterator[tuple[str, bytes]]:
     a folder then its number of children and the first child's node; a file its language and country and the
     offset of its data. Data is a 32-bit length and that many bytes, compressed with zlib (behind a 32-bit
     uncompressed length) or zstd when the flags say so. A name is a 16-bit length, a 32-bit hash and UTF-16.
-
-    Raises
-    ------
-    BrokenResource
-        When the file is none, or points outside of itself.
+    `BrokenResource` is raised for other files, and for offsets outside of the file.
     """
     yield from _Reader(path.read_bytes()).files()
 

@@ -1,6 +1,5 @@
 """Photographs in a folder: flat, in class folders, or in folders of splits such as train/ and val/."""
 
-import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
@@ -38,18 +37,10 @@ class ImageFolder(PhotoSource):
 
     Parameters
     ----------
-    validation_fraction : float
-        Share that is held out for validation where no folder says it. 1 makes a set for evaluation only.
+    crops, root, validation_fraction, prepared
+        See `PhotoSource`. A `validation_fraction` of 1 makes a set for evaluation only.
     name : str
         How the source is called in `data.json`.
-    prepared : {"auto", "off", "required"}
-        Whether what ``oldrestore data prepare`` has made is used: it changes no pixel.
-
-    Raises
-    ------
-    UserError
-        On first use: when the folder is not given, missing, not a folder, holds no photograph, or has two folders that
-        may be the same split.
     """
 
     @checked
@@ -61,8 +52,7 @@ class ImageFolder(PhotoSource):
         name: str = "image_folder",
         prepared: Prepared = "auto",
     ):
-        super().__init__(crops, validation_fraction, prepared)
-        self.root = root
+        super().__init__(crops, root, validation_fraction, prepared)
         self.name = name
 
     @property
@@ -74,7 +64,7 @@ class ImageFolder(PhotoSource):
 
     def offer(self) -> Offer:
         """Walk through the folder."""
-        root, folders = self._checked_root(), self._split_folders
+        root, folders = self.checked_root(), self._split_folders
         places = folders.places
         # Without a folder for validation, the photographs to train on are drawn by hash like those of one set.
         draw = "val" not in places
@@ -113,19 +103,7 @@ class ImageFolder(PhotoSource):
 
     @cached_property
     def _split_folders(self) -> SplitFolders:
-        return split_folders(self._checked_root())
-
-    def _checked_root(self) -> Path:
-        if self.root is None:
-            raise UserError(f"the dataset {self.name} needs a folder of photographs: give dataset.root=FOLDER")
-        root = Path(self.root).expanduser()
-        if not root.exists():
-            raise UserError(f"the folder {root} of {self.name} does not exist; give dataset.root=FOLDER")
-        if not root.is_dir():
-            raise UserError(f"{root}, the root of {self.name}, is not a folder; give dataset.root=FOLDER")
-        if not os.access(root, os.R_OK | os.X_OK):
-            raise UserError(f"the folder {root} of {self.name} is not readable by this user")
-        return root
+        return split_folders(self.checked_root())
 
 
 def class_labels(roots: Iterable[Path], none: Collection[Path] = ()) -> dict[str, int]:

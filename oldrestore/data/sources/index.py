@@ -30,18 +30,9 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """What a photograph file holds.
+    """What a photograph file holds: content hash (None if it cannot be read), size in bytes, upright pixels.
 
-    Attributes
-    ----------
-    sha256 : str or None
-        Content hash, hex; None when the bytes could not be read.
-    bytes : int
-        File size.
-    height, width : int
-        Pixels of the upright photograph; 0 when it cannot be decoded.
-    reason : str or None
-        Why it cannot be decoded; None when it can.
+    `reason` says why it cannot be decoded; None if it can.
     """
 
     sha256: str | None
@@ -69,13 +60,7 @@ def examine_all(paths: Sequence[Path]) -> list[PhotoFile]:
     """Examine files in threads; those unchanged since an earlier call come from the index at once.
 
     The index is a SQLite file in `cache_directory`, keyed by absolute path, file size and modification
-    time in nanoseconds. It is only ever a shortcut: where it cannot be read or written, the files are
-    examined again.
-
-    Returns
-    -------
-    list of PhotoFile
-        In the order of `paths`.
+    time in nanoseconds. It is only ever a shortcut: if it cannot be read or written, the files are examined again.
     """
     keys = [_key(path) for path in paths]
     known = _load(keys)
@@ -115,10 +100,6 @@ def number_of_cores() -> int:
     """Return how many processors this process may use."""
     # What this process may use, which in a container or under a scheduler is less than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _index_path() -> Path:
-    return cache_directory() / f"photo_index_v{INDEX_VERSION}.sqlite"
 
 
 @contextlib.contextmanager
@@ -163,6 +144,10 @@ def _store(found: Iterable[tuple[_Key, PhotoFile]]) -> None:
         pass
     except (sqlite3.DatabaseError, OSError):
         _forget()
+
+
+def _index_path() -> Path:
+    return cache_directory() / f"photo_index_v{INDEX_VERSION}.sqlite"
 
 
 def _forget() -> None:

@@ -1,15 +1,8 @@
 """The 80 photographs whose ImageNet class is known, for the judge; they are never trained on."""
 
-from typing import Annotated
-
-from pydantic import Field
-
-from oldrestore.config.values import checked
-from oldrestore.data.cropping.crops import Crops
-from oldrestore.data.packages.ai_benchmark import eye_labels
-from oldrestore.data.packages.installed import package_folder
+from oldrestore.data.packages.installed import eye_labels, package_folder
 from oldrestore.data.sources.photo import Photo
-from oldrestore.data.sources.source import Candidate, LeftOut, Offer, PhotoSource, no_root
+from oldrestore.data.sources.source import Candidate, LeftOut, Offer, PhotoSource
 from oldrestore.errors import UserError
 
 
@@ -19,36 +12,11 @@ class LabelledPhotos(PhotoSource):
     foolbox carries the class in the file name (``imagenet_NN_CLASS.jpg``). Those of ai-benchmark were
     labelled by eye; only rows with a sure class and natural colours are used. With n = 80
     one photograph is 1.25 percent: always give n and an interval.
-
-    Parameters
-    ----------
-    root : None
-        Every source has it; here it must be None.
-    validation_fraction : float
-        Every source has it; nothing is split here.
-
-    Raises
-    ------
-    UserError
-        When a package is missing, on first use.
     """
 
     name = "labelled_photos"
-
-    @checked
-    def __init__(
-        self,
-        crops: Crops,
-        root: str | None = None,
-        validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0,
-    ):
-        super().__init__(crops, validation_fraction)
-        no_root(self.name, root)
-
-    @property
-    def split_names(self) -> tuple[str, ...]:
-        """Only "test": these photographs are for judging."""
-        return ("test",)
+    packaged = True
+    split_names = ("test",)
 
     def offer(self) -> Offer:
         """List the labelled photographs of both packages."""

@@ -24,15 +24,12 @@ class ListedPhotos(PhotoSource):
 
     The list has one photograph a line: its path below the folder, or its file name alone where it occurs once; after a
     space, tab or comma its ImageNet class index may follow, as in the lists of Caffe. Without a class there,
-    photographs in class folders have theirs as `ImageFolder` says. Empty lines and those that begin with # are passed
-    over.
+    photographs in class folders have theirs as `ImageFolder` says. Empty lines and those that begin with # are skipped.
 
     Parameters
     ----------
-    crops : Crops
-        How photographs are cut where the protocol does not say it.
-    root : str or None
-        The folder; needed.
+    crops, root, prepared
+        See `PhotoSource`; crops are used where the protocol does not say how photographs are cut.
     list : str or None
         The list; without it, every photograph in the order of file names.
     first : int or None
@@ -40,18 +37,12 @@ class ListedPhotos(PhotoSource):
     list_needed : bool
         Whether the protocol's split is defined by a list, so that the whole folder would be another.
     validation_fraction : float
-        Present because every source has it; everything is "val" here.
+        Has no effect: everything is "val".
     name : str
         How the source is called in `data.json`.
-    prepared : {"auto", "off", "required"}
-        Present because every source has it; only training uses what is prepared.
-
-    Raises
-    ------
-    UserError
-        On first use: folder or list is not given or cannot be read, a named photograph is not there, is named twice, or
-        by a name that several have, or there are fewer than `first`.
     """
+
+    split_names = ("val",)
 
     @checked
     def __init__(
@@ -65,20 +56,20 @@ class ListedPhotos(PhotoSource):
         name: str = "listed_photos",
         prepared: Prepared = "auto",
     ):
-        super().__init__(crops, validation_fraction, prepared)
-        self.root, self.list, self.first, self.list_needed = root, list, first, list_needed
+        super().__init__(crops, root, validation_fraction, prepared)
+        self.list, self.first, self.list_needed = list, first, list_needed
         self.name = name
-
-    @property
-    def split_names(self) -> tuple[str, ...]:
-        """Only "val": a published split is for measuring."""
-        return ("val",)
 
     def offer(self) -> Offer:
         """Find the photographs that are named."""
-        root = self._folder()
+        root = self.checked_root()
         wanted = self._listed() if self.list is not None or self.list_needed else None
-        photographs = self._all_in(root)
+        try:
+            photographs = [e.path for e in walk_folder(root) if not e.is_folder and e.is_photograph_by_name]
+        except OSError as error:
+            raise UserError(f"the folder {root} of {self.name} cannot be listed ({in_words(error)})") from None
+        if not photographs:
+            raise UserError(f"the folder {root} of {self.name} holds no photograph")
         classes = class_labels([root])
         if wanted is None:
             chosen = [(path, None) for path in sorted(photographs, key=lambda path: (path.name, path.as_posix()))]
@@ -96,14 +87,6 @@ class ListedPhotos(PhotoSource):
             photo = Photo(printable(below), path, class_index if label is None else label)
             candidates.append(Candidate(photo, "val"))
         return Offer(tuple(candidates), (), place=str(root))
-
-    def _folder(self) -> Path:
-        if self.root is None:
-            raise UserError(f"the dataset {self.name} needs the folder of its photographs: give dataset.root=FOLDER")
-        root = Path(self.root).expanduser()
-        if not root.is_dir():
-            raise UserError(f"there is no folder {root} of {self.name}: give dataset.root=FOLDER")
-        return root
 
     def _listed(self) -> list[tuple[str, int | None, int]]:
         """Names, classes and line numbers of the list."""
@@ -130,15 +113,6 @@ class ListedPhotos(PhotoSource):
                 raise UserError(f"line {number} of {path}: '{name}' has the class {label}, and ImageNet's are 0..999")
         return listed
 
-    def _all_in(self, root: Path) -> list[Path]:
-        try:
-            entries = list_of_entries(root)
-        except OSError as error:
-            raise UserError(f"the folder {root} of {self.name} cannot be listed ({in_words(error)})") from None
-        if not entries:
-            raise UserError(f"the folder {root} of {self.name} holds no photograph")
-        return entries
-
     def _resolve(
         self, wanted: list[tuple[str, int | None, int]], root: Path, found: list[Path]
     ) -> list[tuple[Path, int | None]]:
@@ -159,11 +133,6 @@ class ListedPhotos(PhotoSource):
                 raise UserError(f"{here} names '{name}' a second time")
             chosen[several[0]] = label
         return [*chosen.items()]
-
-
-def list_of_entries(root: Path) -> list[Path]:
-    """Every file below a folder with a photograph's ending."""
-    return [entry.path for entry in walk_folder(root) if not entry.is_folder and entry.is_photograph_by_name]
 
 
 def _parted(line: str) -> tuple[str, int | None]:

@@ -18,8 +18,7 @@ class Photo:
     Attributes
     ----------
     name : str
-        Unique and stable within its source, with forward slashes, for example
-        ``ai_benchmark/enhancement/17.jpg``.
+        Unique and stable within its source, with forward slashes: ``ai_benchmark/enhancement/17.jpg``.
     label : int or None
         ImageNet class index 0..999, or None if unknown.
     """

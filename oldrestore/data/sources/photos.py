@@ -1,16 +1,10 @@
 """The default photographs: those that installed packages ship, read as files, nothing downloaded."""
 
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
-
-from oldrestore.config.values import checked
-from oldrestore.data.cropping.crops import Crops
-from oldrestore.data.packages.ai_benchmark import eye_labels
-from oldrestore.data.packages.installed import package_folder
+from oldrestore.data.packages.installed import eye_labels, package_folder
 from oldrestore.data.sources.photo import PHOTO_EXTENSIONS, Photo
-from oldrestore.data.sources.source import Candidate, LeftOut, Offer, PhotoSource, Prepared, no_root
+from oldrestore.data.sources.source import Candidate, LeftOut, Offer, PhotoSource
 
 SCIKIT_IMAGE_PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
 """Natural colour photographs in scikit-image's wheel. It would download others; nothing here does."""
@@ -36,47 +30,18 @@ class Photos(PhotoSource):
     ai-benchmark's ``enhancement`` (100) and ``segmentation`` (30) photographs and those of its
     ``classification`` photographs that are natural and not in `LabelledPhotos`; five of scikit-image; two of
     scikit-learn. What is left out is listed with its reason in every split.
-
-    Parameters
-    ----------
-    root : None
-        Every source has it; here it must be None.
-    validation_fraction : float
-        Share that is held out, drawn by content hash.
-    prepared : {"auto", "off", "required"}
-        Whether what ``oldrestore data prepare`` has made is used: it changes no pixel.
-
-    Raises
-    ------
-    UserError
-        When a package is missing, on first use.
     """
 
     name = "photos"
-
-    @checked
-    def __init__(
-        self,
-        crops: Crops,
-        root: str | None = None,
-        validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,
-        prepared: Prepared = "auto",
-    ):
-        super().__init__(crops, validation_fraction, prepared)
-        no_root(self.name, root)
+    packaged = True
 
     def offer(self) -> Offer:
         """List the photographs of all packages."""
-        photos: list[Photo] = []
-        left_out: list[LeftOut] = []
-        for found, left in (_ai_benchmark(), _scikit_image(), _scikit_learn()):
-            photos += found
-            left_out += left
-        return Offer(
-            candidates=tuple(Candidate(photo) for photo in photos),
-            left_out=tuple(left_out),
-            place="the packages ai-benchmark, scikit-image and scikit-learn",
-        )
+        photos, left_out = (a + b for a, b in zip(_ai_benchmark(), _scikit_image(), strict=True))
+        folder = package_folder("sklearn", "datasets/images")
+        photos += [Photo(f"scikit-learn/{name}", folder / name) for name in SCIKIT_LEARN_PHOTOS]
+        place = "the packages ai-benchmark, scikit-image and scikit-learn"
+        return Offer(tuple(map(Candidate, photos)), tuple(left_out), place)
 
 
 def _photo_files(folder: Path) -> list[Path]:
@@ -113,8 +78,3 @@ def _scikit_image() -> tuple[list[Photo], list[LeftOut]]:
             reason = SCIKIT_IMAGE_LEFT_OUT.get(path.name, "gray, or not a photograph")
             left_out.append(LeftOut(f"scikit-image/{path.name}", reason))
     return photos, left_out
-
-
-def _scikit_learn() -> tuple[list[Photo], list[LeftOut]]:
-    folder = package_folder("sklearn", "datasets/images")
-    return [Photo(f"scikit-learn/{name}", folder / name) for name in SCIKIT_LEARN_PHOTOS], []

@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
-
-from oldrestore.config.values import checked
-from oldrestore.data.cropping.crops import Crops
-from oldrestore.data.packages.gcompris import PACKAGE, PINNED_SHA256, VERSION, pinned_hash, prepared_folder
+from oldrestore.data.packages import gcompris
+from oldrestore.data.packages.debian_package import pinned_hash
 from oldrestore.data.sources.index import PhotoFile
 from oldrestore.data.sources.photo import PHOTO_EXTENSIONS, Photo
 from oldrestore.data.sources.photos import Photos
-from oldrestore.data.sources.source import Candidate, Offer, PhotoSource, Prepared
+from oldrestore.data.sources.source import Candidate, Offer, PhotoSource
 from oldrestore.errors import UserError
 
 PREPARE = "oldrestore data prepare photos_plus"
@@ -21,39 +17,14 @@ PREPARE = "oldrestore data prepare photos_plus"
 class PhotosPlus(PhotoSource):
     """`Photos` and the photographs that ``oldrestore data prepare photos_plus`` has prepared.
 
-    Parameters
-    ----------
-    root : str or None
-        Folder of the prepared photographs; where the command puts them when None.
-    validation_fraction : float
-        Share that is held out, drawn by content hash: photographs of `Photos` are in the split in which they
-        are there.
-    prepared : {"auto", "off", "required"}
-        Whether what ``oldrestore data prepare`` has made is used: it changes no pixel.
-
-    Raises
-    ------
-    UserError
-        On first use: when nothing is prepared, or the folder does not hold the photographs of the pinned
-        version.
+    Those of `Photos` are in the split in which they are there; by default, `root` is where the command puts the others.
     """
 
     name = "photos_plus"
 
-    @checked
-    def __init__(
-        self,
-        crops: Crops,
-        root: str | None = None,
-        validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,
-        prepared: Prepared = "auto",
-    ):
-        super().__init__(crops, validation_fraction, prepared)
-        self.root = root
-
     def offer(self) -> Offer:
         """List the photographs of the packages and the prepared ones."""
-        folder = Path(self.root).expanduser() if self.root else prepared_folder()
+        folder = Path(self.root).expanduser() if self.root else gcompris.PACKAGE.folder
         prepared = []
         if folder.is_dir():
             prepared = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_EXTENSIONS)
@@ -66,8 +37,9 @@ class PhotosPlus(PhotoSource):
     def check_contents(self, contents: Sequence[tuple[Photo, PhotoFile]]) -> None:
         """Compare the prepared photographs with the pinned hash."""
         hashes = [found.sha256 for photo, found in contents if photo.name.startswith("gcompris/") and found.sha256]
-        if pinned_hash(hashes) != PINNED_SHA256:
+        package = gcompris.PACKAGE
+        if pinned_hash(hashes) != package.sha256:
             raise UserError(
-                f"the prepared photographs of photos_plus ({len(hashes)} files) are not those of {PACKAGE} "
-                f"{VERSION}; run again: {PREPARE}"
+                f"the prepared photographs of photos_plus ({len(hashes)} files) are not those of {package.name} "
+                f"{package.version}; run again: {PREPARE}"
             )

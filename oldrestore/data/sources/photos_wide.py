@@ -8,7 +8,7 @@ from pydantic import Field
 from oldrestore.config.values import checked
 from oldrestore.data.codecs.decode import decode_photo
 from oldrestore.data.cropping.crops import Crops
-from oldrestore.data.packages.stamps import PreparedStamps, prepare_stamps, stamps_folder
+from oldrestore.data.packages.stamps import PACKAGE, prepare_stamps
 from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.photos_plus import PhotosPlus
 from oldrestore.data.sources.source import Candidate, Offer, Prepared
@@ -27,20 +27,13 @@ class PhotosWide(PhotosPlus):
 
     Parameters
     ----------
-    root : str or None
-        Folder of the prepared photographs of `PhotosPlus`; where the command puts them when None.
+    crops, root, prepared
+        See `PhotosPlus`.
     stamps_root : str or None
         Folder of the composites; where the command puts them when None.
     validation_fraction : float
-        Share of the photographs of `PhotosPlus` that is held out, drawn by content hash. The composites were
-        made for 0.2 and hold no other fraction back: a larger one is refused.
-    prepared : {"auto", "off", "required"}
-        Whether what ``oldrestore data prepare`` has made is used: it changes no pixel.
-
-    Raises
-    ------
-    UserError
-        On first use, when nothing is prepared.
+        Share of the photographs of `PhotosPlus` that is held out. The composites were made for 0.2 and hold no other
+        fraction back: a larger one is refused.
     """
 
     name = "photos_wide"
@@ -60,7 +53,7 @@ class PhotosWide(PhotosPlus):
     def offer(self) -> Offer:
         """List the photographs of `PhotosPlus` and the composites."""
         photographs = super().offer()
-        folder = Path(self.stamps_root).expanduser() if self.stamps_root else stamps_folder()
+        folder = Path(self.stamps_root).expanduser() if self.stamps_root else PACKAGE.folder
         composites = sorted(folder.glob("*.png")) if folder.is_dir() else []
         if not composites:
             raise UserError(f"the composites of photos_wide are not prepared in {folder}; run: {PREPARE}")
@@ -68,21 +61,10 @@ class PhotosWide(PhotosPlus):
         return Offer(photographs.candidates + added, photographs.left_out, f"{photographs.place} and {folder}")
 
 
-def prepare_photos_wide(parent: Path | None = None) -> PreparedStamps:
-    """Make the composites, on the training photographs of `PhotosPlus`, which must be prepared before.
-
-    Parameters
-    ----------
-    parent : Path or None
-        See `prepare_stamps`.
-
-    Raises
-    ------
-    UserError
-        See `PhotosPlus` and `prepare_stamps`.
-    """
+def prepare_photos_wide() -> str:
+    """Make the composites, on the training photographs of `PhotosPlus`, which must be prepared before."""
     source = PhotosPlus(Crops(size=512, crop=512), validation_fraction=GROUNDS_FRACTION)
     split = source.split("train")
     # By content, so that the names of files play no part in which ground a stamp comes to stand on.
     ordered = sorted(zip(split.hashes, split.photos, strict=True), key=lambda pair: pair[0])
-    return prepare_stamps([decode_photo(photo.path) for _, photo in ordered], parent)
+    return prepare_stamps([decode_photo(photo.path) for _, photo in ordered])

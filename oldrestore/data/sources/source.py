@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
@@ -37,26 +38,19 @@ class Split:
 
     Attributes
     ----------
-    source, name : str
-        For example ``photos`` and ``train``.
     photos : tuple of Photo
         In the order of their names.
     left_out : tuple of LeftOut
-        What the source did not take. Where splits are folders, what stood in this one; where they are
-        drawn from one set, what the whole set left out.
+        What the source did not use: of this folder if splits are folders, else of the whole set.
     fingerprint : str
         sha256 over the sorted (content hash, label) of the photographs: it changes with any pixel and
         any label, and not with names, places or order.
-    bytes : int
-        Size of the files together.
     hashes : tuple of str
-        Content hash of each photograph, in the order of `photos`.
-    prepared : {"auto", "off", "required"}
-        Whether what ``oldrestore data prepare`` has made of it is used; it changes no pixel.
+        Content hash of each of `photos`.
     ignored : tuple of LeftOut
-        Files that nobody would take for photographs: hidden ones, and those with another ending.
+        Hidden files, and those without the ending of a photograph.
     notes : tuple of str
-        What should be said of the source, such as a folder that looks like a split and is not used as one.
+        What users should know of the source, such as a folder that looks like a split and is not used as one.
     """
 
     source: str
@@ -74,11 +68,7 @@ class Split:
         return len(self.photos)
 
     def describe(self) -> dict:
-        """Return what `data.json` records of a split, as plain values.
-
-        ``photographs`` gives for each name the line that the fingerprint is made of: content hash and label;
-        ``ignored`` counts files that are no photographs, by reason.
-        """
+        """Return what `data.json` records of a split; ``photographs`` has the lines that the fingerprint is made of."""
         ignored = Counter(left.reason for left in self.ignored)
         labels = ("-" if photo.label is None else photo.label for photo in self.photos)
         return {
@@ -117,21 +107,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Offer:
-    """All that a source finds before any file is opened.
-
-    Attributes
-    ----------
-    candidates : tuple of Candidate
-        Photographs that will be examined.
-    left_out : tuple of LeftOut
-        Files left out by a rule of the source.
-    place : str
-        Where they were looked for, for messages.
-    ignored : tuple of LeftOut
-        Files that nobody would take for photographs.
-    notes : tuple of str
-        What should be said of the source.
-    """
+    """All that a source finds before any file is opened; `place` is where it looked, for messages."""
 
     candidates: tuple[Candidate, ...]
     left_out: tuple[LeftOut, ...]
@@ -161,50 +137,60 @@ class PhotoSource(ABC):
     """A set of photographs with splits.
 
     A subclass says what it offers and which splits it has; hashing, decoding once, dropping duplicates and
-    splitting are the same for all. Nothing is read before the first split is asked for.
+    splitting are the same for all. Nothing is read before the first split is asked for: then `UserError` says what is
+    missing.
+
+    Parameters
+    ----------
+    crops : Crops
+        How its photographs are resized and cropped.
+    root : str or None
+        Folder of the photographs; refused by a source that is `packaged`.
+    validation_fraction : float
+        Share that is held out for validation, drawn by content hash.
+    prepared : {"auto", "off", "required"}
+        Whether what ``oldrestore data prepare`` has made is used: it changes no pixel.
 
     Attributes
     ----------
     name : str
         Of the source, as it stands in `data.json`.
-    crops : Crops
-        How its photographs are resized and cropped.
+    packaged : bool
+        Whether its photographs stand in installed packages.
     """
 
     name: str
-    crops: Crops
+    packaged = False
+    split_names: tuple[str, ...] = ("train", "val")
 
     @checked
     def __init__(
         self,
         crops: Crops,
+        root: str | None = None,
         validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,
         prepared: Prepared = "auto",
     ):
         self.crops = crops
+        self.root = root
         self.validation_fraction = validation_fraction
         self.prepared = prepared
-
-    @property
-    def split_names(self) -> tuple[str, ...]:
-        """Splits that this source has."""
-        return ("train", "val")
+        if self.packaged and root is not None:
+            raise UserError(
+                f"{self.name} reads photographs of installed packages and takes no dataset.root; "
+                f"for photographs of your own use dataset=image_folder dataset.root={root}"
+            )
 
     @abstractmethod
     def offer(self) -> Offer:
         """Find the photographs, without opening them; `UserError` if there are none."""
 
     def split(self, name: str) -> Split:
-        """Return one split.
-
-        Raises
-        ------
-        UserError
-            When the source has no such split, no readable photograph at all, or none for this split.
-        """
+        """Return one split; `UserError` when the source has no such split, or no readable photograph for it."""
         if name not in self.split_names:
             raise UserError(f"{self.name} has no split {name!r}; choose {' or '.join(self.split_names)}")
-        photos = [(photo, found) for photo, found, split in self._taken if split == name]
+        used, left_out = self._sorted_out
+        photos = [(photo, found) for photo, found, split in used if split == name]
         if not photos:
             raise UserError(self._why_empty(name))
         photos.sort(key=lambda item: item[0].name)
@@ -213,7 +199,7 @@ class PhotoSource(ABC):
             source=self.name,
             name=name,
             photos=tuple(photo for photo, _ in photos),
-            left_out=tuple(left for left, split in self._left_out if split in (None, name)),
+            left_out=tuple(left for left, split in left_out if split in (None, name)),
             fingerprint=split_fingerprint(contents),
             bytes=sum(found.bytes for _, found in photos),
             hashes=tuple(sha256 for sha256, _ in contents),
@@ -224,7 +210,7 @@ class PhotoSource(ABC):
 
     def describe(self) -> dict:
         """Return name, crops and every split that is not empty, as plain values."""
-        filled = {split for _, _, split in self._taken}
+        filled = {split for _, _, split in self._sorted_out[0]}
         return {
             "source": self.name,
             "crops": self.crops.describe(),
@@ -247,6 +233,19 @@ class PhotoSource(ABC):
             )
         return list(zip(candidates, files, strict=True))
 
+    def checked_root(self) -> Path:
+        """Return the folder `root`; `UserError` if it is not given or cannot be read."""
+        if self.root is None:
+            raise UserError(f"the dataset {self.name} needs a folder of photographs: give dataset.root=FOLDER")
+        root = Path(self.root).expanduser()
+        if not root.exists():
+            raise UserError(f"the folder {root} of {self.name} does not exist; give dataset.root=FOLDER")
+        if not root.is_dir():
+            raise UserError(f"{root}, the root of {self.name}, is not a folder; give dataset.root=FOLDER")
+        if not os.access(root, os.R_OK | os.X_OK):
+            raise UserError(f"the folder {root} of {self.name} is not readable by this user")
+        return root
+
     def check_contents(self, contents: Sequence[tuple[Photo, PhotoFile]]) -> None:  # noqa: B027 (optional)
         """Refuse photographs that are not what this source expects; called once, after they were examined."""
 
@@ -254,7 +253,7 @@ class PhotoSource(ABC):
     def _sorted_out(self) -> tuple[list[tuple[Photo, PhotoFile, str]], list[tuple[LeftOut, str | None]]]:
         """Photographs to use with their splits, and what is left out with the split it stood in."""
         self.check_contents([(candidate.photo, found) for candidate, found in self._examined])
-        taken = []
+        used = []
         left_out: list[tuple[LeftOut, str | None]] = [(left, None) for left in self._offered.left_out]
         first_of: dict[str, str] = {}
         for candidate, found in self._examined:
@@ -265,32 +264,13 @@ class PhotoSource(ABC):
                 left_out.append((LeftOut(photo.name, f"duplicate of {first_of[found.sha256]}"), candidate.split))
             else:
                 first_of[found.sha256] = photo.name
-                taken.append((photo, found, candidate.split or self._draw(found.sha256)))
-        return taken, left_out
-
-    @property
-    def _taken(self) -> list[tuple[Photo, PhotoFile, str]]:
-        return self._sorted_out[0]
-
-    @property
-    def _left_out(self) -> list[tuple[LeftOut, str | None]]:
-        return self._sorted_out[1]
-
-    def _draw(self, sha256: str) -> str:
-        return "val" if is_validation(sha256, self.validation_fraction) else "train"
+                drawn = "val" if is_validation(found.sha256, self.validation_fraction) else "train"
+                used.append((photo, found, candidate.split or drawn))
+        return used, left_out
 
     def _why_empty(self, name: str) -> str:
         return (
-            f"the split {name!r} of {self.name} is empty: none of the {len(self._taken)} photographs in "
+            f"the split {name!r} of {self.name} is empty: none of the {len(self._sorted_out[0])} photographs in "
             f"{self._offered.place} falls into it with validation_fraction={self.validation_fraction}; give "
             "more photographs or another dataset.validation_fraction"
-        )
-
-
-def no_root(source: str, root: str | Path | None) -> None:
-    """Refuse a folder for a source whose photographs stand in installed packages."""
-    if root is not None:
-        raise UserError(
-            f"{source} reads photographs of installed packages and takes no dataset.root; "
-            f"for photographs of your own use dataset=image_folder dataset.root={root}"
         )

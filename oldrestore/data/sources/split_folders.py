@@ -40,12 +40,11 @@ class SplitFolders:
     Attributes
     ----------
     places : dict of list of Path
-        Folders of each split by its name; empty where everything is one set.
+        Folders of each split by its name; empty if everything is one set.
     rest : Path or None
-        Folder whose photographs outside of `places` are to be trained on and, without a folder for validation, drawn
-        from; None where they are not used.
+        Folder whose photographs outside of `places` are trained on and, without a folder for validation, drawn from.
     notes : tuple of str
-        What should be said: a line on each thing that is not as its name may lead one to think.
+        A line on each thing that is not what its name suggests.
     """
 
     places: dict[str, list[Path]] = field(default_factory=dict)
@@ -55,10 +54,7 @@ class SplitFolders:
 
 @dataclass(frozen=True)
 class _Named:
-    """A folder whose name holds the word of a split.
-
-    `frame` are its other words, `marks` its numbers and single letters (2017, A).
-    """
+    """A folder whose name holds the word of a split, other words (`frame`), and numbers or single letters (`marks`)."""
 
     path: Path
     split: str
@@ -83,12 +79,8 @@ def split_folders(root: Path) -> SplitFolders:
     Names count in any case, with numbers and neutral words (``train2017``, ``Test_Images``), and with any words that
     folders of two splits share (``seg_train``, ``seg_test``). Since a class may have such a name too, they count
     where they stand beside another split, where there is nothing else, or where they are plain: ``train``, ``val``,
-    ``validation``, ``test``. A folder for testing is never trained on.
-
-    Raises
-    ------
-    UserError
-        When two folders may be the same split, or several folders have splits.
+    ``validation``, ``test``. A folder for testing is never trained on. `UserError` names two folders that may be the
+    same split, or several that have splits.
     """
     folders = subfolders(root)
     named = _split_names(folders)

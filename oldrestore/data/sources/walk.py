@@ -14,15 +14,7 @@ from oldrestore.errors import in_words
 
 @dataclass(frozen=True)
 class FolderEntry:
-    """A file below a folder, or something there that should have been one.
-
-    Attributes
-    ----------
-    problem : str
-        Why it cannot be read; empty for files.
-    is_hidden : bool
-        Whether its name begins with a dot; a hidden folder is not looked into.
-    """
+    """A file below a folder, or something there that should have been one; `problem` says why it cannot be read."""
 
     path: Path
     problem: str = ""
@@ -47,14 +39,10 @@ class _Open:
 def walk_folder(root: Path, hidden: bool = False) -> Iterator[FolderEntry]:
     """Find everything below a folder, in the order of the names within each folder.
 
-    What is hidden (a name with a dot in front) is passed over, or given as such if `hidden`. Links to folders are
+    What is hidden (a name with a dot in front) is skipped, or yielded as such if `hidden`. Links to folders are
     followed, each folder once, so that links that lead back end there. Links that lead nowhere, pipes, devices, folders
-    that may not be read, and folders that are named as photographs and hold no file are given with their problem.
-
-    Raises
-    ------
-    OSError
-        When the folder itself cannot be listed.
+    that may not be read, and folders that are named as photographs and hold no file are yielded with their problem.
+    `OSError` is raised when the folder itself cannot be listed.
     """
     stack = [_Open(root)]  # no recursion: folders may be nested more deeply than Python's calls
     seen = {_identity(root.stat())}

@@ -1,18 +1,35 @@
-"""Which colours the designs use, in the ab plane."""
+"""One metric against another, and which colours the designs use."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from oldrestore.comparison.rendering import number
 from oldrestore.report.ab_chart import ab_panel
 from oldrestore.report.ab_plane import AbPlane
 from oldrestore.report.contents import Group
 from oldrestore.report.look import SCREEN
+from oldrestore.report.scatter_chart import axis_of, default_axes, offered_axes, template
 from oldrestore.report.section import ChartWords, Section, View
+from oldrestore.report.words import full_name
+
+
+def tradeoffs(view: View) -> Section | None:
+    """Make the section, if there are designs and measures to set against one another."""
+    group = view.group
+    first = default_axes(group)
+    if first is None:
+        return None
+    offered, chosen = offered_axes(group), [measure.name for measure in first]
+    named = [(measure.name, full_name(measure)) for measure in offered]
+    body = view.render("tradeoffs", words=_metric_words(group), axes=named, chosen=chosen)
+    scatter = {"axes": {measure.name: axis_of(measure) for measure in offered}, "chosen": chosen}
+    specs, data = {"metrics": template(group, SCREEN)}, {"scatter": scatter}
+    return Section("tradeoffs", "Metric against metric", body, link="Colours", specs=specs, data=data)
 
 
 def colours(view: View) -> Section:
-    """Make the section: histograms of the originals and of each design."""
+    """Make the section: histograms of the originals and of each design in the ab plane."""
     group, plane = view.group, view.group.pictures.plane
     if plane is None:
         return Section("colours", "Colours used", view.render("colours", words=None))
@@ -20,19 +37,28 @@ def colours(view: View) -> Section:
     for design, predicted in enumerate(plane.predicted):
         if predicted is not None:
             specs[f"ab-{design}"] = ab_panel(group, design, SCREEN)
-    body = view.render("colours", words=plane_words(group))
+    body = view.render("colours", words=_plane_words(group))
     return Section("colours", "Colours used", body, link="Colours", specs=specs)
 
 
-def plane_words(group: Group) -> ChartWords:
-    """Of the colours in the ab plane."""
+def _metric_words(group: Group) -> ChartWords:
+    measures = offered_axes(group)
+    rows = []
+    for name, cells in zip(group.names, group.compared.cells, strict=True):
+        rows.append([name, *(number(cells[m.name].value, m) if m.name in cells else "" for m in measures)])
+    note = "Large marks are means, lines 95% intervals" + (", small marks single seeds." if group.has_seeds else ".")
+    description = f"A point a design; the table below has all {len(measures)} measures."
+    return ChartWords("Metric against metric", note, description, ["design", *map(full_name, measures)], rows)
+
+
+def _plane_words(group: Group) -> ChartWords:
     plane = group.pictures.plane
     rows = [["originals", "", f"{_mean_chroma(plane, plane.truth):.1f}"]]
     for name, predicted, overlap in zip(group.names, plane.predicted, plane.overlap, strict=True):
         if predicted is not None:
             rows.append([name, f"{100 * overlap:.0f}%", f"{_mean_chroma(plane, predicted):.1f}"])
-    several = any(sum(d == design for _, d, _ in group.pictures.runs) > 1 for design in range(len(group.names)))
-    over_seeds = ", averaged over seeds" if several else ""
+    coloured = [design for _, design, _ in group.pictures.runs]
+    over_seeds = ", averaged over seeds" if len(coloured) > len(set(coloured)) else ""
     note = (
         f"Shares of the pixels of {plane.photographs} validation photographs, evenly spread over the names, in cells "
         f"of 5 by 5 Lab units{over_seeds}. The stronger a cell, the larger its share, on a logarithmic scale; shares "

@@ -11,41 +11,25 @@ from scipy import ndimage
 from skimage.filters import apply_hysteresis_threshold
 
 from oldrestore.config.values import checked
-from oldrestore.restoration.detect.base import Detection
 from oldrestore.restoration.detect.lines import line_strength
 from oldrestore.restoration.detect.working_size import at_full_size, at_most
+from oldrestore.restoration.stages import Detection
 
 Threshold = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
 class LineKind:
-    """What is taken for one kind of line; lengths in pixels at the size that is looked at.
+    """What counts as one kind of line; lengths in pixels at the working size."""
 
-    Attributes
-    ----------
-    length, width, gap : float
-        See `line_strength`.
-    threshold : float
-        Relative strength at which a line of this kind is seen.
-    lower : float
-        Share of the threshold at which it goes on once it is seen.
-    extent : float
-        Least diagonal of its bounding box, as a share of the photograph's shorter side.
-    grown : int
-        By how much the found middle is widened.
-    reduced : float
-        Times by which the photograph is made smaller still.
-    """
-
-    length: float
+    length: float  # this and the next two: see `line_strength`
     width: float
     gap: float
-    threshold: float
-    lower: float
-    extent: float
-    grown: int
-    reduced: float
+    threshold: float  # relative strength at which a line of this kind is detected
+    lower: float  # share of the threshold down to which it continues
+    extent: float  # least diagonal of its bounding box, as a share of the photograph's shorter side
+    grown: int  # by how much the detected middle is widened
+    reduced: float  # times by which the photograph is reduced further
 
 
 # Chosen on training photographs: docs/detection.md.
@@ -54,11 +38,13 @@ CREASE = LineKind(length=48.0, width=1.5, gap=4.0, threshold=2.1, lower=0.35, ex
 NEIGHBOURHOOD = 49  # side of the square in which a line is compared with other structure, pixels
 FLOOR = 6.0  # of 255: what counts as no structure
 TEXTURE = 2.0  # how many times a line must outdo the structure around it, about
-SPECK = 7  # side of what is taken for a speck of dust, pixels; larger things are none
-SPECK_LOWER = 0.3  # of the threshold: what of a speck's surroundings belongs to it
-EVERYWHERE = np.ones((3, 3), dtype=bool)  # pixels that touch at a corner hang together
+SPECK = 7  # side of the largest speck of dust, pixels
+SPECK_LOWER = 0.3  # share of the threshold down to which a speck's surroundings belong to it
+EVERYWHERE = np.ones((3, 3), dtype=bool)  # pixels that touch at a corner are connected
 
 
+@checked
+@dataclass(frozen=True)
 class ClassicalDetector:
     """Thin lines and specks that stand out from what is around them.
 
@@ -66,35 +52,19 @@ class ClassicalDetector:
     and dark ones in the highest: white paper and black dirt change all three. Their strength is divided by that of all
     structure in the neighbourhood, so that a twig among twigs does not count and a scratch in the sky does; then
     follow a threshold with hysteresis (Canny 1986) and a least extent. Specks are what a white or black top-hat
-    (Meyer 1979) of a few pixels leaves, judged in the same way, if they lie apart. Large losses (holes, stains, torn
-    corners) are not sought.
+    (Meyer 1979) of a few pixels leaves, judged in the same way, if they are isolated. Large losses (holes, stains,
+    torn corners) are not sought.
 
     The confidence is s / (s + threshold) of that relative strength s: 0.5 where it reaches the threshold.
-
-    Parameters
-    ----------
-    size : int or None
-        The photograph's shorter side is made at most so many pixels; None looks at it in full, which is right for
-        lines of few pixels, and slow.
-    threshold : float
-        Multiplies the strength that is asked of lines: lower finds more and is wrong more often.
-    speck_threshold : float or None
-        Relative strength that is asked of specks; None seeks none.
     """
 
-    @checked
-    def __init__(
-        self,
-        size: Annotated[int, Field(ge=32)] | None = 512,
-        threshold: Threshold = 1.0,
-        speck_threshold: Threshold | None = 2.0,
-    ) -> None:
-        self.size = size
-        self.threshold = threshold
-        self.speck_threshold = speck_threshold
+    # Largest shorter side, pixels; None is full size, which is right for lines of few pixels, and slow.
+    size: Annotated[int, Field(ge=32)] | None = 512
+    threshold: Threshold = 1.0  # multiplies the strength required of lines: lower finds more and is wrong more often
+    speck_threshold: Threshold | None = 2.0  # relative strength required of specks; None ignores them
 
     def __call__(self, rgb_hw3: np.ndarray) -> Detection:
-        """Find damage; see `oldrestore.restoration.detect.base.Detector`."""
+        """Find damage."""
         rgb = at_most(rgb_hw3, self.size)
         bright, dark = bright_and_dark(rgb)
         mask = np.zeros(bright.shape, dtype=bool)
@@ -110,7 +80,7 @@ class ClassicalDetector:
         return at_full_size(mask, confidence, rgb_hw3.shape[:2])
 
     def _lines(self, rgb: np.ndarray, kind: LineKind) -> Detection:
-        smaller = at_most(rgb, None if self.size is None else max(1, round(self.size / kind.reduced)))
+        smaller = at_most(rgb, self.size, kind.reduced)
         strength = relative(line_strength(*bright_and_dark(smaller), kind.length, kind.width, kind.gap))
         threshold = self.threshold * kind.threshold
         mask = apply_hysteresis_threshold(strength, kind.lower * threshold, threshold)
@@ -134,12 +104,10 @@ def relative(strength_hw: np.ndarray) -> np.ndarray:
 
 
 def without_small(mask_hw: np.ndarray, extent: float) -> np.ndarray:
-    """Leave out connected parts whose bounding box has a diagonal below `extent` pixels."""
+    """Remove connected parts whose bounding box has a diagonal below `extent` pixels."""
     labels, _ = ndimage.label(mask_hw, EVERYWHERE)
-    kept = [False] + [
-        np.hypot(*(cut.stop - cut.start for cut in box)) >= extent for box in ndimage.find_objects(labels)
-    ]
-    return np.array(kept, dtype=bool)[labels]
+    diagonals = [np.hypot(*(cut.stop - cut.start for cut in box)) for box in ndimage.find_objects(labels)]
+    return np.array([False, *(diagonal >= extent for diagonal in diagonals)], dtype=bool)[labels]
 
 
 def speck_strength(bright_hw: np.ndarray, dark_hw: np.ndarray) -> np.ndarray:
@@ -150,6 +118,6 @@ def speck_strength(bright_hw: np.ndarray, dark_hw: np.ndarray) -> np.ndarray:
 
 
 def specks(strength_hw: np.ndarray, threshold: float) -> np.ndarray:
-    """Small parts above a threshold with hysteresis, bool (H, W); longer parts are left out."""
+    """Small parts above a threshold with hysteresis, bool (H, W), without longer parts."""
     mask = apply_hysteresis_threshold(strength_hw, SPECK_LOWER * threshold, threshold)
     return mask & ~without_small(mask, 2 * SPECK)

@@ -15,48 +15,36 @@ from oldrestore.errors import UserError
 from oldrestore.models.damage_unet import DamageUnet
 from oldrestore.models.released import released_weights
 from oldrestore.models.weights_header import read_header
-from oldrestore.restoration.detect.base import Detection
 from oldrestore.restoration.detect.working_size import at_full_size, at_most, enlarged
+from oldrestore.restoration.network_input import to_tensor
+from oldrestore.restoration.stages import Detection
 from oldrestore.restoration.tiling import tiles
 
 WIDEST = 4
-TILE = 768  # pixels of a side that go through the network at once, without what is seen around them
-REDUCED = 2  # times by which the photograph is made smaller for the second look
-OVERLAP = 128  # pixels seen around: no pixel's score depends on what lies further away
+TILE = 768  # side that goes through the network at once, without its surroundings, pixels
+REDUCED = 2  # times by which the photograph is reduced for the second pass
+OVERLAP = 128  # pixels around a tile: no score depends on pixels further away
 
 
 class LearnedDetector:
     """A segmentation network, `oldrestore.models.damage_unet.DamageUnet`.
 
-    Photographs are looked at twice, with a shorter side of at most `size` pixels and of half of that, where broad
-    damage looks as it did in training; the confidence is the higher of the network's two probabilities. Long
-    photographs go in overlapping tiles, so that memory stays bounded.
-
-    Parameters
-    ----------
-    weights : str
-        ``released`` for those shipped with oldrestore, or a safetensors file: weights or a checkpoint of a run.
-    width : float or None
-        Of the network; None is what the weights say of themselves, or that of the shipped ones.
-    size : int or None
-        The photograph's shorter side is made at most so many pixels; None looks at it in full.
-    threshold : float
-        Probability above which damage is seen: lower finds more and is wrong more often.
-    lower : float
-        Probability down to which damage goes on once it is seen (hysteresis, Canny 1986), at most `threshold`.
-    network : nn.Layer or None
-        One that predicts ``damage_logits``, in place of `weights`.
+    The network sees a photograph twice, with a shorter side of at most `size` pixels and of half of that, where broad
+    damage looks as it did in training; the confidence is the higher of its two probabilities. Long photographs are
+    cut into overlapping tiles, so that memory stays bounded.
     """
 
     @checked
     def __init__(
         self,
-        weights: str = "released",
-        width: Annotated[float, Field(gt=0, le=WIDEST)] | None = None,
-        size: Annotated[int, Field(ge=32)] | None = 512,
+        weights: str = "released",  # those shipped, or a safetensors file: weights or a checkpoint of a run
+        width: Annotated[float, Field(gt=0, le=WIDEST)] | None = None,  # by default as the weights file says
+        size: Annotated[int, Field(ge=32)] | None = 512,  # largest shorter side, pixels; None is full size
+        # Probability above which damage is detected: lower finds more and is wrong more often.
         threshold: Annotated[float, Field(gt=0, lt=1)] = 0.995,
+        # Probability down to which detected damage continues (hysteresis, Canny 1986).
         lower: Annotated[float, Field(gt=0, lt=1)] = 0.9,
-        network: Any = None,
+        network: Any = None,  # one that predicts ``damage_logits``, in place of `weights`
     ) -> None:
         if lower > threshold:
             raise UserError(f"a learned detector needs lower at most threshold, not {lower} and {threshold}")
@@ -69,10 +57,10 @@ class LearnedDetector:
         self.lower = lower
 
     def __call__(self, rgb_hw3: np.ndarray) -> Detection:
-        """Find damage; see `oldrestore.restoration.detect.base.Detector`."""
+        """Find damage."""
         rgb = at_most(rgb_hw3, self.size)
         probability = self._probability(rgb)
-        smaller = at_most(rgb, None if self.size is None else max(1, round(self.size / REDUCED)))
+        smaller = at_most(rgb, self.size, REDUCED)
         if smaller is not rgb:
             np.maximum(probability, enlarged(self._probability(smaller), probability.shape), out=probability)
         mask = apply_hysteresis_threshold(probability, self.lower, self.threshold)
@@ -83,7 +71,7 @@ class LearnedDetector:
         probability = np.empty((height, width), dtype=np.float32)
         stride = self.network.stride
         for tile in tiles(height, width, TILE, OVERLAP):
-            # From a place on the network's grid, so that it sees each pixel as it would in the whole.
+            # Starts on the network's grid, so that it sees each pixel as it would in the whole.
             seen = tuple(slice(cut.start - cut.start % stride, cut.stop) for cut in tile.seen)
             kept = tuple(slice(k.start - s.start, k.stop - s.start) for k, s in zip(tile.kept, seen, strict=True))
             probability[tile.kept] = self._look(rgb[seen])[kept]
@@ -91,20 +79,18 @@ class LearnedDetector:
 
     @paddle.no_grad()
     def _look(self, rgb_hw3: np.ndarray) -> np.ndarray:
-        """Probability of each pixel, float32 (H, W); the edge is continued to a multiple of the network's stride."""
+        """Probability of each pixel, float32 (H, W)."""
         height, width = rgb_hw3.shape[:2]
-        more = [(0, -side % self.network.stride) for side in (height, width)]
-        padded = np.pad(rgb_hw3, [*more, (0, 0)], mode="edge").astype(np.float32) / 255.0
-        logits = self.network(paddle.to_tensor(np.ascontiguousarray(padded.transpose(2, 0, 1)[None]))).damage_logits
+        logits = self.network(to_tensor(rgb_hw3, self.network.stride)).damage_logits
         return paddle.nn.functional.sigmoid(logits)[0, 0].numpy()[:height, :width]
 
 
 def _load(weights: str, width: float | None) -> DamageUnet:
     if width is None:
         header = None if weights == "released" else read_header(Path(weights))
-        # Files that do not say it mostly have the width of the shipped weights.
+        # Most files that do not say it have the width of the shipped weights.
         settings = header.settings if header is not None else released_weights("damage_unet").settings
         width = settings.get("width", 1.0)
-        if not isinstance(width, int | float) or not 0 < width <= WIDEST:  # what a file says is not to be believed
+        if not isinstance(width, int | float) or not 0 < width <= WIDEST:  # a file is untrusted input
             raise UserError(f"the width recorded in '{weights}' must be within 0..{WIDEST}, not {width!r:.40}")
     return DamageUnet(width=width, weights=weights)

@@ -12,30 +12,22 @@ DIRECTIONS = 16
 
 
 def line_strength(bright_hw: np.ndarray, dark_hw: np.ndarray, length: float, width: float, gap: float) -> np.ndarray:
-    """How far each pixel's line stands out from both of its sides, in the pictures' units.
+    """How far each pixel's line stands out from both of its sides, at least 0, in the pictures' units.
 
-    For each of 16 directions a picture is averaged along half of `length`. What counts for a bright line is its mean
-    less the higher of the means `gap` pixels to its left and right, and of the two halves of the line the lower
-    value: an edge, which stands out from one side, has none, and a bright spot, which fills one half, has
-    little. Dark lines likewise. The minimum over both sides is that of the line detectors of radar images (Tupin,
+    For each of 16 directions a picture is averaged along half of `length`. The strength of a bright line is its mean
+    less the higher of the means `gap` pixels to its left and right, and the lower of the values of its two halves: an
+    edge, which stands out from one side, has none, and a bright spot, which fills one half, has little. Dark lines
+    likewise. The minimum over both sides is that of the line detectors of radar images (Tupin,
     Maitre, Mangin, Nicolas, Pechersky, *Detection of Linear Features in SAR Images*, 1998), with differences for
     ratios.
 
     Parameters
     ----------
     bright_hw, dark_hw : np.ndarray
-        float32 (H, W): where bright lines are looked for, and dark ones.
-    length : float
-        Of a line, pixels.
-    width : float
-        Standard deviation of the average across a line, pixels.
-    gap : float
-        From the middle of a line to its sides, pixels.
-
-    Returns
-    -------
-    np.ndarray
-        float32 (H, W), at least 0.
+        float32 (H, W), in which to look for bright lines, and for dark ones.
+    length, width, gap : float
+        Length of a line, standard deviation of the average across it, and distance from its middle to its sides,
+        pixels.
     """
     height, width_px = bright_hw.shape
     margin = math.ceil(length + gap + 4 * width) + 2

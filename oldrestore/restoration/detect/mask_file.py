@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +11,16 @@ from PIL import Image, ImageOps
 from oldrestore.config.values import checked
 from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo
 from oldrestore.errors import UserError
-from oldrestore.restoration.detect.base import Detection
+from oldrestore.restoration.stages import Detection
 
 LIGHT = 128
 
 
 class MaskFile:
-    """Reads the mask from a picture: light pixels (128 or more in any channel) are damaged.
+    """Reads the mask from a picture of the photograph's size: light pixels (128 or more in any channel) are damaged.
 
-    What is transparent counts as black, so that strokes on a layer of their own are a mask too.
-
-    Parameters
-    ----------
-    path : str
-        A picture of the photograph's size; or a folder of them, each named like its photograph (``holiday.png`` for
-        ``holiday.tif``), which `for_photo` chooses from.
+    Transparent pixels count as black, so that strokes on a layer of their own are a mask too. `path` may be a folder
+    of masks, each named like its photograph (``holiday.png`` for ``holiday.tif``), from which `for_photo` chooses.
     """
 
     @checked
@@ -44,17 +40,11 @@ class MaskFile:
         return MaskFile(str(named[0]))
 
     def __call__(self, rgb_hw3: np.ndarray) -> Detection:
-        """Read the mask; see `oldrestore.restoration.detect.base.Detector`. The confidence is 1 in it.
-
-        Raises
-        ------
-        UserError
-            When the picture cannot be read or is not of the photograph's size.
-        """
+        """Read the mask; the confidence is 1 in it."""
         if self.path.is_dir():
             raise UserError(f"'{self.path}' is a folder: a mask is chosen from it by the photograph's name")
         try:
-            picture = _on_black(self.path) if _is_transparent(self.path) else decode_photo(self.path)
+            picture = _picture(self.path)
         except UnreadablePhoto as problem:
             raise UserError(f"the mask '{self.path}' cannot be read: {problem.reason}") from None
         (height, width), (mask_height, mask_width) = rgb_hw3.shape[:2], picture.shape[:2]
@@ -67,18 +57,10 @@ class MaskFile:
         return Detection(mask, mask.astype(np.float32))
 
 
-def _is_transparent(path: Path) -> bool:
-    try:
-        with Image.open(path) as opened:
-            return opened.has_transparency_data
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return False  # said in a sentence by whoever decodes it
-
-
-def _on_black(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as opened:
+def _picture(path: Path) -> np.ndarray:
+    """Read a picture, its transparent pixels on black."""
+    with contextlib.suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(path) as opened:
+        if opened.has_transparency_data:
             rgba = np.asarray(ImageOps.exif_transpose(opened).convert("RGBA"))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadablePhoto("not an image that can be read") from error
-    return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
+            return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
+    return decode_photo(path)  # which says what is wrong with a file that cannot be read

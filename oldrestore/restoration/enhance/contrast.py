@@ -1,7 +1,8 @@
-"""Brings out detail in dark and bright places alike."""
+"""Brings out detail in dark and bright places."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import cv2
@@ -9,41 +10,23 @@ import numpy as np
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.restoration.enhance.base import is_gray
+from oldrestore.restoration.stages import is_gray
 
 
+@checked
+@dataclass(frozen=True)
 class LocalContrast:
-    """Contrast-limited adaptive histogram equalisation (CLAHE) of the lightness; colour stays.
+    """Contrast-limited adaptive histogram equalisation (Zuiderveld, Graphics Gems IV, 1994) of the lightness.
 
-    Not among the default steps: it changes a photograph's mood as well as its faults.
-
-    Parameters
-    ----------
-    limit : float
-        How steep the curve of a place may become.
-    places : int
-        Parts that each side is divided into, each with a curve of its own.
-    strength : float
-        Share of the way to go, 0..1.
-
-    References
-    ----------
-    Zuiderveld. Contrast limited adaptive histogram equalization. Graphics Gems IV, 1994.
+    Colour stays. Not among the default steps: it changes a photograph's mood as well as its faults.
     """
 
-    @checked
-    def __init__(
-        self,
-        limit: Annotated[float, Field(ge=1, le=40)] = 2.0,
-        places: Annotated[int, Field(ge=1, le=64)] = 8,
-        strength: Annotated[float, Field(ge=0, le=1)] = 0.5,
-    ) -> None:
-        self.limit = limit
-        self.places = places
-        self.strength = strength
+    limit: Annotated[float, Field(ge=1, le=40)] = 2.0  # largest slope of a tile's curve
+    places: Annotated[int, Field(ge=1, le=64)] = 8  # tiles along each side, each with a curve of its own
+    strength: Annotated[float, Field(ge=0, le=1)] = 0.5  # share of the equalised lightness in the result
 
     def __call__(self, rgb_hw3: np.ndarray) -> np.ndarray:
-        """Raise local contrast; see `oldrestore.restoration.enhance.base.Enhancer`."""
+        """Raise local contrast."""
         if not self.strength or min(rgb_hw3.shape[:2]) < self.places:
             return rgb_hw3
         equalize = cv2.createCLAHE(clipLimit=self.limit, tileGridSize=(self.places, self.places)).apply

@@ -1,7 +1,8 @@
-"""Removes noise from a photograph, in proportion to the noise that it has."""
+"""Removes noise from a photograph, in proportion to its noise."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -9,7 +10,7 @@ from pydantic import Field
 from skimage.restoration import denoise_nl_means
 
 from oldrestore.config.values import checked
-from oldrestore.restoration.enhance.base import is_gray
+from oldrestore.restoration.stages import is_gray
 from oldrestore.restoration.tiling import tiles
 
 PATCH = 5  # pixels, side of the patches that are compared
@@ -20,42 +21,26 @@ CLUMPS = 0.7  # how much noise of two pixels counts, beside that of one: some of
 MAD = 0.6745  # median of |x| for normal x of deviation 1
 
 
+@checked
+@dataclass(frozen=True)
 class Denoise:
-    """Non-local means of scikit-image, with the strength that the photograph's own noise asks for.
+    """Non-local means of scikit-image, with a strength that follows from the photograph's own noise.
 
-    Parameters
-    ----------
-    strength : float
-        Filter strength in units of the noise's standard deviation.
-    least_noise : float
-        Standard deviation (0..255) below which a photograph is left as it is.
-    reach : int
-        Pixels around a patch in which others like it are looked for; time grows with its square.
-
-    References
-    ----------
-    Buades, Coll, Morel. A non-local algorithm for image denoising. CVPR 2005.
+    Source: Buades, Coll, Morel, *A non-local algorithm for image denoising*, CVPR 2005.
     """
 
-    @checked
-    def __init__(
-        self,
-        strength: Annotated[float, Field(ge=0, le=4)] = 0.8,
-        least_noise: Annotated[float, Field(ge=0, le=255)] = 3.0,
-        reach: Annotated[int, Field(ge=1, le=21)] = 3,
-    ) -> None:
-        self.strength = strength
-        self.least_noise = least_noise
-        self.reach = reach
+    strength: Annotated[float, Field(ge=0, le=4)] = 0.8  # in units of the noise's standard deviation
+    least_noise: Annotated[float, Field(ge=0, le=255)] = 3.0  # standard deviation below which nothing changes
+    reach: Annotated[int, Field(ge=1, le=21)] = 3  # pixels around a patch to search; time grows with the square
 
     def __call__(self, rgb_hw3: np.ndarray) -> np.ndarray:
-        """Denoise; see `oldrestore.restoration.enhance.base.Enhancer`."""
+        """Denoise."""
         picture = rgb_hw3[..., :1] if is_gray(rgb_hw3) else rgb_hw3
         noise = visible_noise(picture)
         if noise < max(self.least_noise, 1e-3) or not self.strength:
             return rgb_hw3
         cleaned = np.empty_like(rgb_hw3)
-        # A tile sees all that its pixels are compared with: its edge is nowhere to be seen.
+        # A tile sees all that its pixels are compared with, so its edge does not show.
         for tile in tiles(*rgb_hw3.shape[:2], TILE, self.reach + PATCH):
             piece = denoise_nl_means(
                 picture[tile.seen].astype(np.float32) / 255.0,
@@ -73,7 +58,7 @@ class Denoise:
 
 
 def visible_noise(picture_hwc: np.ndarray) -> float:
-    """Deviation (0..255) of the noise that is to be taken away, mean of the channels.
+    """Standard deviation (0..255) of the noise to remove, mean of the channels.
 
     Film grain comes in clumps, and JPEG leaves of noise what is coarse: then there is more at half the size, of which
     `CLUMPS` counts. Arguments as for `estimate_noise`.
@@ -90,22 +75,12 @@ def visible_noise(picture_hwc: np.ndarray) -> float:
 
 
 def estimate_noise(picture_hwc: np.ndarray) -> np.ndarray:
-    """Standard deviation of the noise of each channel, where the photograph has least texture.
+    """Standard deviation of the noise of each channel of uint8 or uint16 (H, W, C), 0..255; of least texture.
 
     From the diagonal differences of each 2 x 2 pixels, the finest Haar wavelet: their median absolute value in blocks
     of 16 x 16 pixels (Donoho and Johnstone, Ideal spatial adaptation by wavelet shrinkage, Biometrika 1994), of which
     the lower quartile is taken. Somewhat below the truth for noise that does not depend on its neighbours; grain in
-    clumps of several pixels and noise that JPEG has smoothed count for less.
-
-    Parameters
-    ----------
-    picture_hwc : np.ndarray
-        uint8 or uint16 (H, W, C), 0..255.
-
-    Returns
-    -------
-    np.ndarray
-        float (C,), 0..255; 0 for a photograph of fewer than 16 x 16 pixels.
+    clumps of several pixels and noise that JPEG has smoothed count for less. With fewer than 16 x 16 pixels it is 0.
     """
     side = 2 * BLOCK
     channels = picture_hwc.shape[2]

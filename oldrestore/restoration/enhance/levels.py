@@ -1,7 +1,8 @@
-"""Gives a faded, flat or tinted photograph its blacks and whites back."""
+"""Restores the blacks and whites of a faded, flat or tinted photograph."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -12,47 +13,27 @@ from oldrestore.config.values import checked
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
+@checked
+@dataclass(frozen=True)
 class Levels:
     """Stretches each channel to the full range, so that black is black and white is white: fading, contrast, cast.
 
-    A photograph that reaches about the full range, within `least_loss`, is left as it is; another is stretched to
+    A photograph that reaches about the full range, within `least_loss`, does not change; another is stretched to
     within `tolerance` of it.
-
-    Parameters
-    ----------
-    clip : float
-        Percentage of pixels that may become darker than black, and as many brighter than white.
-    tolerance : int
-        How far (0..255) the darkest and brightest tones may stay from 0 and 255.
-    least_loss : int
-        How far they must be from there, in one channel at least, before anything is done.
-    largest_gain : float
-        How many times the contrast may grow at most.
-    channels : bool
-        Each channel for itself, which takes a cast away; or all alike, which keeps it.
-    strength : float
-        Share of the way to go, 0..1.
     """
 
-    @checked
-    def __init__(
-        self,
-        clip: Annotated[float, Field(ge=0, le=10)] = 0.1,
-        tolerance: Annotated[int, Field(ge=0, le=64)] = 8,
-        largest_gain: Annotated[float, Field(ge=1, le=20)] = 4.0,
-        least_loss: Annotated[int, Field(ge=0, le=128)] = 16,
-        channels: bool = True,
-        strength: Annotated[float, Field(ge=0, le=1)] = 1.0,
-    ) -> None:
-        self.clip = clip
-        self.tolerance = tolerance
-        self.largest_gain = largest_gain
-        self.least_loss = least_loss
-        self.channels = channels
-        self.strength = strength
+    # Percentage of pixels that may become darker than black, and as many brighter than white.
+    clip: Annotated[float, Field(ge=0, le=10)] = 0.1
+    # How far (0..255) the darkest and brightest tones may stay from 0 and 255.
+    tolerance: Annotated[int, Field(ge=0, le=64)] = 8
+    largest_gain: Annotated[float, Field(ge=1, le=20)] = 4.0  # of contrast
+    # How far the ends must be from 0 and 255, in at least one channel, before anything changes.
+    least_loss: Annotated[int, Field(ge=0, le=128)] = 16
+    channels: bool = True  # each channel by itself, which removes a cast; or all alike, which keeps it
+    strength: Annotated[float, Field(ge=0, le=1)] = 1.0  # share of the stretched values in the result
 
     def __call__(self, rgb_hw3: np.ndarray) -> np.ndarray:
-        """Stretch; see `oldrestore.restoration.enhance.base.Enhancer`."""
+        """Stretch."""
         counts = histograms(rgb_hw3)
         if not self.channels:
             # A tone's luma is not known from three histograms; their weighted sum is near enough for its ends.
@@ -69,7 +50,7 @@ class Levels:
         return stretched
 
     def curve(self, counts: np.ndarray) -> np.ndarray:
-        """What becomes of each value 0..255 of a channel with this histogram, uint8 (256,)."""
+        """New values of 0..255 in a channel with this histogram, uint8 (256,)."""
         darkest, brightest = ends(counts, self.clip)
         values = np.arange(256.0)
         if brightest <= darkest:  # of one tone
@@ -85,17 +66,13 @@ class Levels:
 
 def histograms(rgb_hw3: np.ndarray) -> np.ndarray:
     """Pixels of each value, int64 (3, 256)."""
-    return np.stack([_histogram(rgb_hw3[..., channel]) for channel in range(3)])
-
-
-def _histogram(channel_hw: np.ndarray) -> np.ndarray:
-    # In bands: bincount makes 8 bytes of each pixel.
-    bands = range(0, channel_hw.shape[0], 256)
-    return sum(np.bincount(channel_hw[top : top + 256].ravel(), minlength=256) for top in bands)
+    # In bands: bincount needs 8 bytes for each pixel.
+    bands = [rgb_hw3[top : top + 256] for top in range(0, rgb_hw3.shape[0], 256)]
+    return np.stack([sum(np.bincount(band[..., c].ravel(), minlength=256) for band in bands) for c in range(3)])
 
 
 def ends(counts: np.ndarray, clip: float) -> tuple[int, int]:
-    """Lowest and highest value of a histogram (256,), where `clip` percent of the pixels are let go on each side."""
+    """Lowest and highest value of a histogram (256,), without `clip` percent of the pixels on each side."""
     share = np.cumsum(counts) / counts.sum()
-    let_go = clip / 100.0
-    return int(np.searchsorted(share, let_go, side="right")), int(np.searchsorted(share, 1.0 - let_go - 1e-12))
+    clipped = clip / 100.0
+    return int(np.searchsorted(share, clipped, side="right")), int(np.searchsorted(share, 1.0 - clipped - 1e-12))

@@ -1,7 +1,8 @@
-"""Restores a whole photograph by a network that was trained on mixed damage."""
+"""Restores a whole photograph with a network that was trained on mixed damage."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,43 +10,30 @@ from pydantic import Field
 
 from oldrestore.config.values import checked
 from oldrestore.errors import UserError
-from oldrestore.restoration.enhance.base import is_gray
 from oldrestore.restoration.network_input import require_restorer, restore_piece
+from oldrestore.restoration.stages import is_gray
 from oldrestore.restoration.tiling import tiles
 
 
+@checked
+@dataclass(frozen=True)
 class NetworkEnhancer:
-    """A network that repaints every pixel (`SaganRestorer` with ``output: full``), tile by tile.
+    """A network that repaints every pixel (`SaganRestorer` with ``output: full``), tile by tile."""
 
-    Parameters
-    ----------
-    network : nn.Layer
-        In evaluation mode; the pipeline gives it.
-    tile : int
-        Longest side of a tile, pixels.
-    overlap : int
-        What a tile sees of its neighbours, pixels.
-    """
+    network: Any  # in evaluation mode; passed by the pipeline
+    tile: Annotated[int, Field(ge=64, le=2048)] = 512  # longest side of a tile, pixels
+    overlap: Annotated[int, Field(ge=0, le=256)] = 64  # how much a tile sees of its neighbours, pixels
 
-    @checked
-    def __init__(
-        self,
-        network: Any,
-        tile: Annotated[int, Field(ge=64, le=2048)] = 512,
-        overlap: Annotated[int, Field(ge=0, le=256)] = 64,
-    ) -> None:
-        require_restorer(network, "the restore stage")
-        if getattr(network, "output", "full") != "full":
+    def __post_init__(self) -> None:
+        require_restorer(self.network, "the restore stage")
+        if getattr(self.network, "output", "full") != "full":
             raise UserError(
-                f"the restore stage needs a network that repaints every pixel: this {type(network).__name__} has "
-                f"output '{network.output}' and would change nothing"
+                f"the restore stage needs a network that repaints every pixel: this {type(self.network).__name__} has "
+                f"output '{self.network.output}' and would change nothing"
             )
-        self.network = network
-        self.tile = tile
-        self.overlap = overlap
 
     def __call__(self, rgb_hw3: np.ndarray) -> np.ndarray:
-        """Restore; see `oldrestore.restoration.enhance.base.Enhancer`."""
+        """Restore."""
         gray = is_gray(rgb_hw3)
         restored = np.empty_like(rgb_hw3)
         for tile in tiles(*rgb_hw3.shape[:2], self.tile, self.overlap):

@@ -1,7 +1,8 @@
-"""Fills holes so that colour and its slope go on smoothly: best in small and thin holes."""
+"""Fills holes so that colour and its slope continue smoothly: best in small and thin holes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import cv2
@@ -15,29 +16,21 @@ from oldrestore.restoration.fill.pieces import fill_in_pieces
 MARGIN = 4  # the operator reaches 2 pixels; the rest keeps it off the edge of the piece
 
 
+@checked
+@dataclass(frozen=True)
 class Biharmonic:
     """Solution of the biharmonic equation in each hole, by `skimage.restoration.inpaint_biharmonic`.
 
-    It overshoots where a slope runs into a hole; so it is cut to the range of the pixels around the hole.
-
-    Parameters
-    ----------
-    largest : int
-        Unknown pixels solved at once; larger holes are begun at a coarser scale. Time and memory grow faster than
-        this number.
-
-    References
-    ----------
-    Damelin, Hoang. On surface completion and image inpainting by biharmonic functions: numerical aspects.
+    It overshoots where a slope runs into a hole, so it is clipped to the range of the pixels around the hole.
+    Source: Damelin, Hoang, *On surface completion and image inpainting by biharmonic functions: numerical aspects*,
     International Journal of Mathematics and Mathematical Sciences, 2018.
     """
 
-    @checked
-    def __init__(self, largest: Annotated[int, Field(ge=64, le=1_000_000)] = 20_000) -> None:
-        self.largest = largest
+    # Unknown pixels solved at once; larger holes start at a coarser scale. Time and memory grow faster than this.
+    largest: Annotated[int, Field(ge=64, le=1_000_000)] = 20_000
 
     def __call__(self, rgb_hw3: np.ndarray, mask_hw: np.ndarray) -> np.ndarray:
-        """Fill; see `oldrestore.restoration.fill.base.Filler`."""
+        """Fill."""
         return fill_in_pieces(rgb_hw3, mask_hw, _solve, MARGIN, self.largest)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -16,40 +17,26 @@ MARGIN = 2
 NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
+@checked
+@dataclass(frozen=True)
 class Harmonic:
     """Solution of Laplace's equation in each hole: every pixel is the mean of its four neighbours.
 
     At the photograph's edge, where a pixel has fewer neighbours, it is the mean of those.
-
-    Parameters
-    ----------
-    largest : int
-        Unknown pixels solved at once; larger holes are begun at a coarser scale.
     """
 
-    @checked
-    def __init__(self, largest: Annotated[int, Field(ge=64, le=1_000_000)] = 50_000) -> None:
-        self.largest = largest
+    # Unknown pixels solved at once; larger holes start at a coarser scale.
+    largest: Annotated[int, Field(ge=64, le=1_000_000)] = 50_000
 
     def __call__(self, rgb_hw3: np.ndarray, mask_hw: np.ndarray) -> np.ndarray:
-        """Fill; see `oldrestore.restoration.fill.base.Filler`."""
+        """Fill."""
         return fill_in_pieces(rgb_hw3, mask_hw, solve_laplace, MARGIN, self.largest)
 
 
 def solve_laplace(picture_hwc: np.ndarray, hole_hw: np.ndarray) -> np.ndarray:
-    """Solve Laplace's equation in the holes of a picture, with its known pixels as the border's values.
+    """Solve Laplace's equation in the holes of a picture, float (H, W, C), from its known pixels; float32 (H, W, C).
 
-    Parameters
-    ----------
-    picture_hwc : np.ndarray
-        float (H, W, C).
-    hole_hw : np.ndarray
-        bool (H, W). Each of its connected parts (4 neighbours) must touch a known pixel.
-
-    Returns
-    -------
-    np.ndarray
-        float32 (H, W, C).
+    Each connected part (4 neighbours) of the holes must touch a known pixel.
     """
     rows, columns = np.nonzero(hole_hw)
     count = len(rows)

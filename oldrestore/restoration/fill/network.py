@@ -1,7 +1,8 @@
-"""Fills holes by a restoring network, each in the context of what lies around it."""
+"""Fills holes with a restoring network, each in the context of its surroundings."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import cv2
@@ -9,49 +10,36 @@ import numpy as np
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.restoration.fill.holes import find_holes
+from oldrestore.restoration.fill.holes import Hole, fill_each
 from oldrestore.restoration.network_input import require_restorer, restore_piece
 
 LEAST_CONTEXT = 32  # pixels around the box of a hole
 
 
+@checked
+@dataclass(frozen=True)
 class NetworkFiller:
     """A network such as `oldrestore.models.sagan.SaganRestorer`, hole by hole.
 
-    A hole is cut out with what lies around it. What is larger than the network is to see is made smaller first, so
-    that the inside of a very large hole is less sharp than what surrounds it.
-
-    Parameters
-    ----------
-    network : nn.Layer
-        In evaluation mode; the pipeline gives it.
-    size : int
-        Longest side, in pixels, that the network sees: about what it was trained at, or some times that.
-    context : float
-        How much is seen on each side of a hole, as a share of the longer side of its box.
+    A hole is cut out with its surroundings, and reduced if it is larger than `size`: the inside of a very large hole
+    is less sharp than its surroundings.
     """
 
-    @checked
-    def __init__(
-        self,
-        network: Any,
-        size: Annotated[int, Field(ge=64, le=1024)] = 256,
-        context: Annotated[float, Field(ge=0, le=4)] = 0.5,
-    ) -> None:
-        require_restorer(network, "filling holes")
-        self.network = network
-        self.size = size
-        self.context = context
+    network: Any  # in evaluation mode; passed by the pipeline
+    # Longest side at the network, pixels: about that of its training, or a few times that.
+    size: Annotated[int, Field(ge=64, le=1024)] = 256
+    # Surroundings on each side of a hole, as a share of the longer side of its box.
+    context: Annotated[float, Field(ge=0, le=4)] = 0.5
+
+    def __post_init__(self) -> None:
+        require_restorer(self.network, "filling holes")
 
     def __call__(self, rgb_hw3: np.ndarray, mask_hw: np.ndarray) -> np.ndarray:
-        """Fill; see `oldrestore.restoration.fill.base.Filler`."""
-        filled = rgb_hw3.copy()
-        if mask_hw.all():
-            filled[:] = 128
-            return filled
-        gray = bool((rgb_hw3[~mask_hw] == rgb_hw3[~mask_hw][:, :1]).all())
-        labels, holes = find_holes(mask_hw)
-        for hole in holes:
+        """Fill."""
+        known = rgb_hw3[~mask_hw]
+        gray = bool((known == known[:, :1]).all())
+
+        def fill(filled: np.ndarray, hole: Hole, labels: np.ndarray) -> None:
             longer = max(hole.rows.stop - hole.rows.start, hole.columns.stop - hole.columns.start)
             box = hole.box(max(LEAST_CONTEXT, round(self.context * longer)))
             inside = labels[box] == hole.label
@@ -59,7 +47,8 @@ class NetworkFiller:
             if gray:
                 values = values.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
             filled[box][inside] = np.round(np.clip(values, 0, 255)).astype(np.uint8)
-        return filled
+
+        return fill_each(rgb_hw3, mask_hw, fill)
 
     def _predict(self, rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
         scale = self.size / max(hole.shape)
@@ -71,5 +60,5 @@ class NetworkFiller:
         share = cv2.resize(known, sides, interpolation=cv2.INTER_AREA)
         total = cv2.resize(rgb * known[..., None], sides, interpolation=cv2.INTER_AREA)
         small = np.round(total / np.maximum(share, 1e-6)[..., None]).clip(0, 255).astype(np.uint8)
-        restored = restore_piece(self.network, small, share < 0.5)  # half of it known: known
+        restored = restore_piece(self.network, small, share < 0.5)  # a pixel of which half is known counts as known
         return cv2.resize(restored, (width, height), interpolation=cv2.INTER_CUBIC)

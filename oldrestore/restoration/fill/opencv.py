@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import cv2
@@ -9,51 +10,33 @@ import numpy as np
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.restoration.fill.holes import find_holes
+from oldrestore.restoration.fill.holes import Hole, fill_each
 
 FLAGS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 
 
+@checked
+@dataclass(frozen=True)
 class OpenCV:
     """OpenCV's two inpainting methods.
 
-    Parameters
-    ----------
-    method : {"telea", "navier_stokes"}
-        Marching inwards with weighted means of what is known (Telea), or continuing lines of equal brightness
-        (Bertalmio et al.).
-    radius : float
-        Pixels around a pixel that are looked at.
-
-    References
-    ----------
-    Telea. An image inpainting technique based on the fast marching method. Journal of Graphics Tools 9(1), 2004.
-    Bertalmio, Bertozzi, Sapiro. Navier-Stokes, fluid dynamics, and image and video inpainting. CVPR 2001.
+    ``telea`` marches inwards with weighted means of known pixels (Telea, *An image inpainting technique based on the
+    fast marching method*, Journal of Graphics Tools 9(1), 2004), ``navier_stokes`` continues lines of equal brightness
+    (Bertalmio, Bertozzi, Sapiro, *Navier-Stokes, fluid dynamics, and image and video inpainting*, CVPR 2001).
     """
 
-    @checked
-    def __init__(
-        self,
-        method: Literal["telea", "navier_stokes"] = "navier_stokes",
-        radius: Annotated[float, Field(ge=1, le=100)] = 3.0,
-    ) -> None:
-        self.method = method
-        self.radius = radius
+    method: Literal["telea", "navier_stokes"] = "navier_stokes"
+    radius: Annotated[float, Field(ge=1, le=100)] = 3.0  # of a pixel's neighbourhood, pixels
 
     def __call__(self, rgb_hw3: np.ndarray, mask_hw: np.ndarray) -> np.ndarray:
-        """Fill; see `oldrestore.restoration.fill.base.Filler`."""
-        filled = rgb_hw3.copy()
-        if mask_hw.all():
-            filled[:] = 128
-            return filled
-        labels, holes = find_holes(mask_hw)
-        for hole in holes:
-            # In the box of a hole only: OpenCV goes through every pixel of the picture it is given.
+        """Fill."""
+
+        def fill(filled: np.ndarray, hole: Hole, labels: np.ndarray) -> None:
             box = hole.box(round(2 * self.radius) + 2)
-            piece, inside = np.ascontiguousarray(rgb_hw3[box]), labels[box] == hole.label
-            unknown = np.ascontiguousarray(mask_hw[box]).astype(np.uint8)
-            # OpenCV looks at what stands in holes here and there, which must not matter.
-            piece[unknown > 0] = 0
-            solved = cv2.inpaint(piece, unknown, self.radius, FLAGS[self.method])
+            inside = labels[box] == hole.label
+            # OpenCV reads values in holes here and there, which must not matter.
+            piece = np.where(mask_hw[box][..., None], np.uint8(0), rgb_hw3[box])
+            solved = cv2.inpaint(piece, mask_hw[box].astype(np.uint8), self.radius, FLAGS[self.method])
             filled[box][inside] = solved[inside]
-        return filled
+
+        return fill_each(rgb_hw3, mask_hw, fill)

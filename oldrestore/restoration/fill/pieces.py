@@ -12,10 +12,10 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from oldrestore.restoration.fill.holes import depths, find_holes
+from oldrestore.restoration.fill.holes import Hole, depths, fill_each
 from oldrestore.restoration.tiling import tiles
 
-# float32 (h, w, C) with 0..255 and bool (h, w) with some pixels known -> float32 (h, w, C); only holes are looked at.
+# float32 (h, w, C), 0..255, and bool (h, w) with some pixels known -> float32 (h, w, C), of which only holes are used.
 Solve = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 RIM = 8  # pixels along the border of a large hole that are solved at full size
@@ -24,33 +24,10 @@ MORE = 2  # pixels of the half size beyond a tile, for interpolation
 
 
 def fill_in_pieces(rgb_hw3: np.ndarray, mask_hw: np.ndarray, solve: Solve, margin: int, largest: int) -> np.ndarray:
-    """Fill every hole of a photograph by `solve`.
+    """Fill each hole by `solve`, which reads `margin` pixels around its box and takes up to `largest` unknown ones."""
 
-    Parameters
-    ----------
-    rgb_hw3 : np.ndarray
-        uint8 (H, W, 3).
-    mask_hw : np.ndarray
-        bool (H, W).
-    solve : callable
-        Fills one piece.
-    margin : int
-        Pixels around a hole's box that `solve` looks at.
-    largest : int
-        Unknown pixels that `solve` is given at once.
-
-    Returns
-    -------
-    np.ndarray
-        uint8 (H, W, 3), a new array. Mid-gray where nothing at all is known.
-    """
-    filled = rgb_hw3.copy()
-    if mask_hw.all():
-        filled[:] = 128
-        return filled
-    labels, holes = find_holes(mask_hw)
-    for hole in holes:
-        # Of a hole that is begun at a fraction of its size, the margin shrinks as well.
+    def fill(filled: np.ndarray, hole: Hole, labels: np.ndarray) -> None:
+        # If a hole starts at a fraction of its size, its margin shrinks as well.
         halvings = max(0, math.ceil(math.log(hole.area / largest, 4)))
         box = hole.box((margin + 2) * 2**halvings)
         # Gray photographs, three equal channels, are solved once.
@@ -59,13 +36,14 @@ def fill_in_pieces(rgb_hw3: np.ndarray, mask_hw: np.ndarray, solve: Solve, margi
         inside = labels[box] == hole.label
         # Other holes are too far off to count, except at a fraction of the size.
         _fill(filled[box], known, mask_hw[box] if halvings else inside, inside, solve, largest)
-    return filled
+
+    return fill_each(rgb_hw3, mask_hw, fill)
 
 
 def _fill(
     out: np.ndarray, picture: np.ndarray, unknown: np.ndarray, wanted: np.ndarray, solve: Solve, largest: int
 ) -> None:
-    """Fill what is wanted of the unknown pixels of `picture` into `out`, which may be the same array."""
+    """Write the wanted ones of the unknown pixels of `picture` to `out`, which may be the same array."""
     if np.count_nonzero(unknown) <= largest or min(unknown.shape) < 4:
         _put(out, solve(picture.astype(np.float32), unknown), wanted)
         return
@@ -96,15 +74,15 @@ def _put(out: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> None:
 def _halved(picture: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of the known ones of each 2 x 2 pixels, float32, and where fewer than half are known.
 
-    Were one known pixel enough, its value would stand for another place than its own, and at each scale a little of
-    a slope would be lost; were all four needed, a scratch beside a hole would grow into it.
+    If one known pixel were enough, its value would move, and each scale would lose a little of a slope; if all four
+    were needed, a scratch beside a hole would grow into it.
     """
     height, width = (-(-side // 2) for side in hole.shape)
     total = np.zeros((height, width, picture.shape[2]), np.float32)
     count, most = np.zeros((2, height, width), np.float32)
     for down in (0, 1):
         for right in (0, 1):
-            # An odd side ends in pixels that have no partner.
+            # An odd side ends in pixels without a partner.
             known = ~hole[down::2, right::2]
             there = slice(0, known.shape[0]), slice(0, known.shape[1])
             count[there] += known

@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from oldrestore.config.values import checked
-from oldrestore.restoration.fill.base import Filler
-from oldrestore.restoration.fill.holes import Hole, find_holes
+from oldrestore.restoration.fill.holes import find_holes
+from oldrestore.restoration.stages import Filler
 
 Measure = Literal["depth", "area"]
 
 
+@checked
+@dataclass(frozen=True)
 class FillBySize:
-    """Takes the mask apart and fills each hole by the method for its size.
+    """Fills each hole by the method for its size.
 
-    Parameters
-    ----------
-    largest_small : float
-        A hole up to this size is small; 0 makes every hole large.
-    measure : {"depth", "area"}
-        What its size is: the largest distance of a pixel in it to what is known (a long scratch is a small hole),
-        or how many pixels it has.
+    The size is the largest ``depth`` of a hole, the distance of a pixel in it to a known one (a long scratch is a small
+    hole), or its ``area``, in pixels.
     """
 
-    @checked
-    def __init__(
-        self,
-        small: Filler,
-        large: Filler,
-        largest_small: Annotated[float, Field(ge=0)],
-        measure: Measure = "depth",
-    ) -> None:
-        self.small = small
-        self.large = large
-        self.largest_small = largest_small
-        self.measure = measure
+    small: Filler
+    large: Filler
+    largest_small: Annotated[float, Field(ge=0)]  # 0 makes every hole large
+    measure: Measure = "depth"
 
     def __call__(self, rgb_hw3: np.ndarray, mask_hw: np.ndarray) -> np.ndarray:
-        """Fill; see `oldrestore.restoration.fill.base.Filler`."""
+        """Fill."""
         small_hw = small_holes(mask_hw, self.largest_small, self.measure)
         filled = rgb_hw3
         # Small holes first: the large method may look far around it.
@@ -51,12 +41,8 @@ class FillBySize:
 
 
 def small_holes(mask_hw: np.ndarray, largest: float, measure: Measure = "depth") -> np.ndarray:
-    """The part of a mask that is holes up to a size, bool (H, W); arguments as for `FillBySize`."""
+    """Return the holes of a mask up to a size, bool (H, W); arguments as for `FillBySize`."""
     labels, holes = find_holes(mask_hw)
-    is_small = np.array([False, *(size_of(hole, measure) <= largest for hole in holes)])
+    sizes = [hole.depth if measure == "depth" else hole.area for hole in holes]
+    is_small = np.array([False, *(size <= largest for size in sizes)])
     return is_small[labels]
-
-
-def size_of(hole: Hole, measure: Measure) -> float:
-    """Size of a hole, in pixels, by one of the measures of `FillBySize`."""
-    return hole.depth if measure == "depth" else hole.area

@@ -14,7 +14,7 @@ from typing import Any
 
 
 def main() -> int:
-    """Do this process's part of the run; rank 0 says how it ended."""
+    """Do this process's part of the run; rank 0 writes how it ended."""
     from oldrestore import parallel, runtime
 
     place = Path(os.environ[parallel.LAUNCH_FOLDER])
@@ -29,10 +29,8 @@ def main() -> int:
         _borrow_terminal(place / "terminal")
     try:
         result = train(request)
-    except UserError as error:
+    except (UserError, parallel.LostProcessError) as error:  # the latter before there was a run to fail
         result = {"refused": str(error)}
-    except parallel.LostProcessError as error:
-        result = {"refused": str(error)}  # before there was a run to fail
     except BaseException as error:  # noqa: BLE001 (reported, then the process ends)
         traceback.print_exc()
         parallel.say_last_words(f"{type(error).__name__}: {error}")
@@ -55,19 +53,17 @@ def train(request: Mapping[str, Any]) -> dict[str, Any]:
     from oldrestore import parallel
     from oldrestore.narrator import Narrator
     from oldrestore.run.experiment import resume_experiment, run_experiment
-    from oldrestore.run.processes import launching
-    from oldrestore.run.resuming import WAIT_FOR_WORKERS, Resumption, lock_of
+    from oldrestore.run.resuming import WAIT_FOR_WORKERS, Resumption, lock_on_first
 
     config = OmegaConf.create(request["config"])
-    launching.check(config)
     narrator = Narrator()
     if request["resume"] is None:
         outcome = run_experiment(config, request["overrides"], narrator, request["choices"])
     else:
         folder = Path(request["resume"])
-        lock = lock_of(folder, WAIT_FOR_WORKERS)
-        plan = Resumption(folder, config, request["overrides"], request["changed"], lock)
-        outcome = resume_experiment(plan, narrator)
+        lock = lock_on_first(folder, WAIT_FOR_WORKERS)
+        resumption = Resumption(folder, config, request["overrides"], request["changed"], lock)
+        outcome = resume_experiment(resumption, narrator)
     for table in outcome.tables() if parallel.is_first() else ():
         narrator.say()
         narrator.show(table)
@@ -76,10 +72,9 @@ def train(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _print_to(file: Path) -> None:
     """Redirect everything that this process prints, including from C++, to a file."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for stream in (1, 2):
-        os.dup2(descriptor, stream)
-    os.close(descriptor)
+    with file.open("ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
 
 
 def _borrow_terminal(door: Path) -> None:

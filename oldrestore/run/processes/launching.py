@@ -1,37 +1,47 @@
 """Starts several processes that train one run, by `paddle.distributed.launch`, and waits for them to end.
 
-The process that the user started makes the run folder, starts Paddle's launcher (``paddle_launcher``), passes signals
-on and waits. Rank 0 of the launched processes (``launched``) receives its standard output and error, and prints what a
-single process prints. What the launcher itself writes, including the environment, stays in a private folder, which is
-removed.
+The process that the user started creates the run folder, starts Paddle's launcher, passes signals on and waits. Rank 0
+of the launched processes (``launched``) receives its standard output and error, and prints what a single process
+prints. What the launcher itself writes, including the environment, stays in a private folder, which is removed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
-from collections.abc import Mapping, Sequence
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from oldrestore import parallel
+from oldrestore import parallel, runtime
 from oldrestore.errors import UserError
 from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.run.closing import closing_lines, ending
-from oldrestore.run.outcome import Outcome
-from oldrestore.run.processes.paddle_launcher import complaint_of, run_launcher
+from oldrestore.run.outcome import Outcome, closing_lines
+from oldrestore.run.resuming import Resumption
+from oldrestore.signals import handling
+from oldrestore.training.interruption import SIGNALS
 
 LOGS = "launch"  # in the run folder: output of the processes that was not shown
-REQUEST, RESULT = "request.json", "result.json"
 # What Paddle prints if flags are set, or a number of threads other than 1.
 SAID_BY_PADDLE = ("Modified FLAGS detected", "FLAGS(name=", "OMP_NUM_THREADS")
 LONGEST_FOLDER = 60  # of the 108 characters of a socket's name
+LAUNCHED = Path(__file__).with_name("launched.py")
+POLL = 0.2  # seconds
+GRACE = 10.0  # seconds for processes to end after their launcher has died
+PR_SET_PDEATHSIG = 1  # prctl(2): the signal sent to a process when its parent dies; Linux only
 
 
 def processes_of(config: DictConfig) -> int:
@@ -40,18 +50,12 @@ def processes_of(config: DictConfig) -> int:
 
 
 def is_due(config: DictConfig) -> bool:
-    """Say whether a run must be launched and this is not a launched process."""
+    """Say whether a run must be launched: it needs several processes, and this is not one of them."""
     return processes_of(config) > 1 and not parallel.launched()
 
 
 def check(config: DictConfig) -> None:
-    """Refuse what several processes cannot do; in launched processes, set their number in the configuration.
-
-    Raises
-    ------
-    UserError
-        If the batch cannot be shared equally, a device is named, or another number of processes was launched.
-    """
+    """Raise `UserError` for what several processes cannot do; in launched processes, set ``trainer.processes``."""
     asked = config.trainer.get("processes")
     count = parallel.launched_size() if parallel.launched() else processes_of(config)
     if parallel.launched():
@@ -67,10 +71,6 @@ def check(config: DictConfig) -> None:
     device = config.trainer.device
     if device.startswith("gpu:"):
         raise UserError(f"trainer.device={device} names one GPU: for {count} processes use trainer.device=gpu or auto")
-    _check_devices(device, count)
-
-
-def _check_devices(device: str, count: int) -> None:
     import paddle
 
     if not paddle.is_compiled_with_cuda():
@@ -90,88 +90,75 @@ def launch(
     config: DictConfig,
     overrides: Sequence[str],
     choices: Mapping[str, str],
-    resume: Path | None = None,
-    changed: Mapping[str, list] | None = None,
+    resumption: Resumption | None = None,
 ) -> Outcome:
-    """Make the run folder, train the run in several processes, and return how it ended.
+    """Create the run folder, train the run in several processes, and return how it ended.
 
-    Parameters
-    ----------
-    config : DictConfig
-        Resolved and checked.
-    overrides, choices
-        See `oldrestore.run.experiment.run_experiment`.
-    resume : Path, optional
-        The folder of the run to resume; its lock is free.
-    changed : mapping, optional
-        Settings of a resumed run that differ from before.
-
-    Raises
-    ------
-    UserError
-        If the processes refused the request before training.
+    The first arguments are those of `run_experiment`; a run to resume is unlocked, for rank 0 to lock it.
     """
     check(config)
     if config.run_id is None:
         config.run_id = new_run_id()
-    folder = resume or RunFolder.create(Path(config.outputs), config.experiment, config.run_id).path
+    if resumption is None:
+        folder = RunFolder.create(Path(config.outputs), config.experiment, config.run_id).path
+    else:
+        resumption.lock.close()
+        folder = resumption.folder
     logs = folder.absolute() / LOGS
     logs.mkdir(exist_ok=True)
     request = {
         "config": OmegaConf.to_container(config),
         "overrides": list(overrides),
         "choices": dict(choices),
-        "resume": None if resume is None else str(resume),
-        "changed": dict(changed or {}),
+        "resume": None if resumption is None else str(folder),
+        "changed": {} if resumption is None else resumption.changed,
         "logs": str(logs),
     }
-    with TemporaryDirectory(prefix="oldrestore-launch-", dir=_short_folder()) as private:
+    # The name of the socket in it must not be too long.
+    parent = "/tmp" if len(gettempdir()) > LONGEST_FOLDER else None
+    with TemporaryDirectory(prefix="oldrestore-launch-", dir=parent) as private:
         place = Path(private)
-        (place / REQUEST).write_text(json.dumps(request), encoding="utf-8")
-        stopped = run_launcher(processes_of(config), place, logs)
-        result = place / RESULT
-        found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
+        (place / "request.json").write_text(json.dumps(request), encoding="utf-8")
+        stopped = _run_launcher(processes_of(config), place, logs)
+        file = place / "result.json"
+        result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         words = parallel.last_words(0, place)
-    if "refused" in found:
-        _tidy(logs, remove_folder=resume is None)
-        raise UserError(found["refused"])
-    complaint = words or complaint_of(logs, processes_of(config))
-    if "state" not in found:
-        found = _write_end(folder, config, stopped, complaint)
-    _tidy(logs)
-    return Outcome(found["state"], folder.absolute(), found["reason"])
+    if "refused" in result:
+        tidy(logs, remove_folder=resumption is None)
+        raise UserError(result["refused"])
+    if "state" in result:
+        outcome = Outcome(result["state"], folder.absolute(), result["reason"])
+    else:
+        outcome = _write_end(folder, config, stopped, words or _complaint_of(logs, processes_of(config)))
+    tidy(logs)
+    return outcome
 
 
-def _short_folder() -> str | None:
-    """Return another place for temporary folders if a socket in the usual one would have too long a name."""
-    return "/tmp" if len(gettempdir()) > LONGEST_FOLDER else None
-
-
-def _write_end(folder: Path, config: DictConfig, stopped: str | None, complaint: str | None) -> dict[str, Any]:
-    """Record how the run ended, for a rank 0 that could not, and tell its trackers."""
+def _write_end(folder: Path, config: DictConfig, stopped: str | None, complaint: str | None) -> Outcome:
+    """Record how the run ended in place of a rank 0 that could not, and tell its trackers."""
     try:
         status = Run(folder).status
     except UserError:
         status = {}
     if status.get("state", "running") != "running":
-        return {"state": status["state"], "reason": status.get("reason")}
+        return Outcome(status["state"], folder.absolute(), status.get("reason"))
     state = "failed" if stopped is None else "killed"
     reason = f"stopped by {stopped}" if stopped else complaint or "the processes ended without a word"
-    own = RunFolder.open(folder) if status else RunFolder(folder, Path(config.outputs))
-    own.status(state, reason, **({"sinks": status["sinks"]} if "sinks" in status else {}))
+    record = RunFolder.open(folder) if status else RunFolder(folder, Path(config.outputs))
+    record.status(state, reason)
     outcome = Outcome(state, folder.absolute(), reason)
-    Narrator(record=own.log).record_only("", ending(outcome), *closing_lines(outcome, config))
-    own.close()
+    Narrator(record=record.log).record_only("", outcome.ending(), *closing_lines(outcome, config))
+    record.close()
     if status.get("sinks"):
         from oldrestore.run.sync import sync_run
 
         # Trackers may fail: the folder has everything.
         with contextlib.suppress(Exception):
             sync_run(folder, config)
-    return {"state": state, "reason": reason}
+    return outcome
 
 
-def _tidy(logs: Path, remove_folder: bool = False) -> None:
+def tidy(logs: Path, remove_folder: bool = False) -> None:
     """Remove logs without content, and the run folder if asked and otherwise empty."""
     for file in logs.iterdir():
         if remove_folder or not _says_something(file):
@@ -183,6 +170,126 @@ def _tidy(logs: Path, remove_folder: bool = False) -> None:
 
 
 def _says_something(log: Path) -> bool:
-    """Say whether a log holds more than what Paddle always prints about flags and threads."""
     lines = log.read_text(errors="replace", encoding="utf-8").splitlines()
-    return any(line.strip("= ") and not any(known in line for known in SAID_BY_PADDLE) for line in lines)
+    return any(line.strip("= ") and not any(usual in line for usual in SAID_BY_PADDLE) for line in lines)
+
+
+def command(count: int, place: Path) -> list[str]:
+    """Return the command line of Paddle's launcher for `count` processes on this machine.
+
+    The launcher writes the whole environment, including passwords, to its logs: they go into `place`, which only the
+    user can read.
+    """
+    options = {
+        "--nproc_per_node": str(count),
+        "--log_dir": str(place / "paddle"),
+        "--log_level": "ERROR",
+        "--enable_gpu_log": "False",
+        # 1 adds no restarts (only etcd has those), but gives the other processes 30 seconds to record what they have.
+        "--elastic_level": "1",
+    }
+    flat = [part for option in options.items() for part in option]
+    return [sys.executable, "-m", "paddle.distributed.launch", *flat, str(LAUNCHED)]
+
+
+def environment(count: int, place: Path) -> dict[str, str]:
+    """Return the environment of the launcher and, apart from their ranks, of its `count` processes."""
+    import paddle
+
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PADDLE_")}
+    if not paddle.is_compiled_with_cuda():
+        variables.pop("CUDA_VISIBLE_DEVICES", None)  # the launcher would assume GPUs
+    if runtime.chose("OMP_NUM_THREADS"):
+        variables["OMP_NUM_THREADS"] = str(max(1, runtime.physical_cores() // count))
+    package = str(Path(__file__).resolve().parents[3])
+    variables["PYTHONPATH"] = os.pathsep.join([package, *filter(None, [variables.get("PYTHONPATH")])])
+    # Keep the launched file's own folder out of the module search path.
+    variables["PYTHONSAFEPATH"] = "1"
+    return variables | {parallel.LAUNCH_FOLDER: str(place)}
+
+
+def _run_launcher(count: int, place: Path, logs: Path) -> str | None:
+    """Run the launcher to its end, and return the name of the first signal received meanwhile.
+
+    Rank 0 receives the terminal through a socket in the private folder `place`.
+    """
+    import psutil
+
+    received: list[int] = []
+    seen: dict[int, psutil.Process] = {}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door, (logs / "launcher.log").open("ab") as log:
+        door.bind(str(place / "terminal"))
+        door.listen()
+        door.settimeout(POLL)
+        process = subprocess.Popen(
+            command(count, place),
+            env=environment(count, place),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
+            preexec_fn=_settle_signals(),
+        )
+
+        def pass_on(number: int) -> None:
+            received.append(number)
+            workers = _children(process.pid)
+            _send(number, workers)
+            if not workers:
+                process.terminate()
+
+        with handling(SIGNALS, lambda number, frame: pass_on(number)):
+            while process.poll() is None:
+                with contextlib.suppress(TimeoutError):
+                    connection, _ = door.accept()
+                    with connection:
+                        socket.send_fds(connection, [b"."], [1, 2])
+                seen |= {child.pid: child for child in _children(process.pid)}
+            # Workers may outlive a launcher that died.
+            left = [worker for worker in seen.values() if worker.is_running()]
+            _send(signal.SIGTERM, left)
+            _send(signal.SIGKILL, psutil.wait_procs(left, timeout=GRACE)[1])
+    return signal.Signals(received[0]).name if received else None
+
+
+def _children(pid: int) -> list[Any]:
+    import psutil
+
+    try:
+        return psutil.Process(pid).children()
+    except psutil.Error:
+        return []
+
+
+def _send(number: int, processes: Sequence[Any]) -> None:
+    import psutil
+
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
+
+
+def _settle_signals() -> Callable[[], None]:
+    """Return what has the launcher ignore Slurm's warning, and end when this process does."""
+    prctl = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
+
+    def settle() -> None:
+        # Slurm warns every process of a job step. Training processes handle the signal; the launcher would die.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        if prctl is not None:
+            prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+    return settle
+
+
+def _complaint_of(logs: Path, count: int) -> str | None:
+    """Return a phrase for the process of `count` that failed according to the launcher, or None."""
+    text = (logs / "launcher.log").read_text(errors="replace", encoding="utf-8")
+    line = re.search(r"Container rank (\d+) status failed .*? code (-?\d+)", text)
+    if line is None:
+        return None
+    rank, code = int(line[1]), int(line[2])
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+    return f"process {rank} of {count} {how}"

@@ -3,15 +3,22 @@
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import qmc
 
-from oldrestore.data.cropping.crops import RESIZE_FILTER, Crops
+from oldrestore.data.cropping.crops import RESIZE_FILTER, Crops, EvaluationCrops
+from oldrestore.data.cropping.grid_crops import GridCrops
 from oldrestore.errors import UserError
+
+RGB = np.random.default_rng(0).integers(0, 256, (60, 95, 3), dtype=np.uint8)
 
 
 def coordinates(height, width):
     """Pixels that say where they stand: (row, column, 0)."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([rows, columns, np.zeros_like(rows)], -1).astype(np.uint8)
+
+
+RAMPS = coordinates(100, 150)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +81,41 @@ def test_no_mirror_and_the_same_generator_gives_the_same_crop():
 def test_a_crop_larger_than_the_photograph_is_refused():
     with pytest.raises(UserError, match=r"crops\.crop = 64 is larger than crops\.size = 32"):
         Crops(size=32, crop=64)
+
+
+def test_a_box_averages_whole_pixels():
+    ours = EvaluationCrops(30, "squash", "box").evaluation(RGB[:, :60])
+    means = RGB[:, :60].astype(float).reshape(30, 2, 30, 2, 3).mean(axis=(1, 3))
+    assert np.abs(ours - means).max() <= 1  # Pillow rounds twice, once in each direction
+
+
+@pytest.mark.parametrize("name", ["bicubic", "bilinear", "lanczos", "box"])
+def test_each_filter_of_a_protocol_is_pillows(name):
+    theirs = Image.fromarray(RGB).resize((40, 40), getattr(Image.Resampling, name.upper()))
+    assert (EvaluationCrops(40, "squash", name).evaluation(RGB) == np.asarray(theirs)).all()
+
+
+def test_there_are_twice_as_many_crops_as_variants():
+    crops = GridCrops(size=100, crop=32, variants=5, smallest=0.5)
+    seen = {crops.train(RAMPS, np.random.default_rng(seed)).tobytes() for seed in range(300)}
+    expected = [crops.variant(RAMPS, number) for number in range(5)]
+    assert seen == {c.tobytes() for c in expected} | {np.ascontiguousarray(c[:, ::-1]).tobytes() for c in expected}
+
+
+def test_without_mirroring_nothing_is_mirrored():
+    crops = GridCrops(size=100, crop=32, mirror=False, variants=3)
+    for seed in range(20):
+        columns = crops.train(RAMPS, np.random.default_rng(seed))[..., 1].astype(int)
+        assert (np.diff(columns, axis=1) >= 0).all()
+
+
+def test_variants_are_the_squares_that_scipys_halton_points_say():
+    crops = GridCrops(size=100, crop=50, variants=8, smallest=0.5)
+    points = qmc.Halton(3, scramble=False).random(9)[1:]
+    for number, (scale, down, right) in enumerate(points):
+        side = 100 * (0.5 + 0.5 * scale)
+        square = crops.variant(RAMPS, number).astype(float)
+        # The ramps' means are the square's centre, to within rounding.
+        assert square[..., 1].mean() == pytest.approx(right * (150 - side) + side / 2 - 0.5, abs=0.6)
+        assert square[..., 0].mean() == pytest.approx(down * (100 - side) + side / 2 - 0.5, abs=0.6)
+        assert square[25, -1, 1] - square[25, 0, 1] == pytest.approx(side * 49 / 50, abs=2)

@@ -36,15 +36,6 @@ def test_a_chain_of_one_is_that_damage():
     np.testing.assert_array_equal(damaged.mask_hw, alone.mask_hw)
 
 
-def test_no_pixel_changes_outside_the_mask_of_structured_steps():
-    chain = DamageChain({"a": Creases(0.6), "b": Holes(0.6), "c": Scratches(0.6)})
-    rgb = photograph(100, 100)
-    assert chain.structured
-    for seed in range(5):
-        damaged = chain(rgb, np.random.default_rng(seed))
-        assert not ((damaged.rgb_hw3 != rgb).any(axis=2) & ~damaged.mask_hw).any()
-
-
 def test_what_one_step_draws_does_not_depend_on_the_severity_of_another():
     rgb = photograph(80, 90)
     first = DamageChain([Fading(0.0), Scratches(0.5)])(rgb, np.random.default_rng(1))
@@ -69,11 +60,6 @@ def test_steps_are_taken_by_chance():
     # 400 trials of a quarter: 100 taken, standard deviation 8.7.
     assert 65 < sum(taken) < 135
     assert not DamageChain([Holes(1.0)], chance=0.0)(rgb, np.random.default_rng(0)).masks
-
-
-def test_an_empty_chain_changes_nothing():
-    rgb = photograph(20, 30)
-    np.testing.assert_array_equal(DamageChain([])(rgb, np.random.default_rng(0)).rgb_hw3, rgb)
 
 
 def test_mistakes_are_refused():

@@ -1,4 +1,4 @@
-"""What holds for every kind of damage."""
+"""What holds for every kind of damage, beside the properties in tests/reliability/test_damage_properties.py."""
 
 from __future__ import annotations
 
@@ -14,42 +14,15 @@ NEUTRAL = {"fading", "contrast", "grain", "blur", "jpeg", "dust", "scratches", "
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 
 
-@every_kind
-def test_severity_0_changes_nothing(kind):
-    rgb = photograph(40, 60)
-    damaged = kind(severity=0.0)(rgb, np.random.default_rng(1))
-    np.testing.assert_array_equal(damaged.rgb_hw3, rgb)
-    assert not damaged.mask_hw.any()
-    assert not np.shares_memory(damaged.rgb_hw3, rgb)
-
-
-@every_kind
-def test_every_severity_above_0_changes_something_and_not_the_photograph_given(kind):
-    rgb = photograph(96, 128)
-    before = rgb.copy()
-    damaged = kind(severity=0.5)(rgb, np.random.default_rng(5))
-    assert (damaged.rgb_hw3 != rgb).any()
-    np.testing.assert_array_equal(rgb, before)
-
-
 @pytest.mark.parametrize("kind", STRUCTURED, ids=lambda kind: kind.kind)
 @pytest.mark.parametrize("gray", [False, True], ids=["colour", "gray"])
-def test_no_pixel_changes_outside_the_mask(kind, gray):
+def test_a_mask_is_not_much_wider_than_what_changed(kind, gray):
     rgb = photograph(120, 90, gray)
     for seed in range(6):
         damaged = kind(severity=(seed + 1) / 6)(rgb, np.random.default_rng(seed))
         changed = (damaged.rgb_hw3 != rgb).any(axis=2)
-        assert not (changed & ~damaged.mask_hw).any()
-        # A mask is not much wider than what changed: nine in ten of its pixels did.
-        assert changed.sum() >= 0.9 * damaged.mask_hw.sum()
+        assert changed.sum() >= 0.9 * damaged.mask_hw.sum()  # nine in ten of its pixels did
         assert damaged.masks[kind.kind] is damaged.mask_hw
-
-
-@pytest.mark.parametrize("kind", UNSTRUCTURED, ids=lambda kind: kind.kind)
-def test_damage_that_leaves_structure_has_an_empty_mask(kind):
-    damaged = kind(severity=1.0)(photograph(64, 64), np.random.default_rng(0))
-    assert not damaged.mask_hw.any()
-    assert damaged.masks == {}
 
 
 @every_kind
@@ -65,18 +38,6 @@ def test_more_severity_is_more_of_the_same(kind):
         assert all(not (small & ~large).any() for small, large in pairwise(masks))
         assert changes == sorted(changes)
         assert changes[-1] > changes[1]
-
-
-@every_kind
-@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 1), (2, 3), (33, 17), (70, 301)])
-def test_photographs_of_any_size_keep_it(kind, size):
-    rgb = photograph(*size)
-    for severity in (0.1, 1.0):
-        damaged = kind(severity=severity)(rgb, np.random.default_rng(3))
-        assert damaged.rgb_hw3.shape == rgb.shape
-        assert damaged.rgb_hw3.dtype == np.uint8
-        assert damaged.mask_hw.shape == size
-        assert damaged.mask_hw.dtype == bool
 
 
 @every_kind
@@ -105,15 +66,6 @@ def test_one_number_is_drawn_whatever_the_severity(kind):
         kind(severity=severity)(photograph(30, 30), rng)
         states.append(int(rng.integers(0, 2**62)))
     assert len(set(states)) == 1
-
-
-@every_kind
-def test_at_changes_the_severity_alone(kind):
-    rgb, damage = photograph(50, 60), kind(severity=0.2)
-    other = damage.at(0.7)
-    assert damage.severity == 0.2
-    expected = kind(severity=0.7)(rgb, np.random.default_rng(4)).rgb_hw3
-    np.testing.assert_array_equal(other(rgb, np.random.default_rng(4)).rgb_hw3, expected)
 
 
 @pytest.mark.parametrize(

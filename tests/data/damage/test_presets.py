@@ -91,16 +91,3 @@ def test_steps_come_in_the_order_of_their_file():
     assert isinstance(preset("none"), DamageChain)
     assert preset("none").steps == []
     assert preset("structured").structured
-
-
-@pytest.mark.slow
-def test_a_large_scan_is_damaged_like_a_small_one():
-    large = photograph(2400, 3200)
-    for kind in STRUCTURED:
-        small, scan = (kind(severity=1.0)(p, np.random.default_rng(6)) for p in (large[::4, ::4], large))
-        assert not ((scan.rgb_hw3 != large).any(axis=2) & ~scan.mask_hw).any()
-        both, either = small.mask_hw & scan.mask_hw[::4, ::4], small.mask_hw | scan.mask_hw[::4, ::4]
-        assert both.sum() > 0.5 * either.sum()
-    heavy = preset("heavy")(large, np.random.default_rng(6))
-    assert heavy.rgb_hw3.shape == large.shape
-    assert 0.05 < heavy.mask_hw.mean() < 0.6

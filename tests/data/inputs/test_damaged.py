@@ -1,4 +1,4 @@
-"""Batches of damaged photographs."""
+"""Batches of damaged photographs, a share of which is gray for detectors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from oldrestore.config.build import build
 from oldrestore.config.compose import compose_config
 from oldrestore.data.damage.holes import Holes
 from oldrestore.data.damage.scratches import Scratches
-from oldrestore.data.inputs.damaged import DamagedPhotos
+from oldrestore.data.inputs.damaged import DamagedPhotos, DetectionInputs
 from oldrestore.errors import UserError
 from tests.data.damage.kinds import photograph
+from tests.generated_photographs import make_photograph
 
 
 def photographs() -> np.ndarray:
@@ -61,25 +62,12 @@ def test_severities_are_drawn_from_the_range():
     assert 0.57 < max(seen) <= 0.6
 
 
-def test_the_choice_composes_with_other_damage():
+def test_the_choices_compose_with_damage():
     inputs = build(compose_config(["inputs=damaged", "damage@inputs.damage=creases", "inputs.highest=0.5"]).inputs)
     assert inputs.damage.kind == "creases"
     assert inputs.highest == 0.5
-
-
-@pytest.mark.parametrize(
-    ("override", "sentence"),
-    [
-        ("damage@inputs.damage=scratch", "there is no damage 'scratch': choose one of"),
-        ("inputs.damage.steps.scratches.severity=2", "inputs.damage.steps.scratches.severity must be less than"),
-        ("inputs.damage.steps.scratches.count=0", "inputs.damage.steps.scratches.count must be greater than"),
-        ("inputs.lowest=-1", "inputs.lowest must be greater than or equal to 0, not -1"),
-    ],
-)
-def test_mistakes_are_answered_in_one_sentence(override, sentence):
-    with pytest.raises(UserError) as refusal:
-        compose_config(["inputs=damaged", override])
-    assert sentence in str(refusal.value)
+    detection = build(compose_config(["inputs=damage_detection"]).inputs)
+    assert detection.damage.chance < 1 and len(detection.damage.steps) == 19
 
 
 def test_a_range_the_wrong_way_round_is_refused():
@@ -87,3 +75,25 @@ def test_a_range_the_wrong_way_round_is_refused():
         DamagedPhotos(Holes(), lowest=0.8, highest=0.5)
     with pytest.raises(UserError, match="choice of conf/damage"):
         DamagedPhotos("medium")
+
+
+def batch(gray: float, count: int = 12):
+    photos = paddle.to_tensor(np.stack([make_photograph(seed, 48) for seed in range(count)]))
+    return DetectionInputs(Holes(), gray=gray)(photos, [str(i) for i in range(count)], np.random.default_rng(5))
+
+
+def is_gray(picture_3hw: np.ndarray) -> bool:
+    return bool((picture_3hw == picture_3hw[:1]).all())
+
+
+@pytest.mark.parametrize(("gray", "counts"), [(0.0, {0}), (0.5, set(range(3, 10))), (1.0, {12})])
+def test_the_share_of_gray_photographs(gray, counts):
+    assert sum(is_gray(picture) for picture in batch(gray).damaged_b3hw.numpy()) in counts
+
+
+def test_gray_is_the_luma_of_the_damaged_photograph_and_the_mask_stays():
+    colored, gray = batch(0.0), batch(1.0)
+    np.testing.assert_array_equal(colored.hole_b1hw.numpy(), gray.hole_b1hw.numpy())
+    luma = np.tensordot([0.299, 0.587, 0.114], colored.damaged_b3hw.numpy().transpose(1, 0, 2, 3), axes=1)
+    np.testing.assert_allclose(gray.damaged_b3hw.numpy()[:, 0], luma, atol=1.6 / 255)
+    np.testing.assert_array_equal(colored.rgb_b3hw.numpy(), gray.rgb_b3hw.numpy())

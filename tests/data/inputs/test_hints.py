@@ -60,29 +60,6 @@ def test_what_is_revealed_follows_the_closed_form_pixel_by_pixel():
     assert empty == pytest.approx((1 - full) * p, abs=4 * np.sqrt(p / n))
 
 
-def test_number_and_side_of_patches_have_their_moments():
-    class Recorder(np.random.Generator):
-        def __init__(self, seed):
-            super().__init__(np.random.PCG64(seed))
-
-        def geometric(self, p, size):
-            self.numbers = super().geometric(p, size)
-            return self.numbers
-
-        def integers(self, low, high, size):
-            self.sides = super().integers(low, high, size)
-            return self.sides
-
-    rng = Recorder(3)
-    n = 4000
-    Hints().draw(np.zeros((n, 2, 16, 16), np.float32), rng)
-    numbers = rng.numbers - 1
-    assert numbers.mean() == pytest.approx(7, abs=4 * np.sqrt(56 / n))  # (1 - p) / p
-    assert numbers.var() == pytest.approx(56, rel=0.15)  # (1 - p) / p^2
-    assert len(rng.sides) == numbers.sum()
-    assert chisquare(np.bincount(rng.sides, minlength=10)[1:]).pvalue > 1e-3
-
-
 def test_a_patch_shows_its_mean_colour_and_the_later_one_counts():
     ab = np.random.default_rng(0).uniform(-80, 80, (2, 12, 12)).astype(np.float32)
     hints = reveal(ab, np.array([[1, 2, 4], [3, 4, 5]]))
@@ -116,17 +93,13 @@ def test_everything_and_nothing():
     assert float(Hints(p=1.0, full=0.0)(photographs(), (), np.random.default_rng(0)).hints_b3hw.abs().max()) == 0.0
 
 
-def test_hints_come_from_the_generator_alone_and_are_the_same_on_every_machine():
-    draw = [Hints()(photographs(), (), np.random.default_rng(seed)).hints_b3hw.numpy() for seed in (1, 1, 2)]
-    np.testing.assert_array_equal(draw[0], draw[1])
-    assert (draw[0] != draw[2]).any()
+def test_hints_are_the_same_on_every_machine():
     before = np.random.get_state()[1].copy()
-    Hints()(photographs(), (), np.random.default_rng(1))
-    np.testing.assert_array_equal(np.random.get_state()[1], before)
     # Written down once: another machine or NumPy that drew otherwise would train otherwise.
     assert central_patches(np.random.default_rng(0), np.array([1, 5, 9]), 64, 48).tolist() == GOLDEN
     mask = Hints().draw(np.zeros((6, 2, 32, 32), np.float32), np.random.default_rng(0))[:, 2]
     assert mask.sum(axis=(1, 2)).astype(int).tolist() == GOLDEN_AREAS
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
 GOLDEN = [[34, 22, 1], [39, 23, 5], [20, 23, 9]]

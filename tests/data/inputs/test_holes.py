@@ -8,10 +8,9 @@ import numpy as np
 import paddle
 import pytest
 
-from oldrestore.data.inputs.hole_masks import DAMAGE, _widened, draw_mask
-from oldrestore.data.inputs.holes import HoleInputs
+from oldrestore.data.inputs.holes import SIZES, HoleInputs, draw_discs, draw_mask
 
-KINDS = [(shape, thickness) for shape in ("free_form", "box") for thickness in DAMAGE]
+KINDS = [(shape, thickness) for shape in ("free_form", "box") for thickness in SIZES]
 # sha256 of the packed bits of four masks of 64 x 48 drawn from seed 7: the same on every machine.
 KNOWN = {
     ("free_form", "thin"): "897c89160b670215",
@@ -35,17 +34,6 @@ def test_a_seed_gives_the_same_mask_on_every_machine(shape, thickness):
     assert not np.array_equal(masks, draw(shape, thickness, 8, 4, height=48))
 
 
-@pytest.mark.parametrize("size", [32, 64, 128])
-@pytest.mark.parametrize(("shape", "thickness"), KINDS)
-def test_coverage_is_within_the_range_of_the_thickness(shape, thickness, size):
-    coverage = draw(shape, thickness, 0, 40, size, size).mean(axis=(1, 2))
-    lowest, highest = (percent / 100 for percent in DAMAGE[thickness].coverage)
-    assert coverage.min() >= lowest - 1 / size**2
-    assert coverage.max() <= highest
-    assert lowest < coverage.mean() < highest
-    assert coverage.std() > 0.1 * (highest - lowest)
-
-
 def test_thicker_strokes_leave_fewer_hole_pixels_at_an_edge():
     def edge_share(thickness):
         masks = draw("free_form", thickness, 0, 20)
@@ -60,7 +48,7 @@ def test_thicker_strokes_leave_fewer_hole_pixels_at_an_edge():
 def test_a_widened_point_is_a_disc(radius):
     rows, columns = np.ogrid[:12, :15]
     expected = (rows - 1) ** 2 + (columns - 13) ** 2 <= radius**2
-    np.testing.assert_array_equal(_widened(np.array([1]), np.array([13]), radius, 12, 15), expected)
+    np.testing.assert_array_equal(draw_discs(np.array([1]), np.array([13]), radius, 12, 15), expected)
 
 
 def test_a_tiny_photograph_is_refused():
@@ -84,17 +72,10 @@ def test_inputs_damage_the_holes_and_nothing_else():
     assert batch.L_b1hw.shape == [3, 1, 32, 32]
 
 
-def test_inputs_repeat_by_the_generator_alone():
-    rgb = paddle.to_tensor(photographs())
-    first, again, other = (HoleInputs()(rgb, "abc", np.random.default_rng(s)).hole_b1hw.numpy() for s in (4, 4, 5))
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
 def test_mixed_holes_are_of_every_kind():
     holes = HoleInputs(shape="mixed", thickness="mixed")
     rng = np.random.default_rng(0)
     coverage = np.array([holes.draw(64, 64, rng).mean() for _ in range(60)])
-    for damage in DAMAGE.values():
+    for damage in SIZES.values():
         lowest, highest = (percent / 100 for percent in damage.coverage)
         assert ((coverage >= lowest) & (coverage <= highest)).sum() >= 8

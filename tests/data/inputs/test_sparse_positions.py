@@ -5,7 +5,6 @@ import pytest
 
 paddle = pytest.importorskip("paddle")
 
-from oldrestore.batch import Batch  # noqa: E402
 from oldrestore.data.inputs.sparse_positions import SparsePositions  # noqa: E402
 from oldrestore.errors import UserError  # noqa: E402
 
@@ -29,14 +28,6 @@ def test_positions_are_rows_and_columns_within_the_border_and_reach_it():
 def test_the_generator_alone_decides():
     np.testing.assert_array_equal(draw(SparsePositions(), seed=5), draw(SparsePositions(), seed=5))
     assert (draw(SparsePositions(), seed=5) != draw(SparsePositions(), seed=6)).any()
-
-
-def test_the_rest_is_the_usual_batch():
-    batch = SparsePositions()(photographs(), ["a", "b", "c"], np.random.default_rng(0))
-    plain = Batch.from_rgb(photographs(), ["a", "b", "c"])
-    assert batch.names == plain.names
-    np.testing.assert_array_equal(batch.L_b1hw.numpy(), plain.L_b1hw.numpy())
-    np.testing.assert_array_equal(batch.ab_b2hw.numpy(), plain.ab_b2hw.numpy())
 
 
 def test_a_border_that_leaves_nothing_is_refused():

@@ -1,10 +1,12 @@
 """Prepared photographs: the pixels that decoding gives, whole or refused, made once whoever asks at the same time."""
 
 import errno
+import hashlib
 import multiprocessing
+import os
 import pickle
 import struct
-import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import psutil
@@ -13,13 +15,18 @@ from PIL import Image
 
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.cropping.grid_crops import GridCrops
-from oldrestore.data.loading import preparing
-from oldrestore.data.loading.loader import photos_at_training_size, training_loader
-from oldrestore.data.loading.prepared import PreparedPhotos, open_prepared, prepared_key, prepared_path
-from oldrestore.data.loading.preparing import prepare_photographs
-from oldrestore.data.prior import color_counts
+from oldrestore.data.loading.loader import photos_at_training_size
+from oldrestore.data.loading.prepared import (
+    PreparedPhotos,
+    in_order,
+    open_prepared,
+    prepare_photographs,
+    prepared_key,
+    prepared_path,
+)
 from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.errors import UserError
+from tests.data.loading.streams import assert_same, batches
 
 CROPS = Crops(16, 8)
 COUNT = 7
@@ -32,17 +39,6 @@ def split_of(folder, crops=CROPS, prepared="auto"):
 @pytest.fixture
 def folder(make_photos):
     return make_photos(COUNT)
-
-
-def batches(split, crops=CROPS, **options):
-    return [(rgb.numpy(), names) for rgb, names in training_loader(split, crops, 4, 3, 6, **options)]
-
-
-def assert_same(one, other):
-    assert len(one) == len(other) == 6
-    for (rgb, names), (other_rgb, other_names) in zip(one, other, strict=True):
-        assert names == other_names
-        np.testing.assert_array_equal(rgb, other_rgb)
 
 
 def test_photographs_are_those_of_pillow_resized(folder):
@@ -65,54 +61,25 @@ def test_photographs_are_those_of_pillow_resized(folder):
 def test_training_is_the_same_and_needs_no_file_any_more(folder, crops, workers):
     split = split_of(folder, crops)
     expected = batches(split_of(folder, crops, "off"), crops)
+    whole = list(photos_at_training_size(split, crops))
     prepare_photographs(split, crops)
     for photo in split.photos:
         photo.path.unlink()
     assert_same(batches(split, crops, workers=workers), expected)
+    assert all((one == other).all() for one, other in zip(photos_at_training_size(split, crops), whole, strict=True))
     assert psutil.Process().children() == []
 
 
-def test_the_prior_is_the_same(folder, own_cache):
-    split = split_of(folder)
-    expected = color_counts(split, CROPS)
-    (kept,) = (own_cache / "priors").iterdir()
-    kept.unlink()
-    prepare_photographs(split, CROPS)
-    for photo in split.photos:
-        photo.path.unlink()
-    np.testing.assert_array_equal(color_counts(split, CROPS), expected)
-    assert expected.sum() == COUNT * 22 * 16
-
-
-def test_a_second_time_finds_it_done(folder):
-    split = split_of(folder)
-    first = prepare_photographs(split, CROPS).photographs
-    changed = first.path.stat().st_mtime_ns
-    second = prepare_photographs(split, CROPS)
-    assert not second.fresh
-    assert second.photographs.path == first.path
-    assert first.path.stat().st_mtime_ns == changed
-
-
-def test_names_and_places_play_no_part_but_contents_and_size_do(folder, tmp_path, make_photos):
+def test_contents_size_and_decoders_are_the_key(folder, make_photos, monkeypatch):
     split = split_of(folder)
     path = prepared_path(split, CROPS)
-    renamed = tmp_path / "renamed"
-    renamed.mkdir()
-    for number, photo in enumerate(reversed(split.photos)):
-        (renamed / f"z{number}.png").write_bytes(photo.path.read_bytes())
-    assert prepared_path(split_of(renamed), CROPS) == path
+    assert prepared_key(split, CROPS)["fingerprint"] == split.fingerprint
     # The crop is cut later, and a grid of crops from the same photographs.
     assert prepared_path(split, Crops(16, 12, mirror=False)) == path == prepared_path(split, GridCrops(16, 8))
     others = [Crops(17, 8), Crops(16, 8, fit="squash"), Crops(16, 8, scaled_decoding=True)]
     found = {prepared_path(split, crops) for crops in others} | {path}
     make_photos(1, first=50)
     assert len(found | {prepared_path(split_of(folder), CROPS)}) == 5
-
-
-def test_the_versions_of_the_decoders_are_part_of_the_key(folder, monkeypatch):
-    split = split_of(folder)
-    path = prepared_path(split, CROPS)
     assert prepared_key(split, CROPS)["decoders"]["pillow"] == Image.__version__
     monkeypatch.setattr("PIL.features.version", lambda name: "another")
     assert prepared_path(split, CROPS) != path
@@ -121,56 +88,36 @@ def test_the_versions_of_the_decoders_are_part_of_the_key(folder, monkeypatch):
 def test_what_the_choices_do(folder):
     assert open_prepared(split_of(folder), CROPS) is None
     with pytest.raises(UserError, match=r"7 photographs of image_folder train are not prepared .*run 'oldrestore data"):
-        batches(split_of(folder, prepared="required"))
+        batches(split_of(folder, prepared="required"), CROPS)
     prepare_photographs(split_of(folder), CROPS)
     assert open_prepared(split_of(folder, prepared="off"), CROPS) is None
     assert len(open_prepared(split_of(folder), CROPS)) == COUNT
     assert len(open_prepared(split_of(folder, prepared="required"), CROPS)) == COUNT
 
 
-def cut(data):
-    return data[:-1000]
+DAMAGES = {
+    "cut": lambda data: data[:-1000],
+    "lengthened": lambda data: b"\0" + data,
+    "emptied": lambda data: b"",
+    "a flipped bit of the index": lambda data: data[:-70] + bytes([data[-70] ^ 1]) + data[-69:],
+    "a flipped bit of a pixel": lambda data: data[:500] + bytes([data[500] ^ 128]) + data[501:],
+    "another magic": lambda data: data[:-1] + b"?",
+    "another length of the index": lambda data: data[:-56] + struct.pack("<Q", 2**60) + data[-48:],
+}
 
 
-def lengthened(data):
-    return b"\0" + data
-
-
-def emptied(data):
-    return b""
-
-
-def index_flipped(data):
-    return data[:-70] + bytes([data[-70] ^ 1]) + data[-69:]
-
-
-def pixel_flipped(data):
-    return data[:500] + bytes([data[500] ^ 128]) + data[501:]
-
-
-def magic_flipped(data):
-    return data[:-1] + b"?"
-
-
-def length_of_index_changed(data):
-    return data[:-56] + struct.pack("<Q", 2**60) + data[-48:]
-
-
-DAMAGES = [cut, lengthened, emptied, index_flipped, pixel_flipped, magic_flipped, length_of_index_changed]
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_torn_file_is_one_sentence_and_made_again(folder, damage):
     split = split_of(folder)
     path = prepare_photographs(split, CROPS).photographs.path
     whole = path.read_bytes()
-    assert zlib.crc32(damage(whole)) != zlib.crc32(whole)
+    assert damage(whole) != whole
     path.write_bytes(damage(whole))
     for workers in (0, 1):
         with pytest.raises(UserError, match=r"prepared photographs in .* are torn .*run 'oldrestore data") as caught:
-            batches(split, workers=workers)
+            batches(split, CROPS, workers=workers)
         assert "\n" not in str(caught.value)
-    assert_same(batches(split_of(folder, prepared="off")), batches(split_of(folder, prepared="off")))
+    assert len(batches(split_of(folder, prepared="off"), CROPS)) == 6
     assert prepare_photographs(split, CROPS).fresh
     assert path.read_bytes() == whole
     assert psutil.Process().children() == []
@@ -181,13 +128,11 @@ def test_a_file_of_other_photographs_is_refused(folder, make_photos):
     split = split_of(folder)
     prepared_path(split, CROPS).write_bytes(other.read_bytes())
     with pytest.raises(UserError, match="does not hold the photographs that its name says"):
-        batches(split)
+        batches(split, CROPS)
     assert prepare_photographs(split, CROPS).fresh
 
 
 def test_an_index_that_is_no_index_is_torn(folder, tmp_path):
-    import hashlib
-
     for text in (b"[]", b"{}", b'{"key": {}, "photographs": [["a", "b", 1, 1]]}', b"\xff"):
         path = tmp_path / "file"
         footer = struct.pack("<Q32s16s", len(text), hashlib.sha256(text).digest(), b"oldrestore-photo")
@@ -241,7 +186,7 @@ def test_a_full_disk_is_one_sentence(folder, own_cache, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(preparing.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match=r"cannot be kept in .* \(the disk is full\): make room"):
         prepare_photographs(split_of(folder), CROPS)
     assert [path.suffix for path in (own_cache / "prepared").iterdir()] == [".lock"]
@@ -268,18 +213,10 @@ def test_another_process_maps_it_itself(folder):
     np.testing.assert_array_equal(copy[sha256], photographs[sha256])
 
 
-def test_few_photographs_are_in_memory_at_a_time(folder):
-    decoded, written, waiting = 0, 0, []
-
-    def decode(number):
-        nonlocal decoded
-        decoded += 1
-        return number
-
-    with preparing.ThreadPoolExecutor(2) as pool:
-        for number in preparing._in_order(pool, decode, range(100), ahead=5):
-            assert number == written
-            written += 1
-            waiting.append(decoded - written)
-    assert written == 100
-    assert max(waiting) <= 6
+def test_few_photographs_are_in_memory_at_a_time():
+    decoded, written = [], []
+    with ThreadPoolExecutor(2) as pool:
+        for number in in_order(pool, lambda number: decoded.append(number) or number, range(100), ahead=5):
+            written.append(number)
+            assert len(decoded) - len(written) <= 6
+    assert written == list(range(100))

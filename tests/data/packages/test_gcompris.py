@@ -3,8 +3,10 @@
 import contextlib
 import hashlib
 import io
+import json
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +14,9 @@ from PIL import Image
 
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.packages import debian_package, gcompris
-from oldrestore.data.packages.gcompris import choose_photographs, pinned_hash, prepare_gcompris
+from oldrestore.data.packages.debian_package import pinned_hash
+from oldrestore.data.packages.gcompris import choose_photographs, prepare_gcompris
 from oldrestore.data.packages.qt_resources import BrokenResource, read_resources
-from oldrestore.data.sources import photos_plus
 from oldrestore.data.sources.photos_plus import PhotosPlus
 from oldrestore.errors import UserError
 
@@ -101,7 +103,7 @@ def test_choice_of_photographs():
     }
     kept, left_out = choose_photographs([(name, webp(pixels)) for name, pixels in images.items()] + [("bad", b"x")])
     assert [image.name for image in kept] == ["large", "other"]
-    np.testing.assert_array_equal(kept[0].rgb, large)
+    np.testing.assert_array_equal(kept[0].pixels, large)
     assert {left["name"]: left["reason"] for left in left_out} == {
         "bad": "not an image that can be read",
         "small copy": "smaller copy of large",
@@ -112,15 +114,15 @@ def test_choice_of_photographs():
     }
 
 
-def test_prepare_needs_apt(tmp_path, monkeypatch):
+def test_prepare_needs_apt(own_cache, monkeypatch):
     monkeypatch.setattr(debian_package.shutil, "which", lambda program: None)
     with pytest.raises(UserError, match="no apt-get"):
-        prepare_gcompris(tmp_path / "new")
-    mine = tmp_path / "gcompris-qt-data-3.1-2" / "mine.txt"
-    mine.parent.mkdir()
+        prepare_gcompris()
+    mine = own_cache / "gcompris-qt-data-3.1-2" / "mine.txt"
+    mine.parent.mkdir(parents=True)
     mine.write_text("keep me")
-    with pytest.raises(UserError, match="holds something other"):
-        prepare_gcompris(tmp_path)
+    with pytest.raises(UserError, match="was not prepared by oldrestore"):
+        prepare_gcompris()
     assert mine.read_text() == "keep me"
 
 
@@ -140,7 +142,7 @@ def small_package(tmp_path, monkeypatch):
             resource_file(rcc / f"{activity}.rcc", files)
         return folder
 
-    monkeypatch.setattr(gcompris, "download_and_unpack", unpack)
+    monkeypatch.setattr(debian_package, "download_and_unpack", unpack)
     return photo
 
 
@@ -150,16 +152,19 @@ def test_prepare_and_use(small_package, tmp_path, monkeypatch, own_cache):
     assert not (own_cache / "gcompris-qt-data-3.1-2").exists()
 
     pin = pinned_hash([hashlib.sha256(small_package).hexdigest()])
-    monkeypatch.setattr(gcompris, "PINNED_SHA256", pin)
-    monkeypatch.setattr(photos_plus, "PINNED_SHA256", pin)
+    monkeypatch.setattr(gcompris, "PACKAGE", replace(gcompris.PACKAGE, sha256=pin))
     source = PhotosPlus(Crops(96, 64), validation_fraction=0)
     with pytest.raises(UserError, match="run: oldrestore data prepare photos_plus"):
         source.split("train")
     for _ in range(2):  # preparing again replaces
-        summary = prepare_gcompris()
-        assert (summary.found, summary.kept) == (1, 1)
-        assert str(summary).startswith("kept 1 of 1 images of gcompris-qt-data 3.1-2")
+        assert prepare_gcompris().startswith("kept 1 of 1 images of gcompris-qt-data 3.1-2")
     folder = own_cache / "gcompris-qt-data-3.1-2"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    size = len(small_package)
+    assert manifest == {
+        "package": "gcompris-qt-data", "version": "3.1-2", "folder": str(folder), "found": 1, "kept": 1, "bytes": size,
+        "sha256": pin, "left_out": [],
+    }  # fmt: skip
     assert (folder / "erase-bee.webp").read_bytes() == small_package
     assert (folder / "licences" / "erase-README.txt").read_bytes() == b"CC0"
     assert [path.name for path in own_cache.iterdir() if path.name.startswith(".")] == []

@@ -78,9 +78,9 @@ def test_what_is_missing_is_said(folder):
         ListedPhotos(CROPS, root=str(folder), list_needed=True).split("val")
     with pytest.raises(UserError, match=r"list .*gone\.txt of listed_photos cannot be read"):
         ListedPhotos(CROPS, root=str(folder), list=str(folder / "gone.txt")).split("val")
-    with pytest.raises(UserError, match="needs the folder of its photographs"):
+    with pytest.raises(UserError, match="needs a folder of photographs"):
         ListedPhotos(CROPS).split("val")
-    with pytest.raises(UserError, match=r"there is no folder .*nowhere"):
+    with pytest.raises(UserError, match=r"nowhere of listed_photos does not exist"):
         ListedPhotos(CROPS, root=str(folder / "nowhere")).split("val")
     with pytest.raises(UserError, match=r"needs 6 photographs, and .* has 5"):
         ListedPhotos(CROPS, root=str(folder), first=6).split("val")

@@ -27,7 +27,7 @@ FORBIDDEN = {
 ADMITTED_CALLS = {
     ("records/run_yaml.py", "yaml.load"): "with SafeLoader, which makes plain values only",
     ("models/torch_pickle.py", "zipfile.ZipFile"): "read member by member, never unpacked to the disk",
-    ("run/processes/paddle_launcher.py", "ctypes.CDLL"): "the process's own C library, for one call of the kernel",
+    ("run/processes/launching.py", "ctypes.CDLL"): "the process's own C library, for one call of the kernel",
     ("runtime.py", "ctypes.CDLL"): "the process's own C library, for two options of its malloc",
     ("terminal.py", "os.execv"): "this very program with its own arguments, in Python's UTF-8 mode",
     ("config/build.py", "instantiate"): "the one seam, behind the checks of targets",

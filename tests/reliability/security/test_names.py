@@ -16,8 +16,7 @@ from oldrestore.config.schema import check_config
 from oldrestore.errors import UserError
 from oldrestore.records.finding import refuse_links_out
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.reproduction.code_state import compare_code
-from oldrestore.reproduction.worktree import worktree_of
+from oldrestore.reproduction.code_state import compare_code, worktree_of
 
 ESCAPES = ["../x", "..", ".", "/tmp/x", "a/../../x", "~/x", "a\\..\\x"]
 ESCAPES += ["x\ny", "", " ", "a b", "-rf", "x" * 300, "\x1b[2J"]

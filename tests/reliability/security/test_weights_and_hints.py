@@ -64,22 +64,24 @@ def test_headers_that_lie_are_refused_and_cost_nothing(tmp_path, within_mib, led
     ledger.record(what, through="weights and checkpoints", said=2 * len(headers), sentence=sentence)
 
 
-WRITTEN = {"iteration": 4, "best": 0.5, "marks": {"metrics.jsonl": 10}, "summary": {"val/loss": float("nan")}}
+MARKS = {"metrics.jsonl": 10}
+SUMMARY = {"val/loss": float("nan")}
+WRITTEN = {"iteration": 4, "best": 0.5, "marks": MARKS, "marks_before_evaluation": MARKS, "summary": SUMMARY}
 NOT_WRITTEN = [
     {"iteration": -1}, {"iteration": "4"}, {"iteration": 1e300}, {"iteration": None}, {"iteration": 2**80},
     {"best": "x"}, {"best": []}, {"marks": {"metrics.jsonl": -10}}, {"marks": ["x"]}, {"marks": {"../x": "1"}},
-    {"marks_before_evaluation": 3}, {"summary": {"x": "y"}}, {"summary": 1}, {"seconds": {}},
+    {"marks": None}, {"marks_before_evaluation": 3}, {"summary": {"x": "y"}}, {"summary": 1}, {"seconds": {}},
 ]  # fmt: skip
 
 
 def test_states_that_no_run_writes_are_refused(tmp_path):
     path = tmp_path / "last.safetensors"
     check_state(WRITTEN, path)
-    check_state({**WRITTEN, "best": float("inf"), "marks": None, "seconds": 3}, path)
+    check_state({**WRITTEN, "best": float("inf"), "seconds": 3}, path)
     for change in NOT_WRITTEN:
         with pytest.raises(UserError, match="a state that no run writes"):
             check_state({**WRITTEN, **change}, path)
-    for lacks in ("iteration", "best"):
+    for lacks in ("iteration", "best", "marks", "marks_before_evaluation"):
         with pytest.raises(UserError, match=lacks):
             check_state({name: value for name, value in WRITTEN.items() if name != lacks}, path)
     for state in ("[" * 100_000, "[]", "3", "nul", '{"a":' * 50_000):

@@ -7,8 +7,9 @@ import pytest
 from skimage import data
 
 from oldrestore.evaluation.mask_counts import MaskCounts
-from oldrestore.restoration.detect.base import Detector
 from oldrestore.restoration.detect.classical import ClassicalDetector, specks, without_small
+from oldrestore.restoration.detect.working_size import at_full_size, at_most
+from oldrestore.restoration.stages import Detector
 from tests.restoration.detect.pictures import scratched, smooth
 
 
@@ -17,6 +18,7 @@ from tests.restoration.detect.pictures import scratched, smooth
 def test_a_scratch_is_found_where_it_is(level, gray):
     damaged, mask = scratched(smooth(0, 120, 160, gray), level)
     before = damaged.copy()
+    assert isinstance(ClassicalDetector(), Detector)
     found = ClassicalDetector()(damaged)
     assert MaskCounts.of(found.mask_hw, mask, tolerance=1.0).recall > 0.95
     # A strong scratch is taken for a crease too, whose flanks are broader.
@@ -62,5 +64,20 @@ def test_small_parts_go_and_long_ones_are_no_specks():
     assert np.argwhere(specks(mask * np.float32(9), 2.0)).tolist() == [[20, 20], [21, 21]]
 
 
-def test_it_is_a_detector():
-    assert isinstance(ClassicalDetector(), Detector)
+def test_photographs_are_reduced_never_enlarged():
+    rgb = np.zeros((60, 91, 3), dtype=np.uint8)
+    assert at_most(rgb, 30).shape == at_most(rgb, 60, 2).shape == (30, 46, 3)
+    assert at_most(rgb, 60) is at_most(rgb, None) is rgb
+
+
+def test_a_mask_returns_to_its_place():
+    small = np.zeros((20, 30), dtype=bool)
+    small[5:10, 12:20] = True
+    confidence = small.astype(np.float32)
+    found = at_full_size(small, confidence, (80, 120))
+    # Corners of a bilinear half-way line are cut; sides are where they were.
+    assert (found.mask_hw ^ small.repeat(4, axis=0).repeat(4, axis=1)).sum() <= 4 * 4
+    assert found.mask_hw[21:39, 49:79].all()
+    np.testing.assert_allclose(found.confidence_hw[24:36, 52:76], 1.0)
+    untouched = at_full_size(small, confidence, (20, 30))
+    assert untouched.mask_hw is small and untouched.confidence_hw is confidence

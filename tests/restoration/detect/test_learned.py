@@ -16,9 +16,9 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.detection import finds_with
 from oldrestore.models.released import released_weights
 from oldrestore.restoration.detect import learned
-from oldrestore.restoration.detect.base import Detector
 from oldrestore.restoration.detect.classical import ClassicalDetector
 from oldrestore.restoration.detect.learned import LearnedDetector
+from oldrestore.restoration.stages import Detector
 from tests.restoration.detect.pictures import scratched, smooth
 
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from oldrestore.errors import UserError
-from oldrestore.restoration.detect.base import Detector
 from oldrestore.restoration.detect.mask_file import MaskFile
+from oldrestore.restoration.stages import Detector
 
 PHOTO = np.full((6, 8, 3), 90, dtype=np.uint8)
 
@@ -21,9 +21,23 @@ def drawn() -> np.ndarray:
     return mask
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
-def test_what_is_light_is_damaged(tmp_path, mode):
-    Image.fromarray(drawn().astype(np.uint8) * 255).convert(mode).save(tmp_path / "mask.png")
+def painted(ground: tuple[int, ...], stroke: tuple[int, ...]) -> Image.Image:
+    """The ground, with the stroke where the mask is drawn."""
+    return Image.fromarray(np.where(drawn()[..., None], stroke, ground).astype(np.uint8))
+
+
+PICTURES = {
+    "bits": painted((0, 0, 0), (255, 255, 255)).convert("1"),
+    "gray": painted((0, 0, 0), (255, 255, 255)).convert("L"),
+    "colour": painted((0, 0, 0), (255, 255, 255)),
+    "red paint on dark gray": painted((127, 127, 127), (255, 0, 0)),
+    "strokes on a transparent layer": painted((255, 255, 255, 0), (255, 0, 0, 255)),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_what_is_light_is_damaged(tmp_path, name):
+    PICTURES[name].save(tmp_path / "mask.png")
     detector = MaskFile(str(tmp_path / "mask.png"))
     found = detector(PHOTO)
     assert isinstance(detector, Detector)
@@ -31,22 +45,8 @@ def test_what_is_light_is_damaged(tmp_path, mode):
     np.testing.assert_array_equal(found.confidence_hw, drawn().astype(np.float32))
 
 
-def test_red_paint_counts_and_dark_gray_does_not(tmp_path):
-    picture = np.full((6, 8, 3), 127, dtype=np.uint8)
-    picture[2:4, 3:7] = (255, 0, 0)
-    Image.fromarray(picture).save(tmp_path / "mask.png")
-    np.testing.assert_array_equal(MaskFile(str(tmp_path / "mask.png"))(PHOTO).mask_hw, drawn())
-
-
-def test_strokes_on_a_transparent_layer_are_a_mask(tmp_path):
-    layer = np.full((6, 8, 4), (255, 255, 255, 0), dtype=np.uint8)
-    layer[2:4, 3:7] = (255, 0, 0, 255)
-    Image.fromarray(layer).save(tmp_path / "mask.png")
-    np.testing.assert_array_equal(MaskFile(str(tmp_path / "mask.png"))(PHOTO).mask_hw, drawn())
-
-
 def test_a_folder_has_one_mask_for_each_name(tmp_path):
-    Image.fromarray(drawn().astype(np.uint8) * 255).save(tmp_path / "holiday.png")
+    PICTURES["gray"].save(tmp_path / "holiday.png")
     folder = MaskFile(str(tmp_path))
     assert folder.for_photo(Path("somewhere/holiday.tif"))(PHOTO).mask_hw.sum() == 8
     with pytest.raises(UserError, match="has no mask named 'other'"):

@@ -12,11 +12,11 @@ from skimage.restoration import denoise_nl_means
 from oldrestore.batch import Prediction
 from oldrestore.errors import UserError
 from oldrestore.models.sagan import SaganRestorer
-from oldrestore.restoration.enhance.base import Enhancer, is_gray
 from oldrestore.restoration.enhance.contrast import LocalContrast
 from oldrestore.restoration.enhance.denoise import Denoise, estimate_noise, visible_noise
 from oldrestore.restoration.enhance.levels import Levels, ends
 from oldrestore.restoration.enhance.network import NetworkEnhancer
+from oldrestore.restoration.stages import Enhancer, is_gray
 from oldrestore.restoration.tiling import tiles
 from tests.generated_photographs import make_photograph
 
@@ -44,9 +44,9 @@ def full_range(seed=0, size=96):
 def test_any_size_and_gray_stays_gray(name, shape):
     rgb = np.random.default_rng(1).integers(60, 180, (*shape, 3)).astype(np.uint8)
     before = rgb.copy()
+    assert isinstance(ALL[name], Enhancer)
     for picture in (rgb, np.repeat(rgb[..., :1], 3, axis=-1)):
         done = ALL[name](picture)
-        assert isinstance(ALL[name], Enhancer)
         assert (done.shape, done.dtype) == (picture.shape, np.uint8)
         assert is_gray(done) or not is_gray(picture)
     np.testing.assert_array_equal(rgb, before)

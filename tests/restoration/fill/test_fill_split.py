@@ -15,14 +15,13 @@ def hole(depth, area, good_when_small, good_when_large):
 HOLES = [hole(1, 10, 1.0, 100.0), hole(4, 50, 10.0, 100.0), hole(9, 300, 400.0, 100.0), hole(20, 200, 900.0, 100.0)]
 
 
-def db(squared):
-    return 10 * np.log10(255.0**2 / squared)
-
-
 def test_psnr_is_the_mean_over_holes():
-    assert psnr_of_split(HOLES, "a", "b", 4, "depth") == pytest.approx(np.mean([db(1), db(10), db(100), db(100)]))
-    assert psnr_of_split(HOLES, "a", "b", 200, "area") == pytest.approx(np.mean([db(1), db(10), db(100), db(900)]))
-    assert psnr_of_split(HOLES, "a", "a", 0, "depth") == pytest.approx(np.mean([db(1), db(10), db(400), db(900)]))
+    for split, errors in (
+        (("a", "b", 4, "depth"), [1, 10, 100, 100]),
+        (("a", "b", 200, "area"), [1, 10, 100, 900]),
+        (("a", "a", 0, "depth"), [1, 10, 400, 900]),
+    ):
+        assert psnr_of_split(HOLES, *split) == pytest.approx(np.mean(10 * np.log10(255.0**2 / np.array(errors))))
     assert psnr_of_split([FilledHole(0, 1, 1, {"a": 0.0})], "a", "a", 0, "depth") == 60.0
 
 

@@ -10,7 +10,9 @@ from paddle import nn
 from oldrestore.batch import Prediction
 from oldrestore.errors import UserError
 from oldrestore.models.sagan import SaganColorizer, SaganRestorer
+from oldrestore.restoration.fill.biharmonic import Biharmonic
 from oldrestore.restoration.fill.network import NetworkFiller
+from oldrestore.restoration.with_network import split_with_network
 from tests.generated_photographs import make_photograph
 
 
@@ -82,6 +84,20 @@ def test_gray_stays_gray_and_an_untrained_sagan_gives_about_its_start():
     assert filled[40:50, 50:57].max() <= high + 12
 
 
-def test_a_network_of_another_kind_is_refused():
+def test_of_split_with_network_the_size_of_a_hole_decides_who_fills_it():
+    rgb = np.full((80, 80, 3), (180, 160, 140), np.uint8)
+    mask = np.zeros((80, 80), bool)
+    mask[5, 10:60] = mask[30:60, 20:50] = True
+    damaged = np.where(mask[..., None], 0, rgb).astype(np.uint8)
+    filled = split_with_network(Painter(), Biharmonic(), largest_small=4.0)(damaged, mask)
+    assert (filled[5] == rgb[5]).all()
+    assert (filled[30:60, 20:50] == (255, 0, 51)).all()
+    np.testing.assert_array_equal(filled[~mask], rgb[~mask])
+    all_small = split_with_network(Painter(), Biharmonic(), largest_small=40.0)(damaged, mask)
+    assert np.abs(all_small.astype(int) - rgb).max() <= 1
+
+
+@pytest.mark.parametrize("fill", [NetworkFiller, lambda network: split_with_network(network, Biharmonic())])
+def test_a_network_of_another_kind_is_refused(fill):
     with pytest.raises(UserError, match="SaganColorizer reads L_b1hw and predicts ab"):
-        NetworkFiller(SaganColorizer(width=0.125))
+        fill(SaganColorizer(width=0.125))

@@ -1,0 +1,122 @@
+"""Writes outputs, all of a photograph or none, over existing files only if asked; and records how each was made."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from oldrestore import __version__
+from oldrestore.data.sources.photo import printable
+from oldrestore.errors import naming
+from oldrestore.files import lock, write_atomically
+
+SECONDS_BETWEEN = 30.0
+LONGEST_WAIT = 5.0  # seconds; the lock is held for milliseconds, unless the folder is also that of a training run
+
+
+class ExistingOutput(FileExistsError):  # noqa: N818 (like UnreadablePhoto, a fact about a file)
+    """A file of an output's name exists and must not be replaced; `reason` is a sentence."""
+
+    def __init__(self, path: Path) -> None:
+        self.reason = f"'{printable(path)}' exists already: --overwrite replaces it"
+        super().__init__(self.reason)
+
+
+class OutputFiles:
+    """Files made from one photograph: if one cannot be written, the new ones are removed.
+
+    Unless they may `replace` files, those that appeared after outputs were named are kept too.
+    """
+
+    def __init__(self, replace: bool) -> None:
+        self.replace = replace
+        self._made: list[Path] = []
+
+    @contextlib.contextmanager
+    def all_or_none(self) -> Iterator[None]:
+        """Remove new files if the block fails or is interrupted; replaced files stay replaced."""
+        try:
+            yield
+        except BaseException:
+            for path in self._made:
+                path.unlink(missing_ok=True)
+            raise
+
+    def keep(self) -> None:
+        """Keep the new files: everything is done."""
+        self._made.clear()
+
+    def require_free(self, paths: Iterable[Path]) -> None:
+        """Raise `ExistingOutput` if a name is taken, before minutes of work."""
+        taken = None if self.replace else next((path for path in paths if path.exists()), None)
+        if taken is not None:
+            raise ExistingOutput(taken)
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write a file atomically: a reader sees all of it, or nothing or the old file."""
+        write_atomically(path, data, self.place)
+
+    def place(self, whole: Path, path: Path) -> None:
+        """Rename a whole file to `path`, in the same folder; `ExistingOutput` if the name is taken."""
+        if self.replace:
+            whole.replace(path)
+            return
+        try:
+            try:
+                os.link(whole, path)  # unlike renaming, fails if the name is taken
+            except FileExistsError:
+                raise
+            except OSError:  # FAT and some network disks have no hard links
+                self._reserve_and_replace(whole, path)
+        except FileExistsError:
+            raise ExistingOutput(path) from None
+        self._made.append(path)
+        with contextlib.suppress(FileNotFoundError):
+            whole.unlink()
+
+    def _reserve_and_replace(self, whole: Path, path: Path) -> None:
+        with naming(path):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        try:
+            whole.replace(path)
+        except BaseException:
+            path.unlink()
+            raise
+
+
+class OutputRecord:
+    """The file ``colorize.json`` or ``restore.json`` in a folder of outputs; several processes may add to it."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.path = path
+        self._new: dict[str, Any] = {}
+        self._clock = clock
+        self._written = clock()
+
+    def add(self, output: str | Path, entry: Mapping[str, Any]) -> None:
+        """Record how a file was made; written by the next `write`, or every half minute."""
+        self._new[Path(output).relative_to(self.path.parent).as_posix()] = dict(entry)
+        if self._clock() - self._written > SECONDS_BETWEEN:
+            self.write()
+
+    def write(self) -> None:
+        """Add new entries to the file; those of other files that still exist stay."""
+        with lock(self.path.parent, LONGEST_WAIT):
+            files = {name: entry for name, entry in self.read().items() if (self.path.parent / name).exists()}
+            files.update(self._new)
+            write_atomically(self.path, json.dumps({"oldrestore": __version__, "files": files}, indent=2) + "\n")
+        self._new.clear()
+        self._written = self._clock()
+
+    def read(self) -> dict[str, Any]:
+        """Return the entries by output; none if the file is missing or not such a record."""
+        try:
+            files = json.loads(self.path.read_text(encoding="utf-8"))["files"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+        return files if isinstance(files, dict) else {}

@@ -1,0 +1,125 @@
+"""Values of a run by the names that lists of runs, conditions and sorting use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from oldrestore.config.aliases import with_current_targets
+from oldrestore.errors import UserError
+from oldrestore.evaluation.protocol import label_of
+from oldrestore.plain import decode_float
+from oldrestore.records.liveness import state_in_words
+from oldrestore.records.parsing import read_quick_copy
+from oldrestore.records.recorded import last_value
+
+ACCURACIES = ("iter_accuracy", "orig_accuracy", "gray_accuracy", "n")
+
+
+class NamedValues:
+    """The part of `oldrestore.records.run.Run` that finds values by name; what cannot be read has no value."""
+
+    folder: Path
+    run_id: str
+    typed: Callable[[str], str | None]
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[Any]] = {}
+
+    def get(self, name: str) -> Any:
+        """Return the first of `all_of`, or None."""
+        values = self.all_of(name)
+        return values[0] if values else None
+
+    def all_of(self, name: str) -> list[Any]:
+        """Return every value that a name stands for, the one to show first.
+
+        ``state``, ``run_id``, ``experiment`` (the folder that the run is in), ``started``; ``protocol`` (``photos 1,
+        changed: size``, its name, or its hash); `ACCURACIES`; measures (``val/auc``: what the run ended with, or its
+        last so far); settings by their dotted names (``optimizer.learning_rate``); and ``GROUP.name`` or ``GROUP``: the
+        choice, its class, and that class's name as a file would be called.
+        """
+        if name not in self._values:
+            self._values[name] = self._find(name)
+        return self._values[name]
+
+    def _find(self, name: str) -> list[Any]:
+        status = self._readable("status")
+        status = status if isinstance(status.get("state"), str) else {}
+        if name == "state":
+            return [status["state"], state_in_words(status)] if status else ["unreadable"]
+        if name == "run_id":
+            return [self.run_id]
+        if name == "experiment":
+            return [self.folder.parent.name]
+        if name == "started":
+            return [status.get("started")]
+        if name in ACCURACIES:
+            rows = self._readable("accuracy_rows")
+            return [rows[-1].get(name) if rows else None]
+        if name == "protocol":
+            return self._protocol()
+        if "/" in name:
+            return [self._measure(name, status.get("summary") or {})]
+        setting = _within(self._quick["config"], name)
+        chosen = self._chosen(name.removesuffix(".name")) if setting is None or isinstance(setting, dict) else []
+        return chosen or [setting]
+
+    @cached_property
+    def _quick(self) -> dict[str, Any]:
+        """Configuration and choices, as fast as they can be read."""
+        copy = read_quick_copy(self.folder)
+        if copy is None:
+            return {"config": self._readable("config"), "choices": self._readable("choices")}
+        return {**copy, "config": with_current_targets(copy["config"])}
+
+    def _readable(self, name: str) -> Any:
+        try:
+            return getattr(self, name)
+        except UserError:
+            return {}
+
+    def _protocol(self) -> list[str]:
+        try:
+            stored = self._readable("data")["protocol"]
+            words = label_of(str(stored["name"]), stored.get("version"), stored.get("changed") or ())
+            return [words, str(stored["name"]), str(stored["hash"])]
+        except (KeyError, TypeError):  # a run of an earlier version
+            name = _within(self._quick["config"], "evaluation.name")
+            return [str(name)] if name else []
+
+    def _chosen(self, group: str) -> list[str]:
+        names = []
+        choice = self._quick["choices"].get(group)
+        if not isinstance(choice, str) and self._readable("overrides"):
+            choice = self.typed(group)  # folders of earlier versions do not say what was chosen
+        if isinstance(choice, str):
+            names.append(choice)
+        target = _within(self._quick["config"], f"{group}._target_")
+        if isinstance(target, str):
+            class_name = target.rpartition(".")[2]
+            names += [class_name, re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()]
+        return names
+
+    def _measure(self, name: str, summary: dict[str, Any]) -> float | None:
+        try:
+            if name in summary:
+                return decode_float(summary[name])
+        except (ValueError, TypeError):
+            return None
+        return last_value(self.folder / "metrics.jsonl", name)
+
+
+def _within(config: Any, name: str) -> Any:
+    """Return a setting by its dotted name (``loss.terms.0.weight``), or None."""
+    for part in name.split("."):
+        if isinstance(config, dict):
+            config = config.get(part)
+        elif isinstance(config, list) and part.isdigit() and int(part) < len(config):
+            config = config[int(part)]
+        else:
+            return None
+    return config

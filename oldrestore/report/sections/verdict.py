@@ -1,0 +1,88 @@
+"""The verdict: the summary in words, the table of figures, and the settings that differ between designs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from oldrestore.comparison.rendering import MARK_WORDS, interval, number, paired, setting
+from oldrestore.report.contents import Group
+from oldrestore.report.section import ChartWords, Section, View, first_upper
+from oldrestore.report.words import full_name
+
+
+def summary(view: View) -> Section:
+    """Make the section: the verdict in words, and each design's figure by the measure that decides."""
+    specs = view.specs("forest")
+    said = _forest_words(view.group) if specs else None
+    body = view.render("summary", words=view.group.words, forest=said, number=view.number, total=view.total)
+    return Section("summary", "", body, link="Summary", specs=specs, attributes={"class": "summary"})
+
+
+def figures(view: View) -> Section:
+    """Make the section: the table of figures, and the differences from the best design."""
+    group = view.group
+    values = {"table": _table(group), "differences": _differences(group), "headline": full_name(group.headline)}
+    return Section("figures", "Figures", view.render("figures", **values), link="Table")
+
+
+def settings(view: View) -> Section:
+    """Make the section: a row for each setting that is not the same in all designs."""
+    differences = view.group.compared.differences
+    rows = {name: [setting(value) for value in values] for name, values in differences.items()}
+    return Section("settings", "What differs between the designs", view.render("settings", rows=rows))
+
+
+def _forest_words(group: Group) -> ChartWords:
+    measure, rows = group.headline, []
+    for design, name in enumerate(group.names):
+        cell = group.cell(design, measure.name)
+        if cell is not None:
+            counts = [str(cell.seeds), str(cell.n)]
+            rows.append([name, number(cell.value, measure), interval(cell, measure), *counts, MARK_WORDS[cell.mark]])
+    note = "Points are means, lines 95% intervals" + (", small ticks single seeds." if group.has_seeds else ".")
+    if any(row[5] == "best" for row in rows):
+        note += (
+            " The intervals ask how the figures would be on other photographs. All designs saw the same ones, so that "
+            "they may differ significantly although their intervals overlap: see the differences below the table."
+        )
+    told = "; ".join(f"{row[0]} {row[1]} ({row[2]})" if row[2] else f"{row[0]} {row[1]}" for row in rows)
+    title = full_name(measure)
+    headings = ["design", title, "95% interval", "seeds", "photographs", ""]
+    return ChartWords(first_upper(title), note, f"{first_upper(title)} of each design: {told}.", headings, rows)
+
+
+def _table(group: Group) -> dict[str, Any]:
+    """Columns and rows of the table; cells hold the number that they are sorted by."""
+    measures = group.compared.measures
+    columns = [{"heading": m.heading, "title": full_name(m), "better": m.better or ""} for m in measures]
+    rows = []
+    for index in range(len(group.names)):
+        cells = []
+        for measure in measures:
+            cell = group.cell(index, measure.name)
+            if cell is None:
+                cells.append({"text": "", "interval": "", "mark": "", "words": "", "sort": ""})
+                continue
+            cells.append(
+                {
+                    "text": number(cell.value, measure),
+                    "interval": interval(cell, measure),
+                    "mark": cell.mark,
+                    "words": MARK_WORDS[cell.mark],
+                    "sort": repr(float(cell.value)) if math.isfinite(cell.value) else "",
+                }
+            )
+        seconds = group.compared.seconds[index]
+        time = {"text": "" if seconds is None else f"{seconds:.0f}", "sort": "" if seconds is None else repr(seconds)}
+        rows.append({"index": index, "seeds": len(group.compared.designs[index].runs), "cells": cells, "time": time})
+    marked = sum(any(row["cells"][at]["mark"] for row in rows) for at in range(len(columns)))
+    return {"columns": columns, "rows": rows, "legend": marked > 0, "marked": marked}
+
+
+def _differences(group: Group) -> list[list[Any]]:
+    """Paired differences of the verdict's measure from the best design, nearest first."""
+    cells = ((index, group.cell(index, group.headline.name)) for index in range(len(group.names)))
+    differing = [(index, cell) for index, cell in cells if cell is not None and cell.against_best is not None]
+    differing.sort(key=lambda one: abs(one[1].against_best.difference))
+    return [[i, *paired(cell, group.headline), MARK_WORDS[cell.mark] or "different"] for i, cell in differing]

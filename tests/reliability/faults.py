@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import itertools
 import os
 import resource
 import shutil
@@ -13,18 +15,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 
-def _at(owner: Any, name: str, count: int, action: Callable[..., None], where: Callable[..., bool] | None = None):
-    """Call `action` with the arguments of the nth call of a function, before it; of those calls that `where` admits."""
+
+def _at(owner: Any, name: str, count: int, action: Callable[..., None], where=lambda *_: True, after=False) -> None:
+    """Call `action` with the arguments of the nth call that `where` admits of a function, before or after it."""
     original = getattr(owner, name)
     seen = 0
 
     def method(*arguments: Any, **named: Any) -> Any:
         nonlocal seen
-        seen += where is None or where(*arguments)
-        if seen == count and (where is None or where(*arguments)):
+        admitted = where(*arguments)
+        seen += admitted
+        now = admitted and seen == count
+        if now and not after:
             action(*arguments)
-        return original(*arguments, **named)
+        found = original(*arguments, **named)
+        if now and after:
+            action(*arguments)
+        return found
 
     setattr(owner, name, method)
 
@@ -82,12 +91,9 @@ def fill_disk(folder: str, place: str, count: int) -> None:
     """The nth time: fill the disk that a folder is on."""
 
     def fill(*_: Any) -> None:
-        with Path(folder, "filler").open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(4096))
-            except OSError:
-                pass
+        with Path(folder, "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
 
     _before(place, count, fill)
 
@@ -136,21 +142,13 @@ def spoil_weights(count: int) -> None:
     """After the nth step: one of the network's weights is not a number; the step's own loss was in order."""
     from oldrestore.training.supervised import SupervisedLearner
 
-    original = SupervisedLearner.step
-    seen = 0
+    def spoil(learner: Any, *_: Any) -> None:
+        weight = next(iter(learner.network.parameters()))
+        spoiled = weight.numpy()
+        spoiled.flat[0] = float("nan")
+        weight.set_value(spoiled)
 
-    def step(self: Any, *arguments: Any) -> Any:
-        nonlocal seen
-        found = original(self, *arguments)
-        seen += 1
-        if seen == count:
-            weight = next(iter(self.network.parameters()))
-            spoiled = weight.numpy()
-            spoiled.flat[0] = float("nan")
-            weight.set_value(spoiled)
-        return found
-
-    SupervisedLearner.step = step
+    _at(SupervisedLearner, "step", count, spoil, after=True)
 
 
 def _replace_clock(now: Callable[[], float]) -> None:
@@ -169,19 +167,13 @@ def _replace_clock(now: Callable[[], float]) -> None:
 
 def turn_clock_back() -> None:
     """Each time that anybody looks, the clock is an hour earlier than the last time."""
-    moment = datetime(2026, 3, 29, 12, tzinfo=UTC)
-
-    def now() -> float:
-        nonlocal moment
-        moment -= timedelta(hours=1)
-        return moment.timestamp()
-
-    _replace_clock(now)
+    hours = itertools.count(1)
+    _replace_clock(lambda: (NOON - timedelta(hours=next(hours))).timestamp())
 
 
 def stop_clock() -> None:
     """It is always the same second."""
-    _replace_clock(lambda: datetime(2026, 3, 29, 12, tzinfo=UTC).timestamp())
+    _replace_clock(NOON.timestamp)
 
 
 def impatient(seconds: float) -> None:

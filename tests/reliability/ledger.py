@@ -63,7 +63,10 @@ class Ledger:
         assert found.tried > 0, f"{what}: nothing was tried"
         lines = read_lines()
         if os.environ.get(WRITE):
-            write_lines([line for line in lines if line.key != found.key] + [found])
+            lines = [line for line in lines if line.key != found.key] + [found]
+            order = list(dict.fromkeys(line.section for line in lines))
+            lines.sort(key=lambda line: (order.index(line.section), line.test, line.through))
+            RECORD.write_text(json.dumps([asdict(line) for line in lines], indent=1, ensure_ascii=False) + "\n")
             return
         known = next((line for line in lines if line.key == found.key), None)
         how = "run python docs/reliability_table.py --record and look at what changed"
@@ -75,13 +78,6 @@ class Ledger:
 
 def read_lines() -> list[Line]:
     return [Line(**line) for line in json.loads(RECORD.read_text())] if RECORD.exists() else []
-
-
-def write_lines(lines: list[Line]) -> None:
-    """Keep lines, in the order of sections, then as they came."""
-    order = list(dict.fromkeys(line.section for line in lines))
-    lines = sorted(lines, key=lambda line: (order.index(line.section), line.test, line.through))
-    RECORD.write_text(json.dumps([asdict(line) for line in lines], indent=1, ensure_ascii=False) + "\n")
 
 
 def table(lines: list[Line]) -> str:

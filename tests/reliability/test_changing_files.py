@@ -56,12 +56,9 @@ def change(monkeypatch) -> Callable[..., None]:
 
         def once(*arguments, **named):
             monkeypatch.setattr(owner, name, original)
-            if after:
-                found = original(*arguments, **named)
-                action()
-                return found
+            found = original(*arguments, **named) if after else None
             action()
-            return original(*arguments, **named)
+            return found if after else original(*arguments, **named)
 
         monkeypatch.setattr(owner, name, once)
 
@@ -107,10 +104,9 @@ def test_a_file_that_is_being_written_all_the_time(photo):
 
     def write():
         while not stop.is_set():
-            with photo.open("wb") as file:
+            with photo.open("wb", buffering=0) as file:
                 for start in range(0, len(whole), 50):
                     file.write(whole[start : start + 50])
-                    file.flush()
 
     writer = threading.Thread(target=write)
     writer.start()

@@ -22,6 +22,7 @@ from oldrestore.tracking.mlflow_store import open_store
 from oldrestore.tracking.tracker import Trackers
 from tests.generated_photographs import make_folder
 from tests.reliability.faulty_runs import Yard, quoted
+from tests.tracking.test_tracker import Recorder
 
 SECTION = "Faults"
 MLFLOW = ["tracking=mlflow", "tracking.mlflow.system_metrics=false", "tracking.mlflow.log_model=false"]
@@ -212,21 +213,8 @@ def test_visualdls_folder_is_removed_while_the_run_goes_on(yard, ledger):
     ledger.record("VisualDL's folder removed", through="train", right=1, sentence=sentence)
 
 
-class Heard:
-    """A sink that keeps what it is told."""
-
-    gather_seconds = 0.1
-
-    def __init__(self) -> None:
-        self.calls: list[tuple] = []
-        self.link: dict = {}
-
-    def __getattr__(self, name: str):
-        return lambda *arguments: self.calls.append((name, *arguments))
-
-
 def test_trackers_are_not_told_of_an_end_that_the_folder_does_not_have(tmp_path, monkeypatch, run_of):
-    folder, sink = RunFolder.create(tmp_path, "e", "r"), Heard()
+    folder, sink = RunFolder.create(tmp_path, "e", "r"), Recorder()
     trackers = Trackers(folder, {"heard": sink})
     trackers.start(run_of(folder))
 

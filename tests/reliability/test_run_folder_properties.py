@@ -39,18 +39,15 @@ def run(tmp_path_factory) -> Path:
     row = {"iteration": 10, "iter_accuracy": 0.5, "orig_accuracy": 0.9, "gray_accuracy": 0.8, "n": 10}
     folder.accuracy([row, {**row, "iteration": 20}], 3)
     names = ["plain.jpg", "ä ☺.jpg", 'comma, "quote".jpg', "line\nbreak.jpg", "again\n\n.jpg"]
-    folder.per_image(
-        {"trained_iterations": 3, "set": "val", "image": name, "metric": "psnr", "value": 20.5, "weight": 2.0}
-        for name in names
-    )
+    score = {"trained_iterations": 3, "set": "val", "metric": "psnr", "value": 20.5, "weight": 2.0}
+    folder.per_image({**score, "image": name} for name in names)
     folder.close()
     # The same bytes in every run: the times alone are the clock's.
     lines = [json.loads(line) for line in (folder.path / "metrics.jsonl").read_text().splitlines()]
     fixed = [json.dumps({**line, "time": 0.25 * line["iteration"]}) + "\n" for line in lines]
     (folder.path / "metrics.jsonl").write_text("".join(fixed))
-    (folder.path / "status.json").write_text(
-        json.dumps({"state": "finished", "started": "2026-01-01T00:00:00", "pid": 1, "summary": {"loss": 0.2}})
-    )
+    status = {"state": "finished", "started": "2026-01-01T00:00:00", "pid": 1, "summary": {"loss": 0.2}}
+    (folder.path / "status.json").write_text(json.dumps(status))
     (folder.path / "config.yaml").write_text("seed: 3\nmodel: {width: 0.25}\nloss: [1, 2]\n")
     (folder.path / "data.json").write_text(json.dumps({"train": {"count": 3, "photographs": {"a": "b -"}}}))
     return folder.path

@@ -33,14 +33,8 @@ MIB_IN_ALL = 60.0
 OBJECTS_A_RUN = 1500  # MLflow's and SQLAlchemy's caches fill; an epoch's tensors or a run's curves would be far more
 FOLDER_MIB = 200.0
 
-SETTINGS = [
-    "trainer.max_iterations=2",
-    "trainer.evaluate_every=2",
-    "trainer.log_every=1",
-    "evaluation.judged=null",
-    "evaluation.samples=1",
-    "trainer.device=cpu",
-]
+SETTINGS = ["trainer.max_iterations=2", "trainer.evaluate_every=2", "trainer.log_every=1", "trainer.device=cpu"]
+SETTINGS += ["evaluation.judged=null", "evaluation.samples=1"]
 
 
 def soak(folder: Path, count: int, *overrides: str) -> list[dict]:

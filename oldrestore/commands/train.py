@@ -26,20 +26,8 @@ Trains one run. Settings that are not overridden come from conf/.
 
 choices:
 """
-GROUPS = (
-    "model",
-    "loss",
-    "dataset",
-    "inputs",
-    "trainer",
-    "optimizer",
-    "schedule",
-    "evaluation",
-    "judge",
-    "tracking",
-    "experiments",
-    "sweeps",
-)
+GROUPS = ("model", "loss", "dataset", "inputs", "trainer", "optimizer", "schedule")
+GROUPS += ("evaluation", "judge", "tracking", "experiments", "sweeps")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -59,13 +47,7 @@ def help_text() -> str:
 
 
 def run_hydra(arguments: list[str]) -> int:
-    """Let Hydra read its own flags and compose; `train_one` does the rest.
-
-    Raises
-    ------
-    UserError
-        If Hydra or a check refuses the request.
-    """
+    """Let Hydra read its own flags and compose; `train_one` does the rest."""
     from hydra import version
     from hydra._internal.utils import _run_hydra, get_args_parser
 
@@ -128,13 +110,7 @@ def run_hydra(arguments: list[str]) -> int:
 
 
 def check_flags(flags) -> None:
-    """Refuse flags of Hydra that would be ignored here or that exclude each other.
-
-    Raises
-    ------
-    UserError
-        If there are such flags; the message names them.
-    """
+    """Refuse flags of Hydra that would be ignored here or that exclude each other."""
     for name in ("config_path", "config_name", "experimental_rerun", "shell_completion"):
         if getattr(flags, name):
             refuse(f"unrecognized arguments: --{name.replace('_', '-')}")
@@ -146,18 +122,13 @@ def check_flags(flags) -> None:
 
 
 class JobFailedError(Exception):
-    """A job in a launcher's process has failed or was stopped; the message ends the sentence "a job ..."."""
+    """A job in a launcher's process failed or was stopped; the message completes the sentence "a job ..."."""
 
 
 def run_for_launcher(composed, resume: str | None) -> None:
     """Train one job in a process of a Hydra launcher, where only an exception can report how it ended.
 
-    Raises
-    ------
-    JobFailedError
-        If the run failed or was stopped. The launcher raises it again after the last job.
-    UserError
-        Before a run folder exists.
+    The launcher raises the `JobFailedError` of a run that failed or was stopped again after the last job.
     """
     from oldrestore.config.compose import resolved
     from oldrestore.run.one_run import train_one
@@ -184,13 +155,7 @@ def typed_overrides() -> list[str]:
 
 
 def take_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
-    """Separate ``resume=RUN`` from the arguments: it names a run and is not a setting.
-
-    Raises
-    ------
-    UserError
-        If it names no run, or several.
-    """
+    """Separate ``resume=RUN``, which names one run and is not a setting, from the arguments."""
     from oldrestore.config.location import unquoted
 
     given = [unquoted(text.partition("=")[2]) for text in arguments if text.startswith("resume=")]

@@ -33,7 +33,7 @@ def test_no_verb_is_a_wrong_request(capsys):
         (["evaluate", "no-such-run"], "there is no run 'no-such-run'"),
         (["evaluate"], "required: run (see"),
         (["report"], "name the runs, or give --experiment NAME"),
-        (["data", "prepare", "photos"], "'photos' needs no preparing"),
+        (["data", "prepare", "photos"], "'photos' cannot be fetched"),
         (["data", "describe", "dataset=photo"], "there is no dataset 'photo': choose one of"),
         (["data", "describe", "dataset=image_folder"], "dataset.root"),
         (["train", "sweeps=temperature"], "trains nothing: give it a finished run"),

@@ -35,11 +35,11 @@ def run(arguments: Sequence[str]) -> int:
         serve(outputs, chosen.mlflow_port, chosen.visualdl_port, stopped=stop.is_set) as pages,
     ):
         if not stop.is_set():
-            for name, url in {**pages.urls, "reports": reports.url}.items():
+            for name, url in [*((page.name, page.url) for page in pages), ("reports", reports.url)]:
                 print(f"{name:<10}{url}", flush=True)
             print("Ctrl-C stops them", flush=True)
         while ended is None and not stop.wait(POLL):
-            ended = pages.ended()
+            ended = next((page for page in pages if not page.is_running), None)
         if ended is not None:
             print(f"oldrestore: the {ended.name} server ended: {last_words(ended)}", file=sys.stderr)
     return 0 if ended is None else 1

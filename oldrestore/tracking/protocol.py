@@ -1,9 +1,9 @@
 """What a sink is: the calls that it takes, and what it is told of a run.
 
 A new tracker is a class with the calls of `Sink` in ``oldrestore/tracking/`` and its settings in
-``conf/tracking/NAME.yaml``. `oldrestore.tracking.follower` reads the run folder for it: in a thread of the run, when a
-run is resumed, and in ``oldrestore sync``. Each time that is everything from the beginning, so a sink asks its tracker
-in `start` what it holds, and leaves that out or writes it anew.
+``conf/tracking/NAME.yaml``. `oldrestore.tracking.tracker` reads the run folder for it: in a thread of the run, when a
+run is resumed, and in ``oldrestore sync``. Each time that is everything from the beginning, so in `start` a sink asks
+its tracker what it has, and leaves that out or writes it again.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
-
-import numpy as np
 
 from oldrestore.records.recorded import Panel, Scalars
 from oldrestore.records.run_folder import State
@@ -28,24 +26,18 @@ class RunInfo:
     ----------
     folder, outputs : Path
         The run folder and the root of run folders, absolute.
-    run_id, experiment : str
-        As in the run folder's path.
-    config : dict
-        The resolved configuration, nested.
-    config_yaml : str
-        The same as text, which is what ``config.yaml`` holds.
+    config, config_yaml : dict, str
+        The resolved configuration, nested and as the text of ``config.yaml``.
     overrides : list of str
         What the user typed.
     provenance : dict
         ``provenance.json``; sinks read `commit` and `dirty`.
     data : dict
         Split name to what `Split.describe` says: `source`, `split`, `count`, `fingerprint`.
-    seed : int
-        The run's seed.
     choices : dict
-        Group to the name that was chosen of it: ``{"loss": "focal"}``.
+        The choice of each group: ``{"loss": "focal"}``.
     over : bool
-        Whether the run has ended, and its folder is sent on afterwards.
+        Whether the run has ended, and its folder is sent afterwards.
     """
 
     folder: Path
@@ -74,33 +66,16 @@ class ModelPackage:
         Name to the path of a file it needs (weights, configuration).
     pip_requirements : list of str
         What must be installed to load it; stated, never inferred.
-    input_example : array, optional
-        An example of the input, kept beside the model.
-    metadata : dict
-        Anything worth keeping with it.
     """
 
     python_file: Path
     artifacts: dict[str, Path]
     pip_requirements: list[str] = field(default_factory=lambda: ["oldrestore"])
-    input_example: np.ndarray | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class End:
-    """How a run ended.
-
-    Attributes
-    ----------
-    state : str
-        ``finished``, ``failed`` or ``killed``.
-    reason : str or None
-    summary : dict
-        The last value of each figure.
-    model : ModelPackage, optional
-        The trained model.
-    """
+    """How a run ended; `summary` has the last value of each figure."""
 
     state: State
     reason: str | None = None
@@ -109,16 +84,16 @@ class End:
 
 
 class Sink(Protocol):
-    """Takes what stands in a run folder. `start` comes first, `finish` last; any call may raise whatever it likes.
+    """Receives a run folder. `start` is called first, `finish` last; any call may raise anything.
 
     Attributes
     ----------
     link : dict
         Where its record is; kept in ``status.json``.
     sent : Counter
-        How many of what went to the tracker: ``oldrestore sync`` prints it.
+        What was sent to the tracker, and how many of each: ``oldrestore sync`` prints it.
     gather_seconds : float
-        How long a running run's folder is left to grow between two looks: one call may cost as much as hundreds.
+        Time between two looks at the folder of a running run: one call may cost as much as hundreds.
     """
 
     link: dict[str, Any]
@@ -144,7 +119,7 @@ class Sink(Protocol):
         """Take the trained model."""
 
     def finish(self, state: State, reason: str | None, summary: Mapping[str, float]) -> None:
-        """End the record; whatever file of the run folder is kept whole is complete now."""
+        """End the record: the files of the run folder are complete."""
 
     def give_up(self) -> None:
-        """Tidy up once another call has raised; nothing follows."""
+        """Tidy up after another call has raised; nothing follows."""

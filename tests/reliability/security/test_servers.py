@@ -42,9 +42,9 @@ def test_pages_listen_on_loopback(tmp_path, monkeypatch, capsys):
         started.append(command)
         return ui.Server(name, url)
 
-    monkeypatch.setattr(ui, "_start", start)
-    ui.serve(tmp_path).stop()
-    assert len(started) == 2
+    monkeypatch.setattr(ui, "start_server", start)
+    with ui.serve(tmp_path):
+        assert len(started) == 2
     for command in started:
         assert command[command.index("--host") + 1] == "127.0.0.1"
         assert command[0] == sys.executable

@@ -1,4 +1,4 @@
-"""What passes between data, networks and losses: a batch of photographs, and what a network says of it."""
+"""What passes between data, networks and losses: a batch of photographs, and what a network predicts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Batch:
     names : tuple of str
         Where each photograph came from, for messages and tables.
     rgb_b3hw : paddle.Tensor or None
-        The photographs as sRGB, float32, 0..1, where `Inputs` give it.
+        The photographs as sRGB, float32, 0..1, if `Inputs` give it.
     hints_b3hw : paddle.Tensor or None
         Colour hints: ab in Lab units where the third channel, the mask, is 1, and 0 elsewhere.
     damaged_b3hw : paddle.Tensor or None
@@ -31,7 +31,7 @@ class Batch:
     hole_b1hw : paddle.Tensor or None
         1 where a photograph is damaged beyond use, 0 elsewhere, float32.
     positions_bn2 : paddle.Tensor or None
-        Row and column of the pixels at which a network is trained, int64; all of them where None.
+        Row and column of the pixels at which a network is trained, int64; None for all of them.
     """
 
     L_b1hw: paddle.Tensor
@@ -52,19 +52,14 @@ class Batch:
     def ab_at(self, height: int, width: int) -> paddle.Tensor:
         """True colour subsampled to (height, width), float32 (B, 2, height, width), Lab units.
 
-        Every n-th pixel is taken, as the released Caffe training code of Zhang et al. (2016) does, so that
-        a target is always a colour that stands in the photograph and never a mixture across an edge.
-
-        Raises
-        ------
-        ValueError
-            When the photograph's size is not a whole multiple of the size asked for.
+        Every n-th pixel is taken, as in the released Caffe training code of Zhang et al. (2016), so that a target is
+        always a colour of the photograph and never a mixture across an edge.
         """
         full_height, full_width = self.ab_b2hw.shape[-2:]
         if full_height % height or full_width % width:
             raise ValueError(
                 f"colour targets of {full_height} x {full_width} cannot be subsampled to {height} x {width}: "
-                "take a crop size that is a multiple of the network's stride"
+                "use a crop size that is a multiple of the network's stride"
             )
         return self.ab_b2hw[:, :, :: full_height // height, :: full_width // width]
 

@@ -8,7 +8,7 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from oldrestore.models.flops import count_flops, what_paddle_said
 from oldrestore.models.weights import parameter_count
 
 SIDE = 256
-# Figures that take a second a network, and are kept in the cache folder.
+# Figures that take a second for each network, and are cached.
 KEPT = ("parameters", "gflops", "problem")
 CHANNELS = {"b1hw": 1, "b2hw": 2, "b3hw": 3}
 
@@ -41,13 +41,12 @@ class NetworkFacts:
 
     Attributes
     ----------
-    name : str
     network : str
         Its class.
     parameters : int or None
         Without the running statistics of batch norm.
     gflops : float or None
-        Of one forward pass at 256 x 256, a multiplication with its addition as 2 operations.
+        Of one forward pass at 256 x 256; a multiplication with its addition is 2 operations.
     reads, predicts : list of str
         Fields of a batch, and of a prediction.
     losses : list of str
@@ -67,10 +66,6 @@ class NetworkFacts:
     losses: list[str] = field(default_factory=list)
     source: str = ""
     problem: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for ``--json``."""
-        return asdict(self)
 
 
 def list_networks() -> Iterator[NetworkFacts]:
@@ -106,7 +101,7 @@ def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFac
     try:
         with _without_initial_values():
             network = build(node)
-    except Exception as error:  # noqa: BLE001 (whatever keeps one network from being built, the listing goes on)
+    except Exception as error:  # noqa: BLE001 (whatever the reason, the listing continues)
         return NetworkFacts(**known, problem=f"it cannot be built here: {error}")
     network.eval()
     parameters = parameter_count(network)
@@ -117,7 +112,7 @@ def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFac
 
 
 def _fingerprint(path: Path) -> str:
-    """Hash all that a network's figures depend on: its configuration, the networks' code, the installed packages."""
+    """Hash what a network's figures depend on: its configuration, the networks' code, the installed packages."""
     return hashlib.sha256(path.read_bytes() + _code_and_packages()).hexdigest()
 
 
@@ -133,20 +128,20 @@ def _code_and_packages() -> bytes:
 
 def _gflops(network: nn.Layer) -> tuple[float | None, str | None]:
     layouts = [name.rpartition("_")[2] for name in network.reads]
-    # What only training gives (positions) comes last, and a network does without.
+    # Fields that only training has (positions) come last, and are optional.
     while layouts and layouts[-1] not in CHANNELS:
         layouts.pop()
     if not layouts:
         return None, "its cost is not counted: it reads no picture"
     try:
         return count_flops(network, [(1, CHANNELS[layout], SIDE, SIDE) for layout in layouts]) / 1e9, None
-    except Exception as error:  # noqa: BLE001 (Paddle's tracing raises nearly anything; the listing goes on)
+    except Exception as error:  # noqa: BLE001 (Paddle's tracing may raise anything; the listing continues)
         return None, f"its cost is not counted: {what_paddle_said(error)}"
 
 
 @contextmanager
 def _without_initial_values() -> Iterator[None]:
-    """Fill new weights with zeros: random ones take seconds a network, and only shapes are of interest here."""
+    """Fill new weights with zeros: random ones take seconds for each network, and only shapes matter here."""
     zeros, original = Constant(0.0), Initializer.__call__
     Initializer.__call__ = lambda self, parameter, block=None: zeros.forward(parameter, block)
     try:
@@ -156,13 +151,6 @@ def _without_initial_values() -> Iterator[None]:
 
 
 def cited_paper(target: type) -> str:
-    """Return the first reference of a class's docstring, on one line; empty where it cites none."""
-    lines = (inspect.getdoc(target) or "").splitlines()
-    if "References" not in lines:
-        return ""
-    cited = []
-    for line in lines[lines.index("References") + 2 :]:
-        if not line.strip():
-            break
-        cited.append(line.strip())
-    return " ".join(cited)
+    """Return the first reference of a class's docstring, on one line; empty if it has none."""
+    _, _, references = (inspect.getdoc(target) or "").partition("\nReferences\n----------\n")
+    return " ".join(references.partition("\n\n")[0].split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -32,8 +33,8 @@ def test_a_server_that_dies_ends_the_verb(tmp_path, capsys, monkeypatch):
     log.write_text("it began\nthe disk is full\n")
     process = subprocess.Popen([sys.executable, "-c", "pass"], start_new_session=True)
     process.wait()
-    dead = pages.Servers((pages.Server("mlflow", "http://127.0.0.1:1/", process, log),))
-    monkeypatch.setattr(pages, "serve", lambda *_, **__: dead)
+    dead = pages.Server("mlflow", "http://127.0.0.1:1/", process, log)
+    monkeypatch.setattr(pages, "serve", lambda *_, **__: contextlib.nullcontext((dead,)))
     try:
         assert main(["ui", f"outputs={tmp_path}"]) == 1
     finally:

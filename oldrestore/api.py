@@ -30,16 +30,10 @@ def load_run(run: str | Path, outputs: str | Path = "outputs") -> Run:
 
 
 def load_runs(*where: str, outputs: str | Path = "outputs", sort: str | None = None) -> list[Run]:
-    """Load the runs under `outputs` that meet every condition, oldest first.
+    """Load the runs under `outputs`, the root of the run folders, that meet every condition, oldest first.
 
-    Parameters
-    ----------
-    *where : str
-        As for ``oldrestore runs --where``: ``"loss.name=focal"``, ``"val/auc>0.8"``, ``"state=finished"``.
-    outputs : str or Path
-        Root of the run folders.
-    sort : str, optional
-        A setting or measure, smallest first.
+    Conditions are those of ``oldrestore runs --where``: ``"loss.name=focal"``, ``"val/auc>0.8"``, ``"state=finished"``.
+    `sort` is a setting or measure, smallest first.
     """
     return list_runs(Path(outputs), [read_condition(text) for text in where], sort)
 

@@ -24,15 +24,11 @@ def sha256_of(path: Path) -> str:
 
 @contextlib.contextmanager
 def lock(path: Path, wait: float | None = None) -> Iterator[bool]:
-    """Hold a lock that the system releases if the process dies; False if another process still has it.
+    """Hold a lock that the system releases if the process dies; False if another process still has it after `wait`
+    seconds.
 
-    Parameters
-    ----------
-    path : Path
-        A folder, or a file, which is created if missing and never deleted: all must lock the same one. On a file system
-        without locks, nothing is locked.
-    wait : float, optional
-        Seconds to wait for another process; by default as long as it takes.
+    `path` is a folder, or a file, which is created if missing and never deleted: all must lock the same one. On a file
+    system without locks, nothing is locked.
     """
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     descriptor = os.open(path, flags, 0o666)
@@ -114,14 +110,7 @@ class LineFile:
 
     Each `append` reaches the operating system in one write, so a process killed with -9 loses nothing it appended; the
     disk is forced at most every `sync_seconds`, so a power cut loses that much. Opening a file removes a torn last
-    line.
-
-    Parameters
-    ----------
-    path : Path
-        The file; it is made when the first line arrives.
-    sync_seconds : float
-        Least time between two `fsync` calls, seconds.
+    line; it is created with the first line.
     """
 
     def __init__(self, path: Path, sync_seconds: float = 5.0) -> None:
@@ -177,22 +166,13 @@ class LineFile:
             os.close(descriptor)
 
 
-def whole_text(path: Path) -> str:
-    """Return a `LineFile` up to its last line break, without a torn last line; empty if there is no file."""
-    content = path.read_bytes() if path.exists() else b""
-    return content[: content.rfind(b"\n") + 1].decode()
-
-
 def whole_lines(path: Path) -> list[str]:
-    """Return the complete lines of a `LineFile`, without their line breaks."""
-    return whole_text(path).split("\n")[:-1]
+    """Return the complete lines of a `LineFile`, without their line breaks; none if there is no file."""
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1].decode().split("\n")[:-1]
 
 
 def _cut_torn_end(path: Path) -> None:
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        content = file.read()
-        end = content.rfind(b"\n") + 1
-        if end != len(content):
-            file.truncate(end)
+    content = path.read_bytes() if path.exists() else b""
+    if content and not content.endswith(b"\n"):
+        os.truncate(path, content.rfind(b"\n") + 1)

@@ -19,22 +19,13 @@ def side_by_side(
     row_labels: Sequence[str] | None = None,
     margin: int | None = None,
 ) -> np.ndarray:
-    """Return one picture, uint8 (H, W, 3), of `rows` on white, with `titles` above the columns.
+    """Return one picture, uint8 (H, W, 3), of `rows` of sRGB pictures on white, with `titles` above the columns.
 
     Every row has the height and every column the width of its largest picture; smaller ones are centred, none is
     resampled. A heading that is wider than its column is broken into lines, and set smaller if a word is too wide.
-
-    Parameters
-    ----------
-    rows : sequence of rows
-        Each a sequence of uint8 (H, W, 3) sRGB pictures, one for each column; sizes may differ.
-    titles : sequence of str
-    row_labels : sequence of str, optional
-        Set below each row's pictures, such as the photograph's name; cut with an ellipsis to fit.
-    margin : int, optional
-        Pixels around and between pictures; by default 1/16 of the typical side, 6 to 24.
+    Labels are set below each row's pictures, cut with an ellipsis to fit. `margin` is the number of pixels around and
+    between pictures; by default 1/16 of the typical side, 6 to 24.
     """
-    _check(rows, titles, row_labels)
     heights = [max(picture.shape[0] for picture in row) for row in rows]
     widths = [max(row[column].shape[1] for row in rows) for column in range(len(titles))]
     side = float(np.median(heights + widths))
@@ -73,19 +64,6 @@ def side_by_side(
             draw.text((gap, top + row_height + gap // 4), text, FAINT, _font(label_size))
         top += row_height + label + gap
     return np.array(canvas)
-
-
-def _check(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], row_labels: Sequence[str] | None) -> None:
-    if not rows or not titles:
-        raise ValueError("a panel needs at least one row and one column")
-    if row_labels is not None and len(row_labels) != len(rows):
-        raise ValueError(f"{len(row_labels)} row labels for {len(rows)} rows")
-    for number, row in enumerate(rows):
-        if len(row) != len(titles):
-            raise ValueError(f"row {number} has {len(row)} pictures for {len(titles)} titles")
-        for picture in row:
-            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-                raise ValueError(f"a picture is uint8 (H, W, 3), not {picture.dtype} {picture.shape}")
 
 
 @lru_cache(maxsize=32)

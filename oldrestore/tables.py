@@ -26,20 +26,9 @@ def aligned(
 ) -> str:
     """Return a table whose columns are as wide as their content; empty lines are omitted.
 
-    Parameters
-    ----------
-    lines : sequence of sequences of str
-        The headings, then the rows.
-    words : int
-        Number of leading columns of text, aligned to the left; the others are numbers.
-    width : int, optional
-        Of the terminal: a wider table continues below, after an empty line.
-    lead : int
-        Number of leading columns that are repeated in every part.
-    gaps : sequence of int, optional
-        Blanks before each column but the first; `GAP` by default.
-    bold : bool
-        Whether the headings are bold.
+    The first line has the headings, which may be bold. The first `words` columns are texts, aligned to the left; the
+    others are numbers. A table wider than `width` (of the terminal) continues below, after an empty line, where its
+    first `lead` columns are repeated. `gaps` are the blanks before each column but the first; `GAP` by default.
     """
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     gaps = [GAP] * (len(widths) - 1) if gaps is None else gaps
@@ -140,12 +129,8 @@ def plain_table(
 ) -> Table:
     """Return a table without rows: underlined headings, title and caption at the left, no lines between cells.
 
-    Parameters
-    ----------
-    gap : int
-        Blanks between two columns: 2 if a table would not fit into 80 columns of a terminal otherwise.
-    texts, numbers : sequence of str
-        Headings of the columns, those of texts first; numbers are aligned to the right.
+    `texts` and `numbers` are the headings of the columns, those of numbers aligned to the right. A `gap` of 2 blanks
+    between columns is for tables that would not fit into 80 columns of a terminal otherwise.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table

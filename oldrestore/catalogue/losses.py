@@ -25,34 +25,16 @@ COLUMNS = ("loss", "what it is", "reads", "needs", "models that fit", "source")
 
 @dataclass(frozen=True)
 class LossFacts:
-    """A choice of ``conf/loss`` as it is configured there.
-
-    Attributes
-    ----------
-    loss : str
-        Its class; of a sum, the classes of its terms.
-    does : str
-        The first sentence of its file.
-    reads : list of str
-        Kinds of prediction.
-    needs : list of str
-        What a run gives it before training, such as ``prior``, the colour prior of the training photographs.
-    models : list of str
-        Choices of ``conf/model`` that fit.
-    source : str
-        Papers that its file or its class cites.
-    problem : str or None
-        Why it cannot be built: what the user has to set.
-    """
+    """A choice of ``conf/loss`` as it is configured there."""
 
     name: str
-    loss: str
-    does: str = ""
-    reads: list[str] = field(default_factory=list)
-    needs: list[str] = field(default_factory=list)
-    models: list[str] = field(default_factory=list)
-    source: str = ""
-    problem: str | None = None
+    loss: str  # its class; of a sum, the classes of its terms
+    does: str = ""  # the first sentence of its file
+    reads: list[str] = field(default_factory=list)  # fields of a prediction
+    needs: list[str] = field(default_factory=list)  # what a run gives it before training, such as the colour prior
+    models: list[str] = field(default_factory=list)  # choices of conf/model that fit
+    source: str = ""  # papers that its file or its class cites
+    problem: str | None = None  # why it cannot be built: what the user has to set
 
 
 def list_losses() -> Iterator[LossFacts]:

@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from paddle import nn
 from paddle.nn.initializer import Constant, Initializer
 
@@ -21,8 +20,7 @@ from oldrestore import models
 from oldrestore.config.build import build, locate
 from oldrestore.config.compose import compose_config
 from oldrestore.config.location import choices_of
-from oldrestore.config.pairs import predictions, readings
-from oldrestore.config.yaml_file import read_yaml
+from oldrestore.config.pairs import choices, predictions, readings
 from oldrestore.data.cache import cache_directory
 from oldrestore.errors import UserError
 from oldrestore.files import write_atomically
@@ -37,41 +35,22 @@ CHANNELS = {"b1hw": 1, "b2hw": 2, "b3hw": 3}
 
 @dataclass(frozen=True)
 class NetworkFacts:
-    """A choice of ``conf/model`` as it is configured there.
-
-    Attributes
-    ----------
-    network : str
-        Its class.
-    parameters : int or None
-        Without the running statistics of batch norm.
-    gflops : float or None
-        Of one forward pass at 256 x 256; a multiplication with its addition is 2 operations.
-    reads, predicts : list of str
-        Fields of a batch, and of a prediction.
-    losses : list of str
-        Choices of ``conf/loss`` that fit.
-    source : str
-        The paper, as the class cites it.
-    problem : str or None
-        Why a figure is missing.
-    """
+    """A choice of ``conf/model`` as it is configured there."""
 
     name: str
-    network: str
-    parameters: int | None = None
-    gflops: float | None = None
-    reads: list[str] = field(default_factory=list)
-    predicts: list[str] = field(default_factory=list)
-    losses: list[str] = field(default_factory=list)
-    source: str = ""
-    problem: str | None = None
+    network: str  # its class
+    parameters: int | None = None  # without the running statistics of batch norm
+    gflops: float | None = None  # of a forward pass at 256 x 256; a multiplication with its addition is 2 operations
+    reads: list[str] = field(default_factory=list)  # fields of a batch
+    predicts: list[str] = field(default_factory=list)  # fields of a prediction
+    losses: list[str] = field(default_factory=list)  # choices of conf/loss that fit
+    source: str = ""  # the paper that its class cites
+    problem: str | None = None  # why a figure is missing
 
 
 def list_networks() -> Iterator[NetworkFacts]:
     """Describe every network; one that cannot be built here is listed with the reason."""
-    losses = {name: OmegaConf.to_container(read_yaml(path)) for name, path in choices_of("loss").items()}
-    losses = {name: node for name, node in losses.items() if "_target_" in node}
+    losses = choices("loss")
     for path in choices_of("model").values():
         yield _describe(path, losses)
 

@@ -108,9 +108,8 @@ def outputs_of(overrides: Sequence[str], must_exist: bool) -> Path:
 
 def add_outputs(options: Parser) -> None:
     """Add the folder in which a command looks up run ids."""
-    options.add_argument(
-        "--outputs", type=path, default=Path("outputs"), help="folder in which run ids are looked up (default: outputs)"
-    )
+    does = "folder in which run ids are looked up (default: outputs)"
+    options.add_argument("--outputs", type=path, default=Path("outputs"), help=does)
 
 
 def add_choice_of_runs(options: Parser) -> None:
@@ -118,9 +117,8 @@ def add_choice_of_runs(options: Parser) -> None:
     options.add_argument("--experiment", metavar="NAME", help="every run of an experiment that has scores")
     options.add_argument("--where", action="append", default=[], metavar="NAME=VALUE", help="as for oldrestore runs")
     options.add_argument("--by", choices=("design", "run"), default="design", help="rows: designs (default) or runs")
-    options.add_argument(
-        "--resamples", type=number(100), default=10000, metavar="N", help="number of resamples (default: 10000)"
-    )
+    resamples = "number of resamples (default: 10000)"
+    options.add_argument("--resamples", type=number(100), default=10000, metavar="N", help=resamples)
     options.add_argument("runs", nargs="*", metavar="RUN", help="also outputs=FOLDER, the root of the run folders")
 
 
@@ -166,9 +164,8 @@ def with_scores(runs: Sequence[Run]) -> list[Run]:
 
 def add_networks(options: Parser, does: str = "") -> None:
     """Add the options that choose the networks that colour."""
-    options.add_argument(
-        "--run", action="append", default=[], help=f"{does}run folder, run id or 'last'; may be repeated"
-    )
+    runs = f"{does}run folder, run id or 'last'; may be repeated"
+    options.add_argument("--run", action="append", default=[], help=runs)
     options.add_argument("--checkpoint", help="of the runs: best (default), last or a kept one")
     add_outputs(options)
     weights = f"{does}safetensors file; may be repeated"
@@ -197,20 +194,11 @@ def process_photographs(
     never: Sequence[Path] = (),
     with_parts: bool = True,
 ) -> int:
-    """Process photographs as the options of `add_processing` say, print the summary and return the exit code.
+    """Process files and folders as the options of `add_processing` say, print the summary and return the exit code.
 
-    On Ctrl-C or SIGTERM, `Stopped` is raised after the summary of what is done.
-
-    Parameters
-    ----------
-    photos : sequence of Path
-        Files and folders.
-    prepare : callable
-        Loads the networks and builds the stages, once the photographs have been listed and Paddle is imported.
-    never : sequence of Path
-        Other inputs, which are neither photographs nor to be overwritten.
-    with_parts : bool
-        Whether to write masks and the pictures of single stages.
+    `prepare` loads the networks and builds the stages, once the photographs have been listed and Paddle is imported;
+    `never` are other inputs, neither photographs nor to be overwritten; `with_parts` writes masks and the pictures of
+    single stages. On Ctrl-C or SIGTERM, `Stopped` is raised after the summary of what is done.
     """
     from oldrestore.photographs.photo_list import find_photographs, name_outputs
     from oldrestore.photographs.stopping import paddle_imported_and_sigterm_as_ctrl_c

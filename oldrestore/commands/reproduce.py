@@ -42,7 +42,9 @@ def run(arguments: Sequence[str]) -> int:
     overrides = "also dataset.root=FOLDER and settings of trackers"
     options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help=overrides)
     chosen = options.parse_intermixed_args(arguments)
-    certificate_file = None if chosen.output is None else certificate_path(chosen.output)
+    certificate_file = None if chosen.output is None else Path(at_home(chosen.output))
+    if certificate_file is not None and certificate_file.suffix.lower() not in (".md", ".json"):
+        raise UserError(f"a certificate is written as .md or .json, not '{certificate_file.name}'")
     looked_up, settings = split_outputs(chosen.overrides)
     runtime.prepare()
 
@@ -96,11 +98,3 @@ def show(certificate) -> None:
     print(f"code        {certificate['code']['in_words']}")
     print(f"certificate {Path(certificate['new_folder']) / 'texts' / 'reproduction.md'}")
     print(certificate["in_words"])
-
-
-def certificate_path(text: str) -> Path:
-    """Check the name of the certificate's file."""
-    path = Path(at_home(text))
-    if path.suffix.lower() not in (".md", ".json"):
-        raise UserError(f"a certificate is written as .md or .json, not '{path.name}'")
-    return path

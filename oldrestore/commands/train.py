@@ -33,17 +33,12 @@ GROUPS += ("evaluation", "judge", "tracking", "experiments", "sweeps")
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     if any(argument in ("-h", "--help") for argument in arguments):
-        print(help_text())
+        from oldrestore.config.location import choices_of
+
+        print(HELP + "\n".join(f"  {group:<12}{', '.join(choices_of(group)) or '(none yet)'}" for group in GROUPS))
         return 0
     runtime.prepare()
     return run_hydra(list(arguments))
-
-
-def help_text() -> str:
-    """Return the usage and the choices of every group on disk."""
-    from oldrestore.config.location import choices_of
-
-    return HELP + "\n".join(f"  {group:<12}{', '.join(choices_of(group)) or '(none yet)'}" for group in GROUPS)
 
 
 def run_hydra(arguments: list[str]) -> int:
@@ -51,11 +46,10 @@ def run_hydra(arguments: list[str]) -> int:
     from hydra import version
     from hydra._internal.utils import _run_hydra, get_args_parser
 
-    from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain, resolved
+    from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain
     from oldrestore.config.folders import register_search_path
     from oldrestore.config.location import configuration_root
     from oldrestore.config.multirun import refuse_evaluation
-    from oldrestore.run.one_run import train_one
 
     register_search_path()
     version.setbase("1.3")
@@ -83,19 +77,12 @@ def run_hydra(arguments: list[str]) -> int:
             run_for_launcher(composed, resume)
             return
         try:
-            resolved(composed)  # so that errors show references as they resolve
-            codes.append(train_one(composed, typed_overrides(), resume, chosen()))
+            codes.append(train_composed(composed, resume))
         except UserError as refusal:
             refusals.append(refusal)
 
     try:
-        _run_hydra(
-            args=flags,
-            args_parser=parser,
-            task_function=task,
-            config_path=str(configuration_root() / "conf"),
-            config_name=CONFIG_NAME,
-        )
+        _run_hydra(flags, parser, task, str(configuration_root() / "conf"), CONFIG_NAME)
     except HYDRA_ERRORS as error:
         raise UserError(explain(error, flags.overrides)) from None
     except JobFailedError as failure:
@@ -130,28 +117,33 @@ def run_for_launcher(composed, resume: str | None) -> None:
 
     The launcher raises the `JobFailedError` of a run that failed or was stopped again after the last job.
     """
+    from hydra.core.hydra_config import HydraConfig
+
+    overrides = " ".join(HydraConfig.get().overrides.task)
+    try:
+        code = train_composed(composed, resume)
+    except SystemExit:
+        raise JobFailedError(f"was stopped ({overrides})") from None
+    if code:
+        raise JobFailedError(f"failed ({overrides}): see oldrestore runs")
+
+
+def train_composed(composed, resume: str | None) -> int:
+    """Train the current job of Hydra, with its overrides as typed and its choice in each group."""
+    from hydra.core.hydra_config import HydraConfig
+
     from oldrestore.config.compose import resolved
+    from oldrestore.records.asked_settings import group_choices
     from oldrestore.run.one_run import train_one
 
-    resolved(composed)
-    try:
-        code = train_one(composed, typed_overrides(), resume, chosen())
-    except SystemExit:
-        raise JobFailedError(f"was stopped ({' '.join(typed_overrides())})") from None
-    if code:
-        raise JobFailedError(f"failed ({' '.join(typed_overrides())}): see oldrestore runs")
+    resolved(composed)  # so that errors show references as they resolve
+    job = HydraConfig.get()
+    return train_one(composed, list(job.overrides.task), resume, group_choices(job.runtime.choices))
 
 
 def refuse(message: str) -> NoReturn:
     """Refuse flags in the form that all commands use."""
     raise UserError(f"{message} (see oldrestore train --help)")
-
-
-def typed_overrides() -> list[str]:
-    """Return the overrides of the current job as typed, without Hydra's own."""
-    from hydra.core.hydra_config import HydraConfig
-
-    return list(HydraConfig.get().overrides.task)
 
 
 def take_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
@@ -162,12 +154,3 @@ def take_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     if len(given) > 1 or "" in given or "null" in given:
         raise UserError("resume names one run: a run folder, a run id, 'last', or 'auto'")
     return [text for text in arguments if not text.startswith("resume=")], given[0] if given else None
-
-
-def chosen() -> dict[str, str]:
-    """Return the choice of the current job in each group."""
-    from hydra.core.hydra_config import HydraConfig
-
-    from oldrestore.records.asked_settings import group_choices
-
-    return group_choices(HydraConfig.get().runtime.choices)

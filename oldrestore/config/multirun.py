@@ -21,13 +21,8 @@ EVALUATES = "evaluates"  # key of a sweep's file: the settings that it varies ch
 def expand_jobs(overrides: Sequence[str], training: bool = False) -> list[list[str]]:
     """Every combination of the values that overrides give, as lists of overrides of one value each.
 
-    Parameters
-    ----------
-    overrides : sequence of str
-        As typed: ``model.temperature=0.2,0.4``, ``sweeps=NAME``, ``seed=3``. They take precedence over the sweep's
-        file.
-    training : bool
-        Each job is a training: the sweep's file may set more than it varies, and each job keeps ``sweeps=NAME``.
+    What is typed, as ``model.temperature=0.2,0.4``, takes precedence over the file of ``sweeps=NAME``. For a training,
+    that file may set more than it varies, and each job keeps ``sweeps=NAME``.
     """
     if training:
         refuse_evaluation(overrides)

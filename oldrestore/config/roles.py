@@ -31,75 +31,48 @@ class Role(Flag):
 
 # By dotted name: `*` matches anything within one part of it, `**` any number of parts, even none. The first match
 # decides.
-ROLES = {
+_ROWS = (
     # Which run it is.
-    "seed": Role.SEED,
-    "experiment": Role.NAME,
-    "run_id": Role.NAME | Role.LOCAL,
+    (Role.SEED, "seed"),
+    (Role.NAME, "experiment"),
+    (Role.NAME | Role.LOCAL, "run_id"),
     # Where its folder is, and its trackers.
-    "outputs": Role.FREE | Role.LOCAL,
-    "tracking.**": Role.FREE | Role.LOCAL,
+    (Role.FREE | Role.LOCAL, "outputs tracking.**"),
     # How the work is done, logged and saved.
-    "dataset.prepared": Role.FREE,
-    "trainer.workers": Role.FREE,
-    "trainer.cache_mib": Role.FREE,
-    "trainer.log_every": Role.FREE,
-    "trainer.checkpoint_every": Role.FREE,
-    "trainer.keep_every": Role.FREE,
-    "trainer.requeue": Role.FREE,
+    (Role.FREE, "dataset.prepared trainer.workers trainer.cache_mib trainer.log_every"),
+    (Role.FREE, "trainer.checkpoint_every trainer.keep_every trainer.requeue"),
     # Places of photographs and of the judge.
-    "dataset.**.*root": Role.PLACE,
-    "dataset.**.list": Role.PLACE,
-    "evaluation.judged.**.*root": Role.PLACE,
-    "evaluation.judged.**.list": Role.PLACE,
-    "judge.weights": Role.PLACE | Role.FILE,
-    # How a run is measured.
-    "evaluation.name": Role.COMPARED,
-    "evaluation.version": Role.SHOWN,  # runs without one are compared with runs that have one
-    "evaluation.batch_size": Role.SHOWN,
-    "evaluation.every": Role.SHOWN,
-    "evaluation.samples": Role.SHOWN,
-    "evaluation.judge_during_training": Role.SHOWN,
-    "evaluation.crops.**": Role.SCORE,
-    "evaluation.count": Role.SCORE,
-    "evaluation.color": Role.SCORE,
-    "evaluation.size": Role.SCORE | Role.COLOR,
-    "evaluation.fit": Role.SCORE | Role.COLOR,
-    "evaluation.rebalancing": Role.SCORE | Role.COLOR,
-    "evaluation.prior_file": Role.SCORE | Role.COLOR | Role.FILE,
-    "evaluation.judged.**.crops.**": Role.COMPARED,  # judged photographs are seen at evaluation.size
-    "evaluation.judged.**": Role.SCORE | Role.COLOR,
-    "evaluation.judged_split": Role.SCORE | Role.COLOR | Role.JUDGING,
-    "evaluation.evaluators.**.samples": Role.SHOWN,
-    "evaluation.evaluators.**.every_time": Role.SHOWN,
-    "evaluation.evaluators.**.*weights": Role.SCORE | Role.FILE,
-    "evaluation.evaluators.**": Role.SCORE,
-    "judge.batch_size": Role.SHOWN,
-    "judge.**": Role.SCORE | Role.COLOR | Role.JUDGING,
+    (Role.PLACE, "dataset.**.*root dataset.**.list evaluation.judged.**.*root evaluation.judged.**.list"),
+    (Role.PLACE | Role.FILE, "judge.weights"),
+    # How a run is measured. Runs without evaluation.version are compared with runs that have one.
+    (Role.COMPARED, "evaluation.name"),
+    (Role.SHOWN, "evaluation.version evaluation.batch_size evaluation.every evaluation.samples"),
+    (Role.SHOWN, "evaluation.judge_during_training"),
+    (Role.SCORE, "evaluation.crops.** evaluation.count evaluation.color"),
+    (Role.SCORE | Role.COLOR, "evaluation.size evaluation.fit evaluation.rebalancing"),
+    (Role.SCORE | Role.COLOR | Role.FILE, "evaluation.prior_file"),
+    (Role.COMPARED, "evaluation.judged.**.crops.**"),  # judged photographs are seen at evaluation.size
+    (Role.SCORE | Role.COLOR, "evaluation.judged.**"),
+    (Role.SCORE | Role.COLOR | Role.JUDGING, "evaluation.judged_split"),
+    (Role.SHOWN, "evaluation.evaluators.**.samples evaluation.evaluators.**.every_time"),
+    (Role.SCORE | Role.FILE, "evaluation.evaluators.**.*weights"),
+    (Role.SCORE, "evaluation.evaluators.**"),
+    (Role.SHOWN, "judge.batch_size"),
+    (Role.SCORE | Role.COLOR | Role.JUDGING, "judge.**"),
     # How validation photographs are cropped, which a protocol may leave to the dataset.
-    "dataset.crops.evaluation_size": Role.SCORE,
-    "dataset.crops.fit": Role.RESULT | Role.SCORE,
+    (Role.SCORE, "dataset.crops.evaluation_size"),
+    (Role.RESULT | Role.SCORE, "dataset.crops.fit"),
     # What is learned, from what, and which checkpoint is the best.
-    "**.*weights": Role.RESULT | Role.FILE,
-    "model.**": Role.RESULT,
-    "loss.**": Role.RESULT,
-    "dataset.**": Role.RESULT,
-    "inputs.**": Role.RESULT,
-    "optimizer.**": Role.RESULT,
-    "schedule.**": Role.RESULT,
-    "trainer.learner.**": Role.RESULT,
-    "trainer.max_iterations": Role.RESULT,
-    "trainer.batch_size": Role.RESULT,
-    "trainer.device": Role.RESULT,
-    "trainer.deterministic": Role.RESULT,
-    "trainer.processes": Role.RESULT | Role.BITS,  # each draws its own random numbers; the batches are the same
-    "trainer.evaluate_every": Role.RESULT,
-    "trainer.monitor": Role.RESULT,
-    "trainer.monitor_mode": Role.RESULT,
+    (Role.RESULT | Role.FILE, "**.*weights"),
+    (Role.RESULT, "model.** loss.** dataset.** inputs.** optimizer.** schedule.** trainer.learner.**"),
+    (Role.RESULT, "trainer.max_iterations trainer.batch_size trainer.device trainer.deterministic"),
+    (Role.RESULT | Role.BITS, "trainer.processes"),  # each draws its own random numbers; the batches are the same
+    (Role.RESULT, "trainer.evaluate_every trainer.monitor trainer.monitor_mode"),
     # What `oldrestore restore` does with a photograph; no run has these.
-    "restore.detect.path": Role.RESULT | Role.FILE,
-    "restore.**": Role.RESULT,
-}
+    (Role.RESULT | Role.FILE, "restore.detect.path"),
+    (Role.RESULT, "restore.**"),
+)
+ROLES = {pattern: role for role, patterns in _ROWS for pattern in patterns.split()}
 # Roles that a run's results do not depend on.
 NO_PART = Role.FREE | Role.NAME | Role.SEED
 

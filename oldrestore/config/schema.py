@@ -121,13 +121,8 @@ def check_config(config: Mapping[str, Any]) -> None:
 def check_settings(config: Mapping[str, Any], sections: Mapping[str, type[Settings]], prefix: str = "") -> None:
     """Check a mapping and its components; raises `UserError`, one sentence on the first setting that is wrong.
 
-    Parameters
-    ----------
-    config : mapping
-    sections : mapping of str to type
-        The models of the sections by dotted name; that of the whole has an empty name.
-    prefix : str
-        Dotted name of the whole, for messages.
+    `sections` has the models of the sections by dotted name; that of the whole has an empty name. `prefix` is the
+    dotted name of the whole, for messages.
     """
     try:
         sections[""].model_validate(config)

@@ -16,14 +16,8 @@ def check_component(node: Mapping[str, Any], path: str) -> None:
     """Check names, types and ranges of a component's arguments without building it.
 
     Ranges are declared in the signature: ``lambda_: Annotated[float, Field(ge=0, le=1)]``. A component may check
-    arguments together in a static method ``check_together(node, path)``.
-
-    Parameters
-    ----------
-    node : mapping
-        Plain containers, resolved, with a ``_target_``.
-    path : str
-        Dotted name of the node, for messages (``loss.rebalance``).
+    arguments together in a static method ``check_together(node, path)``. `node` has plain containers, resolved; `path`
+    is its dotted name, for messages (``loss.rebalance``).
     """
     target = locate(node["_target_"])
     signature = inspect.signature(target)

@@ -44,26 +44,12 @@ class MLflowSink:
     The store is `tracking_uri`, else ``MLFLOW_TRACKING_URI``, else ``outputs/mlflow.db`` with artifacts under
     ``outputs/mlartifacts``. A run folder continues the MLflow run that has its run id as a tag, if there is one, and
     sends only what that run lacks. MLflow changes neither a parameter nor a step: they stay as they were first sent.
-
     NaN is stored as NaN; MLflow keeps infinities as the largest float64 (the run folder has them exactly).
 
-    Parameters
-    ----------
-    tracking_uri : str, optional
-        ``sqlite:///...``, ``http://...`` or whatever MLflow takes.
-    experiment : str, optional
-        MLflow's experiment; the run's experiment by default.
-    system_metrics : bool
-        Log processor, memory, disk, network and GPU use under ``system/``.
-    system_metrics_interval : float
-        Seconds between two samples; one more is taken at the end, so that short runs have some.
-    log_model : bool
-        Log the trained model, so that ``mlflow.pyfunc.load_model`` loads it.
-
-    Attributes
-    ----------
-    link : dict
-        `tracking_uri` (without a password), `experiment_id`, `run_id` and, once logged, `model_uri`.
+    `system_metrics` logs the use of processor, memory, disk, network and GPU under ``system/``, at an interval in
+    seconds and once more at the end, so that short runs have some. `log_model` logs the trained model for
+    ``mlflow.pyfunc.load_model``. `link` has `tracking_uri` (without a password), `experiment_id`, `run_id` and, once
+    logged, `model_uri`.
     """
 
     gather_seconds = 5.0
@@ -97,25 +83,24 @@ class MLflowSink:
         self._run = run
         self._store = open_store(self.tracking_uri, run.outputs, self.experiment or run.experiment)
         self.link = {"tracking_uri": self._store.shown_uri, "experiment_id": self._store.experiment_id}
-        known = self._find(run.run_id)
-        self._run_id = known or self._create(run)
+        self._run_id, is_new = self._find_or_create(run)
         self.link = {**self.link, "run_id": self._run_id}
         record = self._do(self._client.get_run, self._run_id)
         self._began = record.info.start_time or 0
         self._log_params(run.config, record.data.params)
         if not record.inputs.dataset_inputs:
             self._do(self._client.log_inputs, self._run_id, datasets=dataset_inputs(run.data))
-        if known:
+        if not is_new:
             if record.data.tags.get(RUN_FOLDER_TAG) != str(run.folder):
                 self._set_tag(RUN_FOLDER_TAG, str(run.folder))  # it was moved
             self._logged = read_logged(self._store, self._run_id)
         resumes = sorted(run.folder.glob("resumes/*/resume.json"))
         self._log_files([*_AT_START, *(path.relative_to(run.folder).as_posix() for path in resumes)])
         if not run.over:
-            if known:
+            if not is_new:
                 self._do(self._client.update_run, self._run_id, status="RUNNING")
             if self.system_metrics:
-                self._monitor = self._start_monitor(resume=known is not None)
+                self._monitor = self._start_monitor(resume=not is_new)
 
     def scalars(self, lines: Sequence[Scalars]) -> None:
         """Log metrics with the iteration as the step, unless the run has them at this step."""
@@ -204,16 +189,15 @@ class MLflowSink:
     def _do(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         return self._store.patiently(call, *arguments, **named)
 
-    def _find(self, run_id: str) -> str | None:
-        condition = "tags.run_id = '" + run_id.replace("'", "''") + "'"
-        runs = self._do(self._client.search_runs, [self._store.experiment_id], condition, max_results=1)
-        return runs[0].info.run_id if runs else None
-
-    def _create(self, run: RunInfo) -> str:
+    def _find_or_create(self, run: RunInfo) -> tuple[str, bool]:
+        """Return MLflow's id of a run, and whether it is new."""
+        experiment, condition = self._store.experiment_id, "tags.run_id = '" + run.run_id.replace("'", "''") + "'"
+        for earlier in self._do(self._client.search_runs, [experiment], condition, max_results=1):
+            return earlier.info.run_id, False
         described = {"start_time": times_of(run.folder)[0], "tags": tags(run), "run_name": run.run_id}
-        created = self._do(self._client.create_run, self._store.experiment_id, **described)
+        created = self._do(self._client.create_run, experiment, **described)
         self.sent["runs"] += 1
-        return created.info.run_id
+        return created.info.run_id, True
 
     def _start_monitor(self, resume: bool) -> Any:
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor

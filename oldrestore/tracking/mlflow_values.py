@@ -93,21 +93,13 @@ def cell(value: Any) -> Any:
 
 @dataclass
 class Logged:
-    """What an MLflow run has of a run folder, so that nothing is sent twice and nothing is left out.
+    """What an MLflow run has of a run folder, so that nothing is sent twice and nothing is left out."""
 
-    Attributes
-    ----------
-    steps : dict of set of int
-        Steps of each metric, as the server had them at the start.
-    pictures : set of (str, int)
-        Series and step of each picture.
-    files : dict of str
-        Artifact path to the first digits of the sha256 of what was sent.
-    """
-
-    steps: dict[str, set[int]] = field(default_factory=dict)
-    pictures: set[tuple[str, int]] = field(default_factory=set)
-    files: dict[str, str] = field(default_factory=dict)
+    steps: dict[str, set[int]] = field(default_factory=dict)  # of each metric, as the server had them at the start
+    pictures: set[tuple[str, int]] = field(default_factory=set)  # series and step
+    files: dict[str, str] = field(
+        default_factory=dict
+    )  # artifact path to the first digits of the sha256 of what was sent
 
     def lacks_file(self, name: str, content: bytes) -> bool:
         """Say whether a file of this name and content is missing, and note that it is there from now on."""

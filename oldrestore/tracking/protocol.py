@@ -20,85 +20,47 @@ from oldrestore.records.run_folder import State
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What is known about a run before its first iteration.
+    """What is known about a run before its first iteration."""
 
-    Attributes
-    ----------
-    folder, outputs : Path
-        The run folder and the root of run folders, absolute.
-    config, config_yaml : dict, str
-        The resolved configuration, nested and as the text of ``config.yaml``.
-    overrides : list of str
-        What the user typed.
-    provenance : dict
-        ``provenance.json``; sinks read `commit` and `dirty`.
-    data : dict
-        Split name to what `Split.describe` says: `source`, `split`, `count`, `fingerprint`.
-    choices : dict
-        The choice of each group: ``{"loss": "focal"}``.
-    over : bool
-        Whether the run has ended, and its folder is sent afterwards.
-    """
-
-    folder: Path
-    outputs: Path
+    folder: Path  # absolute
+    outputs: Path  # root of run folders, absolute
     run_id: str
     experiment: str
-    config: dict[str, Any]
-    config_yaml: str
-    overrides: list[str] = field(default_factory=list)
-    provenance: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    config: dict[str, Any]  # resolved, nested
+    config_yaml: str  # the same as the text of config.yaml
+    overrides: list[str] = field(default_factory=list)  # as typed
+    provenance: dict[str, Any] = field(default_factory=dict)  # of provenance.json; sinks read `commit` and `dirty`
+    data: dict[str, dict[str, Any]] = field(default_factory=dict)  # split name to what `Split.describe` returns
     seed: int | None = None
-    choices: dict[str, str] = field(default_factory=dict)
-    over: bool = False
+    choices: dict[str, str] = field(default_factory=dict)  # of each group: {"loss": "focal"}
+    over: bool = False  # the run has ended, and its folder is sent afterwards
 
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """A trained model as files that a fresh process can load.
+    """A trained model as files that a fresh process can load."""
 
-    Attributes
-    ----------
-    python_file : Path
-        A Python file that defines an MLflow ``PythonModel`` and ends with ``mlflow.models.set_model``.
-    artifacts : dict
-        Name to the path of a file it needs (weights, configuration).
-    pip_requirements : list of str
-        What must be installed to load it; stated, never inferred.
-    """
-
-    python_file: Path
-    artifacts: dict[str, Path]
-    pip_requirements: list[str] = field(default_factory=lambda: ["oldrestore"])
+    python_file: Path  # defines an MLflow PythonModel and ends with mlflow.models.set_model
+    artifacts: dict[str, Path]  # files that it needs, by name (weights, configuration)
+    pip_requirements: list[str] = field(default_factory=lambda: ["oldrestore"])  # stated, never inferred
 
 
 @dataclass(frozen=True)
 class End:
-    """How a run ended; `summary` has the last value of each figure."""
+    """How a run ended."""
 
     state: State
     reason: str | None = None
-    summary: dict[str, float] = field(default_factory=dict)
+    summary: dict[str, float] = field(default_factory=dict)  # the last value of each figure
     model: ModelPackage | None = None
 
 
 class Sink(Protocol):
-    """Receives a run folder. `start` is called first, `finish` last; any call may raise anything.
+    """Receives a run folder. `start` is called first, `finish` last; any call may raise anything."""
 
-    Attributes
-    ----------
-    link : dict
-        Where its record is; kept in ``status.json``.
-    sent : Counter
-        What was sent to the tracker, and how many of each: ``oldrestore sync`` prints it.
-    gather_seconds : float
-        Time between two looks at the folder of a running run: one call may cost as much as hundreds.
-    """
-
-    link: dict[str, Any]
-    sent: Counter[str]
-    gather_seconds: ClassVar[float]
+    link: dict[str, Any]  # where its record is; kept in status.json
+    sent: Counter[str]  # what was sent to the tracker, and how many of each: `oldrestore sync` prints it
+    gather_seconds: ClassVar[float]  # between two looks at a folder that grows: one call may cost as much as hundreds
 
     def start(self, run: RunInfo) -> None:
         """Begin the record of the run, or find it."""

@@ -96,18 +96,10 @@ class Follower:
 class Trackers:
     """Sinks that follow the run folder, and what became of them.
 
-    The run writes its folder and waits for nobody. A sink that raises is switched off: one warning line says so,
-    ``status.json`` keeps the reason under `sinks`, and the run goes on. The run folder is not guarded: if the truth
-    cannot be written, the run must stop.
-
-    Parameters
-    ----------
-    folder : RunFolder
-    sinks : mapping of name to Sink
-    warn : callable
-        Prints one line, which also goes to ``log.txt``; standard error by default.
-    patience : float
-        Seconds that `finish` waits for sinks to catch up.
+    The run writes its folder and waits for nobody. A sink that raises is switched off: one line to `warn` (standard
+    error by default) and to ``log.txt`` says so, ``status.json`` keeps the reason under `sinks`, and the run goes on.
+    The run folder is not guarded: if the truth cannot be written, the run must stop. `finish` waits `patience` seconds
+    for sinks to catch up.
     """
 
     def __init__(

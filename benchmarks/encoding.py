@@ -138,9 +138,9 @@ def true_colors(batch: int, side: int):
     import numpy as np
 
     from oldrestore.color.lab import rgb_to_lab
-    from oldrestore.data.crops import Crops
-    from oldrestore.data.decode import decode_photo
-    from oldrestore.data.photos import Photos
+    from oldrestore.data.codecs.decode import decode_photo
+    from oldrestore.data.cropping.crops import Crops
+    from oldrestore.data.sources.photos import Photos
 
     crops = Crops(side, side)
     photos = Photos(crops).split("train").photos[:batch]

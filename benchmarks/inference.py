@@ -51,7 +51,7 @@ def network_and_lightness(name: str, folder: Path) -> tuple[Any, Any]:
     from PIL import Image
 
     from oldrestore.color.lab import rgb_to_lightness
-    from oldrestore.data.packages import package_folder
+    from oldrestore.data.packages.installed import package_folder
     from oldrestore.engines.chosen_network import network_of_file, released_network
 
     photograph = Image.open(package_folder("skimage", "data") / "coffee.png").convert("RGB").resize((SIDE, SIDE))

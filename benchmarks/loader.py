@@ -45,8 +45,8 @@ def make_photographs(folder: Path, count: int) -> None:
     """Write JPEG files of ImageNet's usual size, different ones."""
     from PIL import Image, ImageOps
 
-    from oldrestore.data.crops import Crops
-    from oldrestore.data.photos import Photos
+    from oldrestore.data.cropping.crops import Crops
+    from oldrestore.data.sources.photos import Photos
 
     photos = Photos(Crops(96, 64)).split("train").photos
     for number in range(count):
@@ -86,7 +86,7 @@ def straightforward(paths: list[Path], size: int, crop: int, squash: bool) -> It
 def ours(source, epochs: int = 1, **settings) -> Iterator:
     """Yield batches of some epochs: L and ab as tensors (16, ., crop, crop)."""
     from oldrestore.batch import Batch
-    from oldrestore.data.loader import training_loader
+    from oldrestore.data.loading.loader import training_loader
 
     split = source.split("train")
     batches = epochs * len(split.photos) // BATCH
@@ -96,9 +96,9 @@ def ours(source, epochs: int = 1, **settings) -> Iterator:
 
 def measure(folder: Path, size: int, crop: int, fit: str, rounds: int) -> dict:
     """Images a second of each way, and how many times faster ours are."""
-    from oldrestore.data.crops import Crops
-    from oldrestore.data.image_folder import ImageFolder
-    from oldrestore.data.preparing import prepare_photographs
+    from oldrestore.data.cropping.crops import Crops
+    from oldrestore.data.loading.preparing import prepare_photographs
+    from oldrestore.data.sources.image_folder import ImageFolder
 
     def source(prepared: str, scaled: bool = False) -> ImageFolder:
         crops = Crops(size, crop, fit=fit, scaled_decoding=scaled)

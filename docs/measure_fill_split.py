@@ -28,7 +28,7 @@ from rich.table import Table  # noqa: E402
 
 from oldrestore.config.build import build  # noqa: E402
 from oldrestore.config.compose import compose_config  # noqa: E402
-from oldrestore.data.decode import decode_photo  # noqa: E402
+from oldrestore.data.codecs.decode import decode_photo  # noqa: E402
 from oldrestore.models.sagan import SaganRestorer  # noqa: E402
 from oldrestore.restoration.fill.biharmonic import Biharmonic  # noqa: E402
 from oldrestore.restoration.fill.harmonic import Harmonic  # noqa: E402

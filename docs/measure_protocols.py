@@ -21,8 +21,8 @@ def measure() -> None:
     from oldrestore.color.lab import rgb_to_lab
     from oldrestore.config.build import build
     from oldrestore.config.compose import compose_config
-    from oldrestore.data.evaluation_crops import EvaluationCrops
-    from oldrestore.data.loader import evaluation_photos
+    from oldrestore.data.cropping.evaluation_crops import EvaluationCrops
+    from oldrestore.data.loading.loader import evaluation_photos
     from oldrestore.data.prior import dataset_prior
     from oldrestore.evaluation.prediction import ColorPrediction
     from oldrestore.evaluation.validation import measure_photos, summarize_validation

@@ -71,19 +71,19 @@ TABLE = (
     ("models.eccv16.Eccv16", "width", 5, "must be less than or equal to 4, not 5"),
     ("models.siggraph17.Siggraph17", "stage", "half", "must be 'full' or 'classification', not 'half'"),
     ("models.patch_discriminator.PatchDiscriminator", "attention_scale", 3, "must be 2, 4 or 8, not 3"),
-    ("data.crops.Crops", "crop", 0, "must be greater than or equal to 1, not 0"),
-    ("data.crops.Crops", "fit", "stretch", "must be 'shorter_side' or 'squash', not 'stretch'"),
-    ("data.grid_crops.GridCrops", "variants", 0, "must be greater than or equal to 1, not 0"),
-    ("data.grid_crops.GridCrops", "smallest", 0.0, "must be greater than 0, not 0.0"),
-    ("data.hints.Hints", "p", 0.0, "must be greater than 0, not 0.0"),
-    ("data.hints.Hints", "full", 1.5, "must be less than or equal to 1, not 1.5"),
-    ("data.hints.Hints", "smallest", 0, "must be greater than or equal to 1, not 0"),
-    ("data.photos.Photos", "validation_fraction", 1.5, "must be less than or equal to 1, not 1.5"),
+    ("data.cropping.crops.Crops", "crop", 0, "must be greater than or equal to 1, not 0"),
+    ("data.cropping.crops.Crops", "fit", "stretch", "must be 'shorter_side' or 'squash', not 'stretch'"),
+    ("data.cropping.grid_crops.GridCrops", "variants", 0, "must be greater than or equal to 1, not 0"),
+    ("data.cropping.grid_crops.GridCrops", "smallest", 0.0, "must be greater than 0, not 0.0"),
+    ("data.inputs.hints.Hints", "p", 0.0, "must be greater than 0, not 0.0"),
+    ("data.inputs.hints.Hints", "full", 1.5, "must be less than or equal to 1, not 1.5"),
+    ("data.inputs.hints.Hints", "smallest", 0, "must be greater than or equal to 1, not 0"),
+    ("data.sources.photos.Photos", "validation_fraction", 1.5, "must be less than or equal to 1, not 1.5"),
     # More would hold out photographs on which composites were made.
-    ("data.photos_wide.PhotosWide", "validation_fraction", 0.3, "must be less than or equal to 0.2, not 0.3"),
+    ("data.sources.photos_wide.PhotosWide", "validation_fraction", 0.3, "must be less than or equal to 0.2, not 0.3"),
     ("data.damage.scratches.Scratches", "severity", 1.5, "must be less than or equal to 1, not 1.5"),
     ("data.damage.chain.DamageChain", "chance", -1, "must be greater than or equal to 0, not -1"),
-    ("data.damage.inputs.DamagedPhotos", "highest", 2, "must be less than or equal to 1, not 2"),
+    ("data.inputs.damaged.DamagedPhotos", "highest", 2, "must be less than or equal to 1, not 2"),
     ("training.schedules.Cosine", "iterations", 0, "must be greater than or equal to 1, not 0"),
     ("training.supervised.SupervisedLearner", "accumulate", 0, "must be greater than or equal to 1, not 0"),
     ("training.supervised.SupervisedLearner", "amp", "half", "must be 'off', 'float16' or 'bfloat16', not 'half'"),
@@ -146,7 +146,10 @@ def test_arguments_reach_a_constructor_as_they_are():
 
 
 def test_numbers_of_numpy_and_paths_are_what_they_stand_for():
-    photos, crops = locate("oldrestore.data.image_folder.ImageFolder"), locate("oldrestore.data.crops.Crops")
+    photos, crops = (
+        locate("oldrestore.data.sources.image_folder.ImageFolder"),
+        locate("oldrestore.data.cropping.crops.Crops"),
+    )
     assert photos(crops(np.int64(8), np.int32(4)), root=Path("there"), validation_fraction=np.float32(0.5)).name
     with pytest.raises(UserError, match=r"^Crops\.crop must be greater than or equal to 1, not 0$"):
         crops(8, np.int64(0))
@@ -164,7 +167,7 @@ def test_a_severity_is_checked_where_it_is_changed_too():
 
 
 def test_what_is_missing_or_unknown_is_a_type_error_in_pythons_words():
-    crops = locate("oldrestore.data.crops.Crops")
+    crops = locate("oldrestore.data.cropping.crops.Crops")
     with pytest.raises(TypeError, match=r"Crops\.__init__\(\) missing 1 required positional argument: 'crop'"):
         crops(8)
     with pytest.raises(TypeError, match=r"Crops\.__init__\(\) got an unexpected keyword argument 'width'"):

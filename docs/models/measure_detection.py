@@ -27,9 +27,9 @@ from skimage.filters import apply_hysteresis_threshold  # noqa: E402
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab  # noqa: E402
 from oldrestore.config.build import build  # noqa: E402
 from oldrestore.config.compose import compose_config  # noqa: E402
-from oldrestore.data.crops import Crops  # noqa: E402
-from oldrestore.data.loader import evaluation_photos  # noqa: E402
-from oldrestore.data.photos import Photos  # noqa: E402
+from oldrestore.data.cropping.crops import Crops  # noqa: E402
+from oldrestore.data.loading.loader import evaluation_photos  # noqa: E402
+from oldrestore.data.sources.photos import Photos  # noqa: E402
 from oldrestore.evaluation.detection import DamageDetection, finds_with, overlay  # noqa: E402
 from oldrestore.evaluation.mask_counts import MaskCounts  # noqa: E402
 from oldrestore.panels import side_by_side  # noqa: E402

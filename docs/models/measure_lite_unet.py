@@ -29,10 +29,10 @@ from oldrestore.batch import Prediction  # noqa: E402
 from oldrestore.color.joining import join_color  # noqa: E402
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab  # noqa: E402
 from oldrestore.color.prior import smooth_prior  # noqa: E402
-from oldrestore.data.crops import Crops  # noqa: E402
-from oldrestore.data.labelled_photos import LabelledPhotos  # noqa: E402
-from oldrestore.data.loader import decode_known_photo, evaluation_photos, in_content_order  # noqa: E402
-from oldrestore.data.photos_plus import PhotosPlus  # noqa: E402
+from oldrestore.data.cropping.crops import Crops  # noqa: E402
+from oldrestore.data.loading.loader import decode_known_photo, evaluation_photos, in_content_order  # noqa: E402
+from oldrestore.data.sources.labelled_photos import LabelledPhotos  # noqa: E402
+from oldrestore.data.sources.photos_plus import PhotosPlus  # noqa: E402
 from oldrestore.evaluation import metrics  # noqa: E402
 from oldrestore.evaluation.accuracy import accuracy_table, judge_photos  # noqa: E402
 from oldrestore.evaluation.colorizer import Colorizer  # noqa: E402

@@ -147,7 +147,7 @@ def run_prepare(source) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from oldrestore.data.preparing import prepare_photographs
+    from oldrestore.data.loading.preparing import prepare_photographs
 
     split = _training_split(source)
     console = Console(stderr=True)
@@ -175,11 +175,11 @@ def run_fetch(name: str) -> int:
             "runs, give settings: oldrestore data prepare dataset=NAME"
         )
     from oldrestore.data.cache import cache_directory
-    from oldrestore.data.gcompris import prepare_gcompris
+    from oldrestore.data.packages.gcompris import prepare_gcompris
 
     print(prepare_gcompris(cache_directory()))
     if name == "photos_wide":
-        from oldrestore.data.photos_wide import prepare_photos_wide
+        from oldrestore.data.sources.photos_wide import prepare_photos_wide
 
         print(prepare_photos_wide(cache_directory()))
     return 0

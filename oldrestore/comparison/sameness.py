@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from oldrestore.config.aliases import with_current_targets, with_first_targets
 from oldrestore.config.roles import Role, role_of
 from oldrestore.errors import UserError
 from oldrestore.evaluation.protocol import EARLIER, label_of
@@ -30,7 +31,8 @@ def protocol_hash(run: Run) -> str:
     stored = stored_protocol(run)
     if stored:
         return stored["hash"]
-    return hashlib.sha256(json.dumps(plain(protocol_settings(run)), sort_keys=True).encode()).hexdigest()
+    settings = plain(with_first_targets(protocol_settings(run)))
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def protocol_label(run: Run) -> str:
@@ -43,7 +45,7 @@ def protocol_label(run: Run) -> str:
 def stored_protocol(run: Run) -> dict[str, Any]:
     """Return name, version and hash of the protocol in ``data.json``; empty for runs that have not stored it."""
     stored = run.data.get("protocol")
-    return dict(stored) if isinstance(stored, Mapping) and stored.get("hash") else {}
+    return with_current_targets(stored) if isinstance(stored, Mapping) and stored.get("hash") else {}
 
 
 def mismatch(one: Run, other: Run) -> str | None:

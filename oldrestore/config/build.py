@@ -11,10 +11,11 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from oldrestore.config.aliases import current_target, with_current_targets
 from oldrestore.errors import UserError
 
 # A logged configuration is untrusted input, so a target is admitted by the module that *defines* it, never by
-# its spelling: oldrestore.data.photos.os.system is spelled like ours and is not.
+# its spelling: oldrestore.data.sources.photos.os.system is spelled like ours and is not.
 ADMITTED_MODULES = (
     "oldrestore.models",
     "oldrestore.losses",
@@ -38,7 +39,7 @@ DIRECTIVES = ("_target_", "_partial_", "_recursive_", "_convert_")
 
 
 def locate(target: str) -> Any:
-    """Find the class or function that a ``_target_`` names.
+    """Find the class or function that a ``_target_`` names, also by a path that it had before (`config.aliases`).
 
     Raises
     ------
@@ -50,6 +51,7 @@ def locate(target: str) -> Any:
         raise UserError(f"_target_ '{target}' is not admitted: only oldrestore. and paddle. targets are built")
     if any(part.startswith("_") for part in target.split(".")):
         raise UserError(f"_target_ '{target}' is not admitted: it is private")
+    target = current_target(target)
     module_name, _, name = target.rpartition(".")
     if not _admitted(module_name):
         raise UserError(f"_target_ '{target}' is not admitted: targets live in {', '.join(ADMITTED_MODULES)}")
@@ -128,6 +130,7 @@ def build(node: DictConfig | Mapping[str, Any], **arguments: Any) -> Any:
     if isinstance(node, DictConfig):
         node = OmegaConf.to_container(node, resolve=True)
     refuse_interpolations(node)
+    node = with_current_targets(node)
     check_targets(node)
     # Hydra would take an argument that is a dataclass for configuration, so arguments never pass through it.
     later = {"_partial_": True} if arguments else {}

@@ -1,9 +1,11 @@
-"""Photographs: where they come from, and how they are decoded, split, cropped and fed to training.
+"""Photographs: where they come from, and how they are decoded, cropped, damaged and fed to training.
 
-Sources (each a `PhotoSource` in `source`): `photos`, `photos_plus` and `photos_wide`, `labelled_photos` (judged),
-`image_folder` and `listed_photos`. A photograph's way: `decode` (or `scaled_decoding`), `crops` (or `grid_crops`,
-`evaluation_crops`), `loader` in the order of `sequence`; `prepared` keeps it at training size, `index` remembers what
-was found in a file. Inputs (each makes a `Batch`): `inputs`, `hints`, `hole_inputs`, `sparse_positions`,
-`damage.inputs` and `detection_inputs`. `damage` holds kinds of damage, `masks` irregular holes, `prior` counts colours,
-`encode` writes photographs.
+- `sources`: sets of photographs with splits (`PhotoSource`): the shipped ones, folders and lists of the user's.
+- `packages`: photographs in packages of Python and Debian: found, downloaded, chosen, checked.
+- `codecs`: photograph files, decoded to 8-bit sRGB and written again.
+- `cropping`: what training and evaluation see of a photograph.
+- `loading`: batches in a seeded order; prepared photographs, which are decoded once.
+- `inputs`: what networks read and losses compare with; each makes a `Batch`: colours, hints, holes, damage.
+- `damage`: kinds of damage, made from a seed.
+- `prior`: how often a data set has each colour. `cache`: the folder for all that can be made again.
 """

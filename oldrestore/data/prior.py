@@ -14,9 +14,9 @@ from oldrestore.color.bins import NUMBER_OF_BINS
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.color.prior import count_bins, smooth_prior
 from oldrestore.data.cache import cache_directory
-from oldrestore.data.crops import Crops
-from oldrestore.data.loader import photos_at_training_size
-from oldrestore.data.source import Split
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.loading.loader import photos_at_training_size
+from oldrestore.data.sources.source import Split
 from oldrestore.errors import UserError
 from oldrestore.files import whole_file
 

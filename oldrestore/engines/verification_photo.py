@@ -8,13 +8,13 @@ import numpy as np
 
 from oldrestore.batch import Batch
 from oldrestore.color.lab import rgb_to_lab
-from oldrestore.data.crops import Crops
-from oldrestore.data.decode import decode_photo
-from oldrestore.data.packages import package_folder
+from oldrestore.data.codecs.decode import decode_photo
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.packages.installed import package_folder
 from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.errors import UserError
 
-# One of the default photographs (`oldrestore.data.photos`), which an installed package ships.
+# One of the default photographs (`oldrestore.data.sources.photos`), which an installed package ships.
 PHOTOGRAPH = ("skimage", "data", "coffee.png")
 
 

@@ -14,7 +14,7 @@ from scipy.stats import t as student
 from oldrestore.batch import Batch
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab
 from oldrestore.config.values import checked
-from oldrestore.data.hints import reveal, uniform_patches
+from oldrestore.data.inputs.hints import reveal, uniform_patches
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.colorizer import resize
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext

@@ -15,7 +15,7 @@ from skimage.restoration import inpaint_biharmonic
 
 from oldrestore.batch import Batch
 from oldrestore.config.values import checked
-from oldrestore.data.hole_inputs import Holes
+from oldrestore.data.inputs.holes import HoleInputs
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
@@ -52,7 +52,7 @@ class HoleFilling:
     Parameters
     ----------
     shape, thickness, fill
-        As for `oldrestore.data.hole_inputs.Holes`.
+        As for `oldrestore.data.inputs.holes.HoleInputs`.
     biharmonic : bool
         Whether to compute that fill too.
     samples : int
@@ -72,7 +72,7 @@ class HoleFilling:
         samples: Annotated[int, Field(ge=0)] = 8,
         every_time: bool = True,
     ) -> None:
-        self.holes = Holes(shape, thickness, fill)
+        self.holes = HoleInputs(shape, thickness, fill)
         self.seed = seed
         self.biharmonic = biharmonic
         self.samples = samples

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from oldrestore.config.aliases import with_current_targets, with_first_targets
 from oldrestore.config.roles import Role, role_of
 from oldrestore.files import sha256_of
 from oldrestore.plain import flatten, plain
@@ -51,8 +52,8 @@ class Protocol:
 
     @cached_property
     def hash(self) -> str:
-        """sha256 (hex) over name, version and settings."""
-        whole = {"name": self.name, "version": self.version, "settings": plain(self.settings)}
+        """sha256 (hex) over name, version and settings; classes by the path that they had first."""
+        whole = {"name": self.name, "version": self.version, "settings": plain(with_first_targets(self.settings))}
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -126,7 +127,9 @@ def protocol_settings(
         if Role.SCORE in role and not unused:
             kept[name] = _content(name, value)
     if "crops" not in evaluation:
-        from oldrestore.data.crops import RESIZE_FILTER  # late: lists of runs read this module and no photograph
+        from oldrestore.data.cropping.crops import (
+            RESIZE_FILTER,  # late: lists of runs read this module and no photograph
+        )
 
         crops = (config.get("dataset") or {}).get("crops") or {}
         kept |= {f"dataset.crops.{name}": crops.get(name) for name in ("evaluation_size", "fit")}
@@ -137,7 +140,7 @@ def protocol_settings(
         own = {f"judge.{name}": value for name, value in flatten(config.get("judge") or {}).items()}
         kept |= {name: _content(name, value) for name, value in own.items() if Role.SCORE in role_of(name)}
         kept |= {f"judge.{name}": value for name, value in (judge or {}).items()}
-    return kept
+    return with_current_targets(kept)
 
 
 def _content(name: str, value: Any) -> Any:

@@ -63,7 +63,7 @@ class Linear(WeightSchedule):
         return f"Linear(start={self.start}, end={self.end}, until={self.until}, from_={self.from_})"
 
 
-class Step(WeightSchedule):
+class PiecewiseConstant(WeightSchedule):
     """One weight after another, each from its milestone on.
 
     Parameters
@@ -91,4 +91,4 @@ class Step(WeightSchedule):
         return self.values[sum(iteration >= milestone for milestone in self.milestones)]
 
     def __repr__(self) -> str:
-        return f"Step(values={self.values}, milestones={self.milestones})"
+        return f"PiecewiseConstant(values={self.values}, milestones={self.milestones})"

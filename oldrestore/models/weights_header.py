@@ -10,6 +10,7 @@ from typing import Any
 from paddle import nn
 from safetensors import SafetensorError, safe_open
 
+from oldrestore.config.aliases import current_target, with_current_targets
 from oldrestore.errors import UserError
 
 WEIGHTS_FORMAT = "oldrestore-weights-1"
@@ -109,7 +110,7 @@ def _header(metadata: dict[str, str]) -> WeightsHeader | None:
     for name, text in [("model", metadata["model"]), *texts.items()]:
         _refuse_long(name, text)
     return WeightsHeader(
-        metadata["model"],
+        current_target(metadata["model"]),
         _table(metadata, "settings"),
         texts["source"],
         texts["source_sha256"],
@@ -124,7 +125,7 @@ def _table(metadata: dict[str, str], name: str) -> dict[str, Any]:
     table = json.loads(text)
     if not isinstance(table, dict):
         raise ValueError(f"its entry {name} is not a table")
-    return table
+    return with_current_targets(table)
 
 
 def _refuse_long(name: str, text: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from oldrestore.data.decode import UnreadablePhoto, decode_photo
+from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo
 from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.errors import UserError
 from oldrestore.photographs.coloring import Coloring

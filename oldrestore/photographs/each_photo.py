@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from oldrestore.data.photo import printable
+from oldrestore.data.sources.photo import printable
 from oldrestore.errors import UserError
 from oldrestore.narrator import Narrator
 from oldrestore.photographs.film import frames_shown

@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from oldrestore.data.encode import encode_photo
+from oldrestore.data.codecs.encode import encode_photo
 from oldrestore.panels import side_by_side
 from oldrestore.photographs.coloring import reduced
 from oldrestore.photographs.new_files import NewFiles

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from oldrestore.data.photo import printable
+from oldrestore.data.sources.photo import printable
 from oldrestore.errors import naming
 from oldrestore.files import write_atomically
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from oldrestore.data.encode import output_ending
-from oldrestore.data.photo import printable
-from oldrestore.data.walk import walk_folder
+from oldrestore.data.codecs.encode import output_ending
+from oldrestore.data.sources.photo import printable
+from oldrestore.data.sources.walk import walk_folder
 from oldrestore.errors import UserError, in_words
 from oldrestore.restoration.film import FILM_EXTENSIONS, film_ending
 

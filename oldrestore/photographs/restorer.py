@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
+from oldrestore.config.aliases import current_target
 from oldrestore.config.build import build
 from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.engines.fast_network import Running
@@ -154,7 +155,7 @@ def needs_restorer(node: Any) -> bool:
         node = OmegaConf.to_container(node)
     if not isinstance(node, Mapping):
         return False
-    return node.get("_target_") in NEEDS_RESTORER or any(map(needs_restorer, node.values()))
+    return current_target(node.get("_target_")) in NEEDS_RESTORER or any(map(needs_restorer, node.values()))
 
 
 def _build_stage(node: DictConfig, network: Any) -> Any:
@@ -162,6 +163,6 @@ def _build_stage(node: DictConfig, network: Any) -> Any:
     inner = {name: part for name, part in node.items() if isinstance(part, DictConfig) and needs_restorer(part)}
     rest = OmegaConf.create({name: part for name, part in node.items() if name not in inner})
     arguments = {name: _build_stage(part, network) for name, part in inner.items()}
-    if node._target_ in NEEDS_RESTORER:
+    if current_target(node._target_) in NEEDS_RESTORER:
         arguments["network"] = network
     return build(rest, **arguments)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from oldrestore.data.decode import decode_bytes, read_photo_file
-from oldrestore.data.encode import encode_photo
+from oldrestore.data.codecs.decode import decode_bytes, read_photo_file
+from oldrestore.data.codecs.encode import encode_photo
 from oldrestore.errors import UserError
 from oldrestore.panels import side_by_side
 from oldrestore.photographs.coloring import in_gray, lightness, reduced

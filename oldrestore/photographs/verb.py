@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from oldrestore.data.photo import printable
+from oldrestore.data.sources.photo import printable
 from oldrestore.narrator import Narrator
 from oldrestore.photographs.each_photo import NewPictures, PhotoOutcomes, go_through
 from oldrestore.photographs.new_files import NewFiles

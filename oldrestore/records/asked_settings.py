@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from oldrestore.config.aliases import with_current_targets
 from oldrestore.config.compose import compose_unchecked
 from oldrestore.config.location import configuration_root
 from oldrestore.config.overrides import parse_overrides
@@ -58,7 +59,7 @@ def leaves(config: DictConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
     selectors = ("hydra", "experiments", "sweeps", "run_id")
     kept = {name: value for name, value in plain.items() if name not in selectors or (name == "run_id" and value)}
-    return {name: value for name, value in flatten(kept).items() if value != "???"}
+    return with_current_targets({name: value for name, value in flatten(kept).items() if value != "???"})
 
 
 def disagreement(

@@ -11,6 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from oldrestore.config.aliases import with_first_targets
 from oldrestore.config.build import build
 from oldrestore.config.location import PACKAGE
 from oldrestore.config.roles import Role, role_of, settings_that_count
@@ -77,7 +78,7 @@ def fingerprints_of(config: DictConfig, known: dict[str, str] | None = None) -> 
 
 def identity_of(settings: Mapping[str, Any], fingerprints: Mapping[str, str]) -> str:
     """sha256 (hex) over settings and photographs."""
-    text = json.dumps({"settings": settings, "photographs": fingerprints}, sort_keys=True)
+    text = json.dumps({"settings": with_first_targets(settings), "photographs": fingerprints}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oldrestore.config.aliases import with_current_targets
 from oldrestore.config.roles import settings_that_count
 from oldrestore.errors import UserError
 from oldrestore.evaluation.protocol import label_of
@@ -82,12 +83,16 @@ class Run:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The resolved configuration, as plain dicts and lists."""
+        """The resolved configuration, as plain dicts and lists; classes that moved since have their current paths."""
+        return with_current_targets(self._logged_config)
+
+    @cached_property
+    def _logged_config(self) -> dict[str, Any]:
         return read_config(self.folder)
 
     @property
     def composed(self) -> DictConfig:
-        """The resolved configuration, a new copy from which components can be built.
+        """The resolved configuration as it was logged, a new copy from which the code of then and of now can build.
 
         Raises
         ------
@@ -100,7 +105,7 @@ class Run:
 
         from oldrestore.config.build import refuse_interpolations
 
-        config = self.config
+        config = self._logged_config
         try:
             refuse_interpolations(config)
             return OmegaConf.create(config)
@@ -343,7 +348,9 @@ class Run:
     def _quick(self) -> dict[str, Any]:
         """Configuration and choices, in the quickest way."""
         copy = read_quick_copy(self.folder)
-        return copy or {"config": self._readable("config"), "choices": self._readable("choices")}
+        if copy is None:
+            return {"config": self._readable("config"), "choices": self._readable("choices")}
+        return {**copy, "config": with_current_targets(copy["config"])}
 
     def _readable(self, name: str) -> Any:
         """Return an attribute; nothing if its file cannot be read."""

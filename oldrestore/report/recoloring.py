@@ -11,8 +11,8 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from oldrestore.config.build import build
-from oldrestore.data.loader import decode_known_photo
-from oldrestore.data.source import PhotoSource, Split
+from oldrestore.data.loading.loader import decode_known_photo
+from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.engines.weights_file import load_file
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer

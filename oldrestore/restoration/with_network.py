@@ -9,7 +9,7 @@ from pydantic import Field
 from oldrestore.config.values import checked
 from oldrestore.restoration.fill.base import Filler
 from oldrestore.restoration.fill.network import NetworkFiller
-from oldrestore.restoration.fill.split import Measure, Split
+from oldrestore.restoration.fill.split import FillBySize, Measure
 
 
 @checked
@@ -20,7 +20,7 @@ def split_with_network(
     measure: Measure = "depth",
     size: Annotated[int, Field(ge=64, le=1024)] = 256,
     context: Annotated[float, Field(ge=0, le=4)] = 0.5,
-) -> Split:
+) -> FillBySize:
     """Small holes by one method, others by a network.
 
     Parameters
@@ -28,8 +28,8 @@ def split_with_network(
     network : nn.Layer
         A restorer, in evaluation mode.
     small, largest_small, measure
-        As for `oldrestore.restoration.fill.split.Split`.
+        As for `oldrestore.restoration.fill.split.FillBySize`.
     size, context
         As for `oldrestore.restoration.fill.network.NetworkFiller`.
     """
-    return Split(small, NetworkFiller(network, size, context), largest_small, measure)
+    return FillBySize(small, NetworkFiller(network, size, context), largest_small, measure)

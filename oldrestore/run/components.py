@@ -11,9 +11,9 @@ from paddle import nn
 
 from oldrestore.config.build import build
 from oldrestore.config.pairs import check_pair
-from oldrestore.data.inputs import Inputs
+from oldrestore.data.inputs.colors import Inputs
 from oldrestore.data.prior import color_counts, dataset_prior
-from oldrestore.data.source import PhotoSource, Split
+from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.device import seed_everything
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss

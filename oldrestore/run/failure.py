@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oldrestore import parallel
-from oldrestore.data.loader import lost_worker
+from oldrestore.data.loading.loader import lost_worker
 from oldrestore.errors import UserError, sentence
 from oldrestore.training.loop import DivergedError
 

@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 from omegaconf import DictConfig
 
-from oldrestore.data.loader import evaluation_photos
+from oldrestore.data.loading.loader import evaluation_photos
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import VERSIONS
 from oldrestore.evaluation.metric_table import OF_VALIDATION

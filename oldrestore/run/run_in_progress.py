@@ -11,7 +11,7 @@ from paddle import nn
 
 from oldrestore import parallel
 from oldrestore.batch import Batch
-from oldrestore.data.loader import training_loader
+from oldrestore.data.loading.loader import training_loader
 from oldrestore.engines.pyfunc import finished_model
 from oldrestore.engines.weights_file import header_of_run
 from oldrestore.errors import UserError

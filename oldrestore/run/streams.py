@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import paddle
 
     from oldrestore.batch import Batch
-    from oldrestore.data.inputs import Inputs
+    from oldrestore.data.inputs.colors import Inputs
 
 # Seeds of what inputs draw at random begin with one of these, so that no stream repeats another (photographs' order
-# and crops have theirs in data/sequence.py). Validation draws the same for every run, whatever its seed: runs are
-# compared on equal inputs.
+# and crops have theirs in data/loading/sequence.py). Validation draws the same for every run, whatever its seed: runs
+# are compared on equal inputs.
 TRAINING_STREAM, VALIDATION_STREAM = 7_201, 7_202
 STEP_STREAM = 7_203
 

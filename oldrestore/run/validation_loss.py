@@ -7,7 +7,7 @@ import paddle
 from omegaconf import DictConfig
 
 from oldrestore import parallel
-from oldrestore.data.loader import evaluation_photos
+from oldrestore.data.loading.loader import evaluation_photos
 from oldrestore.evaluation.batching import batches, shared
 from oldrestore.run.components import Components
 from oldrestore.run.streams import VALIDATION_STREAM

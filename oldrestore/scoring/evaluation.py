@@ -14,7 +14,7 @@ from paddle import nn
 from oldrestore.config.build import build
 from oldrestore.config.location import at_home
 from oldrestore.data.prior import dataset_prior
-from oldrestore.data.source import Split
+from oldrestore.data.sources.source import Split
 from oldrestore.device import seed_everything, set_device
 from oldrestore.engines.weights_file import config_of_file, load_file, standing_folder
 from oldrestore.errors import UserError

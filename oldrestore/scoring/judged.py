@@ -10,7 +10,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from oldrestore.config.build import build
-from oldrestore.data.source import PhotoSource, Split
+from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import Judge
 from oldrestore.losses.base import Loss

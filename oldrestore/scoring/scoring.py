@@ -12,11 +12,11 @@ from paddle import nn
 
 from oldrestore import parallel
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab
-from oldrestore.data.crops import Crops
-from oldrestore.data.evaluation_crops import EvaluationCrops
-from oldrestore.data.inputs import Inputs
-from oldrestore.data.loader import decode_known_photo, evaluation_photos
-from oldrestore.data.source import PhotoSource, Split
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.cropping.evaluation_crops import EvaluationCrops
+from oldrestore.data.inputs.colors import Inputs
+from oldrestore.data.loading.loader import decode_known_photo, evaluation_photos
+from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.evaluation.accuracy import accuracy_table, judge_photos
 from oldrestore.evaluation.accuracy_table import AccuracyTable, JudgedPhoto
 from oldrestore.evaluation.batching import own_share, shared

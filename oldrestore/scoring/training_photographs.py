@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.build import build
 from oldrestore.config.roles import is_place_of_photographs
-from oldrestore.data.source import PhotoSource, Split
+from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.errors import UserError
 from oldrestore.plain import flatten
 from oldrestore.records.run import Run

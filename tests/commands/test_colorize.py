@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 
 from oldrestore.cli import main
 from oldrestore.color.lab import gray_rgb8, lab_to_rgb8, rgb_to_lab
-from oldrestore.data.decode import decode_photo
+from oldrestore.data.codecs.decode import decode_photo
 from oldrestore.evaluation.colorizer import Colorizer, resize
 from oldrestore.models.eccv16 import Eccv16
 from oldrestore.models.siggraph17 import Siggraph17

@@ -15,7 +15,7 @@ from PIL import ExifTags, Image
 
 from oldrestore.cli import main
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab
-from oldrestore.data.decode import decode_photo
+from oldrestore.data.codecs.decode import decode_photo
 from oldrestore.models import released
 from oldrestore.models.sagan import SaganRestorer
 from oldrestore.restoration.enhance.levels import Levels

@@ -62,7 +62,7 @@ def test_refuses_positional_arguments():
 
 def test_a_refusal_of_the_built_object_comes_through_as_it_is():
     with pytest.raises(UserError, match=r"crops\.crop = 65 is larger"):
-        build({"_target_": "oldrestore.data.crops.Crops", "size": 64, "crop": 65})
+        build({"_target_": "oldrestore.data.cropping.crops.Crops", "size": 64, "crop": 65})
 
 
 def test_nested_nodes_are_built():

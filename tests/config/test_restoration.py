@@ -12,7 +12,7 @@ from oldrestore.errors import UserError
 def test_the_default_has_every_stage():
     config = compose_restoration([])
     assert list(config) == ["detect", "fill", "restore", "colorize", "film"]
-    assert config.fill._target_.endswith("Split")
+    assert config.fill._target_.endswith("FillBySize")
     assert list(config.restore) == ["denoise", "levels"]
     assert config.colorize.only_gray is True
 

@@ -7,8 +7,8 @@ from PIL import Image
 from oldrestore.color.bins import AB_BINS, nearest_bin
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.data import prior
-from oldrestore.data.crops import Crops
-from oldrestore.data.image_folder import ImageFolder
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.errors import UserError
 
 CROPS = Crops(16, 8)

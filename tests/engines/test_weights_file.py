@@ -156,7 +156,7 @@ LYING = {
     "a program": ({"model": "os.system", "settings": {"command": "true"}}, "'os.system' is not admitted"),
     "a program in its settings": ({"settings": {"_target_": "os.system"}}, "'os.system' is not admitted"),
     "a nested program": ({"settings": {"width": {"_target_": "os.system"}}}, "'os.system' is not admitted"),
-    "no network": ({"model": "oldrestore.data.image_folder.ImageFolder", "settings": {}}, "is not a network"),
+    "no network": ({"model": "oldrestore.data.sources.image_folder.ImageFolder", "settings": {}}, "is not a network"),
     "an unknown choice": ({"model": "../../etc", "settings": {}}, "does not say properly"),
     "a part": ({"settings": {"width": WIDTH, "_partial_": True}}, "its settings make none"),
     "positions": ({"settings": {"_args_": [1]}}, "no setting 'model._args_'"),

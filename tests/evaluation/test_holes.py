@@ -9,7 +9,7 @@ from paddle import nn
 from skimage.restoration import inpaint_biharmonic
 
 from oldrestore.batch import Prediction
-from oldrestore.data.hole_inputs import Holes
+from oldrestore.data.inputs.holes import HoleInputs
 from oldrestore.errors import UserError
 from oldrestore.evaluation.evaluator import EvaluationContext
 from oldrestore.evaluation.holes import HOLES_STREAM, HoleFilling, mean_colour, score_fill
@@ -66,7 +66,7 @@ def test_every_fill_is_measured_on_the_same_seeded_holes():
     expected = {"mean": [], "biharmonic": [], "network": []}
     for place, (name, rgb) in enumerate(PHOTOS):
         rng = np.random.default_rng([HOLES_STREAM, 5, place])
-        hole = Holes()(paddle.to_tensor(rgb[None]), [name], rng).hole_b1hw.numpy()[0, 0] > 0
+        hole = HoleInputs()(paddle.to_tensor(rgb[None]), [name], rng).hole_b1hw.numpy()[0, 0] > 0
         known = np.where(hole[..., None], 0, rgb) / 255
         fills = {
             "mean": np.where(hole[..., None], np.round(rgb[~hole].mean(axis=0)), rgb),

@@ -5,9 +5,9 @@ import paddle
 import pytest
 
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab
-from oldrestore.data.crops import Crops
-from oldrestore.data.decode import decode_photo
-from oldrestore.data.labelled_photos import LabelledPhotos
+from oldrestore.data.codecs.decode import decode_photo
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.sources.labelled_photos import LabelledPhotos
 from oldrestore.evaluation.judge import EfficientNetLite, central_square
 from oldrestore.models import efficientnet_lite as lite
 

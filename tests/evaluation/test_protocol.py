@@ -23,9 +23,9 @@ CONFIG = {
         "fit": "shorter_side",
         "batch_size": 16,
         "judged": {
-            "_target_": "oldrestore.data.labelled_photos.LabelledPhotos",
+            "_target_": "oldrestore.data.sources.labelled_photos.LabelledPhotos",
             "root": None,
-            "crops": {"_target_": "oldrestore.data.crops.Crops", "size": 256},
+            "crops": {"_target_": "oldrestore.data.cropping.crops.Crops", "size": 256},
         },
         "judged_split": "test",
         "every": 20,
@@ -53,7 +53,9 @@ def protocol(changes: dict | None = None, **found) -> Protocol:
 
 
 def test_the_hash_is_of_name_version_and_settings():
-    whole = {"name": "photos", "version": 1, "settings": protocol_settings(CONFIG)}
+    # A class counts by the path that it had first.
+    moved = {"evaluation.judged._target_": "oldrestore.data.labelled_photos.LabelledPhotos"}
+    whole = {"name": "photos", "version": 1, "settings": {**protocol_settings(CONFIG), **moved}}
     assert protocol().hash == hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
     assert protocol().describe()["hash"] == protocol().hash
 

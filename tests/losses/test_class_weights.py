@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from oldrestore.color import rebalancing_weights
-from oldrestore.data.crops import Crops
-from oldrestore.data.image_folder import ImageFolder
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.losses.class_weights import EffectiveNumber, Rebalance
 from oldrestore.losses.classification import SoftCrossEntropy
 from oldrestore.run.components import prepare_loss

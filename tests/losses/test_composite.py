@@ -15,7 +15,7 @@ from oldrestore.errors import UserError
 from oldrestore.losses.classification import Rebalance, SoftCrossEntropy
 from oldrestore.losses.composite import Composite
 from oldrestore.losses.regression import L1, L2
-from oldrestore.losses.weight_schedule import Linear, Step
+from oldrestore.losses.weight_schedule import Linear, PiecewiseConstant
 
 
 def case(seed: int = 0) -> tuple[Batch, np.ndarray]:
@@ -75,13 +75,13 @@ def test_a_scheduled_weight_follows_the_iteration_and_is_a_curve():
 
 
 def test_the_weights_before_any_update_are_those_of_iteration_0():
-    loss = Composite({"a": {"weight": Step([2.0, 0.5], [3]), "loss": L1()}})
+    loss = Composite({"a": {"weight": PiecewiseConstant([2.0, 0.5], [3]), "loss": L1()}})
     assert loss.weights == {"a": 2.0}
 
 
 def test_schedules_within_a_sum_of_sums_follow_too():
     batch, given = case()
-    inner = Composite({"x": {"weight": Step([1.0, 0.0], [2]), "loss": L1()}, "y": {"loss": L2()}})
+    inner = Composite({"x": {"weight": PiecewiseConstant([1.0, 0.0], [2]), "loss": L1()}, "y": {"loss": L2()}})
     loss = Composite({"both": {"weight": 0.5, "loss": inner}})
     loss.at(2)
     terms, _ = evaluate(loss, given, batch)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from oldrestore.errors import UserError
-from oldrestore.losses.weight_schedule import Linear, Step
+from oldrestore.losses.weight_schedule import Linear, PiecewiseConstant
 
 
 def test_a_line_is_numpys_interpolation():
@@ -24,19 +24,22 @@ def test_the_ends_of_a_line_are_exact():
 
 
 def test_steps_hold_from_their_milestone_on():
-    schedule = Step([1.0, 0.0, 5.0], [2, 4])
+    schedule = PiecewiseConstant([1.0, 0.0, 5.0], [2, 4])
     assert [schedule(i) for i in range(6)] == [1.0, 1.0, 0.0, 0.0, 5.0, 5.0]
     assert schedule.highest == 5.0
-    assert Step([3.0], [])(1000) == 3.0
+    assert PiecewiseConstant([3.0], [])(1000) == 3.0
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: Linear(0.0, 1.0, until=5, from_=5), "from_ below until, not from_=5 and until=5"),
-        (lambda: Step([1.0, 2.0], [1, 2]), "one more of values than of milestones, not 2 and 2"),
-        (lambda: Step([1.0, 2.0, 3.0], [4, 4]), "must rise, not \\[4, 4\\]"),
-        (lambda: Step([1.0, float("inf")], [4]), r"Step\.values\.1 must be a finite number, not inf"),
+        (lambda: PiecewiseConstant([1.0, 2.0], [1, 2]), "one more of values than of milestones, not 2 and 2"),
+        (lambda: PiecewiseConstant([1.0, 2.0, 3.0], [4, 4]), "must rise, not \\[4, 4\\]"),
+        (
+            lambda: PiecewiseConstant([1.0, float("inf")], [4]),
+            r"Constant\.values\.1 must be a finite number, not inf",
+        ),
     ],
 )
 def test_what_is_no_schedule_is_refused(make, message):

@@ -6,7 +6,7 @@ import pytest
 from paddle.nn import functional
 
 from oldrestore.batch import Batch
-from oldrestore.data.sparse_positions import SparsePositions
+from oldrestore.data.inputs.sparse_positions import SparsePositions
 from oldrestore.errors import UserError
 from oldrestore.losses.histogram import HueChromaDivergence
 from oldrestore.models.larsson import Larsson

@@ -9,7 +9,7 @@ import paddle
 import pytest
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.data.hole_inputs import Holes
+from oldrestore.data.inputs.holes import HoleInputs
 from oldrestore.errors import UserError
 from oldrestore.losses.regression import L1
 from oldrestore.losses.restoration import KnownUnknownL1
@@ -24,7 +24,7 @@ from tests.generated_photographs import make_photograph
 
 def batch(count: int = 4, size: int = 32) -> Batch:
     rgb = np.stack([make_photograph(seed, size) for seed in range(count)])
-    return Holes()(paddle.to_tensor(rgb), [str(i) for i in range(count)], np.random.default_rng(0))
+    return HoleInputs()(paddle.to_tensor(rgb), [str(i) for i in range(count)], np.random.default_rng(0))
 
 
 @pytest.fixture

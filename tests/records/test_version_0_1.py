@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from oldrestore.cli import main
+from oldrestore.comparison.designs import designs_of, differing_settings
+from oldrestore.comparison.sameness import mismatch
+from oldrestore.config.aliases import MOVED
+from oldrestore.records.asked_settings import disagreement, leaves
 from oldrestore.records.run import Run
 from tests.generated_photographs import make_folder
 
@@ -69,3 +73,26 @@ def test_one_that_ended_is_reproduced(outputs, photographs, capfd):
     assert main(["reproduce", str(folder), f"dataset.root={photographs}", "tracking=none", "--json"]) == 0
     # Identical on the processor that trained it.
     assert json.loads(capfd.readouterr().out)["verdict"] in ("identical", "within tolerance")
+
+
+def test_the_same_run_of_today_is_of_the_same_design(outputs):
+    """Classes of the configuration have moved since."""
+    then, now = outputs / "tiny" / "finished", outputs / "tiny" / "today"
+    shutil.copytree(then, now)
+    (now / "config.json").unlink(missing_ok=True)
+    text = (now / "config.yaml").read_text(encoding="utf-8")
+    assert "oldrestore.data.crops.Crops" in text
+    for before, current in MOVED.items():
+        text = text.replace(f" {before}\n", f" {current}\n")
+    assert "oldrestore.data.crops.Crops" not in text
+    (now / "config.yaml").write_text(text.replace("seed: 0", "seed: 1"), encoding="utf-8")
+    runs = [Run(then), Run(now)]
+    (design,) = designs_of(runs)
+    assert (len(design.runs), design.repeats) == (2, ())
+    assert differing_settings([design]) == {}
+    assert mismatch(*runs) is None
+    assert disagreement(leaves(runs[1].composed), runs[0].composed, then) is not None  # the seed
+    asked = {name: value for name, value in leaves(runs[1].composed).items() if name != "seed"}
+    assert disagreement(asked, runs[0].composed, then) is None
+    assert runs[0].all_of("dataset")[-2:] == runs[1].all_of("dataset")[-2:] == ["ImageFolder", "image_folder"]
+    assert runs[0].get("inputs._target_") == "oldrestore.data.inputs.colors.Colors"

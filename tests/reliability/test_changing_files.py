@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from oldrestore.cli import main
-from oldrestore.data import decode
-from oldrestore.data.crops import Crops
-from oldrestore.data.decode import UnreadablePhoto, decode_photo, read_photo_file
-from oldrestore.data.image_folder import ImageFolder
-from oldrestore.data.loader import training_loader
+from oldrestore.data.codecs import decode
+from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo, read_photo_file
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.loading.loader import training_loader
+from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.errors import UserError
 from oldrestore.photographs import treatment
 from oldrestore.photographs.photo_list import find_photographs

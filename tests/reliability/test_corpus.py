@@ -13,8 +13,8 @@ import paddle
 import pytest
 
 from oldrestore.color.lab import rgb_to_lab
-from oldrestore.data.decode import UnreadablePhoto, decode_photo
-from oldrestore.data.photo import printable
+from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo
+from oldrestore.data.sources.photo import printable
 from oldrestore.models.eccv16 import Eccv16
 from oldrestore.models.weights import WeightsHeader, save_weights
 from tests.reliability.cases import Case

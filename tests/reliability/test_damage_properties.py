@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from oldrestore.config.compose import compose_config
 from oldrestore.config.location import configuration_root
-from oldrestore.data.masks import DAMAGE, draw_mask
+from oldrestore.data.inputs.hole_masks import DAMAGE, draw_mask
 from tests.reliability.conftest import MANY
 
 KINDS = sorted(path.stem for path in (configuration_root() / "conf" / "damage").glob("*.yaml"))

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image, IptcImagePlugin, PngImagePlugin
 
 from oldrestore.cli import main
-from oldrestore.data.decode import decode_bytes
-from oldrestore.data.descriptions import corrected_xmp
-from oldrestore.data.encode import encode_photo
+from oldrestore.data.codecs.decode import decode_bytes
+from oldrestore.data.codecs.descriptions import corrected_xmp
+from oldrestore.data.codecs.encode import encode_photo
 from tests.reliability.cases import blocks, encoded
 
 SECTION = "What stays with a photograph"

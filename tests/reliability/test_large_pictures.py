@@ -88,7 +88,7 @@ def write_float_tiff(path: Path, side: int, colours: int) -> None:
 
 def test_to_uint8_in_bands_is_as_in_one(monkeypatch):
     """Cutting a picture into bands changes no sample."""
-    from oldrestore.data import sample_depth
+    from oldrestore.data.codecs import sample_depth
 
     rng = np.random.default_rng(0)
     deep = [

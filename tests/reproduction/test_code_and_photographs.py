@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from oldrestore.data.crops import Crops
-from oldrestore.data.image_folder import ImageFolder
-from oldrestore.data.source import split_fingerprint
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.sources.image_folder import ImageFolder
+from oldrestore.data.sources.source import split_fingerprint
 from oldrestore.errors import UserError
 from oldrestore.reproduction.code_state import compare_code, patch_bytes, patch_sections
 from oldrestore.reproduction.rerun_process import different_photographs

@@ -11,7 +11,7 @@ import pytest
 from paddle import nn
 
 from oldrestore.batch import Batch, Prediction
-from oldrestore.data.hole_inputs import Holes
+from oldrestore.data.inputs.holes import HoleInputs
 from oldrestore.errors import UserError
 from oldrestore.losses.adversarial import Hinge, Wasserstein
 from oldrestore.losses.base import Loss
@@ -191,7 +191,7 @@ def test_mixed_precision_goes_through_the_same_steps(amp, monkeypatch):
 
 def damaged(seed: int, count: int = 2) -> Batch:
     rgb = np.stack([make_photograph(10 * seed + i, 32) for i in range(count)])
-    return Holes()(paddle.to_tensor(rgb), ["a", "b"][:count], np.random.default_rng(seed))
+    return HoleInputs()(paddle.to_tensor(rgb), ["a", "b"][:count], np.random.default_rng(seed))
 
 
 def sagan(adversarial=None, attention_scale=4, **settings) -> AdversarialLearner:

@@ -18,7 +18,7 @@ from oldrestore import parallel
 from oldrestore.batch import Batch
 from oldrestore.config.build import build
 from oldrestore.config.pairs import choices
-from oldrestore.data.sequence import BatchPositions
+from oldrestore.data.loading.sequence import BatchPositions
 from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches, own_share, shared
 from oldrestore.run.streams import TRAINING_STREAM, training_batch

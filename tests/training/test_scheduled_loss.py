@@ -9,7 +9,7 @@ import paddle
 import pytest
 
 from oldrestore.losses.composite import Composite
-from oldrestore.losses.weight_schedule import Linear, Step
+from oldrestore.losses.weight_schedule import Linear, PiecewiseConstant
 from oldrestore.training.adversarial import AdversarialLearner
 from oldrestore.training.supervised import SupervisedLearner
 from tests.training.test_adversarial import Hinge, Line, Scale, SquaredError, flat
@@ -35,7 +35,7 @@ def steps(learner, start: int, end: int) -> list[dict[str, float]]:
 
 def test_a_scheduled_weight_scales_the_update():
     # loss = weight (w - 3)^2 for L = 1, ab = 3: gradient -6 weight at w = 0, and then -6 + 2 w times the next weight.
-    loss = Composite({"error": {"weight": Step([0.5, 2.0], [1]), "loss": SquaredError()}})
+    loss = Composite({"error": {"weight": PiecewiseConstant([0.5, 2.0], [1]), "loss": SquaredError()}})
     learner = SupervisedLearner(Scale(), loss, partial(paddle.optimizer.SGD, learning_rate=0.1))
     first, second = steps(learner, 0, 2)
     assert (first["loss"], first["error"], first["weight/error"]) == pytest.approx((4.5, 9.0, 0.5))

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from oldrestore.config.values import checked
-from oldrestore.data.decode import UnreadablePhoto, decode_photo
+from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo
 from oldrestore.errors import UserError
 from oldrestore.restoration.detect.base import Detection
 

@@ -14,7 +14,7 @@ from oldrestore.restoration.fill.holes import Hole, find_holes
 Measure = Literal["depth", "area"]
 
 
-class Split:
+class FillBySize:
     """Takes the mask apart and fills each hole by the method for its size.
 
     Parameters
@@ -51,12 +51,12 @@ class Split:
 
 
 def small_holes(mask_hw: np.ndarray, largest: float, measure: Measure = "depth") -> np.ndarray:
-    """The part of a mask that is holes up to a size, bool (H, W); arguments as for `Split`."""
+    """The part of a mask that is holes up to a size, bool (H, W); arguments as for `FillBySize`."""
     labels, holes = find_holes(mask_hw)
     is_small = np.array([False, *(size_of(hole, measure) <= largest for hole in holes)])
     return is_small[labels]
 
 
 def size_of(hole: Hole, measure: Measure) -> float:
-    """Size of a hole, in pixels, by one of the measures of `Split`."""
+    """Size of a hole, in pixels, by one of the measures of `FillBySize`."""
     return hole.depth if measure == "depth" else hole.area

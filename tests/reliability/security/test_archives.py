@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from oldrestore.data import debian_package
-from oldrestore.data.gcompris import _readable_name
-from oldrestore.data.qt_resources import BrokenResource, read_resources
+from oldrestore.data.packages import debian_package
+from oldrestore.data.packages.gcompris import _readable_name
+from oldrestore.data.packages.qt_resources import BrokenResource, read_resources
 from oldrestore.errors import UserError
 from tests.reliability.security.measuring import SECTION
 

@@ -31,7 +31,7 @@ def touching(marker: Path) -> dict[str, dict]:
         "a function of Python": {"_target_": "os.system", "command": f"touch {marker}"},
         "a private function of ours that starts programs": {"_target_": "oldrestore.tracking.ui._start", **command},
         "another": {
-            "_target_": "oldrestore.data.debian_package._run",
+            "_target_": "oldrestore.data.packages.debian_package._run",
             "command": ["touch", str(marker)],
             "folder": "/tmp",
             "advice": "",

@@ -9,9 +9,9 @@ import pytest
 from oldrestore.batch import Prediction
 from oldrestore.config.build import build
 from oldrestore.config.compose import compose_config
-from oldrestore.data.crops import Crops
-from oldrestore.data.loader import evaluation_photos
-from oldrestore.data.photos import Photos
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.loading.loader import evaluation_photos
+from oldrestore.data.sources.photos import Photos
 from oldrestore.errors import UserError
 from oldrestore.evaluation.detection import finds_with
 from oldrestore.models.released import released_weights

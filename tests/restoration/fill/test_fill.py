@@ -11,7 +11,7 @@ from oldrestore.restoration.fill.biharmonic import Biharmonic
 from oldrestore.restoration.fill.harmonic import Harmonic, solve_laplace
 from oldrestore.restoration.fill.holes import depths, find_holes
 from oldrestore.restoration.fill.opencv import OpenCV
-from oldrestore.restoration.fill.split import Split, small_holes
+from oldrestore.restoration.fill.split import FillBySize, small_holes
 from tests.generated_photographs import make_photograph
 
 FILLERS = {
@@ -19,7 +19,7 @@ FILLERS = {
     "harmonic": Harmonic(),
     "telea": OpenCV("telea"),
     "navier_stokes": OpenCV("navier_stokes"),
-    "split": Split(Biharmonic(), Harmonic(), 4),
+    "split": FillBySize(Biharmonic(), Harmonic(), 4),
 }
 
 
@@ -167,5 +167,5 @@ def test_the_split_is_by_depth_or_area():
     def painter(value):
         return lambda rgb, hole: np.where(hole[..., None], value, rgb).astype(np.uint8)
 
-    filled = Split(painter(1), painter(2), 2)(np.zeros((60, 90, 3), np.uint8), mask)
+    filled = FillBySize(painter(1), painter(2), 2)(np.zeros((60, 90, 3), np.uint8), mask)
     np.testing.assert_array_equal(filled[..., 0], line * 1 + square * 2)

@@ -1,0 +1,125 @@
+"""Decodes JPEG files for resizing: by the shortest way where nothing else is to be done, and scaled where asked."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from oldrestore.data.codecs import decode
+from oldrestore.data.codecs.decode import MAX_PIXELS, UnreadablePhoto
+from oldrestore.data.codecs.quiet_pillow import quiet_pillow
+
+JPEG_MAGIC = b"\xff\xd8\xff"
+SCALES = (8, 4, 2)
+LONGEST = 8  # aspect beyond which a photograph is decoded in full: strips are cut before they are resized
+
+
+def load_plain_jpeg(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image | None:
+    """Decode a JPEG file as Pillow's image, where its pixels are upright sRGB as they stand; None for all others.
+
+    Most photographs are such files. They can be resized before they become an array, which spares four copies of all
+    pixels; the pixels are those of `decode_bytes`. A file that cannot be read is None too: `decode_bytes` says why.
+    """
+    if not data.startswith(JPEG_MAGIC):
+        return None
+    try:
+        with quiet_pillow():
+            image = Image.open(io.BytesIO(data), formats=("JPEG",))
+            decode._check_size(*image.size, max_pixels)
+            decode._check_scans(data, image.width * image.height)
+            if image.mode != "RGB" or image.info.get("icc_profile") or decode._orientation(image) != 1:
+                return None
+            image.load()
+            return image
+    except Exception:  # noqa: BLE001 (see above)
+        return None
+
+
+@dataclass(frozen=True)
+class ScaledPhoto:
+    """A photograph, perhaps decoded at a fraction of its size.
+
+    Attributes
+    ----------
+    rgb : ndarray
+        uint8 (h, w, 3), 0..255, upright, contiguous.
+    height, width : int
+        Of the whole photograph at full size, upright.
+    box : tuple of float
+        Left, top, right and bottom of the photograph within `rgb`: an eighth of 500 pixels is 62.5, and the row or
+        column at one edge stands for less than a whole pixel.
+    """
+
+    rgb: np.ndarray
+    height: int
+    width: int
+    box: tuple[float, float, float, float]
+
+
+def scale_jpeg(data: bytes, shorter_side: int, max_pixels: int = MAX_PIXELS) -> ScaledPhoto | None:
+    """Decode a JPEG file at a fraction of its size; None if it is to be decoded in full.
+
+    A JPEG file holds the frequencies of blocks of 8 x 8 pixels. From the lower ones alone a smaller picture comes at
+    once, nearly the one that averaging over pixels would make (libjpeg's scaled decoding). Other files, and those
+    that are not twice as large as asked for, are to be decoded in full.
+
+    Parameters
+    ----------
+    data : bytes
+    shorter_side : int
+        Least shorter side, pixels.
+    max_pixels : int
+        See `decode_photo`.
+
+    Raises
+    ------
+    UnreadablePhoto
+        When the file is too large.
+    """
+    if not data.startswith(JPEG_MAGIC):
+        return None
+    try:
+        with quiet_pillow():
+            return _decode(data, shorter_side, max_pixels)
+    except UnreadablePhoto:
+        raise
+    except Exception:  # noqa: BLE001 (the full decoding says what is wrong with the file, if anything is)
+        return None
+
+
+def _decode(data: bytes, shorter_side: int, max_pixels: int) -> ScaledPhoto | None:
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        width, height = image.size
+        decode._check_size(width, height, max_pixels)
+        decode._check_scans(data, width * height)
+        scale = next((scale for scale in SCALES if min(width, height) >= scale * shorter_side), 1)
+        if scale == 1 or max(width, height) > LONGEST * min(width, height):
+            return None
+        drafted = image.draft(image.mode, (width // scale, height // scale))
+        if drafted is None:
+            return None
+        image.load()
+        orientation = decode._orientation(image)
+        rgb = decode._to_srgb(image)
+    box = _turned(drafted[1], rgb.shape[0], rgb.shape[1], orientation)
+    if orientation in (5, 6, 7, 8):
+        height, width = width, height
+    return ScaledPhoto(np.ascontiguousarray(decode._turn_upright(rgb, orientation)), height, width, box)
+
+
+def _turned(
+    box: tuple[float, float, float, float], height: int, width: int, orientation: int
+) -> tuple[float, float, float, float]:
+    """Where a box within the file's pixels (height x width) lies once they are upright."""
+    left, top, right, bottom = box
+    if orientation in (5, 6, 7, 8):
+        left, top, right, bottom = top, left, bottom, right
+        height, width = width, height
+    if orientation in (3, 4, 7, 8):
+        top, bottom = height - bottom, height - top
+    if orientation in (2, 3, 6, 7):
+        left, right = width - right, width - left
+    return left, top, right, bottom

@@ -1,0 +1,1 @@
+"""Batches of photographs in a seeded order, and prepared photographs, which are decoded once."""

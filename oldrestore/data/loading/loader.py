@@ -1,0 +1,267 @@
+"""Feeds photographs: random crops in batches for training, whole squares one by one for evaluation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo, read_photo_file
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.loading.prepared import open_prepared
+from oldrestore.data.loading.sequence import BatchPositions, TrainingSequence
+from oldrestore.data.sources.photo import Photo
+from oldrestore.data.sources.source import Split
+from oldrestore.errors import UserError
+
+if TYPE_CHECKING:
+    import paddle
+
+DEFAULT_CACHE_MIB = 512
+"""Memory for decoded photographs. At a shorter side of 96 pixels this holds about 13,000."""
+
+
+class TrainingCrops:
+    """A map from position to training crop, as Paddle's loader wants it.
+
+    Photographs come from the file of prepared ones, if any (`oldrestore.data.loading.prepared`). Otherwise each is
+    decoded once and kept, as long as there is room.
+
+    Parameters
+    ----------
+    sequence : TrainingSequence
+        Says which photograph stands at which position.
+    cache_bytes : int
+        Prepared photographs are kept in memory until they take this much.
+    """
+
+    def __init__(self, split: Split, crops: Crops, sequence: TrainingSequence, cache_bytes: int):
+        self.photos = in_content_order(split)
+        self.hashes = sorted(split.hashes)
+        self.prepared = open_prepared(split, crops)
+        self.crops = crops
+        self.sequence = sequence
+        self._kept: dict[int, np.ndarray] = {}
+        self._room = cache_bytes
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, position: int) -> tuple[np.ndarray, np.int64]:
+        """Return (uint8 (crop, crop, 3), index of the photograph).
+
+        A photograph that cannot be read gives the index -1 - index: an exception here would arrive as
+        the text of a worker's traceback, so the main process raises it (see `problem`).
+        """
+        epoch, index = self.sequence.at(position)
+        try:
+            prepared = self._whole(index)
+        except (UnreadablePhoto, UserError):
+            return np.zeros((self.crops.crop, self.crops.crop, 3), np.uint8), np.int64(-1 - index)
+        return self.crops.train(prepared, self.sequence.crop_generator(epoch, index)), np.int64(index)
+
+    def problem(self, index: int) -> UserError:
+        """Say why a photograph could not be given."""
+        if self.prepared is not None:
+            try:
+                self.prepared[self.hashes[index]]
+            except UserError as error:
+                return error
+        return _became_unreadable(self.photos[index])
+
+    def _whole(self, index: int) -> np.ndarray:
+        if self.prepared is not None:
+            return self.prepared[self.hashes[index]]
+        prepared = self._kept.get(index)
+        if prepared is None:
+            prepared = self.crops.prepare_bytes(read_photo_file(self.photos[index].path))
+            if prepared.nbytes <= self._room:
+                self._room -= prepared.nbytes
+                self._kept[index] = prepared
+        return prepared
+
+
+def lost_worker(error: BaseException) -> str | None:
+    """Say in a sentence that a process of the loader was killed; None for any other error.
+
+    Paddle raises it wherever the program happens to be when the system tells of the end of the process.
+    """
+    if not isinstance(error, SystemError | RuntimeError) or "DataLoader" not in str(error):
+        return None
+    how = re.search(r"killed by signal: ([^.(]+)|exit(?:ed)? (?:abnormally|unexpectedly)[^.(]*", str(error))
+    if how is None:
+        return None
+    return (
+        f"a process that loads photographs has ended ({(how[1] or how[0]).strip().lower()}), as the system does to it "
+        "when memory runs out: take fewer trainer.workers or a smaller trainer.cache_mib"
+    )
+
+
+class TrainingLoader:
+    """Batches of training crops; see `training_loader`. ``len()`` is the number of batches left to give."""
+
+    def __init__(self, crops_at: TrainingCrops, positions: BatchPositions, workers: int):
+        self._crops_at = crops_at
+        self._positions = positions
+        self._workers = workers
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __iter__(self) -> Iterator[tuple[paddle.Tensor, tuple[str, ...]]]:
+        if not len(self):
+            return  # Paddle's workers would be started for nothing, and wait
+        import paddle.io
+
+        loader = paddle.io.DataLoader(
+            self._crops_at,
+            batch_sampler=self._positions,
+            collate_fn=_stack,
+            num_workers=self._workers,
+            use_buffer_reader=False,
+        )
+        batches = iter(loader)
+        try:
+            for rgb_bhw3, indices in batches:
+                yield rgb_bhw3, self._names(indices.numpy())
+        finally:
+            # Whoever stops in the middle of training leaves no process behind.
+            if self._workers:
+                batches._try_shutdown_all(1)
+
+    def _names(self, indices: np.ndarray) -> tuple[str, ...]:
+        for index in indices:
+            if index < 0:
+                raise self._crops_at.problem(-1 - index)
+        return tuple(self._crops_at.photos[index].name for index in indices)
+
+
+def training_loader(
+    split: Split,
+    crops: Crops,
+    batch_size: int,
+    seed: int,
+    iterations: int,
+    start: int = 0,
+    workers: int = 0,
+    cache_mib: float = DEFAULT_CACHE_MIB,
+    part: slice | None = None,
+) -> TrainingLoader:
+    """Return the training batches of iterations `start` to `iterations` - 1.
+
+    A batch depends on the photographs' contents, `crops`, `seed` and its iteration, and on nothing else: not
+    on file names or places, nor on `workers` or `start` (see `TrainingSequence`). In each epoch every
+    photograph comes exactly once; no batch is short.
+
+    Parameters
+    ----------
+    batch_size : int
+        At least 1; it may be larger than the split.
+    iterations : int
+        Of the whole training; a resumed one gives the remaining batches.
+    start : int
+        First iteration, counted from 0.
+    workers : int
+        Processes that decode and crop; 0 does it in this one.
+    cache_mib : float
+        Memory for decoded photographs, in MiB, shared equally by the workers.
+    part : slice, optional
+        Which photographs of each batch to give, where several processes share it; all of them by default.
+
+    Returns
+    -------
+    TrainingLoader
+        Iterates over (uint8 paddle.Tensor (batch_size, crop, crop, 3), 0..255; names of the photographs).
+
+    Raises
+    ------
+    UserError
+        Negative or zero numbers; while iterating, a photograph that can no longer be read.
+    """
+    for name, value, least in (
+        ("batch_size", batch_size, 1),
+        ("seed", seed, 0),
+        ("iterations", iterations, 0),
+        ("start", start, 0),
+        ("workers", workers, 0),
+        ("cache_mib", cache_mib, 0),
+    ):
+        if value < least:
+            raise UserError(f"{name} = {value} is too small for the training loader; give at least {least}")
+    sequence = TrainingSequence(len(split.photos), seed)
+    cache_bytes = int(cache_mib * 2**20) // max(1, workers)
+    crops_at = TrainingCrops(split, crops, sequence, cache_bytes)
+    return TrainingLoader(crops_at, BatchPositions(batch_size, start, iterations, part), workers)
+
+
+def evaluation_photos(split: Split, crops: Crops) -> Iterator[tuple[Photo, np.ndarray]]:
+    """Yield every photograph of a split in name order, as evaluation sees it.
+
+    Yields
+    ------
+    (Photo, numpy.ndarray)
+        The photograph and its uint8 (evaluation_size, evaluation_size, 3) square, 0..255.
+
+    Raises
+    ------
+    UserError
+        When a photograph can no longer be read.
+    """
+    for photo in sorted(split.photos, key=lambda photo: photo.name):
+        yield photo, crops.evaluation(decode_known_photo(photo))
+
+
+def decode_known_photo(photo: Photo) -> np.ndarray:
+    """Decode a photograph that its source found readable; `UserError` when it no longer is."""
+    try:
+        return decode_photo(photo.path)
+    except UnreadablePhoto as problem:
+        raise _became_unreadable(photo) from problem
+
+
+def photos_at_training_size(split: Split, crops: Crops) -> Iterator[np.ndarray]:
+    """Yield every photograph of a split, whole, uint8 (H, W, 3), as training crops are cut from it.
+
+    They come in the order of ``split.photos``, and from the file of prepared ones, if any.
+
+    Raises
+    ------
+    UserError
+        When a photograph can no longer be read.
+    """
+    prepared = open_prepared(split, crops)
+    for number, photo in enumerate(split.photos):
+        if prepared is not None:
+            yield prepared[split.hashes[number]]
+            continue
+        try:
+            rgb = crops.prepare_bytes(read_photo_file(photo.path))
+        except UnreadablePhoto as problem:
+            raise _became_unreadable(photo) from problem
+        yield rgb
+
+
+def in_content_order(split: Split) -> tuple[Photo, ...]:
+    """Photographs in the order of their content hashes, in which names and places play no part."""
+    if not split.hashes:
+        return split.photos
+    ordered = sorted(zip(split.hashes, split.photos, strict=True), key=lambda item: item[0])
+    return tuple(photo for _, photo in ordered)
+
+
+def _became_unreadable(photo: Photo) -> UserError:
+    try:
+        decode_photo(photo.path)
+        reason = "it was unreadable for a moment"
+    except UnreadablePhoto as problem:
+        reason = problem.reason
+    return UserError(
+        f"the photograph {photo.name} ({photo.path}) can no longer be read ({reason}); repair or remove it "
+        "and start again"
+    )
+
+
+def _stack(samples: list[tuple[np.ndarray, np.int64]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.stack([crop for crop, _ in samples]), np.array([index for _, index in samples], np.int64)

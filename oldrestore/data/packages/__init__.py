@@ -1,0 +1,1 @@
+"""Photographs in packages of Python and Debian: found, downloaded, chosen and checked."""

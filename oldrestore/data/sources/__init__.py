@@ -1,0 +1,1 @@
+"""Sets of photographs with splits: what is shipped, folders, lists."""

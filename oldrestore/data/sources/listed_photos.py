@@ -1,0 +1,175 @@
+"""Photographs that a list names, or the first so many of a folder: the splits of published protocols."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from pydantic import Field
+
+from oldrestore.config.values import checked
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.sources.image_folder import NUMBER_OF_CLASSES, class_labels
+from oldrestore.data.sources.photo import Photo, printable
+from oldrestore.data.sources.source import Candidate, Offer, PhotoSource, Prepared
+from oldrestore.data.sources.walk import walk_folder
+from oldrestore.errors import UserError, in_words
+
+LARGEST_LIST = 64 * 2**20  # bytes: more than any list of names, less than what would fill the memory
+
+
+class ListedPhotos(PhotoSource):
+    """The photographs under a folder that a text file names, for evaluation only.
+
+    The list has one photograph a line: its path below the folder, or its file name alone where it occurs once; after a
+    space, tab or comma its ImageNet class index may follow, as in the lists of Caffe. Without a class there,
+    photographs in class folders have theirs as `ImageFolder` says. Empty lines and those that begin with # are passed
+    over.
+
+    Parameters
+    ----------
+    crops : Crops
+        How photographs are cut where the protocol does not say it.
+    root : str or None
+        The folder; needed.
+    list : str or None
+        The list; without it, every photograph in the order of file names.
+    first : int or None
+        Only the first so many of these.
+    list_needed : bool
+        Whether the protocol's split is defined by a list, so that the whole folder would be another.
+    validation_fraction : float
+        Present because every source has it; everything is "val" here.
+    name : str
+        How the source is called in `data.json`.
+    prepared : {"auto", "off", "required"}
+        Present because every source has it; only training uses what is prepared.
+
+    Raises
+    ------
+    UserError
+        On first use: folder or list is not given or cannot be read, a named photograph is not there, is named twice, or
+        by a name that several have, or there are fewer than `first`.
+    """
+
+    @checked
+    def __init__(
+        self,
+        crops: Crops,
+        root: str | None = None,
+        list: str | None = None,
+        first: Annotated[int, Field(ge=1)] | None = None,
+        list_needed: bool = False,
+        validation_fraction: Annotated[float, Field(ge=0, le=1)] = 1.0,
+        name: str = "listed_photos",
+        prepared: Prepared = "auto",
+    ):
+        super().__init__(crops, validation_fraction, prepared)
+        self.root, self.list, self.first, self.list_needed = root, list, first, list_needed
+        self.name = name
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """Only "val": a published split is for measuring."""
+        return ("val",)
+
+    def offer(self) -> Offer:
+        """Find the photographs that are named."""
+        root = self._folder()
+        wanted = self._listed() if self.list is not None or self.list_needed else None
+        photographs = self._all_in(root)
+        classes = class_labels([root])
+        if wanted is None:
+            chosen = [(path, None) for path in sorted(photographs, key=lambda path: (path.name, path.as_posix()))]
+        else:
+            chosen = self._resolve(wanted, root, photographs)
+        if self.first is not None and len(chosen) < self.first:
+            raise UserError(
+                f"{self.name} needs {self.first} photographs, and {self.list or root} has {len(chosen)}: give all, or "
+                f"another dataset.first"
+            )
+        candidates = []
+        for path, label in chosen[: self.first]:
+            below = path.relative_to(root)
+            class_index = classes.get(below.parts[0]) if len(below.parts) > 1 else None
+            photo = Photo(printable(below), path, class_index if label is None else label)
+            candidates.append(Candidate(photo, "val"))
+        return Offer(tuple(candidates), (), place=str(root))
+
+    def _folder(self) -> Path:
+        if self.root is None:
+            raise UserError(f"the dataset {self.name} needs the folder of its photographs: give dataset.root=FOLDER")
+        root = Path(self.root).expanduser()
+        if not root.is_dir():
+            raise UserError(f"there is no folder {root} of {self.name}: give dataset.root=FOLDER")
+        return root
+
+    def _listed(self) -> list[tuple[str, int | None, int]]:
+        """Names, classes and line numbers of the list."""
+        if self.list is None:
+            raise UserError(
+                f"the split of {self.name} is defined by a list of file names, which is not shipped: give "
+                "dataset.list=FILE, one name a line"
+            )
+        path = Path(self.list).expanduser()
+        try:
+            if path.stat().st_size > LARGEST_LIST:
+                raise UserError(f"{path} is too large for a list of file names")
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"the list {path} of {self.name} cannot be read ({in_words(error)})") from None
+        except UnicodeDecodeError:
+            raise UserError(f"the list {path} of {self.name} is not a text of file names") from None
+        lines = [(n, line.strip()) for n, line in enumerate(text.splitlines(), start=1)]
+        listed = [(*_parted(line), n) for n, line in lines if line and not line.startswith("#")]
+        if not listed:
+            raise UserError(f"the list {path} of {self.name} names no photograph")
+        for name, label, number in listed:
+            if label is not None and label >= NUMBER_OF_CLASSES:
+                raise UserError(f"line {number} of {path}: '{name}' has the class {label}, and ImageNet's are 0..999")
+        return listed
+
+    def _all_in(self, root: Path) -> list[Path]:
+        try:
+            entries = list_of_entries(root)
+        except OSError as error:
+            raise UserError(f"the folder {root} of {self.name} cannot be listed ({in_words(error)})") from None
+        if not entries:
+            raise UserError(f"the folder {root} of {self.name} holds no photograph")
+        return entries
+
+    def _resolve(
+        self, wanted: list[tuple[str, int | None, int]], root: Path, found: list[Path]
+    ) -> list[tuple[Path, int | None]]:
+        below = {path.relative_to(root).as_posix(): path for path in found}
+        by_name: dict[str, list[Path]] = defaultdict(list)
+        for path in found:
+            by_name[path.name].append(path)
+        chosen: dict[Path, int | None] = {}
+        for name, label, number in wanted:
+            here = f"line {number} of {self.list}"
+            written = PurePosixPath(name).as_posix()
+            several = [below[written]] if written in below else by_name.get(written, [])
+            if not several:
+                raise UserError(f"{here} names '{name}', which is not in {root}: give the folder that has all of them")
+            if len(several) > 1:
+                raise UserError(f"{here} names '{name}', and {root} has {len(several)} of that name: write the paths")
+            if several[0] in chosen:
+                raise UserError(f"{here} names '{name}' a second time")
+            chosen[several[0]] = label
+        return [*chosen.items()]
+
+
+def list_of_entries(root: Path) -> list[Path]:
+    """Every file below a folder with a photograph's ending."""
+    return [entry.path for entry in walk_folder(root) if not entry.is_folder and entry.is_photograph_by_name]
+
+
+def _parted(line: str) -> tuple[str, int | None]:
+    """Part a line into name and class; names may hold spaces, so only a last word of digits is a class."""
+    for separator in ("\t", ",", " "):
+        name, found, last = line.rpartition(separator)
+        if found and last.strip().isdecimal() and name.strip():
+            return name.strip(), int(last)
+    return line, None

@@ -1,0 +1,88 @@
+"""The photographs of `photos_plus`, and training pictures with things pasted onto them, once they are prepared."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from oldrestore.config.values import checked
+from oldrestore.data.codecs.decode import decode_photo
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.packages.stamps import PreparedStamps, prepare_stamps, stamps_folder
+from oldrestore.data.sources.photo import Photo
+from oldrestore.data.sources.photos_plus import PhotosPlus
+from oldrestore.data.sources.source import Candidate, Offer, Prepared
+from oldrestore.errors import UserError
+
+PREPARE = "oldrestore data prepare photos_wide"
+GROUNDS_FRACTION = 0.2
+"""Validation fraction that the grounds of the composites are drawn with."""
+
+
+class PhotosWide(PhotosPlus):
+    """`PhotosPlus` and, in training alone, composites of cut-out things (fruit, animals, flowers, vehicles).
+
+    A few hundred photographs show too few things whose colour is their own. The composites add them; their
+    grounds are training photographs. Validation photographs are those of `PhotosPlus`, all of them real.
+
+    Parameters
+    ----------
+    root : str or None
+        Folder of the prepared photographs of `PhotosPlus`; where the command puts them when None.
+    stamps_root : str or None
+        Folder of the composites; where the command puts them when None.
+    validation_fraction : float
+        Share of the photographs of `PhotosPlus` that is held out, drawn by content hash. The composites were
+        made for 0.2 and hold no other fraction back: a larger one is refused.
+    prepared : {"auto", "off", "required"}
+        Whether what ``oldrestore data prepare`` has made is used: it changes no pixel.
+
+    Raises
+    ------
+    UserError
+        On first use, when nothing is prepared.
+    """
+
+    name = "photos_wide"
+
+    @checked
+    def __init__(
+        self,
+        crops: Crops,
+        root: str | None = None,
+        stamps_root: str | None = None,
+        validation_fraction: Annotated[float, Field(ge=0, le=GROUNDS_FRACTION)] = GROUNDS_FRACTION,
+        prepared: Prepared = "auto",
+    ):
+        super().__init__(crops, root, validation_fraction, prepared)
+        self.stamps_root = stamps_root
+
+    def offer(self) -> Offer:
+        """List the photographs of `PhotosPlus` and the composites."""
+        photographs = super().offer()
+        folder = Path(self.stamps_root).expanduser() if self.stamps_root else stamps_folder()
+        composites = sorted(folder.glob("*.png")) if folder.is_dir() else []
+        if not composites:
+            raise UserError(f"the composites of photos_wide are not prepared in {folder}; run: {PREPARE}")
+        added = tuple(Candidate(Photo(f"stamps/{path.name}", path), "train") for path in composites)
+        return Offer(photographs.candidates + added, photographs.left_out, f"{photographs.place} and {folder}")
+
+
+def prepare_photos_wide(parent: Path | None = None) -> PreparedStamps:
+    """Make the composites, on the training photographs of `PhotosPlus`, which must be prepared before.
+
+    Parameters
+    ----------
+    parent : Path or None
+        See `prepare_stamps`.
+
+    Raises
+    ------
+    UserError
+        See `PhotosPlus` and `prepare_stamps`.
+    """
+    source = PhotosPlus(Crops(size=512, crop=512), validation_fraction=GROUNDS_FRACTION)
+    split = source.split("train")
+    # By content, so that the names of files play no part in which ground a stamp comes to stand on.
+    ordered = sorted(zip(split.hashes, split.photos, strict=True), key=lambda pair: pair[0])
+    return prepare_stamps([decode_photo(photo.path) for _, photo in ordered], parent)

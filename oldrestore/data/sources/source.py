@@ -1,0 +1,296 @@
+"""What every source of photographs gives: splits that depend on the photographs' contents alone."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from oldrestore.config.values import checked
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.sources.index import PhotoFile, examine_all
+from oldrestore.data.sources.photo import Photo
+from oldrestore.errors import UserError
+
+Prepared = Literal["auto", "off", "required"]
+"""Whether prepared photographs are used: if there are any, never, or always (an error without them)."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that is not used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """The photographs of one split of a source.
+
+    Attributes
+    ----------
+    source, name : str
+        For example ``photos`` and ``train``.
+    photos : tuple of Photo
+        In the order of their names.
+    left_out : tuple of LeftOut
+        What the source did not take. Where splits are folders, what stood in this one; where they are
+        drawn from one set, what the whole set left out.
+    fingerprint : str
+        sha256 over the sorted (content hash, label) of the photographs: it changes with any pixel and
+        any label, and not with names, places or order.
+    bytes : int
+        Size of the files together.
+    hashes : tuple of str
+        Content hash of each photograph, in the order of `photos`.
+    prepared : {"auto", "off", "required"}
+        Whether what ``oldrestore data prepare`` has made of it is used; it changes no pixel.
+    ignored : tuple of LeftOut
+        Files that nobody would take for photographs: hidden ones, and those with another ending.
+    notes : tuple of str
+        What should be said of the source, such as a folder that looks like a split and is not used as one.
+    """
+
+    source: str
+    name: str
+    photos: tuple[Photo, ...]
+    left_out: tuple[LeftOut, ...]
+    fingerprint: str
+    bytes: int = 0
+    hashes: tuple[str, ...] = ()
+    prepared: Prepared = "auto"
+    ignored: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def describe(self) -> dict:
+        """Return what `data.json` records of a split, as plain values.
+
+        ``photographs`` gives for each name the line that the fingerprint is made of: content hash and label;
+        ``ignored`` counts files that are no photographs, by reason.
+        """
+        ignored = Counter(left.reason for left in self.ignored)
+        labels = ("-" if photo.label is None else photo.label for photo in self.photos)
+        return {
+            "source": self.source,
+            "split": self.name,
+            "count": len(self.photos),
+            "labelled": sum(photo.label is not None for photo in self.photos),
+            "bytes": self.bytes,
+            "fingerprint": self.fingerprint,
+            "left_out": [{"name": left.name, "reason": left.reason} for left in self.left_out],
+            "photographs": {
+                photo.name: f"{sha256} {label}"
+                for photo, sha256, label in zip(self.photos, self.hashes, labels, strict=False)
+            },
+            # Sources without such files or notes are described as ever.
+            **({"ignored": dict(sorted(ignored.items()))} if ignored else {}),
+            **({"notes": list(self.notes)} if self.notes else {}),
+        }
+
+    def shared_with(self, other: Split) -> tuple[str, ...]:
+        """Names of this split's photographs whose very file is in the other split too.
+
+        No photograph that is judged may be trained on: for a training and a judged split this is empty.
+        """
+        others = set(other.hashes)
+        return tuple(photo.name for photo, sha256 in zip(self.photos, self.hashes, strict=True) if sha256 in others)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A photograph that a source offers, and the split whose folder it stands in (None: drawn by hash)."""
+
+    photo: Photo
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """All that a source finds before any file is opened.
+
+    Attributes
+    ----------
+    candidates : tuple of Candidate
+        Photographs that will be examined.
+    left_out : tuple of LeftOut
+        Files left out by a rule of the source.
+    place : str
+        Where they were looked for, for messages.
+    ignored : tuple of LeftOut
+        Files that nobody would take for photographs.
+    notes : tuple of str
+        What should be said of the source.
+    """
+
+    candidates: tuple[Candidate, ...]
+    left_out: tuple[LeftOut, ...]
+    place: str
+    ignored: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def split_fingerprint(contents: Sequence[tuple[str, int | None]]) -> str:
+    """Return the sha256 (hex) over sorted (content hash, label) pairs."""
+    lines = sorted(f"{sha256} {'-' if label is None else label}\n" for sha256, label in contents)
+    return hashlib.sha256("".join(lines).encode("ascii")).hexdigest()
+
+
+def is_validation(sha256: str, validation_fraction: float) -> bool:
+    """Say whether the photograph of this content hash is held out for validation.
+
+    The first 64 bits of the hash, read as a number in [0, 1), are compared with the fraction: adding,
+    renaming or reordering photographs never moves another one, and a larger fraction only adds to
+    validation.
+    """
+    # Multiplying by a power of two and comparing an int with a float are exact; dividing would round.
+    return int(sha256[:16], 16) < validation_fraction * 2.0**64
+
+
+class PhotoSource(ABC):
+    """A set of photographs with splits.
+
+    A subclass says what it offers and which splits it has; hashing, decoding once, dropping duplicates and
+    splitting are the same for all. Nothing is read before the first split is asked for.
+
+    Attributes
+    ----------
+    name : str
+        Of the source, as it stands in `data.json`.
+    crops : Crops
+        How its photographs are resized and cropped.
+    """
+
+    name: str
+    crops: Crops
+
+    @checked
+    def __init__(
+        self,
+        crops: Crops,
+        validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,
+        prepared: Prepared = "auto",
+    ):
+        self.crops = crops
+        self.validation_fraction = validation_fraction
+        self.prepared = prepared
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """Splits that this source has."""
+        return ("train", "val")
+
+    @abstractmethod
+    def offer(self) -> Offer:
+        """Find the photographs, without opening them; `UserError` if there are none."""
+
+    def split(self, name: str) -> Split:
+        """Return one split.
+
+        Raises
+        ------
+        UserError
+            When the source has no such split, no readable photograph at all, or none for this split.
+        """
+        if name not in self.split_names:
+            raise UserError(f"{self.name} has no split {name!r}; choose {' or '.join(self.split_names)}")
+        photos = [(photo, found) for photo, found, split in self._taken if split == name]
+        if not photos:
+            raise UserError(self._why_empty(name))
+        photos.sort(key=lambda item: item[0].name)
+        contents = [(found.sha256, photo.label) for photo, found in photos]
+        return Split(
+            source=self.name,
+            name=name,
+            photos=tuple(photo for photo, _ in photos),
+            left_out=tuple(left for left, split in self._left_out if split in (None, name)),
+            fingerprint=split_fingerprint(contents),
+            bytes=sum(found.bytes for _, found in photos),
+            hashes=tuple(sha256 for sha256, _ in contents),
+            prepared=self.prepared,
+            ignored=self._offered.ignored,
+            notes=self._offered.notes,
+        )
+
+    def describe(self) -> dict:
+        """Return name, crops and every split that is not empty, as plain values."""
+        filled = {split for _, _, split in self._taken}
+        return {
+            "source": self.name,
+            "crops": self.crops.describe(),
+            "splits": {name: self.split(name).describe() for name in self.split_names if name in filled},
+        }
+
+    @cached_property
+    def _offered(self) -> Offer:
+        return self.offer()
+
+    @cached_property
+    def _examined(self) -> list[tuple[Candidate, PhotoFile]]:
+        candidates = sorted(self._offered.candidates, key=lambda candidate: candidate.photo.name)
+        files = examine_all([candidate.photo.path for candidate in candidates])
+        if all(file.reason for file in files):
+            first = f"{candidates[0].photo.name}: {files[0].reason}"
+            raise UserError(
+                f"none of the {len(files)} photographs in {self._offered.place} can be read ({first}); "
+                "give a folder with whole JPEG, PNG, WebP, TIFF or BMP files"
+            )
+        return list(zip(candidates, files, strict=True))
+
+    def check_contents(self, contents: Sequence[tuple[Photo, PhotoFile]]) -> None:  # noqa: B027 (optional)
+        """Refuse photographs that are not what this source expects; called once, after they were examined."""
+
+    @cached_property
+    def _sorted_out(self) -> tuple[list[tuple[Photo, PhotoFile, str]], list[tuple[LeftOut, str | None]]]:
+        """Photographs to use with their splits, and what is left out with the split it stood in."""
+        self.check_contents([(candidate.photo, found) for candidate, found in self._examined])
+        taken = []
+        left_out: list[tuple[LeftOut, str | None]] = [(left, None) for left in self._offered.left_out]
+        first_of: dict[str, str] = {}
+        for candidate, found in self._examined:
+            photo = candidate.photo
+            if found.reason:
+                left_out.append((LeftOut(photo.name, found.reason), candidate.split))
+            elif found.sha256 in first_of:
+                left_out.append((LeftOut(photo.name, f"duplicate of {first_of[found.sha256]}"), candidate.split))
+            else:
+                first_of[found.sha256] = photo.name
+                taken.append((photo, found, candidate.split or self._draw(found.sha256)))
+        return taken, left_out
+
+    @property
+    def _taken(self) -> list[tuple[Photo, PhotoFile, str]]:
+        return self._sorted_out[0]
+
+    @property
+    def _left_out(self) -> list[tuple[LeftOut, str | None]]:
+        return self._sorted_out[1]
+
+    def _draw(self, sha256: str) -> str:
+        return "val" if is_validation(sha256, self.validation_fraction) else "train"
+
+    def _why_empty(self, name: str) -> str:
+        return (
+            f"the split {name!r} of {self.name} is empty: none of the {len(self._taken)} photographs in "
+            f"{self._offered.place} falls into it with validation_fraction={self.validation_fraction}; give "
+            "more photographs or another dataset.validation_fraction"
+        )
+
+
+def no_root(source: str, root: str | Path | None) -> None:
+    """Refuse a folder for a source whose photographs stand in installed packages."""
+    if root is not None:
+        raise UserError(
+            f"{source} reads photographs of installed packages and takes no dataset.root; "
+            f"for photographs of your own use dataset=image_folder dataset.root={root}"
+        )

@@ -22,9 +22,8 @@ __all__ = ["Cell", "Compared", "Run", "UserError", "compare_runs", "load_run", "
 
 
 def load_run(run: str | Path, outputs: str | Path = "outputs") -> Run:
-    """Load one run: a run folder, a run id or its beginning, ``last``, or ``RUN/evaluations/ID`` (a later evaluation).
-
-    Ids are looked up under `outputs`, the root of the run folders. Raises `UserError` unless exactly one run matches.
+    """Load the one run that is meant: a folder, an id (under `outputs`) or its beginning, ``last``,
+    ``RUN/evaluations/ID``.
     """
     return Run(find_run(str(run), Path(outputs)))
 

@@ -37,10 +37,8 @@ class Batch:
         """
         full_height, full_width = self.ab_b2hw.shape[-2:]
         if full_height % height or full_width % width:
-            raise ValueError(
-                f"colour targets of {full_height} x {full_width} cannot be subsampled to {height} x {width}: "
-                "use a crop size that is a multiple of the network's stride"
-            )
+            sizes = f"colour targets of {full_height} x {full_width} cannot be subsampled to {height} x {width}"
+            raise ValueError(f"{sizes}: use a crop size that is a multiple of the network's stride")
         return self.ab_b2hw[:, :, :: full_height // height, :: full_width // width]
 
 

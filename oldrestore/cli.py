@@ -42,7 +42,7 @@ def usage() -> str:
         f"verbs:\n{verbs}\n\n"
         "start here:\n"
         "  oldrestore train experiments=quickstart     a few minutes on a CPU\n"
-        "  oldrestore VERB --help                      what a verb takes\n\n"
+        "  oldrestore VERB --help                      the options of a verb\n\n"
         "exit codes: 0 done; 1 the job ran and failed; 2 the request was wrong"
     )
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 
 class UserError(ValueError):
-    """A request that is wrong: the message is one sentence that names the thing and says what would be right.
-
-    The command line prints it and exits with code 2, without a traceback.
+    """A wrong request: one sentence that names the thing and says what would be right, printed without a traceback;
+    exit code 2.
     """
 
 

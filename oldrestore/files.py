@@ -24,7 +24,7 @@ def sha256_of(path: Path) -> str:
 
 @contextlib.contextmanager
 def lock(path: Path, wait: float | None = None) -> Iterator[bool]:
-    """Hold a lock that the system releases if the process dies; False if another process still has it after `wait`
+    """Hold a lock, which the system releases if the process dies; yields False if another process keeps it for `wait`
     seconds.
 
     `path` is a folder, or a file, which is created if missing and never deleted: all must lock the same one. On a file
@@ -63,10 +63,7 @@ def neighbour_of(path: Path) -> Path:
 
 @contextlib.contextmanager
 def whole_file(path: Path, place: Callable[[Path, Path], object] = Path.replace) -> Iterator[Path]:
-    """Yield the name of a temporary file beside `path`, which `place` renames to `path` when the block ends.
-
-    By default, it replaces an existing file.
-    """
+    """Yield the name of a temporary file, which takes (by `place`) or replaces `path` when the block ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     neighbour = neighbour_of(path)
     try:

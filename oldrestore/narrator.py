@@ -16,9 +16,11 @@ Item = TypeVar("Item")
 class Narrator:
     """Prints a run's lines and passes each as plain text to `record`, the run's log."""
 
-    def __init__(self, record: Callable[[str], None] | None = None, console: Console | None = None) -> None:
+    def __init__(
+        self, record: Callable[[str], None] | None = None, console: Console | None = None, on_stderr: bool = False
+    ) -> None:
         # Soft wrapping keeps a path on one line, so that it can be copied.
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.console = console or Console(stderr=on_stderr, highlight=False, soft_wrap=True)
         self.record = record
 
     def say(self, line: str = "") -> None:

@@ -238,10 +238,7 @@ def gather(own: Any) -> list[Any]:
 
 
 def gathered(work: Callable[[], Found]) -> list[Found]:
-    """Do a part of some work in each process, and return the results of all, in order of rank.
-
-    An exception of one of them is raised by all, once each has finished its part.
-    """
+    """Do a part of some work in each process, and return the results of all by rank; all raise the exception of any."""
     if _size == 1:
         return [work()]
     try:

@@ -55,9 +55,8 @@ def plain(value: Any) -> Any:
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the leaves of a nested configuration under dotted names, such as ``loss.terms.0.weight``.
-
-    An empty mapping or list is a leaf, because "no terms" is also a choice.
+    """Return the leaves of a nested configuration by dotted names (``loss.terms.0.weight``); an empty mapping is one,
+    too.
     """
     leaves: dict[str, Any] = {}
 

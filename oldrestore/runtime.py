@@ -26,8 +26,7 @@ _chosen: dict[str, str] = {}
 def prepare() -> dict[str, str]:
     """Set the environment that Paddle reads when it is imported, and return what was set; the user's settings stay.
 
-    Paddle's bundled MKL (2019) takes its slowest code path on AMD processors by default, and Paddle starts with one
-    OpenMP thread.
+    By default, its MKL (2019) takes the slowest code path on AMD processors, and it starts with one OpenMP thread.
     """
     chosen = {
         # No C++ logs below errors, and no telemetry.

@@ -101,17 +101,12 @@ def word_table(
     room = width - GAP * (len(columns) - 1)
     if sum(words) > room:
         return None
-    widths = list(words)
+    widths, spare = list(words), room - sum(words)
     # Each column but the last may take half of the room that is left; the last takes the rest.
-    spare = room - sum(words)
-    if sum(whole) <= room:
-        widths = whole
-    else:
-        for index in range(len(columns) - 1):
-            more = min(whole[index] - words[index], spare // 2)
-            widths[index] += more
-            spare -= more
-        widths[-1] = min(whole[-1], words[-1] + spare)
+    for index, missing in enumerate(w - n for w, n in zip(whole, words, strict=True)):
+        more = min(missing, spare // 2 if index < len(columns) - 1 and sum(whole) > room else spare)
+        widths[index] += more
+        spare -= more
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
     for index, heading in enumerate(headings):
         table.add_column(heading, justify="right" if index in right else "left", width=widths[index])

@@ -14,10 +14,7 @@ SPELLED = {"±": "+/-", "×": "x", "–": "-", "—": "-", "−": "-", "…": ".
 
 
 def take_every_character() -> None:
-    """Keep this process and its children from failing on characters that the terminal's encoding lacks.
-
-    The encoding itself is not changed. Files are always UTF-8.
-    """
+    """Keep this process and its children from failing on characters that the terminal's encoding (unchanged) lacks."""
     codecs.register_error(HANDLER, _spelled)
     for stream in (sys.stdout, sys.stderr):
         # Notebooks and tests replace the streams by other objects.

@@ -40,8 +40,11 @@ def examine(set_here: dict[str, str], measure: bool) -> Iterator[Finding]:
     yield from _threads(set_here)
     yield _allocator()
     yield from _paddle()
-    for package, why in (("mlflow", "tracking"), ("visualdl", "tracking")):
-        yield _package(package, why)
+    for package in ("mlflow", "visualdl"):
+        try:
+            yield Finding(package, metadata.version(package))
+        except metadata.PackageNotFoundError:
+            yield Finding(package, "not installed (tracking)", "missing", f"pip install {package}")
     yield from _data()
     yield _memory_and_disk()
     if measure:
@@ -52,32 +55,21 @@ def _threads(set_here: dict[str, str]) -> Iterator[Finding]:
     cores = runtime.physical_cores()
     threads = os.environ.get("OMP_NUM_THREADS", "1")
     whose = "chosen here" if "OMP_NUM_THREADS" in set_here else "set by you"
-    fits = threads.isdigit() and int(threads) <= cores
-    yield Finding(
-        "threads",
-        f"OMP_NUM_THREADS={threads}, {whose}; {cores} cores",
-        "ok" if fits else "slow",
-        "" if fits else "unset OMP_NUM_THREADS",
-    )
+    verdict = () if threads.isdigit() and int(threads) <= cores else ("slow", "unset OMP_NUM_THREADS")
+    yield Finding("threads", f"OMP_NUM_THREADS={threads}, {whose}; {cores} cores", *verdict)
     wanted, given = runtime.mkl_code_path(), os.environ.get("MKL_DEBUG_CPU_TYPE")
     whose = "chosen here, for an AMD processor" if "MKL_DEBUG_CPU_TYPE" in set_here else "set by you"
-    if wanted is None:
-        yield Finding("MKL code path", f"{given}, {whose}" if given else "left to MKL: no AMD processor")
-    else:
-        fits = given == wanted
-        mend = "" if fits else f"export MKL_DEBUG_CPU_TYPE={wanted}"
-        yield Finding("MKL code path", f"{given}, {whose}", "ok" if fits else "slow", mend)
+    verdict = () if wanted in (None, given) else ("slow", f"export MKL_DEBUG_CPU_TYPE={wanted}")
+    found = f"{given}, {whose}" if given or wanted else "left to MKL: no AMD processor"
+    yield Finding("MKL code path", found, *verdict)
 
 
 def _allocator() -> Finding:
-    users = runtime.allocator_chosen_by_user()
-    if users is not None:
-        found = f"{users}, set by you"
-    elif runtime.keep_freed_memory():
-        found = "keeps what is freed, chosen here"
-    else:
-        found = "not changed: not glibc's"
-    return Finding("memory allocator", found)
+    variable = runtime.allocator_chosen_by_user()
+    if variable is not None:
+        return Finding("memory allocator", f"{variable}, set by you")
+    kept = runtime.keep_freed_memory()
+    return Finding("memory allocator", "keeps what is freed, chosen here" if kept else "not changed: not glibc's")
 
 
 def _paddle() -> Iterator[Finding]:
@@ -92,13 +84,6 @@ def _paddle() -> Iterator[Finding]:
     yield Finding("Paddle", f"{paddle.__version__}, built {built}")
     gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
     yield Finding("GPUs", f"{gpus} that Paddle sees" if gpus else "none that Paddle sees: runs use the CPU")
-
-
-def _package(name: str, why: str) -> Finding:
-    try:
-        return Finding(name, metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return Finding(name, f"not installed ({why})", "missing", f"pip install {name}")
 
 
 def _data() -> Iterator[Finding]:

@@ -123,9 +123,8 @@ def add_choice_of_runs(options: Parser) -> None:
 
 
 def chosen_runs(chosen: argparse.Namespace) -> tuple[list[Run], Path]:
-    """Return the runs chosen by the options of `add_choice_of_runs`, and the root of the run folders.
-
-    Runs chosen by conditions have scores. Raises `UserError` if no run is named or meets the conditions.
+    """Return the runs chosen by `add_choice_of_runs` (by conditions: those with scores), and the root of the run
+    folders.
     """
     from oldrestore.records.conditions import Condition, read_condition
     from oldrestore.records.finding import find_run
@@ -211,15 +210,13 @@ def process_photographs(
     listed = find_photographs(photos, chosen.output, never)  # before Paddle is imported, so that errors come at once
     runtime.prepare()
     with paddle_imported_and_sigterm_as_ctrl_c():
-        from rich.console import Console
-
         from oldrestore.device import set_device
         from oldrestore.engines.fast_network import Running
         from oldrestore.narrator import Narrator
         from oldrestore.photographs.each_photo import Stopped
 
         set_device("auto")
-        narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
+        narrator = Narrator(on_stderr=chosen.json)
         verb = prepare(listed, Running(chosen.half, chosen.dynamic, narrator.say))
         parts = verb.restorer.parts if with_parts else {}
         tasks = name_outputs(listed, chosen.output, verb.labels, existing != "refuse", verb.mark, parts, never)

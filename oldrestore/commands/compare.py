@@ -31,13 +31,9 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--metric", metavar="NAME", help="figure whose differences from the best are listed")
     options.flag("--anyway", does="print incomparable runs in separate tables")
     form = options.add_mutually_exclusive_group()
-    for name, printed in (
-        ("json", "JSON"),
-        ("csv", "CSV"),
-        ("markdown", "Markdown"),
-        ("latex", "a LaTeX table (booktabs)"),
-    ):
-        form.add_argument(f"--{name}", action="store_true", help=f"print {printed}")
+    for name in ("JSON", "CSV", "Markdown"):
+        form.add_argument(f"--{name.lower()}", action="store_true", help=f"print {name}")
+    form.add_argument("--latex", action="store_true", help="print a LaTeX table (booktabs)")
     chosen = options.parse_intermixed_args(arguments)
 
     from oldrestore.comparison.compare import compare_runs

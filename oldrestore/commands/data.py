@@ -46,9 +46,8 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.config.compose import compose_config
 
     source = build(compose_config(chosen.overrides).dataset)
-    if chosen.action == "prepare":
-        return run_prepare(source)
-    return run_prior(source, chosen) if chosen.action == "prior" else run_describe(source, chosen)
+    verbs = {"describe": run_describe, "prior": run_prior, "prepare": run_prepare}
+    return verbs[chosen.action](source, chosen)
 
 
 def run_describe(source, chosen) -> int:
@@ -142,7 +141,7 @@ def run_prior(source, chosen) -> int:
     return 0
 
 
-def run_prepare(source) -> int:
+def run_prepare(source, _) -> int:
     """Decode the training photographs of a source at training size to a file that every run then uses."""
     from rich.console import Console
     from rich.progress import track

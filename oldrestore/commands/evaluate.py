@@ -42,12 +42,10 @@ def run(arguments: Sequence[str]) -> int:
     runtime.prepare()
     runtime.quiet_import_of_paddle()
 
-    from rich.console import Console
-
     from oldrestore.narrator import Narrator
     from oldrestore.scoring.evaluation import evaluate, subject_named
 
-    narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
+    narrator = Narrator(on_stderr=chosen.json)
     subject = subject_named(chosen.run, chosen.outputs, chosen.checkpoint, chosen.overrides)
     # As in `train`, a sweep means several evaluations without --multirun.
     if chosen.multirun or any(override.startswith(SELECTOR) for override in chosen.overrides):

@@ -38,10 +38,8 @@ def run(arguments: Sequence[str]) -> int:
 def show(losses) -> None:
     """Print the table, and below it what is missing."""
     console = listing_console()
-    rows = [
-        (loss.name, *(", ".join(names) for names in (loss.reads, loss.needs, loss.models)), loss.source)
-        for loss in losses
-    ]
+    lists = [[", ".join(names) for names in (loss.reads, loss.needs, loss.models)] for loss in losses]
+    rows = [(loss.name, *texts, loss.source) for loss, texts in zip(losses, lists, strict=True)]
     if not print_listing(console, ("loss", "reads", "needs", "models that fit", "source"), rows):
         console.print("\nsources")
         for row in rows:

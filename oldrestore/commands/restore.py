@@ -48,7 +48,14 @@ def run(arguments: Sequence[str]) -> int:
     photos, overrides = split(chosen.photos)
     overrides = without_stages(overrides, chosen)
     if chosen.cfg:
-        return print_settings(overrides)
+        runtime.prepare()
+        runtime.quiet_import_of_paddle()
+        from omegaconf import OmegaConf
+
+        from oldrestore.config.restoration import compose_restoration
+
+        print(OmegaConf.to_yaml({"restore": compose_restoration(overrides)}), end="")
+        return 0
 
     def prepare(_, running):
         from oldrestore.config.restoration import compose_restoration
@@ -62,19 +69,10 @@ def run(arguments: Sequence[str]) -> int:
         network = restoring_network(chosen)
         return Restoring(build_restorer(config, networks, network, chosen.mask, running), config, network)
 
-    return process_photographs(chosen, photos, prepare, masks_in(chosen.mask), with_parts=not chosen.result_only)
-
-
-def print_settings(overrides: list[str]) -> int:
-    """Print the settings of the stages."""
-    runtime.prepare()
-    runtime.quiet_import_of_paddle()
-    from omegaconf import OmegaConf
-
-    from oldrestore.config.restoration import compose_restoration
-
-    print(OmegaConf.to_yaml({"restore": compose_restoration(overrides)}), end="")
-    return 0
+    masks = [] if chosen.mask is None else [chosen.mask]
+    if chosen.mask is not None and chosen.mask.is_dir():
+        masks = [file for file in chosen.mask.rglob("*") if file.is_file()]
+    return process_photographs(chosen, photos, prepare, masks, with_parts=not chosen.result_only)
 
 
 def split(given: Sequence[str]) -> tuple[list[Path], list[str]]:
@@ -122,10 +120,3 @@ def restoring_network(chosen):
     if chosen.restorer.suffix == ".safetensors" or chosen.restorer.is_file():
         return network_of_file(chosen.restorer)
     return network_of_run(str(chosen.restorer), chosen.outputs, chosen.checkpoint)
-
-
-def masks_in(mask: Path | None) -> list[Path]:
-    """List the mask files, which are not photographs and must not be overwritten."""
-    if mask is None:
-        return []
-    return [file for file in mask.rglob("*") if file.is_file()] if mask.is_dir() else [mask]

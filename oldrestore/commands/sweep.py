@@ -48,13 +48,17 @@ def run(arguments: Sequence[str]) -> int:
     runtime.prepare()
     runtime.quiet_import_of_paddle()
 
+    from oldrestore.config.schema import check_name
     from oldrestore.sweeps.plan import plan_jobs, sweep_name
     from oldrestore.sweeps.search import read_search
     from oldrestore.sweeps.sweep import Sweep
     from oldrestore.sweeps.trials import Search
 
     in_file = sweep_name(chosen.overrides)
-    name = checked_name(chosen.name or in_file)
+    name = chosen.name or in_file
+    if name is None:
+        raise UserError("a sweep needs a name: sweeps=NAME for a file of sweeps/, or --name NAME")
+    check_name(name, "the name of a sweep")
     search = read_search(in_file) if in_file is not None else None
     sweep = Search(name, search, chosen.overrides) if search else Sweep(name, plan_jobs(chosen.overrides))
     if not threads_set:
@@ -65,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
     def say(line: str) -> None:
         print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
 
-    before = {entry.key: state_of(entry) for entry in sweep.entries()}
+    before = states_of(sweep)
     entries = sweep.begin(chosen.retry_failed)
     say(f"sweep       {sweep.folder}")
     if search is not None:
@@ -80,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def run_job(file: Path) -> int:
-    """Train one job of a sweep, read from the file that the sweep wrote, in this process."""
+    """Train one job of a sweep, read from the file that the sweep wrote."""
     from omegaconf import OmegaConf
 
     from oldrestore.run.one_run import train_one
@@ -94,9 +98,9 @@ def run_job(file: Path) -> int:
     return train_one(config, job["overrides"], job["resume"], job["choices"])
 
 
-def state_of(entry) -> str:
-    """Return the state of a job as shown before a sweep begins."""
-    return LOST if entry.is_lost else entry.state
+def states_of(sweep) -> dict[str, str]:
+    """Return the state of each job in the ledger before a sweep begins."""
+    return {entry.key: LOST if entry.is_lost else entry.state for entry in sweep.entries()}
 
 
 def opening(entries, before, retry_failed: bool) -> str:
@@ -117,7 +121,7 @@ def opening(entries, before, retry_failed: bool) -> str:
 
 def dry_run(sweep, as_json: bool) -> int:
     """Print the jobs and their states in the ledger."""
-    states = {entry.key: state_of(entry) for entry in sweep.entries()}
+    states = states_of(sweep)
     fields = ("seed", "settings", "overrides", "identity", "code")
     jobs = [
         {"key": job.key, "state": states.get(job.key, "new"), **{name: getattr(job, name) for name in fields}}
@@ -205,12 +209,3 @@ def show(summary) -> None:
             where = entry.process or {}
             elsewhere = f"on {where.get('host')}, process {where.get('pid')}" if entry.state == "running" else None
             print(f"{entry.state:<11} {settings}: {elsewhere or entry.reason or 'not begun'} ({entry.log or 'no log'})")
-
-
-def checked_name(name: str | None) -> str:
-    """Check the name of a sweep, which becomes the name of a folder."""
-    if name is None:
-        raise UserError("a sweep needs a name: sweeps=NAME for a file of sweeps/, or --name NAME")
-    from oldrestore.config.schema import check_name
-
-    return check_name(name, "the name of a sweep")

@@ -113,10 +113,7 @@ class JobFailedError(Exception):
 
 
 def run_for_launcher(composed, resume: str | None) -> None:
-    """Train one job in a process of a Hydra launcher, where only an exception can report how it ended.
-
-    The launcher raises the `JobFailedError` of a run that failed or was stopped again after the last job.
-    """
+    """Train one job in a process of a Hydra launcher, which reports how it ended only by raising its `JobFailedError`."""
     from hydra.core.hydra_config import HydraConfig
 
     overrides = " ".join(HydraConfig.get().overrides.task)

@@ -37,10 +37,7 @@ def _is_group(name: str) -> bool:
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
-    """Compose, resolve and check the configuration of a run for a list of Hydra overrides, as typed.
-
-    Raises `UserError`: one sentence that names the override or setting, and the valid choices.
-    """
+    """Compose, resolve and check the configuration of a run for a list of Hydra overrides, as typed."""
     return resolve_and_check(compose_unchecked(overrides))
 
 
@@ -198,10 +195,7 @@ def _unknown_setting(name: str, chosen: DictConfig) -> str:
 
 
 def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
-    """Return overrides as Hydra reads them; refuse one that gives a group anything but the name of one choice.
-
-    With `several`, each may give several values.
-    """
+    """Return overrides as Hydra reads them; a group takes the name of one choice, or of several for several jobs."""
     parsed = parse_overrides(overrides, several)
     for override in parsed:
         name, value = override.key_or_group, override.value()

@@ -60,10 +60,8 @@ def sweep_parameters(name: str, training: bool = False) -> dict[str, str]:
         parameters = None
     if not training and (parameters is None or set(node) - {EVALUATES} != {"hydra"}):
         raise UserError(f"sweeps={name} is for training: it does more than vary settings of a finished run by a grid")
-    return {
-        key: ",".join(map(str, values)) if isinstance(values, list) else str(values)
-        for key, values in (parameters or {}).items()
-    }
+    lists = {key: values if isinstance(values, list) else [values] for key, values in (parameters or {}).items()}
+    return {key: ",".join(map(str, values)) for key, values in lists.items()}
 
 
 def refuse_evaluation(overrides: Sequence[str]) -> None:

@@ -31,9 +31,8 @@ TOO_DEEP = "an override holds lists or tables within each other too deeply to be
 
 
 def parse_overrides(typed: Sequence[str], several: bool = False) -> list[Override]:
-    """Read overrides by the rules of this module; ``input_line`` of each is what Hydra reads.
-
-    With `several`, a setting may be given several values, one for each job.
+    """Read overrides by the rules of this module, with `several` values for several jobs; Hydra reads their
+    ``input_line``.
     """
     try:
         return [_read(text, several) for text in typed]

@@ -108,11 +108,8 @@ def is_place_of_photographs(name: str) -> bool:
 
 def settings_that_count(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings, by dotted name, that results depend on: neither seed nor places of photographs."""
-    return {
-        name: value
-        for name, value in flatten(config).items()
-        if not role_of(name) & NO_PART and not is_place_of_photographs(name)
-    }
+    settings = flatten(config)
+    return {n: v for n, v in settings.items() if not role_of(n) & NO_PART and not is_place_of_photographs(n)}
 
 
 @cache

@@ -84,9 +84,8 @@ def colorizer_signature() -> Any:
 
 @contextlib.contextmanager
 def _without_advice() -> Iterator[None]:
-    """Silence MLflow's coloured advice on type hints and examples, which a tensor signature does not need.
-
-    MLflow sets warning filters around the calls, so a filter of ours would have no effect.
+    """Silence MLflow's advice on type hints and examples; it sets its own warning filters, so ours would have no
+    effect.
     """
     import mlflow.pyfunc
     from mlflow.pyfunc.utils import data_validation

@@ -68,9 +68,8 @@ def default_uri(outputs: Path) -> str:
 
 
 def resolve_uri(tracking_uri: str | None, outputs: Path) -> str:
-    """Return the store to use: `tracking_uri`, else ``MLFLOW_TRACKING_URI``, else the embedded one.
-
-    A relative SQLite path is made absolute, so that it does not depend on the working folder.
+    """Return the store to use: `tracking_uri`, else ``MLFLOW_TRACKING_URI``, else the embedded one; SQLite paths
+    absolute.
     """
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(outputs)
     path = sqlite_path(uri)
@@ -95,13 +94,15 @@ def open_store(tracking_uri: str | None, outputs: Path, experiment: str) -> Stor
     path = sqlite_path(uri)
     # The import takes seconds; it must not happen while the lock is held.
     from mlflow import MlflowClient
+    from mlflow.tracking._tracking_service import utils
 
     with _locked(path) if path else contextlib.nullcontext():
         if path and not path.exists():
             _build(path)
         elif path:
             follow_move(path, outputs)
-            _forget_places()
+            # MLflow caches for the whole process where runs have their artifacts.
+            getattr(utils, "_artifact_repos_cache", {}).clear()
         # One URI for both: otherwise, the registry would have a default of its own.
         client = patiently(MlflowClient, tracking_uri=uri, registry_uri=uri)
         # A server decides where its artifacts are stored.
@@ -138,24 +139,16 @@ def _experiment_id(client: Any, name: str, location: str | None) -> str:
     from mlflow.exceptions import MlflowException
 
     known = client.get_experiment_by_name(name)
-    if known is not None and known.lifecycle_stage == "deleted":
+    if known is None:
+        try:
+            return client.create_experiment(name, artifact_location=location)
+        except MlflowException:
+            known = client.get_experiment_by_name(name)  # another run was faster
+            if known is None:
+                raise
+    if known.lifecycle_stage == "deleted":
         client.restore_experiment(known.experiment_id)
-    if known is not None:
-        return known.experiment_id
-    try:
-        return client.create_experiment(name, artifact_location=location)
-    except MlflowException:
-        known = client.get_experiment_by_name(name)  # another run was faster
-        if known is None:
-            raise
-        return known.experiment_id
-
-
-def _forget_places() -> None:
-    """Clear MLflow's cache of where runs have their artifacts, which lasts for the whole process."""
-    from mlflow.tracking._tracking_service import utils
-
-    getattr(utils, "_artifact_repos_cache", {}).clear()
+    return known.experiment_id
 
 
 def _locked(database: Path) -> contextlib.AbstractContextManager[bool]:

@@ -90,10 +90,7 @@ def serve(
 
 
 def newest_runs(url: str) -> str:
-    """Return what to append to the address of an MLflow server so that it opens at the newest runs.
-
-    Otherwise, MLflow's page opens at its welcome, and each experiment at traces of language models, which are none.
-    """
+    """Return what opens an MLflow server's page at the newest runs, not at its welcome or traces of language models."""
     try:
         experiments = _ask(url, "experiments/search", max_results=1000).get("experiments", [])
         known = [experiment["experiment_id"] for experiment in experiments]

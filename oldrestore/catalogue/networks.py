@@ -71,7 +71,7 @@ def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFac
         "losses": [loss for loss, given in losses.items() if readings(given) <= predicts],
         "source": cited_paper(target),
     }
-    kept = cache_directory() / "networks" / f"{name}-{_fingerprint(path)[:16]}.json"
+    kept = cache_directory() / "networks" / f"{name}-{fingerprint(path)[:16]}.json"
     try:
         figures = json.loads(kept.read_text(encoding="utf-8"))
         return NetworkFacts(**known, **{name: figures[name] for name in KEPT})
@@ -90,7 +90,7 @@ def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFac
     return facts
 
 
-def _fingerprint(path: Path) -> str:
+def fingerprint(path: Path) -> str:
     """Hash what a network's figures depend on: its configuration, the networks' code, the installed packages."""
     return hashlib.sha256(path.read_bytes() + _code_and_packages()).hexdigest()
 

@@ -113,7 +113,7 @@ class JobFailedError(Exception):
 
 
 def run_for_launcher(composed, resume: str | None) -> None:
-    """Train one job in a process of a Hydra launcher, which reports how it ended only by raising its `JobFailedError`."""
+    """Train one job in a process of a Hydra launcher, where only an exception reports how it ended."""
     from hydra.core.hydra_config import HydraConfig
 
     overrides = " ".join(HydraConfig.get().overrides.task)

@@ -92,26 +92,6 @@ def test_bad_files_are_refused_with_exit_code_2_and_nothing_is_run(published_fil
     assert [path.name for path in tmp_path.iterdir()] == ["bad"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["weights"], "required: import|export"),
-        (["weights", "import", "x.pth"], "-o"),
-        (["weights", "import", "x.pth", "-o", "y.pth"], "must end in .safetensors"),
-        (["weights", "import", "x.pth", "-o", "y.safetensors", "--mask-center", "0.3"], "--mask-center"),
-        (["weights", "export", "x", "--format", "coreml", "-o", "y"], "--format"),
-        (["weights", "export", "no-such-run", "--format", "paddle", "-o", "y"], "there is no run 'no-such-run'"),
-        (["weights", "export", "x.safetensors", "--format", "paddle", "-o", "y"], "there is no weights file"),
-    ],
-)
-def test_wrong_requests(arguments, sentence, capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
-    error = capsys.readouterr().err
-    assert sentence in error
-    assert error.count("\n") == 1
-
-
 def test_nothing_is_overwritten_unless_asked(published_files, capsys, tmp_path):
     output = tmp_path / "w.safetensors"
     output.write_text("mine")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from oldrestore.records.run_folder import ACCURACY_COLUMNS, RunFolder
-from oldrestore.tracking.protocol import RunInfo
+from oldrestore.tracking.protocol import RunInfo, Sink
+from oldrestore.tracking.tracker import Trackers
 
 FINGERPRINT = "0123456789abcdef" * 4
 
@@ -77,6 +79,16 @@ def make_run(folder: RunFolder) -> RunInfo:
         },
         seed=3,
     )
+
+
+@contextmanager
+def followed_by(sink: Sink, folder: RunFolder, run: RunInfo, state: str = "finished", *reason: str, **end):
+    """A run of which one sink is told; gives the lines that its trackers print."""
+    lines: list[str] = []
+    trackers = Trackers(folder, {"sink": sink}, warn=lines.append)
+    trackers.start(run)
+    yield lines
+    trackers.finish(state, *reason, **end)
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 from oldrestore.errors import UserError
 from oldrestore.tracking import ui
 from oldrestore.tracking.mlflow_store import open_store
-from oldrestore.tracking.tracker import Trackers
 from oldrestore.tracking.ui import free_port, serve
 from oldrestore.tracking.visualdl_sink import VisualDLSink
+from tests.run_to_track import followed_by
 
 
 def get(url: str) -> str:
@@ -29,10 +29,8 @@ def test_both_pages_answer_and_stop(folder, run, tmp_path, monkeypatch):
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    trackers = Trackers(folder, {"visualdl": VisualDLSink()})
-    trackers.start(run)
-    folder.scalars(100, {"loss": 4.5})
-    trackers.finish("finished")
+    with followed_by(VisualDLSink(), folder, run):
+        folder.scalars(100, {"loss": 4.5})
     with serve(folder.outputs) as servers:
         urls = {server.name: server.url for server in servers}
         assert list(urls) == ["mlflow", "visualdl"]

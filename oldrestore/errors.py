@@ -19,7 +19,7 @@ _WORDS = {
     errno.EPERM: "no permission",
     errno.ENOENT: "no such file or folder",
     errno.EISDIR: "a folder, not a file",
-    errno.ENOTDIR: "a file stands where a folder should be",
+    errno.ENOTDIR: "a file is where a folder should be",
     errno.EEXIST: "a file of that name exists",
     errno.ELOOP: "a loop of links",
     errno.ENAMETOOLONG: "the name is too long",
@@ -51,6 +51,6 @@ def sentence(error: OSError) -> str:
 
 def in_words(error: OSError) -> str:
     """Describe an error of the system in a few words, for a sentence: ``the disk is full``."""
-    known = _WORDS.get(error.errno or 0)
+    words = _WORDS.get(error.errno or 0)
     # Paddle and services write paragraphs instead of a few words.
-    return known or " ".join((error.strerror or str(error) or type(error).__name__).lower().split())
+    return words or " ".join((error.strerror or str(error) or type(error).__name__).lower().split())

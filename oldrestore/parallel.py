@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     import paddle
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 # Milliseconds that a process waits for the others: rank 0 may evaluate alone for hours. A process that dies is noticed
 # at once, by its connections.
@@ -96,14 +96,14 @@ def join() -> None:
     for name in ("http_proxy", "https_proxy"):
         if f"{name}_original" in os.environ:
             os.environ.setdefault(name, os.environ[f"{name}_original"])
-    own = {
+    member = {
         "rank": _rank,
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "device": paddle.get_device(),
         "threads": os.environ.get("OMP_NUM_THREADS"),
     }
-    _members = gather(own)
+    _members = gather(member)
 
 
 def rank() -> int:
@@ -225,55 +225,55 @@ def means(scalars: Mapping[str, paddle.Tensor]) -> dict[str, paddle.Tensor]:
     return mean | {SIGNAL: heard.reshape([])}
 
 
-def gather(own: Any) -> list[Any]:
+def gather(value: Any) -> list[Any]:
     """Return the argument of every process, in order of rank."""
     if _size == 1:
-        return [own]
+        return [value]
     import paddle.distributed as dist
 
-    found: list[Any] = []
+    values: list[Any] = []
     with _noticing_loss():
-        dist.all_gather_object(found, own)
-    return found
+        dist.all_gather_object(values, value)
+    return values
 
 
-def gathered(work: Callable[[], Found]) -> list[Found]:
+def gathered(work: Callable[[], Result]) -> list[Result]:
     """Do a part of some work in each process, and return the results of all by rank; all raise the exception of any."""
     if _size == 1:
         return [work()]
     try:
-        own, error = work(), None
+        result, error = work(), None
     except LostProcessError:
         raise
     except BaseException as problem:  # noqa: BLE001 (raised below, by every process)
-        own, error = None, problem
-    found = gather((own, error))
+        result, error = None, problem
+    results = gather((result, error))
     if error is not None:
         raise error
-    for _, problem in found:
+    for _, problem in results:
         if problem is not None:
             raise problem
-    return [value for value, _ in found]
+    return [value for value, _ in results]
 
 
-def by_first(work: Callable[[], Found]) -> Found:
+def by_first(work: Callable[[], Result]) -> Result:
     """Do some work in rank 0 only, and return its result in every process; all raise its exception."""
     return gathered(work if is_first() else lambda: None)[0]
 
 
-def gathered_arrays(own: paddle.Tensor) -> list[paddle.Tensor]:
+def gathered_arrays(value: paddle.Tensor) -> list[paddle.Tensor]:
     """Return the tensor of every process, of the same shape, in order of rank."""
     import paddle.distributed as dist
 
-    found: list[paddle.Tensor] = []
+    tensors: list[paddle.Tensor] = []
     with _noticing_loss():
-        dist.all_gather(found, own)
-    return found
+        dist.all_gather(tensors, value)
+    return tensors
 
 
-def summed_array(own: paddle.Tensor) -> paddle.Tensor:
+def summed_array(value: paddle.Tensor) -> paddle.Tensor:
     """Return the sum of a tensor over the processes, in a new tensor."""
-    summed = own.clone()
+    summed = value.clone()
     _all_reduce(summed)
     return summed
 

@@ -57,10 +57,10 @@ def _threads(set_here: dict[str, str]) -> Iterator[Finding]:
     whose = "chosen here" if "OMP_NUM_THREADS" in set_here else "set by you"
     verdict = () if threads.isdigit() and int(threads) <= cores else ("slow", "unset OMP_NUM_THREADS")
     yield Finding("threads", f"OMP_NUM_THREADS={threads}, {whose}; {cores} cores", *verdict)
-    wanted, given = runtime.mkl_code_path(), os.environ.get("MKL_DEBUG_CPU_TYPE")
+    wanted, value = runtime.mkl_code_path(), os.environ.get("MKL_DEBUG_CPU_TYPE")
     whose = "chosen here, for an AMD processor" if "MKL_DEBUG_CPU_TYPE" in set_here else "set by you"
-    verdict = () if wanted in (None, given) else ("slow", f"export MKL_DEBUG_CPU_TYPE={wanted}")
-    found = f"{given}, {whose}" if given or wanted else "left to MKL: no AMD processor"
+    verdict = () if wanted in (None, value) else ("slow", f"export MKL_DEBUG_CPU_TYPE={wanted}")
+    found = f"{value}, {whose}" if value or wanted else "left to MKL: no AMD processor"
     yield Finding("MKL code path", found, *verdict)
 
 

@@ -63,7 +63,7 @@ def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFac
         predicts = predictions(node)
     except UserError as error:
         return NetworkFacts(name, "", problem=str(error))
-    known = {
+    common = {
         "name": name,
         "network": target.__name__,
         "reads": list(target.reads),
@@ -74,18 +74,18 @@ def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFac
     kept = cache_directory() / "networks" / f"{name}-{fingerprint(path)[:16]}.json"
     try:
         figures = json.loads(kept.read_text(encoding="utf-8"))
-        return NetworkFacts(**known, **{name: figures[name] for name in KEPT})
+        return NetworkFacts(**common, **{name: figures[name] for name in KEPT})
     except (OSError, ValueError, KeyError, TypeError):
         pass
     try:
         with _without_initial_values():
             network = build(node)
     except Exception as error:  # noqa: BLE001 (whatever the reason, the listing continues)
-        return NetworkFacts(**known, problem=f"it cannot be built here: {error}")
+        return NetworkFacts(**common, problem=f"it cannot be built here: {error}")
     network.eval()
     parameters = parameter_count(network)
     gflops, problem = _gflops(network)
-    facts = NetworkFacts(**known, parameters=parameters, gflops=gflops, problem=problem)
+    facts = NetworkFacts(**common, parameters=parameters, gflops=gflops, problem=problem)
     write_atomically(kept, json.dumps({name: getattr(facts, name) for name in KEPT}))
     return facts
 

@@ -69,12 +69,12 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def metric_of(compared, asked: str | None) -> str:
-    """Return the figure whose differences are listed: the one asked for, the rebalanced AuC or the first."""
+def metric_of(compared, wanted: str | None) -> str:
+    """Return the figure whose differences are listed: the wanted one, the rebalanced AuC or the first."""
     names = [measure.name for measure in compared.measures]
-    if asked is None:
+    if wanted is None:
         marked = [measure.name for measure in compared.measures if measure.better]
         return "auc_rebalanced" if "auc_rebalanced" in names else (marked or names)[0]
-    if asked not in names:
-        raise UserError(f"'{asked}' is not among the figures shown: choose one of {', '.join(names)}")
-    return asked
+    if wanted not in names:
+        raise UserError(f"'{wanted}' is not among the figures shown: choose one of {', '.join(names)}")
+    return wanted

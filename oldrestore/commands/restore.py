@@ -75,11 +75,11 @@ def run(arguments: Sequence[str]) -> int:
     return process_photographs(chosen, photos, prepare, masks, with_parts=not chosen.result_only)
 
 
-def split(given: Sequence[str]) -> tuple[list[Path], list[str]]:
+def split(words: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Separate photographs, at least one, from overrides: NAME=VALUE is an override unless it is a file."""
-    overrides = [text for text in given if "=" in text and not _exists(text)]
+    overrides = [text for text in words if "=" in text and not _exists(text)]
     try:
-        photos = [path(text) for text in given if text not in overrides]
+        photos = [path(text) for text in words if text not in overrides]
     except ArgumentTypeError as error:
         raise UserError(f"argument PHOTO: {error}") from None
     if not photos:

@@ -60,19 +60,19 @@ def run(arguments: Sequence[str]) -> int:
 
 def show(runs: Sequence[Mapping[str, Any]]) -> None:
     """Print the table at its full width, since a run id that is cut short cannot be copied."""
-    asked = [name for name in runs[0]["values"] if name not in ("state", "run_id", "experiment")]
-    headings = ["run", "experiment", "state", "iter", "orig", "gray", "n", *asked]
+    extra = [name for name in runs[0]["values"] if name not in ("state", "run_id", "experiment")]
+    headings = ["run", "experiment", "state", "iter", "orig", "gray", "n", *extra]
     rows = [
         [
             *(run[name] for name in ("run_id", "experiment", "state")),
             *(percent(run[name]) for name in ("iter_accuracy", "orig_accuracy", "gray_accuracy")),
             str(run["n"] or ""),
-            *(cell(run["values"][name]) for name in asked),
+            *(cell(run["values"][name]) for name in extra),
         ]
         for run in runs
     ]
     # Narrow gaps between the accuracies and n, so that the table fits into 80 columns.
-    gaps = [2, 2, 2, 1, 1, 1, *([2] * len(asked))]
+    gaps = [2, 2, 2, 1, 1, 1, *([2] * len(extra))]
     print(aligned([headings, *rows], words=3, gaps=gaps, bold=shows_bold()))
 
 

@@ -147,7 +147,7 @@ def take_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     """Separate ``resume=RUN``, which names one run and is not a setting, from the arguments."""
     from oldrestore.config.location import unquoted
 
-    given = [unquoted(text.partition("=")[2]) for text in arguments if text.startswith("resume=")]
-    if len(given) > 1 or "" in given or "null" in given:
+    named = [unquoted(text.partition("=")[2]) for text in arguments if text.startswith("resume=")]
+    if len(named) > 1 or "" in named or "null" in named:
         raise UserError("resume names one run: a run folder, a run id, 'last', or 'auto'")
-    return [text for text in arguments if not text.startswith("resume=")], given[0] if given else None
+    return [text for text in arguments if not text.startswith("resume=")], named[0] if named else None

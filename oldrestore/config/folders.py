@@ -88,10 +88,10 @@ class GroupFolders(ChoiceFolder):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read a file as a part of the whole configuration."""
-        found = super().load_config(config_path)
-        if found.header.get("package") is None:
-            found.header["package"] = "_global_"
-        return found
+        result = super().load_config(config_path)
+        if result.header.get("package") is None:
+            result.header["package"] = "_global_"
+        return result
 
     def check(self, config: DictConfig, path: Path) -> None:
         """Refuse a file without settings, and a user's file that is hidden by a file of the project."""

@@ -29,12 +29,12 @@ def expand_jobs(overrides: Sequence[str], training: bool = False) -> list[list[s
     overrides = readable(overrides, several=True)
     typed = [text for text in overrides if not text.startswith(SELECTOR)]
     selected = [text for text in overrides if text.startswith(SELECTOR)]
-    known = {text.partition("=")[0] for text in typed}
+    typed_names = {text.partition("=")[0] for text in typed}
     varied = {
         key: values
         for name in sweep_names(selected)
         for key, values in sweep_parameters(name, training).items()
-        if key not in known
+        if key not in typed_names
     }
     parsed = parse_overrides([f"{key}={values}" for key, values in varied.items()] + typed, several=True)
     try:

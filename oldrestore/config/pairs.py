@@ -15,12 +15,12 @@ from oldrestore.errors import UserError
 
 def check_pair(model: Mapping[str, Any], loss: Mapping[str, Any]) -> None:
     """Refuse a loss that reads what the network does not predict: names both, and the pairs that fit."""
-    given, wanted = predictions(model), readings(loss)
-    if wanted <= given:
+    predicted, required = predictions(model), readings(loss)
+    if required <= predicted:
         return
     raise UserError(
-        f"the loss {loss['_target_']} reads {_list(wanted)} but the model {model['_target_']} predicts "
-        f"{_list(given)}: pairs that fit are {'; '.join(fitting_pairs())}"
+        f"the loss {loss['_target_']} reads {_list(required)} but the model {model['_target_']} predicts "
+        f"{_list(predicted)}: pairs that fit are {'; '.join(fitting_pairs())}"
     )
 
 

@@ -38,11 +38,11 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def checking(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            given = signature.bind_partial(*args, **kwargs).arguments
+            bound = signature.bind_partial(*args, **kwargs).arguments
         except TypeError:
             return function(*args, **kwargs)  # which raises Python's own error
-        owner = type(given["self"]) if "self" in given else function
-        for name, value in given.items():
+        owner = type(bound["self"]) if "self" in bound else function
+        for name, value in bound.items():
             if name in adapters():
                 _validated(adapters()[name], _plain(value), f"{owner.__name__}.{name}")
         return function(*args, **kwargs)

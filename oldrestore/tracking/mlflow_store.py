@@ -138,17 +138,17 @@ def without_credentials(uri: str) -> str:
 def _experiment_id(client: Any, name: str, location: str | None) -> str:
     from mlflow.exceptions import MlflowException
 
-    known = client.get_experiment_by_name(name)
-    if known is None:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         try:
             return client.create_experiment(name, artifact_location=location)
         except MlflowException:
-            known = client.get_experiment_by_name(name)  # another run was faster
-            if known is None:
+            experiment = client.get_experiment_by_name(name)  # another run was faster
+            if experiment is None:
                 raise
-    if known.lifecycle_stage == "deleted":
-        client.restore_experiment(known.experiment_id)
-    return known.experiment_id
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return experiment.experiment_id
 
 
 def _locked(database: Path) -> contextlib.AbstractContextManager[bool]:

@@ -93,9 +93,9 @@ def newest_runs(url: str) -> str:
     """Return what opens an MLflow server's page at the newest runs, not at its welcome or traces of language models."""
     try:
         experiments = _ask(url, "experiments/search", max_results=1000).get("experiments", [])
-        known = [experiment["experiment_id"] for experiment in experiments]
+        ids = [experiment["experiment_id"] for experiment in experiments]
         newest = {"order_by": ["attributes.start_time DESC"], "max_results": 1}
-        runs = _ask(url, "runs/search", experiment_ids=known, **newest).get("runs", []) if known else []
+        runs = _ask(url, "runs/search", experiment_ids=ids, **newest).get("runs", []) if ids else []
     except (OSError, ValueError, KeyError):  # the page itself answers
         runs = []
     where = f"/{runs[0]['info']['experiment_id']}" if runs else ""

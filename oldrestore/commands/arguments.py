@@ -119,7 +119,7 @@ def add_choice_of_runs(options: Parser) -> None:
     options.add_argument("--by", choices=("design", "run"), default="design", help="rows: designs (default) or runs")
     resamples = "number of resamples (default: 10000)"
     options.add_argument("--resamples", type=number(100), default=10000, metavar="N", help=resamples)
-    options.add_argument("runs", nargs="*", metavar="RUN", help="also outputs=FOLDER, the root of the run folders")
+    options.add_argument("runs", nargs="*", metavar="RUN", help="a run; or outputs=FOLDER, the root of the run folders")
 
 
 def chosen_runs(chosen: argparse.Namespace) -> tuple[list[Run], Path]:

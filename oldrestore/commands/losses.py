@@ -15,7 +15,7 @@ EPILOG = "How to add one: docs/add_a_loss.md. A sum of several: loss=siggraph17_
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
-    options = parser("losses", "Lists the losses of conf/loss, at the settings they have there.", EPILOG)
+    options = parser("losses", "Lists the losses of conf/loss, with the settings of their files.", EPILOG)
     form = options.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a JSON list")
     form.add_argument("--markdown", action="store_true", help="print the table of docs/losses.md")

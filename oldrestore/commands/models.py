@@ -13,7 +13,7 @@ from oldrestore.tables import listing_console, print_listing
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
-    options = parser("models", "Lists the networks of conf/model, at the settings they have there.")
+    options = parser("models", "Lists the networks of conf/model, with the settings of their files.")
     options.flag("--json", does="print a JSON list")
     chosen = options.parse_args(arguments)
     runtime.prepare()

@@ -31,7 +31,7 @@ exit codes: 0 identical or within tolerance; 1 differs; 2 the request was wrong,
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parser("reproduce", "Runs a logged run again and compares every metric and the final weights.", EPILOG)
-    options.add_argument("run", help="what to reproduce")
+    options.add_argument("run", help="the run to reproduce")
     options.add_argument("--until", type=number(1), metavar="N", help="only the first N iterations")
     options.flag("--worktree", does="use the run's commit and patch, in a git worktree")
     options.add_argument("-o", "--output", metavar="FILE", help="also write the certificate to this file: .md or .json")

@@ -77,7 +77,7 @@ TABLE += [
         ("missing.jpg -o out", "there is no photograph or folder 'missing.jpg'"),
         ("old.png", "-o"),
         ("old.png -o ''", "the name is empty"),
-        ("old.png -o old.png/out", "outputs cannot be written to"),
+        ("old.png -o old.png/out --dynamic", "outputs cannot be written to"),
         ("old.png -o out --model eccv16", "--model says what --weights FILE holds"),
         ("old.png -o out --run nothing", "there is no run 'nothing'"),
         ("old.png -o out --weights no.safetensors", "there is no weights file 'no.safetensors'"),

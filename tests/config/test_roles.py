@@ -118,15 +118,11 @@ def test_free_settings_and_places():
 
 
 def test_settings_that_count():
+    uncounted = {"experiment": "a", "run_id": "b", "seed": 1, "outputs": "o", "tracking": {}}
     config = {
-        "experiment": "a",
-        "run_id": "b",
-        "seed": 1,
-        "outputs": "o",
-        "tracking": {},
         "dataset": {"root": "/p", "prepared": "auto", "crops": {"size": 96}},
         "trainer": {"workers": 2, "max_iterations": 5},
         "evaluation": {"samples": 8},
     }
     counted = {"dataset.crops.size": 96, "trainer.max_iterations": 5, "evaluation.samples": 8}
-    assert roles.settings_that_count(config) == counted
+    assert roles.settings_that_count(uncounted | config) == counted

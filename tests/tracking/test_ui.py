@@ -71,8 +71,8 @@ def test_mlflow_opens_at_the_runs_begun_last(outputs):
         browser = Browser(outputs / "profile")
         try:
             browser.call("Page.navigate", url=url)
-            browser.wait("document.body && document.body.innerText.includes('1 matching run')")
-            assert "run1" in browser.value("document.body.innerText")
+            for text in ("1 matching run", "run1"):
+                browser.wait(f"document.body && document.body.innerText.includes('{text}')")
         finally:
             browser.close()
 

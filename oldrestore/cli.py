@@ -1,4 +1,4 @@
-"""The command line: finds the verb and imports nothing heavy before."""
+"""The command line: finds the verb before it imports anything heavy."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def usage() -> str:
         f"verbs:\n{lines}\n\n"
         "start here:\n"
         "  oldrestore train experiments=quickstart     a few minutes on a CPU\n"
-        "  oldrestore VERB --help                      what a verb takes\n\n"
+        "  oldrestore VERB --help                      the options of a verb\n\n"
         "exit codes: 0 done; 1 the job ran and failed; 2 the request was wrong"
     )
 
@@ -85,15 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"oldrestore: {str(stop) or 'stopped'}", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
-        # The reader of a pipe (head, less) has read enough.
+        # The reader of a pipe (head, less) has closed it.
         sys.stderr.close()
         return DONE
     except SystemExit as stop:
-        # The same inside rich, which would end the program with 1.
+        # The same within rich, which exits with 1.
         if isinstance(stop.__context__, BrokenPipeError):
             return DONE
         raise
-
-
-if __name__ == "__main__":
-    sys.exit(main())

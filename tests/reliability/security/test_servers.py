@@ -53,21 +53,15 @@ def test_artifact_paths_of_a_server_lead_nowhere(tmp_path, monkeypatch):
         assert sorted(clients[-1].fetched) == sorted(NEEDED)
 
 
-class Ended:
-    """A server's process that has ended; its number is larger than any process can have."""
-
-    pid, returncode = 2**30, 0
-
-    def poll(self) -> int:
-        return 0
-
-    wait = lambda self, timeout=None: 0  # noqa: E731
-
-
 def test_pages_listen_on_loopback(tmp_path, monkeypatch, capsys):
     started = []
-    monkeypatch.setattr(ui.subprocess, "Popen", lambda command, **_: started.append(command) or Ended())
-    with ui.serve(tmp_path, stopped=lambda: True):
+
+    def start(name, command, url, environment):
+        started.append(command)
+        return ui.Server(name, url)
+
+    monkeypatch.setattr(ui, "start_server", start)
+    with ui.serve(tmp_path):
         assert len(started) == 2
     for command in started:
         assert command[command.index("--host") + 1] == "127.0.0.1"

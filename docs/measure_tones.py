@@ -27,7 +27,7 @@ from oldrestore.config.compose import compose_config  # noqa: E402
 from oldrestore.config.location import configuration_root  # noqa: E402
 from oldrestore.config.restoration import compose_restoration  # noqa: E402
 from oldrestore.data.codecs.decode import decode_photo  # noqa: E402
-from oldrestore.restoration.pipeline import has_colors  # noqa: E402
+from oldrestore.restoration.stages import has_colors  # noqa: E402
 
 SIDE = 256
 STREAM = 6  # seeds of the damage begin with this

@@ -21,48 +21,23 @@ __all__ = ["Cell", "Compared", "Run", "UserError", "compare_runs", "load_run", "
 
 
 def load_run(run: str | Path, outputs: str | Path = "outputs") -> Run:
-    """Load one run.
-
-    Parameters
-    ----------
-    run : str or Path
-        A run folder, a run id, the beginning of one, or ``last``; also ``RUN/evaluations/ID``, a later evaluation.
-    outputs : str or Path
-        Root of the run folders, where an id is looked for.
-
-    Raises
-    ------
-    UserError
-        No run, or more than one, is meant.
+    """Load the one run that is meant: a folder, an id (under `outputs`) or its beginning, ``last``,
+    ``RUN/evaluations/ID``.
     """
     return Run(find_run(str(run), Path(outputs)))
 
 
 def load_runs(*where: str, outputs: str | Path = "outputs", sort: str | None = None) -> list[Run]:
-    """Load the runs under an outputs folder for which every condition holds, oldest first.
+    """Load the runs under `outputs`, the root of the run folders, that meet every condition, oldest first.
 
-    Parameters
-    ----------
-    *where : str
-        As ``oldrestore runs --where`` takes them: ``"loss.name=focal"``, ``"val/auc>0.8"``, ``"state=finished"``.
-    outputs : str or Path
-        Root of the run folders.
-    sort : str, optional
-        A setting or measure, the smallest first.
-
-    Raises
-    ------
-    UserError
-        A condition cannot be read.
+    Conditions are those of ``oldrestore runs --where``: ``"loss.name=focal"``, ``"val/auc>0.8"``, ``"state=finished"``.
+    `sort` is a setting or measure, smallest first.
     """
     return list_runs(Path(outputs), [read_condition(text) for text in where], sort)
 
 
 def scores_frame(runs: list[Run]) -> pd.DataFrame:
-    """Scores of single photographs of several runs, of each set's last validation, as one frame.
-
-    Columns: `run_id`, `seed`, and those of `Run.per_image`.
-    """
+    """Scores of each photograph in the last validation of several runs: `run_id`, `seed`, and the columns of a run."""
     import pandas as pd
 
     frames = [run.scores.assign(run_id=run.run_id, seed=run.seed) for run in runs if not run.scores.empty]

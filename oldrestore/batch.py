@@ -1,4 +1,4 @@
-"""What passes between data, networks and losses: a batch of photographs, and what a network says of it."""
+"""What passes between data, networks and losses: a batch of photographs, and what a network predicts."""
 
 from __future__ import annotations
 
@@ -12,36 +12,16 @@ from oldrestore.color.lab_paddle import rgb_to_lab_nchw
 
 @dataclass(frozen=True)
 class Batch:
-    """Photographs on the device, in CIE Lab.
+    """Photographs on the device, in CIE Lab."""
 
-    Attributes
-    ----------
-    L_b1hw : paddle.Tensor
-        Lightness, float32, 0..100.
-    ab_b2hw : paddle.Tensor
-        True colour, float32, Lab units, about -110..110.
-    names : tuple of str
-        Where each photograph came from, for messages and tables.
-    rgb_b3hw : paddle.Tensor or None
-        The photographs as sRGB, float32, 0..1, where `Inputs` give it.
-    hints_b3hw : paddle.Tensor or None
-        Colour hints: ab in Lab units where the third channel, the mask, is 1, and 0 elsewhere.
-    damaged_b3hw : paddle.Tensor or None
-        The photographs with damage, sRGB, float32, 0..1.
-    hole_b1hw : paddle.Tensor or None
-        1 where a photograph is damaged beyond use, 0 elsewhere, float32.
-    positions_bn2 : paddle.Tensor or None
-        Row and column of the pixels at which a network is trained, int64; all of them where None.
-    """
-
-    L_b1hw: paddle.Tensor
-    ab_b2hw: paddle.Tensor
-    names: tuple[str, ...] = ()
-    rgb_b3hw: paddle.Tensor | None = None
-    hints_b3hw: paddle.Tensor | None = None
-    damaged_b3hw: paddle.Tensor | None = None
-    hole_b1hw: paddle.Tensor | None = None
-    positions_bn2: paddle.Tensor | None = None
+    L_b1hw: paddle.Tensor  # lightness, float32, 0..100
+    ab_b2hw: paddle.Tensor  # true colour, float32, Lab units, about -110..110
+    names: tuple[str, ...] = ()  # where each photograph came from, for messages and tables
+    rgb_b3hw: paddle.Tensor | None = None  # the photographs as sRGB, float32, 0..1
+    hints_b3hw: paddle.Tensor | None = None  # ab in Lab units where the third channel, the mask, is 1; 0 elsewhere
+    damaged_b3hw: paddle.Tensor | None = None  # the photographs with damage, sRGB, float32, 0..1
+    hole_b1hw: paddle.Tensor | None = None  # float32, 1 where a photograph is damaged beyond use, 0 elsewhere
+    positions_bn2: paddle.Tensor | None = None  # int64, row and column of the pixels to train at; None for all
 
     @classmethod
     def from_rgb(cls, rgb_bhw3: paddle.Tensor, names: Sequence[str] = ()) -> Batch:
@@ -52,50 +32,27 @@ class Batch:
     def ab_at(self, height: int, width: int) -> paddle.Tensor:
         """True colour subsampled to (height, width), float32 (B, 2, height, width), Lab units.
 
-        Every n-th pixel is taken, as the released Caffe training code of Zhang et al. (2016) does, so that
-        a target is always a colour that stands in the photograph and never a mixture across an edge.
-
-        Raises
-        ------
-        ValueError
-            When the photograph's size is not a whole multiple of the size asked for.
+        Every n-th pixel is taken, as in the released Caffe training code of Zhang et al. (2016), so that a target is
+        always a colour of the photograph and never a mixture across an edge.
         """
         full_height, full_width = self.ab_b2hw.shape[-2:]
         if full_height % height or full_width % width:
-            raise ValueError(
-                f"colour targets of {full_height} x {full_width} cannot be subsampled to {height} x {width}: "
-                "take a crop size that is a multiple of the network's stride"
-            )
+            sizes = f"colour targets of {full_height} x {full_width} cannot be subsampled to {height} x {width}"
+            raise ValueError(f"{sizes}: use a crop size that is a multiple of the network's stride")
         return self.ab_b2hw[:, :, :: full_height // height, :: full_width // width]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network predicts; a field that it does not predict is None.
+    """What a network predicts; a field that it does not predict is None."""
 
-    Attributes
-    ----------
-    logits : paddle.Tensor or None
-        Unnormalised scores over the 313 ab bins, float32 (B, 313, h, w).
-    ab : paddle.Tensor or None
-        Colour, float32 (B, 2, h, w), Lab units.
-    class_logits : paddle.Tensor or None
-        Unnormalised scores over the 529 squares of the 23 x 23 ab grid, float32 (B, 529, h, w).
-    hue_logits, chroma_logits : paddle.Tensor or None
-        Unnormalised scores over histogram bins of hue and of chroma, float32 (B, bins, h, w).
-    rgb : paddle.Tensor or None
-        A whole photograph, sRGB, float32 (B, 3, H, W), 0..1.
-    damage_logits : paddle.Tensor or None
-        Score of each pixel being damaged, float32 (B, 1, H, W); its sigmoid is the probability.
-    """
-
-    logits: paddle.Tensor | None = None
-    ab: paddle.Tensor | None = None
-    class_logits: paddle.Tensor | None = None
-    hue_logits: paddle.Tensor | None = None
-    chroma_logits: paddle.Tensor | None = None
-    rgb: paddle.Tensor | None = None
-    damage_logits: paddle.Tensor | None = None
+    logits: paddle.Tensor | None = None  # scores over the 313 ab bins, float32 (B, 313, h, w)
+    ab: paddle.Tensor | None = None  # colour, float32 (B, 2, h, w), Lab units
+    class_logits: paddle.Tensor | None = None  # over the 529 squares of the 23 x 23 ab grid, float32 (B, 529, h, w)
+    hue_logits: paddle.Tensor | None = None  # over the bins of a histogram of hue, float32 (B, bins, h, w)
+    chroma_logits: paddle.Tensor | None = None  # the same of chroma
+    rgb: paddle.Tensor | None = None  # a whole photograph, sRGB, float32 (B, 3, H, W), 0..1
+    damage_logits: paddle.Tensor | None = None  # float32 (B, 1, H, W); its sigmoid is the probability of damage
 
     @staticmethod
     def names() -> frozenset[str]:

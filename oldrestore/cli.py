@@ -1,16 +1,17 @@
-"""The command line: finds the verb and imports nothing heavy before."""
+"""The command line: finds the verb before it imports anything heavy."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from oldrestore import __version__
 from oldrestore.errors import UserError
 from oldrestore.terminal import names_as_text, take_every_character
 
-# Each verb lives in oldrestore/commands/VERB.py as run(arguments) -> exit code.
+# Each verb lives in oldrestore/commands/VERB.py as run(arguments) -> exit code. These open the list of --help.
 VERBS = {
     "train": "one run: compose a configuration, train, evaluate, log",
     "sweep": "many runs with a ledger: skips finished jobs, continues past failures",
@@ -32,17 +33,30 @@ VERBS = {
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2
 
 
+def all_verbs() -> dict[str, str]:
+    """Return what each verb does: `VERBS`, then any other file in commands/ whose first line is ``oldrestore NAME``."""
+    others = {}
+    for path in sorted((Path(__file__).parent / "commands").glob("*.py")):
+        begin = f'"""``oldrestore {path.stem}``: '
+        with path.open(encoding="utf-8") as file:
+            heading = file.readline().rstrip('".\n')
+        if path.stem not in VERBS and heading.startswith(begin):
+            others[path.stem] = heading.removeprefix(begin)
+    return VERBS | others
+
+
 def usage() -> str:
     """Return the text of ``oldrestore --help``."""
-    width = max(map(len, VERBS))
-    verbs = "\n".join(f"  {verb:<{width}}  {does}" for verb, does in VERBS.items())
+    verbs = all_verbs()
+    width = max(map(len, verbs))
+    lines = "\n".join(f"  {verb:<{width}}  {does}" for verb, does in verbs.items())
     return (
         "usage: oldrestore VERB ...\n\n"
         "Photo colorization and old-photo restoration research on PaddlePaddle.\n\n"
-        f"verbs:\n{verbs}\n\n"
+        f"verbs:\n{lines}\n\n"
         "start here:\n"
         "  oldrestore train experiments=quickstart     a few minutes on a CPU\n"
-        "  oldrestore VERB --help                      what a verb takes\n\n"
+        "  oldrestore VERB --help                      the options of a verb\n\n"
         "exit codes: 0 done; 1 the job ran and failed; 2 the request was wrong"
     )
 
@@ -61,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
     verb, *rest = arguments
     try:
-        if verb not in VERBS:
-            raise UserError(f"there is no verb '{verb}': choose one of {', '.join(VERBS)}")
+        if verb not in all_verbs():
+            raise UserError(f"there is no verb '{verb}': choose one of {', '.join(all_verbs())}")
         return importlib.import_module(f"oldrestore.commands.{verb}").run(rest)
     except UserError as error:
         print(f"oldrestore: {error}", file=sys.stderr)
@@ -71,15 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"oldrestore: {str(stop) or 'stopped'}", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
-        # The reader of a pipe (head, less) has read enough.
+        # The reader of a pipe (head, less) has closed it.
         sys.stderr.close()
         return DONE
     except SystemExit as stop:
-        # The same inside rich, which would end the program with 1.
+        # The same within rich, which exits with 1.
         if isinstance(stop.__context__, BrokenPipeError):
             return DONE
         raise
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The device that Paddle computes on, and the seeds of everything that draws numbers."""
+"""The device that Paddle computes on, and the seeds of random numbers."""
 
 from __future__ import annotations
 
@@ -14,20 +14,14 @@ from oldrestore.kernels.choice import choose
 
 
 def set_device(wanted: str) -> str:
-    """Select the device; ``auto`` is the first GPU, or the CPU if there is none.
-
-    Raises
-    ------
-    UserError
-        When a GPU is asked for that this Paddle or this machine does not have.
-    """
+    """Select the device; ``auto`` is the first GPU, or the CPU if there is none. Returns Paddle's name of it."""
     gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() and not parallel.on_cpus() else 0
     if wanted == "auto":
         wanted = "gpu" if gpus else "cpu"
     number = int(wanted.partition(":")[2] or parallel.own_gpu())
     if wanted.startswith("gpu") and number >= gpus:
         why = "this Paddle is built for CPUs" if not paddle.is_compiled_with_cuda() else f"Paddle sees {gpus} GPUs"
-        raise UserError(f"trainer.device={wanted} is not here ({why}): take trainer.device=cpu or auto")
+        raise UserError(f"trainer.device={wanted} is not available ({why}): use trainer.device=cpu or auto")
     paddle.set_device(f"gpu:{number}" if wanted.startswith("gpu") else "cpu")
     return paddle.get_device()
 
@@ -48,7 +42,7 @@ def prepare_device(trainer: DictConfig) -> str:
 
 
 def seed_everything(seed: int, deterministic: bool = True) -> None:
-    """Seed Python, NumPy and Paddle; on a GPU, also ask for algorithms that repeat."""
+    """Seed Python, NumPy and Paddle; on a GPU, also select deterministic algorithms."""
     random.seed(seed)
     np.random.seed(seed)
     paddle.seed(seed)

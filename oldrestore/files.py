@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, appended line by line and healed after a torn end, locked, and hashed."""
+"""Files: written atomically, appended line by line (a torn last line is removed), locked, and hashed."""
 
 from __future__ import annotations
 
@@ -24,27 +24,18 @@ def sha256_of(path: Path) -> str:
 
 @contextlib.contextmanager
 def lock(path: Path, wait: float | None = None) -> Iterator[bool]:
-    """Hold a lock that the system itself takes back from a process that dies.
+    """Hold a lock, which the system releases if the process dies; yields False if another process keeps it for `wait`
+    seconds.
 
-    Parameters
-    ----------
-    path : Path
-        A folder, or a file, which is made if missing and stays: whoever waits for it must wait for the one that others
-        take.
-    wait : float, optional
-        Seconds to wait for another process; by default as long as it takes.
-
-    Yields
-    ------
-    bool
-        False if another process still has it. A file system without locks stops nobody.
+    `path` is a folder, or a file, which is created if missing and never deleted: all must lock the same one. On a file
+    system without locks, nothing is locked.
     """
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     descriptor = os.open(path, flags, 0o666)
     try:
         yield _locked(descriptor, wait)
     finally:
-        # Unlock explicitly: children that were forked meanwhile share the lock, and closing would leave it with them.
+        # Unlock explicitly: children forked in the meantime share the lock, and closing would leave it with them.
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
@@ -61,40 +52,33 @@ def _locked(descriptor: int, wait: float | None) -> bool:
             time.sleep(0.05)
             continue
         except OSError:
-            pass  # the file system knows no locks
+            pass  # the file system has no locks
         return True
 
 
 def neighbour_of(path: Path) -> Path:
-    """Return a free, hidden name beside a file or folder, to make it under; at most 20 bytes longer than its own."""
+    """Return a free, hidden name beside a file or folder to write it under, at most 20 bytes longer than its own."""
     return path.with_name(f".{path.name}.{os.getpid()}.{uuid4().hex[:6]}.tmp")
 
 
 @contextlib.contextmanager
 def whole_file(path: Path, place: Callable[[Path, Path], object] = Path.replace) -> Iterator[Path]:
-    """Give the name of a neighbour file to write, which takes the name `path` in one step when the block is through.
-
-    Parameters
-    ----------
-    path : Path
-    place : callable
-        Gives the neighbour (the first argument) its name; by default it replaces a file that has it.
-    """
+    """Yield the name of a temporary file, which takes (by `place`) or replaces `path` when the block ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     neighbour = neighbour_of(path)
     try:
         yield neighbour
         place(neighbour, path)
     finally:
-        with contextlib.suppress(OSError):  # it may not be there, and what is wrong has been said
+        with contextlib.suppress(OSError):  # it may be missing
             neighbour.unlink()
 
 
 @contextlib.contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give the name of a neighbour folder to make, which takes the name `path` at once when the block is through.
+    """Yield the name of a temporary folder beside `path`, which is renamed to `path` when the block ends.
 
-    It replaces a folder of that name: a damaged one, or that of a process that made the same at the same time.
+    It replaces an existing folder: a damaged one, or that of a process that did the same at the same time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     neighbour = neighbour_of(path)
@@ -110,10 +94,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: str | bytes, place: Callable[[Path, Path], object] = Path.replace) -> None:
-    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
-
-    The bytes are forced to the disk before the file takes its name; see `whole_file`.
-    """
+    """Write a `whole_file`, forced to the disk, so that a reader sees the old content or the new, never a part."""
     data = content.encode() if isinstance(content, str) else content
     with whole_file(path, place) as neighbour, naming(path), neighbour.open("wb") as file:
         file.write(data)
@@ -124,16 +105,9 @@ def write_atomically(path: Path, content: str | bytes, place: Callable[[Path, Pa
 class LineFile:
     """A text file that only grows, by whole lines.
 
-    Each `append` reaches the operating system in one write, so a process killed with -9 loses nothing it
-    appended; the disk is forced at most every `sync_seconds`, so a power cut loses that much. Opening a file
-    whose last line was torn cuts the torn part away first.
-
-    Parameters
-    ----------
-    path : Path
-        The file; it is made when the first line arrives.
-    sync_seconds : float
-        Least time between two `fsync` calls, seconds.
+    Each `append` reaches the operating system in one write, so a process killed with -9 loses nothing it appended; the
+    disk is forced at most every `sync_seconds`, so a power cut loses that much. Opening a file removes a torn last
+    line; it is created with the first line.
     """
 
     def __init__(self, path: Path, sync_seconds: float = 5.0) -> None:
@@ -164,7 +138,7 @@ class LineFile:
                 self._synced = time.monotonic()
 
     def sync(self) -> int:
-        """Force to the disk what was appended, and return the length in bytes (0 of a file that is not there)."""
+        """Force to the disk what was appended, and return the length in bytes (0 if there is no file)."""
         with self._lock:
             if self._descriptor is None:
                 return self.path.stat().st_size if self.path.exists() else 0
@@ -183,30 +157,19 @@ class LineFile:
                     os.close(descriptor)
 
     def __del__(self) -> None:
-        """Let go of the file, which a line after `close` has opened again."""
+        """Close the file if a line after `close` opened it again."""
         descriptor = getattr(self, "_descriptor", None)
         if descriptor is not None:
             os.close(descriptor)
 
 
-def whole_text(path: Path) -> str:
-    """Return a `LineFile` up to its last line break; a torn last line and a missing file give nothing."""
-    if not path.exists():
-        return ""
-    content = path.read_bytes()
-    return content[: content.rfind(b"\n") + 1].decode()
-
-
 def whole_lines(path: Path) -> list[str]:
-    """Return the complete lines of a `LineFile`, without their line breaks."""
-    return whole_text(path).split("\n")[:-1]
+    """Return the complete lines of a `LineFile`, without their line breaks; none if there is no file."""
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1].decode().split("\n")[:-1]
 
 
 def _cut_torn_end(path: Path) -> None:
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        content = file.read()
-        end = content.rfind(b"\n") + 1
-        if end != len(content):
-            file.truncate(end)
+    content = path.read_bytes() if path.exists() else b""
+    if content and not content.endswith(b"\n"):
+        os.truncate(path, content.rfind(b"\n") + 1)

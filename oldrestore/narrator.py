@@ -1,4 +1,4 @@
-"""What a run says while it works: log lines everywhere, and a progress bar on a terminal."""
+"""What a run prints: log lines everywhere, and a progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -14,18 +14,13 @@ Item = TypeVar("Item")
 
 
 class Narrator:
-    """Prints a run's lines and hands each to the run's log.
+    """Prints a run's lines and passes each as plain text to `record`, the run's log."""
 
-    Parameters
-    ----------
-    record : callable, optional
-        Receives each line as plain text.
-    console : rich.console.Console, optional
-    """
-
-    def __init__(self, record: Callable[[str], None] | None = None, console: Console | None = None) -> None:
+    def __init__(
+        self, record: Callable[[str], None] | None = None, console: Console | None = None, on_stderr: bool = False
+    ) -> None:
         # Soft wrapping keeps a path on one line, so that it can be copied.
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.console = console or Console(stderr=on_stderr, highlight=False, soft_wrap=True)
         self.record = record
 
     def say(self, line: str = "") -> None:
@@ -49,7 +44,7 @@ class Narrator:
 
     @contextmanager
     def progress(self, what: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
-        """Show a bar on a terminal; gives ``advance(completed, **figures)``, whose figures stand beside it."""
+        """Show a bar on a terminal; yields ``advance(completed, **figures)``, whose figures are shown beside it."""
         bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -70,7 +65,7 @@ class Narrator:
             yield advance
 
     def track(self, items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
-        """Pass items on and show how many have gone by."""
+        """Yield the items and show how many are done."""
         with self.progress(what, total) as advance:
             for count, item in enumerate(items, 1):
                 yield item
@@ -78,18 +73,12 @@ class Narrator:
 
 
 class WithoutTrailingBlanks:
-    """Something that rich prints, without the blanks by which it makes lines equally long.
-
-    Parameters
-    ----------
-    renderable : object
-    """
+    """Something that rich prints, without the blanks that make all lines equally long."""
 
     def __init__(self, renderable: object) -> None:
         self.renderable = renderable
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the lines."""
         for segments in Segment.split_lines(console.render(self.renderable, options)):
             line = list(segments)
             while line and not line[-1].text.strip():
@@ -101,7 +90,7 @@ class WithoutTrailingBlanks:
 
 
 def _as_text(renderable: object) -> list[str]:
-    """Lines of a table as a log has them: no colours, and room for wide ones."""
+    """Lines of a table for a log: no colours, and room for wide ones."""
     plain = Console(width=120, color_system=None, force_terminal=False)
     with plain.capture() as captured:
         plain.print(WithoutTrailingBlanks(renderable))

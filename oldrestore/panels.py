@@ -1,4 +1,4 @@
-"""Draws panels: one photograph a row, one stage a column (input, outputs, original), with headings."""
+"""Draws panels: a row for each photograph, a column for each stage (input, outputs, original), with headings."""
 
 from __future__ import annotations
 
@@ -19,35 +19,13 @@ def side_by_side(
     row_labels: Sequence[str] | None = None,
     margin: int | None = None,
 ) -> np.ndarray:
-    """Return one picture of `rows`, with `titles` above the columns.
+    """Return one picture, uint8 (H, W, 3), of `rows` of sRGB pictures on white, with `titles` above the columns.
 
-    Every row gets one height and every column one width, those of the largest picture in it; smaller ones are
-    centred, none is resampled. A heading that is wider than its column is set in more lines, and if a word
-    alone is too wide, smaller.
-
-    Parameters
-    ----------
-    rows : sequence of rows
-        Each a sequence of uint8 (H, W, 3) sRGB pictures, one a column; sizes may differ.
-    titles : sequence of str
-        One a column.
-    row_labels : sequence of str, optional
-        One a row, set below the row's pictures, such as the photograph's name; cut with an ellipsis to fit.
-    margin : int, optional
-        Pixels around and between pictures; by default 1/16 of the typical side, 6 to 24.
-
-    Returns
-    -------
-    uint8 (H, W, 3)
-        White background.
-
-    Raises
-    ------
-    ValueError
-        No rows, a row with another number of pictures than there are titles, or a picture that is not uint8
-        (H, W, 3).
+    Every row has the height and every column the width of its largest picture; smaller ones are centred, none is
+    resampled. A heading that is wider than its column is broken into lines, and set smaller if a word is too wide.
+    Labels are set below each row's pictures, cut with an ellipsis to fit. `margin` is the number of pixels around and
+    between pictures; by default 1/16 of the typical side, 6 to 24.
     """
-    _check(rows, titles, row_labels)
     heights = [max(picture.shape[0] for picture in row) for row in rows]
     widths = [max(row[column].shape[1] for row in rows) for column in range(len(titles))]
     side = float(np.median(heights + widths))
@@ -67,7 +45,7 @@ def side_by_side(
 
     left = gap
     for lines, column_width in zip(headings, widths, strict=True):
-        top = head - gap // 2 - len(lines) * line  # headings stand on the pictures
+        top = head - gap // 2 - len(lines) * line  # aligned to the pictures below
         for text in lines:
             draw.text((left + column_width / 2, top), text, INK, font, anchor="ma")
             top += line
@@ -88,19 +66,6 @@ def side_by_side(
     return np.array(canvas)
 
 
-def _check(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], row_labels: Sequence[str] | None) -> None:
-    if not rows or not titles:
-        raise ValueError("a panel needs at least one row and one column")
-    if row_labels is not None and len(row_labels) != len(rows):
-        raise ValueError(f"{len(row_labels)} row labels for {len(rows)} rows")
-    for number, row in enumerate(rows):
-        if len(row) != len(titles):
-            raise ValueError(f"row {number} has {len(row)} pictures for {len(titles)} titles")
-        for picture in row:
-            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-                raise ValueError(f"a picture is uint8 (H, W, 3), not {picture.dtype} {picture.shape}")
-
-
 @lru_cache(maxsize=32)
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=size)
@@ -114,7 +79,7 @@ def _line_height(font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> int:
 def _set_headings(
     titles: Sequence[str], widths: Sequence[int], size: int
 ) -> tuple[list[list[str]], ImageFont.FreeTypeFont | ImageFont.ImageFont]:
-    """Break titles into lines that fit, in the largest of the sizes down to 8 in which every word does."""
+    """Break titles into lines, in the largest size down to 8 in which every word fits."""
     for smaller in range(size, 7, -1):
         font = _font(smaller)
         headings = [_wrapped(title, font, width) for title, width in zip(titles, widths, strict=True)]

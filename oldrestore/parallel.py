@@ -1,14 +1,14 @@
-"""Several processes that train one network together: who they are, and what they tell one another.
+"""Several processes that train one network together: who they are, and what they exchange.
 
-`paddle.distributed.launch` starts them, and Paddle's process group (gloo on CPUs, NCCL on GPUs) carries what they say.
-Each takes its part of every batch; the parts are equally large. Whatever is averaged over a batch is then the mean of
-what the processes have, if each divides what it has summed by `divisor` of what it has counted. In a single process
-every function here gives back what it is given.
+`paddle.distributed.launch` starts them, and Paddle's process group (gloo on CPUs, NCCL on GPUs) connects them. Each
+takes an equal part of every batch. An average over the batch is the mean over the processes if each divides its sum by
+`divisor` of its count. In a single process, every function here returns its argument.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import time
@@ -19,42 +19,43 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     import paddle
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
-# Milliseconds that one process waits for the others: rank 0 may measure alone for hours. A process that dies is noticed
+# Milliseconds that a process waits for the others: rank 0 may evaluate alone for hours. A process that dies is noticed
 # at once, by its connections.
 PATIENCE = 30 * 24 * 3600 * 1000
 BUCKET = 4_000_000  # gradients that are sent together
-SECONDS_TO_GO = 1.0  # that the system takes at most to see a process off
-# Names the folder in which processes of one machine leave words for each other.
-LAUNCH_FOLDER = "OLDRESTORE_LAUNCH"
-OWN_GPU = "FLAGS_selected_gpus"  # as Paddle's launcher names it
+SECONDS_TO_GO = 1.0  # that the system needs at most until a dead process is gone
+OWN_GPU = "FLAGS_selected_gpus"  # set by Paddle's launcher
+LAUNCH_FOLDER = "OLDRESTORE_LAUNCH"  # names the folder in which processes of one machine leave their last words
 
 _rank, _size = 0, 1
 _in_step = False
 _members: list[dict[str, Any]] = []
 _loss: str | None = None  # which process is gone, in words
-# The number of a signal that this process has had; `means` carries it to the others.
-signal_number = 0
-SIGNAL = "/signal"  # no curve's name
+signal_number = 0  # of a signal that this process received; `means` passes it on to the others
+SIGNAL = "/signal"  # not the name of a curve
 
 
 class LostProcessError(ConnectionError):
-    """Another process of this run is gone, so that no step can be finished; the message says which."""
+    """Another process of this run is gone, so no step can be finished; the message says which."""
+
+
+# The functions up to `own_gpu` read the launcher's environment and need no Paddle.
 
 
 def launched() -> bool:
-    """Say whether `paddle.distributed.launch` started this process as one of several; needs no Paddle."""
+    """Say whether `paddle.distributed.launch` started this process as one of several."""
     return launched_size() > 1
 
 
 def folder_was_made() -> bool:
-    """Say whether this is a launched process whose run folder was made before."""
+    """Say whether this is a launched process whose run folder exists already."""
     return launched() and LAUNCH_FOLDER in os.environ
 
 
 def launched_size() -> int:
-    """Return the number of processes that were launched together; 1 where none were."""
+    """Return the number of processes that were launched together; 1 without a launcher."""
     return int(os.environ.get("PADDLE_TRAINERS_NUM") or 1)
 
 
@@ -69,17 +70,17 @@ def launched_here() -> int:
 
 
 def on_cpus() -> bool:
-    """Say whether the processes that were launched together talk as those on CPUs do."""
+    """Say whether the processes that were launched together run on CPUs."""
     return launched() and os.environ.get("PADDLE_DISTRI_BACKEND") == "gloo"
 
 
 def own_gpu() -> int:
-    """Return the number of the GPU that is this process's."""
+    """Return the number of this process's GPU."""
     return int((os.environ.get(OWN_GPU) or "0").split(",")[0]) if launched() else 0
 
 
 def join() -> None:
-    """Meet the other processes that were launched with this one; to be called once, after Paddle is imported."""
+    """Connect to the other processes that were launched with this one."""
     global _rank, _size, _members
     if not launched() or _size > 1:
         return
@@ -91,22 +92,22 @@ def join() -> None:
         paddle.set_device("cpu")
     dist.init_parallel_env()
     _rank, _size = dist.get_rank(), dist.get_world_size()
-    # Paddle's launcher takes them away so that processes find each other; whoever talks to a server wants them back.
+    # Paddle's launcher removes them so that processes find each other; connections to servers need them.
     for name in ("http_proxy", "https_proxy"):
         if f"{name}_original" in os.environ:
             os.environ.setdefault(name, os.environ[f"{name}_original"])
-    own = {
+    member = {
         "rank": _rank,
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "device": paddle.get_device(),
         "threads": os.environ.get("OMP_NUM_THREADS"),
     }
-    _members = gather(own)
+    _members = gather(member)
 
 
 def rank() -> int:
-    """Return this process's number, from 0; rank 0 is the one that writes things down."""
+    """Return this process's number, from 0; rank 0 writes the run folder."""
     return _rank
 
 
@@ -116,21 +117,21 @@ def size() -> int:
 
 
 def is_first() -> bool:
-    """Say whether this process is the one that writes things down."""
+    """Say whether this process has rank 0."""
     return _rank == 0
 
 
 def members() -> list[dict[str, Any]]:
-    """Return rank, host, process, device and threads of each; empty for a single process."""
+    """Return rank, host, process, device and threads of each process; empty for a single one."""
     return [dict(member) for member in _members]
 
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Within this, losses and norms are of the whole batch, not of this process's part.
+    """In this block, losses and norms are of the whole batch, not of this process's part.
 
-    Every process must enter it at the same time with a part of the same batch. Outside, as in a validation that each
-    does a part of, a process is alone.
+    Every process must enter it at the same time with a part of the same batch. Outside, as in a validation, of which
+    each does a part, a process computes for itself.
     """
     global _in_step
     before, _in_step = _in_step, _size > 1
@@ -141,7 +142,7 @@ def together() -> Iterator[None]:
 
 
 def parts() -> int:
-    """Return into how many parts the batch at hand is divided: the processes within `together`, otherwise 1."""
+    """Return the number of parts of the batch: the number of processes within `together`, otherwise 1."""
     return _size if _in_step else 1
 
 
@@ -153,21 +154,13 @@ def own_part(count: int) -> slice:
 
 def total(value: paddle.Tensor) -> paddle.Tensor:
     """Sum of a tensor over the parts of the batch; no gradient flows through it."""
-    if parts() == 1:
-        return value
-    summed = value.detach().clone()
-    _all_reduce(summed)
-    return summed
+    return value if parts() == 1 else summed_array(value.detach())
 
 
 def divisor(count: paddle.Tensor) -> paddle.Tensor:
-    """Return what a sum over this part is divided by, so that the mean over parts is the mean over what counts.
+    """Return the divisor of a sum over this part with which the mean over parts is the mean over the whole batch.
 
-    Parameters
-    ----------
-    count : paddle.Tensor
-        What counts in this part, a scalar of at least 0. At least one is taken to count in all, so that nothing
-        is divided by 0.
+    `count` is the number of summands in this part, a scalar of at least 0; their total is clipped to at least 1.
     """
     import paddle
 
@@ -177,9 +170,23 @@ def divisor(count: paddle.Tensor) -> paddle.Tensor:
 
 def batch_sum(value: paddle.Tensor) -> paddle.Tensor:
     """Sum of a tensor over the parts of the batch, through which gradients flow to every part."""
-    if parts() == 1:
-        return value
-    return _differentiable_sum().apply(value)
+    return value if parts() == 1 else _batch_sum().apply(value)
+
+
+@functools.cache
+def _batch_sum() -> Any:
+    from paddle.autograd import PyLayer
+
+    class BatchSum(PyLayer):
+        @staticmethod
+        def forward(ctx, value):
+            return summed_array(value)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return summed_array(slope)  # the sum is part of the loss of every process
+
+    return BatchSum
 
 
 def average_gradients(parameters: Sequence[paddle.Tensor]) -> None:
@@ -204,7 +211,7 @@ def average_gradients(parameters: Sequence[paddle.Tensor]) -> None:
 
 
 def means(scalars: Mapping[str, paddle.Tensor]) -> dict[str, paddle.Tensor]:
-    """Mean of named scalars over the processes, and under `SIGNAL` the number of a signal that any of them has had."""
+    """Mean of named scalars over the processes, and under `SIGNAL` the number of a signal that any of them received."""
     if _size == 1:
         return dict(scalars)
     import paddle
@@ -218,58 +225,55 @@ def means(scalars: Mapping[str, paddle.Tensor]) -> dict[str, paddle.Tensor]:
     return mean | {SIGNAL: heard.reshape([])}
 
 
-def gather(own: Any) -> list[Any]:
-    """Return what every process gives, in order of rank."""
+def gather(value: Any) -> list[Any]:
+    """Return the argument of every process, in order of rank."""
     if _size == 1:
-        return [own]
+        return [value]
     import paddle.distributed as dist
 
-    found: list[Any] = []
+    values: list[Any] = []
     with _noticing_loss():
-        dist.all_gather_object(found, own)
-    return found
+        dist.all_gather_object(values, value)
+    return values
 
 
-def gathered(work: Callable[[], Found]) -> list[Found]:
-    """Do a part of some work in each process, and return what each found, in order of rank.
-
-    What one of them raises, all of them raise, once each is done with its part.
-    """
+def gathered(work: Callable[[], Result]) -> list[Result]:
+    """Do a part of some work in each process, and return the results of all by rank; all raise the exception of any."""
     if _size == 1:
         return [work()]
     try:
-        own, error = work(), None
+        result, error = work(), None
     except LostProcessError:
         raise
     except BaseException as problem:  # noqa: BLE001 (raised below, by every process)
-        own, error = None, problem
-    found = gather((own, error))
+        result, error = None, problem
+    results = gather((result, error))
     if error is not None:
         raise error
-    for _, problem in found:
+    for _, problem in results:
         if problem is not None:
             raise problem
-    return [value for value, _ in found]
+    return [value for value, _ in results]
 
 
-def by_first(work: Callable[[], Found]) -> Found:
-    """Have rank 0 do some work alone, and return what it found in every process; what it raises, all raise."""
+def by_first(work: Callable[[], Result]) -> Result:
+    """Do some work in rank 0 only, and return its result in every process; all raise its exception."""
     return gathered(work if is_first() else lambda: None)[0]
 
 
-def gathered_arrays(own: paddle.Tensor) -> list[paddle.Tensor]:
-    """Return a tensor of every process, the same shape in each, in order of rank."""
+def gathered_arrays(value: paddle.Tensor) -> list[paddle.Tensor]:
+    """Return the tensor of every process, of the same shape, in order of rank."""
     import paddle.distributed as dist
 
-    found: list[paddle.Tensor] = []
+    tensors: list[paddle.Tensor] = []
     with _noticing_loss():
-        dist.all_gather(found, own)
-    return found
+        dist.all_gather(tensors, value)
+    return tensors
 
 
-def summed_array(own: paddle.Tensor) -> paddle.Tensor:
-    """Return the sum of a tensor over the processes, in a tensor of its own."""
-    summed = own.clone()
+def summed_array(value: paddle.Tensor) -> paddle.Tensor:
+    """Return the sum of a tensor over the processes, in a new tensor."""
+    summed = value.clone()
     _all_reduce(summed)
     return summed
 
@@ -290,17 +294,17 @@ def _noticing_loss() -> Iterator[None]:
 
 
 def lost() -> bool:
-    """Say whether another process of this run has been found to be gone."""
+    """Say whether another process of this run is known to be gone."""
     return _loss is not None
 
 
 def is_lost(error: BaseException) -> bool:
-    """Say whether an error is of a process that is gone; those that came up in a backward pass have another type."""
+    """Say whether an error is due to a process that is gone; in a backward pass, its type differs."""
     return isinstance(error, LostProcessError) or lost()
 
 
 def loss_in_words(error: BaseException) -> str:
-    """Say which process is gone, given what the process group complained of, in a sentence."""
+    """Say in a sentence which process is gone, given the error of the process group."""
     global _loss
     if _loss is None:
         _loss = _who_is_lost(error)
@@ -308,7 +312,7 @@ def loss_in_words(error: BaseException) -> str:
 
 
 def say_last_words(words: str) -> None:
-    """Leave a reason for the other processes, where they were started on one machine by this program."""
+    """Leave a reason for the other processes, if this program started them on one machine."""
     folder = os.environ.get(LAUNCH_FOLDER)
     if folder is not None:
         with contextlib.suppress(OSError):
@@ -316,7 +320,7 @@ def say_last_words(words: str) -> None:
 
 
 def last_words(of_rank: int, folder: Path) -> str | None:
-    """Return what a process has left in the folder for such words; None where it has left nothing."""
+    """Return the last words that a process left in the launch folder; None if it left none."""
     try:
         return (folder / f"last-words-{of_rank}").read_text(encoding="utf-8")
     except OSError:
@@ -345,26 +349,3 @@ def _who_is_lost(error: BaseException) -> str:
             return f"process {member['rank']} of {_size} died (it was process {member['pid']} of {member['host']})"
     reason = " ".join(str(error).split())
     return f"one of {_size} processes is gone or does not answer ({reason[-200:]})"
-
-
-_sum_layer: Any = None
-
-
-def _differentiable_sum() -> Any:
-    """The sum over processes as an operation with a gradient; made when first asked for, since it needs Paddle."""
-    global _sum_layer
-    if _sum_layer is None:
-        from paddle.autograd import PyLayer
-
-        class BatchSum(PyLayer):
-            @staticmethod
-            def forward(ctx, value):
-                return summed_array(value)
-
-            @staticmethod
-            def backward(ctx, slope):
-                # What is summed goes into the loss of every process.
-                return summed_array(slope)
-
-        _sum_layer = BatchSum
-    return _sum_layer

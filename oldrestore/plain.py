@@ -1,4 +1,4 @@
-"""What strict JSON, CSV and parameter tables can hold: plain values, exact floats, flat names."""
+"""Values for strict JSON, CSV and parameter tables: plain types, exact floats, flat names."""
 
 from __future__ import annotations
 
@@ -11,25 +11,11 @@ _NAMES_OF_NON_FINITE = {"NaN", "Infinity", "-Infinity"}
 
 
 def encode_float(value: float) -> float | str:
-    """Return `value` as a float64 that strict JSON can hold.
+    """Return a real number (also of NumPy) as a float64 that strict JSON can hold.
 
-    JSON has no word for what is not finite, and the bare ``NaN`` that Python writes breaks other parsers:
-    those three values become the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``. Finite values stay
-    floats; Python prints them with the shortest text that reads back to the same 64 bits.
-
-    Parameters
-    ----------
-    value : float
-        Any real number, NumPy scalars and one-element arrays included.
-
-    Returns
-    -------
-    float or str
-
-    Raises
-    ------
-    TypeError
-        `value` is not a number.
+    Python would write a bare ``NaN``, which other parsers refuse: what is not finite becomes the string ``"NaN"``,
+    ``"Infinity"`` or ``"-Infinity"``. Finite floats are printed with the shortest text that reads back to the same
+    64 bits. Raises TypeError if `value` is not a number.
     """
     if isinstance(value, str) or value is None:
         raise TypeError(f"{value!r} is not a number")
@@ -42,29 +28,22 @@ def encode_float(value: float) -> float | str:
 
 
 def decode_float(value: float | str) -> float:
-    """Invert `encode_float`.
-
-    Raises
-    ------
-    ValueError
-        `value` is a text other than the three names of what is not finite.
-    """
+    """Invert `encode_float`; raises ValueError for any other text."""
     if isinstance(value, str) and value not in _NAMES_OF_NON_FINITE:
         raise ValueError(f"{value!r} is neither a number nor one of {sorted(_NAMES_OF_NON_FINITE)}")
     return float(value)
 
 
 def plain(value: Any) -> Any:
-    """Return `value` built of dict, list, str, int, float, bool and None only, ready for strict JSON.
+    """Return a copy built of dict, list, str, int, float, bool and None only, ready for strict JSON.
 
-    NumPy scalars and arrays, paths, tuples and sets are converted; floats as `encode_float` does; anything
-    else becomes its `str`. The result shares nothing with the input.
+    NumPy scalars and arrays, paths, tuples and sets are converted, floats by `encode_float`, anything else by `str`.
     """
     if value is None or isinstance(value, (str, bool, int)):
         return value
     if isinstance(value, float):
         return encode_float(value)
-    if hasattr(value, "dtype") and hasattr(value, "tolist"):  # NumPy's, which need not be imported to be known
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):  # NumPy's, without importing it
         return plain(value.tolist())
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -76,10 +55,8 @@ def plain(value: Any) -> Any:
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the leaves of a nested configuration under dotted names.
-
-    ``{"loss": {"sigma": 5.0, "terms": [{"weight": 1}]}}`` gives ``loss.sigma`` and ``loss.terms.0.weight``.
-    An empty mapping or list stays as a leaf, because "no terms" is also a choice.
+    """Return the leaves of a nested configuration by dotted names (``loss.terms.0.weight``); an empty mapping is one,
+    too.
     """
     leaves: dict[str, Any] = {}
 

@@ -1,4 +1,4 @@
-"""Signals, handled otherwise for a while."""
+"""Temporary signal handlers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ Handler = Callable[[int, FrameType | None], object]
 
 @contextlib.contextmanager
 def handling(numbers: Iterable[int], handler: Handler) -> Iterator[None]:
-    """Have a handler take these signals in the block; the handlers that stood before come back afterwards.
-
-    To be called from the main thread, which alone may set handlers.
-    """
+    """Handle these signals by `handler` in the block, and restore the previous handlers; main thread only."""
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, own in before.items():
-            signal.signal(number, signal.SIG_DFL if own is None else own)  # None: one that is not Python's
+        for number, previous in before.items():
+            signal.signal(number, signal.SIG_DFL if previous is None else previous)  # None: not set by Python

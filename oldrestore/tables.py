@@ -1,4 +1,4 @@
-"""Tables, for a terminal, as Markdown and as CSV: no name is cut, and letters of East Asia take two columns."""
+"""Tables for a terminal, as Markdown and as CSV: no name is cut, and East Asian letters take two columns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.cells import cell_len
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 GAP = 2
@@ -23,22 +24,11 @@ def aligned(
     gaps: Sequence[int] | None = None,
     bold: bool = False,
 ) -> str:
-    """Return a table whose columns are as wide as their content; lines without any content are left out.
+    """Return a table whose columns are as wide as their content; empty lines are omitted.
 
-    Parameters
-    ----------
-    lines : sequence of sequences of str
-        The headings, then the rows.
-    words : int
-        So many first columns stand to the left; the others, of numbers, to the right.
-    width : int, optional
-        Of the terminal: a wider table goes on below itself, behind an empty line.
-    lead : int
-        So many first columns, which say whose the row is, stand at the beginning of every part.
-    gaps : sequence of int, optional
-        Blanks before each column but the first; `GAP` by default.
-    bold : bool
-        Headings are bold.
+    The first line has the headings, which may be bold. The first `words` columns are texts, aligned to the left; the
+    others are numbers. A table wider than `width` (of the terminal) continues below, after an empty line, where its
+    first `lead` columns are repeated. `gaps` are the blanks before each column but the first; `GAP` by default.
     """
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     gaps = [GAP] * (len(widths) - 1) if gaps is None else gaps
@@ -59,10 +49,7 @@ def aligned(
 
 
 def column_parts(widths: Sequence[int], width: int | None, lead: int = 1) -> list[list[int]]:
-    """Return the columns of each part of a table: all in one where they fit, else as many as do.
-
-    A column that is wider than the terminal is in a part of its own, behind the leading ones.
-    """
+    """Return the columns of each part of a table, as many as fit; one wider than the terminal has its own part."""
     leading = list(range(lead))
     start = sum(widths[:lead]) + GAP * (lead - 1)
     parts, used = [list(leading)], start
@@ -75,22 +62,36 @@ def column_parts(widths: Sequence[int], width: int | None, lead: int = 1) -> lis
     return parts
 
 
+def listing_console() -> Console:
+    """Return a console for listings: a pipe, which has no width to respect, gets wide lines."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(width=200, highlight=False)
+
+
+def print_listing(
+    console: Console, headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()
+) -> bool:
+    """Print a `word_table`; if the terminal is too narrow, omit the last column and return False."""
+    table = word_table(headings, rows, console.width, right)
+    if table is not None:
+        console.print(table)
+        return True
+    shorter = [row[:-1] for row in rows]
+    # A terminal too narrow for any table breaks the lines itself.
+    lines = "\n".join("  ".join(filter(None, row)) for row in shorter)
+    console.print(word_table(headings[:-1], shorter, console.width, right) or lines)
+    return False
+
+
 def word_table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], width: int, right: Sequence[int] = ()
 ) -> Table | None:
-    """Return a table whose lines break between words; None where one of its words would have to be cut.
+    """Return a table whose lines break between words; None if a word would have to be cut.
 
-    The last column is as wide as the terminal lets it be, the others are as wide as their texts where there is room
-    for that, else as wide as their longest words.
-
-    Parameters
-    ----------
-    headings : sequence of str
-    rows : sequence of sequences of str
-    width : int
-        Of the terminal.
-    right : sequence of int
-        Columns of numbers, which stand to the right.
+    The last column takes the width that is left; the others are as wide as their texts if there is room, else as wide
+    as their longest words. Columns in `right` are aligned to the right.
     """
     from rich.table import Table
 
@@ -100,28 +101,18 @@ def word_table(
     room = width - GAP * (len(columns) - 1)
     if sum(words) > room:
         return None
-    widths = list(words)
-    # Room goes to the first columns first, but never the last one's own words'; half of what is left stays with it.
-    spare = room - sum(words)
-    if sum(whole) <= room:
-        widths = whole
-    else:
-        for index in range(len(columns) - 1):
-            more = min(whole[index] - words[index], spare // 2)
-            widths[index] += more
-            spare -= more
-        widths[-1] = min(whole[-1], words[-1] + spare)
+    widths, spare = list(words), room - sum(words)
+    # Each column but the last may take half of the room that is left; the last takes the rest.
+    for index, missing in enumerate(w - n for w, n in zip(whole, words, strict=True)):
+        more = min(missing, spare // 2 if index < len(columns) - 1 and sum(whole) > room else spare)
+        widths[index] += more
+        spare -= more
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
     for index, heading in enumerate(headings):
         table.add_column(heading, justify="right" if index in right else "left", width=widths[index])
     for row in rows:
         table.add_row(*row)
     return table
-
-
-def loose_lines(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as lines that a terminal breaks, for one too narrow for any table."""
-    return "\n".join("  ".join(filter(None, row)) for row in rows)
 
 
 def plain_table(
@@ -131,16 +122,10 @@ def plain_table(
     texts: Iterable[str] = (),
     numbers: Iterable[str] = (),
 ) -> Table:
-    """Make a table without rows: its headings underlined, title and caption at the left, no lines between cells.
+    """Return a table without rows: underlined headings, title and caption at the left, no lines between cells.
 
-    Parameters
-    ----------
-    caption : str, optional
-        What the headings mean, one line or several.
-    gap : int
-        Blanks between two columns: 2 if a table would not fit into 80 columns of a terminal otherwise.
-    texts, numbers : sequence of str
-        Headings of the columns, those of texts first; numbers are aligned to the right.
+    `texts` and `numbers` are the headings of the columns, those of numbers aligned to the right. A `gap` of 2 blanks
+    between columns is for tables that would not fit into 80 columns of a terminal otherwise.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -176,16 +161,7 @@ def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> st
 def csv_table(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None, with_headings: bool = True
 ) -> str:
-    """Return rows as CSV; what a row lacks, and None, is an empty cell.
-
-    Parameters
-    ----------
-    rows : sequence of mappings
-    columns : sequence of str, optional
-        By default every name of every row, in the order in which they come.
-    with_headings : bool
-        Whether the first line names the columns.
-    """
+    """Return rows as CSV: by default every name of every row; a missing value, like None, is an empty cell."""
     if columns is None:
         columns = list(dict.fromkeys(name for row in rows for name in row))
     buffer = io.StringIO()

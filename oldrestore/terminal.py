@@ -1,4 +1,4 @@
-"""Standard output and error: every character can be printed, even in ASCII; whether there is a terminal, how wide."""
+"""Standard output and error: every character can be printed, even in ASCII; terminal width and styles."""
 
 from __future__ import annotations
 
@@ -14,26 +14,22 @@ SPELLED = {"±": "+/-", "×": "x", "–": "-", "—": "-", "−": "-", "…": ".
 
 
 def take_every_character() -> None:
-    """Keep this process and its children from failing on characters that the terminal's encoding lacks.
-
-    The encoding itself stays as it is. Files are UTF-8 in any case.
-    """
+    """Keep this process and its children from failing on characters that the terminal's encoding (unchanged) lacks."""
     codecs.register_error(HANDLER, _spelled)
     for stream in (sys.stdout, sys.stderr):
-        # Notebooks and tests replace the streams by objects of their own.
+        # Notebooks and tests replace the streams by other objects.
         if hasattr(stream, "reconfigure"):
-            # A stream on a file, whose descriptor was replaced by a pipe, cannot be asked where it stands.
+            # A file stream whose descriptor was replaced by a pipe has no position.
             with contextlib.suppress(OSError):
                 stream.reconfigure(errors=HANDLER)
     encoding = os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
-    os.environ["PYTHONIOENCODING"] = f"{encoding}:backslashreplace"  # children begin before they know our handler
+    os.environ["PYTHONIOENCODING"] = f"{encoding}:backslashreplace"  # children do not have our handler yet
 
 
 def names_as_text() -> None:
-    """Restart this program in UTF-8 mode if Python takes file names for ASCII.
+    """Restart this program in UTF-8 mode if Python reads file names as ASCII (``LC_ALL=POSIX`` and ``PYTHONUTF8=0``).
 
-    It does so with ``LC_ALL=POSIX`` and ``PYTHONUTF8=0``. A name with an umlaut could then be neither written nor
-    recorded as text. The encoding of the terminal stays as it is.
+    Otherwise, a name with an umlaut could be neither written nor recorded as text. The terminal's encoding is kept.
     """
     if codecs.lookup(sys.getfilesystemencoding()).name != "ascii" or os.name != "posix":
         return
@@ -48,7 +44,7 @@ def columns() -> int | None:
 
 
 def shows_bold() -> bool:
-    """Say whether standard output may be styled: a terminal that can, and a user who has not said NO_COLOR."""
+    """Say whether standard output is a terminal that shows styles, and NO_COLOR is not set."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
@@ -57,6 +53,6 @@ def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
         raise error
     sign = error.object[error.start]
     code = ord(sign)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not text: written as it is, like `ls`
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not text: written unchanged, as by `ls`
         return bytes([code - 0xDC00]), error.start + 1
     return SPELLED.get(sign) or sign.encode("ascii", "backslashreplace").decode(), error.start + 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from oldrestore.records.run_folder import RunFolder
-from oldrestore.tracking.protocol import RunInfo
+from oldrestore.records.run_folder import ACCURACY_COLUMNS, RunFolder
+from oldrestore.tracking.protocol import RunInfo, Sink
+from oldrestore.tracking.tracker import Trackers
 
 FINGERPRINT = "0123456789abcdef" * 4
 
@@ -22,30 +24,11 @@ CONFIG = {
 CONFIG_YAML = "seed: 3\nmodel:\n  width: 0.25\n"
 
 ROWS = [
-    {
-        "iteration": 40,
-        "iter_accuracy": 0.5,
-        "orig_accuracy": 0.95,
-        "gray_accuracy": 0.8,
-        "n": 40,
-        "iter_probability": 0.1 + 0.2,
-        "orig_probability": 0.7,
-        "gray_probability": 0.6,
-        "gap_closed": -2.0,
-        "gap_closed_probability": -4.0,
-    },
-    {
-        "iteration": 80,
-        "iter_accuracy": 0.525,
-        "orig_accuracy": 0.9625,
-        "gray_accuracy": 0.8125,
-        "n": 80,
-        "iter_probability": 1 / 3,
-        "orig_probability": 0.75,
-        "gray_probability": 0.65,
-        "gap_closed": None,
-        "gap_closed_probability": -1 / 3,
-    },
+    dict(zip(ACCURACY_COLUMNS[1:], values, strict=True))
+    for values in (
+        (40, 0.5, 0.95, 0.8, 40, 0.1 + 0.2, 0.7, 0.6, -2.0, -4.0),
+        (80, 0.525, 0.9625, 0.8125, 80, 1 / 3, 0.75, 0.65, None, -1 / 3),
+    )
 ]
 
 
@@ -96,6 +79,16 @@ def make_run(folder: RunFolder) -> RunInfo:
         },
         seed=3,
     )
+
+
+@contextmanager
+def followed_by(sink: Sink, folder: RunFolder, run: RunInfo, state: str = "finished", *reason: str, **end):
+    """A run of which one sink is told; gives the lines that its trackers print."""
+    lines: list[str] = []
+    trackers = Trackers(folder, {"sink": sink}, warn=lines.append)
+    trackers.start(run)
+    yield lines
+    trackers.finish(state, *reason, **end)
 
 
 @pytest.fixture

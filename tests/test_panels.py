@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from oldrestore.panels import side_by_side
 
@@ -66,18 +65,3 @@ def test_row_labels_are_below_their_row():
     bottom = find(labelled, solid(32, 64, 9))[0][0] + 32
     assert (labelled[bottom:] < 160).any()
     assert (labelled[:, :7] == 255).all() and (labelled[:, -7:] == 255).all()
-
-
-@pytest.mark.parametrize(
-    ("rows", "titles", "labels", "words"),
-    [
-        ([], ["a"], None, "at least one row"),
-        ([[solid(4, 4, 0)]], ["a", "b"], None, "row 0 has 1 pictures for 2 titles"),
-        ([[solid(4, 4, 0).astype(np.float32)]], ["a"], None, "float32"),
-        ([[np.zeros((4, 4), np.uint8)]], ["a"], None, r"\(4, 4\)"),
-        ([[solid(4, 4, 0)]], ["a"], [], "0 row labels for 1 rows"),
-    ],
-)
-def test_what_does_not_fit_is_named(rows, titles, labels, words):
-    with pytest.raises(ValueError, match=words):
-        side_by_side(rows, titles, labels)

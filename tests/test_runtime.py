@@ -1,16 +1,18 @@
-"""The environment that Paddle reads: what is set, and how a run's is set again."""
+"""The environment that Paddle reads, and the handlers of signals: what is set, and how it is restored."""
 
 from __future__ import annotations
 
 import os
 import platform
 import resource
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from oldrestore import runtime
+from oldrestore.signals import handling
 
 
 @pytest.fixture
@@ -78,20 +80,12 @@ def faults_of_large_blocks(prepare: bool, **variables: str) -> int:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has its own allocator")
-def test_large_blocks_are_not_mapped_afresh():
+def test_large_blocks_are_not_mapped_afresh_unless_the_user_has_set_up_the_allocator():
     pages = 10 * 48 * 2**20 // resource.getpagesize()
     assert faults_of_large_blocks(prepare=False) > 0.9 * pages
     assert faults_of_large_blocks(prepare=True) < 0.01 * pages
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has its own allocator")
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("MALLOC_TRIM_THRESHOLD_", "131072"), ("GLIBC_TUNABLES", "glibc.malloc.trim_threshold=131072")],
-)
-def test_an_allocator_that_the_user_has_set_up_stays(name, value):
-    pages = 10 * 48 * 2**20 // resource.getpagesize()
-    assert faults_of_large_blocks(prepare=True, **{name: value}) > 0.9 * pages
+    assert faults_of_large_blocks(prepare=True, MALLOC_TRIM_THRESHOLD_="131072") > 0.9 * pages
+    assert faults_of_large_blocks(prepare=True, GLIBC_TUNABLES="glibc.malloc.trim_threshold=131072") > 0.9 * pages
 
 
 def test_a_loaded_allocator_is_the_users_choice_and_another_library_is_not(monkeypatch):
@@ -102,3 +96,15 @@ def test_a_loaded_allocator_is_the_users_choice_and_another_library_is_not(monke
     monkeypatch.setenv("LD_PRELOAD", "/usr/lib/libjemalloc.so.2")
     assert runtime.allocator_chosen_by_user() == "LD_PRELOAD"
     assert not runtime.keep_freed_memory()
+
+
+def test_signals_reach_the_handler_in_the_block_and_their_own_afterwards():
+    before, came = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}, []
+    with pytest.raises(ZeroDivisionError), handling(before, lambda number, frame: came.append(number)):
+        signal.raise_signal(signal.SIGUSR1)
+        with handling([signal.SIGTERM], lambda *_: came.append("inner")):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        raise ZeroDivisionError
+    assert came == [signal.SIGUSR1, "inner", signal.SIGTERM]
+    assert {number: signal.getsignal(number) for number in before} == before

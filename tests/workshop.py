@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,27 +12,14 @@ import pytest
 from oldrestore.cli import main
 from tests.generated_photographs import make_folder
 
-SETTINGS = [
-    "experiment=tiny",
-    "model.width=0.0625",
-    "optimizer.learning_rate=0.002",
-    "dataset=image_folder",
-    "dataset.crops.size=48",
-    "dataset.crops.crop=32",
-    "dataset.crops.evaluation_size=32",
-    "evaluation=photos",
-    "evaluation.size=32",
-    "evaluation.judged=dataset",
-    "evaluation.judged_split=val",
-    "evaluation.every=2",
-    "evaluation.samples=2",
-    "trainer.max_iterations=6",
-    "trainer.batch_size=2",
-    "trainer.log_every=3",
-    "trainer.evaluate_every=3",
-    "trainer.checkpoint_every=3",
-    "trainer.device=cpu",
-]
+SETTINGS = shlex.split("""
+    experiment=tiny model.width=0.0625 optimizer.learning_rate=0.002
+    dataset=image_folder dataset.crops.size=48 dataset.crops.crop=32 dataset.crops.evaluation_size=32
+    evaluation=photos evaluation.size=32 evaluation.judged=dataset evaluation.judged_split=val
+    evaluation.every=2 evaluation.samples=2
+    trainer.max_iterations=6 trainer.batch_size=2 trainer.log_every=3 trainer.evaluate_every=3
+    trainer.checkpoint_every=3 trainer.device=cpu
+""")
 
 
 @dataclass

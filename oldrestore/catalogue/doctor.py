@@ -1,4 +1,4 @@
-"""Looks at a machine the way a run will meet it."""
+"""Examines a machine as a run will find it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from oldrestore import runtime
 from oldrestore.errors import UserError
@@ -22,42 +22,29 @@ MATRIX_SIDE = 2048
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
-
-    Attributes
-    ----------
-    what, found : str
-    verdict : {"ok", "slow", "missing"}
-    mend : str
-        The line that mends it; empty where nothing needs mending.
-    """
+    """The result of one check; `mend` is the line that fixes it, or empty."""
 
     what: str
     found: str
     verdict: Verdict = "ok"
     mend: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for ``--json``."""
-        return asdict(self)
-
 
 def examine(set_here: dict[str, str], measure: bool) -> Iterator[Finding]:
-    """Look at everything that a run needs, one finding at a time.
+    """Check everything that a run needs.
 
-    Parameters
-    ----------
-    set_here : dict of str
-        What `runtime.prepare` chose in this process.
-    measure : bool
-        Multiply matrices in fresh processes, with Paddle's defaults and with what was chosen.
+    `set_here` is what `runtime.prepare` has set. With `measure`, matrices are multiplied in fresh processes, with these
+    settings and with Paddle's defaults.
     """
     yield Finding("Python", sys.version.split()[0])
     yield from _threads(set_here)
     yield _allocator()
     yield from _paddle()
-    for package, why in (("mlflow", "tracking"), ("visualdl", "tracking")):
-        yield _package(package, why)
+    for package in ("mlflow", "visualdl"):
+        try:
+            yield Finding(package, metadata.version(package))
+        except metadata.PackageNotFoundError:
+            yield Finding(package, "not installed (tracking)", "missing", f"pip install {package}")
     yield from _data()
     yield _memory_and_disk()
     if measure:
@@ -68,32 +55,21 @@ def _threads(set_here: dict[str, str]) -> Iterator[Finding]:
     cores = runtime.physical_cores()
     threads = os.environ.get("OMP_NUM_THREADS", "1")
     whose = "chosen here" if "OMP_NUM_THREADS" in set_here else "set by you"
-    fits = threads.isdigit() and int(threads) <= cores
-    yield Finding(
-        "threads",
-        f"OMP_NUM_THREADS={threads}, {whose}; {cores} cores",
-        "ok" if fits else "slow",
-        "" if fits else "unset OMP_NUM_THREADS",
-    )
-    wanted, given = runtime.mkl_code_path(), os.environ.get("MKL_DEBUG_CPU_TYPE")
+    verdict = () if threads.isdigit() and int(threads) <= cores else ("slow", "unset OMP_NUM_THREADS")
+    yield Finding("threads", f"OMP_NUM_THREADS={threads}, {whose}; {cores} cores", *verdict)
+    wanted, value = runtime.mkl_code_path(), os.environ.get("MKL_DEBUG_CPU_TYPE")
     whose = "chosen here, for an AMD processor" if "MKL_DEBUG_CPU_TYPE" in set_here else "set by you"
-    if wanted is None:
-        yield Finding("MKL code path", f"{given}, {whose}" if given else "left to MKL: no AMD processor")
-    else:
-        fits = given == wanted
-        mend = "" if fits else f"export MKL_DEBUG_CPU_TYPE={wanted}"
-        yield Finding("MKL code path", f"{given}, {whose}", "ok" if fits else "slow", mend)
+    verdict = () if wanted in (None, value) else ("slow", f"export MKL_DEBUG_CPU_TYPE={wanted}")
+    found = f"{value}, {whose}" if value or wanted else "left to MKL: no AMD processor"
+    yield Finding("MKL code path", found, *verdict)
 
 
 def _allocator() -> Finding:
-    users = runtime.allocator_chosen_by_user()
-    if users is not None:
-        found = f"{users}, set by you"
-    elif runtime.keep_freed_memory():
-        found = "keeps what is freed, chosen here"
-    else:
-        found = "left as it is: not glibc's"
-    return Finding("memory allocator", found)
+    variable = runtime.allocator_chosen_by_user()
+    if variable is not None:
+        return Finding("memory allocator", f"{variable}, set by you")
+    kept = runtime.keep_freed_memory()
+    return Finding("memory allocator", "keeps what is freed, chosen here" if kept else "not changed: not glibc's")
 
 
 def _paddle() -> Iterator[Finding]:
@@ -107,14 +83,7 @@ def _paddle() -> Iterator[Finding]:
     built = "with CUDA" if paddle.is_compiled_with_cuda() else "for CPUs"
     yield Finding("Paddle", f"{paddle.__version__}, built {built}")
     gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
-    yield Finding("GPUs", f"{gpus} that Paddle sees" if gpus else "none that Paddle sees: runs take the CPU")
-
-
-def _package(name: str, why: str) -> Finding:
-    try:
-        return Finding(name, metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return Finding(name, f"not installed ({why})", "missing", f"pip install {name}")
+    yield Finding("GPUs", f"{gpus} that Paddle sees" if gpus else "none that Paddle sees: runs use the CPU")
 
 
 def _data() -> Iterator[Finding]:
@@ -126,14 +95,14 @@ def _data() -> Iterator[Finding]:
     except UserError as error:
         yield Finding("configuration", str(error), "missing", "pip install 'oldrestore[cpu]'")
         return
-    looks: list[tuple[str, Callable[[], str]]] = [
-        ("photographs", lambda: _count(build(config.dataset))),
-        ("labelled photographs", lambda: _count(build(config.evaluation.judged))),
-        ("judge", lambda: build(config.judge).name + ", weights found"),
-    ]
-    for what, look in looks:
+    checks: dict[str, Callable[[], str]] = {
+        "photographs": lambda: _count(build(config.dataset)),
+        "labelled photographs": lambda: _count(build(config.evaluation.judged)),
+        "judge": lambda: build(config.judge).name + ", weights found",
+    }
+    for what, check in checks.items():
         try:
-            yield Finding(what, look())
+            yield Finding(what, check())
         except UserError as error:
             yield Finding(what, str(error), "missing", "pip install --force-reinstall oldrestore")
 
@@ -164,7 +133,7 @@ def _speed() -> Finding:
 
 
 def _matmul_gflops(changes: dict[str, str | None]) -> float | None:
-    """Speed of a float32 matrix product in a fresh process, best of five, with variables unset or changed."""
+    """Speed of `multiply` in a fresh process, with environment variables changed or (None) unset."""
     environment = {k: v for k, v in os.environ.items() if k not in changes}
     environment |= {k: v for k, v in changes.items() if v is not None}
     command = [sys.executable, "-c", f"from oldrestore.catalogue.doctor import multiply; multiply({MATRIX_SIDE})"]

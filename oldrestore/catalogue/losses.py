@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,60 +25,26 @@ COLUMNS = ("loss", "what it is", "reads", "needs", "models that fit", "source")
 
 @dataclass(frozen=True)
 class LossFacts:
-    """A choice of ``conf/loss`` as it is configured there.
-
-    Attributes
-    ----------
-    name : str
-    loss : str
-        Its class; of a sum, the classes of its terms.
-    does : str
-        The first sentence of its file.
-    reads : list of str
-        Kinds of prediction.
-    needs : list of str
-        What a run gives it before training, such as ``prior``, the colour prior of the training photographs.
-    models : list of str
-        Choices of ``conf/model`` that fit.
-    source : str
-        Papers, as its file or its class cites them.
-    problem : str or None
-        Why it cannot be built as it is: what the user has to give.
-    """
+    """A choice of ``conf/loss`` as it is configured there."""
 
     name: str
-    loss: str
-    does: str = ""
-    reads: list[str] = field(default_factory=list)
-    needs: list[str] = field(default_factory=list)
-    models: list[str] = field(default_factory=list)
-    source: str = ""
-    problem: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for ``--json``."""
-        return asdict(self)
+    loss: str  # its class; of a sum, the classes of its terms
+    does: str = ""  # the first sentence of its file
+    reads: list[str] = field(default_factory=list)  # fields of a prediction
+    needs: list[str] = field(default_factory=list)  # what a run gives it before training, such as the colour prior
+    models: list[str] = field(default_factory=list)  # choices of conf/model that fit
+    source: str = ""  # papers that its file or its class cites
+    problem: str | None = None  # why it cannot be built: what the user has to set
 
 
 def list_losses() -> Iterator[LossFacts]:
-    """Describe every loss; one that cannot be built as it is, is listed with the reason."""
+    """Describe every loss; one that cannot be built is listed with the reason."""
     predicted = {name: predictions(node) for name, node in choices("model").items()}
     for name, node in choices("loss").items():
-        yield describe_loss(name, node, predicted)
+        yield _describe(name, node, predicted)
 
 
-def describe_loss(name: str, node: Mapping[str, Any], predicted: Mapping[str, frozenset[str]]) -> LossFacts:
-    """Describe one loss.
-
-    Parameters
-    ----------
-    name : str
-        Of its file in ``conf/loss``.
-    node : mapping
-        What the file says.
-    predicted : mapping of str to frozenset of str
-        What each model predicts.
-    """
+def _describe(name: str, node: Mapping[str, Any], predicted: Mapping[str, frozenset[str]]) -> LossFacts:
     heading = _heading(configuration_root() / "conf" / "loss" / f"{name}.yaml")
     losses = list(dict.fromkeys(_losses(node)))
     needs: frozenset[str] = frozenset()
@@ -101,7 +67,7 @@ def describe_loss(name: str, node: Mapping[str, Any], predicted: Mapping[str, fr
 
 
 def source_of(heading: str, losses: list[type]) -> str:
-    """Papers that a file's heading cites; else what its classes have as references, or cite in their docstrings."""
+    """Papers that a file's heading cites; otherwise the references and citations in its classes' docstrings."""
     cited = _citations(heading)
     for loss in losses if not cited else ():
         reference = cited_paper(loss)
@@ -121,7 +87,7 @@ def markdown_table(facts: list[LossFacts]) -> str:
 
 
 def _losses(node: Any) -> Iterator[type]:
-    """Classes of a loss node: its own, or of a sum those of its terms."""
+    """Yield the class of a loss node, or those of the terms of a sum."""
     if not isinstance(node, Mapping):
         return
     target = locate(node["_target_"]) if "_target_" in node else None
@@ -134,7 +100,7 @@ def _losses(node: Any) -> Iterator[type]:
 
 
 def _heading(path: Path) -> str:
-    """Return the comment that a file opens with, up to a command, as one paragraph."""
+    """Return the comment at the top of a file, up to a command, as one paragraph."""
     lines = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#") or line.startswith("#  "):
@@ -148,7 +114,7 @@ def _first_sentence(text: str) -> str:
 
 
 def _shortened(reference: str) -> str:
-    """Keep a reference up to its year; of one without a year, what stands before a colon."""
+    """Cut a reference after its year; without a year, before a colon."""
     up_to_year = re.match(r".*?\b(?:19|20)\d\d", reference)
     return up_to_year.group() if up_to_year else reference.partition(":")[0].rstrip(".")
 

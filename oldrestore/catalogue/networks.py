@@ -8,12 +8,11 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from paddle import nn
 from paddle.nn.initializer import Constant, Initializer
 
@@ -21,8 +20,7 @@ from oldrestore import models
 from oldrestore.config.build import build, locate
 from oldrestore.config.compose import compose_config
 from oldrestore.config.location import choices_of
-from oldrestore.config.pairs import predictions, readings
-from oldrestore.config.yaml_file import read_yaml
+from oldrestore.config.pairs import choices, predictions, readings
 from oldrestore.data.cache import cache_directory
 from oldrestore.errors import UserError
 from oldrestore.files import write_atomically
@@ -30,53 +28,29 @@ from oldrestore.models.flops import count_flops, what_paddle_said
 from oldrestore.models.weights import parameter_count
 
 SIDE = 256
-# Figures that take a second a network, and are kept in the cache folder.
+# Figures that take a second for each network, and are cached.
 KEPT = ("parameters", "gflops", "problem")
 CHANNELS = {"b1hw": 1, "b2hw": 2, "b3hw": 3}
 
 
 @dataclass(frozen=True)
 class NetworkFacts:
-    """A choice of ``conf/model`` as it is configured there.
-
-    Attributes
-    ----------
-    name : str
-    network : str
-        Its class.
-    parameters : int or None
-        Without the running statistics of batch norm.
-    gflops : float or None
-        Of one forward pass at 256 x 256, a multiplication with its addition as 2 operations.
-    reads, predicts : list of str
-        Fields of a batch, and of a prediction.
-    losses : list of str
-        Choices of ``conf/loss`` that fit.
-    source : str
-        The paper, as the class cites it.
-    problem : str or None
-        Why a figure is missing.
-    """
+    """A choice of ``conf/model`` as it is configured there."""
 
     name: str
-    network: str
-    parameters: int | None = None
-    gflops: float | None = None
-    reads: list[str] = field(default_factory=list)
-    predicts: list[str] = field(default_factory=list)
-    losses: list[str] = field(default_factory=list)
-    source: str = ""
-    problem: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for ``--json``."""
-        return asdict(self)
+    network: str  # its class
+    parameters: int | None = None  # without the running statistics of batch norm
+    gflops: float | None = None  # of a forward pass at 256 x 256; a multiplication with its addition is 2 operations
+    reads: list[str] = field(default_factory=list)  # fields of a batch
+    predicts: list[str] = field(default_factory=list)  # fields of a prediction
+    losses: list[str] = field(default_factory=list)  # choices of conf/loss that fit
+    source: str = ""  # the paper that its class cites
+    problem: str | None = None  # why a figure is missing
 
 
 def list_networks() -> Iterator[NetworkFacts]:
     """Describe every network; one that cannot be built here is listed with the reason."""
-    losses = {name: OmegaConf.to_container(read_yaml(path)) for name, path in choices_of("loss").items()}
-    losses = {name: node for name, node in losses.items() if "_target_" in node}
+    losses = choices("loss")
     for path in choices_of("model").values():
         yield _describe(path, losses)
 
@@ -89,7 +63,7 @@ def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFac
         predicts = predictions(node)
     except UserError as error:
         return NetworkFacts(name, "", problem=str(error))
-    known = {
+    common = {
         "name": name,
         "network": target.__name__,
         "reads": list(target.reads),
@@ -97,27 +71,27 @@ def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFac
         "losses": [loss for loss, given in losses.items() if readings(given) <= predicts],
         "source": cited_paper(target),
     }
-    kept = cache_directory() / "networks" / f"{name}-{_fingerprint(path)[:16]}.json"
+    kept = cache_directory() / "networks" / f"{name}-{fingerprint(path)[:16]}.json"
     try:
         figures = json.loads(kept.read_text(encoding="utf-8"))
-        return NetworkFacts(**known, **{name: figures[name] for name in KEPT})
+        return NetworkFacts(**common, **{name: figures[name] for name in KEPT})
     except (OSError, ValueError, KeyError, TypeError):
         pass
     try:
         with _without_initial_values():
             network = build(node)
-    except Exception as error:  # noqa: BLE001 (whatever keeps one network from being built, the listing goes on)
-        return NetworkFacts(**known, problem=f"it cannot be built here: {error}")
+    except Exception as error:  # noqa: BLE001 (whatever the reason, the listing continues)
+        return NetworkFacts(**common, problem=f"it cannot be built here: {error}")
     network.eval()
     parameters = parameter_count(network)
     gflops, problem = _gflops(network)
-    facts = NetworkFacts(**known, parameters=parameters, gflops=gflops, problem=problem)
+    facts = NetworkFacts(**common, parameters=parameters, gflops=gflops, problem=problem)
     write_atomically(kept, json.dumps({name: getattr(facts, name) for name in KEPT}))
     return facts
 
 
-def _fingerprint(path: Path) -> str:
-    """Hash all that a network's figures depend on: its configuration, the networks' code, the installed packages."""
+def fingerprint(path: Path) -> str:
+    """Hash what a network's figures depend on: its configuration, the networks' code, the installed packages."""
     return hashlib.sha256(path.read_bytes() + _code_and_packages()).hexdigest()
 
 
@@ -133,20 +107,20 @@ def _code_and_packages() -> bytes:
 
 def _gflops(network: nn.Layer) -> tuple[float | None, str | None]:
     layouts = [name.rpartition("_")[2] for name in network.reads]
-    # What only training gives (positions) comes last, and a network does without.
+    # Fields that only training has (positions) come last, and are optional.
     while layouts and layouts[-1] not in CHANNELS:
         layouts.pop()
     if not layouts:
         return None, "its cost is not counted: it reads no picture"
     try:
         return count_flops(network, [(1, CHANNELS[layout], SIDE, SIDE) for layout in layouts]) / 1e9, None
-    except Exception as error:  # noqa: BLE001 (Paddle's tracing raises nearly anything; the listing goes on)
+    except Exception as error:  # noqa: BLE001 (Paddle's tracing may raise anything; the listing continues)
         return None, f"its cost is not counted: {what_paddle_said(error)}"
 
 
 @contextmanager
 def _without_initial_values() -> Iterator[None]:
-    """Fill new weights with zeros: random ones take seconds a network, and only shapes are of interest here."""
+    """Fill new weights with zeros: random ones take seconds for each network, and only shapes matter here."""
     zeros, original = Constant(0.0), Initializer.__call__
     Initializer.__call__ = lambda self, parameter, block=None: zeros.forward(parameter, block)
     try:
@@ -156,13 +130,6 @@ def _without_initial_values() -> Iterator[None]:
 
 
 def cited_paper(target: type) -> str:
-    """Return the first reference of a class's docstring, on one line; empty where it cites none."""
-    lines = (inspect.getdoc(target) or "").splitlines()
-    if "References" not in lines:
-        return ""
-    cited = []
-    for line in lines[lines.index("References") + 2 :]:
-        if not line.strip():
-            break
-        cited.append(line.strip())
-    return " ".join(cited)
+    """Return the first reference of a class's docstring, on one line; empty if it has none."""
+    _, _, references = (inspect.getdoc(target) or "").partition("\nReferences\n----------\n")
+    return " ".join(references.partition("\n\n")[0].split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oldrestore.commands.arguments import add_journey, add_networks, number, parser, path, treat_photographs
+from oldrestore.commands.arguments import add_networks, add_processing, number, parser, path, process_photographs
 
 EPILOG = """\
 examples:
@@ -29,21 +29,15 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("photos", nargs="+", type=path, metavar="PHOTO", help="file or folder")
     options.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder of the outputs")
     add_networks(options)
-    options.add_argument("--hints", type=path, default=None, metavar="FILE", help="colours at points, JSON (see below)")
-    options.add_argument(
-        "--size", type=number(32, 4096), default=None, help="pixels of the shorter side at the network, 32..4096"
-    )
-    options.add_argument(
-        "--film-smoothing",
-        type=number(0.0, 0.99),
-        default=0.0,
-        metavar="S",
-        help="steadiness of the colour of films, 0..0.99 (default: 0)",
-    )
-    add_journey(options)
+    options.add_argument("--hints", type=path, metavar="FILE", help="colours at points, JSON (see below)")
+    size = "shorter side of the network's input in pixels, 32..4096"
+    options.add_argument("--size", type=number(32, 4096), help=size)
+    smoothing = "steadiness of the colour of films, 0..0.99 (default: 0)"
+    options.add_argument("--film-smoothing", type=number(0.0, 0.99), default=0.0, metavar="S", help=smoothing)
+    add_processing(options)
     chosen = options.parse_args(arguments)
 
-    def prepare(found, running):
+    def prepare(listed, running):
         from oldrestore.photographs.coloring import Coloring, coloring_networks, hints_of_photos
         from oldrestore.photographs.hint_file import read_hints
         from oldrestore.photographs.restorer import only_color
@@ -52,6 +46,6 @@ def run(arguments: Sequence[str]) -> int:
         hints = {} if chosen.hints is None else read_hints(chosen.hints)
         networks = coloring_networks(chosen.run, chosen.weights, chosen.model, chosen.outputs, chosen.checkpoint)
         coloring = Coloring(networks, chosen.size, running)
-        return Colorizing(only_color(coloring, chosen.film_smoothing, hints_of_photos(found, networks, hints)))
+        return Colorizing(only_color(coloring, chosen.film_smoothing, hints_of_photos(listed, networks, hints)))
 
-    return treat_photographs(chosen, chosen.photos, prepare)
+    return process_photographs(chosen, chosen.photos, prepare)

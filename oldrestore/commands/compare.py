@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from oldrestore.commands.arguments import add_choice_of_runs, names, parser, runs_chosen, with_scores
+from oldrestore.commands.arguments import add_choice_of_runs, chosen_runs, names, parser, with_scores
 from oldrestore.errors import UserError
 from oldrestore.terminal import columns, shows_bold
 
@@ -29,11 +29,11 @@ def run(arguments: Sequence[str]) -> int:
     add_choice_of_runs(options)
     options.add_argument("--figures", type=names, metavar="A,B", help="columns to show")
     options.add_argument("--metric", metavar="NAME", help="figure whose differences from the best are listed")
-    options.add_argument("--anyway", action="store_true", help="print incomparable runs in separate tables")
+    options.flag("--anyway", does="print incomparable runs in separate tables")
     form = options.add_mutually_exclusive_group()
-    forms = {"json": "JSON", "csv": "CSV", "markdown": "Markdown", "latex": "a LaTeX table (booktabs)"}
-    for name, printed in forms.items():
-        form.add_argument(f"--{name}", action="store_true", help=f"print {printed}")
+    for name in ("JSON", "CSV", "Markdown"):
+        form.add_argument(f"--{name.lower()}", action="store_true", help=f"print {name}")
+    form.add_argument("--latex", action="store_true", help="print a LaTeX table (booktabs)")
     chosen = options.parse_intermixed_args(arguments)
 
     from oldrestore.comparison.compare import compare_runs
@@ -41,41 +41,40 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.comparison.rendering import csv_text, differences_from_best, markdown, terminal
     from oldrestore.comparison.sameness import comparable_groups, mismatch
 
-    runs, _ = runs_chosen(chosen)
+    runs, _ = chosen_runs(chosen)
     figures = chosen.figures
     if figures and chosen.metric and chosen.metric not in figures:
         figures.append(chosen.metric)
     groups = comparable_groups(with_scores(runs) or runs) if chosen.anyway else [runs]
-    found = [compare_runs(group, chosen.by == "run", figures, chosen.resamples) for group in groups]
+    compared = [compare_runs(group, chosen.by == "run", figures, chosen.resamples) for group in groups]
     if chosen.json:
-        values = [one.to_json() for one in found]
+        values = [one.to_json() for one in compared]
         print(json.dumps(values if chosen.anyway else values[0], indent=2))
         return 0
-    listed = [metric_of(one, chosen.metric) for one in found]
-    for number, one in enumerate(found):
-        if len(found) > 1:
+    metrics = [metric_of(one, chosen.metric) for one in compared]
+    for number, one in enumerate(compared):
+        if len(compared) > 1:
             sign = "%" if chosen.latex else "#"
-            apart = f"{sign} {number + 1} of {len(found)}: not to be compared with the others"
             why = mismatch(groups[0][0], groups[number][0])
-            apart += f" ({why})" if why else ""
-            print(apart if number == 0 else f"\n{apart}")
+            heading = f"{sign} {number + 1} of {len(compared)}: not to be compared with the others"
+            print("\n" * (number > 0) + heading + (f" ({why})" if why else ""))
         if chosen.csv or chosen.markdown or chosen.latex:
             write = csv_text if chosen.csv else markdown if chosen.markdown else latex
             print(write(one).rstrip("\n"))
             continue
         print(terminal(one, shows_bold(), columns()))
-        differences = differences_from_best(one, listed[number])
+        differences = differences_from_best(one, metrics[number])
         if differences:
             print(f"\n{differences}")
     return 0
 
 
-def metric_of(compared, asked: str | None) -> str:
-    """Return the figure whose differences are listed: the one asked for, the rebalanced AuC or the first."""
+def metric_of(compared, wanted: str | None) -> str:
+    """Return the figure whose differences are listed: the wanted one, the rebalanced AuC or the first."""
     names = [measure.name for measure in compared.measures]
-    if asked is None:
+    if wanted is None:
         marked = [measure.name for measure in compared.measures if measure.better]
         return "auc_rebalanced" if "auc_rebalanced" in names else (marked or names)[0]
-    if asked not in names:
-        raise UserError(f"'{asked}' is not among the figures shown: choose one of {', '.join(names)}")
-    return asked
+    if wanted not in names:
+        raise UserError(f"'{wanted}' is not among the figures shown: choose one of {', '.join(names)}")
+    return wanted

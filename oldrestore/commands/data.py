@@ -28,13 +28,12 @@ def run(arguments: Sequence[str]) -> int:
     actions = options.add_subparsers(dest="action", required=True, metavar="describe|prior|prepare")
     describe = actions.add_parser("describe", help="sources, splits, fingerprints, files left out and why")
     prior = actions.add_parser("prior", help="the colour prior of the training photographs")
-    prior.add_argument("-o", "--output", type=path, default=None, help="also plot it to this PNG, PDF or SVG file")
-    prepare = actions.add_parser(
-        "prepare", help="decode training photographs once for all runs; or fetch photos_plus, make photos_wide"
-    )
+    prior.add_argument("-o", "--output", type=path, help="also plot it to this PNG, PDF or SVG file")
+    fetch = "decode training photographs once for all runs; or fetch photos_plus, build photos_wide"
+    prepare = actions.add_parser("prepare", help=fetch)
     for action in (describe, prior):
-        action.add_argument("--json", action="store_true", help="print JSON")
-    describe.add_argument("--left-out", action="store_true", help="name every file left out, with the reason")
+        action.flag("--json", does="print JSON")
+    describe.flag("--left-out", does="name every file left out, with the reason")
     for action in (describe, prior, prepare):
         action.add_argument("overrides", nargs="*", help="Hydra overrides, such as dataset=NAME dataset.root=FOLDER")
     chosen = options.parse_args(arguments)
@@ -47,14 +46,11 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.config.compose import compose_config
 
     source = build(compose_config(chosen.overrides).dataset)
-    if chosen.action == "prepare":
-        return run_prepare(source)
-    return (
-        run_describe(source, chosen.json, chosen.left_out) if chosen.action == "describe" else run_prior(source, chosen)
-    )
+    verbs = {"describe": run_describe, "prior": run_prior, "prepare": run_prepare}
+    return verbs[chosen.action](source, chosen)
 
 
-def run_describe(source, as_json: bool, every_file: bool) -> int:
+def run_describe(source, chosen) -> int:
     """Print what each split of a source holds and leaves out."""
     splits, empty = [], []
     for name in source.split_names:
@@ -65,7 +61,7 @@ def run_describe(source, as_json: bool, every_file: bool) -> int:
     if not splits:
         raise UserError(empty[0])
     ignored = [{"name": left.name, "reason": left.reason} for left in splits[0].ignored]
-    if as_json:
+    if chosen.json:
         files = {"ignored_files": ignored} if ignored else {}
         print(json.dumps({split.name: split.describe() | files for split in splits}, indent=2))
         return 0
@@ -84,7 +80,7 @@ def run_describe(source, as_json: bool, every_file: bool) -> int:
     for note in (*splits[0].notes, *empty):
         console.print(f"note: {note}", markup=False)
     left_out = {item.name: item.reason for split in splits for item in (*split.left_out, *split.ignored)}
-    if left_out and every_file:
+    if left_out and chosen.left_out:
         console.print(f"\n{len(left_out)} files left out:", markup=False)
         for name, reason in sorted(left_out.items()):
             console.print(f"{name}  {reason}", markup=False)
@@ -101,19 +97,14 @@ def print_reasons(left_out: Mapping[str, str], console) -> None:
         reasons.setdefault(group, []).append(name)
     console.print(f"\n{len(left_out)} files left out (--left-out or --json names each):", markup=False)
     in_order = sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
+    # Wrap between words and indent to where the reason begins; a pipe gets whole lines.
+    wrapper = textwrap.TextWrapper(
+        max(console.width, 40), subsequent_indent=" " * 7, break_long_words=False, break_on_hyphens=False
+    )
     for reason, names in in_order[:MOST_REASONS]:
         first = min(names) if len(names) == 1 else f"{min(names)}, ..."
         line = f"{len(names):5}  {reason} ({first})"
-        if console.is_terminal:
-            # Wrap between words and indent to where the reason begins; a pipe gets whole lines.
-            line = textwrap.fill(
-                line,
-                max(console.width, 40),
-                subsequent_indent=" " * 7,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-        console.print(line, markup=False)
+        console.print(wrapper.fill(line) if console.is_terminal else line, markup=False)
     if len(in_order) > MOST_REASONS:
         rest = in_order[MOST_REASONS:]
         console.print(f"{sum(len(names) for _, names in rest):5}  for {len(rest)} more reasons", markup=False)
@@ -146,8 +137,8 @@ def run_prior(source, chosen) -> int:
     return 0
 
 
-def run_prepare(source) -> int:
-    """Decode the training photographs of a source at training size to the file that every run then uses."""
+def run_prepare(source, _) -> int:
+    """Decode the training photographs of a source at training size to a file that every run then uses."""
     from rich.console import Console
     from rich.progress import track
 
@@ -155,11 +146,11 @@ def run_prepare(source) -> int:
 
     split = _training_split(source)
     console = Console(stderr=True)
-    made = prepare_photographs(
-        split,
-        source.crops,
-        watch=lambda items: track(items, "decoding", console=console, disable=not console.is_terminal, transient=True),
-    )
+
+    def watch(items):
+        return track(items, "decoding", console=console, disable=not console.is_terminal, transient=True)
+
+    made = prepare_photographs(split, source.crops, watch=watch)
     photographs, what = made.photographs, "prepared" if made.fresh else "already prepared:"
     size = f"{photographs.nbytes / 2**20:.1f} MiB at a training size of {source.crops.size} ({source.crops.fit})"
     print(f"{what} {len(photographs)} photographs of {split.source} {split.name}, {size}")
@@ -172,11 +163,11 @@ def _training_split(source):
 
 
 def run_fetch(name: str) -> int:
-    """Fetch, unpack, filter and check what ``photos_plus`` or ``photos_wide`` adds to the default photographs."""
+    """Fetch and check what ``photos_plus`` or ``photos_wide`` adds to the default photographs."""
     if name not in ("photos_plus", "photos_wide"):
         raise UserError(
-            f"'{name}' needs no preparing of this kind, only photos_plus and photos_wide do; to decode photographs "
-            "once for all runs, give settings: oldrestore data prepare dataset=NAME"
+            f"'{name}' cannot be fetched, only photos_plus and photos_wide can; to decode photographs once for all "
+            "runs, give settings: oldrestore data prepare dataset=NAME"
         )
     from oldrestore.data.packages.gcompris import prepare_gcompris
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import parser
@@ -14,8 +15,8 @@ MARKS = {"ok": "[green]ok[/green]", "slow": "[yellow]slow[/yellow]", "missing": 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; the exit code is 1 if something that a run needs is missing."""
     options = parser("doctor", "Says what this machine has, what is slow or missing, and how to fix it.")
-    options.add_argument("--measure", action="store_true", help="also time matrix products (a few seconds)")
-    options.add_argument("--json", action="store_true", help="print a JSON list")
+    options.flag("--measure", does="also time matrix products (a few seconds)")
+    options.flag("--json", does="print a JSON list")
     chosen = options.parse_args(arguments)
     set_here = runtime.prepare()
 
@@ -23,7 +24,7 @@ def run(arguments: Sequence[str]) -> int:
 
     findings = list(examine(set_here, chosen.measure))
     if chosen.json:
-        print(json.dumps([finding.to_json() for finding in findings], indent=2))
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         show(findings)
     return 1 if any(finding.verdict == "missing" for finding in findings) else 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import add_outputs, parser
@@ -25,15 +24,16 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parser("evaluate", "Scores a run's checkpoint again; writes RUN/evaluations/.", EPILOG)
     options.add_argument("run", help="run folder, run id (or its beginning), 'last', or a weights file")
-    options.add_argument("--checkpoint", default=None, help="of a run: best (default), last or a kept one")
+    options.add_argument("--checkpoint", help="of a run: best (default), last or a kept one")
     add_outputs(options)
-    options.add_argument("--json", action="store_true", help="print JSON")
-    options.add_argument("-m", "--multirun", action="store_true", help="evaluate once for each of several values")
+    options.flag("--json", does="print JSON")
+    options.flag("-m", "--multirun", does="evaluate once for each of several values")
     options.add_argument("overrides", nargs="*", default=[], help="Hydra overrides on the run's own configuration")
     chosen = options.parse_intermixed_args(arguments)
 
     from oldrestore.config.compose import override_config
     from oldrestore.config.multirun import SELECTOR
+    from oldrestore.config.yaml_file import shown
     from oldrestore.records.finding import find_checkpoint, is_weights_file
 
     if not is_weights_file(chosen.run):
@@ -42,13 +42,11 @@ def run(arguments: Sequence[str]) -> int:
     runtime.prepare()
     runtime.quiet_import_of_paddle()
 
-    from rich.console import Console
-
     from oldrestore.narrator import Narrator
     from oldrestore.scoring.evaluation import evaluate
     from oldrestore.scoring.subject import subject_named
 
-    narrator = Narrator(console=Console(stderr=chosen.json, highlight=False, soft_wrap=True))
+    narrator = Narrator(on_stderr=chosen.json)
     subject = subject_named(chosen.run, chosen.outputs, chosen.checkpoint, chosen.overrides)
     # As in `train`, a sweep means several evaluations without --multirun.
     if chosen.multirun or any(override.startswith(SELECTOR) for override in chosen.overrides):
@@ -63,13 +61,14 @@ def run(arguments: Sequence[str]) -> int:
     if result.table is not None:
         narrator.say()
         narrator.show(result.table.render())
-    narrator.say(str(from_here(result.folder)))
+    narrator.say(shown(result.folder))
     return 0
 
 
 def evaluate_several(subject, chosen, narrator) -> int:
     """Evaluate once for each combination of values; the table in the run folder is updated after each."""
     from oldrestore.config.multirun import expand_jobs
+    from oldrestore.config.yaml_file import shown
     from oldrestore.scoring.evaluation import evaluate_jobs, plan_evaluations
 
     jobs = plan_evaluations(subject, expand_jobs(chosen.overrides))
@@ -82,14 +81,8 @@ def evaluate_several(subject, chosen, narrator) -> int:
         return 0
     narrator.say()
     narrator.show(table_of(sweep))
-    narrator.say(str(from_here(sweep.folder / "evaluations.csv")))
+    narrator.say(shown(sweep.folder / "evaluations.csv"))
     return 0
-
-
-def from_here(path: Path) -> Path:
-    """Return a path relative to the working folder if it is inside, else unchanged."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def table_of(sweep):

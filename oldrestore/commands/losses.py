@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import parser
-from oldrestore.tables import loose_lines, word_table
+from oldrestore.tables import listing_console, print_listing
 
 EPILOG = "How to add one: docs/add_a_loss.md. A sum of several: loss=siggraph17_full is one."
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
-    options = parser("losses", "Lists the losses of conf/loss, at the settings they have there.", EPILOG)
+    options = parser("losses", "Lists the losses of conf/loss, with the settings of their files.", EPILOG)
     form = options.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a JSON list")
     form.add_argument("--markdown", action="store_true", help="print the table of docs/losses.md")
@@ -26,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
 
     losses = list(list_losses())
     if chosen.json:
-        print(json.dumps([loss.to_json() for loss in losses], indent=2))
+        print(json.dumps([asdict(loss) for loss in losses], indent=2))
     elif chosen.markdown:
         print(markdown_table(losses), end="")
     else:
@@ -36,29 +37,13 @@ def run(arguments: Sequence[str]) -> int:
 
 def show(losses) -> None:
     """Print the table, and below it what is missing."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    # A pipe has no width to respect: what reads it wants whole lines.
-    if not console.is_terminal:
-        console = Console(width=200, highlight=False)
-    rows = [
-        (loss.name, *(", ".join(names) for names in (loss.reads, loss.needs, loss.models)), loss.source)
-        for loss in losses
-    ]
-    headings = ("loss", "reads", "needs", "models that fit", "source")
-    table = word_table(headings, rows, console.width)
-    if table is not None:
-        console.print(table)
-    else:
-        # A narrow terminal: the sources stand below, each behind its loss.
-        without = [row[:-1] for row in rows]
-        console.print(word_table(headings[:-1], without, console.width) or loose_lines(without))
+    console = listing_console()
+    lists = [[", ".join(names) for names in (loss.reads, loss.needs, loss.models)] for loss in losses]
+    rows = [(loss.name, *texts, loss.source) for loss, texts in zip(losses, lists, strict=True)]
+    if not print_listing(console, ("loss", "reads", "needs", "models that fit", "source"), rows):
         console.print("\nsources")
         for row in rows:
             console.print(f"{row[0]}: {row[-1]}", markup=False)
-    if any(loss.problem for loss in losses):
-        console.print()
-    for loss in losses:
-        if loss.problem:
-            console.print(f"{loss.name}: {loss.problem}", markup=False)
+    problems = [f"{loss.name}: {loss.problem}" for loss in losses if loss.problem]
+    if problems:
+        console.print("\n" + "\n".join(problems), markup=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from oldrestore.commands.arguments import add_choice_of_runs, names, number, parser, path, runs_chosen, with_scores
+from oldrestore.commands.arguments import add_choice_of_runs, chosen_runs, names, number, parser, path, with_scores
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -23,27 +23,19 @@ examples:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
-    options = parser("report", "Makes a page of runs: verdict, table, charts, gallery, provenance.", EPILOG)
-    options.add_argument(
-        "-o", "--output", type=path, metavar="FILE", help="the page (default: outputs/reports/NAME.html)"
-    )
+    options = parser("report", "Writes a page on runs: verdict, table, charts, gallery, provenance.", EPILOG)
+    page = "the page (default: outputs/reports/NAME.html)"
+    options.add_argument("-o", "--output", type=path, metavar="FILE", help=page)
     add_choice_of_runs(options)
-    options.add_argument(
-        "--columns", type=names, metavar="A,B", help="columns of the table, like --figures of oldrestore compare"
-    )
+    columns = "columns of the table, like --figures of oldrestore compare"
+    options.add_argument("--columns", type=names, metavar="A,B", help=columns)
     options.add_argument("--metric", metavar="NAME", help="figure that decides the verdict (default: auc_rebalanced)")
-    options.add_argument(
-        "--photographs",
-        type=number(0, 60),
-        default=24,
-        metavar="N",
-        help="number of photographs in the gallery, at most 60 (default: 24)",
-    )
+    gallery = "number of photographs in the gallery, at most 60 (default: 24)"
+    options.add_argument("--photographs", type=number(0, 60), default=24, metavar="N", help=gallery)
     options.add_argument("--title", metavar="TEXT", help="title of the page (default: the experiment's name)")
-    options.add_argument(
-        "--figures", type=path, metavar="DIR", help="also write figures (PDF, PNG) and tables for papers"
-    )
-    options.add_argument("--anyway", action="store_true", help="show incomparable runs as separate groups")
+    figures = "also write figures (PDF, PNG) and tables for papers"
+    options.add_argument("--figures", type=path, metavar="DIR", help=figures)
+    options.flag("--anyway", does="show incomparable runs as separate groups")
     chosen = options.parse_intermixed_args(arguments)
     if chosen.output is not None and chosen.output.is_dir():
         raise UserError(f"'{chosen.output}' is a folder: name a file, such as {chosen.output / 'report.html'}")
@@ -55,9 +47,13 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.report.page import write_page
     from oldrestore.report.shelf import report_path, write_index
 
-    runs, outputs = runs_chosen(chosen)
+    runs, outputs = chosen_runs(chosen)
     if chosen.anyway:
         runs = with_scores(runs) or runs
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr)
+
     report = gather(
         runs,
         title=chosen.title,
@@ -67,16 +63,16 @@ def run(arguments: Sequence[str]) -> int:
         headline=chosen.metric,
         resamples=chosen.resamples,
         photographs=chosen.photographs,
-        say=lambda text: print(text, file=sys.stderr),
+        say=say,
     )
     for group in report.groups:
-        print(group.words.headline, file=sys.stderr)
+        say(group.words.headline)
     page = chosen.output or report_path(outputs, report.title)
     size = write_page(report, page)
     if chosen.output is None:
         write_index(outputs)
-    print(f"{size / 1e6:.1f} MB", file=sys.stderr)
+    say(f"{size / 1e6:.1f} MB")
     if chosen.figures is not None:
-        write_figures(report, chosen.figures, lambda text: print(text, file=sys.stderr))
+        write_figures(report, chosen.figures, say)
     print(page)
     return 0

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import number, parser, split_outputs
@@ -32,23 +31,20 @@ exit codes: 0 identical or within tolerance; 1 differs; 2 the request was wrong,
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parser("reproduce", "Runs a logged run again and compares every metric and the final weights.", EPILOG)
-    options.add_argument("run", help="what to reproduce")
+    options.add_argument("run", help="the run to reproduce")
     options.add_argument("--until", type=number(1), metavar="N", help="only the first N iterations")
-    options.add_argument("--worktree", action="store_true", help="use the run's commit and patch, in a git worktree")
+    options.flag("--worktree", does="use the run's commit and patch, in a git worktree")
     options.add_argument("-o", "--output", metavar="FILE", help="also write the certificate to this file: .md or .json")
-    options.add_argument(
-        "--tolerance",
-        type=number(0.0, 1.0),
-        metavar="X",
-        help="tolerated difference, as a share of a metric's largest value (default: 0.001)",
-    )
-    options.add_argument("--tracking-uri", metavar="URI", help="MLflow server, for runs that are read from one")
-    options.add_argument("--json", action="store_true", help="print the certificate as JSON")
-    options.add_argument(
-        "overrides", nargs="*", metavar="outputs=FOLDER", help="also dataset.root=FOLDER and settings of trackers"
-    )
+    tolerance = "tolerated difference, as a share of a metric's largest value (default: 0.001)"
+    options.add_argument("--tolerance", type=number(0.0, 1.0), metavar="X", help=tolerance)
+    options.add_argument("--tracking-uri", metavar="URI", help="MLflow server to read the run from")
+    options.flag("--json", does="print the certificate as JSON")
+    overrides = "also dataset.root=FOLDER and settings of trackers"
+    options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help=overrides)
     chosen = options.parse_intermixed_args(arguments)
-    certificate_file = None if chosen.output is None else certificate_path(chosen.output)
+    certificate_file = None if chosen.output is None else Path(at_home(chosen.output))
+    if certificate_file is not None and certificate_file.suffix.lower() not in (".md", ".json"):
+        raise UserError(f"a certificate is written as .md or .json, not '{certificate_file.name}'")
     looked_up, settings = split_outputs(chosen.overrides)
     runtime.prepare()
 
@@ -61,20 +57,16 @@ def run(arguments: Sequence[str]) -> int:
 
     with logged_run(chosen.run, looked_up, chosen.tracking_uri) as logged:
         config = change_trackers(logged.run.composed, settings, places=True)
-        # By default, a run that has a folder is repeated beside it.
+        # By default, a run that has a folder is run again beside it.
         outputs = looked_up if len(settings) < len(chosen.overrides) else logged.outputs
         print(f"reproducing {logged.origin}", file=sys.stderr)
         if chosen.worktree:
             print(f"code        commit {logged.run.provenance.get('commit')} and its patch", file=sys.stderr)
         try:
+            tolerance = TOLERANCE if chosen.tolerance is None else chosen.tolerance
+            output = sys.stderr if chosen.json else None
             reproduction = reproduce(
-                logged,
-                outputs or looked_up,
-                config,
-                chosen.until,
-                chosen.worktree,
-                TOLERANCE if chosen.tolerance is None else chosen.tolerance,
-                sys.stderr if chosen.json else None,
+                logged, outputs or looked_up, config, chosen.until, chosen.worktree, tolerance, output
             )
         except NoVerdictError as problem:
             print(f"oldrestore: {problem}", file=sys.stderr)
@@ -99,23 +91,10 @@ def show(certificate) -> None:
     if environment:
         first = list(environment.items())[:6]
         more = f" and {len(environment) - 6} more" if len(environment) > 6 else ""
-        changes = (f"{name} {value_in_words(then)} -> {value_in_words(now)}" for name, (then, now) in first)
+        changes = (f"{name} {' -> '.join('none' if v is None else str(v) for v in values)}" for name, values in first)
         print(f"not as then {', '.join(changes)}{more}")
     for line in certificate["comparison"]["not_compared"]:
         print(f"left out    {line}")
     print(f"code        {certificate['code']['in_words']}")
     print(f"certificate {Path(certificate['new_folder']) / 'texts' / 'reproduction.md'}")
     print(certificate["in_words"])
-
-
-def value_in_words(value: Any) -> str:
-    """Format a value of the environment for the line of changes."""
-    return "none" if value is None else str(value)
-
-
-def certificate_path(text: str) -> Path:
-    """Check the name of the certificate's file."""
-    path = Path(at_home(text))
-    if path.suffix.lower() not in (".md", ".json"):
-        raise UserError(f"a certificate is written as .md or .json, not '{path.name}'")
-    return path

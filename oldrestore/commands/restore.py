@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import add_journey, add_networks, parser, path, treat_photographs
+from oldrestore.commands.arguments import add_networks, add_processing, parser, path, process_photographs
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -35,22 +35,27 @@ def run(arguments: Sequence[str]) -> int:
     options = parser("restore", "Restores old photographs and films: files, and folders at any depth.", EPILOG)
     options.add_argument("photos", nargs="+", metavar="PHOTO", help="file or folder; or an override NAME=VALUE")
     options.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder of the outputs")
-    options.add_argument(
-        "--skip", action="append", default=[], choices=STAGES, help="stage to leave out; may be repeated"
-    )
-    options.add_argument("--mask", type=path, default=None, help="mask file, or folder of masks named as the photos")
+    skip = "stage to leave out; may be repeated"
+    options.add_argument("--skip", action="append", default=[], choices=STAGES, help=skip)
+    options.add_argument("--mask", type=path, help="mask file, or folder of masks named like the photographs")
     add_networks(options, "network that colours: ")
-    options.add_argument(
-        "--restorer", type=path, default=None, metavar="WEIGHTS", help="network that fills or restores: run or file"
-    )
-    options.add_argument("--result-only", action="store_true", help="write no masks and no pictures of single stages")
-    add_journey(options)
-    options.add_argument("--cfg", action="store_true", help="print the settings, restore nothing")
+    restorer = "network that fills or restores: run or file"
+    options.add_argument("--restorer", type=path, metavar="WEIGHTS", help=restorer)
+    options.flag("--result-only", does="write no masks and no pictures of single stages")
+    add_processing(options)
+    options.flag("--cfg", does="print the settings, restore nothing")
     chosen = options.parse_intermixed_args(arguments)
     photos, overrides = split(chosen.photos)
     overrides = without_stages(overrides, chosen)
     if chosen.cfg:
-        return print_settings(overrides)
+        runtime.prepare()
+        runtime.quiet_import_of_paddle()
+        from omegaconf import OmegaConf
+
+        from oldrestore.config.restoration import compose_restoration
+
+        print(OmegaConf.to_yaml({"restore": compose_restoration(overrides)}), end="")
+        return 0
 
     def prepare(_, running):
         from oldrestore.config.restoration import compose_restoration
@@ -64,32 +69,17 @@ def run(arguments: Sequence[str]) -> int:
         network = restoring_network(chosen)
         return Restoring(build_restorer(config, networks, network, chosen.mask, running), config, network)
 
-    return treat_photographs(chosen, photos, prepare, masks_in(chosen.mask), with_parts=not chosen.result_only)
+    masks = [] if chosen.mask is None else [chosen.mask]
+    if chosen.mask is not None and chosen.mask.is_dir():
+        masks = [file for file in chosen.mask.rglob("*") if file.is_file()]
+    return process_photographs(chosen, photos, prepare, masks, with_parts=not chosen.result_only)
 
 
-def print_settings(overrides: list[str]) -> int:
-    """Print the settings of the stages."""
-    runtime.prepare()
-    runtime.quiet_import_of_paddle()
-    from omegaconf import OmegaConf
-
-    from oldrestore.config.restoration import compose_restoration
-
-    print(OmegaConf.to_yaml({"restore": compose_restoration(overrides)}), end="")
-    return 0
-
-
-def split(given: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """Separate photographs from overrides: NAME=VALUE is an override unless it is a file.
-
-    Raises
-    ------
-    UserError
-        If there is no photograph, or a name is empty or cannot be looked up.
-    """
-    overrides = [text for text in given if "=" in text and not _exists(text)]
+def split(words: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Separate photographs, at least one, from overrides: NAME=VALUE is an override unless it is a file."""
+    overrides = [text for text in words if "=" in text and not _exists(text)]
     try:
-        photos = [path(text) for text in given if text not in overrides]
+        photos = [path(text) for text in words if text not in overrides]
     except ArgumentTypeError as error:
         raise UserError(f"argument PHOTO: {error}") from None
     if not photos:
@@ -105,13 +95,7 @@ def _exists(text: str) -> bool:
 
 
 def without_stages(overrides: list[str], chosen) -> list[str]:
-    """Prepend what the flags mean to the overrides, which take precedence.
-
-    Raises
-    ------
-    UserError
-        If a stage is both skipped and chosen, or flags belong to a skipped stage.
-    """
+    """Prepend what the flags mean to the overrides, which take precedence; refuse contradictions."""
     named = {text.partition("=")[0] for text in overrides}
     for stage in chosen.skip:
         both = next((name for name in named if name.replace("/", ".").startswith(f"restore.{stage}")), None)
@@ -136,10 +120,3 @@ def restoring_network(chosen):
     if chosen.restorer.suffix == ".safetensors" or chosen.restorer.is_file():
         return network_of_file(chosen.restorer)
     return network_of_run(str(chosen.restorer), chosen.outputs, chosen.checkpoint)
-
-
-def masks_in(mask: Path | None) -> list[Path]:
-    """List the mask files, which are not photographs and must not be overwritten."""
-    if mask is None:
-        return []
-    return [file for file in mask.rglob("*") if file.is_file()] if mask.is_dir() else [mask]

@@ -34,11 +34,11 @@ LOST = "lost"  # done, but its run folder is gone
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parser("sweep", "Runs every job of a sweep and keeps a ledger of them.", EPILOG)
-    options.add_argument("--dry-run", action="store_true", help="print the jobs and their states, run nothing")
-    options.add_argument("--retry-failed", action="store_true", help="run failed jobs again")
+    options.flag("--dry-run", does="print the jobs and their states, run nothing")
+    options.flag("--retry-failed", does="run failed jobs again")
     options.add_argument("--jobs", type=number(1), metavar="N", default=1, help="number of jobs at once (default: 1)")
     options.add_argument("--name", help="name of the ledger if there is no sweeps=NAME")
-    options.add_argument("--json", action="store_true", help="print JSON")
+    options.flag("--json", does="print JSON")
     options.add_argument("--job", type=path, metavar="FILE", help="run one job; used by sweeps themselves")
     options.add_argument("overrides", nargs="*", help="Hydra overrides, with sweeps=NAME and several values")
     chosen = options.parse_intermixed_args(arguments)
@@ -48,13 +48,17 @@ def run(arguments: Sequence[str]) -> int:
     runtime.prepare()
     runtime.quiet_import_of_paddle()
 
+    from oldrestore.config.schema import check_name
     from oldrestore.sweeps.plan import plan_jobs, sweep_name
     from oldrestore.sweeps.search import read_search
     from oldrestore.sweeps.sweep import Sweep
     from oldrestore.sweeps.trials import Search
 
     in_file = sweep_name(chosen.overrides)
-    name = checked_name(chosen.name or in_file)
+    name = chosen.name or in_file
+    if name is None:
+        raise UserError("a sweep needs a name: sweeps=NAME for a file of sweeps/, or --name NAME")
+    check_name(name, "the name of a sweep")
     search = read_search(in_file) if in_file is not None else None
     sweep = Search(name, search, chosen.overrides) if search else Sweep(name, plan_jobs(chosen.overrides))
     if not threads_set:
@@ -65,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
     def say(line: str) -> None:
         print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
 
-    before = {entry.key: state_of(entry) for entry in sweep.entries()}
+    before = states_of(sweep)
     entries = sweep.begin(chosen.retry_failed)
     say(f"sweep       {sweep.folder}")
     if search is not None:
@@ -80,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def run_job(file: Path) -> int:
-    """Train one job of a sweep, read from the file that the sweep wrote, in this process."""
+    """Train one job of a sweep, read from the file that the sweep wrote."""
     from omegaconf import OmegaConf
 
     from oldrestore.run.one_run import train_one
@@ -94,46 +98,33 @@ def run_job(file: Path) -> int:
     return train_one(config, job["overrides"], job["resume"], job["choices"])
 
 
-def state_of(entry) -> str:
-    """Return the state of a job as shown before a sweep begins."""
-    return LOST if entry.is_lost else entry.state
+def states_of(sweep) -> dict[str, str]:
+    """Return the state of each job in the ledger before a sweep begins."""
+    return {entry.key: LOST if entry.is_lost else entry.state for entry in sweep.entries()}
 
 
 def opening(entries, before, retry_failed: bool) -> str:
     """Say how many jobs there are and what happens to them."""
     states = [entry.state for entry in entries]
-    parts = [f"{len(entries)}"]
-    skipped = states.count("done")
-    again = [before.get(entry.key) for entry in entries if entry.state == "queued"]
-    if skipped:
-        parts.append(f"{skipped} skipped (done)")
-    if again.count(None) or again.count("queued"):
-        parts.append(f"{again.count(None) + again.count('queued')} to do")
-    if again.count(LOST):
-        parts.append(f"{again.count(LOST)} run again (done, but the run folder is gone)")
-    retried = len(again) - again.count(None) - again.count("queued") - again.count(LOST)
-    if retried:
-        parts.append(f"{retried} retried")
-    if states.count("failed") and not retry_failed:
-        parts.append(f"{states.count('failed')} failed before (--retry-failed runs them again)")
-    if states.count("running"):
-        parts.append(f"{states.count('running')} running elsewhere")
-    return ", ".join(parts)
+    queued = [before.get(entry.key) for entry in entries if entry.state == "queued"]
+    new, lost = queued.count(None) + queued.count("queued"), queued.count(LOST)
+    counts = (
+        (states.count("done"), "skipped (done)"),
+        (new, "to do"),
+        (lost, "run again (done, but the run folder is gone)"),
+        (len(queued) - new - lost, "retried"),
+        (0 if retry_failed else states.count("failed"), "failed before (--retry-failed runs them again)"),
+        (states.count("running"), "running elsewhere"),
+    )
+    return ", ".join([str(len(entries)), *(f"{count} {what}" for count, what in counts if count)])
 
 
 def dry_run(sweep, as_json: bool) -> int:
     """Print the jobs and their states in the ledger."""
-    known = {entry.key: entry for entry in sweep.entries()}
+    states = states_of(sweep)
+    fields = ("seed", "settings", "overrides", "identity", "code")
     jobs = [
-        {
-            "key": job.key,
-            "state": state_of(known[job.key]) if job.key in known else "new",
-            "seed": job.seed,
-            "settings": job.settings,
-            "overrides": job.overrides,
-            "identity": job.identity,
-            "code": job.code,
-        }
+        {"key": job.key, "state": states.get(job.key, "new"), **{name: getattr(job, name) for name in fields}}
         for job in sweep.jobs.values()
     ]
     if as_json:
@@ -170,11 +161,11 @@ def conclude(sweep, as_json: bool, say) -> int:
     settings = getattr(sweep, "settings", None)
     summary = summarise(entries, settings.metric if settings is not None else first.config["trainer"]["monitor"])
     summary.write(sweep.folder)
-    report = None
+    page = None
     if not sweep.stopped:  # after a stop, the user should not have to wait
         report = report_on(sweep.name, entries, sweep.outputs)
         say(f"report      {report.line}")
-    page = report.path if report is not None else None
+        page = report.path
     problem = tell_mlflow(sweep.name, first, sweep.ledger, summary, sweep.folder, page)
     if problem is not None:
         print(f"oldrestore: mlflow could not be told of the sweep ({problem}); its folder has it", file=sys.stderr)
@@ -195,8 +186,8 @@ def conclude(sweep, as_json: bool, say) -> int:
         show(summary)
         best = sweep.best() if settings is not None else None
         if best is not None:
-            found = " ".join(f"{name}={value}" for name, value in best["settings"].items())
-            print(f"best        trial {best['trial']}: {settings.metric} {best['value']:.6g} with {found}")
+            values = " ".join(f"{name}={value}" for name, value in best["settings"].items())
+            print(f"best        trial {best['trial']}: {settings.metric} {best['value']:.6g} with {values}")
         print(sweep.folder)
     return 0 if sweep.holds(entries) else 1
 
@@ -218,12 +209,3 @@ def show(summary) -> None:
             where = entry.process or {}
             elsewhere = f"on {where.get('host')}, process {where.get('pid')}" if entry.state == "running" else None
             print(f"{entry.state:<11} {settings}: {elsewhere or entry.reason or 'not begun'} ({entry.log or 'no log'})")
-
-
-def checked_name(name: str | None) -> str:
-    """Check the name of a sweep, which becomes the name of a folder."""
-    if name is None:
-        raise UserError("a sweep needs a name: sweeps=NAME for a file of sweeps/, or --name NAME")
-    from oldrestore.config.schema import check_name
-
-    return check_name(name, "the name of a sweep")

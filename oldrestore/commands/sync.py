@@ -23,13 +23,12 @@ Nothing is sent twice, however often the command is typed.
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parser("sync", "Sends trackers what they missed of runs, from the run folders.", EPILOG)
-    options.add_argument(
-        "words", nargs="+", metavar="RUN", help="run folders, run ids (or their beginnings), or 'last'"
-    )
-    options.add_argument("--json", action="store_true", help="print JSON")
+    words = "run folders, run ids (or their beginnings), or 'last'"
+    options.add_argument("words", nargs="+", metavar="RUN", help=words)
+    options.flag("--json", does="print JSON")
     chosen = options.parse_intermixed_args(arguments)
     runs = [word for word in chosen.words if "=" not in word]
-    outputs, trackers = split_outputs([word for word in chosen.words if "=" in word])
+    outputs, settings = split_outputs([word for word in chosen.words if "=" in word])
     if not runs:
         raise UserError("sync needs a run: a run folder, a run id, or 'last'")
     runtime.prepare()
@@ -39,20 +38,13 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.run.sync import change_trackers, sync_run
 
     folders = [find_run(name, outputs) for name in runs]
-    configs = [change_trackers(Run(folder).composed, trackers) for folder in folders]
+    configs = [change_trackers(Run(folder).composed, settings) for folder in folders]
     results, failed = [], False
     for folder, config in zip(folders, configs, strict=True):
         reports = sync_run(folder, config)
         failed = failed or any(report.reason is not None for report in reports.values())
-        results.append(
-            {
-                "run_id": folder.name,
-                "folder": str(folder),
-                "trackers": {
-                    name: {"state": r.state, "sent": r.sent, "reason": r.reason} for name, r in reports.items()
-                },
-            }
-        )
+        trackers = {name: {"state": r.state, "sent": r.sent, "reason": r.reason} for name, r in reports.items()}
+        results.append({"run_id": folder.name, "folder": str(folder), "trackers": trackers})
         if not chosen.json:
             print(folder)
             for name, report in reports.items():

@@ -26,54 +26,30 @@ Trains one run. Settings that are not overridden come from conf/.
 
 choices:
 """
-GROUPS = (
-    "model",
-    "loss",
-    "dataset",
-    "inputs",
-    "trainer",
-    "optimizer",
-    "schedule",
-    "evaluation",
-    "judge",
-    "tracking",
-    "experiments",
-    "sweeps",
-)
+GROUPS = ("model", "loss", "dataset", "inputs", "trainer", "optimizer", "schedule")
+GROUPS += ("evaluation", "judge", "tracking", "experiments", "sweeps")
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     if any(argument in ("-h", "--help") for argument in arguments):
-        print(help_text())
+        from oldrestore.config.location import choices_of
+
+        print(HELP + "\n".join(f"  {group:<12}{', '.join(choices_of(group)) or '(none yet)'}" for group in GROUPS))
         return 0
     runtime.prepare()
     return run_hydra(list(arguments))
 
 
-def help_text() -> str:
-    """Return the usage and the choices of every group on disk."""
-    from oldrestore.config.location import choices_of
-
-    return HELP + "\n".join(f"  {group:<12}{', '.join(choices_of(group)) or '(none yet)'}" for group in GROUPS)
-
-
 def run_hydra(arguments: list[str]) -> int:
-    """Let Hydra read its own flags and compose; `train_one` does the rest.
-
-    Raises
-    ------
-    UserError
-        If Hydra or a check refuses the request.
-    """
+    """Let Hydra read its own flags and compose; `train_one` does the rest."""
     from hydra import version
     from hydra._internal.utils import _run_hydra, get_args_parser
 
-    from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain, resolved
+    from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain
     from oldrestore.config.folders import register_search_path
     from oldrestore.config.location import configuration_root
     from oldrestore.config.multirun import refuse_evaluation
-    from oldrestore.run.one_run import train_one
 
     register_search_path()
     version.setbase("1.3")
@@ -101,19 +77,12 @@ def run_hydra(arguments: list[str]) -> int:
             run_for_launcher(composed, resume)
             return
         try:
-            resolved(composed)  # so that errors show references as they resolve
-            codes.append(train_one(composed, typed_overrides(), resume, chosen()))
+            codes.append(train_composed(composed, resume))
         except UserError as refusal:
             refusals.append(refusal)
 
     try:
-        _run_hydra(
-            args=flags,
-            args_parser=parser,
-            task_function=task,
-            config_path=str(configuration_root() / "conf"),
-            config_name=CONFIG_NAME,
-        )
+        _run_hydra(flags, parser, task, str(configuration_root() / "conf"), CONFIG_NAME)
     except HYDRA_ERRORS as error:
         raise UserError(explain(error, flags.overrides)) from None
     except JobFailedError as failure:
@@ -128,13 +97,7 @@ def run_hydra(arguments: list[str]) -> int:
 
 
 def check_flags(flags) -> None:
-    """Refuse flags of Hydra that would be ignored here or that exclude each other.
-
-    Raises
-    ------
-    UserError
-        If there are such flags; the message names them.
-    """
+    """Refuse flags of Hydra that would be ignored here or that exclude each other."""
     for name in ("config_path", "config_name", "experimental_rerun", "shell_completion"):
         if getattr(flags, name):
             refuse(f"unrecognized arguments: --{name.replace('_', '-')}")
@@ -146,29 +109,33 @@ def check_flags(flags) -> None:
 
 
 class JobFailedError(Exception):
-    """A job in a launcher's process has failed or was stopped; the message ends the sentence "a job ..."."""
+    """A job in a launcher's process failed or was stopped; the message completes the sentence "a job ..."."""
 
 
 def run_for_launcher(composed, resume: str | None) -> None:
-    """Train one job in a process of a Hydra launcher, where only an exception can report how it ended.
+    """Train one job in a process of a Hydra launcher, where only an exception reports how it ended."""
+    from hydra.core.hydra_config import HydraConfig
 
-    Raises
-    ------
-    JobFailedError
-        If the run failed or was stopped. The launcher raises it again after the last job.
-    UserError
-        Before a run folder exists.
-    """
+    overrides = " ".join(HydraConfig.get().overrides.task)
+    try:
+        code = train_composed(composed, resume)
+    except SystemExit:
+        raise JobFailedError(f"was stopped ({overrides})") from None
+    if code:
+        raise JobFailedError(f"failed ({overrides}): see oldrestore runs")
+
+
+def train_composed(composed, resume: str | None) -> int:
+    """Train the current job of Hydra, with its overrides as typed and its choice in each group."""
+    from hydra.core.hydra_config import HydraConfig
+
     from oldrestore.config.compose import resolved
+    from oldrestore.records.asked_settings import group_choices
     from oldrestore.run.one_run import train_one
 
-    resolved(composed)
-    try:
-        code = train_one(composed, typed_overrides(), resume, chosen())
-    except SystemExit:
-        raise JobFailedError(f"was stopped ({' '.join(typed_overrides())})") from None
-    if code:
-        raise JobFailedError(f"failed ({' '.join(typed_overrides())}): see oldrestore runs")
+    resolved(composed)  # so that errors show references as they resolve
+    job = HydraConfig.get()
+    return train_one(composed, list(job.overrides.task), resume, group_choices(job.runtime.choices))
 
 
 def refuse(message: str) -> NoReturn:
@@ -176,33 +143,11 @@ def refuse(message: str) -> NoReturn:
     raise UserError(f"{message} (see oldrestore train --help)")
 
 
-def typed_overrides() -> list[str]:
-    """Return the overrides of the current job as typed, without Hydra's own."""
-    from hydra.core.hydra_config import HydraConfig
-
-    return list(HydraConfig.get().overrides.task)
-
-
 def take_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
-    """Separate ``resume=RUN`` from the arguments: it names a run and is not a setting.
-
-    Raises
-    ------
-    UserError
-        If it names no run, or several.
-    """
+    """Separate ``resume=RUN``, which names one run and is not a setting, from the arguments."""
     from oldrestore.config.location import unquoted
 
-    given = [unquoted(text.partition("=")[2]) for text in arguments if text.startswith("resume=")]
-    if len(given) > 1 or "" in given or "null" in given:
+    named = [unquoted(text.partition("=")[2]) for text in arguments if text.startswith("resume=")]
+    if len(named) > 1 or "" in named or "null" in named:
         raise UserError("resume names one run: a run folder, a run id, 'last', or 'auto'")
-    return [text for text in arguments if not text.startswith("resume=")], given[0] if given else None
-
-
-def chosen() -> dict[str, str]:
-    """Return the choice of the current job in each group."""
-    from hydra.core.hydra_config import HydraConfig
-
-    from oldrestore.records.asked_settings import group_choices
-
-    return group_choices(HydraConfig.get().runtime.choices)
+    return [text for text in arguments if not text.startswith("resume=")], named[0] if named else None

@@ -6,26 +6,22 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 from oldrestore.commands.arguments import number, outputs_of, parser
-from oldrestore.errors import UserError
 from oldrestore.signals import handling
 
-LOOK = 0.5  # seconds between two looks at the servers
-PORT = number(1, 65535)
+POLL = 0.5  # seconds between two checks that the servers run
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parser("ui", "Serves MLflow's and VisualDL's pages of these runs until Ctrl-C, and lists the reports.")
-    options.add_argument("--mlflow-port", type=PORT, default=None, help="port (default: first free one from 5000)")
-    options.add_argument("--visualdl-port", type=PORT, default=None, help="port (default: first free one from 8040)")
+    for name, first in (("mlflow", 5000), ("visualdl", 8040)):
+        free = f"port (default: first free one from {first})"
+        options.add_argument(f"--{name}-port", type=number(1, 65535), metavar="PORT", help=free)
     options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="root of the run folders")
     chosen = options.parse_intermixed_args(arguments)
-    outputs = Path(outputs_of(chosen.overrides))
-    if not outputs.is_dir():
-        raise UserError(f"there is no outputs folder '{outputs}': train a run first, or name it with outputs=FOLDER")
+    outputs = outputs_of(chosen.overrides, must_exist=True)
 
     from oldrestore.report.shelf import write_index
     from oldrestore.tracking.ui import last_words, serve
@@ -34,18 +30,16 @@ def run(arguments: Sequence[str]) -> int:
     stop = threading.Event()
     ended = None
     with (
-        # Of a terminal that is closed, too: the servers lead sessions of their own and would stay.
+        # SIGHUP, too, for a terminal that is closed: the servers have sessions of their own and would go on.
         handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), lambda *_: stop.set()),
-        serve(
-            outputs, mlflow_port=chosen.mlflow_port, visualdl_port=chosen.visualdl_port, stopped=stop.is_set
-        ) as pages,
+        serve(outputs, chosen.mlflow_port, chosen.visualdl_port, stopped=stop.is_set) as pages,
     ):
         if not stop.is_set():
-            for name, url in {**pages.urls, "reports": reports}.items():
+            for name, url in [*((page.name, page.url) for page in pages), ("reports", reports)]:
                 print(f"{name:<10}{url}", flush=True)
             print("Ctrl-C stops them", flush=True)
-        while ended is None and not stop.wait(LOOK):
-            ended = pages.ended()
+        while ended is None and not stop.wait(POLL):
+            ended = next((page for page in pages if not page.is_running), None)
         if ended is not None:
             print(f"oldrestore: the {ended.name} server ended: {last_words(ended)}", file=sys.stderr)
     return 0 if ended is None else 1

@@ -26,26 +26,23 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parser("weights", "Imports published weights; exports networks for inference.", EPILOG)
     actions = options.add_subparsers(dest="action", required=True, metavar="import|export")
-    bring = actions.add_parser("import", help="convert a published PyTorch file of eccv16 or siggraph17 to safetensors")
+    published = "convert a published PyTorch file of eccv16 or siggraph17 to safetensors"
+    bring = actions.add_parser("import", help=published)
     bring.add_argument("file", type=path, metavar="FILE.pth", help="state dict, zip or legacy; no code in it is run")
     bring.add_argument("-o", "--output", type=path, required=True, metavar="OUT.safetensors", help="file to write")
     bring.add_argument("--model", choices=("eccv16", "siggraph17"), help="network (default: recognised by the keys)")
-    bring.add_argument(
-        "--mask-center",
-        type=float,
-        choices=(0.0, 0.5),
-        help="siggraph17: centre of its hint mask (default: 0, as in siggraph17-df00044c.pth)",
-    )
+    center = "siggraph17: centre of its hint mask (default: 0, as in siggraph17-df00044c.pth)"
+    bring.add_argument("--mask-center", type=float, choices=(0.0, 0.5), help=center)
     take = actions.add_parser("export", help="convert a run or weights file to Paddle Inference, ONNX or MLflow pyfunc")
     take.add_argument("source", metavar="RUN|FILE", help="run folder, run id, 'last', or a safetensors file")
     take.add_argument("--format", choices=("paddle", "onnx", "pyfunc"), required=True)
-    take.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder to make")
+    take.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder to create")
     add_model(take)
-    take.add_argument("--checkpoint", default=None, help="checkpoint of a run: best (default), last or a kept one")
+    take.add_argument("--checkpoint", help="checkpoint of a run: best (default), last or a kept one")
     add_outputs(take)
     for action in (bring, take):
-        action.add_argument("--overwrite", action="store_true", help="replace existing outputs")
-        action.add_argument("--json", action="store_true", help="print JSON")
+        action.flag("--overwrite", does="replace existing outputs")
+        action.flag("--json", does="print JSON")
     chosen = options.parse_args(arguments)
     return run_import(chosen) if chosen.action == "import" else run_export(chosen)
 
@@ -79,11 +76,9 @@ def run_import(chosen) -> int:
         }
         print(json.dumps(described, indent=2))
         return 0
-    checked = (
-        f"begins with {imported.checksum}, as its name says"
-        if imported.checksum
-        else "not checked: the file name has no digits of it"
-    )
+    checked = "not checked: the file name has no digits of it"
+    if imported.checksum:
+        checked = f"begins with {imported.checksum}, as its name says"
     settings = ", ".join(f"{name}={value}" for name, value in header.settings.items())
     print(f"model     {header.model} ({settings})")
     print(f"weights   {len(imported.tensors)} tensors, {imported.parameters:,} parameters")

@@ -1,1 +1,1 @@
-"""Runs beside one another: what they scored, how sure that is, what differs between them, and whether it is fair."""
+"""Comparisons of runs: scores, intervals, differing settings, and whether the runs are comparable."""

@@ -140,9 +140,9 @@ def _column(measure: Measure, designs: Sequence[Design], tables: dict, resamples
     """Cells of one measure, by the design's number."""
     scored = {}
     for index, design in enumerate(designs):
-        found = [measure.of(tables[run.folder]) for run in design.runs]
-        if any(one is not None for one in found):
-            scored[index] = [one for one in found if one is not None]
+        scores = [measure.of(tables[run.folder]) for run in design.runs]
+        if any(one is not None for one in scores):
+            scored[index] = [one for one in scores if one is not None]
     estimates = _estimates(measure, scored, resamples, seed)
     cells = {i: Cell(e.value, e.low, e.high, scored[i][0].n, len(scored[i])) for i, e in estimates.items()}
     finite = {index: cell.value for index, cell in cells.items() if math.isfinite(cell.value)}
@@ -165,29 +165,29 @@ def _column(measure: Measure, designs: Sequence[Design], tables: dict, resamples
 def _estimates(measure: Measure, scored: dict[int, list[Scored]], resamples: int, seed: int) -> dict[int, Estimate]:
     single = {i: seeds[0] for i, seeds in scored.items() if len(seeds) == 1}
     several = {i: seeds for i, seeds in scored.items() if len(seeds) > 1 and seeds[0].n > 1}
-    found = {i: Estimate(float(np.mean([one.value for one in s])), np.nan, np.nan) for i, s in scored.items()}
+    estimates = {i: Estimate(float(np.mean([one.value for one in s])), np.nan, np.nan) for i, s in scored.items()}
     for i, seeds in several.items():
         finite = all(math.isfinite(one.value) for one in seeds)
-        found[i] = share_over_seeds(seeds) if measure.is_share and finite else seeds_and_images(seeds)
+        estimates[i] = share_over_seeds(seeds) if measure.is_share and finite else seeds_and_images(seeds)
     if measure.is_share:
         for i, one in ((i, one) for i, one in single.items() if math.isfinite(one.value)):
-            found[i] = Estimate(one.value, *wilson_interval(round(float(one.columns_nk[:, 0].sum())), one.n))
+            estimates[i] = Estimate(one.value, *wilson_interval(round(float(one.columns_nk[:, 0].sum())), one.n))
     elif single:
         rows = resampled_values(list(single.values()), resamples, seed)
         for (i, one), row in zip(single.items(), rows, strict=True):
-            found[i] = Estimate(one.value, *bca_interval(row, one.value, one.left_out))
-    return found
+            estimates[i] = Estimate(one.value, *bca_interval(row, one.value, one.left_out))
+    return estimates
 
 
 def _against(
     best: list[Scored], others: list[list[Scored]], resamples: int, flips: int, seed: int
 ) -> list[PairedDifference]:
     """Each of `others` minus the best: over seeds if both have several, else over photographs alone."""
-    found: dict[int, PairedDifference] = {}
+    differences: dict[int, PairedDifference] = {}
     by_image = []
     for number, other in enumerate(others):
         if len(best) > 1 and len(other) > 1 and best[0].n > 1:
-            found[number] = compare_designs(other, best)
+            differences[number] = compare_designs(other, best)
         else:
             by_image.append(number)
     if by_image:
@@ -195,8 +195,8 @@ def _against(
         one_of = (lambda seeds: seeds[0]) if plain_pairs else _mean_of_seeds
         compared = compare_with(one_of(best), [one_of(others[i]) for i in by_image], resamples, flips, seed=seed)
         for number, pair in zip(by_image, compared, strict=True):
-            found[number] = replace(pair, seeds=(len(others[number]), len(best)))
-    return [found[number] for number in range(len(others))]
+            differences[number] = replace(pair, seeds=(len(others[number]), len(best)))
+    return [differences[number] for number in range(len(others))]
 
 
 def _mean_of_seeds(seeds: list[Scored]) -> Scored:
@@ -222,8 +222,8 @@ def _check_photographs(measure: Measure, designs: Sequence[Design], tables: dict
 
 def _training_seconds(design: Design) -> float | None:
     seconds = [run.get("time/training_seconds") for run in design.runs if not run.is_evaluation]
-    known = [float(value) for value in seconds if value is not None]
-    return sum(known) / len(known) if known else None
+    times = [float(value) for value in seconds if value is not None]
+    return sum(times) / len(times) if times else None
 
 
 def _measured_on(run: Run) -> dict[str, Any]:
@@ -245,15 +245,15 @@ def _not_finite(measures: Sequence[Measure], designs: Sequence[Design], tables: 
     for measure in measures:
         for number, design in enumerate(designs, start=1):
             for run in design.runs:
-                found = measure.of(tables[run.folder])
-                if found is None or math.isfinite(found.value):
+                scored = measure.of(tables[run.folder])
+                if scored is None or math.isfinite(scored.value):
                     continue
-                odd = np.flatnonzero(~np.isfinite(found.columns_nk).all(axis=1))
+                odd = np.flatnonzero(~np.isfinite(scored.columns_nk).all(axis=1))
                 if len(odd):
                     name = measure.images(tables[run.folder])[odd[0]]
                     notes.append(
                         f"design {number} has no finite {measure.name}: that of {run.run_id} is none on {len(odd)} of "
-                        f"{found.n} photographs ('{name}' is one)"
+                        f"{scored.n} photographs ('{name}' is one)"
                     )
     return notes
 

@@ -12,7 +12,7 @@ from oldrestore.comparison.rendering import setting
 
 ARROWS = {"max": r" $\uparrow$", "min": r" $\downarrow$", None: ""}
 IN_CAPTION = {"orig_accuracy": "Originals recognised", "gray_accuracy": "Gray ones"}
-TIED = r"\rlap{$^\dagger$}"  # takes no room, so that figures stay below one another
+TIED = r"\rlap{$^\dagger$}"  # takes no width, so that figures stay aligned
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -34,7 +34,7 @@ def latex(compared: Compared, names: Sequence[str] | None = None) -> str:
     The best figure of a column is bold, those not significantly different have a dagger; the caption says so, and names
     photographs, seeds, judge and protocol. Runs and notes precede it as comments. `names` replace the settings.
     """
-    # What no design changes, such as the judge's accuracy on originals, stands in the caption.
+    # Figures that no design changes, such as the judge's accuracy on originals, go into the caption.
     constant = [measure for measure in compared.measures if _is_constant(compared, measure)]
     measures = [measure for measure in compared.measures if measure not in constant]
     seeds = {len(design.seeds) for design in compared.designs}

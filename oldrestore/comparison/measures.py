@@ -1,4 +1,4 @@
-"""The figures of a comparison, and what each is computed from."""
+"""The figures of a comparison, and the scores that each is computed from."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def measure_of(metric: Metric) -> Measure:
 
 
 MEASURES = tuple(map(measure_of, shown_in("compare")))
-# Those of several scores that are shown if they are asked for.
+# Further figures of several scores, shown on request.
 FURTHER = tuple(measure_of(m) for m in METRICS if m.columns and "compare" not in m.places)
 
 
@@ -110,20 +110,20 @@ def chosen_measures(tables: Sequence[Table], names: Sequence[str] | None) -> lis
 
     Names are those of measures, of validation metrics (``ssim``), or ``SET/METRIC``; `UserError` if no run has one.
     """
-    there = {key: None for table in tables for key in table}
-    known = {measure.name: measure for measure in (*MEASURES, *FURTHER)}
+    available = {key: None for table in tables for key in table}
+    named = {measure.name: measure for measure in (*MEASURES, *FURTHER)}
     if names is None:
-        usual = [m for m in MEASURES if all((m.set_name, metric) in there for metric in m.metrics)]
-        return usual or [_plain(*key) for key in there]
-    found = []
+        usual = [m for m in MEASURES if all((m.set_name, metric) in available for metric in m.metrics)]
+        return usual or [_plain(*key) for key in available]
+    chosen = []
     for name in names:
-        measure = known.get(name) or _plain(*(name.split("/", 1) if "/" in name else ("val", name)))
-        if not all((measure.set_name, metric) in there for metric in measure.metrics):
-            offered = [n for n, m in known.items() if all((m.set_name, x) in there for x in m.metrics)]
-            offered += [f"{s}/{m}" for s, m in there if m not in offered and not m.endswith("_top1")]
-            raise UserError(f"none of the runs has '{name}': choose of {', '.join(offered) or 'nothing, it seems'}")
-        found.append(measure)
-    return found
+        measure = named.get(name) or _plain(*(name.split("/", 1) if "/" in name else ("val", name)))
+        if not all((measure.set_name, metric) in available for metric in measure.metrics):
+            offered = [n for n, m in named.items() if all((m.set_name, x) in available for x in m.metrics)]
+            offered += [f"{s}/{m}" for s, m in available if m not in offered and not m.endswith("_top1")]
+            raise UserError(f"none of the runs has '{name}': choose one of {', '.join(offered) or 'nothing, it seems'}")
+        chosen.append(measure)
+    return chosen
 
 
 def _plain(set_name: str, metric: str) -> Measure:

@@ -63,14 +63,16 @@ def csv_text(compared: Compared) -> str:
 def differences_from_best(compared: Compared, name: str) -> str:
     """Paired differences of one figure from the best design's, a line each; empty if there are none."""
     measure = next(m for m in compared.measures if m.name == name)
-    held = [(i, cells[name]) for i, cells in enumerate(compared.cells) if name in cells and cells[name].against_best]
-    if not held:
+    differing = [
+        (i, cells[name]) for i, cells in enumerate(compared.cells) if name in cells and cells[name].against_best
+    ]
+    if not differing:
         return ""
     best = next(i for i, cells in enumerate(compared.cells) if name in cells and cells[name].mark == "best")
     lines = [["design", "difference", "95% interval", "p", "p Holm", "effect", "larger on"]]
-    for index, cell in held:
+    for index, cell in differing:
         lines.append([str(index + 1), *paired(cell, measure)])
-    title = f"{measure.heading}: differences from design {best + 1}, on the same {held[0][1].n} photographs"
+    title = f"{measure.heading}: differences from design {best + 1}, on the same {differing[0][1].n} photographs"
     return f"{title}\n{aligned(lines)}"
 
 
@@ -106,7 +108,7 @@ def number(value: float, measure: Measure) -> str:
     else:
         text = f"{value:.{3 if size < 2 else 2 if size < 100 else 1}f}"
     if float(text) == 0:
-        text = text.removeprefix("-")  # what rounds to zero has no sign
+        text = text.removeprefix("-")  # zero has no sign
     return f"{text}%" if measure.form == "percent" else text
 
 

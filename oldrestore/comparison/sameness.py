@@ -84,16 +84,16 @@ def comparable_groups(runs: Sequence[Run]) -> list[list[Run]]:
 def refuse_incomparable(runs: Sequence[Run]) -> None:
     """Raise `UserError` that names the first two runs that cannot be compared, and how they differ."""
     for number, run in enumerate(runs):
-        found = _mismatch_with(runs[:number], run)
-        if found:
-            raise UserError(f"{found}; leave one out, or see them apart with --anyway")
+        problem = _mismatch_with(runs[:number], run)
+        if problem:
+            raise UserError(f"{problem}; leave one out, or see them apart with --anyway")
 
 
 def _mismatch_with(group: Sequence[Run], run: Run) -> str | None:
     """Compare a run with the first of a group, and with the first that has the same dataset settings."""
     same = next((other for other in group if _dataset(other) == _dataset(run)), None)
-    found = (mismatch(other, run) for other in [*group[:1], same] if other is not None)
-    return next((sentence for sentence in found if sentence), None)
+    problems = (mismatch(other, run) for other in [*group[:1], same] if other is not None)
+    return next((sentence for sentence in problems if sentence), None)
 
 
 def _protocol_mismatch(one: Run, other: Run) -> str | None:

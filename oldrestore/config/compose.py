@@ -9,11 +9,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import (
-    ConfigCompositionException,
-    HydraException,
-    MissingConfigException,
-)
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     GrammarParseError,
@@ -41,69 +37,41 @@ def _is_group(name: str) -> bool:
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
-    """Compose and check the configuration that a list of Hydra overrides asks for.
-
-    Parameters
-    ----------
-    overrides : sequence of str
-        As typed: ``experiments=quickstart``, ``trainer.max_iterations=600``, ...
-
-    Returns
-    -------
-    DictConfig
-        Resolved; without the keys that only select (``experiments``, ``sweeps``).
-
-    Raises
-    ------
-    UserError
-        One sentence that names the override or setting, and the valid choices.
-    """
+    """Compose, resolve and check the configuration of a run for a list of Hydra overrides, as typed."""
     return resolve_and_check(compose_unchecked(overrides))
 
 
-def compose_unchecked(overrides: Sequence[str]) -> DictConfig:
-    """Compose what a list of overrides asks for, neither resolved nor checked; nothing heavy is imported for it.
-
-    Raises
-    ------
-    UserError
-        One sentence that names the override, and the valid choices.
-    """
+def compose_unchecked(overrides: Sequence[str], config_name: str = CONFIG_NAME) -> DictConfig:
+    """Compose a configuration, neither resolved nor checked, without importing anything heavy."""
     overrides = check_choices(overrides)
     try:
-        return _compose(overrides)
+        return _compose(overrides, config_name)
     except HYDRA_ERRORS as error:
-        raise UserError(explain(error, overrides)) from None
+        raise UserError(explain(error, overrides, config_name)) from None
     except RecursionError:
         raise UserError(TOO_DEEP) from None
 
 
-def _compose(overrides: Sequence[str]) -> DictConfig:
+def _compose(overrides: Sequence[str], config_name: str) -> DictConfig:
     register_search_path()
     GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(configuration_root() / "conf")):
-        return compose(CONFIG_NAME, overrides=list(overrides))
+        return compose(config_name, overrides=list(overrides))
 
 
 def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """Change a run's logged configuration by overrides: settings, and whole groups from ``conf/``.
-
-    Raises
-    ------
-    UserError
-        When an override cannot be read or names what is not there.
-    """
+    """Change a run's logged configuration by overrides: settings, and whole groups from ``conf/``."""
     changed = OmegaConf.create(OmegaConf.to_container(config))
     parsed = parse_overrides(overrides)
-    # Groups first, as Hydra has it: a setting changes the choice that is made, wherever it is typed.
+    # Groups first, as in Hydra: a setting changes the chosen node, wherever it is typed.
     with_kinds = [(_is_group(override.key_or_group), override) for override in parsed]
     in_order = sorted(with_kinds, key=lambda item: not item[0])
-    # Composed together, as one choice may be a part of another (evaluation=restoration and its detector).
+    # Composed together, since one choice may be part of another (evaluation=restoration and its detector).
     groups = [override for is_group, override in in_order if is_group]
     chosen = compose_config([override.input_line for override in groups]) if groups else None
     typed = {override.key_or_group for override in groups}
     if "evaluation" in typed and "judge" not in typed and chosen.judge != compose_unchecked([]).judge:
-        changed.judge = chosen.judge  # a protocol that names its judge brings it along
+        changed.judge = chosen.judge  # the protocol names its own judge
     for is_group, override in in_order:
         name, value = override.key_or_group, override.value()
         if is_group:
@@ -119,7 +87,7 @@ def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
 
 def set_value(config: DictConfig, name: str, value: Any) -> None:
-    """Give a setting a value as it was typed; raises `UserError` where an interpolation in it cannot be read."""
+    """Set a value as it was typed; raises `UserError` if an interpolation in it cannot be read."""
     try:
         OmegaConf.update(config, name, value, merge=False)
     except OmegaConfBaseException as error:
@@ -127,13 +95,7 @@ def set_value(config: DictConfig, name: str, value: Any) -> None:
 
 
 def resolve_and_check(composed: DictConfig) -> DictConfig:
-    """Resolve every interpolation and check the whole against schema and signatures.
-
-    Raises
-    ------
-    UserError
-        On the first setting that is wrong or missing.
-    """
+    """Resolve every interpolation and check the whole against schema and signatures."""
     plain = resolved(composed, throw_on_missing=True)
     plain.pop("hydra", None)
     refuse_interpolations(plain)
@@ -142,44 +104,37 @@ def resolve_and_check(composed: DictConfig) -> DictConfig:
 
 
 def resolved(composed: DictConfig, throw_on_missing: bool = False) -> dict[str, Any]:
-    """Return a configuration as plain containers.
-
-    Raises
-    ------
-    UserError
-        Where an interpolation refers to what has no value.
-    """
+    """Return a configuration as plain containers; raises `UserError` if an interpolation has no value."""
     try:
         return OmegaConf.to_container(composed, resolve=True, throw_on_missing=throw_on_missing)
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from None
 
 
-def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
-    """One sentence for what Hydra or OmegaConf refused of overrides, with the choices that would be right."""
+def explain(error: Exception, overrides: Sequence[str] = (), config_name: str = CONFIG_NAME) -> str:
+    """Say in one sentence what Hydra or OmegaConf refused, and the choices that would be right."""
     text = str(error)
     if isinstance(error, MissingConfigException):
         missing = error.missing_cfg_file or ""
         group, _, choice = str(missing).rpartition("/")
         folder, _, inner = group.partition("/")
         if folder in GROUP_FOLDERS and inner and _is_group(inner):
-            return (
-                f"in the defaults of a file of {folder}/ write 'override /{inner}: {choice}', not '{inner}: {choice}'"
-            )
+            right, wrong = f"override /{inner}: {choice}", f"{inner}: {choice}"
+            return f"in the defaults of a file of {folder}/ write '{right}', not '{wrong}'"
         if group:
             choices = ", ".join(error.options or []) or "none exist"
             kind = group.removesuffix("s") if group in GROUP_FOLDERS else group
             return f"there is no {kind} '{choice}': choose one of {choices}"
     group = re.search(r"Could not override '([^']+)'.\s*No match in the defaults list", text)
     if group:
-        return _unknown_override(group.group(1), overrides)
+        return _unknown_override(group.group(1), overrides, config_name)
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, InterpolationResolutionError | UnsupportedInterpolationType | GrammarParseError):
             return _broken_reference(cause)
         unknown = re.search(r"Key '([^']+)' is not in struct(?:\s+full_key: (\S+))?", str(cause))
         if unknown:
-            return _unknown_override(unknown.group(2) or unknown.group(1), overrides)
+            return _unknown_override(unknown.group(2) or unknown.group(1), overrides, config_name)
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, MissingMandatoryValue):
         return f"there is no value for {error.full_key}: add {error.full_key}=VALUE"
@@ -189,10 +144,10 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
 
 
 def _broken_reference(error: OmegaConfBaseException) -> str:
-    """Say which setting refers by ``${...}`` to what has no value, and why it has none."""
+    """Say which setting has a ``${...}`` without a value, and why."""
     name, text = error.full_key or "a setting", str(error)
     if name == "hydra.sweep.dir":
-        name = "outputs"  # of which it is made
+        name = "outputs"  # it is built from this
     variable = re.search(r"Environment variable '([^']+)' not found", text)
     if variable:
         return f"{name} needs the environment variable {variable.group(1)}, which is not set: set it or write a value"
@@ -206,21 +161,32 @@ def _broken_reference(error: OmegaConfBaseException) -> str:
     return f"{name} cannot be resolved: {text.partition(chr(10))[0]}"
 
 
-def _unknown_override(name: str, overrides: Sequence[str]) -> str:
-    """Name the nearest setting that exists among the choices that are made, or what its section has."""
-    return _unknown_setting(name, _with_choices_alone(overrides))
+def _unknown_override(name: str, overrides: Sequence[str], config_name: str) -> str:
+    """Say that an override names no setting of the choices among all overrides, or of the defaults."""
+    choices = [
+        override.input_line
+        for override in parse_overrides(overrides, several=True)
+        if is_group_folder(override.key_or_group) or _is_group(override.key_or_group)
+    ]
+    try:
+        return _unknown_setting(name, _compose(choices, config_name))
+    except HYDRA_ERRORS:
+        return _unknown_setting(name, _compose([], config_name))
 
 
 def _unknown_setting(name: str, chosen: DictConfig) -> str:
-    """Name the nearest setting that exists in a configuration, or what its section has."""
+    """Name the nearest setting that exists in a configuration, or the settings of its section."""
     parent, _, key = name.rpartition(".")
-    # A setting of something that is null, or of another choice: then name the parent.
+    # If the section is null or of another choice, name its parent.
     while parent and not isinstance(OmegaConf.select(chosen, parent), DictConfig):
         parent, _, key = parent.rpartition(".")
     section = OmegaConf.select(chosen, parent) if parent else chosen
     known = [str(k) for k in section]
+    if not known and parent:
+        return f"there is no setting '{name}' here: {parent} is switched off"
     if key in known and parent:
-        return f"there is no setting '{name}' here: the {parent.partition('.')[0]} chosen does not have it"
+        group = parent if _is_group(parent.replace(".", "/")) else parent.partition(".")[0]
+        return f"there is no setting '{name}' here: the {group} chosen does not have it"
     if key in known and key != name:
         return f"there is no setting '{name}': {key} is a single value"
     if key in known:
@@ -228,34 +194,8 @@ def _unknown_setting(name: str, chosen: DictConfig) -> str:
     return unknown_name(name, parent, key, known)
 
 
-def _with_choices_alone(overrides: Sequence[str]) -> DictConfig:
-    """Compose the choices of groups among overrides, without their settings; the defaults where that fails."""
-    choices = [
-        override.input_line
-        for override in parse_overrides(overrides, several=True)
-        if is_group_folder(override.key_or_group) or _is_group(override.key_or_group)
-    ]
-    try:
-        return _compose(choices)
-    except HYDRA_ERRORS:
-        return _compose([])
-
-
 def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
-    """Return overrides as Hydra reads them; refuse one that gives a group anything but the name of one choice.
-
-    Parameters
-    ----------
-    overrides : sequence of str
-        As typed.
-    several : bool
-        Whether each may give several values.
-
-    Raises
-    ------
-    UserError
-        Naming the group and its choices, or the override that cannot be read.
-    """
+    """Return overrides as Hydra reads them; a group takes the name of one choice, or of several for several jobs."""
     parsed = parse_overrides(overrides, several)
     for override in parsed:
         name, value = override.key_or_group, override.value()

@@ -1,4 +1,4 @@
-"""The folders that Hydra reads choices from: ``conf/``, and ``experiments/`` and ``sweeps/``, the user's own too."""
+"""Hydra's folders of choices: ``conf/``, and ``experiments/`` and ``sweeps/`` of the project and of the user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from oldrestore.errors import UserError
 
 
 class ChoiceFolder(FileConfigSource):
-    """A folder of files ending in .yaml or .yml; one that cannot be read is refused in one sentence."""
+    """A folder of files ending in .yaml or .yml; an unreadable file is refused in one sentence."""
 
     @staticmethod
     def scheme() -> str:
@@ -32,7 +32,7 @@ class ChoiceFolder(FileConfigSource):
         return self._file(config_path) is not None
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """Read a file; Hydra has asked before whether there is one."""
+        """Read a file that Hydra has checked to exist."""
         path = self._file(config_path)
         assert path is not None
         text = read_text(path)
@@ -56,11 +56,10 @@ class ChoiceFolder(FileConfigSource):
 
 
 class GroupFolders(ChoiceFolder):
-    """A folder of which Hydra may see ``experiments/`` and ``sweeps/`` and nothing else.
+    """A folder of which Hydra sees only ``experiments/`` and ``sweeps/``.
 
-    The repository's root as a whole would make every folder in it a group: ``outputs=FOLDER`` would then choose
-    from a group of that name instead of setting a value. What these files say is of the whole configuration, whether
-    their first line is ``# @package _global_`` or not.
+    Otherwise, every folder beside them would be a group: ``outputs=FOLDER`` would choose from a group of that name
+    instead of setting a value. The files apply to the whole configuration, with or without ``# @package _global_``.
     """
 
     @staticmethod
@@ -73,11 +72,11 @@ class GroupFolders(ChoiceFolder):
         return Path(self.path).is_dir()
 
     def is_group(self, config_path: str) -> bool:
-        """Say whether a path is one of the two folders, or within."""
+        """Say whether a path is one of the two folders or a folder in them."""
         return is_group_folder(config_path) and super().is_group(config_path)
 
     def is_config(self, config_path: str) -> bool:
-        """Say whether a path is a file within one of the two folders."""
+        """Say whether a path is a file in one of the two folders."""
         return is_group_folder(config_path) and super().is_config(config_path)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
@@ -89,20 +88,20 @@ class GroupFolders(ChoiceFolder):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read a file as a part of the whole configuration."""
-        found = super().load_config(config_path)
-        if found.header.get("package") is None:
-            found.header["package"] = "_global_"
-        return found
+        result = super().load_config(config_path)
+        if result.header.get("package") is None:
+            result.header["package"] = "_global_"
+        return result
 
     def check(self, config: DictConfig, path: Path) -> None:
-        """Refuse a file without settings, and one of the user's that a file of the project hides."""
+        """Refuse a file without settings, and a user's file that is hidden by a file of the project."""
         if not config:
-            raise UserError(f"'{shown(path)}' is empty: write the settings that it is to change, as seed: 1")
+            raise UserError(f"'{shown(path)}' is empty: write the settings that it changes, such as seed: 1")
         own = user_root()
         if own is not None and path.is_relative_to(configuration_root()):
             hidden = own / path.relative_to(configuration_root())
             if hidden.is_file() and hidden.read_bytes() != path.read_bytes():
-                raise UserError(f"'{shown(hidden)}' has the name of one that oldrestore brings: give it another name")
+                raise UserError(f"'{shown(hidden)}' has the name of a file of oldrestore: rename it")
 
 
 def is_group_folder(config_path: str) -> bool:
@@ -111,7 +110,7 @@ def is_group_folder(config_path: str) -> bool:
 
 
 def _write_out(config: DictConfig) -> None:
-    """Make a file mean what its lines would mean if they were typed: ``~`` in paths, and the values of a sweep."""
+    """Read a file's lines as if they were typed: ``~`` in paths, and the values of a sweep."""
     varied = OmegaConf.select(config, "hydra.sweeper.params", throw_on_resolution_failure=False)
     for name, values in varied.items_ex(resolve=False) if isinstance(varied, DictConfig) else ():
         if isinstance(values, str):
@@ -128,10 +127,9 @@ def _expand_paths(config: DictConfig) -> None:
 
 
 class ConfigurationFolders(SearchPathPlugin):
-    """Lets ``experiments=NAME`` and ``sweeps=NAME`` find the folders beside ``conf/``, and the user's own.
+    """Adds ``experiments/`` and ``sweeps/`` beside ``conf/``, and then those of the working folder.
 
-    The folders of the current directory come after the project's, so that a recorded experiment keeps its
-    meaning wherever the command is typed.
+    In this order, a recorded experiment means the same wherever the command is typed.
     """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:

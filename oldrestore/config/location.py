@@ -1,4 +1,4 @@
-"""Where the configuration folders stand: beside the package in a clone, inside it in an installed wheel."""
+"""Where the configuration folders are: beside the package in a clone, inside it in an installed wheel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
 GROUP_FOLDERS = ("experiments", "sweeps")
-ENDINGS = (".yaml", ".yml")  # of two files of one name, the first
+ENDINGS = (".yaml", ".yml")  # the first takes precedence
 
 
 def configuration_root() -> Path:
@@ -22,7 +22,7 @@ def repository_root() -> Path | None:
 
 
 def user_root() -> Path | None:
-    """Current folder, where it holds ``experiments/`` or ``sweeps/`` of the user's own; else None."""
+    """Working folder, if it holds ``experiments/`` or ``sweeps/`` of the user's own; else None."""
     here = Path.cwd()
     if here == configuration_root():
         return None
@@ -30,7 +30,7 @@ def user_root() -> Path | None:
 
 
 def choices_of(group: str) -> dict[str, Path]:
-    """Files of a group by the names that choose them, in order: ``conf/GROUP``; of ``experiments`` also the user's."""
+    """Files of a group by the names that choose them, sorted; the user's own experiments and sweeps included."""
     if group in GROUP_FOLDERS:
         folders = [root / group for root in (configuration_root(), user_root()) if root is not None]
     else:
@@ -44,15 +44,15 @@ def choices_of(group: str) -> dict[str, Path]:
 
 
 def unquoted(text: str) -> str:
-    """Take away the quotes around a text, if it has them."""
+    """Remove the quotes around a text, if it has them."""
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
 def at_home(text: str) -> str:
-    """Write out the ``~`` or ``~NAME`` that a path begins with, as a shell does; that of no user stays."""
+    """Expand a leading ``~`` or ``~NAME`` as a shell does; unchanged if there is no such user or home."""
     if not text.startswith("~"):
         return text
     try:
         return str(Path(text).expanduser())
-    except RuntimeError:  # no such user, or none of a home
+    except RuntimeError:
         return text

@@ -1,4 +1,4 @@
-"""What several jobs of one command are: the sweeps that were typed, and those of a file of ``sweeps/``."""
+"""Expands one command into several jobs: sweeps as typed, and those of a file of ``sweeps/``."""
 
 from __future__ import annotations
 
@@ -15,37 +15,26 @@ from oldrestore.config.yaml_file import read_yaml, shown
 from oldrestore.errors import UserError
 
 SELECTOR = "sweeps="
-EVALUATES = "evaluates"  # key of a sweep's file: what it varies changes no weight
+EVALUATES = "evaluates"  # key of a sweep's file: the settings that it varies change no weights
 
 
 def expand_jobs(overrides: Sequence[str], training: bool = False) -> list[list[str]]:
     """Every combination of the values that overrides give, as lists of overrides of one value each.
 
-    Parameters
-    ----------
-    overrides : sequence of str
-        As typed: ``model.temperature=0.2,0.4``, ``sweeps=NAME``, ``seed=3``. What is typed goes before what the file of
-        a sweep says of the same setting.
-    training : bool
-        Each job is a training: the file of the sweep may say more than what varies, and each job keeps its
-        ``sweeps=NAME``.
-
-    Raises
-    ------
-    UserError
-        When an override cannot be read, or the sweep changes more than the settings that it varies.
+    What is typed, as ``model.temperature=0.2,0.4``, takes precedence over the file of ``sweeps=NAME``. For a training,
+    that file may set more than it varies, and each job keeps ``sweeps=NAME``.
     """
     if training:
         refuse_evaluation(overrides)
     overrides = readable(overrides, several=True)
     typed = [text for text in overrides if not text.startswith(SELECTOR)]
     selected = [text for text in overrides if text.startswith(SELECTOR)]
-    known = {text.partition("=")[0] for text in typed}
+    typed_names = {text.partition("=")[0] for text in typed}
     varied = {
         key: values
         for name in sweep_names(selected)
         for key, values in sweep_parameters(name, training).items()
-        if key not in known
+        if key not in typed_names
     }
     parsed = parse_overrides([f"{key}={values}" for key, values in varied.items()] + typed, several=True)
     try:
@@ -56,35 +45,32 @@ def expand_jobs(overrides: Sequence[str], training: bool = False) -> list[list[s
 
 
 def sweep_names(overrides: Sequence[str]) -> list[str]:
-    """Names that overrides give as ``sweeps=NAME``, quoted or not."""
+    """Return the names in ``sweeps=NAME``, quoted or not."""
     return values_of("sweeps", [text for text in overrides if text.startswith(SELECTOR)])
 
 
 def sweep_parameters(name: str, training: bool = False) -> dict[str, str]:
-    """Settings that ``sweeps/NAME.yaml`` varies, and their values as they would be typed.
-
-    Raises
-    ------
-    UserError
-        When there is no such sweep, or it does more than vary settings by a grid and is not for a training.
-    """
+    """Settings that ``sweeps/NAME.yaml`` varies, and their values as they would be typed."""
     node = read_sweep(name)
-    parameters = _parameters(node)
+    try:
+        parameters = node["hydra"]["sweeper"]["params"]
+    except (KeyError, TypeError):
+        parameters = None
+    if not isinstance(parameters, dict):
+        parameters = None
     if not training and (parameters is None or set(node) - {EVALUATES} != {"hydra"}):
         raise UserError(f"sweeps={name} is for training: it does more than vary settings of a finished run by a grid")
-    return {key: _typed(values) for key, values in (parameters or {}).items()}
+    lists = {key: values if isinstance(values, list) else [values] for key, values in (parameters or {}).items()}
+    return {key: ",".join(map(str, values)) for key, values in lists.items()}
 
 
 def refuse_evaluation(overrides: Sequence[str]) -> None:
-    """Raise `UserError` where a sweep is asked to train that only decodes a finished run in several ways.
-
-    Trained, its jobs would be the same weights again and again.
-    """
+    """Refuse to train a sweep that only evaluates: each of its jobs would train the same weights."""
     for name in sweep_names(overrides):
         try:
             evaluates = read_sweep(name).get(EVALUATES)
         except UserError:
-            continue  # whoever composes it says what is wrong
+            continue  # composing it says what is wrong
         if evaluates:
             raise UserError(
                 f"sweeps={name} varies what no weight depends on and trains nothing: give it a finished run, "
@@ -93,13 +79,7 @@ def refuse_evaluation(overrides: Sequence[str]) -> None:
 
 
 def read_sweep(name: str) -> dict[str, Any]:
-    """Read ``sweeps/NAME.yaml``, the project's or the user's own.
-
-    Raises
-    ------
-    UserError
-        There is no such file, or it cannot be read.
-    """
+    """Read ``sweeps/NAME.yaml``, the project's or the user's own."""
     files = choices_of("sweeps")
     path = files.get(name.removesuffix(".yaml").removesuffix(".yml"))
     if path is None:
@@ -108,15 +88,3 @@ def read_sweep(name: str) -> dict[str, Any]:
     if not config:
         raise UserError(f"'{shown(path)}' is empty: write what the sweep varies")
     return OmegaConf.to_container(config)
-
-
-def _parameters(node: Any) -> dict[str, Any] | None:
-    try:
-        parameters = node["hydra"]["sweeper"]["params"]
-    except (KeyError, TypeError):
-        return None
-    return parameters if isinstance(parameters, dict) else None
-
-
-def _typed(values: Any) -> str:
-    return ",".join(map(str, values)) if isinstance(values, list) else str(values)

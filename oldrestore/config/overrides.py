@@ -1,13 +1,13 @@
-"""How NAME=VALUE is read, wherever it is typed: by Hydra's grammar, and as plain text where that has no meaning.
+"""How NAME=VALUE is read, wherever it is typed: by Hydra's grammar, and as plain text if that cannot read it.
 
 1. What Hydra's grammar reads keeps its meaning: numbers, ``null``, ``[1,2]``, ``{a:1}``, ``'quoted'``, ``${seed}``.
-2. What it does not read is text, as typed: ``dataset.root=/photos/[1930] #1``, ``experiment=O'Brien``.
-3. A setting that takes any text (`TEXTS`) has one whatever Hydra reads in it: ``run_id=2023``, ``dataset.root=/a, b``.
+2. What it cannot read is text, as typed: ``dataset.root=/photos/[1930] #1``, ``experiment=O'Brien``.
+3. A setting that takes any text (`TEXTS`) gets text, whatever Hydra reads: ``run_id=2023``, ``dataset.root=/a, b``.
    Only ``null`` stays null. In a path (`PATHS`) a leading ``~`` is the home folder.
 4. Where several values may be given (``--multirun``, ``oldrestore sweep``, the file of a sweep), a comma outside of
    quotes separates them, and each is read by 1 to 3. Elsewhere, several values are refused.
 
-What comes out is an override that Hydra reads, and reading it again changes nothing: it is what a run logs.
+The result is an override that Hydra reads, and reading it again changes nothing: it is what a run logs.
 """
 
 from __future__ import annotations
@@ -31,18 +31,8 @@ TOO_DEEP = "an override holds lists or tables within each other too deeply to be
 
 
 def parse_overrides(typed: Sequence[str], several: bool = False) -> list[Override]:
-    """Read overrides as the module says; ``input_line`` of each is what Hydra reads.
-
-    Parameters
-    ----------
-    typed : sequence of str
-    several : bool
-        Whether a setting may be given several values, for a job each.
-
-    Raises
-    ------
-    UserError
-        Naming the first that is not NAME=VALUE, or that gives several values where one is taken.
+    """Read overrides by the rules of this module, with `several` values for several jobs; Hydra reads their
+    ``input_line``.
     """
     try:
         return [_read(text, several) for text in typed]
@@ -56,11 +46,11 @@ def readable(typed: Sequence[str], several: bool = False) -> list[str]:
 
 
 def values_of(name: str, typed: Sequence[str]) -> list[str]:
-    """Return every value that overrides give a name, as text: what is quoted without its quotes."""
-    given = [override for override in parse_overrides(typed, several=True) if override.key_or_group == name]
+    """Return every value that overrides give a name, as text without quotes."""
     return [
         override.value() if isinstance(override.value(), str) else override.input_line.partition("=")[2]
-        for override in given
+        for override in parse_overrides(typed, several=True)
+        if override.key_or_group == name
     ]
 
 
@@ -95,7 +85,7 @@ def _by_hydra(text: str) -> Override | None:
 
 
 def _element(value: str) -> Override | None:
-    """Read a single value by Hydra's grammar; None where it is none."""
+    """Read a single value by Hydra's grammar; None if it is not one."""
     element = _by_hydra(f"x={value}")
     return None if element is None or element.value_type != ValueType.ELEMENT else element
 
@@ -117,7 +107,7 @@ def _kind(name: str) -> str:
 
 
 def _as_read(value: str, name: str) -> str:
-    """Write one value of a setting so that Hydra reads it as it is meant."""
+    """Write one value of a setting so that Hydra reads it as meant."""
     element, kind = _element(value), _kind(name)
     if kind in PATHS and element is not None and element.value() == "":
         raise UserError(f"{name} is empty: name a file or folder")  # as an unset variable of a shell is

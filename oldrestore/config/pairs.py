@@ -14,35 +14,29 @@ from oldrestore.errors import UserError
 
 
 def check_pair(model: Mapping[str, Any], loss: Mapping[str, Any]) -> None:
-    """Refuse a loss that reads what the network does not predict, before anything is built.
-
-    Raises
-    ------
-    UserError
-        Naming both, and the pairs that fit.
-    """
-    given, wanted = predictions(model), readings(loss)
-    if wanted <= given:
+    """Refuse a loss that reads what the network does not predict: names both, and the pairs that fit."""
+    predicted, required = predictions(model), readings(loss)
+    if required <= predicted:
         return
     raise UserError(
-        f"the loss {loss['_target_']} reads {_list(wanted)} but the model {model['_target_']} predicts "
-        f"{_list(given)}: pairs that fit are {'; '.join(fitting_pairs())}"
+        f"the loss {loss['_target_']} reads {_list(required)} but the model {model['_target_']} predicts "
+        f"{_list(predicted)}: pairs that fit are {'; '.join(fitting_pairs())}"
     )
 
 
 def predictions(model: Mapping[str, Any]) -> frozenset[str]:
-    """What the network of a model node predicts; one that depends on its settings says so by ``predicts_with``."""
+    """What the network of a model node predicts; ``predicts_with`` tells if it depends on settings."""
     network = locate(model["_target_"])
     return network.predicts_with(model) if hasattr(network, "predicts_with") else network.predicts
 
 
 def readings(loss: Mapping[str, Any]) -> frozenset[str]:
-    """What the loss of a node reads, its terms included; one that depends on its settings says so by ``reads_with``."""
+    """What the loss of a node and its terms read; ``reads_with`` tells if it depends on settings."""
     read: frozenset[str] = frozenset()
     if "_target_" in loss:
         target = locate(loss["_target_"])
         reads = target.reads_with(loss) if hasattr(target, "reads_with") else getattr(target, "reads", None)
-        # A network that a loss holds (a perceptual loss's) reads fields of a batch, and says so by a tuple.
+        # The network inside a loss (a perceptual one) reads fields of a batch, which are a tuple.
         read |= reads if isinstance(reads, frozenset) else frozenset()
     for value in loss.values():
         if isinstance(value, Mapping):
@@ -64,7 +58,7 @@ def fitting_pairs() -> list[str]:
 def choices(group: str) -> dict[str, dict[str, Any]]:
     """Nodes of the choices of a group of ``conf/``, by name; plain containers."""
     nodes = {name: OmegaConf.to_container(read_yaml(path)) for name, path in choices_of(group).items()}
-    # Composing takes its time, so only what is put together from other choices is composed.
+    # Composing is slow, so only what combines other choices is composed.
     nodes |= {name: _composed(group, name) for name, node in nodes.items() if "defaults" in node}
     return {name: node for name, node in nodes.items() if "_target_" in node}
 

@@ -32,7 +32,7 @@ class Settings(BaseModel):
 
 
 class Trainer(Settings):
-    """How long, how fast and where a run trains; the learner says how one step is made."""
+    """How long, how fast and where a run trains; the learner computes one step."""
 
     learner: Component
     max_iterations: Count
@@ -47,14 +47,14 @@ class Trainer(Settings):
     keep_every: CountOrNever
     monitor: Annotated[str, Field(min_length=1)]
     monitor_mode: Literal["min", "max"]
-    # Runs of earlier versions do not have it.
+    # Runs of earlier versions do not have these.
     requeue: Annotated[bool, Field(strict=True)] = False
     processes: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = None
     kernels: Literal["auto", "onednn", "paddle"] = "paddle"
 
 
 class EvaluationCropsSettings(Settings):
-    """How a photograph is cut to what colour is measured on, where the protocol says so."""
+    """How a photograph is cropped before colour is measured, if the protocol says so."""
 
     size: Annotated[int, Field(ge=32, le=4096, strict=True)]
     fit: Literal["shorter_side", "squash"]
@@ -111,36 +111,29 @@ class Root(Settings):
 
 
 def check_config(config: Mapping[str, Any]) -> None:
-    """Check a composed configuration: every name, type and range, sections and components alike.
-
-    Parameters
-    ----------
-    config : mapping
-        Plain containers with every interpolation resolved.
-
-    Raises
-    ------
-    UserError
-        One sentence on the first setting that is wrong.
-    """
-    try:
-        Root.model_validate(config)
-    except ValidationError as error:
-        raise UserError(_first_complaint(error)) from None
+    """Check a composed configuration, in resolved plain containers: every name, type and range."""
+    sections = {"": Root, "trainer": Trainer, "evaluation": Evaluation, "evaluation.crops": EvaluationCropsSettings}
+    check_settings(config, sections)
     check_name(config["experiment"], "experiment")
     if config["run_id"] is not None:
         check_name(config["run_id"], "run_id")
-    _check_components(config, "")
+
+
+def check_settings(config: Mapping[str, Any], sections: Mapping[str, type[Settings]], prefix: str = "") -> None:
+    """Check a mapping and its components; raises `UserError`, one sentence on the first setting that is wrong.
+
+    `sections` has the models of the sections by dotted name; that of the whole has an empty name. `prefix` is the
+    dotted name of the whole, for messages.
+    """
+    try:
+        sections[""].model_validate(config)
+    except ValidationError as error:
+        raise UserError(_first_complaint(error, sections, prefix)) from None
+    _check_components(config, prefix)
 
 
 def check_name(name: str, place: str) -> str:
-    """Check a name that becomes a folder's and is typed in commands: letters and digits of any script, and a few signs.
-
-    Raises
-    ------
-    UserError
-        Naming the place.
-    """
+    """Check a name that becomes a folder's and is typed in commands: letters and digits of any script, a few signs."""
     kinds = [unicodedata.category(sign)[0] for sign in name]  # letters, marks on them, numbers
     if (
         not name
@@ -154,22 +147,20 @@ def check_name(name: str, place: str) -> str:
     return name
 
 
-def _first_complaint(error: ValidationError) -> str:
+def _first_complaint(error: ValidationError, sections: Mapping[str, type[Settings]], prefix: str) -> str:
     detail = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in detail["loc"] if is_place(part))
+    parts = [str(part) for part in detail["loc"] if is_place(part)]
+    place = ".".join(filter(None, (prefix, *parts)))
     if detail["type"] == "extra_forbidden":
-        *parents, name = [str(part) for part in detail["loc"]]
-        sections = {"trainer": Trainer, "evaluation": Evaluation, "evaluation.crops": EvaluationCropsSettings}
-        section = sections.get(".".join(parents), Root)
-        return unknown_name(place, ".".join(parents), name, section.model_fields)
+        *parents, name = parts
+        section = sections.get(".".join(parents), sections[""])
+        return unknown_name(place, ".".join(filter(None, (prefix, *parents))), name, section.model_fields)
     if detail["type"] == "missing":
         return f"the configuration lacks {place}"
     if detail["type"] == "dict_type" and isinstance(detail["input"], str) and "." not in place:
         name = detail["input"]
-        return (
-            f"{place} cannot be set to '{name}': choose it by {place}={name} on the command line, or by "
-            f"'override /{place}: {name}' in the defaults of a file"
-        )
+        in_file = f"'override /{place}: {name}' in the defaults of a file"
+        return f"{place} cannot be set to '{name}': choose it by {place}={name} on the command line, or by {in_file}"
     if place == "outputs" and detail["type"] == "string_too_short":
         return "outputs is empty: name a file or folder"
     if detail["type"] == "string_pattern_mismatch" and place == "trainer.device":
@@ -180,13 +171,9 @@ def _first_complaint(error: ValidationError) -> str:
     if place == "evaluation.judged":
         right = "a dataset (dataset@evaluation.judged=NAME), 'dataset' or null"
         return f"{place} must be {right}, not {shown(detail['input'])}"
-    single = ValidationError.from_exception_data("config", [_as_line_error(detail)])
-    return describe(single, place, detail["input"])
-
-
-def _as_line_error(detail: Mapping[str, Any]) -> dict[str, Any]:
-    # describe() names the place from the path it is given, so the error itself carries none.
-    return {"type": detail["type"], "loc": (), "input": detail["input"], "ctx": detail.get("ctx", {})}
+    # describe() takes the place from its own argument, so the error itself carries none.
+    line = {"type": detail["type"], "loc": (), "input": detail["input"], "ctx": detail.get("ctx", {})}
+    return describe(ValidationError.from_exception_data("config", [line]), place, detail["input"])
 
 
 def _check_components(node: Any, path: str) -> None:

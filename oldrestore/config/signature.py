@@ -1,4 +1,4 @@
-"""Checks a configuration node against the signature of what it names: the constructor is the schema."""
+"""Checks a configuration node against the signature of its target: the constructor is the schema."""
 
 from __future__ import annotations
 
@@ -15,20 +15,9 @@ from oldrestore.errors import UserError
 def check_component(node: Mapping[str, Any], path: str) -> None:
     """Check names, types and ranges of a component's arguments without building it.
 
-    Ranges are declared where the argument is: ``lambda_: Annotated[float, Field(ge=0, le=1)]``. What has to fit
-    together is checked by a static method ``check_together(node, path)`` of the component, where it has one.
-
-    Parameters
-    ----------
-    node : mapping
-        Plain containers, resolved, with a ``_target_``.
-    path : str
-        Dotted name of the node, for messages (``loss.rebalance``).
-
-    Raises
-    ------
-    UserError
-        On the first argument that is unknown, of another type or out of range.
+    Ranges are declared in the signature: ``lambda_: Annotated[float, Field(ge=0, le=1)]``. A component may check
+    arguments together in a static method ``check_together(node, path)``. `node` has plain containers, resolved; `path`
+    is its dotted name, for messages (``loss.rebalance``).
     """
     target = locate(node["_target_"])
     signature = inspect.signature(target)
@@ -63,7 +52,7 @@ def check_component(node: Mapping[str, Any], path: str) -> None:
 
 
 def _check_nested(value: Any, path: str) -> None:
-    """Check the components that stand deeper in an argument, as the losses of a sum do."""
+    """Check components deeper in an argument, such as the losses of a sum."""
     for name, inner in value.items() if isinstance(value, Mapping) else ():
         if isinstance(inner, Mapping) and "_target_" in inner:
             check_component(inner, f"{path}.{name}")
@@ -75,7 +64,7 @@ def _type_hints(target: Any) -> dict[str, Any]:
     try:
         return get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
     except NameError:
-        # Some of Paddle's annotations exist for type checkers only; its argument names are checked all the same.
+        # Some of Paddle's annotations exist for type checkers only; argument names are checked all the same.
         if target.__module__.startswith("oldrestore."):
             raise
         return {}

@@ -1,4 +1,4 @@
-"""Checks values against annotations, in a configuration and in a call: a range is said once, in the signature."""
+"""Checks values against annotations, in a configuration and in a call: a range is stated once, in the signature."""
 
 from __future__ import annotations
 
@@ -19,17 +19,10 @@ PLAIN = (str, int, float, list, tuple, dict)
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Refuse arguments that do not fit the annotations of a constructor, method or function; decorates it.
+    """Decorate a constructor, method or function so that arguments outside its annotations raise `UserError`.
 
-    A class whose constructor is generated (a dataclass) is decorated itself.
-
-    Arguments reach the function as they were given: nothing is copied or converted. Defaults are not checked.
-
-    Raises
-    ------
-    UserError
-        When it is called, in the words in which a configuration would be refused, with the name of the class (of the
-        function, where it is none) in the place of the setting's.
+    The message is that of a configuration, with the name of the class or function. A class whose constructor is
+    generated (a dataclass) is decorated itself. Arguments are neither copied nor converted; defaults are not checked.
     """
     if inspect.isclass(function):
         function.__init__ = checked(function.__init__)
@@ -38,18 +31,18 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.cache
     def adapters() -> dict[str, TypeAdapter]:
-        # At the first call: annotations may name what the module defines further down.
+        # At the first call: annotations may name what the module defines later.
         hints = get_type_hints(function, include_extras=True)
         return {name: _adapter(hint) for name, hint in hints.items() if name != "return"}
 
     @functools.wraps(function)
     def checking(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            given = signature.bind_partial(*args, **kwargs).arguments
+            bound = signature.bind_partial(*args, **kwargs).arguments
         except TypeError:
-            return function(*args, **kwargs)  # which says what is wrong as Python says it
-        owner = type(given["self"]) if "self" in given else function
-        for name, value in given.items():
+            return function(*args, **kwargs)  # which raises Python's own error
+        owner = type(bound["self"]) if "self" in bound else function
+        for name, value in bound.items():
             if name in adapters():
                 _validated(adapters()[name], _plain(value), f"{owner.__name__}.{name}")
         return function(*args, **kwargs)
@@ -58,13 +51,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def check_value(value: Any, annotation: Any, path: str) -> Any:
-    """Check one value against a type annotation; returns the value as that type.
-
-    Raises
-    ------
-    UserError
-        With the dotted name, what was given and what would be right.
-    """
+    """Return a value as the type of an annotation, or raise `UserError` with its dotted name and what is right."""
     return _validated(_adapter(annotation), value, path)
 
 
@@ -73,14 +60,14 @@ def _validated(adapter: TypeAdapter, value: Any, path: str) -> Any:
         validated = adapter.validate_python(value)
     except ValidationError as error:
         raise UserError(describe(error, path, value)) from None
-    # pydantic reads "12" as 12 and true as 1; a configuration that says so was mistyped.
+    # pydantic reads "12" as 12 and true as 1; in a configuration, that is a mistake.
     if isinstance(value, str | bool) and type(validated) is not type(value):
         raise UserError(f"{path} must be a {type(validated).__name__}, not {shown(value)}")
     return validated
 
 
 def _plain(value: Any) -> Any:
-    """A number of NumPy's or a path as a configuration would write it."""
+    """Convert a NumPy number or a path to what a configuration would hold."""
     if isinstance(value, np.generic):
         return value.item()
     return os.fspath(value) if isinstance(value, os.PathLike) else value
@@ -98,8 +85,8 @@ def _adapter(annotation: Any) -> TypeAdapter:
 
 
 def describe(error: ValidationError, path: str, value: Any) -> str:
-    """Turn pydantic's first complaint into one sentence that names the setting and what would be right."""
-    # With a union, pydantic reports a failure for each member: join what each would have accepted.
+    """Say in one sentence what pydantic refused and what would be right."""
+    # For a union, pydantic reports an error for each member: join what they would accept.
     wanted = []
     inner = ""
     for detail in error.errors(include_url=False):
@@ -121,14 +108,14 @@ def describe(error: ValidationError, path: str, value: Any) -> str:
 
 
 def is_place(part: int | str) -> bool:
-    """Tell a real place in the value from pydantic's names of union members (``float``, ``constrained-int``)."""
+    """Say whether a part is a place in the value, not pydantic's name of a union member (``constrained-int``)."""
     return isinstance(part, int) or (
         part.isidentifier() and part not in {"float", "int", "str", "bool", "none", "list", "tuple", "dict"}
     )
 
 
 def shown(value: Any) -> str:
-    """Write a value as it would be typed: null and true, not None and True; an object by its class."""
+    """Write a value as it would be typed (null and true, not None and True); an object by its class."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return repr(value) if isinstance(value, PLAIN) else f"an instance of {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""Reads the YAML files that people write; what cannot be read is said in one sentence with its line."""
+"""Reads the YAML files that people write; an error is one sentence with the line."""
 
 from __future__ import annotations
 
@@ -15,18 +15,12 @@ from oldrestore.errors import UserError, in_words
 
 
 def read_yaml(path: Path) -> DictConfig:
-    """Return the names and values of a YAML file; see `read_text` and `mapping_of` for what is refused."""
+    """Return the names and values of a YAML file, with interpolations unresolved; often there are none."""
     return mapping_of(read_text(path), path)
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file, without the byte order mark that some editors put first.
-
-    Raises
-    ------
-    UserError
-        It cannot be read, or is not UTF-8.
-    """
+    """Return the text of a UTF-8 file, without the byte order mark that some editors put first."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -41,19 +35,7 @@ def read_text(path: Path) -> str:
 
 
 def mapping_of(text: str, path: Path) -> DictConfig:
-    """Return what the text of a YAML file holds: names and values, interpolations as they stand; often none at all.
-
-    Parameters
-    ----------
-    text : str
-    path : Path
-        Where it is from, for messages.
-
-    Raises
-    ------
-    UserError
-        Naming the file, the line and what is wrong there.
-    """
+    """Parse the text of a YAML file; `path` is for messages."""
     try:
         config = OmegaConf.load(io.StringIO(text))
     except (YAMLError, OmegaConfBaseException, ValueError, OSError, RecursionError) as error:
@@ -64,7 +46,7 @@ def mapping_of(text: str, path: Path) -> DictConfig:
 
 
 def shown(path: Path) -> str:
-    """Return a path as it is typed from the working folder: relative where it is below, else as it is."""
+    """Return a path as it is typed from the working folder: relative if it is inside, else unchanged."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
@@ -78,14 +60,14 @@ def _complaint(error: Exception, text: str) -> str:
     if isinstance(error, MarkedYAMLError):
         return _marked(error, text)
     if isinstance(error, GrammarParseError):
-        return "it has a ${ that is not closed, or holds what is no name"
-    if isinstance(error, OSError):  # what OmegaConf says of a single number
+        return "it has a ${ that is not closed, or does not hold a name"
+    if isinstance(error, OSError):  # raised by OmegaConf for a single number
         return "it holds a single value where lines of NAME: VALUE should be"
     return str(error).strip().partition("\n")[0]
 
 
 def _marked(error: MarkedYAMLError, text: str) -> str:
-    """Say what is wrong and where, in the words of who writes YAML rather than of who reads it."""
+    """Say what is wrong and where, in the words of the author rather than of the parser."""
     mark = error.problem_mark or error.context_mark
     opened = error.context_mark or mark
     context, problem = error.context or "", error.problem or "it is not YAML"
@@ -100,10 +82,10 @@ def _marked(error: MarkedYAMLError, text: str) -> str:
     if problem.startswith("found duplicate key"):
         return f"line {mark.line + 1} gives {problem.removeprefix('found duplicate key ')} again"
     if problem.startswith("mapping values are not allowed"):
-        return f"line {mark.line + 1} has a ':' too many, quote the value or mend the indentation"
+        return f"line {mark.line + 1} has a ':' too many, quote the value or fix the indentation"
     if problem.startswith("expected <block end>"):
         return f"line {mark.line + 1} does not fit the indentation of the lines before it"
     if problem == "but found another document":
-        return f"line {mark.line + 1} begins a second document where one is read"
+        return f"line {mark.line + 1} begins a second document, only one is read"
     where = f"line {mark.line + 1}: " if mark is not None else ""
     return f"{where}{problem}"

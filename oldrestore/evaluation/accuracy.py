@@ -43,8 +43,8 @@ def judge_photos(
         predictions = colorize([np.ascontiguousarray(lab[..., 0]) for lab in labs])
         recolored = [recolor(lab[..., 0], prediction.ab_hw2) for lab, prediction in zip(labs, predictions, strict=True)]
         ours = judge.probabilities(recolored)
-        known = _judge_originals(originals, labs, judge)
-        for (name, _, label), iter_p, (orig_p, gray_p) in zip(batch, ours, known, strict=True):
+        unchanging = _judge_originals(originals, labs, judge)
+        for (name, _, label), iter_p, (orig_p, gray_p) in zip(batch, ours, unchanging, strict=True):
             if label >= len(iter_p):
                 raise _no_such_class(name, label, len(iter_p))
             versions = zip(VERSIONS, (iter_p, orig_p, gray_p), strict=True)

@@ -1,4 +1,4 @@
-"""Measures how well damage is found, kind by kind, on seeded damage of validation photographs."""
+"""Measures how well damage is detected, kind by kind, on seeded damage of validation photographs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class DamageDetection:
         if "damage_logits" not in context.network.predicts:
             raise UserError(
                 f"detection cannot be measured on {type(context.network).__name__}, which predicts "
-                f"{' and '.join(sorted(context.network.predicts))}: take a model that predicts damage_logits"
+                f"{' and '.join(sorted(context.network.predicts))}: use a model that predicts damage_logits"
             )
         finds: dict[str, Find] = {"network": lambda photos: self._network(context.network, photos)}
         for name, detector in self.detectors.items():
@@ -92,14 +92,14 @@ class DamageDetection:
             for number, (detector, find) in enumerate(finds.items()):
                 parts = batches([case.rgb_hw3 for case in cases.values()], batch_size)
                 masks = [mask for part in parts for mask in find(part)]
-                for (kind, damaged), found in zip(cases.items(), masks, strict=True):
-                    counts = MaskCounts.of(found, damaged.mask_hw, self.tolerance)
+                for (kind, damaged), mask in zip(cases.items(), masks, strict=True):
+                    counts = MaskCounts.of(mask, damaged.mask_hw, self.tolerance)
                     totals[detector, kind] = totals.get((detector, kind), MaskCounts()) + counts
                     per_image += _image_scores(name, detector, kind, counts)
                 if place in chosen and number == 0:
                     kind = list(self.damages)[len(shown) % len(self.damages)]
-                    case, found = cases[kind], masks[list(cases).index(kind)]
-                    shown.append([case.rgb_hw3, overlay(case.rgb_hw3, found), _white(case.mask_hw)])
+                    case, mask = cases[kind], masks[list(cases).index(kind)]
+                    shown.append([case.rgb_hw3, overlay(case.rgb_hw3, mask), _white(case.mask_hw)])
         values = self._values(totals, list(finds))
         rows = [_row(detector, kind, counts) for (detector, kind), counts in totals.items()]
         panels = {"found": side_by_side(shown, ["Damaged", "Found", "True mask"])} if shown else {}
@@ -107,10 +107,10 @@ class DamageDetection:
 
     def cases(self, rgb_hw3: np.ndarray, place: int) -> dict[str, Damaged]:
         """One photograph, uint8, with each kind of damage, and as it is; its place in the order of names is a seed."""
-        whole = Damaged(rgb_hw3, np.zeros(rgb_hw3.shape[:2], dtype=bool), UNDAMAGED)
+        undamaged = Damaged(rgb_hw3, np.zeros(rgb_hw3.shape[:2], dtype=bool), UNDAMAGED)
         streams = {kind: [DETECTION_STREAM, self.seed, place, k] for k, kind in enumerate(self.damages)}
         damaged = {kind: damage(rgb_hw3, np.random.default_rng(streams[kind])) for kind, damage in self.damages.items()}
-        return damaged | {UNDAMAGED: whole}
+        return damaged | {UNDAMAGED: undamaged}
 
     @paddle.no_grad()
     def _network(self, network: Callable, photos: list[np.ndarray]) -> list[np.ndarray]:

@@ -75,7 +75,7 @@ class HintCurve:
         """Measure every photograph at every number of hints."""
         scores: list[ImageScore] = []
         shown: list[list[np.ndarray]] = []
-        wanted = spread(context.count, self.samples)
+        chosen = spread(context.count, self.samples)
         stride = context.network.stride
         watched = context.watch(context.photos(), "hints", context.count)
         photos = ((name, _cut(rgb, stride)) for name, rgb in watched)
@@ -90,7 +90,7 @@ class HintCurve:
                     scores.append(ImageScore(name, f"psnr_{count}", _psnr(lab, ab_hw2, rgb)))
                     pasted = np.where(hints[count][2][..., None] > 0, _channels_last(hints[count]), predicted[0][index])
                     scores.append(ImageScore(name, f"pasted_psnr_{count}", _psnr(lab, pasted, rgb)))
-                if done + index in wanted:
+                if done + index in chosen:
                     shown.append(self._panel_row(lab, rgb, hints, {c: ab[index] for c, ab in predicted.items()}))
             done += len(batch)
         rows = curve_rows(scores, self.counts)
@@ -117,8 +117,8 @@ class HintCurve:
                 colors[count] = colors[0]
                 continue
             hints = np.stack([self.hints(name, lab, count) for (name, _), lab in zip(batch, labs, strict=True)])
-            given = Batch(lab_b3hw[:, :1], lab_b3hw[:, 1:], hints_b3hw=paddle.to_tensor(hints))
-            prediction = network(*(getattr(given, field) for field in network.reads))
+            inputs = Batch(lab_b3hw[:, :1], lab_b3hw[:, 1:], hints_b3hw=paddle.to_tensor(hints))
+            prediction = network(*(getattr(inputs, field) for field in network.reads))
             ab_bhw2 = network.decode(prediction).transpose([0, 2, 3, 1]).numpy()
             joined = [at_full_size(network, ab, lab[..., 0]) for ab, lab in zip(ab_bhw2, labs, strict=True)]
             colors[count] = np.stack(joined)
@@ -132,9 +132,9 @@ class HintCurve:
         return [f"Input, {several[-2:][0]}", *several, "Original"]
 
     def _panel_row(self, lab, rgb, hints, colors) -> list[np.ndarray]:
-        given = hints[self._panel_counts()[-2:][0]]
-        asked = np.where(given[2][..., None] > 0, recolor(lab[..., 0], _channels_last(given)), gray_rgb8(lab[..., 0]))
-        return [asked, *(recolor(lab[..., 0], colors[count]) for count in self._panel_counts()), rgb]
+        some = hints[self._panel_counts()[-2:][0]]
+        shown = np.where(some[2][..., None] > 0, recolor(lab[..., 0], _channels_last(some)), gray_rgb8(lab[..., 0]))
+        return [shown, *(recolor(lab[..., 0], colors[count]) for count in self._panel_counts()), rgb]
 
 
 def curve_rows(scores: Sequence[ImageScore], counts: Sequence[int]) -> list[dict[str, Any]]:

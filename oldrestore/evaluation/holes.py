@@ -66,7 +66,7 @@ class HoleFilling:
         if "rgb" not in context.network.predicts:
             raise UserError(
                 f"holes cannot be measured on {type(context.network).__name__}, which predicts "
-                f"{' and '.join(sorted(context.network.predicts))}: take a model that predicts rgb"
+                f"{' and '.join(sorted(context.network.predicts))}: use a model that predicts rgb"
             )
         per_image: list[ImageScore] = []
         shown: list[list[np.ndarray]] = []
@@ -147,15 +147,15 @@ def score_fill(picture: np.ndarray, original: np.ndarray, hole: np.ndarray) -> d
 
 
 def mean_colour(rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """Give the holes the mean colour of the known pixels, uint8 (H, W, 3); mid-gray where nothing is known."""
+    """Fill holes with the mean colour of the known pixels, uint8 (H, W, 3); mid-gray if there are none."""
     mean = rgb[~hole].mean(axis=0) if (~hole).any() else np.full(3, 127.5)
     return np.where(hole[..., None], np.round(mean), rgb).astype(np.uint8)
 
 
 def biharmonic(rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """Fill holes by scikit-image's biharmonic inpainting, uint8 (H, W, 3)."""
-    known = np.where(hole[..., None], 0, rgb) / 255.0  # of the original nothing may be seen in the holes
-    filled = inpaint_biharmonic(known, hole, channel_axis=-1)
+    blanked = np.where(hole[..., None], 0, rgb) / 255.0  # the fill must not see the original
+    filled = inpaint_biharmonic(blanked, hole, channel_axis=-1)
     return np.round(np.clip(filled, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 

@@ -102,8 +102,8 @@ def protocol_settings(
     judge : mapping, optional
         The judge's fingerprint, and what it sees of a photograph.
     """
-    given = config["evaluation"].items()
-    evaluation = {n: value for n, value in given if value is not None and EARLIER.get(f"evaluation.{n}") != value}
+    settings = config["evaluation"].items()
+    evaluation = {n: value for n, value in settings if value is not None and EARLIER.get(f"evaluation.{n}") != value}
     color = evaluation.get("color", True)
     kept: dict[str, Any] = {f"fixed.{name}": words for name, words in FIXED.items()}
     for name, value in flatten({"evaluation": evaluation}).items():
@@ -121,8 +121,8 @@ def protocol_settings(
     if "count" in evaluation and count is not None:
         kept["evaluation.count"] = count
     if color and "judged" in evaluation:
-        own = {f"judge.{name}": value for name, value in flatten(config.get("judge") or {}).items()}
-        kept |= {name: _content(name, value) for name, value in own.items() if Role.SCORE in role_of(name)}
+        of_judge = {f"judge.{name}": value for name, value in flatten(config.get("judge") or {}).items()}
+        kept |= {name: _content(name, value) for name, value in of_judge.items() if Role.SCORE in role_of(name)}
         kept |= {f"judge.{name}": value for name, value in (judge or {}).items()}
     return with_current_targets(kept)
 

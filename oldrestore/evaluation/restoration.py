@@ -116,15 +116,15 @@ class RestorationStages:
         versions: dict[str, np.ndarray] = {}
         for condition, damage in self._conditions():
             damaged = damage(rgb, np.random.default_rng([RESTORATION_STREAM, self.seed, place]))
-            versions, found = make_versions(stages, damaged)
+            versions, detected = make_versions(stages, damaged)
             scored: dict[int, dict[str, tuple[float, float]]] = {}  # where no stage changed anything: one picture
             for version, picture in versions.items():
                 if id(picture) not in scored:
                     scored[id(picture)] = self.score(picture, rgb, damaged.mask_hw)
                 scores = scored[id(picture)]
                 per_image += [ImageScore(name, f"{condition}/{version}_{m}", *scores[m]) for m in scores]
-            if found is not None and damaged.masks:
-                counts = MaskCounts.of(found, damaged.mask_hw)
+            if detected is not None and damaged.masks:
+                counts = MaskCounts.of(detected, damaged.mask_hw)
                 per_image += counts.image_scores(name, f"{condition}/detect")
         return per_image, versions
 

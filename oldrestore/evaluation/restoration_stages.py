@@ -70,14 +70,14 @@ def make_versions(stages: Stages, damaged: Damaged) -> tuple[dict[str, np.ndarra
     at the end. Only those whose stages are there, and with a mask known only for damage that has one.
     """
     rgb = damaged.rgb_hw3
-    found = None if stages.detect is None else stages.detect(rgb).mask_hw
+    detected = None if stages.detect is None else stages.detect(rgb).mask_hw
     versions = {"nothing": rgb}
     for version, fill in (("fill", stages.fill), ("network_fill", stages.network_fill)):
         if fill is not None:
             if damaged.masks:  # there is a mask to know, be it empty
                 versions[f"{version}_known"] = _filled(fill, rgb, damaged.mask_hw)
-            if found is not None:
-                versions[version] = _filled(fill, rgb, found)
+            if detected is not None:
+                versions[version] = _filled(fill, rgb, detected)
     if stages.restore:
         versions["restore"] = _restored(stages.restore, rgb)
     if stages.fill is not None or stages.restore:
@@ -90,7 +90,7 @@ def make_versions(stages: Stages, damaged: Damaged) -> tuple[dict[str, np.ndarra
         versions["network"] = _restored(repaint, start)
     if stages.colorize is not None:
         versions["colorized"] = stages.colorize(versions.get("classical", rgb))
-    return {name: versions[name] for name in VERSIONS if name in versions}, found
+    return {name: versions[name] for name in VERSIONS if name in versions}, detected
 
 
 def _filled(fill: Callable[[np.ndarray, np.ndarray], np.ndarray], rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,8 @@ from oldrestore.models.engine import Engine
 from oldrestore.models.inception_v3 import FEATURES, SIZE, InceptionV3, resized
 
 
+@checked
+@dataclass
 class SetMeasures:
     """Frechet inception distance (FID), colourfulness (CF) and its distance from the originals' (delta CF).
 
@@ -40,23 +43,20 @@ class SetMeasures:
     Heusel et al. GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium. 2017.
     """
 
-    @checked
-    def __init__(
-        self,
-        fid: bool = True,
-        weights: str | None = None,
-        pooling: Literal["auto", "tensorflow", "torchvision"] = "auto",
-        input: Literal["standard", "ddcolor"] = "standard",
-        every_time: bool = False,
-    ) -> None:
-        if fid and weights is None:
+    fid: bool = True
+    weights: str | None = None
+    pooling: Literal["auto", "tensorflow", "torchvision"] = "auto"
+    input: Literal["standard", "ddcolor"] = "standard"
+    every_time: bool = False
+
+    def __post_init__(self) -> None:
+        if self.fid and self.weights is None:
             raise UserError(
                 "FID needs the weights of Inception v3, which are not shipped: name a file that you have by "
                 "evaluation.evaluators.set.weights=FILE (pytorch-fid's pt_inception-2015-12-05-6726825d.pth), or leave "
                 "FID out by evaluation.evaluators.set.fid=false"
             )
-        self.network = InceptionV3(weights, pooling, input) if fid else None
-        self.every_time = every_time
+        self.network = InceptionV3(self.weights, self.pooling, self.input) if self.fid else None
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure; values are ``fid``, ``cf``, ``cf_original`` and ``delta_cf``."""
@@ -64,8 +64,8 @@ class SetMeasures:
         ours, originals = FeatureStatistics(FEATURES), FeatureStatistics(FEATURES)
         scores: list[ImageScore] = []
         for names, rgb, recolored in _recolored(context):
-            for name, photo, own in zip(names, rgb, recolored, strict=True):
-                scores.append(ImageScore(name, "cf", absolute_colorfulness(own)))
+            for name, photo, colored in zip(names, rgb, recolored, strict=True):
+                scores.append(ImageScore(name, "cf", absolute_colorfulness(colored)))
                 scores.append(ImageScore(name, "cf_original", absolute_colorfulness(photo)))
             if self.network is not None:
                 engine = engine or Engine(self.network, SIZE)

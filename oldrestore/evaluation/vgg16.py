@@ -73,7 +73,7 @@ def find_weights(weights: str | None) -> Path:
     if not cached:
         raise UserError(
             f"the judge vgg16 has no weights: put vgg16.pdparams into {PADDLE_CACHE}, name a file by "
-            "judge.weights=FILE, or take judge=efficientnet_lite0, whose weights are installed"
+            "judge.weights=FILE, or use judge=efficientnet_lite0, whose weights are installed"
         )
     return cached[0]
 

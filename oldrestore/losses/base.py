@@ -51,7 +51,7 @@ class Loss(paddle.nn.Layer):
             raise TypeError(f"{type(self).__name__} cannot be prepared without {', '.join(missing)}")
 
     def at(self, iteration: int) -> None:
-        """Go to an update (0 is the first): what changes in the course of training follows from its number alone.
+        """Set the iteration (0 is the first), on which alone depends what changes during training.
 
         Learners call it before each update, so that a resumed run needs no state of the loss; validation sees the
         loss of the last update.
@@ -67,7 +67,7 @@ class Loss(paddle.nn.Layer):
 
 
 def has_colour(batch: Batch, gray_threshold: float) -> paddle.Tensor:
-    """Tell which photographs have an |a| or |b| above the threshold (Lab units) at full size, bool (B,)."""
+    """Which photographs have an |a| or |b| above the threshold (Lab units) at full size, bool (B,)."""
     return batch.ab_b2hw.abs().flatten(start_axis=1).max(axis=1) > gray_threshold
 
 

@@ -20,10 +20,10 @@ from oldrestore.losses.one_pass import SparseTarget, sparse_cross_entropy
 # Configurations name it here.
 __all__ = ["Rebalance", "SoftCrossEntropy"]
 
-# Of the prior in logit adjustment. A smoothed prior can be 0 for colours far from all that occur, whose adjustment
-# would be without end; the published prior of ImageNet goes down to 6e-9.
+# In logit adjustment. A smoothed prior can be 0 for colours far from all that occur, whose adjustment would be
+# infinite; the published prior of ImageNet goes down to 6e-9.
 _LEAST_PRIOR = 1e-9
-# Some twenty bins are looked at for each position, in several numbers: this many stay in a processor's cache.
+# Some twenty bins are examined at each position, with several numbers each: this many stay in a processor's cache.
 _POSITIONS_AT_ONCE = 4096
 
 
@@ -126,7 +126,7 @@ class SoftCrossEntropy(Loss):
             return plain + (weighted - weighted.detach())
 
     def _encode(self, ab_b2hw: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Soft encoding, a few photographs at a time: on a CPU less memory is taken, and in less time."""
+        """Soft encoding, on a CPU a few photographs at a time: that is faster, and takes less memory."""
         batch, _, height, width = ab_b2hw.shape
         photos = max(1, _POSITIONS_AT_ONCE // (height * width)) if ab_b2hw.place.is_cpu_place() else batch
         if photos >= batch:

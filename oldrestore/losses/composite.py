@@ -47,15 +47,15 @@ class Composite(Loss):
     def __init__(self, terms: dict[str, Term]) -> None:
         super().__init__()
         as_terms = {name: _as_term(name, term) for name, term in terms.items()}
-        given = {name: term.weight for name, term in as_terms.items()}
-        self.schedules = {name: weight for name, weight in given.items() if isinstance(weight, WeightSchedule)}
-        highest = given | {name: schedule.highest for name, schedule in self.schedules.items()}
+        weights = {name: term.weight for name, term in as_terms.items()}
+        self.schedules = {name: weight for name, weight in weights.items() if isinstance(weight, WeightSchedule)}
+        highest = weights | {name: schedule.highest for name, schedule in self.schedules.items()}
         if not any(weight > 0 for weight in highest.values()):
             raise UserError("a composite loss needs at least one term with a weight above 0")
         # The term whose gradient, times 0, keeps the sum differentiable where every scheduled weight is 0.
         self._anchor = max(highest, key=highest.get)
         # Of the update that `at` went to last.
-        self.weights = given | {name: schedule(0) for name, schedule in self.schedules.items()}
+        self.weights = weights | {name: schedule(0) for name, schedule in self.schedules.items()}
         self.losses = paddle.nn.LayerDict({name: term.loss for name, term in as_terms.items()})
         self.reads = frozenset().union(*(loss.reads for loss in self.losses.values()))
         self.needs = frozenset().union(*(loss.needs for loss in self.losses.values()))
@@ -90,7 +90,7 @@ class Composite(Loss):
 
 def _as_term(name: str, term: Term | Mapping[str, Any]) -> Term:
     if name in ("loss", "weight") or not name.replace("_", "").isalnum():
-        raise UserError(f"a loss term cannot be named '{name}': take letters, digits and '_', not 'loss' or 'weight'")
+        raise UserError(f"a loss term cannot be named '{name}': use letters, digits and '_', not 'loss' or 'weight'")
     if not isinstance(term, Term):
         term = Term.model_construct(**term)
     if not isinstance(term.loss, Loss):

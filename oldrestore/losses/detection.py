@@ -1,4 +1,4 @@
-"""Losses of damage that is to be found: cross-entropy of each pixel, and the overlap of the masks."""
+"""Losses of damage detection: cross-entropy of each pixel, and the overlap of the masks."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class DamageMask(Loss):
 
     loss = cross_entropy + dice_weight * dice, with a weight w for each pixel: 1 where it is whole, `damaged_weight`
     where it is damaged (more finds more and is wrong more often), and with `balance_thin` that divided by the share of
-    damage in the 17 x 17 pixels around it. Else a hole, with as many pixels as thirty scratches, would be all that is
-    learnt. The cross-entropy is the mean of the weighted values. The Dice loss is
+    damage in the 17 x 17 pixels around it. Otherwise a hole, with as many pixels as thirty scratches, would be all
+    that is learnt. The cross-entropy is the mean of the weighted values. The Dice loss is
     1 - 2 sum(w p t) / (sum(w p) + sum(w t)) over the whole batch (Milletari, Navab, Ahmadi, *V-Net*, 2016, with p
     itself in place of its square), w here without `damaged_weight`: one minus a soft F1, which does not fade where
     damage covers few pixels.
@@ -42,7 +42,7 @@ class DamageMask(Loss):
     def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
         """``loss``, and its parts ``cross_entropy`` and ``dice``, before `dice_weight`."""
         if batch.hole_b1hw is None:
-            raise UserError("DamageMask needs damaged photographs: take inputs=damage_detection")
+            raise UserError("DamageMask needs damaged photographs: use inputs=damage_detection")
         with paddle.amp.auto_cast(enable=False):
             true_b1hw = batch.hole_b1hw
             logits, true = prediction.damage_logits.astype("float32").flatten(), true_b1hw.flatten()

@@ -15,8 +15,8 @@ from oldrestore.losses.base import Loss, NotNegative, mean_where_colour
 class GridCrossEntropy(Loss):
     """Cross-entropy between predicted classes and the one square that each true colour falls into.
 
-    The label is hard: the true ab, rounded to the grid of ten Lab units (`oldrestore.color.grid_paddle`). Uniform logits give
-    ln 529 = 6.271.
+    The label is hard: the true ab, rounded to the grid of ten Lab units (`oldrestore.color.grid_paddle`). Uniform
+    logits give ln 529 = 6.271.
 
     References
     ----------

@@ -34,7 +34,7 @@ class KnownUnknownL1(Loss):
     def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
         """``loss``, and unweighted ``l1_known`` and ``l1_hole``, 0..1."""
         if batch.rgb_b3hw is None or batch.hole_b1hw is None:
-            raise UserError("KnownUnknownL1 needs photographs with holes: take inputs=holes")
+            raise UserError("KnownUnknownL1 needs photographs with holes: use inputs=holes")
         with paddle.amp.auto_cast(enable=False):
             error_b1hw = (prediction.rgb.astype("float32") - batch.rgb_b3hw).abs().mean(axis=1, keepdim=True)
             known, hole = (_mean_where(error_b1hw, where) for where in (1.0 - batch.hole_b1hw, batch.hole_b1hw))

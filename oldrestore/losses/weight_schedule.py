@@ -1,4 +1,4 @@
-"""Weights of loss terms that change in the course of training: pure functions of the iteration."""
+"""Weights of loss terms that change during training: pure functions of the iteration."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from oldrestore.photographs.hint_file import Hint
 from oldrestore.photographs.photo_list import PARTS
 from oldrestore.restoration.detect.mask_file import MaskFile
 from oldrestore.restoration.network_input import require_restorer
-from oldrestore.restoration.pipeline import STAGES, Mended, Pipeline, has_colors
+from oldrestore.restoration.stages import STAGES, Mended, Pipeline, has_colors
 
 NEEDS_RESTORER = frozenset(
     {"oldrestore.restoration.fill.network.NetworkFiller", "oldrestore.restoration.enhance.network.NetworkEnhancer"}

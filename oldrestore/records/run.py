@@ -67,8 +67,6 @@ class Run(NamedValues):
         """Later evaluations of the run, oldest first."""
         return [Run(path.parent) for path in sorted(self.folder.glob("evaluations/*/config.yaml"))]
 
-    # Configuration
-
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved configuration, as plain dicts and lists; classes that moved since have their current paths."""
@@ -128,8 +126,6 @@ class Run(NamedValues):
         """Settings by dotted name that results depend on, without the seed and the places of photographs."""
         return settings_that_count(self.config)
 
-    # State and surroundings
-
     @cached_property
     def status(self) -> dict[str, Any]:
         """``status.json`` and `alive`, as `is_alive` says; an evaluation has none, and is finished."""
@@ -157,8 +153,6 @@ class Run(NamedValues):
     def data(self) -> dict[str, Any]:
         """``data.json``: count and fingerprint of each split, the judge, the protocol."""
         return read_json(self.folder / "data.json")
-
-    # Measures
 
     def scalars(self) -> Iterator[Scalars]:
         """Yield the lines of ``metrics.jsonl``."""
@@ -226,8 +220,6 @@ class Run(NamedValues):
             return frame
         last = frame.groupby("set")["trained_iterations"].transform("max")
         return frame[frame["trained_iterations"] == last].reset_index(drop=True)
-
-    # Checkpoints, pictures and notes
 
     @property
     def checkpoints(self) -> dict[str, Path]:

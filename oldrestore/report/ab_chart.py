@@ -20,9 +20,9 @@ LIGHTNESSES = (66.0, 72.0, 60.0, 78.0, 54.0, 84.0, 48.0, 90.0, 40.0, 32.0)
 def ab_plane(group: Group, look: Look) -> dict[str, Any]:
     """Panels of the originals and of every design, side by side."""
     plane = group.pictures.plane
-    known = [design for design, predicted in enumerate(plane.predicted) if predicted is not None]
+    designs = [design for design, predicted in enumerate(plane.predicted) if predicted is not None]
     parts = [_panel(plane, None, "originals", look)]
-    for design in known:
+    for design in designs:
         parts.append(_panel(plane, design, [group.names[design], f"overlap {100 * plane.overlap[design]:.0f}%"], look))
     side = 118 if look.width == "container" else max(80, int(look.width) // 3 - 26)
     parts = [{**part, "width": side, "height": side} for part in parts]
@@ -111,9 +111,9 @@ def plane_colors(a: np.ndarray, b: np.ndarray) -> list[str]:
     if len(a) == 0:
         return []
     candidates = np.stack([np.stack([np.full_like(a, L), a, b], axis=-1) for L in LIGHTNESSES]).astype(np.float32)
-    rgb = lab_to_rgb(candidates)  # what sRGB does not have is clipped, and comes back as something else
+    rgb = lab_to_rgb(candidates)  # colours outside sRGB are clipped, and differ when converted back
     off = np.abs(rgb_to_lab(rgb) - candidates).max(axis=-1)
-    # The first lightness at which the colour is in sRGB; where it is in none, the nearest.
+    # The first lightness at which the colour is in sRGB, or else the nearest.
     fits = off < 1.0
     chosen = np.where(fits.any(axis=0), fits.argmax(axis=0), off.argmin(axis=0))
     picked = np.round(255 * rgb[chosen, np.arange(len(a))]).astype(int)

@@ -43,6 +43,6 @@ def counts_of(pictures: Iterable[np.ndarray]) -> np.ndarray:
 def plane_of(truth: np.ndarray, counts: Sequence[Sequence[np.ndarray]], photographs: int) -> AbPlane:
     """Turn pixel counts, of the originals and of each design's runs, into shares."""
     share = truth / max(truth.sum(), 1.0)
-    predicted = [np.mean([c / max(c.sum(), 1.0) for c in held], axis=0) if held else None for held in counts]
+    predicted = [np.mean([c / max(c.sum(), 1.0) for c in runs], axis=0) if runs else None for runs in counts]
     overlap = [None if one is None else float(np.minimum(one, share).sum()) for one in predicted]
     return AbPlane(edges(), share, predicted, overlap, photographs)

@@ -17,26 +17,26 @@ from oldrestore.report.series import Series
 from oldrestore.report.words import full_name
 
 Spec = dict[str, Any]
-FIRST_SHARE = 0.1  # of a curve, whose mean losses of different kinds are divided by
+FIRST_SHARE = 0.1  # of a curve: losses of different kinds are divided by its mean
 
 
 def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
     """Charts that a group has data for, by name: each a function of the look."""
-    found: dict[str, Callable[[Look], Spec]] = {}
+    charts: dict[str, Callable[[Look], Spec]] = {}
     if any(math.isfinite(cells[group.headline.name].value) for cells in _with(group, group.headline.name)):
-        found["forest"] = partial(forest, group)
+        charts["forest"] = partial(forest, group)
     for series in group.losses:
-        found[series.name.replace("/", "_")] = partial(curves, group, series)
+        charts[series.name.replace("/", "_")] = partial(curves, group, series)
     if group.one(JUDGED_CURVE) is not None and group.judged:
-        found["accuracy_over_iterations"] = partial(accuracy_over_iterations, group)
+        charts["accuracy_over_iterations"] = partial(accuracy_over_iterations, group)
     if group.judged:
-        found["accuracy"] = partial(accuracy_bars, group)
+        charts["accuracy"] = partial(accuracy_bars, group)
     axes = default_axes(group)
     if axes is not None:
-        found["metrics"] = partial(metrics, group, *axes)
+        charts["metrics"] = partial(metrics, group, *axes)
     if group.pictures.plane is not None:
-        found["ab_plane"] = partial(ab_plane, group)
-    return found
+        charts["ab_plane"] = partial(ab_plane, group)
+    return charts
 
 
 def forest(group: Group, look: Look) -> Spec:
@@ -56,7 +56,7 @@ def forest(group: Group, look: Look) -> Spec:
     if best is not None:
         rule = {"type": "rule", "color": look.muted, "strokeDash": [3, 3]}
         layers.append({"data": {"values": [{"v": best}]}, "mark": rule, "encoding": {"x": {"field": "v", **x}}})
-    # The names of the designs stand on the axis.
+    # The names of the designs are on the axis.
     color, shape = ({**by_design(group, look, of), "legend": None} for of in ("color", "shape"))
     whiskers = {"y": y, "x": {"field": "l", **x}, "x2": {"field": "h"}, "color": color}
     layers.append({"mark": {"type": "rule", "strokeWidth": 2}, "encoding": whiskers})
@@ -125,15 +125,15 @@ def accuracy_bars(group: Group, look: Look) -> Spec:
     bar of gray photographs.
     """
     names = {"orig_accuracy": "originals", "gray_accuracy": "gray photographs"}
-    held = next(iter(_with(group, "orig_accuracy")))
+    shared = next(iter(_with(group, "orig_accuracy")))
     order = [names["orig_accuracy"], *group.names, names["gray_accuracy"]]
     colors = [look.original, *(look.color(design) for design in range(len(group.names))), look.gray]
-    cells = [held["orig_accuracy"], *(c.get("iter_accuracy") for c in group.compared.cells), held["gray_accuracy"]]
+    cells = [shared["orig_accuracy"], *(c.get("iter_accuracy") for c in group.compared.cells), shared["gray_accuracy"]]
     rows = []
     for name, cell in zip(order, cells, strict=True):
         if cell is not None:
             ends = {"l": number_of(cell.low), "h": number_of(cell.high)}
-            end = ends["h"] if ends["h"] is not None else cell.value  # where the figure in numbers stands
+            end = ends["h"] if ends["h"] is not None else cell.value  # position of the printed number
             rows.append({"d": name, "v": cell.value, **ends, "end": end, "text": f"{100 * cell.value:.1f}%"})
     y = {"field": "d", "type": "nominal", "sort": order, "title": None, "axis": _names_axis(look)}
     axis = {"format": ".0%", "title": "photographs recognised", "grid": True, "tickCount": 5}
@@ -146,7 +146,7 @@ def accuracy_bars(group: Group, look: Look) -> Spec:
     rule = {"type": "rule", "color": look.ink, "strokeWidth": 1.5}
     text = {"type": "text", "align": "left", "dx": 6}
     level = {"type": "rule", "color": look.muted, "strokeDash": [3, 3]}
-    gray = {"data": {"values": [{"v": held["gray_accuracy"].value}]}, "mark": level}
+    gray = {"data": {"values": [{"v": shared["gray_accuracy"].value}]}, "mark": level}
     layers = [
         {"mark": {"type": "bar", "cornerRadiusEnd": 2, "height": {"band": 0.66}}, "encoding": bar},
         {**gray, "encoding": {"x": {"field": "v", **x}}},
@@ -182,8 +182,8 @@ def _bands(group: Group, look: Look, title: str, measure: Measure | None, series
         hover = {"type": "point", "on": "pointerover", "nearest": True, "clear": "pointerout"}
         seen = {"condition": {"param": "hover", "empty": False, "value": 1}, "value": 0}
         spread = (("l", "lowest seed"), ("h", "highest seed"))
-        told = (("d", "design"), ("i", "iteration"), ("m", title), *(spread if several else ()))
-        shown = {**shaped, "opacity": seen, "tooltip": _tooltip(measure, *told)}
+        fields = (("d", "design"), ("i", "iteration"), ("m", title), *(spread if several else ()))
+        shown = {**shaped, "opacity": seen, "tooltip": _tooltip(measure, *fields)}
         layers.append(
             {"params": [{"name": "hover", "select": hover}], "mark": {**point, "size": 80}, "encoding": shown}
         )
@@ -197,14 +197,14 @@ def _names_axis(look: Look) -> Spec:
 def _tooltip(measure: Measure | None, *fields: tuple[str, str]) -> list[Spec]:
     words = ("d", "mark")
     form = ".1%" if measure is not None and measure.form == "percent" else ".4~g"
-    found = []
+    entries = []
     for field, title in fields:
         if field in words:
-            found.append({"field": field, "title": title, "type": "nominal"})
+            entries.append({"field": field, "title": title, "type": "nominal"})
         else:
             numeric = {"field": field, "title": title, "type": "quantitative"}
-            found.append({**numeric, "format": "d" if field == "i" else form})
-    return found
+            entries.append({**numeric, "format": "d" if field == "i" else form})
+    return entries
 
 
 def _with(group: Group, name: str) -> list[dict]:

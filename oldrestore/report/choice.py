@@ -32,14 +32,14 @@ class ImageScores:
         return self._over_designs(np.ptp)
 
     def _over_designs(self, of) -> np.ndarray:
-        known = self.by_design[np.isfinite(self.by_design).all(axis=1)]
-        return of(known, axis=0) if len(known) else np.zeros(len(self.images))
+        complete = self.by_design[np.isfinite(self.by_design).all(axis=1)]
+        return of(complete, axis=0) if len(complete) else np.zeros(len(self.images))
 
 
 def image_scores(designs: Sequence[Design], measures: Sequence[Measure]) -> list[ImageScores]:
     """Scores of validation photographs, for those of `measures` that are a mean over photographs."""
     tables = {run.folder: table_of(run) for design in designs for run in design.runs}
-    found = []
+    scores = []
     for measure in measures:
         if measure.set_name != "val" or len(measure.metrics) != 1:
             continue
@@ -51,11 +51,11 @@ def image_scores(designs: Sequence[Design], measures: Sequence[Measure]) -> list
         images = next(iter(columns.values())).images
         by_design = np.full((len(designs), len(images)), np.nan)
         for row, design in zip(by_design, designs, strict=True):
-            held = [columns[run.run_id].values for run in design.runs if run.run_id in columns]
-            if held:
-                row[:] = np.mean(held, axis=0)
-        found.append(ImageScores(measure, images, by_design, {run: c.values for run, c in columns.items()}))
-    return found
+            scored = [columns[run.run_id].values for run in design.runs if run.run_id in columns]
+            if scored:
+                row[:] = np.mean(scored, axis=0)
+        scores.append(ImageScores(measure, images, by_design, {run: c.values for run, c in columns.items()}))
+    return scores
 
 
 def chosen_photographs(names: Sequence[str], scores: Sequence[ImageScores], count: int) -> list[str]:

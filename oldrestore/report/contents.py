@@ -20,7 +20,7 @@ from oldrestore.report.pictures import Pictures, no_pictures, take_pictures
 from oldrestore.report.series import Series, series_of
 from oldrestore.report.words import Words, full_name, words_of
 
-# Shown as the first figure where no other is asked for.
+# Decides the verdict by default.
 HEADLINE = "auc_rebalanced"
 JUDGED_CURVE = "judged/iter_accuracy"
 LONGEST_NAME = 44  # characters
@@ -158,7 +158,7 @@ def _group(
         compared,
         further,
         chosen,
-        words_of(compared, further, names, chosen),
+        words_of(compared, names, chosen),
         _by_seed(compared, further),
         losses,
         over_iterations,
@@ -167,21 +167,21 @@ def _group(
     )
 
 
-def _measures(runs: Sequence[Run], asked: Sequence[str] | None, headline: str | None) -> tuple[list[str], list[str]]:
+def _measures(runs: Sequence[Run], wanted: Sequence[str] | None, headline: str | None) -> tuple[list[str], list[str]]:
     """Names of the measures of the table, and of all measures, those of the table first."""
     tables = [table_of(run) for run in runs if not run.scores.empty]
     if not tables:
         return [], []
-    shown = chosen_measures(tables, asked)
+    shown = chosen_measures(tables, wanted)
     if headline is not None and headline not in [measure.name for measure in shown]:
         shown = [*shown, *chosen_measures(tables, [headline])]
-    there = dict.fromkeys(key for table in tables for key in table)
+    available = dict.fromkeys(key for table in tables for key in table)
     usual = chosen_measures(tables, None)
-    extra = [m for m in FURTHER if all((m.set_name, metric) in there for metric in m.metrics)]
+    extra = [m for m in FURTHER if all((m.set_name, metric) in available for metric in m.metrics)]
     # What the judge said of single versions is in the accuracies; the originals' colour is no design's own.
     rest = [
         metric if set_name == "val" else f"{set_name}/{metric}"
-        for set_name, metric in there
+        for set_name, metric in available
         if set_name != "judged" and not metric.endswith("_original")
     ]
     every = dict.fromkeys([*(m.name for m in (*shown, *usual, *extra)), *rest])
@@ -190,20 +190,20 @@ def _measures(runs: Sequence[Run], asked: Sequence[str] | None, headline: str | 
 
 def _by_seed(compared: Compared, measures: Sequence[Measure]) -> dict[str, list[list[float]]]:
     tables = {run.folder: table_of(run) for design in compared.designs for run in design.runs}
-    found: dict[str, list[list[float]]] = {}
+    figures: dict[str, list[list[float]]] = {}
     for measure in measures:
         scored = [[measure.of(tables[run.folder]) for run in design.runs] for design in compared.designs]
-        found[measure.name] = [[math.nan if one is None else one.value for one in held] for held in scored]
-    return found
+        figures[measure.name] = [[math.nan if one is None else one.value for one in row] for row in scored]
+    return figures
 
 
-def _headline(measures: Sequence[Measure], asked: str | None) -> Measure:
-    if asked is not None:
-        found = next((measure for measure in measures if measure.name == asked), None)
-        if found is None:
+def _headline(measures: Sequence[Measure], wanted: str | None) -> Measure:
+    if wanted is not None:
+        chosen = next((measure for measure in measures if measure.name == wanted), None)
+        if chosen is None:
             offered = ", ".join(measure.name for measure in measures)
-            raise UserError(f"'{asked}' is not among the figures shown: choose of {offered}")
-        return found
+            raise UserError(f"'{wanted}' is not among the figures shown: choose one of {offered}")
+        return chosen
     usual = next((measure for measure in measures if measure.name == HEADLINE), None)
     return usual or next((measure for measure in measures if measure.better), measures[0])
 
@@ -239,7 +239,7 @@ def _names_of(compared: Compared) -> list[str]:
 
 
 def _name_part(name: str, value: Any) -> str:
-    """A choice of a group speaks for itself; of a setting, the last word of its name is told too."""
+    """Value of a setting with the last word of its name; the choice of a group without."""
     if value is None:
         return ""
     if "." not in name and isinstance(value, str):

@@ -75,7 +75,7 @@ def _files(report: Report, group: Group) -> Iterator[tuple[str, str | bytes]]:
 def fitted(draw: Callable[[Look], dict[str, Any]]) -> dict[str, Any]:
     """Draw a chart that, with its labels, is no wider than the look says."""
     spec, width = draw(PAPER), PAPER.width
-    # Charts whose names stand on an axis are wider than their plots, and by how much depends on the numbers, too.
+    # Charts with names on an axis are wider than their plots; by how much also depends on the numbers.
     for _ in range(TRIALS):
         wide = _width(spec) - PAPER.width
         if wide <= CLOSE or width - wide < NARROWEST:
@@ -88,17 +88,16 @@ def fitted(draw: Callable[[Look], dict[str, Any]]) -> dict[str, Any]:
 def photographs_of(group: Group) -> np.ndarray | None:
     """Photographs in uint8 (H, W, 3): gray, as the first seed of each design colours them, original; may be None."""
     first = {design: run_id for run_id, design, _ in reversed(group.pictures.runs)}
-    # Those of the gallery are there for being the worst or the best.
+    # Those of the gallery were picked as the worst or the best.
     pictures = group.pictures.unpicked or group.pictures.photographs
-    held = {photograph.name: photograph for photograph in pictures}
+    by_name = {photograph.name: photograph for photograph in pictures}
     columns = [design for design in range(len(group.names)) if design in first]
-    # Evenly spread, so that nobody has picked them.
-    names = [name for name in held if all(first[design] in held[name].outputs for design in columns)]
+    names = [name for name in by_name if all(first[design] in by_name[name].outputs for design in columns)]
     names = evenly_spread(names, min(UNPICKED, len(names))) if names else []
     if not names or not columns:
         return None
     rows = []
-    for photograph in (held[name] for name in names):
+    for photograph in (by_name[name] for name in names):
         outputs = [photograph.outputs[first[design]] for design in columns]
         rows.append([_enlarged(picture) for picture in (photograph.gray, *outputs, photograph.original)])
     titles = ["input", *(group.names[design].replace("_", " ") for design in columns), "original"]

@@ -10,11 +10,11 @@ from oldrestore.comparison.measures import Measure
 from oldrestore.report.contents import Group
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-VERSION = "6.4"  # of Vega-Lite that vl-convert is asked for, here and in the page's bundle
+VERSION = "6.4"  # of Vega-Lite, for vl-convert and the page's bundle
 PADDING = 4  # pixels around a chart
-DIGITS = 6  # significant, of numbers that are drawn: the tables have them in full
-# Told apart also without colour: the shape of a design's points, and beyond eight designs the dashes of its lines.
-BAR = "M-0.38,-1H0.38V1H-0.38Z"  # a path: Vega's own "stroke" is a line, and nothing where marks are filled
+DIGITS = 6  # significant, of drawn numbers; the tables have full precision
+# Distinguishable without colour: the shape of a design's points and, beyond eight designs, the dashes of its lines.
+BAR = "M-0.38,-1H0.38V1H-0.38Z"  # a path: Vega's own "stroke" is a line, and invisible if marks are filled
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", BAR, "triangle-right")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 

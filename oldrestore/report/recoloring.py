@@ -91,12 +91,12 @@ def _dataset(run: Run) -> str:
 def _checkpoint(run: Run) -> str:
     if run.is_evaluation:
         return run.typed("checkpoint") or "best"
-    held = run.checkpoints
-    preferred = [name for name in ("best", "last") if name in held]
+    checkpoints = run.checkpoints
+    preferred = [name for name in ("best", "last") if name in checkpoints]
     validated = run.scores.loc[run.scores["set"] == "val", "trained_iterations"]
     if len(validated):
-        # What stands below a picture was scored then: the best network may be an earlier one.
-        for name in dict.fromkeys([*preferred, *held]):
-            if iteration_of(held[name]) == int(validated.iloc[0]):
+        # The scores below a picture are of that validation: the best network may be an earlier one.
+        for name in dict.fromkeys([*preferred, *checkpoints]):
+            if iteration_of(checkpoints[name]) == int(validated.iloc[0]):
                 return name
     return preferred[0] if preferred else "last"

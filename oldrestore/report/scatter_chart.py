@@ -11,7 +11,7 @@ from oldrestore.report.contents import Group
 from oldrestore.report.look import Look, by_design, number_of, tick_format, whole
 from oldrestore.report.words import full_name
 
-# Vivid colours against true ones: what a loss trades for what.
+# Vivid colours against true ones: the trade-off between losses.
 PREFERRED = (("colorfulness_difference", "auc_rebalanced"), ("psnr", "auc_rebalanced"), ("auc", "auc_rebalanced"))
 
 
@@ -21,9 +21,9 @@ def default_axes(group: Group) -> tuple[Measure, Measure] | None:
         return None
     offered = [m for m in group.further if _has(group, m)]
     for pair in PREFERRED:
-        found = [measure for name in pair for measure in offered if measure.name == name]
-        if len(found) == 2:
-            return found[0], found[1]
+        axes = [measure for name in pair for measure in offered if measure.name == name]
+        if len(axes) == 2:
+            return axes[0], axes[1]
     others = [measure for measure in offered if measure.name != group.headline.name]
     return (others[0], group.headline) if others and group.headline in offered else None
 
@@ -65,7 +65,7 @@ def template(group: Group, look: Look) -> dict[str, Any]:
     named = [
         {"calculate": f"datum['@{axis}{end}']", "as": f"{axis}{end}"} for axis in "xy" for end in ("", " low", " high")
     ]
-    there = {"filter": "isValid(datum.x) && isValid(datum.y)"}
+    valid = {"filter": "isValid(datum.x) && isValid(datum.y)"}
     bars = []
     for axis, other in (("x", "y"), ("y", "x")):
         ends = {axis: {"field": f"{axis} low", **axes[axis]}, f"{axis}2": {"field": f"{axis} high"}}
@@ -75,13 +75,13 @@ def template(group: Group, look: Look) -> dict[str, Any]:
     layers = [*bars]
     if group.has_seeds:
         small = {"type": "point", "filled": True, "size": 18, "opacity": 0.6}
-        layers.append({"data": {"values": seeds}, "transform": [*named, there], "mark": small, "encoding": at})
-    told = [{"field": "d", "title": "design", "type": "nominal"}]
-    told += [{"field": axis, "title": f"@{axis}title", "type": "quantitative", "format": ".4~g"} for axis in "xy"]
-    points = {**at, **({"tooltip": told} if look.interactive else {})}
+        layers.append({"data": {"values": seeds}, "transform": [*named, valid], "mark": small, "encoding": at})
+    tooltip = [{"field": "d", "title": "design", "type": "nominal"}]
+    tooltip += [{"field": axis, "title": f"@{axis}title", "type": "quantitative", "format": ".4~g"} for axis in "xy"]
+    points = {**at, **({"tooltip": tooltip} if look.interactive else {})}
     layers.append({"mark": {"type": "point", "filled": True, "size": 130, "opacity": 1}, "encoding": points})
     return whole(
-        look, {"data": {"values": means}, "transform": [*named, there], "layer": layers}, height=look.height + 60
+        look, {"data": {"values": means}, "transform": [*named, valid], "layer": layers}, height=look.height + 60
     )
 
 

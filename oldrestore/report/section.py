@@ -1,4 +1,4 @@
-"""What a section of the page is made of, and what it becomes."""
+"""A section of the page, and what it is drawn from."""
 
 from __future__ import annotations
 

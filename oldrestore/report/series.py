@@ -48,7 +48,7 @@ def series_of(designs: Sequence[Design]) -> tuple[list[Series], list[Series]]:
     losses = [_series(name, designs) for name in LOSSES if name in names]
     others = []
     for name in names:
-        # Terms of a loss (train/NAME) stand in the run folder; a chart of all of them would say nothing.
+        # Terms of a loss (train/NAME) are in the run folder; a chart of all of them would be unreadable.
         if name in LOSSES or name.startswith((*NOT_SHOWN, "train/")) or name.endswith("_original"):
             continue
         series = _series(name, designs)
@@ -59,10 +59,10 @@ def series_of(designs: Sequence[Design]) -> tuple[list[Series], list[Series]]:
 
 def _series(name: str, designs: Sequence[Design]) -> Series:
     curves = [[run.curves[name] for run in design.runs if name in run.curves] for design in designs]
-    last = max((int(curve.iterations[-1]) for held in curves for curve in held), default=0)
-    longest = max((len(curve) for held in curves for curve in held), default=0)
+    last = max((int(curve.iterations[-1]) for runs in curves for curve in runs), default=0)
+    longest = max((len(curve) for runs in curves for curve in runs), default=0)
     block = 1 if longest <= POINTS else max(1, -(-last // POINTS))
-    bands = [_band(index, held, block) for index, held in enumerate(curves) if held]
+    bands = [_band(index, runs, block) for index, runs in enumerate(curves) if runs]
     return Series(name, block, bands)
 
 
@@ -74,11 +74,11 @@ def _band(design: int, curves: Sequence[Curve], block: int) -> Band:
         row[np.searchsorted(iterations, at)] = values
     finite = np.isfinite(values_si)
     count = finite.sum(axis=0)
-    there = count > 0
+    measured = count > 0
     mean, low, high = (np.full(len(iterations), np.nan) for _ in range(3))
-    mean[there] = np.where(finite, values_si, 0.0).sum(axis=0)[there] / count[there]
-    low[there] = np.where(finite, values_si, np.inf).min(axis=0)[there]
-    high[there] = np.where(finite, values_si, -np.inf).max(axis=0)[there]
+    mean[measured] = np.where(finite, values_si, 0.0).sum(axis=0)[measured] / count[measured]
+    low[measured] = np.where(finite, values_si, np.inf).min(axis=0)[measured]
+    high[measured] = np.where(finite, values_si, -np.inf).max(axis=0)[measured]
     return Band(design, iterations, mean, low, high, count.astype(np.int64))
 
 
@@ -87,7 +87,7 @@ def _averaged(curve: Curve, block: int) -> tuple[np.ndarray, np.ndarray]:
     if block == 1:
         at, first = np.unique(curve.iterations[::-1], return_index=True)  # the later of two lines counts
         return at, curve.values[::-1][first]
-    # The iterations 1..block make the first; what stands at 0 was seen before any step.
+    # The first block is the iterations 1..block; a value at 0 was measured before any step.
     number = -(-curve.iterations // block)
     last = int(curve.iterations[-1])
     if last > block and 0 < last % block < block / 2:

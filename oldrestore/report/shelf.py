@@ -18,7 +18,7 @@ from oldrestore.files import write_atomically
 FOLDER = "reports"  # below the root of run folders
 INDEX = "index"  # a report of this title gets another file name
 GENERATOR = "oldrestore report"
-HEAD = 16_384  # bytes in which a page says what it is
+HEAD = 16_384  # bytes that hold the title and meta elements of a page
 LONGEST_TITLE = 200  # characters
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -125,7 +125,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _as_unicode(text: str) -> str:
-    """Replace what is not Unicode in a file's name by question marks."""
+    """Replace bytes of a file's name that are not Unicode by question marks."""
     return text.encode("utf-8", errors="replace").decode("utf-8")
 
 

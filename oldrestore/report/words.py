@@ -33,8 +33,8 @@ def unit_of(measure: Measure) -> str:
     return measure.unit and f" {measure.unit}"
 
 
-def words_of(compared: Compared, further: Sequence[Measure], names: Sequence[str], headline: Measure) -> Words:
-    """Put a comparison into words; `compared` has cells for every measure, and `headline` decides."""
+def words_of(compared: Compared, names: Sequence[str], headline: Measure) -> Words:
+    """Put a comparison into words; `headline` decides."""
     column = {index: cells[headline.name] for index, cells in enumerate(compared.cells) if headline.name in cells}
     column = {index: cell for index, cell in column.items() if math.isfinite(cell.value)}
     recognition = _recognition(compared, names)
@@ -62,7 +62,7 @@ def words_of(compared: Compared, further: Sequence[Measure], names: Sequence[str
         f"{names[best]} has a {full_name(headline)} of {_valued(column[best], headline)}.",
         *_beaten(column, beaten, best, names, headline),
         *_tied(column, equals, names, headline),
-        *_other_measures(compared, further, names, headline, best),
+        *_other_measures(compared, names, headline, best),
         *recognition,
     ]
     first = _headline(names, headline, best, equals, beaten)
@@ -86,26 +86,26 @@ def _beaten(column: dict[int, Cell], beaten: list[int], best: int, names: Sequen
     """By how much the best design is better than those that differ significantly, nearest first."""
     if not beaten:
         return []
-    told = []
+    parts = []
     for index in _nearest(column, beaten)[:3]:
         difference, sure = _distance(column[index], measure)
         word = "above" if column[best].value >= column[index].value else "below"
-        told.append(f"{difference}{unit_of(measure)} {word} {names[index]} ({sure})")
+        parts.append(f"{difference}{unit_of(measure)} {word} {names[index]} ({sure})")
     more = f"; {len(beaten) - 3} more lie further away" if len(beaten) > 3 else ""
     family = len(column) * (len(column) - 1) // 2
     holm = f" P-values are Holm's over {family} pairs." if family > 1 else ""
-    return [f"It lies {_listed(told)}{more}.{holm}"]
+    return [f"It lies {_listed(parts)}{more}.{holm}"]
 
 
 def _tied(column: dict[int, Cell], equals: list[int], names: Sequence[str], measure: Measure) -> list[str]:
     if not equals:
         return []
-    told = []
+    parts = []
     for index in _nearest(column, equals)[:3]:
         difference, sure = _distance(column[index], measure)
-        told.append(f"{names[index]} (difference {difference}, {sure})")
+        parts.append(f"{names[index]} (difference {difference}, {sure})")
     more = f"; nor are {len(equals) - 3} more, which the table of differences lists" if len(equals) > 3 else ""
-    return [f"Not distinguishable from it: {_listed(told)}{more}. That is not to say that they are as good."]
+    return [f"Not distinguishable from it: {_listed(parts)}{more}. That is not to say that they are as good."]
 
 
 def _nearest(column: dict[int, Cell], designs: list[int]) -> list[int]:
@@ -120,9 +120,7 @@ def _distance(cell: Cell, measure: Measure) -> tuple[str, str]:
     return difference, f"95% interval {low} to {high}, {_p(cell.p_holm)}"
 
 
-def _other_measures(
-    compared: Compared, further: Sequence[Measure], names: Sequence[str], headline: Measure, best: int
-) -> list[str]:
+def _other_measures(compared: Compared, names: Sequence[str], headline: Measure, best: int) -> list[str]:
     """Which design is best by the other measures of the table."""
     agreeing, worse, level = [], [], []
     for measure in compared.measures:
@@ -151,16 +149,16 @@ def _other_measures(
 
 def _recognition(compared: Compared, names: Sequence[str]) -> list[str]:
     """What a judge recognises, and the share of the gap that is closed."""
-    held = [
+    judged = [
         (index, cells)
         for index, cells in enumerate(compared.cells)
         if all(name in cells for name in ("iter_accuracy", "orig_accuracy", "gray_accuracy"))
     ]
-    if not held:
+    if not judged:
         return ["No judge looked at these runs' photographs, so nothing is said of recognition."]
-    index, cells = max(held, key=lambda one: one[1]["iter_accuracy"].value)
+    index, cells = max(judged, key=lambda one: one[1]["iter_accuracy"].value)
     ours, original, gray = (cells[name] for name in ("iter_accuracy", "orig_accuracy", "gray_accuracy"))
-    others = [other["iter_accuracy"].mark for number, other in held if number != index]
+    others = [other["iter_accuracy"].mark for number, other in judged if number != index]
     tied = (
         "; none of the other designs is significantly different from it by that"
         if others and set(others) == {"tied"}
@@ -169,7 +167,7 @@ def _recognition(compared: Compared, names: Sequence[str]) -> list[str]:
     share = f"{_percent(ours.value)} ({_percent(ours.low)} to {_percent(ours.high)})"
     against = f"{_percent(original.value)} of the originals and {_percent(gray.value)} of gray ones (n = {ours.n})"
     sentence = f"The judge recognises {share} of the recoloured photographs, {against}."
-    if len(held) > 1:
+    if len(judged) > 1:
         sentence = (
             f"The judge does best with the colours of {names[index]}: it recognises {share} of them, {against}{tied}."
         )
@@ -205,17 +203,17 @@ def _cautions(compared: Compared) -> list[str]:
     whole = (
         f"{len(seeds)} {'design' if len(seeds) == 1 else 'designs'}, {per} {plural} each, {listed or 'no photographs'}."
     )
-    found = [whole]
+    cautions = [whole]
     if seeds == [1]:
-        found.append("It was trained once: another seed may well give other figures.")
+        cautions.append("It was trained once: another seed may well give other figures.")
     elif max(seeds) == 1:
-        found.append("Each design was trained once: another seed may well change their order.")
+        cautions.append("Each design was trained once: another seed may well change their order.")
     elif min(seeds) == 1:
-        found.append("Some designs were trained once: of those, another seed may well change the order.")
+        cautions.append("Some designs were trained once: of those, another seed may well change the order.")
     small = min(counts.values(), default=0)
     if 0 < small < 30:
-        found.append(f"{small} photographs are few, and the intervals are rough.")
-    return found
+        cautions.append(f"{small} photographs are few, and the intervals are rough.")
+    return cautions
 
 
 def _valued(cell: Cell, measure: Measure) -> str:

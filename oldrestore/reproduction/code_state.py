@@ -84,12 +84,12 @@ def patch_bytes(provenance: Mapping[str, Any]) -> bytes:
 def patch_sections(patch: str) -> dict[str, str]:
     """Split a git patch by file."""
     sections = re.split(r"^(?=diff --git )", patch, flags=re.MULTILINE)
-    found = {}
+    by_file = {}
     for section in sections:
         header = re.match(r'diff --git "?a/.*? "?b/(.*?)"?\n', section)
         if header:
-            found[header.group(1)] = section
-    return found
+            by_file[header.group(1)] = section
+    return by_file
 
 
 def _changed_between(repository: Path, one: str, other: str) -> list[str]:
@@ -126,9 +126,9 @@ def worktree_of(provenance: Mapping[str, Any], repository: Path | None) -> Itera
         raise UserError(f"commit {commit} is not in {repository}: git fetch it first")
     with tempfile.TemporaryDirectory(prefix="oldrestore-worktree-") as folder:
         place = Path(folder) / "code"
-        made = _git(repository, "worktree", "add", "--detach", "--quiet", str(place), commit)
-        if made.returncode:
-            raise UserError(f"git makes no worktree at {commit}: {_said(made)}")
+        added = _git(repository, "worktree", "add", "--detach", "--quiet", str(place), commit)
+        if added.returncode:
+            raise UserError(f"git makes no worktree at {commit}: {_said(added)}")
         try:
             patch = patch_bytes(provenance)
             if patch:

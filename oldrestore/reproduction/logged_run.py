@@ -15,6 +15,9 @@ from typing import Any
 from oldrestore.errors import UserError
 from oldrestore.records.finding import find_run
 from oldrestore.records.run import Run
+from oldrestore.tracking.mlflow_moved import ARTIFACTS, local_path
+from oldrestore.tracking.mlflow_store import quiet_environment, resolve_uri, without_credentials
+from oldrestore.tracking.sqlite_uri import sqlite_path
 
 MLFLOW_PREFIX = "mlflow:"
 NEEDED = ("config.yaml", "provenance.json", "data.json", "metrics.jsonl")
@@ -84,10 +87,6 @@ def _from_artifacts(folder: Path) -> LoggedRun:
 
 
 def _from_mlflow(wanted: str, outputs: Path, tracking_uri: str | None, copy: Path) -> LoggedRun:
-    from oldrestore.tracking.mlflow_moved import ARTIFACTS
-    from oldrestore.tracking.mlflow_store import quiet_environment, resolve_uri, without_credentials
-    from oldrestore.tracking.sqlite_uri import sqlite_path
-
     quiet_environment()
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     uri = resolve_uri(tracking_uri, outputs)
@@ -102,14 +101,14 @@ def _from_mlflow(wanted: str, outputs: Path, tracking_uri: str | None, copy: Pat
     try:
         record = _find_record(client, wanted, shown)
         beside = database.parent / ARTIFACTS if database is not None else None
-        held = copy / "records"
-        _fetch_records(client, record, beside, held)
-        _check_complete(held, f"MLflow's run {record.info.run_id} at {shown}")
+        records = copy / "records"
+        _fetch_records(client, record, beside, records)
+        _check_complete(records, f"MLflow's run {record.info.run_id} at {shown}")
         best = _fetch_best(client, record, beside, uri, copy / "model")
     except MlflowException as error:
         raise UserError(f"MLflow at {shown} does not give run '{wanted}': {' '.join(str(error).split())}") from None
     return LoggedRun(
-        Run(held),
+        Run(records),
         f"MLflow's run {record.info.run_id} at {shown}",
         _STATES.get(record.info.status),
         {"best": best} if best is not None else {},
@@ -129,23 +128,23 @@ def _find_record(client: Any, wanted: str, shown: str) -> Any:
     return found[0]
 
 
-def _fetch_records(client: Any, record: Any, beside: Path | None, held: Path) -> None:
-    held.mkdir()
+def _fetch_records(client: Any, record: Any, beside: Path | None, folder: Path) -> None:
+    folder.mkdir()
     here = _local(record.info.artifact_uri, beside)
     if here is not None:
         for name in RECORDS:
             if (here / name).is_file():
-                shutil.copyfile(here / name, held / name)
+                shutil.copyfile(here / name, folder / name)
         return
-    there = {item.path for item in client.list_artifacts(record.info.run_id) if not item.is_dir}
+    listed = {item.path for item in client.list_artifacts(record.info.run_id) if not item.is_dir}
     for name in RECORDS:
-        if name in there:
-            client.download_artifacts(record.info.run_id, name, str(held))
+        if name in listed:
+            client.download_artifacts(record.info.run_id, name, str(folder))
 
 
 def _fetch_best(client: Any, record: Any, beside: Path | None, uri: str, place: Path) -> Path | None:
     model = record.data.tags.get("model_uri", "").rpartition("/")[2]
-    if not re.fullmatch(r"[\w-]+", model, re.ASCII):  # a name that a server gives, made part of a path
+    if not re.fullmatch(r"[\w-]+", model, re.ASCII):  # a server's text, which becomes part of a path
         return None
     if beside is not None:
         here = beside / "models" / model / "artifacts" / "artifacts" / "best.safetensors"
@@ -156,19 +155,17 @@ def _fetch_best(client: Any, record: Any, beside: Path | None, uri: str, place: 
 
     place.mkdir()
     try:
-        # Asked for by its place: by its name MLflow would look it up in a store of the current folder.
+        # By location: by its name MLflow would look it up in a store of the current folder.
         location = client.get_logged_model(model).artifact_location
         file = f"{location}/artifacts/best.safetensors"
         best = Path(download_artifacts(file, dst_path=str(place), tracking_uri=uri))
     except (MlflowException, OSError):
-        return None  # its files are gone: what else is there can be compared
+        return None  # its files are gone: the rest can still be compared
     return best if best.is_file() else None
 
 
 def _local(artifact_uri: str, beside: Path | None) -> Path | None:
     """Folder of artifacts on this machine: beside the database, if both were copied from elsewhere."""
-    from oldrestore.tracking.mlflow_moved import local_path
-
     there = local_path(artifact_uri)
     if there is None or beside is None:
         return there

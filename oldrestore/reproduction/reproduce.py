@@ -23,7 +23,7 @@ from oldrestore.reproduction import comparison as compare
 from oldrestore.reproduction.certificate import as_markdown
 from oldrestore.reproduction.code_state import CodeDifference, compare_code, worktree_of
 from oldrestore.reproduction.logged_run import LoggedRun
-from oldrestore.reproduction.rerun import NoVerdictError, Rerun, carry_out_again, prepare_config
+from oldrestore.reproduction.rerun import NoVerdictError, Rerun, prepare_config, run_again
 from oldrestore.run.resuming import compare_provenance
 from oldrestore.run.sync import sync_run
 from oldrestore.tracking.mlflow_store import open_store
@@ -113,10 +113,10 @@ def reproduce(
     output : file, optional
         Where the new run prints.
     """
-    made = updates_made(logged)
-    if until is not None and not 1 <= until <= made:
-        raise UserError(f"--until {until} is not among the {made} iterations of run '{logged.run_id}'")
-    short = made if made < config.trainer.max_iterations and logged.state != "failed" else None
+    recorded = updates_made(logged)
+    if until is not None and not 1 <= until <= recorded:
+        raise UserError(f"--until {until} is not among the {recorded} iterations of run '{logged.run_id}'")
+    short = recorded if recorded < config.trainer.max_iterations and logged.state != "failed" else None
     until = until if until is not None else short
     new_config = prepare_config(config, outputs.absolute(), new_run_id(), until)
     places = moved_places(logged.run.composed, config)
@@ -125,14 +125,14 @@ def reproduce(
         if worktree:
             code = stack.enter_context(worktree_of(logged.run.provenance, repository_root()))
         typed = [as_override(name, now) for name, (_, now) in places.items()]
-        rerun = carry_out_again(logged, new_config, code, output, typed)
+        rerun = run_again(logged, new_config, code, output, typed)
     comparison = compare_runs(logged, rerun, until, tolerance)
     now = Run(rerun.folder).provenance
     code_difference = compare_code(logged.run.provenance, now, repository_root())
     environment = compare_provenance(logged.run.provenance, now)
     for name in ("code_hash", "commit"):
         environment.pop(name, None)
-    iterations = until if until is not None else made
+    iterations = until if until is not None else recorded
     return Reproduction(logged, rerun, comparison, code_difference, environment, places, iterations, worktree)
 
 
@@ -154,11 +154,11 @@ def compare_runs(logged: LoggedRun, rerun: Rerun, until: int | None, tolerance: 
     """Compare records and weights of a run with those of its reproduction."""
     old, new = compare.read_records(logged.run.folder), compare.read_records(rerun.folder)
     loose = {iteration for iteration in (until, *earlier_ends(logged.run.folder)) if iteration is not None}
-    found = compare.compare_records(old, new, tolerance, until, loose)
-    if not any(name.name == "train/loss" and name.points for name in found.metrics):
-        raise NoVerdictError(f"the run that was carried out again {rerun.state} at its beginning: {rerun.reason}")
+    comparison = compare.compare_records(old, new, tolerance, until, loose)
+    if not any(name.name == "train/loss" and name.points for name in comparison.metrics):
+        raise NoVerdictError(f"the new run {rerun.state} at its beginning: {rerun.reason}")
     weights, problems = compare_checkpoints(logged, rerun, until)
-    return replace(found, weights=weights, not_compared=problems)
+    return replace(comparison, weights=weights, not_compared=problems)
 
 
 def earlier_ends(folder: Path) -> set[int]:
@@ -179,7 +179,7 @@ def compare_checkpoints(
 
     new = {path.stem: path for path in (rerun.folder / "checkpoints").glob("*.safetensors")}
     if "last" not in new:
-        return [], [f"weights: the run that was carried out again {rerun.state} before it wrote a checkpoint"]
+        return [], [f"weights: the new run {rerun.state} before it wrote a checkpoint"]
     ours = load_checkpoint(new["last"])
     at = ours.state["iteration"]
     for name, path in logged.weights.items():

@@ -24,7 +24,7 @@ from oldrestore.reproduction.logged_run import LoggedRun
 
 @dataclass(frozen=True)
 class Rerun:
-    """How a run that was run again ended."""
+    """How a new run ended."""
 
     folder: Path
     state: str
@@ -45,7 +45,7 @@ def prepare_config(config: DictConfig, outputs: Path, run_id: str, until: int | 
     return config
 
 
-def carry_out_again(
+def run_again(
     logged: LoggedRun, config: DictConfig, code: Path, output: TextIO | None = None, typed: Sequence[str] = ()
 ) -> Rerun:
     """Start the process, wait for its end, and read how it went.
@@ -81,15 +81,13 @@ def carry_out_again(
         request.write_text(json.dumps(content), encoding="utf-8")
         code_of_process = _run([sys.executable, "-P", rerun_process.__file__, str(request)], code, environment, output)
         if not result.is_file():
-            raise NoVerdictError(
-                f"the process that carried the run out again broke down (it ended with {code_of_process})"
-            )
-        found = json.loads(result.read_text(encoding="utf-8"))
-    if "refused" in found:
-        raise UserError(found["refused"])
-    if found["state"] == "killed":
-        raise NoVerdictError(f"the run that was carried out again was {found['reason']}: {found['folder']}")
-    return Rerun(Path(found["folder"]), found["state"], found["reason"])
+            raise NoVerdictError(f"the process of the new run broke down (it ended with {code_of_process})")
+        outcome = json.loads(result.read_text(encoding="utf-8"))
+    if "refused" in outcome:
+        raise UserError(outcome["refused"])
+    if outcome["state"] == "killed":
+        raise NoVerdictError(f"the new run was {outcome['reason']}: {outcome['folder']}")
+    return Rerun(Path(outcome["folder"]), outcome["state"], outcome["reason"])
 
 
 def _run(command: list[str], code: Path, restored: Mapping[str, str | None], output: TextIO | None) -> int:
@@ -99,7 +97,7 @@ def _run(command: list[str], code: Path, restored: Mapping[str, str | None], out
     process = subprocess.Popen(command, env=environment, stdout=output)
     try:
         while True:
-            # Ctrl-C reaches the process as well, which writes down that it was stopped.
+            # Ctrl-C reaches the process as well, which records that it was stopped.
             with contextlib.suppress(KeyboardInterrupt):
                 return process.wait()
     finally:

@@ -1,4 +1,4 @@
-"""The process that runs a run again; started as a file, so that it also works with other versions of the package.
+"""The process of a new run; started as a file, so that it also works with other versions of the package.
 
 It imports nothing of the package before it has checked which one it gets, and uses only what every version has.
 """
@@ -37,12 +37,12 @@ def main(request_file: str) -> int:
     from oldrestore.errors import UserError
 
     try:
-        return carry_out(request)
+        return train(request)
     except UserError as error:
         return report(request, refused=str(error))
 
 
-def carry_out(request: Mapping[str, Any]) -> int:
+def train(request: Mapping[str, Any]) -> int:
     """Check the photographs, and train."""
     from omegaconf import OmegaConf
 

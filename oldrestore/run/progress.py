@@ -106,10 +106,9 @@ def new_resume_folder(folder: Path) -> Path:
 def set_aside(folder: Path, marks: Mapping[str, int], iteration: int, aside: Path, again: bool) -> None:
     """Cut the files of records back to a checkpoint, and keep what is cut off in another folder.
 
-    It is on disk there before anything is cut, so that a kill at any moment loses no row.
-
-    Every file then reads as of one uninterrupted run. `marks` are those of `RunFolder.marks` when the checkpoint was
-    written; with `again`, the validation of its very iteration is carried out again, so that its pictures go too.
+    It is on disk there before anything is cut, so that a kill at any moment loses no row. Every file then reads as of
+    one uninterrupted run. `marks` are those of `RunFolder.marks` when the checkpoint was written; with `again`, the
+    validation of its very iteration is carried out again, so that its pictures go too.
     """
     cuts: dict[str, int] = {}
     for name in RECORDS:

@@ -21,9 +21,8 @@ from oldrestore.records.finding import refuse_links_out
 from oldrestore.records.liveness import lock_run
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.tracking.follower import hand_over
 from oldrestore.tracking.protocol import End, RunInfo, Sink
-from oldrestore.tracking.tracker import spoken_reason
+from oldrestore.tracking.tracker import hand_over, spoken_reason
 
 
 @dataclass

@@ -80,11 +80,11 @@ def share_larger(differences_n: np.ndarray) -> float:
     What a photograph contributes to a ratio is no answer here: where it weighs little, that is nearly the difference of
     the whole set, and of the same sign on every such photograph.
     """
-    known = differences_n[~np.isnan(differences_n)]
-    if len(known) == 0:
+    present = differences_n[~np.isnan(differences_n)]
+    if len(present) == 0:
         return float("nan")
     # Means over seeds round: what they leave of nothing is nothing.
-    clean = np.where(np.abs(known) <= 1e-9 * np.abs(known).max(), 0.0, known)
+    clean = np.where(np.abs(present) <= 1e-9 * np.abs(present).max(), 0.0, present)
     return float(((clean > 0) + 0.5 * (clean == 0)).mean())
 
 

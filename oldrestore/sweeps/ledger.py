@@ -21,9 +21,9 @@ from oldrestore.records.run import Run
 from oldrestore.sweeps.plan import Job
 
 JobState = Literal["queued", "running", "done", "failed", "interrupted", "pruned"]
-WAIT = 60.0  # seconds for another process to let go of the file
-BEAT = 30.0  # seconds between two signs of life of the jobs under way
-SILENCE = 600.0  # seconds without one, after which a job of another machine is taken to be gone
+WAIT = 60.0  # seconds to wait for another process to unlock the file
+BEAT = 30.0  # seconds between two signs of life of running jobs
+SILENCE = 600.0  # seconds without one, after which a job of another machine counts as gone
 GONE = "its process is gone"
 
 _SCHEMA = """
@@ -122,7 +122,7 @@ class Ledger:
         with self._changing() as connection:
             for entry in self._read(connection):
                 if entry.key in wanted and (entry.state in states or entry.is_lost):
-                    # What was interrupted keeps its run; what failed or is lost begins a new one.
+                    # An interrupted job keeps its run; a failed or lost one begins a new run.
                     forget = "" if entry.state == "interrupted" else ", run_id = NULL, folder = NULL"
                     connection.execute(
                         f"UPDATE jobs SET state = 'queued', process = NULL{forget} WHERE key = ?", (entry.key,)
@@ -175,8 +175,8 @@ class Ledger:
     def entries(self, keys: Sequence[str] | None = None) -> list[Entry]:
         """Return the lines of these jobs, in their order; by default of all."""
         with closing(self._connect()) as connection:
-            found = {entry.key: entry for entry in self._read(connection)}
-        return list(found.values()) if keys is None else [found[key] for key in keys if key in found]
+            entries = {entry.key: entry for entry in self._read(connection)}
+        return list(entries.values()) if keys is None else [entries[key] for key in keys if key in entries]
 
     def facts(self, beginning: str) -> list[str]:
         """Return every fact whose name has this prefix."""
@@ -192,10 +192,10 @@ class Ledger:
         """
         with self._changing() as connection:
             row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-            held = [] if row is None else [row[0]]
-            yield held
-            if row is None and held:
-                connection.execute("INSERT INTO facts VALUES (?, ?)", (name, held[0]))
+            fact = [] if row is None else [row[0]]
+            yield fact
+            if row is None and fact:
+                connection.execute("INSERT INTO facts VALUES (?, ?)", (name, fact[0]))
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

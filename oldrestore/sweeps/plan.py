@@ -21,7 +21,7 @@ from oldrestore.files import whole_folder
 from oldrestore.records.asked_settings import group_choices
 from oldrestore.records.identity import fingerprints_of, identity_of, results_code_hash, settings_of
 
-SEARCH = "search"  # section of a sweep's file that is no part of a configuration
+SEARCH = "search"  # section of a sweep's file that is not part of a configuration
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
         if config.run_id is not None:
             raise UserError("run_id names one run: leave it out of a sweep, whose runs are named one by one")
         identity = identity_of(settings_of(config), fingerprints_of(config, fingerprints))
-        given = dict(text.split("=", 1) for text in job if "=" in text)
-        settings = {name: given.get(name, "") for name in varied if name != "seed"}
+        values = dict(text.split("=", 1) for text in job if "=" in text)
+        settings = {name: values.get(name, "") for name in varied if name != "seed"}
         code = results_code_hash()
         key = hashlib.sha256(f"{identity} {config.seed} {code}".encode()).hexdigest()[:16]
         plain = OmegaConf.to_container(config)
@@ -100,8 +100,8 @@ def snapshot_configuration(folder: Path) -> Path:
     files: dict[str, bytes] = {}
     for under, root in roots.items():
         for name in ("conf", *GROUP_FOLDERS) if under == "" else GROUP_FOLDERS:
-            found = sorted((root / name).rglob("*")) if root is not None else []
-            for path in (path for path in found if path.suffix in ENDINGS and path.is_file()):
+            paths = sorted((root / name).rglob("*")) if root is not None else []
+            for path in (path for path in paths if path.suffix in ENDINGS and path.is_file()):
                 files[(Path(under) / path.relative_to(root)).as_posix()] = path.read_bytes()
     digest = hashlib.sha256()
     for name, content in files.items():

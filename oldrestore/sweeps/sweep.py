@@ -15,7 +15,7 @@ from oldrestore.sweeps.ledger import BEAT, Entry, JobState, Ledger
 from oldrestore.sweeps.plan import Job, snapshot_configuration
 
 FOLDER = "sweeps"
-POLL = 0.1  # seconds between two looks at the jobs under way
+POLL = 0.1  # seconds between two looks at the running jobs
 
 
 class Sweep:

@@ -25,7 +25,7 @@ from oldrestore.sweeps.sweep import Sweep
 from oldrestore.tracking.sqlite_uri import sqlite_uri
 
 STUDY = "search"
-BUSY = 60  # seconds to wait for another process to let go of the study
+BUSY = 60  # seconds to wait for another process to unlock the study
 
 
 class Search(Sweep):
@@ -82,7 +82,7 @@ class Search(Sweep):
                     if entry is not None and (entry.is_lost or entry.state in ("queued", "interrupted")):
                         self._add(trial)
                     continue
-                if entry is None:  # its process died before it wrote down what it was given
+                if entry is None:  # its process died before it registered the job
                     study.tell(trial.number, state=self._states.FAIL)
                 elif entry.state in ("done", "failed", "pruned"):
                     self._tell(trial.number, entry)
@@ -100,7 +100,7 @@ class Search(Sweep):
     def study(self) -> Any:
         """Optuna's study."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        # The tables are made by the first process alone.
+        # Only the first process creates the tables.
         with self._alone():
             engine = {"connect_args": {"timeout": BUSY}}
             storage = self._optuna.storages.RDBStorage(sqlite_uri(self.folder / "optuna.db"), engine_kwargs=engine)
@@ -136,7 +136,7 @@ class Search(Sweep):
             number = len(self.study.get_trials(deepcopy=False))
             if number >= self.settings.trials:
                 return None
-            # A sampler of its own for each trial, so that what is drawn depends on the trial and not on the process.
+            # Each trial has its own sampler, so that its settings depend on the trial and not on the process.
             self.study.sampler = self._optuna.samplers.TPESampler(
                 n_startup_trials=self.settings.random_trials, seed=self.settings.seed + number, constant_liar=True
             )
@@ -158,8 +158,8 @@ class Search(Sweep):
         if key not in self.keys:
             self.keys.append(key)
         live = isinstance(trial, self._optuna.trial.Trial)
-        if live or not trial.state.is_finished():  # the study takes nothing more of one that is finished
-            # Optuna has no other way to go on reporting to a trial of an earlier process.
+        if live or not trial.state.is_finished():  # the study accepts no reports on a finished trial
+            # Optuna has no other way to report to a trial of an earlier process.
             self._trials[key] = trial if live else self._optuna.trial.Trial(self.study, trial._trial_id)
         reported = () if live else trial.intermediate_values
         self._seen[key] = max(reported, default=-1)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from oldrestore.files import sha256_of
-from oldrestore.plain import plain
 from oldrestore.tracking.mlflow_store import Store
 from oldrestore.tracking.protocol import ModelPackage, RunInfo
 
@@ -20,7 +19,7 @@ MODELS = "models:/"
 
 
 def fingerprint(package: ModelPackage) -> str:
-    """sha256 over the files of a model, which says whether it has been logged before."""
+    """sha256 over the files of a model, to tell whether it has been logged before."""
     digest = hashlib.sha256()
     for path in (package.python_file, *(package.artifacts[name] for name in sorted(package.artifacts))):
         digest.update(bytes.fromhex(sha256_of(Path(path))))
@@ -42,19 +41,7 @@ def holds_model(store: Store, uri: str) -> bool:
 
 
 def log_pyfunc(store: Store, run_id: str, run: RunInfo, package: ModelPackage) -> str:
-    """Log a model and return its URI.
-
-    Its signature: `L`, float32 (N, H, W, 1) in 0..100; out comes uint8 (N, H, W, 3) sRGB. The client calls say which
-    run and store are meant, so nothing global in MLflow is set.
-
-    Parameters
-    ----------
-    store : Store
-    run_id : str
-        MLflow's.
-    run : RunInfo
-    package : ModelPackage
-    """
+    """Log a model to the MLflow run `run_id` and return its URI, without setting anything global in MLflow."""
     import mlflow.pyfunc
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
@@ -68,7 +55,6 @@ def log_pyfunc(store: Store, run_id: str, run: RunInfo, package: ModelPackage) -
         tags={"run_id": run.run_id, "experiment": run.experiment},
         model_type="colorizer",
     )
-    example = package.input_example
     with _without_advice(), tempfile.TemporaryDirectory(prefix="oldrestore-model-") as folder:
         local = Path(folder) / "model"
         mlflow.pyfunc.save_model(
@@ -76,15 +62,8 @@ def log_pyfunc(store: Store, run_id: str, run: RunInfo, package: ModelPackage) -
             python_model=str(package.python_file),
             artifacts={name: Path(path).absolute().as_uri() for name, path in package.artifacts.items()} or None,
             signature=colorizer_signature(),
-            input_example=None if example is None else {"L": np.asarray(example, np.float32)},
             pip_requirements=list(package.pip_requirements),
-            metadata=plain(package.metadata) or None,
-            mlflow_model=Model(
-                artifact_path=logged.artifact_location,
-                model_uuid=logged.model_id,
-                run_id=run_id,
-                model_id=logged.model_id,
-            ),
+            mlflow_model=Model(logged.artifact_location, run_id, model_uuid=logged.model_id, model_id=logged.model_id),
         )
         store.patiently(client.log_model_artifacts, logged.model_id, str(local))
     store.patiently(client.finalize_logged_model, logged.model_id, "READY")
@@ -93,7 +72,7 @@ def log_pyfunc(store: Store, run_id: str, run: RunInfo, package: ModelPackage) -
 
 
 def colorizer_signature() -> Any:
-    """Return the signature of every logged model: `L` float32 (N, H, W, 1) to sRGB uint8 (N, H, W, 3)."""
+    """Return the signature of every logged model: `L`, float32 (N, H, W, 1) in 0..100, to sRGB uint8 (N, H, W, 3)."""
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
@@ -105,19 +84,18 @@ def colorizer_signature() -> Any:
 
 @contextlib.contextmanager
 def _without_advice() -> Iterator[None]:
-    """Silence MLflow's coloured advice on type hints and examples, for which a tensor signature has no use.
-
-    It sets warning filters of its own around the calls, so a filter of ours would not be seen.
+    """Silence MLflow's advice on type hints and examples; it sets its own warning filters, so ours would have no
+    effect.
     """
     import mlflow.pyfunc
     from mlflow.pyfunc.utils import data_validation
 
     modules = [m for m in (mlflow.pyfunc, data_validation) if hasattr(m, "color_warning")]
-    speak = [module.color_warning for module in modules]
+    originals = [module.color_warning for module in modules]
     try:
         for module in modules:
             module.color_warning = lambda *words, **named: None
         yield
     finally:
-        for module, function in zip(modules, speak, strict=True):
+        for module, function in zip(modules, originals, strict=True):
             module.color_warning = function

@@ -1,7 +1,7 @@
-"""Makes an embedded MLflow store that was moved or copied name its artifacts where they stand now.
+"""Corrects the locations of artifacts in an embedded MLflow store that was moved or copied.
 
-MLflow writes the absolute place of artifacts down for every experiment, run and model. The store of an outputs folder
-keeps them beside it, so that after a move each of them is known: ``OLD/mlartifacts/...`` is ``NEW/mlartifacts/...``.
+MLflow stores the absolute location of artifacts for every experiment, run and model. The store of an outputs folder
+keeps them beside it, so after a move ``OLD/mlartifacts/...`` is ``NEW/mlartifacts/...``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from urllib.parse import unquote
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 RUN_FOLDER_TAG = "oldrestore.run_folder"
-WAIT = 60.0  # seconds for another process to let go of the file
-# Where MLflow keeps places of artifacts; a version of it may lack some.
+WAIT = 60.0  # seconds for another process to release the file
+# Where MLflow keeps locations of artifacts; some versions lack some.
 COLUMNS = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -25,7 +25,7 @@ COLUMNS = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
-# Up to the last folder of that name; as a URI, or as a plain path, which MLflow takes as well.
+# Up to the last folder of that name, as a URI or as a plain path, which MLflow takes as well.
 _UNDER_ARTIFACTS = re.compile(rf"(?P<root>(?:file://)?/.*/{ARTIFACTS})(?:/.*)?", re.DOTALL)
 
 
@@ -35,28 +35,18 @@ def artifact_location(outputs: Path) -> str:
 
 
 def local_path(location: str) -> Path | None:
-    """Return the folder of a place of artifacts; None where it is not on this machine."""
+    """Return the folder of a location of artifacts; None if it is not on this machine."""
     if location.startswith("file:///"):
         return Path(unquote(location.removeprefix("file://"), errors="surrogateescape"))
     return None if re.match(r"\w[\w+.-]*:", location) else Path(location)
 
 
 def follow_move(database: Path, outputs: Path) -> list[Path]:
-    """Rewrite the places of artifacts of a store that stood in another outputs folder; one that did not is only read.
+    """Rewrite the locations of artifacts if a store was moved here, and return the outputs folders that it was in.
 
-    The caller holds the store's lock; all is one transaction. Only what lay in ``mlartifacts`` of the other folder is
-    rewritten, and not where that folder is one that still has its runs and merely shares this store.
-
-    Parameters
-    ----------
-    database : Path
-        Any SQLite file of MLflow: only ``outputs/mlflow.db`` keeps its artifacts beside it.
-    outputs : Path
-
-    Returns
-    -------
-    list of Path
-        The outputs folders that it stood in.
+    Only ``outputs/mlflow.db`` keeps its artifacts beside it; any other `database` is left alone, and so are the
+    locations in an outputs folder that still has its runs and merely shares this store. The caller holds the store's
+    lock; all is one transaction.
     """
     outputs = Path(outputs).absolute()
     if not database.is_file() or database.absolute() != outputs / DATABASE:
@@ -66,7 +56,7 @@ def follow_move(database: Path, outputs: Path) -> list[Path]:
         columns = list(_present(connection))
         if not _others(connection, columns, here):
             return []
-        connection.execute("BEGIN IMMEDIATE")  # closed before its end, it changes nothing
+        connection.execute("BEGIN IMMEDIATE")  # if the connection closes before COMMIT, nothing changes
         left = [root for root in _others(connection, columns, here) if _is_left(connection, root, outputs)]
         for root in left:
             for table, column in columns:
@@ -86,7 +76,7 @@ def _present(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
 
 
 def _others(connection: sqlite3.Connection, columns: list[tuple[str, str]], here: str) -> list[str]:
-    """Folders of artifacts that are named and are not the one beside the store, as they are written."""
+    """Return the stored folders of artifacts that are not the one beside the store."""
     written: dict[str, None] = {}
     for table, column in columns:
         for (place,) in connection.execute(
@@ -99,9 +89,9 @@ def _others(connection: sqlite3.Connection, columns: list[tuple[str, str]], here
 
 
 def _is_left(connection: sqlite3.Connection, root: str, outputs: Path) -> bool:
-    """Say whether the store has left a folder of artifacts: it was moved or copied together with its runs.
+    """Say whether the store was moved or copied from a folder of artifacts, together with its runs.
 
-    Other outputs folders may share the store, each with artifacts of its own: their runs stand there and not here.
+    Other outputs folders may share the store, each with its own artifacts: their runs are there and not here.
     """
     old, new = local_path(root), outputs / ARTIFACTS
     if old.exists() and new.exists() and old.samefile(new):

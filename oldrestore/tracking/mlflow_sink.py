@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -13,11 +13,20 @@ from oldrestore.plain import flatten
 from oldrestore.records.recorded import Panel, Scalars
 from oldrestore.records.run_folder import ACCURACY_COLUMNS
 from oldrestore.records.tail import times_of
-from oldrestore.tracking.mlflow_held import FILES_TAG, Held, read_held
 from oldrestore.tracking.mlflow_model import fingerprint, holds_model, log_pyfunc
 from oldrestore.tracking.mlflow_moved import RUN_FOLDER_TAG
 from oldrestore.tracking.mlflow_store import Store, open_store
-from oldrestore.tracking.mlflow_values import LONGEST_VALUE, cell, dataset_inputs, name_of, param, tags
+from oldrestore.tracking.mlflow_values import (
+    FILES_TAG,
+    LONGEST_VALUE,
+    Logged,
+    cell,
+    dataset_inputs,
+    name_of,
+    param,
+    read_logged,
+    tags,
+)
 from oldrestore.tracking.protocol import ModelPackage, RunInfo
 
 # MLflow's own limits (mlflow.utils.validation).
@@ -32,32 +41,15 @@ _AT_END = ("accuracy.csv", "per_image.csv", "metrics.jsonl", "log.txt")
 class MLflowSink:
     """One MLflow run for one run folder.
 
-    The store is the one `tracking_uri` names, else ``MLFLOW_TRACKING_URI``, else ``outputs/mlflow.db`` with
-    artifacts under ``outputs/mlartifacts``. A run folder goes on in the MLflow run that has its run id as a tag, if
-    there is one. That run is asked for what it holds, sent what it lacks, and given no step twice. MLflow changes
-    neither a parameter nor a step that it has: they stay as they were first sent.
-
+    The store is `tracking_uri`, else ``MLFLOW_TRACKING_URI``, else ``outputs/mlflow.db`` with artifacts under
+    ``outputs/mlartifacts``. A run folder continues the MLflow run that has its run id as a tag, if there is one, and
+    sends only what that run lacks. MLflow changes neither a parameter nor a step: they stay as they were first sent.
     NaN is stored as NaN; MLflow keeps infinities as the largest float64 (the run folder has them exactly).
 
-    Parameters
-    ----------
-    tracking_uri : str, optional
-        ``sqlite:///...``, ``http://...`` or whatever MLflow takes.
-    experiment : str, optional
-        MLflow's experiment; the run's experiment when not given.
-    system_metrics : bool
-        Log processor, memory, disk, network and GPU use under ``system/``.
-    system_metrics_interval : float
-        Seconds between two samples; one more is taken at the end, so that short runs have some.
-    log_model : bool
-        Log the trained model, so that ``mlflow.pyfunc.load_model`` loads it.
-
-    Attributes
-    ----------
-    link : dict
-        `tracking_uri` (without a password), `experiment_id`, `run_id` and, once logged, `model_uri`.
-    sent : Counter
-        How many `metrics`, `pictures`, `files`, `models` and the like went to the server.
+    `system_metrics` logs the use of processor, memory, disk, network and GPU under ``system/``, at an interval in
+    seconds and once more at the end, so that short runs have some. `log_model` logs the trained model for
+    ``mlflow.pyfunc.load_model``. `link` has `tracking_uri` (without a password), `experiment_id`, `run_id` and, once
+    logged, `model_uri`.
     """
 
     gather_seconds = 5.0
@@ -80,50 +72,49 @@ class MLflowSink:
         self._store: Store | None = None
         self._run_id = ""
         self._monitor: Any = None
-        self._held = Held()
+        self._logged = Logged()
         self._table: list[dict[str, Any]] = []
         self._began = 0
         self._iteration = 0
         self.sent: Counter[str] = Counter()
 
     def start(self, run: RunInfo) -> None:
-        """Open the store, and make the run or ask the one of this run folder what it holds."""
+        """Open the store, and create the run or ask that of this run folder what it has."""
         self._run = run
         self._store = open_store(self.tracking_uri, run.outputs, self.experiment or run.experiment)
         self.link = {"tracking_uri": self._store.shown_uri, "experiment_id": self._store.experiment_id}
-        known = self._find(run.run_id)
-        self._run_id = known or self._create(run)
+        self._run_id, is_new = self._find_or_create(run)
         self.link = {**self.link, "run_id": self._run_id}
         record = self._do(self._client.get_run, self._run_id)
         self._began = record.info.start_time or 0
         self._log_params(run.config, record.data.params)
         if not record.inputs.dataset_inputs:
             self._do(self._client.log_inputs, self._run_id, datasets=dataset_inputs(run.data))
-        if known:
+        if not is_new:
             if record.data.tags.get(RUN_FOLDER_TAG) != str(run.folder):
                 self._set_tag(RUN_FOLDER_TAG, str(run.folder))  # it was moved
-            self._held = read_held(self._store, self._run_id)
+            self._logged = read_logged(self._store, self._run_id)
         resumes = sorted(run.folder.glob("resumes/*/resume.json"))
         self._log_files([*_AT_START, *(path.relative_to(run.folder).as_posix() for path in resumes)])
         if not run.over:
-            self._go_on(resumed=known is not None)
+            if not is_new:
+                self._do(self._client.update_run, self._run_id, status="RUNNING")
+            if self.system_metrics:
+                self._monitor = self._start_monitor(resume=not is_new)
 
     def scalars(self, lines: Sequence[Scalars]) -> None:
-        """Log metrics with the iteration as the step; those that the run has at this step are left out."""
+        """Log metrics with the iteration as the step, unless the run has them at this step."""
         self._iteration = max(self._iteration, *(line.iteration for line in lines))
         self._log_metrics(
-            [
-                (name, value, self._began + int(line.seconds * 1000), line.iteration)
-                for line in lines
-                for name, value in line.values.items()
-            ]
+            (name, value, self._began + int(line.seconds * 1000), line.iteration)
+            for line in lines
+            for name, value in line.values.items()
         )
 
     def accuracy(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Log the table so far so that the page shows it: ``accuracy.json``, and ``accuracy.csv`` beside it."""
         self._table += rows
-        # The form of MLflow's own log_table (pandas' "split"), which would read the table back from the store
-        # to append to it; here all rows are at hand, so the file is written anew.
+        # The form of MLflow's log_table (pandas' "split"), which would read the table back from the store to append.
         data = [[cell(row.get(column)) for column in ACCURACY_COLUMNS] for row in self._table]
         content = json.dumps({"columns": list(ACCURACY_COLUMNS), "data": data}, allow_nan=False)
         self._log_text("accuracy.json", content)
@@ -135,8 +126,9 @@ class MLflowSink:
     def panel(self, panel: Panel) -> None:
         """Log a picture of a series, which the page shows as a slider over iterations."""
         key = name_of(panel.name).replace("/", "-").replace(":", "-")
-        if self._held.takes_picture(key, panel.iteration):
-            step = panel.iteration
+        step = panel.iteration
+        if (key, step) not in self._logged.pictures:
+            self._logged.pictures.add((key, step))
             self._do(self._client.log_image, self._run_id, panel.rgb, key=key, step=step, synchronous=True)
             self.sent["pictures"] += 1
 
@@ -146,7 +138,7 @@ class MLflowSink:
         self._remember_files()
 
     def model(self, package: ModelPackage) -> None:
-        """Log the model as a pyfunc of the run; one that is there already is left alone."""
+        """Log the model as a pyfunc of the run, unless the run has it."""
         if not self.log_model:
             return
         known = self._tags()
@@ -162,15 +154,18 @@ class MLflowSink:
     def finish(self, state: str, reason: str | None, summary: Mapping[str, float]) -> None:
         """Send the summary under ``summary/`` and the small files of the run folder, and end the run."""
         if self._monitor is not None:
-            _stop_monitor(self._monitor)
-            self._monitor = None
+            monitor, self._monitor = self._monitor, None
+            monitor.finish()
+            monitor.collect_metrics()
+            monitor.publish_metrics(monitor.aggregate_metrics())
+            monitor.mlflow_logger.flush()
         ended = times_of(self._run.folder)[1] or self._began
-        self._log_metrics([(f"summary/{name}", value, ended, self._iteration) for name, value in summary.items()])
+        self._log_metrics((f"summary/{name}", value, ended, self._iteration) for name, value in summary.items())
         self._log_files(_AT_END)
         known = self._tags()
         if reason and known.get("reason") != reason[:LONGEST_VALUE]:
             self._set_tag("reason", reason[:LONGEST_VALUE])
-        # What an attempt that was given up said of itself.
+        # Left by an earlier attempt that failed.
         stale = {"tracking_incomplete"} if reason else {"tracking_incomplete", "reason"}
         for name in stale & known.keys():
             self._do(self._client.delete_tag, self._run_id, name)
@@ -194,38 +189,29 @@ class MLflowSink:
     def _do(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         return self._store.patiently(call, *arguments, **named)
 
-    def _find(self, run_id: str) -> str | None:
-        quoted = run_id.replace("'", "''")
-        found = self._do(
-            self._client.search_runs, [self._store.experiment_id], f"tags.run_id = '{quoted}'", max_results=1
-        )
-        return found[0].info.run_id if found else None
-
-    def _create(self, run: RunInfo) -> str:
-        created = self._do(
-            self._client.create_run,
-            self._store.experiment_id,
-            start_time=times_of(run.folder)[0],
-            tags=tags(run),
-            run_name=run.run_id,
-        )
+    def _find_or_create(self, run: RunInfo) -> tuple[str, bool]:
+        """Return MLflow's id of a run, and whether it is new."""
+        experiment, condition = self._store.experiment_id, "tags.run_id = '" + run.run_id.replace("'", "''") + "'"
+        for earlier in self._do(self._client.search_runs, [experiment], condition, max_results=1):
+            return earlier.info.run_id, False
+        described = {"start_time": times_of(run.folder)[0], "tags": tags(run), "run_name": run.run_id}
+        created = self._do(self._client.create_run, experiment, **described)
         self.sent["runs"] += 1
-        return created.info.run_id
+        return created.info.run_id, True
 
-    def _go_on(self, resumed: bool) -> None:
-        if resumed:
-            self._do(self._client.update_run, self._run_id, status="RUNNING")
-        if self.system_metrics:
-            self._monitor = _start_monitor(self._run_id, self._store.uri, self.system_metrics_interval, resume=resumed)
+    def _start_monitor(self, resume: bool) -> Any:
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-    def _log_metrics(self, metrics: Sequence[tuple[str, float, int, int]]) -> None:
+        interval, uri = self.system_metrics_interval, self._store.uri
+        monitor = SystemMetricsMonitor(self._run_id, interval, resume_logging=resume, tracking_uri=uri)
+        monitor.start()
+        return monitor
+
+    def _log_metrics(self, metrics: Iterable[tuple[str, float, int, int]]) -> None:
         from mlflow.entities import Metric
 
-        new = [
-            Metric(name_of(name), value, now, step)
-            for name, value, now, step in metrics
-            if self._held.lacks_step(name_of(name), step)
-        ]
+        named = [(name_of(name), value, now, step) for name, value, now, step in metrics]
+        new = [Metric(*metric) for metric in named if metric[3] not in self._logged.steps.get(metric[0], ())]
         for first in range(0, len(new), METRICS_A_BATCH):
             self._do(self._client.log_batch, self._run_id, metrics=new[first : first + METRICS_A_BATCH])
         self.sent["metrics"] += len(new)
@@ -242,18 +228,18 @@ class MLflowSink:
     def _log_files(self, names: Sequence[str]) -> None:
         for name in names:
             path = self._run.folder / name
-            if path.is_file() and self._held.takes_file(name, path.read_bytes()):
+            if path.is_file() and self._logged.lacks_file(name, path.read_bytes()):
                 self._do(self._client.log_artifact, self._run_id, str(path), name.rpartition("/")[0] or None)
                 self.sent["files"] += 1
         self._remember_files()
 
     def _log_text(self, name: str, content: str) -> None:
-        if self._held.takes_file(name, content.encode()):
+        if self._logged.lacks_file(name, content.encode()):
             self._do(self._client.log_text, self._run_id, content, name)
             self.sent["files"] += 1
 
     def _remember_files(self) -> None:
-        tag = self._held.files_tag()
+        tag = self._logged.files_tag()
         if self._tags().get(FILES_TAG) != tag:
             self._set_tag(FILES_TAG, tag)
 
@@ -262,18 +248,3 @@ class MLflowSink:
 
     def _set_tag(self, name: str, value: str) -> None:
         self._do(self._client.set_tag, self._run_id, name, value)
-
-
-def _start_monitor(run_id: str, uri: str, interval: float, resume: bool) -> Any:
-    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-    monitor = SystemMetricsMonitor(run_id, sampling_interval=interval, resume_logging=resume, tracking_uri=uri)
-    monitor.start()
-    return monitor
-
-
-def _stop_monitor(monitor: Any) -> None:
-    monitor.finish()
-    monitor.collect_metrics()
-    monitor.publish_metrics(monitor.aggregate_metrics())
-    monitor.mlflow_logger.flush()

@@ -1,4 +1,4 @@
-"""Opens an MLflow store: silent, without telemetry, and made only once when many runs start together."""
+"""Opens an MLflow store: silent, without telemetry, and created only once if many runs start together."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from oldrestore.files import lock
 from oldrestore.tracking.mlflow_moved import DATABASE, artifact_location, follow_move
 from oldrestore.tracking.sqlite_uri import sqlite_path, sqlite_uri
 
-# Nothing calls out unless the user asks, a dead server is given up on in seconds rather than minutes, and
-# MLflow's progress lines do not land in the training log. What the user has set wins.
+# No telemetry, seconds rather than minutes until a dead server is given up, and no progress lines of MLflow in the
+# training log. The user's own settings take precedence.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -27,41 +27,15 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "GIT_PYTHON_REFRESH": "quiet",
-    # What is printed may be JSON that somebody reads.
+    # Standard output may be JSON.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # Bars of its own, where tqdm is installed, between the lines of a run.
+    # Progress bars between the lines of a run, if tqdm is installed.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
 
-@dataclass(frozen=True)
-class Store:
-    """An open MLflow store and the experiment in it.
-
-    Attributes
-    ----------
-    client : mlflow.MlflowClient
-    uri : str
-        With credentials, if it has any.
-    experiment_id : str
-    """
-
-    client: Any
-    uri: str
-    experiment_id: str
-
-    @property
-    def shown_uri(self) -> str:
-        """The URI without credentials, fit to be written down."""
-        return without_credentials(self.uri)
-
-    def patiently(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """Call, and try again for a minute while another process holds the lock of the SQLite file."""
-        return patiently(call, *arguments, **named)
-
-
 def patiently(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """Call, and try again for a minute while another process holds the lock of an SQLite file."""
+    """Call, and try again for a minute while another process has locked the SQLite file."""
     deadline = time.monotonic() + 60.0
     while True:
         try:
@@ -73,15 +47,29 @@ def patiently(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
             time.sleep(random.uniform(0.05, 0.5))
 
 
+@dataclass(frozen=True)
+class Store:
+    """An open MLflow store (an MlflowClient), its URI with any credentials, and the experiment in it."""
+
+    client: Any
+    uri: str
+    experiment_id: str
+    patiently = staticmethod(patiently)
+
+    @property
+    def shown_uri(self) -> str:
+        """The URI without credentials, safe to record."""
+        return without_credentials(self.uri)
+
+
 def default_uri(outputs: Path) -> str:
     """Return the URI of the embedded store: an SQLite file in the root of run folders."""
     return sqlite_uri(Path(outputs) / DATABASE)
 
 
 def resolve_uri(tracking_uri: str | None, outputs: Path) -> str:
-    """Return the store to use: the one given, else ``MLFLOW_TRACKING_URI``, else the embedded one.
-
-    A relative SQLite path is made absolute, since it must not depend on where a program was started.
+    """Return the store to use: `tracking_uri`, else ``MLFLOW_TRACKING_URI``, else the embedded one; SQLite paths
+    absolute.
     """
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(outputs)
     path = sqlite_path(uri)
@@ -89,40 +77,41 @@ def resolve_uri(tracking_uri: str | None, outputs: Path) -> str:
 
 
 def quiet_environment() -> None:
-    """Set `ENVIRONMENT` where the user has set nothing; must run before MLflow is imported."""
+    """Set the variables of `ENVIRONMENT` that the user has not set; must run before MLflow is imported."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.ERROR)
 
 
 def open_store(tracking_uri: str | None, outputs: Path, experiment: str) -> Store:
-    """Open the store and find or make the experiment.
+    """Open the store and find or create the experiment.
 
-    MLflow builds the tables of an SQLite file when it is first opened, and two processes that do so at once
-    break each other; a lock file beside the database lets one go first. That one also brings a store up to date that
-    was moved.
+    MLflow creates the tables of an SQLite file when it is first opened, and two processes that do so at once break each
+    other, so a lock file beside the database admits one at a time. Under the lock, a moved store is corrected, too.
     """
     quiet_environment()
     uri = resolve_uri(tracking_uri, outputs)
     path = sqlite_path(uri)
     # The import takes seconds; it must not happen while the lock is held.
     from mlflow import MlflowClient
+    from mlflow.tracking._tracking_service import utils
 
     with _locked(path) if path else contextlib.nullcontext():
         if path and not path.exists():
             _build(path)
         elif path:
             follow_move(path, outputs)
-            _forget_places()
-        # One URI for both: left alone, the registry would look for a default of its own.
+            # MLflow caches for the whole process where runs have their artifacts.
+            getattr(utils, "_artifact_repos_cache", {}).clear()
+        # One URI for both: otherwise, the registry would have a default of its own.
         client = patiently(MlflowClient, tracking_uri=uri, registry_uri=uri)
-        # A server decides itself where its artifacts go.
+        # A server decides where its artifacts are stored.
         location = artifact_location(outputs) if path else None
         return Store(client, uri, patiently(_experiment_id, client, experiment, location))
 
 
 def _build(database: Path) -> None:
-    """Make a new SQLite store whole or not at all: tables that a kill left half made are mended by no later start."""
+    """Create a new SQLite store completely or not at all: a later start does not complete what a kill left."""
     from mlflow import MlflowClient
 
     unfinished = database.with_name(f".{database.name}.new")
@@ -133,7 +122,7 @@ def _build(database: Path) -> None:
 
 
 def follow_move_of(uri: str, outputs: Path) -> None:
-    """Bring an embedded store up to date that was moved, for a server that opens it; one that is read-only stays."""
+    """Correct an embedded store that was moved, for a server that opens it; a read-only one stays as it is."""
     path = sqlite_path(uri)
     if path is not None and path.is_file():
         with contextlib.suppress(OSError, sqlite3.OperationalError), _locked(path):
@@ -141,35 +130,25 @@ def follow_move_of(uri: str, outputs: Path) -> None:
 
 
 def without_credentials(uri: str) -> str:
-    """Return `uri` without the user name and password it may hold."""
+    """Return `uri` without a user name and password."""
     parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
 
 
 def _experiment_id(client: Any, name: str, location: str | None) -> str:
     from mlflow.exceptions import MlflowException
 
-    known = client.get_experiment_by_name(name)
-    if known is not None and known.lifecycle_stage == "deleted":
-        client.restore_experiment(known.experiment_id)
-    if known is not None:
-        return known.experiment_id
-    try:
-        return client.create_experiment(name, artifact_location=location)
-    except MlflowException:
-        known = client.get_experiment_by_name(name)  # another run was faster
-        if known is None:
-            raise
-        return known.experiment_id
-
-
-def _forget_places() -> None:
-    """Have MLflow ask its store anew: it remembers for the whole process where a run had its artifacts."""
-    from mlflow.tracking._tracking_service import utils
-
-    getattr(utils, "_artifact_repos_cache", {}).clear()
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return client.create_experiment(name, artifact_location=location)
+        except MlflowException:
+            experiment = client.get_experiment_by_name(name)  # another run was faster
+            if experiment is None:
+                raise
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return experiment.experiment_id
 
 
 def _locked(database: Path) -> contextlib.AbstractContextManager[bool]:

@@ -1,17 +1,20 @@
-"""What MLflow can hold: names, parameters, tags, cells and data sets as it takes them."""
+"""What an MLflow run has, and names, parameters, tags, cells and datasets as MLflow takes them."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from oldrestore.plain import encode_float, plain
 from oldrestore.tracking.mlflow_moved import RUN_FOLDER_TAG
+from oldrestore.tracking.mlflow_store import Store
 from oldrestore.tracking.protocol import RunInfo
 
 if TYPE_CHECKING:
@@ -21,13 +24,16 @@ if TYPE_CHECKING:
 LONGEST_VALUE = 6000
 LONGEST_NAME = 250
 LONGEST_DIGEST = 36
+LONGEST_TAG = 5000
+FILES_TAG = "oldrestore.files"  # the files that the server was sent: it holds for any store and from any machine
+_PICTURE = re.compile(r"images/(?P<key>.+?)[+%]step[+%](?P<step>\d+)[+%].*\.png")
 
 
 def tags(run: RunInfo) -> dict[str, str]:
-    """Return the tags of a run; those that would be empty are left out."""
+    """Return the tags of a run that are not empty."""
     commit = str(run.provenance.get("commit") or "")
     protocol = run.data.get("protocol") or {}
-    found = {
+    values = {
         "run_id": run.run_id,
         "experiment": run.experiment,
         "commit": commit,
@@ -43,7 +49,7 @@ def tags(run: RunInfo) -> dict[str, str]:
         "mlflow.source.git.commit": commit,
         "mlflow.user": os.environ.get("USER") or os.environ.get("LOGNAME") or "",
     }
-    return {name: str(value)[:LONGEST_VALUE] for name, value in found.items() if str(value)}
+    return {name: str(value)[:LONGEST_VALUE] for name, value in values.items() if str(value)}
 
 
 def dataset_inputs(data: Mapping[str, Mapping[str, Any]]) -> list[DatasetInput]:
@@ -53,7 +59,7 @@ def dataset_inputs(data: Mapping[str, Mapping[str, Any]]) -> list[DatasetInput]:
     inputs = []
     for context, split in data.items():
         if not isinstance(split, Mapping) or not {"source", "fingerprint"} <= split.keys():
-            continue  # not a set of photographs: the judge is described there, too
+            continue  # not photographs: the judge is described there, too
         source = {key: plain(split[key]) for key in ("source", "split", "root") if key in split}
         dataset = Dataset(
             name=str(split["source"]),
@@ -67,7 +73,7 @@ def dataset_inputs(data: Mapping[str, Mapping[str, Any]]) -> list[DatasetInput]:
 
 
 def name_of(name: str) -> str:
-    """Return a metric's, parameter's or picture's name as MLflow takes it."""
+    """Return the name of a metric, parameter or picture as MLflow takes it."""
     return re.sub(r"[^\w\-. :/]", "_", str(name), flags=re.ASCII)[:LONGEST_NAME]
 
 
@@ -78,8 +84,57 @@ def param(value: Any) -> str:
 
 
 def cell(value: Any) -> Any:
-    """Return a value as a cell of a table, which knows null and not NaN."""
+    """Return a value as a cell of a table, which may be null but not NaN."""
     if isinstance(value, (float, np.floating)):
         number = encode_float(value)
         return number if isinstance(number, float) else None
     return plain(value)
+
+
+@dataclass
+class Logged:
+    """What an MLflow run has of a run folder, so that nothing is sent twice and nothing is left out."""
+
+    steps: dict[str, set[int]] = field(default_factory=dict)  # of each metric, as the server had them at the start
+    pictures: set[tuple[str, int]] = field(default_factory=set)  # series and step
+    files: dict[str, str] = field(
+        default_factory=dict
+    )  # artifact path to the first digits of the sha256 of what was sent
+
+    def lacks_file(self, name: str, content: bytes) -> bool:
+        """Say whether a file of this name and content is missing, and note that it is there from now on."""
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        lacks = self.files.get(name) != digest
+        self.files[name] = digest
+        return lacks
+
+    def files_tag(self) -> str:
+        """Text of the tag; files that it has no room for are sent again another time."""
+        kept = dict(self.files)
+        while len(text := json.dumps(kept, separators=(",", ":"))) > LONGEST_TAG:
+            kept.popitem()
+        return text
+
+
+def read_logged(store: Store, run_id: str) -> Logged:
+    """Ask the server what a run has; system metrics, which the run folder lacks, are left out."""
+    record = store.patiently(store.client.get_run, run_id)
+    logged = Logged()
+    for name in record.data.metrics:
+        if not name.startswith("system/"):
+            history = store.patiently(store.client.get_metric_history, run_id, name)
+            logged.steps[name] = {metric.step for metric in history}
+    for artifact in store.patiently(store.client.list_artifacts, run_id, "images"):
+        picture = _PICTURE.fullmatch(artifact.path)
+        if picture:
+            logged.pictures.add((picture["key"], int(picture["step"])))
+    try:
+        files = dict(json.loads(record.data.tags.get(FILES_TAG, "{}")))
+    except ValueError:
+        files = {}
+    # The files may be missing if the store was moved without them.
+    present: set[str] = set()
+    for folder in {name.rpartition("/")[0] for name in files}:
+        present |= {item.path for item in store.patiently(store.client.list_artifacts, run_id, folder or None)}
+    logged.files = {name: digest for name, digest in files.items() if name in present}
+    return logged

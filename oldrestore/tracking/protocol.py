@@ -1,9 +1,9 @@
 """What a sink is: the calls that it takes, and what it is told of a run.
 
 A new tracker is a class with the calls of `Sink` in ``oldrestore/tracking/`` and its settings in
-``conf/tracking/NAME.yaml``. `oldrestore.tracking.follower` reads the run folder for it: in a thread of the run, when a
-run is resumed, and in ``oldrestore sync``. Each time that is everything from the beginning, so a sink asks its tracker
-in `start` what it holds, and leaves that out or writes it anew.
+``conf/tracking/NAME.yaml``. `oldrestore.tracking.tracker` reads the run folder for it: in a thread of the run, when a
+run is resumed, and in ``oldrestore sync``. Each time that is everything from the beginning, so in `start` a sink asks
+its tracker what it has, and leaves that out or writes it again.
 """
 
 from __future__ import annotations
@@ -14,116 +14,53 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
-
 from oldrestore.records.recorded import Panel, Scalars
 from oldrestore.records.run_folder import State
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What is known about a run before its first iteration.
+    """What is known about a run before its first iteration."""
 
-    Attributes
-    ----------
-    folder, outputs : Path
-        The run folder and the root of run folders, absolute.
-    run_id, experiment : str
-        As in the run folder's path.
-    config : dict
-        The resolved configuration, nested.
-    config_yaml : str
-        The same as text, which is what ``config.yaml`` holds.
-    overrides : list of str
-        What the user typed.
-    provenance : dict
-        ``provenance.json``; sinks read `commit` and `dirty`.
-    data : dict
-        Split name to what `Split.describe` says: `source`, `split`, `count`, `fingerprint`.
-    seed : int
-        The run's seed.
-    choices : dict
-        Group to the name that was chosen of it: ``{"loss": "focal"}``.
-    over : bool
-        Whether the run has ended, and its folder is sent on afterwards.
-    """
-
-    folder: Path
-    outputs: Path
+    folder: Path  # absolute
+    outputs: Path  # root of run folders, absolute
     run_id: str
     experiment: str
-    config: dict[str, Any]
-    config_yaml: str
-    overrides: list[str] = field(default_factory=list)
-    provenance: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    config: dict[str, Any]  # resolved, nested
+    config_yaml: str  # the same as the text of config.yaml
+    overrides: list[str] = field(default_factory=list)  # as typed
+    provenance: dict[str, Any] = field(default_factory=dict)  # of provenance.json; sinks read `commit` and `dirty`
+    data: dict[str, dict[str, Any]] = field(default_factory=dict)  # split name to what `Split.describe` returns
     seed: int | None = None
-    choices: dict[str, str] = field(default_factory=dict)
-    over: bool = False
+    choices: dict[str, str] = field(default_factory=dict)  # of each group: {"loss": "focal"}
+    over: bool = False  # the run has ended, and its folder is sent afterwards
 
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """A trained model as files that a fresh process can load.
+    """A trained model as files that a fresh process can load."""
 
-    Attributes
-    ----------
-    python_file : Path
-        A Python file that defines an MLflow ``PythonModel`` and ends with ``mlflow.models.set_model``.
-    artifacts : dict
-        Name to the path of a file it needs (weights, configuration).
-    pip_requirements : list of str
-        What must be installed to load it; stated, never inferred.
-    input_example : array, optional
-        An example of the input, kept beside the model.
-    metadata : dict
-        Anything worth keeping with it.
-    """
-
-    python_file: Path
-    artifacts: dict[str, Path]
-    pip_requirements: list[str] = field(default_factory=lambda: ["oldrestore"])
-    input_example: np.ndarray | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
+    python_file: Path  # defines an MLflow PythonModel and ends with mlflow.models.set_model
+    artifacts: dict[str, Path]  # files that it needs, by name (weights, configuration)
+    pip_requirements: list[str] = field(default_factory=lambda: ["oldrestore"])  # stated, never inferred
 
 
 @dataclass(frozen=True)
 class End:
-    """How a run ended.
-
-    Attributes
-    ----------
-    state : str
-        ``finished``, ``failed`` or ``killed``.
-    reason : str or None
-    summary : dict
-        The last value of each figure.
-    model : ModelPackage, optional
-        The trained model.
-    """
+    """How a run ended."""
 
     state: State
     reason: str | None = None
-    summary: dict[str, float] = field(default_factory=dict)
+    summary: dict[str, float] = field(default_factory=dict)  # the last value of each figure
     model: ModelPackage | None = None
 
 
 class Sink(Protocol):
-    """Takes what stands in a run folder. `start` comes first, `finish` last; any call may raise whatever it likes.
+    """Receives a run folder. `start` is called first, `finish` last; any call may raise anything."""
 
-    Attributes
-    ----------
-    link : dict
-        Where its record is; kept in ``status.json``.
-    sent : Counter
-        How many of what went to the tracker: ``oldrestore sync`` prints it.
-    gather_seconds : float
-        How long a running run's folder is left to grow between two looks: one call may cost as much as hundreds.
-    """
-
-    link: dict[str, Any]
-    sent: Counter[str]
-    gather_seconds: ClassVar[float]
+    link: dict[str, Any]  # where its record is; kept in status.json
+    sent: Counter[str]  # what was sent to the tracker, and how many of each: `oldrestore sync` prints it
+    gather_seconds: ClassVar[float]  # between two looks at a folder that grows: one call may cost as much as hundreds
 
     def start(self, run: RunInfo) -> None:
         """Begin the record of the run, or find it."""
@@ -144,7 +81,7 @@ class Sink(Protocol):
         """Take the trained model."""
 
     def finish(self, state: State, reason: str | None, summary: Mapping[str, float]) -> None:
-        """End the record; whatever file of the run folder is kept whole is complete now."""
+        """End the record: the files of the run folder are complete."""
 
     def give_up(self) -> None:
-        """Tidy up once another call has raised; nothing follows."""
+        """Tidy up after another call has raised; nothing follows."""

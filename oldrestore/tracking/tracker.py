@@ -1,4 +1,4 @@
-"""The trackers of a run under way: one follower of the run folder for each, none of which can hold up the run."""
+"""The trackers of a run under way: each follows the run folder in a thread of its own, and none can hold up the run."""
 
 from __future__ import annotations
 
@@ -7,33 +7,99 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from oldrestore.errors import sentence
 from oldrestore.plain import encode_float
 from oldrestore.records.run_folder import RunFolder, State
-from oldrestore.tracking.follower import Follower
+from oldrestore.records.tail import Tail
 from oldrestore.tracking.protocol import End, ModelPackage, RunInfo, Sink
 
 
+def hand_over(sink: Sink, run: RunInfo, wait: Callable[[], End | None]) -> Iterator[str]:
+    """Send a run folder to a sink until the run has ended and everything is sent.
+
+    Yields the name of the next call; whoever asks for no more ends it. `wait` is called before each look at the folder,
+    and returns how the run ended once it has.
+    """
+    yield "start"
+    sink.start(run)
+    tail, end = Tail(run.folder), None
+    while end is None:
+        end = wait()
+        yield "scalars"
+        for lines in tail.scalars():
+            sink.scalars(lines)
+            yield "scalars"
+        yield "panel"
+        for panel in tail.panels():
+            sink.panel(panel)
+            yield "panel"
+        yield "text"
+        for name, content in tail.texts():
+            sink.text(name, content)
+            yield "text"
+        yield "accuracy"
+        if rows := tail.accuracy():
+            sink.accuracy(rows)
+    if end.model is not None:
+        yield "model"
+        sink.model(end.model)
+    yield "finish"
+    sink.finish(end.state, end.reason, end.summary)
+
+
+class Follower:
+    """One sink, and the thread in which it follows a run folder that grows.
+
+    `switched_off` is called with (name, call, error) if the sink raises; the sink is then called no more. `done` is set
+    once the sink has everything, or has failed. With `is_abandoned`, the call under way is the sink's last.
+    """
+
+    def __init__(
+        self, name: str, sink: Sink, run: RunInfo, switched_off: Callable[[str, str, BaseException], None]
+    ) -> None:
+        self.name = name
+        self.sink = sink
+        self.done = threading.Event()
+        self.is_abandoned = False
+        self._run = run
+        self._switched_off = switched_off
+        self._end: End | None = None
+        self._over = threading.Event()
+        # A daemon: a sink that hangs in the network must not keep the process from ending.
+        threading.Thread(target=self._follow, name=f"sink-{name}", daemon=True).start()
+
+    def end(self, end: End) -> None:
+        """Say that the folder is complete."""
+        self._end = end
+        self._over.set()
+
+    def _wait(self) -> End | None:
+        return self._end if self._over.wait(self.sink.gather_seconds) else None
+
+    def _follow(self) -> None:
+        calls, call = hand_over(self.sink, self._run, self._wait), "start"
+        try:
+            while call is not None and not self.is_abandoned:
+                call = next(calls, None)
+        # Whatever a tracking service does wrong, even a call of sys.exit, must not reach the run.
+        except (Exception, SystemExit) as error:  # noqa: BLE001
+            self._switched_off(self.name, call, error)
+            with contextlib.suppress(Exception):  # it has failed already: a failure to tidy up adds nothing
+                self.sink.give_up()
+        finally:
+            self.done.set()
+
+
 class Trackers:
-    """Sinks that follow the run folder, each in a thread of its own, and what became of them.
+    """Sinks that follow the run folder, and what became of them.
 
-    The run writes its folder and waits for nobody. A sink that raises is switched off: one warning line says so,
-    ``status.json`` keeps the reason under `sinks`, and the run goes on. The run folder is not guarded: if the truth
-    cannot be written, the run must stop.
-
-    Parameters
-    ----------
-    folder : RunFolder
-        Where the run is recorded.
-    sinks : mapping of name to Sink
-        May be empty.
-    warn : callable
-        Prints one line; standard error by default. The line also goes to ``log.txt``.
-    patience : float
-        Seconds that `finish` waits for sinks to catch up.
+    The run writes its folder and waits for nobody. A sink that raises is switched off: one line to `warn` (standard
+    error by default) and to ``log.txt`` says so, ``status.json`` keeps the reason under `sinks`, and the run goes on.
+    The run folder is not guarded: if the truth cannot be written, the run must stop. `finish` waits `patience` seconds
+    for sinks to catch up.
     """
 
     def __init__(
@@ -71,13 +137,8 @@ class Trackers:
         """End the run in the folder at once, then give the sinks `patience` seconds to catch up.
 
         A second call does nothing, so it may stand in a `finally`. The files of the model must stay in place until this
-        returns.
-
-        Returns
-        -------
-        str or None
-            Why the folder could not be written (the disk is full), in a few words; a run that had finished is then
-            recorded nowhere, and its sinks are told that it failed.
+        returns. Returns None, or why the folder could not be written (the disk is full): a run that had finished is
+        then recorded nowhere, and its sinks are told that it failed.
         """
         if self._closed:
             return None
@@ -91,7 +152,7 @@ class Trackers:
             follower.end(End(state, reason, summary, model))
         deadline = time.monotonic() + self.patience
         for follower in self._followers:
-            follower.join(max(0.0, deadline - time.monotonic()))
+            follower.done.wait(max(0.0, deadline - time.monotonic()))
             self._report(follower)
         again = self._write_end(state, reason, sinks=self._reports)
         with self._lock:
@@ -110,7 +171,7 @@ class Trackers:
         return None
 
     def _report(self, follower: Follower) -> None:
-        late = follower.is_busy
+        late = not follower.done.is_set()
         with self._lock:
             report = self._reports[follower.name]
             if report["state"] == "on":
@@ -118,10 +179,10 @@ class Trackers:
                 report = {"state": "late", "reason": waiting} if late else {"state": "complete"}
             else:
                 late = False
-            self._reports[follower.name] = {**follower.link, **report}
+            self._reports[follower.name] = {**follower.sink.link, **report}
         if late:
             self._say(f"{follower.name} tracking {waiting}; the run folder holds everything")
-            follower.abandon()
+            follower.is_abandoned = True
 
     def _switched_off(self, name: str, call: str, error: BaseException) -> None:
         reason = spoken_reason(call, error)

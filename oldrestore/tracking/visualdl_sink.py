@@ -22,8 +22,8 @@ from oldrestore.records.run_folder import ACCURACY_COLUMNS
 from oldrestore.tables import markdown_table
 from oldrestore.tracking.protocol import ModelPackage, RunInfo
 
-# VisualDL's reader takes files with "vdlrecords" in the name and only the lexically last of a folder: the name is
-# fixed, so that a run has one.
+# VisualDL reads files with "vdlrecords" in the name, and only the lexically last of a folder: with a fixed name, each
+# run has one file.
 FILE_NAME = "vdlrecords.oldrestore.log"
 FOLDER = "visualdl"
 
@@ -31,11 +31,10 @@ _IMPORT_LOCK = threading.Lock()
 
 
 def import_visualdl() -> types.ModuleType:
-    """Import VisualDL without its habit of writing a folder ``.visualdl`` into the home directory.
+    """Import VisualDL without letting it write a folder ``.visualdl`` into the home directory.
 
-    That is done by a function of ``visualdl.utils.dir`` that ``visualdl/__init__.py`` calls. An empty
-    package of the same name makes that one module importable first; the function is replaced, and the
-    real package is imported after.
+    That is done by a function of ``visualdl.utils.dir`` that ``visualdl/__init__.py`` calls. An empty package of the
+    same name makes that one module importable first; the function is replaced, and then the real package imported.
     """
     with _IMPORT_LOCK:
         if "visualdl" not in sys.modules:
@@ -50,7 +49,7 @@ def import_visualdl() -> types.ModuleType:
             finally:
                 del sys.modules["visualdl"]
         visualdl = importlib.import_module("visualdl")
-        # What the writer complains of belongs on standard error. This shadows `print` in that one module.
+        # The writer's complaints belong on standard error. This shadows `print` in that one module.
         importlib.import_module("visualdl.writer.record_writer").print = functools.partial(print, file=sys.stderr)
         return visualdl
 
@@ -58,17 +57,10 @@ def import_visualdl() -> types.ModuleType:
 class VisualDLSink:
     """Writes ``RUN/visualdl/vdlrecords.oldrestore.log``.
 
-    VisualDL keeps scalars as float32 and cannot draw what is not finite, so such points are left out; the run
-    folder has every scalar in float64. There is nobody to ask what the file holds: a process that was killed leaves
-    out what VisualDL had not written yet, and may have written steps that are taken again. So it is always written anew
-    from the beginning of the run folder.
-
-    Attributes
-    ----------
-    link : dict
-        `logdir`, which ``visualdl --logdir`` takes.
-    sent : Counter
-        How many `metrics` and `pictures` were written.
+    VisualDL keeps scalars as float32 and cannot draw what is not finite, so such points are left out; the run folder
+    has every scalar in float64. The file of a killed process may lack steps or have steps that are repeated, and cannot
+    be read back, so it is always rewritten from the beginning of the run folder. `link` has its `logdir`, for
+    ``visualdl --logdir``.
     """
 
     gather_seconds = 1.0
@@ -78,7 +70,7 @@ class VisualDLSink:
         self.link: dict[str, Any] = {}
         self._run: RunInfo | None = None
         self._writer: Any = None
-        self._held: IO[bytes] | None = None
+        self._file: IO[bytes] | None = None
         self._table: list[dict[str, Any]] = []
         self._iteration = 0
 
@@ -91,15 +83,15 @@ class VisualDLSink:
         self._writer = visualdl.LogWriter(
             logdir=str(logdir), file_name=FILE_NAME, display_name=f"{run.experiment}/{run.run_id}"
         )
-        # Held open, the file tells at the end whether it is still the one in the folder.
-        self._held = (logdir / FILE_NAME).open("ab")
+        # An open file tells at the end whether it is still the one in the folder.
+        self._file = (logdir / FILE_NAME).open("ab")
         self.link = {"logdir": str(logdir)}
         self.text("config", run.config_yaml)
         if run.overrides:
             self.text("overrides", "\n".join(run.overrides))
 
     def scalars(self, lines: Sequence[Scalars]) -> None:
-        """Write what is finite."""
+        """Write the finite scalars."""
         for line in lines:
             self._iteration = max(self._iteration, line.iteration)
             for name, value in line.values.items():
@@ -108,7 +100,7 @@ class VisualDLSink:
                     self.sent["metrics"] += 1
 
     def accuracy(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write the table as Markdown text, as it was each time that rows came to it."""
+        """Write the table as Markdown text, as it was after each validation."""
         for trained, new in itertools.groupby(rows, key=lambda row: row["trained_iterations"]):
             self._table += new
             table = [[row.get(name) for name in ACCURACY_COLUMNS] for row in self._table]
@@ -116,8 +108,8 @@ class VisualDLSink:
 
     def panel(self, panel: Panel) -> None:
         """Write a picture of a series."""
-        # A copy, because VisualDL multiplies in place what it takes for 0..1: an 8-bit picture with no value
-        # above 1, which is black to the eye and is written as black.
+        # A copy, because VisualDL multiplies in place what it takes for 0..1: an 8-bit picture without a value above 1,
+        # which looks black and is written as black.
         picture = panel.rgb.copy() if panel.rgb.max(initial=0) > 1 else np.zeros_like(panel.rgb)
         self._writer.add_image(_tag(panel.name), picture, panel.iteration)
         self.sent["pictures"] += 1
@@ -142,18 +134,17 @@ class VisualDLSink:
         self._write_text("summary", f"{ending}\n\n{table}", self._iteration)
         self._writer.close()
         self._writer = None
-        # VisualDL opens its file for each write, and begins a new one where it is gone.
-        removed = os.fstat(self._held.fileno()).st_nlink == 0
-        self._held.close()
+        # VisualDL opens its file for each write, and begins a new one if it is gone.
+        removed = os.fstat(self._file.fileno()).st_nlink == 0
+        self._file.close()
         if removed:
-            raise FileNotFoundError(f"{FOLDER}/{FILE_NAME} was removed while the run went on")
+            raise FileNotFoundError(f"{FOLDER}/{FILE_NAME} was removed during the run")
 
     def give_up(self) -> None:
         """After a failure: close the file, so that what was written can be read."""
-        if self._writer is not None:
-            self._writer.close()
-        if self._held is not None:
-            self._held.close()
+        for open_file in (self._writer, self._file):
+            if open_file is not None:
+                open_file.close()
 
     def _write_text(self, name: str, content: str, iteration: int) -> None:
         self._writer.add_text(_tag(name), content, iteration)
@@ -169,12 +160,9 @@ def _hyper_parameters(config: Mapping[str, Any]) -> dict[str, int | float | str]
     parameters: dict[str, int | float | str] = {}
     for name, value in flatten(plain(config)).items():
         if value is None or isinstance(value, bool):
-            parameters[name] = str(value).lower() if value is not None else "null"
-        elif isinstance(value, int):
-            # Its field has 32 bits.
-            parameters[name] = value if -(2**31) <= value < 2**31 else str(value)
-        elif isinstance(value, (float, str)):
-            parameters[name] = value
+            parameters[name] = "null" if value is None else str(value).lower()
+        elif isinstance(value, float) or (isinstance(value, int) and -(2**31) <= value < 2**31):
+            parameters[name] = value  # an integer has 32 bits
         else:
             parameters[name] = str(value)
     return parameters

@@ -1,4 +1,4 @@
-"""Photographs to be restored, and the command line that restores them."""
+"""Photographs to be restored, and the command lines that colour and restore them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,25 @@ NO_DETECTOR = "restore/detect=none"
 
 
 def save_network(network, path, model, **settings):
-    save_weights(
-        path, {name: value.numpy() for name, value in network.state_dict().items()}, WeightsHeader(model, settings)
-    )
+    tensors = {name: value.numpy() for name, value in network.state_dict().items()}
+    save_weights(path, tensors, WeightsHeader(model, settings))
+    network.eval()
     return path
 
 
-def restore(capsys, *arguments):
-    code = main(["restore", *map(str, arguments), "--json"])
+def run(capsys, verb, *arguments):
+    """Exit code, what was printed as JSON, and standard error."""
+    code = main([verb, *map(str, arguments), "--json"])
     captured = capsys.readouterr()
     return code, json.loads(captured.out) if captured.out else None, captured.err
+
+
+def restore(capsys, *arguments):
+    return run(capsys, "restore", *arguments)
+
+
+def opened(path):
+    return np.asarray(Image.open(path))
 
 
 def gray(seed, height=72, width=104):
@@ -44,3 +53,12 @@ def scratched(seed):
 def save_mask(mask, path):
     Image.fromarray(mask.astype(np.uint8) * 255).save(path)
     return path
+
+
+def pictures_in_panel(path, count, height=72, width=104):
+    """The pictures of a panel of one row, in their order."""
+    panel = opened(path).astype(int)
+    gap = (panel.shape[1] - count * width) // (count + 1)
+    top = panel.shape[0] - gap - height
+    lefts = [gap + column * (width + gap) for column in range(count)]
+    return [panel[top : top + height, left : left + width] for left in lefts]

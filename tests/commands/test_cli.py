@@ -1,4 +1,4 @@
-"""The command line as a shell sees it: exit codes, one-sentence errors, and nothing heavy imported for help."""
+"""The command line as a shell sees it: help without heavy imports, listings, and narrow terminals."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
+from oldrestore.catalogue import losses, networks
 from oldrestore.cli import VERBS, main
+from oldrestore.commands.sweep import show
+from oldrestore.run import one_run
+from tests.generated_photographs import make_folder
 
 
 def test_help_lists_every_verb(capsys):
@@ -22,73 +27,6 @@ def test_help_lists_every_verb(capsys):
 def test_no_verb_is_a_wrong_request(capsys):
     assert main([]) == 2
     assert "usage" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["trian"], "there is no verb 'trian': choose one of train"),
-        (["runs", "--jsn"], "unrecognized arguments: --jsn"),
-        (["runs", "folder"], "'folder' is not understood here: only outputs=FOLDER is"),
-        (["evaluate", "no-such-run"], "there is no run 'no-such-run'"),
-        (["evaluate"], "required: run (see"),
-        (["report"], "name the runs, or give --experiment NAME"),
-        (["data", "prepare", "photos"], "'photos' needs no preparing"),
-        (["data", "describe", "dataset=photo"], "there is no dataset 'photo': choose one of"),
-        (["data", "describe", "dataset=image_folder"], "dataset.root"),
-        (["train", "sweeps=temperature"], "trains nothing: give it a finished run"),
-        (["train", "-m", "sweeps=temperature", "seed=1,2"], "oldrestore evaluate RUN --multirun sweeps=temperature"),
-        (["runs", "outputs=/no/such/folder"], "there is no outputs folder '/no/such/folder'"),
-        (["runs", "--json", f"outputs={__file__}"], f"there is no outputs folder '{__file__}'"),
-        (["ui", "outputs=/no/such/folder"], "there is no outputs folder '/no/such/folder'"),
-        (["train", "model=eccv17"], "there is no model 'eccv17': choose one of"),
-        (
-            ["train", "trainer.max_iterations=-1"],
-            "trainer.max_iterations must be greater than or equal to 1, not -1",
-        ),
-        (["train", "--fast"], "unrecognized arguments: --fast"),
-        (["train", "--experimental-rerun", "x"], "unrecognized arguments: --experimental-rerun"),
-        (["train", "--config-name", "x"], "unrecognized arguments: --config-name"),
-        (["train", "--cfg", "job", "-m"], "--multirun and --cfg exclude each other: give one of them"),
-        (["train", "--resolve"], "--package and --resolve say how a configuration is printed: give --cfg job too"),
-        (["train", "seed=0,1"], "'seed=0,1' gives several values where one is taken: a list is written [a,b]"),
-        (
-            ["train", "resume=last", "outputs=${nope}"],
-            "outputs refers to ${nope}, and there is no setting of that name",
-        ),
-        (["train", "-m", "outputs=${nope}", "seed=0,1"], "outputs refers to ${nope}, and there is no setting"),
-        (["train", "-m", "outputs=", "seed=0,1"], "outputs is empty: name a file or folder"),
-        (["data", "describe", "dataset=image_folder", "dataset.root="], "dataset.root is empty: name a file or folder"),
-        (
-            ["data", "describe", "dataset=image_folder", "dataset.root=~/[x] #,"],
-            "/[x] #, of image_folder does not exist",
-        ),
-        (["runs", "outputs='~/no such'"], f"there is no outputs folder '{Path.home()}/no such'"),
-        (["colorize", __file__, "--output=~/x", "--hints=~/no"], f"the hints '{Path.home()}/no' cannot be read"),
-        (["weights", "export", "~/no.safetensors", "--format=onnx", "-o", "x"], f"'{Path.home()}/no.safetensors'"),
-        (["evaluate", "~/no run", "--outputs=~/no"], "there is no run '~/no run'"),
-        (
-            ["train", "outputs=/proc/nowhere", "evaluation.judged=null", "model.width=0.0625"],
-            "at /proc/nowhere/default/",
-        ),
-        (
-            ["train", "trainer.monitor=val/nope", "evaluation.judged=null", "model.width=0.0625"],
-            "choose one of val/loss",
-        ),
-        (["train", "outputs=x", "seed=one"], "seed must be a valid integer, not 'one'"),
-    ],
-)
-def test_a_wrong_request_is_answered_in_one_sentence_with_exit_code_2(
-    arguments, sentence, capsys, monkeypatch, tmp_path
-):
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
-    captured = capsys.readouterr()
-    assert captured.err.startswith("oldrestore: ")
-    assert sentence in captured.err
-    assert captured.err.count("\n") == 1
-    assert "Traceback" not in captured.err
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -109,14 +47,10 @@ def test_help_and_runs_import_nothing_heavy(arguments, tmp_path):
 
 @pytest.mark.parametrize(("outputs", "line"), [("outputs", "runs"), ("there", "runs outputs=there")])
 def test_a_run_says_how_it_is_listed_from_where_it_was_started(outputs, line, monkeypatch, tmp_path):
-    from types import SimpleNamespace
-
-    from oldrestore.run import one_run
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(one_run, "all_sent", lambda folder: True)
     said = []
-    outcome = SimpleNamespace(state="finished", reason=None, tables=list)
+    outcome = SimpleNamespace(state="finished", reason=None, tables=list, ending=lambda: None)
     config = SimpleNamespace(outputs=outputs, experiment="e", run_id="r", trainer={})
     one_run.conclude(outcome, config, SimpleNamespace(say=lambda text="": said.append(text), show=None))
     assert f"next      oldrestore {line}" in said
@@ -158,22 +92,7 @@ def test_doctor_finds_everything_here(capsys):
     assert all(finding["verdict"] != "missing" for finding in findings.values())
 
 
-def test_data_describe_counts_what_a_folder_holds(capsys, tmp_path):
-    from tests.generated_photographs import make_folder
-
-    make_folder(tmp_path)
-    (tmp_path / "train" / "0" / "broken.jpg").write_bytes(b"not a photograph")
-    assert main(["data", "describe", "--json", "dataset=image_folder", f"dataset.root={tmp_path}"]) == 0
-    splits = json.loads(capsys.readouterr().out)
-    assert splits["train"]["count"] == 6
-    assert splits["val"]["count"] == 3
-    assert splits["val"]["labelled"] == 3
-    assert [left["name"] for left in splits["train"]["left_out"]] == ["train/0/broken.jpg"]
-
-
-def test_data_describe_says_what_is_left_out_and_names_each_file_when_asked(capsys, tmp_path):
-    from tests.generated_photographs import make_folder
-
+def test_data_describe_counts_what_a_folder_holds_and_says_what_is_left_out(capsys, tmp_path):
     make_folder(tmp_path)
     folder = tmp_path / "train" / "0"
     photo = sorted(folder.glob("*.jpg"))[0]
@@ -181,10 +100,12 @@ def test_data_describe_says_what_is_left_out_and_names_each_file_when_asked(caps
         (folder / f"copy-{number:02}.jpg").write_bytes(photo.read_bytes())
         (folder / f"note.{number}").write_text("x")
     (tmp_path / "val").rename(tmp_path / "Valid2017")
+    (tmp_path / "test").mkdir()
     request = ["data", "describe", "dataset=image_folder", f"dataset.root={tmp_path}"]
     assert main(request) == 0
     printed = capsys.readouterr().out
-    assert "note: train is train/, val is Valid2017/\n" in printed
+    assert "note: train is train/, val is Valid2017/" in printed
+    assert f"note: the split 'test' of image_folder is empty: {tmp_path / 'test'} holds no" in printed
     assert "60 files left out (--left-out or --json names each):\n" in printed
     assert "   30  a duplicate of another photograph (train/0/" in printed
     lines = printed.split("names each):\n")[1].splitlines()
@@ -193,31 +114,12 @@ def test_data_describe_says_what_is_left_out_and_names_each_file_when_asked(caps
     named = capsys.readouterr().out.split("60 files left out:\n")[1].splitlines()
     assert len(named) == 60 and "train/0/note.29  not a photograph by its name (.29)" in named
     assert main([*request, "--json"]) == 0
-    train = json.loads(capsys.readouterr().out)["train"]
-    assert len(train["ignored_files"]) == 30 and len(train["left_out"]) == 30
-
-
-def test_data_describe_goes_on_past_a_split_that_is_empty(capsys, tmp_path):
-    from tests.generated_photographs import make_folder
-
-    make_folder(tmp_path)
-    (tmp_path / "test").mkdir()
-    assert main(["data", "describe", "dataset=image_folder", f"dataset.root={tmp_path}"]) == 0
-    assert f"note: the split 'test' of image_folder is empty: {tmp_path / 'test'} holds no" in capsys.readouterr().out
-
-
-def test_data_prior_refuses_a_name_before_it_counts(capsys, tmp_path):
-    assert main(["data", "prior", "-o", str(tmp_path / "prior.txt")]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "must end in .png, .pdf or .svg" in captured.err
+    splits = json.loads(capsys.readouterr().out)
+    assert (splits["train"]["count"], splits["val"]["count"], splits["val"]["labelled"]) == (6, 3, 3)
+    assert len(splits["train"]["ignored_files"]) == 30 and len(splits["train"]["left_out"]) == 30
 
 
 def test_data_prior_prints_a_distribution_and_plots_it(capsys, tmp_path):
-    from PIL import Image
-
-    from tests.generated_photographs import make_folder
-
     make_folder(tmp_path / "photos")
     figure = tmp_path / "prior.png"
     arguments = ["--json", "-o", str(figure), "dataset=image_folder", f"dataset.root={tmp_path / 'photos'}"]
@@ -226,3 +128,49 @@ def test_data_prior_prints_a_distribution_and_plots_it(capsys, tmp_path):
     assert len(bins) == 313
     assert sum(b["p"] for b in bins) == pytest.approx(1.0)
     assert min(Image.open(figure).size) >= 300
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_names_are_whole_in_narrow_terminals(columns, monkeypatch, capsys):
+    name = "gradient_rebalanced_cross_entropy"
+    facts = [networks.NetworkFacts("eccv16", "Eccv16", 5, 1.25, ["L_b1hw"], ["logits"], [name], "See ``train``.")]
+    monkeypatch.setattr(networks, "list_networks", lambda: iter(facts))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["models"]) == 0
+    text = capsys.readouterr().out
+    assert name in text and "\u2026" not in text
+    assert "See train." in text
+    facts = [losses.LossFacts(name, "CrossEntropy", reads=["logits"], models=["eccv16"], source="Zhang et al. 2016")]
+    monkeypatch.setattr(losses, "list_losses", lambda: iter(facts))
+    assert main(["losses"]) == 0
+    text = capsys.readouterr().out
+    assert name in text and "\u2026" not in text and "Zhang et al. 2016" in " ".join(text.split())
+
+
+def test_reasons_of_files_left_out_break_between_words_on_a_terminal_only(monkeypatch, capsys):
+    assert main(["data", "describe", "dataset=photos"]) == 0
+    whole = capsys.readouterr().out
+    assert max(map(len, whole.splitlines())) > 80  # in a pipe, a reason is a line
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["data", "describe", "dataset=photos"]) == 0
+    lines = capsys.readouterr().out.split("left out", 1)[1].splitlines()
+    assert max(map(len, lines)) <= 80
+    assert " ".join(" ".join(lines).split()) == " ".join(whole.split("left out", 1)[1].split())
+
+
+def test_the_table_of_a_sweep_goes_on_below_itself_on_a_narrow_terminal(monkeypatch, capsys):
+    names = [f"val/measure_{index}" for index in range(6)]
+    metrics = {name: SimpleNamespace(in_words=lambda name=name: f"{name[-1]}.5000 ± 0.2500") for name in names}
+    row = SimpleNamespace(settings={"loss": "cross_entropy"}, seeds=[0, 1], jobs=2, metrics=metrics)
+    summary = SimpleNamespace(shown=lambda: names, rows=[row], jobs=[])
+    show(summary)
+    assert max(map(len, capsys.readouterr().out.splitlines())) > 80
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    show(summary)
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert [text.count(f"{index}.5000 ± 0.2500") for index in range(6)] == [1] * 6
+    assert text.count("cross_entropy") > 1

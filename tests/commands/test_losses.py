@@ -8,7 +8,7 @@ import pytest
 
 from oldrestore.catalogue import losses
 from oldrestore.cli import main
-from oldrestore.config.location import configuration_root
+from oldrestore.config.location import choices_of, configuration_root
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +17,7 @@ def listed() -> dict[str, losses.LossFacts]:
 
 
 def test_every_choice_is_listed(listed):
-    names = {path.stem for path in (configuration_root() / "conf" / "loss").glob("*.yaml")}
-    assert set(listed) == names
+    assert set(listed) == set(choices_of("loss"))
     for fact in listed.values():
         assert fact.loss and fact.reads and fact.does.endswith(".")
         assert fact.models, f"no model fits {fact.name}"
@@ -72,4 +71,3 @@ def test_the_command_prints_all_of_them(monkeypatch, capsys):
     assert [fact["name"] for fact in json.loads(capsys.readouterr().out)] == ["l1", "lpips"]
     assert main(["losses", "--markdown"]) == 0
     assert "| `l1` | Absolute error | ab |  | resnet | A paper. |" in capsys.readouterr().out.splitlines()
-    assert main(["losses", "--jsn"]) == 2

@@ -1,4 +1,4 @@
-"""``oldrestore restore``: five kinds of photographs, two broken files, each stage, masks; nothing overwritten."""
+"""``oldrestore restore``: five kinds of photographs, two broken files, each stage, masks, and films."""
 
 from __future__ import annotations
 
@@ -21,8 +21,19 @@ from oldrestore.models.sagan import SaganRestorer
 from oldrestore.restoration.enhance.levels import Levels
 from oldrestore.restoration.fill.biharmonic import Biharmonic
 from oldrestore.restoration.fill.network import NetworkFiller
-from tests.commands.restoring import NO_DETECTOR, gray, restore, save_mask, save_network, scratched
+from oldrestore.restoration.film import probe, read_frames
+from tests.commands.restoring import (
+    NO_DETECTOR,
+    gray,
+    opened,
+    pictures_in_panel,
+    restore,
+    save_mask,
+    save_network,
+    scratched,
+)
 from tests.generated_photographs import make_photograph
+from tests.restoration.test_film import make_film, sound_of
 
 
 def test_a_folder_of_every_kind(colorizers, capsys, tmp_path):
@@ -80,10 +91,9 @@ def test_each_stage_by_itself(capsys, tmp_path):
     code, summary, _ = restore(capsys, *common, "restore/fill=biharmonic")
     assert (code, summary["stages"], summary["networks"]) == (0, ["detect", "fill", "restore"], [])
     filled = Biharmonic()(damaged, mask)
-    opened = {name: np.asarray(Image.open(tmp_path / "out" / f"old-{name}.png")) for name in ("filled", "restored")}
-    np.testing.assert_array_equal(opened["filled"], filled)
-    np.testing.assert_array_equal(opened["restored"], Levels()(filled))  # there is no noise
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "old-mask.png"))[..., 0] > 0, mask)
+    np.testing.assert_array_equal(opened(tmp_path / "out" / "old-filled.png"), filled)
+    np.testing.assert_array_equal(opened(tmp_path / "out" / "old-restored.png"), Levels()(filled))  # there is no noise
+    np.testing.assert_array_equal(opened(tmp_path / "out" / "old-mask.png")[..., 0] > 0, mask)
     assert summary["done"][0]["lost"] == pytest.approx(mask.mean())
     record = json.loads((tmp_path / "out" / "restore.json").read_text())["files"]["old-restored.png"]
     assert record["sha256"] == hashlib.sha256((tmp_path / "out" / "old-restored.png").read_bytes()).hexdigest()
@@ -93,7 +103,7 @@ def test_each_stage_by_itself(capsys, tmp_path):
     again = [*common, "--overwrite", "--result-only", "--skip", "fill", "--skip", "restore"]
     code, summary, _ = restore(capsys, *again)
     assert (code, summary["stages"]) == (0, ["detect"])
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "old-restored.png")), damaged)
+    np.testing.assert_array_equal(opened(tmp_path / "out" / "old-restored.png"), damaged)
 
 
 def test_several_networks_give_several_results_and_one_panel(colorizers, capsys, tmp_path):
@@ -107,19 +117,16 @@ def test_several_networks_give_several_results_and_one_panel(colorizers, capsys,
     names = {path.name for path in (tmp_path / "out").iterdir()}
     outputs = ["old-restored-net5.png", "old-restored-net6.png"]
     assert names == {*outputs, "old-panel.jpg", "restore.json"}
-    pictures = [np.asarray(Image.open(tmp_path / "out" / name)) for name in outputs]
+    pictures = [opened(tmp_path / "out" / name) for name in outputs]
     assert (pictures[0] != pictures[1]).any()
-    panel = np.asarray(Image.open(tmp_path / "out" / "old-panel.jpg")).astype(int)
-    gap = (panel.shape[1] - 3 * 104) // 4
-    top = panel.shape[0] - gap - 72
-    for column, picture in enumerate([gray(1), *pictures]):
-        left = gap + column * (104 + gap)
-        assert np.abs(panel[top : top + 72, left : left + 104] - picture).mean() < 4  # JPEG
+    panel = pictures_in_panel(tmp_path / "out" / "old-panel.jpg", 3)
+    for shown, picture in zip(panel, [gray(1), *pictures], strict=True):
+        assert np.abs(shown - picture).mean() < 4  # JPEG
     # Colour alone gives what the verb colorize gives.
     assert (
         main(["colorize", str(photo), "-o", str(tmp_path / "c"), "--size", "64", "--weights", str(colorizers[0])]) == 0
     )
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "c" / "old-colorized.png")), pictures[0])
+    np.testing.assert_array_equal(opened(tmp_path / "c" / "old-colorized.png"), pictures[0])
     record = json.loads((tmp_path / "out" / "restore.json").read_text())["files"]
     assert [record[name]["colored_by"]["name"] for name in outputs] == ["net5", "net6"]
 
@@ -132,7 +139,7 @@ def test_a_network_that_is_named_colours_every_photograph(colorizers, capsys, tm
     code, summary, _ = restore(capsys, *arguments, "--overwrite")
     assert (code, summary["done"][0]["colored"]) == (0, True)
     L = rgb_to_lab(Levels()(make_photograph(2, 96)))[..., 0]
-    found = rgb_to_lab(np.asarray(Image.open(summary["done"][0]["outputs"][0])))[..., 0]
+    found = rgb_to_lab(opened(summary["done"][0]["outputs"][0]))[..., 0]
     assert np.abs(found - L).mean() < 3  # of the lightness only what leaves sRGB is lost
     assert gray_rgb8(L).shape == (96, 96, 3)
 
@@ -150,10 +157,8 @@ def test_a_folder_of_masks(capsys, tmp_path):
     assert [done["photograph"].rpartition("/")[2] for done in summary["done"]] == ["a.png", "b.png"]
     assert "has no mask named 'c'" in summary["failed"][0]["reason"]
     rgb, damaged, mask = scratched(1)
-    np.testing.assert_array_equal(
-        np.asarray(Image.open(tmp_path / "out" / "b-restored.png")), Biharmonic()(damaged, mask)
-    )
-    error = np.abs(np.asarray(Image.open(tmp_path / "out" / "b-restored.png")).astype(int) - rgb)
+    np.testing.assert_array_equal(opened(tmp_path / "out" / "b-restored.png"), Biharmonic()(damaged, mask))
+    error = np.abs(opened(tmp_path / "out" / "b-restored.png").astype(int) - rgb)
     assert error[mask].mean() < np.abs(damaged.astype(int) - rgb)[mask].mean() / 4
 
 
@@ -185,7 +190,7 @@ def test_large_holes_go_to_the_network(capsys, tmp_path):
     large = mask.copy()
     large[:50] = False
     expected = NetworkFiller(network)(Biharmonic()(damaged, mask & ~large), large)
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "old-restored.png")), expected)
+    np.testing.assert_array_equal(opened(tmp_path / "out" / "old-restored.png"), expected)
     assert np.ptp(expected[large].astype(int), axis=0).min() > 0
 
 
@@ -242,3 +247,42 @@ def test_the_orientation_of_a_mask_is_that_of_the_upright_photograph(capsys, tmp
     code, summary, _ = restore(capsys, *arguments, save_mask(mask.T, tmp_path / "lying.png"), "--overwrite")
     assert code == 1
     assert "they must be the same size" in summary["failed"][0]["reason"]
+
+
+def test_a_film_goes_through_with_its_sound(colorizers, capsys, tmp_path):
+    source, frames = make_film(tmp_path / "film.mp4")
+    arguments = [source, "-o", tmp_path / "out", NO_DETECTOR, "restore/restore=none", "restore.film.quality=4"]
+    arguments += ["restore.colorize.size=32", "restore.film.smoothing=0.5", "--weights", colorizers[0]]
+    code, summary, _ = restore(capsys, *arguments)
+    assert code == 0
+    assert summary["done"][0]["frames"] == len(frames) == 24
+    result = tmp_path / "out" / "film-restored.mp4"
+    found = list(read_frames(result))
+    assert len(found) == 24
+    assert found[0].shape == frames[0].shape
+    assert sound_of(result) == sound_of(source)
+    assert probe(result).rate == probe(source).rate
+    assert max(np.ptp(frame.astype(int), axis=-1).mean() for frame in found) > 5  # there is colour
+    lightness = [rgb_to_lab(np.ascontiguousarray(frame))[..., 0].mean() for frame in found]
+    np.testing.assert_allclose(lightness, [rgb_to_lab(f)[..., 0].mean() for f in frames], atol=4)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {result.name, "film-panel.jpg", "restore.json"}
+
+
+def test_colorize_takes_films_too(colorizers, capsys, tmp_path):
+    source, frames = make_film(tmp_path / "album.mov")
+    (tmp_path / "broken.mp4").write_bytes(b"no film")
+    arguments = [source, tmp_path / "broken.mp4", "-o", tmp_path / "out", "--weights", colorizers[0], "--size", "32"]
+    assert main(["colorize", *map(str, arguments), "--json", "--film-smoothing", "0.8"]) == 1
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["failed"] == [{"photograph": str(tmp_path / "broken.mp4"), "reason": "not a film that can be read"}]
+    result = tmp_path / "out" / "album-colorized.mp4"
+    assert len(list(read_frames(result))) == len(frames)
+    assert sound_of(result) == sound_of(source)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {result.name, "album-panel.jpg", "colorize.json"}
+
+
+def test_the_settings_are_printed(capsys):
+    assert main(["restore", "any.jpg", "-o", "out", "--cfg", "restore.fill.largest_small=3"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("restore:\n")
+    assert "largest_small: 3" in printed

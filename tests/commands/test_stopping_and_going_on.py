@@ -93,32 +93,6 @@ def test_a_photograph_that_is_half_made_or_anothers_is_not_skipped(colorizers, c
     failed = {entry["photograph"]: entry["reason"] for entry in json.loads(capsys.readouterr().out)["failed"]}
     made_of = f"'{out / 'p1-colorized.png'}' exists already and was made of '{photos / 'p1.png'}'"
     assert failed[str(photos / "p1.tif")] == made_of
-    assert main([*asked, "--overwrite"]) == 2
-    assert "--overwrite and --skip-existing contradict each other" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("verb", ["colorize", "restore"])
-def test_what_another_process_wrote_meanwhile_is_kept(verb, colorizers, capsys, monkeypatch, tmp_path):
-    photos, out = album(tmp_path / "album", 1), tmp_path / "out"
-    result = out / ("p0-colorized.png" if verb == "colorize" else "p0-restored.png")
-    require = OutputFiles.require_free
-
-    def then_another_writes(self, paths):
-        require(self, paths)
-        result.write_bytes(b"another's")
-
-    monkeypatch.setattr(OutputFiles, "require_free", then_another_writes)
-    asked = [*arguments(verb, photos, out, colorizers[0]), "--json"]
-    assert main(asked) == 1
-    summary = json.loads(capsys.readouterr().out)
-    assert summary["failed"][0]["reason"] == f"'{result}' exists already: --overwrite replaces it"
-    assert result.read_bytes() == b"another's"
-    assert {path.name for path in out.iterdir()} == {result.name, f"{verb}.json"}
-    result.unlink()
-    assert main([*asked, "--skip-existing"]) == 0  # the other one did it
-    assert json.loads(capsys.readouterr().out)["skipped"] == [str(photos / "p0.png")]
-    assert main([*asked, "--overwrite"]) == 0
-    assert result.read_bytes() != b"another's"
 
 
 def test_a_bad_request_is_said_before_paddle_is_imported():

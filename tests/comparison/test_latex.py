@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -132,14 +131,10 @@ def test_what_latex_would_read_as_its_own_is_escaped():
     assert comments == ["% two lines \\write18"]
 
 
-@pytest.fixture
-def outputs(tmp_path: Path) -> Path:
+def test_compare_prints_it(tmp_path, capsys):
     make_designs(tmp_path, {"hard_cross_entropy": 0.0, "focal": 0.03, "l_1": 0.031}, (0, 1, 2))
-    return tmp_path
-
-
-def test_compare_prints_it(outputs, capsys):
-    assert main(["compare", "--experiment", "e", "--latex", f"outputs={outputs}"]) == 0
+    arguments = ["compare", "--experiment", "e", "--latex", f"outputs={tmp_path}"]
+    assert main(arguments) == 0
     text = capsys.readouterr().out
     assert text.startswith("% \\usepackage{booktabs} is needed\n% row 1: ")
     assert text.endswith("\\end{table}\n")
@@ -147,12 +142,11 @@ def test_compare_prints_it(outputs, capsys):
     assert len(re.findall(r"\\textbf\{", text)) == 5, "iter, gap closed, AuC, rebalanced AuC, PSNR"
     columns = {line.count("&") for line in text.splitlines() if line.rstrip().endswith(r"\\")}
     assert len(columns) == 1, "as many cells in every row"
-    assert main(["compare", "--experiment", "e", "--latex", "--json", f"outputs={outputs}"]) == 2
-
-
-def test_tables_apart_are_told_apart_by_comments(outputs, capsys):
-    make_run(outputs, "other", {"evaluation.size": 64})
-    assert main(["compare", "--experiment", "e", "--latex", "--anyway", f"outputs={outputs}"]) == 0
+    assert main([*arguments, "--json"]) == 2
+    capsys.readouterr()
+    # Tables apart are told apart by comments.
+    make_run(tmp_path, "other", {"evaluation.size": 64})
+    assert main([*arguments, "--anyway"]) == 0
     text = capsys.readouterr().out
     assert text.count("\\begin{table}") == 2
     assert "% 2 of 2: not to be compared with the others" in text

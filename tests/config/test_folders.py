@@ -59,7 +59,7 @@ def test_paths_in_an_experiment_begin_at_home(own):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", "'experiments/mine.yaml' is empty: write the settings that it is to change, as seed: 1"),
+        ("", "'experiments/mine.yaml' is empty: write the settings that it changes, such as seed: 1"),
         ("# @package\nseed: 1\n", "the first line of 'experiments/mine.yaml' cannot be read: write # @package NAME"),
         (
             "model: resnet\n",
@@ -91,7 +91,7 @@ def test_an_experiment_that_one_of_the_project_hides_is_refused_and_a_copy_of_it
     copy.write_text("seed: 9\n")
     with pytest.raises(UserError) as refused:
         compose_config(["experiments=quickstart"])
-    hidden = "'experiments/quickstart.yaml' has the name of one that oldrestore brings: give it another name"
+    hidden = "'experiments/quickstart.yaml' has the name of a file of oldrestore: rename it"
     assert str(refused.value) == hidden
 
 
@@ -127,7 +127,7 @@ def test_the_projects_own_files_are_read_alike(tmp_path, monkeypatch, capsys):
     """Whoever works in a clone edits conf/ too."""
     import shutil
 
-    from oldrestore.config import compose, folders, location, restoration
+    from oldrestore.config import compose, folders, location
     from oldrestore.config.location import configuration_root
 
     shutil.copytree(configuration_root() / "conf", tmp_path / "conf")
@@ -136,7 +136,7 @@ def test_the_projects_own_files_are_read_alike(tmp_path, monkeypatch, capsys):
     whole = (configuration_root() / "conf" / "dataset" / "image_folder.yaml").read_text(encoding="utf-8")
     (tmp_path / "conf" / "dataset" / "mine.yml").write_text(whole.replace("root: null", "root: ~/photos"))
     monkeypatch.chdir(tmp_path)
-    for module in (compose, folders, location, restoration):
+    for module in (compose, folders, location):
         monkeypatch.setattr(module, "configuration_root", lambda: tmp_path)
     assert main(["data", "describe"]) == 2
     complaint = "oldrestore: 'conf/dataset/photos.yaml' cannot be read: line 2 gives _target_ again\n"

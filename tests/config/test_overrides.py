@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from pydantic import ValidationError
 
 from oldrestore.config.build import locate
-from oldrestore.config.compose import compose_config, compose_unchecked, override_config
-from oldrestore.config.location import choices_of, configuration_root
+from oldrestore.config.compose import compose_config, override_config
+from oldrestore.config.location import configuration_root
 from oldrestore.config.overrides import TEXTS, readable, values_of
 from oldrestore.config.schema import Root
 from oldrestore.config.values import check_value
@@ -36,14 +36,11 @@ def value_of(override: str):
     [
         ("/a/b=c", "/a/b=c"),
         ("/data/[1930]", "/data/[1930]"),
-        ("[1930]", "[1930]"),
         ("/a/b#c", "/a/b#c"),
-        ("/a/(b)", "/a/(b)"),
         ("photos(1)", "photos(1)"),
         ("/a/b, c", "/a/b, c"),
         ("/a;b&c!", "/a;b&c!"),
         ("/a/with space", "/a/with space"),
-        ('"/a/with space"', "/a/with space"),
         ("'/a/b, c'", "/a/b, c"),
         (r"C:\photos", r"C:\photos"),
         ('"C:\\photos\\"', "C:\\photos\\"),
@@ -56,14 +53,12 @@ def value_of(override: str):
         ("/a\nb", "/a\nb"),
         ("2023", "2023"),
         ("1e3", "1e3"),
-        ("1_000", "1_000"),
         ("true", "true"),
         ("null", None),
         ("'null'", "null"),
         ("range(1,3)", "range(1,3)"),
         ("~/photos", f"{HOME}/photos"),
         ("'~/photos #1'", f"{HOME}/photos #1"),
-        ("~", HOME),
         ("/a/~b", "/a/~b"),
         ("~nobody-of-that-name/x", "~nobody-of-that-name/x"),
         ("${oc.env:HOME}/x", "${oc.env:HOME}/x"),
@@ -135,7 +130,7 @@ def test_where_several_values_may_be_given_a_comma_separates_them(typed, values)
         ("model.weights=''", "model.weights is empty: name a file or folder"),
         ("outputs=", "outputs is empty: name a file or folder"),
         (
-            "loss.x=" + "[" * 3000 + "]" * 3000,
+            f"loss.x={'[' * 3000}{']' * 3000}",
             "an override holds lists or tables within each other too deeply to be read",
         ),
     ],
@@ -147,11 +142,8 @@ def test_what_is_no_override_is_said(override, sentence):
 
 
 def test_a_name_that_is_chosen_may_be_quoted():
-    assert values_of("sweeps", ["seed=1", "sweeps='O\\'Brien'", "sweeps=seeds", "sweeps=李明"]) == [
-        "O'Brien",
-        "seeds",
-        "李明",
-    ]
+    typed = ["seed=1", "sweeps='O\\'Brien'", "sweeps=seeds", "sweeps=李明"]
+    assert values_of("sweeps", typed) == ["O'Brien", "seeds", "李明"]
 
 
 def test_composed_and_changed_configurations_have_the_same_value():
@@ -239,8 +231,3 @@ def test_every_setting_that_takes_any_text_is_known_as_one():
     # No number is ever taken for a text, and nothing is listed that is no setting.
     assert {name for name, kinds in found.items() if kinds == {False}} & TEXTS <= {"name", "experiment", "run_id"}
     assert TEXTS - set(found) == set()
-
-
-def test_choices_are_listed_as_they_are_found():
-    assert "photos" in choices_of("dataset")
-    assert compose_unchecked(["experiments=quickstart"]).experiment == "quickstart"

@@ -9,17 +9,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from oldrestore.config import roles
 from oldrestore.config.location import configuration_root
-from oldrestore.config.roles import (
-    ROLES,
-    Role,
-    is_free,
-    is_place,
-    is_place_of_photographs,
-    role_of,
-    row_of,
-    settings_that_count,
-)
+from oldrestore.config.roles import ROLES, Role, role_of, row_of
 from oldrestore.config.yaml_file import read_yaml
 from oldrestore.plain import flatten
 
@@ -119,22 +111,18 @@ def test_what_is_not_in_the_table_counts():
 def test_free_settings_and_places():
     trainer = ("workers", "cache_mib", "log_every", "checkpoint_every", "keep_every", "requeue")
     free = {"outputs", "dataset.prepared", *(f"trainer.{name}" for name in trainer)}
-    assert {name for name in SETTINGS if is_free(name) and not name.startswith("tracking")} == free
+    assert {name for name in SETTINGS if roles.is_free(name) and not name.startswith("tracking")} == free
     photographs = {f"{node}.{n}" for node in ("dataset", "evaluation.judged") for n in ("root", "stamps_root", "list")}
-    assert {name for name in SETTINGS if is_place_of_photographs(name)} == photographs
-    assert {name for name in SETTINGS if is_place(name)} == photographs | {"judge.weights"}
+    assert {name for name in SETTINGS if roles.is_place_of_photographs(name)} == photographs
+    assert {name for name in SETTINGS if roles.is_place(name)} == photographs | {"judge.weights"}
 
 
 def test_settings_that_count():
+    uncounted = {"experiment": "a", "run_id": "b", "seed": 1, "outputs": "o", "tracking": {}}
     config = {
-        "experiment": "a",
-        "run_id": "b",
-        "seed": 1,
-        "outputs": "o",
-        "tracking": {},
         "dataset": {"root": "/p", "prepared": "auto", "crops": {"size": 96}},
         "trainer": {"workers": 2, "max_iterations": 5},
         "evaluation": {"samples": 8},
     }
     counted = {"dataset.crops.size": 96, "trainer.max_iterations": 5, "evaluation.samples": 8}
-    assert settings_that_count(config) == counted
+    assert roles.settings_that_count(uncounted | config) == counted

@@ -23,12 +23,12 @@ from oldrestore.errors import UserError
         (b"- a\n- b\n", "it holds a list where lines of NAME: VALUE should be"),
         (b"5\n", "it holds a single value where lines of NAME: VALUE should be"),
         (b"seed: &a [*a]\n", "it holds itself, or lists within lists too deep"),
-        (b"seed: 1\n---\nseed: 2\n", "line 2 begins a second document where one is read"),
-        (b"seed: 1\nx: a: b\n", "line 2 has a ':' too many, quote the value or mend the indentation"),
+        (b"seed: 1\n---\nseed: 2\n", "line 2 begins a second document, only one is read"),
+        (b"seed: 1\nx: a: b\n", "line 2 has a ':' too many, quote the value or fix the indentation"),
         (b"a:\n   b: 1\n  c: 2\n", "line 3 does not fit the indentation of the lines before it"),
         (b"seed: \x011\n", "line 1 has the character U+0001, which YAML does not allow"),
         (b"a: 1\nb: !!python/object:os.x 1\n", "line 2: could not determine a constructor for the tag "),
-        (b"a: ${b\n", "it has a ${ that is not closed, or holds what is no name"),
+        (b"a: ${b\n", "it has a ${ that is not closed, or does not hold a name"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(content, complaint, tmp_path, monkeypatch):

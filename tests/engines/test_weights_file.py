@@ -200,7 +200,8 @@ def test_a_path_of_a_checkpoint_names_its_run(tracked_run, copied, capsys):
     assert find_checkpoint(str(checkpoints), outputs, "last") == (tracked_run, "last")
     with pytest.raises(UserError, match="is the checkpoint last and --checkpoint says best: leave one of them out"):
         find_checkpoint(last, outputs, "best")
-    assert network_of_run(last, outputs).weights == Path(last)
+    for chosen in (network_of_run(last, outputs), network_of_file(Path(last))):
+        assert (chosen.label, chosen.weights) == (tracked_run.name, Path(last))
     # Whole runs: the last checkpoint is as the run ended, another one is not.
     assert find_run(last, outputs) == find_run(str(checkpoints), outputs) == tracked_run
     with pytest.raises(UserError, match=f"is one checkpoint, and this takes a whole run: give {tracked_run}$"):

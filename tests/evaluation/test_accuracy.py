@@ -88,17 +88,14 @@ def test_a_perfect_colorizer_is_the_original_and_a_gray_one_gray():
 
 
 def test_the_colorizer_sees_lightness_and_the_judge_true_lightness_at_full_size():
-    class Recorder(RedJudge):
-        seen: list = []  # noqa: RUF012
-
-        def probabilities(self, photos):
-            self.seen += photos
-            return super().probabilities(photos)
-
+    seen = []
+    judge = RedJudge()
+    says = judge.probabilities
+    judge.probabilities = lambda photos: seen.extend(photos) or says(photos)
     source = np.random.default_rng(0).integers(60, 190, (9, 7, 3), dtype=np.uint8)
     faint = lambda batch: [ColorPrediction(np.full((*L.shape, 2), 5, np.float32)) for L in batch]  # noqa: E731
-    judge_recolorings(faint, [("a", source, 0)], Recorder())
-    recolored, original, without = Recorder.seen
+    judge_recolorings(faint, [("a", source, 0)], judge)
+    recolored, original, without = seen
     np.testing.assert_array_equal(original, source)
     for version in (recolored, without):
         assert version.shape == source.shape

@@ -81,7 +81,7 @@ def test_damage_depends_on_seed_and_place_alone():
 
 
 def test_other_networks_and_what_is_no_damage_are_refused():
-    with pytest.raises(UserError, match="predicts ab: take a model that predicts damage_logits"):
+    with pytest.raises(UserError, match="predicts ab: use a model that predicts damage_logits"):
         found_by(SimpleNamespace(predicts=frozenset({"ab"})))
     with pytest.raises(UserError, match=r"damages\.fire must be a choice of conf/damage"):
         DamageDetection({"fire": 3})

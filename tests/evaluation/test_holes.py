@@ -75,5 +75,5 @@ def test_measures_do_not_depend_on_the_batch_size():
 def test_a_network_that_predicts_colour_is_refused():
     network = Gray()
     network.predicts = frozenset({"ab"})
-    with pytest.raises(UserError, match="predicts ab: take a model that predicts rgb"):
+    with pytest.raises(UserError, match="predicts ab: use a model that predicts rgb"):
         HoleFilling()(context(network, PHOTOS))

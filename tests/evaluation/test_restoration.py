@@ -82,19 +82,12 @@ def lighter(rgb):
     return np.minimum(rgb, 235) + np.uint8(20)
 
 
+SETTINGS = {"damages": {"holes": Holes()}, "detect": upper_half, "fill": black, "restore": {"lighter": lighter}}
+SETTINGS |= {"severities": [1.0], "photographs": None, "samples": 0}
+
+
 def protocol(**changes) -> RestorationStages:
-    return RestorationStages(
-        **{
-            "damages": {"holes": Holes()},
-            "detect": upper_half,
-            "fill": black,
-            "restore": {"lighter": lighter},
-            "severities": [1.0],
-            "photographs": None,
-            "samples": 0,
-        }
-        | changes
-    )
+    return RestorationStages(**SETTINGS | changes)
 
 
 def decibels(picture, original, where=None):
@@ -118,15 +111,13 @@ def test_every_version_is_what_its_stages_make():
             "colorized": recolor(L, np.broadcast_to(np.float32([50, 20]), (*L.shape, 2))),
         }
         for version, result in made.items():
-            own = expected.setdefault(version, {"psnr": [], "psnr_hole": []})
-            own["psnr"].append(decibels(result, rgb))
-            own["psnr_hole"].append(decibels(result, rgb, damaged.mask_hw))
-    assert [row["version"] for row in found.rows] == list(expected)
-    for row in found.rows:
-        for measure, values in expected[row["version"]].items():
-            assert row[measure] == pytest.approx(np.mean(values))
-            assert found.values[f"holes_1/{row['version']}_{measure}"] == pytest.approx(np.mean(values))
-            assert found.values[f"{row['version']}_{measure}"] == pytest.approx(np.mean(values))
+            expected.setdefault(f"{version}_psnr", []).append(decibels(result, rgb))
+            expected.setdefault(f"{version}_psnr_hole", []).append(decibels(result, rgb, damaged.mask_hw))
+    expected = {name: pytest.approx(np.mean(values)) for name, values in expected.items()}
+    rows = {f"{row['version']}_{measure}": row[measure] for row in found.rows for measure in ("psnr", "psnr_hole")}
+    assert rows == expected and list(rows) == list(expected)
+    for prefix in ("holes_1/", ""):
+        assert {name: found.values[f"{prefix}{name}"] for name in expected} == expected
     assert found.values["holes_1/fill_known_psnr_known"] == 100.0
     assert len(found.per_image) == 4 * (6 * 6 + 4)
 
@@ -142,17 +133,16 @@ def test_a_restoring_network_fills_and_repaints():
     versions = {row["version"]: row for row in made.rows}
     assert list(versions) == [name for name in VERSIONS if name != "colorized"]
     half = upper_half(PHOTOS[0][1]).mask_hw[..., None]
-    whole = [255 - np.where(half, 51, d.rgb_hw3).astype(np.uint8) for d in damages()]
-    expected = np.mean([decibels(w, rgb) for w, (_, rgb) in zip(whole, PHOTOS, strict=True)])
-    assert versions["network"]["psnr"] == pytest.approx(expected)
+    filled = [np.where(half, 51, damaged.rgb_hw3).astype(np.uint8) for damaged in damages()]
+    expected = [decibels(255 - picture, rgb) for picture, (_, rgb) in zip(filled, PHOTOS, strict=True)]
+    assert versions["network"]["psnr"] == pytest.approx(np.mean(expected))
 
     keeps = measured(Restorer(output="composed"), network_fill=fills, network_restore=repaints)
     versions = {row["version"]: row for row in keeps.rows}
     assert "network_restore" not in versions
     # The classical restore stage follows where the network keeps what it is given.
-    whole = [lighter(np.where(half, 51, d.rgb_hw3).astype(np.uint8)) for d in damages()]
-    expected = np.mean([decibels(w, rgb) for w, (_, rgb) in zip(whole, PHOTOS, strict=True)])
-    assert versions["network"]["psnr"] == pytest.approx(expected)
+    expected = [decibels(lighter(picture), rgb) for picture, (_, rgb) in zip(filled, PHOTOS, strict=True)]
+    assert versions["network"]["psnr"] == pytest.approx(np.mean(expected))
 
 
 def test_detection_is_pooled_over_pixels():

@@ -44,11 +44,15 @@ def measured(colorize, batch_size=3, **settings):
     return SetMeasures(**settings)(context(SimpleNamespace(), photos, batch_size, colorize))
 
 
+def scipys(m, c, n, d):
+    """The Frechet distance by SciPy's square root."""
+    return ((m - n) ** 2).sum() + np.trace(c + d) - 2 * np.trace(np.real(sqrtm(c @ d)))
+
+
 def reference_fid(one, other):
     shown = (bilinear(np.stack(photos).transpose(0, 3, 1, 2) / 255, 299) for photos in (one, other))
-    a, b = map(FewFeatures.features, shown)
-    (m, c), (n, d) = ((x.mean(0), np.cov(x, rowvar=False)) for x in (a.astype(np.float64), b.astype(np.float64)))
-    return ((m - n) ** 2).sum() + np.trace(c + d) - 2 * np.trace(np.real(sqrtm(c @ d)))
+    features = [FewFeatures.features(photos).astype(np.float64) for photos in shown]
+    return scipys(*(moment for x in features for moment in (x.mean(0), np.cov(x, rowvar=False))))
 
 
 def gray_photograph(rgb):
@@ -132,9 +136,8 @@ def test_it_is_what_scipys_square_root_gives(features):
     rng = np.random.default_rng(features)
     one, other = covariance(rng, features), covariance(rng, features, scale=2.0)
     means = rng.normal(size=(2, features))
-    cross = np.trace(np.real(sqrtm(one @ other)))
-    theirs = ((means[0] - means[1]) ** 2).sum() + np.trace(one) + np.trace(other) - 2 * cross
-    assert frechet_distance(means[0], one, means[1], other) == pytest.approx(theirs, rel=1e-10)
+    given = means[0], one, means[1], other
+    assert frechet_distance(*given) == pytest.approx(scipys(*given), rel=1e-10)
 
 
 def test_commuting_covariances_have_a_closed_form():

@@ -31,12 +31,7 @@ def narrow(monkeypatch):
 
 def narrow_weights():
     rng = np.random.default_rng(0)
-    shapes = {
-        "features.0.weight": (4, 3, 1, 1),
-        "features.0.bias": (4,),
-        "classifier.0.weight": (4, 1000),
-        "classifier.0.bias": (1000,),
-    }
+    shapes = {name: value.shape for name, value in Narrow().state_dict().items()}
     return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
 
 

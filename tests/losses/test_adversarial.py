@@ -10,18 +10,9 @@ from oldrestore.losses.adversarial import Hinge, LeastSquares, Vanilla, Wasserst
 
 REAL, FAKE = np.array([2.0, 0.5, -1.0], np.float32), np.array([-3.0, 0.25, 1.5], np.float32)
 FORMULAS = {
-    Hinge: (
-        np.maximum(0, 1 - REAL).mean() + np.maximum(0, 1 + FAKE).mean(),
-        -FAKE.mean(),
-    ),
-    Vanilla: (
-        np.log1p(np.exp(-REAL)).mean() + np.log1p(np.exp(FAKE)).mean(),
-        np.log1p(np.exp(-FAKE)).mean(),
-    ),
-    LeastSquares: (
-        (((REAL - 1) ** 2).mean() + (FAKE**2).mean()) / 2,
-        ((FAKE - 1) ** 2).mean() / 2,
-    ),
+    Hinge: (np.maximum(0, 1 - REAL).mean() + np.maximum(0, 1 + FAKE).mean(), -FAKE.mean()),
+    Vanilla: (np.log1p(np.exp(-REAL)).mean() + np.log1p(np.exp(FAKE)).mean(), np.log1p(np.exp(-FAKE)).mean()),
+    LeastSquares: ((((REAL - 1) ** 2).mean() + (FAKE**2).mean()) / 2, ((FAKE - 1) ** 2).mean() / 2),
     Wasserstein: (FAKE.mean() - REAL.mean(), -FAKE.mean()),
 }
 

@@ -93,14 +93,3 @@ def test_a_perfect_prediction_costs_nothing():
     with np.errstate(divide="ignore"):
         logits = np.maximum(np.log(dense_target(truth, 10, 5.0)), -1e3)
     assert value_of(SquaredEarthMover(), logits, truth) == pytest.approx(0, abs=1e-9)
-
-
-def test_uniform_logits():
-    # From the grid alone: shares of the bins with at most each a, and with at most each b.
-    truth = one_colour(0, 0)
-    p = np.full((1, NUMBER_OF_BINS, 2, 2), 1 / NUMBER_OF_BINS)
-    uniform = np.full(p.shape, 7.0)
-    value = value_of(SquaredEarthMover(neighbours=1, gray_threshold=None), uniform, truth)
-    assert value == pytest.approx(squared_emd(p, dense_target(truth, 1, 5.0)), rel=1e-5)
-    value = value_of(ExpectedAbDistance(scale=1.0, gray_threshold=None), uniform, truth)
-    assert value == pytest.approx(np.linalg.norm(BINS, axis=1).mean(), rel=1e-5)

@@ -9,8 +9,8 @@ import numpy as np
 import paddle
 import pytest
 
-from oldrestore.batch import Prediction
-from oldrestore.color import AB_BINS, rebalancing_weights
+from oldrestore.color.bins import AB_BINS
+from oldrestore.color.prior import rebalancing_weights
 from oldrestore.config.build import build
 from oldrestore.config.compose import compose_config
 from oldrestore.errors import UserError
@@ -206,13 +206,6 @@ def test_a_colour_that_the_prior_lacks_is_adjusted_by_a_finite_amount():
     offset = 2.0 * np.log(np.maximum(np.eye(313)[0], 1e-9))
     assert value == pytest.approx(classification_loss(logits, ab, offset=offset), rel=1e-5)
     assert np.isfinite(gradient).all()
-
-
-def test_what_it_reads_and_calls_its_term():
-    assert SoftCrossEntropy.reads == {"logits"} and SoftCrossEntropy.reads <= Prediction.names()
-    logits, ab = random_case()
-    values, _ = reference.terms(SoftCrossEntropy(), reference.make_batch(ab), logits=logits)
-    assert values == {"loss": evaluate(SoftCrossEntropy(), logits, ab)[0]}
 
 
 @pytest.mark.parametrize(

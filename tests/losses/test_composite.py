@@ -53,6 +53,7 @@ def test_a_weight_of_zero_measures_without_learning():
 def test_sums_of_sums_keep_every_curve_and_their_schedules():
     batch, given = case()
     inner = Composite({"x": {"weight": PiecewiseConstant([2.0, 0.0], [2]), "loss": L1()}, "y": {"loss": L2()}})
+    assert inner.weights == {"x": 2.0, "y": 1.0}
     loss = Composite({"both": {"weight": 0.5, "loss": inner}, "again": {"loss": L1()}})
     for iteration, weight in ((0, 2.0), (2, 0.0)):
         loss.at(iteration)
@@ -75,11 +76,6 @@ def test_a_scheduled_weight_follows_the_iteration_and_is_a_curve():
         assert terms["loss"] == pytest.approx(l1[0]["loss"] + weight * l2[0]["loss"], rel=1e-6)
         np.testing.assert_allclose(gradient, l1[1] + weight * l2[1], rtol=1e-5, atol=1e-9)
     assert "weight/a" not in terms
-
-
-def test_the_weights_before_any_update_are_those_of_iteration_0():
-    loss = Composite({"a": {"weight": PiecewiseConstant([2.0, 0.5], [3]), "loss": L1()}})
-    assert loss.weights == {"a": 2.0}
 
 
 def test_where_every_scheduled_weight_is_0_the_gradient_is_0():

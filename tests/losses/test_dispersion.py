@@ -68,10 +68,3 @@ def test_a_uniform_prediction_costs_weight_over_epsilon_and_is_not_moved_by_it(d
     values, gradients = reference.terms(loss, reference.make_batch(x), ab=x)
     assert values == {"loss": pytest.approx(53.4), "mse": 0.0, "dispersion": pytest.approx(53.4)}
     assert (gradients["ab"] == 0).all()
-
-
-def test_dispersion_is_of_the_batch():
-    # Two photographs, each of one colour: apart they have no spread, together they have.
-    ab = np.stack([np.full((2, 2, 2), 20.0), np.full((2, 2, 2), -20.0)])
-    assert terms_of(MseDispersion(), ab, ab)["loss"] == pytest.approx(26.7 / 400.01)
-    assert terms_of(MseDispersion(), ab[:1], ab[:1])["loss"] == pytest.approx(26.7 / 0.01)

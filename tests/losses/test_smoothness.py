@@ -29,8 +29,8 @@ def variation(ab, L=None, edge_range=None, scale=110.0):
 @pytest.mark.parametrize("scale", [110.0, 1.0])
 def test_total_variation_against_float64(scale):
     L, truth, ab = case()
-    formula = lambda given: variation(given, scale=scale)  # noqa: E731
-    reference.check(TotalVariation(scale), ab, reference.make_batch(truth, L), formula)
+    batch = reference.make_batch(truth, L)
+    reference.check(TotalVariation(scale), ab, batch, lambda given: variation(given, scale=scale))
 
 
 @pytest.mark.parametrize("factor", [1, 4])
@@ -38,8 +38,8 @@ def test_total_variation_against_float64(scale):
 def test_chroma_edge_against_float64(factor, edge_range):
     L, truth, ab = case(factor=factor)
     blocks = L.astype(np.float64).reshape(2, 1, 6, factor, 4, factor).mean(axis=(3, 5))
-    formula = lambda given: variation(given, blocks, edge_range)  # noqa: E731
-    reference.check(ChromaEdge(edge_range=edge_range), ab, reference.make_batch(truth, L), formula)
+    batch = reference.make_batch(truth, L)
+    reference.check(ChromaEdge(edge_range=edge_range), ab, batch, lambda given: variation(given, blocks, edge_range))
 
 
 def test_by_hand():

@@ -16,7 +16,7 @@ from oldrestore.photographs.photo_list import Task, reason_of
 from oldrestore.photographs.restorer import Restorer
 from oldrestore.photographs.treatment import treat_film
 from oldrestore.restoration.film import read_frames
-from oldrestore.restoration.pipeline import Pipeline
+from oldrestore.restoration.stages import Pipeline
 from tests.restoration.test_film import make_film
 
 

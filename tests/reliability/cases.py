@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import re
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,61 +15,46 @@ import numpy as np
 from PIL import Image
 
 BLOCK = 16
+ENDINGS = {"JPEG": "jpg", "PNG": "png", "TIFF": "tif", "WEBP": "webp"}
+JPEG_TOLERANCE = 4  # of `blocks` at quality 100
+NO_STAGE = [word for stage in ("detect", "fill", "restore", "colorize") for word in ("--skip", stage)]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One input.
+    """One input, and what must become of it."""
 
-    Attributes
-    ----------
-    kind : str
-        The class of inputs it belongs to: a row of the table.
-    name : bytes
-        File name; bytes, because names need not be UTF-8.
-    content : bytes or callable
-        What stands in the file; or makes the entry, given its path.
-    rgb : ndarray, optional
-        The upright sRGB photograph (H, W, 3) that must come out of it, from arithmetic that shares nothing with the
-        decoder.
-    tolerance : int
-        Largest difference of a sample.
-    reason : str, optional
-        What the report must say when it is left out (a regular expression); None when it must come out.
-    either : bool
-        Whether it may come out as well: damage that a format cannot notice.
-    """
-
-    kind: str
-    name: bytes
-    content: bytes | Callable[[Path], None]
+    kind: str  # a row of the table
+    name: str | bytes  # bytes where it is not UTF-8
+    content: bytes | Callable[[Path], None]  # or makes the entry, given its path
+    # The upright sRGB photograph (H, W, 3) that must come out, from arithmetic that shares nothing with the decoder.
     rgb: np.ndarray | None = None
-    tolerance: int = 0
-    reason: str | None = None
-    either: bool = False
+    tolerance: int = 0  # largest difference of a sample
+    reason: str | None = None  # pattern of the report if it is left out; None: it must come out
+    either: bool = False  # it may come out as well: damage that a format cannot notice
 
-    def path_in(self, folder: Path) -> Path:
-        """Where it stands in a folder."""
-        return folder / os.fsdecode(self.name)
+    @property
+    def file_name(self) -> str:
+        return os.fsdecode(self.name)
 
     @property
     def printed(self) -> str:
         """The name as reports show it."""
-        return self.name.decode("utf-8", "backslashreplace")
+        return os.fsencode(self.name).decode("utf-8", "backslashreplace")
 
     def check_left_out(self, reason: str) -> None:
-        """Fail unless it may be left out, for this reason."""
+        """Fail unless it may be left out, for this reason: a short sentence in our own words."""
         assert self.reason is not None, f"{self.printed} was left out ({reason}) and should have come out"
         assert re.search(self.reason, reason), f"{self.printed}: {reason!r} does not say {self.reason!r}"
-        assert 3 <= len(reason) <= 200, f"{self.printed}: {reason!r} is no short sentence"
-        assert "\n" not in reason, f"{self.printed}: {reason!r} is not one line"
-        assert "Errno" not in reason, f"{self.printed}: {reason!r} is the system's word, not ours"
+        assert 3 <= len(reason) <= 200 and "\n" not in reason and "Errno" not in reason, f"{self.printed}: {reason!r}"
+
+    def check_may_come_out(self) -> None:
+        assert self.reason is None or self.either, f"{self.printed} came out and should have been left out"
 
     def check_came_out(self, rgb: np.ndarray, tolerance: int = 0) -> None:
         """Fail unless it may come out, as this picture."""
-        assert self.reason is None or self.either, f"{self.printed} came out and should have been left out"
-        assert rgb.dtype == np.uint8, f"{self.printed}: {rgb.dtype}"
-        assert rgb.ndim == 3 and rgb.shape[2] == 3, f"{self.printed}: {rgb.shape}"
+        self.check_may_come_out()
+        assert rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3, f"{self.printed}: {rgb.dtype} {rgb.shape}"
         if self.rgb is not None:
             assert rgb.shape == self.rgb.shape, f"{self.printed}: {rgb.shape} and not {self.rgb.shape}"
             worst = int(np.abs(rgb.astype(int) - self.rgb).max())
@@ -83,15 +70,24 @@ def blocks(seed: int, rows: int = 2, columns: int = 3) -> np.ndarray:
 def encoded(image: Image.Image | np.ndarray, format_: str, **options) -> bytes:
     """Encode a picture with Pillow."""
     image = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    if format_ == "JPEG":
-        options = {"quality": 100, "subsampling": 0} | options
-    if format_ == "WEBP":
-        options = {"lossless": True, "exact": True} | options
+    best = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True, "exact": True}}
     buffer = io.BytesIO()
-    image.save(buffer, format_, **options)
+    image.save(buffer, format_, **best.get(format_, {}) | options)
     return buffer.getvalue()
 
 
 def jpeg(seed: int) -> bytes:
     """Encode `blocks` as JPEG."""
     return encoded(blocks(seed), "JPEG")
+
+
+def png_chunk(name: bytes, content: bytes) -> bytes:
+    """Return a chunk of a PNG file with its length and checksum."""
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def png(width: int, height: int, depth: int, color_type: int, compressed: bytes, *before: tuple[bytes, bytes]) -> bytes:
+    """Return a PNG file whose header declares this size, with chunks `before` its pixels."""
+    header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
+    chunks = [(b"IHDR", header), *before, (b"IDAT", compressed), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)

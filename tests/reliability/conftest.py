@@ -1,8 +1,6 @@
-"""Hypothesis the same in every run, and the ledger of what was tried."""
+"""Hypothesis the same in every run, the ledger of what was tried, and the process in whose forks runs meet faults."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,29 +8,40 @@ from hypothesis import HealthCheck, settings
 from tests.reliability.ledger import Ledger
 from tests.reliability.nursery import Nursery
 
-FEW, MANY = "few", "many"
-_COMMON = {
-    # The examples depend on the test alone: a failure comes again on any machine.
-    "derandomize": True,
-    "database": None,
-    "deadline": None,
-    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
-}
-settings.register_profile(FEW, max_examples=40, **_COMMON)
-settings.register_profile(MANY, max_examples=600, **_COMMON)
-settings.load_profile(FEW)
+settings.register_profile(
+    "reliability",
+    max_examples=40,
+    derandomize=True,  # the examples depend on the test alone: a failure comes again on any machine
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
+)
+settings.load_profile("reliability")
+_thorough = False
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _thorough
+    _thorough = "not slow" not in config.option.markexpr
+
+
+def examples(few: int, many: int) -> settings:
+    """Decorate a property: how many examples are tried by ``make test``, and by ``make test-all``."""
+    return settings(max_examples=many if _thorough else few)
 
 
 @pytest.fixture
-def ledger(request) -> Ledger:
-    """Record what this test tried and what came of it; see tests/reliability/ledger.py."""
+def section(request) -> str:
+    """Heading of docs/reliability.md under which a module records."""
+    return request.module.SECTION
+
+
+@pytest.fixture
+def ledger(request, section) -> Ledger:
     test = request.node.nodeid.partition("[")[0]
-    return Ledger(test, request.node.get_closest_marker("slow") is not None)
+    return Ledger(section, test, request.node.get_closest_marker("slow") is not None)
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    """Give the process in whose forks runs meet faults; see tests/reliability/nursery.py."""
-    made = Nursery()
-    yield made
-    made.close()
+def nursery() -> Nursery:
+    return Nursery()

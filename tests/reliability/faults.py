@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import itertools
 import os
 import resource
 import shutil
@@ -13,14 +15,36 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 
-def _places() -> dict[str, tuple[Any, str]]:
-    """Where a run writes; a fault waits for the nth time."""
+
+def _at(owner: Any, name: str, count: int, action: Callable[..., None], where=lambda *_: True, after=False) -> None:
+    """Call `action` with the arguments of the nth call that `where` admits of a function, before or after it."""
+    original = getattr(owner, name)
+    seen = 0
+
+    def method(*arguments: Any, **named: Any) -> Any:
+        nonlocal seen
+        admitted = where(*arguments)
+        seen += admitted
+        now = admitted and seen == count
+        if now and not after:
+            action(*arguments)
+        found = original(*arguments, **named)
+        if now and after:
+            action(*arguments)
+        return found
+
+    setattr(owner, name, method)
+
+
+def _before(place: str, count: int, action: Callable[..., None]) -> None:
+    """Act when a run is about to write there for the nth time."""
     from oldrestore.records.run_folder import RunFolder
     from oldrestore.run import run_in_progress
     from oldrestore.tracking.tracker import Trackers
 
-    return {
+    places = {
         "metrics": (RunFolder, "scalars"),
         "scores": (RunFolder, "per_image"),
         "sample": (RunFolder, "panel"),
@@ -28,64 +52,48 @@ def _places() -> dict[str, tuple[Any, str]]:
         "validation": (run_in_progress.RunInProgress, "evaluate"),
         "end": (Trackers, "finish"),
     }
+    _at(*places[place], count, action)
 
 
-def _before(place: str, count: int, action: Callable[..., None]) -> None:
-    owner, name = _places()[place]
-    original = getattr(owner, name)
-    seen = 0
-
-    def method(*arguments: Any, **named: Any) -> Any:
-        nonlocal seen
-        seen += 1
-        if seen == count:
-            action(*arguments)
-        return original(*arguments, **named)
-
-    setattr(owner, name, method)
+def _run_folder(outputs: str) -> Path:
+    return max(Path(outputs).glob("*/*/config.yaml"), key=lambda path: path.stat().st_mtime).parent
 
 
-def _run_folder(outputs: Path) -> Path:
-    return max(outputs.glob("*/*/config.yaml"), key=lambda path: path.stat().st_mtime).parent
-
-
-def kill_at(place: str, count: int) -> None:
-    """Kill -9, where the run is about to write for the nth time."""
-    _before(place, count, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+def _kill(*_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def kill_within_rename(ending: str, count: int) -> None:
     """Kill -9 between a file's writing and its taking the name, the nth time of files with this ending."""
-    original = Path.replace
-    seen = 0
+    _at(os, "replace", count, _kill, where=lambda _, target: str(target).endswith(ending))
 
-    def replace(self: Path, target: Path) -> Path:
-        nonlocal seen
-        if str(target).endswith(ending):
-            seen += 1
-            if seen == count:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return original(self, target)
 
-    Path.replace = replace
+def _limit(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
 def limit_file_sizes(place: str, count: int, size: int) -> None:
     """From the nth time on no file can grow beyond so many bytes; the write that crosses the line is torn there."""
-    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    _before(place, count, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard)))
+    _before(place, count, lambda *_: _limit(size))
+
+
+def limit_next_line(count: int, more: int, name: str = "metrics.jsonl") -> None:
+    """From the nth line on that a file of records is to get: no file can grow beyond what that one has and so much."""
+    from oldrestore.files import LineFile
+
+    def limit(file: Any, _: str) -> None:
+        _limit((file.path.stat().st_size if file.path.exists() else 0) + more)
+
+    _at(LineFile, "append", count, limit, where=lambda file, _: file.path.name == name)
 
 
 def fill_disk(folder: str, place: str, count: int) -> None:
     """The nth time: fill the disk that a folder is on."""
 
     def fill(*_: Any) -> None:
-        with Path(folder, "filler").open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(4096))
-            except OSError:
-                pass
+        with Path(folder, "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
 
     _before(place, count, fill)
 
@@ -95,15 +103,15 @@ def make_unwritable(outputs: str, place: str, count: int) -> None:
     drop_capabilities()
 
     def close(*_: Any) -> None:
-        folder = _run_folder(Path(outputs))
-        for path in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
+        folder = _run_folder(outputs)
+        for path in (*filter(Path.is_dir, folder.rglob("*")), folder):
             path.chmod(0o555)
 
     _before(place, count, close)
 
 
 def drop_capabilities() -> None:
-    """Root may write everywhere. Without two capabilities (DAC_OVERRIDE, DAC_READ_SEARCH) it is as any owner."""
+    """Root may read and write everything; without DAC_OVERRIDE and DAC_READ_SEARCH it is as any owner."""
     if os.geteuid():
         return
     header, held = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
@@ -115,7 +123,7 @@ def drop_capabilities() -> None:
 
 def remove_folder(outputs: str, name: str, place: str, count: int) -> None:
     """The nth time: remove a folder of the run's."""
-    _before(place, count, lambda *_: shutil.rmtree(_run_folder(Path(outputs)) / name))
+    _before(place, count, lambda *_: shutil.rmtree(_run_folder(outputs) / name))
 
 
 def kill_worker(count: int) -> None:
@@ -134,24 +142,13 @@ def spoil_weights(count: int) -> None:
     """After the nth step: one of the network's weights is not a number; the step's own loss was in order."""
     from oldrestore.training.supervised import SupervisedLearner
 
-    original = SupervisedLearner.step
-    seen = 0
+    def spoil(learner: Any, *_: Any) -> None:
+        weight = next(iter(learner.network.parameters()))
+        spoiled = weight.numpy()
+        spoiled.flat[0] = float("nan")
+        weight.set_value(spoiled)
 
-    def step(self: Any, *arguments: Any) -> Any:
-        nonlocal seen
-        found = original(self, *arguments)
-        seen += 1
-        if seen == count:
-            import paddle
-
-            with paddle.no_grad():
-                weight = next(iter(self.network.parameters()))
-                spoiled = weight.numpy()
-                spoiled.flat[0] = float("nan")
-                weight.set_value(spoiled)
-        return found
-
-    SupervisedLearner.step = step
+    _at(SupervisedLearner, "step", count, spoil, after=True)
 
 
 def _replace_clock(now: Callable[[], float]) -> None:
@@ -170,19 +167,13 @@ def _replace_clock(now: Callable[[], float]) -> None:
 
 def turn_clock_back() -> None:
     """Each time that anybody looks, the clock is an hour earlier than the last time."""
-    moment = datetime(2026, 3, 29, 12, tzinfo=UTC)
-
-    def now() -> float:
-        nonlocal moment
-        moment -= timedelta(hours=1)
-        return moment.timestamp()
-
-    _replace_clock(now)
+    hours = itertools.count(1)
+    _replace_clock(lambda: (NOON - timedelta(hours=next(hours))).timestamp())
 
 
 def stop_clock() -> None:
     """It is always the same second."""
-    _replace_clock(lambda: datetime(2026, 3, 29, 12, tzinfo=UTC).timestamp())
+    _replace_clock(NOON.timestamp)
 
 
 def impatient(seconds: float) -> None:
@@ -191,23 +182,3 @@ def impatient(seconds: float) -> None:
     from oldrestore.tracking.tracker import Trackers
 
     experiment.Trackers = lambda folder, sinks=None: Trackers(folder, sinks, patience=seconds)
-
-
-def limit_next_line(count: int, more: int, name: str = "metrics.jsonl") -> None:
-    """From the nth line on that a file of records is to get: no file can grow beyond what that one has and so much."""
-    from oldrestore.files import LineFile
-
-    original = LineFile.append
-    seen = 0
-    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-
-    def append(self: Any, text: str) -> None:
-        nonlocal seen
-        if self.path.name == name:
-            seen += 1
-            if seen == count:
-                size = self.path.stat().st_size if self.path.exists() else 0
-                resource.setrlimit(resource.RLIMIT_FSIZE, (size + more, hard))
-        original(self, text)
-
-    LineFile.append = append

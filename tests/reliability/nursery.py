@@ -1,36 +1,36 @@
-"""Runs ``oldrestore`` in forks of one process that has imported everything: a run with a fault costs a second.
-
-Started as a program, it reads a request a line (JSON) on standard input and answers a line when the fork has ended::
-
-    {"arguments": ["train", ...], "faults": [["kill_at", "metrics", 2]], "environment": {}, "seconds": 60, "several": 1}
-"""
+"""Runs ``oldrestore`` in forks of one process that has imported everything: a run with a fault costs a second."""
 
 from __future__ import annotations
 
-import contextlib
 import json
+import multiprocessing
 import os
+import resource
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 HANGS = 124
-ROOT = Path(__file__).parents[2]
+_context = multiprocessing.get_context("forkserver")
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: its exit code (-9 of one that was killed), and what it printed."""
+    """How a process ended: exit code (-9 if killed), what it printed, and MiB that it took beyond the imports."""
 
     code: int
     out: str
     err: str
+    mib: float
 
     @property
     def sentence(self) -> str:
@@ -38,149 +38,94 @@ class Ended:
         lines = [line for line in self.err.splitlines() if line.startswith("oldrestore: ")]
         return lines[-1].removeprefix("oldrestore: ") if lines else ""
 
+    @property
+    def json(self) -> Any:
+        """What ``--json`` printed."""
+        assert self.out, self.err
+        return json.loads(self.out)
+
 
 class Nursery:
-    """The parent's side."""
+    """The process that is forked; it ends with this one."""
 
     def __init__(self) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        environment.pop("MLFLOW_TRACKING_URI", None)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.reliability.nursery"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=ROOT,
-        )
-        self._turn = threading.Lock()
+        _context.set_forkserver_preload(["tests.reliability.imported"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OMP_NUM_THREADS", "1")
+            patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+            # A terminal in English or German cannot print a name that is not UTF-8 as it is.
+            patch.setenv("PYTHONIOENCODING", "utf-8:strict")
+            forkserver.ensure_running()
 
     def run(
         self,
-        arguments: Sequence[str],
+        arguments: Sequence[Any],
         faults: Sequence[Sequence[Any]] = (),
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, Any] | None = None,
         seconds: float = 120.0,
         several: int = 1,
     ) -> list[Ended]:
-        """Run a verb in a fork, or in several forks at the same time."""
-        request = {
-            "arguments": [str(argument) for argument in arguments],
-            "faults": [list(fault) for fault in faults],
-            "environment": dict(environment or {}),
-            "seconds": seconds,
-            "several": several,
-        }
-        with self._turn:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            return [Ended(*found) for found in json.loads(self._process.stdout.readline())]
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.stdin.close()
-        self._process.wait(30)
-        self._process.stdout.close()
+        """Run a verb in a fork, or in several forks at the same time; one that takes longer is killed."""
+        request = list(map(str, arguments)), faults, {name: str(value) for name, value in (environment or {}).items()}
+        deadline = time.monotonic() + seconds
+        children = [_Child(*request) for _ in range(several)]
+        ends = [child.end(deadline) for child in children]
+        assert all("Traceback" not in ended.err for ended in ends), ends
+        return ends
 
 
-def main() -> None:
-    """The program's side: serve requests until standard input ends."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    from oldrestore import runtime
+class _Child:
+    def __init__(self, *request: Any) -> None:
+        # Pipes, which no limit on files touches: what is printed, and the memory taken.
+        pipes = [_context.Pipe(duplex=False) for _ in range(3)]
+        self.process = _context.Process(target=_run, args=(*request, *(theirs for _, theirs in pipes)))
+        self.process.start()
+        self.memory = pipes[2][0]
+        self.read = [bytearray(), bytearray()]
+        for _, theirs in pipes:
+            theirs.close()
+        self.readers = [
+            threading.Thread(target=_read_all, args=(ours, content), daemon=True)
+            for (ours, _), content in zip(pipes[:2], self.read, strict=True)
+        ]
+        for reader in self.readers:
+            reader.start()
 
-    runtime.prepare()
-    runtime.quiet_import_of_paddle()
-    import hydra._internal.utils
-    import mlflow
-    import mlflow.entities
-    import mlflow.tracking._tracking_service.utils
-    import scipy.ndimage
-    import skimage.color
-
-    import oldrestore.commands.sync
-    import oldrestore.commands.train
-    import oldrestore.run.experiment
-    import oldrestore.run.sync
-    import oldrestore.tracking.mlflow_sink
-    import oldrestore.tracking.visualdl_sink
-    from oldrestore.config.compose import compose_config
-    from tests.reliability import faults
-
-    oldrestore.tracking.visualdl_sink.import_visualdl()
-    compose_config([])  # imports what components need
-    _ = (hydra, mlflow, scipy, skimage, faults)
-    for line in sys.stdin:
-        request = json.loads(line)
-        children = [_fork(request) for _ in range(request["several"])]
-        deadline = time.monotonic() + request["seconds"]
-        answers.write(json.dumps([_end_of(child, deadline) for child in children]) + "\n")
-        answers.flush()
-
-
-def _fork(request: Mapping[str, Any]) -> tuple[int, int, int]:
-    # Pipes, which no limit on files touches; they hold 64 KiB, more than any run here says.
-    pipes = [os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)]
-    child = os.fork()
-    if child:
-        for ours, theirs in pipes:
-            os.close(theirs)
-            os.set_blocking(ours, False)
-        return child, pipes[0][0], pipes[1][0]
-    code = 70
-    try:
-        os.setpgid(0, 0)
-        for descriptor, (_, theirs) in zip((1, 2), pipes, strict=True):
-            os.set_blocking(theirs, False)
-            os.dup2(theirs, descriptor)
-        nothing = os.open("/dev/null", os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.environ.update(request["environment"])
-        from oldrestore.cli import main as command_line
-        from tests.reliability import faults
-
-        for name, *arguments in request["faults"]:
-            getattr(faults, name)(*arguments)
-        try:
-            code = command_line(request["arguments"])
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-    except BaseException:  # noqa: BLE001 - whatever it is, the fork must end here and say so
-        import traceback
-
-        traceback.print_exc()
-        code = 70
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _end_of(child: tuple[int, int, int], deadline: float) -> tuple[int, str, str]:
-    process, *pipes = child
-    code = None
-    while code is None:
-        done, status = os.waitpid(process, os.WNOHANG)
-        if done:
-            code = os.waitstatus_to_exitcode(status)
-        elif time.monotonic() > deadline:
-            os.killpg(process, signal.SIGKILL)
-            os.waitpid(process, 0)
+    def end(self, deadline: float) -> Ended:
+        self.process.join(max(0.0, deadline - time.monotonic()))
+        code = self.process.exitcode
+        if code is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.join()
             code = HANGS
-        else:
-            time.sleep(0.01)
-    return code, *(_all_of(pipe) for pipe in pipes)
+        for reader in self.readers:
+            reader.join(1.0)  # a loader's worker that was left behind may hold the pipe open
+        mib = self.memory.recv() if code >= 0 and self.memory.poll() else 0.0
+        return Ended(code, *(bytes(content).decode(errors="replace") for content in self.read), mib)
 
 
-def _all_of(pipe: int) -> str:
-    """Read what a pipe holds; a loader's worker that was left behind may hold it open."""
-    content = b""
-    with contextlib.suppress(BlockingIOError):
-        while more := os.read(pipe, 2**16):
-            content += more
-    os.close(pipe)
-    return content.decode(errors="replace")
+def _read_all(pipe: Connection, content: bytearray) -> None:
+    while more := os.read(pipe.fileno(), 2**16):
+        content += more
 
 
-if __name__ == "__main__":
-    main()
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _run(arguments, faults, environment, out: Connection, err: Connection, memory: Connection) -> None:
+    from oldrestore.cli import main
+    from tests.reliability import faults as known
+
+    before = _peak()
+    multiprocessing.set_start_method("fork", force=True)  # as in a process that nobody has forked
+    os.setpgid(0, 0)
+    os.dup2(out.fileno(), 1)
+    os.dup2(err.fileno(), 2)
+    os.environ.update(environment)
+    for name, *given in faults:
+        getattr(known, name)(*given)
+    try:
+        sys.exit(main(arguments))
+    finally:
+        memory.send(_peak() - before)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from oldrestore.config.compose import compose_config, override_config
 from oldrestore.config.location import configuration_root
 from oldrestore.errors import UserError
-from tests.reliability.conftest import MANY
+from tests.reliability.conftest import examples
 
 CONF = configuration_root() / "conf"
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "restore")
@@ -50,14 +49,13 @@ right_ones = st.dictionaries(st.sampled_from(sorted(RIGHT)), st.none(), min_size
     lambda names: st.fixed_dictionaries({name: RIGHT[name] for name in names})
 )
 
+ODD_VALUES = ["null", "", "[]", "{}", "${seed}", "${nothing}", "${oc.env:HOME}", "???", "[1,{a:2}]", "1,2", "'"]
 values = st.one_of(
     st.integers(-(10**30), 10**30),
     st.floats(),
     st.booleans(),
     st.text(max_size=20),
-    st.sampled_from(
-        ["null", "", "[]", "{}", "${seed}", "${nothing}", "${oc.env:HOME}", "???", "[1,{a:2}]", "1,2", "'"]
-    ),
+    st.sampled_from(ODD_VALUES),
     st.sampled_from(["x" * 300, "[" * 2000, "[" * 2000 + "]" * 2000]),
 )
 names = st.one_of(
@@ -79,7 +77,9 @@ def text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def check_right(chosen: dict[str, object]) -> None:
+@examples(3, 25)
+@given(right_ones)
+def test_right_overrides_compose_and_come_out(chosen):
     overrides = [f"{name}={text(value)}" for name, value in chosen.items()]
     config = compose_config(overrides)
     for name, value in chosen.items():
@@ -92,7 +92,9 @@ def check_right(chosen: dict[str, object]) -> None:
     assert not OmegaConf.missing_keys(config)
 
 
-def check_any(overrides: list[str]) -> None:
+@examples(16, 150)
+@given(st.lists(any_override, min_size=1, max_size=3))
+def test_any_override_composes_or_is_answered(overrides):
     try:
         config = compose_config(overrides)
     except UserError as error:
@@ -101,29 +103,3 @@ def check_any(overrides: list[str]) -> None:
         assert len(sentence) < 4000
     else:
         OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-
-
-@settings(max_examples=3)
-@given(right_ones)
-def test_right_overrides_compose_and_come_out(chosen):
-    check_right(chosen)
-
-
-@settings(max_examples=16)
-@given(st.lists(any_override, min_size=1, max_size=3))
-def test_any_override_composes_or_is_answered(overrides):
-    check_any(overrides)
-
-
-@pytest.mark.slow
-@settings(settings.get_profile(MANY), max_examples=25)
-@given(right_ones)
-def test_right_overrides_many(chosen):
-    check_right(chosen)
-
-
-@pytest.mark.slow
-@settings(settings.get_profile(MANY), max_examples=150)
-@given(st.lists(any_override, min_size=1, max_size=3))
-def test_any_override_many(overrides):
-    check_any(overrides)

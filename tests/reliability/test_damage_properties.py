@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hydra.utils import instantiate
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from oldrestore.config.compose import compose_config
 from oldrestore.config.location import configuration_root
 from oldrestore.data.inputs.holes import SIZES, draw_mask
-from tests.reliability.conftest import MANY
+from tests.reliability.conftest import examples
 
 KINDS = sorted(path.stem for path in (configuration_root() / "conf" / "damage").glob("*.yaml"))
-SINGLE = [name for name in KINDS if name not in ("none", "light", "medium", "heavy", "structured")]
+CHAINS = ("heavy", "structured")
+SINGLE = [name for name in KINDS if name not in ("none", "light", "medium", *CHAINS)]
 
 sizes = st.one_of(st.integers(1, 40), st.sampled_from([64, 97]))
 severities = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1))
@@ -25,22 +26,21 @@ seeds = st.integers(0, 2**63 - 1)
 @pytest.fixture(scope="module")
 def damages() -> dict[str, object]:
     """Every kind as it is configured."""
-    made = {}
-    for kind in SINGLE:
-        node = OmegaConf.load(configuration_root() / "conf" / "damage" / f"{kind}.yaml")
-        made[kind] = instantiate(node)
-    for kind in ("heavy", "structured"):
-        inputs = compose_config(
-            ["inputs=damaged", f"damage@inputs.damage={kind}", "model=sagan_restore", "loss=restoration"]
-        )
-        made[kind] = instantiate(inputs.inputs.damage, _convert_="all")
+    folder = configuration_root() / "conf" / "damage"
+    made = {kind: instantiate(OmegaConf.load(folder / f"{kind}.yaml")) for kind in SINGLE}
+    for kind in CHAINS:
+        chosen = ["inputs=damaged", f"damage@inputs.damage={kind}", "model=sagan_restore", "loss=restoration"]
+        made[kind] = instantiate(compose_config(chosen).inputs.damage, _convert_="all")
     return made
 
 
-def check(damage, height: int, width: int, severity: float, seed: int) -> None:
+@pytest.mark.parametrize("kind", [*SINGLE, *CHAINS])
+@examples(12, 120)
+@given(height=sizes, width=sizes, severity=severities, seed=seeds)
+def test_every_kind(damages, kind, height, width, severity, seed):
     photograph = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     given_ = photograph.copy()
-    damage = damage.at(severity)
+    damage = damages[kind].at(severity)
     one = damage(photograph, np.random.default_rng(seed))
     other = damage(photograph, np.random.default_rng(seed))
     np.testing.assert_array_equal(photograph, given_, "the photograph given was changed")
@@ -59,35 +59,7 @@ def check(damage, height: int, width: int, severity: float, seed: int) -> None:
     np.testing.assert_array_equal(union, one.mask_hw)
 
 
-@pytest.mark.parametrize("kind", SINGLE)
-@settings(max_examples=12)
-@given(height=sizes, width=sizes, severity=severities, seed=seeds)
-def test_every_kind(damages, kind, height, width, severity, seed):
-    check(damages[kind], height, width, severity, seed)
-
-
-@pytest.mark.parametrize("kind", ["heavy", "structured"])
-@settings(max_examples=8)
-@given(height=sizes, width=sizes, severity=severities, seed=seeds)
-def test_chains(damages, kind, height, width, severity, seed):
-    check(damages[kind], height, width, severity, seed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", [*SINGLE, "heavy", "structured"])
-@settings(settings.get_profile(MANY), max_examples=120)
-@given(height=sizes, width=sizes, severity=severities, seed=seeds)
-def test_every_kind_many(damages, kind, height, width, severity, seed):
-    check(damages[kind], height, width, severity, seed)
-
-
-@given(
-    st.integers(16, 90),
-    st.integers(16, 90),
-    st.sampled_from(["free_form", "box"]),
-    st.sampled_from(list(SIZES)),
-    seeds,
-)
+@given(*[st.integers(16, 90)] * 2, st.sampled_from(["free_form", "box"]), st.sampled_from(list(SIZES)), seeds)
 def test_holes_cover_as_much_as_they_say(height, width, shape, thickness, seed):
     mask, again = (draw_mask(height, width, shape, thickness, np.random.default_rng(seed)) for _ in range(2))
     np.testing.assert_array_equal(mask, again)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import errno
+import json
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.tracking.mlflow_store import open_store
-from oldrestore.tracking.protocol import RunInfo
 from oldrestore.tracking.tracker import Trackers
 from tests.generated_photographs import make_folder
-from tests.reliability.false_servers import FalseServer, serving
-from tests.reliability.faulty_runs import Yard, without_paths
+from tests.reliability.faulty_runs import Yard, quoted
+from tests.tracking.test_tracker import Recorder
 
 SECTION = "Faults"
 MLFLOW = ["tracking=mlflow", "tracking.mlflow.system_metrics=false", "tracking.mlflow.log_model=false"]
@@ -37,13 +40,9 @@ def yard(photos, tmp_path, nursery) -> Yard:
     return Yard(photos, tmp_path / "outputs", nursery)
 
 
-def finished(yard: Yard, *overrides: str, faults=(), environment=None) -> tuple[Path, dict]:
+def finished(yard: Yard, *overrides: str, **how) -> tuple[Path, dict]:
     """Train, which must finish; the run folder, and what it says of its tracker."""
-    settings = ["trainer.max_iterations=4", "trainer.evaluate_every=2"]
-    (ended,) = yard.train(*settings, *overrides, faults=faults, environment=environment)
-    assert (ended.code, ended.sentence) == (0, ""), ended.err
-    assert "Traceback" not in ended.err, ended.err
-    (folder,) = yard.outputs.glob("tiny/*")
+    ended, folder = yard.finish("trainer.max_iterations=4", "trainer.evaluate_every=2", *overrides, **how)
     assert Run(folder).status["state"] == "finished"
     assert yard.check(folder) > 4
     (said,) = Run(folder).status["sinks"].values()
@@ -73,51 +72,100 @@ def steps_in_mlflow(yard: Yard, folder: Path, name: str) -> list[int]:
     return sorted(metric.step for metric in client.get_metric_history(run.info.run_id, name))
 
 
-SLOWER = ("an MLflow server that answers 500", "an MLflow server that answers after half a minute")
-QUICK = "an MLflow server that dies after six requests"
-SERVERS = {
-    "an MLflow server that answers 500": {"status": 500},
-    "an MLflow server that answers after half a minute": {"waits": 30.0},
-    "an MLflow server that dies after six requests": {"lives": 6},
+_INFO = {"run_id": "0" * 32, "run_uuid": "0" * 32, "experiment_id": "1", "status": "RUNNING", "start_time": 1}
+RUN = {"info": {**_INFO, "artifact_uri": "file:///nowhere", "lifecycle_stage": "active"}, "data": {}}
+ANSWERS: dict[str, Any] = {
+    "experiments/get-by-name": {"experiment": {"experiment_id": "1", "name": "tiny", "lifecycle_stage": "active"}},
+    "runs/search": {},
+    "runs/create": {"run": RUN},
+    "runs/get": {"run": RUN},
 }
 
 
+class FalseServer(ThreadingHTTPServer):
+    """An MLflow server that answers, so many times and after so many seconds, as to a run that begins."""
+
+    daemon_threads = True
+
+    def __init__(self, lives: int = 10**9, status: int = 200, waits: float = 0.0) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.lives, self.status, self.waits = lives, status, waits
+        self.asked: list[str] = []
+        self.uri = f"http://127.0.0.1:{self.server_address[1]}"
+
+    @contextmanager
+    def serving(self) -> Iterator[FalseServer]:
+        """Let it serve, and stop it."""
+        thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.shutdown()
+            thread.join(10)
+            self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def _answer(self) -> None:
+        server: FalseServer = self.server
+        call = urlsplit(self.path).path.partition("/mlflow/")[2]
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        server.asked.append(call)
+        if len(server.asked) > server.lives:
+            self.close_connection = True
+            server.socket.close()  # nobody listens any more
+            return
+        time.sleep(server.waits)
+        content = json.dumps(ANSWERS.get(call, {})).encode()
+        self.send_response(server.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        with suppress(BrokenPipeError, ConnectionResetError):  # the run has given up waiting
+            self.end_headers()
+            self.wfile.write(content)
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _answer  # noqa: N815 (http.server looks for these)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Print nothing."""
+
+
+SYNC = "oldrestore sync sends all of it"
+
+
 @pytest.mark.parametrize(
-    "what", [QUICK, *(pytest.param(what, marks=pytest.mark.slow) for what in SERVERS if what != QUICK)]
+    ("what", "server"),
+    [
+        ("dies after six requests", {"lives": 6}),
+        pytest.param("answers 500", {"status": 500}, marks=pytest.mark.slow),
+        pytest.param("answers after half a minute", {"waits": 30.0}, marks=pytest.mark.slow),
+    ],
 )
-def test_an_mlflow_server_that_fails(yard, what, ledger):
-    with serving(FalseServer(**SERVERS[what])) as server:
-        uri = f"tracking.mlflow.tracking_uri={server.uri}"
+def test_an_mlflow_server_that_fails(yard, what, server, ledger):
+    with FalseServer(**server).serving() as serving:
+        uri = f"tracking.mlflow.tracking_uri={serving.uri}"
         folder, said = finished(yard, *MLFLOW, uri, faults=[("impatient", 8)], environment=HASTY)
-    assert server.asked
+    assert serving.asked
     assert said["state"] == "off"
     assert said["reason"].startswith("MlflowException in start: ")
     # The same run, to a store that lives.
     sync(yard, folder, f"tracking.mlflow.tracking_uri=sqlite:///{yard.outputs / 'mlflow.db'}")
     assert steps_in_mlflow(yard, folder, "train/loss") == Run(folder).curves["train/loss"].iterations.tolist()
     sentence = f"“mlflow tracking is off (MlflowException in start: ...); the run folder holds everything”; {SYNC}"
-    ledger.record(SECTION, what, through="train", tried=1, right=1, sentence=sentence)
-
-
-SYNC = "oldrestore sync sends all of it"
+    ledger.record(f"an MLflow server that {what}", through="train", right=1, sentence=sentence)
 
 
 @contextmanager
-def writing(database: Path, seconds: float) -> Iterator[threading.Thread]:
+def writing(database: Path, seconds: float) -> Iterator[None]:
     """Hold an SQLite file as another writer does, for so long."""
     connection = sqlite3.connect(database, check_same_thread=False)
     connection.execute("BEGIN EXCLUSIVE")
     over = threading.Event()
-
-    def let_go() -> None:
-        over.wait(seconds)
-        connection.rollback()
-        connection.close()
-
-    thread = threading.Thread(target=let_go)
+    thread = threading.Thread(target=lambda: (over.wait(seconds), connection.rollback(), connection.close()))
     thread.start()
     try:
-        yield thread
+        yield
     finally:
         over.set()
         thread.join()
@@ -135,7 +183,7 @@ def test_a_database_that_is_locked_for_longer_than_a_run_waits(yard, ledger):
     assert steps_in_mlflow(yard, folder, "train/loss") == [0, 1, 2, 3]
     sentence = f"“mlflow tracking did not finish within 1 s”, of 60 that a run gives it; {SYNC}"
     what = "MLflow's database locked by another writer, to the end of the run"
-    ledger.record(SECTION, what, through="train", tried=1, right=1, sentence=sentence)
+    ledger.record(what, through="train", right=1, sentence=sentence)
 
 
 @pytest.mark.slow
@@ -147,7 +195,7 @@ def test_a_database_that_is_locked_for_a_while(yard, ledger):
     assert said["state"] == "complete"
     assert steps_in_mlflow(yard, folder, "train/loss") == [0, 1, 2, 3]
     what = "MLflow's database locked by another writer, for 14 s"
-    ledger.record(SECTION, what, through="train", tried=1, right=1, sentence="the run waits and sends all of it")
+    ledger.record(what, through="train", right=1, sentence="the run waits and sends all of it")
 
 
 def test_visualdls_folder_is_removed_while_the_run_goes_on(yard, ledger):
@@ -161,31 +209,14 @@ def test_visualdls_folder_is_removed_while_the_run_goes_on(yard, ledger):
     (file,) = (folder / "visualdl").iterdir()
     points = LogReader(file_path=str(file)).get_data("scalar", "train/loss")
     assert [point.id for point in points] == [0, 1, 2, 3]
-    sentence = f"{without_paths(said['reason'])}; {SYNC}"
-    ledger.record(SECTION, "VisualDL's folder removed", through="train", tried=1, right=1, sentence=sentence)
+    sentence = f"{quoted(said['reason'])}; {SYNC}"
+    ledger.record("VisualDL's folder removed", through="train", right=1, sentence=sentence)
 
 
-class Heard:
-    """A sink that keeps what it is told."""
-
-    gather_seconds = 0.1
-
-    def __init__(self) -> None:
-        self.calls: list[tuple] = []
-        self.link: dict = {}
-
-    def __getattr__(self, name: str):
-        return lambda *arguments: self.calls.append((name, *arguments))
-
-
-def info(folder: RunFolder) -> RunInfo:
-    return RunInfo(folder.path, folder.outputs, folder.run_id, folder.experiment, {}, "a: 1\n")
-
-
-def test_trackers_are_not_told_of_an_end_that_the_folder_does_not_have(tmp_path, monkeypatch):
-    folder, sink = RunFolder.create(tmp_path, "e", "r"), Heard()
+def test_trackers_are_not_told_of_an_end_that_the_folder_does_not_have(tmp_path, monkeypatch, run_of):
+    folder, sink = RunFolder.create(tmp_path, "e", "r"), Recorder()
     trackers = Trackers(folder, {"heard": sink})
-    trackers.start(info(folder))
+    trackers.start(run_of(folder))
 
     def full(name, content):
         raise OSError(errno.ENOSPC, "No space left on device", str(folder.path / name))

@@ -15,9 +15,10 @@ from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.training.checkpoint import load_checkpoint, not_finite
 from tests.generated_photographs import make_folder
-from tests.reliability.faulty_runs import Yard, without_paths
+from tests.reliability.faulty_runs import Yard, quoted
 
 SECTION = "Faults"
+slow = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +29,7 @@ def photos(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def whole(photos, tmp_path_factory, nursery) -> Path:
     """The run that met no fault."""
-    yard = Yard(photos, tmp_path_factory.mktemp("whole"), nursery)
-    (ended,) = yard.train()
-    assert ended.code == 0, ended.err
-    (folder,) = yard.outputs.glob("tiny/*")
-    return folder
+    return Yard(photos, tmp_path_factory.mktemp("whole"), nursery).finish()[1]
 
 
 @pytest.fixture
@@ -40,26 +37,25 @@ def yard(photos, whole, tmp_path, nursery) -> Yard:
     return Yard(photos, tmp_path / "outputs", nursery, whole)
 
 
-FULL = {
-    "no room for a checkpoint": ("limit_file_sizes", "checkpoint", 2, 20_000),
-    "no room for a line of metrics.jsonl, which is torn": ("limit_next_line", 4, 30),
-    "no room for a sample": ("limit_file_sizes", "sample", 1, 1500),
-    "no room for the scores of photographs": ("limit_next_line", 1, 30, "per_image.csv"),
-}
-FAST = "no room for a line of metrics.jsonl, which is torn"
-
-
-@pytest.mark.parametrize("what", [FAST, *(pytest.param(what, marks=pytest.mark.slow) for what in FULL if what != FAST)])
-def test_no_room_for_what_is_written(yard, what, ledger):
+@pytest.mark.parametrize(
+    ("what", "fault"),
+    [
+        ("line of metrics.jsonl, which is torn", ("limit_next_line", 4, 30)),
+        pytest.param("checkpoint", ("limit_file_sizes", "checkpoint", 2, 20_000), marks=slow),
+        pytest.param("sample", ("limit_file_sizes", "sample", 1, 1500), marks=slow),
+        pytest.param("scores of photographs", ("limit_next_line", 1, 30, "per_image.csv"), marks=slow),
+    ],
+)
+def test_no_room_for_what_is_written(yard, what, fault, ledger):
     """The system's own limit on the size of files: the write that crosses it is torn there, and later ones fail."""
-    ended, folder = yard.fail(FULL[what])
+    ended, folder = yard.fail(fault)
     assert ended.sentence.endswith(": the file would be larger than is allowed")
-    if what == FAST:
+    if "torn" in what:
         assert not (folder / "metrics.jsonl").read_bytes().endswith(b"\n"), "the line was not torn"
     assert (folder / "checkpoints" / "last.safetensors").is_file()
     yard.resume(folder)
-    sentence = without_paths(ended.sentence, folder)
-    ledger.record(SECTION, what, through="train", tried=1, said=1, sentence=sentence)
+    article = "the" if what.startswith("scores") else "a"
+    ledger.record(f"no room for {article} {what}", through="train", said=1, sentence=quoted(ended.sentence, folder))
 
 
 @pytest.fixture
@@ -74,23 +70,21 @@ def small_disk(tmp_path):
     assert libc.umount2(os.fsencode(place), 2) == 0
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("place", ["metrics", "checkpoint", "sample", "validation", "status"])
-def test_a_disk_that_is_full_to_the_last_byte(photos, whole, small_disk, nursery, place):
+@slow
+@pytest.mark.parametrize(
+    ("place", "count"),
+    [("metrics", 5), ("checkpoint", 2), ("sample", 1), ("validation", 2), pytest.param("checkpoint", 5, id="status")],
+)
+def test_a_disk_that_is_full_to_the_last_byte(photos, whole, small_disk, nursery, place, count):
     yard = Yard(photos, small_disk / "outputs", nursery, whole)
-    if place == "status":
-        fault = ("fill_disk", str(small_disk), "checkpoint", 5)  # the last
-    else:
-        fault = ("fill_disk", str(small_disk), place, 2 if place in ("checkpoint", "validation") else 1)
-        fault = (*fault[:3], 5) if place == "metrics" else fault
-    ended, folder = yard.fail(fault)
+    ended, folder = yard.fail(("fill_disk", str(small_disk), place, count))
     assert "the disk is full" in ended.sentence
     (small_disk / "filler").unlink()
     yard.check(folder)
     yard.resume(folder)
 
 
-@pytest.mark.slow
+@slow
 def test_kill_9_between_writing_and_renaming(photos, whole, tmp_path, nursery, ledger):
     kills = [("last.safetensors", 2), ("best.safetensors", 1), ("validation-000003.png", 1), ("status.json", 1)]
     for number, (ending, count) in enumerate(kills):
@@ -98,28 +92,20 @@ def test_kill_9_between_writing_and_renaming(photos, whole, tmp_path, nursery, l
         (ended,) = yard.train(faults=[("kill_within_rename", ending, count)])
         assert ended.code == -9
         (folder,) = yard.outputs.glob("tiny/*")
-        assert list(folder.rglob(f".{ending}.*.tmp")), "it was not killed there"
         yard.check(folder)
+        assert list(folder.rglob(f".{ending}.*.tmp")), "it was not killed there"
         yard.resume(folder)
-    ledger.record(
-        SECTION,
-        "kill -9 while a file takes its name (anywhere else: tests/run/test_kill_and_resume.py)",
-        through="train",
-        tried=len(kills),
-        right=len(kills),
-        sentence="the run goes on to the same bits",
-    )
+    what = "kill -9 while a file takes its name (anywhere else: tests/run/test_kill_and_resume.py)"
+    ledger.record(what, through="train", right=len(kills), sentence="the run goes on to the same bits")
 
 
-@pytest.mark.slow
+@slow
 def test_a_run_folder_that_may_no_longer_be_written(yard, ledger):
     ended, folder = yard.fail(("make_unwritable", str(yard.outputs), "metrics", 4))
     assert ended.sentence.endswith("checkpoints/last.safetensors': no permission")
-    for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
-        path.chmod(0o755)
     yard.resume(folder)
-    sentence = without_paths(ended.sentence, folder)
-    ledger.record(SECTION, "permission lost while a run goes on", through="train", tried=1, said=1, sentence=sentence)
+    sentence = quoted(ended.sentence, folder)
+    ledger.record("permission lost while a run goes on", through="train", said=1, sentence=sentence)
 
 
 def test_an_end_that_cannot_be_written_is_no_end(yard, ledger):
@@ -127,29 +113,20 @@ def test_an_end_that_cannot_be_written_is_no_end(yard, ledger):
     ended, folder = yard.fail(("make_unwritable", str(yard.outputs), "end", 1))
     assert ended.sentence == f"the run failed: '{folder / 'status.json'}': no permission"
     assert Run(folder).status["state"] == "running"
-    for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
-        path.chmod(0o755)
     yard.resume(folder)
-    sentence = without_paths(ended.sentence, folder)
-    ledger.record(SECTION, "permission lost at its end", through="train", tried=1, said=1, sentence=sentence)
+    ledger.record("permission lost at its end", through="train", said=1, sentence=quoted(ended.sentence, folder))
 
 
 def test_outputs_that_may_not_be_written(yard, ledger):
     yard.outputs.mkdir()
     yard.outputs.chmod(0o555)
-    (ended,) = yard.train(faults=[("drop_capabilities",)])
+    (ended,) = yard.train("run_id=RUN", faults=[("drop_capabilities",)])
     assert ended.code == 2
     assert ended.sentence.startswith("no run folder can be made at ")
     assert ended.sentence.endswith("(no permission); name another outputs")
     assert not list(yard.outputs.iterdir())
-    ledger.record(
-        SECTION,
-        "outputs that may only be read",
-        through="train",
-        tried=1,
-        said=1,
-        sentence=without_paths(ended.sentence, yard.outputs).replace(ended.sentence.split("tiny/")[1][:26], "RUN"),
-    )
+    sentence = quoted(ended.sentence, yard.outputs)
+    ledger.record("outputs that may only be read", through="train", said=1, sentence=sentence)
 
 
 def test_a_worker_that_the_system_kills(photos, tmp_path, nursery, ledger):
@@ -160,18 +137,17 @@ def test_a_worker_that_the_system_kills(photos, tmp_path, nursery, ledger):
     yard.resume(folder)
     assert Run(folder).status["state"] == "finished"
     assert Run(folder).curves["train/loss"].iterations.tolist() == list(range(24))
-    sentence = without_paths(ended.sentence)
-    ledger.record(SECTION, "a loader's worker killed", through="train", tried=1, said=1, sentence=sentence)
+    ledger.record("a loader's worker killed", through="train", said=1, sentence=quoted(ended.sentence))
 
 
-@pytest.mark.parametrize(("step", "kept"), [(3, 2), pytest.param(6, 4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("step", "kept"), [(3, 2), pytest.param(6, 4, marks=slow)])
 def test_weights_that_are_no_numbers_replace_no_checkpoint(yard, step, kept, ledger):
     ended, folder = yard.fail(("spoil_weights", step))
     assert f" is not finite after {step} iterations" in ended.sentence
     assert load_checkpoint(folder / "checkpoints" / "last.safetensors").state["iteration"] == kept
     yard.resume(folder)
     what = f"NaN in a weight after step {step} of 6"
-    ledger.record(SECTION, what, through="train", tried=1, said=1, sentence=without_paths(ended.sentence))
+    ledger.record(what, through="train", said=1, sentence=quoted(ended.sentence))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", "null", "[" * 100_000])
@@ -179,8 +155,7 @@ def test_a_status_that_a_power_cut_has_emptied_is_written_anew(tmp_path, content
     folder = RunFolder.create(tmp_path, "e", "r")
     folder.write_config("a: 1\n", [])
     (folder.path / "status.json").write_text(content)
-    again = RunFolder.open(folder.path)
-    again.status("failed", "x")
+    RunFolder.open(folder.path).status("failed", "x")
     assert Run(folder.path).status["state"] == "failed"
 
 
@@ -195,25 +170,17 @@ def test_not_finite_names_the_tensor():
 
 
 def test_a_clock_that_goes_backwards(yard, ledger):
-    (ended,) = yard.train(faults=[("turn_clock_back",)])
-    assert (ended.code, ended.sentence) == (0, "")
-    (folder,) = yard.outputs.glob("tiny/*")
+    folder = yard.finish(faults=[("turn_clock_back",)])[1]
     yard.check(folder)
     status = Run(folder).status
     assert status["started"] <= status["ended"]
     seconds = [json.loads(line)["time"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert seconds == sorted(seconds) and seconds[0] >= 0
-    ledger.record(
-        SECTION,
-        "a clock an hour earlier each time it is asked",
-        through="train",
-        tried=1,
-        right=1,
-        sentence="seconds of the run go up, and it ends no earlier than it began",
-    )
+    sentence = "seconds of the run go up, and it ends no earlier than it began"
+    ledger.record("a clock an hour earlier each time it is asked", through="train", right=1, sentence=sentence)
 
 
-@pytest.mark.slow
+@slow
 def test_many_runs_in_the_same_second(photos, tmp_path, nursery, ledger):
     yard = Yard(photos, tmp_path, nursery)
     settings = ["trainer.max_iterations=2", "trainer.evaluate_every=2"]
@@ -230,13 +197,6 @@ def test_many_runs_in_the_same_second(photos, tmp_path, nursery, ledger):
     assert sorted(ended.code for ended in named) == [0] + [2] * (count - 1)
     assert Run(yard.outputs / "tiny" / "one").status["state"] == "finished"
     (sentence,) = {ended.sentence for ended in named if ended.code}
-    ledger.record(
-        SECTION,
-        "runs begun in the same second, then with the same run id",
-        through="train",
-        tried=2 * count,
-        right=count + 1,
-        said=count - 1,
-        sentence=without_paths(sentence, yard.outputs),
-    )
+    what, counted = "runs begun in the same second, then with the same run id", {"right": count + 1, "said": count - 1}
+    ledger.record(what, through="train", sentence=quoted(sentence, yard.outputs), **counted)
     assert len({new_run_id() for _ in range(10_000)}) == 10_000

@@ -1,11 +1,21 @@
-"""Files of others: weights, checkpoints, hints and run folders, damaged in every way, give values or one sentence."""
+"""Files of others: weights, checkpoints, hints, damaged in every way, give values or one sentence.
+
+``python -m tests.reliability.test_reader_properties READER SECONDS FOLDER`` feeds a reader with files that atheris
+grows by watching which lines they reach, and ends with 0 if no file gave anything else; what did stands in FOLDER.
+"""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import math
+import os
 import pickle
 import struct
+import subprocess
+import sys
+import tempfile
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +32,7 @@ from oldrestore.models.weights import WeightsHeader, read_header, read_tensors, 
 from oldrestore.photographs.hint_file import Hint, check_bounds, draw_hints, read_hints
 from oldrestore.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tests.models import pickle_writer
-from tests.reliability.conftest import MANY
+from tests.reliability.conftest import examples
 
 SECTION = "Weights, checkpoints, hints"
 ARRAYS = {
@@ -66,23 +76,13 @@ tokens = st.one_of(st.binary(max_size=12), st.sampled_from(OPCODES + VALUES + NA
 random_files = st.lists(tokens, max_size=40).map(b"".join)
 
 
-@st.composite
-def mutations(draw) -> list[tuple[str, float, int]]:
-    """Changes of a file: what, where (a share of its length), and a byte or a length."""
-    return draw(
-        st.lists(
-            st.tuples(
-                st.sampled_from(["flip", "set", "cut", "repeat", "insert", "delete", "ones"]),
-                st.floats(0, 1, exclude_max=True),
-                st.integers(0, 255),
-            ),
-            min_size=1,
-            max_size=6,
-        )
-    )
+Changes = list[tuple[str, float, int]]  # of a file: what, where (a share of its length), and a byte or a length
+kinds_of_change = st.sampled_from(["flip", "set", "cut", "repeat", "insert", "delete", "ones"])
+one_change = st.tuples(kinds_of_change, st.floats(0, 1, exclude_max=True), st.integers(0, 255))
+mutations = st.lists(one_change, min_size=1, max_size=6)
 
 
-def mutated(data: bytes, changes: list[tuple[str, float, int]]) -> bytes:
+def mutated(data: bytes, changes: Changes) -> bytes:
     for what, share, number in changes:
         if not data:
             break
@@ -124,34 +124,16 @@ def read(reader: Callable, path: Path, data: bytes) -> bool:
 
 
 @every_reader
+@examples(40, 1500)
 @given(data=random_files)
 def test_random_bytes_are_refused(tmp_path, kind, data):
     read(WRITERS[kind][1], tmp_path / "w", data)
 
 
 @every_reader
-@given(changes=mutations())
+@examples(40, 1500)
+@given(changes=mutations)
 def test_damaged_weights_are_read_or_refused(tmp_path, kind, changes):
-    check_mutation(tmp_path, kind, changes)
-
-
-@pytest.mark.slow
-@every_reader
-@settings(settings.get_profile(MANY), max_examples=1500)
-@given(changes=mutations())
-def test_damaged_weights_many(tmp_path, kind, changes):
-    check_mutation(tmp_path, kind, changes)
-
-
-@pytest.mark.slow
-@every_reader
-@settings(settings.get_profile(MANY), max_examples=1500)
-@given(data=random_files)
-def test_random_bytes_many(tmp_path, kind, data):
-    read(WRITERS[kind][1], tmp_path / "w", data)
-
-
-def check_mutation(tmp_path: Path, kind: str, changes: list) -> None:
     write, reader = WRITERS[kind]
     if not (tmp_path / "whole").exists():
         write(tmp_path / "whole")
@@ -164,25 +146,15 @@ def test_every_prefix_and_every_flipped_bit(tmp_path, ledger):
         write(tmp_path / "whole")
         whole = (tmp_path / "whole").read_bytes()
         assert read(reader, tmp_path / "w", whole)
-        step = max(1, len(whole) // 100)
-        cuts = range(0, len(whole), step)
+        cuts = range(0, len(whole), max(1, len(whole) // 100))
         assert not any(read(reader, tmp_path / "w", whole[:length]) for length in cuts), kind
+        ledger.record(f"{kind}: cut off", through="reader", said=len(cuts), sentence="“... is damaged”")
         # Of the first bytes every bit, where lengths stand; of the rest some.
         bits = [*range(16 * 8), *range(16 * 8, len(whole) * 8, max(1, len(whole) * 8 // 120))]
-        survived = sum(read(reader, tmp_path / "w", flipped(whole, bit)) for bit in bits)
-        for what, tried, right in (("cut off", len(cuts), 0), ("one bit flipped", len(bits), survived)):
-            ledger.record(
-                SECTION,
-                f"{kind}: {what}",
-                through="reader",
-                tried=tried,
-                right=right,
-                said=tried - right,
-                sentence="“... is damaged”"
-                if right == 0
-                else "read where the bit stands in a number or in what is not needed",
-                varies=what != "cut off",
-            )
+        right = sum(read(reader, tmp_path / "w", flipped(whole, bit)) for bit in bits)
+        counted = {"right": right, "said": len(bits) - right, "varies": True}
+        sentence = "read where the bit stands in a number or in what is not needed"
+        ledger.record(f"{kind}: one bit flipped", through="reader", sentence=sentence, **counted)
 
 
 def flipped(data: bytes, bit: int) -> bytes:
@@ -191,18 +163,15 @@ def flipped(data: bytes, bit: int) -> bytes:
     return bytes(changed)
 
 
+number = st.integers(-5, 50) | st.floats()
 points = st.fixed_dictionaries(
     {},
     optional={
-        "x": st.one_of(
-            st.integers(-5, 50), st.floats(), st.none(), st.booleans(), st.text(max_size=3), st.just(10**400)
-        ),
-        "y": st.one_of(st.integers(-5, 50), st.floats(), st.just([])),
-        "radius": st.one_of(st.integers(-3, 20), st.floats()),
-        "color": st.one_of(st.from_regex(r"#[0-9a-f]{6}", fullmatch=True), st.text(max_size=8), st.none()),
-        "ab": st.one_of(
-            st.lists(st.one_of(st.floats(), st.booleans(), st.integers(-120, 120)), max_size=3), st.just([10**400, 0])
-        ),
+        "x": number | st.none() | st.booleans() | st.text(max_size=3) | st.just(10**400),
+        "y": number | st.just([]),
+        "radius": number,
+        "color": st.from_regex(r"#[0-9a-f]{6}", fullmatch=True) | st.text(max_size=8) | st.none(),
+        "ab": st.lists(number | st.booleans() | st.integers(-120, 120), max_size=3) | st.just([10**400, 0]),
         "no": st.just(1),
     },
 )
@@ -245,20 +214,72 @@ def test_any_bytes_as_hints(tmp_path, data):
     check_hints(tmp_path / "hints.json")
 
 
-@given(
-    st.lists(
-        st.builds(
-            Hint,
-            st.floats(0, 39),
-            st.floats(0, 29),
-            st.floats(0, 50),
-            st.tuples(st.floats(-110, 110), st.floats(-110, 110)),
-        ),
-        max_size=5,
-    )
-)
+ab = st.tuples(*[st.floats(-110, 110)] * 2)
+right_hints = st.builds(Hint, st.floats(0, 39), st.floats(0, 29), st.floats(0, 50), ab)
+
+
+@given(st.lists(right_hints, max_size=5))
 def test_hints_come_back_from_json(tmp_path, hints):
     written = [{"x": h.x, "y": h.y, "radius": h.radius, "ab": list(h.ab)} for h in hints]
     (tmp_path / "hints.json").write_text(json.dumps(written))
     assert read_hints(tmp_path / "hints.json") == {None: tuple(hints)}
-    assert read_hints(tmp_path / "hints.json")[None] == tuple(hints)
+
+
+SECONDS = int(os.environ.get("OLDRESTORE_FUZZ_SECONDS", "40"))
+READERS = {
+    "torch": ("torch_pickle.read_torch_state_dict", ("PyTorch, zip", "PyTorch, legacy")),
+    "paddle": ("paddle_pickle.read_paddle_state_dict", ("Paddle",)),
+}
+FORBIDDEN = {"exec", "compile", "os.system", "subprocess.Popen", "os.exec", "socket.connect", "shutil.rmtree"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed: pip install atheris")
+@pytest.mark.parametrize("reader", READERS)
+def test_no_file_gives_anything_but_values_or_a_sentence(reader, tmp_path):
+    corpus = tmp_path / reader
+    corpus.mkdir()
+    for kind in READERS[reader][1]:
+        WRITERS[kind][0](corpus / kind.replace(", ", "-"))
+    command = [sys.executable, "-m", "tests.reliability.test_reader_properties", reader, str(SECONDS), str(tmp_path)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=SECONDS + 120)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Done " in done.stderr, done.stderr[-3000:]
+    assert len(list(corpus.iterdir())) > 20, "the corpus did not grow: nothing was reached"
+
+
+def main(reader: str, seconds: str, folder: str) -> None:
+    import atheris
+
+    module, _, name = READERS[reader][0].partition(".")
+    watched = ["oldrestore.models", "zipfile", "pickletools"]
+    for loaded in [name for name in sys.modules if name.startswith(tuple(watched))]:
+        del sys.modules[loaded]
+    with atheris.instrument_imports(include=watched):
+        read = getattr(importlib.import_module(f"oldrestore.models.{module}"), name)
+    work = Path(tempfile.mkdtemp(dir=folder)) / "w"
+    watching = []
+
+    def watch(event: str, arguments: tuple) -> None:
+        if event in FORBIDDEN and watching:
+            raise RuntimeError(f"a weights file led to {event} {arguments[:1]}")
+
+    def one(data: bytes) -> None:
+        work.write_bytes(data)
+        watching.append(True)
+        try:
+            read(work)
+        except UserError:
+            pass
+        finally:
+            watching.pop()
+
+    sys.addaudithook(watch)
+    options = [f"-max_total_time={seconds}", "-max_len=4096", "-rss_limit_mb=2048", "-timeout=10", "-seed=1"]
+    atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={folder}/", str(Path(folder, reader))], one)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

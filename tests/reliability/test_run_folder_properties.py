@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oldrestore.errors import UserError
@@ -15,11 +15,18 @@ from oldrestore.records.listing import list_runs
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.records.tail import Tail
-from tests.reliability.conftest import MANY
+from tests.reliability.conftest import examples
 from tests.reliability.test_reader_properties import mutated, mutations
 
 SECTION = "Run folders"
-FILES = ("metrics.jsonl", "accuracy.csv", "per_image.csv", "status.json", "config.yaml", "data.json")
+ATTRIBUTES = {
+    "metrics.jsonl": "curves",
+    "accuracy.csv": "accuracy_rows",
+    "per_image.csv": "per_image_rows",
+    "status.json": "status",
+    "config.yaml": "config",
+    "data.json": "data",
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +39,15 @@ def run(tmp_path_factory) -> Path:
     row = {"iteration": 10, "iter_accuracy": 0.5, "orig_accuracy": 0.9, "gray_accuracy": 0.8, "n": 10}
     folder.accuracy([row, {**row, "iteration": 20}], 3)
     names = ["plain.jpg", "ä ☺.jpg", 'comma, "quote".jpg', "line\nbreak.jpg", "again\n\n.jpg"]
-    folder.per_image(
-        {"trained_iterations": 3, "set": "val", "image": name, "metric": "psnr", "value": 20.5, "weight": 2.0}
-        for name in names
-    )
+    score = {"trained_iterations": 3, "set": "val", "metric": "psnr", "value": 20.5, "weight": 2.0}
+    folder.per_image({**score, "image": name} for name in names)
     folder.close()
     # The same bytes in every run: the times alone are the clock's.
     lines = [json.loads(line) for line in (folder.path / "metrics.jsonl").read_text().splitlines()]
     fixed = [json.dumps({**line, "time": 0.25 * line["iteration"]}) + "\n" for line in lines]
     (folder.path / "metrics.jsonl").write_text("".join(fixed))
-    (folder.path / "status.json").write_text(
-        json.dumps({"state": "finished", "started": "2026-01-01T00:00:00", "pid": 1, "summary": {"loss": 0.2}})
-    )
+    status = {"state": "finished", "started": "2026-01-01T00:00:00", "pid": 1, "summary": {"loss": 0.2}}
+    (folder.path / "status.json").write_text(json.dumps(status))
     (folder.path / "config.yaml").write_text("seed: 3\nmodel: {width: 0.25}\nloss: [1, 2]\n")
     (folder.path / "data.json").write_text(json.dumps({"train": {"count": 3, "photographs": {"a": "b -"}}}))
     return folder.path
@@ -53,19 +57,9 @@ def copy(run: Path, folder: Path, **contents: bytes) -> Path:
     """Return a run folder with other contents in some files."""
     target = folder / "torn" / "r1"
     target.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
+    for name in ATTRIBUTES:
         (target / name).write_bytes(contents.get(name, (run / name).read_bytes()))
     return target
-
-
-ATTRIBUTES = {
-    "metrics.jsonl": "curves",
-    "accuracy.csv": "accuracy_rows",
-    "per_image.csv": "per_image_rows",
-    "status.json": "status",
-    "config.yaml": "config",
-    "data.json": "data",
-}
 
 
 def points(curves: dict) -> list[tuple]:
@@ -81,36 +75,24 @@ def points(curves: dict) -> list[tuple]:
 def test_every_prefix_of_a_growing_file_is_read_up_to_its_last_whole_line(run, tmp_path, name, ledger):
     whole = (run / name).read_bytes()
     of_whole = getattr(Run(run), ATTRIBUTES[name])
-    lost = told = 0
     folder = copy(run, tmp_path)
-    tail = Tail(folder)
+    tail, told = Tail(folder), 0
     for length in range(len(whole) + 1):
         (folder / name).write_bytes(whole[:length])
         found = getattr(Run(folder), ATTRIBUTES[name])
         if name == "metrics.jsonl":
-            lines = whole[:length].count(b"\n")
-            assert points(found) == [point for point in points(of_whole) if point[0] <= lines]
+            written = whole[:length].count(b"\n")
+            assert points(found) == [point for point in points(of_whole) if point[0] <= written]
+            assert sum(len(part) for part in tail.scalars()) == written - told
         else:
-            assert found == of_whole[: len(found)]
             # No row that is whole is missing: the next one is not all there.
             written = sum(length >= end for end in ends_of_rows(whole, of_whole, name))
-            assert len(found) == written
-        if name == "metrics.jsonl":
-            assert sum(len(part) for part in tail.scalars()) == lines - told
-            told = lines
-        elif name == "accuracy.csv":
-            assert len(tail.accuracy()) == len(found) - told
-            told = len(found)
-        if length % 11 == 0:
-            lost += len(list_runs(tmp_path)) != 1
-    ledger.record(
-        SECTION,
-        f"{name}: cut at every byte",
-        through="readers, runs",
-        tried=len(whole) + 1,
-        right=len(whole) + 1 - lost,
-        sentence="every whole line is read, a torn one is not",
-    )
+            assert found == of_whole[:written]
+            assert name == "per_image.csv" or len(tail.accuracy()) == written - told
+        told = written
+        assert length % 11 or len(list_runs(tmp_path)) == 1
+    sentence = "every whole line is read, a torn one is not"
+    ledger.record(f"{name}: cut at every byte", through="readers, runs", right=len(whole) + 1, sentence=sentence)
 
 
 def ends_of_rows(whole: bytes, rows: list, name: str) -> list[int]:
@@ -141,18 +123,15 @@ def test_every_prefix_of_a_file_that_is_written_at_once(run, tmp_path, name, led
         (listed,) = list_runs(tmp_path)
         assert listed.get("state") == ("unreadable" if name == "status.json" else "finished")
     assert name == "config.yaml" or read == 0
-    ledger.record(
-        SECTION,
-        f"{name}: cut at every byte",
-        through="readers, runs",
-        tried=len(whole),
-        right=read,
-        said=len(whole) - read,
-        sentence="“... is not valid YAML”" if name == "config.yaml" else "“... is not valid JSON”",
-    )
+    counted = {"right": read, "said": len(whole) - read}
+    sentence = f"“... is not valid {'YAML' if name == 'config.yaml' else 'JSON'}”"
+    ledger.record(f"{name}: cut at every byte", through="readers, runs", sentence=sentence, **counted)
 
 
-def check_damage(run: Path, tmp_path: Path, name: str, changes: list) -> None:
+@pytest.mark.parametrize("name", ATTRIBUTES)
+@examples(40, 600)
+@given(changes=mutations)
+def test_damaged_files_are_read_or_refused(run, tmp_path, name, changes):
     folder = copy(run, tmp_path, **{name: mutated((run / name).read_bytes(), changes)})
     try:
         getattr(Run(folder), ATTRIBUTES[name])
@@ -160,20 +139,6 @@ def check_damage(run: Path, tmp_path: Path, name: str, changes: list) -> None:
         assert str(error).strip()
     assert len(list_runs(tmp_path, sort="val/auc")) == 1
     assert len(list_runs(tmp_path, sort="model.width")) == 1
-
-
-@pytest.mark.parametrize("name", FILES)
-@given(changes=mutations())
-def test_damaged_files_are_read_or_refused(run, tmp_path, name, changes):
-    check_damage(run, tmp_path, name, changes)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", FILES)
-@settings(settings.get_profile(MANY))
-@given(changes=mutations())
-def test_damaged_files_many(run, tmp_path, name, changes):
-    check_damage(run, tmp_path, name, changes)
 
 
 @pytest.mark.parametrize(
@@ -189,9 +154,10 @@ def test_status_of_another_shape(run, tmp_path, text):
     assert isinstance(listed.get("state"), str)
 
 
-@given(
-    st.lists(st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=8), max_size=5), st.integers(0, 60)
-)
+one_line = st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=8)
+
+
+@given(st.lists(one_line, max_size=5), st.integers(0, 60))
 def test_appending_after_a_torn_end_loses_no_whole_line(tmp_path, lines, cut):
     path = tmp_path / "lines"
     whole = "".join(f"{line}\n" for line in lines).encode()

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import io
 import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +22,7 @@ from PIL import Image
 from oldrestore.files import LineFile
 from oldrestore.records.run import Run
 from tests.generated_photographs import make_folder
-from tests.reliability.child import run_verbs
 from tests.reliability.faulty_runs import Yard
-from tests.reliability.soak import SETTINGS
 
 SECTION = "For days"
 RUNS = int(os.environ.get("OLDRESTORE_SOAK_RUNS", "200"))
@@ -31,9 +33,12 @@ MIB_IN_ALL = 60.0
 OBJECTS_A_RUN = 1500  # MLflow's and SQLAlchemy's caches fill; an epoch's tensors or a run's curves would be far more
 FOLDER_MIB = 200.0
 
+SETTINGS = ["trainer.max_iterations=2", "trainer.evaluate_every=2", "trainer.log_every=1", "trainer.device=cpu"]
+SETTINGS += ["evaluation.judged=null", "evaluation.samples=1"]
+
 
 def soak(folder: Path, count: int, *overrides: str) -> list[dict]:
-    command = [sys.executable, "-m", "tests.reliability.soak", str(folder), str(count), *overrides]
+    command = [sys.executable, "-m", "tests.reliability.test_soak", str(folder), str(count), *overrides]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     root = Path(__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root)
@@ -55,14 +60,8 @@ def test_many_runs_in_one_process(tmp_path, ledger):
     assert middle[1] - middle[0] < max(MIB_IN_ALL, MIB_A_RUN * later), middle
     assert last["objects"] - first["objects"] < OBJECTS_A_RUN * later, (first, last)
     if RUNS == 200:
-        ledger.record(
-            SECTION,
-            "quick runs with MLflow and VisualDL in one process",
-            through="train",
-            tried=RUNS,
-            right=RUNS,
-            sentence=f"no thread more, at most 2 files and {MIB_A_RUN} MiB a run",
-        )
+        what, sentence = "quick runs with MLflow and VisualDL in one process", "no thread more, at most 2 files and"
+        ledger.record(what, through="train", right=RUNS, sentence=f"{sentence} {MIB_A_RUN} MiB a run")
 
 
 @pytest.mark.slow
@@ -75,8 +74,7 @@ def test_many_processes_one_after_another(tmp_path, nursery, ledger):
     yard = Yard(photos, tmp_path / "outputs", nursery)
     trackers = ["tracking=default", "tracking.mlflow.log_model=false", "tracking.mlflow.system_metrics=false"]
     for number in range(RUNS):
-        (ended,) = yard.train(*trackers, *SETTINGS, f"seed={number}", environment={"TMPDIR": str(place)})
-        assert (ended.code, ended.sentence) == (0, ""), ended.err
+        yard.finish(*trackers, *SETTINGS, f"seed={number}", environment={"TMPDIR": place})
     folders = list(yard.outputs.glob("tiny/*"))
     assert len(folders) == RUNS
     assert {Run(folder).status["state"] for folder in folders} == {"finished"}
@@ -92,7 +90,7 @@ def test_many_processes_one_after_another(tmp_path, nursery, ledger):
     if RUNS == 200:
         what = "quick runs in processes one after another, into one MLflow store"
         sentence = "nothing left behind in the temporary folder"
-        ledger.record(SECTION, what, through="train", tried=RUNS, right=RUNS, sentence=sentence)
+        ledger.record(what, through="train", right=RUNS, sentence=sentence)
 
 
 @pytest.mark.slow
@@ -117,23 +115,59 @@ def test_a_line_after_closing_keeps_no_file_open(tmp_path):
 
 
 @pytest.mark.slow
-def test_ten_thousand_photographs_are_described_with_little_memory(tmp_path, ledger):
+def test_ten_thousand_photographs_are_described_with_little_memory(tmp_path, nursery, ledger):
     count = 10_000
-    photos, cache = tmp_path / "photos", tmp_path / "cache"
-    cache.mkdir()
+    photos = tmp_path / "photos"
     for number in range(count):
         place = photos / f"{number // 1000}"
         place.mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
         Image.fromarray(pixels).save(place / f"{number}.jpg", quality=90)
     describe = ["data", "describe", "--json", "dataset=image_folder", f"dataset.root={photos}"]
-    first, again = run_verbs(describe, describe, seconds=560, cache=cache)
+    cache = {"OLDRESTORE_CACHE": tmp_path / "cache"}
+    first, again = (nursery.run(describe, environment=cache, seconds=280)[0] for _ in range(2))
     assert first.code == again.code == 0, first.err
     assert first.json == again.json
-    described = first.json.get("splits", first.json)
-    total = sum(split["count"] for split in described.values() if isinstance(split, dict) and "count" in split)
-    assert total == count
+    assert sum(split["count"] for split in first.json.values()) == count
     assert max(first.mib, again.mib) < FOLDER_MIB, (first.mib, again.mib)
-    sentence = f"each counted, the same fingerprint twice, at most {FOLDER_MIB:g} MiB"
-    ledger.record(SECTION, "photographs in one folder, described and fingerprinted", through="data describe",
-                  tried=count, right=count, sentence=sentence)  # fmt: skip
+    what, sentence = (
+        "photographs in one folder, described and fingerprinted",
+        "each counted, the same fingerprint twice",
+    )
+    sentence = f"{sentence}, at most {FOLDER_MIB:g} MiB"
+    ledger.record(what, through="data describe", right=count, sentence=sentence)
+
+
+def main(folder: str, count: str, *overrides: str) -> None:
+    """Train again and again in this process; print after each run what it holds."""
+    from oldrestore import runtime
+
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+    import psutil
+
+    from oldrestore.cli import main as command_line
+    from tests.workshop import SETTINGS as SMALL
+
+    photos = make_folder(Path(folder) / "photos", train=3, val=2)
+    process = psutil.Process()
+    for number in range(int(count)):
+        said, complaints = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complaints):
+            typed = [f"dataset.root={photos}", f"outputs={folder}/outputs", f"seed={number}", *SETTINGS, *overrides]
+            code = command_line(["train", *SMALL, *typed])
+        assert code == 0, complaints.getvalue()
+        gc.collect()
+        held = {
+            "mib": process.memory_info().rss / 2**20,
+            "files": process.num_fds(),
+            "threads": process.num_threads(),
+            "children": len(process.children(recursive=True)),
+            "objects": len(gc.get_objects()),
+        }
+        print(json.dumps(held), flush=True)
+    print(Counter(type(thing).__qualname__ for thing in gc.get_objects()).most_common(40), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -62,18 +62,15 @@ class Browser:
             self._note(answer.get("method"), answer.get("params", {}))
         raise TimeoutError(method)
 
-    def open(self, path: Path, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> float:
-        """Open a page, wait until all of its charts are drawn, and return the seconds until those in sight were."""
+    def open(self, path: Path, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> None:
+        """Open a page and wait until all of its charts are drawn."""
         shape = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
         self.call("Emulation.setDeviceMetricsOverride", **shape)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        start = time.monotonic()
         self.call("Page.navigate", url=path.absolute().as_uri())
         self.wait("document.readyState === 'complete' && document.documentElement.dataset.ready === 'yes'")
-        seconds = time.monotonic() - start
         self.wait("document.documentElement.dataset.drawn === 'all'")
-        return seconds
 
     def wait(self, condition: str, seconds: float = 60) -> None:
         """Wait until a condition holds."""

@@ -16,15 +16,15 @@ from oldrestore.cli import main
 from oldrestore.comparison.latex import latex
 from oldrestore.errors import UserError
 from oldrestore.report import figures
-from oldrestore.report.ab_plane import edges, plane_of
 from oldrestore.report.charts import accuracy_bars, curves, figures_of, forest
 from oldrestore.report.contents import Group, Report, gather
 from oldrestore.report.figures import SIDE, fitted, photographs_of, write_figures
 from oldrestore.report.look import PAPER, SCREEN, SHAPES, VERSION, axis_format, number_of
 from oldrestore.report.page import swatch
-from oldrestore.report.pictures import Photograph, Pictures
+from oldrestore.report.pictures import Pictures
 from oldrestore.report.scatter_chart import axis_of, fill, template
 from tests.comparison.synthetic import make_designs
+from tests.report.test_page import with_pictures
 
 LOSSES = {"hard_cross_entropy": 0.0, "focal": 0.03, "gradient_rebalanced_cross_entropy": 0.05}
 CHARTS = {"forest", "train_loss", "val_loss", "accuracy_over_iterations", "accuracy", "metrics", "ab_plane"}
@@ -32,18 +32,9 @@ CHARTS = {"forest", "train_loss", "val_loss", "accuracy_over_iterations", "accur
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Report:
-    """Three designs of two seeds, nine photographs (each run's of one gray of its own), and colours."""
+    """Three designs of two seeds, nine photographs, and colours."""
     runs = make_designs(tmp_path_factory.mktemp("outputs"), LOSSES, (0, 1), length=20)
-    whole = gather(runs, photographs=0, resamples=200)
-    rng, photographs = np.random.default_rng(0), []
-    coloured = [(run.run_id, index // 2, run.seed) for index, run in enumerate(runs)]
-    for number in range(9):
-        outputs = {run: np.full((32, 32, 3), 40 * design + 10 * seed, np.uint8) for run, design, seed in coloured}
-        photographs.append(Photograph(f"{number:02}.jpg", *rng.integers(0, 256, (2, 32, 32, 3), np.uint8), outputs))
-    size = len(edges()) - 1
-    counts = rng.integers(0, 50, (size, size)).astype(float)
-    plane = plane_of(counts, [[counts.T], [], [counts]], 9)
-    return replace(whole, groups=[replace(whole.groups[0], pictures=Pictures(photographs, 40, coloured, plane=plane))])
+    return with_pictures(gather(runs, photographs=0, resamples=200), count=9, side=32)
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +77,15 @@ def test_losses_that_are_different_functions_are_divided_by_their_start(group):
         assert np.array(drawn) == pytest.approx(expected, rel=1e-5)
 
 
-def test_forest_has_the_intervals_of_the_table(group):
+def test_bars_and_intervals_have_the_figures_of_the_table(group):
     rows = forest(group, SCREEN)["data"]["values"]
     for design, row in enumerate(rows):
         cell = group.cell(design, "auc_rebalanced")
         assert (row["v"], row["l"], row["h"]) == pytest.approx((cell.value, cell.low, cell.high), rel=1e-5)
+    spec = accuracy_bars(group, SCREEN)
+    (level,) = (layer["data"]["values"] for layer in spec["layer"] if "data" in layer)
+    assert level == [{"v": group.cell(0, "gray_accuracy").value}], "a line where gray ends"
+    assert [number_of(value) for value in (np.nan, np.inf, np.float64(1 / 3))] == [None, None, 0.333333]
 
 
 def test_names_of_measures_cannot_break_the_template(group):
@@ -121,11 +116,6 @@ def test_ticks_of_an_axis_have_the_same_decimals(group, name, low, high, ticks):
     assert re.findall(r"<text[^>]*>([^<]+)</text>", svg) == ticks
 
 
-def test_numbers_that_are_not_finite_are_drawn_as_nothing():
-    assert number_of(float("nan")) is None and number_of(float("inf")) is None
-    assert number_of(np.float64(1 / 3)) == 0.333333
-
-
 def test_every_mark_of_a_design_covers_pixels():
     """Vega's "stroke" is a line without an inside: filled, it is nothing."""
     for shape in SHAPES:
@@ -143,12 +133,6 @@ def test_designs_have_marks_of_their_own_and_charts_have_the_pages():
     assert len(set(marks)) == 64
     assert [swatch(design) for design in range(64)] == list(dict.fromkeys(swatch(design) for design in range(64)))
     assert [PAPER.shape(design) for design in range(64)] == [shape for _, shape in marks]
-
-
-def test_bars_have_a_line_where_gray_ends(group):
-    spec = accuracy_bars(group, SCREEN)
-    (level,) = (layer["data"]["values"] for layer in spec["layer"] if "data" in layer)
-    assert level == [{"v": group.cell(0, "gray_accuracy").value}]
 
 
 def points(pdf: bytes) -> tuple[float, float]:
@@ -175,7 +159,7 @@ def test_every_figure_is_there_as_pdf_and_png_of_the_same_size(report, group, tm
             assert image.size == pytest.approx((width * 300 / 72, height * 300 / 72), abs=4.2)
             assert image.getpixel((0, 0)) == (255, 255, 255)
             assert 0.002 < (np.asarray(image.convert("L")) < 160).mean() < 0.9, "no empty picture"
-        if path.stem != "photographs":
+        if path.stem not in ("photographs", "ab_plane"):
             assert width <= PAPER.width + 5, "labels included"
     assert (folder / "table.tex").read_text() == latex(group.compared, group.names) + "\n"
     assert (folder / "table.md").read_text().startswith("| design |")
@@ -192,32 +176,25 @@ def test_figures_need_no_colour_and_fetch_nothing(group):
 
 
 def test_photographs_are_evenly_spread_and_of_the_first_seed(group):
-    picture = photographs_of(group)
+    picture, pictures = photographs_of(group), group.pictures
     # Six rows of five columns (input, three designs, original), each enlarged by a whole number.
     side = -(-SIDE // 32) * 32
-    columns = [8 + column * (side + 8) for column in range(5)]
-    tops = [y for y in range(picture.shape[0]) if (picture[y, columns[1] : columns[1] + side] == 0).all()]
-    assert picture.shape[1] == 5 * side + 6 * 8
-    # The second design's pictures are of the flat value 40 (its second seed's would be 50).
-    middle = picture[tops[0] + side // 2, columns[2] + side // 2]
-    assert middle.tolist() == [40, 40, 40]
-    assert len(tops) == 6 * side
+    assert picture.shape[1] == 5 * side + 6 * 8 and 6 * side < picture.shape[0] < 7 * side
+    first, second = ([run for run in pictures.runs if run[2] == seed] for seed in (0, 1))
+    assert (photographs_of(replace(group, pictures=replace(pictures, runs=first))) == picture).all()
+    assert (photographs_of(replace(group, pictures=replace(pictures, runs=second))) != picture).any()
     assert photographs_of(replace(group, pictures=Pictures())) is None
     # Those of the gallery were picked for their scores; where there are others, it is those.
-    others = replace(group.pictures, unpicked=group.pictures.photographs[:2])
+    others = replace(pictures, unpicked=pictures.photographs[:2])
     assert photographs_of(replace(group, pictures=others)).shape[0] < 3 * side
 
 
-def test_groups_that_cannot_be_compared_are_numbered(report, tmp_path, one_chart):
+def test_groups_are_numbered_and_a_folder_that_cannot_be_written_to_is_named(report, tmp_path, one_chart):
     written = write_figures(replace(report, groups=[report.groups[0]] * 2), tmp_path)
     assert {path.name[:2] for path in written} == {"1_", "2_"}
     assert (tmp_path / "2_table.tex").is_file()
-
-
-def test_a_folder_that_cannot_be_written_to_is_named(report, tmp_path):
-    (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="figures cannot be written to"):
-        write_figures(report, tmp_path / "file" / "figures")
+        write_figures(report, tmp_path / "2_table.tex" / "figures")
 
 
 def test_the_verb_writes_them(tmp_path, capsys, one_chart):

@@ -1,34 +1,12 @@
-"""The order of the sections, and that a function and its line in the tuple are all that a new one takes."""
+"""The sections of a page and their order."""
 
 from __future__ import annotations
 
 import re
 
-import pytest
-
 from oldrestore.report.contents import gather
 from oldrestore.report.page import render
 from tests.comparison.synthetic import make_designs
-from tests.throwaway import Throwaway
-
-SECTION = '''
-"""How long the runs took."""
-
-from oldrestore.report.section import Section, View
-
-
-def duration(view: View) -> Section:
-    """Make the section."""
-    seconds = [cell for cell in view.group.compared.seconds if cell is not None]
-    body = f"<b>{sum(seconds):.0f} s</b>"
-    return Section("duration", "How long it took", body, link="Time", data={"seconds": seconds})
-'''
-PROGRAM = """
-from pathlib import Path
-from oldrestore.cli import main
-runs = sorted(map(str, Path("e").iterdir()))
-assert main(["report", *runs, "--photographs", "0", "--resamples", "100", "-o", "page.html"]) == 0
-"""
 
 
 def ids(page: str) -> list[str]:
@@ -51,26 +29,3 @@ def test_sections_that_have_something_to_show_stand_in_their_order(tmp_path):
     page = render(gather(runs[:1], photographs=0, resamples=100))
     assert ids(page) == [name for name in there if name != "tradeoffs"]
     assert "Colours" not in dict(map(reversed, links(page)))
-
-
-@pytest.mark.slow
-def test_a_function_and_a_line_are_all_that_a_section_takes(tmp_path):
-    copy = Throwaway(tmp_path)
-    (tmp_path / "oldrestore" / "report" / "sections" / "duration.py").write_text(SECTION.lstrip())
-    tuple_of = "oldrestore/report/sections/__init__.py"
-    copy.edit(
-        tuple_of,
-        "from oldrestore.report.sections.gallery",
-        "from oldrestore.report.sections.duration import duration\n",
-    )
-    copy.edit(tuple_of, "    gallery,\n", "    duration,\n")
-    make_designs(tmp_path, {"plain": 0.0, "focal": 0.05})
-    copy.run(PROGRAM)
-    page = (tmp_path / "page.html").read_text()
-    found = ids(page)
-    assert found[found.index("duration") - 1 : found.index("duration") + 2] == ["colours", "duration", "gallery"]
-    assert ("duration", "Time") in links(page)
-    (section,) = re.findall(r'<section id="g0-duration".*?</section>', page, re.DOTALL)
-    # Both runs trained 12 seconds; a text that is no template's is escaped.
-    assert '<h2 id="g0-duration-h">How long it took</h2>' in section and "&lt;b&gt;24 s&lt;/b&gt;" in section
-    assert '"seconds":[12.0,12.0]' in page

@@ -74,13 +74,13 @@ def test_colours_and_exact_rates_survive(name, rate, tmp_path):
     assert (facts.rate, facts.has_sound, facts.frames) == (rate, False, 5)
 
 
-def test_a_turned_film_is_upright(tmp_path):
+def test_a_rotated_film_is_upright(tmp_path):
     path, _ = make_film(tmp_path / "a.mp4")
     ffmpeg("-display_rotation", "90", "-i", path, "-c", "copy", tmp_path / "turned.mp4")
     assert next(read_frames(tmp_path / "turned.mp4")).shape == (64, 48, 3)
 
 
-def test_a_film_that_was_cut_off_is_said(tmp_path):
+def test_a_truncated_film_is_refused(tmp_path):
     path, frames = make_film(tmp_path / "a.mkv", sound=False)
     whole = path.read_bytes()
     (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 4 // 5])

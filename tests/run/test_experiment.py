@@ -126,7 +126,7 @@ def test_weights_of_a_run_start_another(workshop, tracked_run):
         (["dataset.crops.crop=30"], "must be a multiple of 8"),
         (["dataset.crops.evaluation_size=36"], "dataset.crops.evaluation_size=36 must be a multiple of 8"),
         (["optimizer.beta1=2", "evaluation.judged=null"], "the optimizer refuses its settings"),
-        (["trainer.device=gpu:99"], "trainer.device=gpu:99 is not here"),
+        (["trainer.device=gpu:99"], "trainer.device=gpu:99 is not available"),
         (["judge=vgg16", "judge.weights=/no/vgg16.pdparams"], "/no/vgg16.pdparams"),
     ],
 )

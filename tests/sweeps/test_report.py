@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -26,10 +27,9 @@ def entry(key: str, seed: int, state: str, folder: Path | None) -> Entry:
 def entries(tmp_path) -> list[Entry]:
     """Two designs of two seeds that are done, one job that failed and one that waits."""
     runs = make_designs(tmp_path, {"a": 0.0, "b": 0.05}, (0, 1))
-    names = ("a0", "a1", "b0", "b1")
-    found = [entry(name, run.seed, "done", run.folder) for name, run in zip(names, runs, strict=True)]
+    done = [entry("aabb"[at] + str(run.seed), run.seed, "done", run.folder) for at, run in enumerate(runs)]
     broken = make_run(tmp_path, "failed-run", {"seed": 2}, state="failed")
-    return [*found, entry("b2", 2, "failed", broken), entry("a2", 2, "queued", None)]
+    return [*done, entry("b2", 2, "failed", broken), entry("a2", 2, "queued", None)]
 
 
 def test_jobs_that_are_done_are_in_it_and_the_others_are_said_to_be_left_out(tmp_path, entries):
@@ -46,9 +46,7 @@ def test_jobs_that_are_done_are_in_it_and_the_others_are_said_to_be_left_out(tmp
     assert again.line == f"{made.path} (4 runs)"
     assert sorted(path.name for path in made.path.parent.iterdir()) == ["index.html", "my_sweep.html"]
     assert 'href="my_sweep.html"' in (made.path.parent / "index.html").read_text()
-
-
-def test_a_sweep_over_the_protocol_has_groups_apart(tmp_path, entries):
+    # Of a sweep over the protocol, groups stand apart.
     other = make_run(tmp_path, "c0", {"evaluation.size": 64}, choices={"loss": "c"})
     made = report_on("s", [*entries[:4], entry("c0", 0, "done", other)], tmp_path, photographs=0)
     assert made.line == f"{made.path} (5 runs)"
@@ -58,10 +56,8 @@ def test_a_sweep_over_the_protocol_has_groups_apart(tmp_path, entries):
 def test_whatever_goes_wrong_is_said_and_not_raised(tmp_path, entries, monkeypatch):
     assert report_on("s", entries[4:], tmp_path).line == "none, for no job is done"
     bare = make_run(tmp_path, "bare", scored={})
-    gone = entry("gone", 0, "done", tmp_path / "removed")
-    assert report_on("s", [entry("bare", 0, "done", bare), gone], tmp_path).line.startswith(
-        "none, for no run has scores"
-    )
+    done = [entry("bare", 0, "done", bare), entry("gone", 0, "done", tmp_path / "removed")]
+    assert report_on("s", done, tmp_path).line.startswith("none, for no run has scores")
     (tmp_path / "reports").write_text("a file stands where the folder should be")
     refused = report_on("s", entries, tmp_path, photographs=0)
     assert refused.path is None
@@ -71,11 +67,7 @@ def test_whatever_goes_wrong_is_said_and_not_raised(tmp_path, entries, monkeypat
         (MemoryError(), "none: MemoryError: no reason given"),
         (KeyboardInterrupt(), "none: it was stopped"),
     ):
-
-        def fail(*_: object, error=error, **__: object) -> None:
-            raise error
-
-        monkeypatch.setattr(contents, "gather", fail)
+        monkeypatch.setattr(contents, "gather", Mock(side_effect=error))
         made = report_on("s", entries, tmp_path, photographs=0)
         assert (made.path, made.line) == (None, words)
 

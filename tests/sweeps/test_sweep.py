@@ -1,4 +1,4 @@
-"""A sweep's jobs: what is run again, the tables, what is refused; and twelve real ones with failures and a kill."""
+"""A sweep's jobs: what is run again, the tables, what is refused; and real ones with failures and a kill."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,8 +87,6 @@ def test_a_job_of_another_process_is_left_to_it(tmp_path, endings):
     assert said == []
     assert later.holds(later.ledger.entries(later.keys))
     assert later.of_other_code() == ""
-    anew = [replace(job, key=f"new {job.key}", code="other") for job in jobs_of(tmp_path)]
-    assert Sweep("s", anew).of_other_code() == " (4 were done with other code)"
 
 
 def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings):
@@ -113,15 +110,12 @@ def test_seeds_are_put_together_with_mean_spread_and_n(tmp_path, endings):
     sweep, _ = carry_out(tmp_path)
     summary = summarise(sweep.ledger.entries(sweep.keys), "val/loss")
     summary.write(tmp_path)
-    with (tmp_path / "summary.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows, jobs = (list(csv.DictReader((tmp_path / f"{n}.csv").read_text().splitlines())) for n in ("summary", "jobs"))
     assert [row["value"] for row in rows] == ["10", "20"]
     assert [(row["n"], row["jobs"]) for row in rows] == [("2", "2"), ("1", "2")]
     assert float(rows[0]["val/loss"]) == 10.5
     assert float(rows[0]["val/loss deviation"]) == pytest.approx(np.std([10, 11], ddof=1))
     assert rows[1]["val/loss deviation"] == ""
-    with (tmp_path / "jobs.csv").open() as file:
-        jobs = list(csv.DictReader(file))
     assert [(job["seed"], job["state"], job["val/loss"]) for job in jobs] == [
         ("0", "done", "10.0"),
         ("1", "done", "11.0"),
@@ -173,44 +167,36 @@ def test_jobs_at_once_share_cores_and_gpus(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_twelve_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, tmp_path):
-    settings = [
-        "evaluation.judged=null",
-        "trainer.max_iterations=60",
-        "trainer.evaluate_every=0",
-        "trainer.checkpoint_every=2",
-        "tracking=none",
-        "sweeps=seeds",
-        "seed=0,1",
-        "optimizer.learning_rate=0.001,0.002,0.003,0.004,0.005,1e30",
-    ]
+@pytest.mark.timeout(900)
+def test_real_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, tmp_path):
+    settings = ["evaluation.judged=null", "tracking=none", "sweeps=seeds", "seed=0,1"]
+    settings += ["trainer.max_iterations=60", "trainer.evaluate_every=0", "trainer.checkpoint_every=2"]
+    settings += ["optimizer.learning_rate=0.001,0.002,1e30"]
     # From a copy, since jobs whose code is changed meanwhile are other jobs.
-    code = Throwaway(tmp_path / "code").folder
-    environment = os.environ | {"PYTHONPATH": str(code)}
+    environment = os.environ | {"PYTHONPATH": str(Throwaway(tmp_path / "code").folder)}
     command = [sys.executable, "-P", "-m", "oldrestore", "sweep", *workshop.arguments(settings), "--jobs=2", "--json"]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     killed = kill_one(workshop.outputs / "sweeps" / "seeds" / "ledger.db", first)
     out, err = first.communicate()
     assert first.returncode == 1, err
-    jobs = json.loads(out)["jobs"]
-    states = [job["state"] for job in jobs]
-    assert (states.count("done"), states.count("failed"), states.count("interrupted")) == (9, 2, 1)
-    assert {job["reason"] for job in jobs if job["state"] == "interrupted"} == {"killed by SIGKILL"}
-    assert all("is nan at iteration" in job["reason"] for job in jobs if job["state"] == "failed")
+    reasons = [(job["state"], job["reason"]) for job in json.loads(out)["jobs"]]
+    assert reasons.count(("done", None)) == 3
+    assert reasons.count(("interrupted", "killed by SIGKILL")) == 1
+    assert [state for state, reason in reasons if "is nan at iteration" in (reason or "")] == ["failed"] * 2
 
     second = subprocess.run([*command, "--retry-failed"], capture_output=True, text=True, env=environment)
     assert second.returncode == 1
-    assert "jobs        12, 9 skipped (done), 3 retried" in second.stderr
+    assert "jobs        6, 3 skipped (done), 3 retried" in second.stderr
     content = json.loads(second.stdout)
-    states = [job["state"] for job in content["jobs"]]
-    assert (states.count("done"), states.count("failed")) == (10, 2)
-    assert sorted(job["attempts"] for job in content["jobs"]) == [1] * 9 + [2] * 3
-    (again,) = (job for job in content["jobs"] if job["folder"] == killed)
-    assert again["state"] == "done"
+    assert sorted((job["state"], job["attempts"]) for job in content["jobs"]) == [
+        *[("done", 1)] * 3,
+        ("done", 2),
+        *[("failed", 2)] * 2,
+    ]
+    assert [job["attempts"] for job in content["jobs"] if job["folder"] == killed] == [2]
     assert (Path(killed) / "resumes" / "001").is_dir()
     assert Run(Path(killed)).curves["train/loss"].iterations.tolist() == list(range(60))
-    assert [row["n"] for row in content["settings"]] == [2, 2, 2, 2, 2, 0]
+    assert [row["n"] for row in content["settings"]] == [2, 2, 0]
 
 
 def kill_one(path: Path, sweep: subprocess.Popen) -> str:

@@ -56,12 +56,6 @@ def test_its_ledger_with_absolute_paths_is_read_where_it_is_now(outputs, tmp_pat
         assert (other.folder, other.is_lost) == ("/other disk/swept/gone", True)
 
 
-def test_its_runs_are_listed_by_experiment(outputs, capsys):
-    assert main(["runs", f"outputs={outputs}", "--where", "val/loss>5.7", "--where", "experiment=swept", "--json"]) == 0
-    listed = {run["run_id"]: run["values"]["val/loss"] for run in json.loads(capsys.readouterr().out)}
-    assert listed == {"cross_entropy": pytest.approx(5.745891094), "focal": pytest.approx(5.709223270)}
-
-
 def test_with_equal_code_it_skips_what_is_done_and_is_summarised_and_reported(outputs, typed, capsys, equal_code):
     assert main(["sweep", "--name", "designs", *typed, "--json"]) == 0
     out, err = capsys.readouterr()
@@ -78,6 +72,10 @@ def test_with_equal_code_it_skips_what_is_done_and_is_summarised_and_reported(ou
     page = Path(found["report"]).read_text(encoding="utf-8")
     assert "cross_entropy" in page and f"oldrestore reproduce {outputs / 'swept' / 'focal'}" in page
     assert (outputs / "sweeps" / "designs" / "summary.csv").is_file()
+    where = ["--where", "val/loss>5.7", "--where", "experiment=swept"]
+    assert main(["runs", f"outputs={outputs}", *where, "--json"]) == 0
+    listed = {run["run_id"]: run["values"]["val/loss"] for run in json.loads(capsys.readouterr().out)}
+    assert listed == {"cross_entropy": pytest.approx(5.745891094), "focal": pytest.approx(5.709223270)}
 
 
 def test_after_a_stop_the_user_does_not_wait_for_a_report(outputs, typed, capsys, monkeypatch, equal_code):

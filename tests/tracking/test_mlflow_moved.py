@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -76,8 +75,7 @@ def test_a_copy_has_its_own_and_the_original_keeps_its(outputs, tmp_path):
 
 def test_what_an_earlier_version_wrote_to_the_old_place_again_is_not_followed(outputs, tmp_path):
     track(outputs, "one")
-    new = tmp_path / "new"
-    shutil.move(outputs, new)
+    new = Path(shutil.move(outputs, tmp_path / "new"))
     (outputs / "mlartifacts" / "of a later run").mkdir(parents=True)
     open_store(None, new, "tiny")
     assert places(new) == {new}
@@ -100,8 +98,7 @@ def test_runs_of_other_outputs_folders_that_share_the_store_stay(outputs, tmp_pa
 
 def test_only_the_store_of_the_outputs_folder_is_changed(outputs, tmp_path):
     track(outputs, "one")
-    new = tmp_path / "new"
-    shutil.move(outputs, new)
+    new = Path(shutil.move(outputs, tmp_path / "new"))
     elsewhere = tmp_path / "elsewhere.db"
     shutil.copyfile(new / "mlflow.db", elsewhere)
     before = elsewhere.read_bytes()
@@ -124,10 +121,8 @@ def test_other_places_are_not_mistaken(outputs):
     kept = ["s3://bucket/mlartifacts", "file://server/x/mlartifacts", "/x/mlartifacts2", "relative/mlartifacts"]
     with sqlite3.connect(outputs / "mlflow.db") as connection:
         for place in [*kept, "/gone/mlartifacts"]:
-            connection.execute(
-                "INSERT INTO experiments (name, workspace, artifact_location, lifecycle_stage) VALUES (?, ?, ?, ?)",
-                (place, "default", place, "active"),
-            )
+            columns, values = "name, workspace, artifact_location, lifecycle_stage", (place, "default", place, "active")
+            connection.execute(f"INSERT INTO experiments ({columns}) VALUES (?, ?, ?, ?)", values)
     assert follow_move(outputs / "mlflow.db", outputs) == [Path("/gone")]
     with sqlite3.connect(outputs / "mlflow.db") as connection:
         found = dict(connection.execute("SELECT name, artifact_location FROM experiments"))
@@ -137,8 +132,7 @@ def test_other_places_are_not_mistaken(outputs):
 
 def test_a_server_is_given_a_store_that_names_its_artifacts(outputs, tmp_path):
     track(outputs, "one")
-    new = tmp_path / "new"
-    shutil.move(outputs, new)
+    new = Path(shutil.move(outputs, tmp_path / "new"))
     follow_move_of(default_uri(new), new)
     assert places(new) == {new}
     for uri in ("http://127.0.0.1:9", default_uri(tmp_path / "nothing")):
@@ -148,23 +142,15 @@ def test_a_server_is_given_a_store_that_names_its_artifacts(outputs, tmp_path):
 
 def test_two_processes_may_open_a_moved_store_at_once(outputs, tmp_path):
     run_id = track(outputs, "one")
-    new = tmp_path / "new"
-    shutil.move(outputs, new)
+    new = Path(shutil.move(outputs, tmp_path / "new"))
     program = (
         "import sys; from pathlib import Path; from oldrestore.tracking.mlflow_store import open_store\n"
         "store = open_store(None, Path(sys.argv[1]), 'tiny')\n"
         "store.patiently(store.client.log_text, sys.argv[2], sys.argv[3], f'{sys.argv[3]}.txt')\n"
     )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, str(new), run_id, word],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=dict(os.environ),
-        )
-        for word in ("first", "second")
-    ]
+    printed = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    commands = [[sys.executable, "-c", program, str(new), run_id, word] for word in ("first", "second")]
+    processes = [subprocess.Popen(command, **printed) for command in commands]
     assert [process.communicate()[0] for process in processes] == ["", ""]
     written = new / "mlartifacts" / run_id / "artifacts"
     assert sorted(path.name for path in written.iterdir()) == ["first.txt", "name.txt", "second.txt"]

@@ -21,15 +21,12 @@ from PIL import Image
 
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.tracking.follower import hand_over
 from oldrestore.tracking.mlflow_sink import MLflowSink
-from oldrestore.tracking.mlflow_store import (
-    open_store,
-    quiet_environment,
-)
+from oldrestore.tracking.mlflow_store import open_store, quiet_environment
 from oldrestore.tracking.protocol import End, ModelPackage
-from oldrestore.tracking.tracker import Trackers
+from oldrestore.tracking.tracker import hand_over
 from tests import run_to_track
+from tests.run_to_track import followed_by
 
 quiet_environment()
 
@@ -66,12 +63,9 @@ def tracked(tmp_path_factory):
     (root / "pyfunc.py").write_text(MODEL)
     (root / "gain.txt").write_text("2.0")
 
-    sink = MLflowSink(system_metrics_interval=0.2)
-    lines: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        trackers = Trackers(folder, {"mlflow": sink}, warn=lines.append)
-        trackers.start(run)
+    model = ModelPackage(root / "pyfunc.py", {"gain": root / "gain.txt"}, pip_requirements=["numpy"])
+    end = {"summary": {"iter_accuracy": 0.525}, "model": model}
+    with followed_by(MLflowSink(system_metrics_interval=0.2), folder, run, **end) as lines:
         for step, loss in enumerate(LOSSES):
             folder.scalars(step * 100, {"train/loss": loss, "learning_rate": 3e-5})
         folder.scalars(500, {f"many/{i}": float(i) for i in range(2500)})
@@ -82,29 +76,13 @@ def tracked(tmp_path_factory):
         score = {"trained_iterations": 400, "set": "val", "image": "a", "metric": "psnr", "value": 20.0}
         folder.per_image([score])
         folder.text("note", "# Hello")
-        model = ModelPackage(
-            root / "pyfunc.py",
-            {"gain": root / "gain.txt"},
-            pip_requirements=["numpy"],
-            input_example=np.full((1, 2, 2, 1), 50.0),
-            metadata={"width": 0.25},
-        )
-        trackers.finish("finished", None, {"iter_accuracy": 0.525}, model)
-        assert "MLFLOW_TRACKING_URI" not in os.environ
+    assert "MLFLOW_TRACKING_URI" not in os.environ
     assert lines == []
-    link = Run(folder.path).status["sinks"]["mlflow"]
+    link = Run(folder.path).status["sinks"]["sink"]
     client = MlflowClient(link["tracking_uri"])
-    return SimpleNamespace(
-        client=client,
-        id=link["run_id"],
-        link=link,
-        record=client.get_run(link["run_id"]),
-        folder=folder,
-        info=run,
-        picture=picture,
-        rows=run_to_track.ROWS,
-        root=root,
-    )
+    record = client.get_run(link["run_id"])
+    tracked = SimpleNamespace(client=client, id=link["run_id"], link=link, record=record, folder=folder, root=root)
+    return SimpleNamespace(**vars(tracked), info=run, picture=picture, rows=run_to_track.ROWS)
 
 
 def artifacts(tracked, path=None):
@@ -115,26 +93,18 @@ def download(tracked, path):
     return Path(tracked.client.download_artifacts(tracked.id, path))
 
 
-def test_store_is_embedded_in_outputs(tracked):
+def test_the_run_ended_in_the_embedded_store_and_has_its_tags(tracked):
     outputs = tracked.folder.outputs
     assert tracked.link["tracking_uri"] == f"sqlite:///{outputs}/mlflow.db"
     assert tracked.record.info.artifact_uri.startswith(f"file://{outputs}/mlartifacts/")
     assert tracked.client.get_experiment(tracked.link["experiment_id"]).name == "quickstart"
     assert tracked.link["state"] == "complete"
-
-
-def test_the_run_ended_and_has_its_tags(tracked):
     assert tracked.record.info.status == "FINISHED"
     assert tracked.record.info.end_time >= tracked.record.info.start_time
     assert tracked.record.info.run_name == "run-1"
     tags = tracked.record.data.tags
-    assert {name: tags[name] for name in ("commit", "dirty", "run_id", "experiment", "seed")} == {
-        "commit": "c0ffee",
-        "dirty": "true",
-        "run_id": "run-1",
-        "experiment": "quickstart",
-        "seed": "3",
-    }
+    expected = {"commit": "c0ffee", "dirty": "true", "run_id": "run-1", "experiment": "quickstart", "seed": "3"}
+    assert {name: tags[name] for name in expected} == expected
     assert tags["oldrestore.run_folder"] == str(tracked.folder.path)
     assert tags["mlflow.source.git.commit"] == "c0ffee"
 
@@ -225,15 +195,8 @@ def test_data_sets_are_inputs_with_a_digest(tracked):
 
 
 def test_files_of_the_run_folder_are_artifacts(tracked):
-    names = [
-        "accuracy.csv",
-        "config.yaml",
-        "data.json",
-        "metrics.jsonl",
-        "overrides.yaml",
-        "per_image.csv",
-        "provenance.json",
-    ]
+    names = ["config.yaml", "overrides.yaml", "provenance.json", "data.json", "metrics.jsonl"]
+    names += ["accuracy.csv", "per_image.csv"]
     assert set(names) <= set(artifacts(tracked))
     for name in names:
         assert download(tracked, name).read_bytes() == (tracked.folder.path / name).read_bytes()
@@ -252,21 +215,15 @@ def test_the_model_loads_in_a_fresh_process(tracked):
             assert np.array_equal(model.predict(L), out)
             print(out.shape, out.dtype, out.min(), out.max())
         print(model.metadata.signature.inputs, model.metadata.signature.outputs)
-        print(model.metadata.metadata, model.input_example["L"].shape)
     """
     uris = [tracked.link["model_uri"], f"runs:/{tracked.id}/model"]
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), tracked.link["tracking_uri"], *uris],
-        capture_output=True,
-        text=True,
-        cwd=tracked.root,
-    )
+    command = [sys.executable, "-c", textwrap.dedent(program), tracked.link["tracking_uri"], *uris]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tracked.root)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[:2] == ["(2, 3, 5, 3) uint8 100 100"] * 2
     assert "'L': Tensor('float32', (-1, -1, -1, 1))" in lines[2]
     assert "Tensor('uint8', (-1, -1, -1, 3))" in lines[2]
-    assert lines[3] == "{'width': 0.25} (1, 2, 2, 1)"
     assert tracked.record.outputs.model_outputs[0].model_id == tracked.link["model_uri"].removeprefix("models:/")
 
 
@@ -276,11 +233,9 @@ def test_other_ends_and_a_resumed_run(tracked, run_of, state, status):
     ids = []
     for part in range(2):
         opened = RunFolder.open(folder.path) if part else folder
-        trackers = Trackers(opened, {"mlflow": MLflowSink(system_metrics=False)})
-        trackers.start(run_of(opened))
-        opened.scalars(part, {"loss": float(part)})
-        trackers.finish(state, "because")
-        report = Run(folder.path).status["sinks"]["mlflow"]
+        with followed_by(MLflowSink(system_metrics=False), opened, run_of(opened), state, "because"):
+            opened.scalars(part, {"loss": float(part)})
+        report = Run(folder.path).status["sinks"]["sink"]
         assert report["state"] == "complete", report
         ids.append(report["run_id"])
     assert ids[0] == ids[1]
@@ -328,34 +283,28 @@ def test_killed_between_any_two_calls_nothing_is_sent_twice_or_lost(tracked, run
 
 def test_a_server_that_does_not_answer_leaves_the_folder_whole(folder, run, rows, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    lines: list[str] = []
-    trackers = Trackers(folder, {"mlflow": MLflowSink("http://me:secret@127.0.0.1:9")}, warn=lines.append)
     start = time.monotonic()
-    trackers.start(run)
-    folder.scalars(100, {"loss": 1.5})
-    folder.accuracy(rows, 100)
-    assert time.monotonic() - start < 1
-    trackers.finish("finished")
-    assert len(lines) == 1
-    assert lines[0].startswith("mlflow tracking is off (MlflowException in start: ")
-    assert lines[0].endswith("; the run folder holds everything")
+    with followed_by(MLflowSink("http://me:secret@127.0.0.1:9"), folder, run) as lines:
+        folder.scalars(100, {"loss": 1.5})
+        folder.accuracy(rows, 100)
+        assert time.monotonic() - start < 1
+    (line,) = lines
+    assert line.startswith("sink tracking is off (MlflowException in start: ")
+    assert line.endswith("; the run folder holds everything")
     assert Run(folder.path).curves["loss"].values.tolist() == [1.5]
     assert len(Run(folder.path).accuracy_rows) == 2
     status = Run(folder.path).status
-    assert (status["state"], status["sinks"]["mlflow"]["state"]) == ("finished", "off")
-    assert "secret" not in json.dumps(status) + lines[0]
+    assert (status["state"], status["sinks"]["sink"]["state"]) == ("finished", "off")
+    assert "secret" not in json.dumps(status) + line
 
 
 def test_a_failure_in_the_middle_does_not_leave_the_run_alive(tracked, run_of, monkeypatch):
     folder = RunFolder.create(tracked.folder.outputs, "quickstart", "run-broken")
     sink = MLflowSink(system_metrics_interval=0.1)
-    lines: list[str] = []
-    trackers = Trackers(folder, {"mlflow": sink}, warn=lines.append)
-    trackers.start(run_of(folder))
-    folder.panel("p", 1, np.zeros((4, 4, 3), np.uint8))
-    sink.scalars = None  # a fault in the sink itself
-    folder.scalars(1, {"loss": 1.0})
-    trackers.finish("finished")
+    with followed_by(sink, folder, run_of(folder)) as lines:
+        folder.panel("p", 1, np.zeros((4, 4, 3), np.uint8))
+        sink.scalars = None  # a fault in the sink itself
+        folder.scalars(1, {"loss": 1.0})
     assert len(lines) == 1
     record = tracked.client.search_runs([tracked.link["experiment_id"]], "tags.run_id = 'run-broken'")[0]
     assert record.info.status == "FAILED"

@@ -10,13 +10,7 @@ import time
 
 import pytest
 
-from oldrestore.tracking.mlflow_store import (
-    default_uri,
-    open_store,
-    resolve_uri,
-    sqlite_path,
-    without_credentials,
-)
+from oldrestore.tracking.mlflow_store import default_uri, open_store, resolve_uri, sqlite_path, without_credentials
 
 
 def test_uris(tmp_path, monkeypatch):
@@ -70,16 +64,9 @@ def test_two_processes_may_be_first_at_the_same_time(tmp_path):
         trackers.finish("finished")
     """
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(program), str(tmp_path), f"r{number}"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for number in range(3)
-    ]
+    printed = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
+    processes = [subprocess.Popen([*command, f"r{number}"], env=environment, **printed) for number in range(3)]
     assert [process.communicate()[0] for process in processes] == ["", "", ""]
     from mlflow import MlflowClient
 

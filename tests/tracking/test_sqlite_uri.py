@@ -30,11 +30,11 @@ def test_the_file_that_is_named_is_opened(name, tmp_path):
 
 
 def test_sqlalchemy_2_0_is_told_in_its_own_way(monkeypatch):
-    monkeypatch.setattr(module, "_is_decoded", lambda: False)
+    monkeypatch.setattr(module, "is_decoded", lambda: False)
     assert sqlite_uri(Path("/a?b%20c#d/x.db")) == "sqlite+pysqlite:///file:/a%3Fb%2520c%23d/x.db?uri=true"
     assert sqlite_path("sqlite+pysqlite:///file:/a%3Fb%2520c%23d/x.db?uri=true") == Path("/a?b%20c#d/x.db")
     assert sqlite_path("sqlite:////a%20b/x.db") == Path("/a%20b/x.db")
-    monkeypatch.setattr(module, "_is_decoded", lambda: True)
+    monkeypatch.setattr(module, "is_decoded", lambda: True)
     assert sqlite_path("sqlite:////a%20b/x.db?timeout=3") == Path("/a b/x.db")
     assert sqlite_path("postgresql:///x.db") is None
 

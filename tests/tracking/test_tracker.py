@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,6 +57,9 @@ class Recorder:
         assert len(self.told(name)) == count
 
 
+MODEL = ModelPackage(Path("m.py"), {"weights": Path("w.safetensors")})
+
+
 def emit(trackers: Trackers, run, rows, picture) -> None:
     folder = trackers.folder
     trackers.start(run)
@@ -66,7 +70,8 @@ def emit(trackers: Trackers, run, rows, picture) -> None:
     folder.per_image([score])
     folder.text("note", "hello")
     folder.scalars(200, {"train/loss": math.nan})
-    trackers.finish("finished", summary={"iter_accuracy": 0.525})
+    trackers.finish("finished", summary={"iter_accuracy": 0.525}, model=MODEL)
+    trackers.finish("failed")  # the first end counts
 
 
 def assert_folder_is_whole(path, rows) -> None:
@@ -91,7 +96,7 @@ def assert_told_everything(sink: Recorder, rows, picture) -> None:
     assert np.array_equal(panel.rgb, picture)
     assert [row for part in sink.told("accuracy") for row in part] == [{"trained_iterations": 100, **r} for r in rows]
     assert [call[1:] for call in sink.calls if call[0] == "text"] == [("note", "hello\n")]
-    assert sink.calls[-1] == ("finish", "finished", None, {"iter_accuracy": 0.525})
+    assert sink.calls[-2:] == [("model", MODEL), ("finish", "finished", None, {"iter_accuracy": 0.525})]
 
 
 @pytest.mark.parametrize("gather_seconds", [0.0, 60.0])
@@ -138,7 +143,7 @@ def test_a_sink_of_a_resumed_run_is_told_from_the_beginning(folder, run, rows, p
     sink = Recorder()
     trackers = Trackers(RunFolder.open(folder.path), {"recorder": sink})
     trackers.start(run)
-    trackers.finish("finished", summary={"iter_accuracy": 0.525})
+    trackers.finish("finished", summary={"iter_accuracy": 0.525}, model=MODEL)
     assert_told_everything(sink, rows, picture)
 
 
@@ -197,23 +202,3 @@ def test_a_slow_sink_catches_up(folder, run, rows, picture):
     threading.Timer(0.2, gate.set).start()
     emit(trackers, run, rows, picture)
     assert_told_everything(sink, rows, picture)
-
-
-def test_the_first_end_counts(folder, run):
-    sink = Recorder()
-    trackers = Trackers(folder, {"sink": sink})
-    trackers.start(run)
-    trackers.finish("finished")
-    trackers.finish("failed")
-    assert Run(folder.path).status["state"] == "finished"
-    assert sink.told("finish") == ["finished"]
-
-
-def test_the_model_reaches_the_sinks(folder, run, tmp_path):
-    sink = Recorder()
-    trackers = Trackers(folder, {"sink": sink})
-    trackers.start(run)
-    package = ModelPackage(tmp_path / "m.py", {"weights": tmp_path / "w.safetensors"})
-    trackers.finish("finished", model=package)
-    assert sink.told("model") == [package]
-    assert sink.calls[-1][0] == "finish"

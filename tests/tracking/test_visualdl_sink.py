@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.tracking.tracker import Trackers
 from oldrestore.tracking.visualdl_sink import FILE_NAME, VisualDLSink, import_visualdl
+from tests.run_to_track import followed_by
 
 
 def read(path):
@@ -26,17 +26,15 @@ def image(record):
 
 
 def test_everything_reads_back(folder, run, rows, picture):
-    trackers = Trackers(folder, {"visualdl": VisualDLSink()})
-    trackers.start(run)
     values = [5.7, 4.7249, 1 / 3, 3.991]
-    for step, value in enumerate(values):
-        folder.scalars(step * 100, {"train/loss": value, "val/psnr": math.nan, "100%": 1.0})
-    folder.panel("validation", 100, picture, "Input | Output")
-    folder.panel("validation", 200, 255 - picture)
-    folder.panel("dark", 200, np.ones_like(picture))
-    folder.accuracy(rows, 300)
-    folder.text("note", "# Hello")
-    trackers.finish("finished", summary={"iter_accuracy": 0.525, "psnr": math.inf})
+    with followed_by(VisualDLSink(), folder, run, summary={"iter_accuracy": 0.525, "psnr": math.inf}):
+        for step, value in enumerate(values):
+            folder.scalars(step * 100, {"train/loss": value, "val/psnr": math.nan, "100%": 1.0})
+        folder.panel("validation", 100, picture, "Input | Output")
+        folder.panel("validation", 200, 255 - picture)
+        folder.panel("dark", 200, np.ones_like(picture))
+        folder.accuracy(rows, 300)
+        folder.text("note", "# Hello")
 
     log = read(folder.path)
     loss = log.get_data("scalar", "train/loss")
@@ -75,9 +73,8 @@ def test_everything_reads_back(folder, run, rows, picture):
 
 def test_big_and_odd_hyper_parameters_are_taken(folder, run, capfd):
     run.config["odd"] = {"seed": 2**40, "small": -(2**31), "empty": {}, "list": [], "tuple": (1, "a")}
-    trackers = Trackers(folder, {"visualdl": VisualDLSink()})
-    trackers.start(run)
-    trackers.finish("finished")
+    with followed_by(VisualDLSink(), folder, run):
+        pass
     del run.config["odd"]
     hparam = read(folder.path).get_data("hyper_parameters", "hparam")[0].hparam
     names = {info.name: info for info in hparam.hparamInfos}
@@ -91,10 +88,8 @@ def test_big_and_odd_hyper_parameters_are_taken(folder, run, capfd):
 def test_a_resumed_run_has_one_file(folder, run_of, capfd):
     for part in range(2):
         opened = RunFolder.open(folder.path) if part else folder
-        trackers = Trackers(opened, {"visualdl": VisualDLSink()})
-        trackers.start(run_of(opened))
-        opened.scalars(part, {"loss": float(part)})
-        trackers.finish("killed")
+        with followed_by(VisualDLSink(), opened, run_of(opened), "killed"):
+            opened.scalars(part, {"loss": float(part)})
     assert [path.name for path in (folder.path / "visualdl").iterdir()] == [FILE_NAME]
     assert [record.value for record in read(folder.path).get_data("scalar", "loss")] == [0.0, 1.0]
     assert capfd.readouterr() == ("", "")
@@ -119,12 +114,8 @@ import visualdl
 print(json.dumps([r.value for r in visualdl.LogReader(
     file_path=str(folder.path / "visualdl" / "{FILE_NAME}")).get_data("scalar", "loss")]))
 """
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    environment = {**os.environ, "HOME": str(home)}
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert json.loads(result.stdout) == [2.5]
     assert list(home.rglob("*")) == []

@@ -66,9 +66,9 @@ def _plane_words(group: Group) -> ChartWords:
         "is what two histograms have in common: it asks whether the same colours are used as often, not whether they "
         "stand in the right place."
     )
-    told = "; ".join(f"{row[0]}: overlap with the originals {row[1]}" for row in rows[1:])
+    listed = "; ".join(f"{row[0]}: overlap with the originals {row[1]}" for row in rows[1:])
     headings = ["", "overlap with the originals", "mean chroma, Lab units"]
-    return ChartWords("Colours used", note, f"Histograms in the ab plane. {told}.", headings, rows)
+    return ChartWords("Colours used", note, f"Histograms in the ab plane. {listed}.", headings, rows)
 
 
 def _mean_chroma(plane: AbPlane, share: np.ndarray) -> float:

@@ -108,6 +108,6 @@ def _accuracy_words(group: Group) -> ChartWords:
     if all(cells["iter_accuracy"].value < gray for cells in every if "iter_accuracy" in cells):
         note += " Here no design reaches it."
     note += " Lines are 95% intervals."
-    told = "; ".join(f"{row[0]} {row[1]} ({row[2]})" for row in rows)
+    values = "; ".join(f"{row[0]} {row[1]} ({row[2]})" for row in rows)
     headings = ["photographs", "recognised", "95% interval", "n"]
-    return ChartWords("What the judge recognises", note, f"Share of photographs recognised: {told}.", headings, rows)
+    return ChartWords("What the judge recognises", note, f"Share of photographs recognised: {values}.", headings, rows)

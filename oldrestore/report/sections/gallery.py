@@ -90,10 +90,10 @@ def _parts(group: Group, budget: int) -> tuple[dict[str, Any], dict[str, Any] | 
 
 def _missing(group: Group) -> list[tuple[str, list[str]]]:
     """Reasons why runs coloured nothing, each with its runs."""
-    found: dict[str, list[str]] = {}
+    reasons: dict[str, list[str]] = {}
     for run, reason in group.pictures.missing.items():
-        found.setdefault(reason, []).append(run)
-    return list(found.items())
+        reasons.setdefault(reason, []).append(run)
+    return list(reasons.items())
 
 
 def encode(photographs: Sequence[Photograph], budget: int) -> list[dict[str, str]]:
@@ -108,15 +108,15 @@ def encode(photographs: Sequence[Photograph], budget: int) -> list[dict[str, str
         size = sum(len(uri) for photo in sample for uri in _uris(photo, side, quality).values())
         if size * len(photographs) / len(sample) <= 0.9 * budget:
             break
-    found: list[dict[str, str]] = []
+    encoded: list[dict[str, str]] = []
     left = budget
     for photo in photographs:
         uris = _uris(photo, side, quality)
         left -= sum(map(len, uris.values()))
-        if left < 0 and found:
+        if left < 0 and encoded:
             break
-        found.append(uris)
-    return found
+        encoded.append(uris)
+    return encoded
 
 
 def encode_panel(path: Path) -> tuple[str, int, int] | None:
@@ -133,8 +133,8 @@ def encode_panel(path: Path) -> tuple[str, int, int] | None:
 
 
 def _uris(photo: Photograph, side: int, quality: int) -> dict[str, str]:
-    held = {"input": photo.gray, **photo.outputs, "original": photo.original}
-    return {name: _uri(_at_most(rgb, side), quality) for name, rgb in held.items()}
+    pictures = {"input": photo.gray, **photo.outputs, "original": photo.original}
+    return {name: _uri(_at_most(rgb, side), quality) for name, rgb in pictures.items()}
 
 
 def _at_most(rgb: np.ndarray, side: int) -> Image.Image:

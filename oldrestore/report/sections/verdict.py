@@ -46,10 +46,10 @@ def _forest_words(group: Group) -> ChartWords:
             " The intervals ask how the figures would be on other photographs. All designs saw the same ones, so that "
             "they may differ significantly although their intervals overlap: see the differences below the table."
         )
-    told = "; ".join(f"{row[0]} {row[1]} ({row[2]})" if row[2] else f"{row[0]} {row[1]}" for row in rows)
+    listed = "; ".join(f"{row[0]} {row[1]} ({row[2]})" if row[2] else f"{row[0]} {row[1]}" for row in rows)
     title = full_name(measure)
     headings = ["design", title, "95% interval", "seeds", "photographs", ""]
-    return ChartWords(first_upper(title), note, f"{first_upper(title)} of each design: {told}.", headings, rows)
+    return ChartWords(first_upper(title), note, f"{first_upper(title)} of each design: {listed}.", headings, rows)
 
 
 def _table(group: Group) -> dict[str, Any]:

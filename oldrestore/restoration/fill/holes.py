@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy import ndimage
 
 # Holes with at most 2 x this many known pixels between them count as one: those pixels border on both.
 JOINED_WITHIN = 3
@@ -63,25 +64,13 @@ def find_holes(mask_hw: np.ndarray) -> tuple[np.ndarray, list[Hole]]:
     joined = cv2.dilate(mask, np.ones((side, side), np.uint8))
     count, labels = cv2.connectedComponents(joined, connectivity=8, ltype=cv2.CV_32S)
     labels *= mask
-    rows, columns = np.nonzero(mask_hw)
-    label = labels[rows, columns]
+    label = labels[mask_hw]
     area = np.bincount(label, minlength=count)
-    low = np.full((2, count), np.iinfo(np.int64).max)
-    high = np.full((2, count), -1)
-    for axis, place in enumerate((rows, columns)):
-        np.minimum.at(low[axis], label, place)
-        np.maximum.at(high[axis], label, place)
     depth = np.zeros(count, dtype=np.float32)
-    np.maximum.at(depth, label, depths(mask_hw)[rows, columns])
+    np.maximum.at(depth, label, depths(mask_hw)[mask_hw])
     return labels, [
-        Hole(
-            label=number,
-            rows=slice(int(low[0, number]), int(high[0, number]) + 1),
-            columns=slice(int(low[1, number]), int(high[1, number]) + 1),
-            area=int(area[number]),
-            depth=float(depth[number]),
-        )
-        for number in range(1, count)
+        Hole(number, rows, columns, int(area[number]), float(depth[number]))
+        for number, (rows, columns) in enumerate(ndimage.find_objects(labels), 1)
     ]
 
 

@@ -15,7 +15,6 @@ from oldrestore.data.packages import debian_package
 from oldrestore.data.packages.gcompris import readable_name
 from oldrestore.data.packages.qt_resources import BrokenResource, read_resources
 from oldrestore.errors import UserError
-from tests.reliability.security.measuring import SECTION
 
 
 def test_paths_in_qt_resources_become_names(tmp_path, ledger):
@@ -28,27 +27,26 @@ def test_paths_in_qt_resources_become_names(tmp_path, ledger):
         (tmp_path / "x.rcc").write_bytes(content)
         with pytest.raises(BrokenResource):
             list(read_resources(tmp_path / "x.rcc"))
-    what, count = "paths in Qt resources: ../, absolute, backslashes", len(paths)
-    ledger.record(SECTION, what, through="data prepare", tried=count, right=count, sentence="a name within the folder")
+    what = "paths in Qt resources: ../, absolute, backslashes"
+    ledger.record(what, through="data prepare", right=len(paths), sentence="a name within the folder")
 
 
-def deb(members: list[tarfile.TarInfo], content: bytes = b"x") -> bytes:
+def packed(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", format=tarfile.GNU_FORMAT) as archive:
+        for info, data in members:
+            info.size = len(data) if info.isreg() else 0
+            archive.addfile(info, io.BytesIO(data) if info.isreg() else None)
+    return buffer.getvalue()
+
+
+def deb(members: list[tarfile.TarInfo]) -> bytes:
     """A Debian package with these members."""
-
-    def packed(infos: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w:gz", format=tarfile.GNU_FORMAT) as archive:
-            for info, data in infos:
-                info.size = len(data) if info.isreg() else 0
-                archive.addfile(info, io.BytesIO(data) if info.isreg() else None)
-        return buffer.getvalue()
-
-    control = tarfile.TarInfo("./control")
     described = b"Package: bad\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x>\nDescription: x\n"
     files = {
         "debian-binary": b"2.0\n",
-        "control.tar.gz": packed([(control, described)]),
-        "data.tar.gz": packed([(info, content) for info in members]),
+        "control.tar.gz": packed((tarfile.TarInfo("./control"), described)),
+        "data.tar.gz": packed(*((info, b"x") for info in members)),
     }
     made = b"!<arch>\n"
     for name, data in files.items():
@@ -56,17 +54,16 @@ def deb(members: list[tarfile.TarInfo], content: bytes = b"x") -> bytes:
     return made
 
 
+def link(name: str, to: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = tarfile.SYMTYPE, to
+    return info
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="this machine has no dpkg-deb")
 def test_members_of_a_debian_package_stay_in_its_folder(tmp_path, monkeypatch, ledger):
-    if shutil.which("dpkg-deb") is None:
-        pytest.skip("this machine has no dpkg-deb")
     outside = tmp_path / "outside"
     outside.mkdir()
-
-    def link(name: str, to: str) -> tarfile.TarInfo:
-        info = tarfile.TarInfo(name)
-        info.type, info.linkname = tarfile.SYMTYPE, to
-        return info
-
     cases = {
         "parent": [tarfile.TarInfo("./../../../outside/a")],
         "absolute": [tarfile.TarInfo(str(outside / "b"))],
@@ -78,7 +75,6 @@ def test_members_of_a_debian_package_stay_in_its_folder(tmp_path, monkeypatch, l
     fetch.write_text(f"#!/bin/sh\ncp {tmp_path}/next.deb bad_1_all.deb\n")
     fetch.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    held = 0
     for name, members in cases.items():
         (tmp_path / "next.deb").write_bytes(deb(members))
         work = tmp_path / name.replace(" ", "-") / "work"
@@ -90,6 +86,5 @@ def test_members_of_a_debian_package_stay_in_its_folder(tmp_path, monkeypatch, l
         else:
             assert all(path.resolve().is_relative_to(work) or path.is_symlink() for path in unpacked.rglob("*"))
         assert not list(outside.iterdir()), name
-        held += 1
-    ledger.record(SECTION, "members of a .deb: ../, absolute, through links", through="data prepare", tried=len(cases),
-                  right=held, sentence="nothing is written outside of the folder")  # fmt: skip
+    what, sentence = "members of a .deb: ../, absolute, through links", "nothing is written outside of the folder"
+    ledger.record(what, through="data prepare", right=len(cases), sentence=sentence)

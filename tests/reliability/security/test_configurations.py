@@ -16,7 +16,6 @@ from oldrestore.config.build import build, locate
 from oldrestore.config.compose import compose_config, resolve_and_check
 from oldrestore.errors import UserError
 from oldrestore.records.run import Run
-from tests.reliability.security.measuring import SECTION, peak_mib
 from tests.workshop import SETTINGS
 
 PACKAGE = Path(oldrestore.__file__).parent
@@ -26,34 +25,25 @@ COMPOSITE = "oldrestore.losses.composite.Composite"
 
 def touching(marker: Path) -> dict[str, dict]:
     """Nodes that would make a file, each in another way."""
-    command = {"name": "x", "command": ["touch", str(marker)], "url": "", "environment": {}}
+    touch, mkdir = f"touch {marker}", {"_target_": "os.mkdir", "path": str(marker)}
+    command = {"command": ["touch", str(marker)]}
+    start = {"_target_": "oldrestore.tracking.ui._start", "name": "x", "url": "", "environment": {}, **command}
+    package = "oldrestore.data.packages.debian_package._run"
+    create = {"_target_": "oldrestore.records.run_folder.RunFolder.create", "experiment": "e", "run_id": "r"}
+    write = {"_target_": "oldrestore.files.write_atomically", "path": str(marker), "content": "x"}
     return {
-        "a function of Python": {"_target_": "os.system", "command": f"touch {marker}"},
-        "a private function of ours that starts programs": {"_target_": "oldrestore.tracking.ui._start", **command},
-        "another": {
-            "_target_": "oldrestore.data.packages.debian_package._run",
-            "command": ["touch", str(marker)],
-            "folder": "/tmp",
-            "advice": "",
-        },
-        "a public function of ours that writes files": {
-            "_target_": "oldrestore.files.write_atomically",
-            "path": str(marker),
-            "content": "x",
-        },
-        "through a module of ours": {"_target_": "oldrestore.data.cache.os.system", "command": f"touch {marker}"},
-        "through a class of ours": {
-            "_target_": "oldrestore.records.run_folder.RunFolder.create",
-            "outputs": str(marker),
-            "experiment": "e",
-            "run_id": "r",
-        },
-        "partial": {"_target_": "os.system", "_partial_": True, "command": f"touch {marker}"},
+        "a function of Python": {"_target_": "os.system", "command": touch},
+        "a private function of ours that starts programs": start,
+        "another": {"_target_": package, "folder": "/tmp", "advice": "", **command},
+        "a public function of ours that writes files": write,
+        "through a module of ours": {"_target_": "oldrestore.data.cache.os.system", "command": touch},
+        "through a class of ours": {**create, "outputs": str(marker)},
+        "partial": {"_target_": "os.system", "_partial_": True, "command": touch},
         "not recursive": {"_target_": COMPOSITE, "_recursive_": False, "terms": {"a": {"_target_": "os.mkdir"}}},
-        "positional": {"_target_": COMPOSITE, "_args_": [{"_target_": "os.mkdir", "path": str(marker)}]},
-        "Hydra's own": {"_target_": "hydra.utils.call", "config": {"_target_": "os.mkdir", "path": str(marker)}},
+        "positional": {"_target_": COMPOSITE, "_args_": [mkdir]},
+        "Hydra's own": {"_target_": "hydra.utils.call", "config": mkdir},
         "a class looked up": {"_target_": "hydra.utils.get_class", "path": "subprocess.Popen"},
-        "deep in lists": {"_target_": COMPOSITE, "terms": [[{"a": [{"_target_": "os.mkdir", "path": str(marker)}]}]]},
+        "deep in lists": {"_target_": COMPOSITE, "terms": [[{"a": [mkdir]}]]},
     }
 
 
@@ -80,14 +70,9 @@ def test_a_configuration_builds_nothing_else(tmp_path, ledger):
                     build(given)
                 assert "\n" not in str(refused.value), how
                 assert not marker.exists(), how
-    ledger.record(
-        SECTION,
-        "configurations that name other targets: nested, partial, positional, made of text by resolvers, escaped",
-        through="the build seam",
-        tried=tried,
-        said=tried,
-        sentence="“_target_ 'os.system' is not admitted: only oldrestore. and paddle. targets are built”",
-    )
+    what = "configurations that name other targets: nested, partial, positional, made of text by resolvers, escaped"
+    sentence = "“_target_ 'os.system' is not admitted: only oldrestore. and paddle. targets are built”"
+    ledger.record(what, through="the build seam", said=tried, sentence=sentence)
 
 
 def test_every_component_of_conf_is_admitted_and_no_other_function():
@@ -124,14 +109,9 @@ def test_a_logged_configuration_is_refused_by_every_verb(run, tmp_path, capsys, 
             assert code == 2, (arguments, evil, said)
             assert said.count("\n") == 1 + said.count("reproducing "), said
             assert not marker.exists(), (arguments, evil)
-    ledger.record(
-        SECTION,
-        "the same, as the logged configuration of a run folder",
-        through="sync, evaluate, reproduce, resume",
-        tried=tried,
-        said=tried,
-        sentence="“'config.yaml' was not written by a run: loss.terms holds an interpolation that is not resolved”",
-    )
+    what, through = "the same, as the logged configuration of a run folder", "sync, evaluate, reproduce, resume"
+    sentence = "“'config.yaml' was not written by a run: loss.terms holds an interpolation that is not resolved”"
+    ledger.record(what, through=through, said=tried, sentence=sentence)
 
 
 @pytest.mark.parametrize(
@@ -158,32 +138,26 @@ def test_what_the_user_types_is_resolved_once(tmp_path, monkeypatch):
         resolve_and_check(OmegaConf.create({**config, "dataset": {**config.dataset, "root": "\\${oc.env:HOME}"}}))
 
 
-def test_yaml_that_unfolds_is_refused_at_once(run, tmp_path, ledger):
+def test_yaml_that_unfolds_is_refused_at_once(run, within_mib, ledger):
     laughs = "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
     for one, next_ in zip("abcdefgh", "bcdefghi", strict=True):
         laughs += f"{next_}: &{next_} [{', '.join([f'*{one}'] * 10)}]\n"
-    before = peak_mib()
+    endless = ("a: &a [*a]\n", "[" * 100_000, "a: " * 5000 + "1")
     tried = 0
-    for content in (
-        laughs,
-        "a: &a [*a]\n",
-        "[" * 100_000,
-        "a: " * 5000 + "1",
-        "!!python/object/apply:os.system ['x']\n",
-    ):
-        for name in ("config.yaml", "overrides.yaml", "choices.yaml"):
-            (run / name).write_text(content)
-        for name in ("composed", "config", "overrides", "choices"):
+    with within_mib(200):
+        for content in (laughs, *endless, "!!python/object/apply:os.system ['x']\n"):
+            for name in ("config.yaml", "overrides.yaml", "choices.yaml"):
+                (run / name).write_text(content)
+            for name in ("composed", "config", "overrides", "choices"):
+                tried += 1
+                with pytest.raises(UserError):
+                    getattr(Run(run), name)
+        with (run / "config.yaml").open("wb") as file:
+            file.truncate(2**40)
+        for name in ("composed", "config"):
             tried += 1
-            with pytest.raises(UserError):
+            with pytest.raises(UserError, match="16,777,216 bytes"):
                 getattr(Run(run), name)
-    with (run / "config.yaml").open("wb") as file:
-        file.truncate(2**40)
-    for name in ("composed", "config"):
-        tried += 1
-        with pytest.raises(UserError, match="16,777,216 bytes"):
-            getattr(Run(run), name)
-    assert peak_mib() - before < 200
     sentence = "“line 2 has an alias, which no run writes”"
-    ledger.record(SECTION, "YAML that unfolds, nests without end or is endless", through="run folders", tried=tried,
-                  said=tried, sentence=sentence)  # fmt: skip
+    what = "YAML that unfolds, nests without end or is endless"
+    ledger.record(what, through="run folders", said=tried, sentence=sentence)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from oldrestore.restoration.film import UnreadableFilm, probe, read_frames
-from tests.reliability.security.measuring import SECTION
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +36,8 @@ def test_names_of_films_are_names(film, tmp_path, monkeypatch, ledger):
             assert len(list(read_frames(path))) == 5
             path.unlink()
     assert not list(tmp_path.iterdir())
-    what, count = "names of films that look like options, protocols, patterns or shell commands", 2 * len(NAMES)
-    ledger.record(SECTION, what, through="ffmpeg", tried=count, right=count, sentence="the file of that name")
+    what = "names of films that look like options, protocols, patterns or shell commands"
+    ledger.record(what, through="ffmpeg", right=2 * len(NAMES), sentence="the file of that name")
 
 
 def test_a_film_names_no_other_file(film, tmp_path, ledger):
@@ -60,5 +59,5 @@ def test_a_film_names_no_other_file(film, tmp_path, ledger):
         with pytest.raises(UnreadableFilm):
             list(read_frames(path))
     assert len(list(read_frames(tmp_path / "private.mp4"))) == 5
-    ledger.record(SECTION, "playlists (ffconcat, HLS, DASH, SDP) under a film's name", through="ffmpeg",
-                  tried=len(lists), said=len(lists), sentence="“not a film that can be read”")  # fmt: skip
+    what = "playlists (ffconcat, HLS, DASH, SDP) under a film's name"
+    ledger.record(what, through="ffmpeg", said=len(lists), sentence="“not a film that can be read”")

@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from types import SimpleNamespace
 
-import pytest
+import mlflow
 
 from oldrestore.cli import main
-from oldrestore.errors import UserError
-from oldrestore.reproduction import logged_run
+from oldrestore.reproduction.logged_run import NEEDED, logged_run
 from oldrestore.tracking import ui
 
+RUN_ID = "0" * 32
 
-def test_artifact_paths_of_a_server_lead_nowhere(tmp_path):
+
+class Client:
+    """An MLflow client whose server lists what it likes."""
+
+    model_uri = ""
+
+    def __init__(self, **_: str) -> None:
+        self.fetched: list[str] = []
+
+    def get_run(self, run_id: str) -> SimpleNamespace:
+        info = SimpleNamespace(run_id=run_id, artifact_uri="mlflow-artifacts:/1/r", status="FINISHED")
+        return SimpleNamespace(info=info, data=SimpleNamespace(tags={"model_uri": self.model_uri}))
+
+    def list_artifacts(self, run_id: str) -> list[SimpleNamespace]:
+        listed = ["../../../etc/x", "/etc/x", "config.yaml/../../x", "a/config.yaml", *NEEDED, "accuracy.csv"]
+        return [SimpleNamespace(path=path, is_dir=path == "accuracy.csv") for path in listed]
+
+    def download_artifacts(self, run_id: str, name: str, place: str) -> None:
+        self.fetched.append(name)
+        with open(f"{place}/{name}", "w") as file:  # noqa: PTH123
+            json.dump({"run_id": run_id}, file)
+
+
+def test_artifact_paths_of_a_server_lead_nowhere(tmp_path, monkeypatch):
     """Only files of known names are asked for, whatever a server lists; a model's name must be one."""
-    fetched = []
-    listed = ["../../../etc/x", "/etc/x", "config.yaml/../../x", "config.yaml", "metrics.jsonl", "a/config.yaml"]
-    client = SimpleNamespace(
-        list_artifacts=lambda run_id: [SimpleNamespace(path=p, is_dir=p == "metrics.jsonl") for p in listed],
-        download_artifacts=lambda run_id, name, place: fetched.append((name, place)),
-    )
-    record = SimpleNamespace(
-        info=SimpleNamespace(run_id="r", artifact_uri="mlflow-artifacts:/1/r"), data=SimpleNamespace(tags={})
-    )
-    logged_run._fetch_records(client, record, None, tmp_path / "held")
-    assert fetched == [("config.yaml", str(tmp_path / "held"))]
-    beside = tmp_path / "store"
-    hidden = beside / "artifacts" / "artifacts" / "best.safetensors"
+    clients = []
+    monkeypatch.setattr(mlflow, "MlflowClient", lambda **given: clients.append(Client(**given)) or clients[-1])
+    (tmp_path / "mlflow.db").touch()
+    hidden = tmp_path / "mlartifacts" / "artifacts" / "artifacts" / "best.safetensors"
     hidden.parent.mkdir(parents=True)
     hidden.write_bytes(b"x")
     for uri in ("models:/..", "..", "models:/a\\b", "models:/a b", "models:/é"):
-        record.data.tags["model_uri"] = uri
-        assert logged_run._fetch_best(client, record, beside, "http://127.0.0.1:9", tmp_path / "m") is None
+        monkeypatch.setattr(Client, "model_uri", uri)
+        with logged_run(f"mlflow:{RUN_ID}", tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}") as found:
+            assert found.weights == {}, uri
+            assert {path.name for path in found.run.folder.iterdir()} == set(NEEDED)
+        assert sorted(clients[-1].fetched) == sorted(NEEDED)
 
 
 def test_pages_listen_on_loopback(tmp_path, monkeypatch, capsys):
@@ -42,13 +60,12 @@ def test_pages_listen_on_loopback(tmp_path, monkeypatch, capsys):
         started.append(command)
         return ui.Server(name, url)
 
-    monkeypatch.setattr(ui, "_start", start)
-    ui.serve(tmp_path).stop()
-    assert len(started) == 2
+    monkeypatch.setattr(ui, "start_server", start)
+    with ui.serve(tmp_path):
+        assert len(started) == 2
     for command in started:
         assert command[command.index("--host") + 1] == "127.0.0.1"
         assert command[0] == sys.executable
     # The verb has no way to say otherwise.
-    with pytest.raises((SystemExit, UserError)):
-        main(["ui", "--host", "0.0.0.0", f"outputs={tmp_path}"]) == 2 and sys.exit(2)
+    assert main(["ui", "--host", "0.0.0.0", f"outputs={tmp_path}"]) == 2
     assert "--host" in capsys.readouterr().err

@@ -39,7 +39,7 @@ def test_on_whole_photographs_less_than_a_hundredth_is_found():
     assert np.mean(shares) < 0.01
 
 
-def test_a_large_scan_is_looked_at_in_small_and_its_mask_is_in_large():
+def test_a_large_scan_is_searched_at_a_reduced_size_and_its_mask_is_full_size():
     large, mask = scratched(smooth(2, 300, 420).repeat(2, axis=0).repeat(2, axis=1))
     mask |= np.roll(mask, 2, axis=0)
     large = np.where(mask[..., None], np.uint8(245), large)
@@ -50,7 +50,7 @@ def test_a_large_scan_is_looked_at_in_small_and_its_mask_is_in_large():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 2), (37, 5)])
-def test_tiny_pictures_are_answered(shape):
+def test_tiny_pictures_are_whole(shape):
     found = ClassicalDetector()(np.full((*shape, 3), 90, dtype=np.uint8))
     assert found.mask_hw.shape == shape and not found.mask_hw.any()
     assert np.isfinite(found.confidence_hw).all()

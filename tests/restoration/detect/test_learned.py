@@ -40,7 +40,7 @@ class Lightness:
         return Prediction(damage_logits=(damaged_b3hw.mean(axis=1, keepdim=True) - 0.5) * 10.0)
 
 
-def test_the_confidence_is_the_networks_probability_and_the_mask_goes_on_from_where_damage_is_seen():
+def test_the_confidence_is_the_networks_probability_and_the_mask_continues_from_where_damage_is_detected():
     rgb = np.arange(0, 250, 5, dtype=np.uint8)[None, :, None].repeat(37, axis=0).repeat(3, axis=2)
     rgb[:, :3] = 200
     found = LearnedDetector(network=Lightness(), threshold=0.9, lower=0.7)(rgb)
@@ -60,13 +60,13 @@ def test_tiles_do_not_show(detector, monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (33, 17)])
-def test_sizes_that_are_no_multiple_of_the_stride_are_answered(detector, shape):
+def test_sizes_need_not_be_multiples_of_the_stride(detector, shape):
     found = detector(np.full((*shape, 3), 90, dtype=np.uint8))
     assert found.mask_hw.shape == shape
     assert isinstance(detector, Detector)
 
 
-def test_a_large_scan_is_looked_at_in_small(detector):
+def test_a_large_scan_is_searched_at_a_reduced_size(detector):
     large, mask = scratched(smooth(2, 128, 160).repeat(2, axis=0).repeat(2, axis=1))
     mask |= np.roll(mask, 2, axis=0)
     found = LearnedDetector(network=detector.network, size=128)(np.where(mask[..., None], np.uint8(250), large))

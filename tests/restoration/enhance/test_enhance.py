@@ -70,7 +70,7 @@ def test_noise_in_clumps_is_seen():
     assert estimate_noise(np.round(middle + clumps).astype(np.uint8)) == 0
 
 
-def test_noise_is_taken_away_and_a_clean_photograph_stays():
+def test_noise_is_removed_and_a_clean_photograph_stays():
     rgb = make_photograph(3, 160)
     assert Denoise()(rgb) is rgb
     damaged = noisy(rgb, 12)

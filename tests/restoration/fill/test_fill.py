@@ -28,15 +28,12 @@ def disc(shape, row, column, radius):
     return (y - row) ** 2 + (x - column) ** 2 <= radius**2
 
 
-def some_holes(shape=(80, 80)):
-    mask = disc(shape, 20, 20, 3) | disc(shape, 50, 50, 12) | disc(shape, 0, 70, 5)
-    mask[60, 5:40] = True
-    return mask
-
-
 @pytest.mark.parametrize("name", FILLERS)
 def test_known_pixels_and_gray_stay_and_what_stands_in_holes_does_not_matter(name):
-    fill, rgb, mask = FILLERS[name], make_photograph(1), some_holes()
+    shape = (80, 80)
+    fill, rgb = FILLERS[name], make_photograph(1)
+    mask = disc(shape, 20, 20, 3) | disc(shape, 50, 50, 12) | disc(shape, 0, 70, 5)
+    mask[60, 5:40] = True
     assert isinstance(fill, Filler)
     before = rgb.copy()
     other = rgb.copy()

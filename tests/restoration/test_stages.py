@@ -1,4 +1,4 @@
-"""The stages: what each is given, what it makes, and which photographs are taken for gray."""
+"""The stages: what each receives and returns, and which photographs count as gray."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import skimage.data
 from PIL import Image
 
 from oldrestore.restoration.fill.harmonic import Harmonic
-from oldrestore.restoration.pipeline import Pipeline, has_colors
-from oldrestore.restoration.stages import Detection
+from oldrestore.restoration.stages import Detection, Pipeline, has_colors
 from tests.generated_photographs import make_photograph
 
 
@@ -114,9 +113,9 @@ def test_photographs_in_colour_have_colours_and_their_toned_prints_none(name):
     gray = np.repeat(np.asarray(Image.fromarray(rgb).convert("L"))[..., None], 3, axis=-1)
     for exposure in (1.0, 0.3):
         exposed = (gray * exposure).astype(np.uint8)
-        for toned in (exposed, sepia(exposed), cyanotype(exposed)):
-            assert not has_colors(toned)
-            assert not has_colors(as_jpeg(toned))
+        for picture in (exposed, sepia(exposed), cyanotype(exposed)):
+            assert not has_colors(picture)
+            assert not has_colors(as_jpeg(picture))
 
 
 @pytest.mark.parametrize("name", ["camera.png", "coins.png", "moon.png", "page.png"])

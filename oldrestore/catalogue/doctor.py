@@ -40,6 +40,7 @@ def examine(set_here: dict[str, str], measure: bool) -> Iterator[Finding]:
     yield from _threads(set_here)
     yield _allocator()
     yield from _paddle()
+    yield _kernels(measure)
     for package in ("mlflow", "visualdl"):
         try:
             yield Finding(package, metadata.version(package))
@@ -120,6 +121,41 @@ def _memory_and_disk() -> Finding:
     enough = free > 2e9
     found = f"{memory.total / 2**30:.0f} GiB memory, {free / 2**30:.0f} GiB of disk free here"
     return Finding("memory and disk", found, "ok" if enough else "missing", "" if enough else "free 2 GB of disk")
+
+
+def _kernels(measure: bool) -> Finding:
+    try:
+        runtime.quiet_import_of_paddle()
+    except UserError:
+        return Finding("kernels", "none without Paddle", "missing")
+    from oldrestore.kernels.choice import described
+    from oldrestore.kernels.library import load
+
+    if isinstance(load(), str):
+        return Finding("kernels", f"Paddle's own: {load()}", "slow", "pip install --force-reinstall paddlepaddle")
+    if not measure:
+        return Finding("kernels", described())
+    ratio = convolve_seconds("paddle") / convolve_seconds("onednn")
+    found = f"{described()}; a convolution and its gradients {ratio:.1f} times as fast as Paddle's"
+    return Finding("kernels", found, "ok" if ratio > 0.9 else "slow", "" if ratio > 0.9 else "trainer.kernels=paddle")
+
+
+def convolve_seconds(kernels: str) -> float:
+    """Seconds of a 3 x 3 convolution of 64 channels of 32 x 32, 16 times, and its gradients, best of five."""
+    import paddle
+
+    from oldrestore.kernels.choice import using
+    from oldrestore.models.convolution import Conv2D
+
+    paddle.set_device("cpu")
+    layer, x, seconds = Conv2D(64, 64, 3, padding=1), paddle.randn([16, 64, 32, 32]), []
+    x.stop_gradient = False
+    with using(kernels):
+        for _ in range(6):
+            began = time.perf_counter()
+            layer(x).sum().backward()
+            seconds.append(time.perf_counter() - began)
+    return min(seconds)
 
 
 def _speed() -> Finding:

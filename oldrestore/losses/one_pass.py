@@ -10,8 +10,8 @@ g_q = -(1 - p_q)^gamma + gamma p_q (1 - p_q)^(gamma - 1) ln p_q and G = sum_q t_
 t_j g_j - p_j G, which at gamma 0 is p_j - t_j: one exponential of each logit, then a few entries of each pixel.
 
 On a CPU, photographs are processed one at a time and in place: the scores of one fit a cache, and allocating memory
-costs more than the arithmetic. Between forward and backward, only the greatest logit of each pixel and the logarithm
-of its sum of exponentials are kept.
+costs more than the arithmetic. Between forward and backward, only the greatest logit of each pixel and the logarithm of
+its sum of exponentials are kept.
 """
 
 from __future__ import annotations

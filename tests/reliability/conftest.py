@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.generated_photographs import make_folder
+from tests.reliability.faulty_runs import Yard
 from tests.reliability.ledger import Ledger
 from tests.reliability.nursery import Nursery
 
@@ -45,3 +49,13 @@ def ledger(request, section) -> Ledger:
 @pytest.fixture(scope="session")
 def nursery() -> Nursery:
     return Nursery()
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("photographs") / "set")
+
+
+@pytest.fixture
+def yard(photos, tmp_path, nursery) -> Yard:
+    return Yard(photos, tmp_path / "outputs", nursery)

@@ -106,13 +106,10 @@ def _sums(lines: list[Line]) -> list[str]:
 
 
 def page(text: str, lines: list[Line]) -> str:
-    """Return the page with its tables as recorded; a section that the page has no place for comes last."""
+    """Return the page with its tables as recorded."""
     for section in dict.fromkeys(line.section for line in lines):
         begin, end = f"<!-- table: {section} -->", "<!-- end of table -->"
+        before, _, rest = text.partition(begin)
         made = f"{begin}\n\n{table([line for line in lines if line.section == section])}\n\n{end}"
-        if begin in text:
-            before, _, rest = text.partition(begin)
-            text = before + made + rest.partition(end)[2]
-        else:
-            text = text.rstrip("\n") + f"\n\n## {section}\n\n{made}\n"
+        text = before + made + rest.partition(end)[2]
     return text

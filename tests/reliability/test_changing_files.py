@@ -23,7 +23,7 @@ from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.errors import UserError
 from oldrestore.photographs import treatment
 from oldrestore.photographs.photo_list import find_photographs
-from tests.reliability.cases import NO_STAGE, blocks, encoded, jpeg
+from tests.reliability.cases import NO_STAGE, blocks, jpeg
 
 SECTION = "Folders and files that change"
 
@@ -165,10 +165,10 @@ def test_links_to_folders_are_followed_once(album, tmp_path, ledger):
     """Loops of folders end; the same folder under two names is taken once, by both readers of folders."""
     (album / "again").symlink_to(album)
     (album / "up").symlink_to(tmp_path)
-    inner = fill(tmp_path / "elsewhere", 5)
-    (inner / "0.png").write_bytes(encoded(blocks(70), "PNG"))
-    for number in (1, 2):
-        (inner / f"{number}.png").unlink()
+    inner = tmp_path / "elsewhere"
+    inner.mkdir()
+    for number in (70, 71, 72):
+        Image.fromarray(blocks(number)).save(inner / f"{number}.png")
     (album / "linked").symlink_to(inner)
     (album / "linked-2").symlink_to(inner)
     found = find_photographs([album], tmp_path / "out")

@@ -20,7 +20,6 @@ from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.tracking.mlflow_store import open_store
 from oldrestore.tracking.tracker import Trackers
-from tests.generated_photographs import make_folder
 from tests.reliability.faulty_runs import Yard, quoted
 from tests.tracking.test_tracker import Recorder
 
@@ -28,16 +27,6 @@ SECTION = "Faults"
 MLFLOW = ["tracking=mlflow", "tracking.mlflow.system_metrics=false", "tracking.mlflow.log_model=false"]
 # A run gives a server ten seconds, and asks it three times.
 HASTY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "1"}
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory) -> Path:
-    return make_folder(tmp_path_factory.mktemp("photographs") / "set", train=3, val=2)
-
-
-@pytest.fixture
-def yard(photos, tmp_path, nursery) -> Yard:
-    return Yard(photos, tmp_path / "outputs", nursery)
 
 
 def finished(yard: Yard, *overrides: str, **how) -> tuple[Path, dict]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,10 @@ from oldrestore.records.identity import new_run_id
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.training.checkpoint import load_checkpoint, not_finite
-from tests.generated_photographs import make_folder
 from tests.reliability.faulty_runs import Yard, quoted
 
 SECTION = "Faults"
 slow = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory) -> Path:
-    return make_folder(tmp_path_factory.mktemp("photographs") / "set")
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +28,8 @@ def whole(photos, tmp_path_factory, nursery) -> Path:
 
 
 @pytest.fixture
-def yard(photos, whole, tmp_path, nursery) -> Yard:
-    return Yard(photos, tmp_path / "outputs", nursery, whole)
+def yard(yard, whole) -> Yard:
+    return replace(yard, whole=whole)
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,13 @@ def test_tables_stand_where_the_page_has_a_place_for_them():
         Line(section="Files", what="old", through="decoding", right=1, test="t"),
         Line(section="Faults", what="disk full", through="train", right=1, test="t"),
     ]
-    text = "# Page\n\n## Files\n\nWords.\n\n<!-- table: Files -->\nold\n<!-- end of table -->\n\nMore.\n"
-    made = page(text, lines)
+    places = (
+        "<!-- table: Files -->\nold\n<!-- end of table -->\n\nMore.\n<!-- table: Faults -->\n<!-- end of table -->\n"
+    )
+    made = page(places, lines)
     assert made == page(made, lines)
     assert "\n\nMore.\n" in made and "\nold\n" not in made
-    assert made.endswith(f"## Faults\n\n<!-- table: Faults -->\n\n{table(lines[4:])}\n\n<!-- end of table -->\n")
+    assert made.endswith(f"<!-- table: Faults -->\n\n{table(lines[4:])}\n\n<!-- end of table -->\n")
     assert "Through: decoding, unless a row names another way.\n\n| what |" in made
     assert "| cut |  | 3 | 1 | 2 | “no \\| more” |" in made
     assert "| odd | decoding; restore* | 8 | 7 | 1 | “odd” |" in made

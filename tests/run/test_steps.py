@@ -94,8 +94,3 @@ def test_the_mean_is_a_line_however_short_the_run(drawn, count, window):
             [VALUES[:window].mean(), VALUES[count - window : count].mean()]
         )
         assert mean.get_xdata()[-1] == each.get_xdata()[-1]
-
-
-def test_a_run_without_losses_has_no_picture(folder):
-    assert draw_curves(folder.path, None) is None
-    assert not (folder.path / "curves.png").exists()

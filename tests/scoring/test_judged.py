@@ -15,10 +15,7 @@ from oldrestore.scoring.judged import rebalancing_prior
 from oldrestore.scoring.subject import Subject
 
 PRIOR = np.random.default_rng(0).gamma(0.3, size=313) + 1e-9
-
-
-def training():
-    return np.full(313, 1 / 313)
+TRAINING = np.full(313, 1 / 313)
 
 
 def test_it_is_measured_trained_or_published(tmp_path):
@@ -26,9 +23,9 @@ def test_it_is_measured_trained_or_published(tmp_path):
     np.savetxt(tmp_path / "prior.txt", PRIOR)
     given = [f"evaluation.prior_file={tmp_path / name}" for name in ("prior_probs.npy", "prior.txt")]
     asked = [[], ["evaluation.rebalancing=training"], *(["evaluation.rebalancing=published", g] for g in given)]
-    found = [rebalancing_prior(compose_config(a), training) for a in asked]
+    found = [rebalancing_prior(compose_config(a), lambda: TRAINING) for a in asked]
     assert found[0] is None
-    assert (found[1] == training()).all()
+    assert (found[1] == TRAINING).all()
     for prior in found[2:]:
         np.testing.assert_allclose(prior, PRIOR / PRIOR.sum(), rtol=1e-12)
 
@@ -38,16 +35,16 @@ def test_what_is_no_prior_is_refused(tmp_path, content):
     np.save(tmp_path / "p.npy", content, allow_pickle=True)
     config = compose_config(["evaluation.rebalancing=published", f"evaluation.prior_file={tmp_path / 'p.npy'}"])
     with pytest.raises(UserError, match=r"evaluation\.prior_file=.*p\.npy"):
-        rebalancing_prior(config, training)
+        rebalancing_prior(config, lambda: TRAINING)
 
 
 def test_the_published_prior_is_not_shipped():
     config = compose_config(["evaluation=cic_2016"])
     with pytest.raises(UserError, match=r"give evaluation\.prior_file=FILE .* or take evaluation\.rebalancing="):
-        rebalancing_prior(config, training)
+        rebalancing_prior(config, lambda: TRAINING)
     config.evaluation.prior_file = "gone.npy"
     with pytest.raises(UserError, match=r"evaluation\.prior_file=gone\.npy cannot be read"):
-        rebalancing_prior(config, training)
+        rebalancing_prior(config, lambda: TRAINING)
 
 
 def a_run(folder, *overrides):

@@ -269,8 +269,8 @@ def _decode_with_tifffile(data: bytes, max_pixels: int) -> np.ndarray:
     except Exception as error:
         raise UnreadablePhoto(_short_reason(error)) from error
     samples = samples[..., None] if samples.ndim == 2 else samples
-    known = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
-    if photometric not in known or samples.ndim != 3 or samples.shape[2] > 4 or samples.dtype.kind not in "uif":
+    supported = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
+    if photometric not in supported or samples.ndim != 3 or samples.shape[2] > 4 or samples.dtype.kind not in "uif":
         raise UnreadablePhoto("a TIFF of a kind that is not supported")
     colours = 3 if samples.shape[2] >= 3 else 1
     rgb = np.broadcast_to(to_uint8(samples[..., :colours]), (*samples.shape[:2], 3))

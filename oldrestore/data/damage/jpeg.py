@@ -84,9 +84,9 @@ def compress(rgb_hw3: np.ndarray, quality: int) -> np.ndarray:
         rows, halved = slice(top, top + ROWS), slice(top // 2, (top + ROWS) // 2)
         planes = _to_ycc(padded[rows])
         y[rows] = _requantized(planes[0], luminance)
-        for plane, own in zip(planes[1:], chroma, strict=True):
+        for plane, halved_plane in zip(planes[1:], chroma, strict=True):
             quarter = plane[::2, ::2] + plane[1::2, ::2] + plane[::2, 1::2] + plane[1::2, 1::2]
-            own[halved] = _requantized((quarter + 2) >> 2, chrominance)
+            halved_plane[halved] = _requantized((quarter + 2) >> 2, chrominance)
     restored = _to_rgb(y, *(_doubled(plane) for plane in chroma))
     return restored[:height, :width]
 

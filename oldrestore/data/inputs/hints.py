@@ -21,7 +21,7 @@ class Hints:
     The number of patches is geometric, the side of each uniform, its place normal around the photograph's centre,
     and its value the mean colour of what it covers (Zhang et al. 2017; the place as in their code). Where
     patches overlap, the later one counts. Some photographs reveal everything, so that a network learns to keep the
-    colour it is given. Everything is drawn on the CPU from the generator given, whatever the device and threads.
+    colour it is given. Everything is drawn on the CPU from the generator, whatever the device and threads.
 
     Parameters
     ----------
@@ -59,13 +59,13 @@ class Hints:
         sides = rng.integers(min(self.smallest, largest), largest + 1, numbers.sum())
         patches = central_patches(rng, sides, height, width)
         hints = np.zeros((count, 3, height, width), np.float32)
-        for own, ab_2hw, everything, place in zip(
+        for own_patches, ab_2hw, everything, place in zip(
             np.split(patches, np.cumsum(numbers)[:-1]), ab_b2hw, whole, hints, strict=True
         ):
             if everything:
                 place[:2], place[2] = ab_2hw, 1.0
             else:
-                reveal(ab_2hw, own, place)
+                reveal(ab_2hw, own_patches, place)
         return hints
 
 

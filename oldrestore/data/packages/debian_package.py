@@ -74,11 +74,11 @@ class PinnedPackage:
 
     def check(self, what: str, pictures: Sequence[PackagedPicture]) -> None:
         """Refuse pictures that are not those of this version."""
-        found = pinned_hash(picture.sha256 for picture in pictures)
-        if found != self.sha256:
+        sha256 = pinned_hash(picture.sha256 for picture in pictures)
+        if sha256 != self.sha256:
             raise UserError(
                 f"the {what} in the {self.name} that apt-get downloaded are not those of version {self.version}, which "
-                f"is expected: {len(pictures)} of {self.count} kept, sha256 {found[:12]} and not {self.sha256[:12]}; "
+                f"is expected: {len(pictures)} of {self.count} kept, sha256 {sha256[:12]} and not {self.sha256[:12]}; "
                 f"use a Debian or Ubuntu release that has {self.name} {self.version}"
             )
 

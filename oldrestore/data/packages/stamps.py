@@ -47,15 +47,15 @@ def prepare_stamps(grounds: Sequence[np.ndarray]) -> str:
     what is seen in a composite is learnt. Returns a sentence on what was made.
     """
     with PACKAGE.unpacked(instead="photos_plus") as folder:
-        found = len(list((folder / STAMPS).rglob("*.png")))
+        total = len(list((folder / STAMPS).rglob("*.png")))
         stamps = choose_stamps(folder / STAMPS)
         notes = [(path.name, path.read_bytes()) for path in (folder / "usr/share/doc" / PACKAGE.name).glob("copyright")]
     PACKAGE.check("stamps", stamps)
     composites = [(f"{name}.png", _png(rgb)) for name, rgb in paste_all(stamps, grounds)]
-    counts = {"found": found, "kept": len(stamps), "composites": len(composites), "grounds": len(grounds)}
+    counts = {"found": total, "kept": len(stamps), "composites": len(composites), "grounds": len(grounds)}
     PACKAGE.write(composites, notes, counts)
     return (
-        f"made {len(composites)} pictures of {len(stamps)} of the {found} stamps of {PACKAGE.name} {PACKAGE.version} "
+        f"made {len(composites)} pictures of {len(stamps)} of the {total} stamps of {PACKAGE.name} {PACKAGE.version} "
         f"on {len(grounds)} photographs (checked: sha256 {PACKAGE.sha256[:12]}) in {PACKAGE.folder}"
     )
 

@@ -63,11 +63,11 @@ def examine_all(paths: Sequence[Path]) -> list[PhotoFile]:
     time in nanoseconds. It is only ever a shortcut: if it cannot be read or written, the files are examined again.
     """
     keys = [_key(path) for path in paths]
-    known = _load(keys)
-    missing = [number for number, key in enumerate(keys) if key is None or key not in known]
+    indexed = _load(keys)
+    missing = [number for number, key in enumerate(keys) if key is None or key not in indexed]
     fresh = dict(zip(missing, _examine_in_threads([paths[number] for number in missing]), strict=True))
-    _store((keys[number], found) for number, found in fresh.items() if keys[number] and found.sha256)
-    return [fresh[number] if number in fresh else known[key] for number, key in enumerate(keys)]
+    _store((keys[number], file) for number, file in fresh.items() if keys[number] and file.sha256)
+    return [fresh[number] if number in fresh else indexed[key] for number, key in enumerate(keys)]
 
 
 _Key = tuple[bytes, int, int]
@@ -84,16 +84,16 @@ def _key(path: Path) -> _Key | None:
 def _examine_in_threads(paths: Sequence[Path]) -> list[PhotoFile]:
     if not paths:
         return []
-    found = []
+    files = []
     last_message = time.monotonic()
     # Pillow's decoders and hashlib release the interpreter lock; more threads than cores only cost memory.
     with ThreadPoolExecutor(max_workers=min(8, number_of_cores())) as pool:
         for number, photo_file in enumerate(pool.map(examine, paths), start=1):
-            found.append(photo_file)
+            files.append(photo_file)
             if time.monotonic() - last_message > PROGRESS_INTERVAL:
                 last_message = time.monotonic()
                 _logger.info("examined %d of %d photographs (done once, then remembered)", number, len(paths))
-    return found
+    return files
 
 
 def number_of_cores() -> int:
@@ -115,7 +115,7 @@ def _connection() -> Iterator[sqlite3.Connection]:
 
 
 def _load(keys: Iterable[_Key | None]) -> dict[_Key, PhotoFile]:
-    known: dict[_Key, PhotoFile] = {}
+    indexed: dict[_Key, PhotoFile] = {}
     try:
         with _connection() as connection:
             for key in filter(None, keys):
@@ -124,17 +124,17 @@ def _load(keys: Iterable[_Key | None]) -> dict[_Key, PhotoFile]:
                     key,
                 ).fetchone()
                 if row and isinstance(row[0], str) and len(row[0]) == 64:
-                    known[key] = PhotoFile(row[0], key[1], row[1], row[2], row[3])
+                    indexed[key] = PhotoFile(row[0], key[1], row[1], row[2], row[3])
     except sqlite3.OperationalError:
         pass  # locked, or a folder that cannot be written: another process's index is not ours to remove
     except (sqlite3.DatabaseError, OSError, TypeError):
         _forget()
-        known.clear()
-    return known
+        indexed.clear()
+    return indexed
 
 
-def _store(found: Iterable[tuple[_Key, PhotoFile]]) -> None:
-    rows = [(*key, file.sha256, file.height, file.width, file.reason) for key, file in found]
+def _store(files: Iterable[tuple[_Key, PhotoFile]]) -> None:
+    rows = [(*key, file.sha256, file.height, file.width, file.reason) for key, file in files]
     if not rows:
         return
     try:

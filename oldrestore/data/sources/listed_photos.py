@@ -114,11 +114,11 @@ class ListedPhotos(PhotoSource):
         return listed
 
     def _resolve(
-        self, wanted: list[tuple[str, int | None, int]], root: Path, found: list[Path]
+        self, wanted: list[tuple[str, int | None, int]], root: Path, photographs: list[Path]
     ) -> list[tuple[Path, int | None]]:
-        below = {path.relative_to(root).as_posix(): path for path in found}
+        below = {path.relative_to(root).as_posix(): path for path in photographs}
         by_name: dict[str, list[Path]] = defaultdict(list)
-        for path in found:
+        for path in photographs:
             by_name[path.name].append(path)
         chosen: dict[Path, int | None] = {}
         for name, label, number in wanted:
@@ -138,7 +138,7 @@ class ListedPhotos(PhotoSource):
 def _parted(line: str) -> tuple[str, int | None]:
     """Part a line into name and class; names may hold spaces, so only a last word of digits is a class."""
     for separator in ("\t", ",", " "):
-        name, found, last = line.rpartition(separator)
-        if found and last.strip().isdecimal() and name.strip():
+        name, separated, last = line.rpartition(separator)
+        if separated and last.strip().isdecimal() and name.strip():
             return name.strip(), int(last)
     return line, None

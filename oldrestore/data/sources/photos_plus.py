@@ -36,7 +36,7 @@ class PhotosPlus(PhotoSource):
 
     def check_contents(self, contents: Sequence[tuple[Photo, PhotoFile]]) -> None:
         """Compare the prepared photographs with the pinned hash."""
-        hashes = [found.sha256 for photo, found in contents if photo.name.startswith("gcompris/") and found.sha256]
+        hashes = [file.sha256 for photo, file in contents if photo.name.startswith("gcompris/") and file.sha256]
         package = gcompris.PACKAGE
         if pinned_hash(hashes) != package.sha256:
             raise UserError(

@@ -190,18 +190,18 @@ class PhotoSource(ABC):
         if name not in self.split_names:
             raise UserError(f"{self.name} has no split {name!r}; choose {' or '.join(self.split_names)}")
         used, left_out = self._sorted_out
-        photos = [(photo, found) for photo, found, split in used if split == name]
+        photos = [(photo, file) for photo, file, split in used if split == name]
         if not photos:
             raise UserError(self._why_empty(name))
         photos.sort(key=lambda item: item[0].name)
-        contents = [(found.sha256, photo.label) for photo, found in photos]
+        contents = [(file.sha256, photo.label) for photo, file in photos]
         return Split(
             source=self.name,
             name=name,
             photos=tuple(photo for photo, _ in photos),
             left_out=tuple(left for left, split in left_out if split in (None, name)),
             fingerprint=split_fingerprint(contents),
-            bytes=sum(found.bytes for _, found in photos),
+            bytes=sum(file.bytes for _, file in photos),
             hashes=tuple(sha256 for sha256, _ in contents),
             prepared=self.prepared,
             ignored=self._offered.ignored,
@@ -252,20 +252,20 @@ class PhotoSource(ABC):
     @cached_property
     def _sorted_out(self) -> tuple[list[tuple[Photo, PhotoFile, str]], list[tuple[LeftOut, str | None]]]:
         """Photographs to use with their splits, and what is left out with the split it stood in."""
-        self.check_contents([(candidate.photo, found) for candidate, found in self._examined])
+        self.check_contents([(candidate.photo, file) for candidate, file in self._examined])
         used = []
         left_out: list[tuple[LeftOut, str | None]] = [(left, None) for left in self._offered.left_out]
         first_of: dict[str, str] = {}
-        for candidate, found in self._examined:
+        for candidate, file in self._examined:
             photo = candidate.photo
-            if found.reason:
-                left_out.append((LeftOut(photo.name, found.reason), candidate.split))
-            elif found.sha256 in first_of:
-                left_out.append((LeftOut(photo.name, f"duplicate of {first_of[found.sha256]}"), candidate.split))
+            if file.reason:
+                left_out.append((LeftOut(photo.name, file.reason), candidate.split))
+            elif file.sha256 in first_of:
+                left_out.append((LeftOut(photo.name, f"duplicate of {first_of[file.sha256]}"), candidate.split))
             else:
-                first_of[found.sha256] = photo.name
-                drawn = "val" if is_validation(found.sha256, self.validation_fraction) else "train"
-                used.append((photo, found, candidate.split or drawn))
+                first_of[file.sha256] = photo.name
+                drawn = "val" if is_validation(file.sha256, self.validation_fraction) else "train"
+                used.append((photo, file, candidate.split or drawn))
         return used, left_out
 
     def _why_empty(self, name: str) -> str:

@@ -90,10 +90,10 @@ def split_folders(root: Path) -> SplitFolders:
     if counted:
         return _beside(root, counted, others, notes)
     within = list(_within(root, DEPTH))
-    whole = [found for found in within if len({one.split for one in found}) > 1]
-    alone = [found[0] for found in within if found not in whole]
+    whole = [folders for folders in within if len({one.split for one in folders}) > 1]
+    alone = [folders[0] for folders in within if folders not in whole]
     if len(whole) > 1:
-        holders = [found[0].path.parent for found in whole]
+        holders = [folders[0].path.parent for folders in whole]
         likely = next((folder for folder in holders if folder.name.lower() in NEUTRAL), holders[0])
         names = _listed([_shown(folder, root) for folder in holders])
         raise UserError(f"the folder {root} has splits in {names}: give one of them, as in dataset.root={likely}")
@@ -104,23 +104,23 @@ def split_folders(root: Path) -> SplitFolders:
             places.setdefault("test", []).append(one.path)
     if not places:
         return SplitFolders({}, root, tuple(notes))
-    taken = [folder for found in places.values() for folder in found]
-    rest = root if _holds_photograph(root, taken) else None
+    used = [folder for folders in places.values() for folder in folders]
+    rest = root if _holds_photograph(root, used) else None
     return SplitFolders(places, rest, (*notes, _what_is_what(places, root, rest)))
 
 
 def _beside(root: Path, counted: list[_Named], others: Sequence[Path], notes: list[str]) -> SplitFolders:
     """Say what is used of a root that has splits itself."""
     places = _places(root, counted, notes)
-    taken = [folder for found in places.values() for folder in found]
+    used = [folder for folders in places.values() for folder in folders]
     rest = None
     if "train" in places:
         unused = [f"{folder.name}/" for folder in others if _holds_photograph(folder, [])]
         if unused:
             notes.append(f"{_listed(unused)} beside the splits {'is' if len(unused) == 1 else 'are'} not used")
-    elif _holds_photograph(root, taken):
+    elif _holds_photograph(root, used):
         rest = root
-    if rest is not None or any(folder.name not in PLAIN for folder in taken):
+    if rest is not None or any(folder.name not in PLAIN for folder in used):
         notes.append(_what_is_what(places, root, rest))
     return SplitFolders(places, rest, tuple(notes))
 
@@ -176,18 +176,18 @@ def _places(root: Path, named: Sequence[_Named], notes: list[str]) -> dict[str, 
     places: dict[str, list[_Named]] = {}
     for one in named:
         places.setdefault(one.split, []).append(one)
-    for split, found in places.items():
-        bare = [one for one in found if one.bare]
+    for split, folders in places.items():
+        bare = [one for one in folders if one.bare]
         if len(bare) == 1 and "train" in places:
             # val/ beside val_original/: what is called as the split is the split.
-            notes += [_unused(one, root, f"{bare[0].path.name}/ is") for one in found if one not in bare]
+            notes += [_unused(one, root, f"{bare[0].path.name}/ is") for one in folders if one not in bare]
             places[split] = bare
-        elif not all(_are_parts(found[0], other) for other in found[1:]):
-            both = " and ".join(_shown(one.path, root) for one in (bare if len(bare) > 1 else found)[:2])
+        elif not all(_are_parts(folders[0], other) for other in folders[1:]):
+            both = " and ".join(_shown(one.path, root) for one in (bare if len(bare) > 1 else folders)[:2])
             raise UserError(
                 f"{both} in {root} both look like the split {split}: rename one of them, or move it elsewhere"
             )
-    return {split: [one.path for one in found] for split, found in places.items()}
+    return {split: [one.path for one in folders] for split, folders in places.items()}
 
 
 def _are_parts(one: _Named, other: _Named) -> bool:

@@ -27,8 +27,8 @@ test: install ## the test suite
 	$(BIN)/python -m pytest -m "not slow"
 
 # What depends on the arithmetic of a processor.
-ARITHMETIC := tests/losses tests/training tests/models/test_engine.py tests/evaluation/test_judge.py \
-	tests/run/test_resuming.py tests/run/test_kill_and_resume.py tests/reproduction tests/run/processes \
+ARITHMETIC := tests/kernels tests/losses tests/training tests/models/test_engine.py tests/evaluation/test_judge.py \
+	tests/run/test_resuming.py tests/run/test_kernels_of_runs.py tests/run/test_kill_and_resume.py tests/reproduction tests/run/processes \
 	tests/engines tests/commands/test_colorize.py
 
 test-avx2: install ## losses, training, resuming, reproducing and inference again, as on a processor without AVX-512

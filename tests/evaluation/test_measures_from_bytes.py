@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
-from oldrestore.color.bins import AB_BINS
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.evaluation.prediction import ColorPrediction, recolor
 from oldrestore.evaluation.validation import measure_photos, summarize_validation
@@ -97,8 +96,3 @@ def test_the_ends_of_the_measures():
     assert ours["saturated", "auc"] < 0.4
     assert ours["saturated", "psnr"] < 10
     assert ours["saturated", "colorfulness_original"] > 150
-
-
-def test_the_published_bins_are_those_of_the_table():
-    assert (AB_BINS == plain.CENTRES).all()
-    assert len(plain.CENTRES) == 313

@@ -54,13 +54,6 @@ def test_gradients_against_finite_differences(denominator):
     assert np.abs(gradient - plain).max() > 0.1 * np.abs(plain).max()
 
 
-def test_what_the_term_is_worth_on_photographs():
-    # The figures of the docstring: 16 crops of 64 x 64, standard deviation 10.
-    x = np.where(np.arange(16 * 2 * 64 * 64).reshape(16, 2, 64, 64) % 2, 10.0, -10.0).astype(np.float32)
-    assert terms_of(MseDispersion(denominator="n_sum"), x, x)["dispersion"] == pytest.approx(1.6e-11, rel=0.05)
-    assert terms_of(MseDispersion(denominator="mean"), x, x)["dispersion"] == pytest.approx(0.267, rel=1e-3)
-
-
 @both
 def test_a_uniform_prediction_costs_weight_over_epsilon_and_is_not_moved_by_it(denominator):
     x = np.full((2, 2, 4, 4), 7.0, np.float32)

@@ -76,20 +76,6 @@ def test_the_clamp_holds_and_the_mean_weight_stays_one(seed, lambda_, alpha, cla
     assert scale.size == 0 or np.ptp(scale) <= 1e-7 * scale.max()
 
 
-def test_a_clamp_by_hand():
-    # Two kinds of bins: 300 share 0.6 of the mass, 13 share 0.4. u = 500 and 32.5 at lambda 0.
-    p = np.r_[np.full(300, 0.6 / 300), np.full(13, 0.4 / 13)]
-    unclamped = rebalancing_weights(p, lambda_=0.0)
-    # s = 1 / (0.6 x 500 + 0.4 x 32.5) = 1 / 313
-    np.testing.assert_allclose(unclamped, np.r_[np.full(300, 500 / 313), np.full(13, 32.5 / 313)])
-    # Clamped at 1.2: the rest must bring 1 - 0.6 x 1.2 = 0.28, which is 0.7 each.
-    np.testing.assert_allclose(
-        rebalancing_weights(p, lambda_=0.0, clamp=1.2), np.r_[np.full(300, 1.2), np.full(13, 0.7)]
-    )
-    # A clamp above the largest weight changes nothing.
-    np.testing.assert_allclose(rebalancing_weights(p, lambda_=0.0, clamp=2.0), unclamped)
-
-
 def test_colours_that_never_occur():
     p = np.zeros(313)
     p[:10] = 0.1

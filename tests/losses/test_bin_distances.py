@@ -73,12 +73,6 @@ def test_squared_emd_of_two_colours_is_their_distance_in_bins(predicted, true, s
     assert value == pytest.approx(steps, abs=1e-6)
 
 
-@pytest.mark.parametrize(("predicted", "true"), [((0, 0), (0, 8)), ((0, 0), (30, -40)), ((-20, 50), (31, 12))])
-def test_expected_distance_of_a_sure_prediction_is_the_distance(predicted, true):
-    value = value_of(ExpectedAbDistance(scale=1.0), sure_of(*predicted), one_colour(*true))
-    assert value == pytest.approx(np.hypot(*np.subtract(predicted, true)), rel=1e-6)
-
-
 def test_a_perfect_prediction_costs_nothing():
     assert value_of(ExpectedAbDistance(), sure_of(*AB_BINS[123]), one_colour(*AB_BINS[123])) == pytest.approx(
         0.0, abs=1e-6

@@ -97,7 +97,6 @@ def test_options_at_their_limits_are_cross_entropy():
         {"logit_adjustment": 0.0},
         {"rebalance": Rebalance(lambda_=1.0)},
         {"rebalance": EffectiveNumber(0.0)},
-        {"rebalance": EffectiveNumber(1e-12)},
         {"rebalance": Rebalance(lambda_=1.0), "weighting": "gradient"},
         {"weighting": "gradient"},
     ):

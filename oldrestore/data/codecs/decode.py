@@ -93,19 +93,9 @@ def decode_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     EXIF orientation is applied. Gray, 1-bit, palette, CMYK and Lab pictures become RGB; 16-bit and
     floating-point samples are scaled to 8 bits, never clipped; transparency is composited on white; an
     embedded ICC profile other than sRGB is converted (relative colorimetric, black point compensated) and
-    a broken one ignored. Of an animation the first frame is taken.
+    a broken one ignored. Of an animation the first frame is taken. The file's ending does not matter.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file. Its ending does not matter.
-    max_pixels : int
-        Width times height beyond which the file is refused unread.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 (H, W, 3), contiguous; `UnreadablePhoto` is raised for what is no photograph, broken or too large.
+    Returns uint8 (H, W, 3), contiguous; raises `UnreadablePhoto` for what is no photograph, broken or too large.
     """
     return decode_bytes(read_photo_file(path), max_pixels)
 

@@ -40,39 +40,23 @@ class RestorationStages:
     damage. ``_hole`` is over the pixels where structure is lost, ``_known`` over all others; damage without a mask
     (fading, noise, ...) has the second only. A network that predicts photographs is measured as filler, and as restorer
     where it repaints every pixel; one that predicts colour colours the output of the classical stages.
-
-    Parameters
-    ----------
-    damages : mapping
-        Kinds of damage by name, choices of ``conf/damage``.
-    severities : list of float
-        At which each is measured; they multiply those of a chain's steps.
-    detect, fill, restore
-        The classical stages, choices of ``conf/restore``; ``none`` leaves a stage out.
-    network_fill, network_restore : optional
-        Build stages of the network that is measured, given it as ``network``.
-    lpips : optional
-        `oldrestore.models.lpips.LpipsNetwork`, with weights that the user has.
-    color_size : int
-        Shorter side at which a network that predicts colour sees a photograph, pixels.
-    photographs : int or None
-        Number of validation photographs measured, spread evenly over the names; None takes all.
-    samples : int
-        Photographs in the panel damaged | classical | network | original, with the last of `damages` at the highest
-        severity.
     """
 
-    damages: Mapping[str, Any]
+    damages: Mapping[str, Any]  # kinds of damage by name, choices of ``conf/damage``
+    # The classical stages, choices of ``conf/restore``; ``none`` leaves a stage out.
     detect: Any
     fill: Any
     restore: Any
-    severities: Annotated[list[Severity], Field(min_length=1)] = (0.5, 1.0)
+    severities: Annotated[list[Severity], Field(min_length=1)] = (0.5, 1.0)  # they multiply those of a chain's steps
+    # Build stages of the network that is measured, given it as ``network``.
     network_fill: Any = None
     network_restore: Any = None
-    lpips: Any = None
+    lpips: Any = None  # `oldrestore.models.lpips.LpipsNetwork`, with weights that the user has
+    # Shorter side at which a network that predicts colour sees a photograph, pixels.
     color_size: Annotated[int, Field(ge=32, le=4096, multiple_of=8)] = 128
-    photographs: Annotated[int, Field(ge=1)] | None = 16
+    photographs: Annotated[int, Field(ge=1)] | None = 16  # measured, spread evenly over the names; None is all
     seed: Annotated[int, Field(ge=0)] = 0
+    # Photographs in the panel damaged | classical | network | original, with the last damage at the highest severity.
     samples: Annotated[int, Field(ge=0)] = 4
     every_time: bool = False
 

@@ -16,15 +16,6 @@ class Rebalance:
     """How class rebalancing weights the bins; see ``oldrestore.color.prior.rebalancing_weights``.
 
     Zhang, Isola, Efros, *Colorful Image Colorization* (2016), section 2.2.
-
-    Parameters
-    ----------
-    lambda_ : float
-        Share of a uniform distribution mixed into the prior. 1 is no rebalancing, 0 is full.
-    alpha : float
-        Power of the mixed prior that is divided by.
-    clamp : float or None
-        The highest weight allowed.
     """
 
     needs = frozenset({"prior"})
@@ -32,9 +23,9 @@ class Rebalance:
     @checked
     def __init__(
         self,
-        lambda_: Annotated[float, Field(ge=0, le=1)] = 0.5,
-        alpha: Annotated[float, Field(ge=0, le=10)] = 1.0,
-        clamp: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = None,
+        lambda_: Annotated[float, Field(ge=0, le=1)] = 0.5,  # of a uniform prior mixed in: 1 is no rebalancing, 0 full
+        alpha: Annotated[float, Field(ge=0, le=10)] = 1.0,  # power of the mixed prior that is divided by
+        clamp: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = None,  # the highest weight allowed
     ) -> None:
         self.lambda_ = lambda_
         self.alpha = alpha

@@ -20,12 +20,7 @@ class ExpectedAbDistance(Loss):
     |c_q - y| is the Euclidean distance, Lab units, of a bin's centre from the true colour: the expected cost of
     painting a colour drawn from p, where a near miss costs little. It is the risk of Bayesian decision theory
     (Berger, *Statistical Decision Theory and Bayesian Analysis*, 1985), and linear in p: it is least with
-    all of p on one bin, so alone it tends to the median of what is possible and knows no doubt.
-
-    Parameters
-    ----------
-    scale : float
-        Lab units that count as 1.
+    all of p on one bin, so alone it tends to the median of what is possible and knows no doubt. `scale`: Lab units.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"logits"})

@@ -38,12 +38,7 @@ class PredictedColor(Loss):
 
     With a temperature T the colour is sum_q c_q softmax(z / T)_q over the centres c_q of the 313 bins (Zhang, Isola,
     Efros 2016, equation 5), which is differentiable: a network that predicts a distribution learns from what it
-    would paint.
-
-    Parameters
-    ----------
-    annealed_mean : float or None
-        T: 1 is the mean, towards 0 the mode; 0.38 in that paper. None reads ``ab``.
+    would paint. `annealed_mean` is T: 1 is the mean, towards 0 the mode; 0.38 in that paper. None reads ``ab``.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"ab"})

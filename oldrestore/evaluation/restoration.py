@@ -13,8 +13,8 @@ from pydantic import Field
 from rich.table import Table
 
 from oldrestore.config.values import checked
-from oldrestore.data.damage.base import Damage, Severity
-from oldrestore.data.damage.chain import DamageChain, check_damages
+from oldrestore.data.damage.base import Severity
+from oldrestore.data.damage.chain import check_damages
 from oldrestore.errors import UserError
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext, spread
 from oldrestore.evaluation.holes import score_fill
@@ -98,8 +98,9 @@ class RestorationStages:
         """Scores of one photograph under every damage, and its versions under the last."""
         per_image: list[ImageScore] = []
         versions: dict[str, np.ndarray] = {}
-        for condition, damage in self._conditions():
-            damaged = damage(rgb, np.random.default_rng([RESTORATION_STREAM, self.seed, place]))
+        for (kind, damage), severity in product(self.damages.items(), self.severities):
+            condition = f"{kind}_{severity:g}"
+            damaged = damage.at(severity)(rgb, np.random.default_rng([RESTORATION_STREAM, self.seed, place]))
             versions, detected = make_versions(stages, damaged)
             scored: dict[int, dict[str, tuple[float, float]]] = {}  # where no stage changed anything: one picture
             for version, picture in versions.items():
@@ -129,13 +130,6 @@ class RestorationStages:
                 ]
                 scores["lpips"] = (float(self.lpips(*pair)), 1.0)
         return scores
-
-    def _conditions(self) -> list[tuple[str, Damage | DamageChain]]:
-        return [
-            (f"{name}_{severity:g}", damage.at(severity))
-            for name, damage in self.damages.items()
-            for severity in self.severities
-        ]
 
     def _rows(self, means: Mapping[str, float], count: int) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []

@@ -53,10 +53,6 @@ class TrainingSequence:
         epoch, offset = divmod(position, self.number_of_photographs)
         return epoch, int(self._order(epoch)[offset])
 
-    def crop_generator(self, epoch: int, index: int) -> np.random.Generator:
-        """Return the generator of a photograph's crop in an epoch."""
-        return np.random.default_rng([CROP, self.seed, epoch, index])
-
 
 class BatchPositions:
     """The positions of each batch from iteration `start` to `iterations` - 1.
@@ -108,7 +104,8 @@ class TrainingCrops:
             prepared = self._whole(index)
         except (UnreadablePhoto, UserError):
             return np.zeros((self.crops.crop, self.crops.crop, 3), np.uint8), np.int64(-1 - index)
-        return self.crops.train(prepared, self.sequence.crop_generator(epoch, index)), np.int64(index)
+        rng = np.random.default_rng([CROP, self.sequence.seed, epoch, index])
+        return self.crops.train(prepared, rng), np.int64(index)
 
     def problem(self, index: int) -> UserError:
         """Say why a photograph could not be given."""

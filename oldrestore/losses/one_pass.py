@@ -86,7 +86,7 @@ class _Pixels:
         self.indices_bkn = target.indices_bkhw.reshape([batch, -1, self.positions])
         self.weights_bkn = target.weights_bkhw.astype(self.dtype).reshape([batch, -1, self.positions])
         self.offset_1q1 = None if offset_q is None else offset_q.astype(self.dtype).reshape([1, -1, 1])
-        self.on_cpu = logits_bqhw.place.is_cpu_place()
+        self.on_cpu = on_cpu(logits_bqhw)
         photos = 1 if self.on_cpu else batch
         self.blocks = [slice(start, start + photos) for start in range(0, batch, photos)]
         self.ones_1q1 = paddle.ones([1, self.classes, 1], dtype=self.dtype)
@@ -234,6 +234,11 @@ class _Pixels:
         # ln p / (1 - p) is -1 where p is 1; so written, no power is below 0 when gamma is below 1.
         ratio = paddle.where(other > 0.0, log_p / other, paddle.full_like(log_p, -1.0))
         return other.pow(self.gamma) * (self.gamma * log_p.exp() * ratio - 1.0)
+
+
+def on_cpu(tensor: paddle.Tensor) -> bool:
+    """Whether a tensor is on the CPU."""
+    return tensor.place.is_cpu_place()
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import paddle
 import pytest
-from oldrestore.color.grid import GRID_AB
+from oldrestore.color.grid_paddle import GRID_AB
 
 from oldrestore.batch import Prediction
 from oldrestore.config.build import build

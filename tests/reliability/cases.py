@@ -37,28 +37,23 @@ class Case:
     def file_name(self) -> str:
         return os.fsdecode(self.name)
 
-    @property
-    def printed(self) -> str:
-        """The name as reports show it."""
-        return os.fsencode(self.name).decode("utf-8", "backslashreplace")
-
     def check_left_out(self, reason: str) -> None:
         """Fail unless it may be left out, for this reason: a short sentence in our own words."""
-        assert self.reason is not None, f"{self.printed} was left out ({reason}) and should have come out"
-        assert re.search(self.reason, reason), f"{self.printed}: {reason!r} does not say {self.reason!r}"
-        assert 3 <= len(reason) <= 200 and "\n" not in reason and "Errno" not in reason, f"{self.printed}: {reason!r}"
+        assert self.reason is not None, f"{self.name!r} was left out ({reason}) and should have come out"
+        assert re.search(self.reason, reason), f"{self.name!r}: {reason!r} does not say {self.reason!r}"
+        assert 3 <= len(reason) <= 200 and "\n" not in reason and "Errno" not in reason, f"{self.name!r}: {reason!r}"
 
     def check_may_come_out(self) -> None:
-        assert self.reason is None or self.either, f"{self.printed} came out and should have been left out"
+        assert self.reason is None or self.either, f"{self.name!r} came out and should have been left out"
 
     def check_came_out(self, rgb: np.ndarray, tolerance: int = 0) -> None:
         """Fail unless it may come out, as this picture."""
         self.check_may_come_out()
-        assert rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3, f"{self.printed}: {rgb.dtype} {rgb.shape}"
+        assert rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3, f"{self.name!r}: {rgb.dtype} {rgb.shape}"
         if self.rgb is not None:
-            assert rgb.shape == self.rgb.shape, f"{self.printed}: {rgb.shape} and not {self.rgb.shape}"
+            assert rgb.shape == self.rgb.shape, f"{self.name!r}: {rgb.shape} and not {self.rgb.shape}"
             worst = int(np.abs(rgb.astype(int) - self.rgb).max())
-            assert worst <= self.tolerance + tolerance, f"{self.printed} is wrong by {worst}"
+            assert worst <= self.tolerance + tolerance, f"{self.name!r} is wrong by {worst}"
 
 
 def blocks(seed: int, rows: int = 2, columns: int = 3) -> np.ndarray:

@@ -90,7 +90,7 @@ def record(ledger) -> Callable[..., None]:
     def record(through: str, results: Iterator[Result], check: Callable[[Case, np.ndarray], None]) -> None:
         right, said = defaultdict(int), defaultdict(list)
         for case, reason, picture in results:
-            assert (reason is None) != (picture is None), f"{case.printed} is neither out nor told, or both"
+            assert (reason is None) != (picture is None), f"{case.name!r} is neither out nor told, or both"
             if reason is not None:
                 case.check_left_out(reason)
                 said[case.kind].append(reason)
@@ -171,8 +171,8 @@ def test_colorize(ended, folder, weights, tmp_path, record):
         if case.rgb is not None:
             assert rgb.shape == case.rgb.shape
             found, wanted = (rgb_to_lab(picture)[..., 0] for picture in (rgb, case.rgb))
-            assert np.abs(found - wanted).max() <= 1.0 + 0.4 * (case.tolerance + again(case)), case.printed
-            assert np.ptp(rgb.astype(int), axis=-1).max() <= 2 + again(case), case.printed
+            assert np.abs(found - wanted).max() <= 1.0 + 0.4 * (case.tolerance + again(case)), case.name
+            assert np.ptp(rgb.astype(int), axis=-1).max() <= 2 + again(case), case.name
 
     found = ended("colorize", folder, "-o", tmp_path / "out", "--json", "--weights", weights, "--size", "32")
     # The network sees the shorter side at its own size: strips would be gigabytes there.

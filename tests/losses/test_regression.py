@@ -7,9 +7,9 @@ import math
 import numpy as np
 import paddle
 import pytest
-from oldrestore.color.grid_paddle import GRID_AB
 
 from oldrestore.batch import Prediction
+from oldrestore.color.grid_paddle import GRID_AB
 from oldrestore.config.build import build
 from oldrestore.config.pairs import check_pair, readings
 from oldrestore.errors import UserError

@@ -14,7 +14,6 @@ from rich.table import Table
 from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damaged
 from oldrestore.data.damage.chain import check_damages
-from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext, spread
 from oldrestore.evaluation.mask_counts import MEASURES, MaskCounts
@@ -53,11 +52,7 @@ class DamageDetection:
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure ``DETECTOR_KIND_MEASURE``, ``DETECTOR_f1`` (the mean over kinds) and ``DETECTOR_undamaged``."""
-        if "damage_logits" not in context.network.predicts:
-            raise UserError(
-                f"detection cannot be measured on {type(context.network).__name__}, which predicts "
-                f"{' and '.join(sorted(context.network.predicts))}: use a model that predicts damage_logits"
-            )
+        context.require("damage_logits", "detection")
         finds: dict[str, Find] = {"network": lambda photos: self._network(context.network, photos)}
         for name, detector in self.detectors.items():
             finds[name] = finds_with(detector)

@@ -32,6 +32,10 @@ class Loss(paddle.nn.Layer):
     # Resources that ``prepare`` must be given before training; a loss may set this on the instance, too.
     needs: frozenset[str] = frozenset()
 
+    def __init__(self, gray_threshold: float | None = None) -> None:
+        super().__init__()
+        self.gray_threshold = gray_threshold
+
     def prepare(self, **resources: Any) -> None:
         """Receive, before training, what ``needs`` names.
 

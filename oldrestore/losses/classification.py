@@ -75,9 +75,8 @@ class SoftCrossEntropy(Loss):
         logit_adjustment: Annotated[float, Field(ge=0, le=20)] = 0.0,
         weighting: Literal["loss", "gradient"] = "loss",
     ) -> None:
-        super().__init__()
+        super().__init__(gray_threshold)
         self.rebalance = rebalance
-        self.gray_threshold = gray_threshold
         self.smoothing = smoothing
         self.focal_gamma = focal_gamma
         self.logit_adjustment = logit_adjustment

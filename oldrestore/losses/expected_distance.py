@@ -27,9 +27,8 @@ class ExpectedAbDistance(Loss):
 
     @checked
     def __init__(self, scale: Positive = 110.0, gray_threshold: NotNegative | None = 5.0) -> None:
-        super().__init__()
+        super().__init__(gray_threshold)
         self.scale = scale
-        self.gray_threshold = gray_threshold
         for axis, name in enumerate("ab"):
             values, places_q = np.unique(AB_BINS[:, axis], return_inverse=True)
             self.register_buffer(f"_values_{name}", paddle.to_tensor(values.reshape(-1, 1)), persistable=False)

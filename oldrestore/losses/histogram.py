@@ -56,10 +56,9 @@ class HueChromaDivergence(Loss):
         window: Annotated[int, Field(ge=1, le=63), AfterValidator(_odd)] = 7,
         gray_threshold: NotNegative = 5.0,
     ) -> None:
-        super().__init__()
+        super().__init__(gray_threshold)
         self.lambda_hue = lambda_hue
         self.window = window
-        self.gray_threshold = gray_threshold
 
     def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
         """The loss and its two terms, ``hue`` (weights included) and ``chroma``, whose sum it is.

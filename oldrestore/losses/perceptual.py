@@ -41,7 +41,7 @@ class Perceptual(PredictedColor):
         gray_threshold: NotNegative | None = None,
         annealed_mean: Temperature | None = None,
     ) -> None:
-        super().__init__(annealed_mean)
+        super().__init__(annealed_mean, gray_threshold)
         layers = features.layers
         if layer_weights is None:
             layer_weights = [1.0 / layers] * layers
@@ -53,7 +53,6 @@ class Perceptual(PredictedColor):
         self.layer_weights = list(layer_weights)
         self.distance = distance
         self.relative = relative
-        self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
         """Mean distance."""
@@ -91,9 +90,8 @@ class Lpips(PredictedColor):
         gray_threshold: NotNegative | None = None,
         annealed_mean: Temperature | None = None,
     ) -> None:
-        super().__init__(annealed_mean)
+        super().__init__(annealed_mean, gray_threshold)
         self.network = network
-        self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
         """Mean distance."""

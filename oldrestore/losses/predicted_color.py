@@ -14,7 +14,7 @@ from oldrestore.batch import Batch, Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.color.lab_paddle import lab_to_rgb_nchw
 from oldrestore.config.values import checked
-from oldrestore.losses.base import Loss
+from oldrestore.losses.base import Loss, NotNegative
 
 Temperature = Annotated[float, Field(gt=0, le=2.0)]
 
@@ -44,8 +44,8 @@ class PredictedColor(Loss):
     reads: ClassVar[frozenset[str]] = frozenset({"ab"})
 
     @checked
-    def __init__(self, annealed_mean: Temperature | None = None) -> None:
-        super().__init__()
+    def __init__(self, annealed_mean: Temperature | None = None, gray_threshold: NotNegative | None = None) -> None:
+        super().__init__(gray_threshold)
         self.annealed_mean = annealed_mean
         self.reads = self.reads_with({"annealed_mean": annealed_mean})
         if annealed_mean is not None:

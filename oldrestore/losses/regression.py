@@ -25,9 +25,8 @@ class AbRegression(PredictedColor):
         gray_threshold: NotNegative | None = None,
         annealed_mean: Temperature | None = None,
     ) -> None:
-        super().__init__(annealed_mean)
+        super().__init__(annealed_mean, gray_threshold)
         self.scale = scale
-        self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
         """Mean penalty."""

@@ -215,16 +215,19 @@ def test_a_metric(copy, workshop):
         per_image = pd.read_csv(folder / "per_image.csv")
         values[folder.name] = per_image[per_image.metric == "blandness"].groupby("trained_iterations").value.mean()[2]
         (line,) = re.findall(r"val at 2: .*", (folder / "log.txt").read_text())
-        assert line.endswith(f" blandness:{values[folder.name]:.1f}")
+        assert f"blandness:{values[folder.name]:.1f}" in line.split()
     assert len(set(values.values())) == 2
     # The printed table of the sweep, beside the metric that chooses checkpoints.
     heading = next(line.split() for line in swept.splitlines() if line.startswith("model.width "))
     assert heading[:5] == ["model.width", "n", "val/loss", "val/blandness", "val/auc_rebalanced"], heading
     assert all(f" {value:.4f} " in swept for value in values.values()), swept
+    below = "lower is better: val/loss, val/blandness (levels)"
+    assert any(below in line for line in swept.splitlines()), swept
     # Lower is better: the lowest has the star.
     best = min(values.values())
     row = next(line for line in compared.splitlines() if "*" in line and "best" not in line)
     assert "bland" in compared and f"{best:.2f}*" in row, compared
+    assert "lower is better: bland (levels)" in compared
     assert as_json["better"] == {"blandness": "min"}
     assert f"{best:.2f} levels" in page and "blandness of colours (lower is better)" in page
 

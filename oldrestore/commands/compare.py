@@ -51,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
         values = [one.to_json() for one in compared]
         print(json.dumps(values if chosen.anyway else values[0], indent=2))
         return 0
-    metrics = [metric_of(one, chosen.metric) for one in compared]
+    metrics = [figure_to_explain(one, chosen.metric) for one in compared]
     for number, one in enumerate(compared):
         if len(compared) > 1:
             sign = "%" if chosen.latex else "#"
@@ -69,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def metric_of(compared, wanted: str | None) -> str:
+def figure_to_explain(compared, wanted: str | None) -> str:
     """Return the figure whose differences are listed: the wanted one, the rebalanced AuC or the first."""
     names = [measure.name for measure in compared.measures]
     if wanted is None:

@@ -203,6 +203,7 @@ def show(summary) -> None:
         lines.append([*(row.settings.get(name, "") for name in names), seeds, *cells])
     print("\n" + aligned(lines, width=columns(), lead=max(1, len(names))))
     print("mean ± sample standard deviation over n seeds")
+    print(summary.directions())
     for entry, _ in summary.jobs:
         if entry.state != "done":
             settings = " ".join([*(f"{k}={v}" for k, v in entry.settings.items()), f"seed={entry.seed}"])

@@ -99,16 +99,9 @@ def compare_runs(
 ) -> Compared:
     """Compare runs that were measured alike; runs that differ only in the seed are one design unless `by_run`.
 
-    Raises `UserError` if a run has no scores of photographs, or runs differ in data, judge or protocol.
-
-    Parameters
-    ----------
-    measures : sequence of str, optional
-        Names for `chosen_measures`.
-    resamples : int
-        Number of resamples of the bootstrap and the sign-flip test.
-    seed : int
-        Seed of both: the same runs give the same table.
+    Raises `UserError` if a run has no scores of photographs, or runs differ in data, judge or protocol. `measures` are
+    names for `chosen_measures`; `resamples` and `seed` are those of the bootstrap and the sign-flip test: the same runs
+    give the same table.
     """
     unique = list({run.folder.resolve(): run for run in runs}.values())
     if not unique:

@@ -93,16 +93,12 @@ FURTHER = tuple(measure_of(m) for m in METRICS if m.columns and "compare" not in
 def table_of(run: Run) -> Table:
     """Scores of a run's last validations as arrays, by set and metric; cached."""
     if run not in _TABLES:
-        _TABLES[run] = _read_table(run)
+        table = {}
+        for key, rows in run.scores.groupby(["set", "metric"], sort=False):
+            rows = rows.drop_duplicates("image", keep="last").sort_values("image")
+            table[key] = Column(tuple(rows["image"]), rows["value"].to_numpy(), rows["weight"].to_numpy())
+        _TABLES[run] = table
     return _TABLES[run]
-
-
-def _read_table(run: Run) -> Table:
-    table = {}
-    for key, rows in run.scores.groupby(["set", "metric"], sort=False):
-        rows = rows.drop_duplicates("image", keep="last").sort_values("image")
-        table[key] = Column(tuple(rows["image"]), rows["value"].to_numpy(), rows["weight"].to_numpy())
-    return table
 
 
 def chosen_measures(tables: Sequence[Table], names: Sequence[str] | None) -> list[Measure]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from oldrestore.comparison.compare import Cell, Compared
 from oldrestore.comparison.measures import Measure
+from oldrestore.evaluation.metric_table import directions
 from oldrestore.tables import aligned, csv_table, markdown_table
 
 MARKS = {"best": "*", "tied": "~", "": ""}
@@ -152,6 +153,8 @@ def _below(compared: Compared) -> list[str]:
     photographs = ", ".join(f"{n} ({name})" for name, n in compared.photographs.items())
     protocol = compared.measured_on["protocol"]
     lines.append(f"photographs: {photographs}; protocol {protocol['label']} ({protocol['hash'][:8]})")
+    ways = directions((measure.heading, measure.unit, measure.better) for measure in compared.measures)
+    lines += [ways] if ways else []
     return [*lines, *([LEGEND] if len(compared.designs) > 1 else []), *compared.notes]
 
 

@@ -59,7 +59,9 @@ def color_counts(split: Split, crops: Crops) -> np.ndarray:
                 f"all {len(split.photos)} photographs of the split {split.name!r} of {split.source} are "
                 "gray, so there is no colour to learn; give photographs in colour"
             )
-        _save(path, counts)
+        # A cache that cannot be written only costs time.
+        with contextlib.suppress(OSError), whole_file(path) as neighbour, neighbour.open("wb") as file:
+            np.savez(file, counts=counts)
     return counts
 
 
@@ -77,12 +79,6 @@ def _load(path: Path) -> np.ndarray | None:
         return None
     whole = counts.shape == (NUMBER_OF_BINS,) and counts.dtype == np.float64
     return counts if whole and np.isfinite(counts).all() and counts.min() >= 0 and counts.any() else None
-
-
-def _save(path: Path, counts: np.ndarray) -> None:
-    """Write the counts in one step; a cache that cannot be written only costs time."""
-    with contextlib.suppress(OSError), whole_file(path) as neighbour, neighbour.open("wb") as file:
-        np.savez(file, counts=counts)
 
 
 def check_format(path: str | Path) -> None:

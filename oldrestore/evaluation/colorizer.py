@@ -46,15 +46,10 @@ class Colorizer:
     def __call__(
         self, photos: Sequence[np.ndarray], hints: Sequence[np.ndarray | None] | None = None
     ) -> list[ColorPrediction]:
-        """Predict colour.
+        """Predict the colour of photographs of which L is given, float32 (H, W), 0..100; sizes may differ.
 
-        Parameters
-        ----------
-        photos : sequence of np.ndarray
-            Lightness L, float32 (H, W), 0..100; sizes may differ.
-        hints : sequence of np.ndarray or None, optional
-            Of each photograph, float32 (3, h, w) as `Batch.hints_b3hw` has them, at the size `network_shape` gives;
-            for a network that reads them as its second input.
+        `hints` of each photograph, float32 (3, h, w) as `Batch.hints_b3hw` has them, at the size `network_shape` gives,
+        are for a network that reads them as its second input.
         """
         small = self._grouped(photos, hints, top_bins=True)
         return [

@@ -14,7 +14,6 @@ from rich.table import Table
 from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damaged
 from oldrestore.data.damage.chain import check_damages
-from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext, spread
 from oldrestore.evaluation.mask_counts import MEASURES, MaskCounts
@@ -36,27 +35,15 @@ class DamageDetection:
 
     Damage depends on `seed`, on the photograph's place in the order of names and on the kind's place in `damages`.
     Measures are pooled over all pixels of a kind.
-
-    Parameters
-    ----------
-    damages : mapping
-        Kinds of damage by name, choices of ``conf/damage``.
-    detectors : mapping, optional
-        Further detectors by name, measured beside the network: `oldrestore.restoration.stages.Detector`.
-    threshold : float
-        Probability above which a pixel counts as found by the network.
-    tolerance : float
-        See `MaskCounts.of`; 0 asks for the very pixels.
-    samples : int
-        Photographs in the panels damaged | found | true.
     """
 
-    damages: Mapping[str, Any]
+    damages: Mapping[str, Any]  # kinds of damage by name, choices of ``conf/damage``
+    # Measured beside the network, by name: `oldrestore.restoration.stages.Detector`.
     detectors: Mapping[str, Any] | None = None
-    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    tolerance: Annotated[float, Field(ge=0, le=100)] = 0.0
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5  # probability above which the network has found a pixel
+    tolerance: Annotated[float, Field(ge=0, le=100)] = 0.0  # see `MaskCounts.of`; 0 asks for the very pixels
     seed: Annotated[int, Field(ge=0)] = 0
-    samples: Annotated[int, Field(ge=0)] = 6
+    samples: Annotated[int, Field(ge=0)] = 6  # photographs in the panels damaged | found | true
     every_time: bool = True
 
     def __post_init__(self) -> None:
@@ -65,11 +52,7 @@ class DamageDetection:
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure ``DETECTOR_KIND_MEASURE``, ``DETECTOR_f1`` (the mean over kinds) and ``DETECTOR_undamaged``."""
-        if "damage_logits" not in context.network.predicts:
-            raise UserError(
-                f"detection cannot be measured on {type(context.network).__name__}, which predicts "
-                f"{' and '.join(sorted(context.network.predicts))}: use a model that predicts damage_logits"
-            )
+        context.require("damage_logits", "detection")
         finds: dict[str, Find] = {"network": lambda photos: self._network(context.network, photos)}
         for name, detector in self.detectors.items():
             finds[name] = finds_with(detector)

@@ -10,6 +10,7 @@ import numpy as np
 from paddle import nn
 
 from oldrestore.batch import Batch
+from oldrestore.errors import UserError
 from oldrestore.evaluation.prediction import Colorize
 from oldrestore.evaluation.scores import ImageScore
 
@@ -30,6 +31,14 @@ class EvaluationContext:
     count: int
     watch: Callable[[Iterable, str, int], Iterator]
     colorize: Colorize | None = None
+
+    def require(self, field: str, what: str) -> None:
+        """Refuse a network that does not predict a field, without which `what` cannot be measured."""
+        if field not in self.network.predicts:
+            raise UserError(
+                f"{what} cannot be measured on {type(self.network).__name__}, which predicts "
+                f"{' and '.join(sorted(self.network.predicts))}: use a model that predicts {field}"
+            )
 
 
 @dataclass(frozen=True)

@@ -47,24 +47,15 @@ class HintCurve:
     network's own colour without hints, with the patches pasted onto it (*pasted*). A network that reads no hints
     has the same PSNR throughout, and its pasted curve is the one to beat.
 
-    Parameters
-    ----------
-    counts : list of int
-        Numbers of patches; 0 is always among them.
-    patch : int
-        Side of a patch, pixels.
-    samples : int
-        Photographs in the sample panel.
-
     References
     ----------
     Zhang et al. Real-Time User-Guided Image Colorization with Learned Deep Priors. 2017.
     """
 
-    counts: list[Annotated[int, Field(ge=0, le=10000)]] | None = None
-    patch: Annotated[int, Field(ge=1)] = 6
+    counts: list[Annotated[int, Field(ge=0, le=10000)]] | None = None  # of patches; 0 is always among them
+    patch: Annotated[int, Field(ge=1)] = 6  # side, pixels
     seed: Annotated[int, Field(ge=0)] = 0
-    samples: Annotated[int, Field(ge=0)] = 4
+    samples: Annotated[int, Field(ge=0)] = 4  # photographs in the sample panel
     every_time: bool = False
 
     def __post_init__(self) -> None:

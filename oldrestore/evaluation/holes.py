@@ -15,7 +15,6 @@ from skimage.restoration import inpaint_biharmonic
 from oldrestore.batch import Batch
 from oldrestore.config.values import checked
 from oldrestore.data.inputs.holes import HoleInputs
-from oldrestore.errors import UserError
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext, spread
 from oldrestore.evaluation.metrics import HIGHEST_PSNR, ssim_map
@@ -63,11 +62,7 @@ class HoleFilling:
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure; values are means over photographs, and ``psnr_gain_over_FILL`` the network's lead in the holes."""
-        if "rgb" not in context.network.predicts:
-            raise UserError(
-                f"holes cannot be measured on {type(context.network).__name__}, which predicts "
-                f"{' and '.join(sorted(context.network.predicts))}: use a model that predicts rgb"
-            )
+        context.require("rgb", "holes")
         per_image: list[ImageScore] = []
         shown: list[list[np.ndarray]] = []
         chosen = spread(context.count, self.samples)

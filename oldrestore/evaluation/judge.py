@@ -32,22 +32,14 @@ class Judge(ABC):
 
 
 class NetworkJudge(Judge):
-    """A judge made of a network and the way its photographs are cut.
-
-    Parameters
-    ----------
-    classifier : paddle.nn.Layer
-        RGB 0..255 float32 (B, 3, size, size) -> logits (B, 1000).
-    cut : callable
-        uint8 (H, W, 3) of any size -> uint8 (size, size, 3).
-    """
+    """A judge made of a network and the way its photographs are cut."""
 
     def __init__(
         self,
         name: str,
         fingerprint: str,
-        classifier: paddle.nn.Layer,
-        cut: Callable[[np.ndarray], np.ndarray],
+        classifier: paddle.nn.Layer,  # RGB 0..255 float32 (B, 3, size, size) -> logits (B, 1000)
+        cut: Callable[[np.ndarray], np.ndarray],  # uint8 (H, W, 3) of any size -> uint8 (size, size, 3)
         size: int,
         batch_size: int,
         sees: str = "",

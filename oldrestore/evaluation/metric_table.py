@@ -7,7 +7,7 @@ log line, comparisons, reports and summaries of sweeps show it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
@@ -61,7 +61,7 @@ class Metric:
     with_prior: Callable[[np.ndarray, np.ndarray, np.ndarray], Score] | None = None
     needs: str | None = None  # what a network must predict to have it
     columns: tuple[str, ...] = ()  # the scores of single photographs it is computed from; by default its own
-    places: Mapping[View, int] = field(default_factory=dict)  # it is left out of views not named
+    places: Mapping[View, int] = field(default_factory=dict)  # which column it is of each view that shows it
 
     @property
     def key(self) -> str:
@@ -95,7 +95,7 @@ METRICS = (
         unit="dB",
         title="PSNR",
         short="PSNR",
-        places={"log": 2, "compare": 7, "sweep": 5},
+        places={"log": 2, "compare": 7},
     ),
     Metric("val", "ssim", HIGHER, ".4f", of=lambda p: metrics.ssim(p.rgb, p.original, 255.0), title="SSIM"),
     Metric(
@@ -204,6 +204,16 @@ OF_VALIDATION = tuple(metric for metric in METRICS if metric.of or metric.with_p
 def shown_in(view: View) -> list[Metric]:
     """Metrics that the log line or a printed table shows, in its order."""
     return sorted((metric for metric in METRICS if view in metric.places), key=lambda metric: metric.places[view])
+
+
+def directions(measures: Iterable[tuple[str, str, str | None]]) -> str:
+    """Say of measures (heading, unit, ``max`` or ``min`` or None) which way each is better, as a line below a table."""
+    ways: dict[str, list[str]] = {"max": [], "min": []}
+    for heading, unit, way in measures:
+        if way is not None:
+            ways[way].append(f"{heading} ({unit})" if unit else heading)
+    said = {"higher": ways["max"], "lower": ways["min"]}
+    return "; ".join(f"{word} is better: {', '.join(names)}" for word, names in said.items() if names)
 
 
 def metric_of(family: str, name: str) -> Metric | None:

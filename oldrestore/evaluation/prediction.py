@@ -19,17 +19,10 @@ PIXELS_AT_ONCE = 2**16
 
 @dataclass(frozen=True)
 class ColorPrediction:
-    """A colorizer's answer to one lightness channel.
+    """A colorizer's answer to one lightness channel."""
 
-    Attributes
-    ----------
-    ab_hw2 : ndarray
-        Colour, float32 (H, W, 2), Lab units, as large as the lightness given.
-    top_bins : ndarray or None
-        int (h, w, 5), the five likeliest of the 313 bins, likeliest first, at the network's own size.
-    """
-
-    ab_hw2: np.ndarray
+    ab_hw2: np.ndarray  # colour, float32, Lab units, as large as the lightness given
+    # int (h, w, 5), the five likeliest of the 313 bins, likeliest first, at the network's own size
     top_bins: np.ndarray | None = None
 
 

@@ -93,14 +93,8 @@ def protocol_settings(
     Left out is what changes none: batch size, rows of the table, pictures shown, the places of files. A file of weights
     stands for its contents. Which photographs are measured is no part of it: their fingerprints say that.
 
-    Parameters
-    ----------
-    config : mapping
-        A run's configuration, plain containers.
-    count : int, optional
-        Photographs measured: it counts where the protocol says how many there should be.
-    judge : mapping, optional
-        The judge's fingerprint, and what it sees of a photograph.
+    `config` is a run's, in plain containers. The number of photographs measured, `count`, counts where the protocol
+    says how many there should be. `judge` is the judge's fingerprint, and what it sees of a photograph.
     """
     settings = config["evaluation"].items()
     evaluation = {n: value for n, value in settings if value is not None and EARLIER.get(f"evaluation.{n}") != value}

@@ -13,8 +13,8 @@ from pydantic import Field
 from rich.table import Table
 
 from oldrestore.config.values import checked
-from oldrestore.data.damage.base import Damage, Severity
-from oldrestore.data.damage.chain import DamageChain, check_damages
+from oldrestore.data.damage.base import Severity
+from oldrestore.data.damage.chain import check_damages
 from oldrestore.errors import UserError
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext, spread
 from oldrestore.evaluation.holes import score_fill
@@ -40,39 +40,23 @@ class RestorationStages:
     damage. ``_hole`` is over the pixels where structure is lost, ``_known`` over all others; damage without a mask
     (fading, noise, ...) has the second only. A network that predicts photographs is measured as filler, and as restorer
     where it repaints every pixel; one that predicts colour colours the output of the classical stages.
-
-    Parameters
-    ----------
-    damages : mapping
-        Kinds of damage by name, choices of ``conf/damage``.
-    severities : list of float
-        At which each is measured; they multiply those of a chain's steps.
-    detect, fill, restore
-        The classical stages, choices of ``conf/restore``; ``none`` leaves a stage out.
-    network_fill, network_restore : optional
-        Build stages of the network that is measured, given it as ``network``.
-    lpips : optional
-        `oldrestore.models.lpips.LpipsNetwork`, with weights that the user has.
-    color_size : int
-        Shorter side at which a network that predicts colour sees a photograph, pixels.
-    photographs : int or None
-        Number of validation photographs measured, spread evenly over the names; None takes all.
-    samples : int
-        Photographs in the panel damaged | classical | network | original, with the last of `damages` at the highest
-        severity.
     """
 
-    damages: Mapping[str, Any]
+    damages: Mapping[str, Any]  # kinds of damage by name, choices of ``conf/damage``
+    # The classical stages, choices of ``conf/restore``; ``none`` leaves a stage out.
     detect: Any
     fill: Any
     restore: Any
-    severities: Annotated[list[Severity], Field(min_length=1)] = (0.5, 1.0)
+    severities: Annotated[list[Severity], Field(min_length=1)] = (0.5, 1.0)  # they multiply those of a chain's steps
+    # Build stages of the network that is measured, given it as ``network``.
     network_fill: Any = None
     network_restore: Any = None
-    lpips: Any = None
+    lpips: Any = None  # `oldrestore.models.lpips.LpipsNetwork`, with weights that the user has
+    # Shorter side at which a network that predicts colour sees a photograph, pixels.
     color_size: Annotated[int, Field(ge=32, le=4096, multiple_of=8)] = 128
-    photographs: Annotated[int, Field(ge=1)] | None = 16
+    photographs: Annotated[int, Field(ge=1)] | None = 16  # measured, spread evenly over the names; None is all
     seed: Annotated[int, Field(ge=0)] = 0
+    # Photographs in the panel damaged | classical | network | original, with the last damage at the highest severity.
     samples: Annotated[int, Field(ge=0)] = 4
     every_time: bool = False
 
@@ -114,8 +98,9 @@ class RestorationStages:
         """Scores of one photograph under every damage, and its versions under the last."""
         per_image: list[ImageScore] = []
         versions: dict[str, np.ndarray] = {}
-        for condition, damage in self._conditions():
-            damaged = damage(rgb, np.random.default_rng([RESTORATION_STREAM, self.seed, place]))
+        for (kind, damage), severity in product(self.damages.items(), self.severities):
+            condition = f"{kind}_{severity:g}"
+            damaged = damage.at(severity)(rgb, np.random.default_rng([RESTORATION_STREAM, self.seed, place]))
             versions, detected = make_versions(stages, damaged)
             scored: dict[int, dict[str, tuple[float, float]]] = {}  # where no stage changed anything: one picture
             for version, picture in versions.items():
@@ -145,13 +130,6 @@ class RestorationStages:
                 ]
                 scores["lpips"] = (float(self.lpips(*pair)), 1.0)
         return scores
-
-    def _conditions(self) -> list[tuple[str, Damage | DamageChain]]:
-        return [
-            (f"{name}_{severity:g}", damage.at(severity))
-            for name, damage in self.damages.items()
-            for severity in self.severities
-        ]
 
     def _rows(self, means: Mapping[str, float], count: int) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []

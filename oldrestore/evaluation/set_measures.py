@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,8 +62,12 @@ class SetMeasures:
         engine = None
         ours, originals = FeatureStatistics(FEATURES), FeatureStatistics(FEATURES)
         scores: list[ImageScore] = []
-        for names, rgb, recolored in _recolored(context):
-            for name, photo, colored in zip(names, rgb, recolored, strict=True):
+        for batch in batches(context.watch(context.photos(), "set measures", context.count), context.batch_size):
+            rgb = [photo for _, photo in batch]
+            lightness = [np.ascontiguousarray(rgb_to_lab(photo)[..., 0]) for photo in rgb]
+            predicted = context.colorize(lightness)
+            recolored = [recolor(L, p.ab_hw2) for L, p in zip(lightness, predicted, strict=True)]
+            for (name, photo), colored in zip(batch, recolored, strict=True):
                 scores.append(ImageScore(name, "cf", absolute_colorfulness(colored)))
                 scores.append(ImageScore(name, "cf_original", absolute_colorfulness(photo)))
             if self.network is not None:
@@ -153,15 +156,6 @@ def root(covariance: np.ndarray) -> np.ndarray:
     """Symmetric square root of a covariance; eigenvalues below 0, which are rounding, count as 0."""
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
-
-
-def _recolored(context: EvaluationContext) -> Iterator[tuple[list[str], list[np.ndarray], list[np.ndarray]]]:
-    """Yield names, originals and recoloured photographs, uint8 (S, S, 3), by batches."""
-    for batch in batches(context.watch(context.photos(), "set measures", context.count), context.batch_size):
-        names, photos = [name for name, _ in batch], [rgb for _, rgb in batch]
-        lightness = [np.ascontiguousarray(rgb_to_lab(rgb)[..., 0]) for rgb in photos]
-        predicted = context.colorize(lightness)
-        yield names, photos, [recolor(L, p.ab_hw2) for L, p in zip(lightness, predicted, strict=True)]
 
 
 def as_input(photos: list[np.ndarray]) -> np.ndarray:

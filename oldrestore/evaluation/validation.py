@@ -55,14 +55,9 @@ def measure_photos(
 def summarize_validation(measured: Sequence[MeasuredPhoto], prior: np.ndarray | None = None) -> ValidationResult:
     """Combine the measurements of single photographs; metrics are in the order of the table.
 
-    Parameters
-    ----------
-    measured : sequence of MeasuredPhoto
-        Names are unique.
-    prior : ndarray, optional
-        (313,), for the rebalanced AuC. By default that of the evaluated photographs themselves (counted,
-        then smoothed with sigma 5): the measure then depends on the evaluation set alone and is the same for
-        every run, whatever it was trained on.
+    `prior`, (313,), is for the rebalanced AuC. By default it is that of the evaluated photographs themselves (counted,
+    then smoothed with sigma 5): the measure then depends on the evaluation set alone and is the same for every run,
+    whatever it was trained on.
     """
     per_image = [score for photo in measured for score in photo.scores]
     by_bin = [(photo.name, photo.area, photo.count) for photo in measured]

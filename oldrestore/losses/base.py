@@ -23,21 +23,18 @@ class Loss(paddle.nn.Layer):
 
     A prediction may be smaller than the photographs, whose sides are then whole multiples of its height and width: the
     truth is every n-th pixel (`Batch.ab_at`). Everything is computed in float32, under mixed precision too.
-
-    Attributes
-    ----------
-    reads : frozenset of str
-        The fields of ``Prediction`` it reads, such as {"logits"}. Known of the class, so that a loss and a
-        network that do not fit are refused before anything is built. A loss whose reading depends on its settings
-        sets this on the instance and has a class method ``reads_with(node)`` that tells it of the configuration's
-        node, a mapping.
-    needs : frozenset of str
-        Names of the resources ``prepare`` must be given before training. A loss whose needs depend on its
-        parameters sets this on the instance.
     """
 
+    # The fields of ``Prediction`` it reads, such as {"logits"}. Known of the class, so that a loss and a network that
+    # do not fit are refused before anything is built. A loss whose reading depends on its settings sets this on the
+    # instance and has a class method ``reads_with(node)`` that tells it of the configuration's node, a mapping.
     reads: ClassVar[frozenset[str]] = frozenset()
+    # Resources that ``prepare`` must be given before training; a loss may set this on the instance, too.
     needs: frozenset[str] = frozenset()
+
+    def __init__(self, gray_threshold: float | None = None) -> None:
+        super().__init__()
+        self.gray_threshold = gray_threshold
 
     def prepare(self, **resources: Any) -> None:
         """Receive, before training, what ``needs`` names.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -12,33 +13,18 @@ from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 
 
+@checked
+@dataclass(frozen=True)
 class Rebalance:
     """How class rebalancing weights the bins; see ``oldrestore.color.prior.rebalancing_weights``.
 
     Zhang, Isola, Efros, *Colorful Image Colorization* (2016), section 2.2.
-
-    Parameters
-    ----------
-    lambda_ : float
-        Share of a uniform distribution mixed into the prior. 1 is no rebalancing, 0 is full.
-    alpha : float
-        Power of the mixed prior that is divided by.
-    clamp : float or None
-        The highest weight allowed.
     """
 
     needs = frozenset({"prior"})
-
-    @checked
-    def __init__(
-        self,
-        lambda_: Annotated[float, Field(ge=0, le=1)] = 0.5,
-        alpha: Annotated[float, Field(ge=0, le=10)] = 1.0,
-        clamp: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = None,
-    ) -> None:
-        self.lambda_ = lambda_
-        self.alpha = alpha
-        self.clamp = clamp
+    lambda_: Annotated[float, Field(ge=0, le=1)] = 0.5  # share of a uniform prior mixed in: 1 is no rebalancing
+    alpha: Annotated[float, Field(ge=0, le=10)] = 1.0  # power of the mixed prior that is divided by
+    clamp: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = None  # the highest weight allowed
 
     def weights(self, prior: np.ndarray, prior_pixels: float | None = None) -> np.ndarray:
         """Weights of the bins for a prior, float64 (313,), scaled so that sum(prior x weights) = 1."""
@@ -47,10 +33,9 @@ class Rebalance:
         except ValueError as error:
             raise UserError(f"class rebalancing is not possible: {error}") from error
 
-    def __repr__(self) -> str:
-        return f"Rebalance(lambda_={self.lambda_}, alpha={self.alpha}, clamp={self.clamp})"
 
-
+@checked
+@dataclass(frozen=True)
 class EffectiveNumber:
     """Weights of the bins by the inverse of their effective number of pixels.
 
@@ -65,10 +50,7 @@ class EffectiveNumber:
     """
 
     needs = frozenset({"prior", "prior_pixels"})
-
-    @checked
-    def __init__(self, beta: Annotated[float, Field(ge=0, lt=1)] = 0.999999) -> None:
-        self.beta = beta
+    beta: Annotated[float, Field(ge=0, lt=1)] = 0.999999
 
     def weights(self, prior: np.ndarray, prior_pixels: float | None = None) -> np.ndarray:
         """Weights of the bins for a prior of so many pixels, float64 (313,)."""
@@ -81,6 +63,3 @@ class EffectiveNumber:
             # -expm1(n ln beta) is 1 - beta^n without the loss of digits near beta = 1.
             inverse = 1.0 / -np.expm1(pixels * np.log(self.beta))
         return inverse / (prior * inverse).sum()
-
-    def __repr__(self) -> str:
-        return f"EffectiveNumber(beta={self.beta})"

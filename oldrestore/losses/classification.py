@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import paddle
-from pydantic import Field
+from pydantic import Field, InstanceOf
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.bins import NUMBER_OF_BINS
@@ -68,16 +68,15 @@ class SoftCrossEntropy(Loss):
         self,
         neighbours: Annotated[int, Field(ge=1, le=NUMBER_OF_BINS)] = 5,
         sigma: Annotated[float, Field(ge=0.01, le=1000)] = 5.0,
-        rebalance: Rebalance | EffectiveNumber | None = None,
+        rebalance: InstanceOf[Rebalance] | InstanceOf[EffectiveNumber] | None = None,
         gray_threshold: NotNegative = 5.0,
-        smoothing: UniformSmoothing | NeighbourSmoothing | None = None,
+        smoothing: InstanceOf[UniformSmoothing] | InstanceOf[NeighbourSmoothing] | None = None,
         focal_gamma: Annotated[float, Field(ge=0, le=20)] = 0.0,
         logit_adjustment: Annotated[float, Field(ge=0, le=20)] = 0.0,
         weighting: Literal["loss", "gradient"] = "loss",
     ) -> None:
-        super().__init__()
+        super().__init__(gray_threshold)
         self.rebalance = rebalance
-        self.gray_threshold = gray_threshold
         self.smoothing = smoothing
         self.focal_gamma = focal_gamma
         self.logit_adjustment = logit_adjustment

@@ -28,8 +28,7 @@ class Colorfulness(PredictedColor):
 
     @checked
     def __init__(self, gray_threshold: NotNegative | None = None, annealed_mean: Temperature | None = None) -> None:
-        super().__init__(annealed_mean)
-        self.gray_threshold = gray_threshold
+        super().__init__(annealed_mean, gray_threshold)
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
         """1 - CF / 100: 1 of gray photographs, below 0 of extremely colourful ones."""

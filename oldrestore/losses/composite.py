@@ -34,13 +34,10 @@ class Term(BaseModel):
 class Composite(Loss):
     """Sum of weight x loss over named terms.
 
-    Parameters
-    ----------
-    terms : dict of Term
-        A name becomes a curve (``train/NAME``, ``val/NAME``) of the term's own value, *not* multiplied by
-        its weight, so that runs of different weights can be compared; terms of a term are ``NAME/ITS_NAME``. A
-        weight may be a `WeightSchedule`: then it is a curve too, ``weight/NAME``. The sum of two iterations is then
-        not the same loss, so have the best checkpoint chosen by a term (``trainer.monitor=val/NAME``).
+    A name becomes a curve (``train/NAME``, ``val/NAME``) of the term's own value, *not* multiplied by its weight, so
+    that runs of different weights can be compared; terms of a term are ``NAME/ITS_NAME``. A weight may be a
+    `WeightSchedule`: then it is a curve too, ``weight/NAME``. The sum of two iterations is then not the same loss, so
+    have the best checkpoint chosen by a term (``trainer.monitor=val/NAME``).
     """
 
     @checked

@@ -46,8 +46,7 @@ class SquaredEarthMover(Loss):
         sigma: Positive = 5.0,
         gray_threshold: NotNegative | None = 5.0,
     ) -> None:
-        super().__init__()
-        self.gray_threshold = gray_threshold
+        super().__init__(gray_threshold)
         self._encoder = SoftEncoder(neighbours, sigma)
         self.register_buffer("_rows_rq", paddle.to_tensor(cumulating_rows()), persistable=False)
 

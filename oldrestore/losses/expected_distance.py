@@ -20,21 +20,15 @@ class ExpectedAbDistance(Loss):
     |c_q - y| is the Euclidean distance, Lab units, of a bin's centre from the true colour: the expected cost of
     painting a colour drawn from p, where a near miss costs little. It is the risk of Bayesian decision theory
     (Berger, *Statistical Decision Theory and Bayesian Analysis*, 1985), and linear in p: it is least with
-    all of p on one bin, so alone it tends to the median of what is possible and knows no doubt.
-
-    Parameters
-    ----------
-    scale : float
-        Lab units that count as 1.
+    all of p on one bin, so alone it tends to the median of what is possible and knows no doubt. `scale`: Lab units.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"logits"})
 
     @checked
     def __init__(self, scale: Positive = 110.0, gray_threshold: NotNegative | None = 5.0) -> None:
-        super().__init__()
+        super().__init__(gray_threshold)
         self.scale = scale
-        self.gray_threshold = gray_threshold
         for axis, name in enumerate("ab"):
             values, places_q = np.unique(AB_BINS[:, axis], return_inverse=True)
             self.register_buffer(f"_values_{name}", paddle.to_tensor(values.reshape(-1, 1)), persistable=False)

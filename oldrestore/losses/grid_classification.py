@@ -27,8 +27,7 @@ class GridCrossEntropy(Loss):
 
     @checked
     def __init__(self, gray_threshold: NotNegative | None = 5.0) -> None:
-        super().__init__()
-        self.gray_threshold = gray_threshold
+        super().__init__(gray_threshold)
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
         """Mean cross-entropy of ``class_logits`` (B, 529, h, w)."""

@@ -39,12 +39,8 @@ class HueChromaDivergence(Loss):
     The prediction is compared where it stands: at every pixel (at the size of the prediction, every n-th pixel
     of the photograph), or, where it was made at the batch's ``positions_bn2`` alone, at those.
 
-    Parameters
-    ----------
-    lambda_hue : float
-        Weight of hue. 5 in the paper: the inverse of the mean chroma, in its units, so that both weigh alike.
-    window : int
-        Side of the window in pixels. 7 in the paper's training.
+    The paper trains with a window of 7 pixels and a `lambda_hue` of 5, the inverse of the mean chroma in its units, so
+    that both weigh alike.
 
     References
     ----------
@@ -60,10 +56,9 @@ class HueChromaDivergence(Loss):
         window: Annotated[int, Field(ge=1, le=63), AfterValidator(_odd)] = 7,
         gray_threshold: NotNegative = 5.0,
     ) -> None:
-        super().__init__()
+        super().__init__(gray_threshold)
         self.lambda_hue = lambda_hue
         self.window = window
-        self.gray_threshold = gray_threshold
 
     def terms(self, prediction: Prediction, batch: Batch) -> dict[str, paddle.Tensor]:
         """The loss and its two terms, ``hue`` (weights included) and ``chroma``, whose sum it is.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -12,6 +13,8 @@ from oldrestore.config.values import checked
 from oldrestore.losses.base import Positive
 
 
+@checked
+@dataclass(frozen=True)
 class UniformSmoothing:
     """The target becomes (1 - share) target + share / 313.
 
@@ -19,14 +22,11 @@ class UniformSmoothing:
     section 7, with a share of 0.1.
     """
 
-    @checked
-    def __init__(self, share: Annotated[float, Field(ge=0, le=1)] = 0.1) -> None:
-        self.share = share
-
-    def __repr__(self) -> str:
-        return f"UniformSmoothing(share={self.share})"
+    share: Annotated[float, Field(ge=0, le=1)] = 0.1
 
 
+@checked
+@dataclass(frozen=True)
 class NeighbourSmoothing:
     """The target becomes (1 - share) target + share x the bins around the target's nearest bin.
 
@@ -36,16 +36,9 @@ class NeighbourSmoothing:
     index comes first; 4 are at ten Lab units inside the gamut, and 8 are the whole ring. sigma is in Lab units.
     """
 
-    @checked
-    def __init__(
-        self,
-        share: Annotated[float, Field(ge=0, le=1)] = 0.1,
-        neighbours: Annotated[int, Field(ge=1, lt=NUMBER_OF_BINS)] = 8,
-        sigma: Positive = 10.0,
-    ) -> None:
-        self.share = share
-        self.neighbours = neighbours
-        self.sigma = sigma
+    share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    neighbours: Annotated[int, Field(ge=1, lt=NUMBER_OF_BINS)] = 8
+    sigma: Positive = 10.0
 
     def table(self) -> tuple[np.ndarray, np.ndarray]:
         """For each bin its neighbours, int64 (313, m), and their shares of 1, float32 (313, m)."""
@@ -57,6 +50,3 @@ class NeighbourSmoothing:
         # Relative to the nearest, so that with a small sigma not all of them underflow.
         weights = np.exp((nearest[:, :1] - nearest) / (2.0 * self.sigma**2))
         return indices, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-    def __repr__(self) -> str:
-        return f"NeighbourSmoothing(share={self.share}, neighbours={self.neighbours}, sigma={self.sigma})"

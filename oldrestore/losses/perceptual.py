@@ -29,26 +29,19 @@ class Perceptual(PredictedColor):
 
     The network is frozen, and no part of a checkpoint. It must not be the judge of the accuracy table, which would
     then praise what it has taught.
-
-    Parameters
-    ----------
-    features : nn.Layer
-        Maps sRGB (B, 3, H, W), 0..1, to a list of feature maps; see ``oldrestore.models.features``.
-    layer_weights : list of float or None
-        w_l, one for each feature map; None weighs all the same, with sum 1.
     """
 
     @checked
     def __init__(
         self,
-        features: nn.Layer,
-        layer_weights: list[NotNegative] | None = None,
+        features: nn.Layer,  # maps sRGB (B, 3, H, W), 0..1, to a list of feature maps: ``oldrestore.models.features``
+        layer_weights: list[NotNegative] | None = None,  # w_l of each map; None weighs all the same, with sum 1
         distance: Literal["l1", "l2"] = "l1",
         relative: bool = True,
         gray_threshold: NotNegative | None = None,
         annealed_mean: Temperature | None = None,
     ) -> None:
-        super().__init__(annealed_mean)
+        super().__init__(annealed_mean, gray_threshold)
         layers = features.layers
         if layer_weights is None:
             layer_weights = [1.0 / layers] * layers
@@ -60,7 +53,6 @@ class Perceptual(PredictedColor):
         self.layer_weights = list(layer_weights)
         self.distance = distance
         self.relative = relative
-        self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
         """Mean distance."""
@@ -89,23 +81,17 @@ class Lpips(PredictedColor):
 
     Zhang, Isola, Efros, Shechtman and Wang, *The Unreasonable Effectiveness of Deep Features as a Perceptual Metric*
     (2018). The network is frozen, and no part of a checkpoint.
-
-    Parameters
-    ----------
-    network : nn.Layer
-        Maps two photographs (B, 3, H, W), sRGB, 0..1, to their distances (B,): ``oldrestore.models.lpips``.
     """
 
     @checked
     def __init__(
         self,
-        network: nn.Layer,
+        network: nn.Layer,  # maps sRGB (B, 3, H, W), 0..1, twice, to distances (B,): ``oldrestore.models.lpips``
         gray_threshold: NotNegative | None = None,
         annealed_mean: Temperature | None = None,
     ) -> None:
-        super().__init__(annealed_mean)
+        super().__init__(annealed_mean, gray_threshold)
         self.network = network
-        self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
         """Mean distance."""

@@ -14,7 +14,7 @@ from oldrestore.batch import Batch, Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.color.lab_paddle import lab_to_rgb_nchw
 from oldrestore.config.values import checked
-from oldrestore.losses.base import Loss
+from oldrestore.losses.base import Loss, NotNegative
 
 Temperature = Annotated[float, Field(gt=0, le=2.0)]
 
@@ -38,19 +38,14 @@ class PredictedColor(Loss):
 
     With a temperature T the colour is sum_q c_q softmax(z / T)_q over the centres c_q of the 313 bins (Zhang, Isola,
     Efros 2016, equation 5), which is differentiable: a network that predicts a distribution learns from what it
-    would paint.
-
-    Parameters
-    ----------
-    annealed_mean : float or None
-        T: 1 is the mean, towards 0 the mode; 0.38 in that paper. None reads ``ab``.
+    would paint. `annealed_mean` is T: 1 is the mean, towards 0 the mode; 0.38 in that paper. None reads ``ab``.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"ab"})
 
     @checked
-    def __init__(self, annealed_mean: Temperature | None = None) -> None:
-        super().__init__()
+    def __init__(self, annealed_mean: Temperature | None = None, gray_threshold: NotNegative | None = None) -> None:
+        super().__init__(gray_threshold)
         self.annealed_mean = annealed_mean
         self.reads = self.reads_with({"annealed_mean": annealed_mean})
         if annealed_mean is not None:

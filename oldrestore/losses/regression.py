@@ -14,13 +14,8 @@ class AbRegression(PredictedColor):
     """Mean over pixels of a penalty of the error e = (predicted ab - true ab) / scale, summed over a and b.
 
     With ``annealed_mean`` the predicted ab is that of a distribution over the 313 bins, and the loss is the
-    annealed-mean regression |E_T[c] - y|.
-
-    Parameters
-    ----------
-    scale : float
-        Lab units that count as an error of 1. With 110, that of the networks' outputs, values and weights are
-        those of the released siggraph17 training code.
+    annealed-mean regression |E_T[c] - y|. With a `scale` of 110 Lab units, that of the networks' outputs, values and
+    weights are those of the released siggraph17 training code.
     """
 
     @checked
@@ -30,9 +25,8 @@ class AbRegression(PredictedColor):
         gray_threshold: NotNegative | None = None,
         annealed_mean: Temperature | None = None,
     ) -> None:
-        super().__init__(annealed_mean)
+        super().__init__(annealed_mean, gray_threshold)
         self.scale = scale
-        self.gray_threshold = gray_threshold
 
     def forward(self, prediction: Prediction, batch: Batch) -> paddle.Tensor:
         """Mean penalty."""
@@ -70,17 +64,12 @@ class SmoothL1(AbRegression):
 
     Zhang et al. (2017) train siggraph17 on it with delta 1; Huber (1964), divided by d so that it is L1 in the
     limit of a small delta.
-
-    Parameters
-    ----------
-    delta : float
-        Where the quadratic part ends, Lab units.
     """
 
     @checked
     def __init__(
         self,
-        delta: Positive = 1.0,
+        delta: Positive = 1.0,  # where the quadratic part ends, Lab units
         scale: Positive = 110.0,
         gray_threshold: NotNegative | None = None,
         annealed_mean: Temperature | None = None,

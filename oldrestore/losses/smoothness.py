@@ -16,12 +16,7 @@ class TotalVariation(PredictedColor):
 
     The anisotropic form of Rudin, Osher and Fatemi, *Nonlinear total variation based noise removal algorithms* (1992),
     as Johnson, Alahi and Fei-Fei (2016) regularise with. It removes specks and seams, and is least for a single
-    colour everywhere: use it with a small weight beside another loss.
-
-    Parameters
-    ----------
-    scale : float
-        Lab units that count as 1.
+    colour everywhere: use it with a small weight beside another loss. `scale` is in Lab units.
     """
 
     @checked
@@ -43,14 +38,8 @@ class ChromaEdge(PredictedColor):
     vertically, a and b summed: the edge-aware smoothness of Godard, Mac Aodha and Brostow, *Unsupervised Monocular
     Depth Estimation with Left-Right Consistency* (2017), with the colour in the disparity's place. Colour that runs
     over its object's border costs; a change of colour at a border is all but free. A smaller prediction is compared
-    with the means of the lightness under its pixels, so that a fine texture is no edge to it.
-
-    Parameters
-    ----------
-    scale : float
-        Lab units of ab that count as 1.
-    edge_range : float
-        Difference of lightness (0..100) that divides the cost by e.
+    with the means of the lightness under its pixels, so that a fine texture is no edge to it. `scale` and `edge_range`
+    are in Lab units.
     """
 
     @checked

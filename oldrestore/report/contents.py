@@ -111,18 +111,11 @@ def gather(
     photographs: int = 24,
     say: Callable[[str], None] = lambda text: None,
 ) -> Report:
-    """Gather a report from run folders.
+    """Gather a report from run folders, by default under the name of the experiment, if all runs have the same.
 
-    Parameters
-    ----------
-    title : str, optional
-        By default the name of the experiment, if all runs have the same.
-    anyway : bool
-        Show incomparable runs as separate groups instead of raising `UserError`, as `compare_runs` does.
-    headline : str, optional
-        Measure that decides the verdict: by default the rebalanced AuC, else the first column with a better direction.
-    photographs : int
-        Validation photographs that every run's best network colours again (which imports Paddle).
+    With `anyway`, incomparable runs are separate groups; otherwise `UserError` is raised, as by `compare_runs`. The
+    measure `headline` decides the verdict: by default the rebalanced AuC, else the first column with a better
+    direction. Every run's best network colours so many validation `photographs` again (which imports Paddle).
     """
     scored = [run for run in runs if not run.scores.empty] or list(runs)
     sets = comparable_groups(scored) if anyway else [list(runs)]

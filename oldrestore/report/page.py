@@ -67,7 +67,7 @@ def render(report: Report) -> str:
                 links.setdefault(section.link, section.name)
             data["specs"] |= {f"{key}-{name}": spec for name, spec in section.specs.items()}
             data["groups"][key] |= section.data
-    scripts = [_script(), library()]
+    scripts = [(FOLDER / "report.js").read_text(encoding="utf-8"), library()]
     return environment.get_template("report.html.j2").render(
         report=report,
         made=report.made.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -154,8 +154,3 @@ def swatch(design: int) -> Markup:
 def _with_breaks(text: str) -> Markup:
     """Let a long name break after its separators."""
     return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[_/.,])", text))
-
-
-@cache
-def _script() -> str:
-    return (FOLDER / "report.js").read_text(encoding="utf-8")

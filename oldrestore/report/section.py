@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from jinja2 import Environment
@@ -39,14 +38,10 @@ class View:
     total: int = 1  # of groups
     budget: int = 0  # bytes of pictures
 
-    @cached_property
-    def charts(self) -> dict[str, Callable]:
-        """Charts that the group has data for: functions of the look."""
-        return figures_of(self.group)
-
     def specs(self, *names: str) -> dict[str, Any]:
         """Specifications of the named charts, if the group has data for them."""
-        return {name: self.charts[name](SCREEN) for name in names if name in self.charts}
+        charts = figures_of(self.group)
+        return {name: charts[name](SCREEN) for name in names if name in charts}
 
     @property
     def designs(self) -> list[dict[str, Any]]:

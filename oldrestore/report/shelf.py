@@ -72,7 +72,8 @@ def write_index(outputs: Path | str) -> Path:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["text"] = _as_unicode
+    # Bytes of a file's name that are not Unicode become question marks.
+    environment.filters["text"] = lambda text: text.encode("utf-8", errors="replace").decode("utf-8")
     page = environment.get_template("shelf.html.j2").render(reports=list_reports(folder), folder=str(folder))
     path = folder / f"{INDEX}.html"
     try:
@@ -122,11 +123,6 @@ def _time(text: str | None) -> datetime | None:
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _as_unicode(text: str) -> str:
-    """Replace bytes of a file's name that are not Unicode by question marks."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 class _Head(HTMLParser):

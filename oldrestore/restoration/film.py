@@ -83,11 +83,8 @@ def probe(path: Path) -> FilmFacts:
 def read_frames(path: Path, expected: int = 0) -> Iterator[np.ndarray]:
     """Yield each frame of a film once, uint8 sRGB (H, W, 3), upright.
 
-    Raises
-    ------
-    UnreadableFilm
-        If the file cannot be decoded to its end, or ffmpeg complains and frames are missing of the number that is
-        `expected` (`FilmFacts.frames`; 0 if unknown).
+    `UnreadableFilm` is raised if the file cannot be decoded to its end, or ffmpeg complains and frames are missing of
+    the number that is `expected` (`FilmFacts.frames`; 0 if unknown).
     """
     # A frame as PPM states its own size, unlike the stream of a rotated film.
     command = [_ffmpeg(), "-v", "error", *_input(path), "-map", "0:v:0", "-fps_mode", "passthrough"]
@@ -132,18 +129,9 @@ def write_film(
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Write a film (.mp4 or .mkv) in H.264, whole or not at all; yield what writes a frame, uint8 (H, W, 3).
 
-    Parameters
-    ----------
-    shape : (int, int)
-        Height and width of the frames. Colour is stored at half the size if both are even, otherwise at full size.
-    rate : str
-        Frames a second.
-    sound : Path, optional
-        A film whose sound is copied.
-    quality : int
-        Constant rate factor of x264, 0 (no loss) to 51.
-    place : callable
-        See `oldrestore.files.whole_file`.
+    Frames have one `shape`, height and width, and `rate` is their number a second. Colour is stored at half the size if
+    both sides are even, otherwise at full size. The sound of the film `sound` is copied. `quality` is the constant rate
+    factor of x264, 0 (no loss) to 51. For `place`, see `oldrestore.files.whole_file`.
     """
     even = shape[0] % 2 == 0 and shape[1] % 2 == 0
     command = [_ffmpeg(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]

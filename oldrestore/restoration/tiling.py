@@ -16,14 +16,10 @@ class Tile:
 
 
 def tiles(height: int, width: int, side: int, overlap: int) -> Iterator[Tile]:
-    """Cut a photograph into tiles, row by row.
+    """Cut a photograph into tiles of about the same size, row by row.
 
-    Parameters
-    ----------
-    side : int
-        Longest side of the kept part of a tile, pixels. All tiles have about the same size.
-    overlap : int
-        Pixels seen beyond the kept part, on each side where the photograph continues.
+    The kept part of a tile has a side of at most `side` pixels; `overlap` more are seen on each side where the
+    photograph continues.
     """
     for rows in _cuts(height, side):
         for columns in _cuts(width, side):

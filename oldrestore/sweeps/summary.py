@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.errors import UserError
-from oldrestore.evaluation.metric_table import shown_in
+from oldrestore.evaluation.metric_table import directions, metric_of, shown_in
 from oldrestore.files import write_atomically
 from oldrestore.plain import decode_float, plain
 from oldrestore.records.run import Run
 from oldrestore.sweeps.ledger import Entry
 from oldrestore.tables import csv_table
-
-MOST_SHOWN = 4  # measures in the printed table, the one that chooses checkpoints first; files have all
 
 
 @dataclass(frozen=True)
@@ -54,10 +52,15 @@ class Summary:
     monitor: str
 
     def shown(self) -> list[str]:
-        """Metrics of the printed table."""
+        """Metrics of the printed table, the one that chooses checkpoints first; files have all."""
         measured = {name for row in self.rows for name in row.metrics}
         wanted = dict.fromkeys([self.monitor, *(metric.key for metric in shown_in("sweep"))])
-        return [name for name in wanted if name in measured][:MOST_SHOWN]
+        return [name for name in wanted if name in measured]
+
+    def directions(self) -> str:
+        """Say which way each metric of the printed table is better."""
+        rows = [(name, metric_of(*name.split("/", 1))) for name in self.shown()]
+        return directions((name, metric.unit, metric.better.way) for name, metric in rows if metric is not None)
 
     def job_rows(self) -> list[dict[str, Any]]:
         """One flat row for each job: what varies, state and reason, and every metric."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import paddle
 
 from oldrestore.color.bins import AB_BINS
 from oldrestore.color.decoding_paddle import annealed_mean_nchw
 from oldrestore.color.encoding_paddle import SoftEncoder
-from oldrestore.color.grid_paddle import GRID_LIMIT, GRID_SIDE, GRID_STEP
+from oldrestore.color.grid_paddle import GRID_AB
 from oldrestore.color.hue_chroma_paddle import CHROMA_LIMIT, HUELESS
 
 
@@ -44,10 +46,8 @@ def soft_encode(ab: np.ndarray, neighbours: int = 5, sigma: float = 5.0) -> tupl
 
 
 def grid_index(ab: np.ndarray) -> np.ndarray:
-    """Index of the square of the grid that each colour (..., 2) falls into."""
-    cell = np.floor((np.asarray(ab) + GRID_LIMIT) / GRID_STEP + 0.5)
-    cell = np.clip(cell, 0, GRID_SIDE - 1).astype(np.int64)
-    return cell[..., 0] * GRID_SIDE + cell[..., 1]
+    """Index of the square of the grid whose centre is nearest to each colour (..., 2) in a and in b."""
+    return np.abs(np.asarray(ab)[..., None, :] - GRID_AB).sum(axis=-1).argmin(axis=-1)
 
 
 def to_hue_chroma(ab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -56,36 +56,26 @@ def to_hue_chroma(ab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.arctan2(b, a) % (2 * np.pi), np.hypot(a, b)
 
 
-def encode_hue(hue: np.ndarray, bins: int = 32) -> np.ndarray:
-    """Weights (..., bins), summing to 1, of the two bins that an angle (radians) lies between."""
-    distance = np.abs(np.asarray(hue)[..., None] * (bins / (2 * np.pi)) - np.arange(bins)) % bins
-    return np.clip(1.0 - np.minimum(distance, bins - distance), 0.0, None)
-
-
-def encode_chroma(chroma: np.ndarray, bins: int = 32) -> np.ndarray:
-    """Weights (..., bins), summing to 1, of the two bins that a chroma (Lab units) lies between."""
-    step = CHROMA_LIMIT / (bins - 1)
-    place = np.clip(np.asarray(chroma), 0.0, CHROMA_LIMIT)[..., None] / step
-    return np.clip(1.0 - np.abs(place - np.arange(bins)), 0.0, None)
-
-
-def window_histograms(ab_hw2: np.ndarray, window: int = 7, bins: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """Histograms of hue and of chroma in the square around each pixel."""
-    hue, chroma = to_hue_chroma(np.asarray(ab_hw2, dtype=np.float64))
-    counts_hw = _box_sum(np.ones_like(chroma)[..., None], window)
-    chroma_histogram = _box_sum(encode_chroma(chroma, bins), window) / counts_hw
-    weight = _box_sum(chroma[..., None], window)
-    hue_histogram = _box_sum(chroma[..., None] * encode_hue(hue, bins), window) / np.maximum(weight, HUELESS)
-    return np.where(weight > HUELESS * counts_hw, hue_histogram, 1.0 / bins), chroma_histogram
-
-
-def _box_sum(values_hwc: np.ndarray, window: int) -> np.ndarray:
-    """Sum over the window around each pixel, cut off at the border."""
-    reach = window // 2
-    for axis in (0, 1):
-        size = values_hwc.shape[axis]
-        table = np.insert(values_hwc.cumsum(axis=axis), 0, 0.0, axis=axis)
-        first = np.maximum(np.arange(size) - reach, 0)
-        last = np.minimum(np.arange(size) + reach + 1, size)
-        values_hwc = table.take(last, axis=axis) - table.take(first, axis=axis)
-    return values_hwc
+def window_histograms(ab: np.ndarray, window: int = 7, bins: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Histograms of hue and of chroma around each pixel of colours (H, W, 2), sharing each out between two bins."""
+    height, width, _ = ab.shape
+    hue_histogram, chroma_histogram = np.zeros((2, height, width, bins))
+    for y in range(height):
+        for x in range(width):
+            total = count = 0.0
+            for v in range(max(0, y - window // 2), min(height, y + window // 2 + 1)):
+                for u in range(max(0, x - window // 2), min(width, x + window // 2 + 1)):
+                    a, b = ab[v, u]
+                    c = math.sqrt(a * a + b * b)
+                    turn = math.atan2(b, a) / (2 * math.pi) % 1.0 * bins
+                    low, share = math.floor(turn), turn - math.floor(turn)
+                    hue_histogram[y, x, low % bins] += c * (1 - share)
+                    hue_histogram[y, x, (low + 1) % bins] += c * share
+                    place = min(c, CHROMA_LIMIT) / (CHROMA_LIMIT / (bins - 1))
+                    low = min(math.floor(place), bins - 2)
+                    chroma_histogram[y, x, low] += 1 - (place - low)
+                    chroma_histogram[y, x, low + 1] += place - low
+                    total, count = total + c, count + 1
+            hue_histogram[y, x] = hue_histogram[y, x] / total if total > HUELESS * count else 1 / bins
+            chroma_histogram[y, x] /= count
+    return hue_histogram, chroma_histogram

@@ -53,17 +53,6 @@ def test_soft_encoding_against_brute_force(encode, ab, neighbours):
     np.testing.assert_allclose(weights, expected_weights, rtol=2e-6, atol=1e-30)
 
 
-def test_colours_at_a_centre_and_between_centres_by_hand():
-    indices, weights = encode_with_paddle(np.array([0.0, 0.0]), neighbours=5, sigma=5.0)
-    side = np.exp(-2.0)  # 10^2 / (2 5^2)
-    np.testing.assert_allclose(weights, np.array([1, side, side, side, side]) / (1 + 4 * side), rtol=1e-6)
-    # Itself, then its four neighbours in the order of the bins.
-    assert AB_BINS[indices].tolist() == [[0, 0], [-10, 0], [0, -10], [0, 10], [10, 0]]
-    indices, weights = encode_with_paddle(np.array([5.0, 5.0]), neighbours=4)
-    assert AB_BINS[indices].tolist() == [[0, 0], [0, 10], [10, 0], [10, 10]]
-    assert weights.tolist() == [0.25, 0.25, 0.25, 0.25]
-
-
 @pytest.mark.parametrize("sigma", [0.01, 0.5, 5.0, 1e4])
 def test_far_colours_and_extreme_sigmas_keep_weights_that_sum_to_one(sigma):
     ab = np.array([[-130, -130], [130, 130], [1e9, -1e9], [0, 0], [5, 5]], np.float32)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from oldrestore.color.bins import AB_BINS
 from oldrestore.color.prior import count_bins, rebalancing_weights, smooth_prior
+from tests.evaluation import plain_measures
 
 
 def skewed_prior(seed: int = 0) -> np.ndarray:
@@ -25,17 +26,11 @@ def test_count_bins_by_hand():
     assert counts[0] == 1 and counts[312] == 1
 
 
-def test_smoothing_of_one_colour_against_a_double_loop():
+def test_smoothing_of_two_colours_spreads_each():
     counts = np.zeros(313)
-    for source, mass in ((0, 3.0), (bin_at(0, 0), 5.0)):
-        counts[source] = mass
-    expected = np.zeros(313)
-    for source in np.flatnonzero(counts):
-        distances = [float(sum((AB_BINS[source] - AB_BINS[q]) ** 2)) for q in range(313)]
-        spread = np.array([np.exp(-d / (2 * 5.0**2)) for d in distances])
-        expected += counts[source] / 8 * spread / spread.sum()
+    counts[[0, bin_at(0, 0)]] = 3.0, 5.0
     smoothed = smooth_prior(counts)
-    np.testing.assert_allclose(smoothed, expected, rtol=1e-12)
+    np.testing.assert_allclose(smoothed, plain_measures.smoothed(counts), rtol=1e-12)
     assert smoothed.sum() == pytest.approx(1.0, abs=1e-12)
     # Each source keeps its mass, even the one at the corner of the 313.
     assert smoothed[AB_BINS[:, 0] < -45].sum() == pytest.approx(3 / 8, abs=1e-6)
@@ -79,20 +74,6 @@ def test_the_clamp_holds_and_the_mean_weight_stays_one(seed, lambda_, alpha, cla
     mix = (1 - lambda_) * p + lambda_ / 313
     scale = weights[free] * mix[free] ** alpha
     assert scale.size == 0 or np.ptp(scale) <= 1e-7 * scale.max()
-
-
-def test_a_clamp_by_hand():
-    # Two kinds of bins: 300 share 0.6 of the mass, 13 share 0.4. u = 500 and 32.5 at lambda 0.
-    p = np.r_[np.full(300, 0.6 / 300), np.full(13, 0.4 / 13)]
-    unclamped = rebalancing_weights(p, lambda_=0.0)
-    # s = 1 / (0.6 x 500 + 0.4 x 32.5) = 1 / 313
-    np.testing.assert_allclose(unclamped, np.r_[np.full(300, 500 / 313), np.full(13, 32.5 / 313)])
-    # Clamped at 1.2: the rest must bring 1 - 0.6 x 1.2 = 0.28, which is 0.7 each.
-    np.testing.assert_allclose(
-        rebalancing_weights(p, lambda_=0.0, clamp=1.2), np.r_[np.full(300, 1.2), np.full(13, 0.7)]
-    )
-    # A clamp above the largest weight changes nothing.
-    np.testing.assert_allclose(rebalancing_weights(p, lambda_=0.0, clamp=2.0), unclamped)
 
 
 def test_colours_that_never_occur():

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from paddle import nn
 
-from oldrestore.color.lab import rgb_to_lab
+from oldrestore.batch import Prediction
+from oldrestore.color.lab import lab_to_rgb8, rgb_to_lab
 from oldrestore.evaluation.evaluator import EvaluationContext
 from oldrestore.evaluation.prediction import ColorPrediction
 
@@ -25,8 +27,27 @@ def context(
     )
 
 
+class Restorer(nn.Layer):
+    """Fills holes with one value; what else it does is decided by the stages that are made of it."""
+
+    predicts = frozenset({"rgb"})
+    reads = ("damaged_b3hw", "hole_b1hw")
+    stride = 8
+
+    def __init__(self, output="full"):
+        super().__init__()
+        self.output = output
+
+    def forward(self, damaged_b3hw, hole_b1hw):
+        return Prediction(rgb=damaged_b3hw * (1 - hole_b1hw) + 0.2 * hole_b1hw)
+
+
 def gray(lightness):
     return [ColorPrediction(np.zeros((*L.shape, 2), np.float32)) for L in lightness]
+
+
+def gray_photograph(rgb: np.ndarray) -> np.ndarray:
+    return lab_to_rgb8(rgb_to_lab(rgb) * np.float32([1, 0, 0]))
 
 
 def knowing(photos: Sequence[np.ndarray], answer: Callable[[np.ndarray], ColorPrediction] = ColorPrediction):

@@ -8,11 +8,11 @@ from scipy.stats import ttest_1samp
 from skimage.metrics import peak_signal_noise_ratio
 
 from oldrestore.batch import Prediction
-from oldrestore.color.lab import lab_to_rgb8, rgb_to_lab
+from oldrestore.color.lab import rgb_to_lab
 from oldrestore.evaluation.evaluator import Evaluated
 from oldrestore.evaluation.hints import HintCurve, curve_rows
 from oldrestore.evaluation.scores import ImageScore
-from tests.evaluation.shared import context
+from tests.evaluation.shared import context, gray_photograph
 from tests.generated_photographs import make_photograph
 
 
@@ -50,9 +50,7 @@ def measured(network, batch_size: int = 2, size: int = 40, count: int = 5, **set
 
 
 def psnr_in_gray(rgb: np.ndarray) -> float:
-    lab = rgb_to_lab(rgb)
-    gray = lab_to_rgb8(np.concatenate([lab[..., :1], np.zeros_like(lab[..., 1:])], axis=-1))
-    return peak_signal_noise_ratio(rgb, gray, data_range=255)
+    return peak_signal_noise_ratio(rgb, gray_photograph(rgb), data_range=255)
 
 
 def values(found, metric: str) -> dict[str, float]:

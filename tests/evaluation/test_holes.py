@@ -5,27 +5,15 @@ from __future__ import annotations
 import numpy as np
 import paddle
 import pytest
-from paddle import nn
 from skimage.restoration import inpaint_biharmonic
 
-from oldrestore.batch import Prediction
 from oldrestore.data.inputs.holes import HoleInputs
 from oldrestore.errors import UserError
 from oldrestore.evaluation.holes import HOLES_STREAM, HoleFilling, score_fill
-from tests.evaluation.shared import context
+from tests.evaluation.shared import Restorer, context
 from tests.generated_photographs import make_photograph
 
 PHOTOS = [(f"{i}.jpg", make_photograph(i, 32)) for i in range(3)]
-
-
-class Gray(nn.Layer):
-    """Fills everything with one value."""
-
-    predicts = frozenset({"rgb"})
-    reads = ("damaged_b3hw", "hole_b1hw")
-
-    def forward(self, damaged_b3hw, hole_b1hw):
-        return Prediction(rgb=damaged_b3hw * (1 - hole_b1hw) + 0.2 * hole_b1hw)
 
 
 def test_psnr_is_that_of_the_pixels_concerned():
@@ -43,7 +31,7 @@ def test_psnr_is_that_of_the_pixels_concerned():
 
 
 def test_every_fill_is_measured_on_the_same_seeded_holes():
-    found = HoleFilling(seed=5, samples=2)(context(Gray(), PHOTOS))
+    found = HoleFilling(seed=5, samples=2)(context(Restorer(), PHOTOS))
     expected = {"mean": [], "biharmonic": [], "network": []}
     for place, (name, rgb) in enumerate(PHOTOS):
         rng = np.random.default_rng([HOLES_STREAM, 5, place])
@@ -68,12 +56,12 @@ def test_every_fill_is_measured_on_the_same_seeded_holes():
 
 
 def test_measures_do_not_depend_on_the_batch_size():
-    one, three = (HoleFilling(biharmonic=False)(context(Gray(), PHOTOS, size)).values for size in (1, 3))
+    one, three = (HoleFilling(biharmonic=False)(context(Restorer(), PHOTOS, size)).values for size in (1, 3))
     assert one == three
 
 
 def test_a_network_that_predicts_colour_is_refused():
-    network = Gray()
+    network = Restorer()
     network.predicts = frozenset({"ab"})
     with pytest.raises(UserError, match="predicts ab: use a model that predicts rgb"):
         HoleFilling()(context(network, PHOTOS))

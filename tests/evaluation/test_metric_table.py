@@ -33,7 +33,7 @@ def test_what_is_shown_and_in_which_order():
         "log": [
             f"val/{name}" for name in ("loss", "psnr", "auc", "auc_rebalanced", "colorfulness", "colorfulness_original")
         ],
-        "sweep": ["val/auc_rebalanced", "val/auc", "val/colorfulness", "judged/iter_accuracy", "val/psnr"],
+        "sweep": ["val/auc_rebalanced", "val/auc", "val/colorfulness", "judged/iter_accuracy"],
         "evaluate": ["val/auc", "val/auc_rebalanced", "val/colorfulness", "judged/iter_accuracy"],
     }
 

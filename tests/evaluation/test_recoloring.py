@@ -12,12 +12,7 @@ from oldrestore.color.joining import interpolated_rows, joined_rows
 from oldrestore.color.lab import rgb_to_lightness
 from oldrestore.evaluation.prediction import recolor_rows
 from tests.generated_photographs import make_photograph
-
-
-def matrix(small: int, large: int) -> np.ndarray:
-    """Bilinear interpolation along one axis, float64 (large, small)."""
-    at = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
-    return np.maximum(0.0, 1.0 - np.abs(at[:, None] - np.arange(small)))
+from tests.models.plain_layers import bilinear
 
 
 @pytest.mark.parametrize("threads", ["1", "3"])
@@ -25,7 +20,7 @@ def test_at_most_one_level_from_float64_on_few_pixels(threads, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
     rgb = make_photograph(0, 700)[:531]
     ab = np.random.default_rng(0).normal(0, 25, (48, 64, 2))
-    full = np.einsum("yi,ijc,xj->yxc", matrix(48, 531), ab, matrix(64, 700), optimize=True)
+    full = bilinear(ab.transpose(2, 0, 1)[None], (531, 700))[0].transpose(1, 2, 0)
     L = rgb2lab(rgb / 255.0)[..., :1]
     with np.errstate(invalid="ignore"):
         expected = np.rint(lab2rgb(np.concatenate([L, full], axis=-1)) * 255).astype(int)

@@ -22,25 +22,10 @@ from oldrestore.evaluation.evaluator import Evaluated
 from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.restoration import RESTORATION_STREAM, RestorationStages
 from oldrestore.evaluation.restoration_stages import VERSIONS
-from tests.evaluation.shared import context
+from tests.evaluation.shared import Restorer, context
 from tests.generated_photographs import make_photograph
 
 PHOTOS = [(f"{i}.jpg", make_photograph(i, 48)) for i in range(4)]
-
-
-class Restorer(nn.Layer):
-    """Predicts photographs; what it does is decided by the stages that are made of it."""
-
-    predicts = frozenset({"rgb"})
-    reads = ("damaged_b3hw", "hole_b1hw")
-    stride = 8
-
-    def __init__(self, output="full"):
-        super().__init__()
-        self.output = output
-
-    def forward(self, damaged_b3hw, hole_b1hw):
-        return Prediction(rgb=damaged_b3hw * (1 - hole_b1hw) + 0.2 * hole_b1hw)
 
 
 class Red(nn.Layer):

@@ -9,12 +9,11 @@ import paddle
 import pytest
 from scipy.linalg import sqrtm
 
-from oldrestore.color.lab import lab_to_rgb8, rgb_to_lab
 from oldrestore.errors import UserError
 from oldrestore.evaluation import set_measures
 from oldrestore.evaluation.set_measures import FeatureStatistics, SetMeasures, absolute_colorfulness, frechet_distance
 from oldrestore.models.inception_v3 import InceptionV3
-from tests.evaluation.shared import context, gray, knowing
+from tests.evaluation.shared import context, gray, gray_photograph, knowing
 from tests.models import pickle_writer
 from tests.models.plain_inception import bilinear, random_state
 
@@ -53,12 +52,6 @@ def reference_fid(one, other):
     shown = (bilinear(np.stack(photos).transpose(0, 3, 1, 2) / 255, 299) for photos in (one, other))
     features = [FewFeatures.features(photos).astype(np.float64) for photos in shown]
     return scipys(*(moment for x in features for moment in (x.mean(0), np.cov(x, rowvar=False))))
-
-
-def gray_photograph(rgb):
-    lab = rgb_to_lab(rgb)
-    lab[..., 1:] = 0
-    return lab_to_rgb8(lab)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 50])
@@ -138,16 +131,6 @@ def test_it_is_what_scipys_square_root_gives(features):
     means = rng.normal(size=(2, features))
     given = means[0], one, means[1], other
     assert frechet_distance(*given) == pytest.approx(scipys(*given), rel=1e-10)
-
-
-def test_commuting_covariances_have_a_closed_form():
-    rng = np.random.default_rng(0)
-    turned = np.linalg.qr(rng.normal(size=(30, 30)))[0]
-    a, b = rng.uniform(0.01, 9, 30), rng.uniform(0.01, 9, 30)
-    one, other = (turned * a) @ turned.T, (turned * b) @ turned.T
-    mean = rng.normal(size=30)
-    expected = ((np.sqrt(a) - np.sqrt(b)) ** 2).sum() + (mean**2).sum()
-    assert frechet_distance(mean, one, np.zeros(30), other) == pytest.approx(expected, rel=1e-12)
 
 
 def test_singular_covariances_need_no_help():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import paddle
 import pytest
@@ -13,6 +12,7 @@ from skimage.color import lab2rgb
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.bins import AB_BINS, NUMBER_OF_BINS
 from oldrestore.losses.base import Loss
+from tests.models.plain_layers import bilinear, softmax
 
 # Mixed precision is a GPU's: on a CPU Paddle warns that it takes no notice.
 on_a_cpu = pytest.mark.filterwarnings("ignore:amp_guard")
@@ -53,6 +53,10 @@ def evaluate(loss: Loss, given: np.ndarray, batch: Batch, dtype: str = "float32"
     value.backward()
     assert tensor.grad.dtype == tensor.dtype
     return float(value), tensor.grad.astype("float32").numpy()
+
+
+def value_of(loss: Loss, given: np.ndarray, ab: np.ndarray) -> float:
+    return evaluate(loss, given, make_batch(ab))[0]
 
 
 def check(
@@ -112,19 +116,8 @@ def check_half_precision(loss: Loss, given: np.ndarray, batch: Batch) -> None:
         np.testing.assert_allclose(half, gradient, rtol=2e-2, atol=1e-7)
 
 
-def softmax(logits: np.ndarray, axis: int = 1) -> np.ndarray:
-    exponentials = np.exp(logits - logits.max(axis=axis, keepdims=True))
-    return exponentials / exponentials.sum(axis=axis, keepdims=True)
-
-
 def annealed_mean(logits_bqhw: np.ndarray, temperature: float) -> np.ndarray:
     return np.einsum("bqhw,qc->bchw", softmax(logits_bqhw / temperature), BINS)
-
-
-def enlarge(values_bchw: np.ndarray, factor: int) -> np.ndarray:
-    """Bilinear interpolation between pixels' centres; beyond the outermost, their values."""
-    size = {"fx": factor, "fy": factor, "interpolation": cv2.INTER_LINEAR}
-    return np.stack([[cv2.resize(channel, None, **size) for channel in photo] for photo in values_bchw])
 
 
 def photographs(number: int = 2, side: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -136,8 +129,7 @@ def photographs(number: int = 2, side: int = 8, seed: int = 0) -> tuple[np.ndarr
 
 def recolored(ab_b2hw: np.ndarray, L_b1HW: np.ndarray) -> np.ndarray:
     """sRGB (B, 3, H, W), 0..1, float64, by scikit-image."""
-    ab = enlarge(ab_b2hw, L_b1HW.shape[-1] // ab_b2hw.shape[-1])
-    lab = np.concatenate([L_b1HW, ab], axis=1, dtype=np.float64)
+    lab = np.concatenate([L_b1HW, bilinear(ab_b2hw, L_b1HW.shape[2:])], axis=1, dtype=np.float64)
     return lab2rgb(lab, channel_axis=1)
 
 

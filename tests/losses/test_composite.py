@@ -48,6 +48,10 @@ def test_a_weight_of_zero_measures_without_learning():
     both, gradient = evaluate(Composite({"a": {"loss": L1()}, "b": {"weight": 0.0, "loss": L2()}}), given, batch)
     assert both["loss"] == alone["loss"] and both["b"] == evaluate(L2(), given, batch)[0]["loss"]
     np.testing.assert_array_equal(gradient, alone_gradient)
+    # And when every weight is 0, as a schedule may start.
+    start = Composite({"a": {"weight": Linear(0.0, 1.0, until=10), "loss": L1()}})
+    terms, gradient = evaluate(start, given, batch)
+    assert (terms["loss"], terms["a"]) == (0.0, alone["loss"]) and not gradient.any()
 
 
 def test_sums_of_sums_keep_every_curve_and_their_schedules():
@@ -76,15 +80,6 @@ def test_a_scheduled_weight_follows_the_iteration_and_is_a_curve():
         assert terms["loss"] == pytest.approx(l1[0]["loss"] + weight * l2[0]["loss"], rel=1e-6)
         np.testing.assert_allclose(gradient, l1[1] + weight * l2[1], rtol=1e-5, atol=1e-9)
     assert "weight/a" not in terms
-
-
-def test_where_every_scheduled_weight_is_0_the_gradient_is_0():
-    batch, given = case()
-    loss = Composite({"a": {"weight": Linear(0.0, 1.0, until=10), "loss": L1()}})
-    terms, gradient = evaluate(loss, given, batch)
-    assert terms["loss"] == 0.0
-    assert terms["a"] == evaluate(L1(), given, batch)[0]["loss"]
-    assert not gradient.any()
 
 
 def test_reads_and_needs_are_the_union_and_resources_reach_every_term():

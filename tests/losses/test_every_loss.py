@@ -1,4 +1,4 @@
-"""Every choice of conf/loss, found by listing: it trains a small network on two real photographs, and goes down."""
+"""Every choice of conf/loss, found by listing: it trains a small network on two photographs, and goes down."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import paddle
 import pytest
 from paddle import nn
 from safetensors.numpy import save_file
-from skimage import data
-from skimage.transform import resize
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.lab import rgb_to_lab
@@ -23,6 +21,7 @@ from oldrestore.config.pairs import choices, predictions, readings
 from oldrestore.losses.base import Loss
 from oldrestore.training.supervised import SupervisedLearner
 from tests.models import plain_networks
+from tests.models.overfitting import pixels
 
 SIDE = 32
 ITERATIONS = 30
@@ -55,17 +54,8 @@ class Tiny(nn.Layer):
 
 
 @cache
-def photographs() -> np.ndarray:
-    """Return two of scikit-image's photographs, uint8 (2, 32, 32, 3)."""
-    squares = (data.astronaut()[:440, 40:480], data.chelsea()[:, 60:360])
-    return np.stack([np.round(255 * resize(square, (SIDE, SIDE), anti_aliasing=True)) for square in squares]).astype(
-        np.uint8
-    )
-
-
-@cache
 def prior() -> np.ndarray:
-    return smooth_prior(sum(count_bins(rgb_to_lab(photo)[..., 1:]) for photo in photographs()))
+    return smooth_prior(count_bins(rgb_to_lab(pixels(2, SIDE).numpy())[..., 1:]))
 
 
 @cache
@@ -77,7 +67,7 @@ def inputs() -> list[dict[str, Any]]:
 def batch_for(network: nn.Layer) -> Batch:
     """Photographs as the first choice of conf/inputs makes them that gives what the network reads."""
     for node in inputs():
-        batch = build(node)(paddle.to_tensor(photographs()), ("astronaut", "chelsea"), np.random.default_rng(0))
+        batch = build(node)(pixels(2, SIDE), ("one", "other"), np.random.default_rng(0))
         if all(getattr(batch, field) is not None for field in network.reads):
             return batch
     raise AssertionError(f"no inputs give {network.reads}")

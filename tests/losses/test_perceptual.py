@@ -7,10 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import paddle
 import pytest
-import yaml
 
 from oldrestore.config.build import build
-from oldrestore.config.location import configuration_root
+from oldrestore.config.pairs import choices
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import EfficientNetLite
 from oldrestore.losses.perceptual import Lpips, Perceptual
@@ -22,6 +21,7 @@ from tests.models import plain_networks
 
 pytestmark = reference.on_a_cpu
 
+LOSSES = choices("loss")
 MIXING = np.random.default_rng(5).normal(size=(4, 3))
 
 
@@ -104,13 +104,9 @@ def test_weights_that_do_not_fit_the_layers_are_refused(settings, message):
         Perceptual(SmallFeatures(), **settings)
 
 
-def node_of(name):
-    return yaml.safe_load((configuration_root() / "conf/loss" / f"{name}.yaml").read_text())
-
-
 def test_the_default_features_are_the_package_s_and_do_not_learn():
     L, truth = reference.photographs(number=1, side=32)
-    loss = build(node_of("perceptual"))
+    loss = build(LOSSES["perceptual"])
     value, gradient = reference.evaluate(loss, 0.3 * truth, reference.make_batch(truth, L))
     rgb = [paddle.to_tensor(reference.recolored(ab, L).astype(np.float32)) for ab in (0.3 * truth, truth)]
     maps = zip(*map(loss.features, rgb), strict=True)
@@ -122,7 +118,7 @@ def test_the_default_features_are_the_package_s_and_do_not_learn():
 def test_lpips_is_the_network_s_distance(tmp_path):
     L, truth = reference.photographs(number=2, side=32)
     ab = 0.3 * truth
-    node = node_of("lpips")
+    node = LOSSES["lpips"]
     loss = build(node | {"network": node["network"] | random_lpips(tmp_path)})
     assert isinstance(loss, Lpips) and loss.reads == {"ab"}
     weights = plain_networks.random_weights("alexnet"), plain_networks.random_linear_weights("alexnet")
@@ -145,11 +141,11 @@ def test_lpips_is_the_network_s_distance(tmp_path):
 
 def test_lpips_without_weights_is_refused_in_a_sentence():
     with pytest.raises(UserError, match=r"name both files, backbone_weights .*alexnet.* and linear_weights"):
-        build(node_of("lpips"))
+        build(LOSSES["lpips"])
 
 
 def test_the_judge_must_not_be_the_network_trained_on():
-    loss = build(node_of("ddcolor"))
+    loss = build(LOSSES["ddcolor"])
     with pytest.raises(UserError, match="the judge efficientnet_lite2 is the network whose features the loss"):
         refuse_taught_by_judge(loss, EfficientNetLite("lite2"))
     refuse_taught_by_judge(loss, EfficientNetLite("lite0"))
@@ -162,7 +158,7 @@ def test_the_judge_must_not_be_the_network_trained_on():
 
 def test_ddcolor_is_the_weighted_sum_of_its_terms():
     L, truth = reference.photographs(number=1, side=32)
-    values, _ = reference.terms(build(node_of("ddcolor")), reference.make_batch(truth, L), ab=0.3 * truth)
+    values, _ = reference.terms(build(LOSSES["ddcolor"]), reference.make_batch(truth, L), ab=0.3 * truth)
     expected = 0.1 * values["l1"] + 5 * values["perceptual"] + 0.5 * values["colorfulness"]
     assert values["loss"] == pytest.approx(expected, rel=1e-6)
     assert values["l1"] == pytest.approx(0.7 * np.abs(truth).sum(axis=1).mean() / 110, rel=1e-5)

@@ -42,23 +42,6 @@ def test_chroma_edge_against_float64(factor, edge_range):
     reference.check(ChromaEdge(edge_range=edge_range), ab, batch, lambda given: variation(given, blocks, edge_range))
 
 
-def test_by_hand():
-    # One step of 11 in a, between two columns of three: 4 of the 8 horizontal steps, none of the vertical ones.
-    ab = np.zeros((1, 2, 4, 3))
-    ab[:, 0, :, 2] = 11.0
-    batch = reference.make_batch(np.zeros((1, 2, 4, 3)))
-    assert reference.evaluate(TotalVariation(), ab, batch)[0] == pytest.approx(0.1 * 4 / 8)
-    # On even lightness the edge costs as much; with a step of the lightness of 12, e^-2 of it.
-    assert reference.evaluate(ChromaEdge(), ab, batch)[0] == pytest.approx(0.1 * 4 / 8)
-    L = np.full((1, 1, 4, 3), 50.0)
-    L[..., 2] = 62.0
-    there = reference.make_batch(np.zeros((1, 2, 4, 3)), L)
-    assert reference.evaluate(ChromaEdge(), ab, there)[0] == pytest.approx(0.1 * 4 / 8 * np.exp(-2))
-    L[..., 1] = 62.0  # the lightness has its edge beside the colour's
-    beside = reference.make_batch(np.zeros((1, 2, 4, 3)), L)
-    assert reference.evaluate(ChromaEdge(), ab, beside)[0] == pytest.approx(0.1 * 4 / 8)
-
-
 @pytest.mark.parametrize("make", [TotalVariation, ChromaEdge])
 def test_limits(make):
     L, truth, ab = case()

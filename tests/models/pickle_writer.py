@@ -1,4 +1,4 @@
-"""Writes state dicts as PyTorch does, opcode by opcode, without PyTorch."""
+"""Writes files of weights; state dicts as PyTorch writes them, opcode by opcode, without PyTorch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import paddle
+from safetensors.numpy import save_file
 
 STORAGES = {"f4": "FloatStorage", "i8": "LongStorage", "f2": "HalfStorage", "u2": "BFloat16Storage"}
 MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -85,3 +87,17 @@ def write_zip(
             archive.writestr(f"archive/data/{position}", in_memory_order(array))
         archive.writestr("archive/version", "3\n")
     path.write_bytes(buffer.getvalue())
+
+
+WRITERS = {"legacy": write_legacy, "zip": write_zip}
+
+
+def write(path: Path, arrays: dict[str, np.ndarray]) -> Path:
+    """Write weights in the format that the path's ending names."""
+    if path.suffix == ".safetensors":
+        save_file(arrays, path)
+    elif path.suffix == ".pdparams":
+        paddle.save({name: paddle.to_tensor(array) for name, array in arrays.items()}, str(path))
+    else:
+        write_zip(path, arrays)
+    return path

@@ -10,25 +10,21 @@ import numpy as np
 
 from tests.models.plain_layers import bilinear, conv, norm, relu, softmax, up
 
+
+def trunk(inputs: str) -> list[tuple]:
+    """Blocks 1 to 7: two or three convolutions and a norm each."""
+    table = []
+    for block, (outputs, layers) in enumerate([(64, 2), (128, 2), (256, 3), *[(512, 3)] * 4], 1):
+        for layer in range(layers):
+            table.append((f"model{block}.{2 * layer}", "conv", outputs, inputs, 3))
+            inputs = outputs
+        table.append((f"model{block}.{2 * layers}", "norm", outputs))
+    return table
+
+
 # name, kind, outputs, inputs, kernel side. Channels that a reduced width leaves alone are written as strings.
 ECCV16 = (
-    ("model1.0", "conv", 64, "1", 3),
-    ("model1.2", "conv", 64, 64, 3),
-    ("model1.4", "norm", 64),
-    ("model2.0", "conv", 128, 64, 3),
-    ("model2.2", "conv", 128, 128, 3),
-    ("model2.4", "norm", 128),
-    ("model3.0", "conv", 256, 128, 3),
-    ("model3.2", "conv", 256, 256, 3),
-    ("model3.4", "conv", 256, 256, 3),
-    ("model3.6", "norm", 256),
-    ("model4.0", "conv", 512, 256, 3),
-    ("model4.2", "conv", 512, 512, 3),
-    ("model4.4", "conv", 512, 512, 3),
-    ("model4.6", "norm", 512),
-    # Three blocks alike.
-    *((f"model{block}.{layer}", "conv", 512, 512, 3) for block in (5, 6, 7) for layer in (0, 2, 4)),
-    *((f"model{block}.6", "norm", 512) for block in (5, 6, 7)),
+    *trunk("1"),
     ("model8.0", "up", 256, 512, 4),
     ("model8.2", "conv", 256, 256, 3),
     ("model8.4", "conv", 256, 256, 3),
@@ -36,8 +32,7 @@ ECCV16 = (
     ("model_out", "unbiased", "2", "313", 1),
 )
 SIGGRAPH17 = (
-    ("model1.0", "conv", 64, "4", 3),
-    *ECCV16[1:26],
+    *trunk("4"),
     ("model8up.0", "up", 256, 512, 4),
     ("model3short8.0", "conv", 256, 256, 3),
     ("model8.1", "conv", 256, 256, 3),

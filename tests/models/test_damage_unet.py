@@ -8,6 +8,7 @@ from scipy.ndimage import uniform_filter
 
 from oldrestore.models.damage_unet import PRIOR, DamageUnet
 from oldrestore.models.weights import parameter_count
+from oldrestore.restoration.detect.learned import OVERLAP
 from tests.models.plain_layers import conv, norm, relu, windows
 
 
@@ -82,8 +83,6 @@ def test_its_size_is_counted():
 
 
 def test_a_pixel_is_seen_no_further_than_a_tile_overlaps():
-    from oldrestore.restoration.detect.learned import OVERLAP
-
     network = small_network()
     picture = paddle.rand([1, 3, 16, 320])
     other = picture.clone()

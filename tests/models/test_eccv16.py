@@ -10,15 +10,6 @@ from oldrestore.color.bins import AB_BINS
 from oldrestore.models.eccv16 import Eccv16
 
 
-def test_width_multiplies_the_hidden_channels_only():
-    network = Eccv16(width=0.125)
-    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    assert shapes["model7.4.weight"] == (64, 64, 3, 3)
-    assert shapes["model8.6.weight"] == (313, 32, 1, 1)
-    assert shapes["model_out.weight"] == (2, 313, 1, 1)
-    assert network(paddle.full([2, 1, 32, 48], 50.0)).logits.shape == [2, 313, 8, 12]
-
-
 def test_the_released_decoding_is_the_mean_and_the_annealed_one_lies_between_mean_and_mode():
     p = np.random.default_rng(0).dirichlet(np.full(313, 0.05)) + 1e-6
     p /= p.sum()

@@ -15,15 +15,10 @@ from oldrestore.models.published import check_name, convert, import_published
 from oldrestore.models.siggraph17 import Siggraph17
 from oldrestore.models.weights import WeightsHeader, load_weights, read_header, save_weights
 
-from . import pickle_writer as writer
 from . import published_networks as published
+from .pickle_writer import write
 
 WIDTH = 0.0625
-
-
-def write(path, state):
-    writer.write_zip(path, state)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +121,7 @@ def test_a_header_survives_and_plain_files_have_none(tmp_path):
     header = WeightsHeader("siggraph17", {"width": 0.5, "mask_center": 0.5}, "x.pth", "ab" * 32)
     save_weights(tmp_path / "w.safetensors", {"x": np.arange(3, dtype=np.float32)}, header)
     assert read_header(tmp_path / "w.safetensors") == header
-    from safetensors.numpy import save_file
-
-    save_file({"x": np.zeros(1, np.float32)}, tmp_path / "plain.safetensors")
+    write(tmp_path / "plain.safetensors", {"x": np.zeros(1, np.float32)})
     assert read_header(tmp_path / "plain.safetensors") is None
 
 

@@ -12,10 +12,9 @@ from oldrestore.models.eccv16 import Eccv16
 from oldrestore.models.published import import_published
 from oldrestore.models.siggraph17 import Siggraph17
 from oldrestore.models.weights import parameter_count, save_weights
-from tests.models import pickle_writer as writer
 from tests.models import published_networks as published
+from tests.models.pickle_writer import WRITERS
 
-WRITERS = {"legacy": writer.write_legacy, "zip": writer.write_zip}
 TOLERANCE = 1e-4  # Lab units
 NETWORKS = {"eccv16": Eccv16, "siggraph17": Siggraph17}
 

@@ -82,26 +82,20 @@ def test_gradients_at_positions_are_those_of_the_whole():
         np.testing.assert_allclose(gradient, grads[1][name], atol=1e-4 * np.abs(gradient).max(), err_msg=name)
 
 
-@pytest.mark.parametrize("batch_norm", [True, False])
-def test_number_of_parameters_at_an_eighth(batch_norm):
-    convolutions = 9 * (1 * 8 + 8 * 8 + 8 * 16 + 16 * 16 + 16 * 32 + 2 * 32 * 32 + 32 * 64 + 5 * 64 * 64)
-    shifts = 2 * 8 + 2 * 16 + 3 * 32 + 6 * 64
-    top = 49 * 64 * 512 + 512 + 512 * 512 + 512
-    column = 1 + 2 * 8 + 2 * 16 + 3 * 32 + 6 * 64 + 2 * 512
-    heads = (column + 1) * 128 + 2 * (128 + 1) * 32
+@pytest.mark.parametrize(
+    ("width", "batch_norm"), [(0.125, True), (0.125, False), pytest.param(1.0, True, marks=pytest.mark.slow)]
+)
+def test_number_of_parameters(width, batch_norm):
+    a, b, c, d, t, hidden = (int(n * width) for n in (64, 128, 256, 512, 4096, 1024))
+    convolutions = 9 * (1 * a + a * a + a * b + b * b + b * c + 2 * c * c + c * d + 5 * d * d)
+    shifts = 2 * a + 2 * b + 3 * c + 6 * d
+    top = 49 * d * t + t + t * t + t
+    column = 1 + shifts + 2 * t
+    heads = (column + 1) * hidden + 2 * (hidden + 1) * 32
     expected = convolutions + shifts + top + heads
-    assert parameter_count(make_network(width=0.125, batch_norm=batch_norm)) == expected
-
-
-@pytest.mark.slow
-def test_number_of_parameters_as_published():
-    # VGG-16's thirteen convolutions have 14,714,688 with three input channels; this one has one.
-    convolutions = 14_714_688 - 2 * 9 * 64
-    top = (49 * 512 + 1) * 4096 + (4096 + 1) * 4096
-    assert 1 + 2 * 64 + 2 * 128 + 3 * 256 + 6 * 512 + 2 * 4096 == 12_417
-    expected = convolutions + top + 12_418 * 1024 + 2 * 1025 * 32
-    assert expected == 147_041_024
-    assert parameter_count(make_network(width=1.0)) == expected
+    assert parameter_count(make_network(width=width, batch_norm=batch_norm)) == expected
+    if width == 1.0:
+        assert (column, expected) == (12_417, 147_041_024)
 
 
 def history(network, steps, count, positions, learning_rate):

@@ -73,18 +73,6 @@ def test_decoding_equals_numpy(network, temperature, confidence, chroma):
     np.testing.assert_allclose(ours, chroma * mean * resultant[:, None] ** confidence, atol=2e-3)
 
 
-def test_confidence_takes_the_chroma_of_contradicting_hues(network):
-    """Opposite colours cancel in the mean; what is left of them shrinks, and a sure colour stays."""
-    network.temperature, network.confidence, network.chroma = 1.0, 1.0, 1.0
-    logits = np.full((1, 313, 1, 2), -50.0, np.float32)
-    positions = {tuple(ab): index for index, ab in enumerate(AB_BINS.tolist())}
-    logits[0, positions[0, 60], 0, 0] = 0.0  # sure of yellow
-    logits[0, positions[0, 60], 0, 1] = np.log(0.75)  # yellow rather than blue
-    logits[0, positions[0, -60], 0, 1] = np.log(0.25)
-    ab = network.decode(Prediction(logits=paddle.to_tensor(logits))).numpy()[0, :, 0]
-    np.testing.assert_allclose(ab, [[0, 0], [60, 30 * 0.5]], atol=1e-3)
-
-
 def test_training_leaves_the_encoder_alone_and_overfits_four_photographs():
     paddle.seed(0)
     network = LiteUnet(width=0.25, dropout=0.0)

@@ -9,8 +9,7 @@ from oldrestore.models.torch_pickle import read_torch_state_dict
 
 from . import pickle_writer as writer
 
-WRITERS = {"legacy": writer.write_legacy, "zip": writer.write_zip}
-both = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+both = pytest.mark.parametrize("write", writer.WRITERS.values(), ids=writer.WRITERS)
 
 
 def arrays():

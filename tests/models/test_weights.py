@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import paddle
 import pytest
-from safetensors.numpy import save_file
 
 from oldrestore.errors import UserError
 from oldrestore.models.damage_unet import DamageUnet
@@ -17,7 +16,7 @@ from oldrestore.models.resnet import ResNet
 from oldrestore.models.sagan import SaganColorizer, SaganRestorer
 from oldrestore.models.siggraph17 import Siggraph17
 from oldrestore.models.weights import load_weights, network_weights, read_tensors, without_wrapper
-from tests.models import pickle_writer as writer
+from tests.models.pickle_writer import write
 
 WIDTH = 0.0625
 
@@ -26,16 +25,6 @@ WIDTH = 0.0625
 def state():
     paddle.seed(3)
     return {name: value.numpy() for name, value in DamageUnet(width=WIDTH).state_dict().items()}
-
-
-def write(path, tensors):
-    if path.suffix == ".safetensors":
-        save_file(tensors, path)
-    elif path.suffix == ".pdparams":
-        paddle.save({name: paddle.to_tensor(value) for name, value in tensors.items()}, str(path))
-    else:
-        writer.write_zip(path, tensors)
-    return path
 
 
 @pytest.mark.parametrize("ending", [".safetensors", ".pdparams", ".pth", ".pt"])

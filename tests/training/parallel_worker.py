@@ -35,6 +35,7 @@ from oldrestore.training.adversarial import AdversarialLearner  # noqa: E402
 from oldrestore.training.supervised import SupervisedLearner  # noqa: E402
 from oldrestore.training.synchronised_norm import synchronise_batch_norm  # noqa: E402
 from tests.losses import test_every_loss as each_loss  # noqa: E402
+from tests.models.overfitting import pixels  # noqa: E402
 
 # As many as a sum of some hundred terms collects when its order is another.
 ROUNDINGS, EPSILON = 24, float(np.finfo(np.float32).eps)
@@ -68,7 +69,7 @@ def part_of(batch: Batch) -> Batch:
 
 def photographs(gray: int = 3) -> np.ndarray:
     """Four photographs, one of them gray, so that two parts have different numbers of photographs that count."""
-    two = each_loss.photographs()
+    two = pixels(2, each_loss.SIDE).numpy()
     four = np.concatenate([two, two[:, ::-1]])
     four[gray] = four[gray].mean(axis=-1, keepdims=True).round().astype(np.uint8)
     return np.ascontiguousarray(four)

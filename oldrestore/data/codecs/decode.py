@@ -93,19 +93,9 @@ def decode_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     EXIF orientation is applied. Gray, 1-bit, palette, CMYK and Lab pictures become RGB; 16-bit and
     floating-point samples are scaled to 8 bits, never clipped; transparency is composited on white; an
     embedded ICC profile other than sRGB is converted (relative colorimetric, black point compensated) and
-    a broken one ignored. Of an animation the first frame is taken.
+    a broken one ignored. Of an animation the first frame is taken. The file's ending does not matter.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file. Its ending does not matter.
-    max_pixels : int
-        Width times height beyond which the file is refused unread.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 (H, W, 3), contiguous; `UnreadablePhoto` is raised for what is no photograph, broken or too large.
+    Returns uint8 (H, W, 3), contiguous; raises `UnreadablePhoto` for what is no photograph, broken or too large.
     """
     return decode_bytes(read_photo_file(path), max_pixels)
 
@@ -113,8 +103,12 @@ def decode_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode the contents of a photograph file; see `decode_photo`."""
     try:
-        with quiet_pillow():
-            return _decode_with_pillow(data, max_pixels)
+        with quiet_pillow(), open_checked(data, FORMATS, max_pixels) as image:
+            image.load()
+            # Read after loading: PNG may carry EXIF behind its pixels, and Pillow turns TIFF files itself and
+            # then forgets their tag.
+            orientation = orientation_of(image)
+            return np.ascontiguousarray(turn_upright(to_srgb(image), orientation))
     except UnreadablePhoto:
         raise
     except UnidentifiedImageError as error:
@@ -125,22 +119,14 @@ def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         raise UnreadablePhoto(_short_reason(error)) from error
 
 
-def _decode_with_pillow(data: bytes, max_pixels: int) -> np.ndarray:
-    with open_checked(data, FORMATS, max_pixels) as image:
-        image.load()
-        # Read after loading: PNG may carry EXIF behind its pixels, and Pillow turns TIFF files itself and
-        # then forgets their tag.
-        orientation = orientation_of(image)
-        rgb = to_srgb(image)
-    return np.ascontiguousarray(turn_upright(rgb, orientation))
-
-
 def open_checked(data: bytes, formats: Sequence[str], max_pixels: int) -> Image.Image:
     """Open a photograph with Pillow, its pixels not yet decoded, and refuse one that is too large."""
     image = Image.open(io.BytesIO(data), formats=formats)
     _check_size(*image.size, max_pixels)
     if image.format in ("JPEG", "MPO"):
-        _check_scans(data, image.width * image.height)
+        scans, pixels = data.count(b"\xff\xda"), image.width * image.height  # within a scan, 0xff is followed by 0
+        if scans * pixels > MAX_SCAN_PIXELS:
+            raise UnreadablePhoto(f"a JPEG of {scans} scans, too many for its {pixels} pixels")
     return image
 
 
@@ -149,12 +135,6 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise UnreadablePhoto("an image without pixels")
     if width * height > max_pixels:
         raise UnreadablePhoto(f"{width} x {height} pixels, above the limit of {max_pixels}")
-
-
-def _check_scans(data: bytes, pixels: int) -> None:
-    scans = data.count(b"\xff\xda")  # within a scan, 0xff is always followed by 0
-    if scans * pixels > MAX_SCAN_PIXELS:
-        raise UnreadablePhoto(f"a JPEG of {scans} scans, too many for its {pixels} pixels")
 
 
 def _short_reason(error: Exception) -> str:

@@ -45,14 +45,8 @@ def encode_photo(rgb: np.ndarray, ending: str, original: bytes | None = None) ->
     another picture; so is XMP, corrected in the same way, and from JPEG to JPEG an IPTC record (PNG has no agreed place
     for it). Its colour profile is not: `rgb` is sRGB, and is tagged as sRGB where the original had a profile.
 
-    Parameters
-    ----------
-    rgb : ndarray
-        uint8 (H, W, 3), upright.
-    ending : str
-        Of the new file: .jpg and .jpeg give JPEG, anything else PNG.
-    original : bytes, optional
-        The contents of the original's file.
+    `rgb` is uint8 (H, W, 3), upright. The new file's `ending` decides: .jpg and .jpeg give JPEG, all others PNG.
+    `original` is the contents of the original's file.
     """
     height, width = rgb.shape[:2]
     jpeg = ending.lower() in JPEG_ENDINGS

@@ -7,22 +7,12 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 from PIL import Image, ImageFile
 
-
-class _State:
-    """How many threads decode just now, and Pillow's settings from before the first of them came."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.users = 0
-        self.max_pixels: int | None = None
-        self.load_truncated = False
-        self.warning_filter: object = None
-
-
-_state = _State()
+# How many threads decode just now; with the first of them, Pillow's settings from before it came.
+_state = SimpleNamespace(lock=threading.Lock(), users=0)
 if hasattr(os, "register_at_fork"):
     # A loader worker may be forked while another thread holds the lock: it gets a new one.
     os.register_at_fork(after_in_child=lambda: setattr(_state, "lock", threading.Lock()))

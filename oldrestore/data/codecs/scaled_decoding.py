@@ -43,22 +43,13 @@ def load_plain_jpeg(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image | 
 
 @dataclass(frozen=True)
 class ScaledPhoto:
-    """A photograph, perhaps decoded at a fraction of its size.
+    """A photograph, perhaps decoded at a fraction of its size."""
 
-    Attributes
-    ----------
-    rgb : ndarray
-        uint8 (h, w, 3), upright, contiguous.
-    height, width : int
-        Of the whole photograph at full size, upright.
-    box : tuple of float
-        Left, top, right and bottom of the photograph within `rgb`: an eighth of 500 pixels is 62.5, and the row or
-        column at one edge stands for less than a whole pixel.
-    """
-
-    rgb: np.ndarray
-    height: int
+    rgb: np.ndarray  # uint8 (h, w, 3), upright, contiguous
+    height: int  # of the whole photograph at full size, upright
     width: int
+    # Left, top, right and bottom of the photograph within `rgb`: an eighth of 500 pixels is 62.5, and the row or column
+    # at one edge stands for less than a whole pixel.
     box: tuple[float, float, float, float]
 
 
@@ -68,11 +59,7 @@ def scale_jpeg(data: bytes, shorter_side: int, max_pixels: int = MAX_PIXELS) -> 
     A JPEG file holds the frequencies of blocks of 8 x 8 pixels. From the lower ones alone a smaller picture comes at
     once, nearly the one that averaging over pixels would make (libjpeg's scaled decoding). Other files, and those
     that are not twice as large as asked for, are to be decoded in full. `shorter_side` is the least, in pixels.
-
-    Raises
-    ------
-    UnreadablePhoto
-        When the file is too large.
+    `UnreadablePhoto` is raised if the file is too large.
     """
     if not data.startswith(JPEG_MAGIC):
         return None

@@ -30,30 +30,16 @@ SCALED_MARGIN = 2
 @checked
 @dataclass
 class Crops:
-    """How photographs are resized and cropped.
+    """How photographs are resized and cropped; lengths are in pixels."""
 
-    Parameters
-    ----------
-    size : int
-        Photographs are resized for training so that the shorter side has this length in pixels, or to a
-        square of this side.
-    crop : int
-        Side of the random square that training sees, at most `size`.
-    mirror : bool
-        Flip left and right at random in training.
-    evaluation_size : int or None
-        Side of the square that evaluation sees; `size` when None.
-    scaled_decoding : bool
-        Decode JPEG files for training at a half, a quarter or an eighth where that leaves at least twice `size`
-        on the shorter side: faster, and slightly other pixels (about 50 dB to those of a full decoding). What
-        evaluation sees is always decoded in full.
-    """
-
-    size: Annotated[int, Field(ge=1)]
-    crop: Annotated[int, Field(ge=1)]
-    mirror: bool = True
+    size: Annotated[int, Field(ge=1)]  # of the shorter side, or the square, of photographs in training
+    crop: Annotated[int, Field(ge=1)]  # side of the random square that training sees, at most `size`
+    mirror: bool = True  # flip left and right at random in training
     fit: Fit = "shorter_side"
-    evaluation_size: Annotated[int, Field(ge=1)] | None = None
+    evaluation_size: Annotated[int, Field(ge=1)] | None = None  # side of the square that evaluation sees; else `size`
+    # Decode JPEG files for training at a half, a quarter or an eighth where that leaves at least twice `size` on the
+    # shorter side: faster, and slightly other pixels (about 50 dB to those of a full decoding). What evaluation sees is
+    # always decoded in full.
     scaled_decoding: bool = False
 
     def __post_init__(self) -> None:
@@ -118,12 +104,7 @@ class Crops:
 class EvaluationCrops:
     """What a protocol measures colour on, independently of the data set's own crops: a central square.
 
-    Parameters
-    ----------
-    size : int
-        Side of the square, pixels.
-    filter : {"bicubic", "bilinear", "lanczos", "box"}
-        Pillow's, each of which averages over what falls into a pixel when it shrinks.
+    Its side is `size` pixels; the filters are Pillow's, which average over what falls into a pixel when they shrink.
     """
 
     @checked

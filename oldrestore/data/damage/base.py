@@ -27,22 +27,12 @@ Count = Annotated[int, Field(ge=1, le=10_000)]
 
 @dataclass(frozen=True)
 class Damaged:
-    """A photograph after damage.
+    """A photograph after damage."""
 
-    Attributes
-    ----------
-    rgb_hw3 : np.ndarray
-        uint8 sRGB (H, W, 3), 0..255.
-    mask_hw : np.ndarray
-        bool (H, W), True where structure is lost; empty for damage that leaves structure in place.
-    masks : dict of np.ndarray
-        The mask of each structured kind that had a part in it, by kind.
-    """
-
-    rgb_hw3: np.ndarray
-    mask_hw: np.ndarray
+    rgb_hw3: np.ndarray  # uint8 sRGB
+    mask_hw: np.ndarray  # bool, True where structure is lost; empty for damage that leaves structure in place
     kind: str
-    masks: dict[str, np.ndarray] = field(default_factory=dict)
+    masks: dict[str, np.ndarray] = field(default_factory=dict)  # of each structured kind that had a part in it
 
 
 @checked
@@ -52,16 +42,10 @@ class Damage(ABC):
 
     Draws for different severities are the same, so that more severity from one seed is more of the same damage:
     further scratches beside those that were there, each wider and stronger.
-
-    Attributes
-    ----------
-    kind : str
-        As in ``conf/damage/KIND.yaml``.
-    structured : bool
-        Whether structure is lost where the mask says. Structured damage changes no pixel outside its mask.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str]  # as in ``conf/damage/KIND.yaml``
+    # Whether structure is lost where the mask says. Structured damage changes no pixel outside its mask.
     structured: ClassVar[bool] = False
     severity: Severity = 0.5
 
@@ -69,14 +53,9 @@ class Damage(ABC):
         self.severity = float(self.severity)
 
     def __call__(self, rgb_hw3: np.ndarray, rng: np.random.Generator) -> Damaged:
-        """Damage a photograph; the photograph given is left as it is.
+        """Return a damaged copy of a photograph, uint8 sRGB (H, W, 3); a gray one has three equal channels.
 
-        Parameters
-        ----------
-        rgb_hw3 : np.ndarray
-            uint8 sRGB (H, W, 3), 0..255; a gray photograph has three equal channels. At least 1 x 1.
-        rng : numpy.random.Generator
-            The only source of chance. One number is drawn from it, for any kind and severity.
+        `rng` is the only source of chance. One number is drawn from it, for any kind and severity.
         """
         check_photograph(rgb_hw3)
         damage_rng = np.random.default_rng(int(rng.integers(0, 2**63)))

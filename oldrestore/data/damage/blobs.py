@@ -13,19 +13,11 @@ from oldrestore.data.damage.raster import Stroke, as_alpha, direction
 
 @dataclass(frozen=True)
 class Blob:
-    """How far inside an irregular patch each pixel lies.
+    """How far inside an irregular patch each pixel lies."""
 
-    Attributes
-    ----------
-    top, left : int
-        Place of its first pixel in the photograph.
-    depth_hw : np.ndarray
-        float64 (h, w), pixels: above 0 inside, at the edge 0.
-    """
-
-    top: int
+    top: int  # place of its first pixel in the photograph
     left: int
-    depth_hw: np.ndarray
+    depth_hw: np.ndarray  # float64, pixels: above 0 inside, 0 at the edge
 
     def stamp(self, softness: float = 1.0) -> Stroke:
         """Coverage with an edge of `softness` pixels."""
@@ -45,21 +37,11 @@ def draw_blob(
     roughness: float = 0.35,
     centre: np.ndarray | None = None,
 ) -> Blob | None:
-    """Draw an irregular patch.
+    """Draw an irregular patch; None if nothing of it lies in a photograph of this height and width.
 
-    Parameters
-    ----------
-    shape : (int, int)
-        Height and width of the photograph; None is returned if nothing of the patch lies in it.
-    radius : float
-        Of the patch when fully grown, pixels.
-    grown : float
-        0..1: share of the radius that it has. What is drawn does not depend on it, and a patch grown further holds
-        the smaller one.
-    roughness : float
-        How far the edge moves in and out, in radii.
-    centre : np.ndarray, optional
-        Row and column; anywhere by default.
+    `radius` is that of the patch when fully grown, in pixels, of which it has the share `grown`. What is drawn does not
+    depend on that, and a patch grown further holds the smaller one. The edge moves in and out by `roughness` radii.
+    `centre` is row and column; by default anywhere.
     """
     height, width = shape
     if centre is None:

@@ -17,16 +17,10 @@ EDGE_PARTS = 256  # the outermost weights of a running mean are in 1/256
 @checked
 @dataclass
 class Blur(Damage):
-    """A photograph out of focus.
-
-    Parameters
-    ----------
-    sigma : float
-        Standard deviation of the blur at severity 1, as a share of the shorter side.
-    """
+    """A photograph out of focus."""
 
     kind = "blur"
-    sigma: Annotated[float, Field(gt=0, le=0.2)] = 0.012
+    sigma: Annotated[float, Field(gt=0, le=0.2)] = 0.012  # standard deviation at severity 1, of the shorter side
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         sigma = self.severity * self.sigma * min(rgb.shape[:2])
@@ -36,17 +30,10 @@ class Blur(Damage):
 
 
 def blur_plane(plane: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur one plane; edges are continued outward.
+    """Blur one plane, int32 (H, W) of magnitude below 2^20, by `sigma` pixels; edges are continued outward.
 
     Three running means with fractional ends (Gwosdek et al., 2011, "Theoretical foundations of Gaussian convolution by
     extended box filtering") have exactly the variance asked for, up to the rounding of their outermost weight.
-
-    Parameters
-    ----------
-    plane : np.ndarray
-        int32 (H, W), of magnitude below 2^20; the result is alike.
-    sigma : float
-        Standard deviation, pixels; 0 changes nothing.
     """
     radius, edge = extended_box(sigma * sigma / PASSES)
     if radius == 0 and edge == 0:

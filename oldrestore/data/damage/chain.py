@@ -18,21 +18,12 @@ class DamageChain:
 
     Each step draws from a generator of its own, seeded by one number from the chain's, so that leaving a step out
     or changing it does not change what the others draw.
-
-    Parameters
-    ----------
-    steps : list of Damage or dict of Damage
-        In order; the names of a dict are for the configuration only.
-    severity : float
-        Multiplies the severity of every step.
-    chance : float
-        Chance with which each step is taken. 1 takes them all.
     """
 
     kind = "chain"
-    steps: Sequence[Any] | Mapping[str, Any]
-    severity: Severity = 1.0
-    chance: Share = 1.0
+    steps: Sequence[Any] | Mapping[str, Any]  # of `Damage`, in order; names are for the configuration only
+    severity: Severity = 1.0  # multiplies that of every step
+    chance: Share = 1.0  # with which each step is taken
 
     def __post_init__(self) -> None:
         self.steps = list(self.steps.values() if isinstance(self.steps, Mapping) else self.steps)

@@ -19,26 +19,15 @@ class Creases(ScatteredDamage):
 
     Along the line the emulsion cracks and the paper shows; beside it the bent surface catches less light on one side
     and more on the other. A fold runs straight from edge to edge, a crease is shorter and curved. Severity makes them
-    more, wider and more opaque.
-
-    Parameters
-    ----------
-    width : float
-        Of the cracked line at severity 1, as a share of the shorter side; at least a pixel.
-    flank : float
-        Width of the shadow on one side, and of the sheen on the other, at severity 1, as a share of the shorter side.
-    folds : float
-        Share of lines that are folds.
-    bend : float
-        Highest bend of a crease, in chords.
+    more, wider and more opaque. Widths are shares of the shorter side, at severity 1.
     """
 
     kind = "creases"
     count: Count = 6
-    width: Annotated[float, Field(gt=0, le=0.1)] = 0.01
-    flank: Annotated[float, Field(ge=0, le=0.1)] = 0.015
-    folds: Share = 0.5
-    bend: Annotated[float, Field(ge=0, le=1)] = 0.2
+    width: Annotated[float, Field(gt=0, le=0.1)] = 0.01  # of the cracked line, which has at least a pixel
+    flank: Annotated[float, Field(ge=0, le=0.1)] = 0.015  # of the shadow on one side and the sheen on the other
+    folds: Share = 0.5  # share of lines that are folds
+    bend: Annotated[float, Field(ge=0, le=1)] = 0.2  # highest of a crease, in chords
 
     def _draw_element(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator, shared: None) -> None:
         shape = rgb.shape[:2]

@@ -16,22 +16,15 @@ from oldrestore.data.damage.raster import arc, cover, direction, stroke
 class Dust(ScatteredDamage):
     """Specks and short curly fibres, bright or dark; severity makes them more, larger and more opaque.
 
-    Parameters
-    ----------
-    radius : float
-        Of the largest speck at severity 1, as a share of the shorter side; no speck is smaller than a pixel.
-    fibres, dark : float
-        Shares that are fibres, and that are dark.
-    length : float
-        Of the longest fibre, as a share of the shorter side.
+    Lengths are shares of the shorter side, at severity 1.
     """
 
     kind = "dust"
     count: Count = 120
-    radius: Annotated[float, Field(gt=0, le=0.1)] = 0.005
-    fibres: Share = 0.15
-    length: Annotated[float, Field(gt=0, le=0.5)] = 0.06
-    dark: Share = 0.3
+    radius: Annotated[float, Field(gt=0, le=0.1)] = 0.005  # of the largest speck; none is smaller than a pixel
+    fibres: Share = 0.15  # share that are fibres
+    length: Annotated[float, Field(gt=0, le=0.5)] = 0.06  # of the longest fibre
+    dark: Share = 0.3  # share that are dark
 
     def _draw_element(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator, shared: None) -> None:
         shape = rgb.shape[:2]

@@ -13,19 +13,11 @@ from oldrestore.data.damage.noise import ONE, smooth_field
 @checked
 @dataclass
 class Fading(Damage):
-    """A print loses density and comes near to bare paper, in some places more than in others.
-
-    Parameters
-    ----------
-    strength : float
-        How far a tone moves to that of the paper at severity 1.
-    unevenness : float
-        How much less of that the least faded place has.
-    """
+    """A print loses density and comes near to bare paper, in some places more than in others."""
 
     kind = "fading"
-    strength: Share = 0.65
-    unevenness: Share = 0.5
+    strength: Share = 0.65  # how far a tone moves to that of the paper at severity 1
+    unevenness: Share = 0.5  # how much less of that the least faded place has
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         # Neutral paper, so that a gray photograph stays gray; tones are `Sepia` and `ColorCast`.

@@ -13,24 +13,17 @@ from oldrestore.data.damage.blur import blur_plane
 from oldrestore.data.damage.mixing import bands, luma
 from oldrestore.data.damage.noise import bell
 
-Deviation = Annotated[float, Field(gt=0, le=128)]
+Deviation = Annotated[float, Field(gt=0, le=128)]  # standard deviation at severity 1, 0..255
 
 
 @checked
 @dataclass
 class Grain(Damage):
-    """Film grain: clumps of the same lightness in every channel, strongest in the middle tones.
-
-    Parameters
-    ----------
-    deviation : float
-        Standard deviation at severity 1 in the middle tones, 0..255; black and white have a quarter of it.
-    size : float
-        Standard deviation of a clump's outline, as a share of the shorter side; 0 is a pixel.
-    """
+    """Film grain: clumps of the same lightness in every channel, strongest in the middle tones."""
 
     kind = "grain"
-    deviation: Deviation = 26.0
+    deviation: Deviation = 26.0  # in the middle tones; black and white have a quarter of it
+    # Standard deviation of a clump's outline, as a share of the shorter side; 0 is a pixel.
     size: Annotated[float, Field(ge=0, le=0.05)] = 0.002
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
@@ -46,19 +39,11 @@ class Grain(Damage):
 @checked
 @dataclass
 class Noise(Damage):
-    """Noise of each pixel and channel for itself, close to normal.
-
-    Parameters
-    ----------
-    deviation : float
-        Standard deviation at severity 1, 0..255.
-    monochrome : bool
-        The same noise in the three channels.
-    """
+    """Noise of each pixel and channel for itself, close to normal."""
 
     kind = "noise"
     deviation: Deviation = 40.0
-    monochrome: bool = False
+    monochrome: bool = False  # the same noise in the three channels
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         unit = 4096 * self.severity * self.deviation / math.sqrt(4 * (256 * 256 - 1) / 12)

@@ -18,19 +18,12 @@ class Holes(ScatteredDamage):
     """Pieces of the emulsion that are gone: irregular patches of bare paper, or of what lies behind the print.
 
     Severity makes them more and larger.
-
-    Parameters
-    ----------
-    radius : float
-        Of the largest at severity 1, as a share of the shorter side.
-    roughness : float
-        How far an edge moves in and out, in radii.
     """
 
     kind = "holes"
     count: Count = 8
-    radius: Annotated[float, Field(gt=0, le=0.5)] = 0.1
-    roughness: Annotated[float, Field(ge=0, le=1)] = 0.6
+    radius: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # of the largest at severity 1, of the shorter side
+    roughness: Annotated[float, Field(ge=0, le=1)] = 0.6  # how far an edge moves in and out, in radii
 
     def _draw_shared(self, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
         return draw_ground(rng)

@@ -15,7 +15,7 @@ from oldrestore.config.values import checked
 from oldrestore.data.damage.base import Damage
 from oldrestore.data.damage.mixing import ROWS
 
-Quality = Annotated[int, Field(ge=1, le=100)]
+Quality = Annotated[int, Field(ge=1, le=100)]  # as users of JPEG know it
 
 # Annex K of ITU-T T.81, tables K.1 and K.2.
 LUMINANCE = np.array(
@@ -57,17 +57,11 @@ COSINES = _transform()
 @checked
 @dataclass
 class Jpeg(Damage):
-    """Blocks and ringing of strong compression.
-
-    Parameters
-    ----------
-    best, worst : int
-        Quality, as users of JPEG know it: just above severity 0, and at severity 1.
-    """
+    """Blocks and ringing of strong compression."""
 
     kind = "jpeg"
-    best: Quality = 95
-    worst: Quality = 5
+    best: Quality = 95  # just above severity 0
+    worst: Quality = 5  # at severity 1
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         rgb[:] = compress(rgb, round(self.best + (self.worst - self.best) * self.severity))

@@ -19,12 +19,8 @@ def bands(height: int) -> Iterator[slice]:
 def mix(rgb: np.ndarray, other: Callable[[slice], np.ndarray], weight: Callable[[slice], np.ndarray | int]) -> None:
     """Mix a photograph, uint8 (H, W, 3), with something else, in place.
 
-    Parameters
-    ----------
-    other : callable
-        What a band of rows is mixed with, int32, broadcast to (h, W, 3); within 0..255.
-    weight : callable
-        Its weight in a band, int32 0..`PARTS`, broadcast to (h, W, 3).
+    Of a band of rows, `other` returns its values, int32 0..255, and `weight` its weight, int32 0..`PARTS`, both
+    broadcast to (h, W, 3).
     """
     for rows in bands(rgb.shape[0]):
         share, pixels = weight(rows), rgb[rows].astype(np.int32)

@@ -20,12 +20,8 @@ def smooth_line(rng: np.random.Generator, count: int, spacing: float) -> np.ndar
 def smooth_field(rng: np.random.Generator, height: int, width: int, cells: float, octaves: int = 3) -> np.ndarray:
     """Draw a smooth field with finer and finer detail (value noise in octaves), int32 (height, width), 0..`ONE`.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        The number of draws follows from `cells`, `octaves` and the aspect, not from the size in pixels.
-    cells : float
-        Cells of the coarsest detail along the shorter side; each octave doubles them and halves their weight.
+    The coarsest detail has `cells` along the shorter side; each octave doubles them and halves their weight. The number
+    of draws follows from `cells`, `octaves` and the aspect, not from the size in pixels.
     """
     side = min(height, width)
     total, weights = np.zeros((height, width), dtype=np.int32), 0

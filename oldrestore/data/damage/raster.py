@@ -13,19 +13,11 @@ AT_ONCE = 1 << 20  # pixels of discs stamped at once, to bound memory
 
 @dataclass(frozen=True)
 class Stroke:
-    """Coverage of a part of a photograph.
+    """Coverage of a part of a photograph."""
 
-    Attributes
-    ----------
-    top, left : int
-        Place of its first pixel.
-    alpha_hw : np.ndarray
-        uint8 (h, w): 0 nothing, 255 covered whole.
-    """
-
-    top: int
+    top: int  # place of its first pixel
     left: int
-    alpha_hw: np.ndarray
+    alpha_hw: np.ndarray  # uint8: 0 nothing, 255 covered whole
 
     @property
     def place(self) -> tuple[slice, slice]:
@@ -53,16 +45,9 @@ def spacing_for(width: float) -> float:
 
 
 def arc(start: np.ndarray, end: np.ndarray, bend: float, spacing: float = 0.5) -> np.ndarray:
-    """Points of a quadratic Bezier curve, float64 (n, 2), at least two.
+    """Points of a quadratic Bezier curve, float64 (n, 2), at least two, about `spacing` pixels apart.
 
-    Parameters
-    ----------
-    start, end : np.ndarray
-        (row, column), pixels.
-    bend : float
-        How far the control point lies beside the chord, in lengths of the chord; 0 is a straight line.
-    spacing : float
-        Pixels between points, about.
+    `start` and `end` are (row, column); `bend` is how far the control point lies beside the chord, in chords.
     """
     along = end - start
     control = (start + end) / 2 + bend * np.array([-along[1], along[0]])
@@ -84,16 +69,9 @@ def normals(points: np.ndarray) -> np.ndarray:
 def stroke(points: np.ndarray, radii: np.ndarray, softness: float, shape: tuple[int, int]) -> Stroke | None:
     """Draw discs along a curve; a pixel's coverage is that of the disc that covers it most.
 
-    Parameters
-    ----------
-    points : np.ndarray
-        float64 (n, 2): row and column of the centres, pixels.
-    radii : np.ndarray
-        float64 (n,), pixels; where 0 or below there is a gap.
-    softness : float
-        Pixels over which the coverage falls from 1 to 0 around the radius, at least 1.
-    shape : (int, int)
-        Height and width of the photograph; None is returned if nothing lies in it.
+    Centres are rows and columns, float64 (n, 2), radii float64 (n,), pixels; a radius of 0 or below leaves a gap. The
+    coverage falls from 1 to 0 over `softness` pixels around the radius, at least 1. None if nothing of it lies in a
+    photograph of this height and width.
     """
     height, width = shape
     reach = math.ceil(max(0.0, float(radii.max())) + softness / 2) + 1
@@ -137,14 +115,8 @@ def as_alpha(covered: np.ndarray) -> np.ndarray:
 def cover(rgb: np.ndarray, mask: np.ndarray, stamp: Stroke | None, color: np.ndarray, opacity: float = 1.0) -> None:
     """Paint a stamp on a photograph, in place, and mark what it touches; None paints nothing.
 
-    Parameters
-    ----------
-    mask : np.ndarray
-        bool (H, W): True wherever the coverage is at least `FAINTEST`; nothing else is painted.
-    color : np.ndarray
-        0..255: (3,), or (h, w, 3) of the stamp's size.
-    opacity : float
-        0..1, multiplies the coverage.
+    Only pixels whose coverage is at least `FAINTEST` are painted and marked in `mask`, bool (H, W). The colour is
+    0..255, (3,) or (h, w, 3) of the stamp's size; `opacity` multiplies the coverage.
     """
     if stamp is None:
         return

@@ -18,26 +18,16 @@ class Scratches(ScatteredDamage):
     """Thin lines through the emulsion: bright on a print, dark where a negative was scratched.
 
     Severity makes them more, wider and more opaque.
-
-    Parameters
-    ----------
-    width : float
-        Of the widest at severity 1, as a share of the shorter side; no line is thinner than a pixel.
-    length : float
-        Of the longest, as a share of the longer side.
-    bend : float
-        Highest bend: how far the middle of a curve's control polygon lies beside its chord, in chords.
-    dark, broken : float
-        Shares of scratches that are dark, and that have gaps.
     """
 
     kind = "scratches"
     count: Count = 24
+    # Of the widest at severity 1, as a share of the shorter side; no line is thinner than a pixel.
     width: Annotated[float, Field(gt=0, le=0.1)] = 0.006
-    length: Annotated[float, Field(gt=0, le=2)] = 0.9
-    bend: Annotated[float, Field(ge=0, le=1)] = 0.15
-    dark: Share = 0.3
-    broken: Share = 0.3
+    length: Annotated[float, Field(gt=0, le=2)] = 0.9  # of the longest, as a share of the longer side
+    bend: Annotated[float, Field(ge=0, le=1)] = 0.15  # the highest; see `arc`
+    dark: Share = 0.3  # share that are dark
+    broken: Share = 0.3  # share that have gaps
 
     def _draw_element(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator, shared: None) -> None:
         height, width = rgb.shape[:2]

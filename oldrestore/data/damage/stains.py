@@ -18,19 +18,12 @@ class Stains(ScatteredDamage):
     """Dried liquid: brownish patches, darker where their edge dried last.
 
     Severity makes them more, larger and darker.
-
-    Parameters
-    ----------
-    radius : float
-        Of the largest at severity 1, as a share of the shorter side.
-    strength : float
-        Opacity of the darkest at severity 1.
     """
 
     kind = "stains"
     count: Count = 6
-    radius: Annotated[float, Field(gt=0, le=1)] = 0.22
-    strength: Share = 0.7
+    radius: Annotated[float, Field(gt=0, le=1)] = 0.22  # of the largest at severity 1, of the shorter side
+    strength: Share = 0.7  # opacity of the darkest at severity 1
 
     def _draw_element(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator, shared: None) -> None:
         radius = max(1.0, self.radius * min(rgb.shape[:2]) * between(rng, 0.2, 1.0))
@@ -45,20 +38,13 @@ class Stains(ScatteredDamage):
 @checked
 @dataclass
 class Foxing(ScatteredDamage):
-    """Rusty spots, most of them in clusters; severity makes them more, larger and darker.
-
-    Parameters
-    ----------
-    radius : float
-        Of the largest at severity 1, as a share of the shorter side; at least a pixel.
-    clustered : float
-        Share of spots that lie in one of four clusters.
-    """
+    """Rusty spots, most of them in clusters; severity makes them more, larger and darker."""
 
     kind = "foxing"
     count: Count = 160
+    # Of the largest at severity 1, as a share of the shorter side; at least a pixel.
     radius: Annotated[float, Field(gt=0, le=0.2)] = 0.014
-    clustered: Share = 0.7
+    clustered: Share = 0.7  # share of spots that lie in one of four clusters
 
     def _draw_shared(self, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
         return rng.random((4, 2)) * shape  # centres of clusters

@@ -16,20 +16,12 @@ from oldrestore.data.damage.raster import Stroke, as_alpha, cover
 @checked
 @dataclass
 class Tears(ScatteredDamage):
-    """Corners that are gone, wedges torn in from an edge, and ragged edges; severity makes them more and deeper.
-
-    Parameters
-    ----------
-    depth : float
-        How far the deepest reaches in at severity 1, as a share of the shorter side.
-    corners : float
-        Share that are corners; of the rest, two in three are wedges and one is a ragged edge.
-    """
+    """Corners that are gone, wedges torn in from an edge, and ragged edges; severity makes them more and deeper."""
 
     kind = "tears"
     count: Count = 5
-    depth: Annotated[float, Field(gt=0, le=0.5)] = 0.25
-    corners: Share = 0.4
+    depth: Annotated[float, Field(gt=0, le=0.5)] = 0.25  # of the deepest at severity 1, of the shorter side
+    corners: Share = 0.4  # share that are corners; of the rest, two in three are wedges and one is a ragged edge
 
     def _draw_shared(self, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
         return draw_ground(rng)

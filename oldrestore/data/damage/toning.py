@@ -15,16 +15,10 @@ SEPIA_WHITE = np.array([252, 232, 196], dtype=np.int32)
 @checked
 @dataclass
 class Sepia(Damage):
-    """Colour gives way to the browns of a sulphide-toned or yellowed print.
-
-    Parameters
-    ----------
-    strength : float
-        Share of sepia in the mixture at severity 1.
-    """
+    """Colour gives way to the browns of a sulphide-toned or yellowed print."""
 
     kind = "sepia"
-    strength: Share = 1.0
+    strength: Share = 1.0  # share of sepia in the mixture at severity 1
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         share = round(self.severity * self.strength * PARTS)
@@ -41,16 +35,10 @@ class Sepia(Damage):
 @checked
 @dataclass
 class ColorCast(Damage):
-    """One dye fades more than another: channels lose depth and dark tones take on colour.
-
-    Parameters
-    ----------
-    strength : float
-        How far the most faded channel moves to its end tone at severity 1; the least faded one stays.
-    """
+    """One dye fades more than another: channels lose depth and dark tones take on colour."""
 
     kind = "color_cast"
-    strength: Share = 0.5
+    strength: Share = 0.5  # how far the most faded channel moves to its end tone at severity 1; the least faded stays
 
     def _apply(self, rgb: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
         # One channel moves whole, one in part and one not at all: every hue of cast comes up.

@@ -21,21 +21,16 @@ SEVERITY_STEPS = 256  # severities are drawn in whole steps
 @checked
 @dataclass
 class DamagedPhotos:
-    """Damages each photograph anew, with a severity drawn for it.
+    """Damages each photograph anew, with a severity drawn evenly from `lowest` to `highest`.
 
-    Parameters
-    ----------
-    lowest, highest : float
-        Severities are drawn evenly from the one to the other. One kind of damage takes the severity as it
-        is; in a chain it multiplies the severity of every step.
-    fill : float or None
-        What stands where structure is lost, in every channel, for restorers that are told where. None leaves
-        the damage in sight, for detectors and for restorers that see through stains.
+    One kind of damage takes the severity as it is; in a chain it multiplies the severity of every step.
     """
 
     damage: Any
     lowest: Severity = 0.25
     highest: Severity = 1.0
+    # What stands where structure is lost, in every channel, for restorers that are told where. None leaves the damage
+    # in sight, for detectors and for restorers that see through stains.
     fill: Share | None = None
 
     def __post_init__(self) -> None:
@@ -67,15 +62,10 @@ class DetectionInputs(DamagedPhotos):
 
     Most old photographs have none. A detector that has only seen colour takes gray for a sign of damage, which is
     gray or brown for the most part.
-
-    Parameters
-    ----------
-    gray : float
-        Share of photographs that lose their colour, after the damage.
     """
 
     fill: None = field(default=None, init=False)
-    gray: Share = 0.3
+    gray: Share = 0.3  # share of photographs that lose their colour, after the damage
 
     def draw(self, rgb_hw3: np.ndarray, rng: np.random.Generator) -> Damaged:
         """Damage one photograph, uint8 (H, W, 3), with a severity of its own."""

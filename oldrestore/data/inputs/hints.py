@@ -22,23 +22,15 @@ class Hints:
     and its value the mean colour of what it covers (Zhang et al. 2017; the place as in their code). Where
     patches overlap, the later one counts. Some photographs reveal everything, so that a network learns to keep the
     colour it is given. Everything is drawn on the CPU from the generator, whatever the device and threads.
-
-    Parameters
-    ----------
-    p : float
-        Chance that no further patch is revealed: the number is k with probability (1 - p)^k p, on average
-        (1 - p) / p. 0.125 in the paper, which is 7; 1 reveals none.
-    full : float
-        Share of the photographs that reveal all of their colour.
-    smallest, largest : int
-        Sides of patches in pixels, uniform from the one to the other; never more than the photograph's.
     """
 
     draws_from_size = True
+    # Chance that no further patch is revealed: the number is k with probability (1 - p)^k p, on average (1 - p) / p.
+    # 0.125 in the paper, which is 7; 1 reveals none.
     p: Annotated[float, Field(gt=0, le=1)] = 0.125
-    full: Annotated[float, Field(ge=0, le=1)] = 0.01
-    smallest: Annotated[int, Field(ge=1)] = 1
-    largest: Annotated[int, Field(ge=1)] = 9
+    full: Annotated[float, Field(ge=0, le=1)] = 0.01  # share of the photographs that reveal all of their colour
+    smallest: Annotated[int, Field(ge=1)] = 1  # side of a patch, pixels
+    largest: Annotated[int, Field(ge=1)] = 9  # never more than the photograph's
 
     def __post_init__(self) -> None:
         if self.smallest > self.largest:
@@ -91,17 +83,9 @@ def uniform_patches(rng: np.random.Generator, count: int, side: int, height: int
 
 
 def reveal(ab_2hw: np.ndarray, patches: np.ndarray, hints_3hw: np.ndarray | None = None) -> np.ndarray:
-    """Reveal the mean colour of patches.
+    """Reveal the mean of a true colour, float32, Lab units, in patches, int (k, 3): top, left and side, pixels.
 
-    Parameters
-    ----------
-    ab_2hw : ndarray
-        True colour, float32, Lab units.
-    patches : ndarray
-        int (k, 3): top, left and side, pixels.
-    hints_3hw : ndarray, optional
-        float32, written into and returned, by default a new one without hints: ab where the third channel, the mask,
-        is 1.
+    Hints, float32, are written into and returned, by default new ones: ab where the third channel, the mask, is 1.
     """
     if hints_3hw is None:
         hints_3hw = np.zeros((3, *ab_2hw.shape[1:]), np.float32)

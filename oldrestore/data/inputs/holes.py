@@ -26,19 +26,11 @@ TRIES = 100  # shapes drawn at most; each is taken that does not pass the highes
 
 @dataclass(frozen=True)
 class HoleSizes:
-    """Lowest and highest values of the shapes of a thickness.
+    """Lowest and highest values of the shapes of a thickness."""
 
-    Attributes
-    ----------
-    radius, box : (int, int)
-        Radius of a stroke and side of a box, in 1/256 of the shorter side, rounded to pixels; 0 is a line of one.
-    coverage : (int, int)
-        Share of the picture that is hole, in percent.
-    """
-
-    radius: tuple[int, int]
-    box: tuple[int, int]
-    coverage: tuple[int, int]
+    radius: tuple[int, int]  # of a stroke, in 1/256 of the shorter side, rounded to pixels; 0 is a line of one
+    box: tuple[int, int]  # side of a box, likewise
+    coverage: tuple[int, int]  # share of the picture that is hole, percent
 
 
 SIZES: dict[str, HoleSizes] = {
@@ -51,22 +43,12 @@ SIZES: dict[str, HoleSizes] = {
 @checked
 @dataclass
 class HoleInputs:
-    """Cuts seeded holes into photographs.
-
-    Parameters
-    ----------
-    shape : {"free_form", "box", "mixed"}
-        Brush strokes, boxes, or for each photograph one or the other.
-    thickness : {"thin", "medium", "thick", "mixed"}
-        See `SIZES`; mixed takes one of the three for each photograph.
-    fill : float
-        What stands in the holes of the damaged photograph, in every channel.
-    """
+    """Cuts seeded holes into photographs; what is mixed is drawn for each photograph."""
 
     draws_from_size = True
-    shape: Literal["free_form", "box", "mixed"] = "free_form"
-    thickness: Literal["thin", "medium", "thick", "mixed"] = "medium"
-    fill: Annotated[float, Field(ge=0, le=1)] = 0.5
+    shape: Literal["free_form", "box", "mixed"] = "free_form"  # brush strokes, boxes
+    thickness: Literal["thin", "medium", "thick", "mixed"] = "medium"  # see `SIZES`
+    fill: Annotated[float, Field(ge=0, le=1)] = 0.5  # what stands in the holes, in every channel
 
     def __post_init__(self) -> None:
         self.shapes = get_args(Shape) if self.shape == "mixed" else (self.shape,)
@@ -87,13 +69,10 @@ class HoleInputs:
 
 
 def draw_mask(height: int, width: int, shape: Shape, thickness: Thickness, rng: np.random.Generator) -> np.ndarray:
-    """Draw the holes of one photograph: shapes are added until a coverage drawn at random is reached.
+    """Draw the holes of one photograph, bool: shapes are added until a coverage drawn at random is reached.
 
-    Returns
-    -------
-    np.ndarray
-        bool (height, width), True in holes. Covers at most the highest coverage of the thickness, and at least
-        the lowest wherever the shapes fit (from 32 pixels on).
+    They cover at most the highest coverage of the thickness, and at least the lowest wherever the shapes fit (from 32
+    pixels on).
     """
     if min(height, width) < 16:
         raise ValueError(f"holes are drawn in photographs of at least 16 x 16 pixels, not {width} x {height}")

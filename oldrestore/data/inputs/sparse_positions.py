@@ -21,18 +21,11 @@ class SparsePositions:
     A hypercolumn has thousands of channels for each pixel, and neighbouring pixels teach nearly the same: Larsson
     et al. (2016) train at 128 pixels of each photograph. Positions come from the run's generator, so that a run
     repeats and a resumed one draws the same.
-
-    Parameters
-    ----------
-    count : int
-        Positions for each photograph; one may come twice.
-    border : int
-        Pixels at each edge in which none is drawn.
     """
 
     draws_from_size = True
-    count: Annotated[int, Field(ge=1, le=65536)] = 128
-    border: Annotated[int, Field(ge=0)] = 0
+    count: Annotated[int, Field(ge=1, le=65536)] = 128  # of each photograph; one may come twice
+    border: Annotated[int, Field(ge=0)] = 0  # pixels at each edge in which none is drawn
 
     def __call__(self, rgb_bhw3: paddle.Tensor, names: Sequence[str], rng: np.random.Generator) -> Batch:
         """Convert to Lab and draw ``positions_bn2``, int64 (B, count, 2), rows and columns."""

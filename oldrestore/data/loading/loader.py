@@ -53,10 +53,6 @@ class TrainingSequence:
         epoch, offset = divmod(position, self.number_of_photographs)
         return epoch, int(self._order(epoch)[offset])
 
-    def crop_generator(self, epoch: int, index: int) -> np.random.Generator:
-        """Return the generator of a photograph's crop in an epoch."""
-        return np.random.default_rng([CROP, self.seed, epoch, index])
-
 
 class BatchPositions:
     """The positions of each batch from iteration `start` to `iterations` - 1.
@@ -108,7 +104,8 @@ class TrainingCrops:
             prepared = self._whole(index)
         except (UnreadablePhoto, UserError):
             return np.zeros((self.crops.crop, self.crops.crop, 3), np.uint8), np.int64(-1 - index)
-        return self.crops.train(prepared, self.sequence.crop_generator(epoch, index)), np.int64(index)
+        rng = np.random.default_rng([CROP, self.sequence.seed, epoch, index])
+        return self.crops.train(prepared, rng), np.int64(index)
 
     def problem(self, index: int) -> UserError:
         """Say why a photograph could not be given."""
@@ -200,26 +197,13 @@ def training_loader(
 ) -> TrainingLoader:
     """Return the training batches of iterations `start` to `iterations` - 1.
 
-    A batch depends on the photographs' contents, `crops`, `seed` and its iteration, and on nothing else: not
-    on file names or places, nor on `workers` or `start` (see `TrainingSequence`). In each epoch every
-    photograph comes exactly once; no batch is short.
+    They are (uint8 paddle.Tensor (batch_size, crop, crop, 3), names of the photographs); `UserError` is raised when a
+    photograph can no longer be read. A batch depends on the photographs' contents, `crops`, `seed` and its iteration,
+    and on nothing else: not on file names or places, nor on `workers` or `start` (see `TrainingSequence`). In each
+    epoch every photograph comes exactly once; no batch is short, and one may be larger than the split.
 
-    Parameters
-    ----------
-    batch_size : int
-        May be larger than the split.
-    workers : int
-        Processes that decode and crop; 0 does it in this one.
-    cache_mib : float
-        Memory for decoded photographs, in MiB, shared equally by the workers.
-    part : slice, optional
-        Which photographs of each batch to return, if several processes share it.
-
-    Returns
-    -------
-    TrainingLoader
-        Iterates over (uint8 paddle.Tensor (batch_size, crop, crop, 3), names of the photographs); raises `UserError`
-        when a photograph can no longer be read.
+    `workers` processes decode and crop (0: this one does), and share `cache_mib` of memory for decoded photographs.
+    `part` says which photographs of each batch to return, if several processes share it.
     """
     sequence = TrainingSequence(len(split.photos), seed)
     cache_bytes = int(cache_mib * 2**20) // max(1, workers)

@@ -48,19 +48,8 @@ class PreparedPhotos:
     """The photographs of one file, by the sha256 of the files that they were decoded from.
 
     Opening it checks index, key and length; a photograph's checksum is checked when it is first asked for. Processes
-    that map the same file share its memory.
-
-    Parameters
-    ----------
-    key : mapping
-        What the file must say that it holds: see `prepared_key`.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    UserError
-        It is torn, or holds other photographs or another size.
+    that map the same file share its memory. `OSError` is raised if the file cannot be read, `UserError` if it is torn,
+    or what it says that it holds is not `key` (see `prepared_key`).
     """
 
     def __init__(self, path: Path, key: Mapping[str, Any]) -> None:
@@ -156,10 +145,7 @@ def prepared_path(split: Split, crops: Crops) -> Path:
 def open_prepared(split: Split, crops: Crops) -> PreparedPhotos | None:
     """Open the prepared photographs of a split; None if there are none, or the split does not want them.
 
-    Raises
-    ------
-    UserError
-        The file is torn or another's; or there is none and ``dataset.prepared=required``.
+    `UserError` is raised if the file is torn or another's, or there is none and ``dataset.prepared=required``.
     """
     if split.prepared == "off" or not split.hashes:
         return None
@@ -186,19 +172,9 @@ class Preparation:
 def prepare_photographs(split: Split, crops: Crops, watch: Watch = iter) -> Preparation:
     """Decode a split's photographs at training size into one file, unless that is there and whole.
 
-    A second process that prepares the same photographs waits for the first and finds them done.
-
-    Parameters
-    ----------
-    crops : Crops
-        Only the resizing to training size matters.
-    watch : callable
-        Passes on what it is given; may show the progress.
-
-    Raises
-    ------
-    UserError
-        A photograph cannot be read any more, or has changed; or the disk is full or read-only.
+    A second process that prepares the same photographs waits for the first and finds them done. Of `crops`, only the
+    resizing to training size matters. `watch` passes on what it is given, and may show the progress. `UserError` is
+    raised if a photograph cannot be read any more or has changed, or the disk is full or read-only.
     """
     path, key = prepared_path(split, crops), prepared_key(split, crops)
     try:

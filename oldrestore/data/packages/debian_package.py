@@ -85,12 +85,8 @@ class PinnedPackage:
     def write(self, pictures: Iterable[File], licences: Iterable[File], manifest: Mapping[str, Any]) -> None:
         """Replace `folder` in one step, so that it is always a whole one; `UserError` when the disk refuses.
 
-        Parameters
-        ----------
-        licences : iterable of (str, bytes)
-            Names and texts that say whose the pictures are; they go into ``licences/NAME.txt``.
-        manifest : mapping
-            What `MANIFEST` says besides package and version, plain values.
+        `licences`, texts that say whose the pictures are, go into ``licences/NAME.txt``. `manifest` is what `MANIFEST`
+        says besides package and version, plain values.
         """
         about = {"package": self.name, "version": self.version, "folder": str(self.folder), "sha256": self.sha256}
         try:

@@ -41,24 +41,12 @@ def package_folder(module: str, folder: str) -> Path:
 
 @dataclass(frozen=True)
 class EyeLabel:
-    """One row of ``ai_benchmark_labels.csv``, which was labelled by eye for this project.
+    """One row of ``ai_benchmark_labels.csv``, which was labelled by eye for this project."""
 
-    Attributes
-    ----------
-    file : str
-        Under ``ai_benchmark/data/classification``.
-    class_index : int or None
-        ImageNet class; None if no class fits.
-    certainty : str
-        "sure", "likely" or "none".
-    note : str
-        ``NATURE:`` introduces what makes the colours unnatural (render, composite, toning, almost no colour).
-    """
-
-    file: str
-    class_index: int | None
-    certainty: str
-    note: str
+    file: str  # under ``ai_benchmark/data/classification``
+    class_index: int | None  # ImageNet class; None if no class fits
+    certainty: str  # "sure", "likely" or "none"
+    note: str  # ``NATURE:`` introduces what makes the colours unnatural (render, composite, toning, almost no colour)
 
     @property
     def natural(self) -> bool:

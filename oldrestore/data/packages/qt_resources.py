@@ -32,7 +32,7 @@ def read_resources(path: Path) -> Iterator[tuple[str, bytes]]:
     uncompressed length) or zstd when the flags say so. A name is a 16-bit length, a 32-bit hash and UTF-16.
     `BrokenResource` is raised for other files, and for offsets outside of the file.
     """
-    yield from _Reader(path.read_bytes()).files()
+    yield from _Reader(path.read_bytes()).walk(0, (), 0)
 
 
 class _Reader:
@@ -44,13 +44,10 @@ class _Reader:
         if version not in NODE_BYTES:
             raise BrokenResource(f"Qt resource format version {version} is not known")
         self.node_bytes = NODE_BYTES[version]
-
-    def files(self) -> Iterator[tuple[str, bytes]]:
         # A node is visited once at most, so that folders which hold one another cannot go on for ever.
         self.visited: set[int] = set()
-        yield from self._walk(0, (), 0)
 
-    def _walk(self, node: int, folders: tuple[str, ...], depth: int) -> Iterator[tuple[str, bytes]]:
+    def walk(self, node: int, folders: tuple[str, ...], depth: int) -> Iterator[tuple[str, bytes]]:
         if node in self.visited or depth > MAX_DEPTH:
             raise BrokenResource("folders hold one another")
         self.visited.add(node)
@@ -60,7 +57,7 @@ class _Reader:
         if flags & FLAG_FOLDER:
             count, first = self._unpack(">II", at + 6)
             for child in range(first, first + count):
-                yield from self._walk(child, path, depth + 1)
+                yield from self.walk(child, path, depth + 1)
         else:
             (data_offset,) = self._unpack(">I", at + 10)
             yield "/".join(path), self._content(data_offset, flags)

@@ -71,15 +71,13 @@ def choose_stamps(folder: Path) -> list[PackagedPicture]:
         with Image.open(io.BytesIO(data)) as opened:
             rgba = np.asarray(opened.convert("RGBA"))
         rows, columns = np.nonzero(rgba[..., 3] > 127)
-        if len(rows) and _usable(rgba[rows, columns, :3], max(np.ptp(rows), np.ptp(columns)) + 1):
+        if not len(rows) or max(np.ptp(rows), np.ptp(columns)) + 1 < MIN_LONG_SIDE:
+            continue
+        chroma, colors = colorfulness(rgba[rows, columns, :3])
+        if colors >= MIN_COLORS and chroma >= MIN_CHROMA:
             cut = rgba[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
             stamps.append(PackagedPicture(inside.removesuffix(".png").replace("/", "-"), data, cut))
     return stamps
-
-
-def _usable(rgb_n3: np.ndarray, long_side: int) -> bool:
-    chroma, colors = colorfulness(rgb_n3)
-    return long_side >= MIN_LONG_SIDE and colors >= MIN_COLORS and chroma >= MIN_CHROMA
 
 
 def paste_all(stamps: Sequence[PackagedPicture], grounds: Sequence[np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:

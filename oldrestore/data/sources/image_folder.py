@@ -33,14 +33,7 @@ class ImageFolder(PhotoSource):
 
     Files and folders whose name starts with a dot and files without a photograph's ending are ignored, and counted.
     Links to folders are followed, each folder once. Links that lead nowhere and folders that may not be read are
-    listed among what is left out.
-
-    Parameters
-    ----------
-    crops, root, validation_fraction, prepared
-        See `PhotoSource`. A `validation_fraction` of 1 makes a set for evaluation only.
-    name : str
-        How the source is called in `data.json`.
+    listed among what is left out. A `validation_fraction` of 1 makes a set for evaluation only.
     """
 
     @checked

@@ -25,21 +25,6 @@ class ListedPhotos(PhotoSource):
     The list has one photograph a line: its path below the folder, or its file name alone where it occurs once; after a
     space, tab or comma its ImageNet class index may follow, as in the lists of Caffe. Without a class there,
     photographs in class folders have theirs as `ImageFolder` says. Empty lines and those that begin with # are skipped.
-
-    Parameters
-    ----------
-    crops, root, prepared
-        See `PhotoSource`; crops are used where the protocol does not say how photographs are cut.
-    list : str or None
-        The list; without it, every photograph in the order of file names.
-    first : int or None
-        Only the first so many of these.
-    list_needed : bool
-        Whether the protocol's split is defined by a list, so that the whole folder would be another.
-    validation_fraction : float
-        Has no effect: everything is "val".
-    name : str
-        How the source is called in `data.json`.
     """
 
     split_names = ("val",)
@@ -49,10 +34,10 @@ class ListedPhotos(PhotoSource):
         self,
         crops: Crops,
         root: str | None = None,
-        list: str | None = None,
-        first: Annotated[int, Field(ge=1)] | None = None,
-        list_needed: bool = False,
-        validation_fraction: Annotated[float, Field(ge=0, le=1)] = 1.0,
+        list: str | None = None,  # without it, every photograph in the order of file names
+        first: Annotated[int, Field(ge=1)] | None = None,  # only the first so many of these
+        list_needed: bool = False,  # the protocol's split is defined by a list: the whole folder would be another
+        validation_fraction: Annotated[float, Field(ge=0, le=1)] = 1.0,  # has no effect: everything is "val"
         name: str = "listed_photos",
         prepared: Prepared = "auto",
     ):

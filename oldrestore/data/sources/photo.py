@@ -13,19 +13,11 @@ PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff",
 
 @dataclass(frozen=True)
 class Photo:
-    """A photograph file.
+    """A photograph file."""
 
-    Attributes
-    ----------
-    name : str
-        Unique and stable within its source, with forward slashes: ``ai_benchmark/enhancement/17.jpg``.
-    label : int or None
-        ImageNet class index 0..999, or None if unknown.
-    """
-
-    name: str
+    name: str  # unique and stable within its source, with forward slashes: ``ai_benchmark/enhancement/17.jpg``
     path: Path
-    label: int | None = None
+    label: int | None = None  # ImageNet class index 0..999, or None if unknown
 
 
 def printable(path: str | Path) -> str:

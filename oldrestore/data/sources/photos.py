@@ -44,7 +44,10 @@ class Photos(PhotoSource):
         return Offer(tuple(map(Candidate, photos)), tuple(left_out), place)
 
 
-def _photo_files(folder: Path) -> list[Path]:
+def photo_files(folder: Path) -> list[Path]:
+    """Return the photographs in a folder, sorted; none if it is missing."""
+    if not folder.is_dir():
+        return []
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_EXTENSIONS)
 
 
@@ -52,7 +55,7 @@ def _ai_benchmark() -> tuple[list[Photo], list[LeftOut]]:
     data = package_folder("ai_benchmark", "data")
     photos, left_out = [], []
     for folder in ("enhancement", "segmentation"):
-        for path in _photo_files(package_folder("ai_benchmark", f"data/{folder}")):
+        for path in photo_files(package_folder("ai_benchmark", f"data/{folder}")):
             name = f"ai_benchmark/{folder}/{path.name}"
             if path.stem.endswith("_segmented"):
                 left_out.append(LeftOut(name, "a segmentation mask, not a photograph"))
@@ -73,7 +76,7 @@ def _scikit_image() -> tuple[list[Photo], list[LeftOut]]:
     folder = package_folder("skimage", "data")
     photos = [Photo(f"scikit-image/{name}", folder / name) for name in SCIKIT_IMAGE_PHOTOS]
     left_out = []
-    for path in _photo_files(folder):
+    for path in photo_files(folder):
         if path.name not in SCIKIT_IMAGE_PHOTOS:
             reason = SCIKIT_IMAGE_LEFT_OUT.get(path.name, "gray, or not a photograph")
             left_out.append(LeftOut(f"scikit-image/{path.name}", reason))

@@ -6,8 +6,8 @@ from pathlib import Path
 from oldrestore.data.packages import gcompris
 from oldrestore.data.packages.debian_package import pinned_hash
 from oldrestore.data.sources.index import PhotoFile
-from oldrestore.data.sources.photo import PHOTO_EXTENSIONS, Photo
-from oldrestore.data.sources.photos import Photos
+from oldrestore.data.sources.photo import Photo
+from oldrestore.data.sources.photos import Photos, photo_files
 from oldrestore.data.sources.source import Candidate, Offer, PhotoSource
 from oldrestore.errors import UserError
 
@@ -25,9 +25,7 @@ class PhotosPlus(PhotoSource):
     def offer(self) -> Offer:
         """List the photographs of the packages and the prepared ones."""
         folder = Path(self.root).expanduser() if self.root else gcompris.PACKAGE.folder
-        prepared = []
-        if folder.is_dir():
-            prepared = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_EXTENSIONS)
+        prepared = photo_files(folder)
         if not prepared:
             raise UserError(f"the photographs of photos_plus are not prepared in {folder}; run: {PREPARE}")
         packaged = Photos(self.crops, validation_fraction=self.validation_fraction).offer()

@@ -24,16 +24,6 @@ class PhotosWide(PhotosPlus):
 
     A few hundred photographs show too few things whose colour is their own. The composites add them; their
     grounds are training photographs. Validation photographs are those of `PhotosPlus`, all of them real.
-
-    Parameters
-    ----------
-    crops, root, prepared
-        See `PhotosPlus`.
-    stamps_root : str or None
-        Folder of the composites; where the command puts them when None.
-    validation_fraction : float
-        Share of the photographs of `PhotosPlus` that is held out. The composites were made for 0.2 and hold no other
-        fraction back: a larger one is refused.
     """
 
     name = "photos_wide"
@@ -43,7 +33,8 @@ class PhotosWide(PhotosPlus):
         self,
         crops: Crops,
         root: str | None = None,
-        stamps_root: str | None = None,
+        stamps_root: str | None = None,  # of the composites; by default where the command puts them
+        # Of `PhotosPlus`. The composites were made for 0.2 and hold no other fraction back: a larger one is refused.
         validation_fraction: Annotated[float, Field(ge=0, le=GROUNDS_FRACTION)] = GROUNDS_FRACTION,
         prepared: Prepared = "auto",
     ):

@@ -34,35 +34,20 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Split:
-    """The photographs of one split of a source.
-
-    Attributes
-    ----------
-    photos : tuple of Photo
-        In the order of their names.
-    left_out : tuple of LeftOut
-        What the source did not use: of this folder if splits are folders, else of the whole set.
-    fingerprint : str
-        sha256 over the sorted (content hash, label) of the photographs: it changes with any pixel and
-        any label, and not with names, places or order.
-    hashes : tuple of str
-        Content hash of each of `photos`.
-    ignored : tuple of LeftOut
-        Hidden files, and those without the ending of a photograph.
-    notes : tuple of str
-        What users should know of the source, such as a folder that looks like a split and is not used as one.
-    """
+    """The photographs of one split of a source."""
 
     source: str
     name: str
-    photos: tuple[Photo, ...]
-    left_out: tuple[LeftOut, ...]
+    photos: tuple[Photo, ...]  # in the order of their names
+    left_out: tuple[LeftOut, ...]  # what is not used: of this folder if splits are folders, else of the whole set
+    # sha256 over the sorted (content hash, label) of the photographs: it changes with any pixel and any label, and not
+    # with names, places or order.
     fingerprint: str
     bytes: int = 0
-    hashes: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()  # content hash of each of `photos`
     prepared: Prepared = "auto"
-    ignored: tuple[LeftOut, ...] = ()
-    notes: tuple[str, ...] = ()
+    ignored: tuple[LeftOut, ...] = ()  # hidden files, and those without the ending of a photograph
+    notes: tuple[str, ...] = ()  # for users, as of a folder that looks like a split and is not used as one
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -139,37 +124,19 @@ class PhotoSource(ABC):
     A subclass says what it offers and which splits it has; hashing, decoding once, dropping duplicates and
     splitting are the same for all. Nothing is read before the first split is asked for: then `UserError` says what is
     missing.
-
-    Parameters
-    ----------
-    crops : Crops
-        How its photographs are resized and cropped.
-    root : str or None
-        Folder of the photographs; refused by a source that is `packaged`.
-    validation_fraction : float
-        Share that is held out for validation, drawn by content hash.
-    prepared : {"auto", "off", "required"}
-        Whether what ``oldrestore data prepare`` has made is used: it changes no pixel.
-
-    Attributes
-    ----------
-    name : str
-        Of the source, as it stands in `data.json`.
-    packaged : bool
-        Whether its photographs stand in installed packages.
     """
 
-    name: str
-    packaged = False
+    name: str  # as it stands in `data.json`
+    packaged = False  # whether its photographs stand in installed packages
     split_names: tuple[str, ...] = ("train", "val")
 
     @checked
     def __init__(
         self,
         crops: Crops,
-        root: str | None = None,
-        validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,
-        prepared: Prepared = "auto",
+        root: str | None = None,  # folder of the photographs; refused by a source that is `packaged`
+        validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,  # held out, drawn by content hash
+        prepared: Prepared = "auto",  # whether what ``oldrestore data prepare`` has made is used: it changes no pixel
     ):
         self.crops = crops
         self.root = root

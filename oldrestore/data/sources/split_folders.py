@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from oldrestore.data.sources.walk import walk_folder
@@ -35,21 +35,11 @@ SHOWN = 3  # folders named in a sentence
 
 @dataclass(frozen=True)
 class SplitFolders:
-    """Where the splits of a folder of photographs stand.
+    """Where the splits of a folder of photographs stand."""
 
-    Attributes
-    ----------
-    places : dict of list of Path
-        Folders of each split by its name; empty if everything is one set.
-    rest : Path or None
-        Folder whose photographs outside of `places` are trained on and, without a folder for validation, drawn from.
-    notes : tuple of str
-        A line on each thing that is not what its name suggests.
-    """
-
-    places: dict[str, list[Path]] = field(default_factory=dict)
-    rest: Path | None = None
-    notes: tuple[str, ...] = ()
+    places: dict[str, list[Path]]  # folders of each split by its name; empty if everything is one set
+    rest: Path | None  # its photographs outside of `places` are trained on and, without a folder "val", drawn from
+    notes: tuple[str, ...]  # a line on each thing that is not what its name suggests
 
 
 @dataclass(frozen=True)

@@ -49,12 +49,7 @@ def fill_each(rgb_hw3: np.ndarray, mask_hw: np.ndarray, fill: FillOne) -> np.nda
 def find_holes(mask_hw: np.ndarray) -> tuple[np.ndarray, list[Hole]]:
     """Label the connected parts of a mask (8 neighbours, gaps of up to 6 pixels bridged).
 
-    Returns
-    -------
-    labels_hw : np.ndarray
-        int32 (H, W): 0 outside of holes, else the label of the hole.
-    holes : list of Hole
-        By label.
+    Returns the label of each pixel, int32 (H, W), 0 outside of holes; and the holes by label.
     """
     if not mask_hw.any():
         return np.zeros(mask_hw.shape, dtype=np.int32), []

@@ -10,6 +10,7 @@ from oldrestore.data.codecs.decode import UnreadablePhoto, decode_bytes
 from oldrestore.data.codecs.scaled_decoding import load_plain_jpeg, scale_jpeg
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.packages.installed import package_folder
+from tests.data.codecs.test_decode import linear_rgb_profile
 
 SCALED = Crops(48, 32, scaled_decoding=True)
 FULL = Crops(48, 32)
@@ -61,10 +62,6 @@ def test_shipped_photographs_stay_near_to_a_full_decoding(size, fit):
 
 
 def test_a_profile_is_applied_too():
-    profile = Image.open(io.BytesIO(jpeg(photograph()))).info.get("icc_profile")
-    assert profile is None
-    from tests.data.codecs.test_decode import linear_rgb_profile
-
     data = jpeg(photograph(), icc_profile=linear_rgb_profile())
     # Averaged before the profile, not after: for one that is linear in light that is more than elsewhere.
     assert psnr(SCALED.prepare_bytes(data), FULL.prepare_bytes(data)) > 30
@@ -106,8 +103,6 @@ def test_broken_files_are_refused_as_ever():
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("size", [(640, 427), (427, 640), (48, 48), (48, 60), (30, 20), (2000, 100)])
 def test_without_the_detour_the_pixels_are_the_same(size, orientation, fit):
-    from tests.data.codecs.test_decode import linear_rgb_profile
-
     crops = Crops(48, 32, fit=fit)
     for options in ({}, {"icc_profile": linear_rgb_profile()}):
         for mode in ("RGB", "L", "CMYK"):

@@ -1,12 +1,11 @@
 """Sparse positions: within the photograph, from the generator alone."""
 
 import numpy as np
+import paddle
 import pytest
 
-paddle = pytest.importorskip("paddle")
-
-from oldrestore.data.inputs.sparse_positions import SparsePositions  # noqa: E402
-from oldrestore.errors import UserError  # noqa: E402
+from oldrestore.data.inputs.sparse_positions import SparsePositions
+from oldrestore.errors import UserError
 
 
 def photographs(height=20, width=32):

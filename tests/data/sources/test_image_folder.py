@@ -133,9 +133,7 @@ NOTES = {
     ("train", "val", "test"): [],
     ("train2017", "val2017"): ["train is train2017/, val is val2017/"],
     ("Bus", "Train"): [f"Train/ looks like the split train {ALONE}"],
-    ("invalid", "valid"): [
-        "valid/ looks like the split val and is not used as one, as no other split stands beside it"
-    ],
+    ("invalid", "valid"): [f"valid/ looks like the split val {ALONE}"],
     ("bus", "train"): ["bus/ beside the splits is not used"],
     ("bus", "car", "dog", "elk", "train"): ["bus/, car/, dog/ and 1 more beside the splits are not used"],
     ("cats", "test"): ["test is test/, all other photographs are trained on"],

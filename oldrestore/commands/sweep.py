@@ -205,7 +205,7 @@ def show(summary) -> None:
     print("mean ± sample standard deviation over n seeds")
     for entry, _ in summary.jobs:
         if entry.state != "done":
-            settings = " ".join([*(f"{k}={v}" for k, v in entry.settings.items()), f"seed={entry.seed}"])
             where = entry.process or {}
             elsewhere = f"on {where.get('host')}, process {where.get('pid')}" if entry.state == "running" else None
-            print(f"{entry.state:<11} {settings}: {elsewhere or entry.reason or 'not begun'} ({entry.log or 'no log'})")
+            why = elsewhere or entry.reason or "not begun"
+            print(f"{entry.state:<11} {entry.in_words()}: {why} ({entry.log or 'no log'})")

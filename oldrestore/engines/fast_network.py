@@ -30,7 +30,7 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor_rows
 from oldrestore.models.engine import Predictor
-from oldrestore.models.flops import what_paddle_said
+from oldrestore.models.tracing import what_paddle_said
 
 log = logging.getLogger(__name__)
 # What an export is tried with before it is used: (photographs, height, width) in strides, of two shapes.
@@ -91,9 +91,8 @@ class Running:
         part, _ = exported_inputs(chosen.network)
 
         def write(folder: Path) -> dict[str, Any]:
+            arguments = chosen.network, part, trial_inputs(chosen.network), folder, _relative_maximum, TOLERANCE
             try:
-                cases = trial_inputs(chosen.network)
-                arguments = chosen.network, part, cases, folder, _relative_maximum, TOLERANCE
                 facts["difference"] = save_for_inference(*arguments)[1]
             except TRACING_ERRORS as error:
                 shutil.rmtree(folder, ignore_errors=True)

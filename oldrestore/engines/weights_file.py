@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -139,8 +138,3 @@ def says_nothing(path: Path, instead: str) -> UserError:
         f"'{path}' does not say which network it is of, as files of other programs and earlier versions: give the run "
         f"that it is from, or add {instead} (see oldrestore models)"
     )
-
-
-def standing_folder(path: Path, outputs: Path) -> Path:
-    """Return the folder of the evaluations of a file without a run: ``outputs/NAME``."""
-    return outputs / path.stem.lstrip(".").replace(os.sep, "_")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from oldrestore.errors import UserError
-from oldrestore.records.run import Run
-from oldrestore.sweeps.ledger import Ledger
+from oldrestore.sweeps.ledger import Ledger, status_of
 from oldrestore.sweeps.plan import Job
 from oldrestore.sweeps.summary import Summary
 from oldrestore.tracking.mlflow_store import open_store
@@ -40,7 +38,10 @@ def tell_mlflow(
                 )
                 parent.append(created.info.run_id)
             (parent_id,) = parent
-        _nest(store, parent_id, summary)
+        for entry, _ in summary.jobs:
+            link = (status_of(entry.folder).get("sinks") or {}).get("mlflow") or {}
+            if "run_id" in link:
+                store.patiently(store.client.set_tag, link["run_id"], "mlflow.parentRunId", parent_id)
         for file in (folder / "jobs.csv", folder / "summary.csv", *([report] if report else [])):
             store.patiently(store.client.log_artifact, parent_id, str(file))
         states = [entry.state for entry, _ in summary.jobs]
@@ -64,14 +65,3 @@ def _has(store: Any, run_id: str) -> bool:
             raise
         return False
     return True
-
-
-def _nest(store: Any, parent_id: str, summary: Summary) -> None:
-    for entry, _ in summary.jobs:
-        try:
-            sinks = Run(Path(entry.folder or "/nowhere")).status.get("sinks") or {}
-        except UserError:
-            continue
-        child = (sinks.get("mlflow") or {}).get("run_id")
-        if child is not None:
-            store.patiently(store.client.set_tag, child, "mlflow.parentRunId", parent_id)

@@ -70,7 +70,14 @@ class Sweep:
                     entry = self.claim()
                     if entry is None:
                         break
-                    self._start(ledger, entry, free.pop(0), slots, threads_set, say)
+                    place = self.folder, free.pop(0), slots, threads_set
+                    try:
+                        launched = launch(self.jobs[entry.key], entry, ledger, *place)
+                    except OSError as error:
+                        ledger.finish(entry.key, entry.process, "failed", f"it could not be started: {error}")
+                        continue
+                    self._active.append(launched)
+                    say(f"started     {entry.in_words()}\n            {launched.log}")
                 if not self._active:
                     return
                 time.sleep(POLL)
@@ -93,18 +100,6 @@ class Sweep:
         """Whether every job is done, or is running elsewhere."""
         return not self.stopped and all(entry.state in ("done", "running") for entry in entries)
 
-    def _start(
-        self, ledger: Ledger, entry: Entry, slot: int, slots: int, threads_set: bool, say: Callable[[str], None]
-    ) -> None:
-        job = self.jobs[entry.key]
-        try:
-            launched = launch(job, entry, ledger, self.folder, slot, slots, threads_set)
-        except OSError as error:
-            ledger.finish(entry.key, entry.process, "failed", f"it could not be started: {error}")
-            return
-        self._active.append(launched)
-        say(f"started     {in_words(entry)}\n            {launched.log}")
-
     def _collect(self, ledger: Ledger, say: Callable[[str], None]) -> None:
         for launched in list(self._active):
             ended = launched.ended()
@@ -115,7 +110,7 @@ class Sweep:
             state, reason = self._judge(launched, *ended)
             ledger.finish(launched.key, launched.record, state, reason)
             (entry,) = ledger.entries([launched.key])
-            say(f"{state:<11} {in_words(entry)}" + (f": {reason}" if reason else ""))
+            say(f"{state:<11} {entry.in_words()}" + (f": {reason}" if reason else ""))
 
     def claim(self) -> Entry | None:
         """Claim the next job; None if there is none."""
@@ -139,8 +134,3 @@ class Sweep:
                 launched.stop()
 
         return handling((signal.SIGINT, signal.SIGTERM), stop)
-
-
-def in_words(entry: Entry) -> str:
-    """Return what a job varies, as typed."""
-    return " ".join([*(f"{name}={value}" for name, value in entry.settings.items()), f"seed={entry.seed}"])

@@ -188,7 +188,12 @@ class HalfNetwork(StandIn):
         """Predict."""
         with paddle.amp.auto_cast(dtype="float16", level="O1"):
             prediction = self.network(*inputs)
-        return Prediction(**{name: _in_float32(value) for name, value in vars(prediction).items()})
+        return Prediction(
+            **{
+                name: value.astype("float32") if value is not None and value.is_floating_point() else value
+                for name, value in vars(prediction).items()
+            }
+        )
 
 
 def trial_inputs(network: nn.Layer) -> list[dict[str, np.ndarray]]:
@@ -212,10 +217,6 @@ def _relative_maximum(answer: np.ndarray, expected: np.ndarray) -> float:
 
 def _relative_rms(answer: np.ndarray, expected: np.ndarray) -> float:
     return float(np.sqrt(np.mean((answer - expected) ** 2) / max(1e-12, np.mean(expected**2))))
-
-
-def _in_float32(value: Any) -> Any:
-    return value.astype("float32") if isinstance(value, paddle.Tensor) and value.is_floating_point() else value
 
 
 def _on_cpu() -> bool:

@@ -100,7 +100,10 @@ def reproduce(
     each metric and tensor, and `output` is where the new run prints. Raises `UserError` if the photographs, the judge
     or the request do not allow it (no run folder is made), and `NoVerdictError` if the run was stopped or broke down.
     """
-    recorded = updates_made(logged)
+    loss = logged.run.curves.get("train/loss")
+    if loss is None:
+        raise UserError(f"run '{logged.run_id}' recorded no iteration: there is nothing to reproduce")
+    recorded = int(loss.iterations[-1]) + 1
     if until is not None and not 1 <= until <= recorded:
         raise UserError(f"--until {until} is not among the {recorded} iterations of run '{logged.run_id}'")
     short = recorded if recorded < config.trainer.max_iterations and logged.state != "failed" else None
@@ -125,14 +128,6 @@ def reproduce(
         environment.pop(name, None)
     iterations = until if until is not None else recorded
     return Reproduction(logged, rerun, comparison, code_difference, environment, places, iterations, worktree)
-
-
-def updates_made(logged: LoggedRun) -> int:
-    """Return the number of iterations that a run recorded, or raise `UserError` if there are none."""
-    loss = logged.run.curves.get("train/loss")
-    if loss is None:
-        raise UserError(f"run '{logged.run_id}' recorded no iteration: there is nothing to reproduce")
-    return int(loss.iterations[-1]) + 1
 
 
 def compare_runs(logged: LoggedRun, rerun: Rerun, until: int | None, tolerance: float) -> compare.Comparison:

@@ -48,9 +48,11 @@ class Launched:
         if code < 0:
             return "interrupted", f"killed by {signal.Signals(-code).name}"
         state, reason = how_it_ended(str(self.folder)) if (self.folder / "status.json").is_file() else ("failed", None)
-        if code == WRONG_REQUEST or reason is None or reason == GONE:
-            return "failed", last_complaint(self.log)
-        return state, reason
+        if code != WRONG_REQUEST and reason not in (None, GONE):
+            return state, reason
+        lines = list(filter(None, map(str.strip, self.log.read_text("utf-8", errors="replace").splitlines())))
+        complaints = [line.removeprefix("oldrestore: ") for line in lines if line.startswith("oldrestore: ")]
+        return "failed", (complaints or lines or ["it said nothing"])[-1][:500]
 
 
 def launch(job: Job, entry: Entry, ledger: Ledger, place: Path, slot: int, slots: int, threads_set: bool) -> Launched:
@@ -108,10 +110,3 @@ def visible_gpus() -> list[str]:
     except (OSError, subprocess.SubprocessError):
         return []
     return [str(number) for number, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
-
-
-def last_complaint(log: Path) -> str:
-    """Return the last error message of a job, or else its last line."""
-    lines = [line.strip() for line in log.read_text(errors="replace", encoding="utf-8").splitlines() if line.strip()]
-    complaints = [line.removeprefix("oldrestore: ") for line in lines if line.startswith("oldrestore: ")]
-    return (complaints or lines or ["it said nothing"])[-1][:500]

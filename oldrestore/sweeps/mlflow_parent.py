@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from oldrestore.sweeps.ledger import Ledger, status_of
 from oldrestore.sweeps.plan import Job
@@ -30,7 +29,7 @@ def tell_mlflow(
         with ledger.settle_fact(f"{PARENT}{store.shown_uri}") as parent:
             if not parent:
                 # One that the store had when it stood elsewhere is its parent still.
-                parent += [run_id for run_id in ledger.facts(PARENT) if _has(store, run_id)][:1]
+                parent += [run_id for run_id in ledger.facts(PARENT) if store.find("get_run", run_id)][:1]
             if not parent:
                 tags = {"sweep": name, "mlflow.source.name": "oldrestore", "mlflow.source.type": "LOCAL"}
                 created = store.patiently(
@@ -53,15 +52,3 @@ def tell_mlflow(
     except Exception as error:  # noqa: BLE001
         return spoken_reason("sweep", error)
     return None
-
-
-def _has(store: Any, run_id: str) -> bool:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        store.patiently(store.client.get_run, run_id)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return False
-    return True

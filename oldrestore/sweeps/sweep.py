@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 
@@ -63,7 +62,17 @@ class Sweep:
         Several processes may do so at the same time: each job is run by one of them.
         """
         ledger, beaten = self.ledger, time.monotonic()
-        with self._listening(say):
+
+        def stop(number: int, frame: object) -> None:
+            if not self.stopped:
+                count = len(self._active)
+                who = "1 job writes" if count == 1 else f"{count} jobs write"
+                say(f"stopping    {who} a checkpoint ({signal.Signals(number).name})")
+            self.stopped = True
+            for launched in self._active:
+                launched.stop()
+
+        with handling((signal.SIGINT, signal.SIGTERM), stop):
             while True:
                 free = [slot for slot in range(slots) if slot not in {job.slot for job in self._active}]
                 while free and not self.stopped:
@@ -122,15 +131,3 @@ class Sweep:
     def _judge(self, launched: Launched, state: JobState, reason: str | None) -> tuple[JobState, str | None]:
         """Return what the ledger records about a job that has ended."""
         return state, reason
-
-    def _listening(self, say: Callable[[str], None]) -> AbstractContextManager[None]:
-        def stop(number: int, frame: object) -> None:
-            if not self.stopped:
-                count = len(self._active)
-                who = "1 job writes" if count == 1 else f"{count} jobs write"
-                say(f"stopping    {who} a checkpoint ({signal.Signals(number).name})")
-            self.stopped = True
-            for launched in self._active:
-                launched.stop()
-
-        return handling((signal.SIGINT, signal.SIGTERM), stop)

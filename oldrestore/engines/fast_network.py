@@ -188,12 +188,8 @@ class HalfNetwork(StandIn):
         """Predict."""
         with paddle.amp.auto_cast(dtype="float16", level="O1"):
             prediction = self.network(*inputs)
-        return Prediction(
-            **{
-                name: value.astype("float32") if value is not None and value.is_floating_point() else value
-                for name, value in vars(prediction).items()
-            }
-        )
+        predicted = {name: value for name, value in vars(prediction).items() if value is not None}
+        return Prediction(**{name: value.astype("float32") for name, value in predicted.items()})
 
 
 def trial_inputs(network: nn.Layer) -> list[dict[str, np.ndarray]]:

@@ -7,7 +7,7 @@ import importlib.metadata
 import inspect
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -73,11 +73,9 @@ def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFac
         "source": cited_paper(target),
     }
     kept = cache_directory() / "networks" / f"{name}-{fingerprint(path)[:16]}.json"
-    try:
+    with suppress(OSError, ValueError, KeyError, TypeError):
         figures = json.loads(kept.read_text(encoding="utf-8"))
         return NetworkFacts(**common, **{name: figures[name] for name in KEPT})
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
     try:
         with _without_initial_values():
             network = build(node)

@@ -204,18 +204,19 @@ class MLflowSink:
 
         named = [(name_of(name), value, now, step) for name, value, now, step in metrics]
         new = [Metric(*metric) for metric in named if metric[3] not in self._logged.steps.get(metric[0], ())]
-        for first in range(0, len(new), METRICS_A_BATCH):
-            self._do("log_batch", metrics=new[first : first + METRICS_A_BATCH])
-        self.sent["metrics"] += len(new)
+        self._log_batches("metrics", new, METRICS_A_BATCH)
 
     def _log_params(self, config: Mapping[str, Any], known: Mapping[str, str]) -> None:
         from mlflow.entities import Param
 
         named = {name_of(name): param(value) for name, value in flatten(config).items()}
         params = [Param(name, value) for name, value in named.items() if name not in known]
-        for first in range(0, len(params), PARAMS_A_BATCH):
-            self._do("log_batch", params=params[first : first + PARAMS_A_BATCH])
-        self.sent["params"] += len(params)
+        self._log_batches("params", params, PARAMS_A_BATCH)
+
+    def _log_batches(self, kind: str, entities: Sequence[Any], most: int) -> None:
+        for first in range(0, len(entities), most):
+            self._do("log_batch", **{kind: entities[first : first + most]})
+        self.sent[kind] += len(entities)
 
     def _log_files(self, names: Sequence[str]) -> None:
         for name in names:

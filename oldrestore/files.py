@@ -128,7 +128,8 @@ class LineFile:
         with self._lock, naming(self.path):
             if self._descriptor is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                _cut_torn_end(self.path)
+                if self.path.exists():
+                    os.truncate(self.path, self.path.read_bytes().rfind(b"\n") + 1)  # a torn end
                 self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             rest = memoryview(text.encode())
             while rest:  # one write unless the disk is nearly full or a signal interrupts
@@ -167,9 +168,3 @@ def whole_lines(path: Path) -> list[str]:
     """Return the complete lines of a `LineFile`, without their line breaks; none if there is no file."""
     content = path.read_bytes() if path.exists() else b""
     return content[: content.rfind(b"\n") + 1].decode().split("\n")[:-1]
-
-
-def _cut_torn_end(path: Path) -> None:
-    content = path.read_bytes() if path.exists() else b""
-    if content and not content.endswith(b"\n"):
-        os.truncate(path, content.rfind(b"\n") + 1)

@@ -36,9 +36,7 @@ class Narrator:
 
     def record_only(self, *lines: object) -> None:
         """Record lines or tables that are printed at another time."""
-        if self.record is None:
-            return
-        for line in lines:
+        for line in lines if self.record is not None else ():
             for text in [line] if isinstance(line, str) else _as_text(line):
                 self.record(text)
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 INK = (38, 38, 38)
 FAINT = (110, 110, 110)
 PAPER = (255, 255, 255)
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def side_by_side(
@@ -31,12 +32,11 @@ def side_by_side(
     side = float(np.median(heights + widths))
     gap = int(np.clip(side / 16, 6, 24)) if margin is None else margin
     size = int(np.clip(side / 10, 11, 28))
-    label_size = max(10, round(size * 0.75))
 
     headings, font = _set_headings(titles, widths, size)
-    line = _line_height(font)
+    line, label_font = _line_height(font), _font(max(10, round(size * 0.75)))
     head = gap + max(len(lines) for lines in headings) * line + gap // 2
-    label = _line_height(_font(label_size)) + gap // 2 if row_labels else 0
+    label = _line_height(label_font) + gap // 2 if row_labels else 0
 
     width = gap + sum(w + gap for w in widths)
     height = head + sum(h + label + gap for h in heights)
@@ -60,39 +60,35 @@ def side_by_side(
             canvas.paste(Image.fromarray(np.ascontiguousarray(picture)), (x, y))
             left += column_width + gap
         if row_labels:
-            text = _shortened(row_labels[index], _font(label_size), width - 2 * gap)
-            draw.text((gap, top + row_height + gap // 4), text, FAINT, _font(label_size))
+            text = _shortened(row_labels[index], label_font, width - 2 * gap)
+            draw.text((gap, top + row_height + gap // 4), text, FAINT, label_font)
         top += row_height + label + gap
     return np.array(canvas)
 
 
 @lru_cache(maxsize=32)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _font(size: int) -> Font:
     return ImageFont.load_default(size=size)
 
 
-def _line_height(font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> int:
+def _line_height(font: Font) -> int:
     _, top, _, bottom = font.getbbox("Ágjy|")
     return round((bottom - min(top, 0)) * 1.1)
 
 
-def _set_headings(
-    titles: Sequence[str], widths: Sequence[int], size: int
-) -> tuple[list[list[str]], ImageFont.FreeTypeFont | ImageFont.ImageFont]:
+def _set_headings(titles: Sequence[str], widths: Sequence[int], size: int) -> tuple[list[list[str]], Font]:
     """Break titles into lines, in the largest size down to 8 in which every word fits."""
     for smaller in range(size, 7, -1):
         font = _font(smaller)
         headings = [_wrapped(title, font, width) for title, width in zip(titles, widths, strict=True)]
-        fits = all(
-            font.getlength(text) <= width for lines, width in zip(headings, widths, strict=True) for text in lines
-        )
+        longest = [max(map(font.getlength, lines)) for lines in headings]
+        fits = all(length <= width for length, width in zip(longest, widths, strict=True))
         if fits and max(len(lines) for lines in headings) <= 3:
             return headings, font
-    font = _font(8)
     return [[_shortened(title, font, width)] for title, width in zip(titles, widths, strict=True)], font
 
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+def _wrapped(text: str, font: Font, width: int) -> list[str]:
     lines: list[str] = []
     for word in text.split():
         if lines and font.getlength(f"{lines[-1]} {word}") <= width:
@@ -102,7 +98,7 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widt
     return lines or [""]
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def _shortened(text: str, font: Font, width: int) -> str:
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:

@@ -241,16 +241,15 @@ def gathered(work: Callable[[], Result]) -> list[Result]:
     """Do a part of some work in each process, and return the results of all by rank; all raise the exception of any."""
     if _size == 1:
         return [work()]
+    result, error = None, None
     try:
-        result, error = work(), None
+        result = work()
     except LostProcessError:
         raise
     except BaseException as problem:  # noqa: BLE001 (raised below, by every process)
-        result, error = None, problem
+        error = problem
     results = gather((result, error))
-    if error is not None:
-        raise error
-    for _, problem in results:
+    for problem in (error, *(problem for _, problem in results)):  # its own first, with its traceback
         if problem is not None:
             raise problem
     return [value for value, _ in results]
@@ -294,20 +293,14 @@ def _noticing_loss() -> Iterator[None]:
 
 
 def lost() -> bool:
-    """Say whether another process of this run is known to be gone."""
+    """Say whether another process of this run is known to be gone; in a backward pass, the error's type differs."""
     return _loss is not None
-
-
-def is_lost(error: BaseException) -> bool:
-    """Say whether an error is due to a process that is gone; in a backward pass, its type differs."""
-    return isinstance(error, LostProcessError) or lost()
 
 
 def loss_in_words(error: BaseException) -> str:
     """Say in a sentence which process is gone, given the error of the process group."""
     global _loss
-    if _loss is None:
-        _loss = _who_is_lost(error)
+    _loss = _loss or _who_is_lost(error)
     return _loss
 
 
@@ -332,8 +325,8 @@ def _who_is_lost(error: BaseException) -> str:
 
     time.sleep(SECONDS_TO_GO)
     folder = os.environ.get(LAUNCH_FOLDER)
-    for member in _members:
-        words = last_words(member["rank"], Path(folder)) if folder is not None else None
+    for member in _members if folder is not None else ():
+        words = last_words(member["rank"], Path(folder))
         if words:
             return f"process {member['rank']} of {_size} ended: {words}"
     for member in _members:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-_NAMES_OF_NON_FINITE = {"NaN", "Infinity", "-Infinity"}
+_NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def encode_float(value: float) -> float | str:
@@ -20,17 +20,13 @@ def encode_float(value: float) -> float | str:
     if isinstance(value, str) or value is None:
         raise TypeError(f"{value!r} is not a number")
     number = float(value)
-    if math.isnan(number):
-        return "NaN"
-    if math.isinf(number):
-        return "Infinity" if number > 0 else "-Infinity"
-    return number
+    return number if math.isfinite(number) else _NON_FINITE[str(number)]
 
 
 def decode_float(value: float | str) -> float:
     """Invert `encode_float`; raises ValueError for any other text."""
-    if isinstance(value, str) and value not in _NAMES_OF_NON_FINITE:
-        raise ValueError(f"{value!r} is neither a number nor one of {sorted(_NAMES_OF_NON_FINITE)}")
+    if isinstance(value, str) and value not in _NON_FINITE.values():
+        raise ValueError(f"{value!r} is neither a number nor one of {sorted(_NON_FINITE.values())}")
     return float(value)
 
 

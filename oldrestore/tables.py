@@ -74,8 +74,7 @@ def print_listing(
     console: Console, headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()
 ) -> bool:
     """Print a `word_table`; if the terminal is too narrow, omit the last column and return False."""
-    table = word_table(headings, rows, console.width, right)
-    if table is not None:
+    if (table := word_table(headings, rows, console.width, right)) is not None:
         console.print(table)
         return True
     shorter = [row[:-1] for row in rows]

@@ -46,18 +46,16 @@ def list_losses() -> Iterator[LossFacts]:
 
 def _describe(name: str, node: Mapping[str, Any], predicted: Mapping[str, frozenset[str]]) -> LossFacts:
     heading = _heading(configuration_root() / "conf" / "loss" / f"{name}.yaml")
-    losses = list(dict.fromkeys(_losses(node)))
-    needs: frozenset[str] = frozenset()
-    problem = None
+    losses, reads = list(dict.fromkeys(_losses(node))), readings(node)
+    needs, problem = frozenset(), None
     try:
         needs = build(node).needs
     except UserError as error:
         problem = str(error)
-    reads = readings(node)
     return LossFacts(
         name=name,
         loss=" + ".join(loss.__name__ for loss in losses),
-        does=_first_sentence(heading),
+        does=re.split(r"(?<!et al)\. ", heading, maxsplit=1)[0].rstrip(".:") + "." if heading else "",
         reads=sorted(reads),
         needs=sorted(needs),
         models=[model for model, gives in predicted.items() if reads <= gives],
@@ -107,10 +105,6 @@ def _heading(path: Path) -> str:
             break
         lines.append(line.lstrip("#").strip())
     return " ".join(lines)
-
-
-def _first_sentence(text: str) -> str:
-    return re.split(r"(?<!et al)\. ", text, maxsplit=1)[0].rstrip(".:") + "." if text else ""
 
 
 def _shortened(reference: str) -> str:

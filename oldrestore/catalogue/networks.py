@@ -7,7 +7,7 @@ import importlib.metadata
 import inspect
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,15 +22,16 @@ from oldrestore.config.compose import compose_config
 from oldrestore.config.location import choices_of
 from oldrestore.config.pairs import choices, predictions, readings
 from oldrestore.data.cache import cache_directory
+from oldrestore.engines.inference_export import CHANNELS, channels_of
 from oldrestore.errors import UserError
 from oldrestore.files import write_atomically
-from oldrestore.models.flops import count_flops, what_paddle_said
+from oldrestore.models.flops import count_flops
+from oldrestore.models.tracing import what_paddle_said
 from oldrestore.models.weights import parameter_count
 
 SIDE = 256
 # Figures that take a second for each network, and are cached.
 KEPT = ("parameters", "gflops", "problem")
-CHANNELS = {"b1hw": 1, "b2hw": 2, "b3hw": 3}
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,9 @@ def _describe(path: Path, losses: Mapping[str, Mapping[str, Any]]) -> NetworkFac
         "source": cited_paper(target),
     }
     kept = cache_directory() / "networks" / f"{name}-{fingerprint(path)[:16]}.json"
-    try:
+    with suppress(OSError, ValueError, KeyError, TypeError):
         figures = json.loads(kept.read_text(encoding="utf-8"))
         return NetworkFacts(**common, **{name: figures[name] for name in KEPT})
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
     try:
         with _without_initial_values():
             network = build(node)
@@ -106,14 +105,12 @@ def _code_and_packages() -> bytes:
 
 
 def _gflops(network: nn.Layer) -> tuple[float | None, str | None]:
-    layouts = [name.rpartition("_")[2] for name in network.reads]
-    # Fields that only training has (positions) come last, and are optional.
-    while layouts and layouts[-1] not in CHANNELS:
-        layouts.pop()
-    if not layouts:
+    # Fields that only training has (positions) are optional.
+    inputs = [name for name in network.reads if name.rpartition("_")[2] in CHANNELS]
+    if not inputs:
         return None, "its cost is not counted: it reads no picture"
     try:
-        return count_flops(network, [(1, CHANNELS[layout], SIDE, SIDE) for layout in layouts]) / 1e9, None
+        return count_flops(network, [(1, channels_of(name), SIDE, SIDE) for name in inputs]) / 1e9, None
     except Exception as error:  # noqa: BLE001 (Paddle's tracing may raise anything; the listing continues)
         return None, f"its cost is not counted: {what_paddle_said(error)}"
 

@@ -12,7 +12,7 @@ SMALLEST_DIVISOR = 1e-30
 
 
 def annealed_mean_nchw(
-    logits_bqhw: paddle.Tensor, temperature: float = 0.38, centres_q2: np.ndarray = AB_BINS
+    logits_bqhw: paddle.Tensor, temperature: float = 0.38, centres_q2: np.ndarray | None = None
 ) -> paddle.Tensor:
     """Decode scores to colours: the mean of softmax(logits / temperature) over the classes' centres.
 
@@ -23,14 +23,16 @@ def annealed_mean_nchw(
     temperature : float
         1 is the mean of the predicted distribution; 0 its mode (the centre of the highest class; of equal ones the
         lower index), which has no gradient; 0.38 the published compromise.
-    centres_q2 : ndarray, float32 (Q, 2)
-        a and b of each class, Lab units: the 313 bins, or `oldrestore.color.grid_paddle.GRID_AB`.
+    centres_q2 : ndarray, float32 (Q, 2), optional
+        a and b of each class, Lab units: the 313 bins by default, or `oldrestore.color.grid_paddle.GRID_AB`.
 
     Returns
     -------
     paddle.Tensor, float32 (B, 2, h, w)
         a and b, Lab units.
     """
+    # Not the default itself: Paddle's rewriting for an export evaluates defaults without the names of this module.
+    centres_q2 = AB_BINS if centres_q2 is None else centres_q2
     if logits_bqhw.ndim != 4 or logits_bqhw.shape[1] != len(centres_q2):
         raise ValueError(f"logits must be (B, {len(centres_q2)}, h, w), got {tuple(logits_bqhw.shape)}")
     batch, _, height, width = logits_bqhw.shape

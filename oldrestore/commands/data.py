@@ -146,11 +146,8 @@ def run_prepare(source, _) -> int:
 
     split = _training_split(source)
     console = Console(stderr=True)
-
-    def watch(items):
-        return track(items, "decoding", console=console, disable=not console.is_terminal, transient=True)
-
-    made = prepare_photographs(split, source.crops, watch=watch)
+    shown = {"console": console, "disable": not console.is_terminal, "transient": True}
+    made = prepare_photographs(split, source.crops, watch=lambda items: track(items, "decoding", **shown))
     photographs, what = made.photographs, "prepared" if made.fresh else "already prepared:"
     size = f"{photographs.nbytes / 2**20:.1f} MiB at a training size of {source.crops.size} ({source.crops.fit})"
     print(f"{what} {len(photographs)} photographs of {split.source} {split.name}, {size}")

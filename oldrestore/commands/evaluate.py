@@ -67,6 +67,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def evaluate_several(subject, chosen, narrator) -> int:
     """Evaluate once for each combination of values; the table in the run folder is updated after each."""
+    from rich.table import Table
+
     from oldrestore.config.multirun import expand_jobs
     from oldrestore.config.yaml_file import shown
     from oldrestore.scoring.evaluation import evaluate_jobs, plan_evaluations
@@ -79,20 +81,13 @@ def evaluate_several(subject, chosen, narrator) -> int:
     if chosen.json:
         print(json.dumps(sweep.to_json(), indent=2))
         return 0
-    narrator.say()
-    narrator.show(table_of(sweep))
-    narrator.say(shown(sweep.folder / "evaluations.csv"))
-    return 0
-
-
-def table_of(sweep):
-    """Build the table of a sweep: what varied, and the measures to choose by."""
-    from rich.table import Table
-
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in sweep.shown():
         table.add_column(name, justify="right", no_wrap=True)
     for row in sweep.rows():
         cells = (row.get(name) for name in sweep.shown())
         table.add_row(*("" if c is None else f"{c:.4f}" if isinstance(c, float) else str(c) for c in cells))
-    return table
+    narrator.say()
+    narrator.show(table)
+    narrator.say(shown(sweep.folder / "evaluations.csv"))
+    return 0

@@ -61,10 +61,11 @@ def show(runs: Sequence[Mapping[str, Any]]) -> None:
     """Print the table at its full width, since a run id that is cut short cannot be copied."""
     extra = [name for name in runs[0]["values"] if name not in ("state", "run_id", "experiment")]
     headings = ["run", "experiment", "state", "iter", "orig", "gray", "n", *extra]
+    shares = ("iter_accuracy", "orig_accuracy", "gray_accuracy")
     rows = [
         [
             *(run[name] for name in ("run_id", "experiment", "state")),
-            *(percent(run[name]) for name in ("iter_accuracy", "orig_accuracy", "gray_accuracy")),
+            *("" if run[name] is None else f"{100 * run[name]:.1f}%" for name in shares),
             str(run["n"] or ""),
             *(cell(run["values"][name]) for name in extra),
         ]
@@ -82,8 +83,3 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def percent(share: float | None) -> str:
-    """Format a share with one decimal; an empty text if missing."""
-    return "" if share is None else f"{100 * share:.1f}%"

@@ -28,7 +28,7 @@ examples:
   oldrestore sweep sweeps=rebalancing --retry-failed   failed jobs again
 """
 
-LOST = "lost"  # done, but its run folder is gone
+LOST, AGAIN = "lost", "run again (done, but the run folder is gone)"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -74,8 +74,7 @@ def run(arguments: Sequence[str]) -> int:
     say(f"sweep       {sweep.folder}")
     if search is not None:
         lost = list(before.values()).count(LOST)
-        again = f", {lost} run again (done, but the run folder is gone)" if lost else ""
-        line = f"{len(entries)} of {search.trials} trials begun{again}"
+        line = f"{len(entries)} of {search.trials} trials begun" + (f", {lost} {AGAIN}" if lost else "")
         say(f"search      {line}, {search.metric} is to {search.direction}")
     else:
         say(f"jobs        {opening(entries, before, chosen.retry_failed)}{sweep.of_other_code()}")
@@ -111,7 +110,7 @@ def opening(entries, before, retry_failed: bool) -> str:
     counts = (
         (states.count("done"), "skipped (done)"),
         (new, "to do"),
-        (lost, "run again (done, but the run folder is gone)"),
+        (lost, AGAIN),
         (len(queued) - new - lost, "retried"),
         (0 if retry_failed else states.count("failed"), "failed before (--retry-failed runs them again)"),
         (states.count("running"), "running elsewhere"),
@@ -159,6 +158,7 @@ def conclude(sweep, as_json: bool, say) -> int:
     entries = sweep.ledger.entries(sweep.keys)
     first = sweep.first
     settings = getattr(sweep, "settings", None)
+    best = sweep.best() if settings is not None else None
     summary = summarise(entries, settings.metric if settings is not None else first.config["trainer"]["monitor"])
     summary.write(sweep.folder)
     page = None
@@ -180,11 +180,10 @@ def conclude(sweep, as_json: bool, say) -> int:
             "report": None if page is None else str(page),
         }
         if settings is not None:
-            content["best"] = sweep.best()
+            content["best"] = best
         print(json.dumps(plain(content), indent=2))
     else:
         show(summary)
-        best = sweep.best() if settings is not None else None
         if best is not None:
             values = " ".join(f"{name}={value}" for name, value in best["settings"].items())
             print(f"best        trial {best['trial']}: {settings.metric} {best['value']:.6g} with {values}")
@@ -206,7 +205,7 @@ def show(summary) -> None:
     print(summary.directions())
     for entry, _ in summary.jobs:
         if entry.state != "done":
-            settings = " ".join([*(f"{k}={v}" for k, v in entry.settings.items()), f"seed={entry.seed}"])
             where = entry.process or {}
             elsewhere = f"on {where.get('host')}, process {where.get('pid')}" if entry.state == "running" else None
-            print(f"{entry.state:<11} {settings}: {elsewhere or entry.reason or 'not begun'} ({entry.log or 'no log'})")
+            why = elsewhere or entry.reason or "not begun"
+            print(f"{entry.state:<11} {entry.in_words()}: {why} ({entry.log or 'no log'})")

@@ -38,10 +38,10 @@ def run(arguments: Sequence[str]) -> int:
         print(HELP + "\n".join(f"  {group:<12}{', '.join(choices_of(group)) or '(none yet)'}" for group in GROUPS))
         return 0
     runtime.prepare()
-    return run_hydra(list(arguments))
+    return run_hydra(arguments)
 
 
-def run_hydra(arguments: list[str]) -> int:
+def run_hydra(arguments: Sequence[str]) -> int:
     """Let Hydra read its own flags and compose; `train_one` does the rest."""
     from hydra import version
     from hydra._internal.utils import _run_hydra, get_args_parser

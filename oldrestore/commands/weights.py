@@ -47,15 +47,20 @@ def run(arguments: Sequence[str]) -> int:
     return run_import(chosen) if chosen.action == "import" else run_export(chosen)
 
 
+def begin(chosen, what: str) -> None:
+    """Import Paddle, unless the output exists and must not be replaced."""
+    if chosen.output.exists() and not chosen.overwrite:
+        raise UserError(f"'{chosen.output}' exists already: name another {what}, or add --overwrite to replace it")
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+
+
 def run_import(chosen) -> int:
     """Import a published file."""
     output = chosen.output
     if output.suffix != ".safetensors":
         raise UserError(f"'{output}' must end in .safetensors, the format that is written")
-    if output.exists() and not chosen.overwrite:
-        raise UserError(f"'{output}' exists already: name another file, or add --overwrite to replace it")
-    runtime.prepare()
-    runtime.quiet_import_of_paddle()
+    begin(chosen, "file")
     from oldrestore.models.published import import_published
     from oldrestore.models.weights import save_weights
 
@@ -91,10 +96,7 @@ def run_import(chosen) -> int:
 
 def run_export(chosen) -> int:
     """Export a network and say how it was verified."""
-    if chosen.output.exists() and not chosen.overwrite:
-        raise UserError(f"'{chosen.output}' exists already: name another folder, or add --overwrite to replace it")
-    runtime.prepare()
-    runtime.quiet_import_of_paddle()
+    begin(chosen, "folder")
     from oldrestore.device import set_device
     from oldrestore.engines.chosen_network import network_of_file, network_of_run
     from oldrestore.engines.export import export_network

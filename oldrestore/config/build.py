@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.aliases import current_target, with_current_targets
 from oldrestore.errors import UserError
@@ -28,8 +28,7 @@ ADMITTED_MODULES = (
     "paddle.optimizer",
     "paddle.regularizer",
 )
-# Constructors make what they say they make. A function may do anything (run a program, write a file), so that the
-# few which make components are named one by one.
+# A constructor builds its class; a function may do anything (run a program, write a file), so each is named.
 ADMITTED_FUNCTIONS = (
     "oldrestore.models.features.pretrained_features",
     "oldrestore.restoration.with_network.split_with_network",
@@ -39,13 +38,9 @@ DIRECTIVES = ("_target_", "_partial_", "_recursive_", "_convert_")
 
 
 def locate(target: str) -> Any:
-    """Find the class or function that a ``_target_`` names, also by a path that it had before (`config.aliases`).
+    """Return the class or function that a ``_target_`` names, also by a path that it had before (`config.aliases`).
 
-    Raises
-    ------
-    UserError
-        When the name is not a public class defined under ``oldrestore.`` or in the parts of ``paddle.`` that
-        configurations need, nor one of `ADMITTED_FUNCTIONS`.
+    `UserError` if it is not a public class of `ADMITTED_MODULES`, nor one of `ADMITTED_FUNCTIONS`.
     """
     if not isinstance(target, str) or not target.startswith(("oldrestore.", "paddle.")):
         raise UserError(f"_target_ '{target}' is not admitted: only oldrestore. and paddle. targets are built")
@@ -74,8 +69,6 @@ def _admitted(module: str) -> bool:
 
 def check_targets(node: Any) -> None:
     """Refuse a configuration that names, at any depth, a target which `build` would not admit."""
-    if isinstance(node, DictConfig | ListConfig):
-        node = OmegaConf.to_container(node, resolve=True)
     if isinstance(node, Mapping):
         if "_target_" in node:
             locate(node["_target_"])
@@ -89,15 +82,10 @@ def check_targets(node: Any) -> None:
 
 
 def refuse_interpolations(node: Any, path: str = "") -> None:
-    """Refuse plain containers in which an interpolation still stands.
+    """Refuse plain containers with an interpolation: the `UserError` names the setting.
 
     One that was escaped, or that another one gave, would be resolved later, after the checks; and ``${oc.create:...}``
     makes a whole component of a text.
-
-    Raises
-    ------
-    UserError
-        Naming the setting.
     """
     if isinstance(node, str):
         if "${" in node:
@@ -111,20 +99,19 @@ def refuse_interpolations(node: Any, path: str = "") -> None:
             refuse_interpolations(value, f"{path}.{number}" if path else str(number))
 
 
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and those that led to it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
 def build(node: DictConfig | Mapping[str, Any], **arguments: Any) -> Any:
-    """Build the object that a configuration node describes by its ``_target_``.
+    """Build the object that a configuration node describes by its ``_target_``; nested nodes are built first.
 
-    Parameters
-    ----------
-    node : DictConfig or mapping
-        With ``_target_`` and its arguments; nested nodes with a target are built first.
-    **arguments
-        What only the running program has (parameters to optimise, a prior, ...).
-
-    Raises
-    ------
-    UserError
-        When a target is not admitted, an interpolation is left, or what is built refuses its arguments.
+    `arguments` are those that only the running program has (parameters to optimise, a prior). `UserError` if a target
+    is not admitted, an interpolation is left, or arguments are refused.
     """
     # What is checked is what is built: plain containers, resolved once.
     if isinstance(node, DictConfig):
@@ -137,11 +124,9 @@ def build(node: DictConfig | Mapping[str, Any], **arguments: Any) -> Any:
     try:
         built = instantiate(node, _convert_="all", **later)
     except InstantiationException as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, UserError):
-            cause = cause.__cause__ or cause.__context__
-        if cause is not None:
-            raise cause from None
+        for cause in causes_of(error):
+            if isinstance(cause, UserError):
+                raise cause from None
         if isinstance(error.__cause__, TypeError):
             # The signature check lets pass what only calling shows: an argument that is missing.
             raise UserError(f"'{node['_target_']}' cannot be made: {error.__cause__}") from None

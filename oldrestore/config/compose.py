@@ -19,7 +19,7 @@ from omegaconf.errors import (
     UnsupportedInterpolationType,
 )
 
-from oldrestore.config.build import refuse_interpolations
+from oldrestore.config.build import causes_of, refuse_interpolations
 from oldrestore.config.folders import is_group_folder, register_search_path
 from oldrestore.config.location import GROUP_FOLDERS, choices_of, configuration_root
 from oldrestore.config.overrides import TOO_DEEP, parse_overrides
@@ -45,18 +45,19 @@ def compose_unchecked(overrides: Sequence[str], config_name: str = CONFIG_NAME) 
     """Compose a configuration, neither resolved nor checked, without importing anything heavy."""
     overrides = check_choices(overrides)
     try:
-        return _compose(overrides, config_name)
+        return composed(overrides, config_name)
     except HYDRA_ERRORS as error:
         raise UserError(explain(error, overrides, config_name)) from None
     except RecursionError:
         raise UserError(TOO_DEEP) from None
 
 
-def _compose(overrides: Sequence[str], config_name: str) -> DictConfig:
+def composed(overrides: Sequence[str], config_name: str = CONFIG_NAME, with_hydra: bool = False) -> DictConfig:
+    """Compose as Hydra does, `with_hydra`'s own settings if wanted; it raises `HYDRA_ERRORS`."""
     register_search_path()
     GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(configuration_root() / "conf")):
-        return compose(config_name, overrides=list(overrides))
+        return compose(config_name, overrides=list(overrides), return_hydra_config=with_hydra)
 
 
 def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -94,19 +95,19 @@ def set_value(config: DictConfig, name: str, value: Any) -> None:
         raise UserError(explain(error)) from None
 
 
-def resolve_and_check(composed: DictConfig) -> DictConfig:
+def resolve_and_check(config: DictConfig) -> DictConfig:
     """Resolve every interpolation and check the whole against schema and signatures."""
-    plain = resolved(composed, throw_on_missing=True)
+    plain = resolved(config, throw_on_missing=True)
     plain.pop("hydra", None)
     refuse_interpolations(plain)
     check_config(plain)
     return OmegaConf.create(plain)
 
 
-def resolved(composed: DictConfig, throw_on_missing: bool = False) -> dict[str, Any]:
+def resolved(config: DictConfig, throw_on_missing: bool = False) -> dict[str, Any]:
     """Return a configuration as plain containers; raises `UserError` if an interpolation has no value."""
     try:
-        return OmegaConf.to_container(composed, resolve=True, throw_on_missing=throw_on_missing)
+        return OmegaConf.to_container(config, resolve=True, throw_on_missing=throw_on_missing)
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from None
 
@@ -128,14 +129,12 @@ def explain(error: Exception, overrides: Sequence[str] = (), config_name: str = 
     group = re.search(r"Could not override '([^']+)'.\s*No match in the defaults list", text)
     if group:
         return _unknown_override(group.group(1), overrides, config_name)
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in causes_of(error):
         if isinstance(cause, InterpolationResolutionError | UnsupportedInterpolationType | GrammarParseError):
             return _broken_reference(cause)
         unknown = re.search(r"Key '([^']+)' is not in struct(?:\s+full_key: (\S+))?", str(cause))
         if unknown:
             return _unknown_override(unknown.group(2) or unknown.group(1), overrides, config_name)
-        cause = cause.__cause__ or cause.__context__
     if isinstance(error, MissingMandatoryValue):
         return f"there is no value for {error.full_key}: add {error.full_key}=VALUE"
     if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
@@ -169,9 +168,9 @@ def _unknown_override(name: str, overrides: Sequence[str], config_name: str) -> 
         if is_group_folder(override.key_or_group) or _is_group(override.key_or_group)
     ]
     try:
-        return _unknown_setting(name, _compose(choices, config_name))
+        return _unknown_setting(name, composed(choices, config_name))
     except HYDRA_ERRORS:
-        return _unknown_setting(name, _compose([], config_name))
+        return _unknown_setting(name, composed([], config_name))
 
 
 def _unknown_setting(name: str, chosen: DictConfig) -> str:
@@ -180,8 +179,7 @@ def _unknown_setting(name: str, chosen: DictConfig) -> str:
     # If the section is null or of another choice, name its parent.
     while parent and not isinstance(OmegaConf.select(chosen, parent), DictConfig):
         parent, _, key = parent.rpartition(".")
-    section = OmegaConf.select(chosen, parent) if parent else chosen
-    known = [str(k) for k in section]
+    known = [str(name) for name in (OmegaConf.select(chosen, parent) if parent else chosen)]
     if not known and parent:
         return f"there is no setting '{name}' here: {parent} is switched off"
     if key in known and parent:

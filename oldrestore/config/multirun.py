@@ -51,13 +51,10 @@ def sweep_names(overrides: Sequence[str]) -> list[str]:
 
 def sweep_parameters(name: str, training: bool = False) -> dict[str, str]:
     """Settings that ``sweeps/NAME.yaml`` varies, and their values as they would be typed."""
-    node = read_sweep(name)
-    try:
-        parameters = node["hydra"]["sweeper"]["params"]
-    except (KeyError, TypeError):
-        parameters = None
-    if not isinstance(parameters, dict):
-        parameters = None
+    node = parameters = read_sweep(name)
+    for key in ("hydra", "sweeper", "params"):
+        parameters = parameters.get(key) if isinstance(parameters, dict) else None
+    parameters = parameters if isinstance(parameters, dict) else None
     if not training and (parameters is None or set(node) - {EVALUATES} != {"hydra"}):
         raise UserError(f"sweeps={name} is for training: it does more than vary settings of a finished run by a grid")
     lists = {key: values if isinstance(values, list) else [values] for key, values in (parameters or {}).items()}

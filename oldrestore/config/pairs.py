@@ -57,16 +57,13 @@ def fitting_pairs() -> list[str]:
 
 def choices(group: str) -> dict[str, dict[str, Any]]:
     """Nodes of the choices of a group of ``conf/``, by name; plain containers."""
-    nodes = {name: OmegaConf.to_container(read_yaml(path)) for name, path in choices_of(group).items()}
-    # Composing is slow, so only what combines other choices is composed.
-    nodes |= {name: _composed(group, name) for name, node in nodes.items() if "defaults" in node}
-    return {name: node for name, node in nodes.items() if "_target_" in node}
-
-
-def _composed(group: str, name: str) -> dict[str, Any]:
     from oldrestore.config.compose import compose_config
 
-    return OmegaConf.to_container(compose_config([f"{group}={name}"])[group])
+    nodes = {name: OmegaConf.to_container(read_yaml(path)) for name, path in choices_of(group).items()}
+    # Composing is slow, so only what combines other choices is composed.
+    for name in [name for name, node in nodes.items() if "defaults" in node]:
+        nodes[name] = OmegaConf.to_container(compose_config([f"{group}={name}"])[group])
+    return {name: node for name, node in nodes.items() if "_target_" in node}
 
 
 def _list(names: frozenset[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -139,10 +139,8 @@ def _write_pyfunc(chosen: ChosenNetwork, folder: Path) -> dict[str, Any]:
     from oldrestore.tracking.mlflow_model import colorizer_signature
 
     chosen.require_color("the pyfunc")
-    work = folder.with_name(f"{folder.name}.config")
-    work.mkdir(parents=True, exist_ok=True)
-    try:
-        config = work / "config.yaml"
+    with tempfile.TemporaryDirectory(prefix="oldrestore-export-") as work:
+        config = Path(work) / "config.yaml"
         evaluation = {"size": chosen.size, "fit": chosen.fit, "batch_size": 16}
         OmegaConf.save(OmegaConf.create({"model": chosen.model, "evaluation": evaluation}), config)
         with quiet():
@@ -155,8 +153,6 @@ def _write_pyfunc(chosen: ChosenNetwork, folder: Path) -> dict[str, Any]:
             )
             L_hw = rgb_to_lab(photograph(chosen.size))[..., 0]
             answer = mlflow.pyfunc.load_model(str(folder)).predict({"L": L_hw[None, ..., None]})[0]
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     prediction = Colorizer(chosen.network, chosen.size, chosen.fit)([L_hw])[0]
     difference = np.abs(answer.astype(int) - recolor(L_hw, prediction.ab_hw2).astype(int)).max()
     return {

@@ -30,7 +30,7 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import recolor_rows
 from oldrestore.models.engine import Predictor
-from oldrestore.models.flops import what_paddle_said
+from oldrestore.models.tracing import what_paddle_said
 
 log = logging.getLogger(__name__)
 # What an export is tried with before it is used: (photographs, height, width) in strides, of two shapes.
@@ -91,9 +91,8 @@ class Running:
         part, _ = exported_inputs(chosen.network)
 
         def write(folder: Path) -> dict[str, Any]:
+            arguments = chosen.network, part, trial_inputs(chosen.network), folder, _relative_maximum, TOLERANCE
             try:
-                cases = trial_inputs(chosen.network)
-                arguments = chosen.network, part, cases, folder, _relative_maximum, TOLERANCE
                 facts["difference"] = save_for_inference(*arguments)[1]
             except TRACING_ERRORS as error:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -189,7 +188,8 @@ class HalfNetwork(StandIn):
         """Predict."""
         with paddle.amp.auto_cast(dtype="float16", level="O1"):
             prediction = self.network(*inputs)
-        return Prediction(**{name: _in_float32(value) for name, value in vars(prediction).items()})
+        predicted = {name: value for name, value in vars(prediction).items() if value is not None}
+        return Prediction(**{name: value.astype("float32") for name, value in predicted.items()})
 
 
 def trial_inputs(network: nn.Layer) -> list[dict[str, np.ndarray]]:
@@ -213,10 +213,6 @@ def _relative_maximum(answer: np.ndarray, expected: np.ndarray) -> float:
 
 def _relative_rms(answer: np.ndarray, expected: np.ndarray) -> float:
     return float(np.sqrt(np.mean((answer - expected) ** 2) / max(1e-12, np.mean(expected**2))))
-
-
-def _in_float32(value: Any) -> Any:
-    return value.astype("float32") if isinstance(value, paddle.Tensor) and value.is_floating_point() else value
 
 
 def _on_cpu() -> bool:

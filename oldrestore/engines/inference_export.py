@@ -26,8 +26,7 @@ from oldrestore.engines import child_process
 from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.engines.export_rewriting import plainly_written
 from oldrestore.errors import UserError
-from oldrestore.models.flops import what_paddle_said
-from oldrestore.models.tracing import save_traced
+from oldrestore.models.tracing import Traced, save_traced, what_paddle_said
 
 CHANNELS = {"b1hw": 1, "b2hw": 2, "b3hw": 3}  # of an input, by the end of its name
 # What Paddle's tracing raises if a network does with sizes what a program cannot.
@@ -40,43 +39,20 @@ Size = tuple[int | None, int | None]  # height and width
 ANY_SIZE: Size = (None, None)
 
 
-class TracedNetwork(nn.Layer):
-    """A network and its decoding, or one of its methods, as a function from a list of tensors to a tensor.
-
-    The answer is colour (B, 2, h, w), Lab units, or a photograph (B, 3, H, W), sRGB 0..1.
-
-    Parameters
-    ----------
-    part : str
-        The method; empty for the whole network.
-    rewrite : bool
-        Whether Paddle rewrites the source of what is called, so that control flow may depend on values and sizes may
-        stay open. Without, any Python may compute with sizes that are fixed.
-    """
+class TracedNetwork(Traced):
+    """A network and its decoding, or its method `part`, as a function from a list of tensors to a tensor."""
 
     def __init__(self, network: nn.Layer, part: str = "", rewrite: bool = True) -> None:
-        super().__init__()
-        self.network = network
+        super().__init__(network, rewrite)
         self.part = part
-        self.rewrite = rewrite
         self.decodes = hasattr(network, "decode")
-        self.eval()
-
-    def forward(self, inputs: list[paddle.Tensor]) -> paddle.Tensor:
-        """Answer."""
-        return self.answer(inputs) if self.rewrite else self.answer_untouched(inputs)
 
     def answer(self, inputs: list[paddle.Tensor]) -> paddle.Tensor:
-        """Call the network or its part."""
+        """Return colour (B, 2, h, w), Lab units, or a photograph (B, 3, H, W), sRGB 0..1."""
         if self.part:
             return getattr(self.network, self.part)(*inputs)
         prediction = self.network(*inputs)
         return self.network.decode(prediction) if self.decodes else prediction.rgb
-
-    @paddle.jit.not_to_static
-    def answer_untouched(self, inputs: list[paddle.Tensor]) -> paddle.Tensor:
-        """Answer, the source not rewritten."""
-        return self.answer(inputs)
 
     @paddle.no_grad()
     def on(self, case: Case) -> np.ndarray:
@@ -95,14 +71,9 @@ def save_for_inference(
 ) -> tuple[Size, float]:
     """Save ``network.json`` and ``network.pdiparams`` in the first way that works; return its size and distance.
 
-    Parameters
-    ----------
-    cases : sequence of Case
-        What the export is tried on, in a process of its own.
-    distance : callable
-        Distance of the export's answer to the network's; the largest of the cases must be at most `allowed`.
-    ways : sequence of (Size, bool)
-        Size of the inputs, and whether to rewrite (see `TracedNetwork`). A `UserError` says why the last failed.
+    A process of its own tries the export on the `cases`; the largest `distance` of its answers to the network's must be
+    at most `allowed`. The `ways` are sizes of the inputs, and whether to rewrite (see `Traced`). A `UserError` says why
+    the last failed.
     """
     expected = [TracedNetwork(network, part).on(case) for case in cases]
     reason = "its answer is not the network's"
@@ -129,7 +100,7 @@ def exported_inputs(network: nn.Layer) -> tuple[str, tuple[str, ...]]:
     A class may name a method in ``exported_part`` that is most of the work, computes with no sizes, and takes and
     returns tensors; the rest of the network then stays in Paddle.
     """
-    part, names = getattr(network, "exported_part", ("", tuple(network.reads)))
+    part, names = getattr(network, "exported_part", ("", network.reads))
     return part, tuple(name for name in names if name.rpartition("_")[2] in CHANNELS)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -81,7 +80,7 @@ def load_file(path: Path, model: DictConfig, described: bool = True) -> nn.Layer
     A node that the file itself describes must not build a network much larger than the file. A file that is missing or
     damaged, or does not fit the network, is a `UserError`.
     """
-    with _at_most(_numbers_in(path) + BESIDE_FILE, path) if described else nullcontext():
+    with _no_larger_than(path) if described else nullcontext():
         network = build(model)
     if not isinstance(network, nn.Layer):
         raise UserError(f"'{path}' does not say properly which network it is of: its settings make none")
@@ -90,20 +89,17 @@ def load_file(path: Path, model: DictConfig, described: bool = True) -> nn.Layer
     return network
 
 
-def _numbers_in(path: Path) -> int:
-    with safe_open(path, framework="numpy") as file:
-        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (not a dict)
-
-
 @contextmanager
-def _at_most(numbers: int, path: Path) -> Iterator[None]:
+def _no_larger_than(path: Path) -> Iterator[None]:
     """Refuse to build a network that is much larger than the file that describes it."""
+    with safe_open(path, framework="numpy") as file:
+        numbers = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (not a dict)
     original, count = Initializer.__call__, 0
 
     def counted(self, parameter, block=None):
         nonlocal count
         count += math.prod(parameter.shape)
-        if count > numbers:
+        if count > numbers + BESIDE_FILE:
             raise UserError(f"'{path}' describes a network with far more weights than the file holds")
         return original(self, parameter, block)
 
@@ -139,8 +135,3 @@ def says_nothing(path: Path, instead: str) -> UserError:
         f"'{path}' does not say which network it is of, as files of other programs and earlier versions: give the run "
         f"that it is from, or add {instead} (see oldrestore models)"
     )
-
-
-def standing_folder(path: Path, outputs: Path) -> Path:
-    """Return the folder of the evaluations of a file without a run: ``outputs/NAME``."""
-    return outputs / path.stem.lstrip(".").replace(os.sep, "_")

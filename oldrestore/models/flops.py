@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import paddle
 from paddle import nn
 
-from oldrestore.models.tracing import traced_program
+from oldrestore.models.tracing import Traced, traced_program
 
 # Paddle's names of the operations that are counted.
 CONVOLUTIONS = ("conv2d", "depthwise_conv2d")
@@ -19,20 +18,8 @@ TRANSPOSED_CONVOLUTIONS = ("conv2d_transpose", "depthwise_conv2d_transpose")
 PRODUCTS = ("matmul", "bmm", "addmm")
 
 
-class _Traced(nn.Layer):
-    """A network as one function from a list of tensors to a list of tensors, as tracing needs it."""
-
-    def __init__(self, network: nn.Layer) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, inputs: list[paddle.Tensor]) -> list[paddle.Tensor]:
-        return self._run(inputs)
-
-    # The networks' control flow depends on sizes and settings, never on values, so Paddle need not rewrite their
-    # source for a static program, which takes seconds a network.
-    @paddle.jit.not_to_static
-    def _run(self, inputs: list[paddle.Tensor]) -> list[paddle.Tensor]:
+class _Predictions(Traced):
+    def answer(self, inputs: list[paddle.Tensor]) -> list[paddle.Tensor]:
         prediction = self.network(*inputs)
         if isinstance(prediction, paddle.Tensor):
             return [prediction]
@@ -53,14 +40,8 @@ def count_flops(network: nn.Layer, shapes: Sequence[Sequence[int]]) -> int:
     specs = [paddle.static.InputSpec(list(shape), "float32", f"x{i}") for i, shape in enumerate(shapes)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = traced_program(_Traced(network), [specs])
+        program = traced_program(_Predictions(network), [specs])
     return 2 * sum(_multiplications(op) for op in program.global_block().ops)
-
-
-def what_paddle_said(error: Exception) -> str:
-    """Pick the line about the error from the many that Paddle writes about its tracing."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return next((line for line in lines if re.match(r"\w*Error: ", line)), lines[0])
 
 
 def _multiplications(op: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,32 @@ from typing import Any
 
 import paddle
 from paddle import nn
+
+
+class Traced(nn.Layer):
+    """A network as a function from a list of tensors, its `answer`, in evaluation mode.
+
+    With `rewrite`, Paddle rewrites the source of what is called, which takes seconds, so that control flow may depend
+    on values and sizes may stay open. Without, any Python may compute with sizes that are fixed.
+    """
+
+    def __init__(self, network: nn.Layer, rewrite: bool = False) -> None:
+        super().__init__()
+        self.network = network
+        self.rewrite = rewrite
+        self.eval()
+
+    def answer(self, inputs: list[paddle.Tensor]) -> Any:
+        """Call the network."""
+        raise NotImplementedError
+
+    def forward(self, inputs: list[paddle.Tensor]) -> Any:
+        """Answer."""
+        return self.answer(inputs) if self.rewrite else self._answer_untouched(inputs)
+
+    @paddle.jit.not_to_static
+    def _answer_untouched(self, inputs: list[paddle.Tensor]) -> Any:
+        return self.answer(inputs)
 
 
 def traced_program(layer: nn.Layer, inputs: Sequence[Any]) -> Any:
@@ -24,6 +51,12 @@ def save_traced(layer: nn.Layer, inputs: Sequence[Any], path: Path) -> None:
     """Trace as `traced_program` does, and write ``PATH.json`` and ``PATH.pdiparams``."""
     with _clean():
         paddle.jit.save(paddle.jit.to_static(layer, input_spec=inputs, full_graph=True), str(path))
+
+
+def what_paddle_said(error: Exception) -> str:
+    """Pick the line about the error from the many that Paddle writes about its tracing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return next((line for line in lines if re.match(r"\w*Error: ", line)), lines[0])
 
 
 @contextmanager

@@ -69,13 +69,9 @@ def coloring_networks(
     networks += [network_of_file(file, model) for file in weights]
     networks = networks or [released_network()]
     of_runs = [network.label for network in networks[: len(runs)]]
-    # Checkpoints of the same run are told apart by their names.
-    networks = [
-        replace(network, label=f"{network.label}-{network.weights.stem}")
-        if of_runs.count(network.label) > 1
-        else network
-        for network in networks
-    ]
+    for number, network in enumerate(networks):
+        if of_runs.count(network.label) > 1:  # checkpoints of the same run are told apart by their names
+            networks[number] = replace(network, label=f"{network.label}-{network.weights.stem}")
     labels = [network.label for network in networks]
     if len(set(labels)) < len(labels):
         raise UserError(f"'{max(labels, key=labels.count)}' was asked for twice: name each network once")

@@ -41,7 +41,13 @@ def read_hints(path: Path) -> dict[str | None, tuple[Hint, ...]]:
     object that maps the names of photograph files to such lists. Anything else is a `UserError`.
     """
     try:
-        content = json.loads(_text(path))
+        if path.exists() and not path.is_file():
+            raise UserError(f"the hints '{path}' are not a file")
+        with path.open("rb") as file:  # not further, even if the file grows or misstates its size
+            data = file.read(LARGEST_FILE + 1)
+        if len(data) > LARGEST_FILE:
+            raise UserError(f"the hints '{path}' have more than {LARGEST_FILE:,} bytes: no photograph has so many")
+        content = json.loads(data.decode())
     except UserError:
         raise
     except OSError as error:
@@ -50,24 +56,13 @@ def read_hints(path: Path) -> dict[str | None, tuple[Hint, ...]]:
         raise UserError(f"the hints '{path}' are lists nested too deeply, not a list of points") from None
     except ValueError as error:
         raise UserError(f"the hints '{path}' are not JSON: {error}") from None
-    lists = content if isinstance(content, Mapping) else {None: content}
-    return {name: _points(points, f"'{path}'" + (f", '{name}'" if name else "")) for name, points in lists.items()}
-
-
-def _text(path: Path) -> str:
-    if path.exists() and not path.is_file():
-        raise UserError(f"the hints '{path}' are not a file")
-    with path.open("rb") as file:  # not further, even if the file grows or misstates its size
-        content = file.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise UserError(f"the hints '{path}' have more than {LARGEST_FILE:,} bytes: no photograph has so many")
-    return content.decode()
-
-
-def _points(points: Any, where: str) -> tuple[Hint, ...]:
-    if not isinstance(points, list):
-        raise UserError(f"the hints in {where} must be a list of points like {EXAMPLE}")
-    return tuple(_hint(point, f"hint {number} of {where}") for number, point in enumerate(points, 1))
+    hints: dict[str | None, tuple[Hint, ...]] = {}
+    for name, points in (content if isinstance(content, Mapping) else {None: content}).items():
+        where = f"'{path}'" + (f", '{name}'" if name else "")
+        if not isinstance(points, list):
+            raise UserError(f"the hints in {where} must be a list of points like {EXAMPLE}")
+        hints[name] = tuple(_hint(point, f"hint {number} of {where}") for number, point in enumerate(points, 1))
+    return hints
 
 
 def _hint(point: Any, which: str) -> Hint:
@@ -76,19 +71,25 @@ def _hint(point: Any, which: str) -> Hint:
     unknown = [key for key in point if key not in KEYS]
     if unknown:
         raise UserError(f"{which} has '{unknown[0]}', which is not known: a point has {', '.join(KEYS)}")
-    x, y, radius = (_number(point, key, which) for key in ("x", "y", "radius"))
+    for key in ("x", "y", "radius"):
+        if not _is_number(point.get(key)) or abs(point[key]) > FARTHEST:
+            raise UserError(f"{which} needs '{key}' as a number of pixels, not {_shown(point.get(key))}")
+    x, y, radius = (float(point[key]) for key in ("x", "y", "radius"))
     if radius < 0:
         raise UserError(f"{which} has the radius {radius:g}: it must be 0 or more pixels")
     if ("color" in point) == ("ab" in point):
         raise UserError(f'{which} must have either "color": "#rrggbb" or "ab": [a, b]')
-    return Hint(x, y, radius, _color(point["color"], which) if "color" in point else _ab(point["ab"], which))
-
-
-def _number(point: Mapping[str, Any], key: str, which: str) -> float:
-    value = point.get(key)
-    if not _is_number(value) or abs(value) > FARTHEST:
-        raise UserError(f"{which} needs '{key}' as a number of pixels, not {_shown(value)}")
-    return float(value)
+    if "color" in point:
+        color = point["color"]
+        if not isinstance(color, str) or not HEX_COLOR.fullmatch(color):
+            raise UserError(f"{which} has the color {_shown(color)}: write #rrggbb, as #3060c0")
+        ab = rgb_to_lab(np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8))[1:]
+    else:
+        ab = point["ab"]
+        numbers = isinstance(ab, list) and len(ab) == 2 and all(map(_is_number, ab))
+        if not numbers or not all(abs(v) <= LARGEST_AB for v in ab):
+            raise UserError(f"{which} has ab {_shown(ab)}: write two numbers within -110..110, as [20, -45]")
+    return Hint(x, y, radius, (float(ab[0]), float(ab[1])))
 
 
 def _is_number(value: Any) -> bool:
@@ -99,21 +100,6 @@ def _is_number(value: Any) -> bool:
 def _shown(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
-
-
-def _color(color: Any, which: str) -> tuple[float, float]:
-    if not isinstance(color, str) or not HEX_COLOR.fullmatch(color):
-        raise UserError(f"{which} has the color {_shown(color)}: write #rrggbb, as #3060c0")
-    rgb = np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8)
-    _, a, b = rgb_to_lab(rgb)
-    return float(a), float(b)
-
-
-def _ab(ab: Any, which: str) -> tuple[float, float]:
-    numbers = isinstance(ab, list) and len(ab) == 2 and all(map(_is_number, ab))
-    if not numbers or not all(abs(v) <= LARGEST_AB for v in ab):
-        raise UserError(f"{which} has ab {_shown(ab)}: write two numbers within -110..110, as [20, -45]")
-    return float(ab[0]), float(ab[1])
 
 
 def check_bounds(hints: Sequence[Hint], height: int, width: int, name: str) -> None:

@@ -72,21 +72,16 @@ class OutputFiles:
             except FileExistsError:
                 raise
             except OSError:  # FAT and some network disks have no hard links
-                self._reserve_and_replace(whole, path)
+                with naming(path):
+                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+                self._made.append(path)
+                whole.replace(path)
+                return
         except FileExistsError:
             raise ExistingOutput(path) from None
         self._made.append(path)
         with contextlib.suppress(FileNotFoundError):
             whole.unlink()
-
-    def _reserve_and_replace(self, whole: Path, path: Path) -> None:
-        with naming(path):
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
-        try:
-            whole.replace(path)
-        except BaseException:
-            path.unlink()
-            raise
 
 
 class OutputRecord:

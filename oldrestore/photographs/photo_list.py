@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
@@ -88,15 +88,8 @@ def name_outputs(
     A result is ``NAME-colorized.png`` (``.jpg`` for JPEG files, ``.mp4`` or ``.mkv`` for films; the mark is
     ``-colorized``), with several networks ``NAME-colorized-LABEL.png``, and the panel ``NAME-panel.jpg``. If
     photographs share a NAME, their ending is added to it, then a number. A NAME too long for the disk is cut. Outputs
-    that exist are a `UserError` unless `overwrite` allows them; inputs are never replaced.
-
-    Parameters
-    ----------
-    parts : mapping of str to str, optional
-        Further outputs of each photograph: ``{"mask": ".png"}`` is ``NAME-mask.png``; an empty ending stands for that
-        of the result.
-    never : iterable of Path
-        Inputs besides the photographs.
+    that exist are a `UserError` unless `overwrite` allows them; inputs, `never` among them, are never replaced. `parts`
+    are further outputs of each photograph: ``{"mask": ".png"}`` is ``NAME-mask.png`` (see `PARTS`).
     """
     marks = [mark] if len(labels) == 1 else [f"{mark}-{label}" for label in labels]
     tasks, taken = [], set()
@@ -184,20 +177,14 @@ def _is_output(path: Path, folder: Path) -> bool:
 
 
 def _real(path: Path) -> Path:
-    """Return the file itself, links followed; a loop of links as far as possible."""
-    return Path(os.path.realpath(path))
+    return Path(os.path.realpath(path))  # a loop of links is followed as far as possible
 
 
 def _names(photo: Path, room: int) -> Iterator[str]:
     """Yield names for the outputs of a photograph, of at most `room` bytes."""
-    yield _cut(photo.stem, room)
     ending = f"-{photo.suffix[1:].lower()}"
-    yield _cut(photo.stem, room, ending)
-    for number in count(2):
-        yield _cut(photo.stem, room, f"{ending}-{number}")
-
-
-def _cut(name: str, room: int, end: str = "") -> str:
-    while len(os.fsencode(name + end)) > room and name:
-        name = name[:-1]
-    return name + end
+    for end in chain(("", ending), (f"{ending}-{number}" for number in count(2))):
+        name = photo.stem
+        while len(os.fsencode(name + end)) > room and name:
+            name = name[:-1]
+        yield name + end

@@ -45,12 +45,8 @@ class Restorer:
     def stages(self) -> list[str]:
         """Names of the stages that run, in order."""
         detects = self.mask is not None or self.pipeline.detect is not None
-        runs = (
-            detects,
-            detects and self.pipeline.fill is not None,  # without a mask there is nothing to fill
-            bool(self.pipeline.restore),
-            self.coloring is not None,
-        )
+        fills = detects and self.pipeline.fill is not None  # without a mask there is nothing to fill
+        runs = detects, fills, bool(self.pipeline.restore), self.coloring is not None
         return [stage for stage, does in zip(STAGES, runs, strict=True) if does]
 
     @property
@@ -85,13 +81,9 @@ class Restorer:
         return self.coloring is not None and not (self.only_gray and has_colors(made.structure))
 
 
-def only_color(
-    coloring: Coloring, smoothing: float = 0.0, hints: Mapping[Path, Sequence[Hint]] | None = None
-) -> Restorer:
+def only_color(coloring: Coloring, smoothing: float, hints: Mapping[Path, Sequence[Hint]]) -> Restorer:
     """Return the stages of ``colorize``: the colour stage alone; `hints` are by photograph."""
-    return Restorer(
-        Pipeline(), coloring, only_gray=False, smoothing=smoothing, hints=hints or {}, shows_gray_original=True
-    )
+    return Restorer(Pipeline(), coloring, False, smoothing=smoothing, hints=hints, shows_gray_original=True)
 
 
 def build_restorer(
@@ -103,12 +95,8 @@ def build_restorer(
 ) -> Restorer:
     """Build the stages of a composed configuration.
 
-    Parameters
-    ----------
-    restorer : ChosenNetwork, optional
-        For the stages that need one; a `UserError` if it is missing, or no stage needs it.
-    mask : Path, optional
-        A mask file, or a folder of masks with the photographs' names.
+    `networks` colour, and `restorer` is for the stages that need one: a `UserError` if it is missing, or no stage needs
+    it. `mask` is a mask file, or a folder of masks with the photographs' names.
     """
     if restorer is not None and not needs_restorer(config):
         raise UserError(
@@ -116,9 +104,10 @@ def build_restorer(
         )
     if restorer is None and needs_restorer(config):
         raise UserError("this choice of stages needs a network that restores: name one with --restorer WEIGHTS")
+    network = None
     if restorer is not None:
         require_restorer(restorer.network, "restoring")  # before it is exported
-    network = None if restorer is None else running.network(restorer)
+        network = running.network(restorer)
     fill = _build_stage(config.fill, network) if config.fill else None
     # The group can choose a user's masks too; a folder of masks has one for each photograph.
     detect = build(config.detect) if config.detect and mask is None else None

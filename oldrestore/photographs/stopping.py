@@ -13,10 +13,6 @@ from oldrestore.signals import handling
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 @contextlib.contextmanager
 def paddle_imported_and_sigterm_as_ctrl_c() -> Iterator[None]:
     """Import Paddle, and have SIGTERM raise KeyboardInterrupt in the block, like Ctrl-C.
@@ -35,7 +31,7 @@ def paddle_imported_and_sigterm_as_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
         try:
             runtime.quiet_import_of_paddle()
-            stack.enter_context(handling((signal.SIGTERM,), _interrupt))
+            stack.enter_context(handling((signal.SIGTERM,), signal.default_int_handler))
         finally:
             if not waiting:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))

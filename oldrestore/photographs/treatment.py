@@ -92,12 +92,8 @@ def treat_film(
     steady = [SteadyColor(restorer.smoothing) for _ in task.outputs]
     colored, shown, count = None, None, 0
     with ExitStack() as open_films:
-        films = [
-            open_films.enter_context(
-                write_film(path, first.shape[:2], facts.rate, sound, restorer.quality, files.place)
-            )
-            for path in task.outputs
-        ]
+        settings = first.shape[:2], facts.rate, sound, restorer.quality, files.place
+        films = [open_films.enter_context(write_film(path, *settings)) for path in task.outputs]
         for frame in chain([first], frames):
             if frame.shape != first.shape:
                 raise UnreadableFilm("a film whose frames change their size")

@@ -80,7 +80,11 @@ class Verb(ABC):
         try:
             with narrator.progress(self.words[0], len(tasks)) as advance:
                 for number, task in enumerate(tasks):
-                    reason = self._try(task, record, existing, known, _frames_shown(advance, number))
+
+                    def show_frames(done: int, total: int, files: int = number) -> None:
+                        advance(files, frames=f"{done} of about {total}" if total else str(done))
+
+                    reason = self._try(task, record, existing, known, show_frames)
                     if reason:
                         self.outcome.failed.append({"photograph": str(task.photo), "reason": reason})
                         narrator.say(f"failed    {printable(task.photo)}: {reason}")
@@ -223,11 +227,6 @@ class Restoring(Verb):
 
 def _line(what: str, network: Mapping[str, Any]) -> str:
     return f"{what:<10}{network['name']} ({network['network']})  sha256 {network['sha256'][:16]}  {network['weights']}"
-
-
-def _frames_shown(advance: Callable[..., None], files: int) -> Callable[[int, int], None]:
-    """Return a callback that shows a film's frames beside the bar that counts files."""
-    return lambda done, total: advance(files, frames=f"{done} of about {total}" if total else str(done))
 
 
 def _all_exist(task: Task) -> bool:

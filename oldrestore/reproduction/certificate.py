@@ -10,6 +10,7 @@ from typing import Any
 from oldrestore.files import write_atomically
 from oldrestore.tables import markdown_table
 
+DISTANCES = ("differing", "largest difference", "relative")
 LONGEST_PATCH = 20_000  # characters of changes that are printed; the run folder has all of them
 
 
@@ -32,11 +33,10 @@ def as_markdown(certificate: Mapping[str, Any]) -> str:
         f"- Tolerance: {comparison['tolerance']:g} of the largest value of each metric and tensor",
         "",
     ]
-    lines += _metrics(comparison)
-    lines += _weights(comparison)
-    lines += _not_compared(comparison)
-    lines += _environment(certificate["environment"])
-    lines += _changes(code)
+    lines += _metrics(comparison) + _weights(comparison)
+    if comparison["not_compared"]:
+        lines += ["Not compared:", "", *(f"- {line}" for line in comparison["not_compared"]), ""]
+    lines += _environment(certificate["environment"]) + _changes(code)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -52,10 +52,8 @@ def _metrics(comparison: Mapping[str, Any]) -> list[str]:
     rows = []
     for metric in comparison["metrics"]:
         lone = f" + {metric['only_one']} in one run only" if metric["only_one"] else ""
-        distances = _short(metric["largest"]), _short(metric["relative"])
-        rows.append([metric["name"], metric["points"], f"{metric['differing']}{lone}", *distances])
-    headings = ["metric", "values", "differing", "largest difference", "relative"]
-    return ["## Metrics", "", markdown_table(headings, rows), ""]
+        rows.append([metric["name"], metric["points"], f"{metric['differing']}{lone}", *_distances(metric)])
+    return ["## Metrics", "", markdown_table(["metric", "values", *DISTANCES], rows), ""]
 
 
 def _weights(comparison: Mapping[str, Any]) -> list[str]:
@@ -64,16 +62,8 @@ def _weights(comparison: Mapping[str, Any]) -> list[str]:
     rows = []
     for weights in comparison["weights"]:
         differing = f"{weights['differing']} (most: {weights['worst']})" if weights["differing"] else "0"
-        distances = _short(weights["largest"]), _short(weights["relative"])
-        rows.append([weights["checkpoint"], weights["tensors"], differing, *distances])
-    headings = ["checkpoint", "tensors", "differing", "largest difference", "relative"]
-    return ["## Weights", "", markdown_table(headings, rows), ""]
-
-
-def _not_compared(comparison: Mapping[str, Any]) -> list[str]:
-    if not comparison["not_compared"]:
-        return []
-    return ["Not compared:", "", *(f"- {line}" for line in comparison["not_compared"]), ""]
+        rows.append([weights["checkpoint"], weights["tensors"], differing, *_distances(weights)])
+    return ["## Weights", "", markdown_table(["checkpoint", "tensors", *DISTANCES], rows), ""]
 
 
 def _environment(differences: Mapping[str, Any]) -> list[str]:
@@ -95,5 +85,6 @@ def _changes(code: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _short(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.3g}"
+def _distances(compared: Mapping[str, Any]) -> list[str]:
+    values = compared["largest"], compared["relative"]
+    return [value if isinstance(value, str) else f"{value:.3g}" for value in values]

@@ -83,9 +83,8 @@ def patch_bytes(provenance: Mapping[str, Any]) -> bytes:
 
 def patch_sections(patch: str) -> dict[str, str]:
     """Split a git patch by file."""
-    sections = re.split(r"^(?=diff --git )", patch, flags=re.MULTILINE)
     by_file = {}
-    for section in sections:
+    for section in re.split(r"^(?=diff --git )", patch, flags=re.MULTILINE):
         header = re.match(r'diff --git "?a/.*? "?b/(.*?)"?\n', section)
         if header:
             by_file[header.group(1)] = section
@@ -93,12 +92,12 @@ def patch_sections(patch: str) -> dict[str, str]:
 
 
 def _changed_between(repository: Path, one: str, other: str) -> list[str]:
-    command = ["git", "-C", str(repository), "diff", "--name-only", one, other, "--", *PARTS]
     try:
-        done = subprocess.run(command, capture_output=True, check=True, timeout=60, encoding="utf-8", errors="replace")
-    except (OSError, subprocess.SubprocessError):
-        return []  # a commit that this clone does not have
-    return done.stdout.splitlines()
+        done = _git(repository, "diff", "--name-only", one, other, "--", *PARTS)
+    except UserError:
+        return []
+    # A commit that this clone does not have is an error.
+    return [] if done.returncode else done.stdout.decode(errors="replace").splitlines()
 
 
 def _short(value: str | None) -> str:

@@ -128,16 +128,10 @@ def compare_records(
     until: int | None = None,
     loose: Collection[int] = (),
 ) -> Comparison:
-    """Compare the records (`read_records`) of two runs.
+    """Compare the records (`read_records`) of two runs, up to the iteration `until`.
 
-    Parameters
-    ----------
-    tolerance : float
-        Share of a metric's largest absolute value in the old run by which its values may differ.
-    until : int, optional
-        Iterations of the new run; later values are left out.
-    loose : collection of int
-        Iterations at which only one run may have values, since it ended or was validated there.
+    Values may differ by the share `tolerance` of their metric's largest absolute value in the old run. At the `loose`
+    iterations only one run may have values, since it ended or was validated there.
     """
     names: dict[str, list[tuple[Key, float | None, float | None]]] = {}
     for key in dict.fromkeys((*old, *new)):
@@ -148,15 +142,13 @@ def compare_records(
         if (ours is None or theirs is None) and iteration in loose:
             continue
         names.setdefault(name, []).append((key, ours, theirs))
-    metrics, first, beyond = [], None, None
+    metrics, every, intolerable = [], [], []
     for name, values in names.items():
         comparison, differences = _compare_metric(name, values, tolerance)
         metrics.append(comparison)
-        for difference, is_beyond in differences:
-            if first is None or difference.iteration < first.iteration:
-                first = difference
-            if is_beyond and (beyond is None or difference.iteration < beyond.iteration):
-                beyond = difference
+        every += [difference for difference, _ in differences]
+        intolerable += [difference for difference, is_beyond in differences if is_beyond]
+    first, beyond = (min(some, key=lambda one: one.iteration, default=None) for some in (every, intolerable))
     return Comparison(metrics, first, beyond, tolerance)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -88,7 +87,6 @@ def _from_artifacts(folder: Path) -> LoggedRun:
 
 def _from_mlflow(wanted: str, outputs: Path, tracking_uri: str | None, copy: Path) -> LoggedRun:
     quiet_environment()
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     uri = resolve_uri(tracking_uri, outputs)
     shown = without_credentials(uri)
     database = sqlite_path(uri)
@@ -146,10 +144,9 @@ def _fetch_best(client: Any, record: Any, beside: Path | None, uri: str, place: 
     model = record.data.tags.get("model_uri", "").rpartition("/")[2]
     if not re.fullmatch(r"[\w-]+", model, re.ASCII):  # a server's text, which becomes part of a path
         return None
-    if beside is not None:
-        here = beside / "models" / model / "artifacts" / "artifacts" / "best.safetensors"
-        if here.is_file():
-            return here
+    here = None if beside is None else beside / "models" / model / "artifacts" / "artifacts" / "best.safetensors"
+    if here is not None and here.is_file():
+        return here
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 

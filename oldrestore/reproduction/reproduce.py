@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.location import PACKAGE, repository_root
 from oldrestore.config.roles import is_place
@@ -23,7 +23,7 @@ from oldrestore.reproduction import comparison as compare
 from oldrestore.reproduction.certificate import as_markdown
 from oldrestore.reproduction.code_state import CodeDifference, compare_code, worktree_of
 from oldrestore.reproduction.logged_run import LoggedRun
-from oldrestore.reproduction.rerun import NoVerdictError, Rerun, prepare_config, run_again
+from oldrestore.reproduction.rerun import NoVerdictError, Rerun, run_again
 from oldrestore.run.resuming import compare_provenance
 from oldrestore.run.sync import sync_run
 from oldrestore.tracking.mlflow_store import open_store
@@ -93,61 +93,41 @@ def reproduce(
     tolerance: float = TOLERANCE,
     output: TextIO | None = None,
 ) -> Reproduction:
-    """Run a logged run again and compare.
+    """Run a logged run again, or only its first iterations, and compare.
 
-    Raises `UserError` if the photographs, the judge or the request do not allow it (no run folder is made), and
-    `NoVerdictError` if the run was stopped or broke down.
-
-    Parameters
-    ----------
-    outputs : Path
-        Root of the new run's folder.
-    config : DictConfig
-        The run's configuration, with the trackers of the new run and the current locations of photographs.
-    until : int, optional
-        Only the first so many iterations.
-    worktree : bool
-        Use the code of then, commit and uncommitted changes, in a temporary worktree.
-    tolerance : float
-        In units of the largest value of each metric and tensor.
-    output : file, optional
-        Where the new run prints.
+    `config` is the run's configuration, with the trackers of the new run and the current locations of photographs. With
+    `worktree`, the code is that of then, with its uncommitted changes. `tolerance` is in units of the largest value of
+    each metric and tensor, and `output` is where the new run prints. Raises `UserError` if the photographs, the judge
+    or the request do not allow it (no run folder is made), and `NoVerdictError` if the run was stopped or broke down.
     """
-    recorded = updates_made(logged)
+    loss = logged.run.curves.get("train/loss")
+    if loss is None:
+        raise UserError(f"run '{logged.run_id}' recorded no iteration: there is nothing to reproduce")
+    recorded = int(loss.iterations[-1]) + 1
     if until is not None and not 1 <= until <= recorded:
         raise UserError(f"--until {until} is not among the {recorded} iterations of run '{logged.run_id}'")
     short = recorded if recorded < config.trainer.max_iterations and logged.state != "failed" else None
     until = until if until is not None else short
-    new_config = prepare_config(config, outputs.absolute(), new_run_id(), until)
-    places = moved_places(logged.run.composed, config)
+    new_config = OmegaConf.create(OmegaConf.to_container(config))
+    new_config.outputs, new_config.run_id = str(outputs.absolute()), new_run_id()
+    if until is not None:
+        new_config.trainer.max_iterations = until
+    then, now = leaves(logged.run.composed), leaves(config)
+    places = {name: [then.get(name), now[name]] for name in now if is_place(name) and then.get(name) != now[name]}
     with ExitStack() as stack:
         code = PACKAGE.parent
         if worktree:
             code = stack.enter_context(worktree_of(logged.run.provenance, repository_root()))
-        typed = [as_override(name, now) for name, (_, now) in places.items()]
+        typed = [as_override(name, place) for name, (_, place) in places.items()]
         rerun = run_again(logged, new_config, code, output, typed)
     comparison = compare_runs(logged, rerun, until, tolerance)
-    now = Run(rerun.folder).provenance
-    code_difference = compare_code(logged.run.provenance, now, repository_root())
-    environment = compare_provenance(logged.run.provenance, now)
+    provenance = Run(rerun.folder).provenance
+    code_difference = compare_code(logged.run.provenance, provenance, repository_root())
+    environment = compare_provenance(logged.run.provenance, provenance)
     for name in ("code_hash", "commit"):
         environment.pop(name, None)
     iterations = until if until is not None else recorded
     return Reproduction(logged, rerun, comparison, code_difference, environment, places, iterations, worktree)
-
-
-def moved_places(then: DictConfig, now: DictConfig) -> dict[str, list]:
-    """Return the settings that locate photographs and have changed: name to [then, now]."""
-    old, new = leaves(then), leaves(now)
-    return {name: [old.get(name), new[name]] for name in new if is_place(name) and old.get(name) != new[name]}
-
-
-def updates_made(logged: LoggedRun) -> int:
-    """Return the number of iterations that a run recorded, or raise `UserError` if there are none."""
-    loss = logged.run.curves.get("train/loss")
-    if loss is None:
-        raise UserError(f"run '{logged.run_id}' recorded no iteration: there is nothing to reproduce")
-    return int(loss.iterations[-1]) + 1
 
 
 def compare_runs(logged: LoggedRun, rerun: Rerun, until: int | None, tolerance: float) -> compare.Comparison:
@@ -175,28 +155,26 @@ def compare_checkpoints(
     logged: LoggedRun, rerun: Rerun, until: int | None
 ) -> tuple[list[compare.WeightsComparison], list[str]]:
     """Compare the last weights of both runs, or those of MLflow's model if there are no others."""
-    from oldrestore.training.checkpoint import load_checkpoint
+    from oldrestore.training.checkpoint import Checkpoint, load_checkpoint
 
     new = {path.stem: path for path in (rerun.folder / "checkpoints").glob("*.safetensors")}
     if "last" not in new:
         return [], [f"weights: the new run {rerun.state} before it wrote a checkpoint"]
+
+    def compared(name: str, old: Checkpoint, new: Checkpoint) -> list[compare.WeightsComparison]:
+        label = f"{name}, {old.state['iteration']} iterations"
+        return [compare.compare_weights(label, *(compare.network_tensors(one.tensors) for one in (old, new)))]
+
     ours = load_checkpoint(new["last"])
     at = ours.state["iteration"]
     for name, path in logged.weights.items():
-        if name == "best":
-            continue
-        theirs = load_checkpoint(path)
-        if theirs.state["iteration"] == at:
-            label = f"{name}, {at} iterations"
-            pair = compare.network_tensors(theirs.tensors), compare.network_tensors(ours.tensors)
-            return [compare.compare_weights(label, *pair)], []
+        if name != "best" and (theirs := load_checkpoint(path)).state["iteration"] == at:
+            return compared(name, theirs, ours), []
     problem = f"final weights: no checkpoint of the run has {at} iterations"
     if "best" in logged.weights and until is None and "best" in new:
-        theirs, ours = load_checkpoint(logged.weights["best"]), load_checkpoint(new["best"])
-        label = f"best, {theirs.state['iteration']} iterations"
-        pair = compare.network_tensors(theirs.tensors), compare.network_tensors(ours.tensors)
+        theirs = load_checkpoint(logged.weights["best"])
         problems = [] if theirs.state["iteration"] == at else [problem]
-        return [compare.compare_weights(label, *pair)], problems
+        return compared("best", theirs, load_checkpoint(new["best"])), problems
     return [], [problem]
 
 
@@ -207,16 +185,11 @@ def write_down(reproduction: Reproduction, certificate: Mapping[str, Any], confi
     folder.text("reproduction", as_markdown(certificate))
     folder.update_status(reproduction={"of": reproduction.logged.run_id, "verdict": reproduction.comparison.verdict})
     folder.close()
-    if "mlflow" not in config.tracking:
-        return None
-    return _tell_mlflow(reproduction.rerun.folder, config, certificate)
+    return _tell_mlflow(folder.path, config, certificate) if "mlflow" in config.tracking else None
 
 
 def _tell_mlflow(folder: Path, config: DictConfig, certificate: Mapping[str, Any]) -> str | None:
-    """Send the certificate as a note, and the verdict with a link to the old run as tags.
-
-    `folder` is the new run's, which has finished and has the certificate. Returns why it failed, if it did.
-    """
+    """Send the certificate in the new run's folder, and the verdict with a link to the old run as tags."""
     report = sync_run(folder, config)["mlflow"]
     if report.reason is not None:
         return report.reason

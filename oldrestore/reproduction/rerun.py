@@ -35,35 +35,15 @@ class NoVerdictError(Exception):
     """The run was stopped, or broke down: there is nothing to compare."""
 
 
-def prepare_config(config: DictConfig, outputs: Path, run_id: str, until: int | None) -> DictConfig:
-    """Return a run's configuration under another name, for another run."""
-    config = OmegaConf.create(OmegaConf.to_container(config))
-    config.outputs = str(outputs)
-    config.run_id = run_id
-    if until is not None:
-        config.trainer.max_iterations = until
-    return config
-
-
 def run_again(
     logged: LoggedRun, config: DictConfig, code: Path, output: TextIO | None = None, typed: Sequence[str] = ()
 ) -> Rerun:
     """Start the process, wait for its end, and read how it went.
 
-    Threads and MKL's code path are set as the run recorded them, if this machine can, before Paddle is imported. Raises
-    `UserError` if the photographs or the judge differ, or the configuration does not fit the code, and `NoVerdictError`
-    if the process broke down or was stopped.
-
-    Parameters
-    ----------
-    config : DictConfig
-        From `prepare_config`.
-    code : Path
-        Folder with the package ``oldrestore`` to run.
-    output : file, optional
-        Where the process prints; by default standard output.
-    typed : sequence of str
-        Overrides of places, recorded in place of the run's.
+    `code` is the folder with the package ``oldrestore`` to run, `output` where the process prints, and `typed` are
+    overrides of places, recorded in place of the run's. Threads and MKL's code path are set as the run recorded them,
+    if this machine can, before Paddle is imported. Raises `UserError` if the photographs or the judge differ, or the
+    configuration does not fit the code, and `NoVerdictError` if the process broke down or was stopped.
     """
     environment = runtime.restorable(logged.run.environment)
     with TemporaryDirectory(prefix="oldrestore-reproduce-") as folder:

@@ -44,6 +44,7 @@ def main(request_file: str) -> int:
 
 def train(request: Mapping[str, Any]) -> int:
     """Check the photographs, and train."""
+    import paddle
     from omegaconf import OmegaConf
 
     from oldrestore.config.compose import resolve_and_check
@@ -59,20 +60,13 @@ def train(request: Mapping[str, Any]) -> int:
     problem = check_data(config, request["data"])
     if problem is not None:
         return report(request, refused=problem)
-    keep_to_cpu(config, request["device"])
+    has_gpu = paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
+    if request["device"] == "cpu" and has_gpu:  # else the setting stays: it is no difference between the two runs
+        config.trainer.device = "cpu"
     knows_choices = "choices" in inspect.signature(start_run).parameters
     more = {"choices": request["choices"]} if knows_choices else {}
     outcome = start_run(config, request["overrides"], Narrator(), **more)
     return report(request, state=outcome.state, reason=outcome.reason, folder=str(outcome.folder))
-
-
-def keep_to_cpu(config: Any, device: str | None) -> None:
-    """Keep a run that was made on a CPU there if ``trainer.device=auto`` would find a GPU."""
-    import paddle
-
-    found = paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
-    if device == "cpu" and found:  # elsewhere the setting stays as it was: it is no difference between the two runs
-        config.trainer.device = "cpu"
 
 
 def check_data(config: Any, recorded: Mapping[str, Any]) -> str | None:
@@ -112,10 +106,11 @@ def different_photographs(name: str, recorded: Mapping[str, Any] | None, split: 
         photo.name: f"{sha256} {'-' if photo.label is None else photo.label}"
         for photo, sha256 in zip(split.photos, split.hashes, strict=True)
     }
+    others = {n: then[n].split()[0] != now[n].split()[0] for n in then if n in now and then[n] != now[n]}
     parts = []
     for what, names in (
-        ("other contents", [n for n in then if n in now and then[n].split()[0] != now[n].split()[0]]),
-        ("another label", [n for n in then if n in now and _label_alone(then[n], now[n])]),
+        ("other contents", [n for n in others if others[n]]),
+        ("another label", [n for n in others if not others[n]]),
         ("missing", [n for n in then if n not in now]),
         ("new", [n for n in now if n not in then]),
     ):
@@ -123,11 +118,6 @@ def different_photographs(name: str, recorded: Mapping[str, Any] | None, split: 
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             parts.append(f"{what}: {', '.join(names[:SHOWN])}{more}")
     return f"the photographs of '{name}' are not those of the run ({'; '.join(parts)}): put them back as they were"
-
-
-def _label_alone(then: str, now: str) -> bool:
-    (hash_then, label_then), (hash_now, label_now) = then.split(), now.split()
-    return hash_then == hash_now and label_then != label_now
 
 
 def report(request: Mapping[str, Any], **result: Any) -> int:

@@ -279,7 +279,7 @@ def introduction(config: DictConfig, components: Components) -> Iterator[str]:
 def failure_in_words(error: BaseException) -> str | None:
     """Return in one sentence why a run failed; None for a bug, whose traceback should be seen."""
     # First, since Paddle turns what is raised within a backward pass into an OSError with a text of many lines.
-    if parallel.is_lost(error):
+    if parallel.lost():
         return parallel.loss_in_words(error)
     if isinstance(error, DivergedError | UserError):
         return str(error)

@@ -38,13 +38,12 @@ class EvaluationResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json`` and ``summary.json``."""
-        accuracy = None if self.table is None else self.table.as_dicts()
         return {
             "folder": str(self.folder),
             "checkpoint": self.checkpoint,
             "protocol": {name: value for name, value in self.protocol.describe().items() if name != "settings"},
             "validation": self.summary,
-            "accuracy": accuracy,
+            "accuracy": None if self.table is None else self.table.as_dicts(),
         }
 
 
@@ -97,8 +96,7 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
             "evaluation=detection inputs=damage_detection"
         )
     protocol = protocol_of(config, len(validation), judged.judge if judged is not None else None, prior)
-    note = outdated(config)
-    if note is not None:
+    if (note := outdated(config)) is not None:
         narrator.say(note)
     scorer = Scorer(config, source, validation, judged, narrator, evaluators=evaluators, prior=prior)
     result = scorer.validate(network) if config.evaluation.color else None
@@ -113,8 +111,7 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     iteration = subject.iteration()
     if result is not None:
         folder.per_image(rows_of(result.per_image, iteration, "val"))
-        panel = scorer.panel(network, title=type(network).__name__)
-        if panel is not None:
+        if (panel := scorer.panel(network, title=type(network).__name__)) is not None:
             folder.panel("validation", iteration, panel)
     summary |= record_evaluated(further, folder, iteration, narrator)
     if table is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from oldrestore.config.location import at_home
 from oldrestore.config.roles import is_place_of_photographs
 from oldrestore.data.prior import dataset_prior
 from oldrestore.data.sources.source import PhotoSource, Split
-from oldrestore.engines.weights_file import config_of_file, load_file, standing_folder
+from oldrestore.engines.weights_file import config_of_file, load_file
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import Judge
 from oldrestore.models.weights_header import read_header
@@ -81,31 +82,29 @@ class Subject:
 
     def refuse_trained_on(self, config: DictConfig, splits: Sequence[Split], narrator: Narrator) -> None:
         """Refuse photographs that the weights were trained on; print a note if that cannot be checked."""
-        if self.trained is None:
-            narrator.say("note: the file does not say what it was trained on, so nobody checked for overlap")
-            return
-        try:
-            _, train = self.training_photographs(config)
-        except UserError:
-            narrator.say(
-                "note: the photographs that this run was trained on are not here, so nobody checked for overlap"
-            )
-            return
-        for split in splits:
-            refuse_trained_on(split, train)
+        note = "the file does not say what it was trained on"
+        if self.trained is not None:
+            try:
+                _, train = self.training_photographs(config)
+            except UserError:
+                note = "the photographs that this run was trained on are not here"
+            else:
+                for split in splits:
+                    refuse_trained_on(split, train)
+                return
+        narrator.say(f"note: {note}, so nobody checked for overlap")
 
     def refuse_taught_by(self, judge: Judge, narrator: Narrator) -> None:
         """Refuse a judge whose features the loss trained on; print a note if that cannot be checked."""
-        try:
-            loss = build(self.trained.loss) if self.trained is not None else None
-        except UserError:
-            loss = None
-        if loss is None:
-            narrator.say(
-                "note: the files of this run's loss are not here, so nobody checked that the judge did not teach"
-            )
-            return
-        refuse_taught_by_judge(loss, judge)
+        loss = None
+        if self.trained is not None:
+            with contextlib.suppress(UserError):
+                loss = build(self.trained.loss)
+        if loss is not None:
+            refuse_taught_by_judge(loss, judge)
+        else:
+            what = "the files of this run's loss are not here"
+            narrator.say(f"note: {what}, so nobody checked that the judge did not teach")
 
 
 def subject_named(name: str, outputs: Path, checkpoint: str | None, overrides: Sequence[str]) -> Subject:
@@ -122,7 +121,7 @@ def subject_named(name: str, outputs: Path, checkpoint: str | None, overrides: S
         config = config_of_file(path, outputs, [text for text in overrides if text.startswith("model=")])
         header = read_header(path)
         trained = config if header is not None and header.trained else None
-        return Subject(standing_folder(path, outputs), path, name, config, trained, alone=True)
+        return Subject(outputs / path.stem.lstrip("."), path, name, config, trained, alone=True)
     folder, checkpoint = find_checkpoint(name, outputs, checkpoint)
     config = Run(folder).composed
     return Subject(folder, folder / "checkpoints" / f"{checkpoint}.safetensors", checkpoint, config, config)

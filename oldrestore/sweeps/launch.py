@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -48,9 +47,11 @@ class Launched:
         if code < 0:
             return "interrupted", f"killed by {signal.Signals(-code).name}"
         state, reason = how_it_ended(str(self.folder)) if (self.folder / "status.json").is_file() else ("failed", None)
-        if code == WRONG_REQUEST or reason is None or reason == GONE:
-            return "failed", last_complaint(self.log)
-        return state, reason
+        if code != WRONG_REQUEST and reason not in (None, GONE):
+            return state, reason
+        lines = list(filter(None, map(str.strip, self.log.read_text("utf-8", errors="replace").splitlines())))
+        complaints = [line.removeprefix("oldrestore: ") for line in lines if line.startswith("oldrestore: ")]
+        return "failed", (complaints or lines or ["it said nothing"])[-1][:500]
 
 
 def launch(job: Job, entry: Entry, ledger: Ledger, place: Path, slot: int, slots: int, threads_set: bool) -> Launched:
@@ -99,19 +100,10 @@ def visible_gpus() -> list[str]:
     """Names of the available GPUs, as CUDA_VISIBLE_DEVICES takes them, without importing Paddle."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [name.strip() for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name.strip()]
-    if shutil.which("nvidia-smi") is None:
-        return []
     try:
         listed = subprocess.run(
             ["nvidia-smi", "-L"], capture_output=True, encoding="utf-8", errors="replace", timeout=20, check=True
         ).stdout
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, subprocess.SubprocessError):  # it may be missing
         return []
     return [str(number) for number, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
-
-
-def last_complaint(log: Path) -> str:
-    """Return the last error message of a job, or else its last line."""
-    lines = [line.strip() for line in log.read_text(errors="replace", encoding="utf-8").splitlines() if line.strip()]
-    complaints = [line.removeprefix("oldrestore: ") for line in lines if line.startswith("oldrestore: ")]
-    return (complaints or lines or ["it said nothing"])[-1][:500]

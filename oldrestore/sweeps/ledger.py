@@ -26,7 +26,8 @@ BEAT = 30.0  # seconds between two signs of life of running jobs
 SILENCE = 600.0  # seconds without one, after which a job of another machine counts as gone
 GONE = "its process is gone"
 
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS jobs (
     key TEXT PRIMARY KEY,
     identity TEXT NOT NULL,
@@ -44,9 +45,9 @@ CREATE TABLE IF NOT EXISTS jobs (
     started REAL,
     seen REAL,
     ended REAL
-);
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
+)""",
+    "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ class Entry:
     process: dict[str, Any] | None  # that runs it: host, pid, process_started
     attempts: int
     seen: float | None  # time of its last sign of life, in seconds since 1970
+
+    def in_words(self) -> str:
+        """Return what the job varies, as typed."""
+        return " ".join([*(f"{name}={value}" for name, value in self.settings.items()), f"seed={self.seed}"])
 
     @property
     def is_gone(self) -> bool:
@@ -96,9 +101,8 @@ class Ledger:
         self._outputs = self._folder.parent.parent
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._changing() as connection:
-            for statement in _SCHEMA.split(";"):
-                if statement.strip():
-                    connection.execute(statement)
+            for statement in _SCHEMA:
+                connection.execute(statement)
 
     def register(self, jobs: Iterable[Job]) -> None:
         """Queue the jobs that are not in the ledger."""
@@ -146,16 +150,11 @@ class Ledger:
 
     def begin(self, key: str, run_id: str, folder: Path, log: Path, process: dict[str, Any]) -> None:
         """Record the run of a job and the process that runs it (`process_record`)."""
+        places = os.path.relpath(folder, self._outputs), os.path.relpath(log, self._folder)
         with self._changing() as connection:
             connection.execute(
                 "UPDATE jobs SET run_id = ?, folder = ?, log = ?, process = ? WHERE key = ?",
-                (
-                    run_id,
-                    os.path.relpath(folder, self._outputs),
-                    os.path.relpath(log, self._folder),
-                    _as_text(process),
-                    key,
-                ),
+                (run_id, *places, _as_text(process), key),
             )
 
     def beat(self, keys: Sequence[str]) -> None:
@@ -218,18 +217,14 @@ class Ledger:
         connection.row_factory = sqlite3.Row
         names = [field.name for field in fields(Entry)]
         rows = connection.execute(f"SELECT {', '.join(names)} FROM jobs {where} ORDER BY rowid", values)
-        return [
-            Entry(
-                **{
-                    **dict(row),
-                    "settings": json.loads(row["settings"]),
-                    "process": json.loads(row["process"]) if row["process"] else None,
-                    "folder": _below(self._outputs, row["folder"]),
-                    "log": _below(self._folder, row["log"]),
-                }
-            )
-            for row in rows
-        ]
+        entries = []
+        for row in map(dict, rows):
+            row["settings"] = json.loads(row["settings"])
+            row["process"] = json.loads(row["process"]) if row["process"] else None
+            row["folder"] = _below(self._outputs, row["folder"])
+            row["log"] = _below(self._folder, row["log"])
+            entries.append(Entry(**row))
+        return entries
 
 
 def _below(root: Path, written: str | None) -> str | None:
@@ -251,15 +246,22 @@ def process_record(pid: int) -> dict[str, Any]:
 
 def how_it_ended(folder: str | None) -> tuple[JobState, str | None]:
     """Return the state of a job whose process is gone, by its run folder, and the reason."""
-    try:
-        status = Run(Path(folder or "/nowhere")).status
-    except UserError:
+    status = status_of(folder)
+    if not status:
         return "interrupted", "its process is gone before its run began"
     if status.get("state") == "finished":
         return "done", None
     if status.get("state") == "failed":
         return "failed", status.get("reason")
     return "interrupted", status.get("reason") or GONE
+
+
+def status_of(folder: Path | str | None) -> dict[str, Any]:
+    """Return the status of a job's run; empty if it has none."""
+    try:
+        return Run(Path(folder or "/nowhere")).status
+    except UserError:
+        return {}
 
 
 def _as_text(process: dict[str, Any] | None) -> str | None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from oldrestore.errors import UserError
-from oldrestore.records.run import Run
-from oldrestore.sweeps.ledger import Ledger
+from oldrestore.sweeps.ledger import Ledger, status_of
 from oldrestore.sweeps.plan import Job
 from oldrestore.sweeps.summary import Summary
 from oldrestore.tracking.mlflow_store import open_store
@@ -32,7 +29,7 @@ def tell_mlflow(
         with ledger.settle_fact(f"{PARENT}{store.shown_uri}") as parent:
             if not parent:
                 # One that the store had when it stood elsewhere is its parent still.
-                parent += [run_id for run_id in ledger.facts(PARENT) if _has(store, run_id)][:1]
+                parent += [run_id for run_id in ledger.facts(PARENT) if store.find("get_run", run_id)][:1]
             if not parent:
                 tags = {"sweep": name, "mlflow.source.name": "oldrestore", "mlflow.source.type": "LOCAL"}
                 created = store.patiently(
@@ -40,7 +37,10 @@ def tell_mlflow(
                 )
                 parent.append(created.info.run_id)
             (parent_id,) = parent
-        _nest(store, parent_id, summary)
+        for entry, _ in summary.jobs:
+            link = (status_of(entry.folder).get("sinks") or {}).get("mlflow") or {}
+            if "run_id" in link:
+                store.patiently(store.client.set_tag, link["run_id"], "mlflow.parentRunId", parent_id)
         for file in (folder / "jobs.csv", folder / "summary.csv", *([report] if report else [])):
             store.patiently(store.client.log_artifact, parent_id, str(file))
         states = [entry.state for entry, _ in summary.jobs]
@@ -52,26 +52,3 @@ def tell_mlflow(
     except Exception as error:  # noqa: BLE001
         return spoken_reason("sweep", error)
     return None
-
-
-def _has(store: Any, run_id: str) -> bool:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        store.patiently(store.client.get_run, run_id)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return False
-    return True
-
-
-def _nest(store: Any, parent_id: str, summary: Summary) -> None:
-    for entry, _ in summary.jobs:
-        try:
-            sinks = Run(Path(entry.folder or "/nowhere")).status.get("sinks") or {}
-        except UserError:
-            continue
-        child = (sinks.get("mlflow") or {}).get("run_id")
-        if child is not None:
-            store.patiently(store.client.set_tag, child, "mlflow.parentRunId", parent_id)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain, resolve_and_check
-from oldrestore.config.folders import register_search_path
+from oldrestore.config.compose import HYDRA_ERRORS, check_choices, composed, explain, resolve_and_check
 from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, configuration_root, user_root
 from oldrestore.config.multirun import expand_jobs, sweep_names
 from oldrestore.errors import UserError
@@ -52,7 +49,10 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
     Raises `UserError` if a setting of any job is wrong, or photographs are missing.
     """
     typed = expand_jobs(overrides, training=True)
-    varied = _varied(typed)
+    values_of: dict[str, set[str]] = {}  # of each name, over all jobs
+    for name, _, value in (text.partition("=") for job in typed for text in job):
+        values_of.setdefault(name, set()).add(value)
+    varied = [name for name, values in values_of.items() if len(values) > 1]
     jobs: dict[str, Job] = {}
     fingerprints: dict[str, str] = {}
     outputs = set()
@@ -75,19 +75,15 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
 
 def compose_job(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
     """Compose and check one configuration; returns it with what each group chose, or raises `UserError`."""
-    overrides = check_choices(overrides)
-    register_search_path()
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(configuration_root() / "conf")):
-            composed = compose(CONFIG_NAME, overrides=list(overrides), return_hydra_config=True)
+        config = composed(check_choices(overrides), with_hydra=True)
     except HYDRA_ERRORS as error:
         raise UserError(explain(error)) from None
-    choices = group_choices(composed.hydra.runtime.choices)
-    with open_dict(composed):
+    choices = group_choices(config.hydra.runtime.choices)
+    with open_dict(config):
         for name in ("hydra", SEARCH, *GROUP_FOLDERS):
-            composed.pop(name, None)
-    return resolve_and_check(composed), choices
+            config.pop(name, None)
+    return resolve_and_check(config), choices
 
 
 def snapshot_configuration(folder: Path) -> Path:
@@ -96,9 +92,8 @@ def snapshot_configuration(folder: Path) -> Path:
     The copy is named by a hash of its contents, so equal contents are copied once. Jobs do not read it: it documents
     where their configurations came from.
     """
-    roots: Mapping[str, Path | None] = {"": configuration_root(), "user": user_root()}
     files: dict[str, bytes] = {}
-    for under, root in roots.items():
+    for under, root in (("", configuration_root()), ("user", user_root())):
         for name in ("conf", *GROUP_FOLDERS) if under == "" else GROUP_FOLDERS:
             paths = sorted((root / name).rglob("*")) if root is not None else []
             for path in (path for path in paths if path.suffix in ENDINGS and path.is_file()):
@@ -114,13 +109,3 @@ def snapshot_configuration(folder: Path) -> Path:
             (neighbour / name).parent.mkdir(parents=True, exist_ok=True)
             (neighbour / name).write_bytes(content)
     return place
-
-
-def _varied(jobs: Sequence[Sequence[str]]) -> list[str]:
-    """Names that have different values in different jobs."""
-    values: dict[str, set[str]] = {}
-    for job in jobs:
-        for text in job:
-            name, _, value = text.partition("=")
-            values.setdefault(name, set()).add(value)
-    return [name for name, found in values.items() if len(found) > 1]

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oldrestore.errors import UserError
 from oldrestore.evaluation.metric_table import directions, metric_of, shown_in
 from oldrestore.files import write_atomically
 from oldrestore.plain import decode_float, plain
-from oldrestore.records.run import Run
-from oldrestore.sweeps.ledger import Entry
+from oldrestore.sweeps.ledger import Entry, status_of
 from oldrestore.tables import csv_table
 
 
@@ -115,10 +113,7 @@ def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
 
 def results_of(folder: Path | str | None) -> dict[str, float]:
     """Return a run's final metrics; empty if it has none."""
-    try:
-        summary = Run(Path(folder or "/nowhere")).status.get("summary") or {}
-    except UserError:
-        return {}
+    summary = status_of(folder).get("summary") or {}
     return {name: decode_float(value) for name, value in summary.items()}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 
@@ -63,14 +62,31 @@ class Sweep:
         Several processes may do so at the same time: each job is run by one of them.
         """
         ledger, beaten = self.ledger, time.monotonic()
-        with self._listening(say):
+
+        def stop(number: int, frame: object) -> None:
+            if not self.stopped:
+                count = len(self._active)
+                who = "1 job writes" if count == 1 else f"{count} jobs write"
+                say(f"stopping    {who} a checkpoint ({signal.Signals(number).name})")
+            self.stopped = True
+            for launched in self._active:
+                launched.stop()
+
+        with handling((signal.SIGINT, signal.SIGTERM), stop):
             while True:
                 free = [slot for slot in range(slots) if slot not in {job.slot for job in self._active}]
                 while free and not self.stopped:
                     entry = self.claim()
                     if entry is None:
                         break
-                    self._start(ledger, entry, free.pop(0), slots, threads_set, say)
+                    place = self.folder, free.pop(0), slots, threads_set
+                    try:
+                        launched = launch(self.jobs[entry.key], entry, ledger, *place)
+                    except OSError as error:
+                        ledger.finish(entry.key, entry.process, "failed", f"it could not be started: {error}")
+                        continue
+                    self._active.append(launched)
+                    say(f"started     {entry.in_words()}\n            {launched.log}")
                 if not self._active:
                     return
                 time.sleep(POLL)
@@ -93,18 +109,6 @@ class Sweep:
         """Whether every job is done, or is running elsewhere."""
         return not self.stopped and all(entry.state in ("done", "running") for entry in entries)
 
-    def _start(
-        self, ledger: Ledger, entry: Entry, slot: int, slots: int, threads_set: bool, say: Callable[[str], None]
-    ) -> None:
-        job = self.jobs[entry.key]
-        try:
-            launched = launch(job, entry, ledger, self.folder, slot, slots, threads_set)
-        except OSError as error:
-            ledger.finish(entry.key, entry.process, "failed", f"it could not be started: {error}")
-            return
-        self._active.append(launched)
-        say(f"started     {in_words(entry)}\n            {launched.log}")
-
     def _collect(self, ledger: Ledger, say: Callable[[str], None]) -> None:
         for launched in list(self._active):
             ended = launched.ended()
@@ -115,7 +119,7 @@ class Sweep:
             state, reason = self._judge(launched, *ended)
             ledger.finish(launched.key, launched.record, state, reason)
             (entry,) = ledger.entries([launched.key])
-            say(f"{state:<11} {in_words(entry)}" + (f": {reason}" if reason else ""))
+            say(f"{state:<11} {entry.in_words()}" + (f": {reason}" if reason else ""))
 
     def claim(self) -> Entry | None:
         """Claim the next job; None if there is none."""
@@ -127,20 +131,3 @@ class Sweep:
     def _judge(self, launched: Launched, state: JobState, reason: str | None) -> tuple[JobState, str | None]:
         """Return what the ledger records about a job that has ended."""
         return state, reason
-
-    def _listening(self, say: Callable[[str], None]) -> AbstractContextManager[None]:
-        def stop(number: int, frame: object) -> None:
-            if not self.stopped:
-                count = len(self._active)
-                who = "1 job writes" if count == 1 else f"{count} jobs write"
-                say(f"stopping    {who} a checkpoint ({signal.Signals(number).name})")
-            self.stopped = True
-            for launched in self._active:
-                launched.stop()
-
-        return handling((signal.SIGINT, signal.SIGTERM), stop)
-
-
-def in_words(entry: Entry) -> str:
-    """Return what a job varies, as typed."""
-    return " ".join([*(f"{name}={value}" for name, value in entry.settings.items()), f"seed={entry.seed}"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -170,21 +170,18 @@ class Search(Sweep):
         trial = self._trials.get(launched.key)
         if trial is None or self.settings.pruning is None or launched.key in self._pruned:
             return
-        for iteration, value in self._measured(launched.folder, after=self._seen[launched.key]):
-            trial.report(value, iteration)
-            self._seen[launched.key] = iteration
-            if trial.should_prune():
-                self._pruned.add(launched.key)
-                launched.stop()
-                return
-
-    def _measured(self, folder: Path, after: int) -> Iterator[tuple[int, float]]:
-        curve = Run(folder).curves.get(self.settings.metric)
+        curve = Run(launched.folder).curves.get(self.settings.metric)
+        if curve is None:
+            return
         last = self.base.config["trainer"]["max_iterations"]
-        if curve is not None:
-            for iteration, value in zip(curve.iterations.tolist(), curve.values.tolist(), strict=True):
-                if after < iteration < last and math.isfinite(value):
-                    yield iteration, value
+        for iteration, value in zip(curve.iterations.tolist(), curve.values.tolist(), strict=True):
+            if self._seen[launched.key] < iteration < last and math.isfinite(value):
+                trial.report(value, iteration)
+                self._seen[launched.key] = iteration
+                if trial.should_prune():
+                    self._pruned.add(launched.key)
+                    launched.stop()
+                    return
 
     def _judge(self, launched: Launched, state: JobState, reason: str | None) -> tuple[JobState, str | None]:
         if launched.key in self._pruned and state == "interrupted":

@@ -28,16 +28,7 @@ def fingerprint(package: ModelPackage) -> str:
 
 def holds_model(store: Store, uri: str) -> bool:
     """Say whether the store has a logged model and its files."""
-    from mlflow.exceptions import MlflowException
-
-    if not uri.startswith(MODELS):
-        return False
-    try:
-        return bool(store.patiently(store.client.list_logged_model_artifacts, uri.removeprefix(MODELS)))
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return False
+    return uri.startswith(MODELS) and bool(store.find("list_logged_model_artifacts", uri.removeprefix(MODELS)))
 
 
 def log_pyfunc(store: Store, run_id: str, run: RunInfo, package: ModelPackage) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote
@@ -53,7 +52,11 @@ def follow_move(database: Path, outputs: Path) -> list[Path]:
         return []
     here = artifact_location(outputs)
     with closing(sqlite3.connect(database, timeout=WAIT, isolation_level=None)) as connection:
-        columns = list(_present(connection))
+        columns = [
+            (table, column)
+            for table, column in COLUMNS
+            if any(row[1] == column for row in connection.execute(f"PRAGMA table_info({table})"))
+        ]
         if not _others(connection, columns, here):
             return []
         connection.execute("BEGIN IMMEDIATE")  # if the connection closes before COMMIT, nothing changes
@@ -67,12 +70,6 @@ def follow_move(database: Path, outputs: Path) -> list[Path]:
                 )
         connection.execute("COMMIT")
     return [local_path(root).parent for root in left]
-
-
-def _present(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    for table, column in COLUMNS:
-        if any(row[1] == column for row in connection.execute(f"PRAGMA table_info({table})")):
-            yield table, column
 
 
 def _others(connection: sqlite3.Connection, columns: list[tuple[str, str]], here: str) -> list[str]:

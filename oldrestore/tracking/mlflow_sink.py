@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -85,22 +85,26 @@ class MLflowSink:
         self.link = {"tracking_uri": self._store.shown_uri, "experiment_id": self._store.experiment_id}
         self._run_id, is_new = self._find_or_create(run)
         self.link = {**self.link, "run_id": self._run_id}
-        record = self._do(self._client.get_run, self._run_id)
+        record = self._do("get_run")
         self._began = record.info.start_time or 0
         self._log_params(run.config, record.data.params)
         if not record.inputs.dataset_inputs:
-            self._do(self._client.log_inputs, self._run_id, datasets=dataset_inputs(run.data))
+            self._do("log_inputs", datasets=dataset_inputs(run.data))
         if not is_new:
             if record.data.tags.get(RUN_FOLDER_TAG) != str(run.folder):
-                self._set_tag(RUN_FOLDER_TAG, str(run.folder))  # it was moved
+                self._do("set_tag", RUN_FOLDER_TAG, str(run.folder))  # it was moved
             self._logged = read_logged(self._store, self._run_id)
         resumes = sorted(run.folder.glob("resumes/*/resume.json"))
         self._log_files([*_AT_START, *(path.relative_to(run.folder).as_posix() for path in resumes)])
         if not run.over:
             if not is_new:
-                self._do(self._client.update_run, self._run_id, status="RUNNING")
+                self._do("update_run", status="RUNNING")
             if self.system_metrics:
-                self._monitor = self._start_monitor(resume=not is_new)
+                from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+                settings = {"resume_logging": not is_new, "tracking_uri": self._store.uri}
+                self._monitor = SystemMetricsMonitor(self._run_id, self.system_metrics_interval, **settings)
+                self._monitor.start()
 
     def scalars(self, lines: Sequence[Scalars]) -> None:
         """Log metrics with the iteration as the step, unless the run has them at this step."""
@@ -120,7 +124,7 @@ class MLflowSink:
         self._log_text("accuracy.json", content)
         tag = json.dumps([{"path": "accuracy.json", "type": "table"}])
         if self._tags().get("mlflow.loggedArtifacts") != tag:
-            self._set_tag("mlflow.loggedArtifacts", tag)
+            self._do("set_tag", "mlflow.loggedArtifacts", tag)
         self._log_files(["accuracy.csv"])
 
     def panel(self, panel: Panel) -> None:
@@ -129,7 +133,7 @@ class MLflowSink:
         step = panel.iteration
         if (key, step) not in self._logged.pictures:
             self._logged.pictures.add((key, step))
-            self._do(self._client.log_image, self._run_id, panel.rgb, key=key, step=step, synchronous=True)
+            self._do("log_image", panel.rgb, key=key, step=step, synchronous=True)
             self.sent["pictures"] += 1
 
     def text(self, name: str, content: str) -> None:
@@ -147,8 +151,8 @@ class MLflowSink:
             self.link = {**self.link, "model_uri": known["model_uri"]}
             return
         self.link = {**self.link, "model_uri": log_pyfunc(self._store, self._run_id, self._run, package)}
-        self._set_tag("model_uri", self.link["model_uri"])
-        self._set_tag("model_fingerprint", digest)
+        self._do("set_tag", "model_uri", self.link["model_uri"])
+        self._do("set_tag", "model_fingerprint", digest)
         self.sent["models"] += 1
 
     def finish(self, state: str, reason: str | None, summary: Mapping[str, float]) -> None:
@@ -164,13 +168,13 @@ class MLflowSink:
         self._log_files(_AT_END)
         known = self._tags()
         if reason and known.get("reason") != reason[:LONGEST_VALUE]:
-            self._set_tag("reason", reason[:LONGEST_VALUE])
+            self._do("set_tag", "reason", reason[:LONGEST_VALUE])
         # Left by an earlier attempt that failed.
         stale = {"tracking_incomplete"} if reason else {"tracking_incomplete", "reason"}
         for name in stale & known.keys():
-            self._do(self._client.delete_tag, self._run_id, name)
-        if self._do(self._client.get_run, self._run_id).info.status != _TERMINAL[state]:
-            self._do(self._client.set_terminated, self._run_id, _TERMINAL[state], ended)
+            self._do("delete_tag", name)
+        if self._do("get_run").info.status != _TERMINAL[state]:
+            self._do("set_terminated", _TERMINAL[state], ended)
             self.sent["states"] += 1
 
     def give_up(self) -> None:
@@ -179,72 +183,58 @@ class MLflowSink:
             self._monitor._shutdown_event.set()
             self._monitor = None
         if self._run_id:
-            self._client.set_tag(self._run_id, "tracking_incomplete", "true")
-            self._client.set_terminated(self._run_id, "FAILED")
+            self._store.client.set_tag(self._run_id, "tracking_incomplete", "true")
+            self._store.client.set_terminated(self._run_id, "FAILED")
 
-    @property
-    def _client(self) -> Any:
-        return self._store.client
-
-    def _do(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        return self._store.patiently(call, *arguments, **named)
+    def _do(self, call: str, *arguments: Any, **named: Any) -> Any:
+        return self._store.patiently(getattr(self._store.client, call), self._run_id, *arguments, **named)
 
     def _find_or_create(self, run: RunInfo) -> tuple[str, bool]:
         """Return MLflow's id of a run, and whether it is new."""
-        experiment, condition = self._store.experiment_id, "tags.run_id = '" + run.run_id.replace("'", "''") + "'"
-        for earlier in self._do(self._client.search_runs, [experiment], condition, max_results=1):
+        store, condition = self._store, "tags.run_id = '" + run.run_id.replace("'", "''") + "'"
+        for earlier in store.patiently(store.client.search_runs, [store.experiment_id], condition, max_results=1):
             return earlier.info.run_id, False
         described = {"start_time": times_of(run.folder)[0], "tags": tags(run), "run_name": run.run_id}
-        created = self._do(self._client.create_run, experiment, **described)
+        created = store.patiently(store.client.create_run, store.experiment_id, **described)
         self.sent["runs"] += 1
         return created.info.run_id, True
-
-    def _start_monitor(self, resume: bool) -> Any:
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-        interval, uri = self.system_metrics_interval, self._store.uri
-        monitor = SystemMetricsMonitor(self._run_id, interval, resume_logging=resume, tracking_uri=uri)
-        monitor.start()
-        return monitor
 
     def _log_metrics(self, metrics: Iterable[tuple[str, float, int, int]]) -> None:
         from mlflow.entities import Metric
 
         named = [(name_of(name), value, now, step) for name, value, now, step in metrics]
         new = [Metric(*metric) for metric in named if metric[3] not in self._logged.steps.get(metric[0], ())]
-        for first in range(0, len(new), METRICS_A_BATCH):
-            self._do(self._client.log_batch, self._run_id, metrics=new[first : first + METRICS_A_BATCH])
-        self.sent["metrics"] += len(new)
+        self._log_batches("metrics", new, METRICS_A_BATCH)
 
     def _log_params(self, config: Mapping[str, Any], known: Mapping[str, str]) -> None:
         from mlflow.entities import Param
 
         named = {name_of(name): param(value) for name, value in flatten(config).items()}
         params = [Param(name, value) for name, value in named.items() if name not in known]
-        for first in range(0, len(params), PARAMS_A_BATCH):
-            self._do(self._client.log_batch, self._run_id, params=params[first : first + PARAMS_A_BATCH])
-        self.sent["params"] += len(params)
+        self._log_batches("params", params, PARAMS_A_BATCH)
+
+    def _log_batches(self, kind: str, entities: Sequence[Any], most: int) -> None:
+        for first in range(0, len(entities), most):
+            self._do("log_batch", **{kind: entities[first : first + most]})
+        self.sent[kind] += len(entities)
 
     def _log_files(self, names: Sequence[str]) -> None:
         for name in names:
             path = self._run.folder / name
             if path.is_file() and self._logged.lacks_file(name, path.read_bytes()):
-                self._do(self._client.log_artifact, self._run_id, str(path), name.rpartition("/")[0] or None)
+                self._do("log_artifact", str(path), name.rpartition("/")[0] or None)
                 self.sent["files"] += 1
         self._remember_files()
 
     def _log_text(self, name: str, content: str) -> None:
         if self._logged.lacks_file(name, content.encode()):
-            self._do(self._client.log_text, self._run_id, content, name)
+            self._do("log_text", content, name)
             self.sent["files"] += 1
 
     def _remember_files(self) -> None:
         tag = self._logged.files_tag()
         if self._tags().get(FILES_TAG) != tag:
-            self._set_tag(FILES_TAG, tag)
+            self._do("set_tag", FILES_TAG, tag)
 
     def _tags(self) -> Mapping[str, str]:
-        return self._do(self._client.get_run, self._run_id).data.tags
-
-    def _set_tag(self, name: str, value: str) -> None:
-        self._do(self._client.set_tag, self._run_id, name, value)
+        return self._do("get_run").data.tags

@@ -56,6 +56,17 @@ class Store:
     experiment_id: str
     patiently = staticmethod(patiently)
 
+    def find(self, call: str, *arguments: Any) -> Any | None:
+        """Return the answer of a call of the client; None if the store lacks what it asks for."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return patiently(getattr(self.client, call), *arguments)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+
     @property
     def shown_uri(self) -> str:
         """The URI without credentials, safe to record."""

@@ -97,9 +97,7 @@ class Logged:
 
     steps: dict[str, set[int]] = field(default_factory=dict)  # of each metric, as the server had them at the start
     pictures: set[tuple[str, int]] = field(default_factory=set)  # series and step
-    files: dict[str, str] = field(
-        default_factory=dict
-    )  # artifact path to the first digits of the sha256 of what was sent
+    files: dict[str, str] = field(default_factory=dict)  # artifact path to what begins the sha256 of what was sent
 
     def lacks_file(self, name: str, content: bytes) -> bool:
         """Say whether a file of this name and content is missing, and note that it is there from now on."""

@@ -76,11 +76,11 @@ class Follower:
         self._end = end
         self._over.set()
 
-    def _wait(self) -> End | None:
-        return self._end if self._over.wait(self.sink.gather_seconds) else None
-
     def _follow(self) -> None:
-        calls, call = hand_over(self.sink, self._run, self._wait), "start"
+        def wait() -> End | None:
+            return self._end if self._over.wait(self.sink.gather_seconds) else None
+
+        calls, call = hand_over(self.sink, self._run, wait), "start"
         try:
             while call is not None and not self.is_abandoned:
                 call = next(calls, None)

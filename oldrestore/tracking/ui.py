@@ -25,6 +25,7 @@ from oldrestore.tracking.sqlite_uri import sqlite_path
 
 HOST = "127.0.0.1"  # pages are for this machine only
 PATIENCE = 60.0  # seconds to wait for the pages
+WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass
@@ -78,11 +79,11 @@ def serve(
         started.append(_start_mlflow(outputs, mlflow_port))
         started.append(_start_visualdl(outputs, visualdl_port))
         deadline = time.monotonic() + PATIENCE
-        for server in started:
+        own = [server for server in started if server.process is not None]
+        for server in own:
             _await_answer(server, deadline, stopped)
-        mlflow = started[0]
-        if mlflow.process is not None and not stopped():
-            mlflow.url += newest_runs(mlflow.url)
+        if started[0] in own and not stopped():
+            started[0].url += newest_runs(started[0].url)
         yield tuple(started)
     finally:
         for server in started:
@@ -106,7 +107,7 @@ def _ask(url: str, what: str, **content: object) -> dict:
     request = urllib.request.Request(
         f"{url}api/2.0/mlflow/{what}", json.dumps(content).encode(), {"Content-Type": "application/json"}
     )
-    with _without_proxy().open(request, timeout=10) as answer:
+    with WITHOUT_PROXY.open(request, timeout=10) as answer:
         return json.load(answer)
 
 
@@ -169,25 +170,19 @@ def start_server(name: str, command: list[str], url: str, environment: dict[str,
 
 
 def _await_answer(server: Server, deadline: float, stopped: Callable[[], bool]) -> None:
-    if server.process is None:
-        return
     while time.monotonic() < deadline:
         if stopped():
             return
         if not server.is_running:
             raise UserError(f"the {server.name} server ended at once: {last_words(server)}")
         try:
-            with _without_proxy().open(server.url, timeout=5) as answer:
+            with WITHOUT_PROXY.open(server.url, timeout=5) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             pass  # not up yet
         time.sleep(0.3)
     raise UserError(f"the {server.name} server does not answer at {server.url}: {last_words(server)}")
-
-
-def _without_proxy() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def last_words(server: Server) -> str:

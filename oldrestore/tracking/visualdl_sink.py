@@ -157,12 +157,10 @@ def _tag(name: str) -> str:
 
 def _hyper_parameters(config: Mapping[str, Any]) -> dict[str, int | float | str]:
     """Return the leaves of the configuration as the exact types that VisualDL takes."""
-    parameters: dict[str, int | float | str] = {}
-    for name, value in flatten(plain(config)).items():
+    parameters: dict[str, int | float | str] = flatten(plain(config))
+    for name, value in parameters.items():
         if value is None or isinstance(value, bool):
             parameters[name] = "null" if value is None else str(value).lower()
-        elif isinstance(value, float) or (isinstance(value, int) and -(2**31) <= value < 2**31):
-            parameters[name] = value  # an integer has 32 bits
-        else:
-            parameters[name] = str(value)
+        elif not isinstance(value, float | int) or (isinstance(value, int) and not -(2**31) <= value < 2**31):
+            parameters[name] = str(value)  # an integer has 32 bits
     return parameters

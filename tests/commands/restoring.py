@@ -1,13 +1,10 @@
-"""Photographs to be restored, and the command lines that colour and restore them."""
+"""Photographs to be restored, and what is looked at afterwards."""
 
 from __future__ import annotations
-
-import json
 
 import numpy as np
 from PIL import Image
 
-from oldrestore.cli import main
 from oldrestore.models.weights import WeightsHeader, save_weights
 from tests.generated_photographs import make_photograph
 
@@ -20,17 +17,6 @@ def save_network(network, path, model, **settings):
     save_weights(path, tensors, WeightsHeader(model, settings))
     network.eval()
     return path
-
-
-def run(capsys, verb, *arguments):
-    """Exit code, what was printed as JSON, and standard error."""
-    code = main([verb, *map(str, arguments), "--json"])
-    captured = capsys.readouterr()
-    return code, json.loads(captured.out) if captured.out else None, captured.err
-
-
-def restore(capsys, *arguments):
-    return run(capsys, "restore", *arguments)
 
 
 def opened(path):

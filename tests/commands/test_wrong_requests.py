@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from oldrestore import runtime
-from oldrestore.cli import main
+from oldrestore.models import released
 from tests.commands.restoring import gray
 
 LONG = "n" * 300
@@ -48,8 +48,6 @@ TABLE = [
     ("train outputs=/proc/nowhere evaluation.judged=null model.width=0.0625", "at /proc/nowhere/default/"),
     ("train trainer.monitor=val/nope evaluation.judged=null model.width=0.0625", "choose one of val/loss"),
     ("train outputs=x seed=one", "seed must be a valid integer, not 'one'"),
-    ("ui --mlflow-port 65536", "--mlflow-port: must be a whole number from 1 to 65535, not '65536'"),
-    ("ui --visualdl-port http", "--visualdl-port: must be a whole number from 1 to 65535, not 'http'"),
     ("weights", "required: import|export"),
     ("weights import x.pth", "-o"),
     ("weights import x.pth -o y.pth", "must end in .safetensors"),
@@ -92,7 +90,7 @@ TABLE += [
 
 
 @pytest.fixture
-def refused(capsys, monkeypatch, tmp_path):
+def refused(cli, monkeypatch, tmp_path):
     """Type a line in a folder with old.png and the empty folder `empty`; returns the one sentence of the answer."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(gray(0)).save("old.png")
@@ -100,12 +98,11 @@ def refused(capsys, monkeypatch, tmp_path):
     before = set(tmp_path.iterdir())
 
     def answer(line: str) -> str:
-        assert main(shlex.split(line)) == 2
-        out, err = capsys.readouterr()
-        assert err.startswith("oldrestore: ") and err.count("\n") == 1
-        assert out == ""
+        said = cli(*shlex.split(line), code=2)
+        assert said.err.startswith("oldrestore: ") and said.err.count("\n") == 1
+        assert said.out == ""
         assert {path for path in tmp_path.iterdir() if not path.is_symlink()} == before
-        return err
+        return said.err
 
     return answer
 
@@ -128,13 +125,18 @@ def test_a_restorer_that_nothing_needs_or_of_another_kind_is_refused(colorizers,
     assert "Eccv16 reads L_b1hw" in refused(f"{line} restore/fill=sagan")
 
 
+def test_without_the_shipped_network_a_run_is_asked_for(monkeypatch, tmp_path, refused):
+    monkeypatch.setattr(released, "FOLDER", tmp_path / "nowhere")
+    assert "--run RUN" in refused("colorize old.png -o out")
+
+
 def test_half_precision_is_refused_where_the_cpu_has_none(colorizers, monkeypatch, refused):
     monkeypatch.setattr(runtime, "has_bfloat16", lambda: False)
     sentence = "this CPU does not multiply in bfloat16 (AVX-512 BF16 or AMX): leave --half out"
     assert sentence in refused(f"colorize old.png -o out --half --weights {colorizers[0]}")
 
 
-@pytest.mark.parametrize("option", ["--mlflow-port", "--visualdl-port", "--reports-port"])
+@pytest.mark.parametrize("option", ["--mlflow-port", "--visualdl-port"])
 @pytest.mark.parametrize("value", ["0", "65536", "http", "-1", "1e3", "٣", "9" * 5000])
 def test_a_port_that_is_none_is_named(option, value, refused):
     sentence = f"{option}: must be a whole number from 1 to 65535, not '{value}'"

@@ -7,6 +7,7 @@ from PIL import Image
 
 from oldrestore.models.weights import WeightsHeader, save_weights
 from tests.generated_photographs import make_photograph
+from tests.restoration.detect import pictures
 
 WIDTH = 0.0625
 NO_DETECTOR = "restore/detect=none"
@@ -29,11 +30,7 @@ def gray(seed, height=72, width=104):
 
 def scratched(seed):
     rgb = np.clip(make_photograph(seed, 96), 20, 230)
-    mask = np.zeros(rgb.shape[:2], bool)
-    mask[40:42, 10:80] = True
-    damaged = rgb.copy()
-    damaged[mask] = 255
-    return rgb, damaged, mask
+    return rgb, *pictures.scratched(rgb, level=255, row=40)
 
 
 def save_mask(mask, path):

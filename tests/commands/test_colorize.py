@@ -9,7 +9,7 @@ import json
 import numpy as np
 import paddle
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from oldrestore.color.lab import gray_rgb8, lab_to_rgb8, rgb_to_lab
 from oldrestore.data.codecs.decode import decode_photo
@@ -107,8 +107,6 @@ def test_orientation_is_applied_once_and_the_rest_of_exif_is_kept(eccv16, colori
 
 
 def test_a_colour_profile_is_converted_and_the_output_says_srgb(eccv16, colorize, tmp_path):
-    from PIL import ImageCms
-
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     photograph(tmp_path / "a.jpg", icc_profile=profile)
     photograph(tmp_path / "b.png", icc_profile=profile)

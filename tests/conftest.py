@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from oldrestore import runtime
+from oldrestore.cli import main
+from oldrestore.errors import UserError
 
 # Before any test module imports Paddle.
 runtime.prepare()
@@ -28,6 +33,44 @@ _threads = numbers_of_threads()
 def _remove_cache() -> Iterator[None]:
     yield
     _cache.cleanup()
+
+
+@dataclass
+class Answer:
+    """What a verb printed."""
+
+    out: str
+    err: str
+
+    @property
+    def content(self) -> Any:
+        """Standard output, read as JSON."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def cli(capsys) -> Callable[..., Answer]:
+    """Run ``oldrestore`` in this process, which must end with this exit code."""
+
+    def run(*arguments: object, code: int = 0) -> Answer:
+        capsys.readouterr()
+        assert main(list(map(str, arguments))) == code
+        return Answer(*capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def refusal() -> Callable[..., str]:
+    """The sentence with which a call is refused."""
+
+    def sentence_of(call: Callable, *arguments: object, **named: object) -> str:
+        with pytest.raises(UserError) as refused:
+            call(*arguments, **named)
+        assert "\n" not in str(refused.value)
+        return str(refused.value)
+
+    return sentence_of
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from oldrestore.records.run import Run
 from oldrestore.records.run_folder import ACCURACY_COLUMNS, RunFolder
 from oldrestore.tracking.protocol import RunInfo, Sink
 from oldrestore.tracking.tracker import Trackers
@@ -89,6 +90,17 @@ def followed_by(sink: Sink, folder: RunFolder, run: RunInfo, state: str = "finis
     trackers.start(run)
     yield lines
     trackers.finish(state, *reason, **end)
+
+
+def track_in_two_parts(make_sink: Callable[[], Sink], folder: RunFolder, *end: str) -> list[dict]:
+    """Track a run of one scalar that ends so, then its resumption; what the folder says of the sink each time."""
+    reports = []
+    for part in range(2):
+        opened = RunFolder.open(folder.path) if part else folder
+        with followed_by(make_sink(), opened, make_run(opened), *end):
+            opened.scalars(part, {"loss": float(part)})
+        reports.append(Run(folder.path).status["sinks"]["sink"])
+    return reports
 
 
 @pytest.fixture

@@ -19,14 +19,21 @@ from oldrestore.batch import Batch
 from oldrestore.config.build import build, locate
 from oldrestore.config.signature import check_component
 from oldrestore.config.values import check_value, checked
+from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.damage.scratches import Scratches
+from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.errors import UserError
+from oldrestore.losses.class_weights import Rebalance
+from oldrestore.losses.classification import SoftCrossEntropy
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 ROOMS = ("losses", "models", "data", "training", "evaluation", "restoration")
 TARGET = re.compile(rf"_target_: *(oldrestore\.(?:{'|'.join(ROOMS)})[\w.]+\w)")
 COMPONENTS = sorted({target for path in CONF.rglob("*.yaml") for target in TARGET.findall(path.read_text("utf-8"))})
+assert len(COMPONENTS) > 70
 NOTHING_FITS = (math.nan, -1e9, "no such choice")
 
+SOFT = "losses.classification.SoftCrossEntropy"
 # Of a component, below oldrestore: an argument, a value that is wrong, and what is said of it.
 TABLE = (
     ("losses.class_weights.Rebalance", "lambda_", 1.5, "must be less than or equal to 1, not 1.5"),
@@ -35,19 +42,14 @@ TABLE = (
     ("losses.class_weights.Rebalance", "clamp", 0.5, "must be greater than 1, not 0.5"),
     ("losses.class_weights.Rebalance", "clamp", math.nan, "must be a finite number, not nan"),
     ("losses.class_weights.EffectiveNumber", "beta", 1.0, "must be less than 1, not 1.0"),
-    ("losses.classification.SoftCrossEntropy", "neighbours", 0, "must be greater than or equal to 1, not 0"),
-    ("losses.classification.SoftCrossEntropy", "neighbours", 314, "must be less than or equal to 313, not 314"),
-    ("losses.classification.SoftCrossEntropy", "sigma", 0.0, "must be greater than or equal to 0.01, not 0.0"),
-    ("losses.classification.SoftCrossEntropy", "gray_threshold", None, "must be a valid number, not null"),
-    ("losses.classification.SoftCrossEntropy", "focal_gamma", 21.0, "must be less than or equal to 20, not 21.0"),
-    ("losses.classification.SoftCrossEntropy", "logit_adjustment", True, "must be a float, not true"),
-    ("losses.classification.SoftCrossEntropy", "weighting", "both", "must be 'loss' or 'gradient', not 'both'"),
-    (
-        "losses.classification.SoftCrossEntropy",
-        "rebalance",
-        0.5,
-        "must be an instance of Rebalance or an instance of EffectiveNumber, not 0.5",
-    ),
+    (SOFT, "neighbours", 0, "must be greater than or equal to 1, not 0"),
+    (SOFT, "neighbours", 314, "must be less than or equal to 313, not 314"),
+    (SOFT, "sigma", 0.0, "must be greater than or equal to 0.01, not 0.0"),
+    (SOFT, "gray_threshold", None, "must be a valid number, not null"),
+    (SOFT, "focal_gamma", 21.0, "must be less than or equal to 20, not 21.0"),
+    (SOFT, "logit_adjustment", True, "must be a float, not true"),
+    (SOFT, "weighting", "both", "must be 'loss' or 'gradient', not 'both'"),
+    (SOFT, "rebalance", 0.5, "must be an instance of Rebalance or an instance of EffectiveNumber, not 0.5"),
     ("losses.label_smoothing.UniformSmoothing", "share", 1.1, "must be less than or equal to 1, not 1.1"),
     ("losses.label_smoothing.NeighbourSmoothing", "neighbours", 313, "must be less than 313, not 313"),
     ("losses.label_smoothing.NeighbourSmoothing", "sigma", 0.0, "must be greater than 0, not 0.0"),
@@ -93,18 +95,20 @@ TABLE = (
 )
 
 
-def refusals(target: str, name: str, value: object) -> tuple[str, str]:
+@pytest.fixture
+def refusals(refusal):
     """What a call from Python says of a value, and what a configuration does, each after the component's name."""
-    component = locate(target)
-    with pytest.raises(UserError) as called:
-        component(**{name: value})
-    with pytest.raises(UserError) as configured:
-        check_component({"_target_": target, name: value}, "node")
-    return str(called.value).removeprefix(component.__name__), str(configured.value).removeprefix("node")
+
+    def both(target: str, name: str, value: object) -> tuple[str, str]:
+        component = locate(target)
+        called = refusal(component, **{name: value}).removeprefix(component.__name__)
+        return called, refusal(check_component, {"_target_": target, name: value}, "node").removeprefix("node")
+
+    return both
 
 
 @pytest.mark.parametrize(("component", "name", "value", "rule"), TABLE)
-def test_a_value_out_of_range_is_refused(component, name, value, rule):
+def test_a_value_out_of_range_is_refused(component, name, value, rule, refusals):
     assert refusals(f"oldrestore.{component}", name, value) == (f".{name} {rule}", f".{name} {rule}")
 
 
@@ -117,7 +121,7 @@ def fits(value: object, annotation: object) -> bool:
 
 
 @pytest.mark.parametrize("target", COMPONENTS)
-def test_every_component_checks_each_of_its_arguments_when_it_is_called(target):
+def test_every_component_checks_each_of_its_arguments_when_it_is_called(target, refusals):
     component = locate(target)
     hints = get_type_hints(component.__init__ if inspect.isclass(component) else component, include_extras=True)
     for name in inspect.signature(component).parameters.keys() & hints.keys():
@@ -125,10 +129,6 @@ def test_every_component_checks_each_of_its_arguments_when_it_is_called(target):
             if not fits(value, hints[name]):
                 called, configured = refusals(target, name, value)
                 assert called == configured
-
-
-def test_there_are_components_to_check():
-    assert len(COMPONENTS) > 70
 
 
 def test_arguments_reach_a_constructor_as_they_are():
@@ -146,32 +146,27 @@ def test_arguments_reach_a_constructor_as_they_are():
 
 
 def test_numbers_of_numpy_and_paths_are_what_they_stand_for():
-    photos, crops = (
-        locate("oldrestore.data.sources.image_folder.ImageFolder"),
-        locate("oldrestore.data.cropping.crops.Crops"),
-    )
-    assert photos(crops(np.int64(8), np.int32(4)), root=Path("there"), validation_fraction=np.float32(0.5)).name
+    crops = Crops(np.int64(8), np.int32(4))
+    assert ImageFolder(crops, root=Path("there"), validation_fraction=np.float32(0.5)).name
     with pytest.raises(UserError, match=r"^Crops\.crop must be greater than or equal to 1, not 0$"):
-        crops(8, np.int64(0))
+        Crops(8, np.int64(0))
 
 
 def test_an_object_of_another_class_is_refused_by_its_class():
-    loss = locate("oldrestore.losses.classification.SoftCrossEntropy")
     with pytest.raises(UserError, match=r"^SoftCrossEntropy\.smoothing must be .*, not an instance of Rebalance$"):
-        loss(smoothing=locate("oldrestore.losses.class_weights.Rebalance")())
+        SoftCrossEntropy(smoothing=Rebalance())
 
 
 def test_a_severity_is_checked_where_it_is_changed_too():
     with pytest.raises(UserError, match=r"^Scratches\.severity must be less than or equal to 1, not 1\.2$"):
-        locate("oldrestore.data.damage.scratches.Scratches")().at(1.2)
+        Scratches().at(1.2)
 
 
 def test_what_is_missing_or_unknown_is_a_type_error_in_pythons_words():
-    crops = locate("oldrestore.data.cropping.crops.Crops")
     with pytest.raises(TypeError, match=r"Crops\.__init__\(\) missing 1 required positional argument: 'crop'"):
-        crops(8)
+        Crops(8)
     with pytest.raises(TypeError, match=r"Crops\.__init__\(\) got an unexpected keyword argument 'width'"):
-        crops(8, 4, width=1)
+        Crops(8, 4, width=1)
 
 
 def test_checked_components_are_pickled_and_built_in_parts():

@@ -1,4 +1,4 @@
-"""Networks that colour strongly, for the tests of several verbs."""
+"""Networks that colour strongly, and the verb that restores."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ import pytest
 from oldrestore.models.eccv16 import Eccv16
 from oldrestore.models.siggraph17 import Siggraph17
 from tests.commands.restoring import WIDTH, save_network
+
+
+@pytest.fixture
+def restore(cli, tmp_path):
+    """Restore into the folder `out`; returns what is printed as JSON."""
+    return lambda *arguments, code=0: cli("restore", *arguments, "-o", tmp_path / "out", "--json", code=code).content
 
 
 @pytest.fixture(scope="module")

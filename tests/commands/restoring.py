@@ -1,15 +1,13 @@
-"""Photographs to be restored, and the command lines that colour and restore them."""
+"""Photographs to be restored, and what is looked at afterwards."""
 
 from __future__ import annotations
-
-import json
 
 import numpy as np
 from PIL import Image
 
-from oldrestore.cli import main
 from oldrestore.models.weights import WeightsHeader, save_weights
 from tests.generated_photographs import make_photograph
+from tests.restoration.detect import pictures
 
 WIDTH = 0.0625
 NO_DETECTOR = "restore/detect=none"
@@ -22,17 +20,6 @@ def save_network(network, path, model, **settings):
     return path
 
 
-def run(capsys, verb, *arguments):
-    """Exit code, what was printed as JSON, and standard error."""
-    code = main([verb, *map(str, arguments), "--json"])
-    captured = capsys.readouterr()
-    return code, json.loads(captured.out) if captured.out else None, captured.err
-
-
-def restore(capsys, *arguments):
-    return run(capsys, "restore", *arguments)
-
-
 def opened(path):
     return np.asarray(Image.open(path))
 
@@ -43,11 +30,7 @@ def gray(seed, height=72, width=104):
 
 def scratched(seed):
     rgb = np.clip(make_photograph(seed, 96), 20, 230)
-    mask = np.zeros(rgb.shape[:2], bool)
-    mask[40:42, 10:80] = True
-    damaged = rgb.copy()
-    damaged[mask] = 255
-    return rgb, damaged, mask
+    return rgb, *pictures.scratched(rgb, level=255, row=40)
 
 
 def save_mask(mask, path):

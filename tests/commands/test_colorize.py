@@ -9,14 +9,14 @@ import json
 import numpy as np
 import paddle
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from oldrestore.color.lab import gray_rgb8, lab_to_rgb8, rgb_to_lab
 from oldrestore.data.codecs.decode import decode_photo
 from oldrestore.evaluation.colorizer import Colorizer, resize
 from oldrestore.models import released
 from oldrestore.photographs.hint_file import Hint, draw_hints
-from tests.commands.restoring import opened, pictures_in_panel, run
+from tests.commands.restoring import opened, pictures_in_panel
 from tests.generated_photographs import make_photograph
 
 
@@ -26,8 +26,15 @@ def photograph(path, seed=0, size=(72, 104), **options):
     return path
 
 
-def colorize(capsys, *arguments, how=("--dynamic",)):
-    return run(capsys, "colorize", *arguments, "--size", "64", *how)
+@pytest.fixture
+def colorize(cli):
+    """Colorize; returns what is printed as JSON, or the sentence of a refusal."""
+
+    def run(*arguments, code=0):
+        said = cli("colorize", *arguments, "--size", "64", "--dynamic", "--json", code=code)
+        return said.err if code == 2 else said.content
+
+    return run
 
 
 @pytest.fixture
@@ -35,11 +42,10 @@ def eccv16(eccv16s):
     return eccv16s[0]
 
 
-def test_colour_is_predicted_at_network_size_and_joined_to_the_photographs_own_lightness(eccv16, capsys, tmp_path):
+def test_colour_is_predicted_at_network_size_and_joined_to_the_photographs_own_lightness(eccv16, colorize, tmp_path):
     network, weights = eccv16
     photo = photograph(tmp_path / "old.png")
-    code, summary, _ = colorize(capsys, photo, "-o", tmp_path / "out", "--weights", weights)
-    assert code == 0
+    summary = colorize(photo, "-o", tmp_path / "out", "--weights", weights)
     L = rgb_to_lab(opened(photo))[..., 0]
     with paddle.no_grad():
         small = resize(L, (64, 96))  # 72 x 104 to a shorter side of 64, both multiples of 8
@@ -59,11 +65,9 @@ def test_colour_is_predicted_at_network_size_and_joined_to_the_photographs_own_l
     assert record["files"]["old-colorized.png"]["size"] == 64
 
 
-def test_the_panel_shows_the_gray_original_and_each_output(eccv16, siggraph17, capsys, tmp_path):
+def test_the_panel_shows_the_gray_original_and_each_output(eccv16, siggraph17, colorize, tmp_path):
     photo = photograph(tmp_path / "old.png")
-    arguments = [photo, "-o", tmp_path, "--weights", eccv16[1], "--weights", siggraph17[1]]
-    code, _, _ = colorize(capsys, *arguments)
-    assert code == 0
+    colorize(photo, "-o", tmp_path, "--weights", eccv16[1], "--weights", siggraph17[1])
     names = {path.name for path in tmp_path.iterdir()}
     outputs = ["old-colorized-net5.png", "old-colorized-siggraph17.png"]
     assert names == {"old.png", "old-panel.jpg", "colorize.json", *outputs}
@@ -72,24 +76,24 @@ def test_the_panel_shows_the_gray_original_and_each_output(eccv16, siggraph17, c
         assert np.abs(shown - picture).mean() < 4  # JPEG
 
 
-def test_gray_and_colour_photographs_of_one_lightness_get_one_colour(eccv16, capsys, tmp_path):
+def test_gray_and_colour_photographs_of_one_lightness_get_one_colour(eccv16, colorize, tmp_path):
     rgb = make_photograph(3, 64)
     gray = gray_rgb8(rgb_to_lab(rgb)[..., 0])[..., 0]
     Image.fromarray(gray, "L").save(tmp_path / "gray.png")
     Image.fromarray(np.repeat(gray[..., None], 3, axis=-1)).save(tmp_path / "rgb.png")
-    assert colorize(capsys, tmp_path, "-o", tmp_path / "out", "--weights", eccv16[1])[0] == 0
+    colorize(tmp_path, "-o", tmp_path / "out", "--weights", eccv16[1])
     first, second = (opened(tmp_path / "out" / f"{n}-colorized.png") for n in ("gray", "rgb"))
     np.testing.assert_array_equal(first, second)
 
 
-def test_orientation_is_applied_once_and_the_rest_of_exif_is_kept(eccv16, capsys, tmp_path):
+def test_orientation_is_applied_once_and_the_rest_of_exif_is_kept(eccv16, colorize, tmp_path):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Make] = 6, "Camera"
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "1958:06:01 12:00:00"
     photo = photograph(tmp_path / "turned.JPG", exif=exif, quality=95, dpi=(300, 300))
     upright = decode_photo(photo)
     assert upright.shape == (104, 72, 3)
-    assert colorize(capsys, photo, "-o", tmp_path / "out", "--weights", eccv16[1])[0] == 0
+    colorize(photo, "-o", tmp_path / "out", "--weights", eccv16[1])
     with Image.open(tmp_path / "out" / "turned-colorized.jpg") as found:
         kept = found.getexif()
         assert found.size == (72, 104)
@@ -102,13 +106,11 @@ def test_orientation_is_applied_once_and_the_rest_of_exif_is_kept(eccv16, capsys
     assert np.corrcoef(L.ravel(), rgb_to_lab(upright)[..., 0].ravel())[0, 1] > 0.9
 
 
-def test_a_colour_profile_is_converted_and_the_output_says_srgb(eccv16, capsys, tmp_path):
-    from PIL import ImageCms
-
+def test_a_colour_profile_is_converted_and_the_output_says_srgb(eccv16, colorize, tmp_path):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     photograph(tmp_path / "a.jpg", icc_profile=profile)
     photograph(tmp_path / "b.png", icc_profile=profile)
-    assert colorize(capsys, tmp_path, "-o", tmp_path / "out", "--weights", eccv16[1])[0] == 0
+    colorize(tmp_path, "-o", tmp_path / "out", "--weights", eccv16[1])
     with Image.open(tmp_path / "out" / "a-colorized.jpg") as found:
         tagged = ImageCms.ImageCmsProfile(io.BytesIO(found.info["icc_profile"]))
         assert "srgb" in ImageCms.getProfileDescription(tagged).lower()
@@ -117,7 +119,7 @@ def test_a_colour_profile_is_converted_and_the_output_says_srgb(eccv16, capsys, 
         assert found.info["srgb"] == 0
 
 
-def test_folders_are_searched_at_any_depth_and_one_bad_file_stops_nothing(eccv16, capsys, tmp_path):
+def test_folders_are_searched_at_any_depth_and_one_bad_file_stops_nothing(eccv16, colorize, tmp_path):
     album = tmp_path / "album"
     (album / "deep" / "er").mkdir(parents=True)
     photograph(album / "a.png")
@@ -127,45 +129,38 @@ def test_folders_are_searched_at_any_depth_and_one_bad_file_stops_nothing(eccv16
     Image.new("L", (2000, 20)).save(album / "strip.png")
     Image.new("L", (1, 3000), 90).save(album / "thin.png")
     (album / "notes.txt").write_text("no photograph by its ending")
-    code, summary, err = colorize(capsys, album, "-o", album / "out", "--weights", eccv16[1])
-    assert code == 1
+    summary = colorize(album, "-o", album / "out", "--weights", eccv16[1], code=1)
     assert {failure["photograph"]: failure["reason"] for failure in summary["failed"]} == {
         str(album / "broken.jpg"): "not an image that can be read",
         str(album / "notes.txt"): "neither a photograph nor a film by its name ('.txt')",
         str(album / "strip.png"): "2000 x 20 pixels are a longer strip than 1 : 16: cut it first",
         str(album / "thin.png"): "1 x 3000 pixels are a longer strip than 1 : 16: cut it first",
     }
-    assert "failed    " in err
     outputs = sorted(str(path.relative_to(album / "out")) for path in (album / "out").rglob("*-colorized*"))
     assert outputs == ["a-colorized.jpg", "a-png-colorized.png", "deep/er/a-colorized.png"]
     # What an earlier call wrote is no photograph of the next.
-    code, summary, _ = colorize(capsys, album, "-o", album / "out", "--weights", eccv16[1], "--overwrite")
-    assert (code, len(summary["done"]), len(summary["failed"])) == (1, 3, 4)
+    summary = colorize(album, "-o", album / "out", "--weights", eccv16[1], "--overwrite", code=1)
+    assert (len(summary["done"]), len(summary["failed"])) == (3, 4)
 
 
-def test_nothing_is_overwritten_unless_asked_and_originals_never(eccv16, capsys, tmp_path):
+def test_nothing_is_overwritten_unless_asked_and_originals_never(eccv16, colorize, tmp_path):
     photo = photograph(tmp_path / "old.png")
     arguments = [photo, "-o", tmp_path, "--weights", eccv16[1]]
-    assert colorize(capsys, *arguments)[0] == 0
+    colorize(*arguments)
     first = (tmp_path / "old-colorized.png").read_bytes()
-    code, _, err = colorize(capsys, *arguments)
-    assert code == 2
-    assert "old-colorized.png' and 1 more output exist already" in err
-    assert colorize(capsys, *arguments, "--overwrite")[0] == 0
+    assert "old-colorized.png' and 1 more output exist already" in colorize(*arguments, code=2)
+    colorize(*arguments, "--overwrite")
     assert (tmp_path / "old-colorized.png").read_bytes() == first
-    code, _, err = colorize(capsys, photo, tmp_path / "old-colorized.png", *arguments[1:], "--overwrite")
-    assert code == 2
-    assert "is one of the photographs and would be overwritten" in err
+    refused = colorize(photo, tmp_path / "old-colorized.png", *arguments[1:], "--overwrite", code=2)
+    assert "is one of the photographs and would be overwritten" in refused
 
 
-def test_hints_steer_the_colour(siggraph17, capsys, tmp_path):
+def test_hints_steer_the_colour(siggraph17, colorize, tmp_path):
     network, weights = siggraph17
     photo = photograph(tmp_path / "old.png")
     points = [{"x": 30, "y": 40, "radius": 5, "color": "#c03020"}, {"x": 90, "y": 10, "radius": 0, "ab": [-40, 30]}]
     (tmp_path / "hints.json").write_text(json.dumps(points))
-    arguments = [photo, "-o", tmp_path / "out", "--weights", weights, "--hints", tmp_path / "hints.json"]
-    code, summary, _ = colorize(capsys, *arguments)
-    assert code == 0
+    summary = colorize(photo, "-o", tmp_path / "out", "--weights", weights, "--hints", tmp_path / "hints.json")
     assert summary["done"][0]["hints"] == 2
     L = rgb_to_lab(opened(photo))[..., 0]
     _, a, b = rgb_to_lab(np.array([0xC0, 0x30, 0x20], np.uint8))
@@ -190,23 +185,14 @@ def test_drawn_hints_are_discs_in_the_photographs_pixels():
     np.testing.assert_array_equal(drawn, expected)
 
 
-def test_without_a_network_the_shipped_one_is_taken_and_runs_through_paddle_inference(capsys, monkeypatch, tmp_path):
+def test_without_a_network_the_shipped_one_is_taken_and_runs_through_paddle_inference(cli, monkeypatch, tmp_path):
     monkeypatch.setenv("OLDRESTORE_CACHE", str(tmp_path / "cache"))
     photo = photograph(tmp_path / "old.png")
-    code, summary, err = colorize(capsys, photo, "-o", tmp_path / "out", how=())
-    assert code == 0
-    assert "preparing lite_unet for this machine (once for these weights)" in err
-    assert summary["networks"][0]["name"] == "lite_unet"
-    assert summary["networks"][0]["sha256"] == released.SHA256["lite_unet"]
-    assert colorize(capsys, photo, "-o", tmp_path / "dynamic")[0] == 0
+    said = cli("colorize", photo, "-o", tmp_path / "out", "--size", "64", "--json")
+    assert "preparing lite_unet for this machine (once for these weights)" in said.err
+    (network,) = said.content["networks"]
+    assert (network["name"], network["sha256"]) == ("lite_unet", released.SHA256["lite_unet"])
+    cli("colorize", photo, "-o", tmp_path / "dynamic", "--size", "64", "--dynamic")
     fast, dynamic = (opened(tmp_path / name / "old-colorized.png").astype(int) for name in ("out", "dynamic"))
     assert fast.shape == (72, 104, 3)
     assert np.abs(fast - dynamic).max() <= 1
-
-
-def test_without_the_shipped_network_a_run_is_asked_for(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(released, "FOLDER", tmp_path / "nowhere")
-    photo = photograph(tmp_path / "old.png")
-    code, _, err = colorize(capsys, photo, "-o", tmp_path / "out")
-    assert code == 2
-    assert "--run RUN" in err

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from oldrestore.catalogue import losses
-from oldrestore.cli import main
 from oldrestore.config.location import choices_of, configuration_root
 
 
@@ -58,16 +55,19 @@ def test_citations_are_found_as_they_are_written():
     assert found == "Zhang, Isola, Efros 2016; Lin et al. 2017; Hasler and Suesstrunk 2003; Berger 1985"
 
 
-def test_the_command_prints_all_of_them(monkeypatch, capsys):
+def test_the_command_prints_all_of_them_with_whole_names_on_any_terminal(monkeypatch, cli):
+    name = "gradient_rebalanced_cross_entropy"
     found = [
-        losses.LossFacts("l1", "L1", "Absolute error.", ["ab"], [], ["resnet"], "A paper."),
+        losses.LossFacts(name, "L1", "Absolute error.", ["ab"], [], ["resnet"], "Zhang et al. 2016"),
         losses.LossFacts("lpips", "Lpips", "Distance.", ["ab"], ["prior"], ["resnet"], problem="name both files"),
     ]
     monkeypatch.setattr(losses, "list_losses", lambda: iter(found))
-    assert main(["losses"]) == 0
-    printed = capsys.readouterr().out
-    assert "A paper." in printed and "lpips: name both files" in printed
-    assert main(["losses", "--json"]) == 0
-    assert [fact["name"] for fact in json.loads(capsys.readouterr().out)] == ["l1", "lpips"]
-    assert main(["losses", "--markdown"]) == 0
-    assert "| `l1` | Absolute error | ab |  | resnet | A paper. |" in capsys.readouterr().out.splitlines()
+    assert "lpips: name both files" in cli("losses").out
+    assert [fact["name"] for fact in cli("losses", "--json").content] == [name, "lpips"]
+    row = f"| `{name}` | Absolute error | ab |  | resnet | Zhang et al. 2016 |"
+    assert row in cli("losses", "--markdown").out.splitlines()
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    for columns in ("40", "80", "120"):
+        monkeypatch.setenv("COLUMNS", columns)
+        printed = cli("losses").out
+        assert name in printed and "\u2026" not in printed and "Zhang et al. 2016" in " ".join(printed.split())

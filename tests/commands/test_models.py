@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import paddle
 import pytest
 from paddle import nn
 
 from oldrestore.catalogue import networks
-from oldrestore.cli import main
 from oldrestore.config.location import choices_of
 from oldrestore.errors import UserError
 from oldrestore.models.flops import count_flops
@@ -37,19 +34,22 @@ def test_every_choice_is_listed_and_has_its_figures_or_a_reason(listed):
         assert network.problem or (network.parameters and network.gflops and network.predicts)
 
 
-def test_the_command_prints_all_of_them(monkeypatch, capsys):
+def test_the_command_prints_all_of_them_with_whole_names_on_any_terminal(monkeypatch, cli):
+    name = "gradient_rebalanced_cross_entropy"
     found = [
-        networks.NetworkFacts("eccv16", "Eccv16", 5, 1.25, ["L_b1hw"], ["logits"], ["cross_entropy"], "A paper."),
+        networks.NetworkFacts("eccv16", "Eccv16", 5, 1.25, ["L_b1hw"], ["logits"], [name], "See ``train``."),
         networks.NetworkFacts("lite_unet", "LiteUnet", predicts=["logits"], problem="its package is missing"),
     ]
     monkeypatch.setattr(networks, "list_networks", lambda: iter(found))
-    assert main(["models"]) == 0
-    printed = capsys.readouterr().out
-    assert "1.2" in printed
-    assert "eccv16: A paper." in printed
-    assert "lite_unet: its package is missing" in printed
-    assert main(["models", "--json"]) == 0
-    assert [network["name"] for network in json.loads(capsys.readouterr().out)] == ["eccv16", "lite_unet"]
+    assert [network["name"] for network in cli("models", "--json").content] == ["eccv16", "lite_unet"]
+    printed = cli("models").out
+    for text in ("1.2", "eccv16: See train.", "lite_unet: its package is missing"):
+        assert text in printed
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    for columns in ("40", "80", "120"):
+        monkeypatch.setenv("COLUMNS", columns)
+        printed = cli("models").out
+        assert name in printed and "See train." in printed and "\u2026" not in printed
 
 
 def refuse(node):

@@ -13,8 +13,7 @@ import paddle
 import pytest
 from PIL import ExifTags, Image
 
-from oldrestore.cli import main
-from oldrestore.color.lab import gray_rgb8, rgb_to_lab
+from oldrestore.color.lab import rgb_to_lab
 from oldrestore.data.codecs.decode import decode_photo
 from oldrestore.models import released
 from oldrestore.models.sagan import SaganRestorer
@@ -22,21 +21,12 @@ from oldrestore.restoration.enhance.levels import Levels
 from oldrestore.restoration.fill.biharmonic import Biharmonic
 from oldrestore.restoration.fill.network import NetworkFiller
 from oldrestore.restoration.film import probe, read_frames
-from tests.commands.restoring import (
-    NO_DETECTOR,
-    gray,
-    opened,
-    pictures_in_panel,
-    restore,
-    save_mask,
-    save_network,
-    scratched,
-)
+from tests.commands.restoring import NO_DETECTOR, gray, opened, pictures_in_panel, save_mask, save_network, scratched
 from tests.generated_photographs import make_photograph
 from tests.restoration.test_film import make_film, sound_of
 
 
-def test_a_folder_of_every_kind(colorizers, capsys, tmp_path):
+def test_a_folder_of_every_kind(cli, tmp_path):
     album = tmp_path / "album"
     (album / "scans").mkdir(parents=True)
     Image.fromarray(gray(1)[..., 0], "L").save(album / "gray.jpg", quality=95)
@@ -50,16 +40,16 @@ def test_a_folder_of_every_kind(colorizers, capsys, tmp_path):
     (album / "notes.txt").write_text("not a photograph")
     before = {path: path.read_bytes() for path in album.rglob("*") if path.is_file()}
 
-    arguments = [album, "-o", tmp_path / "out", "restore.detect.size=96", "restore.colorize.size=64"]
-    code, summary, err = restore(capsys, *arguments)
-    assert code == 1
+    arguments = ["restore", album, "-o", tmp_path / "out", "restore.detect.size=96", "restore.colorize.size=64"]
+    said = cli(*arguments, "--json", code=1)
+    summary = said.content
     assert summary["stages"] == ["detect", "fill", "restore", "colorize"]
     assert summary["networks"][0]["sha256"] == released.SHA256["lite_unet"]
     assert {failure["photograph"]: failure["reason"] for failure in summary["failed"]} == {
         str(album / "corrupt.jpg"): "truncated file",
         str(album / "notes.txt"): "neither a photograph nor a film by its name ('.txt')",
     }
-    assert err.count("failed    ") == 2
+    assert said.err.count("failed    ") == 2
     sizes = {"gray": (104, 72), "damaged": (96, 96), "cmyk": (80, 80), "sixteen": (104, 72), "phone": (72, 104)}
     colored = {}
     for done in summary["done"]:
@@ -78,18 +68,16 @@ def test_a_folder_of_every_kind(colorizers, capsys, tmp_path):
     assert (tmp_path / "out" / "scans" / "sixteen-evened.png").exists()
 
     written = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert main(["restore", *map(str, arguments)]) == 2
-    assert "exist already" in capsys.readouterr().err
+    assert "exist already" in cli(*arguments, code=2).err
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == written
 
 
-def test_each_stage_by_itself(capsys, tmp_path):
+def test_each_stage_by_itself(restore, tmp_path):
     _, damaged, mask = scratched(1)
     Image.fromarray(damaged).save(tmp_path / "old.png")
-    save_mask(mask, tmp_path / "mask.png")
-    common = [tmp_path / "old.png", "-o", tmp_path / "out", "--mask", tmp_path / "mask.png", "--skip", "colorize"]
-    code, summary, _ = restore(capsys, *common, "restore/fill=biharmonic")
-    assert (code, summary["stages"], summary["networks"]) == (0, ["detect", "fill", "restore"], [])
+    common = [tmp_path / "old.png", "--mask", save_mask(mask, tmp_path / "mask.png"), "--skip", "colorize"]
+    summary = restore(*common, "restore/fill=biharmonic")
+    assert (summary["stages"], summary["networks"]) == (["detect", "fill", "restore"], [])
     filled = Biharmonic()(damaged, mask)
     np.testing.assert_array_equal(opened(tmp_path / "out" / "old-filled.png"), filled)
     np.testing.assert_array_equal(opened(tmp_path / "out" / "old-restored.png"), Levels()(filled))  # there is no noise
@@ -101,19 +89,15 @@ def test_each_stage_by_itself(capsys, tmp_path):
     assert record["colored_by"] is None
 
     again = [*common, "--overwrite", "--result-only", "--skip", "fill", "--skip", "restore"]
-    code, summary, _ = restore(capsys, *again)
-    assert (code, summary["stages"]) == (0, ["detect"])
+    assert restore(*again)["stages"] == ["detect"]
     np.testing.assert_array_equal(opened(tmp_path / "out" / "old-restored.png"), damaged)
 
 
-def test_several_networks_give_several_results_and_one_panel(colorizers, capsys, tmp_path):
+def test_several_networks_give_several_results_and_one_panel(colorizers, restore, cli, tmp_path):
     photo = tmp_path / "old.png"
     Image.fromarray(gray(1)).save(photo)
-    arguments = [photo, "-o", tmp_path / "out", NO_DETECTOR, "restore/restore=none", "restore.colorize.size=64"]
-    for weights in colorizers:
-        arguments += ["--weights", weights]
-    code, _, _ = restore(capsys, *arguments)
-    assert code == 0
+    named = [argument for weights in colorizers for argument in ("--weights", weights)]
+    restore(photo, NO_DETECTOR, "restore/restore=none", "restore.colorize.size=64", *named)
     names = {path.name for path in (tmp_path / "out").iterdir()}
     outputs = ["old-restored-net5.png", "old-restored-net6.png"]
     assert names == {*outputs, "old-panel.jpg", "restore.json"}
@@ -123,37 +107,32 @@ def test_several_networks_give_several_results_and_one_panel(colorizers, capsys,
     for shown, picture in zip(panel, [gray(1), *pictures], strict=True):
         assert np.abs(shown - picture).mean() < 4  # JPEG
     # Colour alone gives what the verb colorize gives.
-    assert (
-        main(["colorize", str(photo), "-o", str(tmp_path / "c"), "--size", "64", "--weights", str(colorizers[0])]) == 0
-    )
+    cli("colorize", photo, "-o", tmp_path / "c", "--size", "64", "--weights", colorizers[0])
     np.testing.assert_array_equal(opened(tmp_path / "c" / "old-colorized.png"), pictures[0])
     record = json.loads((tmp_path / "out" / "restore.json").read_text())["files"]
     assert [record[name]["colored_by"]["name"] for name in outputs] == ["net5", "net6"]
 
 
-def test_a_network_that_is_named_colours_every_photograph(colorizers, capsys, tmp_path):
+def test_a_network_that_is_named_colours_every_photograph(colorizers, restore, tmp_path):
     Image.fromarray(make_photograph(2, 96)).save(tmp_path / "colour.png")
-    arguments = [tmp_path / "colour.png", "-o", tmp_path / "out", NO_DETECTOR, "--weights", colorizers[0]]
-    code, summary, _ = restore(capsys, *arguments, "restore/colorize=gray")
-    assert (code, summary["done"][0]["colored"]) == (0, False)
-    code, summary, _ = restore(capsys, *arguments, "--overwrite")
-    assert (code, summary["done"][0]["colored"]) == (0, True)
+    arguments = [tmp_path / "colour.png", NO_DETECTOR, "--weights", colorizers[0]]
+    assert restore(*arguments, "restore/colorize=gray")["done"][0]["colored"] is False
+    (done,) = restore(*arguments, "--overwrite")["done"]
+    assert done["colored"] is True
     L = rgb_to_lab(Levels()(make_photograph(2, 96)))[..., 0]
-    found = rgb_to_lab(opened(summary["done"][0]["outputs"][0]))[..., 0]
+    found = rgb_to_lab(opened(done["outputs"][0]))[..., 0]
     assert np.abs(found - L).mean() < 3  # of the lightness only what leaves sRGB is lost
-    assert gray_rgb8(L).shape == (96, 96, 3)
 
 
-def test_a_folder_of_masks(capsys, tmp_path):
+def test_a_folder_of_masks(restore, tmp_path):
     (tmp_path / "album" / "masks").mkdir(parents=True)
     for seed, name in enumerate(("a", "b")):
         _, damaged, mask = scratched(seed)
         Image.fromarray(damaged).save(tmp_path / "album" / f"{name}.png")
         save_mask(mask, tmp_path / "album" / "masks" / f"{name}.png")
     Image.fromarray(gray(5)).save(tmp_path / "album" / "c.png")
-    arguments = [tmp_path / "album", "-o", tmp_path / "out", "--skip", "colorize", "--skip", "restore"]
-    code, summary, _ = restore(capsys, *arguments, "--mask", tmp_path / "album" / "masks", "restore/fill=biharmonic")
-    assert code == 1
+    arguments = [tmp_path / "album", "--skip", "colorize", "--skip", "restore", "restore/fill=biharmonic"]
+    summary = restore(*arguments, "--mask", tmp_path / "album" / "masks", code=1)
     assert [done["photograph"].rpartition("/")[2] for done in summary["done"]] == ["a.png", "b.png"]
     assert "has no mask named 'c'" in summary["failed"][0]["reason"]
     rgb, damaged, mask = scratched(1)
@@ -162,16 +141,7 @@ def test_a_folder_of_masks(capsys, tmp_path):
     assert error[mask].mean() < np.abs(damaged.astype(int) - rgb)[mask].mean() / 4
 
 
-def test_a_mask_with_black_and_white_exchanged_is_refused(capsys, tmp_path):
-    _, damaged, mask = scratched(1)
-    Image.fromarray(damaged).save(tmp_path / "old.png")
-    arguments = [tmp_path / "old.png", "-o", tmp_path / "out", "--skip", "colorize"]
-    code, summary, _ = restore(capsys, *arguments, "--mask", save_mask(~mask, tmp_path / "mask.png"))
-    assert code == 1
-    assert "marks 98% of the photograph as damaged: white is damage" in summary["failed"][0]["reason"]
-
-
-def test_large_holes_go_to_the_network(capsys, tmp_path):
+def test_large_holes_go_to_the_network(restore, tmp_path):
     paddle.seed(1)
     network = SaganRestorer(width=0.125)
     network.head.weight.set_value(paddle.randn(network.head.weight.shape) * 0.1)
@@ -181,11 +151,8 @@ def test_large_holes_go_to_the_network(capsys, tmp_path):
     mask[60:85, 20:60] = True
     damaged[mask] = 0
     Image.fromarray(damaged).save(tmp_path / "old.png")
-    save_mask(mask, tmp_path / "mask.png")
-    arguments = [tmp_path / "old.png", "-o", tmp_path / "out", "--mask", tmp_path / "mask.png"]
-    arguments += ["--skip", "colorize", "--skip", "restore", "restore/fill=sagan"]
-    code, summary, _ = restore(capsys, *arguments, "--restorer", weights)
-    assert code == 0
+    arguments = [tmp_path / "old.png", "--mask", save_mask(mask, tmp_path / "mask.png"), "restore/fill=sagan"]
+    summary = restore(*arguments, "--skip", "colorize", "--skip", "restore", "--restorer", weights)
     assert summary["restorer"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     large = mask.copy()
     large[:50] = False
@@ -194,19 +161,19 @@ def test_large_holes_go_to_the_network(capsys, tmp_path):
     assert np.ptp(expected[large].astype(int), axis=0).min() > 0
 
 
-def test_without_a_mask_nothing_is_filled(capsys, tmp_path):
+def test_without_a_mask_nothing_is_filled(restore, tmp_path):
     Image.fromarray(scratched(1)[1]).save(tmp_path / "old.png")
-    code, summary, _ = restore(capsys, tmp_path / "old.png", "-o", tmp_path / "out", NO_DETECTOR, "--skip", "colorize")
-    assert (code, summary["stages"], summary["done"][0]["lost"]) == (0, ["restore"], None)
+    summary = restore(tmp_path / "old.png", NO_DETECTOR, "--skip", "colorize")
+    assert (summary["stages"], summary["done"][0]["lost"]) == (["restore"], None)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"old-restored.png", "old-panel.jpg", "restore.json"}
 
 
-def test_a_file_that_is_named_is_tried_whatever_its_ending(capsys, tmp_path):
+def test_a_file_that_is_named_is_tried_whatever_its_ending(restore, tmp_path):
     Image.fromarray(gray(0)).save(tmp_path / "photo.data", format="PNG")
-    arguments = [tmp_path, "-o", tmp_path / "out", "--skip", "detect", "--skip", "fill", "--skip", "colorize"]
-    assert restore(capsys, *arguments)[1]["failed"][0]["reason"].startswith("neither a photograph nor a film")
-    code, summary, _ = restore(capsys, *arguments, tmp_path / "photo.data", "--overwrite")
-    assert (code, len(summary["done"]), len(summary["failed"])) == (0, 1, 0)
+    arguments = [tmp_path, "--skip", "detect", "--skip", "fill", "--skip", "colorize"]
+    assert restore(*arguments, code=1)["failed"][0]["reason"].startswith("neither a photograph nor a film")
+    summary = restore(*arguments, tmp_path / "photo.data", "--overwrite")
+    assert (len(summary["done"]), len(summary["failed"])) == (1, 0)
 
 
 @pytest.mark.slow
@@ -235,26 +202,27 @@ def test_a_scan_of_24_megapixels_within_2_gib(tmp_path):
         assert result.size == (6000, 4000)
 
 
-def test_the_orientation_of_a_mask_is_that_of_the_upright_photograph(capsys, tmp_path):
+def test_a_mask_is_that_of_the_upright_photograph_and_white_where_it_is_damaged(restore, tmp_path):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 8
     Image.fromarray(gray(1)).save(tmp_path / "turned.jpg", exif=exif, quality=95)
     upright = decode_photo(tmp_path / "turned.jpg")
     mask = np.zeros(upright.shape[:2], bool)
     mask[5, 5] = True
-    arguments = [tmp_path / "turned.jpg", "-o", tmp_path / "out", "--skip", "colorize", "--mask"]
-    assert restore(capsys, *arguments, save_mask(mask, tmp_path / "upright.png"))[0] == 0
-    code, summary, _ = restore(capsys, *arguments, save_mask(mask.T, tmp_path / "lying.png"), "--overwrite")
-    assert code == 1
-    assert "they must be the same size" in summary["failed"][0]["reason"]
+    arguments = [tmp_path / "turned.jpg", "--skip", "colorize", "--overwrite", "--mask"]
+    restore(*arguments, save_mask(mask, tmp_path / "upright.png"))
+    for wrong, sentence in (
+        (mask.T, "they must be the same size"),
+        (~mask, "marks 100% of the photograph as damaged: white is damage"),
+    ):
+        summary = restore(*arguments, save_mask(wrong, tmp_path / "wrong.png"), code=1)
+        assert sentence in summary["failed"][0]["reason"]
 
 
-def test_a_film_goes_through_with_its_sound(colorizers, capsys, tmp_path):
+def test_a_film_goes_through_with_its_sound(colorizers, restore, tmp_path):
     source, frames = make_film(tmp_path / "film.mp4")
-    arguments = [source, "-o", tmp_path / "out", NO_DETECTOR, "restore/restore=none", "restore.film.quality=4"]
-    arguments += ["restore.colorize.size=32", "restore.film.smoothing=0.5", "--weights", colorizers[0]]
-    code, summary, _ = restore(capsys, *arguments)
-    assert code == 0
+    settings = ["restore/restore=none", "restore.film.quality=4", "restore.film.smoothing=0.5"]
+    summary = restore(source, NO_DETECTOR, *settings, "restore.colorize.size=32", "--weights", colorizers[0])
     assert summary["done"][0]["frames"] == len(frames) == 24
     result = tmp_path / "out" / "film-restored.mp4"
     found = list(read_frames(result))
@@ -268,12 +236,11 @@ def test_a_film_goes_through_with_its_sound(colorizers, capsys, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {result.name, "film-panel.jpg", "restore.json"}
 
 
-def test_colorize_takes_films_too(colorizers, capsys, tmp_path):
+def test_colorize_takes_films_too(colorizers, cli, tmp_path):
     source, frames = make_film(tmp_path / "album.mov")
     (tmp_path / "broken.mp4").write_bytes(b"no film")
-    arguments = [source, tmp_path / "broken.mp4", "-o", tmp_path / "out", "--weights", colorizers[0], "--size", "32"]
-    assert main(["colorize", *map(str, arguments), "--json", "--film-smoothing", "0.8"]) == 1
-    summary = json.loads(capsys.readouterr().out)
+    settings = ["--weights", colorizers[0], "--size", "32", "--film-smoothing", "0.8", "--json"]
+    summary = cli("colorize", source, tmp_path / "broken.mp4", "-o", tmp_path / "out", *settings, code=1).content
     assert summary["failed"] == [{"photograph": str(tmp_path / "broken.mp4"), "reason": "not a film that can be read"}]
     result = tmp_path / "out" / "album-colorized.mp4"
     assert len(list(read_frames(result))) == len(frames)
@@ -281,8 +248,7 @@ def test_colorize_takes_films_too(colorizers, capsys, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {result.name, "album-panel.jpg", "colorize.json"}
 
 
-def test_the_settings_are_printed(capsys):
-    assert main(["restore", "any.jpg", "-o", "out", "--cfg", "restore.fill.largest_small=3"]) == 0
-    printed = capsys.readouterr().out
+def test_the_settings_are_printed(cli):
+    printed = cli("restore", "any.jpg", "-o", "out", "--cfg", "restore.fill.largest_small=3").out
     assert printed.startswith("restore:\n")
     assert "largest_small: 3" in printed

@@ -14,9 +14,8 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from oldrestore.cli import main
 from oldrestore.photographs.output_files import OutputFiles
-from tests.commands.restoring import NO_DETECTOR, gray, restore
+from tests.commands.restoring import NO_DETECTOR, gray
 
 ENDS = {"colorize": ["-colorized.png", "-panel.jpg"], "restore": ["-panel.jpg", "-restored.png"]}
 
@@ -29,11 +28,9 @@ def album(folder: Path, count: int) -> Path:
 
 
 def arguments(verb, photos, out, weights):
-    given = [verb, photos, "-o", out, "--weights", weights, "--dynamic"]
-    given += (
-        ["--size", "32"] if verb == "colorize" else [NO_DETECTOR, "restore/restore=none", "restore.colorize.size=32"]
-    )
-    return list(map(str, given))
+    restoring = [NO_DETECTOR, "restore/restore=none", "restore.colorize.size=32"]
+    how = ["--size", "32"] if verb == "colorize" else restoring
+    return [verb, photos, "-o", out, "--weights", weights, "--dynamic", *how]
 
 
 def files_of(verb, *numbers):
@@ -43,7 +40,7 @@ def files_of(verb, *numbers):
 @pytest.mark.parametrize("verb", ["colorize", "restore"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.usefixtures("ctrl_c")
-def test_what_is_done_stays_and_the_next_call_goes_on(verb, number, colorizers, capsys, monkeypatch, tmp_path):
+def test_what_is_done_stays_and_the_next_call_goes_on(verb, number, colorizers, cli, monkeypatch, tmp_path):
     photos, out = album(tmp_path / "album", 3), tmp_path / "out"
     write, calls = OutputFiles.write, []
 
@@ -55,21 +52,17 @@ def test_what_is_done_stays_and_the_next_call_goes_on(verb, number, colorizers, 
 
     monkeypatch.setattr(OutputFiles, "write", stopped_while_writing)
     asked = arguments(verb, photos, out, colorizers[0])
-    assert main(asked) == 1
-    printed = capsys.readouterr()
     done = "coloured" if verb == "colorize" else "restored"
     expected = f"oldrestore: 2 of 3 {done}; stopped; the same command with --skip-existing goes on\n"
-    assert printed.err == expected
+    assert cli(*asked, code=1).err == expected
     assert {path.name for path in out.iterdir()} == files_of(verb, 0, 1)
     record = json.loads((out / f"{verb}.json").read_text())["files"]
     assert set(record) == {f"p{number}-{done.replace('coloured', 'colorized')}.png" for number in (0, 1)}
     before = {path: path.read_bytes() for path in out.glob("*.png")}
 
-    assert main(asked) == 2
-    err = capsys.readouterr().err
-    assert "and 3 more outputs exist already: name another folder, or add --skip-existing" in err
-    assert main([*asked, "--skip-existing", "--json"]) == 0
-    summary = json.loads(capsys.readouterr().out)
+    refused = "and 3 more outputs exist already: name another folder, or add --skip-existing"
+    assert refused in cli(*asked, code=2).err
+    summary = cli(*asked, "--skip-existing", "--json").content
     assert summary["skipped"] == [str(photos / "p0.png"), str(photos / "p1.png")]
     assert [entry["photograph"] for entry in summary["done"]] == [str(photos / "p2.png")]
     assert {path.name for path in out.iterdir()} == files_of(verb, 0, 1, 2)
@@ -77,20 +70,17 @@ def test_what_is_done_stays_and_the_next_call_goes_on(verb, number, colorizers, 
     assert len(json.loads((out / f"{verb}.json").read_text())["files"]) == 3
 
 
-def test_a_photograph_that_is_half_made_or_anothers_is_not_skipped(colorizers, capsys, tmp_path):
+def test_a_photograph_that_is_half_made_or_anothers_is_not_skipped(colorizers, cli, tmp_path):
     photos, out = album(tmp_path / "album", 2), tmp_path / "out"
     asked = [*arguments("colorize", photos, out, colorizers[0]), "--skip-existing", "--json"]
     out.mkdir()
     (out / "p0-panel.jpg").write_bytes(b"mine")
-    assert main(asked) == 1
-    summary = json.loads(capsys.readouterr().out)
     reason = f"'{out / 'p0-panel.jpg'}' exists already: --overwrite replaces it"
-    assert summary["failed"] == [{"photograph": str(photos / "p0.png"), "reason": reason}]
+    assert cli(*asked, code=1).content["failed"] == [{"photograph": str(photos / "p0.png"), "reason": reason}]
     assert (out / "p0-panel.jpg").read_bytes() == b"mine"
     # Its output has the name that p1.png's has, and is not p1.tif's for that.
     (photos / "p1.png").rename(photos / "p1.tif")
-    assert main(asked) == 1
-    failed = {entry["photograph"]: entry["reason"] for entry in json.loads(capsys.readouterr().out)["failed"]}
+    failed = {entry["photograph"]: entry["reason"] for entry in cli(*asked, code=1).content["failed"]}
     made_of = f"'{out / 'p1-colorized.png'}' exists already and was made of '{photos / 'p1.png'}'"
     assert failed[str(photos / "p1.tif")] == made_of
 
@@ -107,12 +97,12 @@ def test_a_bad_request_is_said_before_paddle_is_imported():
 @pytest.mark.parametrize("verb", ["colorize", "restore"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.usefixtures("ctrl_c")
-def test_stopped_before_the_first_photograph(verb, number, colorizers, capsys, monkeypatch, tmp_path):
+def test_stopped_before_the_first_photograph(verb, number, colorizers, cli, monkeypatch, tmp_path):
     from oldrestore.photographs import coloring
 
     monkeypatch.setattr(coloring, "coloring_networks", lambda *_: signal.raise_signal(number))
-    assert main(arguments(verb, album(tmp_path / "album", 1), tmp_path / "out", colorizers[0])) == 1
-    assert capsys.readouterr().err == "oldrestore: stopped\n"
+    asked = arguments(verb, album(tmp_path / "album", 1), tmp_path / "out", colorizers[0])
+    assert cli(*asked, code=1).err == "oldrestore: stopped\n"
     assert not (tmp_path / "out").exists()
 
 
@@ -138,8 +128,7 @@ def test_sigterm_ends_as_ctrl_c_does_without_paddles_traceback(colorizers, tmp_p
     assert len(list(out.iterdir())) == 2 * len(done) + 1
 
 
-def test_a_photograph_of_stars_keeps_its_colours(colorizers, capsys, tmp_path):
+def test_a_photograph_of_stars_keeps_its_colours(restore):
     source = Path(skimage.data.__file__).parent / "hubble_deep_field.jpg"
-    given = [source, "-o", tmp_path / "out", NO_DETECTOR, "restore/restore=none", "--result-only", "--dynamic"]
-    code, summary, _ = restore(capsys, *given, "restore.colorize.size=32")
-    assert (code, summary["done"][0]["colored"]) == (0, False)
+    settings = [NO_DETECTOR, "restore/restore=none", "restore.colorize.size=32"]
+    assert restore(source, *settings, "--result-only", "--dynamic")["done"][0]["colored"] is False

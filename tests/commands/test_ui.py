@@ -17,11 +17,10 @@ from urllib.request import url2pathname
 import psutil
 import pytest
 
-from oldrestore.cli import main
 from oldrestore.tracking import ui as pages
 
 
-def test_a_server_that_dies_ends_the_verb(tmp_path, capsys, monkeypatch):
+def test_a_server_that_dies_ends_the_verb(tmp_path, cli, monkeypatch):
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     log = tmp_path / "log"
     log.write_text("it began\nthe disk is full\n")
@@ -30,13 +29,12 @@ def test_a_server_that_dies_ends_the_verb(tmp_path, capsys, monkeypatch):
     dead = pages.Server("mlflow", "http://127.0.0.1:1/", process, log)
     monkeypatch.setattr(pages, "serve", lambda *_, **__: contextlib.nullcontext((dead,)))
     try:
-        assert main(["ui", f"outputs={tmp_path}"]) == 1
+        said = cli("ui", f"outputs={tmp_path}", code=1)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    out, err = capsys.readouterr()
-    assert f"reports   {(tmp_path / 'reports' / 'index.html').as_uri()}" in out.splitlines()
-    assert err == "oldrestore: the mlflow server ended: the disk is full\n"
+    assert f"reports   {(tmp_path / 'reports' / 'index.html').as_uri()}" in said.out.splitlines()
+    assert said.err == "oldrestore: the mlflow server ended: the disk is full\n"
 
 
 def family(process: subprocess.Popen) -> list[psutil.Process]:
@@ -72,8 +70,7 @@ def test_three_links_answer_and_a_signal_ends_them_all(served, number):
     served.send_signal(number)
     assert served.wait(40) == 0
     assert served.stderr.read() == ""
-    psutil.wait_procs(started, timeout=5)
-    assert not [one for one in started if one.is_running()]
+    assert not psutil.wait_procs(started, timeout=5)[1]
     held = {c.laddr.port for c in psutil.net_connections("inet") if c.status == psutil.CONN_LISTEN}
     assert not ports & held
 
@@ -88,6 +85,5 @@ def test_a_signal_while_it_starts_leaves_nothing(served, tmp_path):
     served.terminate()
     assert served.wait(40) == 0
     assert "http" not in served.stdout.read()
-    psutil.wait_procs(started, timeout=5)
-    assert not [one for one in started if one.is_running()]
+    assert not psutil.wait_procs(started, timeout=5)[1]
     assert not list(tmp_path.glob("*.html"))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import pickle
 
 import pytest
 
-from oldrestore.cli import main
 from oldrestore.models.weights import read_header
 from tests.models import pickle_writer as writer
 from tests.models import published_networks as published
@@ -31,27 +29,28 @@ def published_files(tmp_path_factory):
 
 
 @pytest.mark.parametrize("file_format", WRITERS)
-def test_import_writes_safetensors_and_says_what_it_checked(published_files, file_format, capsys, tmp_path):
+def test_import_writes_safetensors_and_says_what_it_checked(published_files, file_format, cli, tmp_path):
     output = tmp_path / "eccv16.safetensors"
-    assert main(["weights", "import", str(published_files[file_format]), "-o", str(output)]) == 0
-    printed = capsys.readouterr().out
+    printed = cli("weights", "import", published_files[file_format], "-o", output).out
     assert "model     eccv16 (width=0.0625, decoding=released)" in printed
     assert "as its name says" in printed
     assert printed.splitlines()[-1] == str(output)
     assert read_header(output).settings == {"width": WIDTH, "decoding": "released"}
 
 
-def test_import_says_when_the_name_has_no_digits(published_files, capsys, tmp_path):
+def test_import_says_when_the_name_has_no_digits(published_files, cli, tmp_path):
     plain = tmp_path / "mine.pth"
     plain.write_bytes(published_files["zip"].read_bytes())
-    assert main(["weights", "import", str(plain), "-o", str(tmp_path / "w.safetensors"), "--json"]) == 0
-    described = json.loads(capsys.readouterr().out)
+    described = cli("weights", "import", plain, "-o", tmp_path / "w.safetensors", "--json").content
     assert described["name_checked"] is False
     assert described["source_sha256"] == hashlib.sha256(plain.read_bytes()).hexdigest()
     assert len(described["dropped"]) == 7
 
 
-def bad_files(folder, good):
+@pytest.mark.parametrize("file_format", WRITERS)
+def test_bad_files_are_refused_with_exit_code_2(published_files, file_format, cli, tmp_path):
+    folder, good = tmp_path / "bad", published_files[file_format]
+    folder.mkdir()
     content = good.read_bytes()
     damaged = bytearray(content)
     damaged[len(content) // 2] ^= 0xFF
@@ -60,30 +59,19 @@ def bad_files(folder, good):
     (folder / good.name).write_bytes(damaged)  # one bit of a weight: only the name's sha256 can tell
     (folder / "no-weights.pth").write_text("hello")
     (folder / "empty.pth").write_bytes(b"")
-    return sorted(folder.glob("*.pth"))
-
-
-@pytest.mark.parametrize("file_format", WRITERS)
-def test_bad_files_are_refused_with_exit_code_2(published_files, file_format, capsys, tmp_path):
-    folder = tmp_path / "bad"
-    folder.mkdir()
-    files = bad_files(folder, published_files[file_format])
-    assert len(files) == 5
-    for path in [*files, folder / "missing.pth"]:
-        assert main(["weights", "import", str(path), "-o", str(tmp_path / "out.safetensors")]) == 2, path
-        error = capsys.readouterr().err
+    for path in [*folder.iterdir(), folder / "missing.pth"]:
+        error = cli("weights", "import", path, "-o", tmp_path / "out.safetensors", code=2).err
         assert error.startswith("oldrestore: ") and error.count("\n") == 1, path
-    wrong_model = ["weights", "import", str(published_files[file_format]), "--model", "siggraph17"]
-    assert main([*wrong_model, "-o", str(tmp_path / "out.safetensors")]) == 2
-    assert "missing: model8up.0.weight" in capsys.readouterr().err
+    wrong_model = ["weights", "import", good, "--model", "siggraph17", "-o", tmp_path / "out.safetensors"]
+    assert "missing: model8up.0.weight" in cli(*wrong_model, code=2).err
     assert [path.name for path in tmp_path.iterdir()] == ["bad"]
 
 
-def test_nothing_is_overwritten_unless_asked(published_files, capsys, tmp_path):
+def test_nothing_is_overwritten_unless_asked(published_files, cli, tmp_path):
     output = tmp_path / "w.safetensors"
     output.write_text("mine")
-    arguments = ["weights", "import", str(published_files["zip"]), "-o", str(output)]
-    assert main(arguments) == 2
+    arguments = ["weights", "import", published_files["zip"], "-o", output]
+    cli(*arguments, code=2)
     assert output.read_text() == "mine"
-    assert main([*arguments, "--overwrite"]) == 0
+    cli(*arguments, "--overwrite")
     assert read_header(output).model == "eccv16"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from oldrestore import runtime
-from oldrestore.cli import main
+from oldrestore.models import released
 from tests.commands.restoring import gray
 
 LONG = "n" * 300
@@ -35,19 +35,16 @@ TABLE = [
     ("data describe dataset=image_folder 'dataset.root=~/[x] #,'", "/[x] #, of image_folder does not exist"),
     ("train sweeps=temperature", "trains nothing: give it a finished run"),
     ("train -m sweeps=temperature seed=1,2", "oldrestore evaluate RUN --multirun sweeps=temperature"),
-    ("train model=eccv17", "there is no model 'eccv17': choose one of"),
     ("train --fast", "unrecognized arguments: --fast"),
     ("train --experimental-rerun x", "unrecognized arguments: --experimental-rerun"),
     ("train --config-name x", "unrecognized arguments: --config-name"),
     ("train --cfg job -m", "--multirun and --cfg exclude each other: give one of them"),
     ("train --resolve", "--package and --resolve say how a configuration is printed: give --cfg job too"),
-    ("train seed=0,1", "'seed=0,1' gives several values where one is taken: a list is written [a,b]"),
     ("train resume=last 'outputs=${nope}'", "outputs refers to ${nope}, and there is no setting of that name"),
     ("train -m 'outputs=${nope}' seed=0,1", "outputs refers to ${nope}, and there is no setting"),
     ("train -m outputs= seed=0,1", "outputs is empty: name a file or folder"),
     ("train outputs=/proc/nowhere evaluation.judged=null model.width=0.0625", "at /proc/nowhere/default/"),
     ("train trainer.monitor=val/nope evaluation.judged=null model.width=0.0625", "choose one of val/loss"),
-    ("train outputs=x seed=one", "seed must be a valid integer, not 'one'"),
     ("weights", "required: import|export"),
     ("weights import x.pth", "-o"),
     ("weights import x.pth -o y.pth", "must end in .safetensors"),
@@ -90,7 +87,7 @@ TABLE += [
 
 
 @pytest.fixture
-def refused(capsys, monkeypatch, tmp_path):
+def refused(cli, monkeypatch, tmp_path):
     """Type a line in a folder with old.png and the empty folder `empty`; returns the one sentence of the answer."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(gray(0)).save("old.png")
@@ -98,12 +95,11 @@ def refused(capsys, monkeypatch, tmp_path):
     before = set(tmp_path.iterdir())
 
     def answer(line: str) -> str:
-        assert main(shlex.split(line)) == 2
-        out, err = capsys.readouterr()
-        assert err.startswith("oldrestore: ") and err.count("\n") == 1
-        assert out == ""
+        said = cli(*shlex.split(line), code=2)
+        assert said.err.startswith("oldrestore: ") and said.err.count("\n") == 1
+        assert said.out == ""
         assert {path for path in tmp_path.iterdir() if not path.is_symlink()} == before
-        return err
+        return said.err
 
     return answer
 
@@ -124,6 +120,11 @@ def test_a_restorer_that_nothing_needs_or_of_another_kind_is_refused(colorizers,
     line = f"restore old.png -o out --skip colorize --restorer {colorizers[0]}"
     assert "--restorer is for restore/fill=sagan" in refused(line)
     assert "Eccv16 reads L_b1hw" in refused(f"{line} restore/fill=sagan")
+
+
+def test_without_the_shipped_network_a_run_is_asked_for(monkeypatch, tmp_path, refused):
+    monkeypatch.setattr(released, "FOLDER", tmp_path / "nowhere")
+    assert "--run RUN" in refused("colorize old.png -o out")
 
 
 def test_half_precision_is_refused_where_the_cpu_has_none(colorizers, monkeypatch, refused):

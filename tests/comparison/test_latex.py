@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from oldrestore.cli import main
 from oldrestore.comparison.compare import Cell, Compared
 from oldrestore.comparison.designs import Design
 from oldrestore.comparison.latex import escaped, latex
@@ -82,16 +81,15 @@ def test_a_small_table_letter_by_letter():
 
 
 def test_what_no_design_changes_stands_in_the_caption():
-    original, accuracy = KNOWN["orig_accuracy"], KNOWN["iter_accuracy"]
-    cells = [
-        {"orig_accuracy": Cell(0.95, 0.875, 0.98, 80, 2), "iter_accuracy": Cell(x, x, x, 80, 2)} for x in (0.5, 0.6)
-    ]
+    original = Cell(0.95, 0.875, 0.98, 80, 2)
+    cells = [{"orig_accuracy": original, "iter_accuracy": Cell(x, x, x, 80, 2)} for x in (0.5, 0.6)]
     fields = {"designs": [design("a", 0, 1), design("b", 0, 1)], "seconds": [None, None], "differences": {}}
-    table = latex(small(cells=cells, measures=[accuracy, original], **fields))
+    fields |= {"cells": cells, "measures": [KNOWN["iter_accuracy"], KNOWN["orig_accuracy"]]}
+    table = latex(small(**fields))
     assert r"Originals recognised: 95.0\% [87.5, 98.0]." in table
     assert r"    design & iter (\%) $\uparrow$ \\" in table.splitlines()
     cells[1]["orig_accuracy"] = Cell(0.9, 0.875, 0.98, 80, 2)
-    table = latex(small(cells=cells, measures=[accuracy, original], **fields))
+    table = latex(small(**fields))
     assert r"    design & iter (\%) $\uparrow$ & orig (\%) \\" in table.splitlines()
 
 
@@ -131,23 +129,20 @@ def test_what_latex_would_read_as_its_own_is_escaped():
     assert comments == ["% two lines \\write18"]
 
 
-def test_compare_prints_it(tmp_path, capsys):
+def test_compare_prints_it(tmp_path, cli):
     make_designs(tmp_path, {"hard_cross_entropy": 0.0, "focal": 0.03, "l_1": 0.031}, (0, 1, 2))
     arguments = ["compare", "--experiment", "e", "--latex", f"outputs={tmp_path}"]
-    assert main(arguments) == 0
-    text = capsys.readouterr().out
+    text = cli(*arguments).out
     assert text.startswith("% \\usepackage{booktabs} is needed\n% row 1: ")
     assert text.endswith("\\end{table}\n")
     assert "Means over 3 seeds (0, 1, 2)" in text
     assert len(re.findall(r"\\textbf\{", text)) == 5, "iter, gap closed, AuC, rebalanced AuC, PSNR"
     columns = {line.count("&") for line in text.splitlines() if line.rstrip().endswith(r"\\")}
     assert len(columns) == 1, "as many cells in every row"
-    assert main([*arguments, "--json"]) == 2
-    capsys.readouterr()
+    cli(*arguments, "--json", code=2)
     # Tables apart are told apart by comments.
     make_run(tmp_path, "other", {"evaluation.size": 64})
-    assert main([*arguments, "--anyway"]) == 0
-    text = capsys.readouterr().out
+    text = cli(*arguments, "--anyway").out
     assert text.count("\\begin{table}") == 2
     assert "% 2 of 2: not to be compared with the others" in text
     assert not [line for line in text.splitlines() if line.startswith("#")]

@@ -13,9 +13,52 @@ from oldrestore.config.aliases import MOVED, current_target, with_current_target
 from oldrestore.config.build import build, locate
 from oldrestore.evaluation.protocol import Protocol
 from oldrestore.models.weights_header import WEIGHTS_FORMAT, WeightsHeader, read_header
-from tests.config.earlier_targets import TARGETS
 
 FIXTURE = Path(__file__).parents[1] / "records" / "version_0_1"
+# Every ``_target_`` of conf/, experiments/ and sweeps/ as version 0.1 had them, by package; added to, never changed.
+EARLIER = {
+    "oldrestore.data": """
+        crops.Crops detection_inputs.DetectionInputs grid_crops.GridCrops hints.Hints hole_inputs.Holes
+        image_folder.ImageFolder inputs.Colors labelled_photos.LabelledPhotos listed_photos.ListedPhotos
+        photos.Photos photos_plus.PhotosPlus photos_wide.PhotosWide sparse_positions.SparsePositions
+    """,
+    "oldrestore.data.damage": """
+        blur.Blur chain.DamageChain creases.Creases dust.Dust fading.ContrastLoss fading.Fading grain.Grain
+        grain.Noise holes.Holes inputs.DamagedPhotos jpeg.Jpeg scratches.Scratches stains.Foxing stains.Stains
+        tears.Tears toning.ColorCast toning.Sepia
+    """,
+    "oldrestore.evaluation": """
+        detection.DamageDetection hints.HintCurve holes.HoleFilling judge.EfficientNetLite
+        restoration.RestorationStages set_measures.SetMeasures vgg16.Vgg16
+    """,
+    "oldrestore.losses": """
+        adversarial.Hinge adversarial.LeastSquares adversarial.Vanilla adversarial.Wasserstein
+        class_weights.EffectiveNumber classification.Rebalance classification.SoftCrossEntropy
+        colorfulness.Colorfulness composite.Composite detection.DamageMask dispersion.MseDispersion
+        earth_mover.SquaredEarthMover expected_distance.ExpectedAbDistance grid_classification.GridCrossEntropy
+        histogram.HueChromaDivergence label_smoothing.NeighbourSmoothing label_smoothing.UniformSmoothing
+        perceptual.Lpips perceptual.Perceptual regression.L1 regression.L2 regression.SmoothL1
+        restoration.KnownUnknownL1 smoothness.ChromaEdge smoothness.TotalVariation weight_schedule.Linear
+    """,
+    "oldrestore.models": """
+        damage_unet.DamageUnet eccv16.Eccv16 features.pretrained_features larsson.Larsson lite_unet.LiteUnet
+        lpips.LpipsNetwork patch_discriminator.PatchDiscriminator resnet.ResNet sagan.SaganColorizer
+        sagan.SaganRestorer siggraph17.Siggraph17
+    """,
+    "oldrestore.restoration": "with_network.split_with_network",
+    "oldrestore.restoration.detect": "classical.ClassicalDetector learned.LearnedDetector mask_file.MaskFile",
+    "oldrestore.restoration.enhance": "contrast.LocalContrast denoise.Denoise levels.Levels network.NetworkEnhancer",
+    "oldrestore.restoration.fill": """
+        biharmonic.Biharmonic harmonic.Harmonic network.NetworkFiller opencv.OpenCV split.Split
+    """,
+    "oldrestore.tracking": "mlflow_sink.MLflowSink visualdl_sink.VisualDLSink",
+    "oldrestore.training": """
+        adversarial.AdversarialLearner cached_encoder.CachedEncoderLearner schedules.Constant schedules.Cosine
+        schedules.Step supervised.SupervisedLearner
+    """,
+    "paddle": "optimizer.Adam optimizer.AdamW optimizer.Momentum",
+}
+TARGETS = [f"{package}.{name}" for package, names in EARLIER.items() for name in names.split()]
 
 
 def targets_in(node) -> set[str]:

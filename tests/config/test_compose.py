@@ -8,16 +8,16 @@ from omegaconf import OmegaConf
 from oldrestore.config.build import build
 from oldrestore.config.compose import compose_config, override_config
 from oldrestore.config.location import configuration_root
-from oldrestore.errors import UserError
 
 
-def test_the_default_configuration_is_whole():
+def test_the_default_configuration_is_whole_and_quickstart_what_its_file_says():
     config = compose_config([])
     assert config.model._target_ == "oldrestore.models.eccv16.Eccv16"
-    assert config.loss.rebalance.lambda_ == 0.5
-    assert config.outputs == "outputs"
-    assert "experiments" not in config
-    assert "hydra" not in config
+    assert (config.loss.rebalance.lambda_, config.outputs) == (0.5, "outputs")
+    assert not {"experiments", "hydra"} & set(config)
+    config = compose_config(["experiments=quickstart", "seed=7"])
+    assert (config.model.width, config.seed) == (0.25, 7)
+    assert config.trainer.max_iterations >= 400
 
 
 def test_every_experiment_composes():
@@ -25,13 +25,6 @@ def test_every_experiment_composes():
     assert "quickstart" in names
     for name in names:
         assert compose_config([f"experiments={name}"]).experiment == name
-
-
-def test_quickstart_is_what_its_file_says():
-    config = compose_config(["experiments=quickstart", "seed=7"])
-    assert config.model.width == 0.25
-    assert config.trainer.max_iterations >= 400
-    assert config.seed == 7
 
 
 @pytest.mark.parametrize(
@@ -79,21 +72,15 @@ def test_every_choice_of_a_group_composes_and_fits_its_signature(group):
         ("loss=siggraph17_full loss.terms.color.weight=1", "loss.terms has classification, regression"),
         ("loss=focal loss.rebalance.lambda_=1", "'loss.rebalance.lambda_' here: the loss chosen does not have it"),
         ("loss=l1 modell=resnet", "there is no setting 'modell': did you mean 'model'?"),
-        (
-            "tracking=none tracking.mlflow.log_model=false",
-            "there is no setting 'tracking.mlflow' here: tracking is switched off",
-        ),
+        ("tracking=none tracking.mlflow.log_model=false", "setting 'tracking.mlflow' here: tracking is switched off"),
         (
             "experiments=sagan_restore_smoke loss/adversarial@trainer.learner.adversarial=nonsense",
             "choose one of hinge, least_squares, vanilla, wasserstein",
         ),
     ],
 )
-def test_mistakes_are_answered_in_one_sentence(overrides, sentence):
-    with pytest.raises(UserError) as refusal:
-        compose_config(overrides.split())
-    assert sentence in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+def test_mistakes_are_answered_in_one_sentence(overrides, sentence, refusal):
+    assert sentence in refusal(compose_config, overrides.split())
 
 
 @pytest.mark.parametrize("name", ["hinge", "vanilla", "least_squares", "wasserstein"])
@@ -105,12 +92,10 @@ def test_adversarial_losses_are_choices_of_the_trainer_that_has_a_discriminator(
 
 
 def test_a_logged_configuration_is_changed_by_settings_and_groups(tmp_path):
-    config = compose_config(["experiments=quickstart"])
-    OmegaConf.save(config, tmp_path / "config.yaml")
+    OmegaConf.save(compose_config(["experiments=quickstart"]), tmp_path / "config.yaml")
     logged = OmegaConf.load(tmp_path / "config.yaml")
     changed = override_config(logged, ["model.temperature=1.0", "dataset=image_folder", "dataset.root=/photos"])
-    assert changed.model.temperature == 1.0
-    assert changed.model.width == 0.25
+    assert (changed.model.temperature, changed.model.width) == (1.0, 0.25)
     assert changed.dataset._target_.endswith("ImageFolder")
     assert changed.dataset.root == "/photos"
 
@@ -124,7 +109,5 @@ def test_a_logged_configuration_is_changed_by_settings_and_groups(tmp_path):
         ("seed.x=1", "there is no setting 'seed.x': seed is a single value"),
     ],
 )
-def test_a_logged_configuration_names_what_it_has_where_a_section_is_misspelt(override, sentence):
-    with pytest.raises(UserError) as refusal:
-        override_config(compose_config([]), [override])
-    assert sentence in str(refusal.value)
+def test_a_logged_configuration_names_what_it_has_where_a_section_is_misspelt(override, sentence, refusal):
+    assert sentence in refusal(override_config, compose_config([]), [override])

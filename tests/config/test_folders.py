@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from oldrestore.cli import main
+from oldrestore.config import compose, folders, location
 from oldrestore.config.compose import compose_config
-from oldrestore.config.location import choices_of
+from oldrestore.config.location import choices_of, configuration_root
 from oldrestore.config.multirun import expand_jobs
-from oldrestore.errors import UserError
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_an_experiment_is_of_the_whole_configuration_whatever_its_first_line(own
     assert Path(file).stem in choices_of("experiments")
 
 
-def test_a_sweep_needs_no_first_line_either_and_its_paths_are_read_as_typed_ones(own, capsys):
+def test_a_sweep_needs_no_first_line_either_and_its_paths_are_read_as_typed_ones(own, cli):
     text = "seed: 7\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      dataset.root: /a#1,~/b\n"
     (own / "sweeps" / "mine.yml").write_text(text)
     assert expand_jobs(["sweeps=mine"], training=True) == [
@@ -42,8 +42,7 @@ def test_a_sweep_needs_no_first_line_either_and_its_paths_are_read_as_typed_ones
         ["sweeps=mine", f"dataset.root='{Path.home()}/b'"],
     ]
     assert compose_config(["sweeps=mine"]).seed == 7
-    assert main(["train", "sweeps=mine", "dataset=image_folder"]) == 2
-    assert sorted(capsys.readouterr().err.splitlines()) == [
+    assert sorted(cli("train", "sweeps=mine", "dataset=image_folder", code=2).err.splitlines()) == [
         f"oldrestore: the folder {name} of image_folder does not exist; give dataset.root=FOLDER"
         for name in ("/a#1", f"{Path.home()}/b")
     ]
@@ -75,72 +74,53 @@ def test_paths_in_an_experiment_begin_at_home(own):
         ("outputs: ''\n", "outputs is empty: name a file or folder"),
     ],
 )
-def test_an_experiment_that_cannot_be_meant_is_answered_in_one_sentence(own, content, sentence):
+def test_an_experiment_that_cannot_be_meant_is_answered_in_one_sentence(own, content, sentence, refusal):
     (own / "experiments" / "mine.yaml").write_text(content)
-    with pytest.raises(UserError) as refused:
-        compose_config(["experiments=mine"])
-    assert str(refused.value) == sentence
+    assert refusal(compose_config, ["experiments=mine"]) == sentence
 
 
-def test_an_experiment_that_one_of_the_project_hides_is_refused_and_a_copy_of_it_is_not(own):
-    from oldrestore.config.location import configuration_root
-
+def test_an_experiment_that_one_of_the_project_hides_is_refused_and_a_copy_of_it_is_not(own, refusal):
     copy = own / "experiments" / "quickstart.yaml"
     copy.write_bytes((configuration_root() / "experiments" / "quickstart.yaml").read_bytes())
     assert compose_config(["experiments=quickstart"]).experiment == "quickstart"
     copy.write_text("seed: 9\n")
-    with pytest.raises(UserError) as refused:
-        compose_config(["experiments=quickstart"])
     hidden = "'experiments/quickstart.yaml' has the name of a file of oldrestore: rename it"
-    assert str(refused.value) == hidden
-
-
-BROKEN = "trainer:\n\tmax_iterations: 2\n"
+    assert refusal(compose_config, ["experiments=quickstart"]) == hidden
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("verb", "folder"),
     [
-        ["train", "experiments=broken"],
-        ["train", "--cfg", "job", "experiments=broken"],
-        ["train", "-m", "experiments=broken"],
-        ["data", "describe", "experiments=broken"],
-        ["data", "prior", "experiments=broken"],
-        ["data", "prepare", "experiments=broken"],
-        ["sweep", "--name", "x", "experiments=broken", "seed=0,1"],
-        ["train", "sweeps=broken"],
-        ["train", "--cfg", "job", "sweeps=broken"],
-        ["sweep", "sweeps=broken"],
+        ("train", "experiments"),
+        ("train --cfg job", "experiments"),
+        ("train -m", "experiments"),
+        ("data describe", "experiments"),
+        ("data prior", "experiments"),
+        ("data prepare", "experiments"),
+        ("sweep --name x seed=0,1", "experiments"),
+        ("train", "sweeps"),
+        ("train --cfg job", "sweeps"),
+        ("sweep", "sweeps"),
     ],
 )
-def test_every_verb_answers_yaml_that_cannot_be_read_in_one_sentence(arguments, own, capsys):
-    for folder in ("experiments", "sweeps"):
-        (own / folder / "broken.yaml").write_text(BROKEN)
-    assert main(arguments) == 2
-    folder = "sweeps" if "sweeps=broken" in arguments else "experiments"
-    captured = capsys.readouterr()
-    assert captured.err == f"oldrestore: '{folder}/broken.yaml' cannot be read: line 2 has a tab, use spaces\n"
+def test_every_verb_answers_yaml_that_cannot_be_read_in_one_sentence(verb, folder, own, cli):
+    (own / folder / "broken.yaml").write_text("trainer:\n\tmax_iterations: 2\n")
+    refused = cli(*verb.split(), f"{folder}=broken", code=2).err
+    assert refused == f"oldrestore: '{folder}/broken.yaml' cannot be read: line 2 has a tab, use spaces\n"
     assert list(own.glob("outputs/*/*")) == []
 
 
-def test_the_projects_own_files_are_read_alike(tmp_path, monkeypatch, capsys):
+def test_the_projects_own_files_are_read_alike(tmp_path, monkeypatch, cli):
     """Whoever works in a clone edits conf/ too."""
-    import shutil
-
-    from oldrestore.config import compose, folders, location
-    from oldrestore.config.location import configuration_root
-
-    shutil.copytree(configuration_root() / "conf", tmp_path / "conf")
-    shutil.copytree(configuration_root() / "experiments", tmp_path / "experiments")
+    for name in ("conf", "experiments"):
+        shutil.copytree(configuration_root() / name, tmp_path / name)
     (tmp_path / "conf" / "dataset" / "photos.yaml").write_text("_target_: a\n_target_: b\n")
     whole = (configuration_root() / "conf" / "dataset" / "image_folder.yaml").read_text(encoding="utf-8")
     (tmp_path / "conf" / "dataset" / "mine.yml").write_text(whole.replace("root: null", "root: ~/photos"))
     monkeypatch.chdir(tmp_path)
     for module in (compose, folders, location):
         monkeypatch.setattr(module, "configuration_root", lambda: tmp_path)
-    assert main(["data", "describe"]) == 2
     complaint = "oldrestore: 'conf/dataset/photos.yaml' cannot be read: line 2 gives _target_ again\n"
-    assert capsys.readouterr().err == complaint
-    assert main(["data", "describe", "dataset=mine"]) == 2
+    assert cli("data", "describe", code=2).err == complaint
+    assert str(Path.home() / "photos") in cli("data", "describe", "dataset=mine", code=2).err
     assert "mine" in choices_of("dataset")
-    assert str(Path.home() / "photos") in capsys.readouterr().err

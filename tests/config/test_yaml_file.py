@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from oldrestore.config.yaml_file import read_yaml
-from oldrestore.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -31,13 +30,11 @@ from oldrestore.errors import UserError
         (b"a: ${b\n", "it has a ${ that is not closed, or does not hold a name"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line(content, complaint, tmp_path, monkeypatch):
+def test_what_is_wrong_is_said_with_its_line(content, complaint, tmp_path, monkeypatch, refusal):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_bytes(content)
-    with pytest.raises(UserError) as refused:
-        read_yaml(tmp_path / "mine.yaml")
-    assert str(refused.value).startswith(f"'mine.yaml' cannot be read: {complaint}")
-    assert "\n" not in str(refused.value)
+    sentence = refusal(read_yaml, tmp_path / "mine.yaml")
+    assert sentence.startswith(f"'mine.yaml' cannot be read: {complaint}")
 
 
 def test_a_byte_order_mark_and_an_empty_file_are_no_faults(tmp_path):
@@ -47,6 +44,5 @@ def test_a_byte_order_mark_and_an_empty_file_are_no_faults(tmp_path):
     assert read_yaml(tmp_path / "b.yaml") == {}
 
 
-def test_a_file_that_the_system_does_not_give_is_said(tmp_path):
-    with pytest.raises(UserError, match="cannot be read: a folder, not a file"):
-        read_yaml(tmp_path)
+def test_a_file_that_the_system_does_not_give_is_said(tmp_path, refusal):
+    assert "cannot be read: a folder, not a file" in refusal(read_yaml, tmp_path)

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,6 @@ from oldrestore.sweeps.plan import Job
 
 CLAIM = """
 import sys
-import time
 from pathlib import Path
 from oldrestore.sweeps.ledger import Ledger
 ledger, keys = Ledger(Path(sys.argv[1])), sys.argv[2].split(",")
@@ -48,12 +46,6 @@ def dead_process() -> dict:
     record = process_record(process.pid)
     process.wait()
     return record
-
-
-def ended_run(place: Path, state: str, reason: str | None = None) -> Path:
-    folder = RunFolder.create(place, "tiny", f"run-{state}")
-    folder.status(state, reason)
-    return folder.path
 
 
 def test_two_processes_never_claim_the_same_job(tmp_path):
@@ -89,15 +81,16 @@ def test_jobs_are_claimed_in_the_order_asked_for_and_registering_again_changes_n
 )
 def test_a_job_whose_process_is_gone_is_what_its_run_folder_says(ledger, tmp_path, ended, state, reason):
     ledger.claim(["a"])
-    folder = ended_run(tmp_path, ended, "why" if ended in ("failed", "killed") else None)
-    ledger.begin("a", folder.name, folder, tmp_path / "log", dead_process())
+    run = RunFolder.create(tmp_path, "tiny", "r")
+    run.status(ended, "why" if ended in ("failed", "killed") else None)
+    ledger.begin("a", "r", run.path, tmp_path / "log", dead_process())
     ledger.recover(["a", "b"])
     (entry,) = ledger.entries(["a"])
     assert (entry.state, entry.reason) == (state, reason)
     again = ledger.queue_again(["a", "b"], ("interrupted",))
     assert again == (["a"] if state == "interrupted" else [])
     if state == "interrupted":
-        assert ledger.claim(["a"]).folder == str(folder)
+        assert ledger.claim(["a"]).folder == str(run.path)
     if state == "failed":
         assert ledger.queue_again(["a"], ("failed",)) == ["a"]
         entry = ledger.claim(["a"])

@@ -60,8 +60,7 @@ def test_whatever_goes_wrong_is_said_and_not_raised(tmp_path, entries, monkeypat
     assert report_on("s", done, tmp_path).line.startswith("none, for no run has scores")
     (tmp_path / "reports").write_text("a file stands where the folder should be")
     refused = report_on("s", entries, tmp_path, photographs=0)
-    assert refused.path is None
-    assert refused.line.startswith("none: the report cannot be written to")
+    assert refused.path is None and refused.line.startswith("none: the report cannot be written to")
     for error, words in (
         (RuntimeError("a bug\nof two lines"), "none: RuntimeError: a bug of two lines"),
         (MemoryError(), "none: MemoryError: no reason given"),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from oldrestore.cli import main
 from oldrestore.errors import UserError
 from oldrestore.records.asked_settings import as_override
 from oldrestore.sweeps.search import read_search
@@ -141,12 +139,11 @@ def test_a_trial_whose_process_died_before_it_began_is_given_up(search, endings)
     assert [trial.state.name for trial in again.study.get_trials()] == ["FAIL", "COMPLETE"]
 
 
-def test_another_search_needs_another_name(search):
+def test_another_search_needs_another_name(search, refusal):
     search().begin(False)
     with pytest.raises(UserError, match="began with other space: give this one a name"):
         search(**{"optimizer.learning_rate": "{low: 1e-4, high: 1.0, log: true}"}).begin(False)
-    with pytest.raises(UserError, match=r"raise search\.trials"):
-        search().begin(True)
+    assert "raise search.trials" in refusal(search().begin, True)
 
 
 @pytest.mark.parametrize(
@@ -159,30 +156,24 @@ def test_another_search_needs_another_name(search):
         ({"optimizer.learning_rate": "{low: 0, high: 1, log: true}"}, "log takes a low above 0"),
     ],
 )
-def test_a_wrong_section_is_one_sentence(search, changed, sentence):
-    with pytest.raises(UserError) as refusal:
-        search(**changed)
-    assert sentence in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+def test_a_wrong_section_is_one_sentence(search, changed, sentence, refusal):
+    assert sentence in refusal(search, **changed)
 
 
-def test_a_dry_run_says_what_would_be_searched(search, workshop, capsys):
+def test_a_dry_run_says_what_would_be_searched(search, workshop, cli):
     search()
-    arguments = [*workshop.arguments(["evaluation.judged=null"]), "sweeps=found", "--dry-run"]
-    assert main(["sweep", *arguments]) == 0
-    printed = capsys.readouterr().out
+    request = ["sweep", *workshop.arguments(["evaluation.judged=null"]), "sweeps=found", "--dry-run"]
+    printed = cli(*request).out
     assert printed.startswith("6 trials of  oldrestore train sweeps=found ")
     assert "optimizer.learning_rate  low 0.0001, high 0.1, log True" in printed
-    assert main(["sweep", *arguments, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["search"]["trials"] == 6
+    assert cli(*request, "--json").content["search"]["trials"] == 6
     assert not list(Path(workshop.outputs).iterdir())
-    assert main(["sweep", *arguments, "seed=0,1"]) == 2
-    assert "one value" in capsys.readouterr().err
+    assert "one value" in cli(*request, "seed=0,1", code=2).err
 
 
-def test_a_search_is_not_a_training(tmp_path, capsys):
-    assert main(["train", "sweeps=rebalancing_search", f"outputs={tmp_path}"]) == 2
-    assert "is a search, which `oldrestore sweep sweeps=NAME` runs" in capsys.readouterr().err
+def test_a_search_is_not_a_training(tmp_path, cli):
+    refused = cli("train", "sweeps=rebalancing_search", f"outputs={tmp_path}", code=2).err
+    assert "is a search, which `oldrestore sweep sweeps=NAME` runs" in refused
     assert read_search("rebalancing_search").trials == 20
     assert read_search("seeds") is None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from oldrestore.cli import main
 from oldrestore.records.run import Run
 from oldrestore.sweeps import plan
 from oldrestore.sweeps.ledger import Ledger
@@ -56,12 +54,10 @@ def test_its_ledger_with_absolute_paths_is_read_where_it_is_now(outputs, tmp_pat
         assert (other.folder, other.is_lost) == ("/other disk/swept/gone", True)
 
 
-def test_with_equal_code_it_skips_what_is_done_and_is_summarised_and_reported(outputs, typed, capsys, equal_code):
-    assert main(["sweep", "--name", "designs", *typed, "--json"]) == 0
-    out, err = capsys.readouterr()
-    found = json.loads(out)
-    said = ["jobs        2, 2 skipped (done)", f"report      {found['report']} (2 runs)"]
-    assert err.splitlines()[1:] == said
+def test_with_equal_code_it_skips_what_is_done_and_is_summarised_and_reported(outputs, typed, cli, equal_code):
+    said = cli("sweep", "--name", "designs", *typed, "--json")
+    found = said.content
+    assert said.err.splitlines()[1:] == ["jobs        2, 2 skipped (done)", f"report      {found['report']} (2 runs)"]
     assert [(job["run_id"], job["state"], job["attempts"]) for job in found["jobs"]] == [
         ("cross_entropy", "done", 1),
         ("focal", "done", 1),
@@ -73,15 +69,14 @@ def test_with_equal_code_it_skips_what_is_done_and_is_summarised_and_reported(ou
     assert "cross_entropy" in page and f"oldrestore reproduce {outputs / 'swept' / 'focal'}" in page
     assert (outputs / "sweeps" / "designs" / "summary.csv").is_file()
     where = ["--where", "val/loss>5.7", "--where", "experiment=swept"]
-    assert main(["runs", f"outputs={outputs}", *where, "--json"]) == 0
-    listed = {run["run_id"]: run["values"]["val/loss"] for run in json.loads(capsys.readouterr().out)}
+    runs = cli("runs", f"outputs={outputs}", *where, "--json").content
+    listed = {run["run_id"]: run["values"]["val/loss"] for run in runs}
     assert listed == {"cross_entropy": pytest.approx(5.745891094), "focal": pytest.approx(5.709223270)}
 
 
-def test_after_a_stop_the_user_does_not_wait_for_a_report(outputs, typed, capsys, monkeypatch, equal_code):
+def test_after_a_stop_the_user_does_not_wait_for_a_report(outputs, typed, cli, monkeypatch, equal_code):
     monkeypatch.setattr(Sweep, "carry_out", lambda self, *_: setattr(self, "stopped", True))
-    assert main(["sweep", "--name", "designs", *typed]) == 1
-    assert "report" not in capsys.readouterr().out
+    assert "report" not in cli("sweep", "--name", "designs", *typed, code=1).out
     assert not (outputs / "reports").exists()
 
 

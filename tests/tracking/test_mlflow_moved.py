@@ -39,6 +39,13 @@ def places(outputs: Path) -> set[Path]:
     return {Path(str(place).partition("/mlartifacts")[0]) for place in found}
 
 
+@pytest.fixture
+def moved(outputs, tmp_path) -> tuple[Path, str]:
+    """Where an outputs folder of one run is now, and MLflow's id of the run."""
+    run_id = track(outputs, "one")
+    return Path(shutil.move(outputs, tmp_path / "new")), run_id
+
+
 def read_name(outputs: Path, run_id: str, uri: str | None = None) -> str:
     store = open_store(uri, outputs, "tiny")
     return Path(store.client.download_artifacts(run_id, "name.txt")).read_text()
@@ -54,6 +61,9 @@ def test_a_store_that_was_moved_has_its_artifacts_where_it_stands(outputs, tmp_p
     assert read_name(new, run_id) == "one"
     assert places(new) == {new}
     store = open_store(None, new, "tiny")
+    assert store.uri == default_uri(new)
+    assert {path.name for path in new.iterdir()} == {"tiny", "mlartifacts", "mlflow.db", "mlflow.db.lock"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"outputs", name.partition("/")[0]}, "nothing beside it"
     store.client.log_text(run_id, "more", "more.txt")
     assert (new / "mlartifacts" / run_id / "artifacts" / "more.txt").read_text() == "more"
     (model,) = store.client.search_logged_models([store.experiment_id])
@@ -73,9 +83,8 @@ def test_a_copy_has_its_own_and_the_original_keeps_its(outputs, tmp_path):
     assert places(outputs) == {outputs}
 
 
-def test_what_an_earlier_version_wrote_to_the_old_place_again_is_not_followed(outputs, tmp_path):
-    track(outputs, "one")
-    new = Path(shutil.move(outputs, tmp_path / "new"))
+def test_what_an_earlier_version_wrote_to_the_old_place_again_is_not_followed(outputs, moved):
+    new, _ = moved
     (outputs / "mlartifacts" / "of a later run").mkdir(parents=True)
     open_store(None, new, "tiny")
     assert places(new) == {new}
@@ -96,11 +105,9 @@ def test_runs_of_other_outputs_folders_that_share_the_store_stay(outputs, tmp_pa
     assert places(outputs) == {outputs, other}
 
 
-def test_only_the_store_of_the_outputs_folder_is_changed(outputs, tmp_path):
-    track(outputs, "one")
-    new = Path(shutil.move(outputs, tmp_path / "new"))
-    elsewhere = tmp_path / "elsewhere.db"
-    shutil.copyfile(new / "mlflow.db", elsewhere)
+def test_only_the_store_of_the_outputs_folder_is_changed(outputs, moved, tmp_path):
+    new, _ = moved
+    elsewhere = Path(shutil.copyfile(new / "mlflow.db", tmp_path / "elsewhere.db"))
     before = elsewhere.read_bytes()
     assert follow_move(elsewhere, new) == []
     assert elsewhere.read_bytes() == before
@@ -130,9 +137,8 @@ def test_other_places_are_not_mistaken(outputs):
     assert found["/gone/mlartifacts"] == artifact_location(outputs)
 
 
-def test_a_server_is_given_a_store_that_names_its_artifacts(outputs, tmp_path):
-    track(outputs, "one")
-    new = Path(shutil.move(outputs, tmp_path / "new"))
+def test_a_server_is_given_a_store_that_names_its_artifacts(moved, tmp_path):
+    new, _ = moved
     follow_move_of(default_uri(new), new)
     assert places(new) == {new}
     for uri in ("http://127.0.0.1:9", default_uri(tmp_path / "nothing")):
@@ -140,9 +146,8 @@ def test_a_server_is_given_a_store_that_names_its_artifacts(outputs, tmp_path):
     assert list(tmp_path.iterdir()) == [new]
 
 
-def test_two_processes_may_open_a_moved_store_at_once(outputs, tmp_path):
-    run_id = track(outputs, "one")
-    new = Path(shutil.move(outputs, tmp_path / "new"))
+def test_two_processes_may_open_a_moved_store_at_once(outputs, moved):
+    new, run_id = moved
     program = (
         "import sys; from pathlib import Path; from oldrestore.tracking.mlflow_store import open_store\n"
         "store = open_store(None, Path(sys.argv[1]), 'tiny')\n"

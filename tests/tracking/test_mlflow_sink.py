@@ -12,6 +12,7 @@ import textwrap
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +27,7 @@ from oldrestore.tracking.mlflow_store import open_store, quiet_environment
 from oldrestore.tracking.protocol import End, ModelPackage
 from oldrestore.tracking.tracker import hand_over
 from tests import run_to_track
-from tests.run_to_track import followed_by
+from tests.run_to_track import followed_by, track_in_two_parts
 
 quiet_environment()
 
@@ -81,8 +82,8 @@ def tracked(tmp_path_factory):
     link = Run(folder.path).status["sinks"]["sink"]
     client = MlflowClient(link["tracking_uri"])
     record = client.get_run(link["run_id"])
-    tracked = SimpleNamespace(client=client, id=link["run_id"], link=link, record=record, folder=folder, root=root)
-    return SimpleNamespace(**vars(tracked), info=run, picture=picture, rows=run_to_track.ROWS)
+    found = {"client": client, "id": link["run_id"], "link": link, "record": record}
+    return SimpleNamespace(**found, folder=folder, root=root, info=run, picture=picture, rows=run_to_track.ROWS)
 
 
 def artifacts(tracked, path=None):
@@ -98,10 +99,9 @@ def test_the_run_ended_in_the_embedded_store_and_has_its_tags(tracked):
     assert tracked.link["tracking_uri"] == f"sqlite:///{outputs}/mlflow.db"
     assert tracked.record.info.artifact_uri.startswith(f"file://{outputs}/mlartifacts/")
     assert tracked.client.get_experiment(tracked.link["experiment_id"]).name == "quickstart"
-    assert tracked.link["state"] == "complete"
-    assert tracked.record.info.status == "FINISHED"
-    assert tracked.record.info.end_time >= tracked.record.info.start_time
-    assert tracked.record.info.run_name == "run-1"
+    info = tracked.record.info
+    assert (tracked.link["state"], info.status, info.run_name) == ("complete", "FINISHED", "run-1")
+    assert info.end_time >= info.start_time
     tags = tracked.record.data.tags
     expected = {"commit": "c0ffee", "dirty": "true", "run_id": "run-1", "experiment": "quickstart", "seed": "3"}
     assert {name: tags[name] for name in expected} == expected
@@ -123,8 +123,7 @@ def test_parameters_are_flat(tracked):
         "loss.terms.1.weight": "0.1",
         "trainer.amp": "false",
     }
-    assert len(note) == 6000
-    assert note.startswith("xxx")
+    assert len(note) == 6000 and note.startswith("xxx")
 
 
 def test_the_loss_curve_has_every_step_and_value(tracked):
@@ -187,9 +186,7 @@ def test_data_sets_are_inputs_with_a_digest(tracked):
     assert sorted(inputs) == ["train", "val"]
     for context, dataset in inputs.items():
         split = tracked.info.data[context]
-        assert dataset.name == "photos"
-        assert dataset.digest == split["fingerprint"][:36]
-        assert len(dataset.digest) == 36
+        assert (dataset.name, dataset.digest) == ("photos", split["fingerprint"][:36])
         assert json.loads(dataset.source)["fingerprint"] == split["fingerprint"]
         assert json.loads(dataset.profile) == {"num_rows": split["count"]}
 
@@ -220,29 +217,21 @@ def test_the_model_loads_in_a_fresh_process(tracked):
     command = [sys.executable, "-c", textwrap.dedent(program), tracked.link["tracking_uri"], *uris]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tracked.root)
     assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
-    assert lines[:2] == ["(2, 3, 5, 3) uint8 100 100"] * 2
-    assert "'L': Tensor('float32', (-1, -1, -1, 1))" in lines[2]
-    assert "Tensor('uint8', (-1, -1, -1, 3))" in lines[2]
+    *answers, signature = result.stdout.splitlines()
+    assert answers == ["(2, 3, 5, 3) uint8 100 100"] * 2
+    assert "'L': Tensor('float32', (-1, -1, -1, 1))" in signature and "Tensor('uint8', (-1, -1, -1, 3))" in signature
     assert tracked.record.outputs.model_outputs[0].model_id == tracked.link["model_uri"].removeprefix("models:/")
 
 
 @pytest.mark.parametrize(("state", "status"), [("failed", "FAILED"), ("killed", "KILLED")])
-def test_other_ends_and_a_resumed_run(tracked, run_of, state, status):
+def test_other_ends_and_a_resumed_run(tracked, state, status):
     folder = RunFolder.create(tracked.folder.outputs, "quickstart", f"run-{state}")
-    ids = []
-    for part in range(2):
-        opened = RunFolder.open(folder.path) if part else folder
-        with followed_by(MLflowSink(system_metrics=False), opened, run_of(opened), state, "because"):
-            opened.scalars(part, {"loss": float(part)})
-        report = Run(folder.path).status["sinks"]["sink"]
-        assert report["state"] == "complete", report
-        ids.append(report["run_id"])
-    assert ids[0] == ids[1]
-    record = tracked.client.get_run(ids[0])
-    assert record.info.status == status
-    assert record.data.tags["reason"] == "because"
-    assert [m.value for m in tracked.client.get_metric_history(ids[0], "loss")] == [0.0, 1.0]
+    reports = track_in_two_parts(partial(MLflowSink, system_metrics=False), folder, state, "because")
+    assert [report["state"] for report in reports] == ["complete"] * 2, reports
+    (run_id,) = {report["run_id"] for report in reports}
+    record = tracked.client.get_run(run_id)
+    assert (record.info.status, record.data.tags["reason"]) == (status, "because")
+    assert [m.value for m in tracked.client.get_metric_history(run_id, "loss")] == [0.0, 1.0]
 
 
 def test_killed_between_any_two_calls_nothing_is_sent_twice_or_lost(tracked, run_of):

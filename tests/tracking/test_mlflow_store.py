@@ -50,18 +50,15 @@ def test_a_store_whose_making_was_killed_is_made_anew(tmp_path):
 @pytest.mark.slow
 def test_two_processes_may_be_first_at_the_same_time(tmp_path):
     program = """
-        import sys, time
+        import sys
         from pathlib import Path
         from oldrestore.records.run_folder import RunFolder
-        from oldrestore.tracking.protocol import RunInfo
-        from oldrestore.tracking.tracker import Trackers
         from oldrestore.tracking.mlflow_sink import MLflowSink
+        from tests.run_to_track import followed_by, make_run
         folder = RunFolder.create(Path(sys.argv[1]), "e", sys.argv[2])
-        trackers = Trackers(folder, {"mlflow": MLflowSink(system_metrics=False)})
-        trackers.start(RunInfo(folder.path, folder.outputs, folder.run_id, "e", {"seed": 1}, "seed: 1"))
-        for i in range(50):
-            folder.scalars(i, {"loss": i / 7})
-        trackers.finish("finished")
+        with followed_by(MLflowSink(system_metrics=False), folder, make_run(folder)):
+            for i in range(50):
+                folder.scalars(i, {"loss": i / 7})
     """
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     printed = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from oldrestore.tracking import sqlite_uri as module
-from oldrestore.tracking.mlflow_store import default_uri, open_store, resolve_uri
+from oldrestore.tracking.mlflow_store import resolve_uri
 from oldrestore.tracking.sqlite_uri import sqlite_path, sqlite_uri
 
 NAMES = ["plain", "a b", "a%20b", "a#b", "a?b", "a?b%20c#d", "ä;:@&=+,x", "a[b]'\"", "file:x?uri=true"]
@@ -15,8 +16,6 @@ NAMES = ["plain", "a b", "a%20b", "a#b", "a?b", "a?b%20c#d", "ä;:@&=+,x", "a[b]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_that_is_named_is_opened(name, tmp_path):
-    from sqlalchemy import create_engine, text
-
     path = tmp_path / name / "x.db"
     path.parent.mkdir()
     uri = sqlite_uri(path)
@@ -37,14 +36,3 @@ def test_sqlalchemy_2_0_is_told_in_its_own_way(monkeypatch):
     monkeypatch.setattr(module, "is_decoded", lambda: True)
     assert sqlite_path("sqlite:////a%20b/x.db?timeout=3") == Path("/a b/x.db")
     assert sqlite_path("postgresql:///x.db") is None
-
-
-def test_mlflow_keeps_database_and_artifacts_in_the_folder(outputs):
-    odd = outputs / "a?b%20c#d"
-    store = open_store(None, odd, "tiny")
-    assert store.uri == default_uri(odd)
-    run = store.client.create_run(store.experiment_id).info
-    store.client.log_text(run.run_id, "hello", "note.txt")
-    assert (odd / "mlartifacts" / run.run_id / "artifacts" / "note.txt").read_text() == "hello"
-    assert sorted(path.name for path in odd.iterdir()) == ["mlartifacts", "mlflow.db", "mlflow.db.lock"]
-    assert list(outputs.iterdir()) == [odd]

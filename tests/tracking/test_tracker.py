@@ -14,6 +14,7 @@ from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.tracking.protocol import ModelPackage
 from oldrestore.tracking.tracker import Trackers
+from tests.run_to_track import followed_by
 
 
 class Recorder:
@@ -74,16 +75,14 @@ def emit(trackers: Trackers, run, rows, picture) -> None:
     trackers.finish("failed")  # the first end counts
 
 
-def assert_folder_is_whole(path, rows) -> None:
-    curves = Run(path).curves
-    assert curves["train/loss"].values[0] == 4.5
-    assert math.isnan(curves["train/loss"].values[1])
-    assert [row["iter_accuracy"] for row in Run(path).accuracy_rows] == [0.5, 0.525]
-    assert Run(path).per_image_rows[0]["value"] == 21.5
+def assert_folder_is_whole(path) -> None:
+    run = Run(path)
+    np.testing.assert_array_equal(run.curves["train/loss"].values, [4.5, math.nan])
+    assert [row["iter_accuracy"] for row in run.accuracy_rows] == [0.5, 0.525]
+    assert run.per_image_rows[0]["value"] == 21.5
     assert (path / "samples" / "validation-000100.png").exists()
-    assert Run(path).config["seed"] == 3
-    assert Run(path).status["state"] == "finished"
-    assert Run(path).status["summary"] == {"iter_accuracy": 0.525}
+    assert run.config["seed"] == 3
+    assert (run.status["state"], run.status["summary"]) == ("finished", {"iter_accuracy": 0.525})
 
 
 def assert_told_everything(sink: Recorder, rows, picture) -> None:
@@ -106,51 +105,38 @@ def test_a_sink_is_told_everything_once(folder, run, rows, picture, gather_secon
     began = time.monotonic()
     emit(Trackers(folder, {"recorder": sink}, warn=lines.append), run, rows, picture)
     assert time.monotonic() - began < 30.0  # the end does not wait for more
-    assert sink.told("start") == [run]
+    assert (sink.told("start"), lines) == ([run], [])
     assert_told_everything(sink, rows, picture)
-    assert lines == []
-    report = Run(folder.path).status["sinks"]["recorder"]
-    assert report == {"where": "memory", "state": "complete"}
-    assert_folder_is_whole(folder.path, rows)
+    assert Run(folder.path).status["sinks"]["recorder"] == {"where": "memory", "state": "complete"}
+    assert_folder_is_whole(folder.path)
 
 
 def test_a_sink_is_told_while_the_run_goes_on(folder, run, picture):
-    sink = Recorder(gather_seconds=0.01)
-    trackers = Trackers(folder, {"recorder": sink})
-    trackers.start(run)
-    folder.scalars(0, {"loss": 1.0})
-    sink.wait_for("scalars", 1)
-    folder.scalars(1, {"loss": 0.5})
-    folder.panel("validation", 1, picture)
-    sink.wait_for("panel", 1)
-    trackers.finish("finished")
+    with followed_by(sink := Recorder(), folder, run):
+        folder.scalars(0, {"loss": 1.0})
+        sink.wait_for("scalars", 1)
+        folder.scalars(1, {"loss": 0.5})
+        folder.panel("validation", 1, picture)
+        sink.wait_for("panel", 1)
     assert sink.scalars_told() == [(0, {"loss": 1.0}), (1, {"loss": 0.5})]
 
 
 def test_scalars_are_gathered(folder, run):
-    sink = Recorder(gather_seconds=60.0)
-    trackers = Trackers(folder, {"gatherer": sink})
-    trackers.start(run)
-    for iteration in range(3):
-        folder.scalars(iteration, {"loss": float(iteration)})
-    trackers.finish("finished")
+    with followed_by(sink := Recorder(gather_seconds=60.0), folder, run):
+        for iteration in range(3):
+            folder.scalars(iteration, {"loss": float(iteration)})
     ((*together,),) = sink.told("scalars")
     assert [line.iteration for line in together] == [0, 1, 2]
 
 
-def test_a_sink_of_a_resumed_run_is_told_from_the_beginning(folder, run, rows, picture):
+def test_a_run_may_have_no_sink_and_one_of_a_resumed_run_is_told_from_the_beginning(folder, run, rows, picture):
     emit(Trackers(folder), run, rows, picture)
-    sink = Recorder()
-    trackers = Trackers(RunFolder.open(folder.path), {"recorder": sink})
-    trackers.start(run)
-    trackers.finish("finished", summary={"iter_accuracy": 0.525}, model=MODEL)
-    assert_told_everything(sink, rows, picture)
-
-
-def test_no_sinks(folder, run, rows, picture):
-    emit(Trackers(folder), run, rows, picture)
-    assert_folder_is_whole(folder.path, rows)
+    assert_folder_is_whole(folder.path)
     assert Run(folder.path).status["sinks"] == {}
+    end = {"summary": {"iter_accuracy": 0.525}, "model": MODEL}
+    with followed_by(sink := Recorder(), RunFolder.open(folder.path), run, **end):
+        pass
+    assert_told_everything(sink, rows, picture)
 
 
 @pytest.mark.parametrize("call", ["start", "scalars", "panel", "accuracy", "finish"])
@@ -167,7 +153,7 @@ def test_a_sink_that_raises_is_switched_off_with_one_line(folder, run, rows, pic
     assert call not in [name for name, *_ in bad.calls]
     assert_told_everything(good, rows, picture)
     assert (folder.path / "log.txt").read_text() == lines[0] + "\n"
-    assert_folder_is_whole(folder.path, rows)
+    assert_folder_is_whole(folder.path)
 
 
 def test_a_dead_sink_neither_slows_nor_loses(folder, run, rows, picture):
@@ -198,7 +184,6 @@ def test_a_dead_sink_neither_slows_nor_loses(folder, run, rows, picture):
 def test_a_slow_sink_catches_up(folder, run, rows, picture):
     gate = threading.Event()
     sink = Recorder(waits=gate)
-    trackers = Trackers(folder, {"slow": sink})
     threading.Timer(0.2, gate.set).start()
-    emit(trackers, run, rows, picture)
+    emit(Trackers(folder, {"slow": sink}), run, rows, picture)
     assert_told_everything(sink, rows, picture)

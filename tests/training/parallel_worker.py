@@ -9,7 +9,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,7 @@ def distance(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> floa
 def part_of(batch: Batch) -> Batch:
     """This process's part of a batch."""
     own = parallel.own_part(batch.L_b1hw.shape[0])
-    cut = {f.name: getattr(batch, f.name) for f in fields(batch)}
-    return replace(batch, **{name: value[own] for name, value in cut.items() if value is not None})
+    return replace(batch, **{name: value[own] for name, value in vars(batch).items() if value is not None})
 
 
 def photographs(gray: int = 3) -> np.ndarray:
@@ -111,15 +110,11 @@ def norm() -> dict[str, float]:
 
 def losses(names: list[str]) -> dict[str, float]:
     """Each loss: its terms, and the gradients of a network's parameters."""
-    folder = Path(sys.argv[1])
-    return {name: one_loss(name, folder) for name in names or [n for n in each_loss.LOSSES if n not in EXPENSIVE]}
+    return {name: one_loss(name) for name in names}
 
 
-EXPENSIVE = each_loss.EXPENSIVE
-
-
-def one_loss(name: str, folder: Path) -> float:
-    own_folder = folder / f"{name}-{parallel.rank()}"
+def one_loss(name: str) -> float:
+    own_folder = Path(sys.argv[1]) / f"{name}-{parallel.rank()}"
     own_folder.mkdir(parents=True)
     loss = each_loss.make_loss(name, own_folder)
     if name == "mse_dispersion":
@@ -139,10 +134,8 @@ def one_loss(name: str, folder: Path) -> float:
         # What a batch norm subtracts has a gradient of rounding errors alone.
         gradients = {k: p.grad.numpy() for k, p in network.named_parameters() if p.grad is not None}
         largest = max(np.abs(value).max() for value in gradients.values())
-        kept = {k: v for k, v in gradients.items() if (found and k in found[0]) or np.abs(v).max() > 1e-4 * largest}
-        found.append(
-            {k: v for k, v in kept.items() if not found or k in found[0]} | {k: v.numpy() for k, v in terms.items()}
-        )
+        kept = {k: v for k, v in gradients.items() if (k in found[0] if found else np.abs(v).max() > 1e-4 * largest)}
+        found.append(kept | {k: v.numpy() for k, v in terms.items()})
     return distance(found[1], found[0])
 
 

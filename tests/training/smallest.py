@@ -1,7 +1,8 @@
-"""The smallest network, discriminator, loss and batch there are: what they learn can be worked out by hand."""
+"""The smallest learners, whose updates can be worked out by hand, and what it means to resume exactly."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import paddle
@@ -9,6 +10,8 @@ from paddle import nn
 
 from oldrestore.batch import Batch, Prediction
 from oldrestore.losses.base import Loss
+from oldrestore.training.checkpoint import Checkpoint
+from tests.run.same_run import assert_same_tensors
 
 
 class Scale(nn.Layer):
@@ -58,3 +61,22 @@ def flat(L: float, ab: float) -> Batch:
 
 def floats(scalars) -> dict[str, float]:
     return {name: float(value) for name, value in scalars.items()}
+
+
+def assert_resumes_exactly(make: Callable, batches: Sequence[Batch], stop: int) -> tuple[list[dict], Checkpoint]:
+    """A learner that resumes after `stop` updates is one that never stopped; returns what that one logged and keeps."""
+
+    def run(learner, start: int, end: int) -> list[dict[str, float]]:
+        return [floats(learner.step([batches[i]], i)) for i in range(start, end)]
+
+    whole, stopped = make(), make()
+    logged = run(whole, 0, len(batches))
+    run(stopped, 0, stop)
+    paddle.seed(99)  # the random state of a fresh process must not matter
+    resumed = make()
+    resumed.restore(stopped.checkpoint())
+    assert run(resumed, stop, len(batches)) == logged[stop:]
+    ours, theirs = resumed.checkpoint(), whole.checkpoint()
+    assert ours.state == theirs.state
+    assert_same_tensors(ours, theirs)
+    return logged, theirs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Sequence
 
@@ -42,6 +41,10 @@ class Log:
 
     def curve(self, name):
         return [(iteration, values[name]) for iteration, values in self.rows if name in values]
+
+    @property
+    def trained(self):
+        return [iteration for iteration, _ in self.curve("train/loss")]
 
 
 def carry_out(losses, settings, at=None, start=0, evaluate=None, **further):
@@ -105,20 +108,19 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_iteration_and_photogr
     assert isinstance(stop, DivergedError)
     assert "iteration 2, on photo2.jpg" in str(stop)
     assert calls == []
-    assert len(log.curve("train/loss")) == 3
+    assert log.trained == [0, 1, 2]
 
 
 def test_a_signal_finishes_the_step_writes_a_checkpoint_and_stops():
-    at = {2: lambda: os.kill(os.getpid(), signal.SIGTERM)}
+    at = {2: lambda: signal.raise_signal(signal.SIGTERM)}
     log, _, calls, stop = carry_out([1.0] * 9, LoopSettings(max_iterations=9), at)
-    assert isinstance(stop, Killed)
-    assert str(stop) == "stopped by SIGTERM"
+    assert isinstance(stop, Killed) and str(stop) == "stopped by SIGTERM"
     assert calls == [("save", 3)]
-    assert [i for i, _ in log.curve("train/loss")] == [0, 1, 2]
+    assert log.trained == [0, 1, 2]
 
 
 def test_a_signal_in_the_last_step_lets_the_run_finish_and_zero_means_only_at_the_end():
-    at = {2: lambda: os.kill(os.getpid(), signal.SIGINT)}
+    at = {2: lambda: signal.raise_signal(signal.SIGINT)}
     _, _, calls, stop = carry_out([1.0] * 3, LoopSettings(max_iterations=3), at)
     assert stop is None
     assert calls == [("save", 3, "validation due"), ("evaluate", 3), ("save", 3)]
@@ -136,7 +138,7 @@ def test_a_run_stopped_within_a_validation_keeps_what_it_learned():
 def test_a_resumed_run_counts_on():
     began, settings = [], LoopSettings(max_iterations=8, log_every=4)
     log, lines, calls, _ = carry_out([1.0] * 8, settings, start=4, before_step=began.append)
-    assert [i for i, _ in log.curve("train/loss")] == began == [4, 5, 6, 7]
+    assert log.trained == began == [4, 5, 6, 7]
     assert [line.split(" ")[0] for line in lines] == ["iter:8"]
     assert calls == [("save", 8, "validation due"), ("evaluate", 8), ("save", 8)]
 
@@ -149,10 +151,10 @@ def test_the_mean_of_a_line_includes_the_losses_from_before_it_was_resumed():
 
 def test_a_signal_before_a_validation_leaves_it_to_the_resumed_run():
     settings = LoopSettings(max_iterations=6, evaluate_every=2)
-    at = {1: lambda: os.kill(os.getpid(), signal.SIGUSR1)}
+    at = {1: lambda: signal.raise_signal(signal.SIGUSR1)}
     _, _, calls, stop = carry_out([1.0] * 6, settings, at)
     assert str(stop) == "stopped by SIGUSR1"
     assert calls == [("save", 2, "validation due")]
     log, _, calls, _ = carry_out([1.0] * 6, settings, start=2, evaluate_first=True)
     assert calls[:2] == [("evaluate", 2), ("evaluate", 4)]
-    assert [i for i, _ in log.curve("train/loss")] == [2, 3, 4, 5]
+    assert log.trained == [2, 3, 4, 5]

@@ -18,7 +18,7 @@ from oldrestore.losses.weight_schedule import Linear, PiecewiseConstant
 from oldrestore.models.eccv16 import Eccv16
 from oldrestore.training.adversarial import AdversarialLearner
 from oldrestore.training.supervised import SupervisedLearner
-from tests.training.smallest import Line, Scale, SquaredError, flat, floats
+from tests.training.smallest import Line, Scale, SquaredError, assert_resumes_exactly, flat, floats
 
 
 def learner(loss=None, **settings) -> SupervisedLearner:
@@ -92,19 +92,9 @@ def test_eccv16_overfits_two_photographs():
 
 
 def test_resuming_is_bit_identical():
-    whole, first = small_eccv16(ema_decay=0.9), small_eccv16(ema_decay=0.9)
     batches = [photographs(i) for i in range(6)]
-    expected = [float(whole.step([b], i)["loss"]) for i, b in enumerate(batches)]
-    for i, batch in enumerate(batches[:3]):
-        first.step([batch], i)
-    second = small_eccv16(ema_decay=0.9)
-    second.restore(first.checkpoint())
-    assert [float(second.step([b], i)["loss"]) for i, b in enumerate(batches[3:], 3)] == expected[3:]
-    ours, theirs = second.checkpoint(), whole.checkpoint()
-    assert ours.tensors.keys() == theirs.tensors.keys()
-    assert {"model.model1.0.weight", "optimizer.model8.6.bias_moment1_0"} < ours.tensors.keys()
-    for name, value in theirs.tensors.items():
-        np.testing.assert_array_equal(ours.tensors[name], value, err_msg=name)
+    _, checkpoint = assert_resumes_exactly(partial(small_eccv16, ema_decay=0.9), batches, stop=3)
+    assert {"model.model1.0.weight", "optimizer.model8.6.bias_moment1_0"} < checkpoint.tensors.keys()
 
 
 def scheduled() -> Composite:
@@ -131,12 +121,7 @@ def test_a_scheduled_weight_scales_the_update():
 
 
 def test_a_resumed_run_has_the_weights_of_one_that_was_not_stopped():
-    whole = steps(learner_of_a_scheduled_loss(), 0, 6)
-    stopped = learner_of_a_scheduled_loss()
-    before = steps(stopped, 0, 3)
-    resumed = learner_of_a_scheduled_loss()
-    resumed.restore(stopped.checkpoint())
-    assert before + steps(resumed, 3, 6) == whole
+    whole, _ = assert_resumes_exactly(learner_of_a_scheduled_loss, [flat(1.0, 3.0)] * 6, stop=3)
     assert [scalars["weight/rising"] for scalars in whole] == [0.0, 0.25, 0.5, 0.75, 1.0, 1.25]
 
 

@@ -89,14 +89,11 @@ def test_on_validation_photographs_the_learned_one_is_better_and_both_leave_whol
     values = protocol.compare(finds, photos, len(photos)).values
     for kind in ("scratches", "creases"):
         assert values[f"learned_{kind}_f1"] > values[f"classical_{kind}_f1"]
-    assert values["learned_undamaged"] < 0.01
-    assert values["classical_undamaged"] < 0.01
+    assert max(values["learned_undamaged"], values["classical_undamaged"]) < 0.01
 
 
-def test_what_cannot_be_is_refused(tmp_path):
-    with pytest.raises(UserError, match="does not detect damage"):
-        LearnedDetector(network=paddle.nn.Linear(1, 1))
+def test_what_cannot_be_is_refused(tmp_path, refusal):
+    assert "does not detect damage" in refusal(LearnedDetector, network=paddle.nn.Linear(1, 1))
     with pytest.raises(UserError, match=r"lower at most threshold, not 0\.6 and 0\.5"):
         LearnedDetector(network=Lightness(), threshold=0.5, lower=0.6)
-    with pytest.raises(UserError, match="there is no weights file"):
-        LearnedDetector(weights=str(tmp_path / "none.safetensors"))
+    assert "there is no weights file" in refusal(LearnedDetector, weights=str(tmp_path / "none.safetensors"))

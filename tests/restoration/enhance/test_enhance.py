@@ -10,7 +10,6 @@ from paddle import nn
 from skimage.restoration import denoise_nl_means
 
 from oldrestore.batch import Prediction
-from oldrestore.errors import UserError
 from oldrestore.models.sagan import SaganRestorer
 from oldrestore.restoration.enhance.contrast import LocalContrast
 from oldrestore.restoration.enhance.denoise import Denoise, estimate_noise, visible_noise
@@ -124,9 +123,7 @@ def test_a_photograph_of_full_range_stays():
     keeps = Levels(channels=False, clip=0, tolerance=0)
     tinted = (rgb * np.array([0.7, 0.6, 0.5])).astype(np.uint8)
     red, green, blue = keeps(tinted).reshape(-1, 3).max(axis=0).astype(int)
-    assert red == 255
-    assert red - green > 20  # the tint is still there
-    assert green - blue > 20
+    assert red == 255 and min(red - green, green - blue) > 20  # the tint is still there
 
 
 def test_local_contrast_is_opencvs():
@@ -161,9 +158,8 @@ def test_tiles_do_not_show_where_a_network_sees_less_far_than_they_overlap():
     assert np.abs(whole.astype(int) - cut).max() <= 1
 
 
-def test_a_network_that_keeps_known_pixels_is_refused():
-    with pytest.raises(UserError, match="output 'composed' and would change nothing"):
-        NetworkEnhancer(SaganRestorer(width=0.125))
+def test_a_network_that_keeps_known_pixels_is_refused(refusal):
+    assert "output 'composed' and would change nothing" in refusal(NetworkEnhancer, SaganRestorer(width=0.125))
     NetworkEnhancer(SaganRestorer(width=0.125, output="full"))
 
 

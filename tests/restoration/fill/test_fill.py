@@ -145,18 +145,17 @@ def test_holes_have_the_size_that_they_have():
 
 
 def test_the_split_is_by_depth_or_area():
-    mask = np.zeros((60, 90), bool)
-    mask[30, 10:50] = True
-    mask[5:14, 60:69] = True
-    line, square = mask.copy(), mask.copy()
-    line[:20], square[20:] = False, False
-    for largest, measure, small in (
+    line, square = np.zeros((2, 60, 90), bool)
+    line[30, 10:50] = square[5:14, 60:69] = True
+    mask = line | square
+    cases = (
         (1, "depth", line),
         (4.9, "depth", line),
         (5, "depth", mask),
         (40, "area", line),
         (39, "area", mask & False),
-    ):
+    )
+    for largest, measure, small in cases:
         np.testing.assert_array_equal(small_holes(mask, largest, measure), small)
 
     def painter(value):

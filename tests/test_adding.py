@@ -20,15 +20,8 @@ from tests.workshop import SETTINGS
 
 pytestmark = pytest.mark.slow
 
-TWO_ITERATIONS = [
-    *SETTINGS,
-    "evaluation.samples=0",
-    "tracking=none",
-    "trainer.max_iterations=2",
-    "trainer.log_every=1",
-    "trainer.evaluate_every=2",
-    "outputs=outputs",
-]
+TWO_ITERATIONS = [*SETTINGS, "evaluation.samples=0", "tracking=none", "outputs=outputs"]
+TWO_ITERATIONS += ["trainer.max_iterations=2", "trainer.log_every=1", "trainer.evaluate_every=2"]
 
 
 @pytest.fixture

@@ -61,17 +61,6 @@ def test_two_that_write_one_file_at_once_do_not_mix(tmp_path):
     assert path.read_text() == "first"  # its block ended last
 
 
-def test_a_file_that_is_not_to_be_replaced_is_kept(tmp_path):
-    def refuse(neighbour, path):
-        raise FileExistsError(path)
-
-    (tmp_path / "a").write_text("old")
-    with pytest.raises(FileExistsError):
-        write_atomically(tmp_path / "a", "new", refuse)
-    assert (tmp_path / "a").read_text() == "old"
-    assert names_in(tmp_path) == ["a"]
-
-
 def test_a_folder_replaces_one_of_its_name_whole(tmp_path):
     path = tmp_path / "a"
     path.mkdir()

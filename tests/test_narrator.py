@@ -21,8 +21,7 @@ def table() -> Table:
 
 def test_a_table_is_printed_and_recorded_without_trailing_blanks():
     out, recorded = io.StringIO(), []
-    narrator = Narrator(recorded.append, Console(file=out, width=40))
-    narrator.show(table())
+    Narrator(recorded.append, Console(file=out, width=40)).show(table())
     lines = out.getvalue().splitlines()
     assert [line.split() for line in lines] == [["Scores"], ["name", "what", "it", "is"], ["a", "one"], ["b"]]
     assert recorded == lines == [line.rstrip() for line in lines]
@@ -37,7 +36,6 @@ def test_colours_of_a_terminal_stay():
 def test_what_is_only_recorded_is_not_printed():
     out, recorded = io.StringIO(), []
     Narrator(recorded.append, Console(file=out, width=40)).record_only("first", table(), "", "last")
-    assert out.getvalue() == ""
     assert (recorded[0], recorded[-2:], len(recorded)) == ("first", ["", "last"], 7)
     Narrator(console=Console(file=out)).record_only("nobody keeps it")
     assert out.getvalue() == ""

@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
+from rich.table import Table
 
 import oldrestore
+from oldrestore.narrator import Narrator
 from oldrestore.terminal import columns, shows_bold, take_every_character
 from tests.generated_photographs import make_photograph
 
@@ -59,11 +62,6 @@ def test_what_ascii_lacks_is_spelled(monkeypatch):
 
 
 def test_tables_and_bars_are_drawn_with_what_there_is(monkeypatch):
-    from rich.console import Console
-    from rich.table import Table
-
-    from oldrestore.narrator import Narrator
-
     with ascii_output(monkeypatch) as written:
         table = Table("Zoë", title="±")
         table.add_row("李明")
@@ -71,9 +69,8 @@ def test_tables_and_bars_are_drawn_with_what_there_is(monkeypatch):
         console.print(table)
         assert list(Narrator(console=console).track(["a"], "Zoë", 1)) == ["a"]
     drawn = written.getvalue().decode("ascii")
-    assert "| Zo\\xeb  |" in drawn
-    assert "\\u674e\\u660e" in drawn
-    assert "+------+" in drawn
+    for part in ("| Zo\\xeb  |", "\\u674e\\u660e", "+------+"):
+        assert part in drawn
     assert re.search(r"Zo\\xeb -+ 1/1", drawn)
 
 

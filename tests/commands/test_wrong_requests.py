@@ -140,23 +140,23 @@ def test_a_port_that_is_none_is_named(option, value, refused):
     assert sentence in refused(f"ui {option}={value} outputs=.")
 
 
-HINTS = [
-    ("{", "are not JSON"),
-    ('"red"', "must be a list of points"),
-    ('[{"x": 1, "y": 2}]', "needs 'radius' as a number of pixels"),
-    ('[{"x": 200, "y": 2, "radius": 3, "ab": [0, 0]}]', "hint 1 is at (200, 2), outside of 'old.png'"),
-    ('[{"x": 1, "y": -1, "radius": 3, "ab": [0, 0]}]', "outside of 'old.png'"),
-    ('[{"x": 1, "y": 2, "radius": -3, "ab": [0, 0]}]', "it must be 0 or more pixels"),
-    ('[{"x": 1, "y": 2, "radius": 3, "color": "red"}]', 'has the color "red": write #rrggbb'),
-    ('[{"x": 1, "y": 2, "radius": 3, "color": "#12345"}]', "write #rrggbb"),
-    ('[{"x": 1, "y": 2, "radius": 3, "ab": [0, 300]}]', "within -110..110"),
-    ('[{"x": 1, "y": 2, "radius": 3}]', "must have either"),
-    ('[{"x": 1, "y": 2, "radius": 3, "colour": "#123456"}]', "has 'colour', which is not known"),
-    ('{"other.png": []}', "which is none of the photographs"),
-]
-
-
-@pytest.mark.parametrize(("hints", "sentence"), HINTS)
+@pytest.mark.parametrize(
+    ("hints", "sentence"),
+    [
+        ("{", "are not JSON"),
+        ('"red"', "must be a list of points"),
+        ('[{"x": 1, "y": 2}]', "needs 'radius' as a number of pixels"),
+        ('[{"x": 200, "y": 2, "radius": 3, "ab": [0, 0]}]', "hint 1 is at (200, 2), outside of 'old.png'"),
+        ('[{"x": 1, "y": -1, "radius": 3, "ab": [0, 0]}]', "outside of 'old.png'"),
+        ('[{"x": 1, "y": 2, "radius": -3, "ab": [0, 0]}]', "it must be 0 or more pixels"),
+        ('[{"x": 1, "y": 2, "radius": 3, "color": "red"}]', 'has the color "red": write #rrggbb'),
+        ('[{"x": 1, "y": 2, "radius": 3, "color": "#12345"}]', "write #rrggbb"),
+        ('[{"x": 1, "y": 2, "radius": 3, "ab": [0, 300]}]', "within -110..110"),
+        ('[{"x": 1, "y": 2, "radius": 3}]', "must have either"),
+        ('[{"x": 1, "y": 2, "radius": 3, "colour": "#123456"}]', "has 'colour', which is not known"),
+        ('{"other.png": []}', "which is none of the photographs"),
+    ],
+)
 def test_bad_hints_are_refused_in_one_sentence(hints, sentence, siggraph17, refused):
     Path("empty/hints.json").write_text(hints)
     line = f"colorize old.png -o out --weights {siggraph17[1]} --hints empty/hints.json --dynamic"

@@ -10,7 +10,6 @@ import numpy as np
 import paddle
 import pytest
 
-from oldrestore.cli import main
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.engines import export as exporting
 from oldrestore.engines.child_process import run_in_paddle_inference
@@ -23,18 +22,13 @@ from oldrestore.evaluation.prediction import recolor
 from tests.generated_photographs import make_photograph
 
 
-def sha256_of_best(run):
-    return hashlib.sha256((run / "checkpoints" / "best.safetensors").read_bytes()).hexdigest()
-
-
 @pytest.fixture
-def export(tracked_run, capsys, tmp_path):
+def export(tracked_run, cli, tmp_path):
     """Export the run's network in a format; return the folder, what was printed, and the network."""
 
     def run(kind):
-        request = ["weights", "export", str(tracked_run), "--format", kind, "-o", str(tmp_path / "out"), "--json"]
-        assert main(request) == 0
-        return tmp_path / "out", json.loads(capsys.readouterr().out), network_of_run(str(tracked_run), tmp_path)
+        request = ["weights", "export", tracked_run, "--format", kind, "-o", tmp_path / "out", "--json"]
+        return tmp_path / "out", cli(*request).content, network_of_run(str(tracked_run), tmp_path)
 
     return run
 
@@ -49,19 +43,20 @@ def own_answer(chosen, L_b1hw):
     return chosen.network.decode(chosen.network(paddle.to_tensor(L_b1hw))).numpy()
 
 
-def test_a_run_becomes_a_paddle_inference_model(tracked_run, export, capsys, tmp_path):
+def test_a_run_becomes_a_paddle_inference_model(tracked_run, export, cli, tmp_path):
     folder, printed, chosen = export("paddle")
     assert (printed["inputs"], printed["size"]) == (["L_b1hw"], "any multiple of 8 x 8")
     assert 0 <= printed["difference"] <= 0.001 < printed["tolerance"]
     assert {path.name for path in folder.iterdir()} == {"network.json", "network.pdiparams", "export.json"}
-    assert json.loads((folder / "export.json").read_text())["sha256"] == sha256_of_best(tracked_run)
+    sha256 = hashlib.sha256((tracked_run / "checkpoints" / "best.safetensors").read_bytes()).hexdigest()
+    assert json.loads((folder / "export.json").read_text())["sha256"] == sha256
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     # At a size and batch that it was not verified at, too.
     L = lightness(2)
     (answer,) = run_in_paddle_inference(folder / "network", [{"L_b1hw": L}])
     np.testing.assert_allclose(answer, own_answer(chosen, L), atol=1e-3)
-    assert main(["weights", "export", str(tracked_run), "--format", "paddle", "-o", str(folder)]) == 2
-    assert "exists already" in capsys.readouterr().err
+    again = ["weights", "export", tracked_run, "--format", "paddle", "-o", folder]
+    assert "exists already" in cli(*again, code=2).err
 
 
 def test_a_run_becomes_a_pyfunc(export):
@@ -86,11 +81,10 @@ def test_a_run_becomes_onnx(export):
     np.testing.assert_allclose(answer, own_answer(chosen, lightness()), atol=1e-3)
 
 
-def test_onnx_without_its_package_is_one_sentence(tracked_run, capsys, monkeypatch, tmp_path):
+def test_onnx_without_its_package_is_one_sentence(tracked_run, cli, monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    arguments = ["weights", "export", str(tracked_run), "--format", "onnx", "-o", str(tmp_path / "out")]
-    assert main(arguments) == 2
-    assert "pip install paddle2onnx onnxruntime" in capsys.readouterr().err
+    request = ["weights", "export", tracked_run, "--format", "onnx", "-o", tmp_path / "out"]
+    assert "pip install paddle2onnx onnxruntime" in cli(*request, code=2).err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -153,12 +147,12 @@ def test_interpolation_matrices_against_paddle(mode, side, wanted):
 
 
 @pytest.mark.slow
-def test_a_run_starts_from_imported_weights(workshop, capsys, caplog, tmp_path):
+def test_a_run_starts_from_imported_weights(workshop, cli, capsys, caplog, tmp_path):
     from tests.models import pickle_writer, published_networks
 
     pickle_writer.write_zip(tmp_path / "w.pth", published_networks.random_state("eccv16", 0.0625))
     weights = tmp_path / "w.safetensors"
-    assert main(["weights", "import", str(tmp_path / "w.pth"), "-o", str(weights)]) == 0
+    cli("weights", "import", tmp_path / "w.pth", "-o", weights)
     settings = [f"model.weights={weights}", "tracking=none", "trainer.max_iterations=1", "optimizer.learning_rate=1e-9"]
     code, folder = workshop.train(*settings, "model.decoding=released")
     assert (code, caplog.messages) == (0, [])

@@ -12,7 +12,6 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from oldrestore.cli import main
 from oldrestore.engines.chosen_network import network_of_file, network_of_run
 from oldrestore.errors import UserError
 from oldrestore.models.eccv16 import Eccv16
@@ -71,63 +70,55 @@ def test_what_a_run_resumes_from_is_as_before(copied, without_header):
     assert all(np.array_equal(value, before.tensors[name]) for name, value in now.tensors.items())
 
 
-def test_the_copy_colours_is_evaluated_and_reported_as_the_run(tracked_run, copied, tmp_path, capsys):
+def test_the_copy_colours_is_evaluated_and_reported_as_the_run(tracked_run, copied, tmp_path, cli):
     alone, ours = network_of_file(copied), network_of_run(str(tracked_run), tracked_run.parent)
     assert (alone.label, alone.size, alone.fit) == ("w", ours.size, ours.fit) == ("w", 32, "shorter_side")
     root = Run(tracked_run).composed.dataset.root
-    photo = str(sorted(Path(root).rglob("*.jpg"))[0])
+    photo = sorted(Path(root).rglob("*.jpg"))[0]
     sha256 = hashlib.sha256(copied.read_bytes()).hexdigest()
-    for name, of in (("w", ["--weights", str(copied)]), (tracked_run.name, ["--run", str(tracked_run)])):
-        assert main(["colorize", photo, "-o", str(tmp_path / name), *of, "--json"]) == 0
-        network = json.loads(capsys.readouterr().out)["networks"][0]
+    for name, of in (("w", ["--weights", copied]), (tracked_run.name, ["--run", tracked_run])):
+        (network,) = cli("colorize", photo, "-o", tmp_path / name, *of, "--json").content["networks"]
         assert (network["name"], network["sha256"]) == (name, sha256)
     colored = [next((tmp_path / name).glob("*-colorized.*")).read_bytes() for name in ("w", tracked_run.name)]
     assert colored[0] == colored[1]
-    assert main(["evaluate", str(tracked_run), "--json"]) == 0
-    expected = json.loads(capsys.readouterr().out)
-    assert main(["evaluate", str(copied), "--outputs", str(tmp_path), f"dataset.root={root}", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    expected = cli("evaluate", tracked_run, "--json").content
+    found = cli("evaluate", copied, "--outputs", tmp_path, f"dataset.root={root}", "--json").content
     assert found["validation"] == expected["validation"] and found["accuracy"] == expected["accuracy"]
     folder = Path(found["folder"])
     assert folder.parent == tmp_path / "w" / "evaluations" and (folder / "per_image.csv").is_file()
-    assert main(["evaluate", str(copied), "--outputs", str(tmp_path)]) == 2
-    assert "give dataset.root=FOLDER" in capsys.readouterr().err
+    assert "give dataset.root=FOLDER" in cli("evaluate", copied, "--outputs", tmp_path, code=2).err
     # What it was trained with is in the evaluation too, so that it can be compared with the run.
     settings = [Run(one).settings for one in (tracked_run, folder)]
     losses = [{name: value for name, value in one.items() if name.startswith(("loss.", "model."))} for one in settings]
     assert losses[0] == losses[1] and losses[0]["loss._target_"]
-    assert main(["compare", str(tracked_run), str(folder)]) == 0
-    page = tmp_path / "page.html"
-    assert main(["report", str(folder), "-o", str(page), "--photographs", "1"]) == 0
-    assert f"oldrestore evaluate {copied}" in page.read_text()
-    assert "its weights are not there" not in page.read_text()
+    cli("compare", tracked_run, folder)
+    cli("report", folder, "-o", tmp_path / "page.html", "--photographs", "1")
+    page = (tmp_path / "page.html").read_text()
+    assert f"oldrestore evaluate {copied}" in page and "its weights are not there" not in page
 
 
-def test_a_file_of_an_earlier_version_is_refused_with_what_to_give(without_header, copied, tmp_path, capsys):
+def test_a_file_of_an_earlier_version_is_refused_with_what_to_give(without_header, tmp_path, cli):
     assert read_header(without_header) is None
     with pytest.raises(UserError, match=r"does not say which network it is of.*: give the run .* or add --model NAME"):
         network_of_file(without_header)
     with pytest.raises(UserError, match=r"model1\.0\.weight has shape \(4, 1, 3, 3\) instead of \(64, 1, 3, 3\)"):
         network_of_file(without_header, "eccv16")
     assert network_of_file(without_header, f"eccv16,width={WIDTH}").network.model1[0].weight.shape == [4, 1, 3, 3]
-    assert main(["evaluate", str(without_header), "--outputs", str(tmp_path)]) == 2
-    assert "add model=NAME with its settings" in capsys.readouterr().err
+    refused = cli("evaluate", without_header, "--outputs", tmp_path, code=2).err
+    assert "add model=NAME with its settings" in refused
 
 
-def test_a_model_that_contradicts_the_file_is_refused(copied):
+def test_a_model_that_contradicts_the_file_is_refused(copied, refusal):
     assert isinstance(network_of_file(copied, "eccv16").network, Eccv16)
     for model in ("lite_unet", "eccv16,width=0.0625"):
-        with pytest.raises(UserError, match=f"holds weights of Eccv16: leave --model {model} out"):
-            network_of_file(copied, model)
+        assert f"holds weights of Eccv16: leave --model {model} out" in refusal(network_of_file, copied, model)
 
 
 def test_weights_of_another_network_name_both_and_of_other_settings_what_to_take(copied, without_header):
     with pytest.raises(UserError, match="are of Eccv16 and the configuration builds LiteUnet: choose the same network"):
         LiteUnet(weights=str(copied))
-    with pytest.raises(
-        UserError,
-        match=r"do not fit Eccv16: model1\S+ .*; they were made with width=0\.0625: take model\.width=0\.0625$",
-    ):
+    advice = r"do not fit Eccv16: model1\S+ .*; they were made with width=0\.0625: take model\.width=0\.0625$"
+    with pytest.raises(UserError, match=advice):
         Eccv16(width=0.125, weights=str(copied))
     with pytest.raises(UserError, match=r"do not fit LiteUnet: .* \(the file does not say which network it is of\)"):
         LiteUnet(weights=str(without_header))
@@ -159,19 +150,17 @@ LYING = {
 
 
 @pytest.mark.parametrize("lie", LYING)
-def test_a_header_that_lies_is_one_sentence(rewritten, lie):
+def test_a_header_that_lies_is_one_sentence(rewritten, lie, refusal):
     changes, sentence = LYING[lie]
     entries = {name: value if isinstance(value, str) else json.dumps(value) for name, value in changes.items()}
     path = rewritten(**entries)
-    with pytest.raises(UserError) as refused:
-        network_of_file(path)
-    assert str(path) in str(refused.value) and sentence in str(refused.value)
+    refused = refusal(network_of_file, path)
+    assert str(path) in refused and sentence in refused
 
 
-def test_a_network_much_larger_than_its_file_is_not_made(rewritten):
+def test_a_network_much_larger_than_its_file_is_not_made(rewritten, refusal):
     path = rewritten({"model.a": np.zeros(3, np.float32)}, settings=json.dumps({"width": 4.0}))
-    with pytest.raises(UserError, match="far more weights than the file holds"):
-        network_of_file(path)
+    assert "far more weights than the file holds" in refusal(network_of_file, path)
 
 
 def test_a_file_names_no_other_file(rewritten, tmp_path):
@@ -179,10 +168,10 @@ def test_a_file_names_no_other_file(rewritten, tmp_path):
     assert network_of_file(rewritten(settings=settings)).model.weights is None
 
 
-def test_a_configuration_in_a_header_is_built_by_the_same_seam(rewritten, copied, tmp_path, capsys):
+def test_a_configuration_in_a_header_is_built_by_the_same_seam(rewritten, copied, tmp_path, cli):
     trained = {**read_header(copied).trained, "loss": {"_target_": "os.system", "command": "true"}}
-    assert main(["evaluate", str(rewritten(trained=json.dumps(trained))), "--outputs", str(tmp_path)]) == 2
-    assert "'os.system' is not admitted" in capsys.readouterr().err
+    refused = cli("evaluate", rewritten(trained=json.dumps(trained)), "--outputs", tmp_path, code=2).err
+    assert "'os.system' is not admitted" in refused
 
 
 def test_the_detector_bounds_the_width_that_a_file_says(rewritten):
@@ -191,7 +180,7 @@ def test_the_detector_bounds_the_width_that_a_file_says(rewritten):
         LearnedDetector(weights=str(path))
 
 
-def test_a_path_of_a_checkpoint_names_its_run(tracked_run, copied, capsys):
+def test_a_path_of_a_checkpoint_names_its_run(tracked_run, copied, cli):
     outputs, checkpoints = tracked_run.parent.parent, tracked_run / "checkpoints"
     best, last = str(checkpoints / "best.safetensors"), str(checkpoints / "last.safetensors")
     assert find_checkpoint(last, outputs) == (tracked_run, "last")
@@ -206,37 +195,29 @@ def test_a_path_of_a_checkpoint_names_its_run(tracked_run, copied, capsys):
     assert find_run(last, outputs) == find_run(str(checkpoints), outputs) == tracked_run
     with pytest.raises(UserError, match=f"is one checkpoint, and this takes a whole run: give {tracked_run}$"):
         find_run(best, outputs)
-    assert main(["compare", best, str(tracked_run)]) == 2
-    assert f"give {tracked_run}, or the folder of an evaluation that `oldrestore evaluate" in capsys.readouterr().err
+    advice = f"give {tracked_run}, or the folder of an evaluation that `oldrestore evaluate"
+    assert advice in cli("compare", best, tracked_run, code=2).err
     with pytest.raises(UserError, match=r"is a weights file and stands in no run folder: give a run$"):
         find_run(str(copied), outputs)
     with pytest.raises(UserError, match="is a weights file and stands in no run folder: give it with --weights"):
         network_of_run(str(copied), outputs)
 
 
-def test_requests_that_mix_runs_and_files_are_refused(tracked_run, copied, tmp_path, capsys):
-    for request, sentence in (
-        (["evaluate", str(copied), "--checkpoint", "last"], "is one weights file: leave --checkpoint out"),
-        (["evaluate", str(tracked_run), f"model.weights={copied}"], "without model.weights"),
-        (
-            ["weights", "export", str(copied), "--checkpoint", "last", "--format", "paddle", "-o", str(tmp_path / "e")],
-            "is one weights file: leave --checkpoint out",
-        ),
-    ):
-        assert main(request) == 2
-        assert sentence in capsys.readouterr().err
+def test_requests_that_mix_runs_and_files_are_refused(tracked_run, copied, tmp_path, cli):
+    assert "without model.weights" in cli("evaluate", tracked_run, f"model.weights={copied}", code=2).err
+    for request in (["evaluate", copied], ["weights", "export", copied, "--format", "paddle", "-o", tmp_path / "e"]):
+        refused = cli(*request, "--checkpoint", "last", code=2).err
+        assert "is one weights file: leave --checkpoint out" in refused
     with pytest.raises(UserError, match=r"is a folder, not a weights file: name a file, such as .*best\.safetensors"):
         network_of_file(tracked_run)
 
 
-def test_two_checkpoints_of_a_run_stand_side_by_side(tracked_run, tmp_path, capsys):
-    photo = str(sorted(Path(Run(tracked_run).composed.dataset.root).rglob("*.jpg"))[0])
-    best, last = (str(tracked_run / "checkpoints" / f"{name}.safetensors") for name in ("best", "last"))
-    assert main(["colorize", photo, "-o", str(tmp_path / "out"), "--run", best, "--run", last]) == 0
+def test_two_checkpoints_of_a_run_stand_side_by_side(tracked_run, tmp_path, cli):
+    photo = sorted(Path(Run(tracked_run).composed.dataset.root).rglob("*.jpg"))[0]
+    best, last = (tracked_run / "checkpoints" / f"{name}.safetensors" for name in ("best", "last"))
+    cli("colorize", photo, "-o", tmp_path / "out", "--run", best, "--run", last)
     names = {path.name.partition("-colorized-")[2] for path in (tmp_path / "out").glob("*-colorized-*")}
     assert {Path(name).stem for name in names} == {f"{tracked_run.name}-best", f"{tracked_run.name}-last"}
-    capsys.readouterr()
-    assert main(["colorize", photo, "-o", str(tmp_path / "o"), "--run", best, "--run", str(tracked_run)]) == 2
-    assert "was asked for twice" in capsys.readouterr().err
-    assert main(["evaluate", str(tmp_path / "missing.safetensors")]) == 2
-    assert "there is no weights file" in capsys.readouterr().err
+    twice = ["colorize", photo, "-o", tmp_path / "o", "--run", best, "--run", tracked_run]
+    assert "was asked for twice" in cli(*twice, code=2).err
+    assert "there is no weights file" in cli("evaluate", tmp_path / "missing.safetensors", code=2).err

@@ -16,6 +16,7 @@ from oldrestore.losses.restoration import KnownUnknownL1
 from oldrestore.models.patch_discriminator import PatchDiscriminator
 from oldrestore.models.sagan import SaganRestorer
 from oldrestore.training.adversarial import AdversarialLearner
+from oldrestore.training.supervised import SupervisedLearner
 from tests.generated_photographs import make_photograph
 from tests.training.smallest import Line, Scale, SquaredError, assert_resumes_exactly, flat, floats
 
@@ -90,11 +91,14 @@ def test_what_is_judged_must_be_predicted():
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("amp", ["float16", "bfloat16"])
 def test_mixed_precision_goes_through_the_same_steps(amp, monkeypatch):
+    # As far as a CPU can show: with a GPU's name the casts and the scaler are set up, and on a CPU change nothing.
     monkeypatch.setattr(paddle, "get_device", lambda: "gpu:0")
-    mixed = game(adversarial_weight=1.0, amp=amp)
-    mixed.step([flat(1.0, 3.0)], 0)
-    assert mixed.discriminator.v.item() == pytest.approx(0.8)
-    assert mixed.network.w.item() == pytest.approx(0.68)
+    sgd = partial(paddle.optimizer.SGD, learning_rate=0.1)
+    supervised, mixed = SupervisedLearner(Scale(), SquaredError(), sgd, amp=amp), game(adversarial_weight=1.0, amp=amp)
+    for each in (supervised, mixed):
+        each.step([flat(1.0, 3.0)], 0)
+    weights = supervised.network.w, mixed.network.w, mixed.discriminator.v
+    assert [weight.item() for weight in weights] == pytest.approx([0.6, 0.68, 0.8])
 
 
 def damaged(seed: int) -> Batch:
@@ -131,8 +135,8 @@ def test_curves_hold_the_gamma_of_every_attention_block():
     assert all(value.shape == [] for value in scalars.values())
 
 
-def test_a_gradient_penalty_trains_without_attention_and_is_refused_with_it():
+def test_a_gradient_penalty_trains_without_attention_and_is_refused_with_it(refusal):
     one = sagan(Wasserstein(10.0), attention_scale=None, pretrain_iterations=0)
     assert np.isfinite([float(one.step([damaged(i)], i)["d_loss"]) for i in range(3)]).all()
-    with pytest.raises(UserError, match="attention_scale=null"):
-        sagan(Wasserstein(10.0), pretrain_iterations=0).step([damaged(0)], 0)
+    attentive = sagan(Wasserstein(10.0), pretrain_iterations=0)
+    assert "attention_scale=null" in refusal(attentive.step, [damaged(0)], 0)

@@ -1,7 +1,5 @@
 """Every test runs with the environment of a real run, a cache of its own and nothing in the user's folders."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """Photographs made for tests: coloured shapes on a gradient, different for every seed, as JPEG files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A small run to track: its information, its scalars, its table and a picture."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path

@@ -4,8 +4,6 @@ A test adds the thing as a contributor would, runs ``oldrestore`` from the copy,
 package or its configuration was touched.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """The Python interface: frames hold what the files hold, and the notebook runs from its first cell to its last."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Imports run one way, file by file: a module uses those of its own room and of the floors below, in no circle."""
 
-from __future__ import annotations
-
 import ast
 import subprocess
 import sys

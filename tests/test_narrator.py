@@ -1,7 +1,5 @@
 """What a narrator prints and records: tables without trailing blanks, and lines that only the log is given."""
 
-from __future__ import annotations
-
 import io
 
 from rich.console import Console

@@ -1,7 +1,5 @@
 """Panels show every picture unchanged, in its place, under its heading."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from oldrestore.panels import side_by_side

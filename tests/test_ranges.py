@@ -1,7 +1,5 @@
 """A range is said once, in the signature: a configuration and a call from Python refuse the same, in the same words."""
 
-from __future__ import annotations
-
 import copy
 import functools
 import inspect

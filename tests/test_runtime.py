@@ -1,7 +1,5 @@
 """The environment that Paddle reads, and the handlers of signals: what is set, and how it is restored."""
 
-from __future__ import annotations
-
 import os
 import platform
 import resource

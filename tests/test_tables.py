@@ -1,7 +1,5 @@
 """Tables: nothing is cut at any width, columns are straight, and CSV and Markdown hold the same rows."""
 
-from __future__ import annotations
-
 import csv
 
 import pytest

@@ -1,7 +1,5 @@
 """No output fails for a character that the terminal does not have, and files are UTF-8 whatever the terminal is."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

@@ -1,7 +1,5 @@
 """How many threads Paddle's OpenMP and MKL use, asked of the libraries themselves."""
 
-from __future__ import annotations
-
 import ctypes
 from pathlib import Path
 

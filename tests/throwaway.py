@@ -1,7 +1,5 @@
 """A copy of the package that a test may change, as somebody does who adds a thing to it."""
 
-from __future__ import annotations
-
 import filecmp
 import os
 import re

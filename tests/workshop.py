@@ -1,7 +1,5 @@
 """One tiny run on generated photographs, shared by the tests that only look at it."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

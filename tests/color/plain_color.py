@@ -1,7 +1,5 @@
 """The maths of colour encoding and decoding in NumPy: what the package's tensors are compared with."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

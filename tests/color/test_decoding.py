@@ -1,7 +1,5 @@
 """The annealed mean of both class sets, the 313 bins and the 529 squares, against float64 and by hand."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

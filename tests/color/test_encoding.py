@@ -1,7 +1,5 @@
 """Soft encoding: on a CPU and as on a GPU, the bins and weights that sorting all 313 distances gives."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

@@ -1,7 +1,5 @@
 """Joint bilateral upsampling: against its definition pixel by pixel, and for what it is there for."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,7 +1,5 @@
 """sRGB and CIE Lab against scikit-image and the standards, in NumPy, on tensors and as on a GPU."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

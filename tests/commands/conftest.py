@@ -1,7 +1,5 @@
 """Networks that colour strongly, and the verb that restores."""
 
-from __future__ import annotations
-
 import paddle
 import pytest
 

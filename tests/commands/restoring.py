@@ -1,7 +1,5 @@
 """Photographs to be restored, and what is looked at afterwards."""
 
-from __future__ import annotations
-
 import numpy as np
 from PIL import Image
 

@@ -1,7 +1,5 @@
 """What commands share on the command line: numbers within bounds, names, the folder of the runs."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The command line as a shell sees it: help without heavy imports, listings, and narrow terminals."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """``oldrestore colorize``: full resolution kept, nothing overwritten, one bad file not in the way of the others."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

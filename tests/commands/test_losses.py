@@ -1,7 +1,5 @@
 """``oldrestore losses``: every choice is listed with what it reads, the models that fit and its source."""
 
-from __future__ import annotations
-
 import pytest
 
 from oldrestore.catalogue import losses

@@ -1,7 +1,5 @@
 """``oldrestore models``: figures that the papers' networks have, and networks that cannot be built are still listed."""
 
-from __future__ import annotations
-
 import paddle
 import pytest
 from paddle import nn

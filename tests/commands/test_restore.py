@@ -1,7 +1,5 @@
 """``oldrestore restore``: five kinds of photographs, two broken files, each stage, masks, and films."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """``oldrestore colorize`` and ``restore`` stopped in the middle, asked again, and two of them in one folder."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """The ui verb: two pages that answer on loopback, the index of reports, and nothing left behind after it stops."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import os

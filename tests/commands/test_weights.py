@@ -1,7 +1,5 @@
 """``oldrestore weights``: exit codes and what is written, in-process."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import pickle

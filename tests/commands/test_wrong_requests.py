@@ -1,7 +1,5 @@
 """Whatever is asked wrongly is answered in one sentence with exit code 2, and nothing is written."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 

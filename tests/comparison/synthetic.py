@@ -1,7 +1,5 @@
 """Run folders with made-up scores, written as runs write them."""
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Comparisons: what is put together, what is refused, what is marked."""
 
-from __future__ import annotations
-
 import csv
 from functools import partial
 from pathlib import Path

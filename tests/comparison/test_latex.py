@@ -1,7 +1,5 @@
 """The LaTeX table: letter by letter for a small example, what LaTeX would trip over, and compiled where it can be."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Configurations of earlier versions name classes that have moved since: they are found, and count as the same."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

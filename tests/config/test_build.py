@@ -1,7 +1,5 @@
 """The build seam admits what configurations need and nothing that only looks like it."""
 
-from __future__ import annotations
-
 import pytest
 
 from oldrestore.config.build import build, check_targets, locate

@@ -1,7 +1,5 @@
 """What users mistype is answered with one sentence that names the thing and what would be right."""
 
-from __future__ import annotations
-
 import pytest
 from omegaconf import OmegaConf
 

@@ -1,7 +1,5 @@
 """Files of experiments/ and sweeps/ that users write: found by their names, and read as a whole configuration."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

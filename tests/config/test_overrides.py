@@ -1,7 +1,5 @@
 """What is typed after NAME= is what the setting gets, whatever characters a path or a name has."""
 
-from __future__ import annotations
-
 import inspect
 from collections import defaultdict
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A loss that reads what a network does not predict is refused with both names and the pairs that fit."""
 
-from __future__ import annotations
-
 from oldrestore.config import pairs
 from oldrestore.losses.classification import SoftCrossEntropy
 

@@ -1,7 +1,5 @@
 """The configuration of the restoration: its choices, and what is mistyped."""
 
-from __future__ import annotations
-
 import pytest
 
 from oldrestore.config.location import configuration_root

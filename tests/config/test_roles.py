@@ -1,7 +1,5 @@
 """Every setting that conf/ offers has a role, and the table of roles holds nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

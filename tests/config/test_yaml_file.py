@@ -1,7 +1,5 @@
 """YAML that cannot be read is answered in one sentence, with the file, the line and what is wrong there."""
 
-from __future__ import annotations
-
 import pytest
 
 from oldrestore.config.yaml_file import read_yaml

@@ -1,7 +1,5 @@
 """Photographs made for tests, and a cache folder of each test's own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Exports answer as the network does, are verified before they are in place, and refuse what cannot be."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import json

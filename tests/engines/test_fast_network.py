@@ -1,7 +1,5 @@
 """Networks through Paddle Inference: their own numbers, exported once for a checkpoint, whatever the cache holds."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """A checkpoint that was copied from its run says what it is; its path names its run; no header is believed."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """The measures of colour once more, from the bytes of two photographs, written for plainness in float64."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.ndimage import gaussian_filter
 

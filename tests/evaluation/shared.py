@@ -1,7 +1,5 @@
 """What tests of evaluations share: the context of an evaluator, and colorizers that know nothing or everything."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

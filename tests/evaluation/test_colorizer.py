@@ -1,7 +1,5 @@
 """The colorizer: sizes in and out, batches that do not matter, and colour where the network put it."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

@@ -1,7 +1,5 @@
 """The protocol measures what a detector says: perfect, blind, and seeing damage everywhere."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """PSNR by number of hints: what is asked, what is measured, and its table, curve and panel."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.stats import ttest_1samp

@@ -1,7 +1,5 @@
 """Filled holes are measured where they are: hand-computed PSNR, and a network that knows the answer."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

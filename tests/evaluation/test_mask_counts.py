@@ -1,7 +1,5 @@
 """Precision, recall, F1 and IoU against hand-counted masks and scikit-learn; pooling adds pixels."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from sklearn import metrics

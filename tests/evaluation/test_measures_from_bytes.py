@@ -1,7 +1,5 @@
 """What a validation says of photographs, against measures computed apart from the bytes on."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from skimage.color import rgb2lab

@@ -1,7 +1,5 @@
 """The table of metrics: what each row says, and which row a name belongs to."""
 
-from __future__ import annotations
-
 import pytest
 
 from oldrestore.evaluation.metric_table import METRICS, OF_VALIDATION, Better, Metric, metric_of, shown_in

@@ -1,7 +1,5 @@
 """Tables of evaluations: at 80 columns, as in a pipe, each heading is whole and no cell has a border."""
 
-from __future__ import annotations
-
 import pytest
 from rich.console import Console
 

@@ -1,7 +1,5 @@
 """A protocol's hash moves with what changes scores, and with nothing else."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import json

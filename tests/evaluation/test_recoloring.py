@@ -1,7 +1,5 @@
 """Colour at full size in float32, some rows at a time: against the same thing in float64 and all at once."""
 
-from __future__ import annotations
-
 import tracemalloc
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Stages of a restoration are measured where they work: known stages, and PSNR computed anew from the pictures."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """FID and colourfulness of a set: what goes into them, few photographs, and the Frechet distance against SciPy."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The kernels' computations in float64 NumPy, written out window by window, with their gradients."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which kernels are used when, and what is said when oneDNN's are not there."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

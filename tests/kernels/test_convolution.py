@@ -1,7 +1,5 @@
 """Convolutions through oneDNN against float64 NumPy: values and all gradients."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

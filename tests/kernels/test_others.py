@@ -1,7 +1,5 @@
 """Batch norm, activations, sums, joins, poolings and enlargements through oneDNN, against float64 NumPy or Paddle."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

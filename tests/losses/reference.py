@@ -1,7 +1,5 @@
 """What the tests of losses share: batches, the losses' inputs in float64, and gradients by finite differences."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

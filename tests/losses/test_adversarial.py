@@ -1,7 +1,5 @@
 """Adversarial losses against their formulas, and the gradient penalty against a linear score's closed form."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

@@ -1,7 +1,5 @@
 """Squared earth mover's and expected distance over the 313 bins: against dense float64 computations, and limits."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Effective-number weights against the paper's formula, and resources that a run gives."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The cross-entropy over 313 bins with its options, alone and together: against its definition, limits, refusals."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

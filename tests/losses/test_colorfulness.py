@@ -1,7 +1,5 @@
 """The colourfulness loss against the metric of that name in NumPy, on photographs and at its limits."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

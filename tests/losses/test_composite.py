@@ -1,7 +1,5 @@
 """A weighted sum of losses: its value, gradient and curves, what it reads and needs, what it refuses."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

@@ -1,7 +1,5 @@
 """Cross-entropy and Dice by closed forms, and what each asks of a pixel."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Squared error with dispersion: values and gradients against NumPy, and its limits."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Every choice of conf/loss, found by listing: it trains a small network on two photographs, and goes down."""
 
-from __future__ import annotations
-
 import copy
 from functools import cache, partial
 from pathlib import Path

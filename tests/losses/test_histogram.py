@@ -1,7 +1,5 @@
 """Divergence of hue and chroma histograms: values and gradients against NumPy, limits, positions."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

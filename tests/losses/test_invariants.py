@@ -1,7 +1,5 @@
 """What holds of every loss that is a mean over pixels or photographs: parts, gray photographs, extremes, precision."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The sparse cross-entropy by itself: each way through it gives the same, and against Paddle's own dense one."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

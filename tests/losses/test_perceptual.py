@@ -1,7 +1,5 @@
 """Distances of features of photographs against NumPy in float64, with a small network and with the real ones."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """L1, L2 and smooth-L1 of ab or of the annealed mean of logits, and the cross-entropy over 529 squares."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Known and unknown pixels are weighted apart, by hand-computed values; features are matched by their mean distance."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

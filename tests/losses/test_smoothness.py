@@ -1,7 +1,5 @@
 """Total variation and chroma edges of ab against NumPy, and what each is blind to."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Weights that change in training: values on, between and beyond their corners, and what is refused."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

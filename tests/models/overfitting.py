@@ -1,7 +1,5 @@
 """Photographs that a network can learn by heart, and a loop that lets it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Writes files of weights; state dicts as PyTorch writes them, opcode by opcode, without PyTorch."""
 
-from __future__ import annotations
-
 import io
 import struct
 import zipfile

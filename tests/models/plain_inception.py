@@ -1,7 +1,5 @@
 """Inception v3 in NumPy, written out block by block from the paper's figures and the names of the published files."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tests.models.plain_layers import bilinear, conv, norm, padded, relu, windows

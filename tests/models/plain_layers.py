@@ -1,7 +1,5 @@
 """What networks are made of, in NumPy and float64, on arrays (B, C, H, W): written out from the definitions."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

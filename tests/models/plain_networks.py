@@ -1,7 +1,5 @@
 """AlexNet's and VGG-16's convolutions in NumPy, layer by layer as torchvision numbers them, with random weights."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tests.models.plain_layers import conv, relu, windows

@@ -4,8 +4,6 @@ Nothing here is taken from ``oldrestore.models``: the tables follow the papers' 
 layers.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from tests.models.plain_layers import bilinear, conv, norm, relu, softmax, up

@@ -1,7 +1,5 @@
 """Self-attention: with gamma 0 the identity, otherwise what NumPy says."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

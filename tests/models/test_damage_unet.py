@@ -1,7 +1,5 @@
 """The network against a float64 computation in NumPy, what an untrained one says, and how far a pixel is seen."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 from scipy.ndimage import uniform_filter

@@ -1,7 +1,5 @@
 """eccv16: both ways of decoding; its layers and forward are checked in test_import_parity."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 

@@ -1,7 +1,5 @@
 """Paddle Inference gives a network's own answer, and leaves OpenMP's and MKL's numbers of threads as they were."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Importing published weights: every key is accounted for, and what does not fit is refused with the list."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 

@@ -1,7 +1,5 @@
 """Published weights give here what they give in their own code: random state dicts, imported, against NumPy."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

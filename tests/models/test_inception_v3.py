@@ -1,7 +1,5 @@
 """Inception v3 gives the features that an independent computation gives, with random weights."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

@@ -1,7 +1,5 @@
 """lite_unet: what its checkpoint holds, that the encoder stays as it is, decoding by NumPy, and that it learns."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

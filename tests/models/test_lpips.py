@@ -1,7 +1,5 @@
 """LPIPS and the features under it against NumPy in float64, on random weights; and what is said without any."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The shipped weights: whole, small, complete, and refused when they are not what was released."""
 
-from __future__ import annotations
-
 import inspect
 
 import numpy as np

@@ -1,7 +1,5 @@
 """SAGAN for photographs: what it keeps, what it starts from, that it learns, and what its discriminator sees."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

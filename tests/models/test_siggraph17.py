@@ -1,7 +1,5 @@
 """siggraph17: its two stages, and that it learns; its layers and forward are checked in test_import_parity."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Spectral norm: the largest singular value is 1 by NumPy's SVD, repeats by seed, and evaluation changes nothing."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

@@ -1,7 +1,5 @@
 """A trace that fails leaves nothing behind for the next one, which would crash on it: docs/paddle_tracing.md."""
 
-from __future__ import annotations
-
 import gc
 import re
 import weakref

@@ -1,7 +1,5 @@
 """State dicts of PyTorch, Paddle and safetensors are read alike, and without what data-parallel training adds."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

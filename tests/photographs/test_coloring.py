@@ -1,7 +1,5 @@
 """Colour at full resolution: worked on in bands, with nothing to show for it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Outputs appear whole, never in place of a file that came meanwhile unless asked; the record keeps every entry."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """Outputs are named after photographs, networks and parts, and replace neither inputs nor, unasked, other files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

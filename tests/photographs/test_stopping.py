@@ -1,7 +1,5 @@
 """Ctrl-C and SIGTERM wait where a photograph's files are written, and end alike."""
 
-from __future__ import annotations
-
 import signal
 
 import pytest

@@ -1,7 +1,5 @@
 """Runs are found by name, and evaluated again."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

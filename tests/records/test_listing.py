@@ -1,7 +1,5 @@
 """Runs are filtered and sorted by what their folders say, and by nothing else."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

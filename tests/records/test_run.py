@@ -1,7 +1,5 @@
 """A run as its folder says it: what belongs to what, and one sentence for each file that is damaged."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The run folder holds exactly what it was told, also after a crash."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

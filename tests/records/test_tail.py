@@ -1,7 +1,5 @@
 """A run folder is told as it grows: everything once, in order, as it was recorded, and nothing that is half written."""
 
-from __future__ import annotations
-
 import json
 import os
 from datetime import UTC, datetime

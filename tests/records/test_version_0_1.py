@@ -1,7 +1,5 @@
 """Run folders from before the modules moved are listed, compared, reported, synced, resumed and reproduced."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a bad input is: how it is made, and what must become of it."""
 
-from __future__ import annotations
-
 import io
 import os
 import re

@@ -1,7 +1,5 @@
 """Hypothesis the same in every run, the ledger of what was tried, and the process in whose forks runs meet faults."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Broken files (cut off, with flipped bits, no pictures, unfolding into gigabytes), and odd entries of folders."""
 
-from __future__ import annotations
-
 import os
 import socket
 import struct

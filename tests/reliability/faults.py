@@ -1,7 +1,5 @@
 """Faults as they happen to a process: each function is called in a fork before its run begins, and lies in wait."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import itertools

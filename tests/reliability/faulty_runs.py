@@ -1,7 +1,5 @@
 """Tiny runs that meet a fault, and what must hold of each afterwards."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@
 anything but values or a `UserError`; what did stands in FOLDER.
 """
 
-from __future__ import annotations
-
 import importlib
 import sys
 import tempfile

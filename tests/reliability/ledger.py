@@ -9,8 +9,6 @@ page cannot say what the tests do not show. ``python docs/reliability_table.py -
 they count and writes the tables of docs/reliability.md.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections import Counter

@@ -1,7 +1,5 @@
 """Runs ``oldrestore`` in forks of one process that has imported everything: a run with a fault costs a second."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """Whole pictures of unusual kinds, each with the sRGB photograph that must come out."""
 
-from __future__ import annotations
-
 import io
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """Files that change, vanish or may not be read while a folder is being worked on."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

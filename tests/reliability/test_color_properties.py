@@ -1,7 +1,5 @@
 """What must hold for every colour: round trips, soft codes that sum to 1, means within the gamut of the bins."""
 
-from __future__ import annotations
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

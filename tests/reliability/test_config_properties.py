@@ -1,7 +1,5 @@
 """Random overrides: those that are right compose and come out as typed, all others are answered in one sentence."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf

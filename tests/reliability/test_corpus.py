@@ -3,8 +3,6 @@
 The corpus is made anew by each test run from seeds, never kept as files.
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 import zlib

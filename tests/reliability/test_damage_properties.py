@@ -1,7 +1,5 @@
 """What must hold for every kind of damage, at every size: seeded, a mask of 0 and 1, nothing touched outside."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hydra.utils import instantiate

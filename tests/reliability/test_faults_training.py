@@ -1,7 +1,5 @@
 """Full disks, kills, folders that may not be written, lost workers, clocks, NaN: a run says so, and goes on after."""
 
-from __future__ import annotations
-
 import ctypes
 import json
 import os

@@ -1,7 +1,5 @@
 """XMP and IPTC stay with a photograph through restore and colorize, and are true of what came out."""
 
-from __future__ import annotations
-
 import io
 import struct
 

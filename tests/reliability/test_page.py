@@ -1,7 +1,5 @@
 """docs/reliability.md says what the tests recorded, and every row names a test that exists."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

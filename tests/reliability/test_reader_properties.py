@@ -1,7 +1,5 @@
 """Files of others: weights, checkpoints, hints, damaged in every way, give values or one sentence."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import json

@@ -1,7 +1,5 @@
 """Run folders torn at any byte or damaged: what was whole is read, the rest is one sentence, runs are listed."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 ``OLDRESTORE_SOAK_RUNS`` says how many runs; 200 where it says nothing.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import io

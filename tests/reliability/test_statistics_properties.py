@@ -1,7 +1,5 @@
 """What must hold of every interval and test: closed forms, no dependence on order, symmetry."""
 
-from __future__ import annotations
-
 from math import isnan
 
 import numpy as np

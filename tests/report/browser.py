@@ -1,7 +1,5 @@
 """A headless Chromium, spoken to through two pipes in the DevTools protocol; nothing but the standard library."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Charts: each compiles, shows the numbers of the contents, and knows both looks; and their files for papers."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

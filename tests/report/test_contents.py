@@ -1,7 +1,5 @@
 """What a report is made of, against numbers computed anew from the run folders; and what it says in words."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,7 +1,5 @@
 """The page: whole in one file, small, inert whatever runs are called, and quiet in a browser."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Photographs coloured again for a report, the choice among them, and their colours in the ab plane."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

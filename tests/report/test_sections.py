@@ -1,7 +1,5 @@
 """The sections of a page and their order."""
 
-from __future__ import annotations
-
 import re
 
 from oldrestore.report.contents import gather

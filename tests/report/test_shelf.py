@@ -1,7 +1,5 @@
 """The index of reports: what it lists, what it escapes, and what it leaves out."""
 
-from __future__ import annotations
-
 import os
 import re
 from dataclasses import replace

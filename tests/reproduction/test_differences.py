@@ -1,7 +1,5 @@
 """What differs in values, code and photographs is named; the code of then is built from commit and patch."""
 
-from __future__ import annotations
-
 import math
 import subprocess
 from pathlib import Path

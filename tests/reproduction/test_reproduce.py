@@ -1,7 +1,5 @@
 """A logged run is carried out again: the same, not the same, or refused; from its folder and from MLflow."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

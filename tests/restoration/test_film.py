@@ -1,7 +1,5 @@
 """Films: every frame once, the sound as it was, nothing left behind by one that fails."""
 
-from __future__ import annotations
-
 import hashlib
 import subprocess
 

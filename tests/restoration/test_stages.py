@@ -1,7 +1,5 @@
 """The stages: what each receives and returns, and which photographs count as gray."""
 
-from __future__ import annotations
-
 import io
 from functools import partial
 from pathlib import Path

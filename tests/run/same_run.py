@@ -1,7 +1,5 @@
 """What tests of runs share: what a run recorded, whether two runs are the same, and a run that was stopped."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

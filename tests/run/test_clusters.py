@@ -1,7 +1,5 @@
 """Under Slurm a stopped job goes back into the queue and continues; Hydra's launchers carry out the same runs."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """A run end to end: what it leaves behind, that it repeats, and how it ends when it is stopped or goes wrong."""
 
-from __future__ import annotations
-
 import math
 import os
 import signal

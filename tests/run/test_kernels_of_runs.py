@@ -1,7 +1,5 @@
 """A run writes down the kernels it was trained with, and a resumed or repeated run has the same ones."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,7 +1,5 @@
 """Killed with -9 again and again, or stopped after a judgement, a run ends as if it had never stopped."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

@@ -1,7 +1,5 @@
 """Losses from the command line: sums and schedules, pairs that do not fit, sweeps, the example in the docs."""
 
-from __future__ import annotations
-
 import csv
 import re
 import shutil

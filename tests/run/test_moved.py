@@ -1,7 +1,5 @@
 """Runs and photographs that were moved are what they were: resumed, reproduced, compared, reported and synced."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

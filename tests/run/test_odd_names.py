@@ -1,7 +1,5 @@
 """A run whose photographs, folders and names have characters of every kind is logged, resumed, repeated and swept."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Provenance: the patch recreates a dirty tree, and the user's index stays as it was."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import subprocess

@@ -1,7 +1,5 @@
 """A resumed run is, bit for bit, the run that never stopped; and what may not be resumed is refused."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

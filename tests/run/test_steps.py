@@ -1,7 +1,5 @@
 """Parts of a run: what a step draws, the reason of a failure in one sentence, and ``curves.png``."""
 
-from __future__ import annotations
-
 import errno
 import random
 

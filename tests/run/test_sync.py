@@ -1,7 +1,5 @@
 """A run whose MLflow server was away is sent to it later, once."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What trackers hold of a run, read back through their own clients."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """siggraph17 in its two stages and SAGAN's smoke experiments, shrunk, leave curves, tables and panels."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

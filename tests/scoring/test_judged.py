@@ -1,7 +1,5 @@
 """The prior of the rebalanced AuC is the one that the protocol names; a judge is not the loss's teacher."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What each shipped protocol measures is pinned, and stands with every score."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import shlex

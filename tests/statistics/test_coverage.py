@@ -1,7 +1,5 @@
 """Intervals hold what they promise, and equal runs are called different no more often than they may be."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Sign flips and paired differences against SciPy and plain enumeration."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import numpy as np

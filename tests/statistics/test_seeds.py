@@ -1,7 +1,5 @@
 """Seeds and photographs together: the cases that have a closed form."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import stats

@@ -1,7 +1,5 @@
 """Jobs that train nothing, for sweeps and searches."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

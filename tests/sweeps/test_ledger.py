@@ -1,7 +1,5 @@
 """The ledger gives each job to one process, knows what was interrupted, and never loses a job."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

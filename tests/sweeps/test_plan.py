@@ -1,7 +1,5 @@
 """Which jobs a sweep has, what makes two of them the same, and the configuration that is kept with them."""
 
-from __future__ import annotations
-
 import pytest
 from PIL import Image
 

@@ -1,7 +1,5 @@
 """What follows a sweep: its report, which never hurts it, and its parent run in MLflow."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock

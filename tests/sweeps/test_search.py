@@ -1,7 +1,5 @@
 """A search finds the better settings, stops what promises nothing, and goes on where it was left."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A sweep's jobs: what is run again, the tables, what is refused; and real ones with failures and a kill."""
 
-from __future__ import annotations
-
 import csv
 import json
 import math

@@ -1,7 +1,5 @@
 """A sweep from before the modules moved is listed, summarised and reported, and its jobs are not run again."""
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 from contextlib import closing

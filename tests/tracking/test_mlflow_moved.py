@@ -1,7 +1,5 @@
 """An embedded store that is moved or copied keeps its artifacts; what others keep elsewhere is left alone."""
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 import subprocess

@@ -1,7 +1,5 @@
 """MLflow's own client reads back what the sink sent."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

@@ -1,7 +1,5 @@
 """MLflow's store is found where it is named, and made once however many processes come at a time."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Whatever a folder is called, SQLAlchemy and MLflow open the file that is meant, and make nothing beside it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Sinks are told everything that the folder has; slow, dead or raising ones hurt neither the run nor its folder."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time

@@ -1,7 +1,5 @@
 """Both page servers answer on loopback and leave nothing (that no process stays: tests/commands/test_ui.py)."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

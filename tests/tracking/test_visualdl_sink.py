@@ -1,7 +1,5 @@
 """VisualDL's own reader reads back what the sink wrote, and the home directory stays clean."""
 
-from __future__ import annotations
-
 import io
 import math
 import os

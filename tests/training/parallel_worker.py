@@ -3,8 +3,6 @@
 Started by `paddle.distributed.launch`, see `test_parallel.py`; writes the largest differences as JSON.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sys

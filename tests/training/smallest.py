@@ -1,7 +1,5 @@
 """The smallest learners, whose updates can be worked out by hand, and what it means to resume exactly."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """The adversarial learner: who is updated when, what is logged, and that it resumes exactly from a checkpoint."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

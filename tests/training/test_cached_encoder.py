@@ -1,7 +1,5 @@
 """Kept features: equal to computed ones, whatever stands on disk, and only for a frozen encoder."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

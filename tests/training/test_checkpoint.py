@@ -1,7 +1,5 @@
 """Checkpoints are read bit for bit, replaced whole, and no other file is taken for one."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from safetensors.numpy import save_file

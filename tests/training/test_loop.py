@@ -1,7 +1,5 @@
 """The loop: what it logs, when it validates and saves, and how it stops."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Sequence
 

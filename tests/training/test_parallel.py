@@ -1,7 +1,5 @@
 """Two processes find together what one finds alone: batch norm, every loss, learners; and how work is shared."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """The supervised learner: it learns, averages gradients and weights as said, and resumes exactly."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 

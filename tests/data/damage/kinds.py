@@ -1,7 +1,5 @@
 """Every kind of damage, and photographs to try it on; for the tests of this folder."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from oldrestore.data.damage.base import Damage

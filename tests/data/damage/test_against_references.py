@@ -1,7 +1,5 @@
 """Kinds of damage against closed forms and other people's implementations."""
 
-from __future__ import annotations
-
 import io
 import math
 

@@ -1,7 +1,5 @@
 """Several kinds of damage one after the other."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

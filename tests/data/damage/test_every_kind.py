@@ -1,7 +1,5 @@
 """What holds for every kind of damage, beside the properties in tests/reliability/test_damage_properties.py."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Every preset of conf/damage gives the same damage on every machine."""
 
-from __future__ import annotations
-
 import hashlib
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """Batches of damaged photographs, a share of which is gray for detectors."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

@@ -1,7 +1,5 @@
 """Hints: how many, how large, where and of what colour, against closed forms; drawn from the generator alone."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

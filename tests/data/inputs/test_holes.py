@@ -1,7 +1,5 @@
 """Masks repeat by seed to the bit, cover what their thickness says, and are drawn in whole numbers."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

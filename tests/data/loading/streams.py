@@ -1,7 +1,5 @@
 """Streams of training batches, and whether two are the same; for the tests of this folder."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from oldrestore.data.cropping.crops import Crops

@@ -1,7 +1,5 @@
 """Splits that a list or a number of names defines."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image

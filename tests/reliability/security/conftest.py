@@ -1,7 +1,5 @@
 """A run folder as a stranger could have made it, and the memory that an attack costs."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import resource

@@ -1,7 +1,5 @@
 """Where the members of archives cannot be written."""
 
-from __future__ import annotations
-
 import io
 import os
 import shutil

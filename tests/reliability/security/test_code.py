@@ -1,7 +1,5 @@
 """What is not in the code cannot be reached: nothing runs what a file says, nothing calls out by itself."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

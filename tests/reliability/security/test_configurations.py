@@ -1,7 +1,5 @@
 """What a configuration cannot do: build what is not admitted, read this machine, unfold without end."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What names and contents of films cannot make ffmpeg do."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

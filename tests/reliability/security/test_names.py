@@ -1,7 +1,5 @@
 """Where names, links and commits of others cannot lead, and what a recorded environment cannot set."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 

@@ -1,7 +1,5 @@
 """What a server cannot make us fetch, and who can reach the pages that we serve."""
 
-from __future__ import annotations
-
 import json
 import sys
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """What weights, checkpoints and hints cannot do: lie about their size, nest without end, claim what no run writes."""
 
-from __future__ import annotations
-
 import json
 import struct
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Photographs for tests of detectors: smooth ones, with a scratch whose place is known."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 

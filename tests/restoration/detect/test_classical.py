@@ -1,7 +1,5 @@
 """A scratch is found where it is, whole photographs stay whole, and sizes and channels do not matter."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from skimage import data

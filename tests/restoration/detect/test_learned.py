@@ -1,7 +1,5 @@
 """The learned detector: tiles do not show, sizes do not matter, and the shipped weights find what they should."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

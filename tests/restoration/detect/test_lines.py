@@ -1,7 +1,5 @@
 """The strength of lines against direct sums in float64, and what has none: edges, spots, planes."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A user's mask is taken as it is drawn, chosen by name from a folder, or refused in one sentence."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

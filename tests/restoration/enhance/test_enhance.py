@@ -1,7 +1,5 @@
 """Steps of the restore stage: each undoes what it is for and leaves a sound photograph alone."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import paddle

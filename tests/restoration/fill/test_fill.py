@@ -1,7 +1,5 @@
 """Fillers: what they fill is what the equation says, and what they do not fill they do not touch."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import ndimage

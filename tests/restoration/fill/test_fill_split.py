@@ -1,7 +1,5 @@
 """The split is chosen by what each method does to each hole."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """A network fills holes: what it sees, and where its answer goes."""
 
-from __future__ import annotations
-
 import numpy as np
 import paddle
 import pytest

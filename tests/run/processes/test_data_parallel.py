@@ -1,7 +1,5 @@
 """Two processes train the run that one trains with the same batch, write it down once, and end as one does."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -193,7 +193,7 @@ def test_visualdls_folder_is_removed_while_the_run_goes_on(yard, ledger):
     faults = [("remove_folder", str(yard.outputs), "visualdl", "metrics", 3)]
     folder, said = finished(yard, "tracking=visualdl", faults=faults)
     assert said["state"] == "off"
-    assert "was removed while the run went on" in said["reason"]
+    assert "was removed during the run" in said["reason"]
     sync(yard, folder)
     (file,) = (folder / "visualdl").iterdir()
     points = LogReader(file_path=str(file)).get_data("scalar", "train/loss")

@@ -15,7 +15,7 @@ MARKS = {"ok": "[green]ok[/green]", "slow": "[yellow]slow[/yellow]", "missing": 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; the exit code is 1 if something that a run needs is missing."""
     options = parser("doctor", "Says what this machine has, what is slow or missing, and how to fix it.")
-    options.flag("--measure", does="also time matrix products (a few seconds)")
+    options.flag("--measure", does="also time matrix products and a convolution (a few seconds)")
     options.flag("--json", does="print a JSON list")
     chosen = options.parse_args(arguments)
     set_here = runtime.prepare()

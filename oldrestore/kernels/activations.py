@@ -15,7 +15,7 @@ from oldrestore.kernels.tensors import channels_last, empty_channels_last, strid
 
 
 class Activation(NamedTuple):
-    """An elementwise function whose slope can be told from its value.
+    """An elementwise function whose slope follows from its value.
 
     Attributes
     ----------

@@ -16,6 +16,7 @@ from oldrestore.kernels.primitives import (
     Primitive,
     attributes,
     description,
+    exclusive,
     memory_bytes,
     query,
     reorder_between,
@@ -161,7 +162,8 @@ class _Convolution(paddle.autograd.PyLayer):
         y = empty_channels_last(geometry.target)
         step = chosen.forward
         addresses = [bias.data_ptr()] if bias is not None else []
-        step.primitive(source.data_ptr(), _laid_out(step, weight), *addresses, y.data_ptr())
+        with exclusive:
+            step.primitive(source.data_ptr(), _laid_out(step, weight), *addresses, y.data_ptr())
         # Detached: the output itself would hold its own node alive, and so all that is saved here.
         ctx.save_for_backward(source, weight, y.detach() if geometry.activation else None)
         ctx.plan = chosen
@@ -179,15 +181,17 @@ class _Convolution(paddle.autograd.PyLayer):
         if ctx.needs[0]:
             dx = empty_channels_last(geometry.source)
             step = chosen.input_gradient
-            step.primitive(dy.data_ptr(), _laid_out(step, weight), dx.data_ptr())
+            with exclusive:
+                step.primitive(dy.data_ptr(), _laid_out(step, weight), dx.data_ptr())
         if ctx.needs[1] or ctx.needs[2]:
             step = chosen.weight_gradient
             dweight = paddle.empty(weight.shape, dtype="float32")
-            address = workspace("weight", step.size) if step.reorder else dweight.data_ptr()
             dbias = paddle.empty([geometry.target[1]], dtype="float32") if geometry.bias else None
-            step.primitive(x.data_ptr(), dy.data_ptr(), address, *([dbias.data_ptr()] if geometry.bias else []))
-            if step.reorder:
-                step.reorder(address, dweight.data_ptr())
+            with exclusive:
+                address = workspace("weight", step.size) if step.reorder else dweight.data_ptr()
+                step.primitive(x.data_ptr(), dy.data_ptr(), address, *([dbias.data_ptr()] if geometry.bias else []))
+                if step.reorder:
+                    step.reorder(address, dweight.data_ptr())
         gradients = [dx, dweight, dbias] if geometry.bias else [dx, dweight]
         return tuple(gradient if needed else None for gradient, needed in zip(gradients, ctx.needs, strict=False))
 

@@ -15,7 +15,8 @@ from oldrestore.kernels.library import Handle, library
 # Primitives kept, of each kind: a network has some tens of shapes, a data set of photographs of all sizes any number.
 KEPT = 256
 
-_running = threading.Lock()  # scratchpad and memory objects are shared
+# Held while buffers or memory objects are in use, which all threads share; one that holds it may take it again.
+exclusive = threading.RLock()
 _arena: dict[str, np.ndarray] = {}
 
 
@@ -88,7 +89,7 @@ class Primitive:
     def __call__(self, *addresses: int) -> None:
         """Run on memory at these addresses."""
         set_address = self._functions.dnnl_memory_set_data_handle
-        with _running:
+        with exclusive:
             for memory, address in zip(self._values, addresses, strict=False):
                 set_address(memory, address)
             if self._scratchpad_bytes:

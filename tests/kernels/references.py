@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import paddle
 
+from oldrestore.kernels.activations import RELU, RELU6, leaky_relu
+
 
 def windows(shape: tuple[int, int], kernel: tuple[int, int], stride: int, dilation: int):
     """For each place in a kernel: its row, its column, and the slices of a padded input that it meets."""
@@ -87,6 +89,9 @@ ACTIVATIONS: dict[str | None, tuple[Callable, Callable]] = {
     "relu6": (lambda y: np.clip(y, 0, 6), lambda y: ((y > 0) & (y < 6)).astype(float)),
     "leaky_relu": (lambda y: np.where(y > 0, y, 0.2 * y), lambda y: np.where(y > 0, 1.0, 0.2)),
 }
+
+
+OF_ONEDNN = {None: None, "relu": RELU, "relu6": RELU6, "leaky_relu": leaky_relu(0.2)}
 
 
 def away_from_kinks(y: np.ndarray) -> bool:

@@ -1,17 +1,18 @@
 """Convolutions through oneDNN against float64 NumPy: values and all gradients."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import paddle
 import pytest
 
 from oldrestore.errors import UserError
-from oldrestore.kernels.activations import RELU, RELU6, leaky_relu
+from oldrestore.kernels.activations import RELU
 from oldrestore.kernels.convolution import convolve, convolve_transposed, plan
 from oldrestore.kernels.primitives import KEPT, workspace_bytes
 from tests.kernels import references
-from tests.kernels.references import ACTIVATIONS, away_from_kinks, relative
+from tests.kernels.references import ACTIVATIONS, OF_ONEDNN, away_from_kinks, relative
 
-OF_ONEDNN = {None: None, "relu": RELU, "relu6": RELU6, "leaky_relu": leaky_relu(0.2)}
 TOLERANCE = 1e-5
 
 # Shape (B, C, H, W), outputs, kernel, stride, padding (top, left, bottom, right), dilation, groups, activation, bias.
@@ -143,6 +144,15 @@ def test_results_repeat_bit_for_bit():
     plan.cache_clear()  # primitives that are built anew compute alike
     for one, other in zip(first, once(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_threads_do_not_share_a_weight():
+    cases = [(paddle.randn([2, 64, 16, 16]), paddle.randn([64, 64, 3, 3])) for _ in range(4)]
+    expected = [convolve(x, weight).numpy() for x, weight in cases]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda index: convolve(*cases[index % 4]).numpy(), range(80)))
+    for index, result in enumerate(results):
+        np.testing.assert_array_equal(result, expected[index % 4])
 
 
 def test_a_second_derivative_is_refused_in_a_sentence():

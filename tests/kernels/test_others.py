@@ -6,14 +6,13 @@ import pytest
 from paddle.nn import functional
 
 from oldrestore.kernels import resizing
-from oldrestore.kernels.activations import RELU, RELU6, activated, leaky_relu
+from oldrestore.kernels.activations import RELU, activated
 from oldrestore.kernels.joining import add, concatenate
 from oldrestore.kernels.normalization import batch_norm
 from tests.kernels import references
-from tests.kernels.references import ACTIVATIONS, away_from_kinks, relative
+from tests.kernels.references import ACTIVATIONS, OF_ONEDNN, away_from_kinks, relative
 
 EPSILON = 1e-5
-OF_ONEDNN = {None: None, "relu": RELU, "relu6": RELU6, "leaky_relu": leaky_relu(0.2)}
 
 
 def trained(array):

@@ -56,6 +56,23 @@ def test_lpips_against_numpy(name, weights):
     assert network.fingerprint == network.backbone.fingerprint and network.recognizer == name
 
 
+def test_its_gradient_against_finite_differences(weights):
+    path, linear_path, arrays, linear = weights["alexnet"]
+    network = LpipsNetwork("alexnet", path, linear_path)
+    a, b = photographs(), photographs(seed=1)
+    tensor = paddle.to_tensor(a, stop_gradient=False)
+    network(tensor, paddle.to_tensor(b)).sum().backward()
+    gradient = tensor.grad.numpy()
+    # Along random directions: a kink of a single ReLU would spoil a single pixel's difference.
+    for seed in range(3):
+        direction = np.random.default_rng(seed).normal(size=a.shape) * (np.abs(gradient) > 0)
+        ends = [
+            plain_networks.lpips("alexnet", arrays, linear, a.astype(np.float64) + step * direction, b).sum()
+            for step in (1e-6, -1e-6)
+        ]
+        assert (gradient * direction).sum() == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-3, abs=1e-4)
+
+
 def test_features_that_are_all_zero_give_numbers(tmp_path, weights):
     _, linear_path, arrays, _ = weights["alexnet"]
     path = tmp_path / "dead.pth"

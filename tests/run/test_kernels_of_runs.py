@@ -77,5 +77,5 @@ def test_the_kernels_differ_in_the_last_bits_alone(workshop):
         code, folder = workshop.train(*SHORT, f"trainer.kernels={kernels}")
         assert code == 0
         losses[kernels] = Run(folder).curves["val/loss"].values
-    # Six steps of Adam took them up to 4e-5 apart, over two seeds and with and without AVX-512.
-    assert losses["onednn"] == pytest.approx(losses["paddle"], rel=1e-3)
+    # Six steps of Adam took them 6e-6 apart, on the path without AVX-512 8e-6.
+    assert losses["onednn"] == pytest.approx(losses["paddle"], rel=1e-4)

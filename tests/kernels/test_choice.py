@@ -6,21 +6,18 @@ import pytest
 from paddle import nn
 
 from oldrestore.kernels import choice
-from oldrestore.kernels.library import load, load_from
+from oldrestore.kernels.library import load_from
 from oldrestore.models.convolution import Conv2D, Conv2DTranspose, Sequential
 
 
-def strides_of(x):
-    with choice.using("auto"):
-        layer = Conv2D(x.shape[1], 4, 3, padding=1)
-        return tuple(layer(x).strides)
-
-
-CHANNELS_LAST, ROW_MAJOR = (4 * 25, 1, 4 * 5, 4), (4 * 25, 25, 5, 1)
-
-
 def test_float32_on_a_cpu_goes_through_onednn():
-    assert strides_of(paddle.ones([2, 3, 5, 5])) == CHANNELS_LAST
+    with choice.using("auto"):
+        assert list(Conv2D(3, 4, 3, padding=1)(paddle.ones([2, 3, 5, 5])).strides) == [
+            4 * 25,
+            1,
+            4 * 5,
+            4,
+        ]  # channels last
 
 
 def test_another_precision_goes_through_paddle():
@@ -31,7 +28,7 @@ def test_another_precision_goes_through_paddle():
 def test_a_choice_holds_within_its_block():
     with choice.using("paddle"):
         assert choice.described() == "paddle"
-        assert tuple(Conv2D(3, 4, 3, padding=1)(paddle.ones([2, 3, 5, 5])).strides) == ROW_MAJOR
+        assert list(Conv2D(3, 4, 3, padding=1)(paddle.ones([2, 3, 5, 5])).strides) == [4 * 25, 25, 5, 1]
         with choice.using("onednn"):
             assert choice.described().startswith("onednn 3.")
 
@@ -63,8 +60,3 @@ def test_a_missing_library_is_a_sentence(tmp_path):
     assert load_from(tmp_path) == "this Paddle brings no oneDNN library"
     (tmp_path / "libdnnl.so.3").write_bytes(b"not a library")
     assert load_from(tmp_path).startswith("oneDNN cannot be loaded: ")
-
-
-def test_paddle_here_brings_a_library_that_is_used():
-    assert not isinstance(load(), str)
-    assert load().version.startswith("3.")

@@ -21,8 +21,8 @@ def kernels_of(folder) -> tuple[str, str]:
 
 @pytest.fixture(autouse=True)
 def _as_before():
-    yield
-    choice.choose("auto")
+    with choice.using("auto"):
+        yield
 
 
 def test_what_auto_chose_is_written_down(workshop):

@@ -10,14 +10,9 @@ from oldrestore.kernels.library import load_from
 from oldrestore.models.convolution import Conv2D, Conv2DTranspose, Sequential
 
 
-def test_float32_on_a_cpu_goes_through_onednn():
+def test_float32_on_a_cpu_goes_through_onednn_and_comes_out_channels_last():
     with choice.using("auto"):
-        assert list(Conv2D(3, 4, 3, padding=1)(paddle.ones([2, 3, 5, 5])).strides) == [
-            4 * 25,
-            1,
-            4 * 5,
-            4,
-        ]  # channels last
+        assert list(Conv2D(3, 4, 3, padding=1)(paddle.ones([2, 3, 5, 5])).strides) == [100, 1, 20, 4]
 
 
 def test_another_precision_goes_through_paddle():

@@ -36,7 +36,6 @@ def test_without_the_library_auto_is_paddle_and_onednn_is_refused(workshop, monk
     code, folder = workshop.train(*SHORT, "trainer.max_iterations=1")
     assert code == 0
     assert kernels_of(folder) == ("paddle", "paddle")
-    capsys.readouterr()
     assert workshop.train(*SHORT, "trainer.kernels=onednn") == (2, None)
     said = capsys.readouterr().err
     assert "trainer.kernels=onednn is not available: this Paddle brings no oneDNN library; use auto or paddle" in said

@@ -35,6 +35,7 @@ QUERY_SRC_MD, QUERY_WEIGHTS_MD, QUERY_DIFF_WEIGHTS_MD, QUERY_WORKSPACE_MD, QUERY
 SCRATCHPAD_USER = 1
 CPU = 1
 IN_ORDER = 1
+AVX512 = 0x20  # the bit that every dnnl_cpu_isa_t from avx512_core on has
 
 _STATUSES = ("success", "out of memory", "invalid arguments", "unimplemented", "last implementation reached", "failed")
 
@@ -70,6 +71,11 @@ class Library:
     version: str
     engine: c_void_p
     stream: c_void_p
+
+    @property
+    def wide(self) -> bool:
+        """Whether it computes with AVX-512, of which its weight gradients are much better."""
+        return bool(self.functions.dnnl_get_effective_cpu_isa() & AVX512)
 
     def create(self, kind: str, function: str, *arguments: Any) -> Handle:
         """Call ``dnnl_FUNCTION(&object, ...)``; the object is destroyed by ``dnnl_KIND_destroy``."""

@@ -18,6 +18,7 @@ from oldrestore.kernels.primitives import (
     attributes,
     description,
     exclusive,
+    implementation,
     memory_bytes,
     query,
     reorder,
@@ -27,7 +28,7 @@ from oldrestore.kernels.primitives import (
     workspace,
 )
 from oldrestore.kernels.tensors import channels_last, empty_channels_last, strides_channels_last, strides_row_major
-from oldrestore.kernels.weight_products import WeightProducts
+from oldrestore.kernels.weight_gradients import DepthwiseBlocks, WeightProducts
 from oldrestore.runtime import paddle_threads
 
 # From here on products are faster: operations of a weight gradient, and channels on either side.
@@ -109,12 +110,26 @@ class ConvolutionPlan:
     @cached_property
     def weight_gradient(self) -> _Weights:
         """Called with x, dy, dweight and dbias (if there is a bias)."""
-        memories = (self._x, self._chosen, self._bias, self._y)
-        made = self._describe("backward_weights", None, memories, attributes())
+        made = self._weight_description
         weight = query(made, dnnl.QUERY_DIFF_WEIGHTS_MD)
         arguments = [(dnnl.ARG_SRC, self._x), (dnnl.ARG_DIFF_DST, self._y), (dnnl.ARG_DIFF_WEIGHTS, weight)]
         arguments += [(dnnl.ARG_DIFF_BIAS, self._bias)] if self._bias else []
         return self._with_weights(made, arguments, weight, backwards=True)
+
+    @cached_property
+    def _weight_description(self) -> Handle:
+        memories = (self._x, self._chosen, self._bias, self._y)
+        return self._describe("backward_weights", None, memories, attributes())
+
+    @cached_property
+    def depthwise(self) -> DepthwiseBlocks | None:
+        """A depthwise kernel's gradient by blocks of 3 x 3, where oneDNN has no code for the whole of it."""
+        one = self.geometry
+        channels, places = one.source[1], one.kernel[2:]
+        depthwise = one.groups == channels == one.target[1] > 1 and not one.transposed and one.dilation == (1, 1)
+        if not depthwise or min(places) < 3 or implementation(self._weight_description).startswith("jit_dw"):
+            return None
+        return DepthwiseBlocks(one.source, one.target, places, one.stride, one.padding[:2])
 
     @cached_property
     def products(self) -> WeightProducts | None:
@@ -225,22 +240,31 @@ class _Convolution(paddle.autograd.PyLayer):
 def _weight_gradient(chosen: ConvolutionPlan, x: paddle.Tensor, dy: paddle.Tensor) -> tuple:
     """Gradients of weight and bias, None without one."""
     geometry = chosen.geometry
-    if chosen.products:
-        dweight = chosen.products(*((dy, x) if geometry.transposed else (x, dy)))
-        return dweight, _sum_of_pixels(dy) if geometry.bias else None
-    dweight = paddle.empty(geometry.kernel, dtype="float32")
-    dbias = paddle.empty([geometry.target[1]], dtype="float32") if geometry.bias else None
     with exclusive:
-        addresses = x.data_ptr(), dy.data_ptr()
+        if chosen.products:
+            dweight = chosen.products(*((dy, x) if geometry.transposed else (x, dy)))
+            return dweight, _sum_of_pixels(dy) if geometry.bias else None
+        if chosen.depthwise:
+            blocks = chosen.depthwise
+            block = geometry._replace(**blocks.geometry, bias=False, activation=None)
+            step = plan(block, paddle_threads())
+            dweight = blocks(x, dy, lambda source, slopes: _by_onednn(step, source, slopes)[0])
+            return dweight, _sum_of_pixels(dy) if geometry.bias else None
         if chosen.undilated:
             d = geometry.dilation[0]
-            addresses = _in_phases("x", x, d), _in_phases("dy", dy, d)
-            chosen = plan(chosen.undilated, paddle_threads())
-        step = chosen.weight_gradient
-        address = workspace("weight", step.size) if step.reorder else dweight.data_ptr()
-        step.primitive(*addresses, address, *([dbias.data_ptr()] if geometry.bias else []))
-        if step.reorder:
-            step.reorder(address, dweight.data_ptr())
+            undilated = plan(chosen.undilated, paddle_threads())
+            return _by_onednn(undilated, _in_phases("x", x, d), _in_phases("dy", dy, d))
+        return _by_onednn(chosen, x.data_ptr(), dy.data_ptr())
+
+
+def _by_onednn(chosen: ConvolutionPlan, x: int, dy: int) -> tuple:
+    geometry, step = chosen.geometry, chosen.weight_gradient
+    dweight = paddle.empty(geometry.kernel, dtype="float32")
+    dbias = paddle.empty([geometry.target[1]], dtype="float32") if geometry.bias else None
+    address = workspace("weight", step.size) if step.reorder else dweight.data_ptr()
+    step.primitive(x, dy, address, *([dbias.data_ptr()] if geometry.bias else []))
+    if step.reorder:
+        step.reorder(address, dweight.data_ptr())
     return dweight, dbias
 
 

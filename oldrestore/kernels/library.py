@@ -31,6 +31,7 @@ ARG_MEAN, ARG_VARIANCE, ARG_SCALE, ARG_SHIFT, ARG_WORKSPACE, ARG_SCRATCHPAD = 49
 ARG_DIFF_SRC, ARG_DIFF_DST, ARG_DIFF_WEIGHTS, ARG_DIFF_BIAS = 129, 145, 161, 169
 ARG_DIFF_SCALE, ARG_DIFF_SHIFT = 255, 256
 ARG_MULTIPLE_SRC = 1024
+QUERY_IMPLEMENTATION = 8
 QUERY_SRC_MD, QUERY_WEIGHTS_MD, QUERY_DIFF_WEIGHTS_MD, QUERY_WORKSPACE_MD, QUERY_SCRATCHPAD_MD = 129, 131, 132, 135, 136
 SCRATCHPAD_USER = 1
 CPU = 1
@@ -202,6 +203,7 @@ def _declare(functions: Any) -> None:
     for kind in ("memory", "memory_desc", "primitive", "primitive_desc", "primitive_attr", "post_ops"):
         destroy = getattr(functions, f"dnnl_{kind}_destroy")
         destroy.argtypes, destroy.restype = [pointer], c_int
+    functions.dnnl_primitive_desc_query.argtypes = [pointer, c_int, c_int, pointer]
     functions.dnnl_primitive_desc_query_md.argtypes = [pointer, c_int, c_int]
     functions.dnnl_primitive_desc_query_md.restype = c_void_p
     functions.dnnl_memory_desc_get_size.argtypes, functions.dnnl_memory_desc_get_size.restype = [pointer], c_size_t

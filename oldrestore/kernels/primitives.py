@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from ctypes import c_void_p
+from ctypes import byref, c_char_p, c_void_p
 from functools import lru_cache
 
 import paddle
@@ -117,6 +117,13 @@ class Primitive:
 def query(description: Handle, what: int, index: int = 0) -> c_void_p:
     """Ask a primitive description for the description of one of its memories, which belongs to it."""
     return c_void_p(library().functions.dnnl_primitive_desc_query_md(description.value, what, index))
+
+
+def implementation(description: Handle) -> str:
+    """Name of the code that oneDNN has chosen for a primitive, as ``jit_dw:avx2``."""
+    name = c_char_p()
+    library().call("primitive_desc_query", description.value, dnnl.QUERY_IMPLEMENTATION, 0, byref(name))
+    return (name.value or b"").decode()
 
 
 def memory_bytes(memory_description: c_void_p) -> int:

@@ -30,6 +30,8 @@ CONVOLUTIONS = {
     "dilated widely": ((1, 16, 12, 12), 16, (3, 3), 1, (4, 4, 4, 4), 4, 1, "leaky_relu", False),
     "groups": ((2, 4, 9, 11), 6, (3, 3), 1, (1, 1, 1, 1), 1, 2, "leaky_relu", True),
     "depthwise": ((2, 16, 9, 8), 16, (5, 5), 1, (2, 2, 2, 2), 1, 16, "relu6", False),
+    "depthwise, small": ((2, 8, 2, 3), 8, (3, 3), 1, (1, 1, 1, 1), 1, 8, None, True),
+    "depthwise, 7 x 5, stride": ((2, 8, 9, 12), 8, (7, 5), 2, (3, 2, 3, 1), 1, 8, None, True),
     "depthwise, stride": ((2, 6, 9, 8), 6, (3, 3), 2, (0, 0, 1, 1), 1, 6, "relu6", True),
     "padding of one side": ((2, 3, 8, 8), 4, (3, 3), 2, (0, 0, 1, 1), 1, 1, "relu6", False),
     "kernel of two sizes": ((2, 4, 8, 9), 8, (1, 7), 1, (0, 3, 0, 3), 1, 1, "relu", True),

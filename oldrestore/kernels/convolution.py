@@ -32,7 +32,7 @@ from oldrestore.kernels.weight_gradients import DepthwiseBlocks, WeightProducts
 from oldrestore.runtime import paddle_threads
 
 # From here on products are faster: operations of a weight gradient, and channels on either side.
-PRODUCT_OPERATIONS, PRODUCT_CHANNELS = 1e9, 32
+PRODUCT_OPERATIONS, PRODUCT_CHANNELS = 8e8, 32
 
 
 class Geometry(NamedTuple):
@@ -155,6 +155,8 @@ class ConvolutionPlan:
         if library().wide or not plain or one.dilation != (d, d) or d == 1 or any(length % d for length in lengths):
             return None
         shapes = [(d * d * batch, channels, rows // d, columns // d) for batch, channels, rows, columns in one[:2]]
+        if min(shapes[1][2:]) < max(one.kernel[2:]):  # of so few columns oneDNN has no code for weight gradients either
+            return None
         padding = tuple(zeros // d for zeros in one.padding)
         return one._replace(source=shapes[0], target=shapes[1], padding=padding, dilation=(1, 1), activation=None)
 

@@ -25,6 +25,9 @@ from paddle.autograd import PyLayer
 from oldrestore.kernels.tensors import lies_channels_last
 
 
+AT_ONCE = 2**20  # scores that are computed with together, where they lie channels last
+
+
 @dataclass(frozen=True)
 class SparseTarget:
     """What each pixel should be: a few classes with weights, which sum to 1 - `uniform`, and a share for all alike.
@@ -84,15 +87,19 @@ class _Pixels:
     ) -> None:
         batch, self.classes, height, width = logits_bqhw.shape
         self.positions = height * width
+        self.on_cpu = on_cpu(logits_bqhw)
+        self.channels_last = self.on_cpu and lies_channels_last(logits_bqhw)
+        if self.channels_last:  # pixels of several photographs lie as those of one do
+            fitting = max(1, AT_ONCE // (self.positions * self.classes))
+            photos = max(count for count in range(1, min(batch, fitting) + 1) if batch % count == 0)
+            batch, self.positions = batch // photos, photos * self.positions
         self.dtype = paddle.float64 if logits_bqhw.dtype == paddle.float64 else paddle.float32
         self.parts = list(target.parts)
         self.uniform = target.uniform
         self.gamma = gamma
-        self.indices_bkn = target.indices_bkhw.reshape([batch, -1, self.positions])
-        self.weights_bkn = target.weights_bkhw.astype(self.dtype).reshape([batch, -1, self.positions])
+        self.indices_bkn = self._entries(target.indices_bkhw, batch)
+        self.weights_bkn = self._entries(target.weights_bkhw.astype(self.dtype), batch)
         self.offset_1q1 = None if offset_q is None else offset_q.astype(self.dtype).reshape([1, -1, 1])
-        self.on_cpu = on_cpu(logits_bqhw)
-        self.channels_last = self.on_cpu and lies_channels_last(logits_bqhw)
         photos = 1 if self.on_cpu else batch
         self.blocks = [slice(start, start + photos) for start in range(0, batch, photos)]
         self.ones_1q1 = paddle.ones([1, self.classes, 1], dtype=self.dtype)
@@ -171,7 +178,10 @@ class _Pixels:
             self._scatter(work, block, own_bkn * slope[block])
             if not in_place:
                 gradient[block] = work.reshape(gradient[block].shape).astype(gradient.dtype)
-        return gradient.transpose([0, 3, 1, 2]) if self.channels_last else gradient
+        if not self.channels_last:
+            return gradient
+        batch, classes, height, width = logits_bqhw.shape
+        return gradient.reshape([batch, height, width, classes]).transpose([0, 3, 1, 2])
 
     def _even_entries(self, work: paddle.Tensor, log_sum: paddle.Tensor, slope: paddle.Tensor) -> paddle.Tensor:
         """Slope x t g of the uniform share in a focal loss."""
@@ -183,7 +193,15 @@ class _Pixels:
         return [photos, *((self.positions, self.classes) if self.channels_last else (self.classes, self.positions))]
 
     def _of_pixels(self, logits_bqhw: paddle.Tensor) -> paddle.Tensor:
-        return logits_bqhw.transpose([0, 2, 3, 1]) if self.channels_last else logits_bqhw
+        if not self.channels_last:
+            return logits_bqhw
+        return logits_bqhw.transpose([0, 2, 3, 1]).reshape([-1, self.positions, self.classes])
+
+    def _entries(self, target_bkhw: paddle.Tensor, batch: int) -> paddle.Tensor:
+        """What belongs to a target's classes, (b, k, n); of several photographs that are taken for one, n is longer."""
+        photos, entries, *_ = target_bkhw.shape
+        apart = target_bkhw.reshape([batch, photos // batch, entries, -1])
+        return apart.transpose([0, 2, 1, 3]).reshape([batch, entries, self.positions])
 
     def _across(self, row: paddle.Tensor) -> paddle.Tensor:
         """A row (b, 1, n) as it is broadcast over scores."""

@@ -75,9 +75,9 @@ def rgb8_to_lab_b3hw(rgb_b3hw: np.ndarray) -> np.ndarray:
         rgb, high = rgb_3hw.reshape(3, -1), lab_3hw.reshape(3, -1)
         cv2.LUT(rgb, LINEAR_LIGHT, dst=linear)
         np.matmul(RELATIVE_XYZ_FROM_RGB, linear, out=xyz)
-        bright = np.maximum(xyz, XYZ_JUNCTION, out=linear)
-        cv2.pow(bright, 1.0 / 3.0, dst=f)
-        np.divide(bright, np.multiply(f, f, out=lab), out=lab)
+        cv2.pow(xyz, 1.0 / 3.0, dst=f)
+        with np.errstate(invalid="ignore"):  # 0 / 0 where it is black, and put right below
+            np.divide(xyz, np.multiply(f, f, out=lab), out=lab)
         f += np.multiply(np.subtract(lab, f, out=lab), 1.0 / 3.0, out=lab)
         dark = np.flatnonzero(xyz <= XYZ_JUNCTION)
         f.reshape(-1)[dark] = F_SLOPE * xyz.reshape(-1)[dark] + F_OFFSET
@@ -94,8 +94,8 @@ def rgb8_to_lab_b3hw(rgb_b3hw: np.ndarray) -> np.ndarray:
 
 def _exactly(rgb_3n: np.ndarray) -> np.ndarray:
     """CIE Lab of uint8 sRGB (3, n), float64 (3, n), by NumPy's cube root."""
-    linear = [np.take(LINEAR_LIGHT, channel) for channel in rgb_3n]
-    fx, fy, fz = (_lab_curve(sum(m * x for m, x in zip(row, linear, strict=True))) for row in RELATIVE_XYZ_FROM_RGB)
+    products = RELATIVE_XYZ_FROM_RGB[:, :, None] * LINEAR_LIGHT[rgb_3n]
+    fx, fy, fz = _lab_curve(products[:, 0] + products[:, 1] + products[:, 2])
     return np.stack([116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)])
 
 

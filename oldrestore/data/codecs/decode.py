@@ -124,10 +124,15 @@ def open_checked(data: bytes, formats: Sequence[str], max_pixels: int) -> Image.
     image = Image.open(io.BytesIO(data), formats=formats)
     _check_size(*image.size, max_pixels)
     if image.format in ("JPEG", "MPO"):
-        scans, pixels = data.count(b"\xff\xda"), image.width * image.height  # within a scan, 0xff is followed by 0
-        if scans * pixels > MAX_SCAN_PIXELS:
-            raise UnreadablePhoto(f"a JPEG of {scans} scans, too many for its {pixels} pixels")
+        check_scans(data, image.width * image.height)
     return image
+
+
+def check_scans(data: bytes, pixels: int) -> None:
+    """Refuse a JPEG file of too many scans for its pixels."""
+    # Counting single bytes is several times as fast, and nearly always enough. Within a scan, 0xff is followed by 0.
+    if data.count(b"\xda") * pixels > MAX_SCAN_PIXELS and (scans := data.count(b"\xff\xda")) * pixels > MAX_SCAN_PIXELS:
+        raise UnreadablePhoto(f"a JPEG of {scans} scans, too many for its {pixels} pixels")
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -19,7 +19,9 @@ from oldrestore.photographs.coloring import in_gray, lightness, reduced
 from oldrestore.photographs.output_files import OutputFiles
 from oldrestore.photographs.photo_list import Task
 from oldrestore.photographs.restorer import Restorer
-from oldrestore.restoration.film import SteadyColor, UnreadableFilm, probe, read_frames, write_film
+from oldrestore.restoration.film import UnreadableFilm, open_film
+from oldrestore.restoration.film_writer import write_film
+from oldrestore.restoration.steady_color import SteadyColor
 
 
 @dataclass
@@ -28,7 +30,8 @@ class Treated:
 
     files: list[tuple[Path, bytes]]  # to write, results first; the results of a film have been written
     parts: dict[str, Path]  # outputs besides results and panel
-    # ``width``, ``height`` and ``lost`` (the damaged share, or None) of a photograph, ``frames`` of a film;
+    # ``width``, ``height`` and ``lost`` (the damaged share, or None) of a photograph; ``frames`` and ``remarks`` (what
+    # the result does not keep) of a film;
     # ``colored``, whether the results are in predicted colours, and ``hints``, their number.
     facts: dict[str, Any]
 
@@ -77,27 +80,34 @@ def treat_photo(task: Task, restorer: Restorer) -> Treated:
 
 
 def treat_film(
-    task: Task, restorer: Restorer, files: OutputFiles, advance: Callable[[int, int], None] = lambda done, total: None
+    task: Task,
+    restorer: Restorer,
+    files: OutputFiles,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+    label: Mapping[str, str] | None = None,
 ) -> Treated:
-    """Run the stages on every frame of a film; write one for each output, with its rate of frames and its sound.
+    """Run the stages on every frame of a film; write one for each output, with its times, sound and subtitles.
 
-    `advance` is called with the number of frames done and the approximate total (0 if the film does not say).
+    `advance` is called with the number of frames done and the approximate total (0 if the film does not say). `label`
+    has tags for the results.
     """
     if restorer.mask is not None:
         raise UserError("a mask is for a photograph: restore the film without it")
-    facts = probe(task.photo)
-    sound = task.photo if facts.has_sound else None
-    frames = read_frames(task.photo, expected=facts.frames)
-    first = next(frames)
     steady = [SteadyColor(restorer.smoothing) for _ in task.outputs]
     colored, shown, count = None, None, 0
-    with ExitStack() as open_films:
-        settings = first.shape[:2], facts.rate, sound, restorer.quality, files.place
-        films = [open_films.enter_context(write_film(path, *settings)) for path in task.outputs]
+    with open_film(task.photo) as film, ExitStack() as open_films:
+        frames, expected = open_films.enter_context(closing(film.frames())), film.facts.frames
+        first = next(frames)
+        shape = first.rgb_hw3.shape
+        films = [
+            open_films.enter_context(write_film(path, shape[:2], film, restorer.quality, label, files.place))
+            for path in task.outputs
+        ]
         for frame in chain([first], frames):
-            if frame.shape != first.shape:
+            original = frame.rgb_hw3
+            if original.shape != shape:
                 raise UnreadableFilm("a film whose frames change their size")
-            made = restorer.pipeline(frame)
+            made = restorer.pipeline(original)
             if colored is None:
                 # The first frame decides for all: a film must not alternate between its own colours and ours.
                 colored = restorer.is_colored(made)
@@ -105,11 +115,12 @@ def treat_film(
             if colored:
                 pictures = list(restorer.coloring(lightness(made.picture), steady=steady))
             for write, picture in zip(films, pictures, strict=True):
-                write(picture)
-            if shown is None or count == facts.frames // 2:  # a frame from the middle represents a film best
-                original = in_gray(lightness(frame)) if restorer.shows_gray_original else frame
+                write(frame._replace(rgb_hw3=picture))
+            if shown is None or count == expected // 2:  # a frame from the middle represents a film best
+                original = in_gray(lightness(original)) if restorer.shows_gray_original else original
                 shown = [reduced(picture) for picture in (original, *pictures)]
             count += 1
-            advance(count, facts.frames)
+            advance(count, expected)
     panel = encode_photo(side_by_side([shown], ["Original", *restorer.titles()]), task.panel.suffix)
-    return Treated([(task.panel, panel)], {}, {"frames": count, "colored": colored, "hints": 0})
+    facts = {"frames": count, "colored": colored, "hints": 0, "remarks": film.remarks}
+    return Treated([(task.panel, panel)], {}, facts)

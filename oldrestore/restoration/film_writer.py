@@ -1,0 +1,94 @@
+"""Writes films through PyAV: H.264 with each frame at its own time, and the other tracks of the film they are of."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import OutputContainer
+
+from oldrestore.errors import naming
+from oldrestore.files import whole_file
+from oldrestore.restoration.film import Film, Frame, UnreadableFilm, open_film
+from oldrestore.restoration.film_color import FromRGB
+from oldrestore.restoration.film_tracks import OtherTracks
+
+MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
+# The same film twice gives the same bytes: no dates and random numbers of the muxer.
+OPTIONS = {"mp4": {"fflags": "+bitexact", "movflags": "+faststart"}, "matroska": {"fflags": "+bitexact"}}
+
+
+@contextmanager
+def write_film(
+    path: Path,
+    shape: tuple[int, int],
+    film: Film,
+    quality: int,
+    label: Mapping[str, str] | None = None,
+    place: Callable[[Path, Path], object] = Path.replace,
+) -> Iterator[Callable[[Frame], None]]:
+    """Write a film (.mp4 or .mkv) in H.264, whole or not at all; yield what writes a frame.
+
+    Frames have one `shape`, height and width. All else is as in `film`, of which a frame has been read: aspect, colour,
+    times, sound, subtitles, chapters, attachments and tags; what cannot be is added to its remarks. Colour is stored at
+    half the size if both sides are even, otherwise at full size. `quality` is the constant rate factor of x264, 0 (no
+    loss) to 51. `label` has tags to add; its ``comment`` follows the film's own. For `place`, see
+    `oldrestore.files.whole_file`.
+    """
+    source = Path(film.container.name.removeprefix("file:"))
+    muxer = MUXERS[path.suffix]
+    with whole_file(path, place) as neighbour, open_film(source) as again, naming(path):
+        with _output(neighbour, muxer) as container:
+            even = shape[0] % 2 == 0 and shape[1] % 2 == 0
+            pix_fmt = "yuv420p" if even else "yuv444p"
+            x264 = {"crf": str(quality), "preset": "medium"}
+            pictures = container.add_stream("libx264", rate=film.facts.rate, options=x264)
+            encoder = pictures.codec_context
+            pictures.height, pictures.width = shape
+            pictures.pix_fmt, encoder.sample_aspect_ratio = pix_fmt, film.pixel_aspect
+            encoder.colorspace, encoder.color_range, encoder.color_primaries, encoder.color_trc = film.color
+            # Matroska has milliseconds.
+            tick = film.tick if muxer == "mp4" else Fraction(1, 1000)
+            encoder.time_base = pictures.time_base = tick
+            others = OtherTracks(again.container, again.packets(), container)
+            comment = [container.metadata.get("comment"), (label or {}).get("comment")]
+            container.metadata.update(label or {})
+            if any(comment):
+                container.metadata["comment"] = "; ".join(filter(None, comment))
+            convert, last = FromRGB(pix_fmt, film.color), None
+
+            def write(frame: Frame) -> None:
+                nonlocal last
+                picture = convert(frame.rgb_hw3)
+                ticks = round(frame.time / tick)
+                last = ticks if last is None else max(ticks, last + 1)
+                picture.pts, picture.time_base, picture.duration = last, tick, round(frame.duration / tick)
+                others.write(frame.time)
+                container.mux(pictures.encode(picture))
+
+            yield write
+            container.mux(pictures.encode())
+            others.write()
+            film.remarks += [remark for remark in others.remarks if remark not in film.remarks]
+
+
+@contextmanager
+def _output(path: Path, muxer: str) -> Iterator[OutputContainer]:
+    """Open a file for writing; if the block fails, the end of a film, for which all of it is read, is not written."""
+    container = av.open(f"file:{path}", "w", format=muxer, container_options=OPTIONS[muxer])
+    try:
+        yield container
+        container.close()
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        with contextlib.suppress(av.FFmpegError):
+            container.close()
+        if isinstance(error, av.FFmpegError) and not isinstance(error, OSError):
+            raise UnreadableFilm(f"the film could not be written ({error.strerror})") from error
+        raise

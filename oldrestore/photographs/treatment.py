@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from oldrestore.photographs.coloring import in_gray, lightness, reduced
 from oldrestore.photographs.output_files import OutputFiles
 from oldrestore.photographs.photo_list import Task
 from oldrestore.photographs.restorer import Restorer
-from oldrestore.restoration.film import UnreadableFilm, open_film
+from oldrestore.restoration.film import open_film
 from oldrestore.restoration.film_writer import write_film
 from oldrestore.restoration.steady_color import SteadyColor
 
@@ -96,17 +95,10 @@ def treat_film(
     steady = [SteadyColor(restorer.smoothing) for _ in task.outputs]
     colored, shown, count = None, None, 0
     with open_film(task.photo) as film, ExitStack() as open_films:
-        frames, expected = open_films.enter_context(closing(film.frames())), film.facts.frames
-        first = next(frames)
-        shape = first.rgb_hw3.shape
-        films = [
-            open_films.enter_context(write_film(path, shape[:2], film, restorer.quality, label, files.place))
-            for path in task.outputs
-        ]
-        for frame in chain([first], frames):
+        settings = film, restorer.quality, label, files.place
+        films = [open_films.enter_context(write_film(path, *settings)) for path in task.outputs]
+        for frame in open_films.enter_context(closing(film.frames())):
             original = frame.rgb_hw3
-            if original.shape != shape:
-                raise UnreadableFilm("a film whose frames change their size")
             made = restorer.pipeline(original)
             if colored is None:
                 # The first frame decides for all: a film must not alternate between its own colours and ours.
@@ -116,11 +108,11 @@ def treat_film(
                 pictures = list(restorer.coloring(lightness(made.picture), steady=steady))
             for write, picture in zip(films, pictures, strict=True):
                 write(frame._replace(rgb_hw3=picture))
-            if shown is None or count == expected // 2:  # a frame from the middle represents a film best
+            if shown is None or count == film.expected // 2:  # a frame from the middle represents a film best
                 original = in_gray(lightness(original)) if restorer.shows_gray_original else original
                 shown = [reduced(picture) for picture in (original, *pictures)]
             count += 1
-            advance(count, expected)
+            advance(count, film.expected)
     panel = encode_photo(side_by_side([shown], ["Original", *restorer.titles()]), task.panel.suffix)
     facts = {"frames": count, "colored": colored, "hints": 0, "remarks": film.remarks}
     return Treated([(task.panel, panel)], {}, facts)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import stat
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,42 +16,26 @@ import numpy as np
 from av.container import InputContainer
 from av.filter import Graph
 from av.sidedata.sidedata import Type
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from oldrestore.errors import naming
-from oldrestore.restoration.film_color import FilmColor, ToRGB, UnknownColor, color_of, color_of_result
+from oldrestore.restoration.film_color import ToRGB, UnknownColor, color_of, color_of_result
+from oldrestore.restoration.film_file import UnreadableFilm, open_container, packets_in_time
 from oldrestore.restoration.film_tracks import mp4_holds
 
 FILM_EXTENSIONS = frozenset(
-    (
-        ".mp4 .m4v .mov .qt .3gp .3g2 .f4v .mkv .webm .avi .divx .wmv .asf .flv .ogv .ogm .mpg .mpeg .mpe .m1v .m2v .vob "
-        ".ts .mts .m2ts .m2t .mod .tod .dv .dif .mxf .rm .rmvb"
-    ).split()
+    {".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".divx", ".wmv", ".asf", ".flv"}
+    | {".ogv", ".ogm", ".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".m2t", ".mod", ".tod"}
+    | {".dv", ".dif", ".mxf", ".rm", ".rmvb"}
 )
 """File name endings of films, in lower case."""
 
-# Containers that hold pictures and sound themselves. A playlist (ffconcat, HLS, DASH) with a film's name would make
-# FFmpeg read other files of this machine, or addresses.
-CONTAINERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegvideo,mpegts,asf,flv,ogg,m4v,h264,hevc,dv,mxf,gxf,rm,ivf,wtv"
-)
-# A disc's or broadcast's tracks may begin late, and are in no header.
-OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS, "probesize": "20000000"}
 MP4_LIKE = frozenset({".mp4", ".m4v", ".mov", ".qt"})
-# In these, time is that of a clock that started somewhere, and jumps where pieces were joined.
-CLOCKED = frozenset({"mpeg", "mpegts"})
-LONGEST_JUMP = 10  # seconds that a clock may advance between packets of a track, as in FFmpeg's program
-AHEAD = 4  # frames
+# Containers whose head says how long the film is.
+DECLARING = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "flv", "asf"})
 MOST_MISSING = 0.02  # share of a film's frames
-
-
-class UnreadableFilm(ValueError):  # noqa: N818 (like UnreadablePhoto, a fact about a file)
-    """A film that cannot be decoded or written; `reason` is a few words."""
-
-    def __init__(self, reason: str):
-        super().__init__(reason)
-        self.reason = reason
+AHEAD = 4  # frames that are decoded in advance
 
 
 class Frame(NamedTuple):
@@ -63,17 +46,8 @@ class Frame(NamedTuple):
     duration: Fraction  # seconds; 0 if the film does not say
 
 
-@dataclass(frozen=True)
-class FilmFacts:
-    """Facts that a film's file states."""
-
-    rate: Fraction  # mean number of frames a second
-    frames: int  # approximate number; 0 if the file does not say
-    has_sound: bool
-
-
 class Orientation(NamedTuple):
-    """How stored frames become upright."""
+    """How stored pictures become upright."""
 
     turned: bool  # rows are columns
     left_right: bool  # mirrored, after that
@@ -94,53 +68,55 @@ class Orientation(NamedTuple):
         return picture[:: -1 if self.up_down else 1, :: -1 if self.left_right else 1]
 
 
-@dataclass
 class Film:
-    """An open film, whose frames can be read once; see `open_film`."""
+    """A film whose first frame has been decoded, and whose frames can be read once; see `open_film`.
 
-    container: InputContainer
-    pictures: VideoStream
-    facts: FilmFacts
-    # Known from the first frame on:
-    color: FilmColor | None = None  # of the result
-    orientation: Orientation | None = None
-    remarks: list[str] = field(default_factory=list)  # what the result does not keep; complete after the last frame
+    `remarks` says what the result does not keep, or why; it is complete after the last frame.
+    """
+
+    def __init__(self, path: Path, container: InputContainer) -> None:
+        self.path, self.container = path, container
+        shown = [track for track in container.streams.video if not track.disposition & Disposition.attached_pic]
+        if not shown or shown[0].codec_context is None:
+            raise UnreadableFilm("not a film that can be read")
+        self._track = track = shown[0]
+        track.thread_type = "AUTO"
+        rate = track.average_rate or track.guessed_rate or track.base_rate
+        if not rate:
+            raise UnreadableFilm("a film that does not say its frame rate")
+        self.rate = Fraction(rate)  # mean number of frames a second
+        self.expected = track.frames or round(rate * _length(container, track))  # frames; 0 if the file does not say
+        self.remarks = [f"only the first of {len(shown)} picture tracks is kept"] if len(shown) > 1 else []
+        self._damaged, self._end = 0, Fraction(0)
+        self._decoded = self._decode()
+        self._first = next(self._decoded, None)
+        if self._first is None:
+            raise UnreadableFilm("a film without frames" if not self._damaged else "not a film that can be read")
+        self.color, remark = color_of_result(color_of(self._first))
+        self.remarks += [remark] if remark else []
+        self._upright = Orientation.of(self._first)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of its upright frames."""
+        shape = self._first.height, self._first.width
+        return shape[::-1] if self._upright.turned else shape
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """Width of an upright frame's pixels by their height."""
-        aspect = self.pictures.sample_aspect_ratio or Fraction(1)
-        return 1 / aspect if self.orientation and self.orientation.turned else aspect
+        """Width of its upright frames' pixels by their height."""
+        aspect = self._track.sample_aspect_ratio or Fraction(1)
+        return 1 / aspect if self._upright.turned else aspect
 
     @property
     def tick(self) -> Fraction:
-        """Unit of the times of frames, seconds."""
-        return Fraction(1, self.pictures.time_base.denominator)
-
-    def packets(self) -> Iterator[av.Packet]:
-        """Yield the packets of all tracks, with times on one line: a clock starts at 0, and its jumps are left out."""
-        clocked = self.container.format.name in CLOCKED
-        shift = Fraction(self.container.start_time or 0, av.time_base) if clocked else Fraction(0)
-        ends: dict[int, Fraction] = {}  # of the last packet of each track, on that line
-        for packet in self.container.demux():
-            if clocked and packet.dts is not None:
-                unit, track = packet.time_base, packet.stream.index
-                time = packet.dts * unit - shift
-                step = time - ends.get(track, time)
-                if step > LONGEST_JUMP or step < -0.1:
-                    shift += step
-                    time -= step
-                ends[track] = time + (packet.duration or 0) * unit
-                ticks = round(shift / unit)
-                packet.dts -= ticks
-                if packet.pts is not None:
-                    packet.pts -= ticks
-            yield packet
+        """Unit of the times of its frames, seconds."""
+        return Fraction(1, self._track.time_base.denominator)
 
     def frames(self) -> Iterator[Frame]:
-        """Yield each frame once, upright; interlaced ones as full frames. A thread decodes `AHEAD` of them in advance.
+        """Yield each frame once, upright; interlaced ones as full frames. A thread decodes some in advance.
 
-        `UnreadableFilm` is raised if frames cannot be decoded and more than 2% of all are missing.
+        `UnreadableFilm` is raised if the frames change their size, or the file is damaged and more than 2% are missing.
         """
         frames = self._frames()
         with ThreadPoolExecutor(1, "decoding") as pool:
@@ -153,94 +129,59 @@ class Film:
                 pool.shutdown(cancel_futures=True)
 
     def _frames(self) -> Iterator[Frame]:
-        to_rgb, last, count, damaged, tones = ToRGB(), None, 0, 0, ""
-        for frame, is_whole in self._decoded():
-            damaged += not is_whole
-            if frame is None:
-                continue
+        to_rgb, last, count, first = ToRGB(), None, 0, self._first
+        for frame in chain([first], self._decoded):
             count += 1
-            if self.color is None:
-                self.color, tones = color_of_result(color_of(frame))
-                self.orientation = Orientation.of(frame)
+            if (frame.height, frame.width) != (first.height, first.width):
+                raise UnreadableFilm("a film whose frames change their size")
             try:
-                rgb = self.orientation(to_rgb(frame))
+                rgb_hw3 = self._upright(to_rgb(frame))
             except UnknownColor as error:
                 raise UnreadableFilm(str(error)) from None
             time = None if frame.pts is None else frame.pts * frame.time_base
             if time is None or (last is not None and time <= last):
-                time = Fraction(0) if last is None else last + 1 / self.facts.rate
+                time = Fraction(0) if last is None else last + 1 / self.rate
             last = time
-            yield Frame(rgb, time, (frame.duration or 0) * (frame.time_base or 0))
-        if not count:
-            raise UnreadableFilm("a film without frames")
-        if (damaged or _is_cut_short(Path(self.container.name.removeprefix("file:")))) and (
-            count < (1 - MOST_MISSING) * self.facts.frames - 1
-        ):
-            raise UnreadableFilm(f"{count} of about {self.facts.frames} frames could be read: the file is damaged")
-        self.remarks += [tones] if tones else []
-        self.remarks += [f"{damaged} of {count} frames are damaged"] if damaged else []
+            yield Frame(rgb_hw3, time, (frame.duration or 0) * (frame.time_base or 0))
+        if (self._damaged or self._ends_early()) and count < (1 - MOST_MISSING) * self.expected - 1:
+            raise UnreadableFilm(f"{count} of about {self.expected} frames could be read: the file is damaged")
+        self.remarks += [f"damaged frames: {self._damaged}"] if self._damaged else []
 
-    def _decoded(self) -> Iterator[tuple[VideoFrame | None, bool]]:
-        """Yield frames that are not interlaced, or None for one that is lost, and whether all of it was read."""
+    def _decode(self) -> Iterator[VideoFrame]:
+        """Yield frames, deinterlaced, and count those that are damaged or lost."""
         woven: Graph | None = None
-        for packet in self.packets():
-            if packet.stream is not self.pictures:
+        for packet in packets_in_time(self.container):
+            if packet.pts is not None:
+                self._end = max(self._end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+            if packet.stream is not self._track:
                 continue
             try:
                 frames = packet.decode()
             except av.FFmpegError:
-                yield None, False
+                self._damaged += 1
                 continue
             for frame in frames:
+                self._damaged += frame.is_corrupt
                 if woven is None and frame.interlaced_frame:
-                    woven = _deinterlacer(self.pictures, frame)
-                    self.remarks.append("interlaced frames were deinterlaced (bwdif), one frame for each")
+                    woven = _deinterlacer(frame)
+                    self.remarks.append("interlaced: frames were deinterlaced (bwdif), each to one frame")
                 if woven is None:
-                    yield frame, not frame.is_corrupt
+                    yield frame
                 else:
-                    if frame.is_corrupt:
-                        yield None, False
-                    woven.vpush(frame)
-                    yield from ((full, True) for full in _pulled(woven))
+                    yield from _through(woven, frame)
         if woven is not None:
-            woven.vpush(None)
-            yield from ((full, True) for full in _pulled(woven))
+            yield from _through(woven, None)
+
+    def _ends_early(self) -> bool:
+        length = Fraction(self.container.duration or 0, av.time_base)
+        return self.container.format.name in DECLARING and self._end < (1 - MOST_MISSING) * length - 1 / self.rate
 
 
 @contextmanager
 def open_film(path: Path) -> Iterator[Film]:
     """Open a film; `UnreadableFilm` if it has no pictures that can be read."""
-    try:
-        with naming(path):
-            # "file:" so that no name is read as another protocol.
-            container = av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace")
-    except av.FFmpegError as error:
-        if isinstance(error, OSError):
-            raise
-        raise UnreadableFilm("not a film that can be read") from None
-    with container:
-        shown = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-        if not shown or shown[0].codec_context is None or not shown[0].width:
-            raise UnreadableFilm("not a film that can be read")
-        pictures = shown[0]
-        pictures.thread_type = "AUTO"
-        rate = pictures.average_rate or pictures.guessed_rate or pictures.base_rate
-        if not rate:
-            raise UnreadableFilm("a film that does not say its frame rate")
-        length = pictures.duration * pictures.time_base if pictures.duration else None
-        if length is None and container.duration:
-            length = Fraction(container.duration, av.time_base)
-        frames = pictures.frames or round(rate * (length or 0))
-        film = Film(container, pictures, FilmFacts(Fraction(rate), frames, bool(container.streams.audio)))
-        if len(shown) > 1:
-            film.remarks.append(f"only the first of {len(shown)} picture tracks is kept")
-        yield film
-
-
-def probe(path: Path) -> FilmFacts:
-    """Read the facts of a film; `UnreadableFilm` if it has no pictures that can be read."""
-    with open_film(path) as film:
-        return film.facts
+    with open_container(path) as container:
+        yield Film(path, container)
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
@@ -254,12 +195,12 @@ def is_film(path: Path) -> bool:
     if path.suffix.lower() in FILM_EXTENSIONS:
         return True
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        if not path.is_file():
             return False
-        facts = probe(path)
+        with open_film(path) as film:
+            return film.expected != 1  # HEIF and AVIF are MP4 of one frame
     except (OSError, UnreadableFilm):
         return False
-    return facts.frames != 1  # HEIF and AVIF are MP4 of one frame
 
 
 def film_ending(path: Path) -> str:
@@ -267,26 +208,35 @@ def film_ending(path: Path) -> str:
     if path.suffix.lower() not in MP4_LIKE:
         return ".mkv"
     try:
-        with open_film(path) as film:
-            return ".mp4" if mp4_holds(film.container) else ".mkv"
+        with open_container(path) as container:
+            return ".mp4" if mp4_holds(container) else ".mkv"
     except (OSError, UnreadableFilm):
         return ".mp4"
 
 
-def _is_cut_short(path: Path) -> bool:
-    return False
+def _length(container: InputContainer, track: VideoStream) -> Fraction:
+    """Seconds that the pictures of a film last, as it says; 0 if it does not."""
+    if track.duration:
+        return track.duration * track.time_base
+    try:  # Matroska's tag, such as 00:01:02.250000000
+        hours, minutes, seconds = track.metadata.get("DURATION", "").split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
+    except ValueError:
+        return Fraction(container.duration or 0, av.time_base)
 
 
-def _deinterlacer(pictures: VideoStream, frame: VideoFrame) -> Graph:
+def _deinterlacer(frame: VideoFrame) -> Graph:
     graph = Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=pictures.time_base
-    )
-    graph.link_nodes(source, graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")).configure()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
+    graph.link_nodes(
+        source, graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")
+    ).configure()
     return graph
 
 
-def _pulled(graph: Graph) -> Iterator[VideoFrame]:
+def _through(graph: Graph, frame: VideoFrame | None) -> Iterator[VideoFrame]:
+    """Push a frame, or None at the end, and yield the frames that come out."""
+    graph.vpush(frame)
     while True:
         try:
             yield graph.vpull()

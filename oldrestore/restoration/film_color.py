@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from av import VideoFrame
 from av.filter import Graph
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 
 # Codes of ITU-T H.273, and FFmpeg's for the range.
 RGB, BT709, UNSPECIFIED, BT470BG, SMPTE170M, SMPTE240M, BT2020 = 0, 1, 2, 5, 6, 7, 9
@@ -84,14 +85,19 @@ class ToRGB:
             raise UnknownColor(f"a film whose colours are stored in a way (matrix {color.matrix}) that cannot be read")
         if color.matrix != RGB:
             frame.colorspace, frame.color_range = color.matrix, color.range
-        if color.transfer in HIGH_DYNAMIC_RANGE:
-            frame.color_primaries = color.primaries
-            return self._tone_mapped(frame).to_ndarray()
         wide = {}
         if color.primaries in WIDE_PRIMARIES:
-            frame.color_primaries, frame.color_trc = color.primaries, BT709
+            frame.color_primaries = color.primaries
             wide = {"dst_color_primaries": BT709, "dst_color_trc": BT709}
-        return self._reformatter.reformat(frame, format="rgb24", dst_color_range=FULL, **wide).to_ndarray()
+        if color.transfer in HIGH_DYNAMIC_RANGE:
+            planes = self._tone_mapped(frame).planes
+        else:
+            # To planes, because libswscale rounds down to packed pixels: a level darker each time.
+            rounding = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
+            options = {"format": "gbrp", "dst_color_range": FULL, "interpolation": rounding}
+            planes = self._reformatter.reformat(frame, **options, **wide).planes
+        g, b, r = (np.frombuffer(p, np.uint8).reshape(p.height, -1)[:, : p.width] for p in planes)
+        return cv2.merge([r, g, b])
 
     def _tone_mapped(self, frame: VideoFrame) -> VideoFrame:
         kind = f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/1000"
@@ -99,7 +105,7 @@ class ToRGB:
             self._mapper, self._mapped = Graph(), kind
             tags = f"colorspace={frame.colorspace}:range={frame.color_range}"
             to_srgb = "out_transfer=iec61966-2-1:out_primaries=bt709:out_range=pc:intent=perceptual"
-            nodes = [("buffer", f"{kind}:{tags}"), ("scale", to_srgb), ("format", "rgb24"), ("buffersink", None)]
+            nodes = [("buffer", f"{kind}:{tags}"), ("scale", to_srgb), ("format", "gbrp"), ("buffersink", None)]
             self._mapper.link_nodes(*(self._mapper.add(*node) for node in nodes)).configure()
         self._mapper.vpush(frame)
         return self._mapper.vpull()

@@ -9,13 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 from av.container import OutputContainer
 
 from oldrestore.errors import naming
 from oldrestore.files import whole_file
-from oldrestore.restoration.film import Film, Frame, UnreadableFilm, open_film
+from oldrestore.restoration.film import Film, Frame
 from oldrestore.restoration.film_color import FromRGB
+from oldrestore.restoration.film_file import UnreadableFilm, open_container, packets_in_time
 from oldrestore.restoration.film_tracks import OtherTracks
 
 MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
@@ -26,7 +26,6 @@ OPTIONS = {"mp4": {"fflags": "+bitexact", "movflags": "+faststart"}, "matroska":
 @contextmanager
 def write_film(
     path: Path,
-    shape: tuple[int, int],
     film: Film,
     quality: int,
     label: Mapping[str, str] | None = None,
@@ -34,47 +33,48 @@ def write_film(
 ) -> Iterator[Callable[[Frame], None]]:
     """Write a film (.mp4 or .mkv) in H.264, whole or not at all; yield what writes a frame.
 
-    Frames have one `shape`, height and width. All else is as in `film`, of which a frame has been read: aspect, colour,
-    times, sound, subtitles, chapters, attachments and tags; what cannot be is added to its remarks. Colour is stored at
-    half the size if both sides are even, otherwise at full size. `quality` is the constant rate factor of x264, 0 (no
-    loss) to 51. `label` has tags to add; its ``comment`` follows the film's own. For `place`, see
-    `oldrestore.files.whole_file`.
+    All but the pictures is as in `film`: size, aspect, kind of colour, times, sound, subtitles, chapters, attachments
+    and tags; what cannot be is added to its remarks. Colour is stored at half the size if both sides are even,
+    otherwise at full size. `quality` is the constant rate factor of x264, 0 (no loss) to 51. `label` has tags to add;
+    its ``comment`` follows the film's own. For `place`, see `oldrestore.files.whole_file`.
     """
-    source = Path(film.container.name.removeprefix("file:"))
     muxer = MUXERS[path.suffix]
-    with whole_file(path, place) as neighbour, open_film(source) as again, naming(path):
-        with _output(neighbour, muxer) as container:
-            even = shape[0] % 2 == 0 and shape[1] % 2 == 0
-            pix_fmt = "yuv420p" if even else "yuv444p"
-            x264 = {"crf": str(quality), "preset": "medium"}
-            pictures = container.add_stream("libx264", rate=film.facts.rate, options=x264)
-            encoder = pictures.codec_context
-            pictures.height, pictures.width = shape
-            pictures.pix_fmt, encoder.sample_aspect_ratio = pix_fmt, film.pixel_aspect
-            encoder.colorspace, encoder.color_range, encoder.color_primaries, encoder.color_trc = film.color
-            # Matroska has milliseconds.
-            tick = film.tick if muxer == "mp4" else Fraction(1, 1000)
-            encoder.time_base = pictures.time_base = tick
-            others = OtherTracks(again.container, again.packets(), container)
-            comment = [container.metadata.get("comment"), (label or {}).get("comment")]
-            container.metadata.update(label or {})
-            if any(comment):
-                container.metadata["comment"] = "; ".join(filter(None, comment))
-            convert, last = FromRGB(pix_fmt, film.color), None
+    with (
+        whole_file(path, place) as neighbour,
+        open_container(film.path) as again,
+        naming(path),
+        _output(neighbour, muxer) as container,
+    ):
+        pix_fmt = "yuv444p" if film.shape[0] % 2 or film.shape[1] % 2 else "yuv420p"
+        x264 = {"crf": str(quality), "preset": "medium"}
+        pictures = container.add_stream("libx264", rate=film.rate, options=x264)
+        encoder = pictures.codec_context
+        pictures.height, pictures.width = film.shape
+        pictures.pix_fmt, encoder.sample_aspect_ratio = pix_fmt, film.pixel_aspect
+        encoder.colorspace, encoder.color_range, encoder.color_primaries, encoder.color_trc = film.color
+        # Matroska has milliseconds.
+        tick = film.tick if muxer == "mp4" else Fraction(1, 1000)
+        encoder.time_base = pictures.time_base = tick
+        others = OtherTracks(again, packets_in_time(again), container)
+        comment = [container.metadata.get("comment"), (label or {}).get("comment")]
+        container.metadata.update(label or {})
+        if any(comment):
+            container.metadata["comment"] = "; ".join(filter(None, comment))
+        convert, last = FromRGB(pix_fmt, film.color), None
 
-            def write(frame: Frame) -> None:
-                nonlocal last
-                picture = convert(frame.rgb_hw3)
-                ticks = round(frame.time / tick)
-                last = ticks if last is None else max(ticks, last + 1)
-                picture.pts, picture.time_base, picture.duration = last, tick, round(frame.duration / tick)
-                others.write(frame.time)
-                container.mux(pictures.encode(picture))
+        def write(frame: Frame) -> None:
+            nonlocal last
+            picture = convert(frame.rgb_hw3)
+            ticks = round(frame.time / tick)
+            last = ticks if last is None else max(ticks, last + 1)
+            picture.pts, picture.time_base, picture.duration = last, tick, round(frame.duration / tick)
+            others.write(frame.time)
+            container.mux(pictures.encode(picture))
 
-            yield write
-            container.mux(pictures.encode())
-            others.write()
-            film.remarks += [remark for remark in others.remarks if remark not in film.remarks]
+        yield write
+        container.mux(pictures.encode())
+        others.write()
+        film.remarks += [remark for remark in others.remarks if remark not in film.remarks]
 
 
 @contextmanager

@@ -103,10 +103,10 @@ class Film:
         return shape[::-1] if self._upright.turned else shape
 
     @property
-    def pixel_aspect(self) -> Fraction:
-        """Width of its upright frames' pixels by their height."""
-        aspect = self._track.sample_aspect_ratio or Fraction(1)
-        return 1 / aspect if self._upright.turned else aspect
+    def pixel_aspect(self) -> Fraction | None:
+        """Width of its upright frames' pixels by their height; None if it does not say."""
+        aspect = self._track.sample_aspect_ratio or None
+        return 1 / aspect if aspect and self._upright.turned else aspect
 
     @property
     def tick(self) -> Fraction:
@@ -173,8 +173,10 @@ class Film:
             yield from _through(woven, None)
 
     def _ends_early(self) -> bool:
-        length = Fraction(self.container.duration or 0, av.time_base)
-        return self.container.format.name in DECLARING and self._end < (1 - MOST_MISSING) * length - 1 / self.rate
+        kind, length = self.container.format.name, Fraction(self.container.duration or 0, av.time_base)
+        if kind == "avi":  # of one that is cut, FFmpeg gives the length that is left
+            length = self.expected / self.rate
+        return kind in DECLARING and self._end < (1 - MOST_MISSING) * length - 1 / self.rate
 
 
 @contextmanager

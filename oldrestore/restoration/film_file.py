@@ -10,8 +10,6 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
-from oldrestore.errors import naming
-
 # Containers that hold pictures and sound themselves. A playlist (ffconcat, HLS, DASH) with a film's name would make
 # FFmpeg read other files of this machine, or addresses.
 CONTAINERS = (
@@ -33,34 +31,47 @@ class UnreadableFilm(ValueError):  # noqa: N818 (like UnreadablePhoto, a fact ab
 
 
 @contextmanager
-def open_container(path: Path) -> Iterator[InputContainer]:
-    """Open a file; `UnreadableFilm` if it is none of a film."""
+def naming_film(path: Path, reason: str) -> Iterator[None]:
+    """Raise PyAV's errors as the system's, which name the file, or as `UnreadableFilm` for a `reason`."""
     try:
-        with naming(path):
-            # "file:" so that no name is read as another protocol.
-            container = av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace")
+        yield
     except av.FFmpegError as error:
         if isinstance(error, OSError):
-            raise
-        raise UnreadableFilm("not a film that can be read") from None
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise UnreadableFilm(reason) from error
+
+
+@contextmanager
+def open_container(path: Path) -> Iterator[InputContainer]:
+    """Open a file; `UnreadableFilm` if it is none of a film."""
+    with naming_film(path, "not a film that can be read"):
+        # "file:" so that no name is read as another protocol.
+        container = av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace")
     with container:
         yield container
 
 
 def packets_in_time(container: InputContainer) -> Iterator[av.Packet]:
     """Yield the packets of all tracks, with times on one line: a clock starts at 0, and its jumps are left out."""
-    clocked = container.format.name in CLOCKED
-    shift = Fraction(container.start_time or 0, av.time_base) if clocked else Fraction(0)
-    ends: dict[int, Fraction] = {}  # of the last packet of each track, on that line
+    if container.format.name not in CLOCKED:
+        yield from container.demux()
+        return
+    starts = [Fraction(container.start_time or 0, av.time_base)]  # of the line, by the clock of each piece
+    pieces: dict[int, int] = {}  # the piece that each track has come to
+    ends: dict[int, Fraction] = {}  # of its last packet, on the line
     for packet in container.demux():
-        if clocked and packet.dts is not None:
-            unit, track = packet.time_base, packet.stream.index
-            time = packet.dts * unit - shift
-            step = time - ends.get(track, time)
-            if not -LONGEST_JUMP_BACK <= step <= LONGEST_JUMP:
-                shift, time = shift + step, time - step
-            ends[track] = time + (packet.duration or 0) * unit
-            ticks = round(shift / unit)
+        if packet.dts is not None:
+            unit, track = packet.time_base, packet.stream
+            piece = pieces.get(track.index, len(starts) - 1) if track.type in ("video", "audio") else len(starts) - 1
+            time = packet.dts * unit - starts[piece]
+            step = time - ends.get(track.index, time)
+            if not -LONGEST_JUMP_BACK <= step <= LONGEST_JUMP and track.type in ("video", "audio"):
+                piece += 1
+                if piece == len(starts):  # this track is the first to come to it
+                    starts.append(starts[-1] + step)
+                time = packet.dts * unit - starts[piece]
+            pieces[track.index], ends[track.index] = piece, time + (packet.duration or 0) * unit
+            ticks = round(starts[piece] / unit)
             packet.dts -= ticks
             if packet.pts is not None:
                 packet.pts -= ticks

@@ -23,8 +23,9 @@ Packets = Callable[[av.Packet], list[av.Packet]]
 
 
 def kept(tags: dict[str, str]) -> dict[str, str]:
-    """Return the tags of a film or track that stay true of its result."""
-    return {k: v for k, v in tags.items() if k.lower().split("-")[0] not in TECHNICAL and not k.startswith("_STAT")}
+    """Return the tags of a film or track that stay true of its result; Matroska has them in upper case."""
+    names = {name: name.lower() for name in tags if not name.startswith("_STAT")}
+    return {names[n]: tags[n] for n in names if names[n].split("-")[0] not in TECHNICAL}
 
 
 def mp4_holds(container: InputContainer) -> bool:
@@ -57,7 +58,7 @@ class OtherTracks:
         where = "MP4" if muxer == "mp4" else "Matroska"
         if _is_held(track, muxer):
             out = self._result.add_stream_from_template(track)
-            way = _as_it_is
+            way = _without_pauses if name == "mov_text" else _as_it_is
         elif what == "sound" and _converts(track):
             codec = LOSSLESS[muxer]
             out = self._result.add_stream(codec, rate=track.codec_context.sample_rate)
@@ -110,6 +111,10 @@ class OtherTracks:
 
 def _as_it_is(packet: av.Packet) -> list[av.Packet]:
     return [packet] if packet.size else []  # the last ones, for decoders, are empty
+
+
+def _without_pauses(packet: av.Packet) -> list[av.Packet]:
+    return [packet] if packet.size > 2 else []  # an empty text between two others, which the muxer writes itself
 
 
 class _Recoding:

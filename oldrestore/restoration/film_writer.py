@@ -9,13 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.codec.context import Flags
 from av.container import OutputContainer
 
-from oldrestore.errors import naming
 from oldrestore.files import whole_file
 from oldrestore.restoration.film import Film, Frame
 from oldrestore.restoration.film_color import FromRGB
-from oldrestore.restoration.film_file import UnreadableFilm, open_container, packets_in_time
+from oldrestore.restoration.film_file import naming_film, open_container, packets_in_time
 from oldrestore.restoration.film_tracks import OtherTracks
 
 MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
@@ -42,7 +42,7 @@ def write_film(
     with (
         whole_file(path, place) as neighbour,
         open_container(film.path) as again,
-        naming(path),
+        naming_film(path, "the film could not be written"),
         _output(neighbour, muxer) as container,
     ):
         pix_fmt = "yuv444p" if film.shape[0] % 2 or film.shape[1] % 2 else "yuv420p"
@@ -50,16 +50,18 @@ def write_film(
         pictures = container.add_stream("libx264", rate=film.rate, options=x264)
         encoder = pictures.codec_context
         pictures.height, pictures.width = film.shape
-        pictures.pix_fmt, encoder.sample_aspect_ratio = pix_fmt, film.pixel_aspect
+        pictures.pix_fmt = pix_fmt
+        if film.pixel_aspect:
+            encoder.sample_aspect_ratio = film.pixel_aspect
+        encoder.flags |= Flags.frame_duration
         encoder.colorspace, encoder.color_range, encoder.color_primaries, encoder.color_trc = film.color
         # Matroska has milliseconds.
         tick = film.tick if muxer == "mp4" else Fraction(1, 1000)
         encoder.time_base = pictures.time_base = tick
         others = OtherTracks(again, packets_in_time(again), container)
-        comment = [container.metadata.get("comment"), (label or {}).get("comment")]
-        container.metadata.update(label or {})
-        if any(comment):
-            container.metadata["comment"] = "; ".join(filter(None, comment))
+        for name, value in (label or {}).items():
+            own = container.metadata.get(name) if name == "comment" else None
+            container.metadata[name] = f"{own}; {value}" if own else value
         convert, last = FromRGB(pix_fmt, film.color), None
 
         def write(frame: Frame) -> None:
@@ -84,11 +86,9 @@ def _output(path: Path, muxer: str) -> Iterator[OutputContainer]:
     try:
         yield container
         container.close()
-    except BaseException as error:
+    except BaseException:
         with contextlib.suppress(OSError):
             path.unlink()
         with contextlib.suppress(av.FFmpegError):
             container.close()
-        if isinstance(error, av.FFmpegError) and not isinstance(error, OSError):
-            raise UnreadableFilm(f"the film could not be written ({error.strerror})") from error
         raise

@@ -68,7 +68,7 @@ class Orientation(NamedTuple):
         return picture[:: -1 if self.up_down else 1, :: -1 if self.left_right else 1]
 
 
-class Film:
+class FilmReader:
     """A film whose first frame has been decoded, and whose frames can be read once; see `open_film`.
 
     `remarks` says what the result does not keep, or why; it is complete after the last frame.
@@ -180,14 +180,14 @@ class Film:
 
 
 @contextmanager
-def open_film(path: Path) -> Iterator[Film]:
+def open_film(path: Path) -> Iterator[FilmReader]:
     """Open a film; `UnreadableFilm` if it has no pictures that can be read."""
     with open_container(path) as container:
-        yield Film(path, container)
+        yield FilmReader(path, container)
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
-    """Yield each frame of a film once; see `Film.frames`."""
+    """Yield each frame of a film once; see `FilmReader.frames`."""
     with open_film(path) as film, closing(film.frames()) as frames:
         yield from frames
 

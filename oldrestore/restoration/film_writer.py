@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -12,12 +12,16 @@ import av
 from av.codec.context import Flags
 from av.container import OutputContainer
 
+from oldrestore import __version__
+from oldrestore.data.codecs.encode import Label
 from oldrestore.files import whole_file
-from oldrestore.restoration.film import Film, Frame
+from oldrestore.restoration.film import FilmReader, Frame
 from oldrestore.restoration.film_color import FromRGB
 from oldrestore.restoration.film_file import naming_film, open_container, packets_in_time
 from oldrestore.restoration.film_tracks import OtherTracks
 
+# IPTC's term for pictures of a camera that a trained network altered.
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
 # The same film twice gives the same bytes: no dates and random numbers of the muxer.
 OPTIONS = {"mp4": {"fflags": "+bitexact", "movflags": "+faststart"}, "matroska": {"fflags": "+bitexact"}}
@@ -26,17 +30,17 @@ OPTIONS = {"mp4": {"fflags": "+bitexact", "movflags": "+faststart"}, "matroska":
 @contextmanager
 def write_film(
     path: Path,
-    film: Film,
+    film: FilmReader,
     quality: int,
-    label: Mapping[str, str] | None = None,
+    label: Label | None = None,
     place: Callable[[Path, Path], object] = Path.replace,
 ) -> Iterator[Callable[[Frame], None]]:
     """Write a film (.mp4 or .mkv) in H.264, whole or not at all; yield what writes a frame.
 
     All but the pictures is as in `film`: size, aspect, kind of colour, times, sound, subtitles, chapters, attachments
     and tags; what cannot be is added to its remarks. Colour is stored at half the size if both sides are even,
-    otherwise at full size. `quality` is the constant rate factor of x264, 0 (no loss) to 51. `label` has tags to add;
-    its ``comment`` follows the film's own. For `place`, see `oldrestore.files.whole_file`.
+    otherwise at full size. `quality` is the constant rate factor of x264, 0 (no loss) to 51. A `label` is added to the
+    film's comment. For `place`, see `oldrestore.files.whole_file`.
     """
     muxer = MUXERS[path.suffix]
     with (
@@ -59,9 +63,8 @@ def write_film(
         tick = film.tick if muxer == "mp4" else Fraction(1, 1000)
         encoder.time_base = pictures.time_base = tick
         others = OtherTracks(again, packets_in_time(again), container)
-        for name, value in (label or {}).items():
-            own = container.metadata.get(name) if name == "comment" else None
-            container.metadata[name] = f"{own}; {value}" if own else value
+        if label is not None:
+            _say(label, container.metadata)
         convert, last = FromRGB(pix_fmt, film.color), None
 
         def write(frame: Frame) -> None:
@@ -92,3 +95,11 @@ def _output(path: Path, muxer: str) -> Iterator[OutputContainer]:
         with contextlib.suppress(av.FFmpegError):
             container.close()
         raise
+
+
+def _say(label: Label, tags: dict[str, str]) -> None:
+    """Add a label to the tags of a film; MP4 has no field for the type of source, so the comment says it too."""
+    by = f"oldrestore {__version__}" + (f" ({label.network})" if label.network else "")
+    said = f"altered by {by}, {label.date}; DigitalSourceType: {SOURCE_TYPE}"
+    tags["comment"] = f"{tags['comment']}; {said}" if tags.get("comment") else said
+    tags["digital_source_type"] = SOURCE_TYPE

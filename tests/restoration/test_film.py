@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from oldrestore.data.codecs.encode import Label
 from oldrestore.restoration.film import film_ending, is_film, open_film, read_frames
 from oldrestore.restoration.film_file import UnreadableFilm
 from oldrestore.restoration.film_writer import write_film
@@ -191,9 +192,25 @@ def frame_of_2020(signal_n3):
 
 
 @pytest.mark.parametrize(
-    ("transfer", "name"),
-    [(16, "PQ"), pytest.param(18, "HLG", marks=pytest.mark.slow), pytest.param(14, None, marks=pytest.mark.slow)],
+    ("transfer", "said"),
+    [
+        (16, "high dynamic range (PQ) was tone-mapped to BT.709"),
+        (18, "high dynamic range (HLG) was tone-mapped to BT.709"),
+        (14, "BT.2020 colours were converted to BT.709"),
+    ],
 )
+def test_wide_and_bright_colours_are_known_by_their_tags(transfer, said, tmp_path):
+    options = {"x265-params": "log-level=none"}
+    color = (9, 1, 9, transfer)
+    source = encode_film(
+        tmp_path / "a.mp4", moving(2), codec="libx265", pix_fmt="yuv420p10le", color=color, options=options
+    )
+    with open_film(source) as film:
+        assert (film.color, film.remarks) == (HD, [said])
+
+
+@pytest.mark.slow  # libswscale prepares a table for some seconds
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG"), (14, None)])
 def test_wide_and_bright_colours_are_brought_to_srgb(transfer, name, tmp_path):
     gray = np.repeat([[0.0], [0.1], [0.3], [0.5], [0.75], [1.0]], 3, axis=1)
     if name == "PQ":
@@ -283,7 +300,7 @@ def test_colours_of_films_without_tags(tmp_path):
 
 def test_the_same_film_twice_is_the_same_bytes_with_its_label(tmp_path):
     source = encode_film(tmp_path / "a.mkv", moving(10), sounds=["flac"], tags={"comment": "of 1962"})
-    label = {"comment": "coloured by a network", "digital_source_type": "algorithmicallyEnhanced"}
+    label = Label("lite_unet", "2026-12-01T09:30:00+00:00")
     for ending in (".mkv", ".mp4"):
         made = []
         for folder in (tmp_path / "1", tmp_path / "2"):
@@ -294,8 +311,10 @@ def test_the_same_film_twice_is_the_same_bytes_with_its_label(tmp_path):
         assert made[0] == made[1]
         with av.open(str(tmp_path / "1" / f"a{ending}")) as film:
             tags = {key.lower(): value for key, value in film.metadata.items()}
-        assert tags["comment"] == "of 1962; coloured by a network"
-        assert ending == ".mp4" or tags["digital_source_type"] == "algorithmicallyEnhanced"
+        assert tags["comment"].startswith("of 1962; altered by oldrestore ")
+        assert "(lite_unet), 2026-12-01T09:30:00+00:00" in tags["comment"]
+        assert tags["comment"].endswith("/compositeWithTrainedAlgorithmicMedia")
+        assert ending == ".mp4" or tags["digital_source_type"].endswith("/compositeWithTrainedAlgorithmicMedia")
 
 
 @pytest.mark.parametrize("size", [(48, 64), (47, 63)])

@@ -26,10 +26,10 @@ from oldrestore.restoration.film_tracks import mp4_holds
 
 FILM_EXTENSIONS = frozenset(
     {".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".divx", ".wmv", ".asf", ".flv"}
-    | {".ogv", ".ogm", ".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".m2t", ".mod", ".tod"}
+    | {".ogv", ".ogm", ".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".vob", ".mts", ".m2ts", ".m2t", ".tod"}
     | {".dv", ".dif", ".mxf", ".rm", ".rmvb"}
 )
-"""File name endings of films, in lower case."""
+"""File name endings of films, in lower case; others (``.ts``, ``.mod``) are those of programs and music too."""
 
 MP4_LIKE = frozenset({".mp4", ".m4v", ".mov", ".qt"})
 # Containers whose head says how long the film is.
@@ -131,7 +131,7 @@ class FilmReader:
                 pool.shutdown(cancel_futures=True)
 
     def _frames(self) -> Iterator[Frame]:
-        to_rgb, last, count, first = ToRGB(), None, 0, self._first
+        to_rgb, first, count, start, last = ToRGB(), self._first, 0, None, None
         for frame in chain([first], self._decoded):
             count += 1
             if (frame.height, frame.width) != (first.height, first.width):
@@ -143,10 +143,13 @@ class FilmReader:
             time = None if frame.pts is None else frame.pts * frame.time_base
             if time is None or (last is not None and time <= last):
                 time = Fraction(0) if last is None else last + 1 / self.rate
-            last = time
+            start, last = time if start is None else start, time
             yield Frame(rgb_hw3, time, (frame.duration or 0) * (frame.time_base or 0))
-        if (self._damaged or self._ends_early()) and count < (1 - MOST_MISSING) * self.expected - 1:
-            raise UnreadableFilm(f"{count} of about {self.expected} frames could be read: the file is damaged")
+        ends_early, expected = self._ends_early(), self.expected
+        if not ends_early:  # sound may be longer than the pictures
+            expected = min(expected, round((last - start) * self.rate) + 1)
+        if (self._damaged or ends_early) and count < (1 - MOST_MISSING) * expected - 1:
+            raise UnreadableFilm(f"{count} of about {expected} frames could be read: the file is damaged")
         self.remarks += [f"damaged frames: {self._damaged}"] if self._damaged else []
 
     def _decode(self) -> Iterator[VideoFrame]:

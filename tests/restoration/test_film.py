@@ -201,7 +201,7 @@ def frame_of_2020(signal_n3):
     ],
 )
 def test_wide_and_bright_colours_are_known_by_their_tags(transfer, said, tmp_path):
-    options = {"x265-params": "log-level=none"}
+    options = {"x265-params": "log-level=none:bframes=0"}
     color = (9, 1, 9, transfer)
     source = encode_film(
         tmp_path / "a.mp4", moving(2), codec="libx265", pix_fmt="yuv420p10le", color=color, options=options
@@ -220,7 +220,7 @@ def test_wide_and_bright_colours_are_brought_to_srgb(transfer, name, tmp_path):
     red = np.array([0.6274, 0.0691, 0.0164]) * 0.1
     signals = {"PQ": nits_to_pq(red * 1000), "HLG": np.sqrt(3 * np.minimum(red, 1 / 12)), None: red ** (1 / 2.4)}
     frame = frame_of_2020(np.vstack([gray, signals[name]]))
-    options = {"x265-params": "log-level=none:lossless=1"}
+    options = {"x265-params": "log-level=none:lossless=1:bframes=0"}
     color = (9, 1, 9, transfer)
     source = encode_film(
         tmp_path / "a.mkv", [frame] * 3, codec="libx265", pix_fmt="yuv444p10le", color=color, options=options

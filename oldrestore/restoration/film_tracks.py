@@ -89,8 +89,13 @@ class OtherTracks:
                 self._waiting = packet
                 return
             out, way = self._ways[packet.stream.index]
-            for made in way(packet):
-                self._mux(out, made)
+            try:
+                for made in way(packet):
+                    self._mux(out, made)
+            except av.FFmpegError as error:
+                if isinstance(error, OSError):
+                    raise
+                self.damaged += 1
 
     def _mux(self, out: Stream, packet: av.Packet) -> None:
         end = self._ends.get(out.index)
@@ -104,12 +109,7 @@ class OtherTracks:
         packet.pts = packet.dts if packet.pts is None or packet.pts < packet.dts else packet.pts
         self._ends[out.index] = packet.dts + 1
         packet.stream = out
-        try:
-            self._result.mux(packet)
-        except av.FFmpegError as error:
-            if isinstance(error, OSError):
-                raise
-            self.damaged += 1  # a broadcast's sound that no longer says what it is
+        self._result.mux(packet)
 
 
 def _as_it_is(packet: av.Packet) -> list[av.Packet]:
@@ -134,11 +134,7 @@ class _Recoding:
         self.track, self.out = track, out
 
     def __call__(self, packet: av.Packet) -> list[av.Packet]:
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:  # a gap where sound is damaged
-            frames = []
-        made = [out for frame in frames for out in self.out.encode(frame)]
+        made = [out for frame in packet.decode() for out in self.out.encode(frame)]
         return made if packet.size else made + self.out.encode(None)
 
 

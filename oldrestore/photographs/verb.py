@@ -150,6 +150,7 @@ class Verb(ABC):
         for entry in done:
             for output in entry["outputs"]:
                 yield f"{self.words[1]}  {printable(output)}{self.note(entry)}"
+            yield from (f"          {remark}" for remark in entry.get("remarks", ()))
         if skipped:
             what = "photographs: their" if len(skipped) > 1 else "photograph: its"
             yield f"skipped   {len(skipped)} {what} outputs exist"
@@ -161,7 +162,7 @@ class Colorizing(Verb):
     """Photographs in predicted colours; of their own colours only the lightness is used, which does not change."""
 
     name, words, mark = "colorize", ("colouring", "coloured"), COLORIZED
-    subject, keys = "photographs", ("hints",)
+    subject, keys = "photographs", ("hints", "remarks")
 
     def facts(self) -> dict[str, Any]:
         """Facts about the networks, for ``--json``."""
@@ -184,7 +185,7 @@ class Restoring(Verb):
     """
 
     name, words, mark = "restore", ("restoring", "restored"), RESTORED
-    subject, keys = "files", ("width", "height", "lost", "frames", "colored", "seconds")
+    subject, keys = "files", ("width", "height", "lost", "frames", "remarks", "colored", "seconds")
 
     def __init__(self, restorer: Restorer, config: DictConfig, network: ChosenNetwork | None = None) -> None:
         super().__init__(restorer)

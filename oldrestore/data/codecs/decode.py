@@ -8,6 +8,7 @@ import logging
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,9 @@ small file with thousands of them would be decoded for hours."""
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 """Pillow's readers that are tried (JPEG includes MPO). Those that start other programs, as EPS does, are left
 out on purpose."""
+
+HEAD_BYTES = 64
+"""Bytes of a file that tell its format; see `is_photograph`."""
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION_TAG = 0x0112
@@ -100,23 +104,58 @@ def decode_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return decode_bytes(read_photo_file(path), max_pixels)
 
 
-def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode the contents of a photograph file; see `decode_photo`."""
+@dataclass(frozen=True)
+class DecodedPhoto:
+    """A photograph, and what is wrong with its file although the photograph came out."""
+
+    rgb: np.ndarray  # uint8 (H, W, 3), upright sRGB, contiguous
+    damage: str = ""  # "its end marker is missing"; empty for a whole file
+
+
+def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS, page: int = 0) -> np.ndarray:
+    """Decode the contents of a photograph file; see `decode_photo`. `page` is below `count_pages`."""
+    return decode_contents(data, max_pixels, page).rgb
+
+
+def decode_contents(data: bytes, max_pixels: int = MAX_PIXELS, page: int = 0) -> DecodedPhoto:
+    """Decode the contents of a photograph file as `decode_bytes` does, and say what is wrong with it."""
     try:
         with quiet_pillow(), open_checked(data, FORMATS, max_pixels) as image:
+            image.seek(page)
             image.load()
             # Read after loading: PNG may carry EXIF behind its pixels, and Pillow turns TIFF files itself and
             # then forgets their tag.
             orientation = orientation_of(image)
-            return np.ascontiguousarray(turn_upright(to_srgb(image), orientation))
+            return DecodedPhoto(np.ascontiguousarray(turn_upright(to_srgb(image), orientation)))
     except UnreadablePhoto:
         raise
     except UnidentifiedImageError as error:
         if data.startswith(TIFF_MAGIC):
-            return _decode_with_tifffile(data, max_pixels)
+            return DecodedPhoto(_decode_with_tifffile(data, max_pixels))
         raise UnreadablePhoto("not an image that can be read") from error
     except Exception as error:
         raise UnreadablePhoto(_short_reason(error)) from error
+
+
+def count_pages(data: bytes) -> int:
+    """Count the photographs in a file's contents: the pages of a scanned TIFF, 1 for everything else.
+
+    Previews, masks and reduced copies are no pages. A file that cannot be read counts as 1: decoding says why.
+    """
+    if not data.startswith(TIFF_MAGIC):
+        return 1
+    try:
+        with quiet_pillow(), Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+            return getattr(image, "n_frames", 1)
+    except Exception:  # noqa: BLE001 (see above)
+        return 1
+
+
+def is_photograph(head: bytes) -> bool:
+    """Say whether a file that begins with these bytes (`HEAD_BYTES` are enough) is of a format that is read here."""
+    return head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", *TIFF_MAGIC)) or (
+        head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+    )
 
 
 def open_checked(data: bytes, formats: Sequence[str], max_pixels: int) -> Image.Image:

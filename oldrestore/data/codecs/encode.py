@@ -38,7 +38,17 @@ KEPT = frozenset(
 )
 
 
-def encode_photo(rgb: np.ndarray, ending: str, original: bytes | None = None) -> bytes:
+@dataclass(frozen=True)
+class Label:
+    """What a file says of its making: that a trained network altered the photograph."""
+
+    network: str  # "sagan_colorize"; several are separated by commas
+    date: str  # ISO 8601: "2026-12-01T09:30:00+00:00"
+
+
+def encode_photo(
+    rgb: np.ndarray, ending: str, original: bytes | None = None, label: Label | None = None, page: int = 0
+) -> bytes:
     """Encode a photograph as JPEG (quality 95, colour at full resolution) or PNG.
 
     The original's EXIF is kept, but for its orientation, which `rgb` no longer needs, and its preview, which shows
@@ -46,7 +56,8 @@ def encode_photo(rgb: np.ndarray, ending: str, original: bytes | None = None) ->
     for it). Its colour profile is not: `rgb` is sRGB, and is tagged as sRGB where the original had a profile.
 
     `rgb` is uint8 (H, W, 3), upright. The new file's `ending` decides: .jpg and .jpeg give JPEG, all others PNG.
-    `original` is the contents of the original's file.
+    `original` is the contents of the original's file, of which `rgb` was the `page`. A `label` is added to what the
+    file says.
     """
     height, width = rgb.shape[:2]
     jpeg = ending.lower() in JPEG_ENDINGS

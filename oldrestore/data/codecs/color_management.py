@@ -187,17 +187,20 @@ def _space_that_changes(profile: bytes) -> str | None:
     if not space:
         return None
     steps = np.arange(0, 256, {1: 1, 3: 15, 4: 255}[channels], dtype=np.uint8)
-    grid = np.stack(np.meshgrid(*[steps] * channels), -1).reshape(1, -1, channels)
+    grid = np.stack(np.meshgrid(*[steps] * channels), -1).reshape(1, -1, *[channels][: channels > 1])
     try:
-        converted = _transform(grid, profile, space, EXACT).astype(int)
+        change = _transform(grid, profile, space, EXACT).astype(int) - (
+            grid[..., None] if channels == 1 else grid[..., :3]
+        )
     except Exception:  # noqa: BLE001 (a broken profile must not cost the photograph)
         return None
-    return space if channels == 4 or np.abs(converted - grid).max() > SAME else None
+    return space if channels == 4 or np.abs(change).max() > SAME else None
 
 
 def _gray_to_srgb8(samples: np.ndarray, profile: bytes, space: str, span: Span) -> np.ndarray:
     def converted(gray: np.ndarray) -> np.ndarray:
-        deep = np.repeat(to_uint16(gray.reshape(1, -1, 1), span), SPACES[profile[16:20]][1], axis=2)
+        deep = to_uint16(gray.reshape(1, -1), span)
+        deep = np.repeat(deep[..., None], 3, axis=2) if space == "rgb" else deep
         return _transform(deep, profile, space, EXACT)[0, :, 1]  # of one channel: rounding must not tint a gray
 
     rgb = np.empty((*samples.shape, 3), np.uint8)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 PNG_SIGNATURE = 8  # bytes
-JPEG_END = b"\xff\xd9"
+JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 ANCILLARY = 0x20  # PNG 5.4: bit 5 of a chunk type's first byte
 # Bits of no picture: blocks that are made of these differ from those that a decoder makes of nothing.
 FILLER = b"\x55\x2a\x37\x6d" * 40
@@ -33,6 +33,11 @@ def mended_png(data: bytes) -> tuple[bytes, str]:
     kept = b"".join(data[start:end] for start, end in zip(starts, ends, strict=True))
     names = ", ".join(dict.fromkeys(kind.decode("latin-1") for _, _, kind in broken))
     return kept, f"a damaged file: the checksum of its chunk {names} is wrong"
+
+
+def has_end_marker(data: bytes) -> bool:
+    """Say whether a JPEG file has an end marker behind its last scan, and perhaps something behind that."""
+    return data.endswith(JPEG_END) or data.rfind(JPEG_END) > data.rfind(JPEG_SCAN)
 
 
 def with_end_marker(data: bytes, decode: Callable[[bytes], np.ndarray]) -> np.ndarray | None:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from oldrestore.data.codecs.color_management import code_points_of, composite_on_white, profile_of, to_srgb, to_srgb8
-from oldrestore.data.codecs.damaged_file import mended_png, with_end_marker
+from oldrestore.data.codecs.damaged_file import has_end_marker, mended_png, with_end_marker
 from oldrestore.data.codecs.orientation import orientation_of, turn_upright
 from oldrestore.data.codecs.quiet_pillow import quiet_pillow
 from oldrestore.data.codecs.tiff import TIFF_MAGIC, count_photographs, decode_tiff
@@ -143,6 +143,10 @@ def decode_contents(data: bytes, max_pixels: int = MAX_PIXELS, page: int = 0) ->
     remark = ""
     if data.startswith(PNG_MAGIC):
         data, remark = mended_png(data)
+    elif data.startswith(JPEG_MAGIC) and not has_end_marker(data):
+        rgb = with_end_marker(data, lambda completed: _decode(completed, max_pixels))
+        if rgb is not None:
+            return DecodedPhoto(rgb, "a damaged file: its end marker is missing")
     try:
         return DecodedPhoto(_decode(data, max_pixels), remark)
     except UnreadablePhoto:
@@ -150,10 +154,6 @@ def decode_contents(data: bytes, max_pixels: int = MAX_PIXELS, page: int = 0) ->
     except UnidentifiedImageError as error:
         raise UnreadablePhoto("not an image that can be read") from error
     except Exception as error:
-        if data.startswith(JPEG_MAGIC):
-            rgb = with_end_marker(data, lambda completed: _decode(completed, max_pixels))
-            if rgb is not None:
-                return DecodedPhoto(rgb, "a damaged file: its end marker is missing")
         raise UnreadablePhoto(short_reason(error)) from error
 
 

@@ -139,9 +139,11 @@ def _check(page: tifffile.TiffPage, length: int) -> None:
     if len(page.dataoffsets) < needed or not all(page.dataoffsets) or not all(page.databytecounts):
         raise UnreadablePhoto("truncated file")
     if page.compression != UNCOMPRESSED:
-        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
-            if offset + count > length:
-                raise UnreadablePhoto("truncated file")
+        ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
+    else:
+        ends = [page.dataoffsets[0] + page.nbytes] if page.is_contiguous else []
+    if max(ends, default=0) > length:
+        raise UnreadablePhoto("truncated file")
     if page.compression == JPEG:
         handle = page.parent.filehandle
         for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):

@@ -20,6 +20,7 @@ from oldrestore.data.codecs.unreadable import UnreadablePhoto, check_size, short
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_PAGES = 10_000
 MAX_BYTES_DECODED = 1_700_000_000  # 100 megapixels of four 32-bit samples
+READ_AT_ONCE = 2**22  # bytes of strips, besides the file
 # TIFF 6.0, tags PhotometricInterpretation, and Adobe Photoshop TIFF Technical Notes (ICCLab).
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3}
@@ -103,7 +104,7 @@ def _is_raw(page: tifffile.TiffPage) -> bool:
 
 def _decode(page: tifffile.TiffPage, length: int) -> np.ndarray:
     _check(page, length)
-    samples, photometric = page.asarray(maxworkers=1), page.photometric
+    samples, photometric = page.asarray(maxworkers=1, buffersize=READ_AT_ONCE), page.photometric
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and samples.ndim == 3:
         samples = np.moveaxis(samples, 0, -1)
     samples = samples[..., None] if samples.ndim == 2 else samples

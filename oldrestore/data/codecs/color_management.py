@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import imagecodecs
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 from oldrestore.data.codecs.sample_depth import Span, bands, to_uint8, to_uint16, value_span
 from oldrestore.data.codecs.unreadable import UnreadablePhoto
@@ -125,7 +125,7 @@ def profile_of(image: Image.Image) -> bytes | None:
         gamma, (wx, wy, *rgb) = info.get("gamma", SRGB_GAMMA), info.get("chromaticity", (*D65, *SRGB_PRIMARIES[:6]))
         like_srgb = abs(gamma - SRGB_GAMMA) <= ABOUT or not 0.1 <= gamma <= 5
         return rgb_profile((*rgb, wx, wy), None if like_srgb else 1 / gamma)
-    if b"R03\0" in (info.get("exif") or b"") and _is_adobe_rgb(image):
+    if b"R03\0" in (info.get("exif") or b"") and is_adobe_rgb(image):
         return rgb_profile(*ADOBE_RGB)
     return None
 
@@ -177,10 +177,12 @@ def _profile_of_code_points(primaries: int, transfer: int) -> bytes | None:
     return rgb_profile(PRIMARIES[primaries], GAMMAS[transfer])
 
 
-def _is_adobe_rgb(image: Image.Image) -> bool:
+def is_adobe_rgb(described: Image.Image | Image.Exif) -> bool:
+    """Say whether EXIF marks a picture as Adobe RGB (DCF 2.0: interoperability index R03, colour space not sRGB)."""
     try:
-        details = image.getexif().get_ifd(0x8769)
-        return details.get(0xA001) != 1 and str(details.get(0xA005, {}).get(1, "")).startswith("R03")
+        exif = described.getexif() if isinstance(described, Image.Image) else described
+        index = str(exif.get_ifd(ExifTags.IFD.Interop).get(1, ""))
+        return index.startswith("R03") and exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace) != 1
     except Exception:  # noqa: BLE001 (broken EXIF raises nearly anything, and must not cost the photograph)
         return False
 

@@ -14,6 +14,7 @@ from skimage import data
 from oldrestore.data.codecs.color_management import rgb_profile
 from oldrestore.data.codecs.decode import UnreadablePhoto, decode_bytes, decode_contents
 from oldrestore.data.codecs.scaled_decoding import load_plain_jpeg
+from tests.data.codecs.test_tiff import directory
 
 RGB = np.ascontiguousarray(data.astronaut()[:96, 150:230])
 GRAY = np.asarray(Image.fromarray(RGB).convert("L"))
@@ -184,7 +185,7 @@ def test_exif_says_adobe_rgb():
     exif.get_ifd(0x8769)[0xA001] = 65535
     exif.get_ifd(0x8769)[0xA005] = {1: "R03", 2: b"0100"}
     adobe = quantized(np.clip(from_srgb(RGB, ADOBE), 0, 1) ** (256 / 563), np.uint8)
-    for format_, options in (("JPEG", {"quality": 100, "subsampling": 0}), ("PNG", {}), ("TIFF", {})):
+    for format_, options in (("JPEG", {"quality": 100, "subsampling": 0}), ("PNG", {})):
         buffer = io.BytesIO()
         Image.fromarray(adobe).save(buffer, format_, exif=exif.tobytes(), **options)
         assert error(buffer.getvalue(), RGB) <= 1.0, format_
@@ -193,6 +194,17 @@ def test_exif_says_adobe_rgb():
     buffer = io.BytesIO()
     Image.fromarray(adobe).save(buffer, "PNG", exif=exif.tobytes())
     assert error(buffer.getvalue(), adobe) == 0
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_exif_of_a_tiff_says_adobe_rgb(order):
+    adobe = quantized(np.clip(from_srgb(RGB, ADOBE), 0, 1) ** (256 / 563), np.uint16).astype(f"{order}u2")
+    shape = {"bits": 16, "photometric": 2, "samples": 3, "shape": GRAY.shape}
+    behind = len(directory(adobe.tobytes(), order, **shape, t34665=(4, [0])))
+    contents = directory(adobe.tobytes(), order, **shape, t34665=(4, [behind]))
+    contents += struct.pack(f"{order}HHHIHHHHIII", 2, 0xA001, 3, 1, 65535, 0, 0xA005, 4, 1, behind + 30, 0)
+    contents += struct.pack(f"{order}HHHI4sI", 1, 1, 2, 4, b"R03\0", 0)
+    assert error(contents, RGB) <= 0.05
 
 
 def test_code_points_of_avif_and_heif():

@@ -39,6 +39,21 @@ UNCOMPRESSED, OLD_JPEG, JPEG, WEBP = 1, 6, 7, 50001
 COMPRESSIONS = frozenset({UNCOMPRESSED, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 34925, 50000, WEBP})
 ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA = 1, 2
 INK_SET_TAG, MAX_SAMPLE_TAG, SMAX_SAMPLE_TAG = 332, 281, 341
+# What is kept of the first directory, where TIFF has tags of how its own pixels are stored, too.
+KEPT = frozenset(
+    {
+        ExifTags.Base.ImageDescription,
+        ExifTags.Base.Make,
+        ExifTags.Base.Model,
+        ExifTags.Base.Software,
+        ExifTags.Base.DateTime,
+        ExifTags.Base.Artist,
+        ExifTags.Base.Copyright,
+        ExifTags.Base.ExifOffset,
+        ExifTags.Base.GPSInfo,
+    }
+)
+RESOLUTION = frozenset({ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit})
 _SILENT = logging.NullHandler()
 
 
@@ -91,7 +106,7 @@ def metadata_of(data: bytes, number: int) -> dict[str, Any]:
                     tiff.filehandle.seek(tag.valueoffset)
                     found[name] = tiff.filehandle.read(tag.valuebytecount)
             exif = _exif_of(tiff, one)
-            found["exif"] = exif if len(exif) > len(found.get("exif", ())) else found["exif"]
+            found["exif"] = max(found.get("exif", exif), exif, key=len)
             unit = {2: 1.0, 3: 2.54}.get(exif.get(ExifTags.Base.ResolutionUnit, 2))
             dpi = exif.get(ExifTags.Base.XResolution), exif.get(ExifTags.Base.YResolution)
             if unit and all(dpi) and "dpi" not in found:
@@ -104,7 +119,9 @@ def _exif_of(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> Image.Exif:
     exif.endian, exif.bigtiff = tiff.byteorder, tiff.is_bigtiff
     try:
         exif.load_from_fp(tiff.filehandle, page.offset)
-        exif.tobytes()
+        for tag in [tag for tag in exif if tag not in KEPT | RESOLUTION]:
+            del exif[tag]
+        exif.tobytes()  # which reads what is within it
     except Exception:  # noqa: BLE001 (broken EXIF raises nearly anything, and must not cost the photograph)
         return Image.Exif()
     return exif

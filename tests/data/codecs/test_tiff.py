@@ -189,7 +189,7 @@ def pillow_kinds():
     yield from (("P", "tiff_lzw"), ("P", None))
 
 
-@pytest.mark.parametrize(("mode", "compression"), pillow_kinds())
+@pytest.mark.parametrize(("mode", "compression"), [*pillow_kinds()])
 def test_what_pillow_writes(mode, compression):
     flat = Image.fromarray(np.repeat(np.repeat(RGB[::16, ::16], 16, 0), 16, 1))
     picture = flat.convert(mode) if mode != "P" else flat.quantize(20)

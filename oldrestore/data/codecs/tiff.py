@@ -27,7 +27,7 @@ from oldrestore.data.codecs.sample_depth import Span, bands, to_uint8, value_spa
 from oldrestore.data.codecs.unreadable import UnreadablePhoto, check_size, short_reason
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-MAX_PAGES = 10_000
+MAX_PAGES = 2000
 MAX_BYTES_DECODED = 1_700_000_000  # 100 megapixels of four 32-bit samples
 READ_AT_ONCE = 2**22  # bytes of strips, besides the file
 # TIFF 6.0, tags PhotometricInterpretation, and Adobe Photoshop TIFF Technical Notes (ICCLab).
@@ -155,12 +155,20 @@ def _photographs(tiff: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
 
 def _directories(tiff: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
     """Yield the directories of the chain, each followed by those within it unless it is a whole picture itself."""
-    for number, page in enumerate(tiff.pages):
-        if number >= MAX_PAGES:
-            raise UnreadablePhoto(f"a TIFF of too many pages, above the limit of {MAX_PAGES}")
-        yield page
+    seen: set[int] = set()
+    for page in tiff.pages:
+        yield _new(page, seen)
         if page.pages is not None and (page.is_reduced or page.photometric not in COLOURS):
-            yield from (inner.aspage() for inner in islice(page.pages, MAX_PAGES))
+            yield from (_new(inner.aspage(), seen) for inner in page.pages)
+
+
+def _new(page: tifffile.TiffPage, seen: set[int]) -> tifffile.TiffPage:
+    if page.offset in seen:
+        raise UnreadablePhoto("corrupt file (a loop of pages)")
+    if len(seen) >= MAX_PAGES:
+        raise UnreadablePhoto(f"a TIFF of too many pages, above the limit of {MAX_PAGES}")
+    seen.add(page.offset)
+    return page
 
 
 def _is_raw(page: tifffile.TiffPage) -> bool:

@@ -211,7 +211,7 @@ def open_checked(data: bytes, formats: Sequence[str], max_pixels: int) -> Image.
         formats = [format_ for format_ in formats if format_ != "HEIF"]
     image = Image.open(io.BytesIO(data), formats=formats)
     check_size(*image.size, max_pixels)
-    image.info |= code_points_of(data)
+    image.info |= code_points_of(data, bool(image.info.get("icc_profile")))
     if image.format in ("JPEG", "MPO"):
         scans, pixels = data.count(b"\xff\xda"), image.width * image.height  # within a scan, 0xff is followed by 0
         if scans * pixels > MAX_SCAN_PIXELS:

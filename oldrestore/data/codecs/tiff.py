@@ -77,8 +77,8 @@ def decode_tiff(data: bytes, max_pixels: int, number: int) -> tuple[np.ndarray, 
             remark = ""
             if page.is_reduced and any(_is_raw(other) for other in _directories(tiff)):
                 remark = f"a raw file: its preview of {page.imagewidth} x {page.imagelength} pixels is read"
-            outer = page.tags.get(ORIENTATION_TAG) or tiff.pages.first.tags.get(ORIENTATION_TAG)
-            orientation = checked_orientation(outer.value if outer else 1)
+            inherited = tiff.pages[page.treeindex[0]].tags.valueof(ORIENTATION_TAG) if page.is_subifd else None
+            orientation = checked_orientation(page.tags.valueof(ORIENTATION_TAG, default=inherited))
             others = {JPEG} if page.photometric in (CIELAB, ICCLAB) else set()
             others |= COMPRESSIONS - {JPEG, WEBP} if page.photometric == YCBCR else set()
             if page.compression == OLD_JPEG or page.compression in others:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from oldrestore.data.codecs.color_management import profile_of
 from oldrestore.data.codecs.decode import (
     MAX_PIXELS,
     UnreadablePhoto,
@@ -58,7 +59,7 @@ def _open_rgb(data: bytes, max_pixels: int) -> Image.Image | None:
     if not data.startswith(JPEG_MAGIC):
         return None
     image = open_checked(data, ("JPEG",), max_pixels)
-    return image if image.mode == "RGB" and not image.info.get("icc_profile") else None
+    return image if image.mode == "RGB" and not profile_of(image) else None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import paddle
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from oldrestore.color.lab import gray_rgb8, lab_to_rgb8, rgb_to_lab
+from oldrestore.color.gamut import lab_to_rgb8_in_gamut
+from oldrestore.color.lab import gray_rgb8, rgb_to_lab
 from oldrestore.data.codecs.decode import decode_photo
 from oldrestore.evaluation.colorizer import Colorizer, resize
 from oldrestore.models import released
@@ -49,7 +50,7 @@ def test_colour_is_predicted_at_network_size_and_joined_to_the_photographs_own_l
         small = resize(L, (64, 96))  # 72 x 104 to a shorter side of 64, both multiples of 8
         ab = network.decode(network(paddle.to_tensor(small[None, None]))).numpy()[0]
     full = np.stack([resize(channel, L.shape) for channel in ab], axis=-1)
-    expected = lab_to_rgb8(np.concatenate([L[..., None], full], axis=-1))
+    expected = lab_to_rgb8_in_gamut(np.concatenate([L[..., None], full], axis=-1))
     found = opened(tmp_path / "out" / "old-colorized.png")
     assert found.shape == (72, 104, 3)
     np.testing.assert_array_equal(found, expected)
@@ -165,7 +166,7 @@ def test_hints_steer_the_colour(siggraph17, colorize, tmp_path):
     drawn = draw_hints([Hint(30, 40, 5, (a, b)), Hint(90, 10, 0, (-40, 30))], 72, 104, (64, 96))
     found = opened(tmp_path / "out" / "old-colorized.png")
     with_hints, without = (
-        lab_to_rgb8(np.concatenate([L[..., None], Colorizer(network, 64)([L], hints)[0].ab_hw2], axis=-1))
+        lab_to_rgb8_in_gamut(np.concatenate([L[..., None], Colorizer(network, 64)([L], hints)[0].ab_hw2], axis=-1))
         for hints in ([drawn], None)
     )
     np.testing.assert_array_equal(found, with_hints)

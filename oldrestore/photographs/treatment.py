@@ -67,7 +67,8 @@ def treat_photo(task: Task, file: PhotoFile, restorer: Restorer, labelling: Labe
     """Run the stages on a photograph, a page of its file."""
     hints = () if task.page else restorer.hints.get(task.photo, ())
     decoded = decode_contents(file.contents, page=task.page)
-    original = decoded.rgb
+    original, damage = decoded.rgb, decoded.damage
+    del decoded
     made, colored = restorer.mend(original, task)
     height, width = original.shape[:2]
     shown = [] if restorer.shows_gray_original else [reduced(original)]
@@ -94,7 +95,7 @@ def treat_photo(task: Task, file: PhotoFile, restorer: Restorer, labelling: Labe
     lost = None if made.mask_hw is None else float(made.mask_hw.mean())
     picture = made.picture
     # Only one picture is needed from here on; each of a large scan has hundreds of megabytes.
-    del original, decoded.rgb, made, pictures
+    del original, made, pictures
     if colored:
         L_hw = lightness(picture)
         del picture
@@ -112,7 +113,7 @@ def treat_photo(task: Task, file: PhotoFile, restorer: Restorer, labelling: Labe
     # A photograph counts as made if its results exist, so they are written first.
     files.sort(key=lambda file: file[0] not in task.outputs)
     facts = {"width": width, "height": height, "lost": lost, "colored": colored, "hints": len(hints)}
-    facts |= {"damage": decoded.damage} if decoded.damage else {}
+    facts |= {"damage": damage} if damage else {}
     return Treated(files, parts, facts, label)
 
 

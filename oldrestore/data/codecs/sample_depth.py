@@ -36,21 +36,21 @@ def to_uint16(samples: np.ndarray, span: Span) -> np.ndarray:
 def value_span(samples: np.ndarray, bits: int | None = None) -> Span:
     """Return the samples that mean black and white, where the file says no more than the type and number of `bits`.
 
-    Unsigned integers of up to 16 bits have the range of their type. Wider ones, signed integers and floating point
-    have none of their own: they are read in the smallest of the usual ranges that holds them all, 0..1 (floating point
-    only), 0..255 (floating point only) or 0..65535, then, for unsigned integers that use their highest byte, the range
-    of their type, and are stretched from their minimum to their maximum when none does. NaN and infinities count as 0.
+    Integers of up to 16 bits have the range of their type. Wider ones and floating point are read in the smallest of
+    the usual ranges that holds them all: 0..1 (floating point only), 0..255 (floating point only), 0..65535, and for
+    integers that use their highest byte the range of their type. They are stretched from their minimum to their
+    maximum when none does, and so are negative numbers. NaN and infinities count as 0.
     """
     kind = samples.dtype.kind
     if kind == "b":
         return 0.0, 1.0
-    highest = 2.0 ** (bits or samples.dtype.itemsize * 8) - 1
+    highest = 2.0 ** ((bits or samples.dtype.itemsize * 8) - (kind == "i")) - 1
     if kind == "u" and highest <= 65535:
         return 0.0, highest
     extremes = [(band.min(), band.max()) for band in (_finite(samples[rows]) for rows in bands(samples))]
     minimum, maximum = float(min(low for low, _ in extremes)), float(max(high for _, high in extremes))
-    usual = [1.0, 255.0, 65535.0] if kind == "f" else [65535.0]
-    if kind == "u" and maximum >= A_BYTE_SHORT:
+    usual = [1.0, 255.0, 65535.0] if kind == "f" else [min(highest, 65535.0)]
+    if kind != "f" and maximum >= A_BYTE_SHORT:
         usual.append(highest)
     if minimum >= 0:
         for high in usual:

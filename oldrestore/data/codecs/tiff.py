@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from itertools import islice
 
+import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image
@@ -53,8 +54,10 @@ def decode_tiff(data: bytes, max_pixels: int, number: int) -> tuple[np.ndarray, 
                 remark = f"a raw file: its preview of {page.imagewidth} x {page.imagelength} pixels is read"
             outer = page.tags.get(ORIENTATION_TAG) or tiff.pages.first.tags.get(ORIENTATION_TAG)
             orientation = checked_orientation(outer.value if outer else 1)
-            if page.compression == OLD_JPEG or (page.photometric == YCBCR and page.compression not in (JPEG, WEBP)):
-                return _with_pillow(data, page), remark
+            others = {JPEG} if page.photometric in (CIELAB, ICCLAB) else set()
+            others |= COMPRESSIONS - {JPEG, WEBP} if page.photometric == YCBCR else set()
+            if page.compression == OLD_JPEG or page.compression in others:
+                return np.ascontiguousarray(_with_libtiff(data, page, orientation)), remark
             rgb = _decode(page, len(data))
     except UnreadablePhoto:
         raise
@@ -135,18 +138,22 @@ def _check(page: tifffile.TiffPage, length: int) -> None:
     segment = page.tilewidth * page.tilelength if page.is_tiled else 0
     if max(page.size, segment * page.samplesperpixel) * page.dtype.itemsize > MAX_BYTES_DECODED:
         raise UnreadablePhoto("a TIFF whose samples would fill the memory")
-    needed = int(np.prod(page.chunked))
-    if len(page.dataoffsets) < needed or not all(page.dataoffsets) or not all(page.databytecounts):
+    offsets = page.dataoffsets[: int(np.prod(page.chunked))]
+    if page.compression == UNCOMPRESSED and not page.is_tiled and isinstance(page.bitspersample, int):
+        # How long its strips are follows from the picture: what writers say of that is sometimes wrong.
+        samples = page.samplesperpixel if page.planarconfig == tifffile.PLANARCONFIG.CONTIG else 1
+        row = (page.imagewidth * samples * page.bitspersample + 7) // 8
+        tops = range(0, page.imagelength, page.rowsperstrip)
+        heights = [min(page.rowsperstrip, page.imagelength - top) for top in tops]
+        page.databytecounts = tuple(row * height for height in heights) * (len(offsets) // len(heights))
+    counts = page.databytecounts[: len(offsets)]
+    if len(offsets) < np.prod(page.chunked) or len(counts) < len(offsets) or not all(offsets) or not all(counts):
         raise UnreadablePhoto("truncated file")
-    if page.compression != UNCOMPRESSED:
-        ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
-    else:
-        ends = [page.dataoffsets[0] + page.nbytes] if page.is_contiguous else []
-    if max(ends, default=0) > length:
+    if max(offset + count for offset, count in zip(offsets, counts, strict=True)) > length:
         raise UnreadablePhoto("truncated file")
     if page.compression == JPEG:
         handle = page.parent.filehandle
-        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        for offset, count in zip(offsets, counts, strict=True):
             handle.seek(offset)
             _, high, wide, _ = tifffile.tifffile.jpeg_shape(handle.read(count))
             if high * wide > 4 * max(page.tilewidth * page.tilelength, page.imagewidth * page.rowsperstrip):
@@ -208,11 +215,16 @@ def _lab(samples: np.ndarray, photometric: int) -> np.ndarray:
     return np.dstack([samples[..., :1].astype(np.float32) * (100 / lightness), ab])
 
 
-def _with_pillow(data: bytes, page: tifffile.TiffPage) -> np.ndarray:
-    """Decode what only libtiff does: YCbCr that is no JPEG, and JPEG in the way of TIFF 6.0."""
+def _with_libtiff(data: bytes, page: tifffile.TiffPage, orientation: int) -> np.ndarray:
+    """Decode what only libtiff does: YCbCr that is no JPEG, JPEG in the way of TIFF 6.0, and Lab as JPEG."""
     if page.is_subifd or page.bitspersample != 8:
         raise UnreadablePhoto("a TIFF of a kind that is not supported")
     with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
         image.seek(page.index)
-        image.load()  # which also turns it
-        return np.ascontiguousarray(to_srgb(image))
+        try:
+            image.load()  # which also turns it
+        except OSError:
+            if orientation > 4:  # which libtiff leaves
+                raise
+            return imagecodecs.tiff_decode(data, index=page.index, asrgb=True)[..., :3]
+        return lab_to_srgb8(_lab(np.asarray(image), CIELAB)) if image.mode == "LAB" else to_srgb(image)

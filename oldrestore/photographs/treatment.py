@@ -51,8 +51,8 @@ class Treated:
 
     files: list[tuple[Path, bytes]]  # to write, results first; the results of a film have been written
     parts: dict[str, Path]  # outputs besides results and panel
-    # ``width``, ``height``, ``lost`` (the damaged share, or None) and ``damage`` (of the file) of a photograph,
-    # ``frames`` of a film; ``colored``, whether the results are in predicted colours, and ``hints``, their number.
+    # ``width``, ``height`` and ``lost`` (the damaged share, or None) of a photograph, ``frames`` of a film; ``remarks``
+    # on their files; ``colored``, whether the results are in predicted colours, and ``hints``, their number.
     facts: dict[str, Any]
     label: Label | None = None  # of all results together
 
@@ -67,7 +67,7 @@ def treat_photo(task: Task, file: PhotoFile, restorer: Restorer, labelling: Labe
     """Run the stages on a photograph, a page of its file."""
     hints = () if task.page else restorer.hints.get(task.photo, ())
     decoded = decode_contents(file.contents, page=task.page)
-    original, damage = decoded.rgb, decoded.damage
+    original, remarks = decoded.rgb, [decoded.remark] if decoded.remark else []
     del decoded
     made, colored = restorer.mend(original, task)
     height, width = original.shape[:2]
@@ -113,7 +113,7 @@ def treat_photo(task: Task, file: PhotoFile, restorer: Restorer, labelling: Labe
     # A photograph counts as made if its results exist, so they are written first.
     files.sort(key=lambda file: file[0] not in task.outputs)
     facts = {"width": width, "height": height, "lost": lost, "colored": colored, "hints": len(hints)}
-    facts |= {"damage": damage} if damage else {}
+    facts["remarks"] = remarks
     return Treated(files, parts, facts, label)
 
 

@@ -211,7 +211,8 @@ class Verb(ABC):
                     "outputs": [str(path) for path in task.outputs],
                     **{part: str(path) for part, path in treated.parts.items()},
                     "panel": str(task.panel),
-                    **{key: facts[key] for key in (*self.keys, "damage") if key in facts},
+                    **{key: facts[key] for key in self.keys if key in facts},
+                    **({"remarks": facts["remarks"]} if facts.get("remarks") else {}),
                 }
             )
             for path, entry in zip(task.outputs, entries, strict=True):
@@ -223,7 +224,7 @@ class Verb(ABC):
         yield from self.header()
         for entry in done:
             for output in entry["outputs"]:
-                notes = [*self.notes(entry), *([f"damaged file: {entry['damage']}"] if "damage" in entry else [])]
+                notes = [*self.notes(entry), *entry.get("remarks", [])]
                 yield f"{self.words[1]}  {printable(output)}" + (f"  ({', '.join(notes)})" if notes else "")
         if skipped:
             what = "photographs: their" if len(skipped) > 1 else "photograph: its"

@@ -19,7 +19,7 @@ from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import in_bands, recolor_rows
 from oldrestore.photographs.hint_file import Hint, check_bounds, draw_hints
 from oldrestore.photographs.photo_list import InputFile
-from oldrestore.restoration.film import SteadyColor
+from oldrestore.restoration.steady_color import SteadyColor
 
 LARGEST_IN_PANEL = 1024  # longer side of a picture in a panel, pixels
 # The network sees the shorter side at a fixed size: a longer strip than this would become gigabytes.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,9 @@ from oldrestore.photographs.coloring import in_gray, lightness, reduced
 from oldrestore.photographs.output_files import OutputFiles
 from oldrestore.photographs.output_names import Task
 from oldrestore.photographs.restorer import Restorer
-from oldrestore.restoration.film import SteadyColor, UnreadableFilm, probe, read_frames, write_film
+from oldrestore.restoration.film import Frame, open_film
+from oldrestore.restoration.film_writer import write_film
+from oldrestore.restoration.steady_color import SteadyColor
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def treat_photo(task: Task, file: PhotoFile, restorer: Restorer, labelling: Labe
     """Run the stages on a photograph, a page of its file."""
     hints = () if task.page else restorer.hints.get(task.photo, ())
     decoded = decode_contents(file.contents, page=task.page)
-    original, remarks = decoded.rgb, [decoded.remark] if decoded.remark else []
+    original, remark = decoded.rgb, decoded.remark
     del decoded
     made, colored = restorer.mend(original, task)
     height, width = original.shape[:2]
@@ -113,44 +114,50 @@ def treat_photo(task: Task, file: PhotoFile, restorer: Restorer, labelling: Labe
     # A photograph counts as made if its results exist, so they are written first.
     files.sort(key=lambda file: file[0] not in task.outputs)
     facts = {"width": width, "height": height, "lost": lost, "colored": colored, "hints": len(hints)}
-    facts["remarks"] = remarks
+    facts |= {"remarks": [remark]} if remark else {}
     return Treated(files, parts, facts, label)
 
 
 def treat_film(
-    task: Task, restorer: Restorer, files: OutputFiles, advance: Callable[[int, int], None] = lambda done, total: None
+    task: Task,
+    restorer: Restorer,
+    files: OutputFiles,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+    labelling: Labelling | None = None,
 ) -> Treated:
-    """Run the stages on every frame of a film; write one for each output, with its rate of frames and its sound.
+    """Run the stages on every frame of a film; write one for each output, with its times, sound and subtitles.
 
     `advance` is called with the number of frames done and the approximate total (0 if the film does not say).
     """
     if restorer.mask is not None:
         raise UserError("a mask is for a photograph: restore the film without it")
-    facts = probe(task.photo)
-    sound = task.photo if facts.has_sound else None
-    frames = read_frames(task.photo, expected=facts.frames)
-    first = next(frames)
     steady = [SteadyColor(restorer.smoothing) for _ in task.outputs]
     colored, shown, count = None, None, 0
-    with ExitStack() as open_films:
-        settings = first.shape[:2], facts.rate, sound, restorer.quality, files.place
-        films = [open_films.enter_context(write_film(path, *settings)) for path in task.outputs]
-        for frame in chain([first], frames):
-            if frame.shape != first.shape:
-                raise UnreadableFilm("a film whose frames change their size")
-            made = restorer.pipeline(frame)
-            if colored is None:
+    writers: list[Callable[[Frame], None]] = []
+    with open_film(task.photo) as film, ExitStack() as open_films:
+        for frame in open_films.enter_context(closing(film.frames())):
+            original = frame.rgb_hw3
+            made = restorer.pipeline(original)
+            if not writers:
                 # The first frame decides for all: a film must not alternate between its own colours and ours.
                 colored = restorer.is_colored(made)
+                labelling = labelling if colored or {"fill", "restore"} & {*restorer.stages} else None
+                colorers = labelling.colorers if labelling and colored else [""] * len(task.outputs)
+                for path, colorer in zip(task.outputs, colorers, strict=True):
+                    label = labelling.label([colorer] if colorer else []) if labelling else None
+                    writing = write_film(path, film, restorer.quality, label, files.place)
+                    writers.append(open_films.enter_context(writing))
             pictures = [made.picture] * len(task.outputs)
             if colored:
                 pictures = list(restorer.coloring(lightness(made.picture), steady=steady))
-            for write, picture in zip(films, pictures, strict=True):
-                write(picture)
-            if shown is None or count == facts.frames // 2:  # a frame from the middle represents a film best
-                original = in_gray(lightness(frame)) if restorer.shows_gray_original else frame
+            for write, picture in zip(writers, pictures, strict=True):
+                write(frame._replace(rgb_hw3=picture))
+            if shown is None or count == film.expected // 2:  # a frame from the middle represents a film best
+                original = in_gray(lightness(original)) if restorer.shows_gray_original else original
                 shown = [reduced(picture) for picture in (original, *pictures)]
             count += 1
-            advance(count, facts.frames)
-    panel = encode_photo(side_by_side([shown], ["Original", *restorer.titles()]), task.panel.suffix)
-    return Treated([(task.panel, panel)], {}, {"frames": count, "colored": colored, "hints": 0})
+            advance(count, film.expected)
+    label = labelling.label([name for name in colorers if name]) if labelling else None
+    panel = encode_photo(side_by_side([shown], ["Original", *restorer.titles()]), task.panel.suffix, label=label)
+    facts = {"frames": count, "colored": colored, "hints": 0} | ({"remarks": film.remarks} if film.remarks else {})
+    return Treated([(task.panel, panel)], {}, facts, label)

@@ -91,9 +91,9 @@ class Verb(ABC):
     def header(self) -> Iterator[str]:
         """Lines that open the summary."""
 
-    def notes(self, done: Mapping[str, Any]) -> list[str]:
-        """Return remarks on a photograph for the summary."""
-        return []
+    def note(self, done: Mapping[str, Any]) -> str:
+        """Return a remark on a photograph for the summary."""
+        return ""
 
     def run(self, tasks: Sequence[Task], folder: Path, narrator: Narrator, existing: Existing) -> None:
         """Treat photographs and films; one that fails is reported and the others continue.
@@ -212,7 +212,6 @@ class Verb(ABC):
                     **{part: str(path) for part, path in treated.parts.items()},
                     "panel": str(task.panel),
                     **{key: facts[key] for key in self.keys if key in facts},
-                    **({"remarks": facts["remarks"]} if facts.get("remarks") else {}),
                 }
             )
             for path, entry in zip(task.outputs, entries, strict=True):
@@ -224,8 +223,8 @@ class Verb(ABC):
         yield from self.header()
         for entry in done:
             for output in entry["outputs"]:
-                notes = [*self.notes(entry), *entry.get("remarks", [])]
-                yield f"{self.words[1]}  {printable(output)}" + (f"  ({', '.join(notes)})" if notes else "")
+                yield f"{self.words[1]}  {printable(output)}{self.note(entry)}"
+            yield from (f"          {remark}" for remark in entry.get("remarks", ()))
         if skipped:
             what = "photographs: their" if len(skipped) > 1 else "photograph: its"
             yield f"skipped   {len(skipped)} {what} outputs exist"
@@ -240,7 +239,7 @@ class Colorizing(Verb):
     """Photographs in predicted colours; of their own colours only the lightness is used, which does not change."""
 
     name, words, mark = "colorize", ("colouring", "coloured"), COLORIZED
-    subject, keys = "photographs", ("hints",)
+    subject, keys = "photographs", ("hints", "remarks")
 
     def facts(self) -> dict[str, Any]:
         """Facts about the networks, for ``--json``."""
@@ -263,7 +262,7 @@ class Restoring(Verb):
     """
 
     name, words, mark = "restore", ("restoring", "restored"), RESTORED
-    subject, keys = "files", ("width", "height", "lost", "frames", "colored", "seconds")
+    subject, keys = "files", ("width", "height", "lost", "frames", "remarks", "colored", "seconds")
 
     def __init__(self, restorer: Restorer, config: DictConfig, network: ChosenNetwork | None = None) -> None:
         super().__init__(restorer)
@@ -299,14 +298,14 @@ class Restoring(Verb):
         for network in self.networks:
             yield _line("colour", network)
 
-    def notes(self, done: Mapping[str, Any]) -> list[str]:
+    def note(self, done: Mapping[str, Any]) -> str:
         """Return how much of a photograph was filled and whether it was coloured."""
         stages = self.restorer.stages
         facts = [f"{done['lost']:.1%} filled"] if done.get("lost") is not None and "fill" in stages else []
         facts += [f"{done['frames']} frames"] if "frames" in done else []
         if "colorize" in stages:
             facts.append("coloured" if done["colored"] else "keeps its own colours")
-        return facts
+        return f"  ({', '.join(facts)})" if facts else ""
 
 
 def _line(what: str, network: Mapping[str, Any]) -> str:

@@ -18,10 +18,10 @@ from oldrestore.models.sagan import SaganRestorer
 from oldrestore.restoration.enhance.levels import Levels
 from oldrestore.restoration.fill.biharmonic import Biharmonic
 from oldrestore.restoration.fill.network import NetworkFiller
-from oldrestore.restoration.film import probe, read_frames
+from oldrestore.restoration.film import open_film, read_frames
 from tests.commands.restoring import NO_DETECTOR, gray, opened, pictures_in_panel, save_mask, save_network, scratched
 from tests.generated_photographs import make_photograph
-from tests.restoration.test_film import make_film, sound_of
+from tests.restoration.films import make_film, sound_of
 
 
 def test_a_folder_of_every_kind(cli, tmp_path):
@@ -223,11 +223,12 @@ def test_a_film_goes_through_with_its_sound(colorizers, restore, tmp_path):
     summary = restore(source, NO_DETECTOR, *settings, "restore.colorize.size=32", "--weights", colorizers[0])
     assert summary["done"][0]["frames"] == len(frames) == 24
     result = tmp_path / "out" / "film-restored.mp4"
-    found = list(read_frames(result))
+    found = [frame.rgb_hw3 for frame in read_frames(result)]
     assert len(found) == 24
     assert found[0].shape == frames[0].shape
     assert sound_of(result) == sound_of(source)
-    assert probe(result).rate == probe(source).rate
+    with open_film(source) as old, open_film(result) as new:
+        assert new.rate == old.rate
     assert max(np.ptp(frame.astype(int), axis=-1).mean() for frame in found) > 5  # there is colour
     lightness = [rgb_to_lab(np.ascontiguousarray(frame))[..., 0].mean() for frame in found]
     np.testing.assert_allclose(lightness, [rgb_to_lab(f)[..., 0].mean() for f in frames], atol=4)

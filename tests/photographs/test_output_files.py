@@ -21,7 +21,7 @@ from oldrestore.photographs.restorer import Restorer
 from oldrestore.photographs.treatment import treat_film
 from oldrestore.restoration.film import read_frames
 from oldrestore.restoration.stages import Pipeline
-from tests.restoration.test_film import make_film
+from tests.restoration.films import make_film
 
 
 class Twice(Restorer):
@@ -81,6 +81,7 @@ def film_task(folder: Path) -> tuple[Task, list]:
 
 def test_a_film_that_came_meanwhile_is_kept(tmp_path):
     task, frames = film_task(tmp_path)
+    task.panel.parent.mkdir()
 
     def write_meanwhile(frame):
         task.outputs[0].write_bytes(b"another's")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from oldrestore.data.sources.photo import PHOTO_EXTENSIONS, printable
 from oldrestore.data.sources.walk import walk_folder
 from oldrestore.errors import UserError, in_words
 from oldrestore.photographs.output_files import RECORDS, recorded_results
-from oldrestore.restoration.film import FILM_EXTENSIONS
+from oldrestore.restoration.film import FILM_EXTENSIONS, is_film
 
 # What promises a photograph: a file of such a name that cannot be read is reported, not passed over.
 PHOTOGRAPH_ENDINGS = PHOTO_EXTENSIONS | frozenset(
@@ -22,6 +23,13 @@ PHOTOGRAPH_ENDINGS = PHOTO_EXTENSIONS | frozenset(
 )
 RESULTS = "results of earlier calls"  # a kind of what is passed over
 HEAD_BYTES = 256
+# How files begin that FFmpeg is asked about: MP4 and QuickTime, Matroska, AVI, MPEG streams, ASF, Flash, Ogg,
+# DV, MXF, RealMedia, transport streams of 188 and 192 bytes.
+FILM_HEADS = re.compile(
+    rb".{4}(ftyp|moov|mdat|wide)|\x1aE\xdf\xa3|RIFF.{4}AVI |\0\0\1[\xba\xb3]|0&\xb2u|FLV|OggS|\x1f\x07\0|\x06\x0e\+4"
+    rb"|\.RMF|G.{187}G|.{4}G.{191}G",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -134,9 +142,12 @@ def _found(named: Path, place: Path, over: dict[str, str]) -> Iterator[InputFile
 def _kind_of(path: Path, look: bool = True) -> Literal["photograph", "film", ""]:
     """Say what a file is, by its ending or else, if one may `look`, by its content."""
     ending = path.suffix.lower()
-    if ending in PHOTOGRAPH_ENDINGS or (look and is_photograph(_head(path))):
+    if ending in PHOTOGRAPH_ENDINGS:
         return "photograph"
-    return "film" if ending in FILM_EXTENSIONS else ""
+    head = _head(path) if look else b""
+    if is_photograph(head):
+        return "photograph"
+    return "film" if ending in FILM_EXTENSIONS or (FILM_HEADS.match(head) and is_film(path)) else ""
 
 
 def _head(path: Path) -> bytes:

@@ -25,7 +25,7 @@ from oldrestore.restoration.steady_color import SteadyColor
 
 
 @dataclass(frozen=True)
-class PhotoFile:
+class PhotoContents:
     """The contents of a photograph's file."""
 
     contents: bytes
@@ -58,13 +58,13 @@ class Treated:
     label: Label | None = None  # of all results together
 
 
-def read_photo(task: Task) -> PhotoFile:
+def read_photo(task: Task) -> PhotoContents:
     """Read the file of a photograph; `UnreadablePhoto` says why it cannot be read."""
     contents = read_photo_file(task.photo)
-    return PhotoFile(contents, hashlib.sha256(contents).hexdigest(), count_pages(contents))
+    return PhotoContents(contents, hashlib.sha256(contents).hexdigest(), count_pages(contents))
 
 
-def treat_photo(task: Task, file: PhotoFile, restorer: Restorer, labelling: Labelling | None = None) -> Treated:
+def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: Labelling | None = None) -> Treated:
     """Run the stages on a photograph, a page of its file."""
     hints = () if task.page else restorer.hints.get(task.photo, ())
     decoded = decode_contents(file.contents, page=task.page)

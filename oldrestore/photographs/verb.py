@@ -34,7 +34,7 @@ from oldrestore.photographs.photo_list import in_numbers, real
 from oldrestore.photographs.restorer import Restorer
 from oldrestore.photographs.skipping import is_made
 from oldrestore.photographs.stopping import signals_deferred
-from oldrestore.photographs.treatment import Labelling, PhotoFile, read_photo, treat_film, treat_photo
+from oldrestore.photographs.treatment import Labelling, PhotoContents, read_photo, treat_film, treat_photo
 
 
 class Stopped(KeyboardInterrupt):
@@ -124,7 +124,9 @@ class Verb(ABC):
             raise Stopped(f"{len(self.outcome.done)} of {len(tasks)} {self.words[1]}; stopped{on}") from None
         record.write()
 
-    def _pages(self, task: Task, tasks: Sequence[Task], narrator: Narrator) -> Iterator[tuple[Task, PhotoFile | None]]:
+    def _pages(
+        self, task: Task, tasks: Sequence[Task], narrator: Narrator
+    ) -> Iterator[tuple[Task, PhotoContents | None]]:
         """Yield a film, or a photograph with its file, or each of the photographs that are pages of one file."""
         if task.refused or task.is_film:
             yield task, None
@@ -149,7 +151,7 @@ class Verb(ABC):
     def _try(
         self,
         task: Task,
-        file: PhotoFile | None,
+        file: PhotoContents | None,
         record: OutputRecord,
         existing: Existing,
         known: Mapping[str, Any],
@@ -176,7 +178,7 @@ class Verb(ABC):
     def _make(
         self,
         task: Task,
-        file: PhotoFile | None,
+        file: PhotoContents | None,
         files: OutputFiles,
         record: OutputRecord,
         advance: Callable[[int, int], None],

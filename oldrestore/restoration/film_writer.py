@@ -42,7 +42,7 @@ def write_film(
     otherwise at full size. `quality` is the constant rate factor of x264, 0 (no loss) to 51. A `label` is added to the
     film's comment. For `place`, see `oldrestore.files.whole_file`.
     """
-    muxer = MUXERS[path.suffix]
+    muxer = MUXERS[path.suffix.lower()]
     with (
         whole_file(path, place) as neighbour,
         open_container(film.path) as again,

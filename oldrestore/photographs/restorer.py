@@ -21,6 +21,7 @@ from oldrestore.photographs.output_files import PARTS
 from oldrestore.photographs.output_names import Task
 from oldrestore.restoration.detect.mask_file import MaskFile
 from oldrestore.restoration.network_input import require_restorer
+from oldrestore.restoration.print_area import is_print_on_colored_ground
 from oldrestore.restoration.stages import STAGES, Mended, Pipeline, has_colors
 
 NEEDS_RESTORER = frozenset(
@@ -79,7 +80,13 @@ class Restorer:
     def is_colored(self, made: Mended) -> bool:
         """Say whether to colour a photograph."""
         # Decided before tones are stretched, which strengthens the remains of stains.
-        return self.coloring is not None and not (self.only_gray and has_colors(made.structure))
+        return self.coloring is not None and (
+            not self.only_gray or not has_colors(made.structure) or is_print_on_colored_ground(made.structure)
+        )
+
+    def colors_a_print(self, made: Mended) -> bool:
+        """Say whether a photograph that has colours is coloured because only the ground around a gray print has."""
+        return self.only_gray and self.is_colored(made) and has_colors(made.structure)
 
 
 def only_color(coloring: Coloring, smoothing: float, hints: Mapping[Path, Sequence[Hint]]) -> Restorer:

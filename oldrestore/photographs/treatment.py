@@ -68,9 +68,11 @@ def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: 
     """Run the stages on a photograph, a page of its file."""
     hints = () if task.page else restorer.hints.get(task.photo, ())
     decoded = decode_contents(file.contents, page=task.page)
-    original, remark = decoded.rgb, decoded.remark
+    original, remarks = decoded.rgb, [decoded.remark] if decoded.remark else []
     del decoded
     made, colored = restorer.mend(original, task)
+    if restorer.colors_a_print(made):
+        remarks.append("taken for a gray print on a coloured ground: restore/colorize=none would keep its colours")
     height, width = original.shape[:2]
     shown = [] if restorer.shows_gray_original else [reduced(original)]
     pictures = {"filled": made.filled, "evened": made.restored}
@@ -114,7 +116,7 @@ def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: 
     # A photograph counts as made if its results exist, so they are written first.
     files.sort(key=lambda file: file[0] not in task.outputs)
     facts = {"width": width, "height": height, "lost": lost, "colored": colored, "hints": len(hints)}
-    facts |= {"remarks": [remark]} if remark else {}
+    facts |= {"remarks": remarks} if remarks else {}
     return Treated(files, parts, facts, label)
 
 

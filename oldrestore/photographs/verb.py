@@ -230,6 +230,8 @@ class Verb(ABC):
         if skipped:
             what = "photographs: their" if len(skipped) > 1 else "photograph: its"
             yield f"skipped   {len(skipped)} {what} outputs exist"
+        if kept := sum(not entry.get("colored", True) for entry in done) if "colorize" in self.restorer.stages else 0:
+            yield f"{kept} of {len(done)} keep their own colours: restore/colorize=all colours every photograph"
         if self.outcome.passed_over:
             count = sum(self.outcome.passed_over.values())
             yield f"passed over {count} file{'s' if count > 1 else ''}: {in_numbers(self.outcome.passed_over)}"

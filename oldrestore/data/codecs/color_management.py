@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import imagecodecs
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 from oldrestore.data.codecs.sample_depth import Span, bands, to_uint8, to_uint16, value_span
 from oldrestore.data.codecs.unreadable import UnreadablePhoto
@@ -17,6 +17,11 @@ LAB_D50 = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 SPACES = {b"GRAY": ("gray", 1), b"RGB ": ("rgb", 3), b"CMYK": ("cmyk", 4)}  # ICC.1:2010, table 19
 SAME = 1  # of 255: a profile that changes no colour by more is that of sRGB, whatever its name
 WHITE = 255
+LEVELS = 65536
+_LINEAR = np.linspace(0, 1, LEVELS)
+# IEC 61966-2-1
+ENCODED = np.where(_LINEAR <= 0.0031308, _LINEAR * 12.92, 1.055 * _LINEAR ** (1 / 2.4) - 0.055)
+ENCODED = np.rint(ENCODED * 255).astype(np.uint8)
 # ITU-T H.273, table 2: xy of red, green, blue and white.
 D65 = (0.3127, 0.3290)
 PRIMARIES = {
@@ -120,7 +125,7 @@ def profile_of(image: Image.Image) -> bytes | None:
         gamma, (wx, wy, *rgb) = info.get("gamma", SRGB_GAMMA), info.get("chromaticity", (*D65, *SRGB_PRIMARIES[:6]))
         like_srgb = abs(gamma - SRGB_GAMMA) <= ABOUT or not 0.1 <= gamma <= 5
         return rgb_profile((*rgb, wx, wy), None if like_srgb else 1 / gamma)
-    if b"R03\0" in (info.get("exif") or b"") and _is_adobe_rgb(image):
+    if b"R03\0" in (info.get("exif") or b"") and is_adobe_rgb(image):
         return rgb_profile(*ADOBE_RGB)
     return None
 
@@ -172,10 +177,12 @@ def _profile_of_code_points(primaries: int, transfer: int) -> bytes | None:
     return rgb_profile(PRIMARIES[primaries], GAMMAS[transfer])
 
 
-def _is_adobe_rgb(image: Image.Image) -> bool:
+def is_adobe_rgb(described: Image.Image | Image.Exif) -> bool:
+    """Say whether EXIF marks a picture as Adobe RGB (DCF 2.0: interoperability index R03, colour space not sRGB)."""
     try:
-        details = image.getexif().get_ifd(0x8769)
-        return details.get(0xA001) != 1 and str(details.get(0xA005, {}).get(1, "")).startswith("R03")
+        exif = described.getexif() if isinstance(described, Image.Image) else described
+        index = str(exif.get_ifd(ExifTags.IFD.Interop).get(1, ""))
+        return index.startswith("R03") and exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace) != 1
     except Exception:  # noqa: BLE001 (broken EXIF raises nearly anything, and must not cost the photograph)
         return False
 
@@ -225,20 +232,44 @@ def _color_to_srgb8(samples: np.ndarray, profile: bytes, space: str, span: Span)
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
         return np.asarray(converted)
-    rgb = np.empty((*samples.shape[:2], 3), np.uint8)
+    rgb, light = np.empty((*samples.shape[:2], 3), np.uint8), _light_of_channels(profile) if space == "rgb" else None
     for band in bands(samples):
-        rgb[band] = _transform(to_uint16(samples[band], span), profile, space, EXACT)
+        deep = to_uint16(samples[band], span)
+        rgb[band] = _transform(deep, profile, space, EXACT) if light is None else _sum_of_light(light, deep)
     return rgb
 
 
-def _transform(samples: np.ndarray, profile: bytes, space: str, flags: int = 0) -> np.ndarray:
+@lru_cache(maxsize=4)
+def _light_of_channels(profile: bytes) -> np.ndarray | None:
+    """Return what each of 65,536 values of each channel adds to linear sRGB, float32 (3, 65536, 3).
+
+    None if colours are not the sum of their channels, as they are for all profiles of primaries and curves. LittleCMS
+    without its optimizations, which keep 8 bits, takes six times as long as these tables.
+    """
+    channels = np.zeros((3, LEVELS, 3), np.float32)
+    for channel in range(3):
+        channels[channel, :, channel] = np.linspace(0, 1, LEVELS)
+    light = _transform(channels, profile, "rgb", EXACT, rgb_profile(SRGB_PRIMARIES, 1.0))
+    some = np.random.default_rng(0).integers(0, LEVELS, (1, 4096, 3), np.uint16)
+    change = _sum_of_light(light, some).astype(int) - _transform(some, profile, "rgb", EXACT)
+    return light if np.abs(change).max() <= 1 else None
+
+
+def _sum_of_light(light: np.ndarray, deep: np.ndarray) -> np.ndarray:
+    linear = light[0].take(deep[..., 0], axis=0)
+    for channel in (1, 2):
+        linear += light[channel].take(deep[..., channel], axis=0)
+    return ENCODED[(np.clip(linear, 0, 1) * (LEVELS - 1) + 0.5).astype(np.uint16)]
+
+
+def _transform(samples: np.ndarray, profile: bytes, space: str, flags: int, target: bytes = SRGB) -> np.ndarray:
     return imagecodecs.cms_transform(
         samples,
         profile,
-        SRGB,
+        target,
         colorspace=space,
         outcolorspace="rgb",
-        outdtype=np.uint8,
+        outdtype=np.uint8 if target is SRGB else np.float32,
         intent=RELATIVE,
         flags=BLACK_POINT | flags,
     )

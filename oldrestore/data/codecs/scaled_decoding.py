@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from oldrestore.data.codecs.color_management import profile_of
 from oldrestore.data.codecs.decode import (
     MAX_PIXELS,
     UnreadablePhoto,
@@ -33,7 +34,7 @@ def load_plain_jpeg(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image | 
     try:
         with quiet_pillow():
             image = open_checked(data, ("JPEG",), max_pixels)
-            if image.mode != "RGB" or image.info.get("icc_profile") or orientation_of(image) != 1:
+            if image.mode != "RGB" or profile_of(image) or orientation_of(image) != 1:
                 return None
             image.load()
             return image

@@ -6,13 +6,22 @@ import io
 import logging
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import imagecodecs
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import ExifTags, Image
 
-from oldrestore.data.codecs.color_management import composite_on_white, lab_to_srgb8, to_srgb, to_srgb8
+from oldrestore.data.codecs.color_management import (
+    ADOBE_RGB,
+    composite_on_white,
+    is_adobe_rgb,
+    lab_to_srgb8,
+    rgb_profile,
+    to_srgb,
+    to_srgb8,
+)
 from oldrestore.data.codecs.orientation import ORIENTATION_TAG, checked_orientation, turn_upright
 from oldrestore.data.codecs.sample_depth import Span, bands, to_uint8, value_span
 from oldrestore.data.codecs.unreadable import UnreadablePhoto, check_size, short_reason
@@ -20,6 +29,7 @@ from oldrestore.data.codecs.unreadable import UnreadablePhoto, check_size, short
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_PAGES = 10_000
 MAX_BYTES_DECODED = 1_700_000_000  # 100 megapixels of four 32-bit samples
+READ_AT_ONCE = 2**22  # bytes of strips, besides the file
 # TIFF 6.0, tags PhotometricInterpretation, and Adobe Photoshop TIFF Technical Notes (ICCLab).
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3}
@@ -47,7 +57,7 @@ def decode_tiff(data: bytes, max_pixels: int, number: int) -> tuple[np.ndarray, 
         with _opened(data) as tiff:
             page = next(islice(_photographs(tiff), number, None), None)
             if page is None:
-                raise UnreadablePhoto(f"a TIFF without a page {number + 1}" if number else "a TIFF without a picture")
+                raise UnreadablePhoto(f"a TIFF without a page {number + 1}" if number else "corrupt file (no picture)")
             check_size(page.imagewidth, page.imagelength, max_pixels)
             remark = ""
             if page.is_reduced and any(_is_raw(other) for other in _directories(tiff)):
@@ -64,6 +74,45 @@ def decode_tiff(data: bytes, max_pixels: int, number: int) -> tuple[np.ndarray, 
     except Exception as error:
         raise UnreadablePhoto(short_reason(error)) from error
     return np.ascontiguousarray(turn_upright(rgb, orientation)), remark
+
+
+def metadata_of(data: bytes, number: int) -> dict[str, Any]:
+    """Return what the tags of a photograph say besides its pixels, by Pillow's names: ``exif``, ``xmp``, ``dpi``, ...
+
+    The first page's also come from the first directory, which may be a preview, where its own has none.
+    """
+    found: dict[str, Any] = {}
+    with _opened(data) as tiff:
+        page = next(islice(_photographs(tiff), number, None))
+        for one in (page, tiff.pages.first)[: 1 + (number == 0)]:
+            for code, name in ((700, "xmp"), (33723, "iptc"), (34377, "photoshop"), (34675, "icc_profile")):
+                if name not in found and code in one.tags:
+                    tag = one.tags[code]
+                    tiff.filehandle.seek(tag.valueoffset)
+                    found[name] = tiff.filehandle.read(tag.valuebytecount)
+            exif = _exif_of(tiff, one)
+            found["exif"] = exif if len(exif) > len(found.get("exif", ())) else found["exif"]
+            unit = {2: 1.0, 3: 2.54}.get(exif.get(ExifTags.Base.ResolutionUnit, 2))
+            dpi = exif.get(ExifTags.Base.XResolution), exif.get(ExifTags.Base.YResolution)
+            if unit and all(dpi) and "dpi" not in found:
+                found["dpi"] = (float(dpi[0]) * unit, float(dpi[1]) * unit)
+    return found
+
+
+def _exif_of(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> Image.Exif:
+    exif = Image.Exif()
+    exif.endian, exif.bigtiff = tiff.byteorder, tiff.is_bigtiff
+    try:
+        exif.load_from_fp(tiff.filehandle, page.offset)
+        exif.tobytes()
+    except Exception:  # noqa: BLE001 (broken EXIF raises nearly anything, and must not cost the photograph)
+        return Image.Exif()
+    return exif
+
+
+def _profile_of(page: tifffile.TiffPage) -> bytes | None:
+    adobe = 34665 in page.tags and is_adobe_rgb(_exif_of(page.parent, page))
+    return page.iccprofile or (rgb_profile(*ADOBE_RGB) if adobe else None)
 
 
 def _opened(data: bytes) -> tifffile.TiffFile:
@@ -91,7 +140,7 @@ def _directories(tiff: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
     """Yield the directories of the chain, each followed by those within it unless it is a whole picture itself."""
     for number, page in enumerate(tiff.pages):
         if number >= MAX_PAGES:
-            raise UnreadablePhoto(f"a TIFF of more than {MAX_PAGES} pages")
+            raise UnreadablePhoto(f"a TIFF of too many pages, above the limit of {MAX_PAGES}")
         yield page
         if page.pages is not None and (page.is_reduced or page.photometric not in COLOURS):
             yield from (inner.aspage() for inner in islice(page.pages, MAX_PAGES))
@@ -103,7 +152,7 @@ def _is_raw(page: tifffile.TiffPage) -> bool:
 
 def _decode(page: tifffile.TiffPage, length: int) -> np.ndarray:
     _check(page, length)
-    samples, photometric = page.asarray(maxworkers=1), page.photometric
+    samples, photometric = page.asarray(maxworkers=1, buffersize=READ_AT_ONCE), page.photometric
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and samples.ndim == 3:
         samples = np.moveaxis(samples, 0, -1)
     samples = samples[..., None] if samples.ndim == 2 else samples
@@ -126,7 +175,7 @@ def _decode(page: tifffile.TiffPage, length: int) -> np.ndarray:
     elif photometric in (CIELAB, ICCLAB):
         rgb = lab_to_srgb8(_lab(color, photometric))
     else:
-        rgb = to_srgb8(color, page.iccprofile, span[::-1] if photometric == WHITE_IS_ZERO else span)
+        rgb = to_srgb8(color, _profile_of(page), span[::-1] if photometric == WHITE_IS_ZERO else span)
     return rgb if alpha is None else composite_on_white(rgb, to_uint8(alpha))
 
 
@@ -137,7 +186,7 @@ def _check(page: tifffile.TiffPage, length: int) -> None:
         raise UnreadablePhoto("a TIFF of a kind that is not supported")
     segment = page.tilewidth * page.tilelength if page.is_tiled else 0
     if max(page.size, segment * page.samplesperpixel) * page.dtype.itemsize > MAX_BYTES_DECODED:
-        raise UnreadablePhoto("a TIFF whose samples would fill the memory")
+        raise UnreadablePhoto("a TIFF whose samples are too large for memory")
     offsets = page.dataoffsets[: int(np.prod(page.chunked))]
     if page.compression == UNCOMPRESSED and not page.is_tiled and isinstance(page.bitspersample, int):
         # How long its strips are follows from the picture: what writers say of that is sometimes wrong.
@@ -157,7 +206,7 @@ def _check(page: tifffile.TiffPage, length: int) -> None:
             handle.seek(offset)
             _, high, wide, _ = tifffile.tifffile.jpeg_shape(handle.read(count))
             if high * wide > 4 * max(page.tilewidth * page.tilelength, page.imagewidth * page.rowsperstrip):
-                raise UnreadablePhoto("a TIFF whose strips are larger than it says")
+                raise UnreadablePhoto("corrupt file (strips that are larger than the picture)")
 
 
 def _alpha_of(page: tifffile.TiffPage, extra: np.ndarray) -> np.ndarray | None:
@@ -197,7 +246,7 @@ def _palette(page: tifffile.TiffPage) -> np.ndarray:
     colormap = page.colormap.T[None]
     # 16-bit by the standard; some writers put 8 bits into the high byte, others into the low one.
     eight = colormap if colormap.max() <= 255 else colormap >> 8
-    return to_srgb8(eight.astype(np.uint8), page.iccprofile)[0]
+    return to_srgb8(eight.astype(np.uint8), _profile_of(page))[0]
 
 
 def _lab(samples: np.ndarray, photometric: int) -> np.ndarray:

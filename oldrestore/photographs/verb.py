@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from omegaconf import DictConfig, OmegaConf
 
+from oldrestore.data.codecs.xmp import is_labelled
 from oldrestore.data.sources.photo import printable
 from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.files import sha256_of
@@ -30,7 +31,7 @@ from oldrestore.photographs.output_files import (
     require_folder,
 )
 from oldrestore.photographs.output_names import Task
-from oldrestore.photographs.photo_list import in_numbers, real
+from oldrestore.photographs.photo_list import RESULTS, in_numbers, real
 from oldrestore.photographs.restorer import Restorer
 from oldrestore.photographs.skipping import is_made
 from oldrestore.photographs.stopping import signals_deferred
@@ -136,6 +137,9 @@ class Verb(ABC):
         except Exception as error:  # noqa: BLE001 (see `_try`)
             yield replace(task, refused=reason_of(error)), None
             return
+        if is_labelled(file.contents) and not task.was_named:
+            self.outcome.passed_over[RESULTS] += 1
+            return
         if file.pages > 1:
             narrator.say(f"pages     {printable(task.photo)} has {file.pages}, each a photograph of its own")
         taken: set[Path] = set()
@@ -234,7 +238,8 @@ class Verb(ABC):
             yield f"{kept} of {len(done)} keep their own colours: restore/colorize=all colours every photograph"
         if self.outcome.passed_over:
             count = sum(self.outcome.passed_over.values())
-            yield f"passed over {count} file{'s' if count > 1 else ''}: {in_numbers(self.outcome.passed_over)}"
+            again = " (one that is named by itself is tried)" if self.outcome.passed_over[RESULTS] else ""
+            yield f"passed over {count} file{'s' if count > 1 else ''}: {in_numbers(self.outcome.passed_over)}{again}"
         if failed:
             yield f"{len(failed)} of {len(failed) + len(done)} {self.subject} failed"
 

@@ -1,9 +1,11 @@
 """``oldrestore restore``: five kinds of photographs, two broken files, each stage, masks, and films."""
 
 import hashlib
+import io
 import json
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -259,3 +261,80 @@ def test_the_settings_are_printed(cli):
     printed = cli("restore", "any.jpg", "-o", "out", "--cfg", "restore.fill.largest_small=3").out
     assert printed.startswith("restore:\n")
     assert "largest_small: 3" in printed
+
+
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+
+
+def xmp_of(path):
+    """What a file says in XMP, by name."""
+    with Image.open(path) as opened:
+        opened.load()
+        packet = opened.info.get("xmp") or opened.info.get("XML:com.adobe.xmp")
+    if packet is None:
+        return {}
+    about = [node for node in ElementTree.fromstring(packet).iter() if node.tag.endswith("}Description")]
+    return {name.rpartition("}")[2]: value for node in about for name, value in node.items()}
+
+
+def test_results_say_how_they_were_altered_unless_one_wants_none(colorizers, restore, monkeypatch, tmp_path):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    Image.fromarray(gray(1)).save(tmp_path / "a.png")
+    Image.fromarray(gray(1)).save(tmp_path / "b.jpg")
+    out, photos = tmp_path / "out", [tmp_path / "a.png", tmp_path / "b.jpg"]
+    settings = [*photos, NO_DETECTOR, "restore.colorize.size=32", "--overwrite", "--weights"]
+    restore(*settings, colorizers[0])
+    for name in ("a-restored.png", "a-panel.png.jpg", "b-restored.jpg"):
+        xmp = xmp_of(out / name)
+        assert xmp["DigitalSourceType"] == f"{SOURCE_TYPE}compositeWithTrainedAlgorithmicMedia"
+        assert (xmp["AISystemUsed"], xmp["ModifyDate"]) == ("net5", "1970-01-02")
+    assert xmp_of(out / "a-evened.png")["DigitalSourceType"] == f"{SOURCE_TYPE}algorithmicallyEnhanced"
+    record = json.loads((out / "restore.json").read_text())["files"]
+    assert record["a-restored.png"]["label"] == {"network": "net5", "date": "1970-01-02"}
+    labelled = (out / "a-restored.png").read_bytes()
+    restore(*settings, colorizers[0])
+    assert (out / "a-restored.png").read_bytes() == labelled
+    restore(*settings, colorizers[0], "--no-label")
+    assert [xmp_of(out / name) for name in ("a-restored.png", "a-panel.png.jpg", "b-restored.jpg")] == [{}] * 3
+    assert json.loads((out / "restore.json").read_text())["files"]["a-restored.png"]["label"] is None
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(labelled))), opened(out / "a-restored.png"))
+    # Nothing was altered, so there is nothing to say; and a labelled file in a folder is a result without its record.
+    restore(photos[0], "--skip", "detect", "--skip", "fill", "--skip", "restore", "--skip", "colorize", "--overwrite")
+    assert xmp_of(out / "a-restored.png") == {}
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "mine.png").write_bytes(labelled)
+    Image.fromarray(gray(2)).save(tmp_path / "album" / "c.png")
+    summary = restore(tmp_path / "album", NO_DETECTOR, "--skip", "colorize")
+    assert [done["photograph"] for done in summary["done"]] == [str(tmp_path / "album" / "c.png")]
+    assert summary["passed_over"] == {"results of earlier calls": 1}
+    assert len(restore(tmp_path / "album" / "mine.png", NO_DETECTOR, "--skip", "colorize")["done"]) == 1
+
+
+def test_pages_are_photographs(restore, cli, tmp_path):
+    pages = [Image.fromarray(gray(seed)) for seed in range(3)]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    settings = ["--skip", "detect", "--skip", "fill", "--skip", "colorize", "--skip", "restore"]
+    said = cli("restore", tmp_path / "scan.tif", "-o", tmp_path / "out", *settings, "--json")
+    assert f"pages     {tmp_path / 'scan.tif'} has 3, each a photograph of its own\n" in said.err
+    names = ["scan-restored.tif.png", "scan-p2-restored.tif.png", "scan-p3-restored.tif.png"]
+    assert [(done["page"], done["outputs"]) for done in said.content["done"]] == [
+        (number, [str(tmp_path / "out" / name)]) for number, name in enumerate(names, 1)
+    ]
+    for seed, name in enumerate(names):
+        np.testing.assert_array_equal(opened(tmp_path / "out" / name), gray(seed))
+    (tmp_path / "out" / names[1]).unlink()
+    (tmp_path / "out" / "scan-p2-panel.tif.jpg").unlink()
+    again = restore(tmp_path / "scan.tif", *settings, "--skip-existing")
+    assert [done["page"] for done in again["done"]] == [2]
+    assert again["skipped"] == [str(tmp_path / "scan.tif")] * 2
+
+
+def test_a_gray_print_on_a_table_is_coloured_and_said_to_be(colorizers, restore, tmp_path):
+    table = np.full((240, 320, 3), (140, 90, 50), np.uint8)
+    table[::8] = (200, 60, 40)
+    table[40:200, 50:270] = gray(1, 160, 220)
+    Image.fromarray(table).save(tmp_path / "table.png")
+    settings = [tmp_path / "table.png", NO_DETECTOR, "restore/colorize=gray", "restore.colorize.size=32", "--weights"]
+    (done,) = restore(*settings, colorizers[0])["done"]
+    assert done["colored"] is True
+    assert "restore/colorize=none would keep its colours" in done["remarks"][0]

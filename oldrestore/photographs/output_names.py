@@ -80,12 +80,12 @@ def name_outputs(
             task = Task(one.photo, (), folder, refused=refused)
         taken.update(dict.fromkeys(task.written, one.photo))
         tasks.append(task)
-    inputs = {real(path) for path in (*never, *(task.photo for task in tasks))}
-    for path in taken:
+    existing = [path for path in taken if path.exists()]
+    inputs = {real(path) for path in (*never, *(task.photo for task in tasks))} if existing else set()
+    for path in existing:
         if real(path) in inputs:
             raise UserError(f"'{path}' is one of the photographs and would be overwritten: name another folder")
-    existing = [] if overwrite else [path for path in taken if path.exists()]
-    if existing:
+    if existing and not overwrite:
         more = len(existing) - 1
         exist = f" and {more} more output{'s' if more > 1 else ''} exist" if more else " exists"
         raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from functools import lru_cache
 
 import imagecodecs
@@ -111,8 +112,8 @@ def composite_on_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def profile_of(image: Image.Image) -> bytes | None:
     """Return the ICC profile that a picture's file names in any of the usual ways; None for sRGB and for nothing.
 
-    These are, the first that there is: code points (PNG's ``cICP``, the ``nclx`` of AVIF and HEIF), an ICC profile,
-    PNG's ``sRGB``, its ``gAMA`` and ``cHRM``, and EXIF's mark of Adobe RGB (interoperability index R03).
+    These are, the first that there is: PNG's ``cICP``, an ICC profile, the ``nclx`` of AVIF and HEIF, PNG's ``sRGB``,
+    its ``gAMA`` and ``cHRM``, and EXIF's mark of Adobe RGB (interoperability index R03).
     """
     info = image.info
     if "cicp" in info:
@@ -130,12 +131,15 @@ def profile_of(image: Image.Image) -> bytes | None:
     return None
 
 
-def code_points_of(data: bytes) -> dict[str, object]:
-    """Return what a file says of its colours and Pillow does not: ``cicp`` or ``icc_profile``, by their names there."""
+def code_points_of(data: bytes, has_profile: bool) -> dict[str, object]:
+    """Return what a file says of its colours and Pillow does not: ``cicp`` or ``icc_profile``, by their names there.
+
+    Code points come before a profile in PNG, and after it in AVIF and HEIF.
+    """
     if data.startswith(b"\x89PNG"):
         at = data.find(b"\0\0\0\4cICP", 0, data.find(b"IDAT"))
         return {"cicp": tuple(data[at + 8 : at + 10])} if at >= 0 else {}
-    if data[4:8] == b"ftyp":
+    if data[4:8] == b"ftyp" and not has_profile:
         at = data.find(b"colrnclx", 0, BOXES)
         return {"cicp": (data[at + 9], data[at + 11])} if 0 <= at < len(data) - 12 else {}
     if data[4:8] == b"jP  ":
@@ -223,15 +227,16 @@ def _gray_to_srgb8(samples: np.ndarray, profile: bytes, space: str, span: Span) 
 
 def _color_to_srgb8(samples: np.ndarray, profile: bytes, space: str, span: Span) -> np.ndarray:
     if samples.dtype == np.uint8 and span == (0, 255):
-        converted = ImageCms.profileToProfile(
-            Image.fromarray(np.ascontiguousarray(samples), space.upper()),
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-            ImageCms.createProfile("sRGB"),
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-        return np.asarray(converted)
+        with suppress(ImageCms.PyCMSError, OSError, TypeError, ValueError):  # a profile that only the other one reads
+            converted = ImageCms.profileToProfile(
+                Image.fromarray(np.ascontiguousarray(samples), space.upper()),
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                outputMode="RGB",
+                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+            return np.asarray(converted)
     rgb, light = np.empty((*samples.shape[:2], 3), np.uint8), _light_of_channels(profile) if space == "rgb" else None
     for band in bands(samples):
         deep = to_uint16(samples[band], span)

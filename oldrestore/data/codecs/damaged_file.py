@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 PNG_SIGNATURE = 8  # bytes
-JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
+JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 ANCILLARY = 0x20  # PNG 5.4: bit 5 of a chunk type's first byte
 # Bits of no picture: blocks that are made of these differ from those that a decoder makes of nothing.
 FILLER = b"\x55\x2a\x37\x6d" * 40
@@ -36,8 +36,13 @@ def mended_png(data: bytes) -> tuple[bytes, str]:
 
 
 def has_end_marker(data: bytes) -> bool:
-    """Say whether a JPEG file has an end marker behind its last scan, and perhaps something behind that."""
-    return data.endswith(JPEG_END) or data.rfind(JPEG_END) > data.rfind(JPEG_SCAN)
+    """Say whether a JPEG file has an end marker behind its first scan; what follows that, such as a film, is free."""
+    if data.endswith(JPEG_END):
+        return True
+    at = len(JPEG_START)
+    while data[at : at + 1] == b"\xff" and not data.startswith(JPEG_SCAN, at):
+        at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))  # segments may hold a preview, with its own end
+    return data.find(JPEG_END, at) >= 0
 
 
 def with_end_marker(data: bytes, decode: Callable[[bytes], np.ndarray]) -> np.ndarray | None:

@@ -203,13 +203,15 @@ def _is_of_brand(head: bytes, brands: frozenset[bytes]) -> bool:
 
 def open_checked(data: bytes, formats: Sequence[str], max_pixels: int) -> Image.Image:
     """Open a photograph with Pillow, its pixels not yet decoded, and refuse one that is too large."""
-    if "HEIF" in formats and "HEIF" not in Image.OPEN:
-        import pillow_heif  # 20 MB of libraries: imported when a file is opened, not with the package
+    if "HEIF" in formats and data[4:8] == b"ftyp":
+        import pillow_heif  # 20 MB of libraries: imported for a file that may need them
 
         pillow_heif.register_heif_opener(thumbnails=False)
+    else:
+        formats = [format_ for format_ in formats if format_ != "HEIF"]
     image = Image.open(io.BytesIO(data), formats=formats)
     check_size(*image.size, max_pixels)
-    image.info |= code_points_of(data)
+    image.info |= code_points_of(data, bool(image.info.get("icc_profile")))
     if image.format in ("JPEG", "MPO"):
         scans, pixels = data.count(b"\xff\xda"), image.width * image.height  # within a scan, 0xff is followed by 0
         if scans * pixels > MAX_SCAN_PIXELS:

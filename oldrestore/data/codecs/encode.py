@@ -10,6 +10,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from oldrestore.data.codecs.metadata import raw_profile, read_metadata, resource_of_iptc
+from oldrestore.data.codecs.tiff import KEPT
 from oldrestore.data.codecs.xmp import LONGEST, Label, corrected_xmp, labelled_xmp
 
 __all__ = ["JPEG_ENDINGS", "Label", "corrected_xmp", "encode_photo", "output_ending", "srgb_profile"]
@@ -17,20 +18,6 @@ __all__ = ["JPEG_ENDINGS", "Label", "corrected_xmp", "encode_photo", "output_end
 JPEG_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 JPEG_QUALITY = 95
 SRGB = 1  # EXIF 2.3, tag ColorSpace
-# What is kept of the first directory, where TIFF has tags of how its own pixels are stored, too.
-KEPT = frozenset(
-    {
-        ExifTags.Base.ImageDescription,
-        ExifTags.Base.Make,
-        ExifTags.Base.Model,
-        ExifTags.Base.Software,
-        ExifTags.Base.DateTime,
-        ExifTags.Base.Artist,
-        ExifTags.Base.Copyright,
-        ExifTags.Base.ExifOffset,
-        ExifTags.Base.GPSInfo,
-    }
-)
 
 
 def encode_photo(

@@ -27,7 +27,7 @@ from oldrestore.data.codecs.sample_depth import Span, bands, to_uint8, value_spa
 from oldrestore.data.codecs.unreadable import UnreadablePhoto, check_size, short_reason
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-MAX_PAGES = 10_000
+MAX_PAGES = 2000
 MAX_BYTES_DECODED = 1_700_000_000  # 100 megapixels of four 32-bit samples
 READ_AT_ONCE = 2**22  # bytes of strips, besides the file
 # TIFF 6.0, tags PhotometricInterpretation, and Adobe Photoshop TIFF Technical Notes (ICCLab).
@@ -39,6 +39,21 @@ UNCOMPRESSED, OLD_JPEG, JPEG, WEBP = 1, 6, 7, 50001
 COMPRESSIONS = frozenset({UNCOMPRESSED, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 34925, 50000, WEBP})
 ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA = 1, 2
 INK_SET_TAG, MAX_SAMPLE_TAG, SMAX_SAMPLE_TAG = 332, 281, 341
+# What is kept of the first directory, where TIFF has tags of how its own pixels are stored, too.
+KEPT = frozenset(
+    {
+        ExifTags.Base.ImageDescription,
+        ExifTags.Base.Make,
+        ExifTags.Base.Model,
+        ExifTags.Base.Software,
+        ExifTags.Base.DateTime,
+        ExifTags.Base.Artist,
+        ExifTags.Base.Copyright,
+        ExifTags.Base.ExifOffset,
+        ExifTags.Base.GPSInfo,
+    }
+)
+RESOLUTION = frozenset({ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit})
 _SILENT = logging.NullHandler()
 
 
@@ -62,8 +77,8 @@ def decode_tiff(data: bytes, max_pixels: int, number: int) -> tuple[np.ndarray, 
             remark = ""
             if page.is_reduced and any(_is_raw(other) for other in _directories(tiff)):
                 remark = f"a raw file: its preview of {page.imagewidth} x {page.imagelength} pixels is read"
-            outer = page.tags.get(ORIENTATION_TAG) or tiff.pages.first.tags.get(ORIENTATION_TAG)
-            orientation = checked_orientation(outer.value if outer else 1)
+            inherited = tiff.pages[page.treeindex[0]].tags.valueof(ORIENTATION_TAG) if page.is_subifd else None
+            orientation = checked_orientation(page.tags.valueof(ORIENTATION_TAG, default=inherited))
             others = {JPEG} if page.photometric in (CIELAB, ICCLAB) else set()
             others |= COMPRESSIONS - {JPEG, WEBP} if page.photometric == YCBCR else set()
             if page.compression == OLD_JPEG or page.compression in others:
@@ -91,7 +106,7 @@ def metadata_of(data: bytes, number: int) -> dict[str, Any]:
                     tiff.filehandle.seek(tag.valueoffset)
                     found[name] = tiff.filehandle.read(tag.valuebytecount)
             exif = _exif_of(tiff, one)
-            found["exif"] = exif if len(exif) > len(found.get("exif", ())) else found["exif"]
+            found["exif"] = max(found.get("exif", exif), exif, key=len)
             unit = {2: 1.0, 3: 2.54}.get(exif.get(ExifTags.Base.ResolutionUnit, 2))
             dpi = exif.get(ExifTags.Base.XResolution), exif.get(ExifTags.Base.YResolution)
             if unit and all(dpi) and "dpi" not in found:
@@ -104,7 +119,9 @@ def _exif_of(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> Image.Exif:
     exif.endian, exif.bigtiff = tiff.byteorder, tiff.is_bigtiff
     try:
         exif.load_from_fp(tiff.filehandle, page.offset)
-        exif.tobytes()
+        for tag in [tag for tag in exif if tag not in KEPT | RESOLUTION]:
+            del exif[tag]
+        exif.tobytes()  # which reads what is within it
     except Exception:  # noqa: BLE001 (broken EXIF raises nearly anything, and must not cost the photograph)
         return Image.Exif()
     return exif
@@ -138,12 +155,20 @@ def _photographs(tiff: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
 
 def _directories(tiff: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
     """Yield the directories of the chain, each followed by those within it unless it is a whole picture itself."""
-    for number, page in enumerate(tiff.pages):
-        if number >= MAX_PAGES:
-            raise UnreadablePhoto(f"a TIFF of too many pages, above the limit of {MAX_PAGES}")
-        yield page
+    seen: set[int] = set()
+    for page in tiff.pages:
+        yield _new(page, seen)
         if page.pages is not None and (page.is_reduced or page.photometric not in COLOURS):
-            yield from (inner.aspage() for inner in islice(page.pages, MAX_PAGES))
+            yield from (_new(inner.aspage(), seen) for inner in page.pages)
+
+
+def _new(page: tifffile.TiffPage, seen: set[int]) -> tifffile.TiffPage:
+    if page.offset in seen:
+        raise UnreadablePhoto("corrupt file (a loop of pages)")
+    if len(seen) >= MAX_PAGES:
+        raise UnreadablePhoto(f"a TIFF of too many pages, above the limit of {MAX_PAGES}")
+    seen.add(page.offset)
+    return page
 
 
 def _is_raw(page: tifffile.TiffPage) -> bool:

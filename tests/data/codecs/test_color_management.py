@@ -210,10 +210,17 @@ def test_exif_of_a_tiff_says_adobe_rgb(order):
 def test_code_points_of_avif_and_heif():
     pillow_heif = pytest.importorskip("pillow_heif")
     p3 = quantized(srgb(from_srgb(RGB, DISPLAY_P3)), np.uint8)
+    pillow_heif.register_heif_opener()
     picture = pillow_heif.from_pillow(Image.fromarray(p3))
     buffer = io.BytesIO()
     picture.save(buffer, quality=100, chroma=444, color_primaries=12, transfer_characteristics=13)
     assert error(buffer.getvalue(), RGB) <= 2.5
+    # A profile is what counts where there are both.
+    for format_ in ("HEIF", "AVIF"):
+        buffer = io.BytesIO()
+        profile = rgb_profile((*DISPLAY_P3, *D65[:2]), None)
+        Image.fromarray(p3).save(buffer, format_, quality=100, icc_profile=profile)
+        assert error(buffer.getvalue(), RGB) <= 2.5
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])

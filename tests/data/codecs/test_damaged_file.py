@@ -28,8 +28,10 @@ JPEGS = [{}, {"progressive": True}, {"subsampling": 0, "quality": 97}, {"restart
 def test_a_jpeg_without_its_end_marker(options):
     whole = encoded("JPEG", **options)
     expected = decode_bytes(whole)
-    assert decode_contents(whole).remark == "" == decode_contents(whole + b"\0" * 100).remark
-    for cut in (whole[:-2], whole[:-1]):
+    for behind in (b"", b"\0" * 100, b"a film \xff\xda of a telephone"):
+        assert decode_contents(whole + behind).remark == ""
+    preview = b"\xff\xe1" + struct.pack(">H", len(whole) + 2) + whole  # as in EXIF
+    for cut in (whole[:-2], whole[:-1], whole[:2] + preview + whole[2:-2]):
         decoded = decode_contents(cut)
         np.testing.assert_array_equal(decoded.rgb, expected)
         assert decoded.remark == END

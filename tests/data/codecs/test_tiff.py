@@ -189,7 +189,7 @@ def pillow_kinds():
     yield from (("P", "tiff_lzw"), ("P", None))
 
 
-@pytest.mark.parametrize(("mode", "compression"), pillow_kinds())
+@pytest.mark.parametrize(("mode", "compression"), [*pillow_kinds()])
 def test_what_pillow_writes(mode, compression):
     flat = Image.fromarray(np.repeat(np.repeat(RGB[::16, ::16], 16, 0), 16, 1))
     picture = flat.convert(mode) if mode != "P" else flat.quantize(20)
@@ -245,6 +245,16 @@ def test_previews_masks_and_pages():
         )
         assert_is(scan, RGB, pages=3)
         assert_is(scan, RGB[::-1], page=1, pages=3)
+    # An orientation is that of its page, and of the pictures within it.
+    for subifds, pages in ((None, [RGB, RGB[::-1]]), (1, [RGB])):
+        buffer = io.BytesIO()
+        with tifffile.TiffWriter(buffer) as tiff:
+            first, kind = (small, 1) if subifds else (RGB[::-1], 0)
+            turned = [(274, 3, 1, 4, True)]
+            tiff.write(first, photometric="rgb", subfiletype=kind, subifds=subifds, extratags=turned, metadata=None)
+            tiff.write(RGB[::-1], photometric="rgb", metadata=None)
+        for page, expected in enumerate(pages):
+            assert_is(buffer.getvalue(), expected, page=page, pages=len(pages))
     with pytest.raises(UnreadablePhoto, match="without a page 4"):
         decode_bytes(scan, page=3)
 

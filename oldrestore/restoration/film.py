@@ -26,10 +26,10 @@ from oldrestore.restoration.film_tracks import mp4_holds
 
 FILM_EXTENSIONS = frozenset(
     {".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".divx", ".wmv", ".asf", ".flv"}
-    | {".ogv", ".ogm", ".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".m2t", ".mod", ".tod"}
+    | {".ogv", ".ogm", ".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".vob", ".mts", ".m2ts", ".m2t", ".tod"}
     | {".dv", ".dif", ".mxf", ".rm", ".rmvb"}
 )
-"""File name endings of films, in lower case."""
+"""File name endings of films, in lower case; others (``.ts``, ``.mod``) are those of programs and music too."""
 
 MP4_LIKE = frozenset({".mp4", ".m4v", ".mov", ".qt"})
 # Containers whose head says how long the film is.
@@ -79,7 +79,7 @@ class FilmReader:
         shown = [track for track in container.streams.video if not track.disposition & Disposition.attached_pic]
         if not shown or shown[0].codec_context is None:
             raise UnreadableFilm("not a film that can be read")
-        self._track = track = shown[0]
+        self.track = track = shown[0]
         track.thread_type = "AUTO"
         rate = track.average_rate or track.guessed_rate or track.base_rate
         if not rate:
@@ -87,6 +87,8 @@ class FilmReader:
         self.rate = Fraction(rate)  # mean number of frames a second
         self.expected = track.frames or round(rate * _length(container, track))  # frames; 0 if the file does not say
         self.remarks = [f"only the first of {len(shown)} picture tracks is kept"] if len(shown) > 1 else []
+        if len(shown) < len(container.streams.video):
+            self.remarks.append("the cover picture was left out")
         self._damaged, self._end = 0, Fraction(0)
         self._decoded = self._decode()
         self._first = next(self._decoded, None)
@@ -105,13 +107,13 @@ class FilmReader:
     @property
     def pixel_aspect(self) -> Fraction | None:
         """Width of its upright frames' pixels by their height; None if it does not say."""
-        aspect = self._track.sample_aspect_ratio or None
+        aspect = self.track.sample_aspect_ratio or None
         return 1 / aspect if aspect and self._upright.turned else aspect
 
     @property
     def tick(self) -> Fraction:
         """Unit of the times of its frames, seconds."""
-        return Fraction(1, self._track.time_base.denominator)
+        return Fraction(1, self.track.time_base.denominator)
 
     def frames(self) -> Iterator[Frame]:
         """Yield each frame once, upright; interlaced ones as full frames. A thread decodes some in advance.
@@ -129,7 +131,7 @@ class FilmReader:
                 pool.shutdown(cancel_futures=True)
 
     def _frames(self) -> Iterator[Frame]:
-        to_rgb, last, count, first = ToRGB(), None, 0, self._first
+        to_rgb, first, count, start, last = ToRGB(), self._first, 0, None, None
         for frame in chain([first], self._decoded):
             count += 1
             if (frame.height, frame.width) != (first.height, first.width):
@@ -141,10 +143,13 @@ class FilmReader:
             time = None if frame.pts is None else frame.pts * frame.time_base
             if time is None or (last is not None and time <= last):
                 time = Fraction(0) if last is None else last + 1 / self.rate
-            last = time
+            start, last = time if start is None else start, time
             yield Frame(rgb_hw3, time, (frame.duration or 0) * (frame.time_base or 0))
-        if (self._damaged or self._ends_early()) and count < (1 - MOST_MISSING) * self.expected - 1:
-            raise UnreadableFilm(f"{count} of about {self.expected} frames could be read: the file is damaged")
+        ends_early, expected = self._ends_early(), self.expected
+        if not ends_early:  # sound may be longer than the pictures
+            expected = min(expected, round((last - start) * self.rate) + 1)
+        if (self._damaged or ends_early) and count < (1 - MOST_MISSING) * expected - 1:
+            raise UnreadableFilm(f"{count} of about {expected} frames could be read: the file is damaged")
         self.remarks += [f"damaged frames: {self._damaged}"] if self._damaged else []
 
     def _decode(self) -> Iterator[VideoFrame]:
@@ -153,7 +158,7 @@ class FilmReader:
         for packet in packets_in_time(self.container):
             if packet.pts is not None:
                 self._end = max(self._end, (packet.pts + (packet.duration or 0)) * packet.time_base)
-            if packet.stream is not self._track:
+            if packet.stream is not self.track:
                 continue
             try:
                 frames = packet.decode()

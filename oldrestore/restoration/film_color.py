@@ -94,7 +94,7 @@ class ToRGB:
         else:
             # To planes, because libswscale rounds down to packed pixels: a level darker each time.
             rounding = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
-            options = {"format": "gbrp", "dst_color_range": FULL, "interpolation": rounding}
+            options = {"format": "gbrp", "dst_color_range": FULL, "interpolation": rounding, "threads": 1}
             planes = self._reformatter.reformat(frame, **options, **wide).planes
         g, b, r = (np.frombuffer(p, np.uint8).reshape(p.height, -1)[:, : p.width] for p in planes)
         return cv2.merge([r, g, b])
@@ -130,6 +130,7 @@ class FromRGB:
             src_color_range=FULL,
             dst_color_range=self.color.range,
             interpolation="BICUBIC",
+            threads=1,
         )
         frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc = self.color
         return frame

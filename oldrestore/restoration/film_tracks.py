@@ -16,7 +16,7 @@ TEXT_SUBTITLES = frozenset({"mov_text", "text", "subrip", "ass", "webvtt"})
 # Muxers write these themselves; statistics are those of mkvmerge.
 TECHNICAL = frozenset(
     {"encoder", "major_brand", "minor_version", "compatible_brands", "rotate", "duration", "bps", "number_of_frames"}
-    | {"number_of_bytes", "vendor_id", "timecode", "source_id"}
+    | {"number_of_bytes", "vendor_id", "source_id"}
 )
 
 Packets = Callable[[av.Packet], list[av.Packet]]

@@ -18,7 +18,7 @@ from oldrestore.files import whole_file
 from oldrestore.restoration.film import FilmReader, Frame
 from oldrestore.restoration.film_color import FromRGB
 from oldrestore.restoration.film_file import naming_film, open_container, packets_in_time
-from oldrestore.restoration.film_tracks import OtherTracks
+from oldrestore.restoration.film_tracks import OtherTracks, kept
 
 # IPTC's term for pictures of a camera that a trained network altered.
 MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
@@ -57,10 +57,13 @@ def write_film(
         if film.pixel_aspect:
             encoder.sample_aspect_ratio = film.pixel_aspect
         encoder.flags |= Flags.frame_duration
+        encoder.thread_type = "FRAME"  # PyAV's default, slices, is slower and needs more bits
         encoder.colorspace, encoder.color_range, encoder.color_primaries, encoder.color_trc = film.color
         # Matroska has milliseconds.
         tick = film.tick if muxer == "mp4" else Fraction(1, 1000)
         encoder.time_base = pictures.time_base = tick
+        pictures.metadata.update(kept(film.track.metadata))
+        pictures.disposition = film.track.disposition
         others = OtherTracks(again, packets_in_time(again), container)
         if label is not None:
             _say(label, container.metadata)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from oldrestore.restoration.stages import LIT, SHARE, off_tone, small_lab
+from oldrestore.restoration.stages import LIT, SHARE, distance_from_tone, off_tone, small_lab
 
 SMALLEST = 0.03  # share of the picture that a print covers
 LEAST_TOGETHER = 0.15  # and all of them
 LEAST_GROUND = 0.05  # share of the picture that is ground
 LEAST_RECTANGULAR = 0.85  # share of the smallest rectangle around a print that its outline fills
 LEAST_COLORED = 0.8  # share of the ground that is not of the prints' tone
+LEAST_JUMP = 5.0  # Lab units of ab across the border, from print to ground
 EDGE = 2  # pixels at the size looked at, where print and ground mix
 
 
@@ -44,6 +45,11 @@ def _has_prints(lab_hw3: np.ndarray, tone_n3: np.ndarray) -> bool:
         if area < LEAST_RECTANGULAR * np.prod(cv2.minAreaRect(hull)[1]):
             return False
         cv2.fillConvexPoly(prints, hull, 1)
+    # A print ends at once, where a sky fades.
+    distance = distance_from_tone(lab_hw3.reshape(-1, 3), tone_n3).reshape(shape)
+    inner, outer = (_ring(prints, kernel), _ring(1 - prints, kernel))
+    if not inner.any() or not outer.any() or np.median(distance[outer]) - np.median(distance[inner]) < LEAST_JUMP:
+        return False
     inside = (cv2.erode(prints, kernel, iterations=EDGE, borderValue=0) > 0) & lit
     ground = (cv2.dilate(prints, kernel, iterations=EDGE) == 0) & lit
     return bool(
@@ -52,3 +58,9 @@ def _has_prints(lab_hw3: np.ndarray, tone_n3: np.ndarray) -> bool:
         and off[inside].mean() <= SHARE
         and off[ground].mean() >= LEAST_COLORED
     )
+
+
+def _ring(area: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Return the pixels of an area along its border, but for those where print and ground mix; bool (h, w)."""
+    within = cv2.erode(area, kernel, iterations=EDGE, borderValue=1)
+    return (within > 0) & (cv2.erode(within, kernel, iterations=EDGE, borderValue=1) == 0)

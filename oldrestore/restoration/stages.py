@@ -140,12 +140,18 @@ def small_lab(rgb_hw3: np.ndarray) -> np.ndarray:
 
 
 def off_tone(lab_n3: np.ndarray, of_tone_m3: np.ndarray) -> np.ndarray:
-    """Say which colours (N, 3) differ from the median ab that others (M, 3) have at their lightness; bool (N,)."""
+    """Say which colours (N, 3) are not of the tone that others (M, 3) have; bool (N,). See `distance_from_tone`."""
+    vivid = np.hypot(lab_n3[:, 1], lab_n3[:, 2]) > VIVID
+    return vivid | (distance_from_tone(lab_n3, of_tone_m3) > OFF_TONE)
+
+
+def distance_from_tone(lab_n3: np.ndarray, of_tone_m3: np.ndarray) -> np.ndarray:
+    """Return how far colours (N, 3) are from the median ab that others (M, 3) have at their lightness; (N,)."""
     tone, theirs = (np.clip((lab[:, 0] * (TONES / 100.0)).astype(int), 0, TONES - 1) for lab in (lab_n3, of_tone_m3))
-    off = np.hypot(lab_n3[:, 1], lab_n3[:, 2]) > VIVID
     steps = np.unique(theirs)
     medians = {step: np.median(of_tone_m3[theirs == step, 1:], axis=0) for step in steps}
+    distance = np.empty(len(lab_n3))
     for step in np.unique(tone):
         nearest = steps[np.abs(steps - step).argmin()]  # the same, unless the others have none
-        off[tone == step] |= np.hypot(*(lab_n3[tone == step, 1:] - medians[nearest]).T) > OFF_TONE
-    return off
+        distance[tone == step] = np.hypot(*(lab_n3[tone == step, 1:] - medians[nearest]).T)
+    return distance

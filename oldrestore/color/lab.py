@@ -116,13 +116,18 @@ def _relative_xyz(rgb: np.ndarray) -> np.ndarray:
 
 def lab_to_rgb(lab: np.ndarray) -> np.ndarray:
     """Convert CIE Lab (..., 3) to sRGB, float32, 0..1; what sRGB cannot show is clipped channel by channel."""
+    return _encode_gamma(lab_to_linear_rgb(lab))
+
+
+def lab_to_linear_rgb(lab: np.ndarray) -> np.ndarray:
+    """Convert CIE Lab (..., 3) to linear light, float32; colours that sRGB cannot show leave 0..1."""
     lab = _with_three_channels(lab, "lab").astype(np.float32, copy=False)
     f = np.empty_like(lab)
     f[..., 1] = (lab[..., 0] + 16.0) / 116.0
     f[..., 0] = f[..., 1] + lab[..., 1] / 500.0
     # A strongly yellow, dark prediction would need negative Z: scikit-image stops f_z at zero, and so do we.
     f[..., 2] = np.maximum(f[..., 1] - lab[..., 2] / 200.0, 0.0)
-    return _encode_gamma(_inverse_lab_curve(f) @ RGB_FROM_RELATIVE_XYZ.T.astype(np.float32))
+    return _inverse_lab_curve(f) @ RGB_FROM_RELATIVE_XYZ.T.astype(np.float32)
 
 
 def lab_to_rgb8(lab: np.ndarray) -> np.ndarray:
@@ -130,7 +135,12 @@ def lab_to_rgb8(lab: np.ndarray) -> np.ndarray:
 
     ``lab_to_rgb8(rgb_to_lab(rgb))`` gives back every uint8 colour exactly.
     """
-    return _round_to_8_bits(lab_to_rgb(lab))
+    return linear_to_rgb8(lab_to_linear_rgb(lab))
+
+
+def linear_to_rgb8(linear: np.ndarray) -> np.ndarray:
+    """Encode linear light as 8-bit sRGB, rounded to the nearest value; what leaves 0..1 is clipped."""
+    return _round_to_8_bits(_encode_gamma(linear))
 
 
 def gray_rgb8(L_hw: np.ndarray) -> np.ndarray:

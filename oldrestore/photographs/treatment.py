@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -10,17 +11,26 @@ from typing import Any
 
 import numpy as np
 
-from oldrestore.data.codecs.decode import decode_bytes, read_photo_file
+from oldrestore.data.codecs.decode import count_pages, decode_contents, read_photo_file
 from oldrestore.data.codecs.encode import Label, encode_photo
 from oldrestore.errors import UserError
 from oldrestore.panels import side_by_side
 from oldrestore.photographs.coloring import in_gray, lightness, reduced
 from oldrestore.photographs.output_files import OutputFiles
-from oldrestore.photographs.photo_list import Task
+from oldrestore.photographs.output_names import Task
 from oldrestore.photographs.restorer import Restorer
 from oldrestore.restoration.film import Frame, open_film
 from oldrestore.restoration.film_writer import write_film
 from oldrestore.restoration.steady_color import SteadyColor
+
+
+@dataclass(frozen=True)
+class PhotoContents:
+    """The contents of a photograph's file."""
+
+    contents: bytes
+    sha256: str
+    pages: int
 
 
 @dataclass(frozen=True)
@@ -42,24 +52,41 @@ class Treated:
 
     files: list[tuple[Path, bytes]]  # to write, results first; the results of a film have been written
     parts: dict[str, Path]  # outputs besides results and panel
-    # ``width``, ``height`` and ``lost`` (the damaged share, or None) of a photograph; ``frames`` and ``remarks`` (what
-    # the result does not keep) of a film;
-    # ``colored``, whether the results are in predicted colours, and ``hints``, their number.
+    # ``width``, ``height`` and ``lost`` (the damaged share, or None) of a photograph, ``frames`` of a film; ``remarks``
+    # on their files; ``colored``, whether the results are in predicted colours, and ``hints``, their number.
     facts: dict[str, Any]
+    label: Label | None = None  # of all results together
 
 
-def treat_photo(task: Task, restorer: Restorer) -> Treated:
-    """Run the stages on a photograph."""
-    hints = restorer.hints.get(task.photo, ())
+def read_photo(task: Task) -> PhotoContents:
+    """Read the file of a photograph; `UnreadablePhoto` says why it cannot be read."""
     contents = read_photo_file(task.photo)
-    original = decode_bytes(contents)
-    made, colored = restorer.mend(original, task.photo)
+    return PhotoContents(contents, hashlib.sha256(contents).hexdigest(), count_pages(contents))
+
+
+def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: Labelling | None = None) -> Treated:
+    """Run the stages on a photograph, a page of its file."""
+    hints = () if task.page else restorer.hints.get(task.photo, ())
+    decoded = decode_contents(file.contents, page=task.page)
+    original, remarks = decoded.rgb, [decoded.remark] if decoded.remark else []
+    del decoded
+    made, colored = restorer.mend(original, task)
+    if restorer.colors_a_print(made):
+        remarks.append("taken for a gray print on a coloured ground: restore/colorize=none would keep its colours")
     height, width = original.shape[:2]
     shown = [] if restorer.shows_gray_original else [reduced(original)]
     pictures = {"filled": made.filled, "evened": made.restored}
     if not colored:
         # The picture of the last stage is the result.
         pictures.pop("filled" if made.restored is None else "evened")
+    # A photograph that no stage may change says nothing of it.
+    labelling = labelling if colored or made.picture is not original else None
+    colorers = labelling.colorers if labelling and colored else [""] * len(task.outputs)
+
+    def encode(picture: np.ndarray, path: Path, *colorers: str) -> tuple[Path, bytes]:
+        label = labelling.label([name for name in colorers if name]) if labelling else None
+        return path, encode_photo(picture, path.suffix, file.contents, label, task.page)
+
     parts = {part: path for part, path in task.parts.items() if part == "mask" or pictures.get(part) is not None}
     files: list[tuple[Path, bytes]] = []
     for part, path in parts.items():
@@ -67,7 +94,7 @@ def treat_photo(task: Task, restorer: Restorer) -> Treated:
             white = np.repeat(made.mask_hw[..., None] * np.uint8(255), 3, axis=-1)
             files.append((path, encode_photo(white, path.suffix)))
         else:
-            files.append((path, encode_photo(pictures[part], path.suffix, contents)))
+            files.append(encode(pictures[part], path))
     lost = None if made.mask_hw is None else float(made.mask_hw.mean())
     picture = made.picture
     # Only one picture is needed from here on; each of a large scan has hundreds of megabytes.
@@ -80,15 +107,17 @@ def treat_photo(task: Task, restorer: Restorer) -> Treated:
         results = restorer.coloring(L_hw, hints)
     else:
         results = (picture for _ in task.outputs)
-    for path, result in zip(task.outputs, results, strict=True):
-        files.append((path, encode_photo(result, path.suffix, contents)))
+    for path, result, colorer in zip(task.outputs, results, colorers, strict=True):
+        files.append(encode(result, path, colorer))
         shown.append(reduced(result))
     panel = side_by_side([shown], ["Original", *restorer.titles(colored)])
-    files.append((task.panel, encode_photo(panel, task.panel.suffix)))
+    label = labelling.label([name for name in colorers if name]) if labelling else None
+    files.append((task.panel, encode_photo(panel, task.panel.suffix, label=label)))
     # A photograph counts as made if its results exist, so they are written first.
     files.sort(key=lambda file: file[0] not in task.outputs)
     facts = {"width": width, "height": height, "lost": lost, "colored": colored, "hints": len(hints)}
-    return Treated(files, parts, facts)
+    facts |= {"remarks": remarks} if remarks else {}
+    return Treated(files, parts, facts, label)
 
 
 def treat_film(
@@ -114,7 +143,7 @@ def treat_film(
             if not writers:
                 # The first frame decides for all: a film must not alternate between its own colours and ours.
                 colored = restorer.is_colored(made)
-                labelling = labelling if colored or made.picture is not original else None
+                labelling = labelling if colored or {"fill", "restore"} & {*restorer.stages} else None
                 colorers = labelling.colorers if labelling and colored else [""] * len(task.outputs)
                 for path, colorer in zip(task.outputs, colorers, strict=True):
                     label = labelling.label([colorer] if colorer else []) if labelling else None
@@ -130,6 +159,7 @@ def treat_film(
                 shown = [reduced(picture) for picture in (original, *pictures)]
             count += 1
             advance(count, film.expected)
-    panel = encode_photo(side_by_side([shown], ["Original", *restorer.titles()]), task.panel.suffix)
+    label = labelling.label([name for name in colorers if name]) if labelling else None
+    panel = encode_photo(side_by_side([shown], ["Original", *restorer.titles()]), task.panel.suffix, label=label)
     facts = {"frames": count, "colored": colored, "hints": 0} | ({"remarks": film.remarks} if film.remarks else {})
-    return Treated([(task.panel, panel)], {}, facts)
+    return Treated([(task.panel, panel)], {}, facts, label)

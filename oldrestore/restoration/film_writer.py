@@ -21,7 +21,6 @@ from oldrestore.restoration.film_file import naming_film, open_container, packet
 from oldrestore.restoration.film_tracks import OtherTracks, kept
 
 # IPTC's term for pictures of a camera that a trained network altered.
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
 # The same film twice gives the same bytes: no dates and random numbers of the muxer.
 OPTIONS = {"mp4": {"fflags": "+bitexact", "movflags": "+faststart"}, "matroska": {"fflags": "+bitexact"}}
@@ -42,7 +41,7 @@ def write_film(
     otherwise at full size. `quality` is the constant rate factor of x264, 0 (no loss) to 51. A `label` is added to the
     film's comment. For `place`, see `oldrestore.files.whole_file`.
     """
-    muxer = MUXERS[path.suffix]
+    muxer = MUXERS[path.suffix.lower()]
     with (
         whole_file(path, place) as neighbour,
         open_container(film.path) as again,
@@ -104,6 +103,6 @@ def _output(path: Path, muxer: str) -> Iterator[OutputContainer]:
 def _say(label: Label, tags: dict[str, str]) -> None:
     """Add a label to the tags of a film; MP4 has no field for the type of source, so the comment says it too."""
     by = f"oldrestore {__version__}" + (f" ({label.network})" if label.network else "")
-    said = f"altered by {by}, {label.date}; DigitalSourceType: {SOURCE_TYPE}"
+    said = f"altered by {by}, {label.date}; DigitalSourceType: {label.source_type}"
     tags["comment"] = f"{tags['comment']}; {said}" if tags.get("comment") else said
-    tags["digital_source_type"] = SOURCE_TYPE
+    tags["digital_source_type"] = label.source_type

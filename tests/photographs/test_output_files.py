@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from oldrestore.photographs.output_files import SECONDS_BETWEEN, ExistingOutput, OutputFiles, OutputRecord
-from oldrestore.photographs.photo_list import Task, reason_of
+from oldrestore.photographs.output_files import (
+    SECONDS_BETWEEN,
+    ExistingOutput,
+    OutputFiles,
+    OutputRecord,
+    reason_of,
+)
+from oldrestore.photographs.output_names import Task
 from oldrestore.photographs.restorer import Restorer
 from oldrestore.photographs.treatment import treat_film
 from oldrestore.restoration.film import read_frames

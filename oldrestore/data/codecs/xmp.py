@@ -18,6 +18,9 @@ RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 # IPTC NewsCodes, scheme digitalsourcetype: a photograph with parts that a trained network has made.
 ALTERED_BY_NETWORK = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
+# The same, of a photograph that an algorithm without a network corrected.
+ENHANCED = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanced"
+CREATOR_TOOL = "xmp:CreatorTool"
 PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     f'<rdf:RDF xmlns:rdf="{RDF}">\n</rdf:RDF></x:xmpmeta>\n<?xpacket end="w"?>'
@@ -26,10 +29,20 @@ PACKET = (
 
 @dataclass(frozen=True)
 class Label:
-    """What a file says of its making: that a trained network altered the photograph."""
+    """What a file says of its making: that a trained network altered the photograph, or another algorithm did."""
 
-    network: str  # "sagan_colorize"; several are separated by commas
+    network: str  # "sagan_colorize"; several are separated by commas; empty if there was none
     date: str  # ISO 8601: "2026-12-01T09:30:00+00:00"
+
+    @property
+    def source_type(self) -> str:
+        """The IPTC's name for the kind of source."""
+        return ALTERED_BY_NETWORK if self.network else ENHANCED
+
+
+def is_labelled(contents: bytes) -> bool:
+    """Say whether a photograph's file has a label of `labelled_xmp`: it is a result, unless others have altered it."""
+    return f'{CREATOR_TOOL}="oldrestore '.encode() in contents
 
 
 def labelled_xmp(xmp: bytes | None, label: Label) -> bytes:
@@ -41,13 +54,14 @@ def labelled_xmp(xmp: bytes | None, label: Label) -> bytes:
     CreatorTool, ModifyDate.
     """
     properties = {
-        "Iptc4xmpExt:DigitalSourceType": ALTERED_BY_NETWORK,
+        "Iptc4xmpExt:DigitalSourceType": label.source_type,
         "Iptc4xmpExt:AISystemUsed": label.network,
-        "xmp:CreatorTool": f"oldrestore {__version__}",
+        CREATOR_TOOL: f"oldrestore {__version__}",
         "xmp:ModifyDate": label.date,
         "xmp:MetadataDate": label.date,
     }
-    values = " ".join(f"{name}={quoteattr(NOT_XML.sub('?', value))}" for name, value in properties.items())
+    said = {name: NOT_XML.sub("?", value) for name, value in properties.items() if value}
+    values = " ".join(f"{name}={quoteattr(value)}" for name, value in said.items())
     spaces = f'xmlns:xmp="{XMP}" xmlns:Iptc4xmpExt="{IPTC_EXTENSION}"'
     for text in (xmp.decode("utf-8") if xmp else PACKET, PACKET):
         for name in properties:

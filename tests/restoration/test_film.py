@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
@@ -128,6 +129,14 @@ def test_all_but_the_pictures_is_as_it_was(name, tmp_path):
         for a, b in zip(read_frames(source), read_frames(result), strict=True)
     ]
     assert max(errors) < 2.5
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_another_ffmpeg_reads_the_result(ending, tmp_path):
+    make_film(tmp_path / f"film{ending}")
+    path, _ = through(tmp_path / f"film{ending}", tmp_path)
+    counted = [imageio_ffmpeg.count_frames_and_secs(str(film)) for film in (path, tmp_path / f"film{ending}")]
+    assert counted[0] == counted[1]
 
 
 def woven(top_first=True, count=12):

@@ -107,7 +107,7 @@ def described(contents):
 
 @pytest.mark.parametrize("ending", [".jpg", ".png"])
 @pytest.mark.parametrize(
-    ("format_", "original"), originals(), ids=lambda value: value if isinstance(value, str) else ""
+    ("format_", "original"), [*originals()], ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_everything_survives_and_is_labelled(format_, original, ending):
     made = encode_photo(RGB, ending, original, LABEL)

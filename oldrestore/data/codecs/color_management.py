@@ -177,7 +177,6 @@ def _profile_of_code_points(primaries: int, transfer: int) -> bytes | None:
         )
     if primaries not in PRIMARIES or transfer not in GAMMAS:
         return None
-    # The primaries of video differ little from those of sRGB, as its curve does.
     return rgb_profile(PRIMARIES[primaries], GAMMAS[transfer])
 
 
@@ -200,12 +199,11 @@ def _space_that_changes(profile: bytes) -> str | None:
     steps = np.arange(0, 256, {1: 1, 3: 15, 4: 255}[channels], dtype=np.uint8)
     grid = np.stack(np.meshgrid(*[steps] * channels), -1).reshape(1, -1, *[channels][: channels > 1])
     try:
-        change = _transform(grid, profile, space, EXACT).astype(int) - (
-            grid[..., None] if channels == 1 else grid[..., :3]
-        )
+        converted = _transform(grid, profile, space, EXACT).astype(int)
     except Exception:  # noqa: BLE001 (a broken profile must not cost the photograph)
         return None
-    return space if channels == 4 or np.abs(change).max() > SAME else None
+    unchanged = grid[..., None] if channels == 1 else grid[..., :3]
+    return space if channels == 4 or np.abs(converted - unchanged).max() > SAME else None
 
 
 def _gray_to_srgb8(samples: np.ndarray, profile: bytes, space: str, span: Span) -> np.ndarray:

@@ -194,14 +194,14 @@ def _decode(page: tifffile.TiffPage, length: int) -> np.ndarray:
     color = samples[..., :colours] if colours > 1 else samples[..., 0]
     span = _span_of(page, color)
     if alpha is not None and ASSOCIATED_ALPHA in extra:
-        color = _unassociated(color, alpha)
+        color = _unassociated(color, alpha, span[1])
     if photometric == PALETTE:
         rgb = _palette(page)[np.minimum(color, len(page.colormap[0]) - 1)]
     elif photometric in (CIELAB, ICCLAB):
         rgb = lab_to_srgb8(_lab(color, photometric))
     else:
         rgb = to_srgb8(color, _profile_of(page), span[::-1] if photometric == WHITE_IS_ZERO else span)
-    return rgb if alpha is None else composite_on_white(rgb, to_uint8(alpha))
+    return rgb if alpha is None else composite_on_white(rgb, to_uint8(alpha, span if alpha.dtype.kind == "u" else None))
 
 
 def _check(page: tifffile.TiffPage, length: int) -> None:
@@ -256,8 +256,7 @@ def _span_of(page: tifffile.TiffPage, samples: np.ndarray) -> Span:
     return black, white
 
 
-def _unassociated(color: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    most = 1.0 if color.dtype.kind == "f" else np.iinfo(color.dtype).max
+def _unassociated(color: np.ndarray, alpha: np.ndarray, most: float) -> np.ndarray:
     divided = np.empty(color.shape, color.dtype)
     for band in bands(color):
         opaque = alpha[band].astype(np.float64) / most

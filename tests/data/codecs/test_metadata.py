@@ -143,6 +143,12 @@ def test_a_label_alone(xmp, ending):
     assert (f"{IPTC_NS}AISystemUsed", LABEL.network) in properties
 
 
+def test_a_label_of_any_characters():
+    label = Label("run \x00\x1b\udcff <&>\"'", LABEL.date)
+    _, _, properties, _ = described(encode_photo(RGB, ".jpg", None, label))
+    assert (f"{IPTC_NS}AISystemUsed", "run ??? <&>\"'") in properties
+
+
 def test_each_page_has_its_own():
     buffer = io.BytesIO()
     with tifffile.TiffWriter(buffer) as file:

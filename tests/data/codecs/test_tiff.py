@@ -124,6 +124,8 @@ def test_the_bits_that_are_used(bits, order):
     used = {"t281": (3, [most])}
     assert_is(directory(samples.tobytes(), order, 16, **used), GRAY)
     assert_is(directory((most - samples).astype(f"{order}u2").tobytes(), order, 16, 0, **used), GRAY)
+    opaque = np.dstack([samples, np.full_like(samples, most)]).astype(f"{order}u2").tobytes()
+    assert_is(directory(opaque, order, 16, 1, 2, t281=(3, [most] * 2), t338=(3, [2])), GRAY)
     # What is a statistic of the picture is not a range.
     darker = DEPTHS["uint16"](GRAY // 2)
     assert_is(directory(darker.astype(f"{order}u2").tobytes(), order, 16, t281=(3, [int(darker.max())])), GRAY // 2)

@@ -63,9 +63,9 @@ class Orientation(NamedTuple):
         return cls(True, c < 0, b < 0) if abs(b) > abs(a) else cls(False, a < 0, d < 0)
 
     def __call__(self, rgb_hw3: np.ndarray) -> np.ndarray:
-        """Return an upright picture, which may be a view."""
+        """Return an upright picture."""
         picture = rgb_hw3.swapaxes(0, 1) if self.turned else rgb_hw3
-        return picture[:: -1 if self.up_down else 1, :: -1 if self.left_right else 1]
+        return np.ascontiguousarray(picture[:: -1 if self.up_down else 1, :: -1 if self.left_right else 1])
 
 
 class FilmReader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -36,7 +37,8 @@ def naming_film(path: Path, reason: str) -> Iterator[None]:
     try:
         yield
     except av.FFmpegError as error:
-        if isinstance(error, OSError):
+        # FFmpeg says of some damage that it is not permitted, or an error of the disk.
+        if isinstance(error, OSError) and error.errno not in (errno.EPERM, errno.EIO):
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise UnreadableFilm(reason) from error
 
@@ -54,12 +56,12 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 def packets_in_time(container: InputContainer) -> Iterator[av.Packet]:
     """Yield the packets of all tracks, with times on one line: a clock starts at 0, and its jumps are left out."""
     if container.format.name not in CLOCKED:
-        yield from container.demux()
+        yield from _packets(container)
         return
     starts = [Fraction(container.start_time or 0, av.time_base)]  # of the line, by the clock of each piece
     pieces: dict[int, int] = {}  # the piece that each track has come to
     ends: dict[int, Fraction] = {}  # of its last packet, on the line
-    for packet in container.demux():
+    for packet in _packets(container):
         if packet.dts is not None:
             unit, track = packet.time_base, packet.stream
             piece = pieces.get(track.index, len(starts) - 1) if track.type in ("video", "audio") else len(starts) - 1
@@ -76,3 +78,14 @@ def packets_in_time(container: InputContainer) -> Iterator[av.Packet]:
             if packet.pts is not None:
                 packet.pts -= ticks
         yield packet
+
+
+def _packets(container: InputContainer) -> Iterator[av.Packet]:
+    """Yield packets up to the end or where the file cannot be read on, and an empty one of each track at last."""
+    try:
+        yield from container.demux()
+    except av.FFmpegError:
+        for track in container.streams:
+            last = av.Packet()
+            last.stream, last.time_base = track, track.time_base
+            yield last

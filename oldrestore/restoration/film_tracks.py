@@ -30,8 +30,8 @@ def kept(tags: dict[str, str]) -> dict[str, str]:
 
 def mp4_holds(container: InputContainer) -> bool:
     """Say whether an MP4 file can have every sound and subtitle track of a film, its sound perhaps converted."""
-    sounds = all(_is_held(s, "mp4") or _converts(s) for s in container.streams.audio)
-    return sounds and all(_is_held(s, "mp4") for s in container.streams.subtitles)
+    sounds = all(_works("mp4", _copied, s) or _works("mp4", _recoded, s) for s in container.streams.audio)
+    return sounds and all(_works("mp4", _copied, s) for s in container.streams.subtitles)
 
 
 class OtherTracks:
@@ -43,6 +43,7 @@ class OtherTracks:
         self._ends: dict[int, int] = {}  # last decoding time of each track, in its units
         self._ways: dict[int, tuple[Stream, Packets]] = {}
         self.remarks: list[str] = []  # what is converted or left out, each a sentence
+        self.damaged = 0  # packets of sound or subtitles that are left out
         result.metadata.update(kept(container.metadata))
         result.set_chapters([chapter for chapter in container.chapters() if chapter["time_base"]])
         muxer = result.format.name
@@ -56,17 +57,14 @@ class OtherTracks:
     def _add(self, track: Stream, what: str, muxer: str) -> None:
         name = "unknown" if track.codec_context is None else track.codec_context.name
         where = "MP4" if muxer == "mp4" else "Matroska"
-        if _is_held(track, muxer):
-            out = self._result.add_stream_from_template(track)
+        if _works(muxer, _copied, track):
+            out = _copied(self._result, track)
             way = _without_pauses if name == "mov_text" else _as_it_is
-        elif what == "sound" and _converts(track):
-            codec = LOSSLESS[muxer]
-            out = self._result.add_stream(codec, rate=track.codec_context.sample_rate)
-            out.codec_context.layout = track.codec_context.layout
-            wide = track.codec_context.format.name.rstrip("p") in ("s32", "s64")
-            out.codec_context.format = ("s32" if wide else "s16") + ("p" if codec == "alac" else "")
+        elif what == "sound" and _works(muxer, _recoded, track):
+            out = _recoded(self._result, track)
             way = _Recoding(track, out)
-            self.remarks.append(f"{where} cannot hold {name} sound: it was converted to {codec.upper()}, without loss")
+            codec = LOSSLESS[muxer].upper()
+            self.remarks.append(f"{where} cannot hold {name} sound: it was converted to {codec}, without loss")
         elif what == "subtitle" and name in TEXT_SUBTITLES and muxer == "matroska":
             out = self._result.add_stream("srt")
             out.codec_context.subtitle_header = track.codec_context.subtitle_header or b""
@@ -91,8 +89,13 @@ class OtherTracks:
                 self._waiting = packet
                 return
             out, way = self._ways[packet.stream.index]
-            for made in way(packet):
-                self._mux(out, made)
+            try:
+                for made in way(packet):
+                    self._mux(out, made)
+            except av.FFmpegError as error:
+                if isinstance(error, OSError):
+                    raise
+                self.damaged += 1
 
     def _mux(self, out: Stream, packet: av.Packet) -> None:
         end = self._ends.get(out.index)
@@ -104,13 +107,20 @@ class OtherTracks:
         if end is not None and packet.dts < end:
             packet.dts = end
         packet.pts = packet.dts if packet.pts is None or packet.pts < packet.dts else packet.pts
-        self._ends[out.index] = packet.dts + max(1, 0 if out.type == "subtitle" else 1)
+        self._ends[out.index] = packet.dts + 1
         packet.stream = out
         self._result.mux(packet)
 
 
 def _as_it_is(packet: av.Packet) -> list[av.Packet]:
-    return [packet] if packet.size else []  # the last ones, for decoders, are empty
+    if not packet.size:  # the last ones, for decoders
+        return []
+    if packet.has_sidedata("new_extradata"):  # a change of codec, often by damage: a header has been written already
+        bare = av.Packet(bytes(packet))
+        bare.pts, bare.dts, bare.time_base = packet.pts, packet.dts, packet.time_base
+        bare.duration, bare.is_keyframe = packet.duration, packet.is_keyframe
+        packet = bare
+    return [packet]
 
 
 def _without_pauses(packet: av.Packet) -> list[av.Packet]:
@@ -124,11 +134,7 @@ class _Recoding:
         self.track, self.out = track, out
 
     def __call__(self, packet: av.Packet) -> list[av.Packet]:
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:  # silence where sound is damaged
-            frames = []
-        made = [out for frame in frames for out in self.out.encode(frame)]
+        made = [out for frame in packet.decode() for out in self.out.encode(frame)]
         return made if packet.size else made + self.out.encode(None)
 
 
@@ -147,16 +153,25 @@ class _Retyping:
         return [made]
 
 
-def _is_held(track: Stream, muxer: str) -> bool:
-    """Say whether a container holds a track as it is: some codecs are refused only when the header is written."""
+def _copied(result: OutputContainer, track: Stream) -> Stream:
+    return result.add_stream_from_template(track)
+
+
+def _recoded(result: OutputContainer, track: Stream) -> Stream:
+    codec, sound = LOSSLESS[result.format.name], track.codec_context
+    out = result.add_stream(codec, rate=sound.sample_rate)
+    wide = sound.format.name.rstrip("p") in ("s32", "s64")
+    out.codec_context.layout = sound.layout
+    out.codec_context.format = ("s32" if wide else "s16") + ("p" if codec == "alac" else "")
+    return out
+
+
+def _works(muxer: str, add: Callable[[OutputContainer, Stream], Stream], track: Stream) -> bool:
+    """Say whether a container takes a track: some are refused only when the header is written."""
     try:
         with av.open(io.BytesIO(), "w", format=muxer) as trial:
-            trial.add_stream_from_template(track)
+            add(trial, track)
             trial.start_encoding()
-    except (ValueError, av.FFmpegError):
+    except (ValueError, AttributeError, av.FFmpegError):  # a track without a decoder has no codec to speak of
         return False
     return True
-
-
-def _converts(track: Stream) -> bool:
-    return track.codec_context is not None and 0 < track.codec_context.channels <= 8

@@ -81,7 +81,8 @@ def write_film(
         yield write
         container.mux(pictures.encode())
         others.write()
-        film.remarks += [remark for remark in others.remarks if remark not in film.remarks]
+        remarks = [*others.remarks, *([f"damaged pieces of sound: {others.damaged}"] if others.damaged else [])]
+        film.remarks += [remark for remark in remarks if remark not in film.remarks]
 
 
 @contextmanager

@@ -79,7 +79,8 @@ def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: 
     if not colored:
         # The picture of the last stage is the result.
         pictures.pop("filled" if made.restored is None else "evened")
-    # A photograph that no stage may change says nothing of it.
+    of_mask = Label("", labelling.date) if labelling else None
+    # A photograph that no stage has changed says nothing of it.
     labelling = labelling if colored or made.picture is not original else None
     colorers = labelling.colorers if labelling and colored else [""] * len(task.outputs)
 
@@ -92,7 +93,7 @@ def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: 
     for part, path in parts.items():
         if part == "mask":
             white = np.repeat(made.mask_hw[..., None] * np.uint8(255), 3, axis=-1)
-            files.append((path, encode_photo(white, path.suffix)))
+            files.append((path, encode_photo(white, path.suffix, label=of_mask)))
         else:
             files.append(encode(pictures[part], path))
     lost = None if made.mask_hw is None else float(made.mask_hw.mean())

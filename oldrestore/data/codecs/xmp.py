@@ -17,10 +17,10 @@ IPTC_EXTENSION = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 # IPTC NewsCodes, scheme digitalsourcetype: a photograph with parts that a trained network has made.
 ALTERED_BY_NETWORK = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 # The same, of a photograph that an algorithm without a network corrected.
 ENHANCED = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanced"
 CREATOR_TOOL = "xmp:CreatorTool"
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     f'<rdf:RDF xmlns:rdf="{RDF}">\n</rdf:RDF></x:xmpmeta>\n<?xpacket end="w"?>'
@@ -60,8 +60,7 @@ def labelled_xmp(xmp: bytes | None, label: Label) -> bytes:
         "xmp:ModifyDate": label.date,
         "xmp:MetadataDate": label.date,
     }
-    said = {name: NOT_XML.sub("?", value) for name, value in properties.items() if value}
-    values = " ".join(f"{name}={quoteattr(value)}" for name, value in said.items())
+    values = " ".join(f"{name}={quoteattr(NOT_XML.sub('?', value))}" for name, value in properties.items() if value)
     spaces = f'xmlns:xmp="{XMP}" xmlns:Iptc4xmpExt="{IPTC_EXTENSION}"'
     for text in (xmp.decode("utf-8") if xmp else PACKET, PACKET):
         for name in properties:

@@ -216,7 +216,7 @@ def measure(size: Size, commands: dict[str, list[str]], rounds: int) -> None:
     print(f"\n{next(key for key, other in SIZES.items() if other == size)}: {size}")
     products = seconds.pop(PRODUCT)
     for name, found in seconds.items():
-        ratio = "" if name == OURS else f"   ours is {pairs.times_faster(seconds, OURS, name)} as fast"
+        ratio = "" if name == OURS or WITHOUT in name else f"   ours is {pairs.times_faster(seconds, OURS, name)} as fast"
         print(f"  {name:<24}{statistics.median(found):8.3f} s a step{ratio}")
     for name in (OURS, PADDLE):
         if name + WITHOUT in seconds:

@@ -216,7 +216,8 @@ def measure(size: Size, commands: dict[str, list[str]], rounds: int) -> None:
     print(f"\n{next(key for key, other in SIZES.items() if other == size)}: {size}")
     products = seconds.pop(PRODUCT)
     for name, found in seconds.items():
-        ratio = "" if name == OURS or WITHOUT in name else f"   ours is {pairs.times_faster(seconds, OURS, name)} as fast"
+        compared = name != OURS and WITHOUT not in name
+        ratio = f"   ours is {pairs.times_faster(seconds, OURS, name)} as fast" if compared else ""
         print(f"  {name:<24}{statistics.median(found):8.3f} s a step{ratio}")
     for name in (OURS, PADDLE):
         if name + WITHOUT in seconds:

@@ -141,7 +141,9 @@ class ConvolutionPlan:
         kernel = geometry.kernel[2:]
         operations = 2 * math.prod(small) * large[1] * math.prod(kernel)
         enough = operations >= PRODUCT_OPERATIONS and min(large[1], small[1]) >= PRODUCT_CHANNELS
-        if geometry.groups > 1 or not enough or library().wide:
+        # Of a kernel of one place nothing is copied.
+        pointwise = kernel == (1, 1) and geometry.stride == (1, 1) and not any(geometry.padding)
+        if geometry.groups > 1 or not (enough or pointwise) or library().wide:
             return None
         return WeightProducts(large, small, kernel, geometry.stride, geometry.dilation, geometry.padding[:2])
 

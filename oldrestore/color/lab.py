@@ -31,6 +31,7 @@ F_OFFSET = 16.0 / 116.0
 _SCALE_AB = np.array([[500.0], [200.0]])
 # L, a and b of two ways of computing f in float64 differ by less: f is at most 1, and its error 8 units of 2^-53.
 _ROUNDING = np.array([[2e-13], [1e-12], [4e-13]])
+_PIXELS_AT_ONCE = 32_768
 
 
 def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
@@ -68,11 +69,13 @@ def rgb8_to_lab_b3hw(rgb_b3hw: np.ndarray) -> np.ndarray:
     lab_b3hw = np.empty(rgb_b3hw.shape, np.float32)
     if not lab_b3hw.size:
         return lab_b3hw
-    # One photograph at a time, so that its planes stay in the processor's cache; arrays are used again for the next.
-    linear, xyz, f, lab = np.empty((4, 3, lab_b3hw[0, 0].size))
-    low = np.empty(f.shape, np.float32)
-    for rgb_3hw, lab_3hw in zip(rgb_b3hw, lab_b3hw, strict=True):
-        rgb, high = rgb_3hw.reshape(3, -1), lab_3hw.reshape(3, -1)
+    # So few photographs at a time that their planes stay in the processor's cache, and not many calls for small ones.
+    count = max(1, _PIXELS_AT_ONCE // lab_b3hw[0, 0].size)
+    for first in range(0, len(lab_b3hw), count):
+        part = lab_b3hw[first : first + count].swapaxes(0, 1)
+        rgb = rgb_b3hw[first : first + count].swapaxes(0, 1).reshape(3, -1)
+        linear, xyz, f, lab = np.empty((4, *rgb.shape))
+        high, low = part.reshape(3, -1), np.empty(rgb.shape, np.float32)
         cv2.LUT(rgb, LINEAR_LIGHT, dst=linear)
         np.matmul(RELATIVE_XYZ_FROM_RGB, linear, out=xyz)
         cv2.pow(xyz, 1.0 / 3.0, dst=f)
@@ -89,6 +92,8 @@ def rgb8_to_lab_b3hw(rgb_b3hw: np.ndarray) -> np.ndarray:
         if not np.array_equal(low, high):
             undecided = np.flatnonzero((low != high).any(axis=0))
             high[:, undecided] = _exactly(rgb[:, undecided])
+        if not np.may_share_memory(high, part):
+            part[...] = high.reshape(part.shape)
     return lab_b3hw
 
 

@@ -127,7 +127,7 @@ class Crops:
         left = int(right * (width - self.crop + 1))
         square = rgb_prepared[top : top + self.crop, left : left + self.crop]
         if self.mirror and flip < 0.5:
-            square = square[:, ::-1]
+            return cv2.flip(square, 1)  # far faster than a copy of [:, ::-1]
         return np.ascontiguousarray(square)
 
     def evaluation(self, rgb: np.ndarray) -> np.ndarray:

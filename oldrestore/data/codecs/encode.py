@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,8 @@ def srgb_profile() -> bytes:
 def _correct(exif: Image.Exif, height: int, width: int) -> None:
     for tag in [tag for tag in exif if tag not in KEPT]:
         del exif[tag]
-    exif.get_ifd(ExifTags.IFD.IFD1).clear()
+    with suppress(Exception):  # a broken preview raises nearly anything, and is then not written either
+        exif.get_ifd(ExifTags.IFD.IFD1).clear()
     details = exif.get_ifd(ExifTags.IFD.Exif)
     for tag, value in (
         (ExifTags.Base.ExifImageWidth, width),

@@ -115,13 +115,14 @@ def metadata_of(data: bytes, number: int) -> dict[str, Any]:
 
 
 def _exif_of(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> Image.Exif:
-    exif = Image.Exif()
-    exif.endian, exif.bigtiff = tiff.byteorder, tiff.is_bigtiff
+    found, exif = Image.Exif(), Image.Exif()
+    found.endian, found.bigtiff = tiff.byteorder, tiff.is_bigtiff
     try:
-        exif.load_from_fp(tiff.filehandle, page.offset)
-        for tag in [tag for tag in exif if tag not in KEPT | RESOLUTION]:
-            del exif[tag]
-        exif.tobytes()  # which reads what is within it
+        found.load_from_fp(tiff.filehandle, page.offset)
+        for tag in [tag for tag in found if tag not in KEPT | RESOLUTION]:
+            del found[tag]
+        found.bigtiff = False
+        exif.load(found.tobytes())  # a copy that knows nothing of the file and its further directories
     except Exception:  # noqa: BLE001 (broken EXIF raises nearly anything, and must not cost the photograph)
         return Image.Exif()
     return exif

@@ -107,7 +107,7 @@ def described(contents):
 
 @pytest.mark.parametrize("ending", [".jpg", ".png"])
 @pytest.mark.parametrize(
-    ("format_", "original"), originals(), ids=lambda value: value if isinstance(value, str) else ""
+    ("format_", "original"), [*originals()], ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_everything_survives_and_is_labelled(format_, original, ending):
     made = encode_photo(RGB, ending, original, LABEL)
@@ -149,11 +149,21 @@ def test_a_label_of_any_characters():
     assert (f"{IPTC_NS}AISystemUsed", "run ??? <&>\"'") in properties
 
 
-def test_each_page_has_its_own():
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_each_page_has_its_own(bigtiff):
     buffer = io.BytesIO()
-    with tifffile.TiffWriter(buffer) as file:
+    with tifffile.TiffWriter(buffer, bigtiff=bigtiff) as file:
         for name in ("First", "Other"):
             file.write(RGB, photometric="rgb", extratags=[(271, 2, 6, name, True)], metadata=None)
     for page, name in enumerate(("First", "Other")):
         with Image.open(io.BytesIO(encode_photo(RGB, ".jpg", buffer.getvalue(), page=page))) as image:
             assert image.getexif()[0x010F] == name
+
+
+def test_a_broken_second_directory_costs_nothing_of_the_first():
+    contents = bytearray(tiff("<", RGB, {33723: RECORD}))
+    entries = int.from_bytes(contents[8:10], "little")
+    broken = struct.pack("<HHHIIHHIII", 2, 256, 4, 1, 8, 270, 2, 2**30, 2**31, 0)
+    contents[10 + 12 * entries : 14 + 12 * entries] = struct.pack("<I", len(contents))
+    with Image.open(io.BytesIO(encode_photo(RGB, ".jpg", bytes(contents) + broken))) as image:
+        assert image.getexif()[0x010F] == "Epson"

@@ -24,7 +24,6 @@ from paddle.autograd import PyLayer
 
 from oldrestore.kernels.tensors import lies_channels_last
 
-
 AT_ONCE = 2**20  # scores that are computed with together, where they lie channels last
 
 

@@ -33,6 +33,8 @@ from oldrestore.runtime import paddle_threads
 
 # From here on products are faster: operations of a weight gradient, and channels on either side.
 PRODUCT_OPERATIONS, PRODUCT_CHANNELS = 8e8, 32
+# From so many channels on, it does not pay to take a dilation apart.
+UNDILATED_CHANNELS = 512
 
 
 class Geometry(NamedTuple):
@@ -141,9 +143,10 @@ class ConvolutionPlan:
         kernel = geometry.kernel[2:]
         operations = 2 * math.prod(small) * large[1] * math.prod(kernel)
         enough = operations >= PRODUCT_OPERATIONS and min(large[1], small[1]) >= PRODUCT_CHANNELS
-        # Of a kernel of one place nothing is copied.
+        # Of a kernel of one place nothing is copied. Of dilated ones oneDNN's own are products too, of unfolded rows.
         pointwise = kernel == (1, 1) and geometry.stride == (1, 1) and not any(geometry.padding)
-        if geometry.groups > 1 or not (enough or pointwise) or library().wide:
+        unfolded = geometry.dilation != (1, 1) and implementation(self._weight_description).endswith("gemm:jit")
+        if geometry.groups > 1 or not (pointwise or (enough and not unfolded)) or library().wide:
             return None
         return WeightProducts(large, small, kernel, geometry.stride, geometry.dilation, geometry.padding[:2])
 
@@ -154,7 +157,10 @@ class ConvolutionPlan:
         d = one.dilation[0]
         lengths = (*one.source[2:], *one.target[2:], *one.padding)
         plain = one.stride == (1, 1) and one.groups == 1 and not one.transposed
-        if library().wide or not plain or one.dilation != (d, d) or d == 1 or any(length % d for length in lengths):
+        wide = min(one.source[1], one.target[1]) >= UNDILATED_CHANNELS
+        if library().wide or wide or not plain or one.dilation != (d, d) or d == 1:
+            return None
+        if any(length % d for length in lengths):
             return None
         shapes = [(d * d * batch, channels, rows // d, columns // d) for batch, channels, rows, columns in one[:2]]
         if min(shapes[1][2:]) < max(one.kernel[2:]):  # of so few columns oneDNN has no code for weight gradients either

@@ -128,8 +128,8 @@ class _EverySecond(paddle.autograd.PyLayer):
     @staticmethod
     def backward(ctx, dy):
         refuse_second_derivative("subsampling")
-        dy, dx = channels_last(dy), empty_channels_last(ctx.shape)
-        dx.zero_()
+        batch, channels, height, width = ctx.shape
+        dy, dx = channels_last(dy), paddle.zeros([batch, height, width, channels]).transpose([0, 3, 1, 2])
         shape = tuple(dy.shape)
         reorder(shape, strides_channels_last(shape), _every_second_strides(ctx.shape))(dy.data_ptr(), dx.data_ptr())
         return dx

@@ -72,12 +72,11 @@ class Adam:
             for power, beta in zip(powers, fixed, strict=False):
                 _elements(power)[:] *= np.float32(beta)
         threads = paddle_threads()
+        shares = [work[first::threads] for first in range(threads)]
         if threads == 1:
-            for one in work:
-                _move(one)
+            _move(work)
         else:
-            for _ in _pool(threads).map(_move, work, chunksize=-(-len(work) // (4 * threads))):
-                pass
+            list(_pool(threads).map(_move, shares))
 
 
 @cache
@@ -101,21 +100,22 @@ def _memory(address: int, count: int) -> np.ndarray:
     return np.frombuffer((ctypes.c_float * count).from_address(address), np.float32)
 
 
-def _move(work: tuple) -> None:
-    _, (weight, gradient, mean, square), rate, epsilon, (beta1, beta2, _, decay) = work
-    slope, part = np.empty_like(weight), np.empty_like(weight)
-    # NumPy's scalars of float32, so that nothing becomes float64 on the way.
-    np.multiply(weight, np.float32(decay), out=slope)
-    np.add(slope, gradient, out=slope)
-    mean *= np.float32(beta1)
-    np.multiply(slope, np.float32(1.0 - beta1), out=part)
-    mean += part
-    square *= np.float32(beta2)
-    np.multiply(slope, slope, out=part)
-    part *= np.float32(1.0 - beta2)
-    square += part
-    np.sqrt(square, out=part)
-    part += np.float32(epsilon)
-    np.divide(mean, part, out=part)
-    part *= np.float32(rate)
-    weight -= part
+def _move(work: list[tuple]) -> None:
+    buffers = np.empty((2, AT_ONCE), np.float32)
+    for _, (weight, gradient, mean, square), rate, epsilon, (beta1, beta2, _, decay) in work:
+        slope, part = buffers[:, : len(weight)]
+        # NumPy's scalars of float32, so that nothing becomes float64 on the way.
+        np.multiply(weight, np.float32(decay), out=slope)
+        np.add(slope, gradient, out=slope)
+        mean *= np.float32(beta1)
+        np.multiply(slope, np.float32(1.0 - beta1), out=part)
+        mean += part
+        square *= np.float32(beta2)
+        np.multiply(slope, slope, out=part)
+        part *= np.float32(1.0 - beta2)
+        square += part
+        np.sqrt(square, out=part)
+        part += np.float32(epsilon)
+        np.divide(mean, part, out=part)
+        part *= np.float32(rate)
+        weight -= part

@@ -14,6 +14,7 @@ from oldrestore.config.compose import override_config
 from oldrestore.device import prepare_device, seed_everything
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import AccuracyTable
+from oldrestore.evaluation.evaluator import check_read
 from oldrestore.evaluation.metric_table import shown_in
 from oldrestore.evaluation.protocol import Protocol
 from oldrestore.narrator import Narrator
@@ -95,6 +96,7 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
             f"{type(network).__name__} predicts no colour to be measured: take evaluation=holes inputs=holes, or "
             "evaluation=detection inputs=damage_detection"
         )
+    check_read(evaluators, network)
     protocol = protocol_of(config, len(validation), judged.judge if judged is not None else None, prior)
     if (note := outdated(config)) is not None:
         narrator.say(note)

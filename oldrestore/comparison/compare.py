@@ -255,7 +255,12 @@ def _notes(designs: Sequence[Design]) -> list[str]:
     notes = []
     for number, design in enumerate(designs, start=1):
         for run in design.repeats:
-            notes.append(f"{run.run_id} repeats seed {run.seed} of design {number} and is left out")
+            counted = next(one for one in design.runs if one.seed == run.seed)
+            if run.training.folder.resolve() == counted.training.folder.resolve():
+                what = f"scores the same weights as {counted.run_id}, with the same settings,"
+            else:
+                what = f"repeats seed {run.seed} of design {number}"
+            notes.append(f"{run.run_id} {what} and is left out")
         for run in design.runs:
             if run.state != "finished":
                 at = int(run.scores["trained_iterations"].max())

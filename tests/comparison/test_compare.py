@@ -294,3 +294,28 @@ def test_scores_of_a_run_are_sorted_once(tmp_path):
     assert column.images == ("a.jpg", "b.jpg")
     assert column.values.tolist() == [30.0, 20.0] and column.weights.tolist() == [2.0, 1.0]
     assert table_of(run) is table_of(run)
+
+
+def evaluate(run: Path, name: str, checkpoint: str, iteration: int, settings: dict | None = None) -> None:
+    """Write what ``oldrestore evaluate`` leaves below a run."""
+    changed = {"experiment": "evaluations", "evaluation.samples": 7, **(settings or {})}
+    folder = make_run(run, name, changed, {"train": None}, scores(0.0, 0), iteration=iteration)
+    (folder / "status.json").unlink()
+    (folder / "overrides.yaml").write_text(f'- "checkpoint={checkpoint}"\n')
+
+
+def test_a_run_and_its_own_evaluation_differ_only_in_what_differs(outputs, compare, designs):
+    run = outputs / "sigmas" / "a0"
+    evaluate(run, "same", "best", 20, {"loss.sigma": 5.0})
+    evaluate(run, "early", "best", 10, {"loss.sigma": 5.0})
+    evaluate(run, "warm", "last", 20, {"loss.sigma": 5.0, "model.temperature": 1.0})
+    assert [d["differences"] for d in designs("a0", "a0/evaluations/warm")] == [
+        {"model.temperature": None},
+        {"model.temperature": 1.0},
+    ]
+    found = designs("a0", "a0/evaluations/early")
+    assert [d["differences"] for d in found] == [{"checkpoint": "last"}, {"checkpoint": "best"}]
+    found = compare("a0", "a0/evaluations/same", "--json").content
+    assert [d["runs"] for d in found["designs"]] == [["a0"]]
+    same = "a0/same scores the same weights as a0, with the same settings, and is left out"
+    assert same in found["notes"]

@@ -33,6 +33,7 @@ class EvaluationResult:
 
     folder: Path  # ``RUN/evaluations/ID``; of a weights file without a run, ``outputs/NAME/evaluations/ID``
     checkpoint: str  # its name in the run, or the path of the file
+    iteration: int  # of training; 0 if a file does not say
     summary: dict[str, float]  # validation measures
     table: AccuracyTable | None
     protocol: Protocol
@@ -42,6 +43,7 @@ class EvaluationResult:
         return {
             "folder": str(self.folder),
             "checkpoint": self.checkpoint,
+            "iteration": self.iteration,
             "protocol": {name: value for name, value in self.protocol.describe().items() if name != "settings"},
             "validation": self.summary,
             "accuracy": None if self.table is None else self.table.as_dicts(),
@@ -119,7 +121,7 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     if table is not None:
         folder.accuracy(table.as_dicts(), iteration)
         folder.per_image(rows_of(table.per_image(), iteration, "judged"))
-    evaluated = EvaluationResult(folder.path, subject.checkpoint, summary, table, protocol)
+    evaluated = EvaluationResult(folder.path, subject.checkpoint, iteration, summary, table, protocol)
     folder.write_json("summary.json", evaluated.to_json())
     folder.close()
     return evaluated

@@ -262,6 +262,8 @@ def _notes(designs: Sequence[Design]) -> list[str]:
                 what = f"repeats seed {run.seed} of design {number}"
             notes.append(f"{run.run_id} {what} and is left out")
         for run in design.runs:
+            if run.kind is not None and run.state == "finished":
+                notes.append(f"{run.run_id} {run.kind.words}")
             if run.state != "finished":
                 at = int(run.scores["trained_iterations"].max())
                 wanted = (run.config.get("trainer") or {}).get("max_iterations")

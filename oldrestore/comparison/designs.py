@@ -46,8 +46,9 @@ def designs_of(runs: Sequence[Run], by_run: bool = False) -> list[Design]:
         groups.setdefault(_identity(run, weights[run]), []).append(run)
     designs = []
     for group in groups.values():
-        # (A run counts before its own evaluations.)
-        by_seed = {run.seed: run for run in sorted(group, key=lambda run: not run.is_evaluation)}
+        # (A run counts before its own evaluations, and before its reproductions.)
+        last = sorted(group, key=lambda run: not run.is_evaluation and run.kind is None)
+        by_seed = {run.seed: run for run in last}
         kept = sorted(by_seed.values(), key=lambda run: (run.seed is None, run.seed))
         designs.append(Design(tuple(kept), tuple(run for run in group if by_seed[run.seed] is not run)))
     return designs

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oldrestore.config.aliases import with_current_targets
 from oldrestore.config.roles import Role, role_of, settings_that_count
 from oldrestore.errors import UserError
+from oldrestore.records.kinds import Kind, kind_of
 from oldrestore.records.liveness import is_alive, state_in_words
 from oldrestore.records.named_values import NamedValues
 from oldrestore.records.parsing import read_choices, read_config, read_json, read_overrides, read_table
@@ -139,6 +140,11 @@ class Run(NamedValues):
     def state(self) -> str:
         """State in words, as `state_in_words` gives it."""
         return state_in_words(self.status)
+
+    @cached_property
+    def kind(self) -> Kind | None:
+        """Why the run is no equal of others, as `kind_of` says; None if it is one, as an evaluation is."""
+        return None if self.is_evaluation else kind_of(self.folder, self.status)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:

@@ -40,8 +40,9 @@ test-all: install ## the slow tests too
 # Another Python that has PyTorch, to be measured beside: make bench TORCH=/path/to/python
 TORCH ?=
 
-bench: install ## what is fast, against whom: half an hour on 2 idle cores
+bench: install ## what is fast, against whom: an hour on 2 idle cores
 	$(BIN)/python benchmarks/training_step.py $(if $(TORCH),--torch $(TORCH))
+	$(BIN)/python benchmarks/layers.py $(if $(TORCH),--torch $(TORCH))
 	$(BIN)/python benchmarks/inference.py $(if $(TORCH),--torch $(TORCH))
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/loader.py

@@ -6,13 +6,12 @@ The photographs are JPEG files of 500 x 375 or 375 x 500 pixels (quality 90), as
 from those that packages ship. Each side runs in this process, on one core, and gives Lab of random crops, mirrored at
 random, in batches of 16: at 176 (squashed to 256 x 256, as in the published training) and at 64 (shorter side 96).
 
-- ours: `training_loader` as a training runs it: photographs at training size stay in memory after their first epoch (up
-  to ``trainer.cache_mib``; the first epoch is not in the time); then `Batch.from_rgb`, the conversion to Lab that each
-  training step begins with;
-- ours, cold: the same with ``trainer.cache_mib=0``: each photograph is read, decoded and resized each time, as in
-  a first epoch;
-- ours, cold, scaled: the same with ``dataset.crops.scaled_decoding=true``;
-- ours, prepared: the same loader on the file that ``oldrestore data prepare`` makes, whose making is not in the time;
+- ours, cold: the first epoch of `training_loader` with the default settings: each photograph is read, decoded and
+  resized, and kept in memory (``trainer.cache_mib``); then `Batch.from_rgb`, the conversion to Lab that each training
+  step begins with;
+- ours, cold, full: the same with ``dataset.crops.decoding=full``, by Pillow;
+- ours: the epochs after the first one of such a training;
+- ours, prepared: a first epoch from the file that ``oldrestore data prepare`` makes, whose making is not in the time;
 - straightforward: `PIL.Image.open`, `convert("RGB")`, `resize` (bicubic, as ours), random crop, mirror,
   `skimage.color.rgb2lab`, `numpy.stack`: no more than what each line says, and no file read twice in a round.
 
@@ -83,14 +82,14 @@ def straightforward(paths: list[Path], size: int, crop: int, squash: bool) -> It
         yield np.stack(batch)
 
 
-def ours(source, epochs: int = 1, **settings) -> Iterator:
+def ours(source, epochs: int = 1) -> Iterator:
     """Yield batches of some epochs: L and ab as tensors (16, ., crop, crop)."""
     from oldrestore.batch import Batch
     from oldrestore.data.loading.loader import training_loader
 
     split = source.split("train")
     batches = epochs * len(split.photos) // BATCH
-    for rgb, names in training_loader(split, source.crops, BATCH, 0, batches, **settings):
+    for rgb, names in training_loader(split, source.crops, BATCH, 0, batches):
         yield Batch.from_rgb(rgb, names)
 
 
@@ -100,14 +99,14 @@ def measure(folder: Path, size: int, crop: int, fit: str, rounds: int) -> dict:
     from oldrestore.data.loading.prepared import prepare_photographs
     from oldrestore.data.sources.image_folder import ImageFolder
 
-    def source(prepared: str, scaled: bool = False) -> ImageFolder:
-        crops = Crops(size, crop, fit=fit, scaled_decoding=scaled)
+    def source(prepared: str, decoding: str = "fast") -> ImageFolder:
+        crops = Crops(size, crop, fit=fit, decoding=decoding)
         found = ImageFolder(crops, str(folder), validation_fraction=0, prepared=prepared)
         found.split("train")  # the folder is looked through once, before a training
         return found
 
     paths = sorted(folder.glob("*.jpg"))
-    sources = {"cold": source("off"), "scaled": source("off", scaled=True), "prepared": source("required")}
+    sources = {"cold": source("off"), "full": source("off", "full"), "prepared": source("required")}
     prepare_photographs(sources["prepared"].split("train"), sources["prepared"].crops)
 
     def count(batches: Iterator) -> None:
@@ -121,10 +120,10 @@ def measure(folder: Path, size: int, crop: int, fit: str, rounds: int) -> dict:
     count(islice(training, epoch))
     ways = {
         "straightforward": lambda: count(straightforward(paths, size, crop, fit == "squash")),
+        "ours, cold": lambda: count(ours(sources["cold"])),
+        "ours, cold, full": lambda: count(ours(sources["full"])),
         "ours": lambda: count(islice(training, epoch)),
-        "ours, cold": lambda: count(ours(sources["cold"], cache_mib=0)),
-        "ours, cold, scaled": lambda: count(ours(sources["scaled"], cache_mib=0)),
-        "ours, prepared": lambda: count(ours(sources["prepared"], cache_mib=0)),
+        "ours, prepared": lambda: count(ours(sources["prepared"])),
     }
     seconds = alternate({name: timed(work, time.process_time) for name, work in ways.items()}, rounds, WARM_UP)
     images = len(paths) // BATCH * BATCH

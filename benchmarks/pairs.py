@@ -36,6 +36,31 @@ def timed(work: Callable[[], Any], clock: Callable[[], float] = time.perf_counte
     return way
 
 
+def clock_of_threads() -> Callable[[], float]:
+    """Return the processor's time where one thread computes, which others disturb less; else the clock's."""
+    return time.process_time if os.environ.get("OMP_NUM_THREADS") == "1" else time.perf_counter
+
+
+def steady(work: Callable[[], Any], least: float = 0.5) -> Way:
+    """Make a way of work that is done over and over, as training steps are: seconds of one of several in succession.
+
+    One that does not count comes first, after a rest in which the threads of another process go to sleep (Intel's
+    OpenMP spins for 0.2 s). They are as many as take `least` seconds, by `clock_of_threads`.
+    """
+    clock = clock_of_threads()
+
+    def way() -> float:
+        time.sleep(0.25)
+        work()
+        began, done = clock(), 0
+        while done == 0 or clock() - began < least:
+            work()
+            done += 1
+        return (clock() - began) / done
+
+    return way
+
+
 def alternate(ways: Mapping[str, Way], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
     """Measure each way `rounds` times, all of them in every round, after rounds that do not count.
 
@@ -75,7 +100,7 @@ def times_faster(seconds: Mapping[str, Sequence[float]], fast: str, slow: str) -
 
 
 @contextmanager
-def standing(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[Way]:
+def standing(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[Callable[..., float]]:
     """Start a process that measures when asked (see `serve`), for a way that needs an environment of its own.
 
     Parameters
@@ -83,6 +108,11 @@ def standing(command: Sequence[str], environment: Mapping[str, str] | None = Non
     command : sequence of str
     environment : mapping of str to str, optional
         Variables to set beside those of this process.
+
+    Yields
+    ------
+    callable
+        The way; a process that measures several things (it reads `input_line`) is told which by a word.
     """
     process = subprocess.Popen(
         list(command),
@@ -92,8 +122,8 @@ def standing(command: Sequence[str], environment: Mapping[str, str] | None = Non
         text=True,
     )
 
-    def way() -> float:
-        process.stdin.write("again\n")
+    def way(word: str = "again") -> float:
+        process.stdin.write(f"{word}\n")
         process.stdin.flush()
         return float(process.stdout.readline())
 

@@ -27,6 +27,7 @@ from oldrestore.config.compose import compose_config  # noqa: E402
 from oldrestore.config.location import configuration_root  # noqa: E402
 from oldrestore.config.restoration import compose_restoration  # noqa: E402
 from oldrestore.data.codecs.decode import decode_photo  # noqa: E402
+from oldrestore.restoration.print_area import is_print_on_colored_ground  # noqa: E402
 from oldrestore.restoration.stages import has_colors  # noqa: E402
 
 SIDE = 256
@@ -76,6 +77,26 @@ def main() -> None:
             for group in (photos, grays)
         ]
         print(f"taken for coloured, damage {kind}: {counts[0]} of {len(photos)} in colour, {counts[1]} made gray")
+    tables = [[on_a_table(rgb) for rgb in group] for group in (photos, grays)]
+    for what, group in (
+        ("in colour", photos),
+        ("in colour, on a table", tables[0]),
+        ("made gray, on a table", tables[1]),
+    ):
+        count = sum(has_colors(rgb) and is_print_on_colored_ground(rgb) for rgb in group)
+        print(f"taken for a gray print on a coloured ground: {count} of {len(group)} {what}")
+
+
+def on_a_table(rgb: np.ndarray) -> np.ndarray:
+    """Lay a photograph on a striped brown table, turned by 5 degrees, on half of its area."""
+    height, width = rgb.shape[:2]
+    stripes = np.arange(int(height * 1.4))[:, None, None] // 9 % 2
+    table = Image.fromarray(
+        np.repeat(np.where(stripes, (140, 90, 50), (190, 60, 40)), int(width * 1.4), 1).astype(np.uint8)
+    )
+    turned = Image.fromarray(rgb).convert("RGBA").rotate(5, Image.Resampling.BICUBIC, expand=True)
+    table.paste(turned, ((table.width - turned.width) // 2, (table.height - turned.height) // 2), turned)
+    return np.asarray(table)
 
 
 def damage_of(kind: str) -> Callable:

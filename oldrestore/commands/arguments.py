@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -215,7 +216,8 @@ def add_processing(options: Parser) -> None:
     options.flag("--half", does="half precision: faster; bfloat16 on CPUs that have it, float16 on a GPU")
     options.flag("--dynamic", does="run networks as in training, without Paddle Inference: slower on a CPU")
     options.flag("--overwrite", does="replace existing outputs")
-    options.flag("--skip-existing", does="skip photographs whose outputs exist; resumes after a stop")
+    options.flag("--skip-existing", does="skip photographs with outputs of the same content; resumes after a stop")
+    options.flag("--no-label", does="do not state in outputs that they were altered, by which network and when")
     options.flag("--json", does="print JSON")
 
 
@@ -232,7 +234,8 @@ def process_photographs(
     `never` are other inputs, neither photographs nor to be overwritten; `with_parts` writes masks and the pictures of
     single stages. On Ctrl-C or SIGTERM, `Stopped` is raised after the summary of what is done.
     """
-    from oldrestore.photographs.photo_list import find_photographs, name_outputs
+    from oldrestore.photographs.output_names import name_outputs
+    from oldrestore.photographs.photo_list import find_photographs
     from oldrestore.photographs.stopping import paddle_imported_and_sigterm_as_ctrl_c
 
     if chosen.model is not None and not chosen.weights:
@@ -240,17 +243,20 @@ def process_photographs(
     if chosen.overwrite and chosen.skip_existing:
         raise UserError("--overwrite and --skip-existing contradict each other: leave one of them out")
     existing = "replace" if chosen.overwrite else "skip" if chosen.skip_existing else "refuse"
-    listed = find_photographs(photos, chosen.output, never)  # before Paddle is imported, so that errors come at once
+    passed_over: Counter[str] = Counter()
+    listed = find_photographs(photos, never, passed_over)  # before Paddle is imported, so that errors come at once
     runtime.prepare()
     with paddle_imported_and_sigterm_as_ctrl_c():
         from oldrestore.device import set_device
         from oldrestore.engines.fast_network import Running
         from oldrestore.narrator import Narrator
-        from oldrestore.photographs.verb import Stopped
+        from oldrestore.photographs.verb import Stopped, day
 
         set_device("auto")
         narrator = Narrator(on_stderr=chosen.json)
         verb = prepare(listed, Running(chosen.half, chosen.dynamic, narrator.say))
+        verb.outcome.passed_over = passed_over
+        verb.label_date = None if chosen.no_label else day()
         parts = verb.restorer.parts if with_parts else {}
         tasks = name_outputs(listed, chosen.output, verb.labels, existing != "refuse", verb.mark, parts, never)
         stopped = None

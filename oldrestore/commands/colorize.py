@@ -10,12 +10,16 @@ EPILOG = """\
 examples:
   oldrestore colorize old.jpg -o coloured                          the network shipped with oldrestore
   oldrestore colorize album/ -o coloured --run last                a folder, with your newest run
+  oldrestore colorize 2019/ 2020/ -o coloured                      two folders: coloured/2019, coloured/2020
   oldrestore colorize old.jpg -o out --run RUN --run RUN           two networks side by side
   oldrestore colorize film.mp4 -o out --film-smoothing 0.8         a film; its sound is kept
   oldrestore colorize old.jpg -o out --weights siggraph17.safetensors --hints hints.json
 
 hints.json: [{"x": 120, "y": 80, "radius": 6, "color": "#3060c0"}, {"x": 40, "y": 200, "radius": 4, "ab": [20, 30]}]
 in pixels of the upright photograph; for several photographs {"NAME.jpg": [...], ...}.
+
+Outputs are named after their photographs: NAME-colorized.jpg of NAME.jpg, NAME-colorized.tif.png of NAME.tif,
+NAME-p2-colorized.tif.png of its second page. What is neither a photograph nor a film is passed over and counted.
 
 Ctrl-C and SIGTERM keep what is done; the same command with --skip-existing does the rest.
 

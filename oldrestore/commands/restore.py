@@ -17,12 +17,16 @@ stages: detect (damage), fill (holes), restore (noise, fading, cast), colorize (
 
   oldrestore restore old.jpg -o out                                 all stages
   oldrestore restore album/ film.mp4 -o out --skip colorize         folders and films, without a stage
-  oldrestore restore old.jpg -o out --mask mine.png                 a mask of your own: white is damage
+  oldrestore restore old.jpg -o out --mask mine.png                 a mask of your own: white is damage;
+                                                                    or a copy with strokes drawn on it
   oldrestore restore old.jpg -o out --run RUN --weights FILE        Original | Output (A) | Output (B)
   oldrestore restore old.jpg -o out restore/fill=telea restore.fill.radius=5
   oldrestore restore old.jpg -o out restore/fill=sagan --restorer RUN
   oldrestore restore film.mp4 -o out restore.film.smoothing=0.8
   oldrestore restore old.jpg -o out --cfg                           print the settings, restore nothing
+
+Outputs are named after their photographs: NAME-restored.jpg of NAME.jpg, NAME-restored.tif.png of NAME.tif,
+NAME-p2-restored.tif.png of its second page. What is neither a photograph nor a film is passed over and counted.
 
 Ctrl-C and SIGTERM keep what is done; the same command with --skip-existing does the rest.
 
@@ -38,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder of the outputs")
     skip = "stage to leave out; may be repeated"
     options.add_argument("--skip", action="append", default=[], choices=STAGES, help=skip)
-    options.add_argument("--mask", type=path, help="mask file, or folder of masks named like the photographs")
+    options.add_argument("--mask", type=path, help="mask file, or folder of masks at the photographs' relative paths")
     add_networks(options, "network that colours: ")
     restorer = "network that fills or restores: run or file"
     options.add_argument("--restorer", type=path, metavar="WEIGHTS", help=restorer)

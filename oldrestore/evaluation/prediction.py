@@ -60,10 +60,13 @@ def recolor(L_hw: np.ndarray, ab_hw2: np.ndarray) -> np.ndarray:
     return recolor_rows(L_hw, lambda rows: ab_hw2[rows])
 
 
-def recolor_rows(L_hw: np.ndarray, color_of_rows: ColorOfRows) -> np.ndarray:
+def recolor_rows(
+    L_hw: np.ndarray, color_of_rows: ColorOfRows, to_rgb8: Callable[[np.ndarray], np.ndarray] = lab_to_rgb8
+) -> np.ndarray:
     """As `recolor`, with colour that is computed some rows at a time and nowhere kept at full size.
 
     `color_of_rows` gives the colour of a slice of rows, float32 (rows, W, 2); it is called from several threads.
+    `to_rgb8` converts Lab: `lab_to_rgb8_in_gamut` for pictures to look at, where metrics need the protocols' clipping.
     """
     height, width = L_hw.shape
     joined = np.empty((height, width, 3), dtype=np.uint8)
@@ -72,7 +75,7 @@ def recolor_rows(L_hw: np.ndarray, color_of_rows: ColorOfRows) -> np.ndarray:
         ab = color_of_rows(band)
         if not np.isfinite(ab).all():
             raise ValueError("the predicted colour is not finite everywhere")
-        joined[band] = lab_to_rgb8(np.concatenate([L_hw[band, :, None], ab], axis=-1, dtype=np.float32))
+        joined[band] = to_rgb8(np.concatenate([L_hw[band, :, None], ab], axis=-1, dtype=np.float32))
 
     in_bands(join, height, width)
     return joined

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -17,15 +18,21 @@ from oldrestore.kernels.primitives import (
     attributes,
     description,
     exclusive,
+    implementation,
     memory_bytes,
     query,
+    reorder,
     reorder_between,
     same_layout,
     vector,
     workspace,
 )
 from oldrestore.kernels.tensors import channels_last, empty_channels_last, strides_channels_last, strides_row_major
+from oldrestore.kernels.weight_gradients import DepthwiseBlocks, WeightProducts
 from oldrestore.runtime import paddle_threads
+
+# From here on products are faster: operations of a weight gradient, and channels on either side.
+PRODUCT_OPERATIONS, PRODUCT_CHANNELS = 8e8, 32
 
 
 class Geometry(NamedTuple):
@@ -103,12 +110,57 @@ class ConvolutionPlan:
     @cached_property
     def weight_gradient(self) -> _Weights:
         """Called with x, dy, dweight and dbias (if there is a bias)."""
-        memories = (self._x, self._chosen, self._bias, self._y)
-        made = self._describe("backward_weights", None, memories, attributes())
+        made = self._weight_description
         weight = query(made, dnnl.QUERY_DIFF_WEIGHTS_MD)
         arguments = [(dnnl.ARG_SRC, self._x), (dnnl.ARG_DIFF_DST, self._y), (dnnl.ARG_DIFF_WEIGHTS, weight)]
         arguments += [(dnnl.ARG_DIFF_BIAS, self._bias)] if self._bias else []
         return self._with_weights(made, arguments, weight, backwards=True)
+
+    @cached_property
+    def _weight_description(self) -> Handle:
+        memories = (self._x, self._chosen, self._bias, self._y)
+        return self._describe("backward_weights", None, memories, attributes())
+
+    @cached_property
+    def depthwise(self) -> DepthwiseBlocks | None:
+        """A depthwise kernel's gradient by blocks of 3 x 3, where oneDNN has no code for the whole of it."""
+        one = self.geometry
+        channels, places = one.source[1], one.kernel[2:]
+        depthwise = one.groups == channels == one.target[1] > 1 and not one.transposed and one.dilation == (1, 1)
+        if not depthwise or min(places) < 3 or implementation(self._weight_description).startswith("jit_dw"):
+            return None
+        return DepthwiseBlocks(one.source, one.target, places, one.stride, one.padding[:2])
+
+    @cached_property
+    def products(self) -> WeightProducts | None:
+        """The weight's gradient by matrix products; None where oneDNN's own is faster."""
+        geometry = self.geometry
+        large, small = geometry.source, geometry.target
+        if geometry.transposed:
+            large, small = small, large
+        kernel = geometry.kernel[2:]
+        operations = 2 * math.prod(small) * large[1] * math.prod(kernel)
+        enough = operations >= PRODUCT_OPERATIONS and min(large[1], small[1]) >= PRODUCT_CHANNELS
+        # Of a kernel of one place nothing is copied.
+        pointwise = kernel == (1, 1) and geometry.stride == (1, 1) and not any(geometry.padding)
+        if geometry.groups > 1 or not (enough or pointwise) or library().wide:
+            return None
+        return WeightProducts(large, small, kernel, geometry.stride, geometry.dilation, geometry.padding[:2])
+
+    @cached_property
+    def undilated(self) -> Geometry | None:
+        """The same convolution of every d-th pixel of every d-th row, d x d times; None where it does not pay."""
+        one = self.geometry
+        d = one.dilation[0]
+        lengths = (*one.source[2:], *one.target[2:], *one.padding)
+        plain = one.stride == (1, 1) and one.groups == 1 and not one.transposed
+        if library().wide or not plain or one.dilation != (d, d) or d == 1 or any(length % d for length in lengths):
+            return None
+        shapes = [(d * d * batch, channels, rows // d, columns // d) for batch, channels, rows, columns in one[:2]]
+        if min(shapes[1][2:]) < max(one.kernel[2:]):  # of so few columns oneDNN has no code for weight gradients either
+            return None
+        padding = tuple(zeros // d for zeros in one.padding)
+        return one._replace(source=shapes[0], target=shapes[1], padding=padding, dilation=(1, 1), activation=None)
 
     def _describe(self, direction: str, use: int | None, memories: tuple, settings: Handle) -> Handle:
         onednn = library()
@@ -184,16 +236,57 @@ class _Convolution(paddle.autograd.PyLayer):
             with exclusive:
                 step.primitive(dy.data_ptr(), _laid_out(step, weight), dx.data_ptr())
         if ctx.needs[1] or ctx.needs[2]:
-            step = chosen.weight_gradient
-            dweight = paddle.empty(weight.shape, dtype="float32")
-            dbias = paddle.empty([geometry.target[1]], dtype="float32") if geometry.bias else None
-            with exclusive:
-                address = workspace("weight", step.size) if step.reorder else dweight.data_ptr()
-                step.primitive(x.data_ptr(), dy.data_ptr(), address, *([dbias.data_ptr()] if geometry.bias else []))
-                if step.reorder:
-                    step.reorder(address, dweight.data_ptr())
+            dweight, dbias = _weight_gradient(chosen, x, dy)
         gradients = [dx, dweight, dbias] if geometry.bias else [dx, dweight]
         return tuple(gradient if needed else None for gradient, needed in zip(gradients, ctx.needs, strict=False))
+
+
+def _weight_gradient(chosen: ConvolutionPlan, x: paddle.Tensor, dy: paddle.Tensor) -> tuple:
+    """Gradients of weight and bias, None without one."""
+    geometry = chosen.geometry
+    with exclusive:
+        if chosen.products:
+            dweight = chosen.products(*((dy, x) if geometry.transposed else (x, dy)))
+            return dweight, _sum_of_pixels(dy) if geometry.bias else None
+        if chosen.depthwise:
+            blocks = chosen.depthwise
+            block = geometry._replace(**blocks.geometry, bias=False, activation=None)
+            step = plan(block, paddle_threads())
+            dweight = blocks(x, dy, lambda source, slopes: _by_onednn(step, source, slopes)[0])
+            return dweight, _sum_of_pixels(dy) if geometry.bias else None
+        if chosen.undilated:
+            d = geometry.dilation[0]
+            undilated = plan(chosen.undilated, paddle_threads())
+            return _by_onednn(undilated, _in_phases("x", x, d), _in_phases("dy", dy, d))
+        return _by_onednn(chosen, x.data_ptr(), dy.data_ptr())
+
+
+def _by_onednn(chosen: ConvolutionPlan, x: int, dy: int) -> tuple:
+    geometry, step = chosen.geometry, chosen.weight_gradient
+    dweight = paddle.empty(geometry.kernel, dtype="float32")
+    dbias = paddle.empty([geometry.target[1]], dtype="float32") if geometry.bias else None
+    address = workspace("weight", step.size) if step.reorder else dweight.data_ptr()
+    step.primitive(x, dy, address, *([dbias.data_ptr()] if geometry.bias else []))
+    if step.reorder:
+        step.reorder(address, dweight.data_ptr())
+    return dweight, dbias
+
+
+def _in_phases(name: str, x: paddle.Tensor, d: int) -> int:
+    """Address of a copy (d, d, B, H / d, W / d, C): every d-th pixel of every d-th row, from each of the first."""
+    batch, channels, height, width = x.shape
+    shape = (d, d, batch, channels, height // d, width // d)
+    pixel, row = channels, width * channels
+    strides = (row, pixel, height * row, 1, d * row, d * pixel)
+    target = strides_row_major((d, d, batch, height // d, width // d, channels))
+    address = workspace(name, 4 * batch * channels * height * width)
+    reorder(shape, strides, (*target[:3], 1, *target[3:5]))(x.data_ptr(), address)
+    return address
+
+
+def _sum_of_pixels(dy: paddle.Tensor) -> paddle.Tensor:
+    rows = dy.transpose([0, 2, 3, 1]).reshape([-1, dy.shape[1]])
+    return paddle.matmul(paddle.ones([1, rows.shape[0]]), rows).reshape([-1])
 
 
 def _laid_out(step: _Weights, weight: paddle.Tensor) -> int:

@@ -31,10 +31,12 @@ ARG_MEAN, ARG_VARIANCE, ARG_SCALE, ARG_SHIFT, ARG_WORKSPACE, ARG_SCRATCHPAD = 49
 ARG_DIFF_SRC, ARG_DIFF_DST, ARG_DIFF_WEIGHTS, ARG_DIFF_BIAS = 129, 145, 161, 169
 ARG_DIFF_SCALE, ARG_DIFF_SHIFT = 255, 256
 ARG_MULTIPLE_SRC = 1024
+QUERY_IMPLEMENTATION = 8
 QUERY_SRC_MD, QUERY_WEIGHTS_MD, QUERY_DIFF_WEIGHTS_MD, QUERY_WORKSPACE_MD, QUERY_SCRATCHPAD_MD = 129, 131, 132, 135, 136
 SCRATCHPAD_USER = 1
 CPU = 1
 IN_ORDER = 1
+AVX512 = 0x20  # the bit that every dnnl_cpu_isa_t from avx512_core on has
 
 _STATUSES = ("success", "out of memory", "invalid arguments", "unimplemented", "last implementation reached", "failed")
 
@@ -70,6 +72,11 @@ class Library:
     version: str
     engine: c_void_p
     stream: c_void_p
+
+    @property
+    def wide(self) -> bool:
+        """Whether it computes with AVX-512, of which its weight gradients are much better."""
+        return bool(self.functions.dnnl_get_effective_cpu_isa() & AVX512)
 
     def create(self, kind: str, function: str, *arguments: Any) -> Handle:
         """Call ``dnnl_FUNCTION(&object, ...)``; the object is destroyed by ``dnnl_KIND_destroy``."""
@@ -196,6 +203,7 @@ def _declare(functions: Any) -> None:
     for kind in ("memory", "memory_desc", "primitive", "primitive_desc", "primitive_attr", "post_ops"):
         destroy = getattr(functions, f"dnnl_{kind}_destroy")
         destroy.argtypes, destroy.restype = [pointer], c_int
+    functions.dnnl_primitive_desc_query.argtypes = [pointer, c_int, c_int, pointer]
     functions.dnnl_primitive_desc_query_md.argtypes = [pointer, c_int, c_int]
     functions.dnnl_primitive_desc_query_md.restype = c_void_p
     functions.dnnl_memory_desc_get_size.argtypes, functions.dnnl_memory_desc_get_size.restype = [pointer], c_size_t

@@ -26,9 +26,9 @@ from oldrestore.kernels.primitives import (
 from oldrestore.kernels.tensors import channels_last, empty_channels_last, strides_channels_last
 from oldrestore.runtime import paddle_threads
 
-# oneDNN adds a channel's pixels one after the other in float32, which is right to five digits for 65,536 of them: as
-# many sums as this are taken apart, and added in float64.
-ROWS_TOGETHER = 32
+# oneDNN adds a channel's pixels one after the other in float32, which is right to five digits for 65,536 of them: of
+# more pixels than FEW, as many sums as this are taken apart, and added in float64.
+ROWS_TOGETHER, FEW = 32, 2048
 
 
 class Norm(NamedTuple):
@@ -116,9 +116,10 @@ class _BatchNorm(paddle.autograd.PyLayer):
     def forward(ctx, x, scale, shift, mean, variance, settings):
         epsilon, training, relu = settings
         source, y = channels_last(x), empty_channels_last(x.shape)
-        if training:
+        few = x.shape[0] * x.shape[2] * x.shape[3] <= FEW
+        if training and not few:
             _measure(source, mean, variance)
-        chosen = plan(Norm(tuple(x.shape), epsilon, given=True, relu=relu), paddle_threads())
+        chosen = plan(Norm(tuple(x.shape), epsilon, given=not (training and few), relu=relu), paddle_threads())
         mask = paddle.empty([chosen.mask_bytes], dtype="uint8") if chosen.mask_bytes else None
         vectors = [tensor.data_ptr() for tensor in (scale, shift, mean, variance)]
         chosen.forward(source.data_ptr(), *vectors, y.data_ptr(), *([] if mask is None else [mask.data_ptr()]))

@@ -4,34 +4,47 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from ctypes import c_void_p
+from ctypes import byref, c_char_p, c_void_p
 from functools import lru_cache
 
-import numpy as np
+import paddle
 
 from oldrestore.kernels import library as dnnl
 from oldrestore.kernels.library import Handle, library
 
 # Primitives kept, of each kind: a network has some tens of shapes, a data set of photographs of all sizes any number.
 KEPT = 256
+ALIGNED = 16  # floats: a line of the cache
 
 # Held while buffers or memory objects are in use, which all threads share; one that holds it may take it again.
 exclusive = threading.RLock()
-_arena: dict[str, np.ndarray] = {}
+_arena: dict[str, tuple[paddle.Tensor, int, int]] = {}  # with its length and the byte at which a line begins
 
 
 def workspace(name: str, size: int) -> int:
     """Address of a buffer of at least `size` bytes, shared by all primitives, that holds nothing between two calls."""
+    held, start = _buffer(name, -(-size // 4))
+    return held.data_ptr() + start
+
+
+def workspace_rows(name: str, rows: int, columns: int) -> paddle.Tensor:
+    """Tensor (rows, columns) in such a buffer."""
+    held, start = _buffer(name, rows * columns)
+    return paddle.as_strided(held, [rows, columns], [columns, 1], start)
+
+
+def _buffer(name: str, floats: int) -> tuple[paddle.Tensor, int]:
+    """Return a buffer and the byte in it at which a line of the cache begins."""
     held = _arena.get(name)
-    if held is None or held.nbytes < size:
-        held = _arena[name] = np.empty(size + 64, np.uint8)
-    address = held.ctypes.data
-    return address + -address % 64
+    if held is None or held[1] < floats:
+        tensor = paddle.empty([floats + ALIGNED], dtype="float32")
+        held = _arena[name] = tensor, floats, -tensor.data_ptr() % (4 * ALIGNED)
+    return held[0], held[2]
 
 
 def workspace_bytes() -> int:
     """Bytes that the shared buffers have now."""
-    return sum(held.nbytes for held in _arena.values())
+    return sum(4 * floats for _, floats, _ in _arena.values())
 
 
 @lru_cache(maxsize=16 * KEPT)
@@ -104,6 +117,13 @@ class Primitive:
 def query(description: Handle, what: int, index: int = 0) -> c_void_p:
     """Ask a primitive description for the description of one of its memories, which belongs to it."""
     return c_void_p(library().functions.dnnl_primitive_desc_query_md(description.value, what, index))
+
+
+def implementation(description: Handle) -> str:
+    """Name of the code that oneDNN has chosen for a primitive, as ``jit_dw:avx2``."""
+    name = c_char_p()
+    library().call("primitive_desc_query", description.value, dnnl.QUERY_IMPLEMENTATION, 0, byref(name))
+    return (name.value or b"").decode()
 
 
 def memory_bytes(memory_description: c_void_p) -> int:

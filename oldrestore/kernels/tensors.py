@@ -51,6 +51,14 @@ def channels_last(x: paddle.Tensor) -> paddle.Tensor:
     return copy
 
 
+def lies_channels_last(x: paddle.Tensor) -> bool:
+    """Whether a tensor (B, C, H, W) is dense with its channels side by side, and not in another order as well."""
+    shape, strides = tuple(x.shape), tuple(x.strides)
+    if same_place(shape, strides, strides_row_major(shape)):
+        return False
+    return same_place(shape, strides, strides_channels_last(shape))
+
+
 def same_place(shape: Sequence[int], strides: Sequence[int], others: Sequence[int]) -> bool:
     """Whether two strides put each element in the same place: those of axes of one element do not count."""
     return all(one == other for size, one, other in zip(shape, strides, others, strict=True) if size > 1)

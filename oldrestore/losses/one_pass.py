@@ -10,8 +10,8 @@ g_q = -(1 - p_q)^gamma + gamma p_q (1 - p_q)^(gamma - 1) ln p_q and G = sum_q t_
 t_j g_j - p_j G, which at gamma 0 is p_j - t_j: one exponential of each logit, then a few entries of each pixel.
 
 On a CPU, photographs are processed one at a time and in place: the scores of one fit a cache, and allocating memory
-costs more than the arithmetic. Between forward and backward, only the greatest logit of each pixel and the logarithm of
-its sum of exponentials are kept.
+costs more than the arithmetic. Logits that lie channels last, as oneDNN's do, stay so, and their gradient does. Between
+forward and backward, only the greatest logit of each pixel and the logarithm of its sum of exponentials are kept.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from functools import lru_cache
 
 import paddle
 from paddle.autograd import PyLayer
+
+from oldrestore.kernels.tensors import lies_channels_last
+
+AT_ONCE = 2**20  # scores that are computed with together, where they lie channels last
 
 
 @dataclass(frozen=True)
@@ -72,34 +76,43 @@ class _SparseCrossEntropy(PyLayer):
 
 
 class _Pixels:
-    """The arithmetic on blocks of b photographs of n pixels: scores (b, Q, n), rows (b, 1, n), entries (b, k, n)."""
+    """The arithmetic on blocks of b photographs of n pixels: rows (b, 1, n), entries (b, k, n), and scores.
+
+    Scores are (b, Q, n), or (b, n, Q) where the logits lie channels last.
+    """
 
     def __init__(
         self, logits_bqhw: paddle.Tensor, target: SparseTarget, gamma: float, offset_q: paddle.Tensor | None
     ) -> None:
         batch, self.classes, height, width = logits_bqhw.shape
         self.positions = height * width
+        self.on_cpu = on_cpu(logits_bqhw)
+        self.channels_last = self.on_cpu and lies_channels_last(logits_bqhw)
+        if self.channels_last:  # pixels of several photographs lie as those of one do
+            fitting = max(1, AT_ONCE // (self.positions * self.classes))
+            photos = max(count for count in range(1, min(batch, fitting) + 1) if batch % count == 0)
+            batch, self.positions = batch // photos, photos * self.positions
         self.dtype = paddle.float64 if logits_bqhw.dtype == paddle.float64 else paddle.float32
         self.parts = list(target.parts)
         self.uniform = target.uniform
         self.gamma = gamma
-        self.indices_bkn = target.indices_bkhw.reshape([batch, -1, self.positions])
-        self.weights_bkn = target.weights_bkhw.astype(self.dtype).reshape([batch, -1, self.positions])
+        self.indices_bkn = self._entries(target.indices_bkhw, batch)
+        self.weights_bkn = self._entries(target.weights_bkhw.astype(self.dtype), batch)
         self.offset_1q1 = None if offset_q is None else offset_q.astype(self.dtype).reshape([1, -1, 1])
-        self.on_cpu = on_cpu(logits_bqhw)
         photos = 1 if self.on_cpu else batch
         self.blocks = [slice(start, start + photos) for start in range(0, batch, photos)]
         self.ones_1q1 = paddle.ones([1, self.classes, 1], dtype=self.dtype)
         self.ones_11q = self.ones_1q1.reshape([1, 1, -1])
         # Where the columns of each photograph of a block begin, among all scores of the block.
         starts = paddle.arange(photos).reshape([-1, 1, 1]) * (self.classes * self.positions)
-        self.column_b1n = starts + paddle.arange(self.positions)
+        self.class_apart, pixel_apart = (1, self.classes) if self.channels_last else (self.positions, 1)
+        self.place_b1n = starts + paddle.arange(self.positions) * pixel_apart
 
     def values(self, logits_bqhw: paddle.Tensor) -> tuple[paddle.Tensor, list[paddle.Tensor]]:
         """Loss of each pixel, (B, h, w), and the rows that `gradient` needs."""
         batch, _, height, width = logits_bqhw.shape
-        work_bqn = self._buffer()
-        scans = [self._scan(logits_bqhw, block, work_bqn) for block in self.blocks]
+        work = self._buffer()
+        scans = [self._scan(logits_bqhw, block, work) for block in self.blocks]
         peak, log_sum, chosen, *even = (paddle.concat(rows) for rows in zip(*scans, strict=True))
         chosen = chosen - log_sum
         values_b1n = (self.weights_bkn * self._cost(chosen)).sum(axis=1)
@@ -107,23 +120,23 @@ class _Pixels:
             values_b1n = values_b1n + even[0].squeeze(1)
         return values_b1n.reshape([batch, height, width]), [peak, log_sum, *([chosen, *even[1:]] if self.gamma else [])]
 
-    def _scan(self, logits_bqhw: paddle.Tensor, block: slice, work_bqn: paddle.Tensor) -> list[paddle.Tensor]:
+    def _scan(self, logits_bqhw: paddle.Tensor, block: slice, work: paddle.Tensor) -> list[paddle.Tensor]:
         """Of each pixel of a block: greatest logit; relative to it, the logarithm of the sum of exponentials and the
         target's logits; for a uniform share, its loss and its part of G."""
-        self._load(logits_bqhw, block, work_bqn)
-        peak = self._greatest(work_bqn)
+        self._load(logits_bqhw, block, work)
+        peak = self._greatest(work)
         # Relative to the greatest all along: two large numbers are subtracted once, and exactly.
-        self._add(work_bqn, self.ones_1q1, -peak)
-        chosen = self._chosen(work_bqn, block)
-        log_p_bqn = work_bqn.clone() if self.uniform else None
-        log_sum = self._sum(work_bqn.exp_()).log()
-        if log_p_bqn is None:
+        self._add(work, self.ones_1q1, -peak)
+        chosen = self._chosen(work, block)
+        log_p = work.clone() if self.uniform else None
+        log_sum = self._sum(work.exp_()).log()
+        if log_p is None:
             return [peak, log_sum, chosen]
-        self._add(log_p_bqn, self.ones_1q1, -log_sum)
+        self._add(log_p, self.ones_1q1, -log_sum)
         each = self.uniform / self.classes
-        even = [each * self._sum(self._cost(log_p_bqn))]
+        even = [each * self._sum(self._cost(log_p))]
         if self.gamma:
-            even.append(each * self._sum(self._change(log_p_bqn)))
+            even.append(each * self._sum(self._change(log_p)))
         return [peak, log_sum, chosen, *even]
 
     def gradient(
@@ -143,81 +156,108 @@ class _Pixels:
         factor = paddle.where(empty, paddle.ones_like(size), size).log() - log_sum
         sign = paddle.where(empty, paddle.zeros_like(size), slope.sign())
         signed = (sign != 1).any(axis=[1, 2]).tolist() if self.on_cpu else [True] * len(self.blocks)
-        gradient = paddle.empty(logits_bqhw.shape, dtype=logits_bqhw.dtype)
+        gradient = paddle.empty(self._of_pixels(logits_bqhw).shape, dtype=logits_bqhw.dtype)
         in_place = gradient.dtype == self.dtype and slices_are_views()
-        work_bqn = None if in_place else self._buffer()
+        work = None if in_place else self._buffer()
         for block, needs_sign in zip(self.blocks, signed, strict=True):
             if in_place:
-                work_bqn = gradient[block].reshape([-1, self.classes, self.positions])
-            self._load(logits_bqhw, block, work_bqn)
-            self._add(work_bqn, self.ones_1q1, -peak[block])
-            even_bqn = self._even_entries(work_bqn, log_sum[block], slope[block]) if even else None
-            self._add(work_bqn, self.ones_1q1, factor[block])
-            work_bqn.exp_()
+                work = gradient[block].reshape(self._shape(-1))
+            self._load(logits_bqhw, block, work)
+            self._add(work, self.ones_1q1, -peak[block])
+            of_all = self._even_entries(work, log_sum[block], slope[block]) if even else None
+            self._add(work, self.ones_1q1, factor[block])
+            work.exp_()
             if needs_sign:
-                work_bqn.multiply_(sign[block].expand_as(work_bqn))
-            if even_bqn is not None:
-                work_bqn.add_(even_bqn)
+                work.multiply_(self._across(sign[block]).expand_as(work))
+            if of_all is not None:
+                work.add_(of_all)
             elif self.uniform:
-                self._add(work_bqn, self.ones_1q1, slope[block] * (-self.uniform / self.classes))
+                self._add(work, self.ones_1q1, slope[block] * (-self.uniform / self.classes))
             own_bkn = -self.weights_bkn[block] if entries_bkn is None else entries_bkn[block]
-            self._scatter(work_bqn, block, own_bkn * slope[block])
+            self._scatter(work, block, own_bkn * slope[block])
             if not in_place:
-                gradient[block] = work_bqn.reshape([-1, *logits_bqhw.shape[1:]]).astype(gradient.dtype)
-        return gradient
+                gradient[block] = work.reshape(gradient[block].shape).astype(gradient.dtype)
+        if not self.channels_last:
+            return gradient
+        batch, classes, height, width = logits_bqhw.shape
+        return gradient.reshape([batch, height, width, classes]).transpose([0, 3, 1, 2])
 
-    def _even_entries(self, work_bqn: paddle.Tensor, log_sum: paddle.Tensor, slope: paddle.Tensor) -> paddle.Tensor:
+    def _even_entries(self, work: paddle.Tensor, log_sum: paddle.Tensor, slope: paddle.Tensor) -> paddle.Tensor:
         """Slope x t g of the uniform share in a focal loss."""
-        log_p_bqn = work_bqn.clone()
-        self._add(log_p_bqn, self.ones_1q1, -log_sum)
-        return self._change(log_p_bqn) * (slope * (self.uniform / self.classes))
+        log_p = work.clone()
+        self._add(log_p, self.ones_1q1, -log_sum)
+        return self._change(log_p) * self._across(slope * (self.uniform / self.classes))
+
+    def _shape(self, photos: int) -> list[int]:
+        return [photos, *((self.positions, self.classes) if self.channels_last else (self.classes, self.positions))]
+
+    def _of_pixels(self, logits_bqhw: paddle.Tensor) -> paddle.Tensor:
+        if not self.channels_last:
+            return logits_bqhw
+        return logits_bqhw.transpose([0, 2, 3, 1]).reshape([-1, self.positions, self.classes])
+
+    def _entries(self, target_bkhw: paddle.Tensor, batch: int) -> paddle.Tensor:
+        """What belongs to a target's classes, (b, k, n); of several photographs that are taken for one, n is longer."""
+        photos, entries, *_ = target_bkhw.shape
+        apart = target_bkhw.reshape([batch, photos // batch, entries, -1])
+        return apart.transpose([0, 2, 1, 3]).reshape([batch, entries, self.positions])
+
+    def _across(self, row: paddle.Tensor) -> paddle.Tensor:
+        """A row (b, 1, n) as it is broadcast over scores."""
+        return row.transpose([0, 2, 1]) if self.channels_last else row
 
     def _buffer(self) -> paddle.Tensor:
-        return paddle.empty([self.column_b1n.shape[0], self.classes, self.positions], dtype=self.dtype)
+        return paddle.empty(self._shape(self.place_b1n.shape[0]), dtype=self.dtype)
 
-    def _load(self, logits_bqhw: paddle.Tensor, block: slice, work_bqn: paddle.Tensor) -> None:
-        own_bqn = logits_bqhw[block].reshape(work_bqn.shape)
-        paddle.assign(own_bqn if own_bqn.dtype == self.dtype else own_bqn.astype(self.dtype), output=work_bqn)
+    def _load(self, logits_bqhw: paddle.Tensor, block: slice, work: paddle.Tensor) -> None:
+        own = self._of_pixels(logits_bqhw)[block].reshape(work.shape)
+        paddle.assign(own if own.dtype == self.dtype else own.astype(self.dtype), output=work)
         if self.offset_1q1 is not None:
-            self._add(work_bqn, self.offset_1q1, paddle.ones([1, 1, self.positions], dtype=self.dtype))
+            self._add(work, self.offset_1q1, paddle.ones([1, 1, self.positions], dtype=self.dtype))
 
     # On a CPU, Paddle's broadcasts, sums and maxima over an axis that is not the last cost ten times what a matrix
     # product, or a maximum of halves, costs. On a GPU a product may be in TF32, which has three digits.
 
-    def _add(self, work_bqn: paddle.Tensor, column: paddle.Tensor, row: paddle.Tensor) -> None:
+    def _add(self, work: paddle.Tensor, column: paddle.Tensor, row: paddle.Tensor) -> None:
         """Add column (1, Q, 1) x row (b or 1, 1, n), one of which is all ones, in place."""
-        if self.on_cpu:
-            work_bqn.baddbmm_(column, row)
+        if self.channels_last:
+            work.baddbmm_(self._across(row), self._across(column))
+        elif self.on_cpu:
+            work.baddbmm_(column, row)
         else:
-            work_bqn.add_(row if column is self.ones_1q1 else column)
+            work.add_(row if column is self.ones_1q1 else column)
 
-    def _sum(self, work_bqn: paddle.Tensor) -> paddle.Tensor:
-        return paddle.matmul(self.ones_11q, work_bqn) if self.on_cpu else work_bqn.sum(axis=1, keepdim=True)
+    def _sum(self, work: paddle.Tensor) -> paddle.Tensor:
+        if self.channels_last:
+            return paddle.matmul(work, self.ones_1q1).reshape([work.shape[0], 1, -1])
+        return paddle.matmul(self.ones_11q, work) if self.on_cpu else work.sum(axis=1, keepdim=True)
 
-    def _greatest(self, work_bqn: paddle.Tensor) -> paddle.Tensor:
+    def _greatest(self, work: paddle.Tensor) -> paddle.Tensor:
+        if self.channels_last:
+            return work.max(axis=2).unsqueeze(1)
         if not self.on_cpu:
-            return work_bqn.max(axis=1, keepdim=True)
-        (rest_qn,) = work_bqn.unbind(0)
+            return work.max(axis=1, keepdim=True)
+        (rest_qn,) = work.unbind(0)
         while rest_qn.shape[0] > 40:
             half = (rest_qn.shape[0] + 1) // 2
             rest_qn = paddle.maximum(rest_qn[:half], rest_qn[-half:])
         return rest_qn.max(axis=0).reshape([1, 1, -1])
 
-    def _chosen(self, work_bqn: paddle.Tensor, block: slice) -> paddle.Tensor:
+    def _chosen(self, work: paddle.Tensor, block: slice) -> paddle.Tensor:
         """Scores at a target's entries, (b, k, n)."""
         places_bkn = self._places(self.indices_bkn[block])
-        return paddle.gather(work_bqn.flatten(), places_bkn.flatten()).reshape(places_bkn.shape)
+        return paddle.gather(work.flatten(), places_bkn.flatten()).reshape(places_bkn.shape)
 
-    def _scatter(self, work_bqn: paddle.Tensor, block: slice, entries_bkn: paddle.Tensor) -> None:
+    def _scatter(self, work: paddle.Tensor, block: slice, entries_bkn: paddle.Tensor) -> None:
         """Add to the scores at a target's entries, in place."""
-        flat = work_bqn.reshape([-1])
+        flat = work.reshape([-1])
         places_bkn = self._places(self.indices_bkn[block])
         split = (x.split(self.parts, axis=1) for x in (places_bkn, entries_bkn))
         for places, entries in zip(*split, strict=True):
             flat.index_put_((places.flatten(),), entries.flatten(), accumulate=True)
 
     def _places(self, indices_bkn: paddle.Tensor) -> paddle.Tensor:
-        return indices_bkn * self.positions + self.column_b1n
+        return indices_bkn * self.class_apart + self.place_b1n
 
     def _cost(self, log_p: paddle.Tensor) -> paddle.Tensor:
         """(1 - p)^gamma (-ln p)."""

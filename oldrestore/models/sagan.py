@@ -6,9 +6,12 @@ convolution; after Zhang, Goodfellow, Metaxas, Odena, Self-Attention Generative 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import paddle
 from paddle import nn
 from paddle.nn import functional
@@ -241,16 +244,21 @@ def _pull_push(picture_bchw: paddle.Tensor, known: paddle.Tensor) -> paddle.Tens
     # To twice the padded side, then cut: an odd side was padded on the way down.
     larger = functional.interpolate(filled, scale_factor=2, mode="bilinear", align_corners=False)
     picture = color + larger[:, :, :height, :width] * (1.0 - known)
+    unknown = 1.0 - known
+    if paddle.in_dynamic_mode() and picture.place.is_cpu_place():  # NumPy: the same numbers in a tenth of the time
+        around = partial(np.pad, pad_width=((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+        return paddle.to_tensor(_relaxed(picture.numpy(), color.numpy(), unknown.numpy(), around))
+    return _relaxed(picture, color, unknown, partial(functional.pad, pad=[1, 1, 1, 1], mode="replicate"))
+
+
+def _relaxed(picture_bchw: Any, color_bchw: Any, unknown_b1hw: Any, padded_around: Callable[[Any], Any]) -> Any:
+    """Make each unknown pixel the mean of its four neighbours, again and again; at the border, itself is outside."""
     for _ in range(RELAXATIONS):
-        picture = color + _neighbours(picture) * (1.0 - known)
-    return picture
-
-
-def _neighbours(x_bchw: paddle.Tensor) -> paddle.Tensor:
-    """Mean of the four neighbours of each pixel; at the border, the pixel itself replaces those outside."""
-    padded = functional.pad(x_bchw, [1, 1, 1, 1], mode="replicate")
-    beside = padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
-    return (beside + padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]) * 0.25
+        padded = padded_around(picture_bchw)
+        beside = padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
+        mean = (beside + padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]) * 0.25
+        picture_bchw = color_bchw + mean * unknown_b1hw
+    return picture_bchw
 
 
 def _halved(x_bchw: paddle.Tensor) -> paddle.Tensor:

@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from oldrestore.color.gamut import lab_to_rgb8_in_gamut
 from oldrestore.color.lab import gray_rgb8, rgb_to_lightness
 from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo
 from oldrestore.engines.chosen_network import ChosenNetwork, network_of_file, network_of_run, released_network
 from oldrestore.engines.fast_network import Running
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
-from oldrestore.evaluation.prediction import in_bands, recolor, recolor_rows
+from oldrestore.evaluation.prediction import in_bands, recolor_rows
 from oldrestore.photographs.hint_file import Hint, check_bounds, draw_hints
 from oldrestore.photographs.photo_list import InputFile
-from oldrestore.restoration.film import SteadyColor
+from oldrestore.restoration.steady_color import SteadyColor
 
 LARGEST_IN_PANEL = 1024  # longer side of a picture in a panel, pixels
 # The network sees the shorter side at a fixed size: a longer strip than this would become gigabytes.
@@ -56,9 +57,10 @@ class Coloring:
             drawn = [draw_hints(hints, height, width, colorizer.network_shape(height, width))] if hints else None
             color_of_rows = colorizer.color_of_rows(colorizer.small([L_hw], drawn)[0], L_hw)
             if steady is None:
-                yield recolor_rows(L_hw, color_of_rows)
+                yield recolor_rows(L_hw, color_of_rows, lab_to_rgb8_in_gamut)
             else:
-                yield recolor(L_hw, steady[number](L_hw, color_of_rows(slice(0, height))))
+                steadied = steady[number](L_hw, color_of_rows(slice(0, height)))
+                yield recolor_rows(L_hw, steadied.__getitem__, lab_to_rgb8_in_gamut)
 
 
 def coloring_networks(

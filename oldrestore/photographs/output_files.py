@@ -5,17 +5,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from oldrestore import __version__
 from oldrestore.data.sources.photo import printable
-from oldrestore.errors import naming
+from oldrestore.errors import UserError, in_words, naming
 from oldrestore.files import lock, write_atomically
 
+Existing = Literal["refuse", "replace", "skip"]
+"""What happens to a photograph whose outputs exist: it fails, they are replaced, or it is skipped."""
+
+COLORIZED, RESTORED, PANEL = "-colorized", "-restored", "-panel"
+# Further outputs of a photograph, and their endings; an empty one stands for that of the result.
+PARTS = {"mask": ".png", "filled": "", "evened": ""}
+RECORDS = ("colorize.json", "restore.json")
 SECONDS_BETWEEN = 30.0
+LONGEST_REASON = 400
 LONGEST_WAIT = 5.0  # seconds; the lock is held for milliseconds, unless the folder is also that of a training run
 
 
@@ -112,6 +121,51 @@ class OutputRecord:
         """Return the entries by output; none if the file is missing or not such a record."""
         try:
             files = json.loads(self.path.read_text(encoding="utf-8"))["files"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return {}
         return files if isinstance(files, dict) else {}
+
+
+def recorded_results(folder: Path) -> Iterator[Path]:
+    """Yield what was written into a folder and its subfolders, as far as its records say."""
+    for record in RECORDS:
+        for result, entry in OutputRecord(folder / record).read().items():
+            yield from (folder / name for name in _files_of(result, entry))
+
+
+def _files_of(result: str, entry: object) -> Iterator[str]:
+    """Yield the names of what was written with a result; records of older versions name the result alone."""
+    yield result
+    files = entry.get("files") if isinstance(entry, dict) else None
+    if isinstance(files, dict):
+        yield from files
+        return
+    for mark in (COLORIZED, RESTORED):
+        name, found, _ = result.rpartition(mark)
+        if found:
+            yield f"{name}{PANEL}.jpg"
+            yield from (f"{name}-{part}{end}" for part in PARTS for end in (".jpg", ".png"))
+
+
+def require_folder(folder: Path) -> None:
+    """Create the folder of the outputs; a `UserError` says if it cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"outputs cannot be written to '{folder}' ({in_words(error)}): name another folder") from None
+
+
+def reason_of(error: Exception) -> str:
+    """Say in one line why a photograph could not be made."""
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, str):
+        return reason
+    if isinstance(error, OSError):
+        where = f": '{printable(error.filename)}'" if isinstance(error.filename, str) else ""
+        return f"{in_words(error)}{where}"
+    if isinstance(error, MemoryError):
+        return "too large for memory"
+    text = " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__
+    return text if isinstance(error, ValueError) else f"it could not be made ({text})"

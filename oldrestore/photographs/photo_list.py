@@ -1,49 +1,35 @@
-"""Finds the photographs and films that a user names (files and folders), and names their outputs."""
+"""Finds the photographs and films that a user names: files, and those of folders, told from other files by content."""
 
 from __future__ import annotations
 
 import os
-import tempfile
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import chain, count
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from oldrestore.data.codecs.encode import output_ending
-from oldrestore.data.sources.photo import printable
+from oldrestore.data.codecs.decode import is_photograph
+from oldrestore.data.sources.photo import PHOTO_EXTENSIONS, printable
 from oldrestore.data.sources.walk import walk_folder
 from oldrestore.errors import UserError, in_words
-from oldrestore.restoration.film import FILM_EXTENSIONS, film_ending
+from oldrestore.photographs.output_files import RECORDS, recorded_results
+from oldrestore.restoration.film import FILM_EXTENSIONS, is_film
 
-Existing = Literal["refuse", "replace", "skip"]
-"""What happens to a photograph whose outputs exist: it fails, they are replaced, or it is skipped."""
-
-COLORIZED, RESTORED, PANEL = "-colorized", "-restored", "-panel"
-# Further outputs of a photograph, and their endings; an empty one stands for that of the result.
-PARTS = {"mask": ".png", "filled": "", "evened": ""}
-# Files that systems and this program put into folders, in lower case.
-BYSTANDERS = frozenset({"thumbs.db", "desktop.ini", "colorize.json", "restore.json"})
-LONGEST_NAME = 255  # bytes, on nearly every file system
-LONGEST_REASON = 400
-WHILE_WRITTEN = 20  # bytes that a file name is longer while it is written
-
-
-@dataclass(frozen=True)
-class Task:
-    """A photograph or film and its outputs."""
-
-    photo: Path
-    outputs: tuple[Path, ...]  # the result of each network
-    panel: Path
-    parts: Mapping[str, Path] = field(default_factory=dict)  # further outputs of a photograph; see `PARTS`
-    is_film: bool = False
-    refused: str = ""  # why it cannot be made, if its name or kind says so
-
-    @property
-    def written(self) -> tuple[Path, ...]:
-        """Every file that results from it."""
-        return () if self.refused else (*self.outputs, *self.parts.values(), self.panel)
+# What promises a photograph: a file of such a name that cannot be read is reported, not passed over.
+PHOTOGRAPH_ENDINGS = PHOTO_EXTENSIONS | frozenset(
+    {".jpe", ".jfif", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif", ".heic", ".heif", ".dng"}
+)
+RESULTS = "results of earlier calls"  # a kind of what is passed over
+HEAD_BYTES = 256
+# How files begin that FFmpeg is asked about: MP4 and QuickTime, Matroska, AVI, MPEG streams, ASF, Flash, Ogg,
+# DV, MXF, RealMedia, transport streams of 188 and 192 bytes.
+FILM_HEADS = re.compile(
+    rb".{4}(ftyp|moov|mdat|wide)|\x1aE\xdf\xa3|RIFF.{4}AVI |\0\0\1[\xba\xb3]|0&\xb2u|FLV|OggS|\x1f\x07\0|\x06\x0e\+4"
+    rb"|\.RMF|G.{187}G|.{4}G.{191}G",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -52,139 +38,136 @@ class InputFile:
 
     photo: Path
     place: Path  # subfolder of the outputs that it belongs to
-    refused: str = ""  # why it cannot be a photograph or film, if its name or kind says so
+    refused: str = ""  # why it cannot be a photograph or film, if its kind says so
+    is_film: bool = False
+    was_named: bool = False  # by itself: it is tried whatever it is
 
 
-def find_photographs(photos: Sequence[Path], folder: Path, never: Iterable[Path] = ()) -> list[InputFile]:
+def find_photographs(
+    photos: Sequence[Path], never: Iterable[Path] = (), passed_over: Counter[str] | None = None
+) -> list[InputFile]:
     """List photographs and films: files, and those of folders at any depth.
 
-    Files of folders that cannot be photographs (by their ending; broken links, pipes, folders without permission) are
-    listed as refused. Inputs of another kind, such as masks, and outputs of earlier calls in `folder` are left out. A
-    name that does not exist, or no photograph at all, is a `UserError`.
+    Files of folders that have neither the ending nor the content of one are passed over, and counted in `passed_over`
+    by their endings; so are results of earlier calls, which their records name. What should be a photograph and cannot
+    (broken links, pipes, folders without permission) is listed as refused. Inputs of another kind, such as masks, are
+    left out. A name that does not exist, or no photograph at all, is a `UserError`.
     """
-    others = {_real(path) for path in never}
-    found: dict[tuple[Path, Path], str] = {}
-    for named in photos:
-        for path, place, refused in _found(named, folder):
-            if _real(path) not in others:
-                # A file named by itself is tried whatever its ending.
-                found[path, place] = refused and found.get((path, place), refused)
+    others = {real(path) for path in never}
+    found: dict[tuple[str, Path], InputFile] = {}
+    over: dict[str, str] = {}  # kinds, by file: folders may be named twice, and files in them by themselves
+    for named, place in _placed(photos):
+        for one in _found(named, place, over):
+            if not others or real(one.photo) not in others:
+                key = absolute(one.photo), one.place
+                found[key] = one if one.was_named else found.get(key, one)
+    counts = Counter(over[name] for name in over.keys() - {name for name, _ in found})
     if not found:
-        raise UserError(f"there is no photograph in {', '.join(map(str, photos))}")
-    return [InputFile(photo, place, refused) for (photo, place), refused in found.items()]
+        only = f", only {in_numbers(counts)}" if counts else ""
+        raise UserError(f"there is no photograph in {', '.join(map(str, photos))}{only}")
+    if passed_over is not None:
+        passed_over.update(counts)
+    return list(found.values())
 
 
-def name_outputs(
-    found: Sequence[InputFile],
-    folder: Path,
-    labels: Sequence[str],
-    overwrite: bool,
-    mark: str = COLORIZED,
-    parts: Mapping[str, str] | None = None,
-    never: Iterable[Path] = (),
-) -> list[Task]:
-    """Name the outputs of photographs and films, in the subfolders where these were found.
+def in_numbers(passed_over: Mapping[str, int]) -> str:
+    """Say how many files of which kind: ``1 hidden, 2 .xmp``."""
+    return ", ".join(f"{count} {printable(kind)}" for kind, count in sorted(passed_over.items()))
 
-    A result is ``NAME-colorized.png`` (``.jpg`` for JPEG files, ``.mp4`` or ``.mkv`` for films; the mark is
-    ``-colorized``), with several networks ``NAME-colorized-LABEL.png``, and the panel ``NAME-panel.jpg``. If
-    photographs share a NAME, their ending is added to it, then a number. A NAME too long for the disk is cut. Outputs
-    that exist are a `UserError` unless `overwrite` allows them; inputs, `never` among them, are never replaced. `parts`
-    are further outputs of each photograph: ``{"mask": ".png"}`` is ``NAME-mask.png`` (see `PARTS`).
+
+def _placed(photos: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yield what is named, with the subfolder of the outputs for it, or for what is in it.
+
+    There is none for a single folder and what lies in it. Of several things, each folder has one of its own name, and
+    so has the folder of a file if another file of that name is named.
     """
-    marks = [mark] if len(labels) == 1 else [f"{mark}-{label}" for label in labels]
-    tasks, taken = [], set()
-    for one in found:
-        photo, place, base = one.photo, one.place, folder / one.place
-        if one.refused:
-            tasks.append(Task(photo, (), base, refused=one.refused))
-            continue
-        is_film = photo.suffix.lower() in FILM_EXTENSIONS
-        ending = film_ending(photo) if is_film else output_ending(photo)
-        results = [f"{mark}{ending}" for mark in marks]
-        further = {part: f"-{part}{end or ending}" for part, end in (parts or {}).items()}
-        panel = f"{PANEL}.jpg"
-        longest = max(len(os.fsencode(end)) for end in (panel, *results, *further.values()))
-        name = next(n for n in _names(photo, LONGEST_NAME - WHILE_WRITTEN - longest) if (place, n) not in taken)
-        taken.add((place, name))
-        further = {} if is_film else {part: base / f"{name}{end}" for part, end in further.items()}
-        outputs = tuple(base / f"{name}{end}" for end in results)
-        tasks.append(Task(photo, outputs, base / f"{name}{panel}", further, is_film))
-    inputs = {_real(path) for path in (*never, *(task.photo for task in tasks))}
-    for task in tasks:
-        for path in task.written:
-            if _real(path) in inputs:
-                raise UserError(f"'{path}' is one of the photographs and would be overwritten: name another folder")
-    existing = [path for task in tasks for path in task.written if path.exists()]
-    if existing and not overwrite:
-        more = len(existing) - 1
-        exist = f" and {more} more output{'s' if more > 1 else ''} exist" if more else " exists"
-        raise UserError(
-            f"'{existing[0]}'{exist} already: name another folder, or add --skip-existing to make the others only, "
-            "or --overwrite to replace"
-        )
-    return tasks
+    paths = {named: Path(absolute(named)) for named in photos}
+    folders = {path for named, path in paths.items() if named.is_dir()}
+    top_of = {
+        path: next((top for top in (*path.parents[::-1], path) if top in folders), None) for path in paths.values()
+    }
+    loose = {path for path, top in top_of.items() if top is None}
+    names = Counter(path.name for path in loose)
+    apart = {path.parent for path in loose if names[path.name] > 1}
+    tops = set(top_of.values()) - {None}
+    if len(tops) + bool(loose) > 1:
+        apart |= tops
+    subfolder = _distinct_names(apart)
+    for named, path in paths.items():
+        top = top_of[path]
+        if top is None:
+            yield named, subfolder[path.parent] if names[path.name] > 1 else Path()
+        else:
+            inner = path if path in folders else path.parent
+            yield named, subfolder.get(top, Path()) / inner.relative_to(top)
 
 
-def require_folder(folder: Path) -> None:
-    """Create the folder of the outputs; a `UserError` says if it cannot be written to."""
+def _distinct_names(folders: set[Path]) -> dict[Path, Path]:
+    """Name folders apart: by their own names or, if these are not distinct, by their paths below a common folder."""
+    if len({path.name.casefold() for path in folders} - {""}) == len(folders):
+        return {path: Path(path.name) for path in folders}
+    common = os.path.commonpath(folders)
+    return {path: path.relative_to(common) for path in folders}
+
+
+def _found(named: Path, place: Path, over: dict[str, str]) -> Iterator[InputFile]:
+    """Yield a file, or those of a folder; add to `over` what is passed over, and its kind."""
+    if not named.is_dir():
+        if not named.exists():
+            raise UserError(f"there is no photograph or folder '{named}'")
+        yield InputFile(named, place, is_film=_kind_of(named) == "film", was_named=True)
+        return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        entries = sorted(walk_folder(named, hidden=True), key=lambda entry: entry.path)
     except OSError as error:
-        raise UserError(f"outputs cannot be written to '{folder}' ({in_words(error)}): name another folder") from None
+        raise UserError(f"the folder '{named}' cannot be listed ({in_words(error)})") from None
+    # As the records in the folder and in those around it say.
+    recorded = {*(e.path.parent for e in entries if e.path.name in RECORDS), *Path(absolute(named)).parents}
+    results = {absolute(path) for folder in recorded for path in recorded_results(folder)}
+    for entry in entries:
+        path, name = entry.path, absolute(entry.path)
+        if (entry.is_hidden and entry.is_folder) or path.name in RECORDS:
+            continue
+        if entry.is_hidden:
+            over[name] = "hidden"
+        elif name in results:
+            over[name] = RESULTS
+        elif entry.is_folder or (kind := _kind_of(path, look=not entry.problem)):
+            film = not entry.problem and kind == "film"
+            yield InputFile(path, place / path.parent.relative_to(named), entry.problem, film)
+        else:
+            over[name] = path.suffix.lower() or "without ending"
 
 
-def reason_of(error: Exception) -> str:
-    """Say in one line why a photograph could not be made."""
-    reason = getattr(error, "reason", None)
-    if isinstance(reason, str):
-        return reason
-    if isinstance(error, OSError):
-        where = f": '{printable(error.filename)}'" if isinstance(error.filename, str) else ""
-        return f"{in_words(error)}{where}"
-    if isinstance(error, MemoryError):
-        return "too large for memory"
-    text = " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__
-    return text if isinstance(error, ValueError) else f"it could not be made ({text})"
+def _kind_of(path: Path, look: bool = True) -> Literal["photograph", "film", ""]:
+    """Say what a file is, by its ending or else, if one may `look`, by its content."""
+    ending = path.suffix.lower()
+    if ending in PHOTOGRAPH_ENDINGS:
+        return "photograph"
+    head = _head(path) if look else b""
+    if is_photograph(head):
+        return "photograph"
+    return "film" if ending in FILM_EXTENSIONS or (FILM_HEADS.match(head) and is_film(path)) else ""
 
 
-def _found(named: Path, folder: Path) -> Iterator[tuple[Path, Path, str]]:
-    """Yield files with their subfolder of the outputs and, if refused, the reason."""
-    if named.is_dir():
-        try:
-            entries = sorted(walk_folder(named), key=lambda entry: entry.path)
-        except OSError as error:
-            raise UserError(f"the folder '{named}' cannot be listed ({in_words(error)})") from None
-        for entry in entries:
-            path, refused = entry.path, entry.problem
-            if _is_output(path, folder) or path.name.lower() in BYSTANDERS:
-                continue
-            if not refused and not entry.is_photograph_by_name and path.suffix.lower() not in FILM_EXTENSIONS:
-                what = f"'{path.suffix}'" if path.suffix else "no ending"
-                refused = f"neither a photograph nor a film by its name ({what})"
-            yield path, path.parent.relative_to(named), refused
-    elif named.exists():
-        yield named, Path(), ""
-    else:
-        raise UserError(f"there is no photograph or folder '{named}'")
+def _head(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe does not make this wait
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, HEAD_BYTES)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
 
 
-def _is_output(path: Path, folder: Path) -> bool:
-    ends = (PANEL, *(f"-{part}" for part in PARTS))
-    named_so = COLORIZED in path.stem or RESTORED in path.stem or path.stem.endswith(ends)
-    return named_so and _real(path).is_relative_to(_real(folder))
+def absolute(path: Path) -> str:
+    """Return the absolute name of a file; links are not followed."""
+    return os.path.abspath(path)  # noqa: PTH100 (`resolve` would follow links)
 
 
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))  # a loop of links is followed as far as possible
-
-
-def _names(photo: Path, room: int) -> Iterator[str]:
-    """Yield names for the outputs of a photograph, of at most `room` bytes."""
-    ending = f"-{photo.suffix[1:].lower()}"
-    for end in chain(("", ending), (f"{ending}-{number}" for number in count(2))):
-        name = photo.stem
-        while len(os.fsencode(name + end)) > room and name:
-            name = name[:-1]
-        yield name + end
+def real(path: Path) -> Path:
+    """Return a file's name with links followed: as far as possible, if they are a loop."""
+    return Path(os.path.realpath(path))

@@ -17,9 +17,11 @@ from oldrestore.engines.fast_network import Running
 from oldrestore.errors import UserError
 from oldrestore.photographs.coloring import Coloring
 from oldrestore.photographs.hint_file import Hint
-from oldrestore.photographs.photo_list import PARTS
+from oldrestore.photographs.output_files import PARTS
+from oldrestore.photographs.output_names import Task
 from oldrestore.restoration.detect.mask_file import MaskFile
 from oldrestore.restoration.network_input import require_restorer
+from oldrestore.restoration.print_area import is_print_on_colored_ground
 from oldrestore.restoration.stages import STAGES, Mended, Pipeline, has_colors
 
 NEEDS_RESTORER = frozenset(
@@ -62,12 +64,12 @@ class Restorer:
             return ["Output"]
         return self.coloring.titles if colored else ["Output"] * len(self.coloring.networks)
 
-    def mend(self, original: np.ndarray, photo: Path) -> tuple[Mended, bool]:
+    def mend(self, original: np.ndarray, task: Task) -> tuple[Mended, bool]:
         """Run the stages before colour on a photograph, and say whether to colour it.
 
         A mask that is missing, does not fit or leaves next to nothing is a `UserError`.
         """
-        mask_hw = None if self.mask is None else self.mask.for_photo(photo)(original).mask_hw
+        mask_hw = None if self.mask is None else self.mask.for_photo(task.mask, task.is_alone)(original).mask_hw
         if mask_hw is not None and mask_hw.mean() > MOST_LOST:
             raise UserError(
                 f"the mask marks {mask_hw.mean():.0%} of the photograph as damaged: white is damage, black is sound"
@@ -78,7 +80,13 @@ class Restorer:
     def is_colored(self, made: Mended) -> bool:
         """Say whether to colour a photograph."""
         # Decided before tones are stretched, which strengthens the remains of stains.
-        return self.coloring is not None and not (self.only_gray and has_colors(made.structure))
+        return self.coloring is not None and (
+            not self.only_gray or not has_colors(made.structure) or is_print_on_colored_ground(made.structure)
+        )
+
+    def colors_a_print(self, made: Mended) -> bool:
+        """Say whether a photograph that has colours is coloured because only the ground around a gray print has."""
+        return self.only_gray and self.is_colored(made) and has_colors(made.structure)
 
 
 def only_color(coloring: Coloring, smoothing: float, hints: Mapping[Path, Sequence[Hint]]) -> Restorer:

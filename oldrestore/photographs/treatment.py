@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from oldrestore.data.codecs.decode import decode_bytes, read_photo_file
-from oldrestore.data.codecs.encode import encode_photo
+from oldrestore.data.codecs.decode import count_pages, decode_contents, read_photo_file
+from oldrestore.data.codecs.encode import Label, encode_photo
 from oldrestore.errors import UserError
 from oldrestore.panels import side_by_side
 from oldrestore.photographs.coloring import in_gray, lightness, reduced
 from oldrestore.photographs.output_files import OutputFiles
-from oldrestore.photographs.photo_list import Task
+from oldrestore.photographs.output_names import Task
 from oldrestore.photographs.restorer import Restorer
-from oldrestore.restoration.film import SteadyColor, UnreadableFilm, probe, read_frames, write_film
+from oldrestore.restoration.film import Frame, open_film
+from oldrestore.restoration.film_writer import write_film
+from oldrestore.restoration.steady_color import SteadyColor
+
+
+@dataclass(frozen=True)
+class PhotoContents:
+    """The contents of a photograph's file."""
+
+    contents: bytes
+    sha256: str
+    pages: int
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """What labels say: `date` (ISO 8601), and which networks repair and colour; one of `colorers` for each result."""
+
+    date: str
+    restorers: tuple[str, ...] = ()
+    colorers: tuple[str, ...] = ()
+
+    def label(self, colorers: Sequence[str] = ()) -> Label:
+        """Return the label of a picture that these networks coloured."""
+        return Label(", ".join((*self.restorers, *colorers)), self.date)
 
 
 @dataclass
@@ -28,31 +52,50 @@ class Treated:
 
     files: list[tuple[Path, bytes]]  # to write, results first; the results of a film have been written
     parts: dict[str, Path]  # outputs besides results and panel
-    # ``width``, ``height`` and ``lost`` (the damaged share, or None) of a photograph, ``frames`` of a film;
-    # ``colored``, whether the results are in predicted colours, and ``hints``, their number.
+    # ``width``, ``height`` and ``lost`` (the damaged share, or None) of a photograph, ``frames`` of a film; ``remarks``
+    # on their files; ``colored``, whether the results are in predicted colours, and ``hints``, their number.
     facts: dict[str, Any]
+    label: Label | None = None  # of all results together
 
 
-def treat_photo(task: Task, restorer: Restorer) -> Treated:
-    """Run the stages on a photograph."""
-    hints = restorer.hints.get(task.photo, ())
+def read_photo(task: Task) -> PhotoContents:
+    """Read the file of a photograph; `UnreadablePhoto` says why it cannot be read."""
     contents = read_photo_file(task.photo)
-    original = decode_bytes(contents)
-    made, colored = restorer.mend(original, task.photo)
+    return PhotoContents(contents, hashlib.sha256(contents).hexdigest(), count_pages(contents))
+
+
+def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: Labelling | None = None) -> Treated:
+    """Run the stages on a photograph, a page of its file."""
+    hints = () if task.page else restorer.hints.get(task.photo, ())
+    decoded = decode_contents(file.contents, page=task.page)
+    original, remarks = decoded.rgb, [decoded.remark] if decoded.remark else []
+    del decoded
+    made, colored = restorer.mend(original, task)
+    if restorer.colors_a_print(made):
+        remarks.append("taken for a gray print on a coloured ground: restore/colorize=none would keep its colours")
     height, width = original.shape[:2]
     shown = [] if restorer.shows_gray_original else [reduced(original)]
     pictures = {"filled": made.filled, "evened": made.restored}
     if not colored:
         # The picture of the last stage is the result.
         pictures.pop("filled" if made.restored is None else "evened")
+    of_mask = Label("", labelling.date) if labelling else None
+    # A photograph that no stage has changed says nothing of it.
+    labelling = labelling if colored or made.picture is not original else None
+    colorers = labelling.colorers if labelling and colored else [""] * len(task.outputs)
+
+    def encode(picture: np.ndarray, path: Path, *colorers: str) -> tuple[Path, bytes]:
+        label = labelling.label([name for name in colorers if name]) if labelling else None
+        return path, encode_photo(picture, path.suffix, file.contents, label, task.page)
+
     parts = {part: path for part, path in task.parts.items() if part == "mask" or pictures.get(part) is not None}
     files: list[tuple[Path, bytes]] = []
     for part, path in parts.items():
         if part == "mask":
             white = np.repeat(made.mask_hw[..., None] * np.uint8(255), 3, axis=-1)
-            files.append((path, encode_photo(white, path.suffix)))
+            files.append((path, encode_photo(white, path.suffix, label=of_mask)))
         else:
-            files.append((path, encode_photo(pictures[part], path.suffix, contents)))
+            files.append(encode(pictures[part], path))
     lost = None if made.mask_hw is None else float(made.mask_hw.mean())
     picture = made.picture
     # Only one picture is needed from here on; each of a large scan has hundreds of megabytes.
@@ -65,51 +108,59 @@ def treat_photo(task: Task, restorer: Restorer) -> Treated:
         results = restorer.coloring(L_hw, hints)
     else:
         results = (picture for _ in task.outputs)
-    for path, result in zip(task.outputs, results, strict=True):
-        files.append((path, encode_photo(result, path.suffix, contents)))
+    for path, result, colorer in zip(task.outputs, results, colorers, strict=True):
+        files.append(encode(result, path, colorer))
         shown.append(reduced(result))
     panel = side_by_side([shown], ["Original", *restorer.titles(colored)])
-    files.append((task.panel, encode_photo(panel, task.panel.suffix)))
+    label = labelling.label([name for name in colorers if name]) if labelling else None
+    files.append((task.panel, encode_photo(panel, task.panel.suffix, label=label)))
     # A photograph counts as made if its results exist, so they are written first.
     files.sort(key=lambda file: file[0] not in task.outputs)
     facts = {"width": width, "height": height, "lost": lost, "colored": colored, "hints": len(hints)}
-    return Treated(files, parts, facts)
+    facts |= {"remarks": remarks} if remarks else {}
+    return Treated(files, parts, facts, label)
 
 
 def treat_film(
-    task: Task, restorer: Restorer, files: OutputFiles, advance: Callable[[int, int], None] = lambda done, total: None
+    task: Task,
+    restorer: Restorer,
+    files: OutputFiles,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+    labelling: Labelling | None = None,
 ) -> Treated:
-    """Run the stages on every frame of a film; write one for each output, with its rate of frames and its sound.
+    """Run the stages on every frame of a film; write one for each output, with its times, sound and subtitles.
 
     `advance` is called with the number of frames done and the approximate total (0 if the film does not say).
     """
     if restorer.mask is not None:
         raise UserError("a mask is for a photograph: restore the film without it")
-    facts = probe(task.photo)
-    sound = task.photo if facts.has_sound else None
-    frames = read_frames(task.photo, expected=facts.frames)
-    first = next(frames)
     steady = [SteadyColor(restorer.smoothing) for _ in task.outputs]
     colored, shown, count = None, None, 0
-    with ExitStack() as open_films:
-        settings = first.shape[:2], facts.rate, sound, restorer.quality, files.place
-        films = [open_films.enter_context(write_film(path, *settings)) for path in task.outputs]
-        for frame in chain([first], frames):
-            if frame.shape != first.shape:
-                raise UnreadableFilm("a film whose frames change their size")
-            made = restorer.pipeline(frame)
-            if colored is None:
+    writers: list[Callable[[Frame], None]] = []
+    with open_film(task.photo) as film, ExitStack() as open_films:
+        for frame in open_films.enter_context(closing(film.frames())):
+            original = frame.rgb_hw3
+            made = restorer.pipeline(original)
+            if not writers:
                 # The first frame decides for all: a film must not alternate between its own colours and ours.
                 colored = restorer.is_colored(made)
+                labelling = labelling if colored or {"fill", "restore"} & {*restorer.stages} else None
+                colorers = labelling.colorers if labelling and colored else [""] * len(task.outputs)
+                for path, colorer in zip(task.outputs, colorers, strict=True):
+                    label = labelling.label([colorer] if colorer else []) if labelling else None
+                    writing = write_film(path, film, restorer.quality, label, files.place)
+                    writers.append(open_films.enter_context(writing))
             pictures = [made.picture] * len(task.outputs)
             if colored:
                 pictures = list(restorer.coloring(lightness(made.picture), steady=steady))
-            for write, picture in zip(films, pictures, strict=True):
-                write(picture)
-            if shown is None or count == facts.frames // 2:  # a frame from the middle represents a film best
-                original = in_gray(lightness(frame)) if restorer.shows_gray_original else frame
+            for write, picture in zip(writers, pictures, strict=True):
+                write(frame._replace(rgb_hw3=picture))
+            if shown is None or count == film.expected // 2:  # a frame from the middle represents a film best
+                original = in_gray(lightness(original)) if restorer.shows_gray_original else original
                 shown = [reduced(picture) for picture in (original, *pictures)]
             count += 1
-            advance(count, facts.frames)
-    panel = encode_photo(side_by_side([shown], ["Original", *restorer.titles()]), task.panel.suffix)
-    return Treated([(task.panel, panel)], {}, {"frames": count, "colored": colored, "hints": 0})
+            advance(count, film.expected)
+    label = labelling.label([name for name in colorers if name]) if labelling else None
+    panel = encode_photo(side_by_side([shown], ["Original", *restorer.titles()]), task.panel.suffix, label=label)
+    facts = {"frames": count, "colored": colored, "hints": 0} | ({"remarks": film.remarks} if film.remarks else {})
+    return Treated([(task.panel, panel)], {}, facts, label)

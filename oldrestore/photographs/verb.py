@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 from omegaconf import DictConfig, OmegaConf
 
+from oldrestore.data.codecs.xmp import is_labelled
 from oldrestore.data.sources.photo import printable
 from oldrestore.engines.chosen_network import ChosenNetwork
-from oldrestore.errors import UserError
 from oldrestore.files import sha256_of
 from oldrestore.narrator import Narrator
-from oldrestore.photographs.output_files import ExistingOutput, OutputFiles, OutputRecord
-from oldrestore.photographs.photo_list import COLORIZED, RESTORED, Existing, Task, reason_of, require_folder
+from oldrestore.photographs.output_files import (
+    COLORIZED,
+    RESTORED,
+    Existing,
+    ExistingOutput,
+    OutputFiles,
+    OutputRecord,
+    reason_of,
+    require_folder,
+)
+from oldrestore.photographs.output_names import Task
+from oldrestore.photographs.photo_list import RESULTS, in_numbers, real
 from oldrestore.photographs.restorer import Restorer
+from oldrestore.photographs.skipping import is_made
 from oldrestore.photographs.stopping import signals_deferred
-from oldrestore.photographs.treatment import treat_film, treat_photo
+from oldrestore.photographs.treatment import Labelling, PhotoContents, read_photo, treat_film, treat_photo
 
 
 class Stopped(KeyboardInterrupt):
@@ -35,6 +49,7 @@ class PhotoOutcomes:
     done: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, str]] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)  # their outputs existed
+    passed_over: Counter[str] = field(default_factory=Counter)  # files that are none, by kind
 
 
 class Verb(ABC):
@@ -52,14 +67,26 @@ class Verb(ABC):
         self.networks = [chosen.describe() for chosen in coloring.networks] if coloring else []
         self.labels = [network["name"] for network in self.networks] or ["result"]
         self.outcome = PhotoOutcomes()
+        self.label_date: str | None = None  # for labels, ISO 8601; without it, results have none
+
+    @property
+    def labelling(self) -> Labelling | None:
+        """What the results say of how they were altered."""
+        colorers = tuple(network["name"] for network in self.networks)
+        return self.label_date and Labelling(self.label_date, self.restorers, colorers)
+
+    @property
+    def restorers(self) -> tuple[str, ...]:
+        """Names of the networks that alter photographs before they are coloured."""
+        return ()
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
         """Facts about the stages, for ``--json``."""
 
     @abstractmethod
-    def entry(self, number: int, output: Path, data: bytes | None, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """Say how a result was made, for the record; `data` is None for a film, which has been written."""
+    def entry(self, number: int, sha256: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Say how a result, whose file has this `sha256`, was made, for the record."""
 
     @abstractmethod
     def header(self) -> Iterator[str]:
@@ -84,10 +111,12 @@ class Verb(ABC):
                     def show_frames(done: int, total: int, files: int = number) -> None:
                         advance(files, frames=f"{done} of about {total}" if total else str(done))
 
-                    reason = self._try(task, record, existing, known, show_frames)
-                    if reason:
-                        self.outcome.failed.append({"photograph": str(task.photo), "reason": reason})
-                        narrator.say(f"failed    {printable(task.photo)}: {reason}")
+                    for page, file in self._pages(task, tasks, narrator):
+                        reason = page.refused or self._try(page, file, record, existing, known, show_frames)
+                        if reason:
+                            reason = f"page {page.page + 1}: {reason}" if page.page else reason
+                            self.outcome.failed.append({"photograph": str(task.photo), "reason": reason})
+                            narrator.say(f"failed    {printable(task.photo)}: {reason}")
                     advance(number + 1)
         except KeyboardInterrupt:
             with signals_deferred():
@@ -96,37 +125,87 @@ class Verb(ABC):
             raise Stopped(f"{len(self.outcome.done)} of {len(tasks)} {self.words[1]}; stopped{on}") from None
         record.write()
 
+    def _pages(
+        self, task: Task, tasks: Sequence[Task], narrator: Narrator
+    ) -> Iterator[tuple[Task, PhotoContents | None]]:
+        """Yield a film, or a photograph with its file, or each of the photographs that are pages of one file."""
+        if task.refused or task.is_film:
+            yield task, None
+            return
+        try:
+            file = read_photo(task)
+        except Exception as error:  # noqa: BLE001 (see `_try`)
+            yield replace(task, refused=reason_of(error)), None
+            return
+        if is_labelled(file.contents) and not task.was_named:
+            self.outcome.passed_over[RESULTS] += 1
+            return
+        if file.pages > 1:
+            narrator.say(f"pages     {printable(task.photo)} has {file.pages}, each a photograph of its own")
+        taken: set[Path] = set()
+        for number in range(file.pages):
+            page = task
+            if number:
+                taken = taken or {real(path) for other in tasks for path in (other.photo, *other.written)}
+                page = task.of_page(number)
+                if not taken.isdisjoint(map(real, page.written)):
+                    page = replace(page, refused="its outputs would have the names of another photograph's: rename it")
+            yield page, file
+
     def _try(
         self,
         task: Task,
+        file: PhotoContents | None,
         record: OutputRecord,
         existing: Existing,
         known: Mapping[str, Any],
         advance: Callable[[int, int], None],
     ) -> str:
         """Make the outputs of a photograph or film, or skip it; return why that failed."""
-        files = OutputFiles(replace=existing == "replace")
         try:
-            if task.refused:
-                raise UserError(task.refused)
-            if existing == "skip" and _is_made(task, record.path.parent, known):
-                self.outcome.skipped.append(str(task.photo))
-            else:
-                files.require_free(task.written)
-                with files.all_or_none():
-                    self._make(task, files, record, advance)
+            anew = existing == "replace"
+            if existing == "skip" and _all_exist(task):
+                if is_made(task, file.sha256 if file else sha256_of(task.photo), record.path.parent, known):
+                    self.outcome.skipped.append(str(task.photo))
+                    return ""
+                anew = True
+            files = OutputFiles(replace=anew)
+            files.require_free(task.written)
+            with files.all_or_none():
+                self._make(task, file, files, record, advance)
         except Exception as error:  # noqa: BLE001 (whatever is wrong with one, the others continue)
             if not (isinstance(error, ExistingOutput) and existing == "skip" and _all_exist(task)):
                 return reason_of(error)
             self.outcome.skipped.append(str(task.photo))  # another process was faster
         return ""
 
-    def _make(self, task: Task, files: OutputFiles, record: OutputRecord, advance: Callable[[int, int], None]) -> None:
+    def _make(
+        self,
+        task: Task,
+        file: PhotoContents | None,
+        files: OutputFiles,
+        record: OutputRecord,
+        advance: Callable[[int, int], None],
+    ) -> None:
         started = time.perf_counter()
-        treated = treat_film(task, self.restorer, files, advance) if task.is_film else treat_photo(task, self.restorer)
+        if file is None:
+            treated = treat_film(task, self.restorer, files, advance, self.labelling)
+            source = sha256_of(task.photo)
+        else:
+            treated = treat_photo(task, file, self.restorer, self.labelling)
+            source = file.sha256
         facts = treated.facts | {"seconds": round(time.perf_counter() - started, 3)}
-        data = dict(treated.files)
-        entries = [self.entry(number, path, data.get(path), facts) for number, path in enumerate(task.outputs)]
+        digests = {path: hashlib.sha256(data).hexdigest() for path, data in treated.files}
+        digests |= {path: sha256_of(path) for path in task.outputs if path not in digests}  # films have been written
+        page = {"page": task.page + 1} if file and file.pages > 1 else {}
+        origin = {
+            "photograph": str(task.photo),
+            "photograph_sha256": source,
+            **page,
+            "files": {path.relative_to(record.path.parent).as_posix(): sha256 for path, sha256 in digests.items()},
+            "label": asdict(treated.label) if treated.label else None,
+        }
+        entries = [self.entry(number, digests[path], facts) for number, path in enumerate(task.outputs)]
         with signals_deferred():
             for path, content in treated.files:
                 files.write(path, content)
@@ -134,6 +213,7 @@ class Verb(ABC):
             self.outcome.done.append(
                 {
                     "photograph": str(task.photo),
+                    **page,
                     "outputs": [str(path) for path in task.outputs],
                     **{part: str(path) for part, path in treated.parts.items()},
                     "panel": str(task.panel),
@@ -141,7 +221,7 @@ class Verb(ABC):
                 }
             )
             for path, entry in zip(task.outputs, entries, strict=True):
-                record.add(path, {"photograph": str(task.photo), **entry})
+                record.add(path, {**origin, **entry})
 
     def summary(self) -> Iterator[str]:
         """Lines that say what was done with which weights."""
@@ -150,9 +230,16 @@ class Verb(ABC):
         for entry in done:
             for output in entry["outputs"]:
                 yield f"{self.words[1]}  {printable(output)}{self.note(entry)}"
+            yield from (f"          {remark}" for remark in entry.get("remarks", ()))
         if skipped:
             what = "photographs: their" if len(skipped) > 1 else "photograph: its"
             yield f"skipped   {len(skipped)} {what} outputs exist"
+        if kept := sum(not entry.get("colored", True) for entry in done) if "colorize" in self.restorer.stages else 0:
+            yield f"{kept} of {len(done)} keep their own colours: restore/colorize=all colours every photograph"
+        if self.outcome.passed_over:
+            count = sum(self.outcome.passed_over.values())
+            again = " (one that is named by itself is tried)" if self.outcome.passed_over[RESULTS] else ""
+            yield f"passed over {count} file{'s' if count > 1 else ''}: {in_numbers(self.outcome.passed_over)}{again}"
         if failed:
             yield f"{len(failed)} of {len(failed) + len(done)} {self.subject} failed"
 
@@ -161,13 +248,13 @@ class Colorizing(Verb):
     """Photographs in predicted colours; of their own colours only the lightness is used, which does not change."""
 
     name, words, mark = "colorize", ("colouring", "coloured"), COLORIZED
-    subject, keys = "photographs", ("hints",)
+    subject, keys = "photographs", ("hints", "remarks")
 
     def facts(self) -> dict[str, Any]:
         """Facts about the networks, for ``--json``."""
         return {"networks": self.networks}
 
-    def entry(self, number: int, output: Path, data: bytes | None, facts: Mapping[str, Any]) -> dict[str, Any]:
+    def entry(self, number: int, sha256: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Say which network made a result, for the record."""
         size = self.restorer.coloring.colorizers[number].size
         return {"hints": facts["hints"], "size": size, **self.networks[number]}
@@ -184,21 +271,26 @@ class Restoring(Verb):
     """
 
     name, words, mark = "restore", ("restoring", "restored"), RESTORED
-    subject, keys = "files", ("width", "height", "lost", "frames", "colored", "seconds")
+    subject, keys = "files", ("width", "height", "lost", "frames", "remarks", "colored", "seconds")
 
     def __init__(self, restorer: Restorer, config: DictConfig, network: ChosenNetwork | None = None) -> None:
         super().__init__(restorer)
         self.config = OmegaConf.to_container(config)
         self.network = network.describe() if network else None
 
+    @property
+    def restorers(self) -> tuple[str, ...]:
+        """Name of the network that fills or restores, if there is one."""
+        return (self.network["name"],) if self.network else ()
+
     def facts(self) -> dict[str, Any]:
         """Facts about the stages, for ``--json``."""
         return {"stages": self.restorer.stages, "networks": self.networks, "restorer": self.network}
 
-    def entry(self, number: int, output: Path, data: bytes | None, facts: Mapping[str, Any]) -> dict[str, Any]:
+    def entry(self, number: int, sha256: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Say how a result was made, with its hash, for the record."""
         return {
-            "sha256": sha256_of(output) if data is None else hashlib.sha256(data).hexdigest(),
+            "sha256": sha256,
             "lost": facts.get("lost"),
             # Networks have the outputs' order; without colour there is one output and no network.
             "colored_by": self.networks[number] if facts["colored"] else None,
@@ -233,13 +325,11 @@ def _all_exist(task: Task) -> bool:
     return all(path.exists() for path in task.outputs)
 
 
-def _is_made(task: Task, folder: Path, known: Mapping[str, Any]) -> bool:
-    """Say whether the results of a photograph exist, and none is recorded as another photograph's."""
-    if not _all_exist(task):
-        return False
-    for path in task.outputs:
-        entry = known.get(path.relative_to(folder).as_posix())
-        made_of = entry.get("photograph") if isinstance(entry, dict) else None
-        if isinstance(made_of, str) and Path(made_of).name != task.photo.name:
-            raise UserError(f"'{printable(path)}' exists already and was made of '{printable(Path(made_of))}'")
-    return True
+def day() -> str:
+    """Return the date for labels, in ISO 8601 and UTC: a day, so that a command repeats its bytes at least for a day.
+
+    ``SOURCE_DATE_EPOCH`` (reproducible-builds.org) sets it.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
+    return moment.date().isoformat()

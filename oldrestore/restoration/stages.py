@@ -124,16 +124,34 @@ def has_colors(rgb_hw3: np.ndarray) -> bool:
     on a black ground has one tone for each lightness as well. It is a rule of thumb: one large stain has colour, a
     photograph of fog has none.
     """
+    lab_n3 = small_lab(rgb_hw3).reshape(-1, 3)
+    lit = lab_n3[:, 0] > LIT
+    if lit.mean() >= LEAST_LIT:
+        lab_n3 = lab_n3[lit]
+    return bool(off_tone(lab_n3, lab_n3).mean() > SHARE)
+
+
+def small_lab(rgb_hw3: np.ndarray) -> np.ndarray:
+    """Return a photograph in Lab, so small that noise and thin scratches do not count: float32 (h, w, 3)."""
     height, width = rgb_hw3.shape[:2]
     scale = min(1.0, LOOKED_AT / max(height, width))
     sides = max(1, round(width * scale)), max(1, round(height * scale))
-    lab = rgb_to_lab(cv2.resize(rgb_hw3, sides, interpolation=cv2.INTER_AREA)).reshape(-1, 3)
-    lit = lab[:, 0] > LIT
-    if lit.mean() >= LEAST_LIT:
-        lab = lab[lit]
-    tone = np.clip((lab[:, 0] * (TONES / 100.0)).astype(int), 0, TONES - 1)
-    off = np.hypot(lab[:, 1], lab[:, 2]) > VIVID
+    return rgb_to_lab(cv2.resize(rgb_hw3, sides, interpolation=cv2.INTER_AREA))
+
+
+def off_tone(lab_n3: np.ndarray, of_tone_m3: np.ndarray) -> np.ndarray:
+    """Say which colours (N, 3) are not of the tone that others (M, 3) have; bool (N,). See `distance_from_tone`."""
+    vivid = np.hypot(lab_n3[:, 1], lab_n3[:, 2]) > VIVID
+    return vivid | (distance_from_tone(lab_n3, of_tone_m3) > OFF_TONE)
+
+
+def distance_from_tone(lab_n3: np.ndarray, of_tone_m3: np.ndarray) -> np.ndarray:
+    """Return how far colours (N, 3) are from the median ab that others (M, 3) have at their lightness; (N,)."""
+    tone, theirs = (np.clip((lab[:, 0] * (TONES / 100.0)).astype(int), 0, TONES - 1) for lab in (lab_n3, of_tone_m3))
+    steps = np.unique(theirs)
+    medians = {step: np.median(of_tone_m3[theirs == step, 1:], axis=0) for step in steps}
+    distance = np.empty(len(lab_n3))
     for step in np.unique(tone):
-        ab = lab[tone == step, 1:]
-        off[tone == step] |= np.hypot(*(ab - np.median(ab, axis=0)).T) > OFF_TONE
-    return bool(off.mean() > SHARE)
+        nearest = steps[np.abs(steps - step).argmin()]  # the same, unless the others have none
+        distance[tone == step] = np.hypot(*(lab_n3[tone == step, 1:] - medians[nearest]).T)
+    return distance

@@ -62,7 +62,7 @@ def build_components(config: DictConfig) -> Components:
     if judged is not None:
         refuse_trained_on(judged.split, train)
     # Before the seeds: a protocol's networks must not move the run's random numbers.
-    evaluators, prior = build_protocol(config, lambda: dataset_prior(train, source.crops))
+    evaluators, prior = build_protocol(config, lambda: dataset_prior(train, source.crops.of_protocols()))
     seed_everything(config.seed, config.trainer.deterministic)
     network = build(config.model)
     for setting, pixels in (

@@ -141,7 +141,7 @@ def describe_data(config: DictConfig, components: Components) -> dict[str, Any]:
     c = components
     protocol = protocol_of(config, len(c.validation), c.judged and c.judged.judge, c.prior)
     return {
-        "train": c.train.describe(),
+        "train": c.train.describe() | {"resizing": c.source.crops.describe_resizing()},
         "val": c.validation.describe(),
         **({} if c.judged is None else c.judged.describe()),
         "protocol": protocol.describe(),

@@ -78,7 +78,7 @@ class Subject:
                 f"'{self.weights}' does not say what it was trained on: take evaluation.rebalancing=measured"
             )
         source, train = self.training_photographs(config)
-        return dataset_prior(train, source.crops)
+        return dataset_prior(train, source.crops.of_protocols())
 
     def refuse_trained_on(self, config: DictConfig, splits: Sequence[Split], narrator: Narrator) -> None:
         """Refuse photographs that the weights were trained on; print a note if that cannot be checked."""

@@ -6,7 +6,15 @@ import pytest
 from skimage import color as skimage_color
 
 from oldrestore.batch import Batch
-from oldrestore.color.lab import RELATIVE_XYZ_FROM_RGB, gray_rgb8, lab_to_rgb, lab_to_rgb8, rgb8_to_lab_b3hw, rgb_to_lab
+from oldrestore.color.lab import (
+    LINEAR_LIGHT,
+    RELATIVE_XYZ_FROM_RGB,
+    gray_rgb8,
+    lab_to_rgb,
+    lab_to_rgb8,
+    rgb8_to_lab_b3hw,
+    rgb_to_lab,
+)
 from oldrestore.color.lab_paddle import lab_to_rgb_nchw, rgb_to_lab_nchw, rgb_to_lab_on_device
 
 
@@ -99,6 +107,16 @@ def test_8_bits_on_a_cpu_give_the_float32_next_to_the_exact_value_and_a_gpu_near
     on_device = from_nchw(rgb_to_lab_on_device(to_nchw(cube)))
     assert np.abs(lab - on_device).max() <= 7e-5
     assert np.abs(lab - truth).max() < np.abs(on_device - truth).max() / 5
+
+
+def test_8_bits_on_a_cpu_have_the_bits_of_numpys_cube_root():
+    gray = np.arange(2, 254).reshape(-1, 1, 1, 1, 1) + np.stack(np.meshgrid(*[np.arange(-2, 3)] * 3), axis=-1)
+    for rgb in (sampled_cube(3), gray.astype(np.uint8).reshape(1, -1, 3)):  # near gray, a and b cancel out
+        linear = LINEAR_LIGHT[rgb].transpose(2, 0, 1)
+        x, y, z = (m[0] * linear[0] + m[1] * linear[1] + m[2] * linear[2] for m in RELATIVE_XYZ_FROM_RGB)
+        fx, fy, fz = (np.where(v > 0.008856, np.cbrt(v), 7.787 * v + 16 / 116) for v in (x, y, z))
+        expected = np.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)]).astype(np.float32)
+        np.testing.assert_array_equal(rgb8_to_lab_b3hw(rgb.transpose(2, 0, 1)[None])[0], expected)
 
 
 def test_a_batch_and_its_photographs_one_by_one_are_the_same():

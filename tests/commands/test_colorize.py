@@ -9,7 +9,8 @@ import paddle
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from oldrestore.color.lab import gray_rgb8, lab_to_rgb8, rgb_to_lab
+from oldrestore.color.gamut import lab_to_rgb8_in_gamut
+from oldrestore.color.lab import gray_rgb8, rgb_to_lab
 from oldrestore.data.codecs.decode import decode_photo
 from oldrestore.evaluation.colorizer import Colorizer, resize
 from oldrestore.models import released
@@ -49,7 +50,7 @@ def test_colour_is_predicted_at_network_size_and_joined_to_the_photographs_own_l
         small = resize(L, (64, 96))  # 72 x 104 to a shorter side of 64, both multiples of 8
         ab = network.decode(network(paddle.to_tensor(small[None, None]))).numpy()[0]
     full = np.stack([resize(channel, L.shape) for channel in ab], axis=-1)
-    expected = lab_to_rgb8(np.concatenate([L[..., None], full], axis=-1))
+    expected = lab_to_rgb8_in_gamut(np.concatenate([L[..., None], full], axis=-1))
     found = opened(tmp_path / "out" / "old-colorized.png")
     assert found.shape == (72, 104, 3)
     np.testing.assert_array_equal(found, expected)
@@ -68,9 +69,9 @@ def test_the_panel_shows_the_gray_original_and_each_output(eccv16, siggraph17, c
     colorize(photo, "-o", tmp_path, "--weights", eccv16[1], "--weights", siggraph17[1])
     names = {path.name for path in tmp_path.iterdir()}
     outputs = ["old-colorized-net5.png", "old-colorized-siggraph17.png"]
-    assert names == {"old.png", "old-panel.jpg", "colorize.json", *outputs}
+    assert names == {"old.png", "old-panel.png.jpg", "colorize.json", *outputs}
     pictures = [gray_rgb8(rgb_to_lab(opened(photo))[..., 0]), *(opened(tmp_path / name) for name in outputs)]
-    for shown, picture in zip(pictures_in_panel(tmp_path / "old-panel.jpg", 3), pictures, strict=True):
+    for shown, picture in zip(pictures_in_panel(tmp_path / "old-panel.png.jpg", 3), pictures, strict=True):
         assert np.abs(shown - picture).mean() < 4  # JPEG
 
 
@@ -92,7 +93,7 @@ def test_orientation_is_applied_once_and_the_rest_of_exif_is_kept(eccv16, colori
     upright = decode_photo(photo)
     assert upright.shape == (104, 72, 3)
     colorize(photo, "-o", tmp_path / "out", "--weights", eccv16[1])
-    with Image.open(tmp_path / "out" / "turned-colorized.jpg") as found:
+    with Image.open(tmp_path / "out" / "turned-colorized.JPG") as found:
         kept = found.getexif()
         assert found.size == (72, 104)
         assert found.info["dpi"] == (300, 300)
@@ -130,15 +131,16 @@ def test_folders_are_searched_at_any_depth_and_one_bad_file_stops_nothing(eccv16
     summary = colorize(album, "-o", album / "out", "--weights", eccv16[1], code=1)
     assert {failure["photograph"]: failure["reason"] for failure in summary["failed"]} == {
         str(album / "broken.jpg"): "not an image that can be read",
-        str(album / "notes.txt"): "neither a photograph nor a film by its name ('.txt')",
         str(album / "strip.png"): "2000 x 20 pixels are a longer strip than 1 : 16: cut it first",
         str(album / "thin.png"): "1 x 3000 pixels are a longer strip than 1 : 16: cut it first",
     }
     outputs = sorted(str(path.relative_to(album / "out")) for path in (album / "out").rglob("*-colorized*"))
-    assert outputs == ["a-colorized.jpg", "a-png-colorized.png", "deep/er/a-colorized.png"]
+    assert outputs == ["a-colorized.jpg", "a-colorized.png", "deep/er/a-colorized.png"]
+    assert summary["passed_over"] == {".txt": 1}
     # What an earlier call wrote is no photograph of the next.
     summary = colorize(album, "-o", album / "out", "--weights", eccv16[1], "--overwrite", code=1)
-    assert (len(summary["done"]), len(summary["failed"])) == (3, 4)
+    assert (len(summary["done"]), len(summary["failed"])) == (3, 3)
+    assert summary["passed_over"] == {".txt": 1, "results of earlier calls": 6}
 
 
 def test_nothing_is_overwritten_unless_asked_and_originals_never(eccv16, colorize, tmp_path):
@@ -165,7 +167,7 @@ def test_hints_steer_the_colour(siggraph17, colorize, tmp_path):
     drawn = draw_hints([Hint(30, 40, 5, (a, b)), Hint(90, 10, 0, (-40, 30))], 72, 104, (64, 96))
     found = opened(tmp_path / "out" / "old-colorized.png")
     with_hints, without = (
-        lab_to_rgb8(np.concatenate([L[..., None], Colorizer(network, 64)([L], hints)[0].ab_hw2], axis=-1))
+        lab_to_rgb8_in_gamut(np.concatenate([L[..., None], Colorizer(network, 64)([L], hints)[0].ab_hw2], axis=-1))
         for hints in ([drawn], None)
     )
     np.testing.assert_array_equal(found, with_hints)

@@ -1,9 +1,11 @@
 """``oldrestore restore``: five kinds of photographs, two broken files, each stage, masks, and films."""
 
 import hashlib
+import io
 import json
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -18,10 +20,10 @@ from oldrestore.models.sagan import SaganRestorer
 from oldrestore.restoration.enhance.levels import Levels
 from oldrestore.restoration.fill.biharmonic import Biharmonic
 from oldrestore.restoration.fill.network import NetworkFiller
-from oldrestore.restoration.film import probe, read_frames
+from oldrestore.restoration.film import open_film, read_frames
 from tests.commands.restoring import NO_DETECTOR, gray, opened, pictures_in_panel, save_mask, save_network, scratched
 from tests.generated_photographs import make_photograph
-from tests.restoration.test_film import make_film, sound_of
+from tests.restoration.films import make_film, sound_of
 
 
 def test_a_folder_of_every_kind(cli, tmp_path):
@@ -45,9 +47,9 @@ def test_a_folder_of_every_kind(cli, tmp_path):
     assert summary["networks"][0]["sha256"] == released.SHA256["lite_unet"]
     assert {failure["photograph"]: failure["reason"] for failure in summary["failed"]} == {
         str(album / "corrupt.jpg"): "truncated file",
-        str(album / "notes.txt"): "neither a photograph nor a film by its name ('.txt')",
     }
-    assert said.err.count("failed    ") == 2
+    assert said.err.count("failed    ") == 1
+    assert summary["passed_over"] == {".txt": 1}
     sizes = {"gray": (104, 72), "damaged": (96, 96), "cmyk": (80, 80), "sixteen": (104, 72), "phone": (72, 104)}
     colored = {}
     for done in summary["done"]:
@@ -63,7 +65,7 @@ def test_a_folder_of_every_kind(cli, tmp_path):
         assert ExifTags.Base.Orientation not in result.getexif()
         assert result.getexif()[ExifTags.Base.Make] == "Phone"
     assert {path: path.read_bytes() for path in album.rglob("*") if path.is_file()} == before
-    assert (tmp_path / "out" / "scans" / "sixteen-evened.png").exists()
+    assert (tmp_path / "out" / "scans" / "sixteen-evened.tiff.png").exists()
 
     written = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert "exist already" in cli(*arguments, code=2).err
@@ -98,10 +100,10 @@ def test_several_networks_give_several_results_and_one_panel(colorizers, restore
     restore(photo, NO_DETECTOR, "restore/restore=none", "restore.colorize.size=64", *named)
     names = {path.name for path in (tmp_path / "out").iterdir()}
     outputs = ["old-restored-net5.png", "old-restored-net6.png"]
-    assert names == {*outputs, "old-panel.jpg", "restore.json"}
+    assert names == {*outputs, "old-panel.png.jpg", "restore.json"}
     pictures = [opened(tmp_path / "out" / name) for name in outputs]
     assert (pictures[0] != pictures[1]).any()
-    panel = pictures_in_panel(tmp_path / "out" / "old-panel.jpg", 3)
+    panel = pictures_in_panel(tmp_path / "out" / "old-panel.png.jpg", 3)
     for shown, picture in zip(panel, [gray(1), *pictures], strict=True):
         assert np.abs(shown - picture).mean() < 4  # JPEG
     # Colour alone gives what the verb colorize gives.
@@ -163,15 +165,23 @@ def test_without_a_mask_nothing_is_filled(restore, tmp_path):
     Image.fromarray(scratched(1)[1]).save(tmp_path / "old.png")
     summary = restore(tmp_path / "old.png", NO_DETECTOR, "--skip", "colorize")
     assert (summary["stages"], summary["done"][0]["lost"]) == (["restore"], None)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"old-restored.png", "old-panel.jpg", "restore.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "old-restored.png",
+        "old-panel.png.jpg",
+        "restore.json",
+    }
 
 
-def test_a_file_that_is_named_is_tried_whatever_its_ending(restore, tmp_path):
+def test_a_file_that_is_named_is_tried_whatever_it_is(restore, tmp_path):
     Image.fromarray(gray(0)).save(tmp_path / "photo.data", format="PNG")
+    (tmp_path / "notes.txt").write_text("no photograph")
     arguments = [tmp_path, "--skip", "detect", "--skip", "fill", "--skip", "colorize"]
-    assert restore(*arguments, code=1)["failed"][0]["reason"].startswith("neither a photograph nor a film")
-    summary = restore(*arguments, tmp_path / "photo.data", "--overwrite")
-    assert (len(summary["done"]), len(summary["failed"])) == (1, 0)
+    summary = restore(*arguments)
+    assert [done["outputs"] for done in summary["done"]] == [[str(tmp_path / "out" / "photo-restored.data.png")]]
+    assert summary["passed_over"] == {".txt": 1}
+    summary = restore(*arguments, tmp_path / "notes.txt", "--overwrite", code=1)
+    assert summary["failed"] == [{"photograph": str(tmp_path / "notes.txt"), "reason": "not an image that can be read"}]
+    assert summary["passed_over"] == {"results of earlier calls": 2}
 
 
 @pytest.mark.slow
@@ -223,15 +233,16 @@ def test_a_film_goes_through_with_its_sound(colorizers, restore, tmp_path):
     summary = restore(source, NO_DETECTOR, *settings, "restore.colorize.size=32", "--weights", colorizers[0])
     assert summary["done"][0]["frames"] == len(frames) == 24
     result = tmp_path / "out" / "film-restored.mp4"
-    found = list(read_frames(result))
+    found = [frame.rgb_hw3 for frame in read_frames(result)]
     assert len(found) == 24
     assert found[0].shape == frames[0].shape
     assert sound_of(result) == sound_of(source)
-    assert probe(result).rate == probe(source).rate
+    with open_film(source) as old, open_film(result) as new:
+        assert new.rate == old.rate
     assert max(np.ptp(frame.astype(int), axis=-1).mean() for frame in found) > 5  # there is colour
     lightness = [rgb_to_lab(np.ascontiguousarray(frame))[..., 0].mean() for frame in found]
     np.testing.assert_allclose(lightness, [rgb_to_lab(f)[..., 0].mean() for f in frames], atol=4)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {result.name, "film-panel.jpg", "restore.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {result.name, "film-panel.mp4.jpg", "restore.json"}
 
 
 def test_colorize_takes_films_too(colorizers, cli, tmp_path):
@@ -240,13 +251,90 @@ def test_colorize_takes_films_too(colorizers, cli, tmp_path):
     settings = ["--weights", colorizers[0], "--size", "32", "--film-smoothing", "0.8", "--json"]
     summary = cli("colorize", source, tmp_path / "broken.mp4", "-o", tmp_path / "out", *settings, code=1).content
     assert summary["failed"] == [{"photograph": str(tmp_path / "broken.mp4"), "reason": "not a film that can be read"}]
-    result = tmp_path / "out" / "album-colorized.mp4"
+    result = tmp_path / "out" / "album-colorized.mov.mp4"
     assert len(list(read_frames(result))) == len(frames)
     assert sound_of(result) == sound_of(source)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {result.name, "album-panel.jpg", "colorize.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {result.name, "album-panel.mov.jpg", "colorize.json"}
 
 
 def test_the_settings_are_printed(cli):
     printed = cli("restore", "any.jpg", "-o", "out", "--cfg", "restore.fill.largest_small=3").out
     assert printed.startswith("restore:\n")
     assert "largest_small: 3" in printed
+
+
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+
+
+def xmp_of(path):
+    """What a file says in XMP, by name."""
+    with Image.open(path) as opened:
+        opened.load()
+        packet = opened.info.get("xmp") or opened.info.get("XML:com.adobe.xmp")
+    if packet is None:
+        return {}
+    about = [node for node in ElementTree.fromstring(packet).iter() if node.tag.endswith("}Description")]
+    return {name.rpartition("}")[2]: value for node in about for name, value in node.items()}
+
+
+def test_results_say_how_they_were_altered_unless_one_wants_none(colorizers, restore, monkeypatch, tmp_path):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    Image.fromarray(gray(1)).save(tmp_path / "a.png")
+    Image.fromarray(gray(1)).save(tmp_path / "b.jpg")
+    out, photos = tmp_path / "out", [tmp_path / "a.png", tmp_path / "b.jpg"]
+    settings = [*photos, NO_DETECTOR, "restore.colorize.size=32", "--overwrite", "--weights"]
+    restore(*settings, colorizers[0])
+    for name in ("a-restored.png", "a-panel.png.jpg", "b-restored.jpg"):
+        xmp = xmp_of(out / name)
+        assert xmp["DigitalSourceType"] == f"{SOURCE_TYPE}compositeWithTrainedAlgorithmicMedia"
+        assert (xmp["AISystemUsed"], xmp["ModifyDate"]) == ("net5", "1970-01-02")
+    assert xmp_of(out / "a-evened.png")["DigitalSourceType"] == f"{SOURCE_TYPE}algorithmicallyEnhanced"
+    record = json.loads((out / "restore.json").read_text())["files"]
+    assert record["a-restored.png"]["label"] == {"network": "net5", "date": "1970-01-02"}
+    labelled = (out / "a-restored.png").read_bytes()
+    restore(*settings, colorizers[0])
+    assert (out / "a-restored.png").read_bytes() == labelled
+    restore(*settings, colorizers[0], "--no-label")
+    assert [xmp_of(out / name) for name in ("a-restored.png", "a-panel.png.jpg", "b-restored.jpg")] == [{}] * 3
+    assert json.loads((out / "restore.json").read_text())["files"]["a-restored.png"]["label"] is None
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(labelled))), opened(out / "a-restored.png"))
+    # Nothing was altered, so there is nothing to say; and a labelled file in a folder is a result without its record.
+    restore(photos[0], "--skip", "detect", "--skip", "fill", "--skip", "restore", "--skip", "colorize", "--overwrite")
+    assert xmp_of(out / "a-restored.png") == {}
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "mine.png").write_bytes(labelled)
+    Image.fromarray(gray(2)).save(tmp_path / "album" / "c.png")
+    summary = restore(tmp_path / "album", NO_DETECTOR, "--skip", "colorize")
+    assert [done["photograph"] for done in summary["done"]] == [str(tmp_path / "album" / "c.png")]
+    assert summary["passed_over"] == {"results of earlier calls": 1}
+    assert len(restore(tmp_path / "album" / "mine.png", NO_DETECTOR, "--skip", "colorize")["done"]) == 1
+
+
+def test_pages_are_photographs(restore, cli, tmp_path):
+    pages = [Image.fromarray(gray(seed)) for seed in range(3)]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    settings = ["--skip", "detect", "--skip", "fill", "--skip", "colorize", "--skip", "restore"]
+    said = cli("restore", tmp_path / "scan.tif", "-o", tmp_path / "out", *settings, "--json")
+    assert f"pages     {tmp_path / 'scan.tif'} has 3, each a photograph of its own\n" in said.err
+    names = ["scan-restored.tif.png", "scan-p2-restored.tif.png", "scan-p3-restored.tif.png"]
+    assert [(done["page"], done["outputs"]) for done in said.content["done"]] == [
+        (number, [str(tmp_path / "out" / name)]) for number, name in enumerate(names, 1)
+    ]
+    for seed, name in enumerate(names):
+        np.testing.assert_array_equal(opened(tmp_path / "out" / name), gray(seed))
+    (tmp_path / "out" / names[1]).unlink()
+    (tmp_path / "out" / "scan-p2-panel.tif.jpg").unlink()
+    again = restore(tmp_path / "scan.tif", *settings, "--skip-existing")
+    assert [done["page"] for done in again["done"]] == [2]
+    assert again["skipped"] == [str(tmp_path / "scan.tif")] * 2
+
+
+def test_a_gray_print_on_a_table_is_coloured_and_said_to_be(colorizers, restore, tmp_path):
+    table = np.full((240, 320, 3), (140, 90, 50), np.uint8)
+    table[::8] = (200, 60, 40)
+    table[40:200, 50:270] = gray(1, 160, 220)
+    Image.fromarray(table).save(tmp_path / "table.png")
+    settings = [tmp_path / "table.png", NO_DETECTOR, "restore/colorize=gray", "restore.colorize.size=32", "--weights"]
+    (done,) = restore(*settings, colorizers[0])["done"]
+    assert done["colored"] is True
+    assert "restore/colorize=none would keep its colours" in done["remarks"][0]

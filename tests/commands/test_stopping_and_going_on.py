@@ -15,7 +15,7 @@ from PIL import Image
 from oldrestore.photographs.output_files import OutputFiles
 from tests.commands.restoring import NO_DETECTOR, gray
 
-ENDS = {"colorize": ["-colorized.png", "-panel.jpg"], "restore": ["-panel.jpg", "-restored.png"]}
+ENDS = {"colorize": ["-colorized.png", "-panel.png.jpg"], "restore": ["-panel.png.jpg", "-restored.png"]}
 
 
 def album(folder: Path, count: int) -> Path:
@@ -72,15 +72,71 @@ def test_a_photograph_that_is_half_made_or_anothers_is_not_skipped(colorizers, c
     photos, out = album(tmp_path / "album", 2), tmp_path / "out"
     asked = [*arguments("colorize", photos, out, colorizers[0]), "--skip-existing", "--json"]
     out.mkdir()
-    (out / "p0-panel.jpg").write_bytes(b"mine")
-    reason = f"'{out / 'p0-panel.jpg'}' exists already: --overwrite replaces it"
+    (out / "p0-panel.png.jpg").write_bytes(b"mine")
+    reason = f"'{out / 'p0-panel.png.jpg'}' exists already: --overwrite replaces it"
     assert cli(*asked, code=1).content["failed"] == [{"photograph": str(photos / "p0.png"), "reason": reason}]
-    assert (out / "p0-panel.jpg").read_bytes() == b"mine"
-    # Its output has the name that p1.png's has, and is not p1.tif's for that.
-    (photos / "p1.png").rename(photos / "p1.tif")
-    failed = {entry["photograph"]: entry["reason"] for entry in cli(*asked, code=1).content["failed"]}
+    assert (out / "p0-panel.png.jpg").read_bytes() == b"mine"
+    (out / "p0-panel.png.jpg").unlink()
+    # Its output has the name that p1.png of another album would have: neither is lost, nor taken for the other.
+    other = album(tmp_path / "other", 2)
+    Image.fromarray(gray(7)).save(other / "p1.png")
+    made = cli("colorize", other, *asked[2:], code=1).content
     made_of = f"'{out / 'p1-colorized.png'}' exists already and was made of '{photos / 'p1.png'}'"
-    assert failed[str(photos / "p1.tif")] == made_of
+    assert made["failed"] == [{"photograph": str(other / "p1.png"), "reason": made_of}]
+    # The same picture under another name of its folder is the same.
+    other.rename(tmp_path / "moved")
+    assert cli("colorize", tmp_path / "moved" / "p0.png", *asked[2:]).content["skipped"] == [
+        str(tmp_path / "moved/p0.png")
+    ]
+
+
+def test_a_scan_that_was_replaced_is_made_anew_unless_somebody_changed_its_result(colorizers, cli, tmp_path):
+    photos, out = album(tmp_path / "album", 2), tmp_path / "out"
+    asked = [*arguments("colorize", photos, out, colorizers[0]), "--skip-existing", "--json"]
+    cli(*asked)
+    before = (out / "p0-colorized.png").read_bytes(), (out / "p1-colorized.png").read_bytes()
+    stamp = (photos / "p0.png").stat().st_mtime
+    Image.fromarray(gray(8)).save(photos / "p0.png")
+    os.utime(photos / "p0.png", (stamp, stamp))
+    made = cli(*asked).content
+    assert ([entry["photograph"] for entry in made["done"]], made["skipped"]) == (
+        [str(photos / "p0.png")],
+        [str(photos / "p1.png")],
+    )
+    assert (out / "p0-colorized.png").read_bytes() != before[0] and (out / "p1-colorized.png").read_bytes() == before[1]
+    Image.fromarray(gray(9)).save(photos / "p1.png")
+    (out / "p1-colorized.png").write_bytes(b"retouched")
+    (failure,) = cli(*asked, code=1).content["failed"]
+    assert "p1-colorized.png' was changed since it was made: --overwrite replaces it" in failure["reason"]
+    assert (out / "p1-colorized.png").read_bytes() == b"retouched"
+
+
+def test_records_without_hashes_are_believed_by_name(colorizers, cli, tmp_path):
+    photos, out = album(tmp_path / "album", 1), tmp_path / "out"
+    asked = [*arguments("colorize", photos, out, colorizers[0]), "--skip-existing", "--json"]
+    cli(*asked)
+    record = json.loads((out / "colorize.json").read_text())
+    for entry in record["files"].values():
+        del entry["photograph_sha256"], entry["files"]
+    (out / "colorize.json").write_text(json.dumps(record))
+    Image.fromarray(gray(8)).save(photos / "p0.png")
+    assert cli(*asked).content["skipped"] == [str(photos / "p0.png")]
+
+
+def test_equal_names_of_two_albums_in_one_call(colorizers, cli, tmp_path):
+    one, two = album(tmp_path / "one", 1), album(tmp_path / "two", 1)
+    Image.fromarray(gray(5)).save(two / "p0.png")
+    verb, *rest = arguments("colorize", one, tmp_path / "out", colorizers[0])
+    asked = [verb, two, *rest]
+    made = cli(*asked, "--json").content["done"]
+    assert [entry["outputs"] for entry in made] == [
+        [str(tmp_path / "out" / n / "p0-colorized.png")] for n in ("two", "one")
+    ]
+    alone = arguments("colorize", two, tmp_path / "alone", colorizers[0])
+    cli(*alone)
+    colored = (tmp_path / "out" / "two" / "p0-colorized.png").read_bytes()
+    assert (tmp_path / "alone" / "p0-colorized.png").read_bytes() == colored
+    assert len(cli(*asked, "--skip-existing", "--json").content["skipped"]) == 2
 
 
 def test_a_bad_request_is_said_before_paddle_is_imported():

@@ -57,7 +57,8 @@ def test_cache_is_used_and_a_corrupt_one_replaced(tmp_path, own_cache, monkeypat
     np.savez(path, counts=np.full(313, np.nan))
     np.testing.assert_array_equal(prior.dataset_prior(split, CROPS), first)
     prior.dataset_prior(split, Crops(20, 8))
-    assert len(list((own_cache / "priors").iterdir())) == 2
+    prior.dataset_prior(split, Crops(16, 8, decoding="fast"))
+    assert len(list((own_cache / "priors").iterdir())) == 3
 
 
 def test_a_picture_is_written_or_refused(tmp_path):

@@ -75,7 +75,7 @@ def test_the_copy_colours_is_evaluated_and_reported_as_the_run(tracked_run, copi
     photo = sorted(Path(root).rglob("*.jpg"))[0]
     sha256 = hashlib.sha256(copied.read_bytes()).hexdigest()
     for name, of in (("w", ["--weights", copied]), (tracked_run.name, ["--run", tracked_run])):
-        (network,) = cli("colorize", photo, "-o", tmp_path / name, *of, "--json").content["networks"]
+        (network,) = cli("colorize", photo, "-o", tmp_path / name, *of, "--no-label", "--json").content["networks"]
         assert (network["name"], network["sha256"]) == (name, sha256)
     colored = [next((tmp_path / name).glob("*-colorized.*")).read_bytes() for name in ("w", tracked_run.name)]
     assert colored[0] == colored[1]

@@ -9,13 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from oldrestore.photographs.output_files import SECONDS_BETWEEN, ExistingOutput, OutputFiles, OutputRecord
-from oldrestore.photographs.photo_list import Task, reason_of
+from oldrestore.photographs.output_files import (
+    SECONDS_BETWEEN,
+    ExistingOutput,
+    OutputFiles,
+    OutputRecord,
+    reason_of,
+)
+from oldrestore.photographs.output_names import Task
 from oldrestore.photographs.restorer import Restorer
 from oldrestore.photographs.treatment import treat_film
 from oldrestore.restoration.film import read_frames
 from oldrestore.restoration.stages import Pipeline
-from tests.restoration.test_film import make_film
+from tests.restoration.films import make_film
 
 
 class Twice(Restorer):
@@ -75,6 +81,7 @@ def film_task(folder: Path) -> tuple[Task, list]:
 
 def test_a_film_that_came_meanwhile_is_kept(tmp_path):
     task, frames = film_task(tmp_path)
+    task.panel.parent.mkdir()
 
     def write_meanwhile(frame):
         task.outputs[0].write_bytes(b"another's")

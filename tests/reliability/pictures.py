@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 
+import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image, ImageCms
@@ -36,6 +37,10 @@ def whole_pictures() -> Iterator[Case]:
         "animated GIF, WebP and PNG (the first frame)": _animated,
         "1 x 1, 1 x 10,000 and 10,000 x 1": _sizes,
         "TIFF of several pages (the first)": _multi_page,
+        "TIFF with zero for white, planes apart, bits that are not used, a preview first": _scanned,
+        "linear light by profile (also named sRGB), gamma and code points, gray with transparency": _linear,
+        "JPEG and PNG without their end, PNG with a wrong checksum in a chunk that no picture needs": _slightly_damaged,
+        "JPEG 2000 and AVIF": _newer,
         "odd ICC profiles: truncated, gray on colour, Lab, of random bytes": _profiles,
         "broken EXIF": _exif,
     }
@@ -174,6 +179,72 @@ def _multi_page() -> Cases:
     data = encoded(Image.fromarray(first), "TIFF", save_all=True, append_images=[Image.fromarray(second)] * 3)
     yield "pages.tif", data, first
     yield "pages-deflate.tif", _tiff(first, compression="zlib"), first
+
+
+def _scanned() -> Cases:
+    gray, shown_gray, rgb, shown = _ramps()
+    white = {"photometric": "miniswhite"}
+    for order in "<>":
+        deep, deep_rgb = (np.rint(x * 65535).astype(f"{order}u2") for x in (gray, rgb))
+        name = {"<": "little", ">": "big"}[order]
+        yield f"white-zero-{name}.tif", _tiff(65535 - deep, byteorder=order, **white), shown_gray
+        yield (
+            f"white-zero-float-{name}.tif",
+            _tiff((1 - gray).astype(f"{order}f4"), byteorder=order, **white),
+            shown_gray,
+        )
+        apart = _tiff(np.moveaxis(deep_rgb, -1, 0), photometric="rgb", planarconfig="separate", byteorder=order)
+        yield f"planes-{name}.tif", apart, shown
+        twelve = np.rint(gray * 4095).astype(f"{order}u2")
+        yield f"bits-{name}.tif", _tiff(twelve, byteorder=order, extratags=[(281, 3, 1, 4095, True)]), shown_gray
+    yield "wide.tif", _tiff(np.rint(gray * (2**32 - 1)).astype("<u4")), shown_gray
+    for name, inner in (("first", None), ("around", 1)):
+        buffer = io.BytesIO()
+        with tifffile.TiffWriter(buffer) as tiff:
+            tiff.write(shown[::4, ::4], photometric="rgb", subfiletype=1, subifds=inner)
+            tiff.write(shown, photometric="rgb", subfiletype=0)
+        yield f"preview-{name}.tif", buffer.getvalue(), shown
+
+
+def _linear() -> Cases:
+    """Linear light of 16 bits, which shows every gray of 8."""
+    shown = blocks(310)
+    ramp = np.arange(256, dtype=np.uint8)[None].repeat(20, 0)
+    light, light_gray = (np.where(x <= 10, x / 12.92, (((x + 14.025) / 269.025) ** 2.4) * 255) for x in (shown, ramp))
+    rgb, gray = (np.rint(x * 257).astype(">u2") for x in (light, light_gray))
+    white = {"whitepoint": (0.3127, 0.3290, 1.0), "gamma": 1.0}
+    primaries = [0.64, 0.33, 1, 0.30, 0.60, 1, 0.15, 0.06, 1]
+    profile = imagecodecs.cms_profile("rgb", primaries=primaries, **white)
+    profile = profile.replace("RGB built-in".encode("utf-16-be"), "sRGB builtin".encode("utf-16-be"))
+    for name, kind, content in (
+        ("profile", b"iCCP", b"x\0\0" + zlib.compress(profile)),
+        ("gamma", b"gAMA", struct.pack(">I", 100_000)),
+        ("code", b"cICP", bytes([1, 8, 0, 1])),
+    ):
+        yield f"linear-{name}.png", png(48, 32, 16, 2, _rows(rgb), (kind, content)), shown, 1
+    both = np.dstack([gray, np.full(gray.shape, 65535)]).astype(">u2")
+    profile = imagecodecs.cms_profile("gray", **white)
+    chunk = (b"iCCP", b"x\0\0" + zlib.compress(profile))
+    gray_rgb = ramp[..., None].repeat(3, 2)
+    yield "linear-gray-alpha.png", png(256, 20, 16, 4, _rows(both), chunk), gray_rgb, 1
+    yield "linear-gray.png", png(256, 20, 16, 0, _rows(gray), chunk), gray_rgb, 1
+    yield "linear-gray.tif", _tiff(gray.astype("<u2"), iccprofile=profile, photometric="minisblack"), gray_rgb, 1
+
+
+def _slightly_damaged() -> Cases:
+    rgb = blocks(311)
+    yield "no-end.jpg", encoded(rgb, "JPEG")[:-2], rgb, JPEG_TOLERANCE
+    yield "half-end.jpg", encoded(rgb, "JPEG", progressive=True)[:-1], rgb, JPEG_TOLERANCE
+    yield "no-end.png", encoded(rgb, "PNG")[:-12], rgb
+    broken = bytearray(encoded(rgb, "PNG", dpi=(300, 300)))
+    broken[broken.index(b"pHYs") + 6] ^= 1
+    yield "checksum.png", bytes(broken), rgb
+
+
+def _newer() -> Cases:
+    rgb = blocks(312)
+    yield "jpeg-2000.png", encoded(rgb, "JPEG2000"), rgb
+    yield "avif.jpg", encoded(rgb, "AVIF", quality=100, subsampling="4:4:4"), rgb, JPEG_TOLERANCE
 
 
 def _profiles() -> Cases:

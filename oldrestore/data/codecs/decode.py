@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import errno
 import io
-import logging
 import os
+import re
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from oldrestore.data.codecs.color_management import code_points_of, composite_on_white, profile_of, to_srgb, to_srgb8
+from oldrestore.data.codecs.damaged_file import has_end_marker, mended_png, with_end_marker
+from oldrestore.data.codecs.orientation import orientation_of, turn_upright
 from oldrestore.data.codecs.quiet_pillow import quiet_pillow
-from oldrestore.data.codecs.sample_depth import bands, to_uint8
+from oldrestore.data.codecs.tiff import TIFF_MAGIC, count_photographs, decode_tiff
+from oldrestore.data.codecs.unreadable import UnreadablePhoto, check_size, short_reason
 from oldrestore.errors import in_words
+
+__all__ = [
+    "UnreadablePhoto",
+    "count_pages",
+    "decode_bytes",
+    "decode_contents",
+    "decode_photo",
+    "is_photograph",
+    "open_checked",
+    "orientation_of",
+    "read_photo_file",
+    "to_srgb",
+    "turn_upright",
+]
 
 MAX_PIXELS = 100_000_000
 """Largest photograph that is decoded: 300 MB as RGB. More is taken for a decompression bomb."""
@@ -27,22 +47,21 @@ MAX_SCAN_PIXELS = 5_000_000_000
 """Scans times pixels of a JPEG that are decoded, a matter of seconds: progressive files have some ten scans, and a
 small file with thousands of them would be decoded for hours."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
-"""Pillow's readers that are tried (JPEG includes MPO). Those that start other programs, as EPS does, are left
-out on purpose."""
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
+"""Pillow's readers that are tried (JPEG includes MPO; HEIF is pillow-heif's). Those that start other programs, as EPS
+does, are left out on purpose."""
 
-TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-ORIENTATION_TAG = 0x0112
-_SILENT = logging.NullHandler()
-WHITE = 255
+HEAD_BYTES = 64
+"""Bytes of a file that tell its format; see `is_photograph`."""
 
-
-class UnreadablePhoto(ValueError):  # noqa: N818 (the contract's name: it is a finding about a file)
-    """A file that is not a photograph that can be decoded; `reason` says why in a few words."""
-
-    def __init__(self, reason: str):
-        super().__init__(reason)
-        self.reason = reason
+HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+AVIF_BRANDS = frozenset({b"avif", b"avis"})
+PNG_MAGIC, JPEG_MAGIC = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+MAGIC = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|II[*+]\0|MM\0[*+]|RIFF....WEBP|P[1-6fF]\s+[\d#]"
+    rb"|BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0|\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
+    re.DOTALL,
+)
 
 
 def read_photo_file(path: str | Path) -> bytes:
@@ -90,172 +109,116 @@ def _why_not_there(path: Path, error: OSError | ValueError) -> str:
 def decode_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode a photograph file to upright 8-bit sRGB.
 
-    EXIF orientation is applied. Gray, 1-bit, palette, CMYK and Lab pictures become RGB; 16-bit and
-    floating-point samples are scaled to 8 bits, never clipped; transparency is composited on white; an
-    embedded ICC profile other than sRGB is converted (relative colorimetric, black point compensated) and
-    a broken one ignored. Of an animation the first frame is taken. The file's ending does not matter.
+    EXIF orientation is applied. Gray, 1-bit, palette, CMYK and Lab pictures become RGB; 16-bit and floating-point
+    samples are scaled to 8 bits, never clipped; transparency is composited on white. A colour profile, or what else
+    says what the numbers mean (see `color_management.profile_of`), is converted to sRGB (relative colorimetric, black
+    point compensated); a broken profile is ignored. Of an animation the first frame is taken, of a file of several
+    pages the first. The file's ending does not matter.
 
     Returns uint8 (H, W, 3), contiguous; raises `UnreadablePhoto` for what is no photograph, broken or too large.
     """
     return decode_bytes(read_photo_file(path), max_pixels)
 
 
-def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode the contents of a photograph file; see `decode_photo`."""
+@dataclass(frozen=True)
+class DecodedPhoto:
+    """A photograph, and a remark on its file: what is damaged although the photograph came out, or what was read."""
+
+    rgb: np.ndarray  # uint8 (H, W, 3), upright sRGB, contiguous
+    remark: str = ""  # "a damaged file: its end marker is missing"; empty if there is nothing to say
+
+
+def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS, page: int = 0) -> np.ndarray:
+    """Decode the contents of a photograph file; see `decode_photo`. `page` is below `count_pages`."""
+    return decode_contents(data, max_pixels, page).rgb
+
+
+def decode_contents(data: bytes, max_pixels: int = MAX_PIXELS, page: int = 0) -> DecodedPhoto:
+    """Decode the contents of a photograph file as `decode_bytes` does, with a remark on it."""
+    if data.startswith(TIFF_MAGIC):
+        with quiet_pillow():
+            return DecodedPhoto(*decode_tiff(data, max_pixels, page))
+    if page:
+        raise UnreadablePhoto(f"a file without a page {page + 1}")
+    remark = ""
+    if data.startswith(PNG_MAGIC):
+        data, remark = mended_png(data)
+    elif data.startswith(JPEG_MAGIC) and not has_end_marker(data):
+        rgb = with_end_marker(data, lambda completed: _decode(completed, max_pixels))
+        if rgb is not None:
+            return DecodedPhoto(rgb, "a damaged file: its end marker is missing")
     try:
-        with quiet_pillow(), open_checked(data, FORMATS, max_pixels) as image:
-            image.load()
-            # Read after loading: PNG may carry EXIF behind its pixels, and Pillow turns TIFF files itself and
-            # then forgets their tag.
-            orientation = orientation_of(image)
-            return np.ascontiguousarray(turn_upright(to_srgb(image), orientation))
+        return DecodedPhoto(_decode(data, max_pixels), remark)
     except UnreadablePhoto:
         raise
     except UnidentifiedImageError as error:
-        if data.startswith(TIFF_MAGIC):
-            return _decode_with_tifffile(data, max_pixels)
         raise UnreadablePhoto("not an image that can be read") from error
     except Exception as error:
-        raise UnreadablePhoto(_short_reason(error)) from error
+        raise UnreadablePhoto(short_reason(error)) from error
+
+
+def _decode(data: bytes, max_pixels: int) -> np.ndarray:
+    with quiet_pillow(), open_checked(data, FORMATS, max_pixels) as image:
+        image.load()
+        # Read after loading: PNG may carry EXIF behind its pixels.
+        orientation = orientation_of(image)
+        deep = image.format == "PNG" and data[24] == 16 and image.mode in ("RGB", "RGBA", "LA")
+        if deep and (profile := profile_of(image)):
+            size, key = image.size, image.info.get("transparency")
+            image.close()
+            rgb = _deep_png(data, profile, size, key)
+        else:
+            rgb = to_srgb(image)
+        return np.ascontiguousarray(turn_upright(rgb, orientation))
+
+
+def _deep_png(data: bytes, profile: bytes, size: tuple[int, int], key: tuple[int, ...] | None) -> np.ndarray:
+    """Decode colour of 16 bits, of which Pillow keeps 8, through a profile."""
+    samples = imagecodecs.png_decode(data).reshape(size[1], size[0], -1)
+    colours = 3 if samples.shape[2] >= 3 else 1
+    rgb = to_srgb8(samples[..., :colours] if colours == 3 else samples[..., 0], profile)
+    if samples.shape[2] > colours:
+        return composite_on_white(rgb, (samples[..., -1] >> 8).astype(np.uint8))
+    return rgb if key is None else composite_on_white(rgb, (samples != key).any(axis=2) * np.uint8(255))
+
+
+def count_pages(data: bytes) -> int:
+    """Count the photographs in a file's contents: the pages of a scanned TIFF, 1 for everything else.
+
+    Previews, masks and reduced copies are no pages. A file that cannot be read counts as 1: decoding says why.
+    """
+    return count_photographs(data) if data.startswith(TIFF_MAGIC) else 1
+
+
+def is_photograph(head: bytes) -> bool:
+    """Say whether a file that begins with these bytes (`HEAD_BYTES` are enough) is of a format that is read here."""
+    return MAGIC.match(head) is not None or _is_of_brand(head, AVIF_BRANDS | HEIF_BRANDS)
+
+
+def _is_of_brand(head: bytes, brands: frozenset[bytes]) -> bool:
+    # ISO/IEC 14496-12, box ``ftyp``: the major brand, a version, compatible brands.
+    length = min(int.from_bytes(head[:4], "big"), HEAD_BYTES)
+    return head[4:8] == b"ftyp" and not brands.isdisjoint(head[at : at + 4] for at in (8, *range(16, length, 4)))
 
 
 def open_checked(data: bytes, formats: Sequence[str], max_pixels: int) -> Image.Image:
     """Open a photograph with Pillow, its pixels not yet decoded, and refuse one that is too large."""
+    if "HEIF" in formats and data[4:8] == b"ftyp":
+        import pillow_heif  # 20 MB of libraries: imported for a file that may need them
+
+        pillow_heif.register_heif_opener(thumbnails=False)
+    else:
+        formats = [format_ for format_ in formats if format_ != "HEIF"]
     image = Image.open(io.BytesIO(data), formats=formats)
-    _check_size(*image.size, max_pixels)
+    check_size(*image.size, max_pixels)
+    image.info |= code_points_of(data, bool(image.info.get("icc_profile")))
     if image.format in ("JPEG", "MPO"):
-        scans, pixels = data.count(b"\xff\xda"), image.width * image.height  # within a scan, 0xff is followed by 0
-        if scans * pixels > MAX_SCAN_PIXELS:
-            raise UnreadablePhoto(f"a JPEG of {scans} scans, too many for its {pixels} pixels")
+        check_scans(data, image.width * image.height)
     return image
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
-    if width < 1 or height < 1:
-        raise UnreadablePhoto("an image without pixels")
-    if width * height > max_pixels:
-        raise UnreadablePhoto(f"{width} x {height} pixels, above the limit of {max_pixels}")
-
-
-def _short_reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if "truncated" in text.lower():
-        return "truncated file"
-    if isinstance(error, MemoryError):
-        return "too large for memory"
-    if "Decompressed data too large" in text:
-        return "its text or colour profile would unfold into more than a megabyte"
-    if not isinstance(error, OSError | ValueError | SyntaxError | EOFError):
-        return "corrupt file"  # what a decoder stumbled over says nothing to its user
-    return f"corrupt file ({text[:80] or type(error).__name__})"
-
-
-def orientation_of(image: Image.Image) -> int:
-    """Return the EXIF orientation of a picture, 1..8; 1 (upright) if it has none or a broken one."""
-    try:
-        value = image.getexif().get(ORIENTATION_TAG, 1)
-    except Exception:  # noqa: BLE001 (broken EXIF raises nearly anything, and must not cost the photograph)
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def turn_upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo an EXIF orientation (EXIF 2.3, tag 0x0112: where row 0 and column 0 of the file stand)."""
-    if orientation in (5, 6, 7, 8):
-        rgb = rgb.transpose(1, 0, 2)
-    if orientation in (3, 4, 7, 8):
-        rgb = rgb[::-1]
-    if orientation in (2, 3, 6, 7):
-        rgb = rgb[:, ::-1]
-    return rgb
-
-
-def to_srgb(image: Image.Image) -> np.ndarray:
-    """Return the loaded picture as uint8 sRGB (H, W, 3), not yet turned upright."""
-    if image.mode == "LAB":
-        # Lab in TIFF is relative to D50 where the file names no other white, as in ICC profiles.
-        return _apply_profile(image, ImageCms.createProfile("LAB"))
-    icc_profile = image.info.get("icc_profile")
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        samples, key = np.asarray(image), image.info.get("transparency")
-        rgb = _through_profile(Image.fromarray(to_uint8(samples)), icc_profile)
-        # One value of a PNG's samples may stand for "transparent".
-        return _composite_on_white(rgb, (samples != key) * np.uint8(255)) if isinstance(key, int) else rgb
-    if image.mode == "CMYK":
-        return _through_profile(image, icc_profile)
-    has_alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
-    if not has_alpha:
-        return _through_profile(image if image.mode in ("L", "RGB") else image.convert("RGB"), icc_profile)
-    if image.mode == "La":
-        image = image.convert("LA")
-    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-    if not icc_profile:  # without further copies of what may be 400 MB
-        samples = np.asarray(rgba)
-        return _composite_on_white(samples[..., :3], samples[..., 3])
-    # The profile of a gray picture does not fit the RGB it has just become, and is then ignored.
-    rgb = _through_profile(rgba.convert("RGB"), icc_profile)
-    return _composite_on_white(rgb, np.asarray(rgba.getchannel("A")))
-
-
-def _composite_on_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    mixed = np.empty(rgb.shape, np.uint8)
-    for band in bands(rgb):
-        opaque = alpha[band][..., None].astype(np.uint32)
-        mixed[band] = (rgb[band] * opaque + WHITE * (255 - opaque) + 127) // 255
-    return mixed
-
-
-def _through_profile(image: Image.Image, icc_profile: bytes | None) -> np.ndarray:
-    """Convert L, RGB or CMYK through its embedded profile; plainly when it has none, sRGB or a broken one."""
-    if icc_profile:
-        try:
-            profile = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
-            if "srgb" not in ImageCms.getProfileDescription(profile).lower():
-                return _apply_profile(image, profile)
-        except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-            pass
-    return np.asarray(image.convert("RGB"))
-
-
-def _apply_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> np.ndarray:
-    converted = ImageCms.profileToProfile(
-        image,
-        profile,
-        ImageCms.createProfile("sRGB"),
-        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        outputMode="RGB",
-        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )
-    return np.asarray(converted)
-
-
-def _decode_with_tifffile(data: bytes, max_pixels: int) -> np.ndarray:
-    """Decode the TIFF files that Pillow does not know, such as floating-point RGB."""
-    import tifffile  # a dependency of scikit-image; rarely needed, so imported late
-
-    # It logs what it finds odd, which Python prints where nobody has set up logging: the reason below says enough.
-    logging.getLogger("tifffile").addHandler(_SILENT)
-    try:
-        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-            page = tiff.pages[0]
-            _check_size(page.imagewidth, page.imagelength, max_pixels)
-            samples = page.asarray()
-            if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and samples.ndim == 3:
-                samples = np.moveaxis(samples, 0, -1)
-            orientation = page.tags.valueof(ORIENTATION_TAG, default=1)
-            photometric = page.photometric
-    except UnreadablePhoto:
-        raise
-    except Exception as error:
-        raise UnreadablePhoto(_short_reason(error)) from error
-    samples = samples[..., None] if samples.ndim == 2 else samples
-    supported = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
-    if photometric not in supported or samples.ndim != 3 or samples.shape[2] > 4 or samples.dtype.kind not in "uif":
-        raise UnreadablePhoto("a TIFF of a kind that is not supported")
-    colours = 3 if samples.shape[2] >= 3 else 1
-    rgb = np.broadcast_to(to_uint8(samples[..., :colours]), (*samples.shape[:2], 3))
-    if photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        rgb = 255 - rgb
-    if samples.shape[2] in (2, 4):
-        rgb = _composite_on_white(rgb, to_uint8(samples[..., -1]))
-    return np.ascontiguousarray(turn_upright(rgb, int(orientation)))
+def check_scans(data: bytes, pixels: int) -> None:
+    """Refuse a JPEG file of too many scans for its pixels."""
+    # Counting single bytes is several times as fast, and nearly always enough. Within a scan, 0xff is followed by 0.
+    if data.count(b"\xda") * pixels > MAX_SCAN_PIXELS and (scans := data.count(b"\xff\xda")) * pixels > MAX_SCAN_PIXELS:
+        raise UnreadablePhoto(f"a JPEG of {scans} scans, too many for its {pixels} pixels")

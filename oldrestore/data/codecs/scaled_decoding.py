@@ -1,15 +1,19 @@
-"""Decodes JPEG files for resizing: by the shortest way where nothing else is to be done, and scaled where asked."""
+"""Decodes JPEG files for resizing: by the shortest way where nothing else is to be done, or at a fraction of a size."""
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from PIL import Image
 
+from oldrestore.data.codecs.color_management import profile_of
 from oldrestore.data.codecs.decode import (
     MAX_PIXELS,
     UnreadablePhoto,
+    check_scans,
     open_checked,
     orientation_of,
     to_srgb,
@@ -18,7 +22,18 @@ from oldrestore.data.codecs.decode import (
 from oldrestore.data.codecs.quiet_pillow import quiet_pillow
 
 JPEG_MAGIC = b"\xff\xd8\xff"
+# Baseline, extended and progressive frames; JFIF, comments, quantisation, Huffman codes, restarts.
+FRAMES = (b"\xff\xc0", b"\xff\xc1", b"\xff\xc2")
+BARE_MARKERS = (*FRAMES, b"\xff\xe0", b"\xff\xfe", b"\xff\xdb", b"\xff\xc4", b"\xff\xdd")
+SCAN = b"\xff\xda"
 SCALES = (8, 4, 2)
+# OpenCV has no names for the scales alone; these have them without the bit for blue, green, red.
+SCALE_FLAGS = {
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
 LONGEST = 8  # aspect beyond which a photograph is decoded in full: strips are cut before they are resized
 
 
@@ -28,17 +43,80 @@ def load_plain_jpeg(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image | 
     Most photographs are such files. They can be resized before they become an array, which spares four copies of all
     pixels; the pixels are those of `decode_bytes`. A file that cannot be read is None too: `decode_bytes` says why.
     """
-    if not data.startswith(JPEG_MAGIC):
-        return None
     try:
         with quiet_pillow():
-            image = open_checked(data, ("JPEG",), max_pixels)
-            if image.mode != "RGB" or image.info.get("icc_profile") or orientation_of(image) != 1:
+            image = _open_rgb(data, max_pixels)
+            if image is None or orientation_of(image) != 1:
                 return None
             image.load()
             return image
     except Exception:  # noqa: BLE001 (see above)
         return None
+
+
+def _open_rgb(data: bytes, max_pixels: int) -> Image.Image | None:
+    """Open a JPEG file whose pixels are sRGB as they stand, though perhaps not upright; None for all others."""
+    if not data.startswith(JPEG_MAGIC):
+        return None
+    image = open_checked(data, ("JPEG",), max_pixels)
+    return image if image.mode == "RGB" and not profile_of(image) else None
+
+
+@dataclass(frozen=True)
+class ReducedPhoto:
+    """A photograph, perhaps decoded at a fraction of its size, that is to be resized and then turned upright."""
+
+    rgb: np.ndarray  # uint8 (h, w, 3), as in the file
+    # Width and height of the whole photograph in these pixels: an eighth of 500 is 62.5, and the last row or column
+    # stands for less than a whole pixel.
+    extent: tuple[float, float]
+    orientation: int = 1  # EXIF
+
+
+def reduce_jpeg(data: bytes, shorter_side: int, margin: float, max_pixels: int = MAX_PIXELS) -> ReducedPhoto | None:
+    """Decode a JPEG file with OpenCV: at a fraction of its size that leaves `margin` times `shorter_side`, or in full.
+
+    OpenCV has libjpeg-turbo, as Pillow's wheel does: the pixels of a full decoding are the same, without the copies.
+    None for files with an odd aspect or colour space, a profile or a shorter side below `shorter_side`, and for what
+    cannot be read: `decode_bytes` decodes it, or says why not.
+    """
+    try:
+        size, orientation = _bare_size(data), 1
+        if size is not None:
+            check_scans(data, size[0] * size[1])
+        else:
+            with quiet_pillow():
+                image = _open_rgb(data, max_pixels)
+                if image is None:
+                    return None
+                size, orientation = image.size, orientation_of(image)
+        shorter, longer = sorted(size)
+        if shorter < shorter_side or longer > LONGEST * shorter or shorter * longer > max_pixels:
+            return None
+        scale = next((scale for scale in SCALES if shorter >= scale * margin * shorter_side), 1)
+        flags = SCALE_FLAGS[scale] | cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+        rgb = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except Exception:  # noqa: BLE001 (see above)
+        return None
+    if rgb is None or rgb.shape != (-(-size[1] // scale), -(-size[0] // scale), 3):
+        return None
+    return ReducedPhoto(rgb, (size[0] / scale, size[1] / scale), orientation)
+
+
+def _bare_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a JPEG file of 3 x 8 bits with nothing else in its header that could concern its pixels.
+
+    That spares Pillow's longer look at it. None for other files: with EXIF or a profile, or broken.
+    """
+    size, place = None, 2
+    while data.startswith(JPEG_MAGIC) and (marker := data[place : place + 2]) in BARE_MARKERS:
+        if marker in FRAMES:
+            precision, height, width, components = struct.unpack_from(">BHHB", data, place + 4)
+            if size is not None or precision != 8 or components != 3 or not height or not width:
+                return None
+            size = width, height
+        place += 2 + int.from_bytes(data[place + 2 : place + 4])
+    return size if data[place : place + 2] == SCAN else None
 
 
 @dataclass(frozen=True)

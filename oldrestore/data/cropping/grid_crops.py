@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import cv2
 import numpy as np
 from PIL import Image
 from pydantic import Field
@@ -32,7 +33,7 @@ class GridCrops(Crops):
         """Cut one of the squares, drawn at random, uint8 (crop, crop, 3), contiguous."""
         place, flip = rng.random(2)
         square = self.variant(rgb_prepared, int(place * self.variants))
-        return np.ascontiguousarray(square[:, ::-1]) if self.mirror and flip < 0.5 else square
+        return cv2.flip(square, 1) if self.mirror and flip < 0.5 else square
 
     def variant(self, rgb_prepared: np.ndarray, number: int) -> np.ndarray:
         """Cut square `number`, 0 to variants - 1, not mirrored; uint8 (crop, crop, 3)."""

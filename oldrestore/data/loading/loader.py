@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
+import cv2
 import numpy as np
 from pydantic import Field
 
@@ -205,6 +206,8 @@ def training_loader(
     `workers` processes decode and crop (0: this one does), and share `cache_mib` of memory for decoded photographs.
     `part` says which photographs of each batch to return, if several processes share it.
     """
+    # OpenCV's threads do not survive the fork of a worker, which would wait for them.
+    cv2.setNumThreads(1)
     sequence = TrainingSequence(len(split.photos), seed)
     cache_bytes = int(cache_mib * 2**20) // max(1, workers)
     crops_at = TrainingCrops(split, crops, sequence, cache_bytes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -14,13 +15,24 @@ from oldrestore.errors import UserError
 from oldrestore.restoration.stages import Detection
 
 LIGHT = 128
+# Of `_strokes`, in levels of 255.
+ALIKE = 24  # the median difference is smaller
+NOT_BLACK, NOT_WHITE = 64, 192
+DRAWN, DRAWN_ON_JPEG = 24, 45  # what is drawn differs by more
+SMALLEST = 16  # pixels: at hard edges, JPEG of low quality differs by as much as a stroke
+# More than this share of pixels between these levels, of more than so many different ones, is no mask.
+MIDDLE, MOST_MIDDLE, MOST_LEVELS = slice(32, 224), 1 / 3, 32
 
 
 class MaskFile:
     """Reads the mask from a picture of the photograph's size: light pixels (128 or more in any channel) are damaged.
 
-    Transparent pixels count as black, so that strokes on a layer of their own are a mask too. `path` may be a folder
-    of masks, each named like its photograph (``holiday.png`` for ``holiday.tif``), from which `for_photo` chooses.
+    If it has only black and one other value (0 and 1, for instance), that value counts as light. Transparent pixels
+    count as black, so that strokes on a layer of their own are a mask too. A copy of the photograph with strokes drawn
+    on it marks what was drawn; another picture is refused.
+
+    `path` may be a folder of masks, each where its photograph is below the folder that was named, and of its name
+    (``2019/holiday.png`` for ``2019/holiday.tif``), from which `for_photo` chooses.
     """
 
     @checked
@@ -29,14 +41,20 @@ class MaskFile:
         if not self.path.exists():
             raise UserError(f"there is no mask '{path}'")
 
-    def for_photo(self, photo: Path) -> MaskFile:
-        """Return the mask of a photograph: from a folder, the one file of its name."""
+    def for_photo(self, photo: Path, is_alone: bool = True) -> MaskFile:
+        """Return the mask of a photograph: from a folder, the one file of its relative name.
+
+        If the subfolder has none and the photograph `is_alone` with its name, it may lie in the folder itself. A mask
+        called ``holiday.tif.png`` is for ``holiday.tif`` and not for ``holiday.jpg``.
+        """
         if not self.path.is_dir():
             return self
-        named = sorted(path for path in self.path.iterdir() if path.stem == photo.stem and path.is_file())
+        places = [self.path / photo.parent, *([self.path] if is_alone else [])]
+        named = next(filter(None, (_named(place, photo) for place in places)), [])
         if len(named) != 1:
             fault = f"has {len(named)} masks" if named else "has no mask"
-            raise UserError(f"the folder '{self.path}' {fault} named '{photo.stem}': there must be one")
+            name = (photo.parent / photo.stem).as_posix() if not named else photo.stem
+            raise UserError(f"the folder '{self.path}' {fault} named '{name}': there must be one")
         return MaskFile(str(named[0]))
 
     def __call__(self, rgb_hw3: np.ndarray) -> Detection:
@@ -53,8 +71,51 @@ class MaskFile:
                 f"the mask '{self.path}' is {mask_width} x {mask_height} pixels and its photograph {width} x {height}: "
                 "they must be the same size"
             )
-        mask = picture.max(axis=2) >= LIGHT
+        mask = self._marked(picture, rgb_hw3)
         return Detection(mask, mask.astype(np.float32))
+
+    def _marked(self, picture: np.ndarray, rgb_hw3: np.ndarray) -> np.ndarray:
+        drawn = _strokes(picture, rgb_hw3)
+        if drawn is not None:
+            if not drawn.any():
+                raise UserError(f"the mask '{self.path}' is the photograph itself, with nothing drawn on it")
+            return drawn
+        brightness = picture.max(axis=2)
+        levels = np.bincount(brightness.ravel(), minlength=256)
+        used = np.flatnonzero(levels)
+        if len(used) == 2 and used[0] == 0:
+            return brightness > 0
+        if len(used) > MOST_LEVELS and levels[MIDDLE].sum() > MOST_MIDDLE * brightness.size:
+            fault = "is a picture, neither black and white nor the photograph with strokes drawn on it"
+        elif 0 < used[-1] < LIGHT:
+            fault = f"has no light pixel (the lightest has {used[-1]} of 255)"
+        else:
+            return brightness >= LIGHT
+        raise UserError(f"the mask '{self.path}' {fault}: white is damage, black is sound")
+
+
+def _named(folder: Path, photo: Path) -> list[Path]:
+    """Return the masks of a photograph's name in a folder: of its whole name, else of its name without the ending."""
+    files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    return next(filter(None, (sorted(p for p in files if p.stem == name) for name in (photo.name, photo.stem))), [])
+
+
+def _strokes(picture: np.ndarray, rgb_hw3: np.ndarray) -> np.ndarray | None:
+    """Return where a copy of a photograph differs from it, bool (H, W); None if the picture is no copy.
+
+    A copy is like the photograph both where that is not black and where it is not white, which a mask is not.
+    """
+    difference = cv2.absdiff(picture, rgb_hw3).max(axis=2)
+    shown = rgb_hw3.max(axis=2)
+    for part in (shown >= NOT_BLACK, shown <= NOT_WHITE):
+        if not part.any() or np.median(difference[part]) > ALIKE:
+            return None
+    if not np.quantile(difference, 0.75):
+        return difference > DRAWN
+    _, pieces, facts, _ = cv2.connectedComponentsWithStats((difference > DRAWN_ON_JPEG).astype(np.uint8))
+    large = facts[:, cv2.CC_STAT_AREA] >= SMALLEST
+    large[0] = False
+    return large[pieces]
 
 
 def _picture(path: Path) -> np.ndarray:
@@ -63,4 +124,8 @@ def _picture(path: Path) -> np.ndarray:
         if opened.has_transparency_data:
             rgba = np.asarray(ImageOps.exif_transpose(opened).convert("RGBA"))
             return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
+        if opened.mode.startswith("I"):
+            samples = np.asarray(ImageOps.exif_transpose(opened))
+            if samples.max() == 1:  # of 65535, it would be black
+                return np.repeat(samples[..., None].astype(np.uint8), 3, axis=-1)
     return decode_photo(path)  # which says what is wrong with a file that cannot be read

@@ -3,6 +3,7 @@
 import hashlib
 import warnings
 
+import cv2
 import numpy as np
 import psutil
 import pytest
@@ -47,6 +48,15 @@ def test_workers_change_nothing_and_leave_nothing(split):
         warnings.simplefilter("error")
         assert_same(batches(split, CROPS, iterations=8, workers=2), alone)
     assert psutil.Process().children() == []
+
+
+def test_threads_of_opencv_from_before_do_not_stop_workers(make_photos):
+    crops = Crops(16, 8, decoding="fast")
+    split = ImageFolder(crops, str(make_photos(7)), validation_fraction=0).split("train")
+    cv2.setNumThreads(2)
+    cv2.resize(np.zeros((2000, 2000, 3), np.uint8), (1500, 1500), interpolation=cv2.INTER_AREA)  # by both threads
+    assert_same(batches(split, crops, workers=2), batches(split, crops))
+    assert cv2.getNumThreads() == 1
 
 
 def test_stopping_early_leaves_no_process(split):

@@ -57,7 +57,7 @@ def test_photographs_are_those_of_pillow_resized(folder):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("crops", [CROPS, Crops(12, 12, fit="squash"), GridCrops(16, 8, variants=3)])
+@pytest.mark.parametrize("crops", [CROPS, Crops(12, 12, fit="squash", decoding="fast"), GridCrops(16, 8, variants=3)])
 def test_training_is_the_same_and_needs_no_file_any_more(folder, crops, workers):
     split = split_of(folder, crops)
     expected = batches(split_of(folder, crops, "off"), crops)
@@ -76,10 +76,10 @@ def test_contents_size_and_decoders_are_the_key(folder, make_photos, monkeypatch
     assert prepared_key(split, CROPS)["fingerprint"] == split.fingerprint
     # The crop is cut later, and a grid of crops from the same photographs.
     assert prepared_path(split, Crops(16, 12, mirror=False)) == path == prepared_path(split, GridCrops(16, 8))
-    others = [Crops(17, 8), Crops(16, 8, fit="squash"), Crops(16, 8, scaled_decoding=True)]
+    others = [Crops(17, 8), Crops(16, 8, fit="squash"), Crops(16, 8, decoding="scaled"), Crops(16, 8, decoding="fast")]
     found = {prepared_path(split, crops) for crops in others} | {path}
     make_photos(1, first=50)
-    assert len(found | {prepared_path(split_of(folder), CROPS)}) == 5
+    assert len(found | {prepared_path(split_of(folder), CROPS)}) == 6
     assert prepared_key(split, CROPS)["decoders"]["pillow"] == Image.__version__
     monkeypatch.setattr("PIL.features.version", lambda name: "another")
     assert prepared_path(split, CROPS) != path

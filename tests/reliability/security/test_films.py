@@ -1,23 +1,19 @@
-"""What names and contents of films cannot make ffmpeg do."""
+"""What names and contents of films cannot make FFmpeg do."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from oldrestore.restoration.film import UnreadableFilm, probe, read_frames
+from oldrestore.restoration.film import is_film, read_frames
+from oldrestore.restoration.film_file import UnreadableFilm
+from tests.restoration.films import encode_film, moving
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory) -> Path:
     """Five frames of a film that nobody was to see."""
-    import imageio_ffmpeg
-
-    path = tmp_path_factory.mktemp("films") / "private.mp4"
-    made = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=1"]
-    subprocess.run([*made, f"file:{path}"], check=True, stdin=subprocess.DEVNULL)
-    return path
+    return encode_film(tmp_path_factory.mktemp("films") / "private.mp4", moving(5), rate=5)
 
 
 NAMES = ["-i.mp4", "-y.mp4", "concat:a.mp4|b.mp4", "http:example.mp4", "file:x.mp4", "pipe:0.mp4", "x%03d.mp4",
@@ -30,7 +26,7 @@ def test_names_of_films_are_names(film, tmp_path, monkeypatch, ledger):
     for name in NAMES:
         for path in (Path(name), tmp_path / name):
             shutil.copyfile(film, path)
-            assert probe(path).rate == "5"
+            assert is_film(path)
             assert len(list(read_frames(path))) == 5
             path.unlink()
     assert not list(tmp_path.iterdir())
@@ -39,7 +35,7 @@ def test_names_of_films_are_names(film, tmp_path, monkeypatch, ledger):
 
 
 def test_a_film_names_no_other_file(film, tmp_path, ledger):
-    """A playlist under a film's name would have ffmpeg read other files of this machine, or addresses."""
+    """A playlist under a film's name would have FFmpeg read other files of this machine, or addresses."""
     shutil.copyfile(film, tmp_path / "private.mp4")
     lists = {
         "concat": "ffconcat version 1.0\nfile private.mp4\n",
@@ -52,9 +48,7 @@ def test_a_film_names_no_other_file(film, tmp_path, ledger):
     for number, content in enumerate(lists.values()):
         path = tmp_path / f"{number}.mp4"
         path.write_text(content)
-        with pytest.raises(UnreadableFilm):
-            probe(path)
-        with pytest.raises(UnreadableFilm):
+        with pytest.raises(UnreadableFilm, match="not a film that can be read"):
             list(read_frames(path))
     assert len(list(read_frames(tmp_path / "private.mp4"))) == 5
     what = "playlists (ffconcat, HLS, DASH, SDP) under a film's name"

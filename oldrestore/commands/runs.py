@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oldrestore.commands.arguments import number, outputs_of, parser
-from oldrestore.tables import aligned
+from oldrestore.tables import aligned, percent
 from oldrestore.terminal import shows_bold
 
 EPILOG = """\
@@ -68,7 +68,7 @@ def show(runs: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         [
             *(run[name] for name in ("run_id", "experiment", "state")),
-            *("" if run[name] is None else f"{100 * run[name]:.1f}%" for name in shares),
+            *("" if run[name] is None else percent(run[name]) for name in shares),
             str(run["n"] or ""),
             *(cell(run["values"][name]) for name in extra),
             *([note] if any(notes) else []),

@@ -15,6 +15,7 @@ from oldrestore.report.look import Look, axis_format, bars_height, by_design, nu
 from oldrestore.report.scatter_chart import default_axes, metrics
 from oldrestore.report.series import Series
 from oldrestore.report.words import full_name
+from oldrestore.tables import percent
 
 Spec = dict[str, Any]
 FIRST_SHARE = 0.1  # of a curve: losses of different kinds are divided by its mean
@@ -106,7 +107,7 @@ def accuracy_over_iterations(group: Group, look: Look) -> Spec:
         ("gray_accuracy", "gray photographs", look.muted),
     ):
         y = {"field": "v", "type": "quantitative"}
-        value = [{"v": cells[name].value, "label": f"{label} {100 * cells[name].value:.1f}%"}]
+        value = [{"v": cells[name].value, "label": f"{label} {percent(cells[name].value)}"}]
         rule = {"type": "rule", "color": color, "strokeDash": [5, 4], "strokeWidth": 1.5}
         marks.append({"data": {"values": value}, "mark": rule, "encoding": {"y": y}})
         text = {"type": "text", "align": "left", "baseline": "bottom", "dy": -3, "dx": 4, "color": color}
@@ -134,7 +135,7 @@ def accuracy_bars(group: Group, look: Look) -> Spec:
         if cell is not None:
             ends = {"l": number_of(cell.low), "h": number_of(cell.high)}
             end = ends["h"] if ends["h"] is not None else cell.value  # position of the printed number
-            rows.append({"d": name, "v": cell.value, **ends, "end": end, "text": f"{100 * cell.value:.1f}%"})
+            rows.append({"d": name, "v": cell.value, **ends, "end": end, "text": percent(cell.value)})
     y = {"field": "d", "type": "nominal", "sort": order, "title": None, "axis": _names_axis(look)}
     axis = {"format": ".0%", "title": "photographs recognised", "grid": True, "tickCount": 5}
     x = {"type": "quantitative", "scale": {"domain": [0, 1]}, "axis": axis}

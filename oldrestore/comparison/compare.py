@@ -137,7 +137,10 @@ def _column(measure: Measure, designs: Sequence[Design], tables: dict, resamples
         if any(one is not None for one in scores):
             scored[index] = [one for one in scores if one is not None]
     estimates = _estimates(measure, scored, resamples, seed)
-    cells = {i: Cell(e.value, e.low, e.high, scored[i][0].n, len(scored[i])) for i, e in estimates.items()}
+    cells = {
+        i: Cell(e.value, *np.clip([e.low, e.high], *measure.bounds).tolist(), scored[i][0].n, len(scored[i]))
+        for i, e in estimates.items()
+    }
     finite = {index: cell.value for index, cell in cells.items() if math.isfinite(cell.value)}
     if measure.better is None or len(finite) < 2:
         return cells

@@ -359,3 +359,16 @@ def test_what_is_no_equal_is_marked_and_left_out_unless_asked_for(outputs, compa
     assert [d["runs"] for d in named["designs"]] == [["c0", "c1"]], "it repeats a seed"
     assert "is left out: add --include" in compare("--where", "kind=killed", code=2).err
     assert "'dead' is no kind of run" in compare("--experiment", "sigmas", "--include", "dead", code=2).err
+
+
+def test_intervals_stay_within_what_a_metric_can_be(tmp_path, compare):
+    for seed, shift in enumerate((0.0, 60.0)):  # two seeds: Student's t with one degree of freedom
+        found = scores()
+        names, metrics = found["val"]
+        ones = np.ones(len(names))
+        metrics |= {"colorfulness": (shift + np.linspace(1, 9, len(names)), ones), "auc": (ones - shift / 300, ones)}
+        make_run(tmp_path, f"r{seed}", {"seed": seed}, scored=found)
+    figures = compare("r0", "r1", "--figures", "colorfulness,auc", "--json").content["designs"][0]["figures"]
+    assert (figures["colorfulness"]["value"], figures["colorfulness"]["low"]) == (pytest.approx(35), 0.0)
+    assert figures["colorfulness"]["high"] > 100
+    assert (figures["auc"]["value"], figures["auc"]["low"], figures["auc"]["high"]) == (pytest.approx(0.9), 0.0, 1.0)

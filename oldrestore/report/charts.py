@@ -22,13 +22,15 @@ FIRST_SHARE = 0.1  # of a curve: losses of different kinds are divided by its me
 
 
 def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
-    """Charts that a group has data for, by name: each a function of the look."""
+    """Charts that a group has data for (more than a point), by name: each a function of the look."""
     charts: dict[str, Callable[[Look], Spec]] = {}
-    if any(math.isfinite(cells[group.headline.name].value) for cells in _with(group, group.headline.name)):
+    drawn = [v for seeds in group.by_seed[group.headline.name] for v in seeds if math.isfinite(v)]
+    if len(drawn) > 1:
         charts["forest"] = partial(forest, group)
-    for series in group.losses:
+    for series in (one for one in group.losses if one.longest > 1):
         charts[series.name.replace("/", "_")] = partial(curves, group, series)
-    if group.one(JUDGED_CURVE) is not None and group.judged:
+    over_iterations = group.one(JUDGED_CURVE)
+    if over_iterations is not None and over_iterations.longest > 1 and group.judged:
         charts["accuracy_over_iterations"] = partial(accuracy_over_iterations, group)
     if group.judged:
         charts["accuracy"] = partial(accuracy_bars, group)

@@ -26,8 +26,8 @@ _ABSENT = object()
 def choices_meant(choices: Mapping[str, str], overrides: Sequence[str]) -> list[str]:
     """Return, as overrides, the choices of a run to resume in the groups that typed settings (``loss.gamma=2``) are of.
 
-    Without them, such a setting would be looked up in the group's default. A group that is typed, or that a recorded
-    experiment may choose, is left out.
+    Without them, such a setting would be looked up in the group's default. A group that is typed, that a recorded
+    experiment may choose, or whose choice may change (trackers) is left out.
     """
     typed = [override.key_or_group for override in parse_overrides(overrides)]
     if any(name in GROUP_FOLDERS for name in typed):
@@ -36,6 +36,7 @@ def choices_meant(choices: Mapping[str, str], overrides: Sequence[str]) -> list[
         f"{group}={choice}"
         for group, choice in choices.items()
         if group not in typed
+        and not is_free(group)
         and isinstance(choice, str)
         and choice in choices_of(group)
         and any(name.startswith(f"{group.replace('/', '.')}.") for name in typed)

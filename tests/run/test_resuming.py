@@ -356,3 +356,12 @@ def test_a_typed_setting_is_looked_up_in_the_choice_of_the_run(tmp_path, capsys,
     resumption = plan_resume(str(folder.path), compose_unchecked(["loss=annealed_mean_l1", typed]), [typed])
     resumption.lock.close()
     assert (resumption.changed, resumption.config.loss.annealed_mean) == ({}, 0.5)
+
+
+def test_choices_that_may_change_are_not_taken_from_the_run():
+    from oldrestore.records.asked_settings import choices_meant
+
+    choices = {"tracking": "none", "loss": "focal", "model": "eccv16"}
+    typed = ["tracking.mlflow.tracking_uri=sqlite:///a.db", "loss.focal_gamma=2", "trainer.workers=1"]
+    assert choices_meant(choices, typed) == ["loss=focal"]
+    assert choices_meant(choices, [*typed, "loss=l1"]) == choices_meant(choices, [*typed, "experiments=e"]) == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -13,6 +15,16 @@ from rich.segment import Segment
 Item = TypeVar("Item")
 
 
+class UnwatchedConsole(Console):
+    """A console that prints nothing more once its reader is gone (``| head``), where rich's would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Send what is printed from now on, here or by `print`, to nowhere."""
+        self.quiet = True
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), self.file.fileno())
+
+
 class Narrator:
     """Prints a run's lines and passes each as plain text to `record`, the run's log."""
 
@@ -20,7 +32,7 @@ class Narrator:
         self, record: Callable[[str], None] | None = None, console: Console | None = None, on_stderr: bool = False
     ) -> None:
         # Soft wrapping keeps a path on one line, so that it can be copied.
-        self.console = console or Console(stderr=on_stderr, highlight=False, soft_wrap=True)
+        self.console = console or UnwatchedConsole(stderr=on_stderr, highlight=False, soft_wrap=True)
         self.record = record
 
     def say(self, line: str = "") -> None:

@@ -66,6 +66,20 @@ def side_by_side(
     return np.array(canvas)
 
 
+def wide(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str]) -> tuple[list[list[np.ndarray]], list[str]]:
+    """Return rows and titles for `side_by_side`, several rows side by side where the panel would be taller than wide.
+
+    Screens and trackers' pages have room beside a picture rather than below it. Read line by line, the order is kept.
+    """
+    width = sum(max(row[column].shape[1] for row in rows) for column in range(len(titles)))
+    height = max(picture.shape[0] for row in rows for picture in row)
+    groups = next(n for n in range(1, len(rows) + 1) if n * width >= -(-len(rows) // n) * height or n == len(rows))
+    blank = [np.full((1, 1, 3), 255, np.uint8)] * len(titles)
+    lines = [[*rows[start : start + groups]] for start in range(0, len(rows), groups)]
+    lines[-1] += [blank] * (groups - len(lines[-1]))
+    return [[picture for row in line for picture in row] for line in lines], [*titles] * groups
+
+
 @lru_cache(maxsize=32)
 def _font(size: int) -> Font:
     return ImageFont.load_default(size=size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.cells import cell_len
@@ -169,3 +170,10 @@ def csv_table(
         writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """0.7875 -> "78.8%": half up, as the charts of a page round, whatever the last bits of a mean are."""
+    # To 12 digits first: 63 of 80 may come out as 0.7874999999999999.
+    exact = Decimal(f"{100 * share:.12g}").quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    return f"{exact if exact else abs(exact)}%"  # zero has no sign

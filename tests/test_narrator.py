@@ -1,6 +1,7 @@
 """What a narrator prints and records: tables without trailing blanks, and lines that only the log is given."""
 
 import io
+import os
 
 from rich.console import Console
 from rich.table import Table
@@ -37,3 +38,16 @@ def test_what_is_only_recorded_is_not_printed():
     assert (recorded[0], recorded[-2:], len(recorded)) == ("first", ["", "last"], 7)
     Narrator(console=Console(file=out)).record_only("nobody keeps it")
     assert out.getvalue() == ""
+
+
+def test_a_reader_that_leaves_does_not_end_what_is_watched(monkeypatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    recorded: list[str] = []
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        narrator = Narrator(recorded.append)
+        narrator.say("one")
+        narrator.say("two")
+        print("three", flush=True)
+    assert recorded == ["one", "two"]

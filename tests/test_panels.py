@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from oldrestore.panels import side_by_side
+from oldrestore.panels import side_by_side, wide
 
 
 def solid(height, width, color):
@@ -63,3 +63,15 @@ def test_row_labels_are_below_their_row():
     bottom = find(labelled, solid(32, 64, 9))[0][0] + 32
     assert (labelled[bottom:] < 160).any()
     assert (labelled[:, :7] == 255).all() and (labelled[:, -7:] == 255).all()
+
+
+def test_a_panel_is_wide_and_keeps_the_order_of_its_rows():
+    rows = [[solid(32, 32, color), solid(32, 32, 100 + color)] for color in range(5)]
+    lines, titles = wide(rows, ["Input", "Output"])  # one below the other: 64 wide, 160 tall; two: 128 and 96
+    assert titles == ["Input", "Output"] * 2
+    assert [[int(picture.max()) for picture in line] for line in lines] == [
+        [0, 100, 1, 101],
+        [2, 102, 3, 103],
+        [4, 104, 255, 255],
+    ]
+    assert wide(rows[:2], ["Input", "Output"]) == (rows[:2], ["Input", "Output"])

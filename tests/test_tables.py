@@ -2,10 +2,11 @@
 
 import csv
 
+import numpy as np
 import pytest
 from rich.console import Console
 
-from oldrestore.tables import aligned, column_parts, csv_table, markdown_table, word_table
+from oldrestore.tables import aligned, column_parts, csv_table, markdown_table, percent, word_table
 
 
 def test_what_fits_is_whole_and_a_pipe_has_no_width():
@@ -83,3 +84,10 @@ def test_every_word_is_whole_at_every_width(width):
 def test_with_room_enough_a_row_is_a_line_and_with_too_little_there_is_no_table():
     assert len(printed(200).splitlines()) == 3
     assert word_table(HEADINGS, ROWS, NARROWEST - 1) is None
+
+
+def test_shares_are_rounded_half_up_whatever_the_last_bits_of_a_mean():
+    half = [0.7875, 63 / 80, float(np.mean([1.0] * 63 + [0.0] * 17)), 0.78749999999999998, 0.8125, 0.6125, 1 / 3, 1.0]
+    assert [percent(share) for share in half] == ["78.8%"] * 4 + ["81.3%", "61.3%", "33.3%", "100.0%"]
+    assert [percent(share) for share in (-0.0004, 0.0, -0.0125)] == ["0.0%", "0.0%", "-1.3%"]
+    assert percent(0.125, 0) == "13%"

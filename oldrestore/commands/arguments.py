@@ -87,6 +87,16 @@ def names(text: str) -> list[str]:
     return listed
 
 
+def kinds_of_runs(text: str) -> list[str]:
+    """Read kinds of runs, separated by commas; a ``type`` for argparse."""
+    from oldrestore.records.kinds import KINDS
+
+    for name in (listed := text.split(",")):
+        if name not in KINDS:
+            raise argparse.ArgumentTypeError(f"'{name}' is no kind of run: choose from {', '.join(KINDS)}")
+    return listed
+
+
 def split_outputs(words: Sequence[str]) -> tuple[Path, list[str]]:
     """Separate ``outputs=FOLDER``, quoted or not, from other words; return the folder (default: outputs) and them."""
     outputs, others = "outputs", []
@@ -120,15 +130,19 @@ def add_choice_of_runs(options: Parser) -> None:
     """Add the options that choose the runs to compare, and how they are compared."""
     options.add_argument("--experiment", metavar="NAME", help="every run of an experiment that has scores")
     options.add_argument("--where", action="append", default=[], metavar="NAME=VALUE", help="as for oldrestore runs")
+    kinds = "also runs of these kinds: reproduction, killed, failed, extended"
+    options.add_argument("--include", type=kinds_of_runs, default=[], metavar="A,B", help=kinds)
     options.add_argument("--by", choices=("design", "run"), default="design", help="rows: designs (default) or runs")
     resamples = "number of resamples (default: 10000)"
     options.add_argument("--resamples", type=number(100), default=10000, metavar="N", help=resamples)
     options.add_argument("runs", nargs="*", metavar="RUN", help="a run; or outputs=FOLDER, the root of the run folders")
 
 
-def chosen_runs(chosen: argparse.Namespace) -> tuple[list[Run], Path]:
-    """Return the runs chosen by `add_choice_of_runs` (by conditions: those with scores), and the root of the run
-    folders.
+def chosen_runs(chosen: argparse.Namespace) -> tuple[list[Run], Path, list[str]]:
+    """Return the runs chosen by `add_choice_of_runs`, the root of the run folders, and sentences on what is left out.
+
+    By conditions, these are the runs with scores that are equals of one another (see `kind_of`) or are to be included;
+    the sentences are printed on stderr too.
     """
     from oldrestore.records.finding import find_run
     from oldrestore.records.listing import Condition, list_runs, read_condition
@@ -140,7 +154,7 @@ def chosen_runs(chosen: argparse.Namespace) -> tuple[list[Run], Path]:
     if named:
         # A run has the scores of its last validation; another checkpoint has scores once it has been evaluated.
         evaluation = ", or the folder of an evaluation that `oldrestore evaluate CHECKPOINT` makes"
-        return [Run(find_run(name, outputs, evaluation)) for name in named], outputs
+        return [Run(find_run(name, outputs, evaluation)) for name in named], outputs, []
     # The name is taken literally: a quotation mark may be part of it.
     conditions = [Condition("experiment", "=", chosen.experiment)] if chosen.experiment else []
     conditions += [read_condition(text) for text in chosen.where]
@@ -152,7 +166,24 @@ def chosen_runs(chosen: argparse.Namespace) -> tuple[list[Run], Path]:
         what = f"{len(runs)} runs, none with scores," if runs else "no runs"
         experiment = [f"experiment={chosen.experiment}"] if chosen.experiment else []
         raise UserError(f"there are {what} under {outputs} with {', '.join([*experiment, *chosen.where])}")
-    return scored, outputs
+    equals = [run for run in scored if run.kind is None or run.kind.name in chosen.include]
+    kinds = ",".join(dict.fromkeys(run.kind.name for run in scored if run not in equals))
+    left_out = []
+    for run in runs:
+        if run not in scored:
+            left_out.append(without_scores(run))
+        elif run not in equals:
+            left_out.append(f"{run.run_id} {run.kind.words}: left out (--include {run.kind.name})")
+            print(f"oldrestore: {left_out[-1]}", file=sys.stderr)
+    if not equals:
+        raise UserError(f"every run with scores is left out: add --include {kinds}, or name the runs")
+    return equals, outputs, left_out
+
+
+def without_scores(run: Run) -> str:
+    """Say that a run is left out because it has no scores."""
+    words = run.kind.words if run.kind is not None else f"is {run.state}"
+    return f"{run.run_id} {words}: left out, for it has no scores"
 
 
 def with_scores(runs: Sequence[Run]) -> list[Run]:
@@ -160,7 +191,7 @@ def with_scores(runs: Sequence[Run]) -> list[Run]:
     scored = [run for run in runs if not run.scores.empty]
     for run in runs if scored else ():
         if run.scores.empty:
-            print(f"oldrestore: {run.run_id} is {run.state} and has no scores: left out", file=sys.stderr)
+            print(f"oldrestore: {without_scores(run)}", file=sys.stderr)
     return scored
 
 

@@ -11,7 +11,8 @@ from oldrestore.terminal import columns, shows_bold
 
 EPILOG = """\
 RUN is a run folder, a run id or its beginning, or RUN/evaluations/ID. Runs that differ only in the seed are one
-design.
+design. Reproductions and runs that were killed, failed or were extended after their end are left out, unless they are
+named or --include names their kind.
 Figures: iter_accuracy, orig_accuracy, gray_accuracy, gap_closed, gap_closed_probability, auc, auc_rebalanced, psnr,
 colorfulness, colorfulness_difference, any other validation metric (ssim), and SET/METRIC of per_image.csv.
 
@@ -41,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.comparison.rendering import csv_text, differences_from_best, markdown, terminal
     from oldrestore.comparison.sameness import comparable_groups, mismatch
 
-    runs, _ = chosen_runs(chosen)
+    runs, _, _ = chosen_runs(chosen)
     figures = chosen.figures
     if figures and chosen.metric and chosen.metric not in figures:
         figures.append(chosen.metric)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from oldrestore import runtime
 from oldrestore.commands.arguments import add_outputs, parser
@@ -55,6 +55,8 @@ def run(arguments: Sequence[str]) -> int:
     if chosen.json:
         print(json.dumps(result.to_json(), indent=2))
         return 0
+    for line in heading(subject, result, chosen.overrides):
+        narrator.say(line)
     narrator.say(f"{'protocol':<34} {result.protocol.label} ({result.protocol.hash[:8]})")
     for name, value in result.summary.items():
         narrator.say(f"{name:<34} {value:.4f}")
@@ -63,6 +65,27 @@ def run(arguments: Sequence[str]) -> int:
         narrator.show(result.table.render())
     narrator.say(shown(result.folder))
     return 0
+
+
+def heading(subject, result, overrides: Sequence[str]) -> Iterator[str]:
+    """Yield the lines that say what was scored: run or file, checkpoint, and each override with what the run had."""
+    from omegaconf import DictConfig, OmegaConf
+
+    from oldrestore.config.overrides import parse_overrides
+    from oldrestore.config.yaml_file import shown
+    from oldrestore.records.run import Run
+
+    if subject.alone:
+        yield f"{'weights':<34} {subject.checkpoint}"
+    else:
+        yield f"{'run':<34} {shown(subject.folder)}"
+        yield f"{'checkpoint':<34} {subject.checkpoint}, {result.iteration} iterations"
+    choices = {} if subject.alone else Run(subject.folder).choices
+    for override in parse_overrides(overrides, several=True):
+        name = override.key_or_group
+        was = OmegaConf.select(subject.config, name)
+        was = choices.get(name) if isinstance(was, DictConfig) else "null" if was is None else was
+        yield f"{'changed':<34} {override.input_line}" + ("" if was is None else f" (was {was})")
 
 
 def evaluate_several(subject, chosen, narrator) -> int:
@@ -88,6 +111,8 @@ def evaluate_several(subject, chosen, narrator) -> int:
         cells = (row.get(name) for name in sweep.shown())
         table.add_row(*("" if c is None else f"{c:.4f}" if isinstance(c, float) else str(c) for c in cells))
     narrator.say()
+    for line in heading(subject, sweep.results[-1][1], chosen.overrides):
+        narrator.say(line)
     narrator.show(table)
     narrator.say(shown(sweep.folder / "evaluations.csv"))
     return 0

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
-from oldrestore.commands.arguments import add_choice_of_runs, chosen_runs, names, number, parser, path, with_scores
+from oldrestore.commands.arguments import (
+    add_choice_of_runs,
+    chosen_runs,
+    names,
+    number,
+    parser,
+    path,
+    with_scores,
+    without_scores,
+)
 from oldrestore.errors import UserError
 
 EPILOG = """\
 RUN is a run folder, a run id or its beginning, or RUN/evaluations/ID. Runs that differ only in the seed are one
-design.
+design. Reproductions and runs that were killed, failed or were extended after their end are left out, unless they are
+named or --include names their kind.
 The page opens from disk and needs no network. Without -o it is written to outputs/reports/.
 
 examples:
@@ -47,9 +58,11 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.report.page import write_page
     from oldrestore.report.shelf import report_path, write_index
 
-    runs, outputs = chosen_runs(chosen)
+    runs, outputs, left_out = chosen_runs(chosen)
     if chosen.anyway:
-        runs = with_scores(runs) or runs
+        scored = with_scores(runs) or runs
+        left_out += [without_scores(run) for run in runs if run not in scored]
+        runs = scored
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)
@@ -65,6 +78,7 @@ def run(arguments: Sequence[str]) -> int:
         photographs=chosen.photographs,
         say=say,
     )
+    report = replace(report, notes=tuple(left_out))
     for group in report.groups:
         say(group.words.headline)
     page = chosen.output or report_path(outputs, report.title)

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oldrestore.commands.arguments import number, outputs_of, parser
-from oldrestore.tables import aligned
+from oldrestore.tables import aligned, percent
 from oldrestore.terminal import shows_bold
 
 EPILOG = """\
 names: settings as config.yaml has them (optimizer.learning_rate), measures (val/auc, judged/iter_accuracy), state,
-run_id, experiment, started, protocol; and GROUP.name, the choice of a group or its class.
+run_id, experiment, started, protocol; GROUP.name, the choice of a group or its class; and kind, which is null, or
+reproduction, killed, failed or extended (resumed after its end): compare and report leave those out.
 
 examples:
   oldrestore runs --where loss.name=focal --sort val/auc
@@ -59,20 +60,23 @@ def run(arguments: Sequence[str]) -> int:
 
 def show(runs: Sequence[Mapping[str, Any]]) -> None:
     """Print the table at its full width, since a run id that is cut short cannot be copied."""
-    extra = [name for name in runs[0]["values"] if name not in ("state", "run_id", "experiment")]
-    headings = ["run", "experiment", "state", "iter", "orig", "gray", "n", *extra]
+    extra = [name for name in runs[0]["values"] if name not in ("state", "run_id", "experiment", "kind")]
+    # What state does not say: of which run another is a reproduction, and what was extended.
+    notes = ["" if run["kind"] in (None, "killed", "failed") else run["note"] for run in runs]
+    headings = ["run", "experiment", "state", "iter", "orig", "gray", "n", *extra, *(["note"] if any(notes) else [])]
     shares = ("iter_accuracy", "orig_accuracy", "gray_accuracy")
     rows = [
         [
             *(run[name] for name in ("run_id", "experiment", "state")),
-            *("" if run[name] is None else f"{100 * run[name]:.1f}%" for name in shares),
+            *("" if run[name] is None else percent(run[name]) for name in shares),
             str(run["n"] or ""),
             *(cell(run["values"][name]) for name in extra),
+            *([note] if any(notes) else []),
         ]
-        for run in runs
+        for run, note in zip(runs, notes, strict=True)
     ]
     # Narrow gaps between the accuracies and n, so that the table fits into 80 columns.
-    gaps = [2, 2, 2, 1, 1, 1, *([2] * len(extra))]
+    gaps = [2, 2, 2, 1, 1, 1, *([2] * (len(headings) - 7))]
     print(aligned([headings, *rows], words=3, gaps=gaps, bold=shows_bold()))
 
 

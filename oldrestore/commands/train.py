@@ -67,6 +67,9 @@ def run_hydra(arguments: Sequence[str]) -> int:
     refuse_evaluation(flags.overrides)
     if flags.multirun and resume not in (None, "auto"):
         raise UserError("several runs cannot resume a single one: use resume=auto, which resumes each run's own")
+    typed = flags.overrides
+    if resume not in (None, "auto"):
+        flags.overrides = [*choices_of_run(resume, typed), *typed]
     codes: list[int] = []
     refusals: list[UserError] = []
     own_process = os.getpid()
@@ -77,7 +80,7 @@ def run_hydra(arguments: Sequence[str]) -> int:
             run_for_launcher(composed, resume)
             return
         try:
-            codes.append(train_composed(composed, resume))
+            codes.append(train_composed(composed, resume, None if several else typed))
         except UserError as refusal:
             refusals.append(refusal)
 
@@ -125,8 +128,8 @@ def run_for_launcher(composed, resume: str | None) -> None:
         raise JobFailedError(f"failed ({overrides}): see oldrestore runs")
 
 
-def train_composed(composed, resume: str | None) -> int:
-    """Train the current job of Hydra, with its overrides as typed and its choice in each group."""
+def train_composed(composed, resume: str | None, typed: Sequence[str] | None = None) -> int:
+    """Train the current job of Hydra, with its overrides (or what was `typed`) and its choice in each group."""
     from hydra.core.hydra_config import HydraConfig
 
     from oldrestore.config.compose import resolved
@@ -135,12 +138,23 @@ def train_composed(composed, resume: str | None) -> int:
 
     resolved(composed)  # so that errors show references as they resolve
     job = HydraConfig.get()
-    return train_one(composed, list(job.overrides.task), resume, group_choices(job.runtime.choices))
+    overrides = list(job.overrides.task if typed is None else typed)
+    return train_one(composed, overrides, resume, group_choices(job.runtime.choices))
 
 
 def refuse(message: str) -> NoReturn:
     """Refuse flags in the form that all commands use."""
     raise UserError(f"{message} (see oldrestore train --help)")
+
+
+def choices_of_run(name: str, overrides: Sequence[str]) -> list[str]:
+    """Return the choices of a run to resume in the groups that typed settings are of."""
+    from oldrestore.commands.arguments import split_outputs
+    from oldrestore.records.asked_settings import choices_meant
+    from oldrestore.records.finding import find_run
+    from oldrestore.records.run import Run
+
+    return choices_meant(Run(find_run(name, split_outputs(overrides)[0])).choices, overrides)
 
 
 def take_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:

@@ -137,7 +137,10 @@ def _column(measure: Measure, designs: Sequence[Design], tables: dict, resamples
         if any(one is not None for one in scores):
             scored[index] = [one for one in scores if one is not None]
     estimates = _estimates(measure, scored, resamples, seed)
-    cells = {i: Cell(e.value, e.low, e.high, scored[i][0].n, len(scored[i])) for i, e in estimates.items()}
+    cells = {
+        i: Cell(e.value, *np.clip([e.low, e.high], *measure.bounds).tolist(), scored[i][0].n, len(scored[i]))
+        for i, e in estimates.items()
+    }
     finite = {index: cell.value for index, cell in cells.items() if math.isfinite(cell.value)}
     if measure.better is None or len(finite) < 2:
         return cells
@@ -255,8 +258,15 @@ def _notes(designs: Sequence[Design]) -> list[str]:
     notes = []
     for number, design in enumerate(designs, start=1):
         for run in design.repeats:
-            notes.append(f"{run.run_id} repeats seed {run.seed} of design {number} and is left out")
+            counted = next(one for one in design.runs if one.seed == run.seed)
+            if run.training.folder.resolve() == counted.training.folder.resolve():
+                what = f"scores the same weights as {counted.run_id}, with the same settings,"
+            else:
+                what = f"repeats seed {run.seed} of design {number}"
+            notes.append(f"{run.run_id} {what} and is left out")
         for run in design.runs:
+            if run.kind is not None and run.state == "finished":
+                notes.append(f"{run.run_id} {run.kind.words}")
             if run.state != "finished":
                 at = int(run.scores["trained_iterations"].max())
                 wanted = (run.config.get("trainer") or {}).get("max_iterations")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oldrestore.errors import UserError
 from oldrestore.plain import plain
 from oldrestore.records.run import Run
 
@@ -34,17 +35,20 @@ class Design:
 def designs_of(runs: Sequence[Run], by_run: bool = False) -> list[Design]:
     """Group runs that differ only in the seed, in the order in which designs first occur.
 
-    Such runs have the same photographs and the same settings, except for those that no result depends on. Of two runs
-    with the same seed, the later in `runs` counts. With `by_run`, every run is a design.
+    Such runs have the same photographs and the same settings, except for those that no result depends on, and the same
+    of their checkpoints is scored. Of two runs with the same seed, the later in `runs` counts. With `by_run`, every run
+    is a design.
     """
     if by_run:
         return [Design((run,)) for run in runs]
-    groups: dict[str, list[Run]] = {}
+    weights, groups = weights_of(runs), {}
     for run in runs:
-        groups.setdefault(_identity(run), []).append(run)
+        groups.setdefault(_identity(run, weights[run]), []).append(run)
     designs = []
     for group in groups.values():
-        by_seed = {run.seed: run for run in group}
+        # (A run counts before its own evaluations, and before its reproductions.)
+        last = sorted(group, key=lambda run: not run.is_evaluation and run.kind is None)
+        by_seed = {run.seed: run for run in last}
         kept = sorted(by_seed.values(), key=lambda run: (run.seed is None, run.seed))
         designs.append(Design(tuple(kept), tuple(run for run in group if by_seed[run.seed] is not run)))
     return designs
@@ -73,15 +77,41 @@ def differing_settings(designs: Sequence[Design], by_run: bool = False) -> dict[
         same_kind = [[e.get(name) for e, k in zip(settings, kinds, strict=True) if k == kind] for kind in set(kinds)]
         if not name.endswith("._target_") and not all(_all_equal(values) for values in same_kind):
             columns[name] = [each.get(name) for each in settings]
-    training = [(run.data.get("train") or {}).get("fingerprint") for run in first]
+    weights = weights_of([run for design in designs for run in (*design.runs, *design.repeats)])
+    if not _all_equal([weights[run] for run in first]):
+        columns["checkpoint"] = [weights[run] for run in first]
+    training = [_trained_on(run) for run in first]
     if not _all_equal(training) and not any(name == "dataset" or name.startswith("dataset.") for name in columns):
         columns["training photographs"] = [None if print_ is None else print_[:8] for print_ in training]
     return columns
 
 
-def _identity(run: Run) -> str:
-    photographs = {split: (run.data.get(split) or {}).get("fingerprint") for split in ("train", "val", "judged")}
-    return json.dumps(plain([run.settings, photographs]), sort_keys=True)
+def weights_of(runs: Sequence[Run]) -> dict[Run, str]:
+    """Name the weights that each run's scores are of, as `Run.scored_weights` does.
+
+    If every evaluation here is of the weights that its run ended with, they are all called ``last``.
+    """
+    ended = all(run.scored_at == _scored_at(run.training) for run in runs if run.is_evaluation)
+    return {run: "last" if ended else run.scored_weights for run in runs}
+
+
+def _scored_at(run: Run) -> int | None:
+    try:
+        return run.scored_at
+    except UserError:  # no run: a weights file was evaluated
+        return None
+
+
+def _trained_on(run: Run) -> str | None:
+    try:
+        return (run.training.data.get("train") or {}).get("fingerprint")
+    except UserError:
+        return None
+
+
+def _identity(run: Run, weights: str) -> str:
+    photographs = {split: (run.data.get(split) or {}).get("fingerprint") for split in ("val", "judged")}
+    return json.dumps(plain([run.settings, photographs, _trained_on(run), weights]), sort_keys=True)
 
 
 def _kinds(runs: Sequence[Run], group: str) -> list[str | None]:

@@ -9,6 +9,7 @@ from oldrestore.comparison.compare import Cell, Compared
 from oldrestore.comparison.designs import Design
 from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.rendering import setting
+from oldrestore.tables import percent
 
 ARROWS = {"max": r" $\uparrow$", "min": r" $\downarrow$", None: ""}
 IN_CAPTION = {"orig_accuracy": "Originals recognised", "gray_accuracy": "Gray ones"}
@@ -106,7 +107,7 @@ def _decimals(compared: Compared, measure: Measure) -> int:
 def _number(value: float, measure: Measure, decimals: int) -> str:
     if not math.isfinite(value):
         return "--"
-    text = f"{100 * value if measure.form == 'percent' else value:.{decimals}f}"
+    text = percent(value, decimals).rstrip("%") if measure.form == "percent" else f"{value:.{decimals}f}"
     return text.replace("-", "$-$")
 
 

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from oldrestore.errors import UserError
-from oldrestore.evaluation.metric_table import METRICS, Better, Metric, metric_of, shown_in
+from oldrestore.evaluation.metric_table import ANYTHING, METRICS, Better, Metric, metric_of, shown_in
 from oldrestore.records.run import Run
 from oldrestore.statistics import Scored, gap_share, weighted_mean
 
@@ -40,6 +40,7 @@ class Measure:
     make: Callable[..., Scored]  # from the columns of metrics, in order
     title: str = ""  # in a sentence; may be empty, like the unit
     unit: str = ""
+    bounds: tuple[float, float] = ANYTHING  # what it can be
 
     def of(self, table: Table) -> Scored | None:
         """Compute it for one run; None if the run lacks a metric."""
@@ -82,6 +83,7 @@ def measure_of(metric: Metric) -> Measure:
         _gap if len(metric.columns) > 1 else _mean,
         metric.title,
         metric.unit,
+        metric.bounds,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from oldrestore.comparison.compare import Cell, Compared
 from oldrestore.comparison.measures import Measure
 from oldrestore.evaluation.metric_table import directions
-from oldrestore.tables import aligned, csv_table, markdown_table
+from oldrestore.tables import aligned, csv_table, markdown_table, percent
 
 MARKS = {"best": "*", "tied": "~", "": ""}
 MARK_WORDS = {"best": "best", "tied": "not distinguishable from the best", "": ""}
@@ -81,7 +81,7 @@ def paired(cell: Cell, measure: Measure) -> list[str]:
     """Difference from the best design, its interval, both p-values, the effect, and the share of photographs above."""
     d = cell.against_best
     around = f"{number(d.low, measure)} to {number(d.high, measure)}"
-    sure = [f"{d.p_value:.2g}", f"{cell.p_holm:.2g}", f"{d.effect:+.2f}", f"{100 * d.wins:.0f}%"]
+    sure = [f"{d.p_value:.2g}", f"{cell.p_holm:.2g}", f"{d.effect:+.2f}", percent(d.wins, 0)]
     return [number(d.difference, measure), around, *sure]
 
 
@@ -105,12 +105,9 @@ def number(value: float, measure: Measure) -> str:
         return "none"
     size = abs(value)
     if measure.form == "percent":
-        text = f"{100 * value:.1f}"
-    else:
-        text = f"{value:.{3 if size < 2 else 2 if size < 100 else 1}f}"
-    if float(text) == 0:
-        text = text.removeprefix("-")  # zero has no sign
-    return f"{text}%" if measure.form == "percent" else text
+        return percent(value)
+    text = f"{value:.{3 if size < 2 else 2 if size < 100 else 1}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def setting(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oldrestore.evaluation.scores import ImageScore
 from oldrestore.statistics import wilson_interval
-from oldrestore.tables import plain_table
+from oldrestore.tables import percent, plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -104,7 +104,7 @@ class AccuracyTable:
     def render(self) -> Table:
         """Lay out a table for the terminal (80 columns): percent, and under it each accuracy's 95% interval."""
         intervals = ", ".join(
-            f"{version} {100 * low:.1f}-{100 * high:.1f}%"
+            f"{version} {percent(low).rstrip('%')}-{percent(high)}"
             for version, (low, high) in ((version, self.interval(version)) for version in VERSIONS)
         )
         table = plain_table(
@@ -115,13 +115,13 @@ class AccuracyTable:
         for row in self.rows:
             table.add_row(
                 str(row.iteration),
-                *map(percent, (row.iter_accuracy, row.orig_accuracy, row.gray_accuracy, row.gap_closed)),
+                *map(percent, (row.iter_accuracy, row.orig_accuracy, row.gray_accuracy)),
+                _gap(row.gap_closed),
                 *(f"{p:.3f}" for p in (row.iter_probability, row.orig_probability, row.gray_probability)),
-                percent(row.gap_closed_probability),
+                _gap(row.gap_closed_probability),
             )
         return table
 
 
-def percent(share: float | None) -> str:
-    """0.525 -> "52.5%"; None -> "none"."""
-    return "none" if share is None else f"{100 * share:.1f}%"
+def _gap(share: float | None) -> str:
+    return "none" if share is None else percent(share)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -61,9 +61,22 @@ class Evaluator(Protocol):
     """
 
     every_time: bool  # runs at each validation, or at the end only
+    # One that measures only networks which read a certain field of the batch names it as `reads` (see `check_read`).
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure."""
+
+
+def check_read(evaluators: Mapping[str, Evaluator], network: nn.Layer) -> None:
+    """Raise `UserError`, before anything is measured, if a network does not read what an evaluator gives to it."""
+    for name, evaluator in evaluators.items():
+        field = getattr(evaluator, "reads", None)
+        if field is not None and field not in network.reads:
+            raise UserError(
+                f"{type(network).__name__} does not read {field}, which evaluation.evaluators.{name} "
+                f"({type(evaluator).__name__}) gives to it: use a model that does, or another protocol "
+                "(evaluation=photos)"
+            )
 
 
 def spread(count: int, wanted: int | None) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import paddle
@@ -44,13 +44,15 @@ class HintCurve:
 
     PSNR is that of the true lightness with the predicted ab, 8-bit sRGB, mean over photographs; photographs are cut
     to a multiple of the network's stride. Beside it stands what the patches give without being understood: the
-    network's own colour without hints, with the patches pasted onto it (*pasted*). A network that reads no hints
-    has the same PSNR throughout, and its pasted curve is the one to beat.
+    network's own colour without hints, with the patches pasted onto it (*pasted*). A network that reads no hints is
+    refused (`check_read`): its PSNR would be the same throughout.
 
     References
     ----------
     Zhang et al. Real-Time User-Guided Image Colorization with Learned Deep Priors. 2017.
     """
+
+    reads: ClassVar[str] = "hints_b3hw"
 
     counts: list[Annotated[int, Field(ge=0, le=10000)]] | None = None  # of patches; 0 is always among them
     patch: Annotated[int, Field(ge=1)] = 6  # side, pixels
@@ -104,9 +106,6 @@ class HintCurve:
         lab_b3hw = paddle.to_tensor(np.stack(labs).transpose(0, 3, 1, 2))
         colors: dict[int, np.ndarray] = {}
         for count in self.counts:
-            if count and "hints_b3hw" not in network.reads:
-                colors[count] = colors[0]
-                continue
             hints = np.stack([self.hints(name, lab, count) for (name, _), lab in zip(batch, labs, strict=True)])
             inputs = Batch(lab_b3hw[:, :1], lab_b3hw[:, 1:], hints_b3hw=paddle.to_tensor(hints))
             prediction = network(*(getattr(inputs, field) for field in network.reads))

@@ -6,6 +6,7 @@ log line, comparisons, reports and summaries of sweeps show it.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from oldrestore.evaluation.scores import Score
 if TYPE_CHECKING:
     from oldrestore.evaluation.prediction import ColoredPhoto
 
+ANYTHING, AT_LEAST_0, SHARE = (-math.inf, math.inf), (0.0, math.inf), (0.0, 1.0)
 View = Literal["log", "compare", "sweep", "evaluate"]
 
 
@@ -59,6 +61,7 @@ class Metric:
     unit: str = ""
     of: Callable[[ColoredPhoto], float | Score | None] | None = None
     with_prior: Callable[[np.ndarray, np.ndarray, np.ndarray], Score] | None = None
+    bounds: tuple[float, float] = ANYTHING  # what it can be: an interval is not drawn beyond
     needs: str | None = None  # what a network must predict to have it
     columns: tuple[str, ...] = ()  # the scores of single photographs it is computed from; by default its own
     places: Mapping[View, int] = field(default_factory=dict)  # which column it is of each view that shows it
@@ -95,11 +98,27 @@ METRICS = (
         unit="dB",
         title="PSNR",
         short="PSNR",
+        bounds=(0.0, metrics.HIGHEST_PSNR),
         places={"log": 2, "compare": 7},
     ),
-    Metric("val", "ssim", HIGHER, ".4f", of=lambda p: metrics.ssim(p.rgb, p.original, 255.0), title="SSIM"),
     Metric(
-        "val", "ab_rmse", LOWER, ".2f", of=lambda p: metrics.ab_rmse(p.ab, p.true_ab), unit="Lab units", title="ab RMSE"
+        "val",
+        "ssim",
+        HIGHER,
+        ".4f",
+        of=lambda p: metrics.ssim(p.rgb, p.original, 255.0),
+        title="SSIM",
+        bounds=(-1.0, 1.0),
+    ),
+    Metric(
+        "val",
+        "ab_rmse",
+        LOWER,
+        ".2f",
+        of=lambda p: metrics.ab_rmse(p.ab, p.true_ab),
+        unit="Lab units",
+        title="ab RMSE",
+        bounds=AT_LEAST_0,
     ),
     Metric(
         "val",
@@ -108,6 +127,7 @@ METRICS = (
         ".4f",
         of=lambda p: metrics.auc(p.ab, p.true_ab),
         title="raw AuC",
+        bounds=SHARE,
         short="AuC",
         places={"log": 3, "compare": 5, "sweep": 2, "evaluate": 1},
     ),
@@ -118,11 +138,14 @@ METRICS = (
         ".4f",
         with_prior=metrics.rebalance,
         title="rebalanced AuC",
+        bounds=SHARE,
         short="AuC rebal",
         places={"log": 4, "compare": 6, "sweep": 1, "evaluate": 2},
     ),
     *(
-        Metric("val", f"bin_top{k}", HIGHER, ".4f", of=_top(k), needs="logits", title=f"top-{k} bin accuracy")
+        Metric(
+            "val", f"bin_top{k}", HIGHER, ".4f", of=_top(k), needs="logits", title=f"top-{k} bin accuracy", bounds=SHARE
+        )
         for k in (1, 5)
     ),
     Metric(
@@ -132,11 +155,18 @@ METRICS = (
         ".1f",
         of=lambda p: metrics.colorfulness(p.rgb),
         title="colourfulness",
+        bounds=AT_LEAST_0,
         short="CF",
         places={"log": 5, "compare": 8, "sweep": 3, "evaluate": 3},
     ),
     Metric(
-        "val", "colorfulness_original", NEITHER, ".1f", of=lambda p: metrics.colorfulness(p.original), places={"log": 6}
+        "val",
+        "colorfulness_original",
+        NEITHER,
+        ".1f",
+        of=lambda p: metrics.colorfulness(p.original),
+        bounds=AT_LEAST_0,
+        places={"log": 6},
     ),
     Metric(
         "val",
@@ -145,11 +175,23 @@ METRICS = (
         ".1f",
         of=_colorfulness_difference,
         title="colourfulness difference",
+        bounds=AT_LEAST_0,
         short="delta CF",
         places={"compare": 9},
     ),
     *(
-        Metric("judged", name, better, ".1%", title=title, short=short, columns=columns, places=places)
+        # The share of a gap may be anything.
+        Metric(
+            "judged",
+            name,
+            better,
+            ".1%",
+            title=title,
+            short=short,
+            bounds=SHARE if len(columns) == 1 else ANYTHING,
+            columns=columns,
+            places=places,
+        )
         for name, better, title, short, columns, places in (
             (
                 "iter_accuracy",
@@ -172,28 +214,28 @@ METRICS = (
             ),
         )
     ),
-    Metric("judged", "iter_correct", HIGHER, ".4f"),
-    Metric("judged", "iter_probability", HIGHER, ".4f"),
+    Metric("judged", "iter_correct", HIGHER, ".4f", bounds=SHARE),
+    Metric("judged", "iter_probability", HIGHER, ".4f", bounds=SHARE),
     # Of evaluators, by the words of a name: holes, hints, restoration, detection, measures of whole sets.
     *(
-        Metric("", name, better, form, unit=unit)
-        for name, better, form, unit in (
-            ("psnr", HIGHER, ".2f", "dB"),
-            ("pasted_psnr", NEITHER, ".2f", "dB"),  # hints without a network
-            ("ssim", HIGHER, ".4f", ""),
-            ("auc", HIGHER, ".4f", ""),
-            ("lpips", LOWER, ".4f", ""),
-            ("rmse", LOWER, ".4g", ""),
-            ("mae", LOWER, ".4g", ""),
-            ("precision", HIGHER, ".3f", ""),
-            ("recall", HIGHER, ".3f", ""),
-            ("f1", HIGHER, ".3f", ""),
-            ("iou", HIGHER, ".3f", ""),
-            ("undamaged", LOWER, ".4f", ""),  # share found on photographs without damage
-            ("fid", LOWER, ".2f", ""),
-            ("cf", CLOSER, ".1f", ""),
-            ("cf_original", NEITHER, ".1f", ""),
-            ("delta_cf", LOWER, ".1f", ""),
+        Metric("", name, better, form, unit=unit, bounds=bounds)
+        for name, better, form, unit, bounds in (
+            ("psnr", HIGHER, ".2f", "dB", AT_LEAST_0),
+            ("pasted_psnr", NEITHER, ".2f", "dB", AT_LEAST_0),  # hints without a network
+            ("ssim", HIGHER, ".4f", "", (-1.0, 1.0)),
+            ("auc", HIGHER, ".4f", "", SHARE),
+            ("lpips", LOWER, ".4f", "", AT_LEAST_0),
+            ("rmse", LOWER, ".4g", "", AT_LEAST_0),
+            ("mae", LOWER, ".4g", "", AT_LEAST_0),
+            ("precision", HIGHER, ".3f", "", SHARE),
+            ("recall", HIGHER, ".3f", "", SHARE),
+            ("f1", HIGHER, ".3f", "", SHARE),
+            ("iou", HIGHER, ".3f", "", SHARE),
+            ("undamaged", LOWER, ".4f", "", SHARE),  # share found on photographs without damage
+            ("fid", LOWER, ".2f", "", AT_LEAST_0),
+            ("cf", CLOSER, ".1f", "", AT_LEAST_0),
+            ("cf_original", NEITHER, ".1f", "", AT_LEAST_0),
+            ("delta_cf", LOWER, ".1f", "", AT_LEAST_0),
         )
     ),
 )

@@ -22,6 +22,7 @@ from oldrestore.photographs.photo_list import InputFile
 from oldrestore.restoration.steady_color import SteadyColor
 
 LARGEST_IN_PANEL = 1024  # longer side of a picture in a panel, pixels
+LEAST_RADIUS = 3  # of a hint in a panel, pixels: smaller ones would not be seen
 # The network sees the shorter side at a fixed size: a longer strip than this would become gigabytes.
 MAX_ASPECT = 16
 
@@ -119,6 +120,26 @@ def lightness(rgb_hw3: np.ndarray) -> np.ndarray:
 def in_gray(L_hw: np.ndarray) -> np.ndarray:
     """Return lightness as a gray photograph, uint8 (H, W, 3)."""
     return _converted(L_hw, gray_rgb8, np.empty((*L_hw.shape, 3), dtype=np.uint8))
+
+
+def before_outputs(original: np.ndarray, hints: Sequence[Hint] = ()) -> dict[str, np.ndarray]:
+    """Return what a panel of ``colorize`` shows before the outputs, by heading.
+
+    The original, and unless that is gray, what the networks see of it: its gray, with the hints drawn in.
+    """
+    small = reduced(original)
+    if not hints and (small == small[..., :1]).all():
+        return {"Original": small}
+    L_hw = lightness(small)
+    seen = in_gray(L_hw)
+    if hints:
+        height, width = original.shape[:2]
+        least = LEAST_RADIUS * height / small.shape[0]
+        visible = [replace(hint, radius=max(hint.radius, least)) for hint in hints]
+        a_hw, b_hw, mask_hw = draw_hints(visible, height, width, small.shape[:2])
+        colored = lab_to_rgb8_in_gamut(np.stack([L_hw, a_hw, b_hw], axis=-1))
+        seen = np.where(mask_hw[..., None] > 0, colored, seen)
+    return {"Original": small, ("Input with hints" if hints else "Input"): seen}
 
 
 def _converted(source: np.ndarray, convert: Callable[[np.ndarray], np.ndarray], out: np.ndarray) -> np.ndarray:

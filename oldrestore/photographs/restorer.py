@@ -41,7 +41,7 @@ class Restorer:
     smoothing: float = 0.0  # this and quality are settings of films, see conf/restore/film
     quality: int = 18  # constant rate factor of x264
     hints: Mapping[Path, Sequence[Hint]] = field(default_factory=dict)  # by photograph
-    shows_gray_original: bool = False  # in panels, as the networks see it
+    shows_input: bool = False  # in panels: what the networks see, beside the original
 
     @property
     def stages(self) -> list[str]:
@@ -91,7 +91,7 @@ class Restorer:
 
 def only_color(coloring: Coloring, smoothing: float, hints: Mapping[Path, Sequence[Hint]]) -> Restorer:
     """Return the stages of ``colorize``: the colour stage alone; `hints` are by photograph."""
-    return Restorer(Pipeline(), coloring, False, smoothing=smoothing, hints=hints, shows_gray_original=True)
+    return Restorer(Pipeline(), coloring, False, smoothing=smoothing, hints=hints, shows_input=True)
 
 
 def build_restorer(

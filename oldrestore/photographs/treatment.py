@@ -15,7 +15,7 @@ from oldrestore.data.codecs.decode import count_pages, decode_contents, read_pho
 from oldrestore.data.codecs.encode import Label, encode_photo
 from oldrestore.errors import UserError
 from oldrestore.panels import side_by_side
-from oldrestore.photographs.coloring import in_gray, lightness, reduced
+from oldrestore.photographs.coloring import before_outputs, lightness, reduced
 from oldrestore.photographs.output_files import OutputFiles
 from oldrestore.photographs.output_names import Task
 from oldrestore.photographs.restorer import Restorer
@@ -74,7 +74,8 @@ def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: 
     if restorer.colors_a_print(made):
         remarks.append("taken for a gray print on a coloured ground: restore/colorize=none would keep its colours")
     height, width = original.shape[:2]
-    shown = [] if restorer.shows_gray_original else [reduced(original)]
+    before = before_outputs(original, hints) if restorer.shows_input else {"Original": reduced(original)}
+    shown = [*before.values()]
     pictures = {"filled": made.filled, "evened": made.restored}
     if not colored:
         # The picture of the last stage is the result.
@@ -103,15 +104,13 @@ def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: 
     if colored:
         L_hw = lightness(picture)
         del picture
-        if restorer.shows_gray_original:
-            shown.append(reduced(in_gray(L_hw)))
         results = restorer.coloring(L_hw, hints)
     else:
         results = (picture for _ in task.outputs)
     for path, result, colorer in zip(task.outputs, results, colorers, strict=True):
         files.append(encode(result, path, colorer))
         shown.append(reduced(result))
-    panel = side_by_side([shown], ["Original", *restorer.titles(colored)])
+    panel = side_by_side([shown], [*before, *restorer.titles(colored)])
     label = labelling.label([name for name in colorers if name]) if labelling else None
     files.append((task.panel, encode_photo(panel, task.panel.suffix, label=label)))
     # A photograph counts as made if its results exist, so they are written first.
@@ -156,11 +155,11 @@ def treat_film(
             for write, picture in zip(writers, pictures, strict=True):
                 write(frame._replace(rgb_hw3=picture))
             if shown is None or count == film.expected // 2:  # a frame from the middle represents a film best
-                original = in_gray(lightness(original)) if restorer.shows_gray_original else original
-                shown = [reduced(picture) for picture in (original, *pictures)]
+                before = before_outputs(original) if restorer.shows_input else {"Original": reduced(original)}
+                shown = [*before.values(), *map(reduced, pictures)]
             count += 1
             advance(count, film.expected)
     label = labelling.label([name for name in colorers if name]) if labelling else None
-    panel = encode_photo(side_by_side([shown], ["Original", *restorer.titles()]), task.panel.suffix, label=label)
+    panel = encode_photo(side_by_side([shown], [*before, *restorer.titles()]), task.panel.suffix, label=label)
     facts = {"frames": count, "colored": colored, "hints": 0} | ({"remarks": film.remarks} if film.remarks else {})
     return Treated([(task.panel, panel)], {}, facts, label)

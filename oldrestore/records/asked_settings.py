@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.aliases import with_current_targets
 from oldrestore.config.compose import compose_unchecked
-from oldrestore.config.location import configuration_root
+from oldrestore.config.location import GROUP_FOLDERS, choices_of, configuration_root
 from oldrestore.config.overrides import parse_overrides
 from oldrestore.config.roles import Role, is_free, is_place, role_of
 from oldrestore.errors import UserError
@@ -23,10 +23,33 @@ MAY_CHANGE = Role.FREE | Role.BITS
 _ABSENT = object()
 
 
-def asked_for(composed: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the settings, by dotted name, that were typed: alone, by a group, or by a recorded experiment."""
+def choices_meant(choices: Mapping[str, str], overrides: Sequence[str]) -> list[str]:
+    """Return, as overrides, the choices of a run to resume in the groups that typed settings (``loss.gamma=2``) are of.
+
+    Without them, such a setting would be looked up in the group's default. A group that is typed, that a recorded
+    experiment may choose, or whose choice may change (trackers) is left out.
+    """
+    typed = [override.key_or_group for override in parse_overrides(overrides)]
+    if any(name in GROUP_FOLDERS for name in typed):
+        return []
+    return [
+        f"{group}={choice}"
+        for group, choice in choices.items()
+        if group not in typed
+        and not is_free(group)
+        and isinstance(choice, str)
+        and choice in choices_of(group)
+        and any(name.startswith(f"{group.replace('/', '.')}.") for name in typed)
+    ]
+
+
+def asked_for(composed: DictConfig, overrides: Sequence[str], choices: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the settings, by dotted name, that were typed: alone, by a group, or by a recorded experiment.
+
+    `choices` are overrides that `composed` has too and nobody typed.
+    """
     asked = leaves(composed)
-    default = leaves(compose_unchecked([]))
+    default = leaves(compose_unchecked(choices))
     places = [override.package or override.key_or_group.replace("/", ".") for override in parse_overrides(overrides)]
     return {
         name: value

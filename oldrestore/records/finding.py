@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore.config.location import at_home
@@ -12,8 +13,9 @@ from oldrestore.records.run import Run
 def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
     """Find a run folder; `UserError` if none or several match.
 
-    The name is a path, a run id under `outputs`, the beginning of one, ``last`` (the newest), or the path of the run's
-    last checkpoint, which is the state in which the run ended. `otherwise` ends the message that refuses another one.
+    The name is a path, a run id under `outputs`, the beginning of one, ``last`` (the newest), the path of the run's
+    last checkpoint, which is the state in which the run ended, or one of these with ``/evaluations/ID``. `otherwise`
+    ends the message that refuses another one.
     """
     direct = Path(at_home(name))
     try:
@@ -30,19 +32,28 @@ def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
         if which in (None, "last"):
             return folder
         raise UserError(f"'{name}' is one checkpoint, and this takes a whole run: give {folder}{otherwise}")
+    run, of_run, evaluation = name.rstrip("/").rpartition("/evaluations/")
+    if of_run and run and evaluation:
+        folders = [path.parent for path in find_run(run, outputs).glob("evaluations/*/config.yaml")]
+        return _the_one(evaluation, folders, sorted(folders)[-1:], f"the run '{run}' has no evaluation '{evaluation}'")
     if not name:
         raise UserError("the name of the run is empty: give a run folder or a run id of `oldrestore runs`")
     runs = [path.parent for path in outputs.glob("*/*/config.yaml")]
-    if name == "last":
-        matches = sorted(runs, key=lambda run: (str(Run(run).get("started") or ""), run.name))[-1:]
-    else:
-        matches = [run for run in runs if run.name == name] or sorted(run for run in runs if run.name.startswith(name))
+    newest = sorted(runs, key=lambda run: (str(Run(run).get("started") or ""), run.name))[-1:] if name == "last" else []
+    none = f"there is no run '{name}': give a run folder or a run id of `oldrestore runs`"
+    return _the_one(
+        name, runs, newest, f"there is no weights file '{name}'" if direct.suffix == ".safetensors" else none
+    )
+
+
+def _the_one(name: str, folders: Sequence[Path], newest: list[Path], none: str) -> Path:
+    """Return the folder of a name, of the only name that begins so, or the newest for ``last``; if `none`, say so."""
+    exact = [folder for folder in folders if folder.name == name]
+    matches = newest if name == "last" else exact or sorted(f for f in folders if f.name.startswith(name))
     if len(matches) == 1:
         return matches[0]
-    if not matches and direct.suffix == ".safetensors":
-        raise UserError(f"there is no weights file '{name}'")
     if not matches:
-        raise UserError(f"there is no run '{name}': give a run folder or a run id of `oldrestore runs`")
+        raise UserError(none)
     raise UserError(f"'{name}' is the beginning of {len(matches)} run ids: write more of {matches[0].name}")
 
 

@@ -20,7 +20,7 @@ from oldrestore.records.named_values import ACCURACIES
 from oldrestore.records.run import Run
 
 # What a list shows of each run.
-SHOWN = ("run_id", "experiment", "state", "started", *ACCURACIES)
+SHOWN = ("run_id", "experiment", "state", "kind", "started", *ACCURACIES)
 _WRITTEN = re.compile(r"(?P<name>[^=!<>]+?)\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<value>.*)")
 _COMPARED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _WORDS = {"null": None, "none": None, "true": True, "false": False}
@@ -98,8 +98,9 @@ def list_runs(
 def summary_of(run: Run, names: Sequence[str] = ()) -> dict[str, Any]:
     """Return what a list shows of a run, and further values by name; None for what cannot be read."""
     shown = {name: run.get(name) for name in SHOWN}
-    state = run.all_of("state")[-1]  # in words
-    return {**shown, "state": state, "folder": str(run.folder), "values": {name: run.get(name) for name in names}}
+    state, note = run.all_of("state")[-1], run.all_of("kind")[-1]  # in words
+    values = {name: run.get(name) for name in names}
+    return {**shown, "state": state, "note": note, "folder": str(run.folder), "values": values}
 
 
 def _order_key(value: Any) -> tuple[int, float, str] | None:

@@ -37,10 +37,11 @@ class NamedValues:
     def all_of(self, name: str) -> list[Any]:
         """Return every value that a name stands for, the one to show first.
 
-        ``state``, ``run_id``, ``experiment`` (the folder that the run is in), ``started``; ``protocol`` (``photos 1,
-        changed: size``, its name, or its hash); `ACCURACIES`; measures (``val/auc``: what the run ended with, or its
-        last so far); settings by their dotted names (``optimizer.learning_rate``); and ``GROUP.name`` or ``GROUP``: the
-        choice, its class, and that class's name as a file would be called.
+        ``state``, ``kind`` (as `kind_of` says), ``run_id``, ``experiment`` (the folder that the run is in),
+        ``started``; ``protocol`` (``photos 1, changed: size``, its name, or its hash); `ACCURACIES`; measures
+        (``val/auc``: what the run ended with, or its last so far); settings by their dotted names
+        (``optimizer.learning_rate``); and ``GROUP.name`` or ``GROUP``: the choice, its class, and that class's name as
+        a file would be called.
         """
         if name not in self._values:
             self._values[name] = self._find(name)
@@ -51,6 +52,8 @@ class NamedValues:
         status = status if isinstance(status.get("state"), str) else {}
         if name == "state":
             return [status["state"], state_in_words(status)] if status else ["unreadable"]
+        if name == "kind":
+            return [*(self._readable("kind") or [None])]
         if name == "run_id":
             return [self.run_id]
         if name == "experiment":

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oldrestore.config.aliases import with_current_targets
-from oldrestore.config.roles import settings_that_count
+from oldrestore.config.roles import Role, role_of, settings_that_count
 from oldrestore.errors import UserError
+from oldrestore.records.kinds import Kind, kind_of
 from oldrestore.records.liveness import is_alive, state_in_words
 from oldrestore.records.named_values import NamedValues
 from oldrestore.records.parsing import read_choices, read_config, read_json, read_overrides, read_table
@@ -123,8 +124,9 @@ class Run(NamedValues):
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """Settings by dotted name that results depend on, without the seed and the places of photographs."""
-        return settings_that_count(self.config)
+        """Settings by dotted name that weights or scores depend on, without the seed and the places of photographs."""
+        counted = settings_that_count(self.config)
+        return {name: value for name, value in counted.items() if Role.SHOWN not in role_of(name)}
 
     @cached_property
     def status(self) -> dict[str, Any]:
@@ -138,6 +140,11 @@ class Run(NamedValues):
     def state(self) -> str:
         """State in words, as `state_in_words` gives it."""
         return state_in_words(self.status)
+
+    @cached_property
+    def kind(self) -> Kind | None:
+        """Why the run is no equal of others, as `kind_of` says; None if it is one, as an evaluation is."""
+        return None if self.is_evaluation else kind_of(self.folder, self.status)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -220,6 +227,18 @@ class Run(NamedValues):
             return frame
         last = frame.groupby("set")["trained_iterations"].transform("max")
         return frame[frame["trained_iterations"] == last].reset_index(drop=True)
+
+    @property
+    def scored_at(self) -> int:
+        """Iterations of training before the last validation; -1 if there are no scores."""
+        return -1 if self.scores.empty else int(self.scores["trained_iterations"].max())
+
+    @property
+    def scored_weights(self) -> str:
+        """Which weights `scores` are of: ``last``; of an evaluation, the name of its checkpoint or the weights file."""
+        if not self.is_evaluation:
+            return "last"
+        return self.typed("checkpoint") or self.typed("weights") or "best"
 
     @property
     def checkpoints(self) -> dict[str, Path]:

@@ -15,19 +15,22 @@ from oldrestore.report.look import Look, axis_format, bars_height, by_design, nu
 from oldrestore.report.scatter_chart import default_axes, metrics
 from oldrestore.report.series import Series
 from oldrestore.report.words import full_name
+from oldrestore.tables import percent
 
 Spec = dict[str, Any]
 FIRST_SHARE = 0.1  # of a curve: losses of different kinds are divided by its mean
 
 
 def figures_of(group: Group) -> dict[str, Callable[[Look], Spec]]:
-    """Charts that a group has data for, by name: each a function of the look."""
+    """Charts that a group has data for (more than a point), by name: each a function of the look."""
     charts: dict[str, Callable[[Look], Spec]] = {}
-    if any(math.isfinite(cells[group.headline.name].value) for cells in _with(group, group.headline.name)):
+    drawn = [v for seeds in group.by_seed[group.headline.name] for v in seeds if math.isfinite(v)]
+    if len(drawn) > 1:
         charts["forest"] = partial(forest, group)
-    for series in group.losses:
+    for series in (one for one in group.losses if one.longest > 1):
         charts[series.name.replace("/", "_")] = partial(curves, group, series)
-    if group.one(JUDGED_CURVE) is not None and group.judged:
+    over_iterations = group.one(JUDGED_CURVE)
+    if over_iterations is not None and over_iterations.longest > 1 and group.judged:
         charts["accuracy_over_iterations"] = partial(accuracy_over_iterations, group)
     if group.judged:
         charts["accuracy"] = partial(accuracy_bars, group)
@@ -106,7 +109,7 @@ def accuracy_over_iterations(group: Group, look: Look) -> Spec:
         ("gray_accuracy", "gray photographs", look.muted),
     ):
         y = {"field": "v", "type": "quantitative"}
-        value = [{"v": cells[name].value, "label": f"{label} {100 * cells[name].value:.1f}%"}]
+        value = [{"v": cells[name].value, "label": f"{label} {percent(cells[name].value)}"}]
         rule = {"type": "rule", "color": color, "strokeDash": [5, 4], "strokeWidth": 1.5}
         marks.append({"data": {"values": value}, "mark": rule, "encoding": {"y": y}})
         text = {"type": "text", "align": "left", "baseline": "bottom", "dy": -3, "dx": 4, "color": color}
@@ -134,7 +137,7 @@ def accuracy_bars(group: Group, look: Look) -> Spec:
         if cell is not None:
             ends = {"l": number_of(cell.low), "h": number_of(cell.high)}
             end = ends["h"] if ends["h"] is not None else cell.value  # position of the printed number
-            rows.append({"d": name, "v": cell.value, **ends, "end": end, "text": f"{100 * cell.value:.1f}%"})
+            rows.append({"d": name, "v": cell.value, **ends, "end": end, "text": percent(cell.value)})
     y = {"field": "d", "type": "nominal", "sort": order, "title": None, "axis": _names_axis(look)}
     axis = {"format": ".0%", "title": "photographs recognised", "grid": True, "tickCount": 5}
     x = {"type": "quantitative", "scale": {"domain": [0, 1]}, "axis": axis}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from oldrestore.comparison.compare import Cell, Compared
 from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.rendering import number
+from oldrestore.tables import percent
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,8 @@ def _recognition(compared: Compared, names: Sequence[str]) -> list[str]:
         if others and set(others) == {"tied"}
         else ""
     )
-    share = f"{_percent(ours.value)} ({_percent(ours.low)} to {_percent(ours.high)})"
-    against = f"{_percent(original.value)} of the originals and {_percent(gray.value)} of gray ones (n = {ours.n})"
+    share = f"{percent(ours.value)} ({percent(ours.low)} to {percent(ours.high)})"
+    against = f"{percent(original.value)} of the originals and {percent(gray.value)} of gray ones (n = {ours.n})"
     sentence = f"The judge recognises {share} of the recoloured photographs, {against}."
     if len(judged) > 1:
         sentence = (
@@ -176,18 +177,18 @@ def _recognition(compared: Compared, names: Sequence[str]) -> list[str]:
         return [sentence, "Originals are recognised no better than gray ones, so there is no gap to close."]
     interval = ""
     if math.isfinite(gap.low) and math.isfinite(gap.high):
-        interval = f" (95% interval {_percent(gap.low)} to {_percent(gap.high)})"
+        interval = f" (95% interval {percent(gap.low)} to {percent(gap.high)})"
     elif gap.seeds < 2 or gap.n < 2:
         interval = " (no interval: the gap is too small for these photographs)"
     if gap.value > 0:
         doubt = "; it is not shown that colour helps recognition at all" if gap.low <= 0 else ""
-        return [sentence, f"That closes {_percent(gap.value)} of the gap between gray and original{interval}{doubt}."]
+        return [sentence, f"That closes {percent(gap.value)} of the gap between gray and original{interval}{doubt}."]
     sure = "its colour hinders recognition" if gap.high < 0 else "its colour is not shown to help recognition"
     if gap.value == 0:
         return [sentence, f"That closes none of the gap between gray and original{interval}: {sure}."]
     return [
         sentence,
-        f"That is below gray: of the gap between gray and original it closes {_percent(gap.value)}{interval}, and "
+        f"That is below gray: of the gap between gray and original it closes {percent(gap.value)}{interval}, and "
         f"{sure}.",
     ]
 
@@ -229,10 +230,6 @@ def _p(p: float | None) -> str:
     if p is None or not math.isfinite(p):
         return "no p-value"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
 
 
 def _listed(items: Sequence[str]) -> str:

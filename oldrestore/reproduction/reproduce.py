@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +16,7 @@ from oldrestore.config.roles import is_place
 from oldrestore.errors import UserError
 from oldrestore.records.asked_settings import as_override, leaves
 from oldrestore.records.identity import new_run_id
+from oldrestore.records.kinds import earlier_ends
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.reproduction import comparison as compare
@@ -133,22 +133,13 @@ def reproduce(
 def compare_runs(logged: LoggedRun, rerun: Rerun, until: int | None, tolerance: float) -> compare.Comparison:
     """Compare records and weights of a run with those of its reproduction."""
     old, new = compare.read_records(logged.run.folder), compare.read_records(rerun.folder)
+    # Where a run had ended before it was resumed, it was validated once more.
     loose = {iteration for iteration in (until, *earlier_ends(logged.run.folder)) if iteration is not None}
     comparison = compare.compare_records(old, new, tolerance, until, loose)
     if not any(name.name == "train/loss" and name.points for name in comparison.metrics):
         raise NoVerdictError(f"the new run {rerun.state} at its beginning: {rerun.reason}")
     weights, problems = compare_checkpoints(logged, rerun, until)
     return replace(comparison, weights=weights, not_compared=problems)
-
-
-def earlier_ends(folder: Path) -> set[int]:
-    """Iterations at which a run had ended before it was resumed, and was therefore validated once more."""
-    ends = set()
-    for path in folder.glob("resumes/*/resume.json"):
-        changed = json.loads(path.read_text(encoding="utf-8")).get("changed", {}).get("trainer.max_iterations")
-        if changed:
-            ends.add(int(changed[0]))
-    return ends
 
 
 def compare_checkpoints(
@@ -183,7 +174,10 @@ def write_down(reproduction: Reproduction, certificate: Mapping[str, Any], confi
     folder = RunFolder.open(reproduction.rerun.folder)
     folder.write_json(FILE, certificate)
     folder.text("reproduction", as_markdown(certificate))
-    folder.update_status(reproduction={"of": reproduction.logged.run_id, "verdict": reproduction.comparison.verdict})
+    mark = {"of": reproduction.logged.run_id, "verdict": reproduction.comparison.verdict}
+    if reproduction.iterations < certificate["max_iterations"]:
+        mark["until"] = reproduction.iterations
+    folder.update_status(reproduction=mark)
     folder.close()
     return _tell_mlflow(folder.path, config, certificate) if "mlflow" in config.tracking else None
 

@@ -16,6 +16,7 @@ from oldrestore.data.prior import color_counts, dataset_prior
 from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.device import seed_everything
 from oldrestore.errors import UserError
+from oldrestore.evaluation.evaluator import check_read
 from oldrestore.losses.base import Loss
 from oldrestore.scoring.judged import Judged, build_judged, build_protocol, refuse_taught_by_judge, refuse_trained_on
 from oldrestore.training.learner import Learner
@@ -77,6 +78,7 @@ def build_components(config: DictConfig) -> Components:
             f"{type(network).__name__} predicts no colour to be measured: take evaluation=holes, or "
             "evaluation.color=false"
         )
+    check_read(evaluators, network)
     loss = build(config.loss)
     if judged is not None:
         refuse_taught_by_judge(loss, judged.judge)

@@ -8,6 +8,7 @@ import numpy as np
 
 from oldrestore.evaluation.accuracy_table import AccuracyTable
 from oldrestore.records.run import Run
+from oldrestore.tables import percent
 
 COLORS = {"iter": "#c2410c", "orig": "#334155", "gray": "#94a3b8"}
 
@@ -67,7 +68,7 @@ def _draw_accuracy(axes, table: AccuracyTable) -> None:
         axes.bar(position, 100 * accuracy, color=COLORS[version], width=0.6)
         error = [[100 * (accuracy - low)], [100 * (high - accuracy)]]
         axes.errorbar(position, 100 * accuracy, yerr=error, color="black", capsize=4, linewidth=1)
-        axes.text(position, 3, f"{100 * accuracy:.1f}", ha="center", color="white")
+        axes.text(position, 3, percent(accuracy).rstrip("%"), ha="center", color="white")
     axes.set_xticks(range(3), ["gray", "iter", "orig"])
     axes.set(ylabel="top-1, %", ylim=(0, 100), title=f"{table.judge}, n = {table.final.n}")
     axes.title.set_fontsize(10)

@@ -15,7 +15,7 @@ from oldrestore import parallel
 from oldrestore.config.build import build
 from oldrestore.config.roles import is_place, is_place_of_photographs
 from oldrestore.errors import UserError
-from oldrestore.records.asked_settings import agreed, asked_for, asked_of_any, with_typed
+from oldrestore.records.asked_settings import agreed, asked_for, asked_of_any, choices_meant, with_typed
 from oldrestore.records.finding import find_run, refuse_links_out
 from oldrestore.records.liveness import lock_run
 from oldrestore.records.run import Run
@@ -64,14 +64,16 @@ def plan_resume(wanted: str, composed: DictConfig, overrides: Sequence[str]) -> 
 
     The run is named as for `find_run`, or by ``auto``: the newest of this experiment and with these settings that has
     not finished and is not running, or None. `composed` is what Hydra made of the overrides, as typed, without
-    ``resume=``. `UserError` if the run does not exist, is running, has finished, or cannot change a setting as asked.
+    ``resume=``, after `choices_meant` of a named run. `UserError` if the run does not exist, is running, has finished,
+    or cannot change a setting as asked.
     """
     outputs = Path(composed.outputs)
     if wanted == AUTO:
         return _newest_unfinished(outputs, composed, overrides)
-    # A choice of photographs that names no folder moves none.
-    asked = {n: value for n, value in asked_for(composed, overrides).items() if value is not None or not is_place(n)}
     folder = find_run(wanted, outputs)
+    asked = asked_for(composed, overrides, choices_meant(Run(folder).choices, overrides))
+    # A choice of photographs that names no folder moves none.
+    asked = {name: value for name, value in asked.items() if value is not None or not is_place(name)}
     status = _status(folder)
     if status.get("alive"):
         raise UserError(f"run '{folder.name}' is still running (process {status['pid']}): stop it first")

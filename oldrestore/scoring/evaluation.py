@@ -14,6 +14,7 @@ from oldrestore.config.compose import override_config
 from oldrestore.device import prepare_device, seed_everything
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import AccuracyTable
+from oldrestore.evaluation.evaluator import check_read
 from oldrestore.evaluation.metric_table import shown_in
 from oldrestore.evaluation.protocol import Protocol
 from oldrestore.narrator import Narrator
@@ -32,6 +33,7 @@ class EvaluationResult:
 
     folder: Path  # ``RUN/evaluations/ID``; of a weights file without a run, ``outputs/NAME/evaluations/ID``
     checkpoint: str  # its name in the run, or the path of the file
+    iteration: int  # of training; 0 if a file does not say
     summary: dict[str, float]  # validation measures
     table: AccuracyTable | None
     protocol: Protocol
@@ -41,6 +43,7 @@ class EvaluationResult:
         return {
             "folder": str(self.folder),
             "checkpoint": self.checkpoint,
+            "iteration": self.iteration,
             "protocol": {name: value for name, value in self.protocol.describe().items() if name != "settings"},
             "validation": self.summary,
             "accuracy": None if self.table is None else self.table.as_dicts(),
@@ -95,6 +98,7 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
             f"{type(network).__name__} predicts no colour to be measured: take evaluation=holes inputs=holes, or "
             "evaluation=detection inputs=damage_detection"
         )
+    check_read(evaluators, network)
     protocol = protocol_of(config, len(validation), judged.judge if judged is not None else None, prior)
     if (note := outdated(config)) is not None:
         narrator.say(note)
@@ -117,7 +121,7 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     if table is not None:
         folder.accuracy(table.as_dicts(), iteration)
         folder.per_image(rows_of(table.per_image(), iteration, "judged"))
-    evaluated = EvaluationResult(folder.path, subject.checkpoint, summary, table, protocol)
+    evaluated = EvaluationResult(folder.path, subject.checkpoint, iteration, summary, table, protocol)
     folder.write_json("summary.json", evaluated.to_json())
     folder.close()
     return evaluated

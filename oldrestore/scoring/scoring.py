@@ -26,7 +26,7 @@ from oldrestore.evaluation.prediction import recolor
 from oldrestore.evaluation.scores import ImageScore
 from oldrestore.evaluation.validation import MeasuredPhoto, ValidationResult, measure_photos, summarize_validation
 from oldrestore.narrator import Narrator
-from oldrestore.panels import side_by_side
+from oldrestore.panels import side_by_side, wide
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.scoring.judged import Judged
 
@@ -82,7 +82,7 @@ class Scorer:
         return accuracy_table(judge, shared(look, size), self.config.evaluation.every)
 
     def panel(self, network: ColorNetwork, title: str) -> np.ndarray | None:
-        """Draw some validation photographs as rows of input, output and original; None if no samples are wanted."""
+        """Draw input, output and original of some validation photographs; None if no samples are wanted."""
         total = len(self.validation.photos)
         count = min(self.config.evaluation.samples, total)
         if count == 0:
@@ -91,7 +91,7 @@ class Scorer:
         by_name = sorted(self.validation.photos, key=lambda photo: photo.name)
         chosen = [by_name[index * total // count] for index in range(count)]
         photos = [self.crops.evaluation(decode_known_photo(photo)) for photo in chosen]
-        return side_by_side(panel_rows(self.colorizer(network), photos), titles=("Input", title, "Original"))
+        return side_by_side(*wide(panel_rows(self.colorizer(network), photos), ["Input", title, "Original"]))
 
     def further(self, network: nn.Layer, inputs: Inputs, at_end: bool) -> dict[str, Evaluated]:
         """Run the protocol's own evaluators; the slow ones only at the end."""

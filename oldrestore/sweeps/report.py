@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,10 +18,13 @@ class SweepReport(NamedTuple):
     line: str
 
 
-def report_on(name: str, entries: Sequence[Entry], outputs: Path, photographs: int = 24) -> SweepReport:
+def report_on(
+    name: str, entries: Sequence[Entry], outputs: Path, photographs: int = 24, notes: Sequence[str] = ()
+) -> SweepReport:
     """Write ``outputs/reports/NAME.html`` about the jobs that are done; whatever goes wrong is said, not raised.
 
-    Jobs that were measured differently (a sweep may vary that too) are shown as separate groups.
+    Jobs that were measured differently (a sweep may vary that too) are shown as separate groups. `notes` are sentences
+    below its title.
     """
     done = [Path(entry.folder) for entry in entries if entry.state == "done" and entry.folder]
     if not done:
@@ -32,10 +36,13 @@ def report_on(name: str, entries: Sequence[Entry], outputs: Path, photographs: i
         from oldrestore.report.shelf import report_path, write_index
 
         runs = [run for folder in done if (folder / "config.yaml").is_file() and not (run := Run(folder)).scores.empty]
+        failed = [entry for entry in entries if entry.state == "failed"]
+        notes = (*notes, *(f"{e.in_words()} failed ({e.reason or 'no reason is recorded'})" for e in failed))
         if not runs:
             return SweepReport(None, "none, for no run has scores of photographs")
         path = report_path(outputs, name)
-        write_page(gather(runs, title=name, anyway=True, photographs=photographs), path)
+        gathered = gather(runs, title=name, anyway=True, photographs=photographs)
+        write_page(replace(gathered, notes=tuple(notes)), path)
         write_index(outputs)
     except UserError as error:
         return SweepReport(None, f"none: {error}")

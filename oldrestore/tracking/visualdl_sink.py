@@ -73,6 +73,8 @@ class VisualDLSink:
         self._file: IO[bytes] | None = None
         self._table: list[dict[str, Any]] = []
         self._iteration = 0
+        self._moving: set[str] = set()  # tags of scalars that have had two values
+        self._constant: dict[str, list[tuple[int, float]]] = {}  # (iteration, value) of the others
 
     def start(self, run: RunInfo) -> None:
         """Open a new record file, and write the configuration as text."""
@@ -91,13 +93,28 @@ class VisualDLSink:
             self.text("overrides", "\n".join(run.overrides))
 
     def scalars(self, lines: Sequence[Scalars]) -> None:
-        """Write the finite scalars."""
+        """Write the finite scalars; VisualDL shows them in the order in which their names first come.
+
+        Those that have never changed (the originals' accuracy) wait for the end, so that they come last.
+        """
         for line in lines:
             self._iteration = max(self._iteration, line.iteration)
             for name, value in line.values.items():
                 if math.isfinite(value):
-                    self._writer.add_scalar(_tag(name), value, line.iteration)
+                    self._scalar(_tag(name), value, line.iteration)
                     self.sent["metrics"] += 1
+
+    def _scalar(self, tag: str, value: float, iteration: int) -> None:
+        points = [(iteration, value)]
+        if tag not in self._moving:
+            waiting = self._constant.setdefault(tag, [])
+            waiting += points
+            if value == waiting[0][1]:
+                return
+            self._moving.add(tag)
+            points = self._constant.pop(tag)
+        for at, point in points:
+            self._writer.add_scalar(tag, point, at)
 
     def accuracy(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the table as Markdown text, as it was after each validation."""
@@ -125,6 +142,9 @@ class VisualDLSink:
 
     def finish(self, state: str, reason: str | None, summary: Mapping[str, float]) -> None:
         """Write the hyper-parameters with the summary figures, the end of the run, and close the file."""
+        for tag, points in self._constant.items():
+            for at, point in points:
+                self._writer.add_scalar(tag, point, at)
         finite = {_tag(f"summary/{name}"): v for name, v in summary.items() if math.isfinite(v)}
         self._writer.add_hparams(_hyper_parameters(self._run.config), list(finite))
         for tag, value in finite.items():

@@ -1,6 +1,7 @@
 """The command line as a shell sees it: help without heavy imports, listings, and narrow terminals."""
 
 import os
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from oldrestore.cli import VERBS
+from oldrestore.cli import VERBS, main
 from oldrestore.commands.sweep import show
 from oldrestore.run import one_run
 from tests.generated_photographs import make_folder
@@ -18,6 +19,12 @@ def test_help_lists_every_verb_and_none_is_a_wrong_request(cli):
     printed = cli("--help").out
     assert all(verb in printed for verb in VERBS)
     assert "usage" in cli(code=2).out
+
+
+def test_what_sweeps_call_themselves_with_is_not_in_their_help(capsys):
+    with pytest.raises(SystemExit):
+        main(["sweep", "--help"])
+    assert set(re.findall(r"--job\w*", capsys.readouterr().out)) == {"--jobs"}
 
 
 @pytest.mark.parametrize(

@@ -64,14 +64,15 @@ def test_colour_is_predicted_at_network_size_and_joined_to_the_photographs_own_l
     assert record["files"]["old-colorized.png"]["size"] == 64
 
 
-def test_the_panel_shows_the_gray_original_and_each_output(eccv16, siggraph17, colorize, tmp_path):
+def test_the_panel_shows_the_original_its_gray_as_input_and_each_output(eccv16, siggraph17, colorize, tmp_path):
     photo = photograph(tmp_path / "old.png")
     colorize(photo, "-o", tmp_path, "--weights", eccv16[1], "--weights", siggraph17[1])
     names = {path.name for path in tmp_path.iterdir()}
     outputs = ["old-colorized-net5.png", "old-colorized-siggraph17.png"]
     assert names == {"old.png", "old-panel.png.jpg", "colorize.json", *outputs}
-    pictures = [gray_rgb8(rgb_to_lab(opened(photo))[..., 0]), *(opened(tmp_path / name) for name in outputs)]
-    for shown, picture in zip(pictures_in_panel(tmp_path / "old-panel.png.jpg", 3), pictures, strict=True):
+    original = opened(photo)
+    pictures = [original, gray_rgb8(rgb_to_lab(original)[..., 0]), *(opened(tmp_path / name) for name in outputs)]
+    for shown, picture in zip(pictures_in_panel(tmp_path / "old-panel.png.jpg", 4), pictures, strict=True):
         assert np.abs(shown - picture).mean() < 4  # JPEG
 
 
@@ -172,6 +173,9 @@ def test_hints_steer_the_colour(siggraph17, colorize, tmp_path):
     )
     np.testing.assert_array_equal(found, with_hints)
     assert (with_hints != without).any()
+    panel = pictures_in_panel(tmp_path / "out" / "old-panel.png.jpg", 3)
+    assert rgb_to_lab(panel[1][40, 30].astype(np.uint8))[1] > 30  # the red hint is drawn into the gray input
+    assert np.abs(panel[2] - found).mean() < 4
 
 
 def test_drawn_hints_are_discs_in_the_photographs_pixels():

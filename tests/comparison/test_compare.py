@@ -1,6 +1,7 @@
 """Comparisons: what is put together, what is refused, what is marked."""
 
 import csv
+import json
 from functools import partial
 from pathlib import Path
 
@@ -210,13 +211,15 @@ def test_runs_without_scores_are_named_when_they_are_left_out(tmp_path, cli):
     make_run(tmp_path, "empty", {"seed": 1}, scored={}, state="failed")
     named = ["whole", "empty", "other", f"outputs={tmp_path}", "--anyway", "--resamples", "200"]
     printed = cli("compare", *named)
-    assert "oldrestore: empty is failed and has no scores: left out" in printed.err
+    assert "oldrestore: empty failed (no reason is recorded): left out, for it has no scores" in printed.err
     # The second group says what keeps it apart.
     assert "# 1 of 2: not to be compared with the others\n" in printed.out
     assert "# 2 of 2: not to be compared with the others (the protocol of 'other'" in printed.out
     assert "evaluation.size is 64 and 32)" in printed.out
     reported = cli("report", *named, "--photographs", "0", "-o", tmp_path / "r.html")
-    assert "oldrestore: empty is failed and has no scores: left out" in reported.err
+    left_out = "empty failed (no reason is recorded): left out, for it has no scores"
+    assert f"oldrestore: {left_out}" in reported.err
+    assert f'<p class="warning">{left_out}</p>' in (tmp_path / "r.html").read_text()
 
 
 def test_what_no_seed_changes_has_the_interval_of_one_run(tmp_path):
@@ -294,3 +297,78 @@ def test_scores_of_a_run_are_sorted_once(tmp_path):
     assert column.images == ("a.jpg", "b.jpg")
     assert column.values.tolist() == [30.0, 20.0] and column.weights.tolist() == [2.0, 1.0]
     assert table_of(run) is table_of(run)
+
+
+def evaluate(run: Path, name: str, checkpoint: str, iteration: int, settings: dict | None = None) -> None:
+    """Write what ``oldrestore evaluate`` leaves below a run."""
+    changed = {"experiment": "evaluations", "evaluation.samples": 7, **(settings or {})}
+    folder = make_run(run, name, changed, {"train": None}, scores(0.0, 0), iteration=iteration)
+    (folder / "status.json").unlink()
+    (folder / "overrides.yaml").write_text(f'- "checkpoint={checkpoint}"\n')
+
+
+def test_a_run_and_its_own_evaluation_differ_only_in_what_differs(outputs, compare, designs):
+    run = outputs / "sigmas" / "a0"
+    evaluate(run, "same", "best", 20, {"loss.sigma": 5.0})
+    evaluate(run, "early", "best", 10, {"loss.sigma": 5.0})
+    evaluate(run, "warm", "last", 20, {"loss.sigma": 5.0, "model.temperature": 1.0})
+    assert [d["differences"] for d in designs("a0", "a0/evaluations/warm")] == [
+        {"model.temperature": None},
+        {"model.temperature": 1.0},
+    ]
+    found = designs("a0", "a0/evaluations/early")
+    assert [d["differences"] for d in found] == [{"checkpoint": "last"}, {"checkpoint": "best"}]
+    found = compare("a0", "a0/evaluations/same", "--json").content
+    assert [d["runs"] for d in found["designs"]] == [["a0"]]
+    same = "a0/same scores the same weights as a0, with the same settings, and is left out"
+    assert same in found["notes"]
+
+
+def test_what_is_no_equal_is_marked_and_left_out_unless_asked_for(outputs, compare, cli):
+    marks = {
+        "again": (20, {"reproduction": {"of": "c0", "verdict": "identical"}}, "reproduction", "a reproduction of c0"),
+        "part": (5, {"reproduction": {"of": "c0", "until": 5}}, "reproduction", "of c0, of its first 5 iterations"),
+        "longer": (30, {}, "extended", "was extended from 20 iterations"),
+        "cut": (10, {"state": "killed"}, "killed", "is killed"),
+        "bad": (10, {"state": "failed", "reason": "the loss is NaN"}, "failed", "failed (the loss is NaN)"),
+    }
+    for name, (iteration, status, _, _) in marks.items():
+        settings = {"seed": 0, "loss.sigma": 7.0, "experiment": "sigmas", "trainer.max_iterations": iteration}
+        folder = make_run(outputs, name, settings, scored=scores(0.3, 5), iteration=iteration)
+        (folder / "status.json").write_text(json.dumps(json.loads((folder / "status.json").read_text()) | status))
+    (outputs / "sigmas/longer/resumes/001").mkdir(parents=True)
+    resume = {"iteration": 20, "changed": {"trainer.max_iterations": [20, 30]}}
+    (outputs / "sigmas/longer/resumes/001/resume.json").write_text(json.dumps(resume))
+
+    said = compare("--experiment", "sigmas", "--json")
+    assert [d["runs"] for d in said.content["designs"]] == [["a0", "a1"], ["b0", "b1"], ["c0", "c1"]]
+    for name, (_, _, kind, words) in marks.items():
+        (line,) = [line for line in said.err.splitlines() if line.startswith(f"oldrestore: {name} ")]
+        assert words in line and line.endswith(f"left out (--include {kind})")
+    listed = {run["run_id"]: run for run in cli("runs", f"outputs={outputs}", "--json").content}
+    assert {name: listed[name]["kind"] for name in (*marks, "a0")} == {n: m[2] for n, m in marks.items()} | {"a0": None}
+    table = cli("runs", f"outputs={outputs}").out
+    assert "was extended from 20 iterations" in table and "is a reproduction of c0, of its first 5 iterations" in table
+    found = cli("runs", f"outputs={outputs}", "--json", "--where", "kind=reproduction").content
+    assert {run["run_id"] for run in found} == {"again", "part"}
+
+    included = compare("--experiment", "sigmas", "--include", "killed,extended", "--json").content
+    assert [d["runs"] for d in included["designs"][3:]] in ([["cut"], ["longer"]], [["longer"], ["cut"]])
+    assert "longer was extended from 20 iterations" in included["notes"]
+    named = compare("again", "c0", "c1", "--json").content
+    assert [d["runs"] for d in named["designs"]] == [["c0", "c1"]], "it repeats a seed"
+    assert "is left out: add --include" in compare("--where", "kind=killed", code=2).err
+    assert "'dead' is no kind of run" in compare("--experiment", "sigmas", "--include", "dead", code=2).err
+
+
+def test_intervals_stay_within_what_a_metric_can_be(tmp_path, compare):
+    for seed, shift in enumerate((0.0, 60.0)):  # two seeds: Student's t with one degree of freedom
+        found = scores()
+        names, metrics = found["val"]
+        ones = np.ones(len(names))
+        metrics |= {"colorfulness": (shift + np.linspace(1, 9, len(names)), ones), "auc": (ones - shift / 300, ones)}
+        make_run(tmp_path, f"r{seed}", {"seed": seed}, scored=found)
+    figures = compare("r0", "r1", "--figures", "colorfulness,auc", "--json").content["designs"][0]["figures"]
+    assert (figures["colorfulness"]["value"], figures["colorfulness"]["low"]) == (pytest.approx(35), 0.0)
+    assert figures["colorfulness"]["high"] > 100
+    assert (figures["auc"]["value"], figures["auc"]["low"], figures["auc"]["high"]) == (pytest.approx(0.9), 0.0, 1.0)

@@ -62,7 +62,7 @@ EXPECTED = r"""
     loss & model.width & iter (\%) $\uparrow$ & PSNR $\uparrow$ & CF & time (s) \\
     \midrule
     cross\_entropy & 0.25 & \textbf{85.0} & 22.50\rlap{$^\dagger$} & 9.5 & 12 \\
-     &  & {\scriptsize [75.0, 91.2]} & {\scriptsize [21.25, 23.75]} & {\scriptsize [$-$1.0, 20.0]} &  \\
+     &  & {\scriptsize [75.0, 91.3]} & {\scriptsize [21.25, 23.75]} & {\scriptsize [$-$1.0, 20.0]} &  \\
     \addlinespace[2pt]
     50\% \& more & 0.5 & 50.0 & \textbf{23.12} & 120.2 & 14 \\
      &  & {\scriptsize [40.0, 60.0]} & {\scriptsize [22.00, 24.25]} & {\scriptsize [100.0, 130.0]} &  \\

@@ -7,7 +7,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from oldrestore.batch import Prediction
 from oldrestore.color.lab import rgb_to_lab
-from oldrestore.evaluation.evaluator import Evaluated
+from oldrestore.evaluation.evaluator import Evaluated, check_read
 from oldrestore.evaluation.hints import HintCurve, curve_rows
 from oldrestore.evaluation.scores import ImageScore
 from tests.evaluation.shared import context, gray_photograph
@@ -28,15 +28,9 @@ class Paster:
 
 
 class Gray:
-    """Reads no hints; gray, at a quarter of the size."""
+    """Reads no hints."""
 
     reads = ("L_b1hw",)
-    stride = 4
-
-    def __call__(self, L_b1hw):
-        return Prediction(ab=(L_b1hw * 0)[:, :, ::4, ::4].expand([-1, 2, -1, -1]))
-
-    decode = Paster.decode
 
 
 def photos(size: int = 40, count: int = 5) -> list[tuple[str, np.ndarray]]:
@@ -70,10 +64,10 @@ def test_no_hints_are_gray_measured_by_scikit_image():
     assert found.values["psnr_0"] == pytest.approx(np.mean(list(values(found, "psnr_0").values())))
 
 
-def test_a_network_that_reads_no_hints_is_flat_and_pasting_beats_it():
-    ours, pasting = measured(Gray()), measured(Paster())
-    assert len({row["psnr"] for row in ours.rows}) == 1
-    assert [row["pasted_psnr"] for row in ours.rows] == [row["psnr"] for row in pasting.rows]
+def test_a_network_that_reads_no_hints_is_refused(refusal):
+    check_read({"hints": HintCurve()}, Paster())
+    said = refusal(check_read, {"hints": HintCurve()}, Gray())
+    assert said.startswith("Gray does not read hints_b3hw, which evaluation.evaluators.hints (HintCurve) gives to it")
 
 
 def test_the_same_is_asked_whatever_the_batch_and_something_else_with_another_seed():

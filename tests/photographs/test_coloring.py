@@ -6,6 +6,7 @@ import pytest
 from oldrestore.color.lab import gray_rgb8, lab_to_rgb8, rgb_to_lab
 from oldrestore.evaluation import prediction
 from oldrestore.photographs import coloring
+from oldrestore.photographs.hint_file import Hint
 from tests.generated_photographs import make_photograph
 
 
@@ -25,3 +26,18 @@ def test_panels_are_of_a_size_that_can_be_looked_at():
     small = make_photograph(0, 50)
     assert coloring.reduced(small) is small
     assert coloring.reduced(np.zeros((3000, 1500, 3), np.uint8)).shape == (1024, 512, 3)
+
+
+def test_before_the_outputs_stand_the_original_and_what_networks_see_of_it():
+    gray, rgb = np.full((40, 60, 3), 119, np.uint8), make_photograph(0, 60)
+    assert list(coloring.before_outputs(gray)) == ["Original"]
+    shown = coloring.before_outputs(rgb)
+    assert list(shown) == ["Original", "Input"] and shown["Original"] is rgb
+    np.testing.assert_array_equal(shown["Input"], gray_rgb8(rgb_to_lab(rgb)[..., 0]))
+    shown = coloring.before_outputs(gray, [Hint(20, 10, 5, (40.0, 30.0)), Hint(50, 30, 0, (-30.0, 0.0))])
+    y, x = np.mgrid[:40, :60]
+    discs = [(x - 20) ** 2 + (y - 10) ** 2 <= 25, (x - 50) ** 2 + (y - 30) ** 2 <= coloring.LEAST_RADIUS**2]
+    seen = shown["Input with hints"]
+    for disc, ab in zip(discs, [(40, 30), (-30, 0)], strict=True):
+        np.testing.assert_allclose(rgb_to_lab(seen[disc])[:, 1:], np.tile(ab, (disc.sum(), 1)), atol=1)
+    np.testing.assert_array_equal(seen[~(discs[0] | discs[1])], gray[~(discs[0] | discs[1])])

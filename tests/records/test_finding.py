@@ -33,6 +33,22 @@ def test_an_exact_run_id_wins_over_one_that_begins_with_it(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "name", ["r/evaluations/e1", "r/evaluations/last/", "{}/r/evaluations/e1", "last/evaluations/e1"]
+)
+def test_an_evaluation_is_found_below_its_run(tmp_path, name):
+    for folder in ("x/r", "x/r/evaluations/e0", "x/r/evaluations/e1"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "config.yaml").write_text("seed: 0\n")
+    assert find_run(name.format(tmp_path / "x"), tmp_path) == tmp_path / "x/r/evaluations/e1"
+    for wrong, sentence in (
+        ("r/evaluations/q", "'r' has no evaluation 'q'"),
+        ("r/evaluations/e", "beginning of 2 run ids"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            find_run(wrong, tmp_path)
+
+
+@pytest.mark.parametrize(
     ("name", "sentence"),
     [
         ("nothing", "there is no run 'nothing'"),

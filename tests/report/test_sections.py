@@ -2,6 +2,7 @@
 
 import re
 
+from oldrestore.report.charts import figures_of
 from oldrestore.report.contents import gather
 from oldrestore.report.page import render
 from tests.comparison.synthetic import make_designs
@@ -27,3 +28,15 @@ def test_sections_that_have_something_to_show_stand_in_their_order(tmp_path):
     page = render(gather(runs[:1], photographs=0, resamples=100))
     assert ids(page) == [name for name in there if name != "tradeoffs"]
     assert "Colours" not in dict(map(reversed, links(page)))
+
+
+def test_a_chart_with_one_point_is_a_sentence(tmp_path):
+    runs = make_designs(tmp_path, {"plain": 0.0, "focal": 0.05})  # each recorded its loss once: 1.5 at iteration 20
+    group = gather(runs, photographs=0, resamples=100).groups[0]
+    assert set(figures_of(group)) == {"forest", "accuracy", "metrics"}
+    page = render(gather(runs, photographs=0, resamples=100))
+    assert (
+        re.sub("<svg.*?</svg>|<[^>]*>", "", page).count("It was recorded once: plain 1.5 at iteration 20; focal") == 1
+    )
+    alone = gather(runs[:1], photographs=0, resamples=100).groups[0]
+    assert "forest" not in figures_of(alone)

@@ -11,10 +11,10 @@ import pytest
 
 from oldrestore.cli import main
 from oldrestore.errors import UserError
+from oldrestore.records.kinds import earlier_ends
 from oldrestore.records.run import Run
 from oldrestore.reproduction import rerun_process
 from oldrestore.reproduction.logged_run import logged_run
-from oldrestore.reproduction.reproduce import earlier_ends
 from tests.reproduction.test_differences import git
 from tests.throwaway import Throwaway
 

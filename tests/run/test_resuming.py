@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from oldrestore.cli import main
 from oldrestore.records.liveness import lock_run
@@ -328,3 +329,39 @@ def test_neither_a_locked_folder_nor_a_run_elsewhere_is_resumed(workshop, monkey
 def test_resume_names_one_run(resume, capsys):
     assert main(["train", resume]) == 2
     assert "resume names one run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("loss.annealed_mean=0.7", "loss.annealed_mean is 0.5 in run 'r' and cannot become 0.7"),
+        ("loss.annealed=0.5", "there is no setting 'loss.annealed': did you mean 'annealed_mean'"),
+        ("loss=cross_entropy", "and cannot become oldrestore.losses"),
+        ("loss.annealed_mean=0.5", None),  # as it is: nothing is changed
+    ],
+)
+def test_a_typed_setting_is_looked_up_in_the_choice_of_the_run(tmp_path, capsys, typed, sentence):
+    from oldrestore.config.compose import compose_config, compose_unchecked
+    from oldrestore.records.run_folder import RunFolder
+    from oldrestore.run.resuming import plan_resume
+
+    began = ["experiment=tiny", "run_id=r", f"outputs={tmp_path}", "loss=annealed_mean_l1", "loss.annealed_mean=0.5"]
+    folder = RunFolder.create(tmp_path, "tiny", "r")
+    folder.write_config(OmegaConf.to_yaml(compose_config(began)), began, {"loss": "annealed_mean_l1"})
+    folder.write_json("status.json", {"state": "killed"})
+    if sentence is not None:
+        assert main(["train", f"resume={folder.path}", typed]) == 2
+        assert sentence in capsys.readouterr().err
+        return
+    resumption = plan_resume(str(folder.path), compose_unchecked(["loss=annealed_mean_l1", typed]), [typed])
+    resumption.lock.close()
+    assert (resumption.changed, resumption.config.loss.annealed_mean) == ({}, 0.5)
+
+
+def test_choices_that_may_change_are_not_taken_from_the_run():
+    from oldrestore.records.asked_settings import choices_meant
+
+    choices = {"tracking": "none", "loss": "focal", "model": "eccv16"}
+    typed = ["tracking.mlflow.tracking_uri=sqlite:///a.db", "loss.focal_gamma=2", "trainer.workers=1"]
+    assert choices_meant(choices, typed) == ["loss=focal"]
+    assert choices_meant(choices, [*typed, "loss=l1"]) == choices_meant(choices, [*typed, "experiments=e"]) == []

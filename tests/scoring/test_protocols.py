@@ -95,7 +95,13 @@ def test_an_evaluation_stores_its_own_and_compare_refuses_another(tracked_run, c
     summary = json.loads((other.folder / "summary.json").read_text())["protocol"]
     assert stored["settings"]["evaluation.size"] == 64
     assert summary == {name: stored[name] for name in ("name", "version", "hash", "changed")}
-    assert f"photos 1, changed: {', '.join(stored['changed'])} ({stored['hash'][:8]})" in printed
+    assert [line.split(maxsplit=1) for line in printed.splitlines()[:5]] == [
+        ["run", str(tracked_run)],
+        ["checkpoint", "best, 6 iterations"],
+        ["changed", "evaluation.size=64 (was 32)"],
+        ["changed", "evaluation.judged=null (was dataset)"],
+        ["protocol", f"photos 1, changed: {', '.join(stored['changed'])} ({stored['hash'][:8]})"],
+    ]
     assert stored["hash"] != Run(tracked_run).data["protocol"]["hash"]
     _, same = evaluated(capsys, tracked_run, "evaluation.judged=null")
     assert main(["compare", str(same.folder), str(other.folder)]) == 2

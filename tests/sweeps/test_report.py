@@ -18,7 +18,8 @@ from tests.sweeps.test_ledger import make_job
 
 def entry(key: str, seed: int, state: str, folder: Path | None) -> Entry:
     place = None if folder is None else str(folder)
-    return Entry(key, f"i {key[:1]}", seed, "c", {"loss": key[:1]}, state, None, None, key, place, None, 1, None)
+    reason = "the loss is <NaN>" if state == "failed" else None
+    return Entry(key, f"i {key[:1]}", seed, "c", {"loss": key[:1]}, state, reason, None, key, place, None, 1, None)
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def test_jobs_that_are_done_are_in_it_and_the_others_are_said_to_be_left_out(tmp
     page = made.path.read_text()
     assert f"oldrestore reproduce {tmp_path / 'e' / 'd1-1'}" in page
     assert "failed-run" not in page, "a failed run is no result"
+    assert '<p class="warning">loss=b seed=2 failed (the loss is &lt;NaN&gt;)</p>' in page
     # Again, with all done: the page is replaced, and nothing is said to be missing.
     again = report_on("my_sweep", entries[:4], tmp_path, photographs=0)
     assert again.line == f"{made.path} (4 runs)"

@@ -25,7 +25,7 @@ def test_everything_reads_back(folder, run, rows, picture):
     values = [5.7, 4.7249, 1 / 3, 3.991]
     with followed_by(VisualDLSink(), folder, run, summary={"iter_accuracy": 0.525, "psnr": math.inf}):
         for step, value in enumerate(values):
-            folder.scalars(step * 100, {"train/loss": value, "val/psnr": math.nan, "100%": 1.0})
+            folder.scalars(step * 100, {"100%": 1.0, "train/loss": value, "val/psnr": math.nan})
         folder.panel("validation", 100, picture, "Input | Output")
         folder.panel("validation", 200, 255 - picture)
         folder.panel("dark", 200, np.ones_like(picture))
@@ -37,7 +37,9 @@ def test_everything_reads_back(folder, run, rows, picture):
     assert [record.id for record in loss] == [0, 100, 200, 300]
     assert [record.value for record in loss] == [float(np.float32(value)) for value in values]
     assert "val%psnr" not in log.get_tags()["scalar"], "what is not finite is left out"
-    assert len(log.get_data("scalar", "100percent")) == 4
+    assert [(r.id, r.value) for r in log.get_data("scalar", "100percent")] == [(at, 1.0) for at in (0, 100, 200, 300)]
+    order = [tag.replace("%", "/") for tag in log.get_tags()["scalar"]]
+    assert order == ["train/loss", "100percent", "summary/iter_accuracy"], "what never changes comes last"
 
     panels = log.get_data("image", "validation")
     assert [record.id for record in panels] == [100, 200]

@@ -26,9 +26,17 @@ def curves(view: View) -> Section | None:
     if not shown and not over:
         return None
     losses, others = ([(name, _curve_words(group, one)) for name, one in each.items()] for each in (shown, over))
-    body = view.render("curves", losses=losses, over=others)
+    once = {name: _once(group, series) for name, series in shown.items() if series.longest < 2}
+    body = view.render("curves", losses=losses, over=others, once=once)
     specs = view.specs(*shown) | {name: charts.curves(group, series, SCREEN) for name, series in over.items()}
     return Section("curves", "Over iterations", body, link="Curves" if shown else None, specs=specs)
+
+
+def _once(group: Group, series: Series) -> str:
+    """Say a loss that was recorded once, which would be a chart of one point."""
+    values = [(group.names[b.design], int(b.iterations[0]), f"{b.mean[0]:.4g}") for b in series.bands]
+    said = "; ".join(f"{name} {value} at iteration {at}" for name, at, value in values)
+    return f"It was recorded once: {said}."
 
 
 def recognition(view: View) -> Section:

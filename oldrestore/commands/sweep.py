@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     options = parser("sweep", "Runs every job of a sweep and keeps a ledger of them.", EPILOG)
     options.flag("--dry-run", does="print the jobs and their states, run nothing")
     options.flag("--retry-failed", does="run failed jobs again")
+    options.flag("--keep-done", does="keep finished jobs whose code changed")
     options.add_argument("--jobs", type=number(1), metavar="N", default=1, help="number of jobs at once (default: 1)")
     options.add_argument("--name", help="name of the ledger if there is no sweeps=NAME")
     options.flag("--json", does="print JSON")
@@ -60,7 +62,8 @@ def run(arguments: Sequence[str]) -> int:
         raise UserError("a sweep needs a name: sweeps=NAME for a file of sweeps/, or --name NAME")
     check_name(name, "the name of a sweep")
     search = read_search(in_file) if in_file is not None else None
-    sweep = Search(name, search, chosen.overrides) if search else Sweep(name, plan_jobs(chosen.overrides))
+    keep = chosen.keep_done
+    sweep = Search(name, search, chosen.overrides, keep) if search else Sweep(name, plan_jobs(chosen.overrides), keep)
     if not threads_set:
         del os.environ["OMP_NUM_THREADS"]  # each job has its own share
     if chosen.dry_run:
@@ -77,7 +80,9 @@ def run(arguments: Sequence[str]) -> int:
         line = f"{len(entries)} of {search.trials} trials begun" + (f", {lost} {AGAIN}" if lost else "")
         say(f"search      {line}, {search.metric} is to {search.direction}")
     else:
-        say(f"jobs        {opening(entries, before, chosen.retry_failed)}{sweep.of_other_code()}")
+        say(f"jobs        {opening(entries, before, chosen.retry_failed)}")
+        for why, count in Counter(sweep.known.repeated.values()).items():
+            say(f"new         {count} that {'was' if count == 1 else 'were'} done: {why} (--keep-done keeps such jobs)")
     sweep.carry_out(chosen.jobs, threads_set, say)
     return conclude(sweep, chosen.json, say)
 
@@ -122,15 +127,18 @@ def dry_run(sweep, as_json: bool) -> int:
     """Print the jobs and their states in the ledger."""
     states = states_of(sweep)
     fields = ("seed", "settings", "overrides", "identity", "code")
+    why = sweep.known.new | sweep.known.kept
     jobs = [
-        {"key": job.key, "state": states.get(job.key, "new"), **{name: getattr(job, name) for name in fields}}
-        for job in sweep.jobs.values()
+        {"key": key, "state": states.get(key, "new"), "why": why.get(key)} | {f: getattr(job, f) for f in fields}
+        for key, job in sweep.jobs.items()
     ]
     if as_json:
         print(json.dumps({"sweep": sweep.name, "folder": str(sweep.folder), "jobs": jobs}, indent=2))
         return 0
-    for job in jobs:
-        print(f"{job['key']}  {job['state']:<11}  oldrestore train {shlex.join(job['overrides'])}")
+    shown = [job["state"] + (f": {job['why']}" if job["why"] else "") for job in jobs]
+    width = max(11, *map(len, shown))
+    for job, state in zip(jobs, shown, strict=True):
+        print(f"{job['key']}  {state:<{width}}  oldrestore train {shlex.join(job['overrides'])}")
     print(f"{len(jobs)} job{'s' if len(jobs) > 1 else ''}; nothing was run")
     return 0
 
@@ -159,11 +167,12 @@ def conclude(sweep, as_json: bool, say) -> int:
     first = sweep.first
     settings = getattr(sweep, "settings", None)
     best = sweep.best() if settings is not None else None
-    summary = summarise(entries, settings.metric if settings is not None else first.config["trainer"]["monitor"])
+    metric = settings.metric if settings is not None else first.config["trainer"]["monitor"]
+    summary = summarise(entries, metric, sweep.known.kept)
     summary.write(sweep.folder)
     page = None
     if not sweep.stopped:  # after a stop, the user should not have to wait
-        report = report_on(sweep.name, entries, sweep.outputs)
+        report = report_on(sweep.name, entries, sweep.outputs, notes=summary.kept_in_words())
         say(f"report      {report.line}")
         page = report.path
     problem = tell_mlflow(sweep.name, first, sweep.ledger, summary, sweep.folder, page)
@@ -203,6 +212,8 @@ def show(summary) -> None:
     print("\n" + aligned(lines, width=columns(), lead=max(1, len(names))))
     print("mean ± sample standard deviation over n seeds")
     print(summary.directions())
+    for line in summary.kept_in_words():
+        print(line)
     for entry, _ in summary.jobs:
         if entry.state != "done":
             where = entry.process or {}

@@ -92,6 +92,7 @@ class Report:
     title: str
     made: datetime  # in UTC
     groups: list[Group]
+    notes: tuple[str, ...] = ()  # sentences that stand below the title
 
     @property
     def runs(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,10 +18,13 @@ class SweepReport(NamedTuple):
     line: str
 
 
-def report_on(name: str, entries: Sequence[Entry], outputs: Path, photographs: int = 24) -> SweepReport:
+def report_on(
+    name: str, entries: Sequence[Entry], outputs: Path, photographs: int = 24, notes: Sequence[str] = ()
+) -> SweepReport:
     """Write ``outputs/reports/NAME.html`` about the jobs that are done; whatever goes wrong is said, not raised.
 
-    Jobs that were measured differently (a sweep may vary that too) are shown as separate groups.
+    Jobs that were measured differently (a sweep may vary that too) are shown as separate groups. `notes` are sentences
+    below its title.
     """
     done = [Path(entry.folder) for entry in entries if entry.state == "done" and entry.folder]
     if not done:
@@ -35,7 +39,8 @@ def report_on(name: str, entries: Sequence[Entry], outputs: Path, photographs: i
         if not runs:
             return SweepReport(None, "none, for no run has scores of photographs")
         path = report_path(outputs, name)
-        write_page(gather(runs, title=name, anyway=True, photographs=photographs), path)
+        gathered = gather(runs, title=name, anyway=True, photographs=photographs)
+        write_page(replace(gathered, notes=tuple(notes)), path)
         write_index(outputs)
     except UserError as error:
         return SweepReport(None, f"none: {error}")

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from oldrestore.records.identity import results_code_hash
 from oldrestore.signals import handling
+from oldrestore.sweeps.known_jobs import known_jobs
 from oldrestore.sweeps.launch import Launched, launch
 from oldrestore.sweeps.ledger import BEAT, Entry, JobState, Ledger
 from oldrestore.sweeps.plan import Job, snapshot_configuration
@@ -21,15 +23,20 @@ class Sweep:
     """The jobs of a sweep, and their ledger in ``outputs/sweeps/NAME``.
 
     `folder` contains ``ledger.db``, ``configuration/``, ``jobs/``, ``logs/`` and the tables; `first` is one of the
-    jobs, for what they share.
+    jobs, for what they share; `known` is what changed of jobs that the ledger had before. With `keep_done`, jobs that
+    are done count although the code that they need has changed.
     """
 
-    def __init__(self, name: str, jobs: Sequence[Job]) -> None:
+    def __init__(self, name: str, jobs: Sequence[Job], keep_done: bool = False) -> None:
         self.name = name
-        self.jobs = {job.key: job for job in jobs}
+        self.keep_done = keep_done
         self.first = jobs[0]
         self.outputs = Path(self.first.config["outputs"])
         self.folder = self.outputs.absolute() / FOLDER / name
+        begun = (self.folder / "ledger.db").is_file()
+        entries, notes = (self.ledger.entries(), self.ledger.notes()) if begun else ([], {})
+        self.known = known_jobs(jobs, entries, notes, results_code_hash, keep_done)
+        self.jobs = self.known.jobs
         self.keys = list(self.jobs)
         self.stopped = False  # by a signal
         self._active: list[Launched] = []
@@ -94,16 +101,6 @@ class Sweep:
                 if time.monotonic() - beaten > BEAT:
                     ledger.beat([launched.key for launched in self._active])
                     beaten = time.monotonic()
-
-    def of_other_code(self) -> str:
-        """Say how many of the jobs are done with other code, and therefore run again; empty if none are."""
-        wanted = {(job.identity, job.seed): job.code for job in self.jobs.values()}
-        others = {
-            (entry.identity, entry.seed)
-            for entry in self.ledger.entries()
-            if entry.state == "done" and wanted.get((entry.identity, entry.seed), entry.code) != entry.code
-        }
-        return f" ({len(others)} were done with other code)" if others else ""
 
     def holds(self, entries: Sequence[Entry]) -> bool:
         """Whether every job is done, or is running elsewhere."""

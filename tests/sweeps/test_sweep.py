@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,34 @@ def test_a_job_of_another_process_is_left_to_it(tmp_path, endings):
     later.carry_out(1, True, said.append)
     assert said == []
     assert later.holds(later.ledger.entries(later.keys))
-    assert later.of_other_code() == ""
+    assert later.known.new == {}
+
+
+def test_jobs_whose_code_changed_run_again_unless_they_are_kept(tmp_path, endings):
+    def sweep(code: str, keep_done: bool = False, **needed: str) -> Sweep:
+        jobs = [
+            replace(job, key=f"{code} {job.key}", code=code, needed=needed) if job.config["value"] == 10 else job
+            for job in jobs_of(tmp_path)
+        ]
+        return Sweep("s", jobs, keep_done)
+
+    endings["10/1"] = "fail"
+    first = sweep("before", a="1", b="1", c="1", d="1", e="1")
+    first.begin(False)
+    first.carry_out(2, True, lambda line: None)
+    changed = {"a": "2", "b": "2", "c": "1", "d": "2", "f": "1"}
+    later = sweep("after", **changed)
+    assert later.known.new == dict.fromkeys(["after 10-0", "after 10-1"], "a, b, d and 2 more changed")
+    assert later.known.repeated == {"after 10-0": "a, b, d and 2 more changed"}
+    assert [entry.state for entry in later.entries()] == ["done", "done"], "whose code is as it was"
+    later.begin(False)  # and stop: what is kept afterwards is that which is done
+    kept = sweep("after", keep_done=True, **changed)
+    assert kept.known.kept == {"before 10-0": "a, b, d and 2 more changed"}
+    assert [entry.state for entry in kept.begin(False)] == ["done", "queued", "done", "done"]
+    summary = summarise(kept.ledger.entries(kept.keys), "val/loss", kept.known.kept)
+    assert summary.kept_in_words() == ["kept although a, b, d and 2 more changed: value=10 seed=0"]
+    assert [row["code"] for row in summary.job_rows()] == ["a, b, d and 2 more changed", None, None, None]
+    assert sweep("before", a="1").known.new == {}, "the code is as it was before"
 
 
 def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings):

@@ -84,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
         for why, count in Counter(sweep.known.repeated.values()).items():
             say(f"new         {count} that {'was' if count == 1 else 'were'} done: {why} (--keep-done keeps such jobs)")
     sweep.carry_out(chosen.jobs, threads_set, say)
-    return conclude(sweep, chosen.json, say)
+    return conclude(sweep, chosen.json, say, arguments)
 
 
 def run_job(file: Path) -> int:
@@ -116,7 +116,8 @@ def opening(entries, before, retry_failed: bool) -> str:
         (states.count("done"), "skipped (done)"),
         (new, "to do"),
         (lost, AGAIN),
-        (len(queued) - new - lost, "retried"),
+        (queued.count("interrupted") + queued.count("running"), "continued"),
+        (queued.count("failed"), "retried"),
         (0 if retry_failed else states.count("failed"), "failed before (--retry-failed runs them again)"),
         (states.count("running"), "running elsewhere"),
     )
@@ -135,7 +136,10 @@ def dry_run(sweep, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"sweep": sweep.name, "folder": str(sweep.folder), "jobs": jobs}, indent=2))
         return 0
-    shown = [job["state"] + (f": {job['why']}" if job["why"] else "") for job in jobs]
+    shown = [
+        f"{'kept' if job['state'] == 'done' else job['state']}: {job['why']}" if job["why"] else job["state"]
+        for job in jobs
+    ]
     width = max(11, *map(len, shown))
     for job, state in zip(jobs, shown, strict=True):
         print(f"{job['key']}  {state:<{width}}  oldrestore train {shlex.join(job['overrides'])}")
@@ -157,8 +161,8 @@ def dry_run_of_search(search, as_json: bool) -> int:
     return 0
 
 
-def conclude(sweep, as_json: bool, say) -> int:
-    """Write and print the tables, write the report, and tell MLflow."""
+def conclude(sweep, as_json: bool, say, arguments: Sequence[str]) -> int:
+    """Write and print the tables, write the report, and tell MLflow; after a stop, say what goes on."""
     from oldrestore.sweeps.mlflow_parent import tell_mlflow
     from oldrestore.sweeps.report import report_on
     from oldrestore.sweeps.summary import summarise
@@ -175,6 +179,10 @@ def conclude(sweep, as_json: bool, say) -> int:
         report = report_on(sweep.name, entries, sweep.outputs, notes=summary.kept_in_words())
         say(f"report      {report.line}")
         page = report.path
+    else:
+        # What failed and was to run again is queued.
+        again = shlex.join(text for text in arguments if text != "--retry-failed")
+        say(f"go on with  oldrestore sweep {again}")
     problem = tell_mlflow(sweep.name, first, sweep.ledger, summary, sweep.folder, page)
     if problem is not None:
         print(f"oldrestore: mlflow could not be told of the sweep ({problem}); its folder has it", file=sys.stderr)

@@ -77,7 +77,7 @@ class Sweep:
                 say(f"stopping    {who} a checkpoint ({signal.Signals(number).name})")
             self.stopped = True
             for launched in self._active:
-                launched.stop()
+                launched.stop(number)
 
         with handling((signal.SIGINT, signal.SIGTERM), stop):
             while True:
@@ -93,7 +93,8 @@ class Sweep:
                         ledger.finish(entry.key, entry.process, "failed", f"it could not be started: {error}")
                         continue
                     self._active.append(launched)
-                    say(f"started     {entry.in_words()}\n            {launched.log}")
+                    how = "continued" if launched.resumed else "started"
+                    say(f"{how:<11} {entry.in_words()}\n            {launched.log}")
                 if not self._active:
                     return
                 time.sleep(POLL)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from oldrestore.commands.sweep import opening
 from oldrestore.records.run import Run
 from oldrestore.sweeps import launch as launching
 from oldrestore.sweeps.ledger import Ledger
@@ -41,7 +42,7 @@ def carry_out(outputs: Path, retry_failed: bool = False) -> tuple[Sweep, list[st
 
 
 def started(said: list[str]) -> list[str]:
-    return [" ".join(line.splitlines()[0].split()[1:]) for line in said if line.startswith("started")]
+    return [" ".join(line.splitlines()[0].split()[1:]) for line in said if line.startswith(("started", "continued"))]
 
 
 def test_what_is_done_is_skipped_what_failed_waits_and_what_was_killed_goes_on(tmp_path, endings):
@@ -112,7 +113,8 @@ def test_jobs_whose_code_changed_run_again_unless_they_are_kept(tmp_path, ending
     assert sweep("before", a="1").known.new == {}, "the code is as it was before"
 
 
-def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings):
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "SIGINT"), (signal.SIGTERM, "SIGTERM")])
+def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings, number, name):
     said: list[str] = []
     sweep = Sweep("s", jobs_of(tmp_path))
     sweep.begin(False)
@@ -120,12 +122,16 @@ def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings):
     def say(line: str) -> None:
         said.append(line)
         if line.startswith("started"):
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
     sweep.carry_out(1, True, say)
     assert sweep.stopped
     assert len(started(said)) == 1
-    assert [entry.state for entry in sweep.ledger.entries()].count("queued") == 3
+    first, *others = sweep.ledger.entries()
+    assert (first.state, first.reason) == ("interrupted", f"killed by {name}")
+    assert [entry.state for entry in others] == ["queued"] * 3
+    before = {entry.key: entry.state for entry in sweep.entries()}
+    assert opening(sweep.begin(True), before, True) == "4, 3 to do, 1 continued"
 
 
 def test_seeds_are_put_together_with_mean_spread_and_n(tmp_path, endings):
@@ -207,7 +213,7 @@ def test_real_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, tmp
 
     second = subprocess.run([*command, "--retry-failed"], capture_output=True, text=True, env=environment)
     assert second.returncode == 1
-    assert "jobs        6, 3 skipped (done), 3 retried" in second.stderr
+    assert "jobs        6, 3 skipped (done), 1 continued, 2 retried" in second.stderr
     content = json.loads(second.stdout)
     assert sorted((job["state"], job["attempts"]) for job in content["jobs"]) == [
         *[("done", 1)] * 3,

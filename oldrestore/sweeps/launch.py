@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Launched:
     record: dict[str, Any]
     resumed: bool = False
     stopped: str | None = None
+    began: float = field(default_factory=time.monotonic)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Ask it to write a checkpoint and exit."""
@@ -51,7 +53,8 @@ class Launched:
         if code == 0:
             return "done", None
         if code < 0:
-            return "interrupted", f"killed by {signal.Signals(-code).name}"
+            name = signal.Signals(-code).name
+            return "interrupted", f"{'stopped' if name == self.stopped else 'killed'} by {name}"
         begun = (self.folder / "status.json").is_file()
         if self.stopped and not begun:
             return "interrupted", f"stopped by {self.stopped}"

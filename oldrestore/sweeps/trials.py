@@ -131,6 +131,16 @@ class Search(Sweep):
         waiting = any(entry.state in ("queued", "interrupted") for entry in entries)
         return not self.stopped and not waiting and any(entry.state == "done" for entry in entries)
 
+    @property
+    def metric(self) -> str:
+        """The measure that is searched for."""
+        return self.settings.metric
+
+    def left(self) -> int:
+        """Return how many trials have not ended, those that have not begun included."""
+        ended = (self._states.COMPLETE, self._states.PRUNED, self._states.FAIL)
+        return max(0, self.settings.trials - len(self.study.get_trials(deepcopy=False, states=ended)))
+
     def best(self) -> dict[str, Any] | None:
         """Return number, settings and value of the best trial so far; None if none is done."""
         if not self.study.get_trials(deepcopy=False, states=(self._states.COMPLETE,)):

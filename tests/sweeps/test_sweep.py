@@ -1,9 +1,11 @@
 """A sweep's jobs: what is run again, the tables, what is refused; and real ones with failures and a kill."""
 
 import csv
+import io
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,10 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from oldrestore.commands.sweep import opening
 from oldrestore.records.run import Run
+from oldrestore.records.run_folder import RunFolder
 from oldrestore.sweeps import launch as launching
+from oldrestore.sweeps.job_bars import JobBars
 from oldrestore.sweeps.ledger import Ledger
 from oldrestore.sweeps.summary import spread, summarise
 from oldrestore.sweeps.sweep import Sweep
@@ -128,7 +133,7 @@ def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings, number, na
     assert sweep.stopped
     assert len(started(said)) == 1
     first, *others = sweep.ledger.entries()
-    assert (first.state, first.reason) == ("interrupted", f"killed by {name}")
+    assert (first.state, first.reason) == ("interrupted", f"stopped by {name}")
     assert [entry.state for entry in others] == ["queued"] * 3
     before = {entry.key: entry.state for entry in sweep.entries()}
     assert opening(sweep.begin(True), before, True) == "4, 3 to do, 1 continued"
@@ -224,6 +229,31 @@ def test_real_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, tmp
     assert (Path(killed) / "resumes" / "001").is_dir()
     assert Run(Path(killed)).curves["train/loss"].iterations.tolist() == list(range(60))
     assert [row["n"] for row in content["settings"]] == [2, 2, 0]
+
+
+def test_a_job_that_is_done_says_its_score_its_time_and_what_is_left(tmp_path, endings):
+    said: list[str] = []
+    sweep = Sweep("s", jobs_of(tmp_path)[:2])
+    sweep.begin(False)
+    sweep.carry_out(1, True, said.append)
+    time_ = r"0:00:\d\d"
+    lines = [line for line in said if line.startswith("done")]
+    assert re.fullmatch(f"done        value=10 seed=0: val/loss 10; {time_}; 1 left, about {time_}", lines[0]), lines
+    assert re.fullmatch(f"done        value=10 seed=1: val/loss 11; {time_}", lines[1]), lines
+
+
+def test_running_jobs_have_a_line_each_on_a_terminal(tmp_path):
+    folder = RunFolder.create(tmp_path, "e", "r")
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    with JobBars("val/psnr", console) as bars:
+        bars.add("a", "loss=l1 seed=0", 6, folder.path)
+        folder.scalars(2, {"train/loss": 1.0})
+        folder.scalars(3, {"val/psnr": 21.456})
+        bars.look()
+        time.sleep(0.3)  # two of the display's refreshes
+        bars.remove("a")
+    shown = console.file.getvalue()
+    assert "loss=l1 seed=0" in shown and "3/6 val/psnr 21.46" in shown
 
 
 def kill_one(path: Path, sweep: subprocess.Popen) -> str:

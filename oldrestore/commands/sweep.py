@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+from argparse import SUPPRESS
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,8 @@ from oldrestore.terminal import columns
 
 EPILOG = """\
 The ledger is in outputs/sweeps/NAME. The same command skips finished jobs, resumes interrupted ones and, with
---retry-failed, runs failed ones again. It may run in several terminals at once.
+--retry-failed, runs failed ones again. Jobs that need code which has changed run again, unless --keep-done keeps those
+that are done. The command may run in several terminals at once.
 
 examples:
   oldrestore sweep sweeps=rebalancing --dry-run        what would run
@@ -41,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--jobs", type=number(1), metavar="N", default=1, help="number of jobs at once (default: 1)")
     options.add_argument("--name", help="name of the ledger if there is no sweeps=NAME")
     options.flag("--json", does="print JSON")
-    options.add_argument("--job", type=path, metavar="FILE", help="run one job; used by sweeps themselves")
+    options.add_argument("--job", type=path, help=SUPPRESS)  # for sweeps themselves: runs one job
     options.add_argument("overrides", nargs="*", help="Hydra overrides, with sweeps=NAME and several values")
     chosen = options.parse_intermixed_args(arguments)
     if chosen.job is not None:

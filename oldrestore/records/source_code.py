@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ DISTRIBUTIONS = ("numpy", "paddlepaddle", "paddlepaddle-gpu")
 
 
 class SourceCode:
-    """The modules of the package as they are now, by their dotted names; each file is read at most once."""
+    """The modules of the package as they are now, by their dotted names."""
 
     def __init__(self, package: Path = PACKAGE) -> None:
         self.package = package
@@ -40,13 +41,17 @@ class SourceCode:
             ".".join(("oldrestore", *path.relative_to(package).with_suffix("").parts)).removesuffix(".__init__"): path
             for path in sorted(package.rglob("*.py"))
         }
-        self._read: dict[str, tuple[str, set[str]]] = {}
-        versions = {d: _version(d) for d in DISTRIBUTIONS}
+        versions = {name: _version(name) for name in DISTRIBUTIONS}
         self._versions = {f"the version of {name}": version for name, version in versions.items() if version}
+        self._needed: dict[frozenset[str], dict[str, str]] = {}
 
     def imports(self, module: str) -> set[str]:
         """Return the modules that a module imports, wherever in its file."""
-        return self._parsed(module)[1]
+        found = set()
+        for base, names in self._read(module)[1]:
+            # A name that is no module of its own comes out of the module before it.
+            found |= names if names <= self.files.keys() else {*names, base}
+        return (found & self.files.keys()) - {module}
 
     def needed(self, config: Mapping[str, Any]) -> dict[str, str]:
         """Return what the numbers of a job depend on: files of the package with their hashes, and versions.
@@ -54,47 +59,52 @@ class SourceCode:
         The hash of a module is of its syntax tree without docstrings; weights in a folder that has the name of a module
         (``models/released/``) count with it.
         """
-        targets = {current_target(target).rpartition(".")[0] for target in _targets(config)}
-        found, waiting = set(), [f"oldrestore.{ROOT}", *targets]
+        targets = frozenset(current_target(target).rpartition(".")[0] for target in _targets(config))
+        if targets not in self._needed:
+            hashes = {}
+            for module in self._reached([f"oldrestore.{ROOT}", *targets]):
+                path = self.files[module]
+                hashes[self._name(path)] = self._read(module)[0]
+                for weights in path.with_suffix("").glob("*.safetensors"):
+                    hashes[self._name(weights)] = sha256_of(weights)[:16]
+            self._needed[targets] = {name: hashes[name] for name in sorted(hashes)} | self._versions
+        return self._needed[targets]
+
+    def _reached(self, waiting: list[str]) -> set[str]:
+        reached: set[str] = set()
         while waiting:
             module = waiting.pop()
-            if module in found or module not in self.files or _ROOMS & set(_and_parents(module)):
-                continue
-            found.add(module)
-            waiting += [*self.imports(module), *_and_parents(module)]
-        needed = {self._name(self.files[module]): self._parsed(module)[0] for module in found}
-        for module in found:
-            for path in self.files[module].with_suffix("").glob("*.safetensors"):
-                needed[self._name(path)] = sha256_of(path)[:16]
-        return {name: needed[name] for name in sorted(needed)} | self._versions
+            if module not in reached and module in self.files and not _ROOMS & set(_and_parents(module)):
+                reached.add(module)
+                waiting += [*self.imports(module), *_and_parents(module)]
+        return reached
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.package).as_posix()
 
-    def _parsed(self, module: str) -> tuple[str, set[str]]:
-        if module not in self._read:
-            path = self.files[module]
-            try:
-                tree = ast.parse(path.read_bytes())
-            except (SyntaxError, ValueError) as error:
-                raise UserError(f"{path} is not Python: {error}") from None
-            parent = module if path.name == "__init__.py" else module.rpartition(".")[0]
-            imported = {name for node in ast.walk(tree) for name in self._imported(node, parent)}
-            code = hashlib.sha256(ast.unparse(_WithoutDocstrings().visit(tree)).encode()).hexdigest()
-            self._read[module] = code[:16], imported - {module}
-        return self._read[module]
+    def _read(self, module: str) -> tuple[str, list[tuple[str, set[str]]]]:
+        path = self.files[module]
+        parent = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        stat = path.stat()
+        return _hash_and_imports(path, parent, stat.st_mtime_ns, stat.st_size)
 
-    def _imported(self, node: ast.AST, parent: str) -> Iterator[str]:
-        names: list[str] = []
+
+@cache
+def _hash_and_imports(path: Path, parent: str, changed_at: int, size: int) -> tuple[str, list[tuple[str, set[str]]]]:
+    """Read a file once in each of its states: its hash, and for each import the base and what may be modules."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"{path} is not Python: {error}") from None
+    imports: list[tuple[str, set[str]]] = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            imports.append(("", {alias.name for alias in node.names}))
         elif isinstance(node, ast.ImportFrom):
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), parent)
-            names = [f"{base}.{alias.name}" for alias in node.names]
-            # A name that is no module of its own comes out of the module before it.
-            if not self.files.keys() >= set(names):
-                names.append(base)
-        return (name for name in names if name in self.files)
+            imports.append((base, {f"{base}.{alias.name}" for alias in node.names}))
+    code = ast.unparse(_WithoutDocstrings().visit(tree))
+    return hashlib.sha256(code.encode()).hexdigest()[:16], imports
 
 
 class _WithoutDocstrings(ast.NodeTransformer):

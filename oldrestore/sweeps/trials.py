@@ -79,9 +79,9 @@ class Search(Sweep):
         ledger, study = self.ledger, self.study
         with self._alone():
             self._check_same(study)
-            notes = ledger.notes()
-            for entry in ledger.entries():
-                if entry.state == "done" and entry.code != self.base.code:
+            notes, same = ledger.notes(), (self.base.code, results_code_hash())
+            for entry in ledger.entries() if self.keep_done else ():
+                if entry.state == "done" and entry.code not in same:
                     self.known.kept[entry.key] = what_changed(entry.code, self.base.needed, notes)
             trials = study.get_trials(deepcopy=False)
             self.keys = [key_of(trial.number) for trial in trials]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shlex
 import sys
-from argparse import SUPPRESS
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--jobs", type=number(1), metavar="N", default=1, help="number of jobs at once (default: 1)")
     options.add_argument("--name", help="name of the ledger if there is no sweeps=NAME")
     options.flag("--json", does="print JSON")
-    options.add_argument("--job", type=path, help=SUPPRESS)  # for sweeps themselves: runs one job
+    options.add_argument("--job", type=path, metavar="FILE", help=argparse.SUPPRESS)  # for sweeps themselves
     options.add_argument("overrides", nargs="*", help="Hydra overrides, with sweeps=NAME and several values")
     chosen = options.parse_intermixed_args(arguments)
     if chosen.job is not None:

@@ -5,13 +5,11 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-import oldrestore
+from oldrestore.records.source_code import SourceCode
 
-PACKAGE = Path(oldrestore.__file__).parent
 # From the top down. A room may use what stands on a floor below its own, and nothing beside it.
 FLOORS = (
     {"__main__"},
@@ -36,10 +34,8 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 # Colour science and statistics know nothing of the rest, not even of its errors.
 ALONE = {"color", "statistics"}
 
-MODULES = {
-    ".".join(("oldrestore", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
+SOURCE_CODE = SourceCode()
+MODULES = SOURCE_CODE.files
 
 
 def room_of(module: str) -> str:
@@ -47,21 +43,7 @@ def room_of(module: str) -> str:
     return (*module.split("."), "")[1]
 
 
-def imports_of(path: Path) -> set[str]:
-    """Modules of the package that a file imports, wherever in the file."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-            # A name that is no module of its own comes out of the module before it.
-            if any(f"{node.module}.{alias.name}" not in MODULES for alias in node.names):
-                found.add(node.module)
-    return found & MODULES.keys()
-
-
-IMPORTS = {module: imports_of(path) - {module} for module, path in MODULES.items()}
+IMPORTS = {module: SOURCE_CODE.imports(module) for module in MODULES}
 
 
 @pytest.mark.parametrize("module", MODULES)

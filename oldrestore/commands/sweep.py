@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from oldrestore.terminal import columns
 
 EPILOG = """\
 The ledger is in outputs/sweeps/NAME. The same command skips finished jobs, resumes interrupted ones and, with
---retry-failed, runs failed ones again. It may run in several terminals at once.
+--retry-failed, runs failed ones again. Jobs that need code which has changed run again, unless --keep-done keeps those
+that are done. The command may run in several terminals at once.
 
 examples:
   oldrestore sweep sweeps=rebalancing --dry-run        what would run
@@ -37,6 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     options = parser("sweep", "Runs every job of a sweep and keeps a ledger of them.", EPILOG)
     options.flag("--dry-run", does="print the jobs and their states, run nothing")
     options.flag("--retry-failed", does="run failed jobs again")
+    options.flag("--keep-done", does="keep finished jobs whose code changed")
     options.add_argument("--jobs", type=number(1), metavar="N", default=1, help="number of jobs at once (default: 1)")
     options.add_argument("--name", help="name of the ledger if there is no sweeps=NAME")
     options.flag("--json", does="print JSON")
@@ -61,7 +64,8 @@ def run(arguments: Sequence[str]) -> int:
         raise UserError("a sweep needs a name: sweeps=NAME for a file of sweeps/, or --name NAME")
     check_name(name, "the name of a sweep")
     search = read_search(in_file) if in_file is not None else None
-    sweep = Search(name, search, chosen.overrides) if search else Sweep(name, plan_jobs(chosen.overrides))
+    keep = chosen.keep_done
+    sweep = Search(name, search, chosen.overrides, keep) if search else Sweep(name, plan_jobs(chosen.overrides), keep)
     if not threads_set:
         del os.environ["OMP_NUM_THREADS"]  # each job has its own share
     if chosen.dry_run:
@@ -78,9 +82,11 @@ def run(arguments: Sequence[str]) -> int:
         line = f"{len(entries)} of {search.trials} trials begun" + (f", {lost} {AGAIN}" if lost else "")
         say(f"search      {line}, {search.metric} is to {search.direction}")
     else:
-        say(f"jobs        {opening(entries, before, chosen.retry_failed)}{sweep.of_other_code()}")
+        say(f"jobs        {opening(entries, before, chosen.retry_failed)}")
+        for why, count in Counter(sweep.known.repeated.values()).items():
+            say(f"new         {count} that {'was' if count == 1 else 'were'} done: {why} (--keep-done keeps such jobs)")
     sweep.carry_out(chosen.jobs, threads_set, say)
-    return conclude(sweep, chosen.json, say)
+    return conclude(sweep, chosen.json, say, arguments)
 
 
 def run_job(file: Path) -> int:
@@ -112,7 +118,8 @@ def opening(entries, before, retry_failed: bool) -> str:
         (states.count("done"), "skipped (done)"),
         (new, "to do"),
         (lost, AGAIN),
-        (len(queued) - new - lost, "retried"),
+        (queued.count("interrupted") + queued.count("running"), "continued"),
+        (queued.count("failed"), "retried"),
         (0 if retry_failed else states.count("failed"), "failed before (--retry-failed runs them again)"),
         (states.count("running"), "running elsewhere"),
     )
@@ -123,15 +130,21 @@ def dry_run(sweep, as_json: bool) -> int:
     """Print the jobs and their states in the ledger."""
     states = states_of(sweep)
     fields = ("seed", "settings", "overrides", "identity", "code")
+    why = sweep.known.new | sweep.known.kept
     jobs = [
-        {"key": job.key, "state": states.get(job.key, "new"), **{name: getattr(job, name) for name in fields}}
-        for job in sweep.jobs.values()
+        {"key": key, "state": states.get(key, "new"), "why": why.get(key)} | {f: getattr(job, f) for f in fields}
+        for key, job in sweep.jobs.items()
     ]
     if as_json:
         print(json.dumps({"sweep": sweep.name, "folder": str(sweep.folder), "jobs": jobs}, indent=2))
         return 0
-    for job in jobs:
-        print(f"{job['key']}  {job['state']:<11}  oldrestore train {shlex.join(job['overrides'])}")
+    shown = [
+        f"{'kept' if job['state'] == 'done' else job['state']}: {job['why']}" if job["why"] else job["state"]
+        for job in jobs
+    ]
+    width = max(11, *map(len, shown))
+    for job, state in zip(jobs, shown, strict=True):
+        print(f"{job['key']}  {state:<{width}}  oldrestore train {shlex.join(job['overrides'])}")
     print(f"{len(jobs)} job{'s' if len(jobs) > 1 else ''}; nothing was run")
     return 0
 
@@ -150,8 +163,8 @@ def dry_run_of_search(search, as_json: bool) -> int:
     return 0
 
 
-def conclude(sweep, as_json: bool, say) -> int:
-    """Write and print the tables, write the report, and tell MLflow."""
+def conclude(sweep, as_json: bool, say, arguments: Sequence[str]) -> int:
+    """Write and print the tables, write the report, and tell MLflow; after a stop, say what goes on."""
     from oldrestore.sweeps.mlflow_parent import tell_mlflow
     from oldrestore.sweeps.report import report_on
     from oldrestore.sweeps.summary import summarise
@@ -160,13 +173,18 @@ def conclude(sweep, as_json: bool, say) -> int:
     first = sweep.first
     settings = getattr(sweep, "settings", None)
     best = sweep.best() if settings is not None else None
-    summary = summarise(entries, settings.metric if settings is not None else first.config["trainer"]["monitor"])
+    metric = settings.metric if settings is not None else first.config["trainer"]["monitor"]
+    summary = summarise(entries, metric, sweep.known.kept)
     summary.write(sweep.folder)
     page = None
     if not sweep.stopped:  # after a stop, the user should not have to wait
-        report = report_on(sweep.name, entries, sweep.outputs)
+        report = report_on(sweep.name, entries, sweep.outputs, notes=summary.kept_in_words())
         say(f"report      {report.line}")
         page = report.path
+    else:
+        # What failed and was to run again is queued.
+        again = shlex.join(text for text in arguments if text != "--retry-failed")
+        say(f"go on with  oldrestore sweep {again}")
     problem = tell_mlflow(sweep.name, first, sweep.ledger, summary, sweep.folder, page)
     if problem is not None:
         print(f"oldrestore: mlflow could not be told of the sweep ({problem}); its folder has it", file=sys.stderr)
@@ -204,6 +222,8 @@ def show(summary) -> None:
     print("\n" + aligned(lines, width=columns(), lead=max(1, len(names))))
     print("mean ± sample standard deviation over n seeds")
     print(summary.directions())
+    for line in summary.kept_in_words():
+        print(line)
     for entry, _ in summary.jobs:
         if entry.state != "done":
             where = entry.process or {}

@@ -49,7 +49,7 @@ def run_hydra(arguments: Sequence[str]) -> int:
     from oldrestore.config.compose import CONFIG_NAME, HYDRA_ERRORS, check_choices, explain
     from oldrestore.config.folders import register_search_path
     from oldrestore.config.location import configuration_root
-    from oldrestore.config.multirun import refuse_evaluation
+    from oldrestore.config.multirun import refuse_evaluation, refuse_sweep
 
     register_search_path()
     version.setbase("1.3")
@@ -65,6 +65,8 @@ def run_hydra(arguments: Sequence[str]) -> int:
     several = flags.multirun or any(text.startswith(("sweeps=", "hydra.mode=")) for text in flags.overrides)
     flags.overrides = check_choices(flags.overrides, several)
     refuse_evaluation(flags.overrides)
+    if not (flags.multirun or flags.cfg or flags.info or any(t.startswith("hydra.mode=") for t in flags.overrides)):
+        refuse_sweep(flags.overrides)
     if flags.multirun and resume not in (None, "auto"):
         raise UserError("several runs cannot resume a single one: use resume=auto, which resumes each run's own")
     typed = flags.overrides

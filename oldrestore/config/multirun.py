@@ -75,6 +75,17 @@ def refuse_evaluation(overrides: Sequence[str]) -> None:
             )
 
 
+def refuse_sweep(overrides: Sequence[str]) -> None:
+    """Refuse to train the runs of a sweep as if they were one; a single run of it, every value typed, is one."""
+    names = sweep_names(overrides)
+    count = len(expand_jobs(overrides, training=True)) if names else 1
+    if count > 1:
+        raise UserError(
+            f"sweeps={names[0]} is {count} runs, not one: oldrestore sweep sweeps={names[0]} runs them, with a ledger; "
+            "--multirun leaves them to a launcher of Hydra"
+        )
+
+
 def read_sweep(name: str) -> dict[str, Any]:
     """Read ``sweeps/NAME.yaml``, the project's or the user's own."""
     files = choices_of("sweeps")

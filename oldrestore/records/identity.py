@@ -20,8 +20,7 @@ from oldrestore.config.roles import Role, role_of, settings_that_count
 from oldrestore.files import sha256_of
 from oldrestore.plain import plain
 
-# Parts of the package that no weight and no score depends on. The configuration folders are no code: the resolved
-# configuration holds what they say.
+# Parts of the package that did not count when nearly all of it did.
 NO_CODE = (
     "commands/",
     "tracking/",
@@ -83,7 +82,7 @@ def identity_of(settings: Mapping[str, Any], fingerprints: Mapping[str, str]) ->
 
 @cache
 def results_code_hash() -> str:
-    """sha256 (hex) over the Python files and weights of the package that results depend on."""
+    """Hash nearly the whole package, as versions did before `source_code` found what a job needs (sha256, hex)."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*")):
         name = path.relative_to(PACKAGE).as_posix()

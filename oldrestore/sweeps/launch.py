@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ WRONG_REQUEST = 2  # exit code
 
 @dataclass
 class Launched:
-    """A running job; `slot` is its place among concurrent jobs, `record` how the ledger knows its process."""
+    """A running job; `slot` is its place among concurrent jobs, `record` how the ledger knows its process.
+
+    `resumed` says whether it continues a run, `stopped` by which signal it was asked to stop.
+    """
 
     key: str
     process: subprocess.Popen
@@ -31,11 +35,15 @@ class Launched:
     log: Path
     slot: int
     record: dict[str, Any]
+    resumed: bool = False
+    stopped: str | None = None
+    began: float = field(default_factory=time.monotonic)
 
-    def stop(self) -> None:
+    def stop(self, number: int = signal.SIGTERM) -> None:
         """Ask it to write a checkpoint and exit."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.stopped = signal.Signals(number).name
+            self.process.send_signal(number)
 
     def ended(self) -> tuple[JobState, str | None] | None:
         """Return how it ended; None while it is running."""
@@ -45,8 +53,12 @@ class Launched:
         if code == 0:
             return "done", None
         if code < 0:
-            return "interrupted", f"killed by {signal.Signals(-code).name}"
-        state, reason = how_it_ended(str(self.folder)) if (self.folder / "status.json").is_file() else ("failed", None)
+            name = signal.Signals(-code).name
+            return "interrupted", f"{'stopped' if name == self.stopped else 'killed'} by {name}"
+        begun = (self.folder / "status.json").is_file()
+        if self.stopped and not begun:
+            return "interrupted", f"stopped by {self.stopped}"
+        state, reason = how_it_ended(str(self.folder)) if begun else ("failed", None)
         if code != WRONG_REQUEST and reason not in (None, GONE):
             return state, reason
         lines = list(filter(None, map(str.strip, self.log.read_text("utf-8", errors="replace").splitlines())))
@@ -80,7 +92,7 @@ def launch(job: Job, entry: Entry, ledger: Ledger, place: Path, slot: int, slots
         process = subprocess.Popen(command, env=environment, **streams, start_new_session=True)
     record = process_record(process.pid)
     ledger.begin(job.key, run_id, folder, log, record)
-    return Launched(job.key, process, folder, log, slot, record)
+    return Launched(job.key, process, folder, log, slot, record, resumed=resume is not None)
 
 
 def shares(config: dict[str, Any], slot: int, slots: int, threads_set: bool) -> dict[str, str]:

@@ -25,6 +25,7 @@ WAIT = 60.0  # seconds to wait for another process to unlock the file
 BEAT = 30.0  # seconds between two signs of life of running jobs
 SILENCE = 600.0  # seconds without one, after which a job of another machine counts as gone
 GONE = "its process is gone"
+NEEDED = "files of code "  # and the hash of code: the fact that says which files it is
 
 _SCHEMA = (
     """
@@ -105,14 +106,19 @@ class Ledger:
                 connection.execute(statement)
 
     def register(self, jobs: Iterable[Job]) -> None:
-        """Queue the jobs that are not in the ledger."""
+        """Queue the jobs that are not in the ledger, and note the files that all of them need."""
         with self._changing() as connection:
             for job in jobs:
+                if job.needed:
+                    fact = f"{NEEDED}{job.code}", json.dumps(job.needed)
+                    connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", fact)
                 connection.execute(
                     "INSERT OR IGNORE INTO jobs (key, identity, seed, code, settings, overrides, state) "
                     "VALUES (?, ?, ?, ?, ?, ?, 'queued')",
                     (job.key, job.identity, job.seed, job.code, json.dumps(job.settings), json.dumps(job.overrides)),
                 )
+                # A line of a version that noted no files gets its note.
+                connection.execute("UPDATE jobs SET code = ? WHERE key = ?", (job.code, job.key))
 
     def recover(self, keys: Sequence[str]) -> None:
         """Settle the jobs whose process is gone, by their run folders."""
@@ -177,11 +183,15 @@ class Ledger:
             entries = {entry.key: entry for entry in self._read(connection)}
         return list(entries.values()) if keys is None else [entries[key] for key in keys if key in entries]
 
-    def facts(self, beginning: str) -> list[str]:
-        """Return every fact whose name has this prefix."""
+    def notes(self) -> dict[str, dict[str, str]]:
+        """Return which files, by their hashes, each hash of code is; lines of earlier versions have none."""
+        return {code: json.loads(needed) for code, needed in self.facts(NEEDED).items()}
+
+    def facts(self, beginning: str) -> dict[str, str]:
+        """Return every fact whose name has this prefix, by the rest of its name."""
         with closing(self._connect()) as connection:
             rows = connection.execute("SELECT name, value FROM facts").fetchall()
-        return [value for name, value in rows if name.startswith(beginning)]
+        return {name.removeprefix(beginning): value for name, value in rows if name.startswith(beginning)}
 
     @contextmanager
     def settle_fact(self, name: str) -> Iterator[list[str]]:

@@ -29,7 +29,7 @@ def tell_mlflow(
         with ledger.settle_fact(f"{PARENT}{store.shown_uri}") as parent:
             if not parent:
                 # One that the store had when it stood elsewhere is its parent still.
-                parent += [run_id for run_id in ledger.facts(PARENT) if store.find("get_run", run_id)][:1]
+                parent += [run_id for run_id in ledger.facts(PARENT).values() if store.find("get_run", run_id)][:1]
             if not parent:
                 tags = {"sweep": name, "mlflow.source.name": "oldrestore", "mlflow.source.type": "LOCAL"}
                 created = store.patiently(

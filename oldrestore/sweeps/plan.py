@@ -16,7 +16,8 @@ from oldrestore.config.multirun import expand_jobs, sweep_names
 from oldrestore.errors import UserError
 from oldrestore.files import whole_folder
 from oldrestore.records.asked_settings import group_choices
-from oldrestore.records.identity import fingerprints_of, identity_of, results_code_hash, settings_of
+from oldrestore.records.identity import fingerprints_of, identity_of, settings_of
+from oldrestore.records.source_code import SourceCode, hash_of
 
 SEARCH = "search"  # section of a sweep's file that is not part of a configuration
 
@@ -27,12 +28,13 @@ class Job:
 
     key: str  # hash of identity, seed and code, by which the ledger knows the job
     identity: str  # hash of settings and photographs
-    code: str  # hash of the code
+    code: str  # hash of the code that it needs
     seed: int
     settings: dict[str, str]  # what varies between the jobs of the sweep, except the seed, as typed
     overrides: list[str]
     config: dict[str, Any] = field(repr=False)  # resolved and checked
     choices: dict[str, str] = field(repr=False)  # what each group chose
+    needed: dict[str, str] = field(repr=False, default_factory=dict)  # `SourceCode.needed`
 
 
 def sweep_name(overrides: Sequence[str]) -> str | None:
@@ -55,7 +57,7 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
     varied = [name for name, values in values_of.items() if len(values) > 1]
     jobs: dict[str, Job] = {}
     fingerprints: dict[str, str] = {}
-    outputs = set()
+    outputs, source_code = set(), SourceCode()
     for job in typed:
         config, choices = compose_job(job)
         outputs.add(config.outputs)
@@ -64,10 +66,11 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
         identity = identity_of(settings_of(config), fingerprints_of(config, fingerprints))
         values = dict(text.split("=", 1) for text in job if "=" in text)
         settings = {name: values.get(name, "") for name in varied if name != "seed"}
-        code = results_code_hash()
-        key = hashlib.sha256(f"{identity} {config.seed} {code}".encode()).hexdigest()[:16]
         plain = OmegaConf.to_container(config)
-        jobs.setdefault(key, Job(key, identity, code, config.seed, settings, job, plain, choices))
+        needed = source_code.needed(plain)
+        code = hash_of(needed)
+        key = hashlib.sha256(f"{identity} {config.seed} {code}".encode()).hexdigest()[:16]
+        jobs.setdefault(key, Job(key, identity, code, config.seed, settings, job, plain, choices, needed))
     if len(outputs) > 1:
         raise UserError("the runs of a sweep stand in one outputs folder: give one outputs=FOLDER")
     return list(jobs.values())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,13 @@ class Row:
 class Summary:
     """All jobs of a sweep with their final metrics, and all settings.
 
-    `monitor` is the metric that chooses checkpoints.
+    `monitor` is the metric that chooses checkpoints; `kept` says what changed in the code of which done jobs.
     """
 
     jobs: list[tuple[Entry, dict[str, float]]]
     rows: list[Row]
     monitor: str
+    kept: dict[str, str] = field(default_factory=dict)
 
     def shown(self) -> list[str]:
         """Metrics of the printed table, the one that chooses checkpoints first; files have all."""
@@ -72,6 +73,7 @@ class Summary:
                 "folder": entry.folder,
                 "log": entry.log,
                 "attempts": entry.attempts,
+                "code": self.kept.get(entry.key),
                 **values,
             }
             for entry, values in self.jobs
@@ -90,13 +92,21 @@ class Summary:
             for row in self.rows
         ]
 
+    def kept_in_words(self) -> list[str]:
+        """Say which jobs count although their code changed, one sentence for each change."""
+        named: dict[str, list[str]] = {}
+        for entry, _ in self.jobs:
+            if entry.key in self.kept:
+                named.setdefault(self.kept[entry.key], []).append(entry.in_words())
+        return [f"kept although {why}: {'; '.join(jobs)}" for why, jobs in named.items()]
+
     def write(self, folder: Path) -> None:
         """Write ``jobs.csv`` and ``summary.csv``."""
         write_atomically(folder / "jobs.csv", csv_table(plain(self.job_rows())))
         write_atomically(folder / "summary.csv", csv_table(plain(self.setting_rows())))
 
 
-def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
+def summarise(entries: Sequence[Entry], monitor: str, kept: Mapping[str, str] | None = None) -> Summary:
     """Read what the jobs of a sweep measured, and group those that differ only in the seed."""
     jobs = [(entry, results_of(entry.folder if entry.state == "done" else None)) for entry in entries]
     groups: dict[str, list[tuple[Entry, dict[str, float]]]] = {}
@@ -108,7 +118,7 @@ def summarise(entries: Sequence[Entry], monitor: str) -> Summary:
         names = list(dict.fromkeys(name for _, values in done for name in values))
         metrics = {name: spread([values[name] for _, values in done if name in values]) for name in names}
         rows.append(Row(members[0][0].settings, sorted(entry.seed for entry, _ in done), len(members), metrics))
-    return Summary(jobs, rows, monitor)
+    return Summary(jobs, rows, monitor, dict(kept or {}))
 
 
 def results_of(folder: Path | str | None) -> dict[str, float]:

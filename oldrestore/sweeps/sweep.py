@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 import signal
+import statistics
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
+from oldrestore.records.identity import results_code_hash
 from oldrestore.signals import handling
+from oldrestore.sweeps.job_bars import JobBars
+from oldrestore.sweeps.known_jobs import known_jobs
 from oldrestore.sweeps.launch import Launched, launch
 from oldrestore.sweeps.ledger import BEAT, Entry, JobState, Ledger
 from oldrestore.sweeps.plan import Job, snapshot_configuration
+from oldrestore.sweeps.summary import results_of
 
 FOLDER = "sweeps"
 POLL = 0.1  # seconds between two looks at the running jobs
+LOOK = 1.0  # seconds between two looks at what they have recorded
 
 
 class Sweep:
     """The jobs of a sweep, and their ledger in ``outputs/sweeps/NAME``.
 
     `folder` contains ``ledger.db``, ``configuration/``, ``jobs/``, ``logs/`` and the tables; `first` is one of the
-    jobs, for what they share.
+    jobs, for what they share; `known` is what changed of jobs that the ledger had before. With `keep_done`, jobs that
+    are done count although the code that they need has changed.
     """
 
-    def __init__(self, name: str, jobs: Sequence[Job]) -> None:
+    def __init__(self, name: str, jobs: Sequence[Job], keep_done: bool = False) -> None:
         self.name = name
-        self.jobs = {job.key: job for job in jobs}
+        self.keep_done = keep_done
         self.first = jobs[0]
         self.outputs = Path(self.first.config["outputs"])
         self.folder = self.outputs.absolute() / FOLDER / name
+        begun = (self.folder / "ledger.db").is_file()
+        entries, notes = (self.ledger.entries(), self.ledger.notes()) if begun else ([], {})
+        self.known = known_jobs(jobs, entries, notes, results_code_hash, keep_done)
+        self.jobs = self.known.jobs
         self.keys = list(self.jobs)
         self.stopped = False  # by a signal
         self._active: list[Launched] = []
+        self._seconds: list[float] = []  # of jobs that are done
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -61,7 +74,7 @@ class Sweep:
 
         Several processes may do so at the same time: each job is run by one of them.
         """
-        ledger, beaten = self.ledger, time.monotonic()
+        ledger, beaten, looked = self.ledger, time.monotonic(), 0.0
 
         def stop(number: int, frame: object) -> None:
             if not self.stopped:
@@ -70,9 +83,9 @@ class Sweep:
                 say(f"stopping    {who} a checkpoint ({signal.Signals(number).name})")
             self.stopped = True
             for launched in self._active:
-                launched.stop()
+                launched.stop(number)
 
-        with handling((signal.SIGINT, signal.SIGTERM), stop):
+        with JobBars(self.metric) as bars, handling((signal.SIGINT, signal.SIGTERM), stop):
             while True:
                 free = [slot for slot in range(slots) if slot not in {job.slot for job in self._active}]
                 while free and not self.stopped:
@@ -86,40 +99,59 @@ class Sweep:
                         ledger.finish(entry.key, entry.process, "failed", f"it could not be started: {error}")
                         continue
                     self._active.append(launched)
-                    say(f"started     {entry.in_words()}\n            {launched.log}")
+                    iterations = self.jobs[entry.key].config["trainer"].get("max_iterations")
+                    bars.add(entry.key, entry.in_words(), iterations, launched.folder)
+                    how = "continued" if launched.resumed else "started"
+                    say(f"{how:<11} {entry.in_words()}\n            {launched.log}")
                 if not self._active:
                     return
                 time.sleep(POLL)
-                self._collect(ledger, say)
+                for launched in self._collect(ledger, slots, say):
+                    bars.remove(launched.key)
+                if time.monotonic() - looked > LOOK:
+                    bars.look()
+                    looked = time.monotonic()
                 if time.monotonic() - beaten > BEAT:
                     ledger.beat([launched.key for launched in self._active])
                     beaten = time.monotonic()
-
-    def of_other_code(self) -> str:
-        """Say how many of the jobs are done with other code, and therefore run again; empty if none are."""
-        wanted = {(job.identity, job.seed): job.code for job in self.jobs.values()}
-        others = {
-            (entry.identity, entry.seed)
-            for entry in self.ledger.entries()
-            if entry.state == "done" and wanted.get((entry.identity, entry.seed), entry.code) != entry.code
-        }
-        return f" ({len(others)} were done with other code)" if others else ""
 
     def holds(self, entries: Sequence[Entry]) -> bool:
         """Whether every job is done, or is running elsewhere."""
         return not self.stopped and all(entry.state in ("done", "running") for entry in entries)
 
-    def _collect(self, ledger: Ledger, say: Callable[[str], None]) -> None:
+    @property
+    def metric(self) -> str:
+        """The measure that a job's line shows."""
+        return self.first.config["trainer"].get("monitor", "val/loss")
+
+    def left(self) -> int:
+        """Return how many jobs have not ended, whichever process runs them."""
+        return sum(entry.state in ("queued", "running") for entry in self.ledger.entries(self.keys))
+
+    def _collect(self, ledger: Ledger, slots: int, say: Callable[[str], None]) -> list[Launched]:
+        """Record and say which jobs have ended, and return them."""
+        over = []
         for launched in list(self._active):
             ended = launched.ended()
             if ended is None:
                 self._watch(launched)
                 continue
             self._active.remove(launched)
+            over.append(launched)
             state, reason = self._judge(launched, *ended)
             ledger.finish(launched.key, launched.record, state, reason)
             (entry,) = ledger.entries([launched.key])
-            say(f"{state:<11} {entry.in_words()}" + (f": {reason}" if reason else ""))
+            seconds = time.monotonic() - launched.began
+            self._seconds += [seconds] if state == "done" and not launched.resumed else []
+            score = results_of(launched.folder).get(self.metric) if state == "done" else None
+            ending = [reason] if reason else []
+            ending += [in_words(seconds)] if score is None else [f"{self.metric} {score:.4g}", in_words(seconds)]
+            left = self.left()
+            if left and not self.stopped:
+                about = statistics.fmean(self._seconds) * left / slots if self._seconds else None
+                ending.append(f"{left} left" + ("" if about is None else f", about {in_words(about)}"))
+            say(f"{state:<11} {entry.in_words()}: {'; '.join(ending)}")
+        return over
 
     def claim(self) -> Entry | None:
         """Claim the next job; None if there is none."""
@@ -131,3 +163,8 @@ class Sweep:
     def _judge(self, launched: Launched, state: JobState, reason: str | None) -> tuple[JobState, str | None]:
         """Return what the ledger records about a job that has ended."""
         return state, reason
+
+
+def in_words(seconds: float) -> str:
+    """Return a time as hours, minutes and seconds: 0:02:03."""
+    return str(timedelta(seconds=round(seconds)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from oldrestore.config.multirun import expand_jobs
 from oldrestore.errors import UserError
 from oldrestore.files import lock
 from oldrestore.records.asked_settings import as_override
+from oldrestore.records.identity import results_code_hash
 from oldrestore.records.run import Run
+from oldrestore.records.source_code import SourceCode, hash_of
+from oldrestore.sweeps.known_jobs import what_changed
 from oldrestore.sweeps.launch import Launched
 from oldrestore.sweeps.ledger import Entry, JobState
 from oldrestore.sweeps.plan import Job, compose_job, plan_jobs
@@ -35,7 +39,7 @@ class Search(Sweep):
     not installed, a setting has several values, or the space contains an invalid configuration.
     """
 
-    def __init__(self, name: str, settings: SearchSettings, overrides: Sequence[str]) -> None:
+    def __init__(self, name: str, settings: SearchSettings, overrides: Sequence[str], keep_done: bool = False) -> None:
         try:
             import optuna
         except ModuleNotFoundError:
@@ -47,11 +51,14 @@ class Search(Sweep):
         self._optuna, self._states = optuna, optuna.trial.TrialState
         self.settings = settings
         self.typed = jobs[0]
-        (self.base,) = plan_jobs(self.typed)
+        (base,) = plan_jobs(self.typed)
+        needed, source_code = dict(base.needed), SourceCode()
         for parameter, values in settings.space.items():
             for value in values.extremes():
-                compose_job([*self.typed, as_override(parameter, value)])
-        super().__init__(name, [self.base])
+                config, _ = compose_job([*self.typed, as_override(parameter, value)])
+                needed |= source_code.needed(OmegaConf.to_container(config))
+        self.base = replace(base, needed=needed, code=hash_of(needed))  # of every trial, whatever it chooses
+        super().__init__(name, [self.base], keep_done)
         self.jobs, self.keys = {}, []
         self._trials: dict[str, Any] = {}
         self._seen: dict[str, int] = {}
@@ -72,6 +79,10 @@ class Search(Sweep):
         ledger, study = self.ledger, self.study
         with self._alone():
             self._check_same(study)
+            notes, same = ledger.notes(), (self.base.code, results_code_hash())
+            for entry in ledger.entries() if self.keep_done else ():
+                if entry.state == "done" and entry.code not in same:
+                    self.known.kept[entry.key] = what_changed(entry.code, self.base.needed, notes)
             trials = study.get_trials(deepcopy=False)
             self.keys = [key_of(trial.number) for trial in trials]
             ledger.recover(self.keys)
@@ -120,6 +131,16 @@ class Search(Sweep):
         waiting = any(entry.state in ("queued", "interrupted") for entry in entries)
         return not self.stopped and not waiting and any(entry.state == "done" for entry in entries)
 
+    @property
+    def metric(self) -> str:
+        """The measure that is searched for."""
+        return self.settings.metric
+
+    def left(self) -> int:
+        """Return how many trials have not ended, those that have not begun included."""
+        ended = (self._states.COMPLETE, self._states.PRUNED, self._states.FAIL)
+        return max(0, self.settings.trials - len(self.study.get_trials(deepcopy=False, states=ended)))
+
     def best(self) -> dict[str, Any] | None:
         """Return number, settings and value of the best trial so far; None if none is done."""
         if not self.study.get_trials(deepcopy=False, states=(self._states.COMPLETE,)):
@@ -154,7 +175,9 @@ class Search(Sweep):
         key = key_of(trial.number)
         settings = {name: as_override(name, value).partition("=")[2] for name, value in trial.params.items()}
         plain = OmegaConf.to_container(config)
-        self.jobs[key] = Job(key, key, self.base.code, config.seed, settings, overrides, plain, choices)
+        self.jobs[key] = Job(
+            key, key, self.base.code, config.seed, settings, overrides, plain, choices, self.base.needed
+        )
         if key not in self.keys:
             self.keys.append(key)
         live = isinstance(trial, self._optuna.trial.Trial)
@@ -215,12 +238,19 @@ class Search(Sweep):
             "space": self.settings.model_dump_json(exclude={"trials", "pruning", "random_trials"}),
         }
         for name, value in now.items():
-            if name not in known:
-                study.set_user_attr(name, value)
-            elif known[name] != value:
+            was = known.get(name)
+            if was == value or (name == "code" and was is not None and self.keep_done):
+                continue
+            if was is not None and (name != "code" or was != results_code_hash()):
+                changed, keep = "", ""
+                if name == "code":
+                    changed = f" ({what_changed(was, self.base.needed, self.ledger.notes())})"
+                    keep = ", or keep its trials with --keep-done"
                 raise UserError(
-                    f"the search '{self.name}' began with other {name}: give this one a name of its own with --name"
+                    f"the search '{self.name}' began with other {name}{changed}: give this one a name of its own with "
+                    f"--name{keep}"
                 )
+            study.set_user_attr(name, value)
 
     def _alone(self) -> AbstractContextManager[bool]:
         """Lock the search, so that no two processes begin the same trial."""

@@ -33,6 +33,7 @@ TABLE = [
     ("data describe dataset=image_folder 'dataset.root=~/[x] #,'", "/[x] #, of image_folder does not exist"),
     ("train sweeps=temperature", "trains nothing: give it a finished run"),
     ("train -m sweeps=temperature seed=1,2", "oldrestore evaluate RUN --multirun sweeps=temperature"),
+    ("train sweeps=seeds seed=0,1", "sweeps=seeds is 2 runs, not one: oldrestore sweep sweeps=seeds runs them"),
     ("train --fast", "unrecognized arguments: --fast"),
     ("train --experimental-rerun x", "unrecognized arguments: --experimental-rerun"),
     ("train --config-name x", "unrecognized arguments: --config-name"),

@@ -40,7 +40,7 @@ def test_a_sweep_needs_no_first_line_either_and_its_paths_are_read_as_typed_ones
         ["sweeps=mine", f"dataset.root='{Path.home()}/b'"],
     ]
     assert compose_config(["sweeps=mine"]).seed == 7
-    assert sorted(cli("train", "sweeps=mine", "dataset=image_folder", code=2).err.splitlines()) == [
+    assert sorted(cli("train", "-m", "sweeps=mine", "dataset=image_folder", code=2).err.splitlines()) == [
         f"oldrestore: the folder {name} of image_folder does not exist; give dataset.root=FOLDER"
         for name in ("/a#1", f"{Path.home()}/b")
     ]

@@ -3,7 +3,6 @@
 import pytest
 from PIL import Image
 
-from oldrestore.records import identity
 from oldrestore.records.identity import settings_of
 from oldrestore.sweeps import plan
 from oldrestore.sweeps.plan import compose_job, plan_jobs, snapshot_configuration
@@ -46,24 +45,10 @@ def test_weights_count_by_what_they_hold(tmp_path):
 
 def test_code_that_results_depend_on_is_part_of_the_key(base, monkeypatch):
     (before,) = plan_jobs(base)
-    monkeypatch.setattr(plan, "results_code_hash", lambda: "other")
+    monkeypatch.setattr(plan.SourceCode, "needed", lambda self, config: {"losses/l1.py": "other"})
     (after,) = plan_jobs(base)
     assert after.identity == before.identity
     assert after.key != before.key
-
-
-def test_code_of_verbs_and_trackers_is_no_part(tmp_path, monkeypatch):
-    for name in ("losses/l1.py", "commands/train.py", "tracking/ui.py", "report/page.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
-        (tmp_path / name).write_text("a = 1\n")
-    monkeypatch.setattr(identity, "PACKAGE", tmp_path)
-    digest = identity.results_code_hash.__wrapped__
-    before = digest()
-    for name in ("commands/train.py", "tracking/ui.py", "report/page.py"):
-        (tmp_path / name).write_text("a = 2\n")
-    assert digest() == before
-    (tmp_path / "losses" / "l1.py").write_text("a = 2\n")
-    assert digest() != before
 
 
 def test_a_sweep_file_gives_its_grid_and_its_settings(base):

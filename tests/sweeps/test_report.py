@@ -42,7 +42,8 @@ def test_jobs_that_are_done_are_in_it_and_the_others_are_said_to_be_left_out(tmp
     assert "failed-run" not in page, "a failed run is no result"
     assert '<p class="warning">loss=b seed=2 failed (the loss is &lt;NaN&gt;)</p>' in page
     # Again, with all done: the page is replaced, and nothing is said to be missing.
-    again = report_on("my_sweep", entries[:4], tmp_path, photographs=0)
+    again = report_on("my_sweep", entries[:4], tmp_path, photographs=0, notes=["kept although <a> changed"])
+    assert '<p class="warning">kept although &lt;a&gt; changed</p>' in again.path.read_text()
     assert again.line == f"{made.path} (4 runs)"
     assert sorted(path.name for path in made.path.parent.iterdir()) == ["index.html", "my_sweep.html"]
     assert 'href="my_sweep.html"' in (made.path.parent / "index.html").read_text()

@@ -8,6 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from oldrestore.errors import UserError
 from oldrestore.records.asked_settings import as_override
+from oldrestore.records.source_code import SourceCode
 from oldrestore.sweeps.search import read_search
 from oldrestore.sweeps.trials import Search
 
@@ -31,14 +32,14 @@ def search(workshop, tmp_path, monkeypatch):
     """Make a search from a sweep's file in the current folder."""
     monkeypatch.chdir(tmp_path)
 
-    def make(more: str = "", outputs: Path = workshop.outputs, **changed: str) -> Search:
+    def make(more: str = "", outputs: Path = workshop.outputs, keep_done: bool = False, **changed: str) -> Search:
         text = SWEEP.format(more=more)
         for old, new in changed.items():
             text = text.replace(f"{old}: ", f"{old}: {new} # ", 1)
         (tmp_path / "sweeps").mkdir(exist_ok=True)
         (tmp_path / "sweeps" / "found.yaml").write_text(text)
         settings = ["evaluation.judged=null", "tracking=none", "sweeps=found", f"outputs='{outputs}'"]
-        return Search("found", read_search("found"), workshop.arguments(settings))
+        return Search("found", read_search("found"), workshop.arguments(settings), keep_done)
 
     return make
 
@@ -48,7 +49,7 @@ def carry_out(search: Search, slots: int = 2) -> int:
     said: list[str] = []
     search.begin(False)
     search.carry_out(slots, True, said.append)
-    return len([line for line in said if line.startswith("started")])
+    return len([line for line in said if line.startswith(("started", "continued"))])
 
 
 def test_trials_are_counted_over_every_start_and_the_best_is_known(search, endings):
@@ -142,6 +143,20 @@ def test_another_search_needs_another_name(search, refusal):
     with pytest.raises(UserError, match="began with other space: give this one a name"):
         search(**{"optimizer.learning_rate": "{low: 1e-4, high: 1.0, log: true}"}).begin(False)
     assert "raise search.trials" in refusal(search().begin, True)
+
+
+def test_other_code_of_any_choice_needs_another_name_or_keeps_the_trials(search, endings, monkeypatch):
+    def code(digest: str) -> None:
+        monkeypatch.setattr(SourceCode, "needed", lambda self, config: {"losses/l1.py": digest})
+
+    code("1")
+    assert carry_out(search(trials="2")) == 2
+    code("2")
+    with pytest.raises(UserError, match=r"began with other code \(losses/l1.py changed\): give .* with --keep-done"):
+        search(trials="3").begin(False)
+    kept = search(trials="3", keep_done=True)
+    assert carry_out(kept) == 1
+    assert kept.known.kept == dict.fromkeys(["trial-00000", "trial-00001"], "losses/l1.py changed")
 
 
 @pytest.mark.parametrize(

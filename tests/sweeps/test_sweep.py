@@ -1,20 +1,27 @@
 """A sweep's jobs: what is run again, the tables, what is refused; and real ones with failures and a kill."""
 
 import csv
+import io
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from oldrestore.commands.sweep import opening
 from oldrestore.records.run import Run
+from oldrestore.records.run_folder import RunFolder
 from oldrestore.sweeps import launch as launching
+from oldrestore.sweeps.job_bars import JobBars
 from oldrestore.sweeps.ledger import Ledger
 from oldrestore.sweeps.summary import spread, summarise
 from oldrestore.sweeps.sweep import Sweep
@@ -40,7 +47,7 @@ def carry_out(outputs: Path, retry_failed: bool = False) -> tuple[Sweep, list[st
 
 
 def started(said: list[str]) -> list[str]:
-    return [" ".join(line.splitlines()[0].split()[1:]) for line in said if line.startswith("started")]
+    return [" ".join(line.splitlines()[0].split()[1:]) for line in said if line.startswith(("started", "continued"))]
 
 
 def test_what_is_done_is_skipped_what_failed_waits_and_what_was_killed_goes_on(tmp_path, endings):
@@ -81,10 +88,38 @@ def test_a_job_of_another_process_is_left_to_it(tmp_path, endings):
     later.carry_out(1, True, said.append)
     assert said == []
     assert later.holds(later.ledger.entries(later.keys))
-    assert later.of_other_code() == ""
+    assert later.known.new == {}
 
 
-def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings):
+def test_jobs_whose_code_changed_run_again_unless_they_are_kept(tmp_path, endings):
+    def sweep(code: str, keep_done: bool = False, **needed: str) -> Sweep:
+        jobs = [
+            replace(job, key=f"{code} {job.key}", code=code, needed=needed) if job.config["value"] == 10 else job
+            for job in jobs_of(tmp_path)
+        ]
+        return Sweep("s", jobs, keep_done)
+
+    endings["10/1"] = "fail"
+    first = sweep("before", a="1", b="1", c="1", d="1", e="1")
+    first.begin(False)
+    first.carry_out(2, True, lambda line: None)
+    changed = {"a": "2", "b": "2", "c": "1", "d": "2", "f": "1"}
+    later = sweep("after", **changed)
+    assert later.known.new == dict.fromkeys(["after 10-0", "after 10-1"], "a, b, d and 2 more changed")
+    assert later.known.repeated == {"after 10-0": "a, b, d and 2 more changed"}
+    assert [entry.state for entry in later.entries()] == ["done", "done"], "whose code is as it was"
+    later.begin(False)  # and stop: what is kept afterwards is that which is done
+    kept = sweep("after", keep_done=True, **changed)
+    assert kept.known.kept == {"before 10-0": "a, b, d and 2 more changed"}
+    assert [entry.state for entry in kept.begin(False)] == ["done", "queued", "done", "done"]
+    summary = summarise(kept.ledger.entries(kept.keys), "val/loss", kept.known.kept)
+    assert summary.kept_in_words() == ["kept although a, b, d and 2 more changed: value=10 seed=0"]
+    assert [row["code"] for row in summary.job_rows()] == ["a, b, d and 2 more changed", None, None, None]
+    assert sweep("before", a="1").known.new == {}, "the code is as it was before"
+
+
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "SIGINT"), (signal.SIGTERM, "SIGTERM")])
+def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings, number, name):
     said: list[str] = []
     sweep = Sweep("s", jobs_of(tmp_path))
     sweep.begin(False)
@@ -92,12 +127,16 @@ def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings):
     def say(line: str) -> None:
         said.append(line)
         if line.startswith("started"):
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
     sweep.carry_out(1, True, say)
     assert sweep.stopped
     assert len(started(said)) == 1
-    assert [entry.state for entry in sweep.ledger.entries()].count("queued") == 3
+    first, *others = sweep.ledger.entries()
+    assert (first.state, first.reason) == ("interrupted", f"stopped by {name}")
+    assert [entry.state for entry in others] == ["queued"] * 3
+    before = {entry.key: entry.state for entry in sweep.entries()}
+    assert opening(sweep.begin(True), before, True) == "4, 3 to do, 1 continued"
 
 
 def test_seeds_are_put_together_with_mean_spread_and_n(tmp_path, endings):
@@ -179,7 +218,7 @@ def test_real_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, tmp
 
     second = subprocess.run([*command, "--retry-failed"], capture_output=True, text=True, env=environment)
     assert second.returncode == 1
-    assert "jobs        6, 3 skipped (done), 3 retried" in second.stderr
+    assert "jobs        6, 3 skipped (done), 1 continued, 2 retried" in second.stderr
     content = json.loads(second.stdout)
     assert sorted((job["state"], job["attempts"]) for job in content["jobs"]) == [
         *[("done", 1)] * 3,
@@ -190,6 +229,31 @@ def test_real_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, tmp
     assert (Path(killed) / "resumes" / "001").is_dir()
     assert Run(Path(killed)).curves["train/loss"].iterations.tolist() == list(range(60))
     assert [row["n"] for row in content["settings"]] == [2, 2, 0]
+
+
+def test_a_job_that_is_done_says_its_score_its_time_and_what_is_left(tmp_path, endings):
+    said: list[str] = []
+    sweep = Sweep("s", jobs_of(tmp_path)[:2])
+    sweep.begin(False)
+    sweep.carry_out(1, True, said.append)
+    time_ = r"0:00:\d\d"
+    lines = [line for line in said if line.startswith("done")]
+    assert re.fullmatch(f"done        value=10 seed=0: val/loss 10; {time_}; 1 left, about {time_}", lines[0]), lines
+    assert re.fullmatch(f"done        value=10 seed=1: val/loss 11; {time_}", lines[1]), lines
+
+
+def test_running_jobs_have_a_line_each_on_a_terminal(tmp_path):
+    folder = RunFolder.create(tmp_path, "e", "r")
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    with JobBars("val/psnr", console) as bars:
+        bars.add("a", "loss=l1 seed=0", 6, folder.path)
+        folder.scalars(2, {"train/loss": 1.0})
+        folder.scalars(3, {"val/psnr": 21.456})
+        bars.look()
+        time.sleep(0.3)  # two of the display's refreshes
+        bars.remove("a")
+    shown = console.file.getvalue()
+    assert "loss=l1 seed=0" in shown and "3/6 val/psnr 21.46" in shown
 
 
 def kill_one(path: Path, sweep: subprocess.Popen) -> str:

@@ -3,12 +3,14 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from oldrestore.records.run import Run
-from oldrestore.sweeps import plan
+from oldrestore.sweeps import plan, sweep
+from oldrestore.sweeps.known_jobs import NOT_NOTED
 from oldrestore.sweeps.ledger import Ledger
 from oldrestore.sweeps.sweep import Sweep
 from tests.generated_photographs import make_folder
@@ -39,7 +41,7 @@ def typed(outputs, tmp_path) -> list[str]:
 def equal_code(outputs, monkeypatch) -> None:
     """Let the code be that which the jobs ran."""
     (code,) = {entry.code for entry in Ledger(outputs / "sweeps" / "designs" / "ledger.db").entries()}
-    monkeypatch.setattr(plan, "results_code_hash", lambda: code)
+    monkeypatch.setattr(sweep, "results_code_hash", lambda: code)
 
 
 def test_its_ledger_with_absolute_paths_is_read_where_it_is_now(outputs, tmp_path):
@@ -78,7 +80,19 @@ def test_after_a_stop_the_user_does_not_wait_for_a_report(outputs, typed, cli, m
     assert not (outputs / "reports").exists()
 
 
-def test_with_other_code_its_jobs_are_new_and_the_old_ones_are_counted(typed):
-    sweep = Sweep("designs", plan.plan_jobs(typed))
-    assert sweep.entries() == []
-    assert sweep.of_other_code() == " (2 were done with other code)", "settings and photographs are the same jobs"
+def test_with_other_code_its_jobs_are_new_or_kept(typed):
+    jobs = plan.plan_jobs(typed)
+    new, kept = Sweep("designs", jobs), Sweep("designs", jobs, keep_done=True)
+    assert new.entries() == []
+    assert new.known.repeated == new.known.new == {job.key: NOT_NOTED for job in jobs}
+    assert [(entry.run_id, entry.state) for entry in kept.entries()] == [("cross_entropy", "done"), ("focal", "done")]
+    assert kept.known.kept == dict.fromkeys(kept.keys, NOT_NOTED)
+
+
+def test_its_jobs_are_noted_by_the_first_version_that_notes_files(outputs, typed, equal_code, monkeypatch):
+    jobs = plan.plan_jobs(typed)
+    Sweep("designs", jobs).begin(False)
+    monkeypatch.setattr(sweep, "results_code_hash", lambda: "of later code")
+    assert [entry.state for entry in Sweep("designs", jobs).entries()] == ["done", "done"]
+    later = [replace(job, code="other", needed=job.needed | {"losses/base.py": "other"}) for job in jobs]
+    assert set(Sweep("designs", later).known.new.values()) == {"losses/base.py changed"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from oldrestore import runtime
@@ -151,12 +152,13 @@ def refuse(message: str) -> NoReturn:
 
 def choices_of_run(name: str, overrides: Sequence[str]) -> list[str]:
     """Return the choices of a run to resume in the groups that typed settings are of."""
-    from oldrestore.commands.arguments import split_outputs
+    from oldrestore.config.compose import compose_unchecked, resolved
     from oldrestore.records.asked_settings import choices_meant
     from oldrestore.records.finding import find_run
     from oldrestore.records.run import Run
 
-    return choices_meant(Run(find_run(name, split_outputs(overrides)[0])).choices, overrides)
+    outputs = resolved(compose_unchecked([text for text in overrides if text.startswith("outputs=")]))["outputs"]
+    return choices_meant(Run(find_run(name, Path(outputs))).choices, overrides)
 
 
 def take_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:

@@ -107,7 +107,7 @@ def test_the_table_fits_80_columns(tmp_path, capsys):
     (folder / "accuracy.csv").write_text(table)
     assert main(["runs", f"outputs={tmp_path}"]) == 0
     heading, row = capsys.readouterr().out.splitlines()
-    assert row == "20261122-110723-0123456789  quickstart_again  finished  82.5% 100.0% 81.2% 80"
+    assert row == "20261122-110723-0123456789  quickstart_again  finished  82.5% 100.0% 81.3% 80"
     assert heading.rstrip().endswith(" gray  n") and len(heading) == len(row) <= 80
 
 

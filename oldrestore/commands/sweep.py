@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -91,6 +92,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def run_job(file: Path) -> int:
     """Train one job of a sweep, read from the file that the sweep wrote."""
+    # Until training listens, a stop ends the process: code that is imported may swallow a KeyboardInterrupt.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     from omegaconf import OmegaConf
 
     from oldrestore.run.one_run import train_one

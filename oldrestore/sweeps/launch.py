@@ -43,7 +43,9 @@ class Launched:
         """Ask it to write a checkpoint and exit."""
         if self.process.poll() is None:
             self.stopped = signal.Signals(number).name
-            self.process.send_signal(number)
+            # While Python starts, a SIGINT may be swallowed; a SIGTERM ends it.
+            begun = (self.folder / "status.json").is_file()
+            self.process.send_signal(number if begun else signal.SIGTERM)
 
     def ended(self) -> tuple[JobState, str | None] | None:
         """Return how it ended; None while it is running."""
@@ -53,8 +55,8 @@ class Launched:
         if code == 0:
             return "done", None
         if code < 0:
-            name = signal.Signals(-code).name
-            return "interrupted", f"{'stopped' if name == self.stopped else 'killed'} by {name}"
+            asked = self.stopped if -code in (signal.SIGINT, signal.SIGTERM) else None
+            return "interrupted", f"stopped by {asked}" if asked else f"killed by {signal.Signals(-code).name}"
         begun = (self.folder / "status.json").is_file()
         if self.stopped and not begun:
             return "interrupted", f"stopped by {self.stopped}"

@@ -20,6 +20,8 @@ from oldrestore.config.roles import Role, role_of, settings_that_count
 from oldrestore.files import sha256_of
 from oldrestore.plain import plain
 
+DECODING = "dataset.crops.decoding"
+
 # Parts of the package that did not count when nearly all of it did.
 NO_CODE = (
     "commands/",
@@ -76,6 +78,10 @@ def fingerprints_of(config: DictConfig, known: dict[str, str] | None = None) -> 
 
 def identity_of(settings: Mapping[str, Any], fingerprints: Mapping[str, str]) -> str:
     """sha256 (hex) over settings and photographs."""
+    settings = dict(settings)
+    # What `decoding` replaced, so that jobs of before which see the same pixels stay the same.
+    if settings.get(DECODING) in ("full", "scaled"):
+        settings[f"{DECODING.rpartition('.')[0]}.scaled_decoding"] = settings.pop(DECODING) == "scaled"
     text = json.dumps({"settings": with_first_targets(settings), "photographs": fingerprints}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

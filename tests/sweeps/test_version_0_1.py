@@ -34,6 +34,8 @@ def typed(outputs, tmp_path) -> list[str]:
     changed = ("loss=", "dataset.root=", "outputs=")
     same = [text for text in Run(outputs / "swept" / "focal").overrides if not text.startswith(changed)]
     photographs = make_folder(tmp_path / "photographs")
+    # As every photograph was decoded then.
+    same.append("dataset.crops.decoding=full")
     return [*same, "loss=cross_entropy,focal", f"dataset.root={photographs}", f"outputs={outputs}"]
 
 

@@ -191,6 +191,6 @@ def _placed(name: str, x: paddle.Tensor, shape: tuple[int, ...], padding: tuple[
     rows = workspace_rows(name, batch * sizes[0] * sizes[1] + behind, channels).zero_()
     kept = [min(size, most - zeros) for size, most, zeros in zip(x.shape[2:], sizes, padding, strict=True)]
     pixel = padding[0] * sizes[1] + padding[1]
-    copy = reorder((batch, channels, *kept), tuple(x.strides), strides_channels_last(shape))
+    copy = reorder((batch, channels, *kept), strides_channels_last(x.shape), strides_channels_last(shape))
     copy(x.data_ptr(), rows.data_ptr() + 4 * channels * pixel)
     return rows.data_ptr()

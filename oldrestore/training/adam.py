@@ -28,8 +28,7 @@ class Adam:
 
     References
     ----------
-    Kingma, Ba. Adam: A Method for Stochastic Optimization. ICLR 2015, with epsilon as in the last lines of its
-    section 2, as Paddle has it.
+    Kingma, Ba. Adam: A Method for Stochastic Optimization. ICLR 2015, algorithm 1.
     """
 
     def __init__(self, optimizer: paddle.optimizer.Adam, parameters: Sequence[paddle.Tensor]) -> None:

@@ -7,9 +7,10 @@ import paddle
 import pytest
 
 from oldrestore.errors import UserError
-from oldrestore.kernels import convolution
+from oldrestore.kernels import convolution_plan
 from oldrestore.kernels.activations import RELU
-from oldrestore.kernels.convolution import convolve, convolve_transposed, plan
+from oldrestore.kernels.convolution import convolve, convolve_transposed
+from oldrestore.kernels.convolution_plan import plan
 from oldrestore.kernels.library import Library
 from oldrestore.kernels.primitives import KEPT, workspace_bytes
 from tests.kernels import references
@@ -54,8 +55,8 @@ def weight_gradient(request, monkeypatch):
     """Each way to the gradient of a weight, whichever is the fastest on this processor."""
     monkeypatch.setattr(Library, "wide", request.param == "oneDNN's own")
     least = 0 if request.param == "products" else float("inf")
-    monkeypatch.setattr(convolution, "PRODUCT_OPERATIONS", least)
-    monkeypatch.setattr(convolution, "PRODUCT_CHANNELS", 1)
+    monkeypatch.setattr(convolution_plan, "PRODUCT_OPERATIONS", least)
+    monkeypatch.setattr(convolution_plan, "PRODUCT_CHANNELS", 1)
     plan.cache_clear()
     yield
     plan.cache_clear()

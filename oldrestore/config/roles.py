@@ -55,6 +55,7 @@ _ROWS = (
     (Role.SCORE | Role.COLOR, "evaluation.judged.**"),
     (Role.SCORE | Role.COLOR | Role.JUDGING, "evaluation.judged_split"),
     (Role.SHOWN, "evaluation.evaluators.**.samples evaluation.evaluators.**.every_time"),
+    (Role.SHOWN, "evaluation.evaluators.agreement.**"),  # the judge decides on its scores
     (Role.SCORE | Role.FILE, "evaluation.evaluators.**.*weights"),
     (Role.SCORE, "evaluation.evaluators.**"),
     (Role.SHOWN, "judge.batch_size"),

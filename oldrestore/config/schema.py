@@ -79,7 +79,7 @@ class Evaluation(Settings):
     every: Count
     judge_during_training: Annotated[bool, Field(strict=True)]
     color: Annotated[bool, Field(strict=True)]
-    evaluators: dict[str, Component]
+    evaluators: dict[str, Component | None]
     samples: CountOrNever
 
 

@@ -18,7 +18,14 @@ from oldrestore.device import seed_everything
 from oldrestore.errors import UserError
 from oldrestore.evaluation.evaluator import check_read
 from oldrestore.losses.base import Loss
-from oldrestore.scoring.judged import Judged, build_judged, build_protocol, refuse_taught_by_judge, refuse_trained_on
+from oldrestore.scoring.judged import (
+    Judged,
+    build_judged,
+    build_protocol,
+    judge_of,
+    refuse_taught_by_judge,
+    refuse_trained_on,
+)
 from oldrestore.training.learner import Learner
 
 
@@ -62,7 +69,7 @@ def build_components(config: DictConfig) -> Components:
     if judged is not None:
         refuse_trained_on(judged.split, train)
     # Before the seeds: a protocol's networks must not move the run's random numbers.
-    evaluators, prior = build_protocol(config, lambda: dataset_prior(train, source.crops.of_protocols()))
+    evaluators, prior = build_protocol(config, judged, lambda: dataset_prior(train, source.crops.of_protocols()))
     seed_everything(config.seed, config.trainer.deterministic)
     network = build(config.model)
     for setting, pixels in (
@@ -80,8 +87,8 @@ def build_components(config: DictConfig) -> Components:
         )
     check_read(evaluators, network)
     loss = build(config.loss)
-    if judged is not None:
-        refuse_taught_by_judge(loss, judged.judge)
+    if (judge := judge_of(judged, evaluators)) is not None:
+        refuse_taught_by_judge(loss, judge)
     prepare_loss(loss, train, source)
     learner = build(
         config.trainer.learner,

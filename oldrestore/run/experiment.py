@@ -23,6 +23,7 @@ from oldrestore.run.progress import Progress, beginning, go_back_to_checkpoint, 
 from oldrestore.run.resuming import Resumption
 from oldrestore.run.run_in_progress import RunInProgress, Unrecorded
 from oldrestore.run.validation import check_monitor
+from oldrestore.scoring.judged import describe_judging
 from oldrestore.scoring.protocols import protocol_of
 from oldrestore.tracking.protocol import RunInfo, Sink
 from oldrestore.tracking.tracker import Trackers
@@ -143,6 +144,6 @@ def describe_data(config: DictConfig, components: Components) -> dict[str, Any]:
     return {
         "train": c.train.describe() | {"resizing": c.source.crops.describe_resizing()},
         "val": c.validation.describe(),
-        **({} if c.judged is None else c.judged.describe()),
+        **describe_judging(c.judged, c.evaluators),
         "protocol": protocol.describe(),
     }

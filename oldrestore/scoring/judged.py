@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,6 @@ class Judged:
     split: Split
     judge: Judge
 
-    def describe(self) -> dict[str, Any]:
-        """Return what ``data.json`` records of both."""
-        judge = {"name": self.judge.name, "fingerprint": self.judge.fingerprint}
-        return {"judged": self.split.describe(), "judge": judge}
-
 
 def build_judged(config: DictConfig, source: PhotoSource) -> Judged | None:
     """Return the labelled photographs and the judge of the evaluation; None if it has none.
@@ -53,11 +48,34 @@ def build_judged(config: DictConfig, source: PhotoSource) -> Judged | None:
 
 
 def build_protocol(
-    config: DictConfig, training_prior: Callable[[], np.ndarray]
+    config: DictConfig, judged: Judged | None, training_prior: Callable[[], np.ndarray]
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     """Build the protocol's own evaluators and the prior of its rebalanced AuC, before anything is measured."""
-    evaluators = {name: build(node) for name, node in config.evaluation.evaluators.items()}
-    return evaluators, rebalancing_prior(config, training_prior) if config.evaluation.color else None
+    evaluators = {name: build(node) for name, node in config.evaluation.evaluators.items() if node is not None}
+    if not config.evaluation.color:
+        return {name: e for name, e in evaluators.items() if not hasattr(e, "judge")}, None
+    asking = [e for e in evaluators.values() if hasattr(e, "judge")]
+    if asking:
+        judge = build(config.judge) if judged is None else judged.judge
+        for evaluator in asking:
+            evaluator.judge = judge
+    return evaluators, rebalancing_prior(config, training_prior)
+
+
+def judge_of(judged: Judged | None, evaluators: Mapping[str, Any]) -> Judge | None:
+    """Return the judge that labelled photographs are shown to, or else evaluators show theirs to."""
+    if judged is not None:
+        return judged.judge
+    return next((e.judge for e in evaluators.values() if hasattr(e, "judge")), None)
+
+
+def describe_judging(judged: Judged | None, evaluators: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``data.json`` records of labelled photographs and judge, if there are any."""
+    judge = judge_of(judged, evaluators)
+    described = {} if judged is None else {"judged": judged.split.describe()}
+    if judge is not None:
+        described["judge"] = {"name": judge.name, "fingerprint": judge.fingerprint}
+    return described
 
 
 def rebalancing_prior(config: DictConfig, training: Callable[[], np.ndarray]) -> np.ndarray | None:

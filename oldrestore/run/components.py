@@ -48,11 +48,12 @@ class Components:
         return self.learner.network
 
 
-def prepare_loss(loss: Loss, train: Split, source: PhotoSource) -> None:
+def prepare_loss(loss: Loss, train: Split, validation: Split, source: PhotoSource) -> None:
     """Give a loss the resources that it says it needs."""
     available: dict[str, Any] = {
         "prior": lambda: dataset_prior(train, source.crops),
         "prior_pixels": lambda: float(color_counts(train, source.crops).sum()),
+        "labels": lambda: {p.name: p.label for s in (train, validation) for p in s.photos if p.label is not None},
     }
     unknown = loss.needs - available.keys()
     if unknown:
@@ -89,7 +90,7 @@ def build_components(config: DictConfig) -> Components:
     loss = build(config.loss)
     if (judge := judge_of(judged, evaluators)) is not None:
         refuse_taught_by_judge(loss, judge)
-    prepare_loss(loss, train, source)
+    prepare_loss(loss, train, validation, source)
     learner = build(
         config.trainer.learner,
         network=network,

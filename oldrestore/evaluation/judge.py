@@ -13,10 +13,12 @@ from pydantic import Field
 
 from oldrestore.config.values import checked
 from oldrestore.files import sha256_of
-from oldrestore.models.efficientnet_lite import EfficientNetLiteNetwork, normalize, package_weights
+from oldrestore.models.efficientnet_lite import VARIANTS, EfficientNetLiteNetwork, normalize, package_weights
 from oldrestore.models.engine import Engine
 
 CLASSES = 1000
+# Making one takes seconds, and several runs and evaluations of a process ask the same judge: by weights, size, device.
+_engines: dict[tuple[str, int, str], Engine] = {}
 
 
 class Answers(NamedTuple):
@@ -61,7 +63,8 @@ class NetworkJudge(Judge):
         self,
         name: str,
         fingerprint: str,
-        classifier: paddle.nn.Layer,  # RGB 0..255 float32 (B, 3, size, size) -> logits (B, 1000), features (B, F)
+        # makes a layer: RGB 0..255 float32 (B, 3, size, size) -> logits (B, 1000), features (B, F)
+        classifier: Callable[[], paddle.nn.Layer],
         cut: Callable[[np.ndarray], np.ndarray],  # uint8 (H, W, 3) of any size -> uint8 (size, size, 3)
         size: int,
         batch_size: int,
@@ -69,7 +72,10 @@ class NetworkJudge(Judge):
     ):
         self.name, self.fingerprint, self.sees = name, fingerprint, sees
         self._cut, self._batch_size = cut, batch_size
-        self._engine = Engine(_Answering(classifier), size)
+        key = (fingerprint, size, paddle.device.get_device())
+        if key not in _engines:
+            _engines[key] = Engine(_Answering(classifier()), size)
+        self._engine = _engines[key]
 
     def probabilities(self, photos: Sequence[np.ndarray]) -> np.ndarray:
         """See Judge."""
@@ -104,15 +110,15 @@ class EfficientNetLite(NetworkJudge):
 
     @checked
     def __init__(self, variant: Literal["lite0", "lite2"] = "lite0", batch_size: Annotated[int, Field(ge=1)] = 16):
-        network = EfficientNetLiteNetwork.from_package(variant)
+        size = VARIANTS[variant].size
         super().__init__(
             name=f"efficientnet_{variant}",
             fingerprint=sha256_of(package_weights(variant)),
-            classifier=_Normalized(network),
-            cut=lambda photo: central_square(photo, network.size),
-            size=network.size,
+            classifier=lambda: _Normalized(EfficientNetLiteNetwork.from_package(variant)),
+            cut=lambda photo: central_square(photo, size),
+            size=size,
             batch_size=batch_size,
-            sees=f"central {network.size} / {network.size + 32} of the shorter side at {network.size}, bicubic",
+            sees=f"central {size} / {size + 32} of the shorter side at {size}, bicubic",
         )
 
 

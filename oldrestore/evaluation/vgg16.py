@@ -52,7 +52,7 @@ class Vgg16(NetworkJudge):
         super().__init__(
             name="vgg16",
             fingerprint=sha256_of(path),
-            classifier=_PreparedVgg16(load_vgg16(path)),
+            classifier=lambda: _PreparedVgg16(load_vgg16(path)),
             cut=resize_and_cut,
             size=SIZE,
             batch_size=batch_size,

@@ -12,7 +12,7 @@ from typing import Any
 
 from oldrestore.config.location import configuration_root
 from oldrestore.config.roles import Role, role_of
-from oldrestore.evaluation.protocol import FIXED, Protocol, protocol_settings
+from oldrestore.evaluation.protocol import ADDED, FIXED, Protocol, protocol_settings
 from oldrestore.scoring.protocols import shipped_evaluation
 
 PAGE = Path(__file__).with_name("protocols.md")
@@ -59,7 +59,11 @@ def _row(shipped: dict[str, Any]) -> list[str]:
         source = "the same" if judged == "dataset" else f"`{judged['_target_'].rpartition('.')[2]}`"
         looked_at = f"{source}, split {evaluation['judged_split']}"
     called = judge.get("variant") or ""
-    who = "-" if judged is None else f"{judge['_target_'].rpartition('.')[2]} {called}".strip()
+    who = (
+        "-"
+        if judged is None and evaluation["name"] not in ADDED
+        else f"{judge['_target_'].rpartition('.')[2]} {called}".strip()
+    )
     return [
         cut,
         str(evaluation.get("count") or "any"),

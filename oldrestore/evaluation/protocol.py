@@ -25,7 +25,8 @@ FIXED = {
 # Settings that earlier runs do not have, as they were measured.
 EARLIER = {"evaluation.crops": None, "evaluation.count": None, "evaluation.prior_file": None}
 EARLIER |= {"evaluation.rebalancing": "measured"}
-# Evaluators whose settings change no score: whether one is there or not, the protocol's other scores are the same.
+# Evaluators without settings that change a score: with one or without, the other scores of a protocol are the same. The
+# protocol of its name is about it, and so about the judge.
 ADDED = ("agreement",)
 # What is known only once judge and prior are there.
 KNOWN_LATER = ("judge.fingerprint", "judge.sees", "evaluation.prior")
@@ -101,10 +102,11 @@ def protocol_settings(
     settings = without_added(config["evaluation"]).items()
     evaluation = {n: value for n, value in settings if value is not None and EARLIER.get(f"evaluation.{n}") != value}
     color = evaluation.get("color", True)
+    judging = "judged" in evaluation or evaluation.get("name") in ADDED
     kept: dict[str, Any] = {f"fixed.{name}": words for name, words in FIXED.items()}
     for name, value in flatten({"evaluation": evaluation}).items():
         role = role_of(name)
-        unused = (Role.COLOR in role and not color) or (Role.JUDGING in role and "judged" not in evaluation)
+        unused = (Role.COLOR in role and not color) or (Role.JUDGING in role and not judging)
         if Role.SCORE in role and not unused:
             kept[name] = _content(name, value)
     if "crops" not in evaluation:
@@ -116,7 +118,7 @@ def protocol_settings(
         kept["dataset.crops.filter"] = RESIZE_FILTER.name.lower()
     if "count" in evaluation and count is not None:
         kept["evaluation.count"] = count
-    if color and "judged" in evaluation:
+    if color and judging:
         of_judge = {f"judge.{name}": value for name, value in flatten(config.get("judge") or {}).items()}
         kept |= {name: _content(name, value) for name, value in of_judge.items() if Role.SCORE in role_of(name)}
         kept |= {f"judge.{name}": value for name, value in (judge or {}).items()}
@@ -128,7 +130,8 @@ def without_added(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     evaluators = evaluation.get("evaluators")
     if evaluators is None:
         return dict(evaluation)
-    return {**evaluation, "evaluators": {n: v for n, v in evaluators.items() if n not in ADDED and v is not None}}
+    added = set(ADDED) - {evaluation.get("name")}
+    return {**evaluation, "evaluators": {n: v for n, v in evaluators.items() if n not in added and v is not None}}
 
 
 def _content(name: str, value: Any) -> Any:

@@ -99,7 +99,7 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
             "evaluation=detection inputs=damage_detection"
         )
     check_read(evaluators, network)
-    protocol = protocol_of(config, len(validation), judged.judge if judged is not None else None, prior)
+    protocol = protocol_of(config, len(validation), judge, prior)
     if (note := outdated(config)) is not None:
         narrator.say(note)
     scorer = Scorer(config, source, validation, judged, narrator, evaluators=evaluators, prior=prior)

@@ -12,7 +12,7 @@ from typing import Any
 
 from oldrestore.config.location import configuration_root
 from oldrestore.config.roles import Role, role_of
-from oldrestore.evaluation.protocol import ADDED, FIXED, Protocol, protocol_settings
+from oldrestore.evaluation.protocol import FIXED, Protocol, protocol_settings
 from oldrestore.scoring.protocols import shipped_evaluation
 
 PAGE = Path(__file__).with_name("protocols.md")
@@ -61,7 +61,7 @@ def _row(shipped: dict[str, Any]) -> list[str]:
     called = judge.get("variant") or ""
     who = (
         "-"
-        if judged is None and evaluation["name"] not in ADDED
+        if judged is None and evaluation["name"] != "agreement"
         else f"{judge['_target_'].rpartition('.')[2]} {called}".strip()
     )
     return [

@@ -10,7 +10,7 @@ from typing import Any
 from oldrestore.config.aliases import with_current_targets, with_first_targets
 from oldrestore.config.roles import Role, role_of
 from oldrestore.errors import UserError
-from oldrestore.evaluation.protocol import EARLIER, label_of, without_added
+from oldrestore.evaluation.protocol import EARLIER, label_of
 from oldrestore.plain import flatten, plain
 from oldrestore.records.run import Run
 
@@ -19,10 +19,9 @@ SPLITS = {"val": "validation photographs", "judged": "judged photographs", "trai
 
 def protocol_settings(run: Run) -> dict[str, Any]:
     """Return the settings that a run was scored under, by dotted name."""
-    config = {**run.config, "evaluation": without_added(run.config.get("evaluation") or {})}
     return {
         name: value
-        for name, value in flatten(config).items()
+        for name, value in flatten(run.config).items()
         if role_of(name) & (Role.SCORE | Role.COMPARED) and not (name in EARLIER and EARLIER[name] == value)
     }
 

@@ -48,6 +48,7 @@ _ROWS = (
     (Role.COMPARED, "evaluation.name"),
     (Role.SHOWN, "evaluation.version evaluation.batch_size evaluation.every evaluation.samples"),
     (Role.SHOWN, "evaluation.judge_during_training"),
+    (Role.FREE, "evaluation.agreement"),  # a further measure, on which no other score depends
     (Role.SCORE, "evaluation.crops.** evaluation.count evaluation.color"),
     (Role.SCORE | Role.COLOR, "evaluation.size evaluation.fit evaluation.rebalancing"),
     (Role.SCORE | Role.COLOR | Role.FILE, "evaluation.prior_file"),
@@ -55,7 +56,6 @@ _ROWS = (
     (Role.SCORE | Role.COLOR, "evaluation.judged.**"),
     (Role.SCORE | Role.COLOR | Role.JUDGING, "evaluation.judged_split"),
     (Role.SHOWN, "evaluation.evaluators.**.samples evaluation.evaluators.**.every_time"),
-    (Role.SHOWN, "evaluation.evaluators.agreement.**"),  # the judge decides on its scores
     (Role.SCORE | Role.FILE, "evaluation.evaluators.**.*weights"),
     (Role.SCORE, "evaluation.evaluators.**"),
     (Role.SHOWN, "judge.batch_size"),

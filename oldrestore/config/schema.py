@@ -79,7 +79,8 @@ class Evaluation(Settings):
     every: Count
     judge_during_training: Annotated[bool, Field(strict=True)]
     color: Annotated[bool, Field(strict=True)]
-    evaluators: dict[str, Component | None]
+    agreement: bool = False
+    evaluators: dict[str, Component]
     samples: CountOrNever
 
 

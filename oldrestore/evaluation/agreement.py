@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from oldrestore.color.lab import rgb_to_lab
-from oldrestore.config.values import checked
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.floor_answers import answers_on_originals
@@ -26,7 +25,6 @@ LEAST = 1e-12
 TOP = 5
 
 
-@checked
 @dataclass
 class Agreement:
     """How far the judge's answer on a recoloured photograph is from its answer on the original.
@@ -45,9 +43,8 @@ class Agreement:
     Lin. Divergence Measures Based on the Shannon Entropy. IEEE Transactions on Information Theory, 1991.
     """
 
-    judge: ClassVar[Judge | None] = None  # given by `oldrestore.scoring.judged.build_protocol`
-
-    every_time: bool = True
+    judge: Judge
+    every_time: ClassVar[bool] = True
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure every validation photograph."""

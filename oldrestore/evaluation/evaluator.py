@@ -62,7 +62,6 @@ class Evaluator(Protocol):
 
     every_time: bool  # runs at each validation, or at the end only
     # One that measures only networks which read a certain field of the batch names it as `reads` (see `check_read`).
-    # One that measures predicted colour by the protocol's judge has a field `judge`, which is given to it.
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure."""

@@ -25,9 +25,6 @@ FIXED = {
 # Settings that earlier runs do not have, as they were measured.
 EARLIER = {"evaluation.crops": None, "evaluation.count": None, "evaluation.prior_file": None}
 EARLIER |= {"evaluation.rebalancing": "measured"}
-# Evaluators without settings that change a score: with one or without, the other scores of a protocol are the same. The
-# protocol of its name is about it, and so about the judge.
-ADDED = ("agreement",)
 # What is known only once judge and prior are there.
 KNOWN_LATER = ("judge.fingerprint", "judge.sees", "evaluation.prior")
 
@@ -99,10 +96,11 @@ def protocol_settings(
     `config` is a run's, in plain containers. The number of photographs measured, `count`, counts where the protocol
     says how many there should be. `judge` is the judge's fingerprint, and what it sees of a photograph.
     """
-    settings = without_added(config["evaluation"]).items()
+    settings = config["evaluation"].items()
     evaluation = {n: value for n, value in settings if value is not None and EARLIER.get(f"evaluation.{n}") != value}
     color = evaluation.get("color", True)
-    judging = "judged" in evaluation or evaluation.get("name") in ADDED
+    # Elsewhere agreement is measured beside the protocol's own scores; here it is what the protocol is about.
+    judging = "judged" in evaluation or evaluation.get("name") == "agreement"
     kept: dict[str, Any] = {f"fixed.{name}": words for name, words in FIXED.items()}
     for name, value in flatten({"evaluation": evaluation}).items():
         role = role_of(name)
@@ -123,15 +121,6 @@ def protocol_settings(
         kept |= {name: _content(name, value) for name, value in of_judge.items() if Role.SCORE in role_of(name)}
         kept |= {f"judge.{name}": value for name, value in (judge or {}).items()}
     return with_current_targets(kept)
-
-
-def without_added(evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave the evaluators out of a protocol's settings that change no other score."""
-    evaluators = evaluation.get("evaluators")
-    if evaluators is None:
-        return dict(evaluation)
-    added = set(ADDED) - {evaluation.get("name")}
-    return {**evaluation, "evaluators": {n: v for n, v in evaluators.items() if n not in added and v is not None}}
 
 
 def _content(name: str, value: Any) -> Any:

@@ -105,7 +105,7 @@ class ThroughClassifier(PredictedColor):
         return np.s_[:, :, top : top + rows, left : left + columns], bool(flip)
 
 
-class Agreement(ThroughClassifier):
+class AnswerAgreement(ThroughClassifier):
     """Cross-entropy of a classifier's answer on the recoloured photograph with its answer on the original.
 
     -sum_k p_k log q_k with p = softmax(z / T) of the original's logits and q that of the recoloured ones; T is

@@ -14,6 +14,7 @@ from oldrestore.color.bins import NUMBER_OF_BINS
 from oldrestore.config.build import build
 from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.errors import UserError
+from oldrestore.evaluation.agreement import Agreement
 from oldrestore.evaluation.judge import Judge
 from oldrestore.losses.base import Loss
 
@@ -51,14 +52,11 @@ def build_protocol(
     config: DictConfig, judged: Judged | None, training_prior: Callable[[], np.ndarray]
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     """Build the protocol's own evaluators and the prior of its rebalanced AuC, before anything is measured."""
-    evaluators = {name: build(node) for name, node in config.evaluation.evaluators.items() if node is not None}
+    evaluators = {name: build(node) for name, node in config.evaluation.evaluators.items()}
     if not config.evaluation.color:
-        return {name: e for name, e in evaluators.items() if not hasattr(e, "judge")}, None
-    asking = [e for e in evaluators.values() if hasattr(e, "judge")]
-    if asking:
-        judge = build(config.judge) if judged is None else judged.judge
-        for evaluator in asking:
-            evaluator.judge = judge
+        return evaluators, None
+    if config.evaluation.get("agreement"):
+        evaluators["agreement"] = Agreement(build(config.judge) if judged is None else judged.judge)
     return evaluators, rebalancing_prior(config, training_prior)
 
 
@@ -66,7 +64,7 @@ def judge_of(judged: Judged | None, evaluators: Mapping[str, Any]) -> Judge | No
     """Return the judge that labelled photographs are shown to, or else evaluators show theirs to."""
     if judged is not None:
         return judged.judge
-    return next((e.judge for e in evaluators.values() if hasattr(e, "judge")), None)
+    return next((e.judge for e in evaluators.values() if isinstance(e, Agreement)), None)
 
 
 def describe_judging(judged: Judged | None, evaluators: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,9 +52,7 @@ def measured(photos):
     photos = [(name, rgb.astype(np.uint8)) for name, rgb in photos]
 
     def measure(colorize, judge=None):
-        evaluator = Agreement()
-        evaluator.judge = judge or MeanJudge()
-        return evaluator(context(None, photos, colorize=colorize))
+        return Agreement(judge or MeanJudge())(context(None, photos, colorize=colorize))
 
     measure.photos = [rgb for _, rgb in photos]
     return measure
@@ -125,10 +123,10 @@ def test_it_is_measured_by_default_without_labels(workshop):
 
 
 def test_it_is_left_out_if_so_asked(workshop):
-    _, folder = workshop.train("trainer.max_iterations=1", "evaluation.evaluators.agreement=null")
+    _, folder = workshop.train("trainer.max_iterations=1", "evaluation.agreement=false")
     assert "agreement" not in set(Run(folder).scores.set)
 
 
 def test_scores_beside_it_are_those_of_the_protocol_without_it():
-    without = compose_config(["evaluation.evaluators.agreement=null"])
+    without = compose_config(["evaluation.agreement=false"])
     assert protocol_of(without).hash == protocol_of(compose_config([])).hash

@@ -11,7 +11,7 @@ from oldrestore.config.pairs import choices
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import EfficientNetLite
 from oldrestore.losses.composite import Composite
-from oldrestore.losses.recognition import Agreement, Recognition
+from oldrestore.losses.recognition import AnswerAgreement, Recognition
 from oldrestore.models.features import EfficientNetLiteClassifier
 from oldrestore.scoring.judged import refuse_taught_by_judge
 from tests.losses import reference
@@ -60,7 +60,7 @@ def test_agreement_against_float64(photographs, ab, temperature):
         p, q = (log_softmax(logits(rgb) / temperature, axis=1) for rgb in answers)
         return -(np.exp(p) * q).sum(1).mean()
 
-    loss = Agreement({"one": MeanColorClassifier()}, temperature=temperature, **AS_IT_IS)
+    loss = AnswerAgreement({"one": MeanColorClassifier()}, temperature=temperature, **AS_IT_IS)
     reference.check(loss, ab, reference.make_batch(truth, L), formula, step=1e-4)
 
 
@@ -87,7 +87,7 @@ def test_a_photograph_without_a_class_counts_nothing(photographs, ab):
 
 def test_agreement_of_a_photograph_with_itself_is_its_entropy(photographs):
     L, truth = photographs
-    loss = Agreement({"one": MeanColorClassifier()}, **AS_IT_IS)
+    loss = AnswerAgreement({"one": MeanColorClassifier()}, **AS_IT_IS)
     log_p = log_softmax(logits(reference.recolored(truth.astype(np.float64), L)), axis=1)
     entropy = -(np.exp(log_p) * log_p).sum(1).mean()
     value, gradient = reference.evaluate(loss, truth, reference.make_batch(truth, L))
@@ -106,7 +106,7 @@ def shown_at(loss, truth, L, ab, iteration, learning=True):
 
 def test_what_is_shown_depends_on_the_iteration_alone(photographs, ab):
     L, truth = photographs
-    first, second = (Agreement({"one": MeanColorClassifier()}) for _ in range(2))
+    first, second = (AnswerAgreement({"one": MeanColorClassifier()}) for _ in range(2))
     ((original, recolored),) = shown_at(first, truth, L, ab, 5)
     ((again, other),) = shown_at(first, truth, L, ab, 6)
     assert original.shape[2:] != (8, 8) or again.shape[2:] != (8, 8)
@@ -118,7 +118,7 @@ def test_what_is_shown_depends_on_the_iteration_alone(photographs, ab):
 
 def test_validation_sees_photographs_as_they_are(photographs, ab):
     L, truth = photographs
-    loss = Agreement({"one": MeanColorClassifier(), "other": MeanColorClassifier()})
+    loss = AnswerAgreement({"one": MeanColorClassifier(), "other": MeanColorClassifier()})
     for original, recolored in shown_at(loss, truth, L, ab, 5, learning=False):
         np.testing.assert_allclose(original, reference.recolored(truth.astype(np.float64), L), atol=1e-4)
         np.testing.assert_allclose(recolored, reference.recolored(ab.astype(np.float64), L), atol=1e-4)
@@ -126,12 +126,12 @@ def test_validation_sees_photographs_as_they_are(photographs, ab):
 
 def test_strength_and_tint_change_the_predicted_colour_and_not_the_original(photographs, ab):
     L, truth = photographs
-    loss = Agreement({"one": MeanColorClassifier()}, **(AS_IT_IS | {"strength": (0.5, 0.5)}))
+    loss = AnswerAgreement({"one": MeanColorClassifier()}, **(AS_IT_IS | {"strength": (0.5, 0.5)}))
     ((original, recolored),) = shown_at(loss, truth, L, ab, 0)
     np.testing.assert_allclose(original, reference.recolored(truth.astype(np.float64), L), atol=1e-4)
     np.testing.assert_allclose(recolored, reference.recolored(0.5 * ab.astype(np.float64), L), atol=1e-4)
     # Over many updates, the mean colour added is as large as it is said to be.
-    loss = Agreement({"one": MeanColorClassifier()}, **(AS_IT_IS | {"tint": 2.0}))
+    loss = AnswerAgreement({"one": MeanColorClassifier()}, **(AS_IT_IS | {"tint": 2.0}))
     gray = np.zeros_like(ab)
     lightness = np.full_like(L, 50.0)
     tints = []
@@ -147,7 +147,7 @@ def test_strength_and_tint_change_the_predicted_colour_and_not_the_original(phot
 
 def test_each_update_asks_one_classifier_and_all_have_their_turn(photographs, ab):
     L, truth = photographs
-    loss = Agreement({"one": MeanColorClassifier(), "other": MeanColorClassifier()})
+    loss = AnswerAgreement({"one": MeanColorClassifier(), "other": MeanColorClassifier()})
     asked = [[bool(shown) for shown in shown_at(loss, truth, L, ab, iteration)] for iteration in range(12)]
     assert all(sum(turn) == 1 for turn in asked)
     assert {turn.index(True) for turn in asked} == {0, 1}
@@ -157,8 +157,8 @@ def test_the_mean_colour_can_be_kept_from_learning(photographs, ab):
     L, truth = photographs
     batch = reference.make_batch(truth, L)
     settings = AS_IT_IS | {"keep_mean_color": True}
-    kept_value, kept = reference.evaluate(Agreement({"one": MeanColorClassifier()}, **settings), ab, batch)
-    value, free = reference.evaluate(Agreement({"one": MeanColorClassifier()}, **AS_IT_IS), ab, batch)
+    kept_value, kept = reference.evaluate(AnswerAgreement({"one": MeanColorClassifier()}, **settings), ab, batch)
+    value, free = reference.evaluate(AnswerAgreement({"one": MeanColorClassifier()}, **AS_IT_IS), ab, batch)
     assert kept_value == pytest.approx(value, rel=1e-6)
     np.testing.assert_allclose(kept.mean(axis=(2, 3)), 0, atol=1e-4 * np.abs(free).max())
     np.testing.assert_allclose(kept, free - free.mean(axis=(2, 3), keepdims=True), atol=1e-5 * np.abs(free).max())
@@ -174,7 +174,7 @@ def test_the_mean_colour_can_be_kept_from_learning(photographs, ab):
 )
 def test_wrong_settings_are_refused(settings, message):
     with pytest.raises(UserError, match=message):
-        Agreement(**({"classifiers": {"one": MeanColorClassifier()}} | settings))
+        AnswerAgreement(**({"classifiers": {"one": MeanColorClassifier()}} | settings))
 
 
 def test_recognition_needs_photographs_with_a_class():
@@ -206,7 +206,7 @@ def test_colours_learnt_from_agreement_alone_come_nearer_to_the_answer_on_the_or
 
     rgb = np.ascontiguousarray(chelsea()[50:210:1, 150:310])
     batch = Batch.from_rgb(paddle.to_tensor(rgb[None]))
-    loss = Agreement({"lite2": EfficientNetLiteClassifier("lite2")}, **AS_IT_IS)
+    loss = AnswerAgreement({"lite2": EfficientNetLiteClassifier("lite2")}, **AS_IT_IS)
     with paddle.no_grad():
         entropy = float(loss(Prediction(ab=batch.ab_b2hw), batch))
     ab = paddle.zeros([1, 2, 20, 20])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from oldrestore.comparison.compare import Cell
+from oldrestore.comparison.power import is_undecided, too_few
 from oldrestore.comparison.rendering import MARK_WORDS, interval, number, paired, setting
 from oldrestore.report.contents import Group
 from oldrestore.report.section import ChartWords, Section, View, first_upper
@@ -85,4 +87,8 @@ def _differences(group: Group) -> list[list[Any]]:
     cells = ((index, group.cell(index, group.headline.name)) for index in range(len(group.names)))
     differing = [(index, cell) for index, cell in cells if cell is not None and cell.against_best is not None]
     differing.sort(key=lambda one: abs(one[1].against_best.difference))
-    return [[i, *paired(cell, group.headline), MARK_WORDS[cell.mark] or "different"] for i, cell in differing]
+    return [[i, *paired(cell, group.headline), _verdict(cell)] for i, cell in differing]
+
+
+def _verdict(cell: Cell) -> str:
+    return too_few(cell) if is_undecided(cell) else MARK_WORDS[cell.mark] or "different"

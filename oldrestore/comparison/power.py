@@ -38,13 +38,13 @@ def power_in_words(compared: Compared, measure: Measure, name_of: Callable[[int]
     with_seeds = "" if min(seeds) < 2 else f" and {min(seeds)} seeds" + (" or more" if len(seeds) > 1 else "")
     n = next(iter(differing.values())).n
     smallest = low if low == high else f"{low} to {high}"
-    said = f"smallest difference that {n} photographs{with_seeds} detect ({TERMS}): {smallest}"
+    said = f"the smallest difference that {n} photographs{with_seeds} detect is {smallest} ({TERMS})"
     undecided = {index: cell for index, cell in differing.items() if is_undecided(cell)}
     if not undecided:
         return [said]
     best = next(index for index, cell in cells.items() if cell.mark == "best")
     them = ", ".join(name_of(index) for index in undecided)
-    return [said, f"{too_few(next(iter(undecided.values())))} {name_of(best)} from {them}"]
+    return [said, f"there are {too_few(next(iter(undecided.values())))} {name_of(best)} from {them}"]
 
 
 def needed_by_design(compared: Compared, name: str, difference: float) -> dict[int, Needed]:

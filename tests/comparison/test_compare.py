@@ -181,7 +181,7 @@ def test_the_smallest_detectable_difference(outputs, compare):
     detectable = stats.t.isf([0.025, 0.2], 59).sum() * np.sqrt(np.mean(one != other) / 60)
     arguments = ["a0", "b0", "--metric", "iter_accuracy", "--resamples", "200"]
     said = compare(*arguments).out
-    assert f"smallest difference that 60 photographs detect {POWER}: {100 * detectable:.1f}%" in said
+    assert f"the smallest difference that 60 photographs detect is {100 * detectable:.1f}% {POWER}" in said
     assert "too few" not in said  # they differ significantly
     alike = make_run(outputs, "d0", {"loss.sigma": 9.0}, scored=scores(0.0, 3)).name
     assert "too few photographs to tell design " in compare("a0", alike, "--metric", "auc", "--resamples", "200").out
@@ -191,7 +191,7 @@ def test_the_smallest_detectable_difference(outputs, compare):
 
 def test_of_several_seeds_too_few_may_be_either(outputs, compare):
     said = compare("a0", "a1", "b0", "b1", "--metric", "auc").out
-    assert f"smallest difference that 40 photographs and 2 seeds detect {POWER}: " in said
+    assert "the smallest difference that 40 photographs and 2 seeds detect is 0.00" in said
     assert "too few photographs or seeds to tell design 2 from design 1" in said
     assert "too few" not in compare("a0", "a1", "c0", "c1", "--metric", "auc").out
 

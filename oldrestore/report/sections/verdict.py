@@ -10,14 +10,16 @@ from oldrestore.comparison.power import is_undecided, too_few
 from oldrestore.comparison.rendering import MARK_WORDS, interval, number, paired, setting
 from oldrestore.report.contents import Group
 from oldrestore.report.section import ChartWords, Section, View, first_upper
+from oldrestore.report.setup import setup_of
 from oldrestore.report.words import full_name
 
 
 def summary(view: View) -> Section:
-    """Make the section: the verdict in words, and each design's figure by the measure that decides."""
+    """Make the section: what was compared, the verdict in words, and the figure that decides."""
     specs = view.specs("forest")
     said = _forest_words(view.group) if specs else None
-    body = view.render("summary", words=view.group.words, forest=said, number=view.number, total=view.total)
+    shown = {"words": view.group.words, "setup": setup_of(view.group.compared), "forest": said}
+    body = view.render("summary", **shown, number=view.number, total=view.total)
     return Section("summary", "", body, link="Summary", specs=specs, attributes={"class": "summary"})
 
 

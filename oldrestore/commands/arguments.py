@@ -88,12 +88,12 @@ def names(text: str) -> list[str]:
     return listed
 
 
-def difference(text: str) -> float:
-    """Read a difference between two figures, in their unit or in percent; a ``type`` for argparse."""
-    value = number(0.0)(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+def difference(text: str) -> tuple[float, bool]:
+    """Read a difference between two figures, and whether it is in percent; a ``type`` for argparse."""
+    value, in_percent = number(0.0)(text.removesuffix("%")), text.endswith("%")
     if not 0 < value < inf:
         raise argparse.ArgumentTypeError(f"must be above 0, not '{text}'")
-    return value
+    return (value / 100 if in_percent else value), in_percent
 
 
 def kinds_of_runs(text: str) -> list[str]:

@@ -51,11 +51,15 @@ def run(arguments: Sequence[str]) -> int:
     groups = comparable_groups(with_scores(runs) or runs) if chosen.anyway else [runs]
     compared = [compare_runs(group, chosen.by == "run", figures, chosen.resamples) for group in groups]
     metrics = [figure_to_explain(one, chosen.metric) for one in compared]
+    detect = [
+        None if chosen.detect is None else difference_of(one, name, *chosen.detect)
+        for one, name in zip(compared, metrics, strict=True)
+    ]
     if chosen.json:
         values = [one.to_json() for one in compared]
-        for value, one, metric in zip(values, compared, metrics, strict=True):
-            if chosen.detect is not None:
-                value["needed"] = needed_as_json(one, metric, chosen.detect)
+        for value, one, metric, wanted in zip(values, compared, metrics, detect, strict=True):
+            if wanted is not None:
+                value["needed"] = needed_as_json(one, metric, wanted)
         print(json.dumps(values if chosen.anyway else values[0], indent=2))
         return 0
     for number, one in enumerate(compared):
@@ -75,8 +79,8 @@ def run(arguments: Sequence[str]) -> int:
             measure = next(measure for measure in one.measures if measure.name == metrics[number])
             for line in power_in_words(one, measure, lambda index: f"design {index + 1}"):
                 print(wrapped(line, columns()))
-        if chosen.detect is not None:
-            print(f"\n{needed_in_words(one, metrics[number], chosen.detect)}")
+        if detect[number] is not None:
+            print(f"\n{needed_in_words(one, metrics[number], detect[number])}")
     return 0
 
 
@@ -89,3 +93,12 @@ def figure_to_explain(compared, wanted: str | None) -> str:
     if wanted not in names:
         raise UserError(f"'{wanted}' is not among the figures shown: choose one of {', '.join(names)}")
     return wanted
+
+
+def difference_of(compared, name: str, value: float, in_percent: bool) -> float:
+    """Return a difference in the unit of a figure: of shares in percent or below 1, of others never in percent."""
+    measure = next(measure for measure in compared.measures if measure.name == name)
+    if in_percent != (measure.form == "percent") and (in_percent or value >= 1):
+        right = "in its unit, as 0.5" if in_percent else "as 0.02 or 2%"
+        raise UserError(f"--detect takes a difference of {name} {right}")
+    return value

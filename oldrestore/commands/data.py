@@ -83,7 +83,8 @@ def run_describe(source, chosen) -> int:
     console.print(table)
     if splits[0].group_by:
         sizes = [len(group) for split in splits for group in split.groups]
-        of_several = f"{sum(sizes)} photographs in {len(sizes)} groups of several" if sizes else "each is a group"
+        groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups"
+        of_several = f"{sum(sizes)} photographs in {groups} of several" if sizes else "each photograph for itself"
         console.print(f"grouped by {splits[0].group_by}: {of_several}", markup=False)
     for note in (*splits[0].notes, *empty):
         console.print(f"note: {note}", markup=False)

@@ -225,6 +225,8 @@ def test_what_would_detect_a_difference(outputs, compare):
         (["a0", "a1", "--json", "--csv"], "not allowed with"),
         (["a0", "a1", "--detect", "0%"], "must be above 0, not '0%'"),
         (["a0", "a1", "--detect", "much"], "not 'much'"),
+        (["a0", "a1", "--metric", "psnr", "--detect", "2%"], "--detect takes a difference of psnr in its unit, as 0.5"),
+        (["a0", "a1", "--metric", "iter_accuracy", "--detect", "2"], "difference of iter_accuracy as 0.02 or 2%"),
         (["a0", "empty"], "run 'empty' has no scores of photographs to compare: it is failed"),
         (["a0", "partial"], "'39.jpg' is scored in one of them only"),
     ],

@@ -178,7 +178,7 @@ def _forgiven(indexed: dict | None = None) -> Iterator[None]:
         yield
     except sqlite3.OperationalError:
         pass  # locked, or a folder that cannot be written: another process's index is not ours to remove
-    except (sqlite3.DatabaseError, OSError, TypeError):
+    except (sqlite3.DatabaseError, OSError, TypeError, ValueError):
         _forget()
         if indexed is not None:
             indexed.clear()

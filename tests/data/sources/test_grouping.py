@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from oldrestore.data.cropping.crops import Crops
-from oldrestore.data.sources import index
+from oldrestore.data.sources import grouping, index
 from oldrestore.data.sources.grouping import groups_of, is_held_out
 from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.data.sources.photo import Photo
@@ -164,6 +164,12 @@ def test_what_was_grouped_once_is_remembered(shoot, monkeypatch):
     first = splits_of(shoot, group_by="similarity")
     monkeypatch.setattr(index, "near_duplicates", lambda thumbnails: pytest.fail("compared again"))
     assert splits_of(shoot, group_by="similarity") == first
+
+
+def test_too_many_to_compare_are_refused(shoot, monkeypatch):
+    monkeypatch.setattr(grouping, "MOST_COMPARED", 19)
+    with pytest.raises(UserError, match=r"compares up to 19 photographs, and there are 20: give "):
+        splits_of(shoot, group_by="similarity")
 
 
 def test_without_groups_nothing_is_said_of_them(shoot):

@@ -12,6 +12,7 @@ from oldrestore.comparison.rendering import number
 from oldrestore.statistics import Needed, needed
 from oldrestore.tables import aligned
 
+MOST_NAMED = 3  # designs
 TERMS = "80% power, 5% two-sided, one comparison"
 
 
@@ -43,7 +44,9 @@ def power_in_words(compared: Compared, measure: Measure, name_of: Callable[[int]
     if not undecided:
         return [said]
     best = next(index for index, cell in cells.items() if cell.mark == "best")
-    them = ", ".join(name_of(index) for index in undecided)
+    listed = [name_of(index) for index in undecided]
+    more = f" and {len(listed) - MOST_NAMED} more" if len(listed) > MOST_NAMED else ""
+    them = ", ".join(listed[:MOST_NAMED]) + more
     return [said, f"there are {too_few(next(iter(undecided.values())))} {name_of(best)} from {them}"]
 
 

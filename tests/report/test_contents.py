@@ -180,6 +180,10 @@ def test_ties_are_not_called_wins(tmp_path):
     assert said.headline.startswith("No design stands out: by rebalanced AuC, ")
     assert said.headline.endswith("is not significantly different from any of the 2 others.")
     assert "That is not to say that they are as good." in " ".join(said.sentences)
+    detectable = next(sentence for sentence in said.sentences if sentence.startswith("The smallest difference"))
+    assert detectable.startswith("The smallest difference that 40 photographs and 2 seeds detect is 0.0")
+    (few,) = (sentence for sentence in said.sentences if sentence.startswith("There are too few"))
+    assert few.startswith("There are too few photographs or seeds to tell ")
 
 
 def test_many_ties_are_counted_not_listed(tmp_path):
@@ -190,6 +194,8 @@ def test_many_ties_are_counted_not_listed(tmp_path):
     assert tied.count("95% interval") == 3
     assert "; nor are 2 more, which the table of differences lists. That is" in tied
     assert "-0.000" not in tied
+    (few,) = (sentence for sentence in said.sentences if sentence.startswith("There are too few"))
+    assert few.endswith(" and 2 more.") and few.count(",") == 2
 
 
 def test_some_tied_and_some_not(tmp_path):

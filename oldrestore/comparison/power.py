@@ -32,8 +32,8 @@ def power_in_words(compared: Compared, measure: Measure, name_of: Callable[[int]
     cells = {index: cells[measure.name] for index, cells in enumerate(compared.cells) if measure.name in cells}
     differing = {index: cell for index, cell in cells.items() if cell.against_best is not None}
     detectable = [cell.against_best.detectable for cell in differing.values()]
-    if not differing or not all(math.isfinite(value) for value in detectable):
-        return []
+    if not differing or not all(math.isfinite(value) for value in detectable) or not any(detectable):
+        return []  # nothing to compare, or designs with the very same scores
     low, high = (number(end(detectable), measure) for end in (min, max))
     seeds = {count for cell in differing.values() for count in cell.against_best.seeds}
     with_seeds = "" if min(seeds) < 2 else f" and {min(seeds)} seeds" + (" or more" if len(seeds) > 1 else "")

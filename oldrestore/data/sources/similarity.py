@@ -48,7 +48,8 @@ def near_duplicates(thumbnails_nhw: np.ndarray) -> list[tuple[int, int]]:
     Of every photograph 441 crops are hashed. One whose own hash is within `MOST_BITS` of a crop's is laid over that
     crop, and must correlate with it by at least `CLOSEST`. Photographs without any structure are like no other.
 
-    Hashes are computed in integers, so that they are the same on every machine.
+    Hashes are computed in integers, so that they are the same on every machine. A pair whose correlation is at the very
+    limit may be one with another version of OpenCV and not with this; the fingerprints of the splits would tell.
 
     References
     ----------

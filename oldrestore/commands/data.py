@@ -20,6 +20,10 @@ examples:
   oldrestore data prepare photos_wide                             and paste cut-out objects onto them
 """
 MOST_REASONS = 20  # printed for omitted files
+KINDS = {
+    "duplicate of ": "a duplicate of another photograph",
+    "of one group with ": "of one group with a photograph that is held out",
+}  # of reasons, by their beginnings
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -77,6 +81,11 @@ def run_describe(source, chosen) -> int:
         table.add_row(split.name, str(len(split.photos)), str(labelled), split.fingerprint[:16])
     console.print(f"source {splits[0].source}", markup=False)
     console.print(table)
+    if splits[0].group_by:
+        sizes = [len(group) for split in splits for group in split.groups]
+        groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups"
+        of_several = f"{sum(sizes)} photographs in {groups} of several" if sizes else "each photograph for itself"
+        console.print(f"grouped by {splits[0].group_by}: {of_several}", markup=False)
     for note in (*splits[0].notes, *empty):
         console.print(f"note: {note}", markup=False)
     left_out = {item.name: item.reason for split in splits for item in (*split.left_out, *split.ignored)}
@@ -93,8 +102,8 @@ def print_reasons(left_out: Mapping[str, str], console) -> None:
     """Print the number of files left out for each reason, most frequent first."""
     reasons: dict[str, list[str]] = {}
     for name, reason in left_out.items():
-        group = "a duplicate of another photograph" if reason.startswith("duplicate of ") else reason
-        reasons.setdefault(group, []).append(name)
+        kind = next((kind for beginning, kind in KINDS.items() if reason.startswith(beginning)), reason)
+        reasons.setdefault(kind, []).append(name)
     console.print(f"\n{len(left_out)} files left out (--left-out or --json names each):", markup=False)
     in_order = sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
     # Wrap between words and indent to where the reason begins; a pipe gets whole lines.

@@ -181,7 +181,8 @@ def conclude(sweep, as_json: bool, say, arguments: Sequence[str]) -> int:
     summary.write(sweep.folder)
     page = None
     if not sweep.stopped:  # after a stop, the user should not have to wait
-        report = report_on(sweep.name, entries, sweep.outputs, notes=summary.kept_in_words())
+        notes = summary.kept_in_words()
+        report = report_on(sweep.name, entries, sweep.outputs, notes=notes, searched=sweep.searched)
         say(f"report      {report.line}")
         page = report.path
     else:

@@ -27,6 +27,7 @@ class Role(Flag):
     LOCAL = auto()  # where and when the run took place: not kept with its weights
     PLACE = auto()  # the place of something with a fingerprint, which may be moved
     FILE = auto()  # a file, which counts by its content
+    SPLIT = auto()  # which photographs are in which split, which counts by the splits' fingerprints
 
 
 # By dotted name: `*` matches anything within one part of it, `**` any number of parts, even none. The first match
@@ -44,6 +45,8 @@ _ROWS = (
     # Places of photographs and of the judge.
     (Role.PLACE, "dataset.**.*root dataset.**.list evaluation.judged.**.*root evaluation.judged.**.list"),
     (Role.PLACE | Role.FILE, "judge.weights"),
+    # Which of the photographs are used, and where.
+    (Role.SPLIT, "dataset.**.group_by dataset.**.gray"),
     # How a run is measured. Runs without evaluation.version are compared with runs that have one.
     (Role.COMPARED, "evaluation.name"),
     (Role.SHOWN, "evaluation.version evaluation.batch_size evaluation.every evaluation.samples"),
@@ -76,7 +79,7 @@ _ROWS = (
 )
 ROLES = {pattern: role for role, patterns in _ROWS for pattern in patterns.split()}
 # Roles that a run's results do not depend on.
-NO_PART = Role.FREE | Role.NAME | Role.SEED
+NO_PART = Role.FREE | Role.NAME | Role.SEED | Role.SPLIT
 
 
 @cache

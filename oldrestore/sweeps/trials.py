@@ -19,11 +19,13 @@ from oldrestore.records.asked_settings import as_override
 from oldrestore.records.identity import results_code_hash
 from oldrestore.records.run import Run
 from oldrestore.records.source_code import SourceCode, hash_of
+from oldrestore.report.searched import Searched
 from oldrestore.sweeps.known_jobs import what_changed
 from oldrestore.sweeps.launch import Launched
 from oldrestore.sweeps.ledger import Entry, JobState
 from oldrestore.sweeps.plan import Job, compose_job, plan_jobs
 from oldrestore.sweeps.search import SearchSettings
+from oldrestore.sweeps.searched import searched_of
 from oldrestore.sweeps.summary import results_of
 from oldrestore.sweeps.sweep import Sweep
 from oldrestore.tracking.sqlite_uri import sqlite_uri
@@ -147,6 +149,10 @@ class Search(Sweep):
             return None
         best = self.study.best_trial
         return {"trial": best.number, "settings": dict(best.params), "value": best.value}
+
+    def searched(self) -> Searched | None:
+        """Return the completed trials and what Optuna says of them; None if there are none."""
+        return searched_of(self.study, self.settings)
 
     def claim(self) -> Entry | None:
         """Claim the next job: of a trial that waits, or of a new one; None if there are as many as requested."""

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from oldrestore.config import roles
 from oldrestore.config.location import configuration_root
-from oldrestore.config.roles import ROLES, Role, role_of, row_of
+from oldrestore.config.roles import ROLES, Role, role_of, row_of, settings_that_count
 from oldrestore.config.yaml_file import read_yaml
 from oldrestore.plain import flatten
 
@@ -124,3 +124,8 @@ def test_settings_that_count():
     }
     counted = {"dataset.crops.size": 96, "trainer.max_iterations": 5, "evaluation.samples": 8}
     assert roles.settings_that_count(uncounted | config) == counted
+
+
+def test_which_photographs_are_used_counts_by_the_fingerprints_of_the_splits():
+    """So that runs from before the settings existed stay the same designs and jobs, if their photographs are."""
+    assert settings_that_count({"dataset": {"group_by": "name", "gray": "keep"}}) == {}

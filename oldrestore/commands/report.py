@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from oldrestore.commands.arguments import (
     add_choice_of_runs,
+    add_plugins,
     chosen_runs,
     names,
     number,
@@ -46,6 +47,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--title", metavar="TEXT", help="title of the page (default: the experiment's name)")
     figures = "also write figures (PDF, PNG) and tables for papers"
     options.add_argument("--figures", type=path, metavar="DIR", help=figures)
+    add_plugins(options)
     options.flag("--anyway", does="show incomparable runs as separate groups")
     chosen = options.parse_intermixed_args(arguments)
     if chosen.output is not None and chosen.output.is_dir():

@@ -63,11 +63,11 @@ def _check_nested(value: Any, path: str) -> None:
 def _type_hints(target: Any) -> dict[str, Any]:
     try:
         return get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
-    except NameError:
+    except NameError as error:
         # Some of Paddle's annotations exist for type checkers only; argument names are checked all the same.
-        if target.__module__.startswith("oldrestore."):
-            raise
-        return {}
+        if target.__module__.startswith("paddle."):
+            return {}
+        raise UserError(f"the annotations of '{target.__module__}.{target.__name__}' cannot be read: {error}") from None
 
 
 def unknown_name(argument: str, path: str, name: str, known: Iterable[str]) -> str:

@@ -51,6 +51,7 @@ class Recolorer:
         source, split = self._split(run)
         photos = sorted((photo for photo in split.photos if photo.name in names), key=lambda photo: photo.name)
         config = OmegaConf.create(run.config)
+        run.require_plugins("model")
         try:
             if run.weights_file is not None:
                 network = load_file(run.weights_file, without_weights(config.model))
@@ -74,6 +75,7 @@ class Recolorer:
 
     def _split(self, run: Run) -> tuple[PhotoSource, Split]:
         key = _dataset(run)
+        run.require_plugins("dataset")
         if key not in self._sources:
             source = build(OmegaConf.create(run.config).dataset)
             # A set without a validation split is measured whole, as `evaluate` does it.

@@ -23,7 +23,7 @@ from oldrestore.config.folders import is_group_folder, register_search_path
 from oldrestore.config.location import GROUP_FOLDERS, choices_of, configuration_root, is_group
 from oldrestore.config.overrides import TOO_DEEP, parse_overrides
 from oldrestore.config.schema import LONGEST_NAME, check_config
-from oldrestore.config.signature import unknown_name
+from oldrestore.config.signature import nearest, unknown_name
 from oldrestore.errors import UserError
 
 CONFIG_NAME = "config"
@@ -117,9 +117,8 @@ def explain(error: Exception, overrides: Sequence[str] = (), config_name: str = 
             right, wrong = f"override /{inner}: {choice}", f"{inner}: {choice}"
             return f"in the defaults of a file of {folder}/ write '{right}', not '{wrong}'"
         if group:
-            choices = ", ".join(error.options or []) or "none exist"
             kind = group.removesuffix("s") if group in GROUP_FOLDERS else group
-            return f"there is no {kind} '{choice}': choose one of {choices}"
+            return f"there is no {kind} '{choice}': {nearest(choice, error.options or [], 'choose one of')}"
     group = re.search(r"Could not override '([^']+)'.\s*No match in the defaults list", text)
     if group:
         return _unknown_override(group.group(1), overrides, config_name)

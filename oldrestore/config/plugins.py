@@ -125,15 +125,19 @@ def recorded_in(provenance: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         described
         for described in (recorded if isinstance(recorded, list) else ())
-        if isinstance(described, dict) and str(described.get("name")).isidentifier()
+        if isinstance(described, dict) and isinstance(described.get("name"), str) and described["name"].isidentifier()
     ]
 
 
 def in_words(described: Mapping[str, Any]) -> str:
     """Write a recorded plugin's version and hash: ``version 0.1, hash 0123456789ab``."""
-    version = described.get("version")
-    version = "no version" if version is None else f"version {' '.join(str(version).split())[:40]}"
-    return f"{version}, hash {''.join(str(described.get('hash')).split())[:12]}"
+    version, digest = (_printable(described.get(name)) for name in ("version", "hash"))
+    return f"{'no version' if described.get('version') is None else f'version {version}'}, hash {digest[:12]}"
+
+
+def _printable(recorded: Any) -> str:
+    """Write what anyone may have recorded so that it steers no terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in str(recorded))[:40]
 
 
 def require(recorded: Iterable[Mapping[str, Any]], config: Any) -> None:

@@ -73,7 +73,6 @@ def network_of_run(name: str, outputs: Path, checkpoint: str | None = None) -> C
         raise UserError(f"'{name}' is a weights file and stands in no run folder: give it with --weights")
     folder, checkpoint = find_checkpoint(name, outputs, checkpoint)
     run = Run(folder)
-    run.require_plugins("model")
     config = run.composed
     network = run.network(checkpoint, config)
     return ChosenNetwork(

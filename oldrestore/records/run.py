@@ -272,6 +272,7 @@ class Run(NamedValues):
         from oldrestore.config.build import build
         from oldrestore.models.weights import load_weights
 
+        self.require_plugins("model")
         files = self.checkpoints
         if checkpoint not in files:
             names = ", ".join(files) or "none"

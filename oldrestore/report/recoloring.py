@@ -51,7 +51,6 @@ class Recolorer:
         source, split = self._split(run)
         photos = sorted((photo for photo in split.photos if photo.name in names), key=lambda photo: photo.name)
         config = OmegaConf.create(run.config)
-        run.require_plugins("model")
         try:
             if run.weights_file is not None:
                 network = load_file(run.weights_file, without_weights(config.model))

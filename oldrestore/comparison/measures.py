@@ -127,10 +127,11 @@ def chosen_measures(tables: Sequence[Table], names: Sequence[str] | None) -> lis
 
 
 def _plain(tables: Sequence[Table], set_name: str, metric: str) -> Measure:
-    said = {table[set_name, metric].better for table in tables if (set_name, metric) in table}
+    if (known := metric_of(set_name, metric)) is not None:
+        return measure_of(known)
+    said = {column.better for table in tables if (column := table.get((set_name, metric))) is not None}
     better = said.pop() if len(said) == 1 else Better.NEITHER
-    own = Metric(family=set_name, name=metric, better=better, format=".4g")
-    return measure_of(metric_of(set_name, metric) or own)
+    return measure_of(Metric(family=set_name, name=metric, better=better, format=".4g"))
 
 
 def _said_by_evaluator(run: Run, name: str) -> Better:

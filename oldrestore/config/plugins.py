@@ -13,6 +13,7 @@ import keyword
 import os
 import shlex
 import sys
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -50,8 +51,12 @@ class Plugin:
         return metadata.version(distributions[0]) if distributions else None
 
     def files(self) -> list[Path]:
-        """Python and YAML files, sorted."""
-        return sorted(path for path in self.folder.rglob("*") if path.suffix in ENDINGS and path.is_file())
+        """Python and YAML files, sorted; not those of runs in a folder ``outputs``, nor hidden ones."""
+        found = []
+        for folder, names, files in os.walk(self.folder):
+            names[:] = [name for name in names if not name.startswith((".", "__")) and name != "outputs"]
+            found += [Path(folder, name) for name in files if name.endswith(ENDINGS) and not name.startswith(".")]
+        return sorted(found)
 
     def describe(self) -> dict[str, str | None]:
         """Return what a run records: name, version, and a sha256 over names and bytes of its files as they are now."""
@@ -225,13 +230,17 @@ def _forget_another(plugin: Plugin) -> None:
 
 
 def _installed(name: str) -> Path | None:
-    """Return the folder, or the file, that Python itself imports by a name; a mere folder of data is none."""
+    """Return the folder, or the file, that Python itself imports by a name; a folder of data beside it is none."""
+    sites = [Path(path).resolve() for path in map(sysconfig.get_path, ("purelib", "platlib"))]
     for finder in sys.meta_path:
         find = getattr(finder, "find_spec", None)
         spec = find(name, None) if find is not None and finder is not _FINDER else None
         if spec is not None and spec.origin is not None:
             origin = Path(spec.origin).resolve()
             return origin.parent if origin.name == "__init__.py" else origin
+        for place in map(Path, spec.submodule_search_locations or () if spec is not None else ()):
+            if any(place.resolve().is_relative_to(site) for site in sites):
+                return place.resolve()  # a package without a first file
     return None
 
 

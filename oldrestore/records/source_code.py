@@ -41,8 +41,12 @@ class SourceCode:
         self._plugins = {plugin.name: plugin.folder for plugin in admitted()}
         self.files = {
             ".".join((root, *path.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__"): path
-            for root, folder in {"oldrestore": package, **self._plugins}.items()
-            for path in sorted(folder.rglob("*.py"))
+            for root, folder, paths in (
+                ("oldrestore", package, sorted(package.rglob("*.py"))),
+                *((plugin.name, plugin.folder, plugin.files()) for plugin in admitted()),
+            )
+            for path in paths
+            if path.suffix == ".py"
         }
         versions = {name: _version(name) for name in DISTRIBUTIONS}
         self._versions = {f"the version of {name}": version for name, version in versions.items() if version}

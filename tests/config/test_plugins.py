@@ -42,7 +42,9 @@ def test_a_plugin_is_known_by_name_version_and_content(mine):
     files = ["__init__.py", "conf/loss/scaled.yaml", "scaled.py"]
     expected = hashlib.sha256(b"".join(f.encode() + b"\0" + (mine / f).read_bytes() for f in files)).hexdigest()
     assert plugin.describe() == {"name": "my_plugin", "version": "1.2", "hash": expected}
-    (mine / "notes.txt").write_text("no code")
+    for name in ("notes.txt", ".hidden.py", "outputs/sweeps/a.py", "outputs/x/r/config.yaml", "__pycache__/a.py"):
+        (mine / name).parent.mkdir(parents=True, exist_ok=True)
+        (mine / name).write_text("of no run")
     assert plugin.describe()["hash"] == expected
     (mine / "scaled.py").write_text(LOSS + "\n")
     assert plugin.describe()["hash"] != expected
@@ -86,6 +88,7 @@ def test_several_are_named_and_a_folder_replaces_another_of_its_name(mine, tmp_p
         ("json", "the plugin 'json' has the name of a module of Python"),
         ("os", "the plugin 'os' has the name of a module of Python"),
         ("numpy", "the plugin 'numpy' has the name of an installed package ("),
+        ("google", "the plugin 'google' has the name of an installed package ("),
         ("my-losses", "'my-losses' cannot be a plugin: "),
         ("_mine", "'_mine' cannot be a plugin: "),
         ("class", "'class' cannot be a plugin: "),

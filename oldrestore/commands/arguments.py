@@ -130,7 +130,7 @@ class _Plugins(argparse.Action):
 
 def add_plugins(options: Parser) -> None:
     """Add the option that admits code outside the package."""
-    does = f"use the package in a folder, or an installed one, too; may be repeated (or {VARIABLE}, separated by ':')"
+    does = f"package outside oldrestore to use: folder, or name if installed; may be repeated (or set {VARIABLE})"
     options.add_argument("--plugins", action=_Plugins, metavar="PATH", default=argparse.SUPPRESS, help=does)
 
 

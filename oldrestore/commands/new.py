@@ -26,9 +26,10 @@ QUICK = "model.width=0.25 trainer.max_iterations=20"
 EPILOG = """\
 examples:
   oldrestore new loss charbonnier -o my_losses      my_losses/charbonnier.py, its choice and its test
-  oldrestore train --plugins my_losses loss=charbonnier
+  oldrestore new metric near_share                  my_plugins/near_share.py
+  oldrestore new dataset album                      my_plugins/album.py
 
-What is written works, and is to be changed. Nothing is overwritten. docs/plugins.md says more.
+What is written runs as it stands, for you to change. Nothing is overwritten. More: docs/plugins.md
 """
 
 

@@ -159,9 +159,9 @@ class Run(NamedValues):
 
     @property
     def plugins(self) -> list[dict[str, Any]]:
-        """Name, version and hash of each plugin that it used; of an evaluation, also of those that the training did."""
+        """Name, version and hash of each plugin that it used; of an evaluation, those of the training come first."""
         own = self.provenance if (self.folder / "provenance.json").is_file() else {}
-        return [*plugins.recorded_in(own), *(self.training.plugins if self.is_evaluation else [])]
+        return [*(self.training.plugins if self.is_evaluation else []), *plugins.recorded_in(own)]
 
     def require_plugins(self, section: str | None = None) -> None:
         """Raise `UserError` if a plugin that the configuration, or a section of it, names is not admitted."""

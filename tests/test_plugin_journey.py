@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import oldrestore
+from oldrestore.api import UserError, use_plugins
 from oldrestore.config.plugins import VARIABLE
 from oldrestore.records.run import Run
 from tests.plugins import write_plugin
@@ -181,13 +182,14 @@ def test_several_processes_train_with_it(desk, tiny):
     assert run.plugins[0]["name"] == "my_plugin" and len(run.provenance["processes"]) == 2
 
 
-def test_an_installed_plugin_with_a_judge_and_a_dataset_is_named_by_its_name(desk, tiny, tmp_path):
-    judge = '''"""A judge and a dataset."""
+def test_an_installed_plugin_with_judge_dataset_and_network_is_named_by_its_name(desk, tiny, tmp_path, monkeypatch):
+    judge = '''"""A judge, a dataset and a network."""
 
 import numpy as np
 
 from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.evaluation.judge import CLASSES, Judge
+from oldrestore.models.eccv16 import Eccv16
 
 
 class Zero(Judge):
@@ -202,14 +204,28 @@ class Zero(Judge):
 
 class Own(ImageFolder):
     """A folder."""
+
+
+class Net(Eccv16):
+    """A network."""
 '''
     choices = {"conf/judge/zero.yaml": "_target_: installed_one.parts.Zero\n"}
     write_plugin(tmp_path / "installed_one", {"__init__.py": "", "parts.py": judge, **choices})
     paths = os.pathsep.join([str(Path(oldrestore.__file__).parents[1]), str(tmp_path)])
     judged = [text for text in tiny if not text.startswith("evaluation.judged")]
     judged += ["evaluation.judged=dataset", "evaluation.judged_split=val", "judge=zero", "outputs=judged"]
-    judged += ["dataset._target_=installed_one.parts.Own"]
+    judged += ["dataset._target_=installed_one.parts.Own", "model._target_=installed_one.parts.Net"]
     done = desk.type_("train", "--plugins", "installed_one", *judged, PYTHONPATH=paths)
     run = Run(desk.folder / done.stdout.splitlines()[-1])
     assert run.accuracy_rows[-1]["orig_accuracy"] == pytest.approx(1 / 3)
     assert run.plugins[0]["name"] == "installed_one" and run.plugins[0]["version"] is None
+    photograph = next(Path(run.config["dataset"]["root"]).rglob("*.jpg"))
+    coloring = ["colorize", photograph, "--run", run.folder]
+    assert "this run used the plugin installed_one (" in desk.type_(*coloring, "-o", "without", code=2).stderr
+    desk.type_(*coloring, "-o", "with", "--plugins", "installed_one", PYTHONPATH=paths)
+    # In Python.
+    monkeypatch.setenv(VARIABLE, "")
+    with pytest.raises(UserError, match="used the plugin installed_one"):
+        run.network()
+    use_plugins(tmp_path / "installed_one")
+    assert type(run.network()).__name__ == "Net"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from oldrestore.comparison.compare import Cell, Compared, compare_runs
 from oldrestore.comparison.sameness import comparable_groups
+from oldrestore.config.plugins import use_plugins
 from oldrestore.errors import UserError
 from oldrestore.records.finding import find_run
 from oldrestore.records.listing import list_runs, read_condition
@@ -28,6 +29,7 @@ __all__ = [
     "load_run",
     "load_runs",
     "scores_frame",
+    "use_plugins",
 ]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from oldrestore import runtime
 from oldrestore.config.location import at_home, unquoted
+from oldrestore.config.plugins import VARIABLE, use_plugins
 from oldrestore.errors import UserError, in_words
 
 if TYPE_CHECKING:
@@ -129,6 +130,26 @@ def outputs_of(overrides: Sequence[str], must_exist: bool) -> Path:
     return outputs
 
 
+class _Plugins(argparse.Action):
+    """Admits a plugin as soon as it is read, for what follows and for processes that are started."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: str, *_: object) -> None:
+        use_plugins(values)
+
+
+def add_plugins(options: Parser) -> None:
+    """Add the option that admits code outside the package."""
+    does = f"package outside oldrestore to use: folder, or name if installed; may be repeated (or set {VARIABLE})"
+    options.add_argument("--plugins", action=_Plugins, metavar="PATH", default=argparse.SUPPRESS, help=does)
+
+
+def take_plugins(verb: str, arguments: Sequence[str]) -> list[str]:
+    """Admit the plugins among the arguments of a command whose options are Hydra's, and return the others."""
+    options = Parser(prog=f"oldrestore {verb}", allow_abbrev=False, add_help=False)
+    add_plugins(options)
+    return options.parse_known_args(arguments)[1]
+
+
 def add_outputs(options: Parser) -> None:
     """Add the folder in which a command looks up run ids."""
     does = "folder in which run ids are looked up (default: outputs)"
@@ -215,6 +236,7 @@ def add_networks(options: Parser, does: str = "") -> None:
     weights = f"{does}safetensors file; may be repeated"
     options.add_argument("--weights", action="append", default=[], type=path, metavar="FILE", help=weights)
     add_model(options)
+    add_plugins(options)
 
 
 def add_model(options: Parser) -> None:

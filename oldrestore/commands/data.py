@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser, path
+from oldrestore.commands.arguments import add_plugins, parser, path
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -39,6 +39,7 @@ def run(arguments: Sequence[str]) -> int:
         action.flag("--json", does="print JSON")
     describe.flag("--left-out", does="name every file left out, with the reason")
     for action in (describe, prior, prepare):
+        add_plugins(action)
         action.add_argument("overrides", nargs="*", help="Hydra overrides, such as dataset=NAME dataset.root=FOLDER")
     chosen = options.parse_args(arguments)
     if chosen.action == "prepare" and len(chosen.overrides) == 1 and "=" not in chosen.overrides[0]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from oldrestore.commands.arguments import (
     add_choice_of_runs,
+    add_plugins,
     chosen_runs,
     number,
     parser,
@@ -43,6 +44,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--title", metavar="TEXT", help="title of the page (default: the experiment's name)")
     paper = "also write charts (PDF, PNG) and tables for papers"
     options.add_argument("--paper", type=path, metavar="DIR", help=paper)
+    add_plugins(options)
     options.flag("--anyway", does="show incomparable runs as separate groups")
     chosen = options.parse_intermixed_args(arguments)
     if chosen.output is not None and chosen.output.is_dir():

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import number, parser, path
+from oldrestore.commands.arguments import add_plugins, number, parser, path
 from oldrestore.errors import UserError
 from oldrestore.tables import aligned
 from oldrestore.terminal import columns
@@ -43,6 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     options.flag("--keep-done", does="keep finished jobs whose code changed")
     options.add_argument("--jobs", type=number(1), metavar="N", default=1, help="number of jobs at once (default: 1)")
     options.add_argument("--name", help="name of the ledger if there is no sweeps=NAME")
+    add_plugins(options)
     options.flag("--json", does="print JSON")
     options.add_argument("--job", type=path, metavar="FILE", help=argparse.SUPPRESS)  # for sweeps themselves
     options.add_argument("overrides", nargs="*", help="Hydra overrides, with sweeps=NAME and several values")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import add_model, add_outputs, parser, path
+from oldrestore.commands.arguments import add_model, add_outputs, add_plugins, parser, path
 from oldrestore.config.location import at_home
 from oldrestore.errors import UserError
 
@@ -40,6 +40,7 @@ def run(arguments: Sequence[str]) -> int:
     add_model(take)
     take.add_argument("--checkpoint", help="checkpoint of a run: best (default), last or a kept one")
     add_outputs(take)
+    add_plugins(take)
     for action in (bring, take):
         action.flag("--overwrite", does="replace existing outputs")
         action.flag("--json", does="print JSON")

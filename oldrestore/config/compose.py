@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -21,19 +20,14 @@ from omegaconf.errors import (
 
 from oldrestore.config.build import causes_of, refuse_interpolations
 from oldrestore.config.folders import is_group_folder, register_search_path
-from oldrestore.config.location import GROUP_FOLDERS, choices_of, configuration_root
+from oldrestore.config.location import GROUP_FOLDERS, choices_of, configuration_root, is_group
 from oldrestore.config.overrides import TOO_DEEP, parse_overrides
 from oldrestore.config.schema import LONGEST_NAME, check_config
-from oldrestore.config.signature import unknown_name
+from oldrestore.config.signature import nearest, unknown_name
 from oldrestore.errors import UserError
 
 CONFIG_NAME = "config"
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
-
-
-def _is_group(name: str) -> bool:
-    # A name that no folder can have is no group: `Path.is_dir` would raise.
-    return os.path.isdir(f"{configuration_root()}/conf/{name}")  # noqa: PTH112
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
@@ -65,17 +59,17 @@ def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     changed = OmegaConf.create(OmegaConf.to_container(config))
     parsed = parse_overrides(overrides)
     # Groups first, as in Hydra: a setting changes the chosen node, wherever it is typed.
-    with_kinds = [(_is_group(override.key_or_group), override) for override in parsed]
+    with_kinds = [(is_group(override.key_or_group), override) for override in parsed]
     in_order = sorted(with_kinds, key=lambda item: not item[0])
     # Composed together, since one choice may be part of another (evaluation=restoration and its detector).
-    groups = [override for is_group, override in in_order if is_group]
+    groups = [override for whole, override in in_order if whole]
     chosen = compose_config([override.input_line for override in groups]) if groups else None
     typed = {override.key_or_group for override in groups}
     if "evaluation" in typed and "judge" not in typed and chosen.judge != compose_unchecked([]).judge:
         changed.judge = chosen.judge  # the protocol names its own judge
-    for is_group, override in in_order:
+    for whole, override in in_order:
         name, value = override.key_or_group, override.value()
-        if is_group:
+        if whole:
             place = override.package or name.replace("/", ".")
             OmegaConf.update(changed, place, OmegaConf.select(chosen, place), merge=False)
             continue
@@ -119,13 +113,12 @@ def explain(error: Exception, overrides: Sequence[str] = (), config_name: str = 
         missing = error.missing_cfg_file or ""
         group, _, choice = str(missing).rpartition("/")
         folder, _, inner = group.partition("/")
-        if folder in GROUP_FOLDERS and inner and _is_group(inner):
+        if folder in GROUP_FOLDERS and inner and is_group(inner):
             right, wrong = f"override /{inner}: {choice}", f"{inner}: {choice}"
             return f"in the defaults of a file of {folder}/ write '{right}', not '{wrong}'"
         if group:
-            choices = ", ".join(error.options or []) or "none exist"
             kind = group.removesuffix("s") if group in GROUP_FOLDERS else group
-            return f"there is no {kind} '{choice}': choose one of {choices}"
+            return f"there is no {kind} '{choice}': {nearest(choice, error.options or [], 'choose one of')}"
     group = re.search(r"Could not override '([^']+)'.\s*No match in the defaults list", text)
     if group:
         return _unknown_override(group.group(1), overrides, config_name)
@@ -165,7 +158,7 @@ def _unknown_override(name: str, overrides: Sequence[str], config_name: str) -> 
     choices = [
         override.input_line
         for override in parse_overrides(overrides, several=True)
-        if is_group_folder(override.key_or_group) or _is_group(override.key_or_group)
+        if is_group_folder(override.key_or_group) or is_group(override.key_or_group)
     ]
     try:
         return _unknown_setting(name, composed(choices, config_name))
@@ -183,7 +176,7 @@ def _unknown_setting(name: str, chosen: DictConfig) -> str:
     if not known and parent:
         return f"there is no setting '{name}' here: {parent} is switched off"
     if key in known and parent:
-        group = parent if _is_group(parent.replace(".", "/")) else parent.partition(".")[0]
+        group = parent if is_group(parent.replace(".", "/")) else parent.partition(".")[0]
         return f"there is no setting '{name}' here: the {group} chosen does not have it"
     if key in known and key != name:
         return f"there is no setting '{name}': {key} is a single value"
@@ -204,6 +197,6 @@ def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
             named |= value is None or (isinstance(value, list) and all(isinstance(choice, str) for choice in value))
         if override.is_delete():
             named |= value is None
-        if (name in GROUP_FOLDERS or _is_group(name)) and not named:
+        if (name in GROUP_FOLDERS or is_group(name)) and not named:
             raise UserError(f"{name} takes the name of one choice: {', '.join(choices_of(name))}")
     return [override.input_line for override in parsed]

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from oldrestore.config.compose import HYDRA_ERRORS, explain
 from oldrestore.config.location import choices_of
 from oldrestore.config.overrides import parse_overrides, readable, values_of
+from oldrestore.config.signature import nearest
 from oldrestore.config.yaml_file import read_yaml, shown
 from oldrestore.errors import UserError
 
@@ -91,7 +92,7 @@ def read_sweep(name: str) -> dict[str, Any]:
     files = choices_of("sweeps")
     path = files.get(name.removesuffix(".yaml").removesuffix(".yml"))
     if path is None:
-        raise UserError(f"there is no sweep '{name}': choose one of {', '.join(files)}")
+        raise UserError(f"there is no sweep '{name}': {nearest(name, files, 'choose one of')}")
     config = read_yaml(path)
     if not config:
         raise UserError(f"'{shown(path)}' is empty: write what the sweep varies")

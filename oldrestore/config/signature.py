@@ -63,17 +63,22 @@ def _check_nested(value: Any, path: str) -> None:
 def _type_hints(target: Any) -> dict[str, Any]:
     try:
         return get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
-    except NameError:
+    except NameError as error:
         # Some of Paddle's annotations exist for type checkers only; argument names are checked all the same.
-        if target.__module__.startswith("oldrestore."):
-            raise
-        return {}
+        if target.__module__.startswith("paddle."):
+            return {}
+        raise UserError(f"the annotations of '{target.__module__}.{target.__name__}' cannot be read: {error}") from None
 
 
 def unknown_name(argument: str, path: str, name: str, known: Iterable[str]) -> str:
     """Say that a setting does not exist, with the nearest name or the list of names that do."""
     known = [k for k in known if k not in ("self", "args", "kwargs")]
-    near = difflib.get_close_matches(name, known, n=1)
-    inside = f"{path} has" if path else "the settings are"
-    hint = f"did you mean '{near[0]}'?" if near else f"{inside} {', '.join(known)}"
+    hint = nearest(name, known, f"{path} has" if path else "the settings are")
     return f"there is no setting '{argument}': {hint}"
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Ask for the name that is meant if one is near; otherwise, list the names that exist."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"{otherwise} {', '.join(known) or 'none'}"

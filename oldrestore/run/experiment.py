@@ -11,6 +11,7 @@ from rich.console import Console
 
 from oldrestore import parallel
 from oldrestore.config.build import build
+from oldrestore.config.plugins import used_by
 from oldrestore.device import prepare_device
 from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
@@ -48,7 +49,7 @@ def run_experiment(
     recorded = {
         "overrides": list(overrides),
         "choices": dict(choices or {}),
-        "provenance": provenance.collect(seed=config.seed, device=device),
+        "provenance": _provenance(config, device),
         "data": describe_data(config, components),
     }
     folder = RunFolder.create(Path(config.outputs), config.experiment, config.run_id, parallel.folder_was_made())
@@ -69,7 +70,7 @@ def resume_experiment(resumption: Resumption, narrator: Narrator) -> Outcome:
         device = prepare_device(config.trainer)
         components = _build(config)
         sinks = {name: build(node) for name, node in config.tracking.items()} if parallel.is_first() else {}
-        now = provenance.collect(seed=config.seed, device=device)
+        now = _provenance(config, device)
         data = describe_data(config, components)
         progress, then, note = parallel.by_first(
             lambda: go_back_to_checkpoint(resumption, components.learner, data, now)
@@ -89,6 +90,10 @@ def resume_experiment(resumption: Resumption, narrator: Narrator) -> Outcome:
             "data": data,
         }
         return _train(config, components, progress, narrator, folder, sinks, recorded)
+
+
+def _provenance(config: DictConfig, device: str) -> dict[str, Any]:
+    return provenance.collect(config.seed, device, used_by(OmegaConf.to_container(config)))
 
 
 def _build(config: DictConfig) -> Components:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.build import build
 from oldrestore.config.compose import override_config
+from oldrestore.config.plugins import used_by
 from oldrestore.device import prepare_device, seed_everything
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import AccuracyTable
@@ -110,6 +111,9 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
 
     folder = RunFolder.create(subject.folder, "evaluations", new_run_id())
     folder.write_config(OmegaConf.to_yaml(config), [subject.recorded()])
+    plugins = used_by(OmegaConf.to_container(config))
+    if plugins:
+        folder.write_json("provenance.json", {"plugins": plugins})
     judging = describe_judging(judged, evaluators)
     folder.write_json("data.json", {"val": validation.describe(), **judging, "protocol": protocol.describe()})
     iteration = subject.iteration()

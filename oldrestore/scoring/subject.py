@@ -123,5 +123,6 @@ def subject_named(name: str, outputs: Path, checkpoint: str | None, overrides: S
         trained = config if header is not None and header.trained else None
         return Subject(outputs / path.stem.lstrip("."), path, name, config, trained, alone=True)
     folder, checkpoint = find_checkpoint(name, outputs, checkpoint)
+    Run(folder).require_plugins()
     config = Run(folder).composed
     return Subject(folder, folder / "checkpoints" / f"{checkpoint}.safetensors", checkpoint, config, config)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from oldrestore.config.compose import HYDRA_ERRORS, check_choices, composed, explain, resolve_and_check
 from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, configuration_root, user_root
 from oldrestore.config.multirun import expand_jobs, sweep_names
+from oldrestore.config.plugins import admitted
 from oldrestore.errors import UserError
 from oldrestore.files import whole_folder
 from oldrestore.records.asked_settings import group_choices
@@ -90,7 +91,7 @@ def compose_job(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
 
 
 def snapshot_configuration(folder: Path) -> Path:
-    """Copy ``conf/``, ``experiments/`` and ``sweeps/``, the user's own too, below a folder, and return the copy.
+    """Copy ``conf/``, ``experiments/`` and ``sweeps/``, the user's own, and plugins below a folder; return the copy.
 
     The copy is named by a hash of its contents, so equal contents are copied once. Jobs do not read it: it documents
     where their configurations came from.
@@ -101,6 +102,9 @@ def snapshot_configuration(folder: Path) -> Path:
             paths = sorted((root / name).rglob("*")) if root is not None else []
             for path in (path for path in paths if path.suffix in ENDINGS and path.is_file()):
                 files[(Path(under) / path.relative_to(root)).as_posix()] = path.read_bytes()
+    for plugin in admitted():
+        for path in plugin.files():
+            files[(Path("plugins") / plugin.name / path.relative_to(plugin.folder)).as_posix()] = path.read_bytes()
     digest = hashlib.sha256()
     for name, content in files.items():
         digest.update(f"{name}\0".encode() + content)

@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
 from oldrestore.cli import VERBS, main
@@ -49,7 +50,7 @@ def test_a_run_says_how_it_is_listed_from_where_it_was_started(outputs, line, mo
     monkeypatch.setattr(one_run, "all_sent", lambda folder: True)
     said = []
     outcome = SimpleNamespace(state="finished", reason=None, tables=list, ending=lambda: None)
-    config = SimpleNamespace(outputs=outputs, experiment="e", run_id="r", trainer={})
+    config = OmegaConf.create({"outputs": outputs, "experiment": "e", "run_id": "r", "trainer": {}})
     one_run.conclude(outcome, config, SimpleNamespace(say=lambda text="": said.append(text), show=None))
     assert f"next      oldrestore {line}" in said
     assert said[-1] == f"{outputs}/e/r"

@@ -11,7 +11,7 @@ CATCH = 8  # width in pixels of the invisible line that shows a trial's tooltip
 
 
 def parallel(searched: Searched, look: Look) -> dict[str, Any]:
-    """Parallel coordinates: a line for each trial, the stronger the better; the best in another colour, drawn last."""
+    """Parallel coordinates: a line for each trial, the better the stronger; the best in another colour, drawn last."""
     axes = [*searched.axes, searched.metric]
     titles = [axis.title for axis in axes]
     rows, marks = [], []
@@ -19,7 +19,7 @@ def parallel(searched: Searched, look: Look) -> dict[str, Any]:
     for rank, trial in enumerate(order):
         told = {axis.title: axis.texts[trial] for axis in axes}
         kind = "best" if trial == searched.best else "other"
-        row = {"t": searched.numbers[trial], "k": rank, "best": kind, "g": number_of(searched.metric.places[trial])}
+        row = {"t": searched.numbers[trial], "k": rank, "best": kind, "g": number_of((rank + 1) / len(order))}
         for place, axis in enumerate(axes):
             rows.append({**row, **told, "p": axis.title, "i": place, "y": number_of(axis.places[trial])})
     for axis in axes:

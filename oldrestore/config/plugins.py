@@ -145,12 +145,15 @@ def _printable(recorded: Any) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in str(recorded))[:40]
 
 
+def lacking(config: Any) -> set[str]:
+    """Return the roots of the classes that a configuration names and nobody admitted."""
+    return set(roots_of(config)) - {plugin.name for plugin in admitted()} - set(OWN)
+
+
 def require(recorded: Iterable[Mapping[str, Any]], config: Any) -> None:
     """Refuse to work with a run's configuration, or a part of it, without the plugins that it names."""
-    needed = set(roots_of(config)) - {plugin.name for plugin in admitted()}
     for described in recorded:
-        if described["name"] in needed:
-            name = described["name"]
+        if (name := described["name"]) in lacking(config):
             raise UserError(f"this run used the plugin {name} ({in_words(described)}): add --plugins PATH, its folder")
 
 

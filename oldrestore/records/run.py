@@ -159,13 +159,21 @@ class Run(NamedValues):
 
     @property
     def plugins(self) -> list[dict[str, Any]]:
-        """Name, version and hash of each plugin that it used; of an evaluation, those of the training come first."""
-        own = self.provenance if (self.folder / "provenance.json").is_file() else {}
+        """Name, version and hash of each plugin that it used; of an evaluation, those of the training come first.
+
+        Empty if that cannot be read.
+        """
+        try:
+            own = self.provenance
+        except UserError:  # an evaluation need not have one
+            own = {}
         return [*(self.training.plugins if self.is_evaluation else []), *plugins.recorded_in(own)]
 
     def require_plugins(self, section: str | None = None) -> None:
         """Raise `UserError` if a plugin that the configuration, or a section of it, names is not admitted."""
-        plugins.require(self.plugins, self.config if section is None else self.config.get(section))
+        node = self.config if section is None else self.config.get(section)
+        if plugins.lacking(node):  # else what is recorded, which may be damaged, is not needed
+            plugins.require(self.plugins, node)
 
     @cached_property
     def data(self) -> dict[str, Any]:

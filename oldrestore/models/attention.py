@@ -5,6 +5,7 @@ from __future__ import annotations
 import paddle
 from paddle import nn
 
+from oldrestore.models.convolution import max_pool2d
 from oldrestore.models.spectral_norm import SpectralConv2D
 
 QUERY_SHARE, VALUE_SHARE = 8, 2  # channels are divided by these
@@ -53,5 +54,5 @@ class SelfAttention(nn.Layer):
     def _source(self, x: paddle.Tensor) -> paddle.Tensor:
         # While a network is exported its sides are not known, and -1.
         if self.pooled and 1 not in x.shape[-2:]:
-            return nn.functional.max_pool2d(x, 2)
+            return max_pool2d(x, 2)
         return x

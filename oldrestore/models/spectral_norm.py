@@ -72,7 +72,7 @@ def _iterate(matrix: paddle.Tensor, u: paddle.Tensor) -> tuple[paddle.Tensor, pa
 
 
 class _Normalized(paddle.autograd.PyLayer):
-    """The same by NumPy, in a tenth of the time: Paddle starts twenty kernels for it.
+    """The same by NumPy, in a third of the time: Paddle starts twenty kernels for it.
 
     Its sums are those of `np.einsum`, of one thread: no bit depends on the number of threads.
     """

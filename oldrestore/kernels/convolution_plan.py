@@ -139,9 +139,7 @@ class ConvolutionPlan:
         # Of a kernel of one place nothing is copied. Of dilated ones oneDNN's own are products too, of unfolded rows.
         pointwise = kernel == (1, 1) and geometry.stride == (1, 1) and not any(geometry.padding)
         unfolded = geometry.dilation != (1, 1) and implementation(self._weight_description).endswith("gemm:jit")
-        # With AVX-512, oneDNN's own are slower where a kernel moves by more than a pixel alone.
-        enough = enough and (not library().wide or geometry.stride != (1, 1))
-        if geometry.groups > 1 or not (pointwise or (enough and not unfolded)):
+        if geometry.groups > 1 or not (pointwise or (enough and not unfolded)) or library().wide:
             return None
         return WeightProducts(large, small, kernel, geometry.stride, geometry.dilation, geometry.padding[:2])
 

@@ -1,9 +1,9 @@
 """Faster ways to the gradient of a convolution's weight, where oneDNN's own is slow.
 
-`WeightProducts`: on processors without AVX-512, oneDNN's weight gradients reach 30 to 60% of a matrix product; with it,
-those of large strided convolutions 15 to 60%. At one place of the kernel the gradient is a product over all pixels, of
-what goes in, moved by that place, and the gradient of what comes out. Both are copied once with rows and columns of
-zeros between them, so that moving is starting at another row.
+`WeightProducts`: on processors without AVX-512, oneDNN's weight gradients reach 30 to 60% of a matrix product. At one
+place of the kernel the gradient is a product over all pixels, of what goes in, moved by that place, and the gradient of
+what comes out. Both are copied once with rows and columns of zeros between them, so that moving is starting at another
+row.
 
 `DepthwiseBlocks`: oneDNN's fast code for depthwise kernels takes 3 x 3 and outputs of three columns and more. Larger
 kernels are blocks of 3 x 3, of which each reads the same copy of the input from another pixel on.

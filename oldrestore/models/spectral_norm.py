@@ -86,7 +86,7 @@ class _Normalized(paddle.autograd.PyLayer):
             turned[:] = _unit(mapped)
         sigma = np.dot(turned.astype(np.float64), mapped)
         ctx.divisor = np.float32(sigma if sigma > EPSILON else 1.0)
-        ctx.slope = np.multiply.outer(turned, v) if sigma > EPSILON else None
+        ctx.vectors = (turned.copy(), v) if sigma > EPSILON else None
         divided = empty(weight.shape)
         np.divide(matrix, ctx.divisor, out=_rows(divided))
         ctx.save_for_backward(divided.detach())
@@ -99,11 +99,11 @@ class _Normalized(paddle.autograd.PyLayer):
         dy = dy if dy.is_contiguous() else dy.contiguous()
         gradient = empty(dy.shape)
         slope, part = _rows(gradient), _rows(dy)
-        if ctx.slope is None:
+        if ctx.vectors is None:
             slope[:] = part
         else:
             along = np.einsum("ij,ij->i", part, _rows(divided)).sum(dtype=np.float64)
-            np.subtract(part, np.float32(along) * ctx.slope, out=slope)
+            np.subtract(part, np.float32(along) * np.multiply.outer(*ctx.vectors), out=slope)
             slope /= ctx.divisor
         return gradient
 

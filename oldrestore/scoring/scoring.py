@@ -75,7 +75,7 @@ class Scorer:
 
         def look() -> list[list[JudgedPhoto]]:
             part = own_share(self.judged.split.photos, size)
-            photos = ((p.name, decode_known_photo(p), p.label) for p in part)
+            photos = ((p.name, decode_known_photo(p), p.classes) for p in part)
             watched = self._watched(photos, f"judging by {judge.name}", len(part))
             return judge_photos(self.colorizer(network), watched, judge, batch_size=size)
 

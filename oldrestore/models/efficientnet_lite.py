@@ -140,6 +140,7 @@ class EfficientNetLiteNetwork(nn.Layer):
         super().__init__()
         facts = VARIANTS[variant]
         self.variant, self.size = variant, facts.size
+        self.recognizer, self.fingerprint = f"efficientnet_{variant}", facts.sha256  # as the judges are named
         self.feature_channels = tuple(scaled_channels(STAGES[stage][4], facts.width) for stage in FEATURE_STAGES)
         self.stem = SameConv2D(3, STEM_CHANNELS, 3, 2)
         self.stem_norm = _norm(STEM_CHANNELS)

@@ -18,7 +18,15 @@ from oldrestore.device import seed_everything
 from oldrestore.errors import UserError
 from oldrestore.evaluation.evaluator import check_read
 from oldrestore.losses.base import Loss
-from oldrestore.scoring.judged import Judged, build_judged, build_protocol, refuse_taught_by_judge, refuse_trained_on
+from oldrestore.scoring.judged import (
+    Judged,
+    build_judged,
+    build_protocol,
+    judges_of,
+    refuse_part_of_network,
+    refuse_taught_by_judge,
+    refuse_trained_on,
+)
 from oldrestore.training.learner import Learner
 
 
@@ -80,8 +88,9 @@ def build_components(config: DictConfig) -> Components:
         )
     check_read(evaluators, network)
     loss = build(config.loss)
-    if judged is not None:
-        refuse_taught_by_judge(loss, judged.judge)
+    for judge in judges_of(judged, evaluators):
+        refuse_part_of_network(network, judge)
+        refuse_taught_by_judge(loss, judge)
     prepare_loss(loss, train, source)
     learner = build(
         config.trainer.learner,

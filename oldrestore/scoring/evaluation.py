@@ -21,7 +21,7 @@ from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
 from oldrestore.records.named_values import ACCURACIES
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.scoring.judged import build_judged, build_protocol
+from oldrestore.scoring.judged import build_judged, build_protocol, judges_of, refuse_part_of_network
 from oldrestore.scoring.protocols import outdated, protocol_of
 from oldrestore.scoring.scoring import Scorer, record_evaluated, rows_of
 from oldrestore.scoring.subject import Subject
@@ -89,10 +89,12 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     judged = build_judged(config, source)
     splits = [validation] if judged is None else [validation, judged.split]
     subject.refuse_trained_on(config, splits, narrator)
-    if judged is not None:
-        subject.refuse_taught_by(judged.judge, narrator)
     evaluators, prior = build_protocol(config, lambda: subject.prior_of_training(config))
+    judges = judges_of(judged, evaluators)
+    subject.refuse_taught_by(judges, narrator)
     network = subject.network(config)
+    for judge in judges:
+        refuse_part_of_network(network, judge)
     if config.evaluation.color and not hasattr(network, "decode"):
         raise UserError(
             f"{type(network).__name__} predicts no colour to be measured: take evaluation=holes inputs=holes, or "

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
+from paddle import nn
 
 from oldrestore.color.bins import NUMBER_OF_BINS
 from oldrestore.config.build import build
 from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.errors import UserError
+from oldrestore.evaluation.further_judge import FurtherJudge
 from oldrestore.evaluation.judge import Judge
 from oldrestore.losses.base import Loss
 
@@ -92,15 +94,33 @@ def _read_prior(path: str | None) -> np.ndarray:
     return prior / prior.sum()
 
 
+def judges_of(judged: Judged | None, evaluators: Mapping[str, Any]) -> list[Judge]:
+    """Return the protocol's judge and the further ones among its evaluators; none if nothing is judged."""
+    further = [evaluator.judge for evaluator in evaluators.values() if isinstance(evaluator, FurtherJudge)]
+    return further if judged is None else [judged.judge, *further]
+
+
 def refuse_taught_by_judge(loss: Loss, judge: Judge) -> None:
     """Raise `UserError` if the loss trains on the judge's own features: it would praise what it has taught."""
-    for layer in loss.sublayers():
-        recognizer = getattr(layer, "recognizer", None)
-        if recognizer is not None and (recognizer == judge.name or layer.fingerprint == judge.fingerprint):
-            raise UserError(
-                f"the judge {judge.name} is the network whose features the loss trains on, and would praise what it "
-                "has taught: take another judge (efficientnet_lite0 beside efficientnet_lite2) or other features"
-            )
+    if _holds(loss, judge):
+        raise UserError(
+            f"the judge {judge.name} is the network whose features the loss trains on, and would praise what it "
+            "has taught: take another judge (efficientnet_lite0 beside efficientnet_lite2) or other features"
+        )
+
+
+def refuse_part_of_network(network: nn.Layer, judge: Judge) -> None:
+    """Raise `UserError` if the network that is judged holds the judge's weights, as an encoder."""
+    if _holds(network, judge):
+        raise UserError(
+            f"the judge {judge.name} is the encoder of {type(network).__name__}, and would judge its own features: "
+            "take another judge, such as efficientnet_lite0 or squeezenet"
+        )
+
+
+def _holds(network: nn.Layer, judge: Judge) -> bool:
+    recognizers = [layer for layer in network.sublayers() if getattr(layer, "recognizer", None) is not None]
+    return any(layer.recognizer == judge.name or layer.fingerprint == judge.fingerprint for layer in recognizers)
 
 
 def refuse_trained_on(judged: Split, train: Split) -> None:

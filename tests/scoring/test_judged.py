@@ -60,13 +60,13 @@ def test_a_run_cannot_be_judged_by_its_teacher_afterwards(tmp_path):
     run, said = a_run(tmp_path, "loss=ddcolor"), []
     narrator = SimpleNamespace(say=said.append)
     with pytest.raises(UserError, match="take another judge"):
-        run.refuse_taught_by(EfficientNetLite("lite2"), narrator)
-    run.refuse_taught_by(EfficientNetLite("lite0"), narrator)
+        run.refuse_taught_by([EfficientNetLite("lite0"), EfficientNetLite("lite2")], narrator)
+    run.refuse_taught_by([EfficientNetLite("lite0")], narrator)
     assert said == []
 
 
 def test_a_note_says_that_the_files_of_the_loss_are_missing(tmp_path):
     said = []
     run = a_run(tmp_path, "loss=lpips")
-    run.refuse_taught_by(EfficientNetLite("lite0"), SimpleNamespace(say=said.append))
+    run.refuse_taught_by([EfficientNetLite("lite0")], SimpleNamespace(say=said.append))
     assert len(said) == 1 and "nobody checked that the judge did not teach" in said[0]

@@ -129,5 +129,6 @@ def refuse_trained_on(judged: Split, train: Split) -> None:
     if both:
         raise UserError(
             f"{len(both)} photographs of {judged.source} {judged.name} are trained on too ('{both[0]}'): "
-            "take evaluation.judged_split=val, or photographs that the run has not seen"
+            "take evaluation.judged_split=val, or photographs that the run has not seen (dataset=photos_wide_2 trains on "
+            "none of labelled_photos_wide)"
         )

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from oldrestore.config.values import checked
 from oldrestore.data.loading.loader import decode_known_photo
-from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy import accuracy_table, judge_photos
 from oldrestore.evaluation.evaluator import Evaluated, EvaluationContext
 from oldrestore.evaluation.judge import Judge
@@ -25,12 +24,7 @@ class FurtherJudge:
         self.judge, self.every = judge, every
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
-        """Measure."""
-        if context.judged is None:
-            raise UserError(
-                f"the judge {self.judge.name} has no photographs to judge: take an evaluation with judged photographs "
-                "(evaluation=photos), or one judge"
-            )
+        """Measure; the protocol must have labelled photographs."""
         photos = ((photo.name, decode_known_photo(photo), photo.classes) for photo in context.judged.photos)
         watched = context.watch(photos, f"judging by {self.judge.name}", len(context.judged))
         table = accuracy_table(

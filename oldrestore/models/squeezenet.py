@@ -69,13 +69,18 @@ class SqueezeNet(nn.Layer):
 
     def forward(self, rgb_b3hw: paddle.Tensor) -> paddle.Tensor:
         """Class logits (B, 1000) of RGB 0..255 (B, 3, H, W)."""
+        return self.logits_and_features(rgb_b3hw)[0]
+
+    def logits_and_features(self, rgb_b3hw: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Class logits (B, 1000) and the last features (B, 512), which are means over the photograph."""
         x = functional.relu(self.stem(rgb_b3hw.astype("float32").flip(axis=1) - self.mean))
         for position, fire in enumerate(self.fires):
             if position in POOLED_BEFORE:
                 x = functional.max_pool2d(x, 3, 2)
             x = fire(x)
-        x = functional.relu(self.classifier(x))
-        return functional.adaptive_avg_pool2d(x, 1).flatten(1)
+        # Here the classes are told apart at each place, and the mean comes last.
+        logits = functional.relu(self.classifier(x))
+        return tuple(functional.adaptive_avg_pool2d(y, 1).flatten(1) for y in (logits, x))
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:

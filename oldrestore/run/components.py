@@ -49,11 +49,12 @@ class Components:
         return self.learner.network
 
 
-def prepare_loss(loss: Loss, train: Split, source: PhotoSource) -> None:
+def prepare_loss(loss: Loss, train: Split, validation: Split, source: PhotoSource) -> None:
     """Give a loss the resources that it says it needs."""
     available: dict[str, Any] = {
         "prior": lambda: dataset_prior(train, source.crops),
         "prior_pixels": lambda: float(color_counts(train, source.crops).sum()),
+        "labels": lambda: {p.name: p.label for s in (train, validation) for p in s.photos if p.label is not None},
     }
     unknown = loss.needs - available.keys()
     if unknown:
@@ -70,7 +71,7 @@ def build_components(config: DictConfig) -> Components:
     if judged is not None:
         refuse_trained_on(judged.split, train)
     # Before the seeds: a protocol's networks must not move the run's random numbers.
-    evaluators, prior = build_protocol(config, lambda: dataset_prior(train, source.crops.of_protocols()))
+    evaluators, prior = build_protocol(config, judged, lambda: dataset_prior(train, source.crops.of_protocols()))
     seed_everything(config.seed, config.trainer.deterministic)
     network = build(config.model)
     for setting, pixels in (
@@ -91,7 +92,7 @@ def build_components(config: DictConfig) -> Components:
     for judge in judges_of(judged, evaluators):
         refuse_part_of_network(network, judge)
         refuse_taught_by_judge(loss, judge)
-    prepare_loss(loss, train, source)
+    prepare_loss(loss, train, validation, source)
     learner = build(
         config.trainer.learner,
         network=network,

@@ -21,7 +21,14 @@ from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
 from oldrestore.records.named_values import ACCURACIES
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.scoring.judged import build_judged, build_protocol, judges_of, refuse_part_of_network
+from oldrestore.scoring.judged import (
+    build_judged,
+    build_protocol,
+    describe_judging,
+    judge_of,
+    judges_of,
+    refuse_part_of_network,
+)
 from oldrestore.scoring.protocols import outdated, protocol_of
 from oldrestore.scoring.scoring import Scorer, record_evaluated, rows_of
 from oldrestore.scoring.subject import Subject
@@ -89,8 +96,8 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     judged = build_judged(config, source)
     splits = [validation] if judged is None else [validation, judged.split]
     subject.refuse_trained_on(config, splits, narrator)
-    evaluators, prior = build_protocol(config, lambda: subject.prior_of_training(config))
-    judges = judges_of(judged, evaluators)
+    evaluators, prior = build_protocol(config, judged, lambda: subject.prior_of_training(config))
+    judge, judges = judge_of(judged, evaluators), judges_of(judged, evaluators)
     subject.refuse_taught_by(judges, narrator)
     network = subject.network(config)
     for judge in judges:
@@ -101,7 +108,7 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
             "evaluation=detection inputs=damage_detection"
         )
     check_read(evaluators, network)
-    protocol = protocol_of(config, len(validation), judged.judge if judged is not None else None, prior)
+    protocol = protocol_of(config, len(validation), judge, prior)
     if (note := outdated(config)) is not None:
         narrator.say(note)
     scorer = Scorer(config, source, validation, judged, narrator, evaluators=evaluators, prior=prior)
@@ -112,8 +119,8 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
 
     folder = RunFolder.create(subject.folder, "evaluations", new_run_id())
     folder.write_config(OmegaConf.to_yaml(config), [subject.recorded()])
-    described = {} if judged is None else judged.describe()
-    folder.write_json("data.json", {"val": validation.describe(), **described, "protocol": protocol.describe()})
+    judging = describe_judging(judged, evaluators)
+    folder.write_json("data.json", {"val": validation.describe(), **judging, "protocol": protocol.describe()})
     iteration = subject.iteration()
     if result is not None:
         folder.per_image(rows_of(result.per_image, iteration, "val"))

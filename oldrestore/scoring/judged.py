@@ -15,6 +15,7 @@ from oldrestore.color.bins import NUMBER_OF_BINS
 from oldrestore.config.build import build
 from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.errors import UserError
+from oldrestore.evaluation.agreement import Agreement
 from oldrestore.evaluation.further_judge import FurtherJudge
 from oldrestore.evaluation.judge import Judge
 from oldrestore.losses.base import Loss
@@ -28,11 +29,6 @@ class Judged:
 
     split: Split
     judge: Judge
-
-    def describe(self) -> dict[str, Any]:
-        """Return what ``data.json`` records of both."""
-        judge = {"name": self.judge.name, "fingerprint": self.judge.fingerprint}
-        return {"judged": self.split.describe(), "judge": judge}
 
 
 def build_judged(config: DictConfig, source: PhotoSource) -> Judged | None:
@@ -55,11 +51,38 @@ def build_judged(config: DictConfig, source: PhotoSource) -> Judged | None:
 
 
 def build_protocol(
-    config: DictConfig, training_prior: Callable[[], np.ndarray]
+    config: DictConfig, judged: Judged | None, training_prior: Callable[[], np.ndarray]
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     """Build the protocol's own evaluators and the prior of its rebalanced AuC, before anything is measured."""
     evaluators = {name: build(node) for name, node in config.evaluation.evaluators.items()}
-    return evaluators, rebalancing_prior(config, training_prior) if config.evaluation.color else None
+    if (further := further_judges(evaluators)) and judged is None:
+        raise UserError(
+            f"the judge {further[0].name} has no photographs to judge: take an evaluation with judged photographs "
+            "(evaluation=photos), or one judge"
+        )
+    if not config.evaluation.color:
+        return evaluators, None
+    if config.evaluation.get("agreement"):
+        evaluators["agreement"] = Agreement(build(config.judge) if judged is None else judged.judge)
+    return evaluators, rebalancing_prior(config, training_prior)
+
+
+def judge_of(judged: Judged | None, evaluators: Mapping[str, Any]) -> Judge | None:
+    """Return the judge that labelled photographs are shown to, or else evaluators show theirs to."""
+    if judged is not None:
+        return judged.judge
+    return next((e.judge for e in evaluators.values() if isinstance(e, Agreement)), None)
+
+
+def describe_judging(judged: Judged | None, evaluators: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``data.json`` records of labelled photographs and judge, if there are any."""
+    judge = judge_of(judged, evaluators)
+    described = {} if judged is None else {"judged": judged.split.describe()}
+    if judge is not None:
+        described["judge"] = {"name": judge.name, "fingerprint": judge.fingerprint}
+    if further := further_judges(evaluators):
+        described["further_judges"] = {judge.name: judge.fingerprint for judge in further}
+    return described
 
 
 def rebalancing_prior(config: DictConfig, training: Callable[[], np.ndarray]) -> np.ndarray | None:
@@ -95,9 +118,14 @@ def _read_prior(path: str | None) -> np.ndarray:
 
 
 def judges_of(judged: Judged | None, evaluators: Mapping[str, Any]) -> list[Judge]:
-    """Return the protocol's judge and the further ones among its evaluators; none if nothing is judged."""
-    further = [evaluator.judge for evaluator in evaluators.values() if isinstance(evaluator, FurtherJudge)]
-    return further if judged is None else [judged.judge, *further]
+    """Return the judge, as `judge_of` does, and further ones after it."""
+    first = judge_of(judged, evaluators)
+    return ([] if first is None else [first]) + further_judges(evaluators)
+
+
+def further_judges(evaluators: Mapping[str, Any]) -> list[Judge]:
+    """Return the judges that are evaluators, beside the first."""
+    return [evaluator.judge for evaluator in evaluators.values() if isinstance(evaluator, FurtherJudge)]
 
 
 def refuse_taught_by_judge(loss: Loss, judge: Judge) -> None:
@@ -129,6 +157,6 @@ def refuse_trained_on(judged: Split, train: Split) -> None:
     if both:
         raise UserError(
             f"{len(both)} photographs of {judged.source} {judged.name} are trained on too ('{both[0]}'): "
-            "take evaluation.judged_split=val, or photographs that the run has not seen (dataset=photos_wide_2 trains on "
+            "take evaluation.judged_split=val, or photographs that the run has not seen (dataset=photos_wide_2 has "
             "none of labelled_photos_wide)"
         )

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from oldrestore.data.sources.photo import Photo
-from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy import accuracy_table, judge_photos
 from oldrestore.evaluation.further_judge import FurtherJudge
 from oldrestore.evaluation.judge import Judge
@@ -41,8 +40,9 @@ def context(photos):
         def __len__(self):
             return len(self.photos)
 
-    split = None if photos is None else Labelled(photos=photos)
-    return SimpleNamespace(colorize=gray, judged=split, batch_size=2, watch=lambda items, what, total: items)
+    return SimpleNamespace(
+        colorize=gray, judged=Labelled(photos=photos), batch_size=2, watch=lambda items, what, total: items
+    )
 
 
 def test_its_table_is_that_of_a_first_judge(judged):
@@ -55,8 +55,3 @@ def test_its_table_is_that_of_a_first_judge(judged):
     assert evaluated.values["n"] == 3
     assert "gap_closed" not in evaluated.values  # gray photographs: there is no gap
     assert [row["n"] for row in evaluated.rows] == [2, 3]
-
-
-def test_without_labelled_photographs_it_is_refused():
-    with pytest.raises(UserError, match="the judge bright has no photographs to judge"):
-        FurtherJudge(BrightJudge())(context(None))

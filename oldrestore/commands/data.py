@@ -18,7 +18,10 @@ examples:
   oldrestore data prepare dataset=image_folder dataset.root=DIR   decode at training size, once for all runs
   oldrestore data prepare photos_plus                             fetch Debian's photographs
   oldrestore data prepare photos_wide                             and paste cut-out objects onto them
+  oldrestore data prepare photos_wide_2                           the same without what is judged, and more photographs
+  oldrestore data prepare labelled_photos_wide                    fetch 373 labelled photographs, for judges
 """
+FETCHED = ("photos_plus", "photos_wide", "photos_wide_2", "labelled_photos_wide")
 MOST_REASONS = 20  # printed for omitted files
 KINDS = {
     "duplicate of ": "a duplicate of another photograph",
@@ -33,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     describe = actions.add_parser("describe", help="sources, splits, fingerprints, files left out and why")
     prior = actions.add_parser("prior", help="the colour prior of the training photographs")
     prior.add_argument("-o", "--output", type=path, help="also plot it to this PNG, PDF or SVG file")
-    fetch = "decode training photographs once for all runs; or fetch photos_plus, build photos_wide"
+    fetch = f"decode training photographs once for all runs; or fetch {', '.join(FETCHED)}"
     prepare = actions.add_parser("prepare", help=fetch)
     for action in (describe, prior):
         action.flag("--json", does="print JSON")
@@ -170,12 +173,22 @@ def _training_split(source):
 
 
 def run_fetch(name: str) -> int:
-    """Fetch and check what ``photos_plus`` or ``photos_wide`` adds to the default photographs."""
-    if name not in ("photos_plus", "photos_wide"):
+    """Fetch and check one of the datasets `FETCHED`."""
+    if name not in FETCHED:
         raise UserError(
-            f"'{name}' cannot be fetched, only photos_plus and photos_wide can; to decode photographs once for all "
+            f"'{name}' cannot be fetched, only {', '.join(FETCHED)} can; to decode photographs once for all "
             "runs, give settings: oldrestore data prepare dataset=NAME"
         )
+    if name == "labelled_photos_wide":
+        from oldrestore.data.packages.labelled import prepare_labelled
+
+        print(prepare_labelled(say=print))
+        return 0
+    if name == "photos_wide_2":
+        from oldrestore.data.sources.photos_wide_2 import prepare_photos_wide_2
+
+        print(prepare_photos_wide_2(say=print))
+        return 0
     from oldrestore.data.packages.gcompris import prepare_gcompris
 
     print(prepare_gcompris())

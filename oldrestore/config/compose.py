@@ -20,6 +20,7 @@ from omegaconf.errors import (
 
 from oldrestore.config.build import causes_of, refuse_interpolations
 from oldrestore.config.folders import is_group_folder, register_search_path
+from oldrestore.config.judges import with_judges
 from oldrestore.config.location import GROUP_FOLDERS, choices_of, configuration_root, is_group
 from oldrestore.config.overrides import TOO_DEEP, parse_overrides
 from oldrestore.config.schema import LONGEST_NAME, check_config
@@ -57,7 +58,7 @@ def composed(overrides: Sequence[str], config_name: str = CONFIG_NAME, with_hydr
 def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     """Change a run's logged configuration by overrides: settings, and whole groups from ``conf/``."""
     changed = OmegaConf.create(OmegaConf.to_container(config))
-    parsed = parse_overrides(overrides)
+    parsed = with_judges(parse_overrides(overrides))
     # Groups first, as in Hydra: a setting changes the chosen node, wherever it is typed.
     with_kinds = [(is_group(override.key_or_group), override) for override in parsed]
     in_order = sorted(with_kinds, key=lambda item: not item[0])
@@ -75,7 +76,8 @@ def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
             continue
         parent, _, key = name.rpartition(".")
         section = OmegaConf.select(changed, parent) if parent else changed
-        if not isinstance(section, DictConfig) or key not in section:
+        added = parent == "evaluation.evaluators" and override.is_force_add()  # as a list of judges does
+        if not isinstance(section, DictConfig) or (key not in section and not added):
             raise UserError(_unknown_setting(name, changed))
         set_value(changed, name, value)
     return resolve_and_check(changed)
@@ -186,8 +188,11 @@ def _unknown_setting(name: str, chosen: DictConfig) -> str:
 
 
 def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
-    """Return overrides as Hydra reads them; a group takes the name of one choice, or of several for several jobs."""
-    parsed = parse_overrides(overrides, several)
+    """Return overrides as Hydra reads them; a group takes the name of one choice, or of several for several jobs.
+
+    Alone ``judge`` takes a list, see `with_judges`.
+    """
+    parsed = with_judges(parse_overrides(overrides, several))
     for override in parsed:
         name, value = override.key_or_group, override.value()
         if any(len(part.encode()) > LONGEST_NAME for part in name.split("/")):

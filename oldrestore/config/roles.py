@@ -58,7 +58,8 @@ _ROWS = (
     (Role.COMPARED, "evaluation.judged.**.crops.**"),  # judged photographs are seen at evaluation.size
     (Role.SCORE | Role.COLOR, "evaluation.judged.**"),
     (Role.SCORE | Role.COLOR | Role.JUDGING, "evaluation.judged_split"),
-    (Role.SHOWN, "evaluation.evaluators.**.samples evaluation.evaluators.**.every_time"),
+    (Role.SHOWN, "evaluation.evaluators.**.samples evaluation.evaluators.**.every_time evaluation.evaluators.**.every"),
+    (Role.SHOWN, "evaluation.evaluators.**.judge.batch_size"),
     (Role.SCORE | Role.FILE, "evaluation.evaluators.**.*weights"),
     (Role.SCORE, "evaluation.evaluators.**"),
     (Role.SHOWN, "judge.batch_size"),

@@ -8,6 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from oldrestore.config import roles
+from oldrestore.config.compose import compose_config
 from oldrestore.config.location import configuration_root
 from oldrestore.config.roles import ROLES, Role, role_of, row_of, settings_that_count
 from oldrestore.config.yaml_file import read_yaml
@@ -44,6 +45,8 @@ def settings_in(file: Path, package: str, seen: set[Path]) -> Iterator[str]:
 
 SEEN: set[Path] = set()
 SETTINGS = {name for root in ("config", "restoration") for name in settings_in(CONF / f"{root}.yaml", "", SEEN)}
+# A list of judges adds settings that stand in no file.
+SETTINGS |= flatten(OmegaConf.to_container(compose_config(["judge=[efficientnet_lite0,squeezenet]"]))).keys()
 
 
 def test_every_file_is_walked():
@@ -76,6 +79,9 @@ def test_every_row_decides_on_a_setting():
     ("name", "role"),
     [
         ("seed", Role.SEED),
+        ("evaluation.evaluators.squeezenet.judge.batch_size", Role.SHOWN),
+        ("evaluation.evaluators.squeezenet.every", Role.SHOWN),
+        ("evaluation.evaluators.squeezenet.judge.weights", Role.SCORE | Role.FILE),
         ("tracking", Role.FREE | Role.LOCAL),
         ("tracking.mlflow.tracking_uri", Role.FREE | Role.LOCAL),
         ("dataset.stamps_root", Role.PLACE),

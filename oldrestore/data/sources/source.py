@@ -58,7 +58,6 @@ class Split:
     def describe(self) -> dict:
         """Return what `data.json` records of a split; ``photographs`` has the lines that the fingerprint is made of."""
         ignored = Counter(left.reason for left in self.ignored)
-        labels = ("-" if photo.label is None else photo.label for photo in self.photos)
         return {
             "source": self.source,
             "split": self.name,
@@ -68,8 +67,8 @@ class Split:
             "fingerprint": self.fingerprint,
             "left_out": [{"name": left.name, "reason": left.reason} for left in self.left_out],
             "photographs": {
-                photo.name: f"{sha256} {label}"
-                for photo, sha256, label in zip(self.photos, self.hashes, labels, strict=False)
+                photo.name: f"{sha256} {photo.label_text}"
+                for photo, sha256 in zip(self.photos, self.hashes, strict=False)
             },
             # Sources without groups, such files or notes are described as ever.
             **({"group_by": self.group_by, "groups": [list(group) for group in self.groups]} if self.group_by else {}),
@@ -105,8 +104,8 @@ class Offer:
     notes: tuple[str, ...] = ()
 
 
-def split_fingerprint(contents: Sequence[tuple[str, int | None]]) -> str:
-    """Return the sha256 (hex) over sorted (content hash, label) pairs."""
+def split_fingerprint(contents: Sequence[tuple[str, int | str | None]]) -> str:
+    """Return the sha256 (hex) over sorted pairs of content hash and label, a class or a `Photo.label_text`."""
     lines = sorted(f"{sha256} {'-' if label is None else label}\n" for sha256, label in contents)
     return hashlib.sha256("".join(lines).encode("ascii")).hexdigest()
 
@@ -156,7 +155,7 @@ class PhotoSource(ABC):
         if not photos:
             raise UserError(self._why_empty(name))
         photos.sort(key=lambda item: item[0].name)
-        contents = [(file.sha256, photo.label) for photo, file in photos]
+        contents = [(file.sha256, photo.label_text) for photo, file in photos]
         return Split(
             source=self.name,
             name=name,

@@ -36,6 +36,11 @@ def _is_group(name: str) -> bool:
     return os.path.isdir(f"{configuration_root()}/conf/{name}")  # noqa: PTH112
 
 
+def is_choice(name: str) -> bool:
+    """Say whether an override of this name chooses from a group."""
+    return is_group_folder(name) or _is_group(name)
+
+
 def compose_config(overrides: Sequence[str]) -> DictConfig:
     """Compose, resolve and check the configuration of a run for a list of Hydra overrides, as typed."""
     return resolve_and_check(compose_unchecked(overrides))
@@ -163,9 +168,7 @@ def _broken_reference(error: OmegaConfBaseException) -> str:
 def _unknown_override(name: str, overrides: Sequence[str], config_name: str) -> str:
     """Say that an override names no setting of the choices among all overrides, or of the defaults."""
     choices = [
-        override.input_line
-        for override in parse_overrides(overrides, several=True)
-        if is_group_folder(override.key_or_group) or _is_group(override.key_or_group)
+        override.input_line for override in parse_overrides(overrides, several=True) if is_choice(override.key_or_group)
     ]
     try:
         return _unknown_setting(name, composed(choices, config_name))

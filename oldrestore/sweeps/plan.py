@@ -10,9 +10,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from oldrestore.config.compose import HYDRA_ERRORS, check_choices, composed, explain, resolve_and_check
+from oldrestore.config.compose import HYDRA_ERRORS, check_choices, explain, resolve_and_check
 from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, configuration_root, user_root
-from oldrestore.config.multirun import expand_jobs, sweep_names
+from oldrestore.config.multirun import JobComposer, expand_jobs, sweep_names
 from oldrestore.errors import UserError
 from oldrestore.files import whole_folder
 from oldrestore.records.asked_settings import group_choices
@@ -57,9 +57,9 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
     varied = [name for name, values in values_of.items() if len(values) > 1]
     jobs: dict[str, Job] = {}
     fingerprints: dict[str, str] = {}
-    outputs, source_code = set(), SourceCode()
+    outputs, source_code, compose = set(), SourceCode(), JobComposer()
     for job in typed:
-        config, choices = compose_job(job)
+        config, choices = compose_job(job, compose)
         outputs.add(config.outputs)
         if config.run_id is not None:
             raise UserError("run_id names one run: leave it out of a sweep, whose runs are named one by one")
@@ -76,10 +76,13 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
     return list(jobs.values())
 
 
-def compose_job(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
-    """Compose and check one configuration; returns it with what each group chose, or raises `UserError`."""
+def compose_job(overrides: Sequence[str], compose: JobComposer | None = None) -> tuple[DictConfig, dict[str, str]]:
+    """Compose and check one configuration; returns it with what each group chose, or raises `UserError`.
+
+    The composer may be shared by the jobs of a sweep.
+    """
     try:
-        config = composed(check_choices(overrides), with_hydra=True)
+        config = (compose or JobComposer())(check_choices(overrides))
     except HYDRA_ERRORS as error:
         raise UserError(explain(error)) from None
     choices = group_choices(config.hydra.runtime.choices)

@@ -102,11 +102,16 @@ def set_value(config: DictConfig, name: str, value: Any) -> None:
 
 def resolve_and_check(config: DictConfig) -> DictConfig:
     """Resolve every interpolation and check the whole against schema and signatures."""
+    return OmegaConf.create(plain_and_checked(config))
+
+
+def plain_and_checked(config: DictConfig) -> dict[str, Any]:
+    """Return what `resolve_and_check` does, as plain containers."""
     plain = resolved(config, throw_on_missing=True)
     plain.pop("hydra", None)
     refuse_interpolations(plain)
     check_config(plain)
-    return OmegaConf.create(plain)
+    return plain
 
 
 def resolved(config: DictConfig, throw_on_missing: bool = False) -> dict[str, Any]:

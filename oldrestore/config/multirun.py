@@ -9,7 +9,7 @@ from typing import Any
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override, OverrideType
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from oldrestore.config.compose import HYDRA_ERRORS, composed, explain, is_choice
 from oldrestore.config.location import choices_of
@@ -48,27 +48,35 @@ def expand_jobs(overrides: Sequence[str], training: bool = False) -> list[list[s
 
 
 class JobComposer:
-    """Composes the configurations of many jobs as Hydra does, itself with Hydra's settings, in a fraction of the time.
+    """Composes the configurations of many jobs as Hydra does, in a fraction of the time.
 
     Hydra first composes the choices and then applies the values. Jobs with the same choices share the first step; the
     second is Hydra's own. The files of the configuration must not change meanwhile.
     """
 
     def __init__(self) -> None:
-        self._of_choices: dict[tuple[str, ...], DictConfig] = {}
+        self._of_choices: dict[tuple[str, ...], tuple[DictConfig, dict[str, Any]]] = {}
 
-    def __call__(self, overrides: Sequence[str]) -> DictConfig:
-        """Compose readable overrides, one value each; raises `HYDRA_ERRORS`."""
+    def __call__(self, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+        """Compose readable overrides, one value each, and return what each group chose too; raises `HYDRA_ERRORS`."""
         parsed = parse_overrides(overrides)
         values = [override for override in parsed if _is_value(override)]
         choices = tuple(o.input_line for o in parsed if is_choice(o.key_or_group) and o.type is OverrideType.CHANGE)
         if len(values) + len(choices) < len(parsed):  # what adds, deletes or concerns Hydra itself
-            return composed([override.input_line for override in parsed], with_hydra=True)
+            return _composed_with_choices([override.input_line for override in parsed])
         if choices not in self._of_choices:
-            self._of_choices[choices] = composed(choices, with_hydra=True)
-        config = copy.deepcopy(self._of_choices[choices])
+            self._of_choices[choices] = _composed_with_choices(choices)
+        config, chosen = copy.deepcopy(self._of_choices[choices])
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
-        return config
+        return config, chosen
+
+
+def _composed_with_choices(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+    config = composed(overrides, with_hydra=True)
+    choices = OmegaConf.to_container(config.hydra.runtime.choices)
+    with open_dict(config):
+        del config["hydra"]  # a third of the whole
+    return config, choices
 
 
 def _is_value(override: Override) -> bool:

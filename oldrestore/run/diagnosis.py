@@ -13,7 +13,7 @@ from oldrestore.narrator import Narrator
 from oldrestore.run.components import build_components
 from oldrestore.run.progress import restore_last
 from oldrestore.run.steps import nothing, take_steps
-from oldrestore.training.first_nan import FoundOriginError, Origin, WatchedLearner
+from oldrestore.training.first_nan import FoundOriginError, NanOrigin, WatchedLearner
 from oldrestore.training.interruption import Interruption, Killed
 
 FORMULA = "look for a logarithm, root, power or division at 0"
@@ -48,11 +48,11 @@ def where_nan_began(
     return f"{why}; {LOWER}" if origin is None else f"{_in_words(origin)}; {_advice(origin, config)}"
 
 
-def _in_words(origin: Origin) -> str:
+def _in_words(origin: NanOrigin) -> str:
     return f"it began {origin.words}, at iteration {origin.iteration}"
 
 
-def _advice(origin: Origin, config: DictConfig) -> str:
+def _advice(origin: NanOrigin, config: DictConfig) -> str:
     amp = config.trainer.learner.get("amp", "off")
     mixed = {"float16": ", or trainer.learner.amp=bfloat16", "bfloat16": ", or trainer.learner.amp=off"}.get(amp, "")
     if origin.stage == "gradient of loss":

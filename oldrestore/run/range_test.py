@@ -69,8 +69,9 @@ def draw(reading: RangeTestReading, path: Path) -> None:
         label = f"suggestion, {reading.suggestion:.2g}"
         axes.axvline(reading.suggestion, color="#c2410c", linestyle="--", linewidth=1, label=label)
     # Losses that explode would flatten the rest.
-    low, high = min(reading.smoothed), max(reading.smoothed[0], min(reading.smoothed)) * 1.5
-    axes.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(low - 0.1 * (high - low), high))
+    shown = [loss for loss in reading.losses if loss <= 1.5 * reading.smoothed[0]] or reading.losses
+    margin = 0.05 * (max(shown) - min(shown))
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(min(shown) - margin, max(shown) + margin))
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)

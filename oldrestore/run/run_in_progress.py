@@ -25,7 +25,6 @@ from oldrestore.records.run_folder import RunFolder
 from oldrestore.run import range_test
 from oldrestore.run.components import Components
 from oldrestore.run.curves import draw_curves
-from oldrestore.run.diagnosis import where_nan_began
 from oldrestore.run.outcome import Outcome, closing_lines, folder_as_typed
 from oldrestore.run.progress import Progress
 from oldrestore.run.steps import batch_at, take_steps
@@ -148,6 +147,8 @@ class RunInProgress:
         try:
             self._take_steps()
         except DivergedError as error:
+            from oldrestore.run.diagnosis import where_nan_began
+
             began = where_nan_began(self.config, self.folder.path, error.updates, self.narrator, self.interruption)
             raise DivergedError(f"{error}: {began}", error.updates) from None
 

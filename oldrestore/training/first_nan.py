@@ -16,7 +16,7 @@ from oldrestore.training.learner import Learner
 
 
 @dataclass(frozen=True)
-class Origin:
+class NanOrigin:
     """Where values that are not finite began; `words` complete "nan began ..."."""
 
     iteration: int
@@ -25,9 +25,9 @@ class Origin:
 
 
 class FoundOriginError(Exception):
-    """Ends the repetition of steps; carries the `Origin`."""
+    """Ends the repetition of steps; carries the `NanOrigin`."""
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: NanOrigin) -> None:
         super().__init__(origin.words)
         self.origin = origin
 
@@ -83,7 +83,7 @@ class WatchedLearner:
         terms = [name for name in scalars if name != "loss" and "gradient_norm" not in name]
         bad_scalar = next((name for name in terms if not finite(scalars[name])), None)
         if bad_scalar or not finite(scalars["loss"]) or self._weights_are_spoiled():
-            raise FoundOriginError(Origin(iteration, *self._origin(bad_scalar, finite(scalars["loss"]))))
+            raise FoundOriginError(NanOrigin(iteration, *self._origin(bad_scalar, finite(scalars["loss"]))))
         return scalars
 
     def _weights_are_spoiled(self) -> bool:

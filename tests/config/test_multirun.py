@@ -38,12 +38,10 @@ PREFIXED = ("+trainer.fast=true", "++model.width=0.1", "~judge", "~evaluation.si
 def outcome(compose, overrides):
     """The configuration with its references, its choices, and how it resolves; or the words of what is refused."""
     try:
-        config = compose(overrides)
-        choices = OmegaConf.to_container(config.hydra.runtime.choices)
+        config, choices = compose(overrides)
         whole = OmegaConf.to_container(config, resolve=False)
     except HYDRA_ERRORS as error:
         return type(error), str(error), str(error.__cause__)
-    del whole["hydra"]
     try:
         resolved = OmegaConf.to_container(OmegaConf.create(whole), resolve=True)
     except HYDRA_ERRORS as error:
@@ -52,7 +50,8 @@ def outcome(compose, overrides):
 
 
 def by_hydra(overrides):
-    return composed(overrides, with_hydra=True)
+    choices = composed(overrides, with_hydra=True).hydra.runtime.choices
+    return composed(overrides), OmegaConf.to_container(choices)
 
 
 def drawn(rng: random.Random) -> list[str]:
@@ -72,7 +71,7 @@ def test_every_job_is_as_hydra_composes_it(sweep):
 
 def test_jobs_do_not_share_what_they_change():
     composer = JobComposer()
-    first = composer(["trainer.batch_size=3", "loss=focal"])
-    second = composer(["loss=focal", "dataset.crops={size: 99}"])
-    assert (first.trainer.batch_size, second.trainer.batch_size) == (3, composer(["loss=focal"]).trainer.batch_size)
-    assert first.dataset.crops.size != second.dataset.crops.size == 99
+    given = (["trainer.batch_size=3", "loss=focal"], ["loss=focal", "dataset.crops={size: 99}"], ["loss=focal"])
+    first, second, third = (composer(overrides)[0] for overrides in given)
+    assert first.trainer.batch_size == 3 != second.trainer.batch_size == third.trainer.batch_size
+    assert second.dataset.crops.size == 99 != first.dataset.crops.size == third.dataset.crops.size

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
 from oldrestore.errors import UserError
 from oldrestore.records.source_code import SourceCode
@@ -27,7 +26,7 @@ def copy(tmp_path_factory) -> Throwaway:
 @pytest.fixture(scope="module")
 def read(copy) -> Callable[[], dict[str, dict]]:
     """What each job needs of the copy as it is now."""
-    configs = {name: OmegaConf.to_container(compose_job(overrides)[0]) for name, overrides in JOBS.items()}
+    configs = {name: compose_job(overrides)[0] for name, overrides in JOBS.items()}
 
     def now() -> dict[str, dict]:
         code = SourceCode(copy.folder / "oldrestore")
@@ -122,7 +121,7 @@ def test_what_is_found_is_what_a_job_imports(workshop):
     done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=True)
     code = SourceCode()
     imported = {code.files[name].relative_to(code.package) for name in json.loads(done.stdout.splitlines()[-1])}
-    needed = code.needed(OmegaConf.to_container(compose_job(arguments)[0]))
+    needed = code.needed(compose_job(arguments)[0])
     found = {Path(name) for name in needed if name.endswith(".py")}
     assert found <= imported
     # The rest has no numbers: it starts a run, or is among WITHOUT_NUMBERS.

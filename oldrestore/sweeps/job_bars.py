@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Self
@@ -19,6 +20,8 @@ from rich.progress import (
 
 from oldrestore.records.tail import Tail
 
+STARTING = "starting"  # in place of a score, until the first step is recorded
+
 
 class JobBars:
     """A bar for each running job, below what is printed meanwhile; nothing if `console` is no terminal."""
@@ -29,7 +32,7 @@ class JobBars:
         self._tasks: dict[str, tuple[TaskID, Tail]] = {}
         self._bars = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
             TextColumn("{task.fields[score]}"),
             TimeElapsedColumn(),
@@ -49,7 +52,10 @@ class JobBars:
 
     def add(self, key: str, words: str, iterations: int, folder: Path) -> None:
         """Add a job that has started, by its run folder."""
-        self._tasks[key] = self._bars.add_task(words, total=iterations, score=""), Tail(folder)
+        # What is beside it has to be seen in full: bar, iterations, score, two times.
+        beside = f"{12 * '-'} {iterations}/{iterations} {self._metric} -0.1234 0:00:00 0:00:00 "
+        shown = shortened(words, max(16, self._bars.console.width - len(beside)))
+        self._tasks[key] = self._bars.add_task(shown, total=iterations, score=STARTING), Tail(folder)
 
     def remove(self, key: str) -> None:
         """Remove a job that has ended."""
@@ -63,6 +69,15 @@ class JobBars:
             for lines in tail.scalars():
                 for line in lines:
                     if "train/loss" in line.values:  # of the step that follows so many
-                        self._bars.update(task, completed=line.iteration + 1)
+                        score = self._bars.tasks[self._bars.task_ids.index(task)].fields["score"]
+                        score = "" if score == STARTING else score
+                        self._bars.update(task, completed=line.iteration + 1, score=score)
                     if self._metric in line.values:
                         self._bars.update(task, score=f"{self._metric} {line.values[self._metric]:.4g}")
+
+
+def shortened(words: str, room: int) -> str:
+    """Shorten a job's settings to so many signs: to the last parts of their names, then in the middle."""
+    words = re.sub(r"(^| )[\w@/.]+\.(?=\w+=)", r"\1", words)
+    half = (room - 1) // 2
+    return words if len(words) <= room else f"{words[: room - 1 - half]}…{words[-half:]}"

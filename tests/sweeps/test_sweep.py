@@ -21,7 +21,7 @@ from oldrestore.commands.sweep import opening
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.sweeps import launch as launching
-from oldrestore.sweeps.job_bars import JobBars
+from oldrestore.sweeps.job_bars import JobBars, shortened
 from oldrestore.sweeps.ledger import Ledger
 from oldrestore.sweeps.summary import spread, summarise
 from oldrestore.sweeps.sweep import Sweep
@@ -254,6 +254,26 @@ def test_running_jobs_have_a_line_each_on_a_terminal(tmp_path):
         bars.remove("a")
     shown = console.file.getvalue()
     assert "loss=l1 seed=0" in shown and "3/6 val/psnr 21.46" in shown
+    assert "0/6 starting" in shown
+
+
+def test_the_line_of_a_job_with_long_settings_fits_an_80_column_terminal(tmp_path):
+    folder = RunFolder.create(tmp_path, "e", "r")
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    with JobBars("val/auc_rebalanced", console) as bars:
+        long = "loss=gradient_rebalanced_cross_entropy loss.rebalance.lambda_=0.25 seed=12"
+        bars.add("a", long, 10_000, folder.path)
+        folder.scalars(2999, {"train/loss": 1.0, "val/auc_rebalanced": 0.73456})
+        bars.look()
+        time.sleep(0.3)
+    shown = console.file.getvalue()
+    assert re.search(r"loss=\w+….*seed=12 .* 3000/10000 val/auc_rebalanced 0\.7346 0:00:0\d", shown)
+
+
+def test_settings_are_shortened_to_the_last_parts_of_their_names_then_in_the_middle():
+    words = "loss=focal loss.rebalance.lambda_=0.5 trainer.learner.ema_decay=0.9 seed=0"
+    assert shortened(words, 60) == "loss=focal lambda_=0.5 ema_decay=0.9 seed=0"
+    assert shortened(words, 21) == "loss=focal…0.9 seed=0"
 
 
 def kill_one(path: Path, sweep: subprocess.Popen) -> str:

@@ -28,7 +28,7 @@ class JobBars:
 
     def __init__(self, metric: str, console: Console | None = None) -> None:
         console = console or Console(stderr=True)
-        self._metric = metric
+        self._metric, self._short_metric = metric, metric.rpartition("/")[2]
         self._tasks: dict[str, tuple[TaskID, Tail]] = {}
         self._bars = Progress(
             TextColumn("{task.description}"),
@@ -53,7 +53,7 @@ class JobBars:
     def add(self, key: str, words: str, iterations: int, folder: Path) -> None:
         """Add a job that has started, by its run folder."""
         # What is beside it has to be seen in full: bar, iterations, score, two times.
-        beside = f"{12 * '-'} {iterations}/{iterations} {self._metric} -0.1234 0:00:00 0:00:00 "
+        beside = f"{12 * '-'} {iterations}/{iterations} {self._short_metric} -0.1234 0:00:00 0:00:00 "
         shown = shortened(words, max(16, self._bars.console.width - len(beside)))
         self._tasks[key] = self._bars.add_task(shown, total=iterations, score=STARTING), Tail(folder)
 
@@ -73,7 +73,7 @@ class JobBars:
                         score = "" if score == STARTING else score
                         self._bars.update(task, completed=line.iteration + 1, score=score)
                     if self._metric in line.values:
-                        self._bars.update(task, score=f"{self._metric} {line.values[self._metric]:.4g}")
+                        self._bars.update(task, score=f"{self._short_metric} {line.values[self._metric]:.4g}")
 
 
 def shortened(words: str, room: int) -> str:

@@ -253,7 +253,7 @@ def test_running_jobs_have_a_line_each_on_a_terminal(tmp_path):
         time.sleep(0.3)  # two of the display's refreshes
         bars.remove("a")
     shown = console.file.getvalue()
-    assert "loss=l1 seed=0" in shown and "3/6 val/psnr 21.46" in shown
+    assert "loss=l1 seed=0" in shown and "3/6 psnr 21.46" in shown
     assert "0/6 starting" in shown
 
 
@@ -267,7 +267,7 @@ def test_the_line_of_a_job_with_long_settings_fits_an_80_column_terminal(tmp_pat
         bars.look()
         time.sleep(0.3)
     shown = console.file.getvalue()
-    assert re.search(r"loss=\w+….*seed=12 .* 3000/10000 val/auc_rebalanced 0\.7346 0:00:0\d", shown)
+    assert re.search(r"loss=\w+….*seed=12 .* 3000/10000 auc_rebalanced 0\.7346 0:00:0\d", shown)
 
 
 def test_settings_are_shortened_to_the_last_parts_of_their_names_then_in_the_middle():

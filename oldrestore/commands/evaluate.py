@@ -72,6 +72,7 @@ def heading(subject, result, overrides: Sequence[str]) -> Iterator[str]:
     from omegaconf import DictConfig, OmegaConf
 
     from oldrestore.config.overrides import parse_overrides
+    from oldrestore.config.roles import is_free
     from oldrestore.config.yaml_file import shown
     from oldrestore.records.run import Run
 
@@ -85,6 +86,8 @@ def heading(subject, result, overrides: Sequence[str]) -> Iterator[str]:
         name = override.key_or_group
         was = OmegaConf.select(subject.config, name)
         was = choices.get(name) if isinstance(was, DictConfig) else "null" if was is None else was
+        if is_free(name) or override.value() == was:
+            continue
         yield f"{'changed':<34} {override.input_line}" + ("" if was is None else f" (was {was})")
 
 

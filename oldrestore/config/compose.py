@@ -203,8 +203,11 @@ def _unknown_setting(name: str, chosen: DictConfig) -> str:
 def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
     """Return overrides as Hydra reads them; a group takes the name of one choice, or of several for several jobs."""
     parsed = parse_overrides(overrides, several)
+    kept = []
     for override in parsed:
         name, value = override.key_or_group, override.value()
+        if name not in GROUP_FOLDERS or value is not None or override.is_delete():
+            kept.append(override.input_line)  # Hydra knows no group=null, which is what it chooses by default
         if any(len(part.encode()) > LONGEST_NAME for part in name.split("/")):
             raise UserError(f"there is no setting '{name[:40]}...': no name is that long")  # Hydra looks for files
         named = override.is_sweep_override() or isinstance(value, str)
@@ -214,4 +217,4 @@ def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
             named |= value is None
         if (name in GROUP_FOLDERS or _is_group(name)) and not named:
             raise UserError(f"{name} takes the name of one choice: {', '.join(choices_of(name))}")
-    return [override.input_line for override in parsed]
+    return kept

@@ -9,7 +9,7 @@ import numpy as np
 
 from oldrestore.training.schedules import RangeTest
 
-FEWEST = 10  # steps before a rise can be called divergence
+FEWEST = 10  # steps at the beginning of which nothing is concluded, for their average is of too few losses
 
 
 @dataclass
@@ -41,9 +41,14 @@ class RangeTestReading:
 
     @property
     def at_steepest(self) -> int | None:
-        """The step, up to that of the lowest smoothed loss, where it falls fastest; None if it never falls."""
-        falling = self.smoothed[: self.at_lowest + 1]
-        return int(np.gradient(falling).argmin()) if len(falling) > 2 else None
+        """The middle of the tenth of the test in which the smoothed loss falls most, before it is lowest.
+
+        A tenth, since from one step to the next batches differ more than learning rates do. None if it never falls.
+        """
+        half = max(1, self.test.iterations // 20)
+        falls = np.subtract(self.smoothed[: -2 * half], self.smoothed[2 * half :])
+        falls = falls[FEWEST : max(FEWEST, self.at_lowest + 1 - 2 * half)]
+        return FEWEST + half + int(falls.argmax()) if falls.size and falls.max() > 0 else None
 
     @property
     def suggestion(self) -> float | None:

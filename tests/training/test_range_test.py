@@ -37,12 +37,12 @@ def test_losses_are_smoothed_by_a_moving_average_that_starts_unbiased():
 
 
 def test_the_suggestion_is_where_the_loss_falls_fastest_but_at_most_a_tenth_of_where_it_is_lowest():
-    # Flat, then down by 1 at a step, and by 3 at steps 30 to 32, then flat, then up.
+    # Flat, then down by 1 at a step, and by 3 at steps 30 to 32, then flat, then up; 83 steps, so that a tenth is 8.
     slopes = [0] * 20 + [1] * 10 + [3] * 3 + [0.1] * 40 + [-1] * 10
     losses = 60 - np.cumsum(slopes)
     reading = reading_of(losses, smoothing=0.0)
-    assert (reading.at_steepest, reading.at_lowest) == (30, 72)
-    assert reading.suggestion == reading.rates[30] < reading.rates[72] / 10
+    assert (reading.at_steepest, reading.at_lowest) == (28, 72)
+    assert reading.suggestion == reading.rates[28] < reading.rates[72] / 10
     near = reading_of(losses[:34], smoothing=0.0, lowest=0.01)
     assert near.suggestion == pytest.approx(near.rates[33] / 10)
     assert "still falls at" in near.in_words() and "raise schedule.highest" in near.in_words()

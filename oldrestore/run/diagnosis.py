@@ -17,6 +17,7 @@ from oldrestore.training.first_nan import FoundOriginError, NanOrigin, WatchedLe
 from oldrestore.training.interruption import Interruption, Killed
 
 FORMULA = "look for a logarithm, root, power or division at 0"
+AGAIN = "resume the run, and if it fails again elsewhere, suspect the device"
 LOWER = "try a lower optimizer.learning_rate, schedule.warmup or trainer.learner.gradient_clip=1"
 
 
@@ -29,7 +30,7 @@ def where_nan_began(
     number of the run is changed. In several processes, all call it.
     """
     quiet = Narrator(console=Console(quiet=True))
-    origin, why = None, "it did not come again when the steps were repeated"
+    origin, why = None, f"it did not come again when the steps were repeated: {AGAIN}"
     try:
         components = build_components(config)
         checkpoint = restore_last(folder, components.learner)
@@ -41,11 +42,12 @@ def where_nan_began(
     except FoundOriginError as found:
         origin = found.origin
     except Killed:
-        why = "where it began was not found out, for the search was stopped"
+        why = f"where it began was not found out, for the search was stopped; {LOWER}"
     except Exception as error:  # noqa: BLE001 (whatever it is, how the run failed is known already)
-        why = f"where it began was not found out ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        words = " ".join(str(error).split())[:200]
+        why = f"where it began was not found out ({type(error).__name__}: {words}); {LOWER}"
     origin = next((each for each in parallel.gather(origin) if each is not None), None)
-    return f"{why}; {LOWER}" if origin is None else f"{_in_words(origin)}; {_advice(origin, config)}"
+    return why if origin is None else f"{_in_words(origin)}; {_advice(origin, config)}"
 
 
 def _in_words(origin: NanOrigin) -> str:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from oldrestore.config.multirun import expand_jobs
+from oldrestore.config.multirun import JobComposer, expand_jobs
 from oldrestore.errors import UserError
 from oldrestore.files import lock
 from oldrestore.records.asked_settings import as_override
@@ -50,10 +50,10 @@ class Search(Sweep):
         self.settings = settings
         self.typed = jobs[0]
         (base,) = plan_jobs(self.typed)
-        needed, source_code = dict(base.needed), SourceCode()
+        needed, source_code, compose = dict(base.needed), SourceCode(), JobComposer()
         for parameter, values in settings.space.items():
             for value in values.extremes():
-                config, _ = compose_job([*self.typed, as_override(parameter, value)])
+                config, _ = compose_job([*self.typed, as_override(parameter, value)], compose)
                 needed |= source_code.needed(config)
         self.base = replace(base, needed=needed, code=hash_of(needed))  # of every trial, whatever it chooses
         super().__init__(name, [self.base], keep_done)

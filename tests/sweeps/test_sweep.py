@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from oldrestore.commands.sweep import opening
+from oldrestore.commands.sweep import conclude, opening
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.sweeps import launch as launching
@@ -229,6 +229,19 @@ def test_real_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, tmp
     assert (Path(killed) / "resumes" / "001").is_dir()
     assert Run(Path(killed)).curves["train/loss"].iterations.tolist() == list(range(60))
     assert [row["n"] for row in content["settings"]] == [2, 2, 0]
+
+
+def test_a_stopped_sweep_ends_with_what_waits_and_the_line_that_goes_on(tmp_path, endings, capsys):
+    sweep = Sweep("s", jobs_of(tmp_path))
+    sweep.begin(False)
+    sweep.stopped = True
+    assert conclude(sweep, False, print, ["--name", "s", "a=b c", "--retry-failed"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line] == [
+        "queued      4 jobs not begun",
+        "go on with  oldrestore sweep --name s 'a=b c'",
+        str(sweep.folder),
+    ]
 
 
 def test_a_job_that_is_done_says_its_score_its_time_and_what_is_left(tmp_path, endings):

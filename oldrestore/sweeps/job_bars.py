@@ -65,15 +65,20 @@ class JobBars:
         """Read what the jobs have recorded since the last look."""
         if self._bars.disable:
             return
-        for task, tail in self._tasks.values():
+        tasks = {task.id: task for task in self._bars.tasks}
+        for number, tail in self._tasks.values():
             for lines in tail.scalars():
-                for line in lines:
-                    if "train/loss" in line.values:  # of the step that follows so many
-                        score = self._bars.tasks[self._bars.task_ids.index(task)].fields["score"]
-                        score = "" if score == STARTING else score
-                        self._bars.update(task, completed=line.iteration + 1, score=score)
-                    if self._metric in line.values:
-                        self._bars.update(task, score=f"{self._short_metric} {line.values[self._metric]:.4g}")
+                steps = [line.iteration + 1 for line in lines if "train/loss" in line.values]
+                scores = [line.values[self._metric] for line in lines if self._metric in line.values]
+                if steps and tasks[number].fields["score"] == STARTING:
+                    # The steps of before a job was resumed say nothing about its pace.
+                    began = tasks[number].start_time
+                    self._bars.reset(number, completed=steps[-1], score="")
+                    tasks[number].start_time = began
+                elif steps:
+                    self._bars.update(number, completed=steps[-1])
+                if scores:
+                    self._bars.update(number, score=f"{self._short_metric} {scores[-1]:.4g}")
 
 
 def shortened(words: str, room: int) -> str:

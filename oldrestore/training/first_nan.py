@@ -135,6 +135,8 @@ class WatchedLearner:
 
     def _entering(self, path: str) -> Callable[..., None]:
         def enter(layer: nn.Layer, inputs: Any) -> None:
+            if not paddle.in_dynamic_mode():
+                return  # it is being exported
             if self._open:
                 self._open[-1].is_leaf = False
             self._open.append(_Call(path, layer))
@@ -142,6 +144,8 @@ class WatchedLearner:
         return enter
 
     def _leaving(self, layer: nn.Layer, inputs: Any, outputs: Any) -> None:
+        if not paddle.in_dynamic_mode():
+            return
         call = self._open.pop()
         self._calls.append(call)
         if self._forward is None:

@@ -233,6 +233,7 @@ def test_real_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, tmp
 
 def test_a_stopped_sweep_ends_with_what_waits_and_the_line_that_goes_on(tmp_path, endings, capsys):
     sweep = Sweep("s", jobs_of(tmp_path))
+    sweep.first.config["trainer"]["monitor"] = "val/loss"
     sweep.begin(False)
     sweep.stopped = True
     assert conclude(sweep, False, print, ["--name", "s", "a=b c", "--retry-failed"]) == 1

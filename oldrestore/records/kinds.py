@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 from oldrestore.records.liveness import state_in_words
 from oldrestore.records.parsing import read_json
 
-KINDS = ("reproduction", "range_test", "overfit", "killed", "failed", "extended")
-
 # What runs are that serve to find a fault or a setting (the entry `diagnostic` of their status), by kind.
 DIAGNOSTICS = {"range_test": "is a learning-rate range test", "overfit": "trains on a few batches again and again"}
+KINDS = ("reproduction", *DIAGNOSTICS, "killed", "failed", "extended")
 
 
 class Kind(NamedTuple):
@@ -29,7 +28,7 @@ def kind_of(folder: Path, status: Mapping[str, Any]) -> Kind | None:
         first = f", of its first {again['until']} iterations" if again.get("until") else ""
         return Kind("reproduction", f"is a reproduction of {again.get('of')}{first}")
     diagnostic = status.get("diagnostic")
-    if diagnostic in DIAGNOSTICS:
+    if isinstance(diagnostic, str) and diagnostic in DIAGNOSTICS:
         return Kind(diagnostic, DIAGNOSTICS[diagnostic])
     state = state_in_words(status)
     if state in ("killed", "running (process gone)"):

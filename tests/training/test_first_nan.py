@@ -9,14 +9,16 @@ import pytest
 from paddle import nn
 
 from oldrestore.batch import Batch, Prediction
+from oldrestore.losses.adversarial import Hinge
 from oldrestore.losses.classification import SoftCrossEntropy
 from oldrestore.losses.composite import Composite
 from oldrestore.models.convolution import Conv2D, Sequential
 from oldrestore.models.eccv16 import Eccv16
+from oldrestore.training.adversarial import AdversarialLearner
 from oldrestore.training.first_nan import FoundOriginError, WatchedLearner
 from oldrestore.training.supervised import SupervisedLearner
 from tests.run.same_run import assert_same_tensors
-from tests.training.smallest import SquaredError, flat, floats
+from tests.training.smallest import Line, Scale, SquaredError, flat, floats
 
 
 class Spoiled(paddle.autograd.PyLayer):
@@ -128,6 +130,13 @@ def test_an_input_and_an_update_are_named(batch):
     assert origin_of(learner(), flat(math.nan, 1.0)) == ("network", "in the input L_b1hw")
     stage, words = origin_of(learner(rate=1e39), batch)
     assert (stage, words) == ("update", "in the update of the weights, from gradients that are finite")
+
+
+def test_a_discriminator_is_named():
+    sgd = partial(paddle.optimizer.SGD, learning_rate=0.1)
+    one = AdversarialLearner(Scale(), SquaredError(), sgd, Line(math.inf), sgd, Hinge())
+    stage, words = origin_of(one, flat(1.0, 3.0))
+    assert (stage, words) == ("network", "in the layer discriminator (Line), whose weights are not finite")
 
 
 def test_watched_steps_are_the_same_bit_for_bit():

@@ -59,6 +59,8 @@ def _advice(origin: NanOrigin, config: DictConfig) -> str:
     mixed = {"float16": ", or trainer.learner.amp=bfloat16", "bfloat16": ", or trainer.learner.amp=off"}.get(amp, "")
     if origin.stage == "gradient of loss":
         return f"the loss has no derivative there: {FORMULA} in it, and add a small constant"
+    if origin.stage == "discriminator":  # whose first update comes before its part in the network's
+        return LOWER.replace("optimizer.learning_rate", "trainer.learner.discriminator_optimizer.learning_rate", 1)
     if origin.iteration == 0 and origin.stage != "update":
         what = "the loss or its input" if origin.stage == "loss" else "the network, its first weights or its input"
         return f"no update had been made, so it is {what} and not the learning rate: {FORMULA}{mixed}"

@@ -14,13 +14,15 @@ from oldrestore.batch import Batch, Prediction
 from oldrestore.losses.base import Loss
 from oldrestore.training.learner import Learner
 
+Stage = Literal["network", "discriminator", "loss", "gradient of network", "gradient of loss", "update"]
+
 
 @dataclass(frozen=True)
 class NanOrigin:
     """Where values that are not finite began; `words` complete "nan began ..."."""
 
     iteration: int
-    stage: Literal["network", "loss", "gradient of network", "gradient of loss", "update"]
+    stage: Stage
     words: str
 
 
@@ -69,7 +71,7 @@ class WatchedLearner:
         self._open: list[_Call] = []
         self._term: str | None = None
         self._terms: list[_TermCall] = []
-        self._forward: tuple[Literal["network", "loss"], str] | None = None
+        self._forward: tuple[Stage, str] | None = None
 
     def step(self, batches: Sequence[Batch], iteration: int, measure_gradients: bool) -> Mapping[str, paddle.Tensor]:
         """Make a step; see `Learner.step`."""
@@ -150,7 +152,9 @@ class WatchedLearner:
         self._calls.append(call)
         if self._forward is None:
             came = "in" if all(map(finite, _tensors(inputs))) else "before"
-            stage = "network" if self._term is None else "loss"
+            part = call.name.partition(".")[0]
+            other: Stage = "discriminator" if part == "discriminator" else "network"
+            stage: Stage = other if self._term is None else "loss"
             of_term = "" if self._term is None else f" of the term '{self._term}'"
             own = list(call.layer.parameters(include_sublayers=False))
             weights = "" if all(map(finite, own)) else ", whose weights are not finite"
@@ -160,7 +164,7 @@ class WatchedLearner:
                 if not tensor.stop_gradient:
                     tensor.register_hook(_when_bad(lambda field, call=call: setattr(call, field, True), name))
 
-    def _look(self, stage: Literal["network", "loss"], values: Any, words: str) -> None:
+    def _look(self, stage: Stage, values: Any, words: str) -> None:
         if self._forward is None and not all(map(finite, _tensors(values))):
             self._forward = stage, words
 

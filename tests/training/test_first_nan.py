@@ -136,7 +136,7 @@ def test_a_discriminator_is_named():
     sgd = partial(paddle.optimizer.SGD, learning_rate=0.1)
     one = AdversarialLearner(Scale(), SquaredError(), sgd, Line(math.inf), sgd, Hinge())
     stage, words = origin_of(one, flat(1.0, 3.0))
-    assert (stage, words) == ("network", "in the layer discriminator (Line), whose weights are not finite")
+    assert (stage, words) == ("discriminator", "in the layer discriminator (Line), whose weights are not finite")
 
 
 def test_watched_steps_are_the_same_bit_for_bit():

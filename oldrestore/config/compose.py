@@ -31,6 +31,11 @@ CONFIG_NAME = "config"
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
 
 
+def is_choice(name: str) -> bool:
+    """Say whether an override of this name chooses from a group."""
+    return is_group_folder(name) or is_group(name)
+
+
 def compose_config(overrides: Sequence[str]) -> DictConfig:
     """Compose, resolve and check the configuration of a run for a list of Hydra overrides, as typed."""
     return resolve_and_check(compose_unchecked(overrides))
@@ -93,11 +98,16 @@ def set_value(config: DictConfig, name: str, value: Any) -> None:
 
 def resolve_and_check(config: DictConfig) -> DictConfig:
     """Resolve every interpolation and check the whole against schema and signatures."""
+    return OmegaConf.create(plain_and_checked(config))
+
+
+def plain_and_checked(config: DictConfig) -> dict[str, Any]:
+    """Return what `resolve_and_check` does, as plain containers."""
     plain = resolved(config, throw_on_missing=True)
     plain.pop("hydra", None)
     refuse_interpolations(plain)
     check_config(plain)
-    return OmegaConf.create(plain)
+    return plain
 
 
 def resolved(config: DictConfig, throw_on_missing: bool = False) -> dict[str, Any]:
@@ -158,9 +168,7 @@ def _broken_reference(error: OmegaConfBaseException) -> str:
 def _unknown_override(name: str, overrides: Sequence[str], config_name: str) -> str:
     """Say that an override names no setting of the choices among all overrides, or of the defaults."""
     choices = [
-        override.input_line
-        for override in parse_overrides(overrides, several=True)
-        if is_group_folder(override.key_or_group) or is_group(override.key_or_group)
+        override.input_line for override in parse_overrides(overrides, several=True) if is_choice(override.key_or_group)
     ]
     try:
         return _unknown_setting(name, composed(choices, config_name))
@@ -193,8 +201,11 @@ def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
     Alone ``judge`` takes a list, see `with_judges`.
     """
     parsed = with_judges(parse_overrides(overrides, several))
+    kept = []
     for override in parsed:
         name, value = override.key_or_group, override.value()
+        if name not in GROUP_FOLDERS or value is not None or override.is_delete():
+            kept.append(override.input_line)  # Hydra knows no group=null, which is what it chooses by default
         if any(len(part.encode()) > LONGEST_NAME for part in name.split("/")):
             raise UserError(f"there is no setting '{name[:40]}...': no name is that long")  # Hydra looks for files
         named = override.is_sweep_override() or isinstance(value, str)
@@ -204,4 +215,4 @@ def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
             named |= value is None
         if (name in GROUP_FOLDERS or is_group(name)) and not named:
             raise UserError(f"{name} takes the name of one choice: {', '.join(choices_of(name))}")
-    return [override.input_line for override in parsed]
+    return kept

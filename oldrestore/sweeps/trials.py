@@ -10,9 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
-from oldrestore.config.multirun import expand_jobs
+from oldrestore.config.multirun import JobComposer, expand_jobs
 from oldrestore.errors import UserError
 from oldrestore.files import lock
 from oldrestore.records.asked_settings import as_override
@@ -54,11 +52,11 @@ class Search(Sweep):
         self.settings = settings
         self.typed = jobs[0]
         (base,) = plan_jobs(self.typed)
-        needed, source_code = dict(base.needed), SourceCode()
+        needed, source_code, compose = dict(base.needed), SourceCode(), JobComposer()
         for parameter, values in settings.space.items():
             for value in values.extremes():
-                config, _ = compose_job([*self.typed, as_override(parameter, value)])
-                needed |= source_code.needed(OmegaConf.to_container(config))
+                config, _ = compose_job([*self.typed, as_override(parameter, value)], compose)
+                needed |= source_code.needed(config)
         self.base = replace(base, needed=needed, code=hash_of(needed))  # of every trial, whatever it chooses
         super().__init__(name, [self.base], keep_done)
         self.jobs, self.keys = {}, []
@@ -180,10 +178,8 @@ class Search(Sweep):
         config, choices = compose_job(overrides)
         key = key_of(trial.number)
         settings = {name: as_override(name, value).partition("=")[2] for name, value in trial.params.items()}
-        plain = OmegaConf.to_container(config)
-        self.jobs[key] = Job(
-            key, key, self.base.code, config.seed, settings, overrides, plain, choices, self.base.needed
-        )
+        code, needed = self.base.code, self.base.needed
+        self.jobs[key] = Job(key, key, code, config["seed"], settings, overrides, config, choices, needed)
         if key not in self.keys:
             self.keys.append(key)
         live = isinstance(trial, self._optuna.trial.Trial)

@@ -374,6 +374,7 @@ def test_what_is_no_equal_is_marked_and_left_out_unless_asked_for(outputs, compa
     marks = {
         "again": (20, {"reproduction": {"of": "c0", "verdict": "identical"}}, "reproduction", "a reproduction of c0"),
         "part": (5, {"reproduction": {"of": "c0", "until": 5}}, "reproduction", "of c0, of its first 5 iterations"),
+        "heart": (20, {"diagnostic": "overfit"}, "overfit", "trains on a few batches again and again"),
         "longer": (30, {}, "extended", "was extended from 20 iterations"),
         "cut": (10, {"state": "killed"}, "killed", "is killed"),
         "bad": (10, {"state": "failed", "reason": "the loss is NaN"}, "failed", "failed (the loss is NaN)"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oldrestore.comparison.compare import Cell, Compared, compare_runs
+from oldrestore.comparison.sameness import comparable_groups
 from oldrestore.config.plugins import use_plugins
 from oldrestore.errors import UserError
 from oldrestore.records.finding import find_run
@@ -23,6 +24,7 @@ __all__ = [
     "Compared",
     "Run",
     "UserError",
+    "comparable_groups",
     "compare_runs",
     "load_run",
     "load_runs",

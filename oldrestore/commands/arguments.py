@@ -7,6 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -88,6 +89,14 @@ def names(text: str) -> list[str]:
     return listed
 
 
+def difference(text: str) -> tuple[float, bool]:
+    """Read a difference between two figures, and whether it is in percent; a ``type`` for argparse."""
+    value, in_percent = number(0.0)(text.removesuffix("%")), text.endswith("%")
+    if not 0 < value < inf:
+        raise argparse.ArgumentTypeError(f"must be above 0, not '{text}'")
+    return (value / 100 if in_percent else value), in_percent
+
+
 def kinds_of_runs(text: str) -> list[str]:
     """Read kinds of runs, separated by commas; a ``type`` for argparse."""
     from oldrestore.records.kinds import KINDS
@@ -151,8 +160,10 @@ def add_choice_of_runs(options: Parser) -> None:
     """Add the options that choose the runs to compare, and how they are compared."""
     options.add_argument("--experiment", metavar="NAME", help="every run of an experiment that has scores")
     options.add_argument("--where", action="append", default=[], metavar="NAME=VALUE", help="as for oldrestore runs")
-    kinds = "also runs of these kinds: reproduction, killed, failed, extended"
+    kinds = "also runs of these kinds: reproduction, range_test, overfit, killed, failed, extended"
     options.add_argument("--include", type=kinds_of_runs, default=[], metavar="A,B", help=kinds)
+    options.add_argument("--figures", type=names, metavar="A,B", help="columns of the table")
+    options.add_argument("--metric", metavar="NAME", help="figure that designs are ranked by (default: auc_rebalanced)")
     options.add_argument("--by", choices=("design", "run"), default="design", help="rows: designs (default) or runs")
     resamples = "number of resamples (default: 10000)"
     options.add_argument("--resamples", type=number(100), default=10000, metavar="N", help=resamples)

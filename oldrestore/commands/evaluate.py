@@ -74,6 +74,7 @@ def heading(subject, result, overrides: Sequence[str]) -> Iterator[str]:
 
     from oldrestore.config.overrides import parse_overrides
     from oldrestore.config.plugins import changes, used_by
+    from oldrestore.config.roles import is_free
     from oldrestore.config.yaml_file import shown
     from oldrestore.records.run import Run
 
@@ -90,6 +91,8 @@ def heading(subject, result, overrides: Sequence[str]) -> Iterator[str]:
         name = override.key_or_group
         was = OmegaConf.select(subject.config, name)
         was = choices.get(name) if isinstance(was, DictConfig) else "null" if was is None else was
+        if is_free(name) or override.value() == was:
+            continue
         yield f"{'changed':<34} {override.input_line}" + ("" if was is None else f" (was {was})")
 
 

@@ -25,6 +25,8 @@ Trains one run. Settings that are not overridden come from conf/.
   oldrestore train resume=RUN                       resume a run: its folder, its id or 'last'
   oldrestore train experiments=NAME resume=auto     resume the newest unfinished run, or start one
   oldrestore train trainer.processes=2              one run in two processes
+  oldrestore train schedule=range_test              find a learning rate
+  oldrestore train trainer.overfit_batches=1        can this network learn one batch by heart?
   oldrestore train --plugins my_losses loss=mine    a class and a choice outside oldrestore (docs/plugins.md)
   oldrestore train --cfg job                        print the configuration, run nothing
 

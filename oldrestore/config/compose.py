@@ -20,6 +20,7 @@ from omegaconf.errors import (
 
 from oldrestore.config.build import causes_of, refuse_interpolations
 from oldrestore.config.folders import is_group_folder, register_search_path
+from oldrestore.config.judges import with_judges
 from oldrestore.config.location import GROUP_FOLDERS, choices_of, configuration_root, is_group
 from oldrestore.config.overrides import TOO_DEEP, parse_overrides
 from oldrestore.config.schema import LONGEST_NAME, check_config
@@ -28,6 +29,11 @@ from oldrestore.errors import UserError
 
 CONFIG_NAME = "config"
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
+
+
+def is_choice(name: str) -> bool:
+    """Say whether an override of this name chooses from a group."""
+    return is_group_folder(name) or is_group(name)
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
@@ -57,7 +63,7 @@ def composed(overrides: Sequence[str], config_name: str = CONFIG_NAME, with_hydr
 def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     """Change a run's logged configuration by overrides: settings, and whole groups from ``conf/``."""
     changed = OmegaConf.create(OmegaConf.to_container(config))
-    parsed = parse_overrides(overrides)
+    parsed = with_judges(parse_overrides(overrides))
     # Groups first, as in Hydra: a setting changes the chosen node, wherever it is typed.
     with_kinds = [(is_group(override.key_or_group), override) for override in parsed]
     in_order = sorted(with_kinds, key=lambda item: not item[0])
@@ -75,7 +81,8 @@ def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
             continue
         parent, _, key = name.rpartition(".")
         section = OmegaConf.select(changed, parent) if parent else changed
-        if not isinstance(section, DictConfig) or key not in section:
+        added = parent == "evaluation.evaluators" and override.is_force_add()  # as a list of judges does
+        if not isinstance(section, DictConfig) or (key not in section and not added):
             raise UserError(_unknown_setting(name, changed))
         set_value(changed, name, value)
     return resolve_and_check(changed)
@@ -91,11 +98,16 @@ def set_value(config: DictConfig, name: str, value: Any) -> None:
 
 def resolve_and_check(config: DictConfig) -> DictConfig:
     """Resolve every interpolation and check the whole against schema and signatures."""
+    return OmegaConf.create(plain_and_checked(config))
+
+
+def plain_and_checked(config: DictConfig) -> dict[str, Any]:
+    """Return what `resolve_and_check` does, as plain containers."""
     plain = resolved(config, throw_on_missing=True)
     plain.pop("hydra", None)
     refuse_interpolations(plain)
     check_config(plain)
-    return OmegaConf.create(plain)
+    return plain
 
 
 def resolved(config: DictConfig, throw_on_missing: bool = False) -> dict[str, Any]:
@@ -156,9 +168,7 @@ def _broken_reference(error: OmegaConfBaseException) -> str:
 def _unknown_override(name: str, overrides: Sequence[str], config_name: str) -> str:
     """Say that an override names no setting of the choices among all overrides, or of the defaults."""
     choices = [
-        override.input_line
-        for override in parse_overrides(overrides, several=True)
-        if is_group_folder(override.key_or_group) or is_group(override.key_or_group)
+        override.input_line for override in parse_overrides(overrides, several=True) if is_choice(override.key_or_group)
     ]
     try:
         return _unknown_setting(name, composed(choices, config_name))
@@ -186,10 +196,16 @@ def _unknown_setting(name: str, chosen: DictConfig) -> str:
 
 
 def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
-    """Return overrides as Hydra reads them; a group takes the name of one choice, or of several for several jobs."""
-    parsed = parse_overrides(overrides, several)
+    """Return overrides as Hydra reads them; a group takes the name of one choice, or of several for several jobs.
+
+    Alone ``judge`` takes a list, see `with_judges`.
+    """
+    parsed = with_judges(parse_overrides(overrides, several))
+    kept = []
     for override in parsed:
         name, value = override.key_or_group, override.value()
+        if name not in GROUP_FOLDERS or value is not None or override.is_delete():
+            kept.append(override.input_line)  # Hydra knows no group=null, which is what it chooses by default
         if any(len(part.encode()) > LONGEST_NAME for part in name.split("/")):
             raise UserError(f"there is no setting '{name[:40]}...': no name is that long")  # Hydra looks for files
         named = override.is_sweep_override() or isinstance(value, str)
@@ -199,4 +215,4 @@ def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
             named |= value is None
         if (name in GROUP_FOLDERS or is_group(name)) and not named:
             raise UserError(f"{name} takes the name of one choice: {', '.join(choices_of(name))}")
-    return [override.input_line for override in parsed]
+    return kept

@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, get_type_hints
 
+from pydantic import TypeAdapter
+
 from oldrestore.config.build import DIRECTIVES, locate
-from oldrestore.config.values import check_value
+from oldrestore.config.values import adapter, validated
 from oldrestore.errors import UserError
 
 
@@ -20,7 +23,7 @@ def check_component(node: Mapping[str, Any], path: str) -> None:
     is its dotted name, for messages (``loss.rebalance``).
     """
     target = locate(node["_target_"])
-    signature = inspect.signature(target)
+    signature = _signature(target)
     hints = _type_hints(target)
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
     for name, value in node.items():
@@ -35,7 +38,7 @@ def check_component(node: Mapping[str, Any], path: str) -> None:
             check_component(value, argument)
         else:
             if name in hints:
-                check_value(value, hints[name], argument)
+                validated(_adapter_of(target, name), value, argument)
             _check_nested(value, argument)
     missing = [
         name
@@ -60,6 +63,17 @@ def _check_nested(value: Any, path: str) -> None:
             _check_nested(inner, f"{path}.{name}")
 
 
+@cache
+def _signature(target: Any) -> inspect.Signature:
+    return inspect.signature(target)
+
+
+@cache
+def _adapter_of(target: Any, argument: str) -> TypeAdapter:
+    return adapter(_type_hints(target)[argument])
+
+
+@cache
 def _type_hints(target: Any) -> dict[str, Any]:
     try:
         return get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)

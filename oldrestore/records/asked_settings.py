@@ -94,7 +94,7 @@ def agreed(
     changed: dict[str, list] = {}
     for name, wanted in asked.items():
         before = settings.get(name)
-        if name in settings and before == wanted:
+        if before == wanted and (name in settings or Role.OPTIONAL in role_of(name)):
             continue
         if wanted == "auto" and Role.BITS in role_of(name):
             continue  # what it chose when the run began stays

@@ -26,6 +26,7 @@ WITHOUT_NUMBERS = {
     "finds or describes a run": "run.provenance run.resuming run.outcome",
     "records, sends and shows numbers": "records tracking report comparison catalogue run.curves run.sync",
     "draws, prints and writes files": "panels narrator tables terminal plain files errors signals",
+    "looks for the origin of NaN after a failure": "run.diagnosis training.first_nan",
     "confidence intervals and tests of numbers that are recorded": "statistics",
     "uses networks after their training": "engines photographs",
 }

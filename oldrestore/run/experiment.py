@@ -28,6 +28,7 @@ from oldrestore.scoring.judged import describe_judging, judge_of
 from oldrestore.scoring.protocols import protocol_of
 from oldrestore.tracking.protocol import RunInfo, Sink
 from oldrestore.tracking.tracker import Trackers
+from oldrestore.training.schedules import RangeTest
 
 
 def run_experiment(
@@ -132,7 +133,17 @@ def _train(
             **recorded,
         )
     )
+    kind = diagnostic_of(components.learner.schedule, config.trainer)
+    if kind is not None:
+        folder.update_status(diagnostic=kind)
     return run.carry_out()
+
+
+def diagnostic_of(schedule: Any, trainer: DictConfig) -> str | None:
+    """Return which of `oldrestore.records.kinds.DIAGNOSTICS` a run is; None if it is a run like others."""
+    if isinstance(schedule, RangeTest):
+        return "range_test"
+    return "overfit" if trainer.get("overfit_batches") else None
 
 
 def _train_unrecorded(config: DictConfig, components: Components, progress: Progress) -> Outcome:

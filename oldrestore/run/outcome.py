@@ -49,6 +49,7 @@ def closing_lines(outcome: Outcome, config: DictConfig, unsent: bool = False) ->
     elsewhere = "" if str(config.outputs) == "outputs" else f" {outputs}"
     lines = [f"panels    {folder / 'samples'}"] if (folder / "samples").is_dir() else []
     lines += [f"curves    {folder / 'curves.png'}"] if (folder / "curves.png").is_file() else []
+    lines += [f"range     {folder / 'range_test.png'}"] if (folder / "range_test.png").is_file() else []
     lines.append(f"next      oldrestore runs{elsewhere}")
     if outcome.state != "finished":
         lines.append(f"          oldrestore train resume={typed}{plugins}")

@@ -22,7 +22,14 @@ from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
 from oldrestore.records.named_values import ACCURACIES
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.scoring.judged import build_judged, build_protocol, describe_judging, judge_of
+from oldrestore.scoring.judged import (
+    build_judged,
+    build_protocol,
+    describe_judging,
+    judge_of,
+    judges_of,
+    refuse_part_of_network,
+)
 from oldrestore.scoring.protocols import outdated, protocol_of
 from oldrestore.scoring.scoring import Scorer, record_evaluated, rows_of
 from oldrestore.scoring.subject import Subject
@@ -91,9 +98,11 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     splits = [validation] if judged is None else [validation, judged.split]
     subject.refuse_trained_on(config, splits, narrator)
     evaluators, prior = build_protocol(config, judged, lambda: subject.prior_of_training(config))
-    if (judge := judge_of(judged, evaluators)) is not None:
-        subject.refuse_taught_by(judge, narrator)
+    judge, judges = judge_of(judged, evaluators), judges_of(judged, evaluators)
+    subject.refuse_taught_by(judges, narrator)
     network = subject.network(config)
+    for judge in judges:
+        refuse_part_of_network(network, judge)
     if config.evaluation.color and not hasattr(network, "decode"):
         raise UserError(
             f"{type(network).__name__} predicts no colour to be measured: take evaluation=holes inputs=holes, or "

@@ -110,6 +110,21 @@ def test_data_describe_counts_what_a_folder_holds_and_says_what_is_left_out(cli,
     assert len(splits["train"]["ignored_files"]) == 30 and len(splits["train"]["left_out"]) == 30
 
 
+def test_data_describe_says_how_many_photographs_are_grouped(cli, tmp_path):
+    make_folder(tmp_path)
+    photo = sorted((tmp_path / "train" / "0").glob("*.jpg"))[0]
+    with Image.open(photo) as opened:
+        opened.save(photo.with_name(f"{photo.stem}-small.jpg"), quality=60)
+        opened.save(tmp_path / "val" / "0" / "again.jpg", quality=50)
+    request = ["data", "describe", "dataset=image_folder", f"dataset.root={tmp_path}"]
+    assert "grouped by name: 2 photographs in 1 group of several\n" in cli(*request, "dataset.group_by=name").out
+    said = cli(*request, "dataset.group_by=similarity").out
+    # What is like a validation photograph is left out, and no group of several remains.
+    assert "grouped by similarity: each photograph for itself\n" in said
+    assert "    2  of one group with a photograph that is held out (train/0/" in said
+    assert "grouped" not in cli(*request).out
+
+
 def test_data_prior_prints_a_distribution_and_plots_it(cli, tmp_path):
     make_folder(tmp_path / "photos")
     figure = tmp_path / "prior.png"

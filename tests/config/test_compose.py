@@ -13,6 +13,7 @@ def test_the_default_configuration_is_whole_and_quickstart_what_its_file_says():
     assert config.model._target_ == "oldrestore.models.eccv16.Eccv16"
     assert (config.loss.rebalance.lambda_, config.outputs) == (0.5, "outputs")
     assert not {"experiments", "hydra"} & set(config)
+    assert compose_config(["experiments=null", "sweeps=null"]) == config
     config = compose_config(["experiments=quickstart", "seed=7"])
     assert (config.model.width, config.seed) == (0.25, 7)
     assert config.trainer.max_iterations >= 400

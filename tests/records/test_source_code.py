@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
 from oldrestore.config.plugins import VARIABLE
 from oldrestore.errors import UserError
@@ -29,7 +28,7 @@ def copy(tmp_path_factory) -> Throwaway:
 @pytest.fixture(scope="module")
 def read(copy) -> Callable[[], dict[str, dict]]:
     """What each job needs of the copy as it is now."""
-    configs = {name: OmegaConf.to_container(compose_job(overrides)[0]) for name, overrides in JOBS.items()}
+    configs = {name: compose_job(overrides)[0] for name, overrides in JOBS.items()}
 
     def now() -> dict[str, dict]:
         code = SourceCode(copy.folder / "oldrestore")
@@ -124,7 +123,7 @@ def test_what_is_found_is_what_a_job_imports(workshop):
     done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=True)
     code = SourceCode()
     imported = {code.files[name].relative_to(code.package) for name in json.loads(done.stdout.splitlines()[-1])}
-    needed = code.needed(OmegaConf.to_container(compose_job(arguments)[0]))
+    needed = code.needed(compose_job(arguments)[0])
     found = {Path(name) for name in needed if name.endswith(".py")}
     assert found <= imported
     # The rest has no numbers: it starts a run, or is among WITHOUT_NUMBERS.
@@ -153,7 +152,7 @@ def test_an_edit_of_a_plugin_voids_the_jobs_that_need_the_file(tmp_path, monkeyp
     (plugin / "helper.py").write_text("HELP = 1\n")
     (plugin / "scaled.py").write_text(f"from my_plugin.helper import HELP\n{(plugin / 'scaled.py').read_text()}")
     monkeypatch.setenv(VARIABLE, str(plugin))
-    configs = {loss: OmegaConf.to_container(compose_job([f"loss={loss}"])[0]) for loss in ("scaled", "focal")}
+    configs = {loss: compose_job([f"loss={loss}"])[0] for loss in ("scaled", "focal")}
 
     def needed() -> dict[str, dict]:
         return {loss: SourceCode().needed(config) for loss, config in configs.items()}

@@ -99,7 +99,7 @@ METRICS = (
         title="PSNR",
         short="PSNR",
         bounds=(0.0, metrics.HIGHEST_PSNR),
-        places={"log": 2, "compare": 7},
+        places={"log": 2, "compare": 7, "evaluate": 3},
     ),
     Metric(
         "val",
@@ -142,6 +142,38 @@ METRICS = (
         short="AuC rebal",
         places={"log": 4, "compare": 6, "sweep": 1, "evaluate": 2},
     ),
+    # CIEDE2000 (oldrestore.color.difference) of the recoloured photograph in 8 bits: about 1 is just noticeable.
+    Metric(
+        "val",
+        "de2000",
+        LOWER,
+        ".2f",
+        of=lambda p: float(p.difference.mean()),
+        title="CIEDE2000",
+        short="dE2000",
+        bounds=AT_LEAST_0,
+        places={"compare": 8, "evaluate": 5},
+    ),
+    Metric(
+        "val",
+        "de2000_p95",
+        LOWER,
+        ".2f",
+        of=lambda p: float(np.percentile(p.difference, 95)),
+        title="95th percentile of CIEDE2000",
+        short="dE2000 p95",
+        bounds=AT_LEAST_0,
+    ),
+    Metric(
+        "val",
+        "nearer_than_gray",
+        HIGHER,
+        ".1%",
+        of=lambda p: metrics.share_nearer(p.difference, p.gray_difference),
+        title="share of pixels nearer to the truth than gray",
+        short="nearer",
+        bounds=SHARE,
+    ),
     *(
         Metric(
             "val", f"bin_top{k}", HIGHER, ".4f", of=_top(k), needs="logits", title=f"top-{k} bin accuracy", bounds=SHARE
@@ -157,7 +189,7 @@ METRICS = (
         title="colourfulness",
         bounds=AT_LEAST_0,
         short="CF",
-        places={"log": 5, "compare": 8, "sweep": 3, "evaluate": 3},
+        places={"log": 5, "compare": 9, "sweep": 3, "evaluate": 4},
     ),
     Metric(
         "val",
@@ -177,7 +209,7 @@ METRICS = (
         title="colourfulness difference",
         bounds=AT_LEAST_0,
         short="delta CF",
-        places={"compare": 9},
+        places={"compare": 10},
     ),
     *(
         # The share of a gap may be anything.
@@ -199,7 +231,7 @@ METRICS = (
                 "accuracy on recoloured photographs",
                 "iter",
                 ("iter_correct",),
-                {"compare": 1, "sweep": 4, "evaluate": 4},
+                {"compare": 1, "sweep": 4, "evaluate": 6},
             ),
             ("orig_accuracy", NEITHER, "accuracy on the originals", "orig", ("orig_correct",), {"compare": 2}),
             ("gray_accuracy", NEITHER, "accuracy on gray photographs", "gray", ("gray_correct",), {"compare": 3}),

@@ -171,6 +171,18 @@ class RunInProgress:
             before_step=lambda iteration: seed_step(self.config.seed, iteration, parallel.rank()),
         )
         self.folder.scalars(trainer.max_iterations, {"time/training_seconds": self._training_seconds()})
+        # After the clock has stopped: only the first run on these photographs takes the time for it.
+        if self.config.evaluation.color:
+            self.outcome.baselines = parallel.by_first(self.measure_baselines)
+
+    def measure_baselines(self) -> Any:
+        """Measure what needs no network, unless it is known, and return the table; it is not worth a failure."""
+        try:
+            return self.validation.measure_baselines()
+        except (OSError, ValueError, Killed) as error:
+            # The run is over, whoever asks it to stop now.
+            self.narrator.say(f"the baselines were not measured: {error}")
+            return None
 
     def _training_seconds(self) -> float:
         return self.progress.seconds + time.monotonic() - self._began

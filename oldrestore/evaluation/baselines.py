@@ -1,0 +1,139 @@
+"""Baselines: what no network is needed for, measured as a network is. A colorizer worth its name beats them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from oldrestore.color.lab import rgb_to_lab
+from oldrestore.evaluation.accuracy import judge_photos
+from oldrestore.evaluation.accuracy_table import JudgedPhoto
+from oldrestore.evaluation.batching import batches
+from oldrestore.evaluation.judge import Judge
+from oldrestore.evaluation.metric_table import OF_VALIDATION
+from oldrestore.evaluation.prediction import Colorize, ColorPrediction, recolor
+from oldrestore.evaluation.validation import measure_photos, summarize_validation
+
+# No colour; the mean colour of the training photographs; for each metric the constant colour that does best by it on
+# training photographs; the photographs as they are.
+BASELINES = ("gray", "mean", "tint", "original")
+TITLES = {"gray": "gray", "mean": "mean colour", "tint": "best tint", "original": "originals"}
+# What a design has to beat: colours that do not depend on the photograph.
+FLOORS = ("gray", "tint")
+# The tints that are tried, Lab units, gray among them: most photographs lean a little to yellow and red.
+TINTS = tuple((a, b) for a in (-8.0, -4.0, 0.0, 4.0, 8.0) for b in (-12.0, -6.0, 0.0, 6.0, 12.0, 18.0))
+GRAY = (0.0, 0.0)
+JUDGED = "judged"  # the key of the tint that a judge likes best
+
+Color = tuple[float, float]
+Photos = Callable[[], Iterable[tuple[str, np.ndarray]]]  # (name, uint8 (H, W, 3)), anew at each call
+
+
+class BaselineScore(NamedTuple):
+    """One row of ``baselines.csv``: a score of ``per_image.csv`` that a baseline has instead of a network."""
+
+    baseline: str
+    set: str
+    image: str
+    metric: str
+    value: float
+    weight: float
+    a: float | None  # the constant colour, Lab units; None for the originals
+    b: float | None
+
+
+def constant(color: Color) -> Colorize:
+    """Return a colorizer that gives every pixel of every photograph the same ab."""
+    ab = np.float32(color)
+    return lambda lightness: [ColorPrediction(np.broadcast_to(ab, (*L.shape, 2))) for L in lightness]
+
+
+def mean_color(photos: Iterable[np.ndarray]) -> Color:
+    """Mean ab over photographs, uint8 (H, W, 3), each of which counts the same."""
+    means = np.array([rgb_to_lab(rgb)[..., 1:].mean(axis=(0, 1), dtype=np.float64) for rgb in photos])
+    a, b = means.mean(axis=0)
+    return float(a), float(b)
+
+
+def best_tints(
+    photos: Sequence[np.ndarray],
+    judge: Judge | None,
+    prior: np.ndarray | None,
+    watch: Callable[[Iterable, str, int], Iterator] = lambda items, what, total: iter(items),
+) -> dict[str, Color]:
+    """Choose of `TINTS` the best by each validation metric that has a direction, and by a judge if there is one.
+
+    Photographs, uint8 (S, S, 3), are others than those that are scored. They need no labels: `JUDGED` is the tint
+    under which the judge gives the class that it sees in the original, on average, the highest probability.
+    """
+    named = [(str(number), rgb) for number, rgb in enumerate(photos)]
+    labs = [rgb_to_lab(rgb) for rgb in photos]
+    classes = None if judge is None else judge.probabilities(photos).argmax(axis=1)
+    values: dict[str, list[float]] = {}
+    for tint in watch(TINTS, "constant tints", len(TINTS)):
+        found = dict(summarize_validation(measure_photos(constant(tint), named), prior).summary)
+        if judge is not None:
+            tinted = [recolor(lab[..., 0], np.broadcast_to(np.float32(tint), lab[..., 1:].shape)) for lab in labs]
+            found[JUDGED] = float(judge.probabilities(tinted)[np.arange(len(tinted)), classes].mean())
+        for name, value in found.items():
+            values.setdefault(name, []).append(value)
+    ways = {metric.name: metric.better.way for metric in OF_VALIDATION} | {JUDGED: "max"}
+    best = {"max": np.argmax, "min": np.argmin}
+    return {name: TINTS[best[ways[name]](found)] for name, found in values.items() if ways[name] is not None}
+
+
+def score_colors(
+    photos: Photos, mean: Color | None, tints: Mapping[str, Color], prior: np.ndarray | None
+) -> Iterator[BaselineScore]:
+    """Yield the validation scores of every baseline; of the tints each metric's own alone."""
+    colors = [GRAY, *([] if mean is None else [mean]), *(color for name, color in tints.items() if name != JUDGED)]
+    measured: dict[Color | None, list] = {color: [] for color in (*colors, None)}
+    for batch in batches(photos(), 8):
+        for color, parts in measured.items():
+            parts += measure_photos(_true_colors(batch) if color is None else constant(color), batch, len(batch))
+    scores = {color: summarize_validation(parts, prior).per_image for color, parts in measured.items()}
+
+    def rows(baseline: str, color: Color | None, only: str | None = None) -> Iterator[BaselineScore]:
+        for score in scores[color]:
+            if only in (None, score.metric):
+                yield BaselineScore(baseline, "val", *score, *(color or (None, None)))
+
+    yield from rows("gray", GRAY)
+    if mean is not None:
+        yield from rows("mean", mean)
+    for metric, color in tints.items():
+        if metric != JUDGED:
+            yield from rows("tint", color, metric)
+    yield from rows("original", None)
+
+
+def score_judged(
+    photos: Callable[[], Iterable[tuple[str, np.ndarray, int | None]]],
+    judge: Judge,
+    mean: Color | None,
+    tints: Mapping[str, Color],
+    batch_size: int,
+) -> Iterator[BaselineScore]:
+    """Yield what a judge says of labelled photographs as each baseline has them: ``iter_correct`` and so on."""
+
+    def rows(baseline: str, photo: JudgedPhoto, color: Color | None) -> Iterator[BaselineScore]:
+        for name in ("correct", "probability", "top1"):
+            scored = (photo.image, f"iter_{name}", float(getattr(photo, name)), 1.0)
+            yield BaselineScore(baseline, "judged", *scored, *(color or (None, None)))
+
+    constants = {"mean": mean, "tint": tints.get(JUDGED)}
+    others = {baseline: color for baseline, color in constants.items() if color is not None}
+    for turn, (baseline, color) in enumerate((others or {"gray": GRAY}).items()):
+        for ours, original, gray in judge_photos(constant(color), photos(), judge, batch_size):
+            if others:
+                yield from rows(baseline, ours, color)
+            if turn == 0:
+                yield from rows("original", original, None)
+                yield from rows("gray", gray, GRAY)
+
+
+def _true_colors(batch: Sequence[tuple[str, np.ndarray]]) -> Colorize:
+    """Return a colorizer that gives the photographs of a batch, in their order, their own colours."""
+    return lambda lightness: [ColorPrediction(rgb_to_lab(rgb)[..., 1:]) for _, rgb in batch]

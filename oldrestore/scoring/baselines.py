@@ -1,0 +1,117 @@
+"""Baselines of a protocol and its photographs: measured once, kept in the cache, and copied to each run."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oldrestore.data.cache import cache_directory
+from oldrestore.data.loading.loader import decode_known_photo, evaluation_photos, in_content_order
+from oldrestore.data.sources.photo import Photo
+from oldrestore.data.sources.source import Split
+from oldrestore.evaluation import baselines
+from oldrestore.evaluation.baselines import BASELINES, TITLES, BaselineScore
+from oldrestore.evaluation.evaluator import spread
+from oldrestore.evaluation.metric_table import OF_VALIDATION, shown_in
+from oldrestore.evaluation.scores import ImageScore, summarize
+from oldrestore.files import write_atomically
+from oldrestore.tables import csv_table, plain_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from oldrestore.scoring.scoring import Scorer
+
+VERSION = 1
+"""To be raised when a baseline is measured in another way, so that kept scores are forgotten."""
+
+AVERAGED = 256  # training photographs, evenly spread over content hashes, whose mean colour is taken
+CHOSEN_ON = 12  # of these, photographs that tints are chosen on
+
+
+def cache_path(data: Mapping[str, Any], training: str | None) -> Path:
+    """Return where scores are kept, by what ``data.json`` says of a run and the fingerprint of what it trained on."""
+    prints = [(data.get(part) or {}).get("fingerprint") for part in ("val", "judged", "judge")]
+    measured = [metric.name for metric in OF_VALIDATION]
+    key = json.dumps([VERSION, data["protocol"]["hash"], *prints, training, measured])
+    return cache_directory() / "baselines" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.csv"
+
+
+def baselines_of(scorer: Scorer, train: Split | None, data: Mapping[str, Any]) -> str:
+    """Return the scores of every baseline as the CSV text of ``baselines.csv``, from the cache if they are kept there.
+
+    Without training photographs there is neither a mean colour nor a tint. `data` is what ``data.json`` says.
+    """
+    path = cache_path(data, train and train.fingerprint)
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        text = path.read_text(encoding="utf-8")
+        if text.endswith("\n"):
+            return text
+    rows = [score._asdict() for score in measured_baselines(scorer, train)]
+    text = csv_table(rows, BaselineScore._fields)
+    # A cache that cannot be written only costs time.
+    with contextlib.suppress(OSError):
+        write_atomically(path, text)
+    return text
+
+
+def measured_baselines(scorer: Scorer, train: Split | None) -> list[BaselineScore]:
+    """Measure every baseline on a protocol's photographs."""
+    judge = scorer.judged.judge if scorer.judged is not None else None
+    mean, tints = None, {}
+    if train is not None:
+        part = spread_by_content(train, AVERAGED)
+        averaged = [scorer.crops.evaluation(decode_known_photo(photo)) for photo in part]
+        mean = baselines.mean_color(averaged)
+        chosen_on = [averaged[place] for place in spread(len(averaged), CHOSEN_ON)]
+        tints = baselines.best_tints(chosen_on, judge, scorer.prior, scorer.watched)
+    split, crops = scorer.validation, scorer.crops
+    photos = lambda: ((photo.name, rgb) for photo, rgb in evaluation_photos(split, crops))  # noqa: E731
+    scores = list(
+        baselines.score_colors(lambda: scorer.watched(photos(), "baselines", len(split)), mean, tints, scorer.prior)
+    )
+    if scorer.judged is not None:
+        labelled = scorer.judged.split.photos
+        scores += baselines.score_judged(
+            lambda: scorer.watched(
+                ((p.name, decode_known_photo(p), p.label) for p in labelled), "baselines judged", len(labelled)
+            ),
+            judge,
+            mean,
+            tints,
+            scorer.config.evaluation.batch_size,
+        )
+    return scores
+
+
+def beside_baselines(summary: Mapping[str, float], scores: pd.DataFrame) -> Table:
+    """Lay out a network's figures (``val/auc``, ...) beside those of every baseline, for the terminal (80 columns)."""
+    metrics = [metric for metric in shown_in("evaluate") if metric.key in summary]
+    table = plain_table(
+        "beside what needs no network",
+        f"{TITLES['tint']}: for each figure, the constant colour that does best by it on training photographs",
+        texts=("",),
+        numbers=[metric.short or metric.name for metric in metrics],
+    )
+    rows = {"network": {metric.key: summary[metric.key] for metric in metrics}}
+    for baseline, own in scores.groupby("baseline", sort=False):
+        means = summarize(ImageScore(*row) for row in own[list(ImageScore._fields)].itertuples(index=False))
+        named = {(metric.columns or (metric.name,))[0]: metric.key for metric in metrics}
+        rows[baseline] = {named[name]: value for name, value in means.items() if name in named}
+    for name in ("network", *BASELINES):
+        if name in rows:
+            cells = (rows[name].get(metric.key) for metric in metrics)
+            shown = ("" if v is None else f"{v:{m.format}}" for v, m in zip(cells, metrics, strict=True))
+            table.add_row(TITLES.get(name, name), *shown)
+    return table
+
+
+def spread_by_content(split: Split, count: int) -> list[Photo]:
+    """Return at most so many photographs of a split, evenly spread over their content hashes."""
+    ordered = in_content_order(split)
+    return [ordered[place] for place in spread(len(ordered), count)]

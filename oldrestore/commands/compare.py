@@ -30,6 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     add_choice_of_runs(options)
     options.add_argument("--figures", type=names, metavar="A,B", help="columns to show")
     options.add_argument("--metric", metavar="NAME", help="figure whose differences from the best are listed")
+    options.flag("--no-baselines", does="leave out gray, mean colour, best tint and originals")
     options.flag("--anyway", does="print incomparable runs in separate tables")
     form = options.add_mutually_exclusive_group()
     for name in ("JSON", "CSV", "Markdown"):
@@ -39,7 +40,13 @@ def run(arguments: Sequence[str]) -> int:
 
     from oldrestore.comparison.compare import compare_runs
     from oldrestore.comparison.latex import latex
-    from oldrestore.comparison.rendering import csv_text, differences_from_best, markdown, terminal
+    from oldrestore.comparison.rendering import (
+        csv_text,
+        differences_from_best,
+        differences_from_floor,
+        markdown,
+        terminal,
+    )
     from oldrestore.comparison.sameness import comparable_groups, mismatch
 
     runs, _, _ = chosen_runs(chosen)
@@ -47,7 +54,10 @@ def run(arguments: Sequence[str]) -> int:
     if figures and chosen.metric and chosen.metric not in figures:
         figures.append(chosen.metric)
     groups = comparable_groups(with_scores(runs) or runs) if chosen.anyway else [runs]
-    compared = [compare_runs(group, chosen.by == "run", figures, chosen.resamples) for group in groups]
+    beside = not chosen.no_baselines
+    compared = [
+        compare_runs(group, chosen.by == "run", figures, chosen.resamples, baselines=beside) for group in groups
+    ]
     if chosen.json:
         values = [one.to_json() for one in compared]
         print(json.dumps(values if chosen.anyway else values[0], indent=2))
@@ -64,9 +74,9 @@ def run(arguments: Sequence[str]) -> int:
             print(write(one).rstrip("\n"))
             continue
         print(terminal(one, shows_bold(), columns()))
-        differences = differences_from_best(one, metrics[number])
-        if differences:
-            print(f"\n{differences}")
+        for differences in (differences_from_best, differences_from_floor):
+            if text := differences(one, metrics[number]):
+                print(f"\n{text}")
     return 0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from oldrestore.errors import UserError
 from oldrestore.evaluation.metric_table import ANYTHING, METRICS, Better, Metric, metric_of, shown_in
 from oldrestore.records.run import Run
-from oldrestore.statistics import Scored, gap_share, weighted_mean
+from oldrestore.statistics import Scored, floor_gap_share, gap_share, weighted_mean
 
 # (set, metric) -> photograph's name -> (value, weight)
 Table = Mapping[tuple[str, str], "Column"]
@@ -70,6 +70,13 @@ def _gap(ours: Column, original: Column, gray: Column) -> Scored:
     return gap_share(ours.values, original.values, gray.values)
 
 
+def _gap_from_floor(ours: Column, original: Column, *floors: Column) -> Scored:
+    return floor_gap_share(ours.values, original.values, *(floor.values for floor in floors))
+
+
+_MAKERS = {1: _mean, 3: _gap, 4: _gap_from_floor}
+
+
 def measure_of(metric: Metric) -> Measure:
     """Return the figure for a row of the table of metrics."""
     own = metric.name if metric.family == "val" or metric.columns else metric.key
@@ -80,7 +87,7 @@ def measure_of(metric: Metric) -> Measure:
         metric.columns or (metric.name,),
         metric.better.way,
         "percent" if metric.format.endswith("%") else "number",
-        _gap if len(metric.columns) > 1 else _mean,
+        _MAKERS[max(1, len(metric.columns))],
         metric.title,
         metric.unit,
         metric.bounds,

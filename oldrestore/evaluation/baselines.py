@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.evaluation.accuracy import judge_photos
 from oldrestore.evaluation.accuracy_table import JudgedPhoto
+from oldrestore.evaluation.baseline_scores import BaselineScore
 from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.judge import Judge
 from oldrestore.evaluation.metric_table import OF_VALIDATION
 from oldrestore.evaluation.prediction import Colorize, ColorPrediction, recolor
 from oldrestore.evaluation.validation import measure_photos, summarize_validation
 
-# No colour; the mean colour of the training photographs; for each metric the constant colour that does best by it on
-# training photographs; the photographs as they are.
-BASELINES = ("gray", "mean", "tint", "original")
-TITLES = {"gray": "gray", "mean": "mean colour", "tint": "best tint", "original": "originals"}
-# What a design has to beat: colours that do not depend on the photograph.
-FLOORS = ("gray", "tint")
 # The tints that are tried, Lab units, gray among them: most photographs lean a little to yellow and red.
 TINTS = tuple((a, b) for a in (-8.0, -4.0, 0.0, 4.0, 8.0) for b in (-12.0, -6.0, 0.0, 6.0, 12.0, 18.0))
 GRAY = (0.0, 0.0)
@@ -29,19 +23,6 @@ JUDGED = "judged"  # the key of the tint that a judge likes best
 
 Color = tuple[float, float]
 Photos = Callable[[], Iterable[tuple[str, np.ndarray]]]  # (name, uint8 (H, W, 3)), anew at each call
-
-
-class BaselineScore(NamedTuple):
-    """One row of ``baselines.csv``: a score of ``per_image.csv`` that a baseline has instead of a network."""
-
-    baseline: str
-    set: str
-    image: str
-    metric: str
-    value: float
-    weight: float
-    a: float | None  # the constant colour, Lab units; None for the originals
-    b: float | None
 
 
 def constant(color: Color) -> Colorize:

@@ -49,7 +49,8 @@ class Metric:
 
     `of` measures a photograph (None for one that lacks what it takes), and `with_prior` once the whole set is known: of
     area and count by bin of a photograph, and of the prior. Three `columns` are what a design, the originals and gray
-    photographs score: the metric is the share of the gap that the design closes.
+    photographs score: the metric is the share of the gap that the design closes. A fourth is what the best constant
+    tint scores: the gap is then counted from the better of it and gray.
     """
 
     family: str
@@ -242,6 +243,22 @@ METRICS = (
                 "share of the probability gap closed",
                 "closed p",
                 _versions("probability"),
+                {},
+            ),
+            (
+                "gap_closed_from_floor",
+                HIGHER,
+                "share of the accuracy gap closed, from the better of gray and the best tint",
+                "closed, floor",
+                (*_versions("correct"), "tint_correct"),
+                {},
+            ),
+            (
+                "gap_closed_probability_from_floor",
+                HIGHER,
+                "share of the probability gap closed, from the better of gray and the best tint",
+                "closed p, floor",
+                (*_versions("probability"), "tint_probability"),
                 {},
             ),
         )

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oldrestore.data.cache import cache_directory
 from oldrestore.data.loading.loader import decode_known_photo, evaluation_photos, in_content_order
 from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.source import Split
 from oldrestore.evaluation import baselines
-from oldrestore.evaluation.baselines import BASELINES, TITLES, BaselineScore
+from oldrestore.evaluation.baseline_scores import TITLES, BaselineScore, cache_path
 from oldrestore.evaluation.evaluator import spread
-from oldrestore.evaluation.metric_table import OF_VALIDATION, shown_in
+from oldrestore.evaluation.metric_table import shown_in
 from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.files import write_atomically
 from oldrestore.tables import csv_table, plain_table
@@ -27,19 +23,8 @@ if TYPE_CHECKING:
 
     from oldrestore.scoring.scoring import Scorer
 
-VERSION = 1
-"""To be raised when a baseline is measured in another way, so that kept scores are forgotten."""
-
 AVERAGED = 256  # training photographs, evenly spread over content hashes, whose mean colour is taken
 CHOSEN_ON = 12  # of these, photographs that tints are chosen on
-
-
-def cache_path(data: Mapping[str, Any], training: str | None) -> Path:
-    """Return where scores are kept, by what ``data.json`` says of a run and the fingerprint of what it trained on."""
-    prints = [(data.get(part) or {}).get("fingerprint") for part in ("val", "judged", "judge")]
-    measured = [metric.name for metric in OF_VALIDATION]
-    key = json.dumps([VERSION, data["protocol"]["hash"], *prints, training, measured])
-    return cache_directory() / "baselines" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.csv"
 
 
 def baselines_of(scorer: Scorer, train: Split | None, data: Mapping[str, Any]) -> str:
@@ -103,7 +88,7 @@ def beside_baselines(summary: Mapping[str, float], scores: pd.DataFrame) -> Tabl
         means = summarize(ImageScore(*row) for row in own[list(ImageScore._fields)].itertuples(index=False))
         named = {(metric.columns or (metric.name,))[0]: metric.key for metric in metrics}
         rows[baseline] = {named[name]: value for name, value in means.items() if name in named}
-    for name in ("network", *BASELINES):
+    for name in ("network", *TITLES):
         if name in rows:
             cells = (rows[name].get(metric.key) for metric in metrics)
             shown = ("" if v is None else f"{v:{m.format}}" for v, m in zip(cells, metrics, strict=True))

@@ -2,7 +2,7 @@
 
 from oldrestore.statistics.bootstrap import bca_interval, bootstrap_interval, resampled_values
 from oldrestore.statistics.paired import PairedDifference, compare_pairs, compare_with, holm, sign_flip
-from oldrestore.statistics.scored import Scored, gap_share, weighted_mean
+from oldrestore.statistics.scored import Scored, floor_gap_share, gap_share, weighted_mean
 from oldrestore.statistics.seeds import (
     Estimate,
     compare_designs,
@@ -22,6 +22,7 @@ __all__ = [
     "compare_designs",
     "compare_pairs",
     "compare_with",
+    "floor_gap_share",
     "gap_share",
     "holm",
     "mean_singles",

@@ -85,4 +85,7 @@ def _differences(group: Group) -> list[list[Any]]:
     cells = ((index, group.cell(index, group.headline.name)) for index in range(len(group.names)))
     differing = [(index, cell) for index, cell in cells if cell is not None and cell.against_best is not None]
     differing.sort(key=lambda one: abs(one[1].against_best.difference))
-    return [[i, *paired(cell, group.headline), MARK_WORDS[cell.mark] or "different"] for i, cell in differing]
+    return [
+        [i, *paired(cell.against_best, cell.p_holm, group.headline), MARK_WORDS[cell.mark] or "different"]
+        for i, cell in differing
+    ]

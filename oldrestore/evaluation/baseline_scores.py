@@ -1,0 +1,40 @@
+"""Scores of baselines: which there are, a row of ``baselines.csv``, and where they are kept for other runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from oldrestore.data.cache import cache_directory
+from oldrestore.evaluation.metric_table import OF_VALIDATION
+
+# What needs no network, as tables call it: no colour; the mean colour of the training photographs; for each metric the
+# constant colour that does best by it on training photographs; the photographs as they are.
+TITLES = {"gray": "gray", "mean": "mean colour", "tint": "best tint", "original": "originals"}
+
+VERSION = 1
+"""To be raised when a baseline is measured in another way, so that kept scores are forgotten."""
+
+
+class BaselineScore(NamedTuple):
+    """One row of ``baselines.csv``: a score of ``per_image.csv`` that a baseline has instead of a network."""
+
+    baseline: str
+    set: str
+    image: str
+    metric: str
+    value: float
+    weight: float
+    a: float | None  # the constant colour, Lab units; None for the originals
+    b: float | None
+
+
+def cache_path(data: Mapping[str, Any], training: str | None) -> Path:
+    """Return where scores are kept, by what ``data.json`` says of a run and the fingerprint of what it trained on."""
+    prints = [(data.get(part) or {}).get("fingerprint") for part in ("val", "judged", "judge")]
+    measured = [metric.name for metric in OF_VALIDATION]
+    key = json.dumps([VERSION, data["protocol"]["hash"], *prints, training, measured])
+    return cache_directory() / "baselines" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.csv"

@@ -46,6 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("--title", metavar="TEXT", help="title of the page (default: the experiment's name)")
     figures = "also write figures (PDF, PNG) and tables for papers"
     options.add_argument("--figures", type=path, metavar="DIR", help=figures)
+    options.flag("--no-baselines", does="leave out gray, mean colour, best tint and originals")
     options.flag("--anyway", does="show incomparable runs as separate groups")
     chosen = options.parse_intermixed_args(arguments)
     if chosen.output is not None and chosen.output.is_dir():
@@ -76,6 +77,7 @@ def run(arguments: Sequence[str]) -> int:
         headline=chosen.metric,
         resamples=chosen.resamples,
         photographs=chosen.photographs,
+        baselines=not chosen.no_baselines,
         say=say,
     )
     report = replace(report, notes=tuple(left_out))

@@ -16,8 +16,8 @@ from oldrestore.statistics import PairedDifference, Scored, compare_designs, com
 if TYPE_CHECKING:
     import pandas as pd
 
-GRAY, TINT, ORIGINAL = TITLES["gray"], TITLES["tint"], TITLES["original"]
-NO_FLOORS = (TITLES["mean"], ORIGINAL)  # the mean colour is one more tint, the originals are what nobody can beat
+GRAY, MEAN, TINT, ORIGINAL = TITLES.values()
+NO_FLOORS = (MEAN, ORIGINAL)  # the mean colour is one more tint, the originals are what nobody can beat
 # Evaluators that measure something else beside the network name its figures so.
 OF_EVALUATORS = {
     "nothing_": "damaged photographs",
@@ -78,6 +78,8 @@ def baselines_among(runs: Sequence[Run]) -> Baselines:
                 rows = rows.sort_values("image")
                 columns = (rows["value"].to_numpy(), rows["weight"].to_numpy())
                 tables[TITLES[baseline]][set_name, metric] = Column(tuple(rows["image"]), *columns)
+    if not runs:
+        return NONE
     ours = table_of(runs[0])
     for (set_name, metric), column in ours.items():
         if set_name == "judged":

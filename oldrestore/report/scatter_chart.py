@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+from oldrestore.comparison.baselines import NO_FLOORS
 from oldrestore.comparison.measures import Measure
 from oldrestore.report.contents import Group
 from oldrestore.report.look import Look, by_design, number_of, tick_format, whole
@@ -72,7 +73,7 @@ def template(group: Group, look: Look) -> dict[str, Any]:
         encoding = {**ends, other: {"field": other, **axes[other]}, "color": color}
         bars.append({"mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.55}, "encoding": encoding})
     at = {"x": {"field": "x", **axes["x"]}, "y": {"field": "y", **axes["y"]}, "color": color, "shape": shape}
-    layers = [*bars]
+    layers = [*bars, *_beside(group, look, [*named, valid], axes)]
     if group.has_seeds:
         small = {"type": "point", "filled": True, "size": 18, "opacity": 0.6}
         layers.append({"data": {"values": seeds}, "transform": [*named, valid], "mark": small, "encoding": at})
@@ -83,6 +84,25 @@ def template(group: Group, look: Look) -> dict[str, Any]:
     return whole(
         look, {"data": {"values": means}, "transform": [*named, valid], "layer": layers}, height=look.height + 60
     )
+
+
+def _beside(group: Group, look: Look, transform: list[dict], axes: dict[str, Any]) -> list[dict[str, Any]]:
+    """What designs must beat, as open muted points with their names."""
+    rows = [
+        {"d": title, **{name: number_of(cell.value) for name, cell in cells.items()}}
+        for title, cells in group.compared.baselines.items()
+        if title not in NO_FLOORS
+    ]
+    if not rows:
+        return []
+    at = {axis: {"field": axis, **axes[axis]} for axis in "xy"}
+    point = {"type": "point", "filled": False, "size": 60, "color": look.muted, "opacity": 1}
+    text = {"type": "text", "align": "left", "dx": 8, "color": look.muted}
+    data = {"data": {"values": rows}, "transform": transform}
+    return [
+        {**data, "mark": point, "encoding": at},
+        {**data, "mark": text, "encoding": {**at, "text": {"field": "d"}}},
+    ]
 
 
 def fill(spec: dict[str, Any], x: Measure, y: Measure) -> dict[str, Any]:

@@ -54,6 +54,13 @@ def template(group: Group, look: Look) -> dict[str, Any]:
         for seed in range(len(group.compared.designs[design].runs)):
             values = {m.name: group.by_seed[m.name][design][seed] for m in offered_axes(group)}
             seeds.append({"d": name, **{key: number_of(value) for key, value in values.items()}})
+    # What designs must beat, in a muted colour and with its name.
+    floors = {title: cells for title, cells in group.compared.baselines.items() if title not in NO_FLOORS}
+    for title, cells in floors.items():
+        row = {"d": title, "floor": title}
+        for measure in (measure for measure in offered_axes(group) if measure.name in cells):
+            row[measure.name] = number_of(cells[measure.name].value)
+        means.append(row)
     axes = {
         axis: {
             "type": "quantitative",
@@ -63,6 +70,9 @@ def template(group: Group, look: Look) -> dict[str, Any]:
         for axis in "xy"
     }
     color, shape = by_design(group, look), by_design(group, look, "shape")
+    for channel, muted in ((color, look.muted), (shape, "circle")):
+        domain, values = channel["scale"]["domain"], channel["scale"]["range"]
+        channel["scale"] = {"domain": [*domain, *floors], "range": [*values, *[muted] * len(floors)]}
     named = [
         {"calculate": f"datum['@{axis}{end}']", "as": f"{axis}{end}"} for axis in "xy" for end in ("", " low", " high")
     ]
@@ -73,7 +83,10 @@ def template(group: Group, look: Look) -> dict[str, Any]:
         encoding = {**ends, other: {"field": other, **axes[other]}, "color": color}
         bars.append({"mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.55}, "encoding": encoding})
     at = {"x": {"field": "x", **axes["x"]}, "y": {"field": "y", **axes["y"]}, "color": color, "shape": shape}
-    layers = [*bars, *_beside(group, look, [*named, valid], axes)]
+    layers = [*bars]
+    if floors and look.interactive:
+        label = {"type": "text", "align": "left", "dx": 9, "color": look.muted}
+        layers.append({"mark": label, "encoding": {"x": at["x"], "y": at["y"], "text": {"field": "floor"}}})
     if group.has_seeds:
         small = {"type": "point", "filled": True, "size": 18, "opacity": 0.6}
         layers.append({"data": {"values": seeds}, "transform": [*named, valid], "mark": small, "encoding": at})
@@ -84,25 +97,6 @@ def template(group: Group, look: Look) -> dict[str, Any]:
     return whole(
         look, {"data": {"values": means}, "transform": [*named, valid], "layer": layers}, height=look.height + 60
     )
-
-
-def _beside(group: Group, look: Look, transform: list[dict], axes: dict[str, Any]) -> list[dict[str, Any]]:
-    """What designs must beat, as open muted points with their names."""
-    rows = [
-        {"d": title, **{name: number_of(cell.value) for name, cell in cells.items()}}
-        for title, cells in group.compared.baselines.items()
-        if title not in NO_FLOORS
-    ]
-    if not rows:
-        return []
-    at = {axis: {"field": axis, **axes[axis]} for axis in "xy"}
-    point = {"type": "point", "filled": False, "size": 60, "color": look.muted, "opacity": 1}
-    text = {"type": "text", "align": "left", "dx": 8, "color": look.muted}
-    data = {"data": {"values": rows}, "transform": transform}
-    return [
-        {**data, "mark": point, "encoding": at},
-        {**data, "mark": text, "encoding": {**at, "text": {"field": "d"}}},
-    ]
 
 
 def fill(spec: dict[str, Any], x: Measure, y: Measure) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def run(arguments: Sequence[str]) -> int:
     form.add_argument("--latex", action="store_true", help="print a LaTeX table (booktabs)")
     chosen = options.parse_intermixed_args(arguments)
 
+    from oldrestore.comparison.baselines import measure_missing
     from oldrestore.comparison.compare import compare_runs
     from oldrestore.comparison.latex import latex
     from oldrestore.comparison.rendering import (
@@ -55,6 +56,9 @@ def run(arguments: Sequence[str]) -> int:
         figures.append(chosen.metric)
     groups = comparable_groups(with_scores(runs) or runs) if chosen.anyway else [runs]
     beside = not chosen.no_baselines
+    if beside:
+        for group in groups:
+            measure_missing(group)
     compared = [
         compare_runs(group, chosen.by == "run", figures, chosen.resamples, baselines=beside) for group in groups
     ]

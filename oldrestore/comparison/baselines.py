@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from oldrestore import runtime
 from oldrestore.comparison.measures import Column, Measure, Table, table_of
 from oldrestore.errors import UserError
 from oldrestore.evaluation.baseline_scores import TITLES, cache_path
@@ -27,6 +29,7 @@ OF_EVALUATORS = {
     "pasted_": "hints pasted",
 }
 LEVEL = 0.05
+FEW = 400  # photographs that baselines are measured on at once, for a comparison of runs that lack them
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,30 @@ def baselines_among(runs: Sequence[Run]) -> Baselines:
     shared = {key: column for key, column in ours.items() if key[0] == "judged" and not key[1].startswith("iter_")}
     found = Baselines({title: {**shared, **table} for title, table in tables.items() if table})
     return Baselines({title: found.joined(table) for title, table in found.tables.items()})
+
+
+def measure_missing(runs: Sequence[Run]) -> None:
+    """Measure the baselines of runs that were measured alike, if none of them knows any and that takes little.
+
+    Progress goes to stderr. What cannot be measured, as the photographs are elsewhere, is left out of tables.
+    """
+    run = runs[0]
+    counts = [int((run.data.get(name) or {}).get("count") or 0) for name in ("val", "judged")]
+    color = (run.config.get("evaluation") or {}).get("color", True)
+    if not color or not (run.data.get("protocol") or {}).get("hash") or not 0 < sum(counts) <= FEW:
+        return
+    if any(not known_scores(one).empty for one in runs):
+        return
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+    from hydra.errors import HydraException
+
+    from oldrestore.narrator import Narrator
+    from oldrestore.scoring.baselines import measure_baselines_of
+
+    # Whatever an old run lacks: a comparison is worth more than its baselines.
+    with contextlib.suppress(ValueError, TypeError, OSError, HydraException):
+        measure_baselines_of(run, Narrator(on_stderr=True))
 
 
 def known_scores(run: Run) -> pd.DataFrame:

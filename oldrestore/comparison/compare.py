@@ -31,11 +31,19 @@ class Compared:
     measured_on: dict[str, Any]  # fingerprints, counts, judge and protocol that all runs share
     notes: list[str] = field(default_factory=list)  # for the reader
     baselines: dict[str, dict[str, Cell]] = field(default_factory=dict)  # what needs no network: cells by title
+    with_baselines: bool = True  # whether they were asked for
 
     def below_floor(self, *measures: Measure) -> list[str]:
         """Return the floors that some design is not significantly better than, by any of these measures."""
         cells = (cells.get(measure.name) for measure in measures for cells in self.cells)
         return sorted({cell.against_floor.floor for cell in cells if cell is not None and cell.below_floor})
+
+    @property
+    def lacks_floor(self) -> bool:
+        """Whether colour was measured, and nobody knows what gray and the best tint have."""
+        of_color = [measure.name for measure in self.measures if measure.set_name == "val" and measure.better]
+        known = any(name in cells for cells in self.baselines.values() for name in of_color)
+        return self.with_baselines and bool(of_color) and not known
 
     @property
     def photographs(self) -> dict[str, int]:
@@ -123,6 +131,7 @@ def compare_runs(
         _measured_on(unique[0]),
         [*_notes(designs), *_not_finite(chosen, designs, tables)],
         {title: of_each for title, of_each in of_baselines.items() if of_each},
+        baselines,
     )
 
 

@@ -18,6 +18,7 @@ from oldrestore.tables import aligned, csv_table, markdown_table, percent
 MARKS = {"best": "*", "tied": "~", "": ""}
 MARK_WORDS = {"best": "best", "tied": "not distinguishable from the best", "": ""}
 PAIRED = ("difference", "95% interval", "p", "p Holm", "effect", "larger on")
+NOT_MEASURED = "what gray and constant tints score was not measured: oldrestore evaluate RUN does that"
 FAMILY = "(5%, Holm over the designs in a column)"
 BELOW = "!"  # not significantly better than what needs no network
 LEGEND = "* best; ~ not distinguishable from it (5%, Holm over all pairs of designs in a column); 95% intervals"
@@ -214,6 +215,8 @@ def about_baselines(compared: Compared) -> list[str]:
     floors = compared.below_floor(*compared.measures)
     if floors:
         lines.append(f"{BELOW} not significantly better than {floor_in_words(floors)} {FAMILY}")
+    if compared.lacks_floor:
+        lines.append(NOT_MEASURED)
     if TINT in compared.baselines:
         lines.append(f"{TINT}: for each figure, the constant colour that does best by it on training photographs")
     return lines

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from oldrestore.comparison.baselines import NONE, Baselines, baselines_among
+from oldrestore.comparison.baselines import NONE, Baselines, baselines_among, measure_missing
 from oldrestore.comparison.columns import RESAMPLES, Cell
 from oldrestore.comparison.compare import Compared, compare_runs
 from oldrestore.comparison.measures import FURTHER, Measure, Table, chosen_measures, table_of
@@ -145,6 +145,8 @@ def _group(
     say: Callable[[str], None],
 ) -> Group:
     say(f"comparing {len(runs)} runs")
+    if baselines:
+        measure_missing(runs)
     beside = baselines_among([run for run in runs if not run.scores.empty]) if baselines else NONE
     shown, every = _measures([beside.joined(table_of(run)) for run in runs if not run.scores.empty], measures, headline)
     compared = compare_runs(runs, by_run, every, resamples, baselines=baselines)

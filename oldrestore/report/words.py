@@ -10,7 +10,7 @@ from oldrestore.comparison.baselines import GRAY, TINT
 from oldrestore.comparison.columns import Cell
 from oldrestore.comparison.compare import Compared
 from oldrestore.comparison.measures import Measure
-from oldrestore.comparison.rendering import number
+from oldrestore.comparison.rendering import NOT_MEASURED, number
 from oldrestore.tables import percent
 
 FLOORS = {GRAY: "gray", TINT: "the best constant tint"}  # in a sentence
@@ -43,7 +43,8 @@ def words_of(compared: Compared, names: Sequence[str], headline: Measure) -> Wor
     column = {index: cells[headline.name] for index, cells in enumerate(compared.cells) if headline.name in cells}
     column = {index: cell for index, cell in column.items() if math.isfinite(cell.value)}
     recognition = _recognition(compared, names)
-    cautions = [*_cautions(compared), *map(_sentence, compared.notes)]
+    unknown = [NOT_MEASURED] if compared.lacks_floor else []
+    cautions = [*_cautions(compared), *map(_sentence, [*unknown, *compared.notes])]
     if not column:
         first = f"No run has a finite {full_name(headline)}: nothing can be said of which design is best."
         return Words(first, "unknown", sentences=recognition, cautions=cautions)

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from oldrestore.data.loading.loader import decode_known_photo, evaluation_photos, in_content_order
+from oldrestore.data.prior import dataset_prior
 from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.source import Split
+from oldrestore.errors import UserError
 from oldrestore.evaluation import baselines
 from oldrestore.evaluation.baseline_scores import TITLES, BaselineScore, cache_path
 from oldrestore.evaluation.evaluator import spread
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+    from oldrestore.narrator import Narrator
+    from oldrestore.records.run import Run
     from oldrestore.scoring.scoring import Scorer
 
 AVERAGED = 256  # training photographs, evenly spread over content hashes, whose mean colour is taken
@@ -43,6 +47,31 @@ def baselines_of(scorer: Scorer, train: Split | None, data: Mapping[str, Any]) -
     with contextlib.suppress(OSError):
         write_atomically(path, text)
     return text
+
+
+def measure_baselines_of(run: Run, narrator: Narrator) -> None:
+    """Measure the baselines of a run that lacks them and keep them in the cache; `UserError` if that is impossible.
+
+    Needs the run's photographs, unchanged, and Paddle if they are judged.
+    """
+    from oldrestore.config.build import build
+    from oldrestore.scoring.judged import build_judged, rebalancing_prior
+    from oldrestore.scoring.scoring import Scorer
+
+    config = run.composed
+    source = build(config.dataset)
+    validation = source.split("val" if "val" in source.split_names else source.split_names[0])
+    judged = build_judged(config, source)
+    trained = run.training.composed.dataset
+    trained_on = source if trained == config.dataset else build(trained)
+    train = trained_on.split("train")
+    found = {"val": validation, "train": train, **({} if judged is None else {"judged": judged.split})}
+    for name, split in found.items():
+        recorded = (run.training if name == "train" else run).data.get(name) or {}
+        if split.fingerprint != recorded.get("fingerprint"):
+            raise UserError(f"the {name} photographs of '{run.run_id}' have changed since")
+    prior = rebalancing_prior(config, lambda: dataset_prior(train, trained_on.crops.of_protocols()))
+    baselines_of(Scorer(config, source, validation, judged, narrator, prior=prior), train, run.data)
 
 
 def measured_baselines(scorer: Scorer, train: Split | None) -> list[BaselineScore]:

@@ -14,7 +14,7 @@ from oldrestore.evaluation.batching import batches
 from oldrestore.evaluation.judge import Judge
 from oldrestore.evaluation.metric_table import OF_VALIDATION
 from oldrestore.evaluation.prediction import Colorize, ColorPrediction, recolor
-from oldrestore.evaluation.validation import measure_photos, summarize_validation
+from oldrestore.evaluation.validation import MeasuredPhoto, measure_photos, summarize_validation
 
 # The tints that are tried, Lab units, gray among them: most photographs lean a little to yellow and red.
 TINTS = tuple((a, b) for a in (-8.0, -4.0, 0.0, 4.0, 8.0) for b in (-12.0, -6.0, 0.0, 6.0, 12.0, 18.0))
@@ -69,11 +69,16 @@ def score_colors(
     photos: Photos, mean: Color | None, tints: Mapping[str, Color], prior: np.ndarray | None
 ) -> Iterator[BaselineScore]:
     """Yield the validation scores of every baseline; of the tints each metric's own alone."""
-    colors = [GRAY, *([] if mean is None else [mean]), *(color for name, color in tints.items() if name != JUDGED)]
-    measured: dict[Color | None, list] = {color: [] for color in (*colors, None)}
+    # Which metrics are wanted of which colour; of None, the original's own, and of None for the metrics, all.
+    wanted: dict[Color | None, set[str] | None] = {GRAY: None, None: None, **({} if mean is None else {mean: None})}
+    for metric, color in tints.items():
+        if metric != JUDGED and wanted.setdefault(color, set()) is not None:
+            wanted[color].add(metric)
+    measured: dict[Color | None, list[MeasuredPhoto]] = {color: [] for color in wanted}
     for batch in batches(photos(), 8):
         for color, parts in measured.items():
-            parts += measure_photos(_true_colors(batch) if color is None else constant(color), batch, len(batch))
+            colorize = _true_colors(batch) if color is None else constant(color)
+            parts += measure_photos(colorize, batch, len(batch), wanted[color])
     scores = {color: summarize_validation(parts, prior).per_image for color, parts in measured.items()}
 
     def rows(baseline: str, color: Color | None, only: str | None = None) -> Iterator[BaselineScore]:

@@ -181,7 +181,8 @@ class RunInProgress:
             return self.validation.measure_baselines()
         except (OSError, ValueError, Killed) as error:
             # The run is over, whoever asks it to stop now.
-            self.narrator.say(f"the baselines were not measured: {error}")
+            why = sentence(error) if isinstance(error, OSError) else error
+            self.narrator.say(f"the baselines were not measured: {why}")
             return None
 
     def _training_seconds(self) -> float:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from oldrestore import runtime
 from oldrestore.comparison.measures import Column, Measure, Table, table_of
 from oldrestore.errors import UserError
@@ -90,15 +92,25 @@ def baselines_among(runs: Sequence[Run]) -> Baselines:
             if version in ("gray", "orig"):
                 own = tables[GRAY if version == "gray" else ORIGINAL]
                 own.setdefault((set_name, f"iter_{what}"), column)
+        if set_name == "agreement" and metric.startswith("gray_"):
+            own_metric = set_name, metric.removeprefix("gray_")
+            tables[GRAY].setdefault(own_metric, column)
+            same = np.full(len(column.values), float(own_metric[1] in ("top1", "top5")))
+            tables[ORIGINAL].setdefault(own_metric, replace(column, values=same))
         condition, _, own_name = metric.rpartition("/")
         for prefix, title in OF_EVALUATORS.items():
-            if set_name not in ("val", "judged") and own_name.startswith(prefix):
+            if set_name not in ("val", "judged", "agreement") and own_name.startswith(prefix):
                 rest = own_name.removeprefix(prefix)
                 name = "/".join(filter(None, (condition, rest if prefix == "pasted_" else f"network_{rest}")))
                 if (set_name, name) in ours:
                     tables.setdefault(title, {})[set_name, name] = column
     # What no design changes is the same for baselines, and figures are counted from it.
-    shared = {key: column for key, column in ours.items() if key[0] == "judged" and not key[1].startswith("iter_")}
+    shared = {
+        (set_name, metric): column
+        for (set_name, metric), column in ours.items()
+        if (set_name == "judged" and not metric.startswith("iter_"))
+        or (set_name == "agreement" and metric.startswith("gray_"))
+    }
     found = Baselines({title: {**shared, **table} for title, table in tables.items() if table})
     return Baselines({title: found.joined(table) for title, table in found.tables.items()})
 
@@ -131,7 +143,8 @@ def known_scores(run: Run) -> pd.DataFrame:
     """Return the rows of ``baselines.csv`` of a run, or those that are kept for its protocol and photographs."""
     if not run.baselines.empty or not (run.data.get("protocol") or {}).get("hash"):
         return run.baselines
-    return read_baselines(cache_path(run.data, training_fingerprint(run)))
+    agreement = bool((run.config.get("evaluation") or {}).get("agreement"))
+    return read_baselines(cache_path(run.data, training_fingerprint(run), agreement))
 
 
 def training_fingerprint(run: Run) -> str | None:

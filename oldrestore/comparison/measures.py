@@ -70,11 +70,16 @@ def _gap(ours: Column, original: Column, gray: Column) -> Scored:
     return gap_share(ours.values, original.values, gray.values)
 
 
+def _taken_away(ours: Column, gray: Column) -> Scored:
+    """Share of a distance from the original, which is 0 for the original itself."""
+    return gap_share(ours.values, np.zeros_like(ours.values), gray.values)
+
+
 def _gap_from_floor(ours: Column, original: Column, *floors: Column) -> Scored:
     return floor_gap_share(ours.values, original.values, *(floor.values for floor in floors))
 
 
-_MAKERS = {1: _mean, 3: _gap, 4: _gap_from_floor}
+_MAKERS = {1: _mean, 2: _taken_away, 3: _gap, 4: _gap_from_floor}
 
 
 def measure_of(metric: Metric) -> Measure:

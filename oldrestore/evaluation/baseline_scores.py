@@ -32,9 +32,12 @@ class BaselineScore(NamedTuple):
     b: float | None
 
 
-def cache_path(data: Mapping[str, Any], training: str | None) -> Path:
-    """Return where scores are kept, by what ``data.json`` says of a run and the fingerprint of what it trained on."""
+def cache_path(data: Mapping[str, Any], training: str | None, agreement: bool) -> Path:
+    """Return where scores are kept, by what ``data.json`` says of a run and the fingerprint of what it trained on.
+
+    `agreement` says whether the judge's agreement is measured, of which no protocol's hash knows.
+    """
     prints = [(data.get(part) or {}).get("fingerprint") for part in ("val", "judged", "judge")]
     measured = [metric.name for metric in OF_VALIDATION]
-    key = json.dumps([VERSION, data["protocol"]["hash"], *prints, training, measured])
+    key = json.dumps([VERSION, data["protocol"]["hash"], *prints, training, agreement, measured])
     return cache_directory() / "baselines" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.csv"

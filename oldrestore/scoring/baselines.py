@@ -36,7 +36,7 @@ def baselines_of(scorer: Scorer, train: Split | None, data: Mapping[str, Any]) -
 
     Without training photographs there is neither a mean colour nor a tint. `data` is what ``data.json`` says.
     """
-    path = cache_path(data, train and train.fingerprint)
+    path = cache_path(data, train and train.fingerprint, "agreement" in scorer.evaluators)
     with contextlib.suppress(OSError, UnicodeDecodeError):
         text = path.read_text(encoding="utf-8")
         if text.endswith("\n"):
@@ -55,7 +55,7 @@ def measure_baselines_of(run: Run, narrator: Narrator) -> None:
     Needs the run's photographs, unchanged, and Paddle if they are judged.
     """
     from oldrestore.config.build import build
-    from oldrestore.scoring.judged import build_judged, rebalancing_prior
+    from oldrestore.scoring.judged import build_judged, build_protocol
     from oldrestore.scoring.scoring import Scorer
 
     config = run.composed
@@ -70,13 +70,17 @@ def measure_baselines_of(run: Run, narrator: Narrator) -> None:
         recorded = (run.training if name == "train" else run).data.get(name) or {}
         if split.fingerprint != recorded.get("fingerprint"):
             raise UserError(f"the {name} photographs of '{run.run_id}' have changed since")
-    prior = rebalancing_prior(config, lambda: dataset_prior(train, trained_on.crops.of_protocols()))
-    baselines_of(Scorer(config, source, validation, judged, narrator, prior=prior), train, run.data)
+    crops = trained_on.crops.of_protocols()
+    evaluators, prior = build_protocol(config, judged, lambda: dataset_prior(train, crops))
+    scorer = Scorer(config, source, validation, judged, narrator, evaluators=evaluators, prior=prior)
+    baselines_of(scorer, train, run.data)
 
 
 def measured_baselines(scorer: Scorer, train: Split | None) -> list[BaselineScore]:
     """Measure every baseline on a protocol's photographs."""
-    judge = scorer.judged.judge if scorer.judged is not None else None
+    agreement = scorer.evaluators.get("agreement")
+    judge = scorer.judged.judge if scorer.judged is not None else agreement and agreement.judge
+    size = scorer.config.evaluation.batch_size
     mean, tints = None, {}
     if train is not None:
         part = spread_by_content(train, AVERAGED)
@@ -89,6 +93,9 @@ def measured_baselines(scorer: Scorer, train: Split | None) -> list[BaselineScor
     scores = list(
         baselines.score_colors(lambda: scorer.watched(photos(), "baselines", len(split)), mean, tints, scorer.prior)
     )
+    if agreement is not None:
+        watched = lambda: scorer.watched(photos(), "baselines, agreement", len(split))  # noqa: E731
+        scores += baselines.score_agreement(watched, judge, mean, tints, size)
     if scorer.judged is not None:
         labelled = scorer.judged.split.photos
         scores += baselines.score_judged(
@@ -98,7 +105,7 @@ def measured_baselines(scorer: Scorer, train: Split | None) -> list[BaselineScor
             judge,
             mean,
             tints,
-            scorer.config.evaluation.batch_size,
+            size,
         )
     return scores
 

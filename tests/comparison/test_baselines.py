@@ -111,7 +111,7 @@ def test_baselines_are_found_in_the_cache(tmp_path, monkeypatch):
     data = {"protocol": {"name": "photos", "version": 1, "hash": "ab", "settings": {}}}
     run = Run(make_run(tmp_path / "outputs", "old", data=data))
     assert list(compare_runs([run], measures=["psnr", "iter_accuracy"]).baselines) == ["gray", "originals"]
-    path = cache_path(run.data, "t")
+    path = cache_path(run.data, "t", False)
     path.parent.mkdir(parents=True)
     path.write_text(csv_of({"gray": 0.0, "tint": 0.0}))
     found = compare_runs([Run(run.folder)], measures=["psnr", "iter_accuracy"])

@@ -274,9 +274,11 @@ def test_figures_of_the_usual_table_in_their_order():
         ("de2000", "dE2000", "val", "min", "number"),
         ("colorfulness", "CF", "val", None, "number"),
         ("colorfulness_difference", "delta CF", "val", "min", "number"),
+        ("agreement/kl", "KL", "agreement", "min", "number"),
         ("gap_closed_probability", "closed p", "judged", "max", "percent"),
         ("gap_closed_from_floor", "closed, floor", "judged", "max", "percent"),
         ("gap_closed_probability_from_floor", "closed p, floor", "judged", "max", "percent"),
+        ("kl_closed", "KL closed", "agreement", "max", "percent"),
     ]
 
 

@@ -6,7 +6,16 @@ from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
 from oldrestore.color.lab import lab_to_rgb8, rgb_to_lab
-from oldrestore.evaluation.baselines import GRAY, JUDGED, TINTS, best_tints, mean_color, score_colors, score_judged
+from oldrestore.evaluation.baselines import (
+    GRAY,
+    JUDGED,
+    TINTS,
+    best_tints,
+    mean_color,
+    score_agreement,
+    score_colors,
+    score_judged,
+)
 from oldrestore.evaluation.judge import Judge
 from tests.generated_photographs import make_photograph
 
@@ -14,7 +23,7 @@ PHOTOS = [(f"{seed}.png", make_photograph(seed, 24)) for seed in range(4)]
 
 
 class ColorJudge(Judge):
-    """Sees class 0 or 1, the likelier 1 the nearer a photograph's mean colour is to a tint."""
+    """Sees class 1, the surer the nearer a photograph's mean colour is to a tint."""
 
     name, fingerprint = "by colour", "0"
 
@@ -25,7 +34,7 @@ class ColorJudge(Judge):
         found = np.zeros((len(photos), 1000), np.float32)
         for row, rgb in zip(found, photos, strict=True):
             apart = np.hypot(*(rgb_to_lab(rgb)[..., 1:].mean(axis=(0, 1)) - self.tint))
-            row[1] = np.exp(-apart / 40)
+            row[1] = np.exp(-apart / 1000)
             row[0] = 1 - row[1]
         return found
 
@@ -49,8 +58,7 @@ def test_each_metric_has_the_tint_that_does_best_by_it():
     psnr = {t: np.mean([peak_signal_noise_ratio(rgb, tinted(rgb, t), data_range=255) for rgb in warm]) for t in TINTS}
     assert chosen["psnr"] == max(psnr, key=psnr.get)
     liked = best_tints([rgb for _, rgb in PHOTOS], ColorJudge((-8, -12)), None)[JUDGED]
-    classes = ColorJudge((-8, -12)).probabilities([rgb for _, rgb in PHOTOS]).argmax(axis=1)
-    assert liked == ((-8.0, -12.0) if classes.mean() == 1 else (8.0, 18.0))
+    assert liked == (-8.0, -12.0)
 
 
 def test_scores_of_photographs_are_those_of_the_colours():
@@ -82,5 +90,11 @@ def test_a_judge_sees_each_baseline():
             (expected,) = judge.probabilities([picture])
             assert by_name[baseline, "iter_probability", name] == pytest.approx(expected[1], abs=1e-6)
             assert by_name[baseline, "iter_correct", name] == float(expected[1] > expected[0])
+    answered = list(score_agreement(lambda: iter(PHOTOS), judge, (2.0, 3.0), {"agreement/kl": (0.0, 18.0)}, 3))
+    assert {(s.baseline, s.metric) for s in answered if s.baseline == "tint"} == {("tint", "kl")}
+    for name, rgb in PHOTOS:
+        (p,), (q,) = judge.probabilities([rgb])[:, :2].astype(float), judge.probabilities([tinted(rgb, (0, 18))])[:, :2]
+        (kl,) = (s.value for s in answered if (s.baseline, s.metric, s.image) == ("tint", "kl", name))
+        assert kl == pytest.approx((p * np.log(p / q)).sum(), abs=1e-6)
     only = list(score_judged(lambda: iter(labelled), judge, None, {}, 2))
     assert {s.baseline for s in only} == {"gray", "original"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -86,24 +86,8 @@ def baselines_among(runs: Sequence[Run]) -> Baselines:
     if not runs:
         return NONE
     ours = table_of(runs[0])
-    for (set_name, metric), column in ours.items():
-        if set_name == "judged":
-            version, _, what = metric.partition("_")
-            if version in ("gray", "orig"):
-                own = tables[GRAY if version == "gray" else ORIGINAL]
-                own.setdefault((set_name, f"iter_{what}"), column)
-        if set_name == "agreement" and metric.startswith("gray_"):
-            own_metric = set_name, metric.removeprefix("gray_")
-            tables[GRAY].setdefault(own_metric, column)
-            same = np.full(len(column.values), float(own_metric[1] in ("top1", "top5")))
-            tables[ORIGINAL].setdefault(own_metric, replace(column, values=same))
-        condition, _, own_name = metric.rpartition("/")
-        for prefix, title in OF_EVALUATORS.items():
-            if set_name not in ("val", "judged", "agreement") and own_name.startswith(prefix):
-                rest = own_name.removeprefix(prefix)
-                name = "/".join(filter(None, (condition, rest if prefix == "pasted_" else f"network_{rest}")))
-                if (set_name, name) in ours:
-                    tables.setdefault(title, {})[set_name, name] = column
+    for title, key, column in _among_own(ours):
+        tables.setdefault(title, {}).setdefault(key, column)
     # What no design changes is the same for baselines, and figures are counted from it.
     shared = {
         (set_name, metric): column
@@ -113,6 +97,28 @@ def baselines_among(runs: Sequence[Run]) -> Baselines:
     }
     found = Baselines({title: {**shared, **table} for title, table in tables.items() if table})
     return Baselines({title: found.joined(table) for title, table in found.tables.items()})
+
+
+def _among_own(ours: Table) -> Iterator[tuple[str, tuple[str, str], Column]]:
+    """Yield what a run's own scores say of baselines: title, set and metric that the network has, and scores."""
+    for (set_name, metric), column in ours.items():
+        if set_name == "judged":
+            version, _, what = metric.partition("_")
+            if version in ("gray", "orig"):
+                yield GRAY if version == "gray" else ORIGINAL, (set_name, f"iter_{what}"), column
+        elif set_name == "agreement":
+            if metric.startswith("gray_"):
+                key = set_name, metric.removeprefix("gray_")
+                yield GRAY, key, column
+                agreed = float(key[1] in ("top1", "top5"))
+                yield ORIGINAL, key, replace(column, values=np.full(len(column.values), agreed))
+        elif set_name != "val":
+            condition, _, own = metric.rpartition("/")
+            for prefix, title in OF_EVALUATORS.items():
+                network = own.removeprefix(prefix) if prefix == "pasted_" else f"network_{own.removeprefix(prefix)}"
+                key = set_name, f"{condition}/{network}" if condition else network
+                if own.startswith(prefix) and key in ours:
+                    yield title, key, column
 
 
 def measure_missing(runs: Sequence[Run]) -> None:
@@ -135,7 +141,7 @@ def measure_missing(runs: Sequence[Run]) -> None:
     from oldrestore.scoring.baselines import measure_baselines_of
 
     # Whatever an old run lacks: a comparison is worth more than its baselines.
-    with contextlib.suppress(ValueError, TypeError, OSError, HydraException):
+    with contextlib.suppress(AttributeError, LookupError, ValueError, TypeError, OSError, HydraException):
         measure_baselines_of(run, Narrator(on_stderr=True))
 
 

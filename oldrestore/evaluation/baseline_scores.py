@@ -6,10 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oldrestore.data.cache import cache_directory
-from oldrestore.evaluation.metric_table import OF_VALIDATION
+from oldrestore.evaluation.metric_table import METRICS, OF_VALIDATION
+from oldrestore.evaluation.scores import ImageScore, summarize
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # What needs no network, as tables call it: no colour; the mean colour of the training photographs; for each metric the
 # constant colour that does best by it on training photographs; the photographs as they are.
@@ -30,6 +34,17 @@ class BaselineScore(NamedTuple):
     weight: float
     a: float | None  # the constant colour, Lab units; None for the originals
     b: float | None
+
+
+def figures_of(scores: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the figures of each baseline, by its title and the name that a run logs them by (``val/psnr``)."""
+    names = {(metric.family, (metric.columns or (metric.name,))[0]): metric.key for metric in reversed(METRICS)}
+    figures: dict[str, dict[str, float]] = {}
+    for (baseline, set_name), rows in scores.groupby(["baseline", "set"], sort=False) if len(scores) else ():
+        means = summarize(ImageScore(*row) for row in rows[list(ImageScore._fields)].itertuples(index=False))
+        named = {names[set_name, metric]: v for metric, v in means.items() if (set_name, metric) in names}
+        figures.setdefault(TITLES.get(baseline, baseline), {}).update(named)
+    return {title: figures[title] for title in TITLES.values() if title in figures}
 
 
 def cache_path(data: Mapping[str, Any], training: str | None, agreement: bool) -> Path:

@@ -12,10 +12,9 @@ from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.source import Split
 from oldrestore.errors import UserError
 from oldrestore.evaluation import baselines
-from oldrestore.evaluation.baseline_scores import TITLES, BaselineScore, cache_path
+from oldrestore.evaluation.baseline_scores import TITLES, BaselineScore, cache_path, figures_of
 from oldrestore.evaluation.evaluator import spread
 from oldrestore.evaluation.metric_table import shown_in
-from oldrestore.evaluation.scores import ImageScore, summarize
 from oldrestore.files import write_atomically
 from oldrestore.tables import csv_table, plain_table
 
@@ -119,16 +118,9 @@ def beside_baselines(summary: Mapping[str, float], scores: pd.DataFrame) -> Tabl
         texts=("",),
         numbers=[metric.short or metric.name for metric in metrics],
     )
-    rows = {"network": {metric.key: summary[metric.key] for metric in metrics}}
-    for baseline, own in scores.groupby("baseline", sort=False):
-        means = summarize(ImageScore(*row) for row in own[list(ImageScore._fields)].itertuples(index=False))
-        named = {(metric.columns or (metric.name,))[0]: metric.key for metric in metrics}
-        rows[baseline] = {named[name]: value for name, value in means.items() if name in named}
-    for name in ("network", *TITLES):
-        if name in rows:
-            cells = (rows[name].get(metric.key) for metric in metrics)
-            shown = ("" if v is None else f"{v:{m.format}}" for v, m in zip(cells, metrics, strict=True))
-            table.add_row(TITLES.get(name, name), *shown)
+    for title, figures in {"network": summary, **figures_of(scores)}.items():
+        cells = (figures.get(metric.key) for metric in metrics)
+        table.add_row(title, *("" if v is None else f"{v:{m.format}}" for v, m in zip(cells, metrics, strict=True)))
     return table
 
 

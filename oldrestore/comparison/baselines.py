@@ -126,6 +126,8 @@ def measure_missing(runs: Sequence[Run]) -> None:
 
     Progress goes to stderr. What cannot be measured, as the photographs are elsewhere, is left out of tables.
     """
+    if not runs:
+        return
     run = runs[0]
     counts = [int((run.data.get(name) or {}).get("count") or 0) for name in ("val", "judged")]
     color = (run.config.get("evaluation") or {}).get("color", True)

@@ -151,8 +151,10 @@ def _levels(look: Look, levels: list[tuple[str, float, str]], measure: Measure) 
         value = [{"v": height, "label": f"{', '.join(name for name, _, _ in same)} {text}"}]
         rule = {"type": "rule", "color": color, "strokeDash": [5, 4], "strokeWidth": 1.5}
         marks.append({"data": {"values": value}, "mark": rule, "encoding": {"y": y}})
-        written = {"type": "text", "align": "left", "baseline": "bottom", "dy": -3, "dx": 4, "color": color}
-        labelled = {"y": y, "x": {"value": 0}, "text": {"field": "label"}}
+        right = same[0][0] == TINT  # it often lies near gray
+        side = {"align": "right", "dx": -4} if right else {"align": "left", "dx": 4}
+        written = {"type": "text", **side, "baseline": "bottom", "dy": -3, "color": color}
+        labelled = {"y": y, "x": {"value": "width" if right else 0}, "text": {"field": "label"}}
         # A rim of the background keeps curves that run through it off the letters.
         rim = {**written, "stroke": look.surface or "var(--card)", "strokeWidth": 4, "strokeJoin": "round"}
         labels += [{"data": {"values": value}, "mark": kind, "encoding": labelled} for kind in (rim, written)]

@@ -44,7 +44,7 @@ def template(group: Group, look: Look) -> dict[str, Any]:
     """The chart for any two measures, with ``@x`` and ``@y`` in place of their names; see `fill`."""
     means, seeds = [], []
     for design, name in enumerate(group.names):
-        row: dict[str, Any] = {"d": name}
+        row: dict[str, Any] = {"d": name, "floor": ""}  # an empty label
         for measure in offered_axes(group):
             cell = group.cell(design, measure.name)
             if cell is not None:

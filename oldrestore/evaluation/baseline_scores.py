@@ -38,7 +38,8 @@ class BaselineScore(NamedTuple):
 
 def figures_of(scores: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the figures of each baseline, by its title and the name that a run logs them by (``val/psnr``)."""
-    names = {(metric.family, (metric.columns or (metric.name,))[0]): metric.key for metric in reversed(METRICS)}
+    single = [metric for metric in reversed(METRICS) if len(metric.columns) < 2]
+    names = {(metric.family, *(metric.columns or (metric.name,))): metric.key for metric in single}
     figures: dict[str, dict[str, float]] = {}
     for (baseline, set_name), rows in scores.groupby(["baseline", "set"], sort=False) if len(scores) else ():
         means = summarize(ImageScore(*row) for row in rows[list(ImageScore._fields)].itertuples(index=False))

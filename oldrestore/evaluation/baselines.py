@@ -129,14 +129,15 @@ def score_judged(
 def score_agreement(
     photos: Photos, judge: Judge, mean: Color | None, tints: Mapping[str, Color], batch_size: int
 ) -> Iterator[BaselineScore]:
-    """Yield how far the judge's answers on photographs in constant colours are from those on the originals.
-
-    Of gray, and so of the originals, every run has the scores.
-    """
+    """Yield how far the judge's answers on photographs as each baseline has them are from those on the originals."""
     own = {name.removeprefix("agreement/"): color for name, color in tints.items() if name.startswith("agreement/")}
     for batch in batches(photos(), batch_size):
         labs = [rgb_to_lab(rgb) for _, rgb in batch]
-        truth, _ = answers_on_originals(judge, [rgb for _, rgb in batch], labs, features=True)
+        truth, gray = answers_on_originals(judge, [rgb for _, rgb in batch], labs, features=True)
+        for baseline, answers, color in (("gray", gray, GRAY), ("original", truth, (None, None))):
+            for metric, values in divergences(truth, answers).items():
+                for (image, _), value in zip(batch, values, strict=True):
+                    yield BaselineScore(baseline, "agreement", image, metric, float(value), 1.0, *color)
         for color in dict.fromkeys([*([] if mean is None else [mean]), *own.values()]):
             measured = divergences(truth, judge.answers([in_one_color(lab, color) for lab in labs]))
             for metric, values in measured.items():

@@ -1,11 +1,13 @@
 """Constant colours and the originals, scored as a network is; tints chosen on other photographs."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
 from oldrestore.color.lab import lab_to_rgb8, rgb_to_lab
+from oldrestore.evaluation.baseline_scores import figures_of
 from oldrestore.evaluation.baselines import (
     GRAY,
     JUDGED,
@@ -92,9 +94,23 @@ def test_a_judge_sees_each_baseline():
             assert by_name[baseline, "iter_correct", name] == float(expected[1] > expected[0])
     answered = list(score_agreement(lambda: iter(PHOTOS), judge, (2.0, 3.0), {"agreement/kl": (0.0, 18.0)}, 3))
     assert {(s.baseline, s.metric) for s in answered if s.baseline == "tint"} == {("tint", "kl")}
+    assert {s.value for s in answered if (s.baseline, s.metric) == ("original", "kl")} == {0.0}
     for name, rgb in PHOTOS:
         (p,), (q,) = judge.probabilities([rgb])[:, :2].astype(float), judge.probabilities([tinted(rgb, (0, 18))])[:, :2]
         (kl,) = (s.value for s in answered if (s.baseline, s.metric, s.image) == ("tint", "kl", name))
         assert kl == pytest.approx((p * np.log(p / q)).sum(), abs=1e-6)
     only = list(score_judged(lambda: iter(labelled), judge, None, {}, 2))
     assert {s.baseline for s in only} == {"gray", "original"}
+
+
+def test_figures_have_the_names_that_runs_log_them_by():
+    scores = [*score_colors(lambda: iter(PHOTOS), (1.5, -2.0), {"psnr": GRAY}, None)]
+    labelled = [(name, rgb, 1) for name, rgb in PHOTOS]
+    scores += score_judged(lambda: iter(labelled), ColorJudge((0, 18)), (1.5, -2.0), {}, 2)
+    figures = figures_of(pd.DataFrame(scores))
+    assert list(figures) == ["gray", "mean colour", "best tint", "originals"]
+    assert list(figures["best tint"]) == ["val/psnr"]
+    psnr = [peak_signal_noise_ratio(rgb, tinted(rgb, GRAY), data_range=255) for _, rgb in PHOTOS]
+    assert figures["gray"]["val/psnr"] == figures["best tint"]["val/psnr"] == pytest.approx(np.mean(psnr))
+    assert figures["originals"]["judged/iter_accuracy"] == 1
+    assert "judged/gap_closed" not in figures["gray"]

@@ -17,7 +17,7 @@ from oldrestore.tables import aligned, csv_table, markdown_table, percent
 
 MARKS = {"best": "*", "tied": "~", "": ""}
 MARK_WORDS = {"best": "best", "tied": "not distinguishable from the best", "": ""}
-PAIRED = ("difference", "95% interval", "p", "p Holm", "effect", "larger on")
+PAIRED = ("difference", "95% interval", "p", "p Holm", "effect", "larger on", "detectable")
 NOT_MEASURED = "what gray and constant tints score was not measured: oldrestore evaluate RUN does that"
 FAMILY = "(5%, Holm over the designs in a column)"
 BELOW = "!"  # not significantly better than what needs no network
@@ -44,7 +44,7 @@ def terminal(compared: Compared, bold: bool = False, width: int | None = None) -
         lines.append([title, *[""] * (len(headings) - len(shown) - 2), *shown, ""])
     # (Intervals alone are on the lines between: in a part without any, those lines are left out.)
     table = aligned(lines, words=2 + len(compared.differences), width=width, bold=bold)
-    return "\n".join([table, "", *(_wrapped(line, width) for line in _below(compared))])
+    return "\n".join([table, "", *(wrapped(line, width) for line in _below(compared))])
 
 
 def markdown(compared: Compared) -> str:
@@ -115,9 +115,11 @@ def differences_from_floor(compared: Compared, name: str) -> str:
 
 
 def paired(d: PairedDifference, p_holm: float, measure: Measure) -> list[str]:
-    """A difference, its interval, both p-values, the effect, and the share of photographs above."""
+    """A difference, its interval, both p-values, the effect, and the share of photographs above,
+    and the smallest detectable difference.
+    """
     around = f"{number(d.low, measure)} to {number(d.high, measure)}"
-    sure = [f"{d.p_value:.2g}", f"{p_holm:.2g}", f"{d.effect:+.2f}", percent(d.wins, 0)]
+    sure = [f"{d.p_value:.2g}", f"{p_holm:.2g}", f"{d.effect:+.2f}", percent(d.wins, 0), number(d.detectable, measure)]
     return [number(d.difference, measure), around, *sure]
 
 
@@ -166,7 +168,7 @@ def setting(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _wrapped(line: str, width: int | None) -> str:
+def wrapped(line: str, width: int | None) -> str:
     """Break a line between words if it is wider than the terminal."""
     if width is None:
         return line

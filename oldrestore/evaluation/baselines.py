@@ -102,7 +102,7 @@ def score_colors(
 
 
 def score_judged(
-    photos: Callable[[], Iterable[tuple[str, np.ndarray, int | None]]],
+    photos: Callable[[], Iterable[tuple[str, np.ndarray, tuple[int, ...]]]],
     judge: Judge,
     mean: Color | None,
     tints: Mapping[str, Color],

@@ -10,6 +10,7 @@ from oldrestore.comparison.baselines import GRAY, TINT
 from oldrestore.comparison.columns import Cell
 from oldrestore.comparison.compare import Compared
 from oldrestore.comparison.measures import Measure
+from oldrestore.comparison.power import power_in_words
 from oldrestore.comparison.rendering import NOT_MEASURED, number
 from oldrestore.tables import percent
 
@@ -69,6 +70,7 @@ def words_of(compared: Compared, names: Sequence[str], headline: Measure) -> Wor
         f"{names[best]} has a {full_name(headline)} of {_valued(column[best], headline)}.",
         *_beaten(column, beaten, best, names, headline),
         *_tied(column, equals, names, headline),
+        *(_sentence(text) for text in power_in_words(compared, headline, lambda index: names[index])),
         *floor,
         *_other_measures(compared, names, headline, best),
         *recognition,

@@ -99,7 +99,7 @@ def measured_baselines(scorer: Scorer, train: Split | None) -> list[BaselineScor
         labelled = scorer.judged.split.photos
         scores += baselines.score_judged(
             lambda: scorer.watched(
-                ((p.name, decode_known_photo(p), p.label) for p in labelled), "baselines judged", len(labelled)
+                ((p.name, decode_known_photo(p), p.classes) for p in labelled), "baselines judged", len(labelled)
             ),
             judge,
             mean,

@@ -83,7 +83,7 @@ def test_scores_of_photographs_are_those_of_the_colours():
 
 
 def test_a_judge_sees_each_baseline():
-    judge, labelled = ColorJudge((0, 18)), [(name, rgb, 1) for name, rgb in PHOTOS]
+    judge, labelled = ColorJudge((0, 18)), [(name, rgb, (1,)) for name, rgb in PHOTOS]
     scores = list(score_judged(lambda: iter(labelled), judge, (2.0, 3.0), {JUDGED: (0.0, 18.0)}, 2))
     by_name = {(s.baseline, s.metric, s.image): s.value for s in scores}
     for name, rgb in PHOTOS:
@@ -105,7 +105,7 @@ def test_a_judge_sees_each_baseline():
 
 def test_figures_have_the_names_that_runs_log_them_by():
     scores = [*score_colors(lambda: iter(PHOTOS), (1.5, -2.0), {"psnr": GRAY}, None)]
-    labelled = [(name, rgb, 1) for name, rgb in PHOTOS]
+    labelled = [(name, rgb, (1,)) for name, rgb in PHOTOS]
     scores += score_judged(lambda: iter(labelled), ColorJudge((0, 18)), (1.5, -2.0), {}, 2)
     figures = figures_of(pd.DataFrame(scores))
     assert list(figures) == ["gray", "mean colour", "best tint", "originals"]

@@ -92,7 +92,7 @@ def baselines_among(runs: Sequence[Run]) -> Baselines:
     shared = {
         (set_name, metric): column
         for (set_name, metric), column in ours.items()
-        if (set_name == "judged" and not metric.startswith("iter_"))
+        if ((set_name, "iter_correct") in ours and not metric.startswith("iter_"))
         or (set_name == "agreement" and metric.startswith("gray_"))
     }
     found = Baselines({title: {**shared, **table} for title, table in tables.items() if table})
@@ -102,7 +102,7 @@ def baselines_among(runs: Sequence[Run]) -> Baselines:
 def _among_own(ours: Table) -> Iterator[tuple[str, tuple[str, str], Column]]:
     """Yield what a run's own scores say of baselines: title, set and metric that the network has, and scores."""
     for (set_name, metric), column in ours.items():
-        if set_name == "judged":
+        if (set_name, "iter_correct") in ours:  # of the judge, or of a further one
             version, _, what = metric.partition("_")
             if version in ("gray", "orig"):
                 yield GRAY if version == "gray" else ORIGINAL, (set_name, f"iter_{what}"), column

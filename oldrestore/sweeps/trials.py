@@ -16,6 +16,7 @@ from oldrestore.config.multirun import expand_jobs
 from oldrestore.errors import UserError
 from oldrestore.files import lock
 from oldrestore.records.asked_settings import as_override
+from oldrestore.records.design_names import name_of_job
 from oldrestore.records.identity import results_code_hash
 from oldrestore.records.run import Run
 from oldrestore.records.source_code import SourceCode, hash_of
@@ -175,6 +176,7 @@ class Search(Sweep):
         key = key_of(trial.number)
         settings = {name: as_override(name, value).partition("=")[2] for name, value in trial.params.items()}
         plain = OmegaConf.to_container(config)
+        plain["design"] = name_of_job(config.design, settings)
         self.jobs[key] = Job(
             key, key, self.base.code, config.seed, settings, overrides, plain, choices, self.base.needed
         )

@@ -36,6 +36,7 @@ def tags(run: RunInfo) -> dict[str, str]:
     values = {
         "run_id": run.run_id,
         "experiment": run.experiment,
+        "design": run.design,
         "commit": commit,
         "dirty": param(run.provenance.get("dirty")),
         "seed": param(run.seed),

@@ -145,9 +145,9 @@ def test_runs_that_measure_no_colour_have_a_report_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sigmas", "names"), [((5.0, 5.00001), ["design 1", "design 2"]), ((8.0, 5.0), ["sigma 8", "sigma 5"])]
+    ("sigmas", "names"), [((5.0, 5.00001), ["sigma=5", "sigma=5 (2)"]), ((8.0, 5.0), ["sigma=8", "sigma=5"])]
 )
-def test_names_that_are_alike_to_four_digits_become_numbers(tmp_path, sigmas, names):
+def test_names_that_are_alike_to_four_digits_are_numbered(tmp_path, sigmas, names):
     runs = [Run(make_run(tmp_path, f"s{number}", {"loss.sigma": sigma})) for number, sigma in enumerate(sigmas)]
     assert gather(runs, photographs=0, resamples=100).groups[0].names == names
 
@@ -215,7 +215,7 @@ def test_lower_is_better_where_it_is(tmp_path):
         found = {"val": ([f"{i}" for i in range(40)], {"ab_rmse": (level + rng.normal(size=40), np.ones(40))})}
         runs.append(Run(make_run(tmp_path, name, {"loss.sigma": level}, scored=found)))
     said = gather(runs, photographs=0, resamples=500).groups[0].words
-    assert said.best == 0 and "below sigma 30" in said.sentences[1] and "Lab units" in said.sentences[0]
+    assert said.best == 0 and "below sigma=30" in said.sentences[1] and "Lab units" in said.sentences[0]
 
 
 def test_a_measure_without_a_better_way_makes_nobody_the_best(tmp_path):

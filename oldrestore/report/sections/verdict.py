@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from oldrestore.comparison.rendering import MARK_WORDS, interval, number, paired, setting
+from oldrestore.comparison.rendering import MARK_WORDS, interval, number, paired
 from oldrestore.report.contents import Group
 from oldrestore.report.section import ChartWords, Section, View, first_upper
 from oldrestore.report.words import full_name
+from oldrestore.tables import setting
 
 
 def summary(view: View) -> Section:

@@ -13,19 +13,30 @@ from oldrestore.plain import within
 from oldrestore.tables import setting
 
 T = TypeVar("T")
+LEAST = 8  # characters of a value that is cut
 # Settings that tell no design from another, and words of the command line that are no settings.
 NO_PART = Role.FREE | Role.NAME | Role.SEED | Role.PLACE | Role.SHOWN
 NO_SETTINGS = ("sweeps", "resume", "hydra")
 
 
-def named(settings: Mapping[str, Any]) -> str:
+def named(settings: Mapping[str, Any], longest: int | None = None) -> str:
     """Return settings, by dotted name, as a name: ``loss=focal, width=0.5``.
 
     Choices come first. A setting is called by the last part of its name, or by as many parts as tell it from the
-    others. One that has no value is left out, unless none has one.
+    others. One that has no value is left out, unless none has one. Of a name longer than `longest`, the longest values
+    are cut, as far as they remain readable.
     """
     kept = {name: value for name, value in choices_first(settings).items() if value is not None} or settings
-    return ", ".join(f"{_short(name, kept)}={_text(name, value)}" for name, value in kept.items())
+    parts = [(_short(name, kept), _text(name, value)) for name, value in kept.items()]
+    text = ", ".join(map("=".join, parts))
+    while longest is not None and len(text) > longest:
+        at = max(range(len(parts)), key=lambda index: len(parts[index][1]))
+        name, value = parts[at]
+        if len(value) <= LEAST:
+            break
+        parts[at] = name, shortened(value, len(value) - 1)
+        text = ", ".join(map("=".join, parts))
+    return text
 
 
 def name_of_run(config: Mapping[str, Any], choices: Mapping[str, Any], overrides: Iterable[str]) -> str:
@@ -46,13 +57,13 @@ def name_of_run(config: Mapping[str, Any], choices: Mapping[str, Any], overrides
     loss = choices.get("loss") or str(within(config, "loss._target_") or "").rpartition(".")[2]
     if not began and not typed and loss:
         typed = {"loss": loss}
-    return shortened(", ".join(filter(None, (began, named(typed)))))
+    return _joined(began, typed)
 
 
 def name_of_job(chosen: str | None, settings: Mapping[str, str]) -> str | None:
     """Return the name of a sweep's job by what the sweep varies, after the name that all its jobs were given."""
     varied = {name: unquoted(value) for name, value in settings.items() if Role.NAME not in role_of(name)}
-    return shortened(", ".join(filter(None, (chosen, named(varied))))) or None
+    return _joined(chosen, varied) or None
 
 
 def names_among(columns: Mapping[str, Sequence[Any]], chosen: Sequence[str | None]) -> list[str]:
@@ -83,14 +94,13 @@ def names_among(columns: Mapping[str, Sequence[Any]], chosen: Sequence[str | Non
 def _names_that_fit(
     columns: Mapping[str, Sequence[Any]], designs: Sequence[int], longest: int = LONGEST_DESIGN
 ) -> list[str]:
-    """Name designs by all columns; by the first few if only these names fit and still tell the designs apart."""
-    whole = [named({name: values[index] for name, values in columns.items()}) for index in designs]
+    """Name designs by all columns, or by the first few that tell them apart, if only these names fit; or cut values."""
     for count in range(len(columns), 0, -1):
         first = dict(list(columns.items())[:count])
         names = [named({name: values[index] for name, values in first.items()}) for index in designs]
         if len(set(names)) == len(names) and max(map(len, names), default=0) <= longest:
             return names
-    return whole
+    return [named({name: values[index] for name, values in columns.items()}, longest) for index in designs]
 
 
 def choices_first(settings: Mapping[str, T]) -> dict[str, T]:
@@ -118,6 +128,11 @@ def file_names(names: Sequence[str]) -> list[str]:
 def all_equal(values: Sequence[Any]) -> bool:
     """Whether values are the same; to Python, true is 1."""
     return all(value == values[0] and isinstance(value, bool) == isinstance(values[0], bool) for value in values)
+
+
+def _joined(before: str | None, settings: Mapping[str, Any]) -> str:
+    room = LONGEST_DESIGN - (len(before) + 2 if before else 0)
+    return shortened(", ".join(filter(None, (before, named(settings, room)))))
 
 
 def _short(name: str, names: Iterable[str]) -> str:

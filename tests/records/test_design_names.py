@@ -79,6 +79,12 @@ def test_a_run_that_records_nothing_is_called_by_its_loss():
         # Too long for a chart: the first settings alone, where they tell designs apart.
         ({"loss": ["l1", "l2"], "note": ["x" * 44, "y"]}, [None, None], ["loss=l1", "loss=l2"]),
         ({"note": ["x" * 44, "x" * 45]}, [None, None], ["note=" + "x" * 38 + "…", "note=" + "x" * 34 + "… (2)"]),
+        # The longest value gives way.
+        (
+            {"loss": ["gradient_rebalanced_cross_entropy"] * 2, "model.width": [0.5, 0.25]},
+            [None, None],
+            ["loss=gradient_rebalanced_cross_e…, width=0.5", "loss=gradient_rebalanced_cross_…, width=0.25"],
+        ),
         ({"loss": ["l1", "l2"]}, ["two\nlines\x1b[31m", None], ["two lines [31m", "loss=l2"]),
     ],
 )

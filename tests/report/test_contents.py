@@ -258,13 +258,13 @@ def test_what_other_measures_say_is_grouped_by_how_sure_it_is(tmp_path):
         runs.append(Run(make_run(tmp_path, name, settings, scored={"val": (names, columns)}, choices={"loss": name})))
     group = gather(runs, photographs=0, resamples=1000, measures=["auc_rebalanced", "psnr", "ssim"]).groups[0]
     text = " ".join(group.words.sentences)
-    assert group.words.headline.startswith("a is the best")
-    assert "It is significantly worse than the best by PSNR (b)." in text
+    assert group.words.headline.startswith("loss=a is the best")
+    assert "It is significantly worse than the best by PSNR (loss=b)." in text
     ssim = [cells["ssim"].mark for cells in group.compared.cells]
     assert sorted(ssim) == ["best", "tied"]
-    level = "Others have the best mean, but it is not significantly different from them, by SSIM (b)."
+    level = "Others have the best mean, but it is not significantly different from them, by SSIM (loss=b)."
     assert level in text if ssim[1] == "best" else "SSIM (not alone)" in text
-    assert '<span class="whole">(<span class="name whole">' in str(mark_designs("by PSNR (b).", group))
+    assert '<span class="whole">(<span class="name whole">' in str(mark_designs("by PSNR (loss=b).", group))
 
 
 def test_recognition_claims_no_more_than_the_interval(tmp_path):

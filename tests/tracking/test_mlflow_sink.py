@@ -136,10 +136,11 @@ def test_parameters_are_flat(tracked):
 def test_a_run_of_an_earlier_version_gets_its_name_and_choices_and_keeps_one_that_was_given(outputs):
     folder = RunFolder.create(outputs, "quickstart", "old")
     run = run_to_track.make_run(folder)
+    folder.status("finished")
     store = open_store(None, outputs, "quickstart")
     made = store.client.create_run(store.experiment_id, tags={"run_id": "old"}, run_name="old").info.run_id
     for name in ("quickstart, width=0.25, seed=3", "given by hand"):
-        with followed_by(MLflowSink(system_metrics=False), RunFolder.open(folder.path), run):
+        for _ in hand_over(MLflowSink(system_metrics=False), replace(run, over=True), lambda: End("finished")):
             pass
         record = store.client.get_run(made)
         assert (record.info.run_name, record.data.tags["design"]) == (name, "quickstart, width=0.25")

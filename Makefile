@@ -23,16 +23,17 @@ $(READY): pyproject.toml constraints.txt
 train: install ## train the quickstart: a few minutes on a CPU
 	$(BIN)/oldrestore train experiments=quickstart
 
+# A process for each core with a thread each: threads that wait for one another spin, which takes hours on a busy machine.
 test: install ## the test suite
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses logical --maxprocesses 8 --dist loadfile
 
 # What depends on the arithmetic of a processor.
 ARITHMETIC := tests/kernels tests/losses tests/training tests/models/test_engine.py tests/evaluation/test_judge.py \
 	tests/run/test_resuming.py tests/run/test_kernels_of_runs.py tests/run/test_kill_and_resume.py tests/reproduction tests/run/processes \
 	tests/engines tests/commands/test_colorize.py
 
-test-avx2: install ## losses, training, resuming, reproducing and inference again, as on a processor without AVX-512
-	MKL_DEBUG_CPU_TYPE=5 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -m "not slow" $(ARITHMETIC)
+test-avx2: install ## losses, training, resuming, reproducing and inference again, on all threads, as on a processor without AVX-512
+	MKL_DEBUG_CPU_TYPE=5 ONEDNN_MAX_CPU_ISA=AVX2 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -m "not slow" $(ARITHMETIC)
 
 test-all: install ## the slow tests too
 	$(BIN)/python -m pytest

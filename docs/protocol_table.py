@@ -59,7 +59,11 @@ def _row(shipped: dict[str, Any]) -> list[str]:
         source = "the same" if judged == "dataset" else f"`{judged['_target_'].rpartition('.')[2]}`"
         looked_at = f"{source}, split {evaluation['judged_split']}"
     called = judge.get("variant") or ""
-    who = "-" if judged is None else f"{judge['_target_'].rpartition('.')[2]} {called}".strip()
+    who = (
+        "-"
+        if judged is None and evaluation["name"] != "agreement"
+        else f"{judge['_target_'].rpartition('.')[2]} {called}".strip()
+    )
     return [
         cut,
         str(evaluation.get("count") or "any"),

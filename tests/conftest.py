@@ -21,6 +21,7 @@ os.environ["OLDRESTORE_CACHE"] = _cache.name
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 runtime.quiet_import_of_paddle()
 
+from oldrestore.kernels.choice import using  # noqa: E402  (it imports Paddle)
 from tests.threads import numbers_of_threads  # noqa: E402  (it imports Paddle)
 
 pytest_plugins = ["tests.run_to_track", "tests.workshop"]
@@ -84,3 +85,10 @@ def _threads_are_left_alone() -> Iterator[None]:
     """No call may change how many threads Paddle uses: what trains afterwards would have other bits."""
     yield
     assert numbers_of_threads() == _threads
+
+
+@pytest.fixture(autouse=True)
+def _kernels_end_with_the_test() -> Iterator[None]:
+    """A run chooses the kernels of its process: not for the tests after it."""
+    with using("auto"):
+        yield

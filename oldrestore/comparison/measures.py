@@ -70,6 +70,14 @@ def _gap(ours: Column, original: Column, gray: Column) -> Scored:
     return gap_share(ours.values, original.values, gray.values)
 
 
+def _taken_away(ours: Column, gray: Column) -> Scored:
+    """Share of a distance from the original, which is 0 for the original itself."""
+    return gap_share(ours.values, np.zeros_like(ours.values), gray.values)
+
+
+_MAKERS = {1: _mean, 2: _taken_away, 3: _gap}
+
+
 def measure_of(metric: Metric) -> Measure:
     """Return the figure for a row of the table of metrics."""
     own = metric.name if metric.family == "val" or metric.columns else metric.key
@@ -80,7 +88,7 @@ def measure_of(metric: Metric) -> Measure:
         metric.columns or (metric.name,),
         metric.better.way,
         "percent" if metric.format.endswith("%") else "number",
-        _gap if len(metric.columns) > 1 else _mean,
+        _MAKERS[max(1, len(metric.columns))],
         metric.title,
         metric.unit,
         metric.bounds,

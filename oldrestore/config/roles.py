@@ -51,6 +51,7 @@ _ROWS = (
     (Role.COMPARED, "evaluation.name"),
     (Role.SHOWN, "evaluation.version evaluation.batch_size evaluation.every evaluation.samples"),
     (Role.SHOWN, "evaluation.judge_during_training"),
+    (Role.FREE, "evaluation.agreement"),  # a further measure, on which no other score depends
     (Role.SCORE, "evaluation.crops.** evaluation.count evaluation.color"),
     (Role.SCORE | Role.COLOR, "evaluation.size evaluation.fit evaluation.rebalancing"),
     (Role.SCORE | Role.COLOR | Role.FILE, "evaluation.prior_file"),

@@ -80,6 +80,7 @@ class Evaluation(Settings):
     every: Count
     judge_during_training: Annotated[bool, Field(strict=True)]
     color: Annotated[bool, Field(strict=True)]
+    agreement: bool = False
     evaluators: dict[str, Component]
     samples: CountOrNever
 

@@ -6,7 +6,6 @@ off-the-shelf classifier are colours of the right things.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -15,12 +14,9 @@ from oldrestore.color.lab import rgb_to_lab
 from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import VERSIONS, AccuracyTable, JudgedPhoto, accuracy_row
 from oldrestore.evaluation.batching import batches
+from oldrestore.evaluation.floor_answers import answers_on_originals
 from oldrestore.evaluation.judge import Judge
 from oldrestore.evaluation.prediction import Colorize, recolor
-
-# What a judge says of originals and gray photographs does not change while a run trains, so it is asked once
-# per process: (judge's fingerprint, photograph's hash) -> (original's, gray's probabilities).
-_remembered: dict[tuple[str, bytes], tuple[np.ndarray, np.ndarray]] = {}
 
 
 def judge_photos(
@@ -43,8 +39,8 @@ def judge_photos(
         predictions = colorize([np.ascontiguousarray(lab[..., 0]) for lab in labs])
         recolored = [recolor(lab[..., 0], prediction.ab_hw2) for lab, prediction in zip(labs, predictions, strict=True)]
         ours = judge.probabilities(recolored)
-        unchanging = _judge_originals(originals, labs, judge)
-        for (name, _, label), iter_p, (orig_p, gray_p) in zip(batch, ours, unchanging, strict=True):
+        orig, gray = (answers.probabilities for answers in answers_on_originals(judge, originals, labs))
+        for (name, _, label), iter_p, orig_p, gray_p in zip(batch, ours, orig, gray, strict=True):
             if label >= len(iter_p):
                 raise _no_such_class(name, label, len(iter_p))
             versions = zip(VERSIONS, (iter_p, orig_p, gray_p), strict=True)
@@ -62,26 +58,6 @@ def accuracy_table(judge: Judge, photos: Sequence[Sequence[JudgedPhoto]], every:
         raise UserError("there are no photographs to judge: the set is empty")
     ends = sorted({*range(every, n + 1, every), n})
     return AccuracyTable(judge.name, [accuracy_row(judged, end) for end in ends], judged)
-
-
-def _judge_originals(
-    originals: Sequence[np.ndarray], labs: Sequence[np.ndarray], judge: Judge
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    keys = [(judge.fingerprint, _content_hash(photo)) for photo in originals]
-    new = {key: position for position, key in enumerate(keys) if key not in _remembered}
-    if new:
-        positions = list(new.values())
-        grays = [recolor(labs[i][..., 0], np.zeros_like(labs[i][..., 1:])) for i in positions]
-        orig_p = judge.probabilities([originals[i] for i in positions])
-        gray_p = judge.probabilities(grays)
-        _remembered.update(zip(new, zip(orig_p, gray_p, strict=True), strict=True))
-    return [_remembered[key] for key in keys]
-
-
-def _content_hash(photo: np.ndarray) -> bytes:
-    digest = hashlib.blake2b(repr(photo.shape).encode(), digest_size=20)
-    digest.update(np.ascontiguousarray(photo))
-    return digest.digest()
 
 
 def _with_label(name: str, photo: np.ndarray, label: int | None) -> tuple[str, np.ndarray, int]:

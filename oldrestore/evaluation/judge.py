@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import paddle
@@ -13,10 +13,19 @@ from pydantic import Field
 
 from oldrestore.config.values import checked
 from oldrestore.files import sha256_of
-from oldrestore.models.efficientnet_lite import EfficientNetLiteNetwork, normalize, package_weights
+from oldrestore.models.efficientnet_lite import VARIANTS, EfficientNetLiteNetwork, normalize, package_weights
 from oldrestore.models.engine import Engine
 
 CLASSES = 1000
+# Making one takes seconds, and several runs and evaluations of a process ask the same judge: by weights, size, device.
+_engines: dict[tuple[str, int, str], Engine] = {}
+
+
+class Answers(NamedTuple):
+    """What a judge says of N photographs."""
+
+    probabilities: np.ndarray  # float32 (N, 1000)
+    features: np.ndarray | None  # of its last layer but one, float32 (N, F); None if it has none
 
 
 class Judge(ABC):
@@ -30,6 +39,22 @@ class Judge(ABC):
     def probabilities(self, photos: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities of the 1000 ImageNet classes, float32 (N, 1000), of uint8 sRGB (H, W, 3) of any size each."""
 
+    def answers(self, photos: Sequence[np.ndarray]) -> Answers:
+        """Return its probabilities with the features that they are computed from."""
+        return Answers(self.probabilities(photos), None)
+
+
+class _Answering(paddle.nn.Layer):
+    """A classifier's probabilities and features in one array (B, 1000 + F), for a function of one result."""
+
+    def __init__(self, classifier: paddle.nn.Layer):
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, rgb_b3ss: paddle.Tensor) -> paddle.Tensor:
+        logits, features = self.classifier(rgb_b3ss)
+        return paddle.concat([paddle.nn.functional.softmax(logits), features], axis=1)
+
 
 class NetworkJudge(Judge):
     """A judge made of a network and the way its photographs are cut."""
@@ -38,7 +63,8 @@ class NetworkJudge(Judge):
         self,
         name: str,
         fingerprint: str,
-        classifier: paddle.nn.Layer,  # RGB 0..255 float32 (B, 3, size, size) -> logits (B, 1000)
+        # makes a layer: RGB 0..255 float32 (B, 3, size, size) -> logits (B, 1000), features (B, F)
+        classifier: Callable[[], paddle.nn.Layer],
         cut: Callable[[np.ndarray], np.ndarray],  # uint8 (H, W, 3) of any size -> uint8 (size, size, 3)
         size: int,
         batch_size: int,
@@ -46,15 +72,23 @@ class NetworkJudge(Judge):
     ):
         self.name, self.fingerprint, self.sees = name, fingerprint, sees
         self._cut, self._batch_size = cut, batch_size
-        self._engine = Engine(paddle.nn.Sequential(classifier, paddle.nn.Softmax()), size)
+        key = (fingerprint, size, paddle.device.get_device())
+        if key not in _engines:
+            _engines[key] = Engine(_Answering(classifier()), size)
+        self._engine = _engines[key]
 
     def probabilities(self, photos: Sequence[np.ndarray]) -> np.ndarray:
         """See Judge."""
-        parts = [np.zeros((0, CLASSES), np.float32)]
+        return self.answers(photos).probabilities
+
+    def answers(self, photos: Sequence[np.ndarray]) -> Answers:
+        """See Judge."""
+        parts = [] if photos else [np.zeros((0, CLASSES), np.float32)]
         for start in range(0, len(photos), self._batch_size):
             cut = np.stack([self._cut(photo) for photo in photos[start : start + self._batch_size]])
             parts.append(self._engine(np.ascontiguousarray(cut.transpose(0, 3, 1, 2), dtype=np.float32)))
-        return np.concatenate(parts)
+        said = np.concatenate(parts)
+        return Answers(np.ascontiguousarray(said[:, :CLASSES]), said[:, CLASSES:])
 
 
 class _Normalized(paddle.nn.Layer):
@@ -62,8 +96,9 @@ class _Normalized(paddle.nn.Layer):
         super().__init__()
         self.network = network
 
-    def forward(self, rgb_b3ss: paddle.Tensor) -> paddle.Tensor:
-        return self.network(normalize(rgb_b3ss))
+    def forward(self, rgb_b3ss: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        features = self.network.pooled(normalize(rgb_b3ss))
+        return self.network.classifier(features), features
 
 
 class EfficientNetLite(NetworkJudge):
@@ -75,15 +110,15 @@ class EfficientNetLite(NetworkJudge):
 
     @checked
     def __init__(self, variant: Literal["lite0", "lite2"] = "lite0", batch_size: Annotated[int, Field(ge=1)] = 16):
-        network = EfficientNetLiteNetwork.from_package(variant)
+        size = VARIANTS[variant].size
         super().__init__(
             name=f"efficientnet_{variant}",
             fingerprint=sha256_of(package_weights(variant)),
-            classifier=_Normalized(network),
-            cut=lambda photo: central_square(photo, network.size),
-            size=network.size,
+            classifier=lambda: _Normalized(EfficientNetLiteNetwork.from_package(variant)),
+            cut=lambda photo: central_square(photo, size),
+            size=size,
             batch_size=batch_size,
-            sees=f"central {network.size} / {network.size + 32} of the shorter side at {network.size}, bicubic",
+            sees=f"central {size} / {size + 32} of the shorter side at {size}, bicubic",
         )
 
 

@@ -216,6 +216,37 @@ METRICS = (
     ),
     Metric("judged", "iter_correct", HIGHER, ".4f", bounds=SHARE),
     Metric("judged", "iter_probability", HIGHER, ".4f", bounds=SHARE),
+    # The judge's answers beside those on the originals; each also of gray photographs.
+    *(
+        Metric(
+            "agreement",
+            name if version == "" else f"{version}_{name}",
+            better if version == "" else NEITHER,
+            form,
+            title=f"{title} of {version or 'recoloured'} photographs",
+            short=short if version == "" else f"{short} {version}",
+            unit=unit,
+            bounds=bounds,
+            places=places if version == "" else {},
+        )
+        for name, better, form, title, short, unit, bounds, places in (
+            ("kl", LOWER, ".3f", "KL divergence", "KL", "nats", AT_LEAST_0, {"log": 7, "compare": 10, "sweep": 5}),
+            ("js", LOWER, ".3f", "JS divergence", "JS", "nats", (0.0, math.log(2)), {}),
+            ("feature_distance", LOWER, ".3f", "feature distance", "features", "", (0.0, 2.0), {}),
+            ("top1", HIGHER, ".1%", "top-1 agreement", "top-1", "", SHARE, {}),
+            ("top5", HIGHER, ".1%", "top-5 agreement", "top-5", "", SHARE, {}),
+        )
+        for version in ("", "gray")
+    ),
+    Metric(
+        "agreement",
+        "kl_closed",
+        HIGHER,
+        ".1%",
+        title="share of gray's KL divergence taken away",
+        short="KL closed",
+        columns=("kl", "gray_kl"),
+    ),
     # Of evaluators, by the words of a name: holes, hints, restoration, detection, measures of whole sets.
     *(
         Metric("", name, better, form, unit=unit, bounds=bounds)

@@ -99,10 +99,12 @@ def protocol_settings(
     settings = config["evaluation"].items()
     evaluation = {n: value for n, value in settings if value is not None and EARLIER.get(f"evaluation.{n}") != value}
     color = evaluation.get("color", True)
+    # Elsewhere agreement is measured beside the protocol's own scores; here it is what the protocol is about.
+    judging = "judged" in evaluation or evaluation.get("name") == "agreement"
     kept: dict[str, Any] = {f"fixed.{name}": words for name, words in FIXED.items()}
     for name, value in flatten({"evaluation": evaluation}).items():
         role = role_of(name)
-        unused = (Role.COLOR in role and not color) or (Role.JUDGING in role and "judged" not in evaluation)
+        unused = (Role.COLOR in role and not color) or (Role.JUDGING in role and not judging)
         if Role.SCORE in role and not unused:
             kept[name] = _content(name, value)
     if "crops" not in evaluation:
@@ -114,7 +116,7 @@ def protocol_settings(
         kept["dataset.crops.filter"] = RESIZE_FILTER.name.lower()
     if "count" in evaluation and count is not None:
         kept["evaluation.count"] = count
-    if color and "judged" in evaluation:
+    if color and judging:
         of_judge = {f"judge.{name}": value for name, value in flatten(config.get("judge") or {}).items()}
         kept |= {name: _content(name, value) for name, value in of_judge.items() if Role.SCORE in role_of(name)}
         kept |= {f"judge.{name}": value for name, value in (judge or {}).items()}

@@ -32,8 +32,11 @@ class _PreparedVgg16(paddle.nn.Layer):
         self.register_buffer("mean", paddle.to_tensor(IMAGENET_MEAN).reshape([1, 3, 1, 1]), persistable=False)
         self.register_buffer("std", paddle.to_tensor(IMAGENET_STD).reshape([1, 3, 1, 1]), persistable=False)
 
-    def forward(self, rgb_b3ss: paddle.Tensor) -> paddle.Tensor:
-        return self.network((rgb_b3ss / 255.0 - self.mean) / self.std)
+    def forward(self, rgb_b3ss: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        x = self.network.features((rgb_b3ss / 255.0 - self.mean) / self.std)
+        *hidden, last = self.network.classifier
+        features = paddle.nn.Sequential(*hidden)(self.network.avgpool(x).flatten(1))
+        return last(features), features
 
 
 class Vgg16(NetworkJudge):
@@ -49,7 +52,7 @@ class Vgg16(NetworkJudge):
         super().__init__(
             name="vgg16",
             fingerprint=sha256_of(path),
-            classifier=_PreparedVgg16(load_vgg16(path)),
+            classifier=lambda: _PreparedVgg16(load_vgg16(path)),
             cut=resize_and_cut,
             size=SIZE,
             batch_size=batch_size,

@@ -39,9 +39,9 @@ class Loss(paddle.nn.Layer):
     def prepare(self, **resources: Any) -> None:
         """Receive, before training, what ``needs`` names.
 
-        Known resources: ``prior``, the smoothed colour prior of the training photographs, float64 (313,), and
-        ``prior_pixels``, the number of pixels that it was counted from.
-        Those that a loss does not need are ignored.
+        Known resources: ``prior``, the smoothed colour prior of the training photographs, float64 (313,);
+        ``prior_pixels``, the number of pixels that it was counted from; ``labels``, the ImageNet class of each
+        photograph of training and validation that has one, by its name. Those that a loss does not need are ignored.
         """
         missing = sorted(self.needs - resources.keys())
         if missing:

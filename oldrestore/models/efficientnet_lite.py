@@ -179,11 +179,14 @@ class EfficientNetLiteNetwork(nn.Layer):
                 levels.append(x)
         return levels
 
+    def pooled(self, x_b3hw: paddle.Tensor) -> paddle.Tensor:
+        """Features (B, 1280) of normalised photographs that the last layer classifies."""
+        x = self.head(self.features(x_b3hw)[-1], self.head_norm, RELU6)
+        return functional.adaptive_avg_pool2d(x, 1).flatten(1)
+
     def forward(self, x_b3hw: paddle.Tensor) -> paddle.Tensor:
         """Class logits (B, 1000) of normalised photographs (B, 3, H, W)."""
-        x = self.features(x_b3hw)[-1]
-        x = self.head(x, self.head_norm, RELU6)
-        return self.classifier(functional.adaptive_avg_pool2d(x, 1).flatten(1))
+        return self.classifier(self.pooled(x_b3hw))
 
 
 def normalize(rgb_b3hw: paddle.Tensor) -> paddle.Tensor:

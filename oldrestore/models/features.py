@@ -76,6 +76,16 @@ class EfficientNetLiteFeatures(RecognitionFeatures):
         return self.network.features(normalize(rgb_b3hw * 255.0))
 
 
+class EfficientNetLiteClassifier(EfficientNetLiteFeatures):
+    """EfficientNet-lite's answer, logits (B, 1000), as its only map: for losses that read what it recognises."""
+
+    layers = 1
+
+    def maps(self, rgb_b3hw: paddle.Tensor) -> list[paddle.Tensor]:
+        """See `RecognitionFeatures`."""
+        return [self.network(normalize(rgb_b3hw * 255.0))]
+
+
 # Max-pooling (window and stride) or None, then convolutions with ReLU, of which the last one's output is a feature map:
 # place in torchvision's ``features``, in channels, out channels, kernel, stride, padding.
 Stage = tuple[tuple[int, int] | None, tuple[tuple[int, int, int, int, int, int], ...]]

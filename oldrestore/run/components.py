@@ -18,7 +18,14 @@ from oldrestore.device import seed_everything
 from oldrestore.errors import UserError
 from oldrestore.evaluation.evaluator import check_read
 from oldrestore.losses.base import Loss
-from oldrestore.scoring.judged import Judged, build_judged, build_protocol, refuse_taught_by_judge, refuse_trained_on
+from oldrestore.scoring.judged import (
+    Judged,
+    build_judged,
+    build_protocol,
+    judge_of,
+    refuse_taught_by_judge,
+    refuse_trained_on,
+)
 from oldrestore.training.learner import Learner
 
 
@@ -41,11 +48,12 @@ class Components:
         return self.learner.network
 
 
-def prepare_loss(loss: Loss, train: Split, source: PhotoSource) -> None:
+def prepare_loss(loss: Loss, train: Split, validation: Split, source: PhotoSource) -> None:
     """Give a loss the resources that it says it needs."""
     available: dict[str, Any] = {
         "prior": lambda: dataset_prior(train, source.crops),
         "prior_pixels": lambda: float(color_counts(train, source.crops).sum()),
+        "labels": lambda: {p.name: p.label for s in (train, validation) for p in s.photos if p.label is not None},
     }
     unknown = loss.needs - available.keys()
     if unknown:
@@ -62,7 +70,7 @@ def build_components(config: DictConfig) -> Components:
     if judged is not None:
         refuse_trained_on(judged.split, train)
     # Before the seeds: a protocol's networks must not move the run's random numbers.
-    evaluators, prior = build_protocol(config, lambda: dataset_prior(train, source.crops.of_protocols()))
+    evaluators, prior = build_protocol(config, judged, lambda: dataset_prior(train, source.crops.of_protocols()))
     seed_everything(config.seed, config.trainer.deterministic)
     network = build(config.model)
     for setting, pixels in (
@@ -80,9 +88,9 @@ def build_components(config: DictConfig) -> Components:
         )
     check_read(evaluators, network)
     loss = build(config.loss)
-    if judged is not None:
-        refuse_taught_by_judge(loss, judged.judge)
-    prepare_loss(loss, train, source)
+    if (judge := judge_of(judged, evaluators)) is not None:
+        refuse_taught_by_judge(loss, judge)
+    prepare_loss(loss, train, validation, source)
     learner = build(
         config.trainer.learner,
         network=network,

@@ -23,6 +23,7 @@ from oldrestore.run.progress import Progress, beginning, go_back_to_checkpoint, 
 from oldrestore.run.resuming import Resumption
 from oldrestore.run.run_in_progress import RunInProgress, Unrecorded
 from oldrestore.run.validation import check_monitor
+from oldrestore.scoring.judged import describe_judging, judge_of
 from oldrestore.scoring.protocols import protocol_of
 from oldrestore.tracking.protocol import RunInfo, Sink
 from oldrestore.tracking.tracker import Trackers
@@ -139,10 +140,10 @@ def _train_unrecorded(config: DictConfig, components: Components, progress: Prog
 def describe_data(config: DictConfig, components: Components) -> dict[str, Any]:
     """Return what ``data.json`` records: every split, the judge, and the protocol."""
     c = components
-    protocol = protocol_of(config, len(c.validation), c.judged and c.judged.judge, c.prior)
+    protocol = protocol_of(config, len(c.validation), judge_of(c.judged, c.evaluators), c.prior)
     return {
         "train": c.train.describe() | {"resizing": c.source.crops.describe_resizing()},
         "val": c.validation.describe(),
-        **({} if c.judged is None else c.judged.describe()),
+        **describe_judging(c.judged, c.evaluators),
         "protocol": protocol.describe(),
     }

@@ -28,6 +28,7 @@ from oldrestore.run.outcome import Outcome, closing_lines, folder_as_typed
 from oldrestore.run.progress import Progress
 from oldrestore.run.streams import seed_step, training_batch
 from oldrestore.run.validation import Validation
+from oldrestore.scoring.judged import judge_of
 from oldrestore.scoring.protocols import protocol_of
 from oldrestore.tracking.tracker import Trackers
 from oldrestore.training.checkpoint import Checkpoint, not_finite, save_checkpoint
@@ -270,7 +271,7 @@ def introduction(config: DictConfig, components: Components) -> Iterator[str]:
     yield f"data      {train.source}: {len(train.photos)} to train on, {len(validation.photos)} to validate{note}"
     for line in train.notes:
         yield f"note      {line}"
-    judge = judged.judge if judged is not None else None
+    judge = judge_of(judged, components.evaluators)
     yield f"protocol  {protocol_of(config, len(validation), judge, components.prior).label}"
     if judged is not None:
         yield f"judge     {judge.name} on {len(judged.split.photos)} photographs of {judged.split.source}"

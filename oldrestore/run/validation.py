@@ -117,7 +117,7 @@ def check_monitor(config: DictConfig, components: Components) -> None:
         measured += [metric.key for metric in OF_VALIDATION if metric.needs is None or metric.needs in predicted]
         if components.judged is not None and config.evaluation.judge_during_training:
             measured += [f"judged/{version}_{what}" for version in VERSIONS for what in ("accuracy", "probability")]
-    evaluators = list(config.evaluation.evaluators)
+    evaluators = list(components.evaluators)
     monitor = config.trainer.monitor
     if monitor not in measured and monitor.partition("/")[0] not in evaluators:
         more = "".join(f", {name}/..." for name in evaluators)

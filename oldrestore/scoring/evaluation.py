@@ -21,7 +21,7 @@ from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
 from oldrestore.records.named_values import ACCURACIES
 from oldrestore.records.run_folder import RunFolder
-from oldrestore.scoring.judged import build_judged, build_protocol
+from oldrestore.scoring.judged import build_judged, build_protocol, describe_judging, judge_of
 from oldrestore.scoring.protocols import outdated, protocol_of
 from oldrestore.scoring.scoring import Scorer, record_evaluated, rows_of
 from oldrestore.scoring.subject import Subject
@@ -89,9 +89,9 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     judged = build_judged(config, source)
     splits = [validation] if judged is None else [validation, judged.split]
     subject.refuse_trained_on(config, splits, narrator)
-    if judged is not None:
-        subject.refuse_taught_by(judged.judge, narrator)
-    evaluators, prior = build_protocol(config, lambda: subject.prior_of_training(config))
+    evaluators, prior = build_protocol(config, judged, lambda: subject.prior_of_training(config))
+    if (judge := judge_of(judged, evaluators)) is not None:
+        subject.refuse_taught_by(judge, narrator)
     network = subject.network(config)
     if config.evaluation.color and not hasattr(network, "decode"):
         raise UserError(
@@ -99,7 +99,7 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
             "evaluation=detection inputs=damage_detection"
         )
     check_read(evaluators, network)
-    protocol = protocol_of(config, len(validation), judged.judge if judged is not None else None, prior)
+    protocol = protocol_of(config, len(validation), judge, prior)
     if (note := outdated(config)) is not None:
         narrator.say(note)
     scorer = Scorer(config, source, validation, judged, narrator, evaluators=evaluators, prior=prior)
@@ -110,8 +110,8 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
 
     folder = RunFolder.create(subject.folder, "evaluations", new_run_id())
     folder.write_config(OmegaConf.to_yaml(config), [subject.recorded()])
-    described = {} if judged is None else judged.describe()
-    folder.write_json("data.json", {"val": validation.describe(), **described, "protocol": protocol.describe()})
+    judging = describe_judging(judged, evaluators)
+    folder.write_json("data.json", {"val": validation.describe(), **judging, "protocol": protocol.describe()})
     iteration = subject.iteration()
     if result is not None:
         folder.per_image(rows_of(result.per_image, iteration, "val"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from oldrestore.color.bins import NUMBER_OF_BINS
 from oldrestore.config.build import build
 from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.errors import UserError
+from oldrestore.evaluation.agreement import Agreement
 from oldrestore.evaluation.judge import Judge
 from oldrestore.losses.base import Loss
 
@@ -26,11 +27,6 @@ class Judged:
 
     split: Split
     judge: Judge
-
-    def describe(self) -> dict[str, Any]:
-        """Return what ``data.json`` records of both."""
-        judge = {"name": self.judge.name, "fingerprint": self.judge.fingerprint}
-        return {"judged": self.split.describe(), "judge": judge}
 
 
 def build_judged(config: DictConfig, source: PhotoSource) -> Judged | None:
@@ -53,11 +49,31 @@ def build_judged(config: DictConfig, source: PhotoSource) -> Judged | None:
 
 
 def build_protocol(
-    config: DictConfig, training_prior: Callable[[], np.ndarray]
+    config: DictConfig, judged: Judged | None, training_prior: Callable[[], np.ndarray]
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     """Build the protocol's own evaluators and the prior of its rebalanced AuC, before anything is measured."""
     evaluators = {name: build(node) for name, node in config.evaluation.evaluators.items()}
-    return evaluators, rebalancing_prior(config, training_prior) if config.evaluation.color else None
+    if not config.evaluation.color:
+        return evaluators, None
+    if config.evaluation.get("agreement"):
+        evaluators["agreement"] = Agreement(build(config.judge) if judged is None else judged.judge)
+    return evaluators, rebalancing_prior(config, training_prior)
+
+
+def judge_of(judged: Judged | None, evaluators: Mapping[str, Any]) -> Judge | None:
+    """Return the judge that labelled photographs are shown to, or else evaluators show theirs to."""
+    if judged is not None:
+        return judged.judge
+    return next((e.judge for e in evaluators.values() if isinstance(e, Agreement)), None)
+
+
+def describe_judging(judged: Judged | None, evaluators: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``data.json`` records of labelled photographs and judge, if there are any."""
+    judge = judge_of(judged, evaluators)
+    described = {} if judged is None else {"judged": judged.split.describe()}
+    if judge is not None:
+        described["judge"] = {"name": judge.name, "fingerprint": judge.fingerprint}
+    return described
 
 
 def rebalancing_prior(config: DictConfig, training: Callable[[], np.ndarray]) -> np.ndarray | None:

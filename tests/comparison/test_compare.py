@@ -294,7 +294,9 @@ def test_figures_of_the_usual_table_in_their_order():
         ("psnr", "PSNR", "val", "max", "number"),
         ("colorfulness", "CF", "val", None, "number"),
         ("colorfulness_difference", "delta CF", "val", "min", "number"),
+        ("agreement/kl", "KL", "agreement", "min", "number"),
         ("gap_closed_probability", "closed p", "judged", "max", "percent"),
+        ("kl_closed", "KL closed", "agreement", "max", "percent"),
     ]
 
 

@@ -30,8 +30,9 @@ def test_what_is_shown_and_in_which_order():
     assert {view: [metric.key for metric in shown_in(view)] for view in ("log", "sweep", "evaluate")} == {
         "log": [
             f"val/{name}" for name in ("loss", "psnr", "auc", "auc_rebalanced", "colorfulness", "colorfulness_original")
-        ],
-        "sweep": ["val/auc_rebalanced", "val/auc", "val/colorfulness", "judged/iter_accuracy"],
+        ]
+        + ["agreement/kl"],
+        "sweep": ["val/auc_rebalanced", "val/auc", "val/colorfulness", "judged/iter_accuracy", "agreement/kl"],
         "evaluate": ["val/auc", "val/auc_rebalanced", "val/colorfulness", "judged/iter_accuracy"],
     }
 

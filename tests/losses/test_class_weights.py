@@ -62,7 +62,7 @@ def test_a_run_gives_the_prior_and_its_pixels(tmp_path):
     given = {}
     loss, alike = (SoftCrossEntropy(rebalance=EffectiveNumber(0.99), logit_adjustment=1.0) for _ in range(2))
     prepare, loss.prepare = loss.prepare, lambda **resources: (given.update(resources), prepare(**resources))
-    prepare_loss(loss, train, SimpleNamespace(crops=crops))
+    prepare_loss(loss, train, train, SimpleNamespace(crops=crops))
     assert given.keys() == {"prior", "prior_pixels"}
     assert given["prior_pixels"] == 512.0 and given["prior"].sum() == pytest.approx(1.0)
     alike.prepare(**given)

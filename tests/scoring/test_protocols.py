@@ -22,6 +22,7 @@ SHIPPED = sorted(path.stem for path in (configuration_root() / "conf" / "evaluat
 # sha256 of each protocol's name, version and settings on the defaults, without files that the user has. A hash that
 # moves says that other things are measured than before: raise the protocol's `version`, then write the new hash here.
 PINNED = {
+    "agreement": (1, "8cfabd46a5ece8fb0b004953903764a6ad0f1174ed4adc7d21ce69d330dd0284"),
     "cic_2016": (1, "b329dd43b32f5b20f318fcb49d69c326ceffda5a099b4ca8af58bc940da9a179"),
     "ddcolor_val5k": (1, "34f6a302adb99e421a6ad5229f14306d053630781c773fe0e4be12ea90b4083f"),
     "detection": (1, "0c30fd0fc7e211e2e3338a3b605765021aaabe845f148f0e1ddc5e27d65896c9"),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from oldrestore.comparison.compare import Cell, Compared, compare_runs
 from oldrestore.comparison.designs import designs_of, differences_between, names_of
+from oldrestore.comparison.sameness import comparable_groups
+from oldrestore.config.plugins import use_plugins
 from oldrestore.errors import UserError
 from oldrestore.records.finding import find_run
 from oldrestore.records.listing import list_runs, read_condition
@@ -19,7 +21,19 @@ from oldrestore.records.run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Cell", "Compared", "Run", "UserError", "compare_runs", "designs", "load_run", "load_runs", "scores_frame"]
+__all__ = [
+    "Cell",
+    "Compared",
+    "Run",
+    "UserError",
+    "comparable_groups",
+    "compare_runs",
+    "designs",
+    "load_run",
+    "load_runs",
+    "scores_frame",
+    "use_plugins",
+]
 
 
 def load_run(run: str | Path, outputs: str | Path = "outputs") -> Run:

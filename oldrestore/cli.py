@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import __version__
+from oldrestore.config.plugins import for_one_command
 from oldrestore.errors import UserError
 from oldrestore.terminal import names_as_text, take_every_character
 
@@ -25,6 +26,7 @@ VERBS = {
     "sync": "send trackers what they missed of a run",
     "models": "list networks: parameters, cost, what they predict, which losses fit",
     "losses": "list losses: what they read and need, which models fit, their sources",
+    "new": "write a loss, a metric or a dataset of your own from a template",
     "weights": "import published checkpoints; export to inference formats",
     "data": "describe a dataset, its colour prior; prepare photos_plus or photos_wide",
     "ui": "serve MLflow's and VisualDL's pages and the reports of these runs",
@@ -77,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if verb not in all_verbs():
             raise UserError(f"there is no verb '{verb}': choose one of {', '.join(all_verbs())}")
-        return importlib.import_module(f"oldrestore.commands.{verb}").run(rest)
+        with for_one_command():
+            return importlib.import_module(f"oldrestore.commands.{verb}").run(rest)
     except UserError as error:
         print(f"oldrestore: {error}", file=sys.stderr)
         return WRONG_REQUEST

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -110,11 +111,19 @@ def test_a_later_evaluation_is_compared_like_a_run(outputs):
 
 def test_the_notebook_runs(outputs, monkeypatch, capsys):
     monkeypatch.setenv("OLDRESTORE_OUTPUTS", str(outputs))
+    matplotlib.use("Agg")
     names: dict = {}
     for cell in json.loads(NOTEBOOK.read_text())["cells"]:
         if cell["cell_type"] == "code":
             assert cell["outputs"] == [] and cell["execution_count"] is None
+            assert "oldrestore." not in "".join(cell["source"]).replace("oldrestore.api", ""), "public names alone"
             exec(compile("".join(cell["source"]), "cell", "exec"), names)  # noqa: S102 - our own notebook
     assert len(names["table"].designs) == 2
     assert names["figures"].loc["good0", "psnr"] == pytest.approx(scores(0.08, 0)["val"][1]["psnr"][0].mean())
     assert "auc_rebalanced" in capsys.readouterr().out
+    cells = [cells[names["measure"].name] for cells in names["table"].cells]
+    lines = [line.get_xdata() for line in names["axes"].get_lines()]
+    assert [list(ends) for ends in lines[::2]] == [[cell.low, cell.high] for cell in cells]
+    assert [list(points) for points in lines[1::2]] == [[cell.value] for cell in cells]
+    assert names["axes"].get_xlabel() == "accuracy on recoloured photographs"
+    names["plt"].close(names["figure"])

@@ -12,7 +12,7 @@ from typing import Any
 from oldrestore import tables
 from oldrestore.catalogue.networks import cited_paper
 from oldrestore.config.build import build, locate
-from oldrestore.config.location import configuration_root
+from oldrestore.config.location import choices_of
 from oldrestore.config.pairs import choices, predictions, readings
 from oldrestore.errors import UserError
 from oldrestore.losses.base import Loss
@@ -45,7 +45,7 @@ def list_losses() -> Iterator[LossFacts]:
 
 
 def _describe(name: str, node: Mapping[str, Any], predicted: Mapping[str, frozenset[str]]) -> LossFacts:
-    heading = _heading(configuration_root() / "conf" / "loss" / f"{name}.yaml")
+    heading = _heading(choices_of("loss")[name])
     losses, reads = list(dict.fromkeys(_losses(node))), readings(node)
     needs, problem = frozenset(), None
     try:

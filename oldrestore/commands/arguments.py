@@ -7,11 +7,13 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from oldrestore import runtime
 from oldrestore.config.location import at_home, unquoted
+from oldrestore.config.plugins import VARIABLE, use_plugins
 from oldrestore.errors import UserError, in_words
 
 if TYPE_CHECKING:
@@ -87,6 +89,14 @@ def names(text: str) -> list[str]:
     return listed
 
 
+def difference(text: str) -> tuple[float, bool]:
+    """Read a difference between two figures, and whether it is in percent; a ``type`` for argparse."""
+    value, in_percent = number(0.0)(text.removesuffix("%")), text.endswith("%")
+    if not 0 < value < inf:
+        raise argparse.ArgumentTypeError(f"must be above 0, not '{text}'")
+    return (value / 100 if in_percent else value), in_percent
+
+
 def kinds_of_runs(text: str) -> list[str]:
     """Read kinds of runs, separated by commas; a ``type`` for argparse."""
     from oldrestore.records.kinds import KINDS
@@ -120,6 +130,26 @@ def outputs_of(overrides: Sequence[str], must_exist: bool) -> Path:
     return outputs
 
 
+class _Plugins(argparse.Action):
+    """Admits a plugin as soon as it is read, for what follows and for processes that are started."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: str, *_: object) -> None:
+        use_plugins(values)
+
+
+def add_plugins(options: Parser) -> None:
+    """Add the option that admits code outside the package."""
+    does = f"package outside oldrestore to use: folder, or name if installed; may be repeated (or set {VARIABLE})"
+    options.add_argument("--plugins", action=_Plugins, metavar="PATH", default=argparse.SUPPRESS, help=does)
+
+
+def take_plugins(verb: str, arguments: Sequence[str]) -> list[str]:
+    """Admit the plugins among the arguments of a command whose options are Hydra's, and return the others."""
+    options = Parser(prog=f"oldrestore {verb}", allow_abbrev=False, add_help=False)
+    add_plugins(options)
+    return options.parse_known_args(arguments)[1]
+
+
 def add_outputs(options: Parser) -> None:
     """Add the folder in which a command looks up run ids."""
     does = "folder in which run ids are looked up (default: outputs)"
@@ -130,8 +160,10 @@ def add_choice_of_runs(options: Parser) -> None:
     """Add the options that choose the runs to compare, and how they are compared."""
     options.add_argument("--experiment", metavar="NAME", help="every run of an experiment that has scores")
     options.add_argument("--where", action="append", default=[], metavar="NAME=VALUE", help="as for oldrestore runs")
-    kinds = "also runs of these kinds: reproduction, killed, failed, extended"
+    kinds = "also runs of these kinds: reproduction, range_test, overfit, killed, failed, extended"
     options.add_argument("--include", type=kinds_of_runs, default=[], metavar="A,B", help=kinds)
+    options.add_argument("--figures", type=names, metavar="A,B", help="columns of the table")
+    options.add_argument("--metric", metavar="NAME", help="figure that designs are ranked by (default: auc_rebalanced)")
     options.add_argument("--by", choices=("design", "run"), default="design", help="rows: designs (default) or runs")
     resamples = "number of resamples (default: 10000)"
     options.add_argument("--resamples", type=number(100), default=10000, metavar="N", help=resamples)
@@ -204,6 +236,7 @@ def add_networks(options: Parser, does: str = "") -> None:
     weights = f"{does}safetensors file; may be repeated"
     options.add_argument("--weights", action="append", default=[], type=path, metavar="FILE", help=weights)
     add_model(options)
+    add_plugins(options)
 
 
 def add_model(options: Parser) -> None:

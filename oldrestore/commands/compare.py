@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from oldrestore.commands.arguments import add_choice_of_runs, chosen_runs, names, parser, with_scores
+from oldrestore.commands.arguments import add_choice_of_runs, chosen_runs, difference, parser, with_scores
 from oldrestore.errors import UserError
 from oldrestore.terminal import columns, shows_bold
 
@@ -20,6 +20,7 @@ examples:
   oldrestore compare 20261122-1107 20261122-1215
   oldrestore compare --experiment losses --figures auc_rebalanced,gap_closed,ssim
   oldrestore compare --where "experiment=quick*" --where model.width=0.25 --markdown > table.md
+  oldrestore compare --experiment losses --metric iter_accuracy --detect 2%
   oldrestore compare --experiment losses --latex > table.tex
 """
 
@@ -28,8 +29,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parser("compare", "Compares runs on the same photographs: intervals, the best, and its equals.", EPILOG)
     add_choice_of_runs(options)
-    options.add_argument("--figures", type=names, metavar="A,B", help="columns to show")
-    options.add_argument("--metric", metavar="NAME", help="figure whose differences from the best are listed")
+    detect = "also print how many photographs or seeds would detect this difference: 0.02, 2%%"
+    options.add_argument("--detect", type=difference, metavar="DIFFERENCE", help=detect)
     options.flag("--anyway", does="print incomparable runs in separate tables")
     form = options.add_mutually_exclusive_group()
     for name in ("JSON", "CSV", "Markdown"):
@@ -39,7 +40,8 @@ def run(arguments: Sequence[str]) -> int:
 
     from oldrestore.comparison.compare import compare_runs
     from oldrestore.comparison.latex import latex
-    from oldrestore.comparison.rendering import csv_text, differences_from_best, markdown, terminal
+    from oldrestore.comparison.power import needed_as_json, needed_in_words, power_in_words
+    from oldrestore.comparison.rendering import csv_text, differences_from_best, markdown, terminal, wrapped
     from oldrestore.comparison.sameness import comparable_groups, mismatch
 
     runs, _, _ = chosen_runs(chosen)
@@ -48,11 +50,18 @@ def run(arguments: Sequence[str]) -> int:
         figures.append(chosen.metric)
     groups = comparable_groups(with_scores(runs) or runs) if chosen.anyway else [runs]
     compared = [compare_runs(group, chosen.by == "run", figures, chosen.resamples) for group in groups]
+    metrics = [figure_to_explain(one, chosen.metric) for one in compared]
+    detect = [
+        None if chosen.detect is None else difference_of(one, name, *chosen.detect)
+        for one, name in zip(compared, metrics, strict=True)
+    ]
     if chosen.json:
         values = [one.to_json() for one in compared]
+        for value, one, metric, wanted in zip(values, compared, metrics, detect, strict=True):
+            if wanted is not None:
+                value["needed"] = needed_as_json(one, metric, wanted)
         print(json.dumps(values if chosen.anyway else values[0], indent=2))
         return 0
-    metrics = [figure_to_explain(one, chosen.metric) for one in compared]
     for number, one in enumerate(compared):
         if len(compared) > 1:
             sign = "%" if chosen.latex else "#"
@@ -67,6 +76,11 @@ def run(arguments: Sequence[str]) -> int:
         differences = differences_from_best(one, metrics[number])
         if differences:
             print(f"\n{differences}")
+            measure = next(measure for measure in one.measures if measure.name == metrics[number])
+            for line in power_in_words(one, measure):
+                print(wrapped(line, columns()))
+        if detect[number] is not None:
+            print(f"\n{needed_in_words(one, metrics[number], detect[number])}")
     return 0
 
 
@@ -79,3 +93,12 @@ def figure_to_explain(compared, wanted: str | None) -> str:
     if wanted not in names:
         raise UserError(f"'{wanted}' is not among the figures shown: choose one of {', '.join(names)}")
     return wanted
+
+
+def difference_of(compared, name: str, value: float, in_percent: bool) -> float:
+    """Return a difference in the unit of a figure: of shares in percent or below 1, of others never in percent."""
+    measure = next(measure for measure in compared.measures if measure.name == name)
+    if in_percent != (measure.form == "percent") and (in_percent or value >= 1):
+        right = "in its unit, as 0.5" if in_percent else "as 0.02 or 2%"
+        raise UserError(f"--detect takes a difference of {name} {right}")
+    return value

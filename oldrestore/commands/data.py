@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser, path
+from oldrestore.commands.arguments import add_plugins, parser, path
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -18,8 +18,15 @@ examples:
   oldrestore data prepare dataset=image_folder dataset.root=DIR   decode at training size, once for all runs
   oldrestore data prepare photos_plus                             fetch Debian's photographs
   oldrestore data prepare photos_wide                             and paste cut-out objects onto them
+  oldrestore data prepare photos_wide_2                           the same without what is judged, and more photographs
+  oldrestore data prepare labelled_photos_wide                    fetch 373 labelled photographs, for judges
 """
+FETCHED = ("photos_plus", "photos_wide", "photos_wide_2", "labelled_photos_wide")
 MOST_REASONS = 20  # printed for omitted files
+KINDS = {
+    "duplicate of ": "a duplicate of another photograph",
+    "of one group with ": "of one group with a photograph that is held out",
+}  # of reasons, by their beginnings
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -29,12 +36,13 @@ def run(arguments: Sequence[str]) -> int:
     describe = actions.add_parser("describe", help="sources, splits, fingerprints, files left out and why")
     prior = actions.add_parser("prior", help="the colour prior of the training photographs")
     prior.add_argument("-o", "--output", type=path, help="also plot it to this PNG, PDF or SVG file")
-    fetch = "decode training photographs once for all runs; or fetch photos_plus, build photos_wide"
+    fetch = f"decode training photographs once for all runs; or fetch {', '.join(FETCHED)}"
     prepare = actions.add_parser("prepare", help=fetch)
     for action in (describe, prior):
         action.flag("--json", does="print JSON")
     describe.flag("--left-out", does="name every file left out, with the reason")
     for action in (describe, prior, prepare):
+        add_plugins(action)
         action.add_argument("overrides", nargs="*", help="Hydra overrides, such as dataset=NAME dataset.root=FOLDER")
     chosen = options.parse_args(arguments)
     if chosen.action == "prepare" and len(chosen.overrides) == 1 and "=" not in chosen.overrides[0]:
@@ -77,6 +85,11 @@ def run_describe(source, chosen) -> int:
         table.add_row(split.name, str(len(split.photos)), str(labelled), split.fingerprint[:16])
     console.print(f"source {splits[0].source}", markup=False)
     console.print(table)
+    if splits[0].group_by:
+        sizes = [len(group) for split in splits for group in split.groups]
+        groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups"
+        of_several = f"{sum(sizes)} photographs in {groups} of several" if sizes else "each photograph for itself"
+        console.print(f"grouped by {splits[0].group_by}: {of_several}", markup=False)
     for note in (*splits[0].notes, *empty):
         console.print(f"note: {note}", markup=False)
     left_out = {item.name: item.reason for split in splits for item in (*split.left_out, *split.ignored)}
@@ -93,8 +106,8 @@ def print_reasons(left_out: Mapping[str, str], console) -> None:
     """Print the number of files left out for each reason, most frequent first."""
     reasons: dict[str, list[str]] = {}
     for name, reason in left_out.items():
-        group = "a duplicate of another photograph" if reason.startswith("duplicate of ") else reason
-        reasons.setdefault(group, []).append(name)
+        kind = next((kind for beginning, kind in KINDS.items() if reason.startswith(beginning)), reason)
+        reasons.setdefault(kind, []).append(name)
     console.print(f"\n{len(left_out)} files left out (--left-out or --json names each):", markup=False)
     in_order = sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
     # Wrap between words and indent to where the reason begins; a pipe gets whole lines.
@@ -160,12 +173,22 @@ def _training_split(source):
 
 
 def run_fetch(name: str) -> int:
-    """Fetch and check what ``photos_plus`` or ``photos_wide`` adds to the default photographs."""
-    if name not in ("photos_plus", "photos_wide"):
+    """Fetch and check one of the datasets `FETCHED`."""
+    if name not in FETCHED:
         raise UserError(
-            f"'{name}' cannot be fetched, only photos_plus and photos_wide can; to decode photographs once for all "
+            f"'{name}' cannot be fetched, only {', '.join(FETCHED)} can; to decode photographs once for all "
             "runs, give settings: oldrestore data prepare dataset=NAME"
         )
+    if name == "labelled_photos_wide":
+        from oldrestore.data.packages.labelled import prepare_labelled
+
+        print(prepare_labelled(say=print))
+        return 0
+    if name == "photos_wide_2":
+        from oldrestore.data.sources.photos_wide_2 import prepare_photos_wide_2
+
+        print(prepare_photos_wide_2(say=print))
+        return 0
     from oldrestore.data.packages.gcompris import prepare_gcompris
 
     print(prepare_gcompris())

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import add_outputs, parser
+from oldrestore.commands.arguments import add_outputs, add_plugins, parser
 
 EPILOG = """\
 examples:
@@ -26,6 +26,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_argument("run", help="run folder, run id (or its beginning), 'last', or a weights file")
     options.add_argument("--checkpoint", help="of a run: best (default), last or a kept one")
     add_outputs(options)
+    add_plugins(options)
     options.flag("--json", does="print JSON")
     options.flag("-m", "--multirun", does="evaluate once for each of several values")
     options.add_argument("overrides", nargs="*", default=[], help="Hydra overrides on the run's own configuration")
@@ -72,6 +73,8 @@ def heading(subject, result, overrides: Sequence[str]) -> Iterator[str]:
     from omegaconf import DictConfig, OmegaConf
 
     from oldrestore.config.overrides import parse_overrides
+    from oldrestore.config.plugins import changes, used_by
+    from oldrestore.config.roles import is_free
     from oldrestore.config.yaml_file import shown
     from oldrestore.records.run import Run
 
@@ -80,11 +83,16 @@ def heading(subject, result, overrides: Sequence[str]) -> Iterator[str]:
     else:
         yield f"{'run':<34} {shown(subject.folder)}"
         yield f"{'checkpoint':<34} {subject.checkpoint}, {result.iteration} iterations"
+        now = used_by(OmegaConf.to_container(subject.config))
+        for plugin, (before, after) in changes(Run(subject.folder).plugins, now).items():
+            yield f"note: the {plugin} is not that of the run: {after} now, {before} then"
     choices = {} if subject.alone else Run(subject.folder).choices
     for override in parse_overrides(overrides, several=True):
         name = override.key_or_group
         was = OmegaConf.select(subject.config, name)
         was = choices.get(name) if isinstance(was, DictConfig) else "null" if was is None else was
+        if is_free(name) or override.value() == was:
+            continue
         yield f"{'changed':<34} {override.input_line}" + ("" if was is None else f" (was {was})")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser
+from oldrestore.commands.arguments import add_plugins, parser
 from oldrestore.tables import listing_console, print_listing
 
 EPILOG = "How to add one: docs/add_a_loss.md. A sum of several: loss=siggraph17_full is one."
@@ -16,6 +16,7 @@ EPILOG = "How to add one: docs/add_a_loss.md. A sum of several: loss=siggraph17_
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parser("losses", "Lists the losses of conf/loss, with the settings of their files.", EPILOG)
+    add_plugins(options)
     form = options.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a JSON list")
     form.add_argument("--markdown", action="store_true", help="print the table of docs/losses.md")

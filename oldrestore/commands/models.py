@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser
+from oldrestore.commands.arguments import add_plugins, parser
 from oldrestore.tables import listing_console, print_listing
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parser("models", "Lists the networks of conf/model, with the settings of their files.")
+    add_plugins(options)
     options.flag("--json", does="print a JSON list")
     chosen = options.parse_args(arguments)
     runtime.prepare()

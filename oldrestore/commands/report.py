@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from oldrestore.commands.arguments import (
     add_choice_of_runs,
+    add_plugins,
     chosen_runs,
-    names,
     number,
     parser,
     path,
@@ -22,11 +22,12 @@ EPILOG = """\
 RUN is a run folder, a run id or its beginning, or RUN/evaluations/ID. Runs that differ only in the seed are one
 design. Reproductions and runs that were killed, failed or were extended after their end are left out, unless they are
 named or --include names their kind.
+Figures are named as for oldrestore compare, whose help lists them.
 The page opens from disk and needs no network. Without -o it is written to outputs/reports/.
 
 examples:
   oldrestore report --experiment losses -o losses.html
-  oldrestore report --experiment losses --figures paper/figures
+  oldrestore report --experiment losses --paper paper/figures
   oldrestore report 20261122-1107 20261122-1215 -o report.html
   oldrestore report --where "experiment=quick*" --metric psnr --photographs 0 -o quick.html
 """
@@ -38,20 +39,18 @@ def run(arguments: Sequence[str]) -> int:
     page = "the page (default: outputs/reports/NAME.html)"
     options.add_argument("-o", "--output", type=path, metavar="FILE", help=page)
     add_choice_of_runs(options)
-    columns = "columns of the table, like --figures of oldrestore compare"
-    options.add_argument("--columns", type=names, metavar="A,B", help=columns)
-    options.add_argument("--metric", metavar="NAME", help="figure that decides the verdict (default: auc_rebalanced)")
     gallery = "number of photographs in the gallery, at most 60 (default: 24)"
     options.add_argument("--photographs", type=number(0, 60), default=24, metavar="N", help=gallery)
     options.add_argument("--title", metavar="TEXT", help="title of the page (default: the experiment's name)")
-    figures = "also write figures (PDF, PNG) and tables for papers"
-    options.add_argument("--figures", type=path, metavar="DIR", help=figures)
+    paper = "also write charts (PDF, PNG) and tables for papers"
+    options.add_argument("--paper", type=path, metavar="DIR", help=paper)
+    add_plugins(options)
     options.flag("--anyway", does="show incomparable runs as separate groups")
     chosen = options.parse_intermixed_args(arguments)
     if chosen.output is not None and chosen.output.is_dir():
         raise UserError(f"'{chosen.output}' is a folder: name a file, such as {chosen.output / 'report.html'}")
-    if chosen.figures is not None and chosen.figures.exists() and not chosen.figures.is_dir():
-        raise UserError(f"--figures takes a folder, and '{chosen.figures}' is a file")
+    if chosen.paper is not None and chosen.paper.exists() and not chosen.paper.is_dir():
+        raise UserError(f"--paper takes a folder, and '{chosen.paper}' is a file")
 
     from oldrestore.report.contents import gather
     from oldrestore.report.figures import write_figures
@@ -72,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
         title=chosen.title,
         anyway=chosen.anyway,
         by_run=chosen.by == "run",
-        measures=chosen.columns,
+        measures=chosen.figures,
         headline=chosen.metric,
         resamples=chosen.resamples,
         photographs=chosen.photographs,
@@ -86,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
     if chosen.output is None:
         write_index(outputs)
     say(f"{size / 1e6:.1f} MB")
-    if chosen.figures is not None:
-        write_figures(report, chosen.figures, say)
+    if chosen.paper is not None:
+        write_figures(report, chosen.paper, say)
     print(page)
     return 0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import number, parser, split_outputs
+from oldrestore.commands.arguments import add_plugins, number, parser, split_outputs
 from oldrestore.config.location import at_home
 from oldrestore.errors import UserError
 
@@ -38,6 +38,7 @@ def run(arguments: Sequence[str]) -> int:
     tolerance = "tolerated difference, as a share of a metric's largest value (default: 0.001)"
     options.add_argument("--tolerance", type=number(0.0, 1.0), metavar="X", help=tolerance)
     options.add_argument("--tracking-uri", metavar="URI", help="MLflow server to read the run from")
+    add_plugins(options)
     options.flag("--json", does="print the certificate as JSON")
     overrides = "also dataset.root=FOLDER and settings of trackers"
     options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help=overrides)
@@ -56,6 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.run.sync import change_trackers
 
     with logged_run(chosen.run, looked_up, chosen.tracking_uri) as logged:
+        logged.run.require_plugins()
         config = change_trackers(logged.run.composed, settings, places=True)
         # By default, a run that has a folder is run again beside it.
         outputs = looked_up if len(settings) < len(chosen.overrides) else logged.outputs

@@ -18,8 +18,9 @@ LEAST = 12  # characters of a design's name
 
 EPILOG = """\
 names: settings as config.yaml has them (optimizer.learning_rate), measures (val/auc, judged/iter_accuracy), state,
-run_id, experiment, design, started, protocol; GROUP.name, the choice of a group or its class; and kind, which is null,
-or reproduction, killed, failed or extended (resumed after its end): compare and report leave those out.
+run_id, experiment, design, started, protocol, plugins; GROUP.name, the choice of a group or its class; and kind, which
+is null, or reproduction, range_test, overfit, killed, failed or extended (resumed after its end): compare and report
+leave those out.
 
 examples:
   oldrestore runs --where loss.name=focal --sort val/auc

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import number, parser, path
+from oldrestore.commands.arguments import add_plugins, number, parser, path
 from oldrestore.errors import UserError
 from oldrestore.tables import aligned
 from oldrestore.terminal import columns
@@ -43,6 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     options.flag("--keep-done", does="keep finished jobs whose code changed")
     options.add_argument("--jobs", type=number(1), metavar="N", default=1, help="number of jobs at once (default: 1)")
     options.add_argument("--name", help="name of the ledger if there is no sweeps=NAME")
+    add_plugins(options)
     options.flag("--json", does="print JSON")
     options.add_argument("--job", type=path, metavar="FILE", help=argparse.SUPPRESS)  # for sweeps themselves
     options.add_argument("overrides", nargs="*", help="Hydra overrides, with sweeps=NAME and several values")
@@ -181,13 +182,10 @@ def conclude(sweep, as_json: bool, say, arguments: Sequence[str]) -> int:
     summary.write(sweep.folder)
     page = None
     if not sweep.stopped:  # after a stop, the user should not have to wait
-        report = report_on(sweep.name, entries, sweep.outputs, notes=summary.kept_in_words())
+        notes = summary.kept_in_words()
+        report = report_on(sweep.name, entries, sweep.outputs, notes=notes, searched=sweep.searched)
         say(f"report      {report.line}")
         page = report.path
-    else:
-        # What failed and was to run again is queued.
-        again = shlex.join(text for text in arguments if text != "--retry-failed")
-        say(f"go on with  oldrestore sweep {again}")
     problem = tell_mlflow(sweep.name, first, sweep.ledger, summary, sweep.folder, page)
     if problem is not None:
         print(f"oldrestore: mlflow could not be told of the sweep ({problem}); its folder has it", file=sys.stderr)
@@ -209,6 +207,11 @@ def conclude(sweep, as_json: bool, say, arguments: Sequence[str]) -> int:
         if best is not None:
             values = " ".join(f"{name}={value}" for name, value in best["settings"].items())
             print(f"best        trial {best['trial']}: {settings.metric} {best['value']:.6g} with {values}")
+    if sweep.stopped:
+        # What failed and was to run again is queued.
+        again = shlex.join(text for text in arguments if text != "--retry-failed")
+        say(f"go on with  oldrestore sweep {again}")
+    if not as_json:
         print(sweep.folder)
     return 0 if sweep.holds(entries) else 1
 
@@ -216,6 +219,25 @@ def conclude(sweep, as_json: bool, say, arguments: Sequence[str]) -> int:
 def show(summary) -> None:
     """Print the table of settings, in parts if the terminal is narrower, and the jobs that are not done."""
     shown = summary.shown()
+    if shown:
+        show_settings(summary, shown)
+    for line in summary.kept_in_words():
+        print(line)
+    waiting = 0
+    for entry, _ in summary.jobs:
+        if entry.state == "queued" and not entry.log:
+            waiting += 1
+        elif entry.state != "done":
+            where = entry.process or {}
+            elsewhere = f"on {where.get('host')}, process {where.get('pid')}" if entry.state == "running" else None
+            why = elsewhere or entry.reason or "not begun"
+            print(f"{entry.state:<11} {entry.in_words()}: {why} ({entry.log or 'no log'})")
+    if waiting:
+        print(f"queued      {waiting} job{'s' if waiting > 1 else ''} not begun")
+
+
+def show_settings(summary, shown: Sequence[str]) -> None:
+    """Print the table of settings."""
     names = list(dict.fromkeys(name for row in summary.rows for name in row.settings))
     lines = [[*names, "n", *shown]]
     for row in summary.rows:
@@ -225,11 +247,3 @@ def show(summary) -> None:
     print("\n" + aligned(lines, width=columns(), lead=max(1, len(names))))
     print("mean ± sample standard deviation over n seeds")
     print(summary.directions())
-    for line in summary.kept_in_words():
-        print(line)
-    for entry, _ in summary.jobs:
-        if entry.state != "done":
-            where = entry.process or {}
-            elsewhere = f"on {where.get('host')}, process {where.get('pid')}" if entry.state == "running" else None
-            why = elsewhere or entry.reason or "not begun"
-            print(f"{entry.state:<11} {entry.in_words()}: {why} ({entry.log or 'no log'})")

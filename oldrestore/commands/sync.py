@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import parser, split_outputs
+from oldrestore.commands.arguments import add_plugins, parser, split_outputs
 from oldrestore.errors import UserError
 
 EPILOG = """\
@@ -25,6 +25,7 @@ def run(arguments: Sequence[str]) -> int:
     options = parser("sync", "Sends trackers what they missed of runs, from the run folders.", EPILOG)
     words = "run folders, run ids (or their beginnings), or 'last'"
     options.add_argument("words", nargs="+", metavar="RUN", help=words)
+    add_plugins(options)
     options.flag("--json", does="print JSON")
     chosen = options.parse_intermixed_args(arguments)
     runs = [word for word in chosen.words if "=" not in word]
@@ -38,6 +39,8 @@ def run(arguments: Sequence[str]) -> int:
     from oldrestore.run.sync import change_trackers, sync_run
 
     folders = [find_run(name, outputs) for name in runs]
+    for folder in folders:
+        Run(folder).require_plugins("tracking")
     configs = [change_trackers(Run(folder).composed, settings) for folder in folders]
     results, failed = [], False
     for folder, config in zip(folders, configs, strict=True):

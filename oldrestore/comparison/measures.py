@@ -25,6 +25,7 @@ class Column:
     images: tuple[str, ...]
     values: np.ndarray
     weights: np.ndarray
+    better: Better = Better.NEITHER  # as the evaluator of a plugin says, which the table of metrics does not know
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def table_of(run: Run) -> Table:
         table = {}
         for key, rows in run.scores.groupby(["set", "metric"], sort=False):
             rows = rows.drop_duplicates("image", keep="last").sort_values("image")
-            table[key] = Column(tuple(rows["image"]), rows["value"].to_numpy(), rows["weight"].to_numpy())
+            columns = (rows["value"].to_numpy(), rows["weight"].to_numpy())
+            table[key] = Column(tuple(rows["image"]), *columns, _said_by_evaluator(run, key[0]))
         _TABLES[run] = table
     return _TABLES[run]
 
@@ -120,10 +122,10 @@ def chosen_measures(tables: Sequence[Table], names: Sequence[str] | None) -> lis
     named = {measure.name: measure for measure in (*MEASURES, *FURTHER)}
     if names is None:
         usual = [m for m in MEASURES if all((m.set_name, metric) in available for metric in m.metrics)]
-        return usual or [_plain(*key) for key in available]
+        return usual or [_plain(tables, *key) for key in available]
     chosen = []
     for name in names:
-        measure = named.get(name) or _plain(*(name.split("/", 1) if "/" in name else ("val", name)))
+        measure = named.get(name) or _plain(tables, *(name.split("/", 1) if "/" in name else ("val", name)))
         if not all((measure.set_name, metric) in available for metric in measure.metrics):
             offered = [n for n, m in named.items() if all((m.set_name, x) in available for x in m.metrics)]
             offered += [f"{s}/{m}" for s, m in available if m not in offered and not m.endswith("_top1")]
@@ -132,6 +134,16 @@ def chosen_measures(tables: Sequence[Table], names: Sequence[str] | None) -> lis
     return chosen
 
 
-def _plain(set_name: str, metric: str) -> Measure:
-    nobody_said = Metric(family=set_name, name=metric, better=Better.NEITHER, format=".4g")
-    return measure_of(metric_of(set_name, metric) or nobody_said)
+def _plain(tables: Sequence[Table], set_name: str, metric: str) -> Measure:
+    if (known := metric_of(set_name, metric)) is not None:
+        return measure_of(known)
+    said = {column.better for table in tables if (column := table.get((set_name, metric))) is not None}
+    better = said.pop() if len(said) == 1 else Better.NEITHER
+    return measure_of(Metric(family=set_name, name=metric, better=better, format=".4g"))
+
+
+def _said_by_evaluator(run: Run, name: str) -> Better:
+    """Return which way an evaluator's ``better`` says that its metric is better; anyone may have written it."""
+    node = ((run.config.get("evaluation") or {}).get("evaluators") or {}).get(name)
+    said = node.get("better") if isinstance(node, Mapping) else None
+    return next((better for better in (Better.HIGHER, Better.LOWER) if better.value == said), Better.NEITHER)

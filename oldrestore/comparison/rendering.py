@@ -33,7 +33,7 @@ def terminal(compared: Compared, bold: bool = False, width: int | None = None) -
             lines.append([""] * start + below + [""])
     # (Intervals alone are on the lines between: in a part without any, those lines are left out.)
     table = aligned(lines, words=2 + len(compared.unnamed), width=width, bold=bold)
-    return "\n".join([table, "", *(_wrapped(line, width) for line in _below(compared))])
+    return "\n".join([table, "", *(wrapped(line, width) for line in _below(compared))])
 
 
 def markdown(compared: Compared) -> str:
@@ -71,7 +71,7 @@ def differences_from_best(compared: Compared, name: str) -> str:
     if not differing:
         return ""
     best = next(i for i, cells in enumerate(compared.cells) if name in cells and cells[name].mark == "best")
-    lines = [["design", "difference", "95% interval", "p", "p Holm", "effect", "larger on"]]
+    lines = [["design", "difference", "95% interval", "p", "p Holm", "effect", "larger on", "detectable"]]
     for index, cell in differing:
         lines.append([compared.names[index], *paired(cell, measure)])
     title = f"{measure.heading}: differences from {compared.names[best]}, on the same {differing[0][1].n} photographs"
@@ -79,10 +79,18 @@ def differences_from_best(compared: Compared, name: str) -> str:
 
 
 def paired(cell: Cell, measure: Measure) -> list[str]:
-    """Difference from the best design, its interval, both p-values, the effect, and the share of photographs above."""
+    """Difference from the best design, its interval, both p-values, the effect, the share of photographs above, and
+    the smallest detectable difference.
+    """
     d = cell.against_best
     around = f"{number(d.low, measure)} to {number(d.high, measure)}"
-    sure = [f"{d.p_value:.2g}", f"{cell.p_holm:.2g}", f"{d.effect:+.2f}", percent(d.wins, 0)]
+    sure = [
+        f"{d.p_value:.2g}",
+        f"{cell.p_holm:.2g}",
+        f"{d.effect:+.2f}",
+        percent(d.wins, 0),
+        number(d.detectable, measure),
+    ]
     return [number(d.difference, measure), around, *sure]
 
 
@@ -111,7 +119,7 @@ def number(value: float, measure: Measure) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def _wrapped(line: str, width: int | None) -> str:
+def wrapped(line: str, width: int | None) -> str:
     """Break a line between words if it is wider than the terminal."""
     if width is None:
         return line

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -12,10 +13,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.aliases import current_target, with_current_targets
+from oldrestore.config.plugins import OWN, admitted
 from oldrestore.errors import UserError
 
 # A logged configuration is untrusted input, so a target is admitted by the module that *defines* it, never by
-# its spelling: oldrestore.data.sources.photos.os.system is spelled like ours and is not.
+# its spelling: oldrestore.data.sources.photos.os.system is spelled like ours and is not. Plugins, which the user names,
+# add theirs.
 ADMITTED_MODULES = (
     "oldrestore.models",
     "oldrestore.losses",
@@ -40,31 +43,56 @@ DIRECTIVES = ("_target_", "_partial_", "_recursive_", "_convert_")
 def locate(target: str) -> Any:
     """Return the class or function that a ``_target_`` names, also by a path that it had before (`config.aliases`).
 
-    `UserError` if it is not a public class of `ADMITTED_MODULES`, nor one of `ADMITTED_FUNCTIONS`.
+    `UserError` if it is not a public class of `ADMITTED_MODULES` or of a plugin that the user named, nor one of
+    `ADMITTED_FUNCTIONS`.
     """
-    if not isinstance(target, str) or not target.startswith(("oldrestore.", "paddle.")):
-        raise UserError(f"_target_ '{target}' is not admitted: only oldrestore. and paddle. targets are built")
+    plugins = [plugin.name for plugin in admitted()]
+    root = target.partition(".")[0] if isinstance(target, str) else ""
+    if root == target or root not in (*OWN, *plugins):
+        raise UserError(
+            f"_target_ '{target}' is not admitted: only oldrestore. and paddle. targets are built, and those of "
+            "plugins that you name with --plugins"
+        )
     if any(part.startswith("_") for part in target.split(".")):
         raise UserError(f"_target_ '{target}' is not admitted: it is private")
     target = current_target(target)
     module_name, _, name = target.rpartition(".")
-    if not _admitted(module_name):
+    admitted_modules = (*ADMITTED_MODULES, *plugins)
+    if not _is_within(module_name, admitted_modules):
         raise UserError(f"_target_ '{target}' is not admitted: targets live in {', '.join(ADMITTED_MODULES)}")
     try:
-        found = getattr(importlib.import_module(module_name), name)
+        module = importlib.import_module(module_name) if root in OWN else import_of_plugin(module_name)
+        found = getattr(module, name)
     except (ImportError, AttributeError) as error:
         missing = getattr(error, "name", None) or ""
         if isinstance(error, ImportError) and not module_name.startswith(missing):
             raise UserError(f"_target_ '{target}' cannot be imported: {error}") from None
         raise UserError(f"_target_ '{target}' does not exist") from None
     defined_in = getattr(found, "__module__", None) or ""
-    if not (inspect.isclass(found) or target in ADMITTED_FUNCTIONS) or not _admitted(defined_in):
-        raise UserError(f"_target_ '{target}' is not a class of oldrestore or paddle that configurations build")
+    if not (inspect.isclass(found) or target in ADMITTED_FUNCTIONS) or not _is_within(defined_in, admitted_modules):
+        raise UserError(f"_target_ '{target}' is not a class that configurations build")
     return found
 
 
-def _admitted(module: str) -> bool:
-    return any(module == root or module.startswith(root + ".") for root in ADMITTED_MODULES)
+def import_of_plugin(module: str) -> Any:
+    """Import a module of a plugin; whatever it raises is one sentence, apart from a module that does not exist."""
+    try:
+        return importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # it is foreign code
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        words = " ".join(str(error).split()) or "without a message"
+        where = f"{place.filename} line {place.lineno}"
+        if isinstance(error, SyntaxError):
+            words, where = error.msg, f"{error.filename} line {error.lineno}"
+        raise UserError(
+            f"the plugin {module.partition('.')[0]} cannot be imported: {type(error).__name__}: {words} ({where})"
+        ) from None
+
+
+def _is_within(module: str, roots: Iterable[str]) -> bool:
+    return any(module == root or module.startswith(root + ".") for root in roots)
 
 
 def check_targets(node: Any) -> None:

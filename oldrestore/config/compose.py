@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -21,19 +20,20 @@ from omegaconf.errors import (
 
 from oldrestore.config.build import causes_of, refuse_interpolations
 from oldrestore.config.folders import is_group_folder, register_search_path
-from oldrestore.config.location import GROUP_FOLDERS, choices_of, configuration_root
+from oldrestore.config.judges import with_judges
+from oldrestore.config.location import GROUP_FOLDERS, choices_of, configuration_root, is_group
 from oldrestore.config.overrides import TOO_DEEP, parse_overrides
 from oldrestore.config.schema import LONGEST_NAME, check_config
-from oldrestore.config.signature import unknown_name
+from oldrestore.config.signature import nearest, unknown_name
 from oldrestore.errors import UserError
 
 CONFIG_NAME = "config"
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
 
 
-def _is_group(name: str) -> bool:
-    # A name that no folder can have is no group: `Path.is_dir` would raise.
-    return os.path.isdir(f"{configuration_root()}/conf/{name}")  # noqa: PTH112
+def is_choice(name: str) -> bool:
+    """Say whether an override of this name chooses from a group."""
+    return is_group_folder(name) or is_group(name)
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
@@ -63,25 +63,26 @@ def composed(overrides: Sequence[str], config_name: str = CONFIG_NAME, with_hydr
 def override_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     """Change a run's logged configuration by overrides: settings, and whole groups from ``conf/``."""
     changed = OmegaConf.create(OmegaConf.to_container(config))
-    parsed = parse_overrides(overrides)
+    parsed = with_judges(parse_overrides(overrides))
     # Groups first, as in Hydra: a setting changes the chosen node, wherever it is typed.
-    with_kinds = [(_is_group(override.key_or_group), override) for override in parsed]
+    with_kinds = [(is_group(override.key_or_group), override) for override in parsed]
     in_order = sorted(with_kinds, key=lambda item: not item[0])
     # Composed together, since one choice may be part of another (evaluation=restoration and its detector).
-    groups = [override for is_group, override in in_order if is_group]
+    groups = [override for whole, override in in_order if whole]
     chosen = compose_config([override.input_line for override in groups]) if groups else None
     typed = {override.key_or_group for override in groups}
     if "evaluation" in typed and "judge" not in typed and chosen.judge != compose_unchecked([]).judge:
         changed.judge = chosen.judge  # the protocol names its own judge
-    for is_group, override in in_order:
+    for whole, override in in_order:
         name, value = override.key_or_group, override.value()
-        if is_group:
+        if whole:
             place = override.package or name.replace("/", ".")
             OmegaConf.update(changed, place, OmegaConf.select(chosen, place), merge=False)
             continue
         parent, _, key = name.rpartition(".")
         section = OmegaConf.select(changed, parent) if parent else changed
-        if not isinstance(section, DictConfig) or key not in section:
+        added = parent == "evaluation.evaluators" and override.is_force_add()  # as a list of judges does
+        if not isinstance(section, DictConfig) or (key not in section and not added):
             raise UserError(_unknown_setting(name, changed))
         set_value(changed, name, value)
     return resolve_and_check(changed)
@@ -97,11 +98,16 @@ def set_value(config: DictConfig, name: str, value: Any) -> None:
 
 def resolve_and_check(config: DictConfig) -> DictConfig:
     """Resolve every interpolation and check the whole against schema and signatures."""
+    return OmegaConf.create(plain_and_checked(config))
+
+
+def plain_and_checked(config: DictConfig) -> dict[str, Any]:
+    """Return what `resolve_and_check` does, as plain containers."""
     plain = resolved(config, throw_on_missing=True)
     plain.pop("hydra", None)
     refuse_interpolations(plain)
     check_config(plain)
-    return OmegaConf.create(plain)
+    return plain
 
 
 def resolved(config: DictConfig, throw_on_missing: bool = False) -> dict[str, Any]:
@@ -119,13 +125,12 @@ def explain(error: Exception, overrides: Sequence[str] = (), config_name: str = 
         missing = error.missing_cfg_file or ""
         group, _, choice = str(missing).rpartition("/")
         folder, _, inner = group.partition("/")
-        if folder in GROUP_FOLDERS and inner and _is_group(inner):
+        if folder in GROUP_FOLDERS and inner and is_group(inner):
             right, wrong = f"override /{inner}: {choice}", f"{inner}: {choice}"
             return f"in the defaults of a file of {folder}/ write '{right}', not '{wrong}'"
         if group:
-            choices = ", ".join(error.options or []) or "none exist"
             kind = group.removesuffix("s") if group in GROUP_FOLDERS else group
-            return f"there is no {kind} '{choice}': choose one of {choices}"
+            return f"there is no {kind} '{choice}': {nearest(choice, error.options or [], 'choose one of')}"
     group = re.search(r"Could not override '([^']+)'.\s*No match in the defaults list", text)
     if group:
         return _unknown_override(group.group(1), overrides, config_name)
@@ -163,9 +168,7 @@ def _broken_reference(error: OmegaConfBaseException) -> str:
 def _unknown_override(name: str, overrides: Sequence[str], config_name: str) -> str:
     """Say that an override names no setting of the choices among all overrides, or of the defaults."""
     choices = [
-        override.input_line
-        for override in parse_overrides(overrides, several=True)
-        if is_group_folder(override.key_or_group) or _is_group(override.key_or_group)
+        override.input_line for override in parse_overrides(overrides, several=True) if is_choice(override.key_or_group)
     ]
     try:
         return _unknown_setting(name, composed(choices, config_name))
@@ -183,7 +186,7 @@ def _unknown_setting(name: str, chosen: DictConfig) -> str:
     if not known and parent:
         return f"there is no setting '{name}' here: {parent} is switched off"
     if key in known and parent:
-        group = parent if _is_group(parent.replace(".", "/")) else parent.partition(".")[0]
+        group = parent if is_group(parent.replace(".", "/")) else parent.partition(".")[0]
         return f"there is no setting '{name}' here: the {group} chosen does not have it"
     if key in known and key != name:
         return f"there is no setting '{name}': {key} is a single value"
@@ -193,10 +196,16 @@ def _unknown_setting(name: str, chosen: DictConfig) -> str:
 
 
 def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
-    """Return overrides as Hydra reads them; a group takes the name of one choice, or of several for several jobs."""
-    parsed = parse_overrides(overrides, several)
+    """Return overrides as Hydra reads them; a group takes the name of one choice, or of several for several jobs.
+
+    Alone ``judge`` takes a list, see `with_judges`.
+    """
+    parsed = with_judges(parse_overrides(overrides, several))
+    kept = []
     for override in parsed:
         name, value = override.key_or_group, override.value()
+        if name not in GROUP_FOLDERS or value is not None or override.is_delete():
+            kept.append(override.input_line)  # Hydra knows no group=null, which is what it chooses by default
         if any(len(part.encode()) > LONGEST_NAME for part in name.split("/")):
             raise UserError(f"there is no setting '{name[:40]}...': no name is that long")  # Hydra looks for files
         named = override.is_sweep_override() or isinstance(value, str)
@@ -204,6 +213,6 @@ def check_choices(overrides: Sequence[str], several: bool = False) -> list[str]:
             named |= value is None or (isinstance(value, list) and all(isinstance(choice, str) for choice in value))
         if override.is_delete():
             named |= value is None
-        if (name in GROUP_FOLDERS or _is_group(name)) and not named:
+        if (name in GROUP_FOLDERS or is_group(name)) and not named:
             raise UserError(f"{name} takes the name of one choice: {', '.join(choices_of(name))}")
-    return [override.input_line for override in parsed]
+    return kept

@@ -13,7 +13,7 @@ from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
-from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, at_home, configuration_root, user_root
+from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, at_home, choice_folders, configuration_root, user_root
 from oldrestore.config.overrides import PATHS, readable
 from oldrestore.config.yaml_file import mapping_of, read_text, shown
 from oldrestore.errors import UserError
@@ -46,7 +46,12 @@ class ChoiceFolder(FileConfigSource):
         return ConfigResult(config=config, path=f"{self.scheme()}://{self.path}", provider=self.provider, header=header)
 
     def check(self, config: DictConfig, path: Path) -> None:
-        """Refuse what a file of this folder may not hold; nothing here."""
+        """Refuse a file that hides one of the same name in the folder of a plugin."""
+        name = path.relative_to(self.path)
+        for folder in choice_folders():
+            other = folder / name
+            if folder != Path(self.path) and other.is_file():
+                raise UserError(f"'{shown(other)}' has the name of '{shown(path)}': rename one of them")
 
     def _file(self, config_path: str) -> Path | None:
         endings = ("",) if config_path.endswith(ENDINGS) else ENDINGS
@@ -127,7 +132,7 @@ def _expand_paths(config: DictConfig) -> None:
 
 
 class ConfigurationFolders(SearchPathPlugin):
-    """Adds ``experiments/`` and ``sweeps/`` beside ``conf/``, and then those of the working folder.
+    """Adds plugins' ``conf/``, ``experiments/`` and ``sweeps/`` beside ``conf/``, and then those of the working folder.
 
     In this order, a recorded experiment means the same wherever the command is typed.
     """
@@ -137,6 +142,8 @@ class ConfigurationFolders(SearchPathPlugin):
         for element in search_path.get_path():
             if element.provider == "main":
                 element.path = f"{ChoiceFolder.scheme()}://{configuration_root() / 'conf'}"
+        for folder in choice_folders()[1:]:
+            search_path.append(provider="plugin", path=f"{ChoiceFolder.scheme()}://{folder}")
         search_path.append(provider="oldrestore", path=f"groups://{configuration_root()}")
         if user_root() is not None:
             search_path.append(provider="user", path=f"groups://{user_root()}")

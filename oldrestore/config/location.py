@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from oldrestore.config.plugins import admitted
 
 PACKAGE = Path(__file__).resolve().parent.parent
 GROUP_FOLDERS = ("experiments", "sweeps")
@@ -29,12 +32,23 @@ def user_root() -> Path | None:
     return here if any((here / name).is_dir() for name in GROUP_FOLDERS) else None
 
 
+def choice_folders() -> list[Path]:
+    """Folders of the groups: ``conf/``, and that of each plugin which has one."""
+    return [configuration_root() / "conf", *(p.folder / "conf" for p in admitted() if (p.folder / "conf").is_dir())]
+
+
+def is_group(name: str) -> bool:
+    """Say whether a name is that of a group of choices."""
+    # A name that no folder can have is no group: `Path.is_dir` would raise.
+    return any(os.path.isdir(f"{folder}/{name}") for folder in choice_folders())  # noqa: PTH112
+
+
 def choices_of(group: str) -> dict[str, Path]:
     """Files of a group by the names that choose them, sorted; the user's own experiments and sweeps included."""
     if group in GROUP_FOLDERS:
         folders = [root / group for root in (configuration_root(), user_root()) if root is not None]
     else:
-        folders = [configuration_root() / "conf" / group]
+        folders = [folder / group for folder in choice_folders()]
     files: dict[str, Path] = {}
     for folder in folders:
         for ending in ENDINGS:

@@ -1,16 +1,20 @@
-"""Expands one command into several jobs: sweeps as typed, and those of a file of ``sweeps/``."""
+"""Expands one command into several jobs (sweeps as typed, and those of a file of ``sweeps/``), and composes them."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from omegaconf import OmegaConf
+from hydra.core.override_parser.types import Override, OverrideType
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from oldrestore.config.compose import HYDRA_ERRORS, explain
+from oldrestore.config.compose import HYDRA_ERRORS, composed, explain, is_choice
 from oldrestore.config.location import choices_of
 from oldrestore.config.overrides import parse_overrides, readable, values_of
+from oldrestore.config.signature import nearest
 from oldrestore.config.yaml_file import read_yaml, shown
 from oldrestore.errors import UserError
 
@@ -42,6 +46,44 @@ def expand_jobs(overrides: Sequence[str], training: bool = False) -> list[list[s
     except HYDRA_ERRORS as error:
         raise UserError(explain(error)) from None
     return [[*(selected if training else []), *job] for job in jobs]
+
+
+class JobComposer:
+    """Composes the configurations of many jobs as Hydra does, in a fraction of the time.
+
+    Hydra first composes the choices and then applies the values. Jobs with the same choices share the first step; the
+    second is Hydra's own. The files of the configuration must not change meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._of_choices: dict[tuple[str, ...], tuple[DictConfig, dict[str, Any]]] = {}
+
+    def __call__(self, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+        """Compose readable overrides, one value each, and return what each group chose too; raises `HYDRA_ERRORS`."""
+        parsed = parse_overrides(overrides)
+        values = [override for override in parsed if _is_value(override)]
+        choices = tuple(o.input_line for o in parsed if is_choice(o.key_or_group) and o.type is OverrideType.CHANGE)
+        if len(values) + len(choices) < len(parsed):  # what adds, deletes or concerns Hydra itself
+            return _composed_with_choices([override.input_line for override in parsed])
+        if choices not in self._of_choices:
+            self._of_choices[choices] = _composed_with_choices(choices)
+        config, chosen = copy.deepcopy(self._of_choices[choices])
+        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+        return config, chosen
+
+
+def _composed_with_choices(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+    config = composed(overrides, with_hydra=True)
+    choices = OmegaConf.to_container(config.hydra.runtime.choices)
+    with open_dict(config):
+        del config["hydra"]  # a third of the whole
+    return config, choices
+
+
+def _is_value(override: Override) -> bool:
+    name = override.key_or_group
+    changes = override.type is OverrideType.CHANGE and override.package is None
+    return changes and not is_choice(name) and name.partition(".")[0].partition("/")[0] != "hydra"
 
 
 def sweep_names(overrides: Sequence[str]) -> list[str]:
@@ -91,7 +133,7 @@ def read_sweep(name: str) -> dict[str, Any]:
     files = choices_of("sweeps")
     path = files.get(name.removesuffix(".yaml").removesuffix(".yml"))
     if path is None:
-        raise UserError(f"there is no sweep '{name}': choose one of {', '.join(files)}")
+        raise UserError(f"there is no sweep '{name}': {nearest(name, files, 'choose one of')}")
     config = read_yaml(path)
     if not config:
         raise UserError(f"'{shown(path)}' is empty: write what the sweep varies")

@@ -13,6 +13,7 @@ The result is an override that Hydra reads, and reading it again changes nothing
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
@@ -77,6 +78,7 @@ def _read(text: str, several: bool) -> Override:
     return read
 
 
+@lru_cache(maxsize=4096)  # Hydra's parser is slow, and the jobs of a sweep say nearly the same
 def _by_hydra(text: str) -> Override | None:
     try:
         return OverridesParser.create().parse_override(text)

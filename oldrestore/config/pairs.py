@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -12,15 +13,22 @@ from oldrestore.config.location import choices_of
 from oldrestore.config.yaml_file import read_yaml
 from oldrestore.errors import UserError
 
+# Settings on which depends what a loss reads or a network predicts, with the values that are suggested; None reads ab.
+REMEDIES: tuple[tuple[str, Any], ...] = (("annealed_mean", 0.38), ("annealed_mean", None), ("stage", "full"))
+MOST_NAMES = 3  # in a suggestion
+
 
 def check_pair(model: Mapping[str, Any], loss: Mapping[str, Any]) -> None:
-    """Refuse a loss that reads what the network does not predict: names both, and the pairs that fit."""
+    """Refuse a loss that reads what the network does not predict: the sentence names both, and what would fit.
+
+    That is the one setting that makes them fit, if there is one, and the models and losses that do.
+    """
     predicted, required = predictions(model), readings(loss)
     if required <= predicted:
         return
     raise UserError(
-        f"the loss {loss['_target_']} reads {_list(required)} but the model {model['_target_']} predicts "
-        f"{_list(predicted)}: pairs that fit are {'; '.join(fitting_pairs())}"
+        f"the loss {_class_of(loss)} reads {_list(required)} but the model {_class_of(model)} predicts "
+        f"{_list(predicted)}: {_suggestion(model, loss)}"
     )
 
 
@@ -44,15 +52,49 @@ def readings(loss: Mapping[str, Any]) -> frozenset[str]:
     return read
 
 
-def fitting_pairs() -> list[str]:
-    """Each model of ``conf/model`` with the losses of ``conf/loss`` that fit it."""
-    models, losses = choices("model"), choices("loss")
-    pairs = []
-    for name, model in models.items():
-        fits = [loss_name for loss_name, loss in losses.items() if readings(loss) <= predictions(model)]
-        if fits:
-            pairs.append(f"{name} with {', '.join(fits)}")
-    return pairs
+def _suggestion(model: Mapping[str, Any], loss: Mapping[str, Any]) -> str:
+    """Say in a few words which setting, which models and which losses would fit."""
+    setting = next(_settings_that_fit(model, loss), None)
+    fitting = {
+        "model": [name for name, node in choices("model").items() if readings(loss) <= predictions(node)],
+        "loss": [name for name, node in choices("loss").items() if readings(node) <= predictions(model)],
+    }
+    others = []
+    for kind, names in fitting.items():
+        more = ", ..." if len(names) > MOST_NAMES else ""
+        others += [f"{kind} ({', '.join(names[:MOST_NAMES])}{more})"] if names else []
+    ways = [f"set {setting}"] if setting is not None else []
+    ways += [f"choose another {' or '.join(others)}"] if others else []
+    return ", or ".join(ways) or "no model fits this loss, and no loss this model"
+
+
+def _settings_that_fit(model: Mapping[str, Any], loss: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the single settings, as they are typed, with each of which the pair fits."""
+    for path, part in (*_components(loss, "loss"), *_components(model, "model")):
+        for name, value in REMEDIES:
+            if name not in inspect.signature(locate(part["_target_"])).parameters or part.get(name) == value:
+                continue
+            root, *places = path.split(".")
+            pair = {"model": model, "loss": loss}
+            pair[root] = _with(pair[root], places, name, value)
+            if readings(pair["loss"]) <= predictions(pair["model"]):
+                typed = f"{path}.{name}" if name in part else f"+{path}.{name}"
+                yield f"{typed}={'null' if value is None else value}"
+
+
+def _components(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if "_target_" in node:
+        yield path, node
+    for name, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _components(value, f"{path}.{name}")
+
+
+def _with(node: Mapping[str, Any], path: list[str], name: str, value: Any) -> dict[str, Any]:
+    """Return a node with another value of a setting of the component at a path."""
+    if not path:
+        return {**node, name: value}
+    return {**node, path[0]: _with(node[path[0]], path[1:], name, value)}
 
 
 def choices(group: str) -> dict[str, dict[str, Any]]:
@@ -64,6 +106,10 @@ def choices(group: str) -> dict[str, dict[str, Any]]:
     for name in [name for name, node in nodes.items() if "defaults" in node]:
         nodes[name] = OmegaConf.to_container(compose_config([f"{group}={name}"])[group])
     return {name: node for name, node in nodes.items() if "_target_" in node}
+
+
+def _class_of(node: Mapping[str, Any]) -> str:
+    return str(node["_target_"]).rpartition(".")[2]
 
 
 def _list(names: frozenset[str]) -> str:

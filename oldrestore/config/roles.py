@@ -21,12 +21,14 @@ class Role(Flag):
     COMPARED = auto()  # no score, but runs without a stored protocol that differ in it are not compared
     SHOWN = auto()  # neither weights nor scores: how many at once, how often, how much is shown
     BITS = auto()  # only the last bits of the weights, so a resumed run may change it
+    OPTIONAL = auto()  # null is as if it were not there, as in runs of versions that did not have it
     FREE = auto()  # nothing that a run learns or measures: a resumed run may change it
     SEED = auto()  # the random numbers: jobs that differ only in it are averaged
     NAME = auto()  # the name of a run or of its design
     LOCAL = auto()  # where and when the run took place, and its name: not kept with its weights
     PLACE = auto()  # the place of something with a fingerprint, which may be moved
     FILE = auto()  # a file, which counts by its content
+    SPLIT = auto()  # which photographs are in which split, which counts by the splits' fingerprints
 
 
 LONGEST_DESIGN = 44  # characters: a design's name stands beside the line of a chart
@@ -43,10 +45,12 @@ _ROWS = (
     (Role.FREE | Role.LOCAL, "outputs tracking.**"),
     # How the work is done, logged and saved.
     (Role.FREE, "dataset.prepared trainer.workers trainer.cache_mib trainer.log_every"),
-    (Role.FREE, "trainer.checkpoint_every trainer.keep_every trainer.requeue"),
+    (Role.FREE, "trainer.checkpoint_every trainer.keep_every trainer.requeue trainer.log_gradients"),
     # Places of photographs and of the judge.
     (Role.PLACE, "dataset.**.*root dataset.**.list evaluation.judged.**.*root evaluation.judged.**.list"),
     (Role.PLACE | Role.FILE, "judge.weights"),
+    # Which of the photographs are used, and where.
+    (Role.SPLIT, "dataset.**.group_by dataset.**.gray"),
     # How a run is measured. Runs without evaluation.version are compared with runs that have one.
     (Role.COMPARED, "evaluation.name"),
     (Role.SHOWN, "evaluation.version evaluation.batch_size evaluation.every evaluation.samples"),
@@ -58,7 +62,8 @@ _ROWS = (
     (Role.COMPARED, "evaluation.judged.**.crops.**"),  # judged photographs are seen at evaluation.size
     (Role.SCORE | Role.COLOR, "evaluation.judged.**"),
     (Role.SCORE | Role.COLOR | Role.JUDGING, "evaluation.judged_split"),
-    (Role.SHOWN, "evaluation.evaluators.**.samples evaluation.evaluators.**.every_time"),
+    (Role.SHOWN, "evaluation.evaluators.**.samples evaluation.evaluators.**.every_time evaluation.evaluators.**.every"),
+    (Role.SHOWN, "evaluation.evaluators.**.judge.batch_size"),
     (Role.SCORE | Role.FILE, "evaluation.evaluators.**.*weights"),
     (Role.SCORE, "evaluation.evaluators.**"),
     (Role.SHOWN, "judge.batch_size"),
@@ -70,6 +75,7 @@ _ROWS = (
     (Role.RESULT | Role.FILE, "**.*weights"),
     (Role.RESULT, "model.** loss.** dataset.** inputs.** optimizer.** schedule.** trainer.learner.**"),
     (Role.RESULT, "trainer.max_iterations trainer.batch_size trainer.device trainer.deterministic"),
+    (Role.RESULT | Role.OPTIONAL, "trainer.overfit_batches"),
     (Role.RESULT | Role.BITS, "trainer.processes"),  # each draws its own random numbers; the batches are the same
     (Role.FREE | Role.BITS, "trainer.kernels"),
     (Role.RESULT, "trainer.evaluate_every trainer.monitor trainer.monitor_mode"),
@@ -79,7 +85,7 @@ _ROWS = (
 )
 ROLES = {pattern: role for role, patterns in _ROWS for pattern in patterns.split()}
 # Roles that a run's results do not depend on.
-NO_PART = Role.FREE | Role.NAME | Role.SEED
+NO_PART = Role.FREE | Role.NAME | Role.SEED | Role.SPLIT
 
 
 @cache
@@ -113,8 +119,13 @@ def is_place_of_photographs(name: str) -> bool:
 
 def settings_that_count(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings, by dotted name, that results depend on: neither seed nor places of photographs."""
-    settings = flatten(config)
-    return {n: v for n, v in settings.items() if not role_of(n) & NO_PART and not is_place_of_photographs(n)}
+    return {name: value for name, value in flatten(config).items() if _counts(name, value)}
+
+
+def _counts(name: str, value: Any) -> bool:
+    role = role_of(name)
+    is_off = value is None and Role.OPTIONAL in role
+    return not (role & NO_PART or is_place_of_photographs(name) or is_off)
 
 
 @cache

@@ -50,6 +50,8 @@ class Trainer(Settings):
     monitor_mode: Literal["min", "max"]
     # Runs of earlier versions do not have these.
     requeue: Annotated[bool, Field(strict=True)] = False
+    log_gradients: Annotated[bool, Field(strict=True)] = False
+    overfit_batches: Count | None = None
     processes: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = None
     kernels: Literal["auto", "onednn", "paddle"] = "paddle"
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, get_type_hints
 
+from pydantic import TypeAdapter
+
 from oldrestore.config.build import DIRECTIVES, locate
-from oldrestore.config.values import check_value
+from oldrestore.config.values import adapter, validated
 from oldrestore.errors import UserError
 
 
@@ -20,7 +23,7 @@ def check_component(node: Mapping[str, Any], path: str) -> None:
     is its dotted name, for messages (``loss.rebalance``).
     """
     target = locate(node["_target_"])
-    signature = inspect.signature(target)
+    signature = _signature(target)
     hints = _type_hints(target)
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
     for name, value in node.items():
@@ -35,7 +38,7 @@ def check_component(node: Mapping[str, Any], path: str) -> None:
             check_component(value, argument)
         else:
             if name in hints:
-                check_value(value, hints[name], argument)
+                validated(_adapter_of(target, name), value, argument)
             _check_nested(value, argument)
     missing = [
         name
@@ -60,20 +63,36 @@ def _check_nested(value: Any, path: str) -> None:
             _check_nested(inner, f"{path}.{name}")
 
 
+@cache
+def _signature(target: Any) -> inspect.Signature:
+    return inspect.signature(target)
+
+
+@cache
+def _adapter_of(target: Any, argument: str) -> TypeAdapter:
+    return adapter(_type_hints(target)[argument])
+
+
+@cache
 def _type_hints(target: Any) -> dict[str, Any]:
     try:
         return get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
-    except NameError:
+    except NameError as error:
         # Some of Paddle's annotations exist for type checkers only; argument names are checked all the same.
-        if target.__module__.startswith("oldrestore."):
-            raise
-        return {}
+        if target.__module__.startswith("paddle."):
+            return {}
+        raise UserError(f"the annotations of '{target.__module__}.{target.__name__}' cannot be read: {error}") from None
 
 
 def unknown_name(argument: str, path: str, name: str, known: Iterable[str]) -> str:
     """Say that a setting does not exist, with the nearest name or the list of names that do."""
     known = [k for k in known if k not in ("self", "args", "kwargs")]
-    near = difflib.get_close_matches(name, known, n=1)
-    inside = f"{path} has" if path else "the settings are"
-    hint = f"did you mean '{near[0]}'?" if near else f"{inside} {', '.join(known)}"
+    hint = nearest(name, known, f"{path} has" if path else "the settings are")
     return f"there is no setting '{argument}': {hint}"
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Ask for the name that is meant if one is near; otherwise, list the names that exist."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"{otherwise} {', '.join(known) or 'none'}"

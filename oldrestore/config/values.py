@@ -33,7 +33,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     def adapters() -> dict[str, TypeAdapter]:
         # At the first call: annotations may name what the module defines later.
         hints = get_type_hints(function, include_extras=True)
-        return {name: _adapter(hint) for name, hint in hints.items() if name != "return"}
+        return {name: adapter(hint) for name, hint in hints.items() if name != "return"}
 
     @functools.wraps(function)
     def checking(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -44,7 +44,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         owner = type(bound["self"]) if "self" in bound else function
         for name, value in bound.items():
             if name in adapters():
-                _validated(adapters()[name], _plain(value), f"{owner.__name__}.{name}")
+                validated(adapters()[name], _plain(value), f"{owner.__name__}.{name}")
         return function(*args, **kwargs)
 
     return checking
@@ -52,18 +52,19 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
 def check_value(value: Any, annotation: Any, path: str) -> Any:
     """Return a value as the type of an annotation, or raise `UserError` with its dotted name and what is right."""
-    return _validated(_adapter(annotation), value, path)
+    return validated(adapter(annotation), value, path)
 
 
-def _validated(adapter: TypeAdapter, value: Any, path: str) -> Any:
+def validated(adapter: TypeAdapter, value: Any, path: str) -> Any:
+    """Return a value as an adapter reads it, as `check_value` does."""
     try:
-        validated = adapter.validate_python(value)
+        read = adapter.validate_python(value)
     except ValidationError as error:
         raise UserError(describe(error, path, value)) from None
     # pydantic reads "12" as 12 and true as 1; in a configuration, that is a mistake.
-    if isinstance(value, str | bool) and type(validated) is not type(value):
-        raise UserError(f"{path} must be a {type(validated).__name__}, not {shown(value)}")
-    return validated
+    if isinstance(value, str | bool) and type(read) is not type(value):
+        raise UserError(f"{path} must be a {type(read).__name__}, not {shown(value)}")
+    return read
 
 
 def _plain(value: Any) -> Any:
@@ -73,7 +74,8 @@ def _plain(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _adapter(annotation: Any) -> TypeAdapter:
+def adapter(annotation: Any) -> TypeAdapter:
+    """Return what checks values against an annotation; making one takes longer than a check."""
     make = functools.partial(TypeAdapter, annotation)
     try:
         return make(config=ConfigDict(arbitrary_types_allowed=True))

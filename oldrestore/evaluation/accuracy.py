@@ -18,9 +18,12 @@ from oldrestore.evaluation.floor_answers import answers_on_originals
 from oldrestore.evaluation.judge import Judge
 from oldrestore.evaluation.prediction import Colorize, recolor
 
+Classes = int | Sequence[int] | None
+"""The true class of a photograph, or several that count as right."""
+
 
 def judge_photos(
-    colorize: Colorize, photos: Iterable[tuple[str, np.ndarray, int | None]], judge: Judge, batch_size: int = 16
+    colorize: Colorize, photos: Iterable[tuple[str, np.ndarray, Classes]], judge: Judge, batch_size: int = 16
 ) -> list[list[JudgedPhoto]]:
     """Judge each photograph three times: recoloured (iter), unmodified (orig) and without chroma (gray).
 
@@ -28,9 +31,9 @@ def judge_photos(
     are 8-bit sRGB at the photograph's full size and reach the judge on the same path, so that a perfect
     colorizer has the accuracy of the originals and one that predicts nothing has that of gray, exactly.
 
-    Photographs (name, uint8 (H, W, 3), label) are judged in the order given, which is the table's order: the rows
-    before the last depend on it. Give the same order in runs that are compared. The result is one `JudgedPhoto` for
-    each of `VERSIONS`, for each photograph, and does not depend on the batch size.
+    Photographs (name, uint8 (H, W, 3), class or classes) are judged in the order given, which is the table's order:
+    the rows before the last depend on it. Give the same order in runs that are compared. The result is one
+    `JudgedPhoto` for each of `VERSIONS`, for each photograph, and does not depend on the batch size.
     """
     judged: list[list[JudgedPhoto]] = []
     for batch in batches((_with_label(*photo) for photo in photos), batch_size):
@@ -40,11 +43,16 @@ def judge_photos(
         recolored = [recolor(lab[..., 0], prediction.ab_hw2) for lab, prediction in zip(labs, predictions, strict=True)]
         ours = judge.probabilities(recolored)
         orig, gray = (answers.probabilities for answers in answers_on_originals(judge, originals, labs))
-        for (name, _, label), iter_p, orig_p, gray_p in zip(batch, ours, orig, gray, strict=True):
-            if label >= len(iter_p):
-                raise _no_such_class(name, label, len(iter_p))
+        for (name, _, (label, *also)), iter_p, orig_p, gray_p in zip(batch, ours, orig, gray, strict=True):
+            if (highest := max((label, *also))) >= len(iter_p):
+                raise _no_such_class(name, highest, len(iter_p))
             versions = zip(VERSIONS, (iter_p, orig_p, gray_p), strict=True)
-            judged.append([JudgedPhoto(name, v, label, int(p.argmax()), float(p[label])) for v, p in versions])
+            judged.append(
+                [
+                    JudgedPhoto(name, v, label, int(p.argmax()), float(p[[label, *also]].sum()), tuple(also))
+                    for v, p in versions
+                ]
+            )
     return judged
 
 
@@ -60,12 +68,13 @@ def accuracy_table(judge: Judge, photos: Sequence[Sequence[JudgedPhoto]], every:
     return AccuracyTable(judge.name, [accuracy_row(judged, end) for end in ends], judged)
 
 
-def _with_label(name: str, photo: np.ndarray, label: int | None) -> tuple[str, np.ndarray, int]:
-    if label is None:
+def _with_label(name: str, photo: np.ndarray, classes: Classes) -> tuple[str, np.ndarray, tuple[int, ...]]:
+    if classes is None:
         raise UserError(f"photograph '{name}' has no label: the judge needs ImageNet classes, as labelled_photos has")
-    if label < 0:
-        raise _no_such_class(name, label, 1000)
-    return name, photo, label
+    several = (classes,) if isinstance(classes, int | np.integer) else tuple(classes)
+    if min(several) < 0:
+        raise _no_such_class(name, min(several), 1000)
+    return name, photo, several
 
 
 def _no_such_class(name: str, label: int, classes: int) -> UserError:

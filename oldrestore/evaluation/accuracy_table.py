@@ -21,7 +21,8 @@ class JudgedPhoto(NamedTuple):
     """What the judge said of one version of one photograph.
 
     `label` is the true class, `top1` the one the judge thinks likeliest, and `probability` the judge's of the true
-    class, 0..1.
+    class, 0..1. Where a photograph has further true classes (`also`), any of them is right, and their probabilities
+    add up.
     """
 
     image: str
@@ -29,11 +30,12 @@ class JudgedPhoto(NamedTuple):
     label: int
     top1: int
     probability: float
+    also: tuple[int, ...] = ()
 
     @property
     def correct(self) -> int:
         """1 if the judge is right, else 0."""
-        return int(self.top1 == self.label)
+        return int(self.top1 == self.label or self.top1 in self.also)
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ class AccuracyTable:
     def as_dicts(self) -> list[dict[str, Any]]:
         """Rows as dicts, for CSV and for trackers."""
         return [asdict(row) for row in self.rows]
+
+    def values(self) -> dict[str, float]:
+        """Return the last row as scalars; a gap that does not exist is left out."""
+        final = self.as_dicts()[-1]
+        return {name: float(value) for name, value in final.items() if value is not None and name != "iteration"}
 
     def per_image(self) -> list[ImageScore]:
         """Rows for per_image.csv: VERSION_correct (0 or 1), VERSION_probability, VERSION_top1 (class)."""

@@ -10,6 +10,7 @@ import numpy as np
 from paddle import nn
 
 from oldrestore.batch import Batch
+from oldrestore.data.sources.source import Split
 from oldrestore.errors import UserError
 from oldrestore.evaluation.prediction import Colorize
 from oldrestore.evaluation.scores import ImageScore
@@ -31,6 +32,7 @@ class EvaluationContext:
     count: int
     watch: Callable[[Iterable, str, int], Iterator]
     colorize: Colorize | None = None
+    judged: Split | None = None  # labelled photographs, if the protocol has any
 
     def require(self, field: str, what: str) -> None:
         """Refuse a network that does not predict a field, without which `what` cannot be measured."""

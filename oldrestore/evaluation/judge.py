@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import paddle
@@ -13,7 +13,13 @@ from pydantic import Field
 
 from oldrestore.config.values import checked
 from oldrestore.files import sha256_of
-from oldrestore.models.efficientnet_lite import VARIANTS, EfficientNetLiteNetwork, normalize, package_weights
+from oldrestore.models.efficientnet_lite import (
+    VARIANTS,
+    EfficientNetLiteNetwork,
+    Variant,
+    normalize,
+    package_weights,
+)
 from oldrestore.models.engine import Engine
 
 CLASSES = 1000
@@ -104,12 +110,12 @@ class _Normalized(paddle.nn.Layer):
 class EfficientNetLite(NetworkJudge):
     """EfficientNet-lite with the ImageNet weights of its package.
 
-    lite0, the default judge, sees 224 x 224 pixels. lite2 sees 260 x 260, is a little stronger, and unfit to judge a
-    model whose frozen encoder it is.
+    lite0, the default judge, sees 224 x 224 pixels, lite1 240 x 240. lite2 sees 260 x 260, is a little stronger, and
+    unfit to judge a model whose frozen encoder it is.
     """
 
     @checked
-    def __init__(self, variant: Literal["lite0", "lite2"] = "lite0", batch_size: Annotated[int, Field(ge=1)] = 16):
+    def __init__(self, variant: Variant = "lite0", batch_size: Annotated[int, Field(ge=1)] = 16):
         size = VARIANTS[variant].size
         super().__init__(
             name=f"efficientnet_{variant}",

@@ -247,7 +247,7 @@ METRICS = (
         short="KL closed",
         columns=("kl", "gray_kl"),
     ),
-    # Of evaluators, by the words of a name: holes, hints, restoration, detection, measures of whole sets.
+    # Of evaluators, by the words of a name: holes, hints, restoration, detection, measures of whole sets, judges.
     *(
         Metric("", name, better, form, unit=unit, bounds=bounds)
         for name, better, form, unit, bounds in (
@@ -267,6 +267,12 @@ METRICS = (
             ("cf", CLOSER, ".1f", "", AT_LEAST_0),
             ("cf_original", NEITHER, ".1f", "", AT_LEAST_0),
             ("delta_cf", LOWER, ".1f", "", AT_LEAST_0),
+            ("iter_accuracy", HIGHER, ".1%", "", SHARE),
+            ("orig_accuracy", NEITHER, ".1%", "", SHARE),
+            ("gray_accuracy", NEITHER, ".1%", "", SHARE),
+            ("iter_correct", HIGHER, ".4f", "", SHARE),
+            ("iter_probability", HIGHER, ".4f", "", SHARE),
+            ("gap_closed", HIGHER, ".1%", "", ANYTHING),
         )
     ),
 )

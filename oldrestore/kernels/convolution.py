@@ -9,7 +9,7 @@ import paddle
 from oldrestore.kernels.activations import Activation, gradient, refuse_second_derivative
 from oldrestore.kernels.convolution_plan import ConvolutionPlan, Geometry, WeightsPrimitive, plan
 from oldrestore.kernels.primitives import exclusive, reorder, workspace
-from oldrestore.kernels.tensors import channels_last, empty_channels_last, strides_row_major
+from oldrestore.kernels.tensors import channels_last, empty, empty_channels_last, strides_row_major
 from oldrestore.runtime import paddle_threads
 
 
@@ -70,8 +70,8 @@ def _weight_gradient(chosen: ConvolutionPlan, x: paddle.Tensor, dy: paddle.Tenso
 
 def _by_onednn(chosen: ConvolutionPlan, x: int, dy: int) -> tuple:
     geometry, step = chosen.geometry, chosen.weight_gradient
-    dweight = paddle.empty(geometry.kernel, dtype="float32")
-    dbias = paddle.empty([geometry.target[1]], dtype="float32") if geometry.bias else None
+    dweight = empty(geometry.kernel)
+    dbias = empty([geometry.target[1]]) if geometry.bias else None
     address = workspace("weight", step.size) if step.reorder else dweight.data_ptr()
     step.primitive(x, dy, address, *([dbias.data_ptr()] if geometry.bias else []))
     if step.reorder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -23,7 +22,7 @@ from oldrestore.kernels.primitives import (
     vector,
     workspace,
 )
-from oldrestore.kernels.tensors import channels_last, empty_channels_last, strides_channels_last
+from oldrestore.kernels.tensors import channels_last, elements, empty, empty_channels_last, strides_channels_last
 from oldrestore.runtime import paddle_threads
 
 # oneDNN adds a channel's pixels one after the other in float32, which is right to five digits for 65,536 of them: of
@@ -135,7 +134,7 @@ class _BatchNorm(paddle.autograd.PyLayer):
         epsilon, training, relu = ctx.settings
         chosen = plan(Norm(tuple(x.shape), epsilon, given=not training, relu=relu), paddle_threads())
         dy, dx = channels_last(dy), empty_channels_last(x.shape)
-        dscale, dshift = paddle.empty_like(scale), paddle.empty_like(scale)
+        dscale, dshift = empty(scale.shape), empty(scale.shape)
         inputs = [tensor.data_ptr() for tensor in (x, dy, scale, mean, variance)]
         outputs = [tensor.data_ptr() for tensor in (dx, dscale, dshift)]
         chosen.backward(*inputs, *outputs, *([] if mask is None else [mask.data_ptr()]))
@@ -155,13 +154,8 @@ def _measure(x: paddle.Tensor, mean: paddle.Tensor, variance: paddle.Tensor) -> 
     plan(wide, paddle_threads()).forward(x.data_ptr(), *addresses)
     means, variances = parts.astype(np.float64)
     whole = means.mean(axis=0)
-    _write(mean, whole)
-    _write(variance, (variances + (means - whole) ** 2).mean(axis=0))
-
-
-def _write(vector: paddle.Tensor, values: np.ndarray) -> None:
-    memory = (ctypes.c_float * len(values)).from_address(vector.data_ptr())
-    np.frombuffer(memory, np.float32)[:] = values
+    elements(mean)[:] = whole
+    elements(variance)[:] = (variances + (means - whole) ** 2).mean(axis=0)
 
 
 def batch_norm(
@@ -191,8 +185,7 @@ def batch_norm(
     relu = activation == RELU
     mean, variance = running_mean, running_variance
     if training:
-        mean, variance = paddle.empty_like(running_mean), paddle.empty_like(running_variance)
-        mean.stop_gradient = variance.stop_gradient = True
+        mean, variance = empty(running_mean.shape), empty(running_variance.shape)
     y = _BatchNorm.apply(x, scale, shift, mean, variance, (epsilon, training, relu))
     if training:
         _move(running_mean, mean, momentum)

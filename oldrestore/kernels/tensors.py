@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 
+import numpy as np
 import paddle
 from paddle import _C_ops
 
@@ -11,6 +15,19 @@ from oldrestore.errors import UserError
 from oldrestore.kernels.primitives import reorder
 
 _CPU = paddle.CPUPlace()
+
+
+def elements(tensor: paddle.Tensor) -> np.ndarray:
+    """View the elements of a dense float32 tensor on a CPU, in the order of its memory, as a vector to write to.
+
+    It does not keep the memory: hold the tensor as long.
+    """
+    return _memory(tensor.data_ptr(), math.prod(tensor.shape))
+
+
+@lru_cache(maxsize=4096)
+def _memory(address: int, count: int) -> np.ndarray:
+    return np.frombuffer((ctypes.c_float * count).from_address(address), np.float32)
 
 
 def strides_channels_last(shape: Sequence[int]) -> tuple[int, ...]:
@@ -27,11 +44,16 @@ def strides_row_major(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
+def empty(shape: Sequence[int]) -> paddle.Tensor:
+    """Make a float32 tensor of whatever is in its memory, as `paddle.empty` does, which first checks its arguments."""
+    return _C_ops.empty(list(shape), paddle.float32, _CPU)
+
+
 def empty_channels_last(shape: Sequence[int]) -> paddle.Tensor:
     """Make a (B, C, H, W) tensor that lies channels last, of whatever is in its memory."""
     batch, channels, height, width = shape
-    # The functions behind paddle.empty and transpose, which spend more than this on checks of their arguments.
-    dense = _C_ops.empty([batch, height, width, channels], paddle.float32, _CPU)
+    dense = empty((batch, height, width, channels))
+    # The function behind paddle.transpose, which spends more than this on checks of its arguments.
     return _C_ops.transpose(dense, [0, 3, 1, 2])
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import paddle
 
 from oldrestore.kernels.primitives import reorder, workspace_rows
-from oldrestore.kernels.tensors import strides_channels_last
+from oldrestore.kernels.tensors import empty, strides_channels_last
 
 BLOCK = 3
 
@@ -95,9 +95,11 @@ class WeightProducts:
             start = self.before + down * self.columns.pitch + right
             read = moved[row_phase, column_phase][start : start + self.pixels]
             taps.append(paddle.matmul(slopes, read, transpose_x=True))
+        if len(taps) == 1:
+            return taps[0].reshape([outputs, inputs, 1, 1])
         # Paddle stacks along the first axis alone as fast as memory is copied.
         stacked = paddle.stack(taps)
-        gradient = paddle.empty([outputs, inputs, len(self.rows.taps), len(self.columns.taps)])
+        gradient = empty([outputs, inputs, len(self.rows.taps), len(self.columns.taps)])
         places = outputs * inputs, inputs, 1
         reorder(tuple(stacked.shape), places, (1, inputs * len(taps), len(taps)))(
             stacked.data_ptr(), gradient.data_ptr()
@@ -178,7 +180,7 @@ class DepthwiseBlocks:
         behind = starts[0][-1] * self.sizes[1] + starts[1][-1]
         wide = _placed("padded", x, self.geometry["source"], self.padding, behind)
         slopes = _placed("slopes", dy, self.geometry["target"], (0, 0), 0)
-        whole = paddle.empty([channels, 1, *self.kernel], dtype="float32")
+        whole = empty([channels, 1, *self.kernel])
         for down, right in product(*starts):
             block = gradient(wide + 4 * channels * (down * self.sizes[1] + right), slopes)
             whole[:, :, down : down + BLOCK, right : right + BLOCK] = block

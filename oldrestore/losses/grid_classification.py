@@ -9,7 +9,9 @@ import paddle
 from oldrestore.batch import Batch, Prediction
 from oldrestore.color.grid_paddle import grid_index_nchw
 from oldrestore.config.values import checked
+from oldrestore.kernels import choice
 from oldrestore.losses.base import Loss, NotNegative, mean_where_colour
+from oldrestore.losses.one_pass import SparseTarget, sparse_cross_entropy
 
 
 class GridCrossEntropy(Loss):
@@ -34,7 +36,13 @@ class GridCrossEntropy(Loss):
         with paddle.amp.auto_cast(enable=False):
             logits_bchw = prediction.class_logits.astype("float32")
             _, classes, height, width = logits_bchw.shape
-            label_n1 = grid_index_nchw(batch.ab_at(height, width)).reshape([-1, 1])
+            label = grid_index_nchw(batch.ab_at(height, width))
+            if choice.usable(logits_bchw):
+                label_b1hw = label.reshape([-1, 1, height, width])
+                target = SparseTarget(label_b1hw, paddle.ones(label_b1hw.shape), parts=(1,))
+                entropy_bhw = sparse_cross_entropy(logits_bchw, target)
+                return mean_where_colour(entropy_bhw, batch, self.gray_threshold)
+            label_n1 = label.reshape([-1, 1])
             # Classes last: on a CPU, Paddle's reductions over another axis are many times slower.
             logits_nc = logits_bchw.transpose([0, 2, 3, 1]).reshape([-1, classes])
             entropy_n = paddle.logsumexp(logits_nc, axis=1) - paddle.index_sample(logits_nc, label_n1)[:, 0]

@@ -22,7 +22,9 @@ from functools import lru_cache
 import paddle
 from paddle.autograd import PyLayer
 
-from oldrestore.kernels.tensors import lies_channels_last
+from oldrestore.kernels import choice
+from oldrestore.kernels.activations import exponentiate
+from oldrestore.kernels.tensors import elements, lies_channels_last
 
 AT_ONCE = 2**20  # scores that are computed with together, where they lie channels last
 
@@ -93,6 +95,7 @@ class _Pixels:
             photos = max(count for count in range(1, min(batch, fitting) + 1) if batch % count == 0)
             batch, self.positions = batch // photos, photos * self.positions
         self.dtype = paddle.float64 if logits_bqhw.dtype == paddle.float64 else paddle.float32
+        self.fast = self.channels_last and choice.usable(logits_bqhw)
         self.parts = list(target.parts)
         self.uniform = target.uniform
         self.gamma = gamma
@@ -129,7 +132,7 @@ class _Pixels:
         self._add(work, self.ones_1q1, -peak)
         chosen = self._chosen(work, block)
         log_p = work.clone() if self.uniform else None
-        log_sum = self._sum(work.exp_()).log()
+        log_sum = self._sum(self._exponential(work)).log()
         if log_p is None:
             return [peak, log_sum, chosen]
         self._add(log_p, self.ones_1q1, -log_sum)
@@ -166,7 +169,7 @@ class _Pixels:
             self._add(work, self.ones_1q1, -peak[block])
             of_all = self._even_entries(work, log_sum[block], slope[block]) if even else None
             self._add(work, self.ones_1q1, factor[block])
-            work.exp_()
+            self._exponential(work)
             if needs_sign:
                 work.multiply_(self._across(sign[block]).expand_as(work))
             if of_all is not None:
@@ -232,7 +235,15 @@ class _Pixels:
             return paddle.matmul(work, self.ones_1q1).reshape([work.shape[0], 1, -1])
         return paddle.matmul(self.ones_11q, work) if self.on_cpu else work.sum(axis=1, keepdim=True)
 
+    def _exponential(self, work: paddle.Tensor) -> paddle.Tensor:
+        if not self.fast:
+            return work.exp_()
+        exponentiate(work)
+        return work
+
     def _greatest(self, work: paddle.Tensor) -> paddle.Tensor:
+        if self.fast:
+            return paddle.to_tensor(elements(work).reshape(work.shape).max(axis=2)).unsqueeze(1)
         if self.channels_last:
             return work.max(axis=2).unsqueeze(1)
         if not self.on_cpu:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import paddle
 from paddle import nn
 
+from oldrestore.kernels import choice
+from oldrestore.models.convolution import conv2d, max_pool2d, summed
 from oldrestore.models.spectral_norm import SpectralConv2D
 
 QUERY_SHARE, VALUE_SHARE = 8, 2  # channels are divided by these
@@ -40,6 +42,8 @@ class SelfAttention(nn.Layer):
         attended_bvn = paddle.matmul(values_bvm, weights_bnm, transpose_y=True)
         height, width = x_bchw.shape[-2:]
         attended = attended_bvn.reshape([x_bchw.shape[0], values_bvm.shape[1], height, width])
+        if choice.usable(attended):  # gamma times the kernel is a far smaller product, whose gradient is a smaller sum
+            return summed(x_bchw, conv2d(attended, self.gamma * self.o.kernel()))
         return x_bchw + self.gamma * self.o(attended)
 
     def weights(self, x_bchw: paddle.Tensor) -> paddle.Tensor:
@@ -53,5 +57,5 @@ class SelfAttention(nn.Layer):
     def _source(self, x: paddle.Tensor) -> paddle.Tensor:
         # While a network is exported its sides are not known, and -1.
         if self.pooled and 1 not in x.shape[-2:]:
-            return nn.functional.max_pool2d(x, 2)
+            return max_pool2d(x, 2)
         return x

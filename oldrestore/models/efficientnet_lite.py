@@ -1,4 +1,4 @@
-"""EfficientNet-lite0 and -lite2 with their packages' ImageNet weights: the judge, or a frozen encoder."""
+"""EfficientNet-lite0, -lite1 and -lite2 with their packages' ImageNet weights: the judge, or a frozen encoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from oldrestore.models.convolution import conv2d_normalized, summed
 from oldrestore.models.torch_pickle import read_torch_state_dict
 from oldrestore.models.weights import set_weights
 
-Variant = Literal["lite0", "lite2"]
+Variant = Literal["lite0", "lite1", "lite2"]
 
 BATCH_NORM_EPSILON = 1e-3
 STEM_CHANNELS = 32
@@ -56,6 +56,7 @@ class VariantFacts:
 
 VARIANTS: dict[str, VariantFacts] = {
     "lite0": VariantFacts(1.0, 1.0, 224, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    "lite1": VariantFacts(1.0, 1.1, 240, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
     "lite2": VariantFacts(1.1, 1.2, 260, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
 }
 
@@ -139,6 +140,7 @@ class EfficientNetLiteNetwork(nn.Layer):
         super().__init__()
         facts = VARIANTS[variant]
         self.variant, self.size = variant, facts.size
+        self.recognizer, self.fingerprint = f"efficientnet_{variant}", facts.sha256  # as the judges are named
         self.feature_channels = tuple(scaled_channels(STAGES[stage][4], facts.width) for stage in FEATURE_STAGES)
         self.stem = SameConv2D(3, STEM_CHANNELS, 3, 2)
         self.stem_norm = _norm(STEM_CHANNELS)

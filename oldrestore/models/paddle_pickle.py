@@ -1,4 +1,4 @@
-"""Reads a Paddle `.pdparams` state dict, which is a pickle, without paddle.load and without risk."""
+"""Reads pickles of NumPy arrays, such as Paddle's `.pdparams`, without paddle.load and without risk."""
 
 from __future__ import annotations
 
@@ -86,17 +86,8 @@ def read_paddle_state_dict(path: str | Path) -> dict[str, np.ndarray]:
         For a missing, damaged or truncated file, and one that asks for any object but NumPy arrays of plain
         numbers. Nothing in the file is ever run.
     """
-    path = Path(path)
-    check_file(path, "Paddle state dict (.pdparams)")
-    content = path.read_bytes()
-    stream = io.BytesIO(content)
-    holder = read_plain_pickle(stream, _ADMITTED, str(path))
-    if stream.tell() != len(content):
-        raise UserError(f"{path} is damaged: {len(content) - stream.tell():,} bytes follow its state dict")
-    if not isinstance(holder, dict):
-        raise UserError(f"{path} holds a {type(holder).__name__}: a state dict (name to array) is needed")
     arrays = {}
-    for name, value in holder.items():
+    for name, value in _read_dict(Path(path), "Paddle state dict (.pdparams)").items():
         if name == _NAME_TABLE:
             continue
         if isinstance(value, tuple) and len(value) == 2:
@@ -106,3 +97,26 @@ def read_paddle_state_dict(path: str | Path) -> dict[str, np.ndarray]:
             raise UserError(f"{path} holds a {kind} under {name!r}: save layer.state_dict() alone")
         arrays[name] = value.array
     return arrays
+
+
+def read_array_lists(path: str | Path) -> dict[str, list[np.ndarray]]:
+    """Read a pickled dict of names to lists of NumPy arrays; raises as `read_paddle_state_dict` does."""
+    lists = {}
+    for name, values in _read_dict(Path(path), "pickled dict of lists of arrays").items():
+        plain = isinstance(name, str) and isinstance(values, list)
+        if not plain or not all(isinstance(value, _Array) and value.array is not None for value in values):
+            raise UserError(f"{path} holds no list of arrays under {name!r}")
+        lists[name] = [value.array for value in values]
+    return lists
+
+
+def _read_dict(path: Path, kind: str) -> dict[Any, Any]:
+    check_file(path, kind)
+    content = path.read_bytes()
+    stream = io.BytesIO(content)
+    holder = read_plain_pickle(stream, _ADMITTED, str(path))
+    if stream.tell() != len(content):
+        raise UserError(f"{path} is damaged: {len(content) - stream.tell():,} bytes follow its state dict")
+    if not isinstance(holder, dict):
+        raise UserError(f"{path} holds a {type(holder).__name__}: a state dict (name to array) is needed")
+    return holder

@@ -246,8 +246,7 @@ def _pull_push(picture_bchw: paddle.Tensor, known: paddle.Tensor) -> paddle.Tens
     picture = color + larger[:, :, :height, :width] * (1.0 - known)
     unknown = 1.0 - known
     if paddle.in_dynamic_mode() and picture.place.is_cpu_place():  # NumPy: the same numbers in a tenth of the time
-        around = partial(np.pad, pad_width=((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
-        return paddle.to_tensor(_relaxed(picture.numpy(), color.numpy(), unknown.numpy(), around))
+        return paddle.to_tensor(_relaxed(picture.numpy(), color.numpy(), unknown.numpy(), _framed))
     return _relaxed(picture, color, unknown, partial(functional.pad, pad=[1, 1, 1, 1], mode="replicate"))
 
 
@@ -259,6 +258,17 @@ def _relaxed(picture_bchw: Any, color_bchw: Any, unknown_b1hw: Any, padded_aroun
         mean = (beside + padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]) * 0.25
         picture_bchw = color_bchw + mean * unknown_b1hw
     return picture_bchw
+
+
+def _framed(x_bchw: np.ndarray) -> np.ndarray:
+    """Repeat the border around the pixels, which `np.pad` takes twenty times as long for; corners hold anything."""
+    *leading, height, width = x_bchw.shape
+    padded = np.empty((*leading, height + 2, width + 2), x_bchw.dtype)
+    inner = padded[..., 1:-1, 1:-1]
+    inner[:] = x_bchw
+    padded[..., 0, 1:-1], padded[..., -1, 1:-1] = inner[..., 0, :], inner[..., -1, :]
+    padded[..., 1:-1, 0], padded[..., 1:-1, -1] = inner[..., 0], inner[..., -1]
+    return padded
 
 
 def _halved(x_bchw: paddle.Tensor) -> paddle.Tensor:

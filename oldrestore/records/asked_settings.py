@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.aliases import with_current_targets
 from oldrestore.config.compose import compose_unchecked
-from oldrestore.config.location import GROUP_FOLDERS, choices_of, configuration_root
+from oldrestore.config.location import GROUP_FOLDERS, choices_of, is_group
 from oldrestore.config.overrides import parse_overrides
 from oldrestore.config.roles import Role, is_free, is_place, role_of
 from oldrestore.errors import UserError
@@ -94,7 +94,7 @@ def agreed(
     changed: dict[str, list] = {}
     for name, wanted in asked.items():
         before = settings.get(name)
-        if name in settings and before == wanted:
+        if before == wanted and (name in settings or Role.OPTIONAL in role_of(name)):
             continue
         if wanted == "auto" and Role.BITS in role_of(name):
             continue  # what it chose when the run began stays
@@ -145,13 +145,12 @@ def _follow_max_iterations(config: DictConfig, folder: Path) -> list[str]:
 
 def group_choices(choices: Mapping[str, Any]) -> dict[str, str]:
     """Return the choice of each of the project's own groups, without Hydra's and without empty ones."""
-    conf = configuration_root()
     return {
         group: str(choice)
         for group, choice in choices.items()
         if choice is not None
         and not group.startswith("hydra/")
-        and ((conf / "conf" / group.partition("@")[0]).is_dir() or (conf / group).is_dir())
+        and (group in GROUP_FOLDERS or is_group(group.partition("@")[0]))
     }
 
 

@@ -11,8 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
 from oldrestore.config.aliases import with_first_targets
 from oldrestore.config.build import build
 from oldrestore.config.location import PACKAGE
@@ -48,10 +46,13 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(5)}"
 
 
-def settings_of(config: DictConfig) -> dict[str, Any]:
-    """Return the settings, by dotted name, that a job's results depend on; a weights file counts by its contents."""
+def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a resolved configuration, by dotted name, that a job's results depend on.
+
+    A weights file counts by its contents.
+    """
     kept = {}
-    for name, value in settings_that_count(OmegaConf.to_container(config, resolve=True)).items():
+    for name, value in settings_that_count(config).items():
         role = role_of(name)
         if Role.BITS in role and value in (None, 1):
             continue
@@ -62,17 +63,18 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
     return kept
 
 
-def fingerprints_of(config: DictConfig, known: dict[str, str] | None = None) -> dict[str, str]:
+def fingerprints_of(config: Mapping[str, Any], known: dict[str, str] | None = None) -> dict[str, str]:
     """Return the fingerprint of each set of photographs that a job sees; `UserError` if they are missing.
 
     Pass the same `known` for every job: most photographs are the same.
     """
     known = {} if known is None else known
-    fingerprints = {name: _fingerprint(config.dataset, name, known) for name in ("train", "val")}
-    judged = config.evaluation.judged
+    dataset, evaluation = config["dataset"], config["evaluation"]
+    fingerprints = {name: _fingerprint(dataset, name, known) for name in ("train", "val")}
+    judged = evaluation["judged"]
     if judged is not None:
-        node = config.dataset if judged == "dataset" else judged
-        fingerprints["judged"] = _fingerprint(node, config.evaluation.judged_split, known)
+        node = dataset if judged == "dataset" else judged
+        fingerprints["judged"] = _fingerprint(node, evaluation["judged_split"], known)
     return fingerprints
 
 
@@ -98,8 +100,8 @@ def results_code_hash() -> str:
     return digest.hexdigest()
 
 
-def _fingerprint(node: Any, split: str, known: dict[str, str]) -> str:
-    key = json.dumps([OmegaConf.to_container(node, resolve=True), split], sort_keys=True)
+def _fingerprint(node: Mapping[str, Any], split: str, known: dict[str, str]) -> str:
+    key = json.dumps([node, split], sort_keys=True)
     if key not in known:
         known[key] = build(node).split(split).fingerprint
     return known[key]

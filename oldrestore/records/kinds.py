@@ -1,4 +1,4 @@
-"""Runs that are no equals of those they stand among: reproductions, killed, failed and extended ones."""
+"""Runs that are no equals of those they stand among: reproductions, diagnostics, killed, failed and extended ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from oldrestore.records.liveness import state_in_words
 from oldrestore.records.parsing import read_json
 
-KINDS = ("reproduction", "killed", "failed", "extended")
+# What runs are that serve to find a fault or a setting (the entry `diagnostic` of their status), by kind.
+DIAGNOSTICS = {"range_test": "is a learning-rate range test", "overfit": "trains on a few batches again and again"}
+KINDS = ("reproduction", *DIAGNOSTICS, "killed", "failed", "extended")
 
 
 class Kind(NamedTuple):
@@ -25,6 +27,9 @@ def kind_of(folder: Path, status: Mapping[str, Any]) -> Kind | None:
     if isinstance(again, Mapping):
         first = f", of its first {again['until']} iterations" if again.get("until") else ""
         return Kind("reproduction", f"is a reproduction of {again.get('of')}{first}")
+    diagnostic = status.get("diagnostic")
+    if isinstance(diagnostic, str) and diagnostic in DIAGNOSTICS:
+        return Kind(diagnostic, DIAGNOSTICS[diagnostic])
     state = state_in_words(status)
     if state in ("killed", "running (process gone)"):
         return Kind("killed", f"is {state}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.config.aliases import with_current_targets
+from oldrestore.config.plugins import OWN, roots_of
 from oldrestore.errors import UserError
 from oldrestore.evaluation.protocol import label_of
 from oldrestore.plain import decode_float, within
@@ -39,7 +40,8 @@ class NamedValues:
         """Return every value that a name stands for, the one to show first.
 
         ``state``, ``kind`` (as `kind_of` says), ``run_id``, ``experiment`` (the folder that the run is in), ``design``
-        (as `name_of_run` says), ``started``; ``protocol`` (``photos 1, changed: size``, its name, or its hash);
+        (as `name_of_run` says), ``started``, ``plugins`` (their names); ``protocol`` (``photos 1, changed: size``, its
+        name, or its hash);
         `ACCURACIES`; measures (``val/auc``: what the run ended with, or its last so far); settings by their dotted
         names (``optimizer.learning_rate``); and ``GROUP.name`` or ``GROUP``: the choice, its class, and that class's
         name as a file would be called.
@@ -60,6 +62,8 @@ class NamedValues:
             return [name_of_run(self._quick["config"], self._quick["choices"], overrides)]
         if name == "run_id":
             return [self.run_id]
+        if name == "plugins":
+            return [", ".join(sorted(set(roots_of(self._quick["config"])) - set(OWN))) or None]
         if name == "experiment":
             return [self.folder.parent.name]
         if name == "started":

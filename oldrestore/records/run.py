@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oldrestore.config import plugins
 from oldrestore.config.aliases import with_current_targets
 from oldrestore.config.roles import Role, role_of, settings_that_count
 from oldrestore.errors import UserError
@@ -167,6 +168,24 @@ class Run(NamedValues, TrainedNetwork):
     def environment(self) -> dict[str, str | None]:
         """Environment variables that the run's numbers depend on; empty if not recorded."""
         return dict(self.provenance.get("environment") or {})
+
+    @property
+    def plugins(self) -> list[dict[str, Any]]:
+        """Name, version and hash of each plugin that it used; of an evaluation, those of the training come first.
+
+        Empty if that cannot be read.
+        """
+        try:
+            own = self.provenance
+        except UserError:  # an evaluation need not have one
+            own = {}
+        return [*(self.training.plugins if self.is_evaluation else []), *plugins.recorded_in(own)]
+
+    def require_plugins(self, section: str | None = None) -> None:
+        """Raise `UserError` if a plugin that the configuration, or a section of it, names is not admitted."""
+        node = self.config if section is None else self.config.get(section)
+        if plugins.lacking(node):  # else what is recorded, which may be damaged, is not needed
+            plugins.require(self.plugins, node)
 
     @cached_property
     def data(self) -> dict[str, Any]:

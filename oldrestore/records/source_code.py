@@ -14,6 +14,7 @@ from typing import Any
 
 from oldrestore.config.aliases import current_target
 from oldrestore.config.location import PACKAGE
+from oldrestore.config.plugins import admitted
 from oldrestore.errors import UserError
 from oldrestore.files import sha256_of
 
@@ -25,6 +26,7 @@ WITHOUT_NUMBERS = {
     "finds or describes a run": "run.provenance run.resuming run.outcome",
     "records, sends and shows numbers": "records tracking report comparison catalogue run.curves run.sync",
     "draws, prints and writes files": "panels narrator tables terminal plain files errors signals",
+    "looks for the origin of NaN after a failure": "run.diagnosis training.first_nan",
     "confidence intervals and tests of numbers that are recorded": "statistics",
     "uses networks after their training": "engines photographs",
 }
@@ -33,13 +35,19 @@ DISTRIBUTIONS = ("numpy", "paddlepaddle", "paddlepaddle-gpu")
 
 
 class SourceCode:
-    """The modules of the package as they are now, by their dotted names."""
+    """The modules of the package, and of plugins, as they are now, by their dotted names."""
 
     def __init__(self, package: Path = PACKAGE) -> None:
         self.package = package
+        self._plugins = {plugin.name: plugin.folder for plugin in admitted()}
         self.files = {
-            ".".join(("oldrestore", *path.relative_to(package).with_suffix("").parts)).removesuffix(".__init__"): path
-            for path in sorted(package.rglob("*.py"))
+            ".".join((root, *path.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__"): path
+            for root, folder, paths in (
+                ("oldrestore", package, sorted(package.rglob("*.py"))),
+                *((plugin.name, plugin.folder, plugin.files()) for plugin in admitted()),
+            )
+            for path in paths
+            if path.suffix == ".py"
         }
         versions = {name: _version(name) for name in DISTRIBUTIONS}
         self._versions = {f"the version of {name}": version for name, version in versions.items() if version}
@@ -74,12 +82,17 @@ class SourceCode:
         reached: set[str] = set()
         while waiting:
             module = waiting.pop()
-            if module not in reached and module in self.files and not _ROOMS & set(_and_parents(module)):
+            parents = _and_parents(module)
+            if module not in reached and module in self.files and not _ROOMS & set(parents):
                 reached.add(module)
-                waiting += [*self.imports(module), *_and_parents(module)]
+                root = module.partition(".")[0]
+                waiting += [*self.imports(module), *parents, *([root] if root in self._plugins else [])]
         return reached
 
     def _name(self, path: Path) -> str:
+        for plugin, folder in self._plugins.items():
+            if path.is_relative_to(folder):
+                return f"{plugin}/{path.relative_to(folder).as_posix()}"
         return path.relative_to(self.package).as_posix()
 
     def _read(self, module: str) -> tuple[str, list[tuple[str, set[str]]]]:

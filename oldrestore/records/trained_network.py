@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ class TrainedNetwork:
 
     folder: Path
     composed: DictConfig
+    require_plugins: Callable[[str], None]
 
     @property
     def checkpoints(self) -> dict[str, Path]:
@@ -39,6 +41,7 @@ class TrainedNetwork:
         from oldrestore.config.build import build
         from oldrestore.models.weights import load_weights
 
+        self.require_plugins("model")
         files = self.checkpoints
         if checkpoint not in files:
             names = ", ".join(files) or "none"

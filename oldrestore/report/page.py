@@ -57,7 +57,8 @@ def render(report: Report) -> str:
     groups, data = [], {"specs": {}, "groups": {}}
     for number, group in enumerate(report.groups):
         key, share = f"g{number}", PICTURES_BUDGET * len(group.pictures.photographs) // pictures
-        view = View(group, key, environment, number + 1, len(report.groups), share)
+        searched = report.searched if number == 0 else None
+        view = View(group, key, environment, number + 1, len(report.groups), share, searched)
         sections = [section for make in SECTIONS if (section := make(view)) is not None]
         links: dict[str, str] = {}
         groups.append({"key": key, "sections": sections, "links": links})

@@ -75,6 +75,7 @@ class Recolorer:
 
     def _split(self, run: Run) -> tuple[PhotoSource, Split]:
         key = _dataset(run)
+        run.require_plugins("dataset")
         if key not in self._sources:
             source = build(OmegaConf.create(run.config).dataset)
             # A set without a validation split is measured whole, as `evaluate` does it.

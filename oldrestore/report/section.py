@@ -12,6 +12,7 @@ from markupsafe import Markup
 from oldrestore.report.charts import figures_of
 from oldrestore.report.contents import Group
 from oldrestore.report.look import SCREEN
+from oldrestore.report.searched import Searched
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class View:
     number: int = 1  # of the group, from 1
     total: int = 1  # of groups
     budget: int = 0  # bytes of pictures
+    searched: Searched | None = None  # what the whole page is about, if this is its first group
 
     def specs(self, *names: str) -> dict[str, Any]:
         """Specifications of the named charts, if the group has data for them."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from oldrestore.comparison.compare import Cell, Compared
 from oldrestore.comparison.measures import Measure
+from oldrestore.comparison.power import power_in_words
 from oldrestore.comparison.rendering import number
 from oldrestore.tables import percent
 
@@ -63,6 +64,7 @@ def words_of(compared: Compared, names: Sequence[str], headline: Measure) -> Wor
         f"{names[best]} has a {full_name(headline)} of {_valued(column[best], headline)}.",
         *_beaten(column, beaten, best, names, headline),
         *_tied(column, equals, names, headline),
+        *(_sentence(text) for text in power_in_words(compared, headline)),
         *_other_measures(compared, names, headline, best),
         *recognition,
     ]

@@ -103,7 +103,8 @@ def different_photographs(name: str, recorded: Mapping[str, Any] | None, split: 
             "now, other contents or labels; the run did not write down each of them)"
         )
     now = {
-        photo.name: f"{sha256} {'-' if photo.label is None else photo.label}"
+        # Photographs of earlier commits have one class at most.
+        photo.name: f"{sha256} {getattr(photo, 'label_text', '-' if photo.label is None else photo.label)}"
         for photo, sha256 in zip(split.photos, split.hashes, strict=True)
     }
     others = {n: then[n].split()[0] != now[n].split()[0] for n in then if n in now and then[n] != now[n]}

@@ -22,7 +22,8 @@ from oldrestore.scoring.judged import (
     Judged,
     build_judged,
     build_protocol,
-    judge_of,
+    judges_of,
+    refuse_part_of_network,
     refuse_taught_by_judge,
     refuse_trained_on,
 )
@@ -88,7 +89,8 @@ def build_components(config: DictConfig) -> Components:
         )
     check_read(evaluators, network)
     loss = build(config.loss)
-    if (judge := judge_of(judged, evaluators)) is not None:
+    for judge in judges_of(judged, evaluators):
+        refuse_part_of_network(network, judge)
         refuse_taught_by_judge(loss, judge)
     prepare_loss(loss, train, validation, source)
     learner = build(

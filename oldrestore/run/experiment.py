@@ -11,6 +11,7 @@ from rich.console import Console
 
 from oldrestore import parallel
 from oldrestore.config.build import build
+from oldrestore.config.plugins import used_by
 from oldrestore.device import prepare_device
 from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
@@ -27,6 +28,7 @@ from oldrestore.scoring.judged import describe_judging, judge_of
 from oldrestore.scoring.protocols import protocol_of
 from oldrestore.tracking.protocol import RunInfo, Sink
 from oldrestore.tracking.tracker import Trackers
+from oldrestore.training.schedules import RangeTest
 
 
 def run_experiment(
@@ -48,7 +50,7 @@ def run_experiment(
     recorded = {
         "overrides": list(overrides),
         "choices": dict(choices or {}),
-        "provenance": provenance.collect(seed=config.seed, device=device),
+        "provenance": _provenance(config, device),
         "data": describe_data(config, components),
     }
     folder = RunFolder.create(Path(config.outputs), config.experiment, config.run_id, parallel.folder_was_made())
@@ -69,7 +71,7 @@ def resume_experiment(resumption: Resumption, narrator: Narrator) -> Outcome:
         device = prepare_device(config.trainer)
         components = _build(config)
         sinks = {name: build(node) for name, node in config.tracking.items()} if parallel.is_first() else {}
-        now = provenance.collect(seed=config.seed, device=device)
+        now = _provenance(config, device)
         data = describe_data(config, components)
         progress, then, note = parallel.by_first(
             lambda: go_back_to_checkpoint(resumption, components.learner, data, now)
@@ -89,6 +91,10 @@ def resume_experiment(resumption: Resumption, narrator: Narrator) -> Outcome:
             "data": data,
         }
         return _train(config, components, progress, narrator, folder, sinks, recorded)
+
+
+def _provenance(config: DictConfig, device: str) -> dict[str, Any]:
+    return provenance.collect(config.seed, device, used_by(OmegaConf.to_container(config)))
 
 
 def _build(config: DictConfig) -> Components:
@@ -127,7 +133,17 @@ def _train(
             **recorded,
         )
     )
+    kind = diagnostic_of(components.learner.schedule, config.trainer)
+    if kind is not None:
+        folder.update_status(diagnostic=kind)
     return run.carry_out()
+
+
+def diagnostic_of(schedule: Any, trainer: DictConfig) -> str | None:
+    """Return which of `oldrestore.records.kinds.DIAGNOSTICS` a run is; None if it is a run like others."""
+    if isinstance(schedule, RangeTest):
+        return "range_test"
+    return "overfit" if trainer.get("overfit_batches") else None
 
 
 def _train_unrecorded(config: DictConfig, components: Components, progress: Progress) -> Outcome:

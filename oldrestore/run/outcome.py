@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from oldrestore.config.plugins import as_option
 from oldrestore.evaluation.accuracy_table import AccuracyTable
 
 
@@ -44,14 +45,16 @@ def closing_lines(outcome: Outcome, config: DictConfig, unsent: bool = False) ->
     """Return where the pictures are, what to type next (also if a tracker lacks something), and last the folder."""
     folder = folder_as_typed(config)
     typed, outputs = shlex.quote(str(folder)), f"outputs={shlex.quote(str(config.outputs))}"
+    plugins = as_option(OmegaConf.to_container(config))
     elsewhere = "" if str(config.outputs) == "outputs" else f" {outputs}"
     lines = [f"panels    {folder / 'samples'}"] if (folder / "samples").is_dir() else []
     lines += [f"curves    {folder / 'curves.png'}"] if (folder / "curves.png").is_file() else []
+    lines += [f"range     {folder / 'range_test.png'}"] if (folder / "range_test.png").is_file() else []
     lines.append(f"next      oldrestore runs{elsewhere}")
     if outcome.state != "finished":
-        lines.append(f"          oldrestore train resume={typed}")
+        lines.append(f"          oldrestore train resume={typed}{plugins}")
     if unsent:
         lines.append(f"          oldrestore sync {typed}")
     if (folder / "checkpoints" / "best.safetensors").is_file():
-        lines.append(f"          oldrestore evaluate {typed}")
+        lines.append(f"          oldrestore evaluate {typed}{plugins}")
     return [*lines, f"          oldrestore ui {outputs}", str(folder)]

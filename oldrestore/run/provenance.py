@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from oldrestore.runtime import recorded_environment
 PATCH_LIMIT = 5_000_000  # bytes; beyond it the patch is left out and its size and hash are kept
 
 
-def collect(seed: int, device: str) -> dict[str, Any]:
-    """Describe code, packages and machine as they are now, as JSON values.
+def collect(seed: int, device: str, plugins: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Describe code, packages and machine as they are now, as JSON values; `plugins` as `used_by` does.
 
     ``processes`` gives rank, host, device and threads of each process of several. ``commit`` and ``dirty`` are None
     outside a clone; ``code_hash`` covers the package's Python files and the configuration either way.
@@ -31,6 +32,7 @@ def collect(seed: int, device: str) -> dict[str, Any]:
         "oldrestore": __version__,
         "code_hash": code_hash(),
         **git_state(repository_root()),
+        "plugins": list(plugins),
         "python": sys.version.split()[0],
         "packages": packages(),
         "platform": platform.platform(),

@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from oldrestore import parallel
+from oldrestore.config import plugins
 from oldrestore.config.build import build
 from oldrestore.config.roles import is_place, is_place_of_photographs
 from oldrestore.errors import UserError
@@ -110,6 +111,7 @@ def _plan(
     wait: float,
     may_move: Callable[[str], bool] = is_place,
 ) -> Resumption:
+    Run(folder).require_plugins()
     config = Run(folder).composed
     refuse_links_out(folder)
     name = Path(str(config.get("experiment")), str(config.get("run_id")))
@@ -137,6 +139,7 @@ def compare_provenance(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[
     kernels = [recorded.get("kernels", "paddle") for recorded in (then, now)]  # earlier versions had no others
     if kernels[0] != kernels[1]:
         differences["kernels"] = kernels
+    differences |= plugins.changes(plugins.recorded_in(then), plugins.recorded_in(now))
     counts = [len(recorded.get("processes") or [0]) for recorded in (then, now)]
     if counts[0] != counts[1]:
         differences["processes"] = counts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from oldrestore import parallel
 from oldrestore.batch import Batch
-from oldrestore.data.loading.loader import lost_worker, training_loader
+from oldrestore.data.loading.loader import lost_worker
 from oldrestore.engines.pyfunc import finished_model
 from oldrestore.engines.weights_file import header_of_run
 from oldrestore.errors import UserError, sentence
@@ -22,18 +22,20 @@ from oldrestore.evaluation.metric_table import shown_in
 from oldrestore.models.weights import parameter_count
 from oldrestore.narrator import Narrator
 from oldrestore.records.run_folder import RunFolder
+from oldrestore.run import range_test
 from oldrestore.run.components import Components
 from oldrestore.run.curves import draw_curves
 from oldrestore.run.outcome import Outcome, closing_lines, folder_as_typed
 from oldrestore.run.progress import Progress
-from oldrestore.run.streams import seed_step, training_batch
+from oldrestore.run.steps import batch_at, take_steps
 from oldrestore.run.validation import Validation
-from oldrestore.scoring.judged import judge_of
+from oldrestore.scoring.judged import judge_of, judges_of
 from oldrestore.scoring.protocols import protocol_of
 from oldrestore.tracking.tracker import Trackers
 from oldrestore.training.checkpoint import Checkpoint, not_finite, save_checkpoint
 from oldrestore.training.interruption import Interruption, Killed
-from oldrestore.training.loop import DivergedError, LoopSettings, run_loop
+from oldrestore.training.loop import DivergedError
+from oldrestore.training.schedules import RangeTest
 
 # Seconds that trackers have to catch up: Slurm waits half a minute by default between its signal and the end of the
 # process, and Paddle's launcher as long after the death of another process of the run.
@@ -140,45 +142,46 @@ class RunInProgress:
         self.narrator.record = None
 
     def _train(self) -> None:
-        trainer = self.config.trainer
-        learner = self.components.learner
         for line in introduction(self.config, self.components):
             self.narrator.say(line)
-        photographs = training_loader(
-            self.components.train,
-            self.components.source.crops,
-            batch_size=trainer.batch_size,
-            seed=self.config.seed,
-            iterations=trainer.max_iterations * learner.accumulate,
-            start=self.progress.iteration * learner.accumulate,
-            workers=trainer.workers,
-            cache_mib=trainer.cache_mib / parallel.launched_here(),
-            part=parallel.own_part(trainer.batch_size),
-        )
         self._began = time.monotonic()
-        run_loop(
-            learner,
-            photographs,
-            self.make_batch,
-            LoopSettings(**{setting.name: trainer[setting.name] for setting in fields(LoopSettings)}),
-            log=self.folder,
+        try:
+            self._take_steps()
+        except DivergedError as error:
+            from oldrestore.run.diagnosis import where_nan_began
+
+            began = where_nan_began(self.config, self.folder.path, error.updates, self.narrator, self.interruption)
+            raise DivergedError(f"{error}: {began}", error.updates) from None
+
+    def _take_steps(self) -> None:
+        steps = partial(
+            take_steps,
+            self.config,
+            self.components,
             narrator=self.narrator,
+            interruption=self.interruption,
+            make_batch=self.make_batch,
+        )
+        if isinstance(self.components.learner.schedule, RangeTest):
+            test = self.components.learner.schedule
+            self.outcome.summary |= range_test.carry_out(test, steps, self.folder, self.narrator)
+            return
+        updates = steps(
+            log=self.folder,
             evaluate=self.evaluate,
             save=self.save,
-            interruption=self.interruption,
             start=self.progress.iteration,
             evaluate_first=self.progress.evaluate_first,
             window=self.progress.window,
-            before_step=lambda iteration: seed_step(self.config.seed, iteration, parallel.rank()),
         )
-        self.folder.scalars(trainer.max_iterations, {"time/training_seconds": self._training_seconds()})
+        self.folder.scalars(updates, {"time/training_seconds": self._training_seconds()})
 
     def _training_seconds(self) -> float:
         return self.progress.seconds + time.monotonic() - self._began
 
     def make_batch(self, rgb_bhw3: paddle.Tensor, names: tuple[str, ...], position: int) -> Batch:
         """Build the batch at a position of the training."""
-        return training_batch(self.components.inputs, rgb_bhw3, names, self.config.seed, position)
+        return batch_at(self.config, self.components, rgb_bhw3, names, position)
 
     def evaluate(self, iteration: int) -> None:
         """Validate and record the values."""
@@ -237,8 +240,7 @@ class RunInProgress:
         name = not_finite(checkpoint.tensors)
         if name is not None:
             raise DivergedError(
-                f"{name} is not finite after {iteration} iterations: the checkpoint before is kept; try a lower "
-                "optimizer.learning_rate or trainer.learner.gradient_clip=1"
+                f"{name} is not finite after {iteration} iterations, and the checkpoint before is kept", iteration
             )
 
     def _checkpoint(self, iteration: int) -> Checkpoint:
@@ -274,7 +276,8 @@ def introduction(config: DictConfig, components: Components) -> Iterator[str]:
     judge = judge_of(judged, components.evaluators)
     yield f"protocol  {protocol_of(config, len(validation), judge, components.prior).label}"
     if judged is not None:
-        yield f"judge     {judge.name} on {len(judged.split.photos)} photographs of {judged.split.source}"
+        names = ", ".join(each.name for each in judges_of(judged, components.evaluators))
+        yield f"judge     {names} on {len(judged.split.photos)} photographs of {judged.split.source}"
 
 
 def failure_in_words(error: BaseException) -> str | None:

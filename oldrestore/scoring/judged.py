@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
+from paddle import nn
 
 from oldrestore.color.bins import NUMBER_OF_BINS
 from oldrestore.config.build import build
 from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.errors import UserError
 from oldrestore.evaluation.agreement import Agreement
+from oldrestore.evaluation.further_judge import FurtherJudge
 from oldrestore.evaluation.judge import Judge
 from oldrestore.losses.base import Loss
 
@@ -53,6 +55,11 @@ def build_protocol(
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     """Build the protocol's own evaluators and the prior of its rebalanced AuC, before anything is measured."""
     evaluators = {name: build(node) for name, node in config.evaluation.evaluators.items()}
+    if (further := further_judges(evaluators)) and judged is None:
+        raise UserError(
+            f"the judge {further[0].name} has no photographs to judge: take an evaluation with judged photographs "
+            "(evaluation=photos), or one judge"
+        )
     if not config.evaluation.color:
         return evaluators, None
     if config.evaluation.get("agreement"):
@@ -73,6 +80,8 @@ def describe_judging(judged: Judged | None, evaluators: Mapping[str, Any]) -> di
     described = {} if judged is None else {"judged": judged.split.describe()}
     if judge is not None:
         described["judge"] = {"name": judge.name, "fingerprint": judge.fingerprint}
+    if further := further_judges(evaluators):
+        described["further_judges"] = {judge.name: judge.fingerprint for judge in further}
     return described
 
 
@@ -108,15 +117,38 @@ def _read_prior(path: str | None) -> np.ndarray:
     return prior / prior.sum()
 
 
+def judges_of(judged: Judged | None, evaluators: Mapping[str, Any]) -> list[Judge]:
+    """Return the judge, as `judge_of` does, and further ones after it."""
+    first = judge_of(judged, evaluators)
+    return ([] if first is None else [first]) + further_judges(evaluators)
+
+
+def further_judges(evaluators: Mapping[str, Any]) -> list[Judge]:
+    """Return the judges that are evaluators, beside the first."""
+    return [evaluator.judge for evaluator in evaluators.values() if isinstance(evaluator, FurtherJudge)]
+
+
 def refuse_taught_by_judge(loss: Loss, judge: Judge) -> None:
     """Raise `UserError` if the loss trains on the judge's own features: it would praise what it has taught."""
-    for layer in loss.sublayers():
-        recognizer = getattr(layer, "recognizer", None)
-        if recognizer is not None and (recognizer == judge.name or layer.fingerprint == judge.fingerprint):
-            raise UserError(
-                f"the judge {judge.name} is the network whose features the loss trains on, and would praise what it "
-                "has taught: take another judge (efficientnet_lite0 beside efficientnet_lite2) or other features"
-            )
+    if _holds(loss, judge):
+        raise UserError(
+            f"the judge {judge.name} is the network whose features the loss trains on, and would praise what it "
+            "has taught: take another judge (efficientnet_lite0 beside efficientnet_lite2) or other features"
+        )
+
+
+def refuse_part_of_network(network: nn.Layer, judge: Judge) -> None:
+    """Raise `UserError` if the network that is judged holds the judge's weights, as an encoder."""
+    if _holds(network, judge):
+        raise UserError(
+            f"the judge {judge.name} is the encoder of {type(network).__name__}, and would judge its own features: "
+            "take another judge, such as efficientnet_lite0 or squeezenet"
+        )
+
+
+def _holds(network: nn.Layer, judge: Judge) -> bool:
+    recognizers = [layer for layer in network.sublayers() if getattr(layer, "recognizer", None) is not None]
+    return any(layer.recognizer == judge.name or layer.fingerprint == judge.fingerprint for layer in recognizers)
 
 
 def refuse_trained_on(judged: Split, train: Split) -> None:
@@ -125,5 +157,6 @@ def refuse_trained_on(judged: Split, train: Split) -> None:
     if both:
         raise UserError(
             f"{len(both)} photographs of {judged.source} {judged.name} are trained on too ('{both[0]}'): "
-            "take evaluation.judged_split=val, or photographs that the run has not seen"
+            "take evaluation.judged_split=val, or photographs that the run has not seen (dataset=photos_wide_2 has "
+            "none of labelled_photos_wide)"
         )

@@ -11,7 +11,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.compose import compose_unchecked
-from oldrestore.config.location import configuration_root
+from oldrestore.config.location import choices_of
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import Judge
 from oldrestore.evaluation.protocol import Protocol, protocol_settings
@@ -49,7 +49,7 @@ def outdated(config: DictConfig) -> str | None:
 @cache
 def shipped_evaluation(name: str) -> Mapping[str, Any] | None:
     """Return the configuration of ``evaluation=NAME`` with the defaults; None if no such protocol ships."""
-    if not (configuration_root() / "conf" / "evaluation" / f"{name}.yaml").is_file():
+    if name not in choices_of("evaluation"):
         return None
     try:
         composed = compose_unchecked([f"evaluation={name}"])

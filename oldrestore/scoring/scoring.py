@@ -75,7 +75,7 @@ class Scorer:
 
         def look() -> list[list[JudgedPhoto]]:
             part = own_share(self.judged.split.photos, size)
-            photos = ((p.name, decode_known_photo(p), p.label) for p in part)
+            photos = ((p.name, decode_known_photo(p), p.classes) for p in part)
             watched = self._watched(photos, f"judging by {judge.name}", len(part))
             return judge_photos(self.colorizer(network), watched, judge, batch_size=size)
 
@@ -104,6 +104,7 @@ class Scorer:
             count=len(self.validation.photos),
             watch=self._watched,
             colorize=self.colorizer(network),
+            judged=None if self.judged is None else self.judged.split,
         )
         return {name: e(context) for name, e in self.evaluators.items() if at_end or e.every_time}
 
@@ -145,11 +146,8 @@ def rows_of(scores: Iterable[ImageScore], trained_iterations: int, set_name: str
 
 
 def judged_values(table: AccuracyTable) -> dict[str, float]:
-    """Return the last row of an accuracy table as scalars; a gap that does not exist is left out."""
-    final = table.as_dicts()[-1]
-    return {
-        f"judged/{name}": float(value) for name, value in final.items() if value is not None and name != "iteration"
-    }
+    """Return the last row of an accuracy table as scalars."""
+    return {f"judged/{name}": value for name, value in table.values().items()}
 
 
 def record_evaluated(

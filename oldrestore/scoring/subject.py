@@ -95,14 +95,17 @@ class Subject:
                 return
         narrator.say(f"note: {note}, so nobody checked for overlap")
 
-    def refuse_taught_by(self, judge: Judge, narrator: Narrator) -> None:
-        """Refuse a judge whose features the loss trained on; print a note if that cannot be checked."""
+    def refuse_taught_by(self, judges: Sequence[Judge], narrator: Narrator) -> None:
+        """Refuse judges whose features the loss trained on; print a note if that cannot be checked."""
+        if not judges:
+            return
         loss = None
         if self.trained is not None:
             with contextlib.suppress(UserError):
                 loss = build(self.trained.loss)
         if loss is not None:
-            refuse_taught_by_judge(loss, judge)
+            for judge in judges:
+                refuse_taught_by_judge(loss, judge)
         else:
             what = "the files of this run's loss are not here"
             narrator.say(f"note: {what}, so nobody checked that the judge did not teach")
@@ -124,5 +127,6 @@ def subject_named(name: str, outputs: Path, checkpoint: str | None, overrides: S
         trained = config if header is not None and header.trained else None
         return Subject(outputs / path.stem.lstrip("."), path, name, config, trained, alone=True)
     folder, checkpoint = find_checkpoint(name, outputs, checkpoint)
+    Run(folder).require_plugins()
     config = Run(folder).composed
     return Subject(folder, folder / "checkpoints" / f"{checkpoint}.safetensors", checkpoint, config, config)

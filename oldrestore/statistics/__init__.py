@@ -1,11 +1,20 @@
 """How sure a number is: intervals over photographs and over seeds, paired tests, many comparisons at once."""
 
 from oldrestore.statistics.bootstrap import bca_interval, bootstrap_interval, resampled_values
-from oldrestore.statistics.paired import PairedDifference, compare_pairs, compare_with, holm, sign_flip
+from oldrestore.statistics.paired import (
+    PairedDifference,
+    compare_pairs,
+    compare_with,
+    holm,
+    sign_flip,
+    smallest_detectable,
+)
+from oldrestore.statistics.power import Needed, needed
 from oldrestore.statistics.scored import Scored, gap_share, weighted_mean
 from oldrestore.statistics.seeds import (
     Estimate,
     compare_designs,
+    detectable_with,
     mean_singles,
     score_interval,
     seeds_and_images,
@@ -15,6 +24,7 @@ from oldrestore.statistics.seeds import (
 
 __all__ = [
     "Estimate",
+    "Needed",
     "PairedDifference",
     "Scored",
     "bca_interval",
@@ -22,14 +32,17 @@ __all__ = [
     "compare_designs",
     "compare_pairs",
     "compare_with",
+    "detectable_with",
     "gap_share",
     "holm",
     "mean_singles",
+    "needed",
     "resampled_values",
     "score_interval",
     "seeds_and_images",
     "share_over_seeds",
     "sign_flip",
+    "smallest_detectable",
     "weighted_mean",
     "wilson_interval",
 ]

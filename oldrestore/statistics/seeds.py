@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from oldrestore.statistics.paired import PairedDifference, effect_of, share_larger
+from oldrestore.statistics.paired import LEVEL, POWER, PairedDifference, effect_of, share_larger
 from oldrestore.statistics.scored import Scored
 
 
@@ -113,18 +113,51 @@ def compare_designs(one: Sequence[Scored], other: Sequence[Scored], confidence: 
     """
     ours, theirs = _crossed(one), _crossed(other)
     apart = ours.mean(axis=0) - theirs.mean(axis=0)
-    n, difference = len(apart), float(np.mean([a.value for a in one]) - np.mean([b.value for b in other]))
-    a, b = _MeanSquares(ours), _MeanSquares(theirs)
-    of_seeds = a.of_seeds + b.of_seeds
-    freedom, other_freedom = len(ours) - 1, len(theirs) - 1
-    uncertain = a.of_seeds**2 / freedom + b.of_seeds**2 / other_freedom
-    seed_freedom = of_seeds**2 / uncertain if uncertain > 0 else freedom + other_freedom
-    spread = _Spread(of_seeds, seed_freedom, float(apart.var(ddof=1)) / n, n - 1, a.of_rest + b.of_rest)
+    difference = float(np.mean([a.value for a in one]) - np.mean([b.value for b in other]))
+    spread = _Scatter(ours, theirs).spread()
     half, p = spread.half(confidence), spread.p_value(difference)
     effect = effect_of(apart)
     wins = share_larger(mean_singles(one) - mean_singles(other))
     seeds = (len(ours), len(theirs))
-    return PairedDifference(difference, difference - half, difference + half, p, effect, wins, n, seeds)
+    interval = difference - half, difference + half
+    return PairedDifference(difference, *interval, p, effect, wins, len(apart), seeds, spread.detectable())
+
+
+def detectable_with(one: Sequence[Scored], other: Sequence[Scored], photographs: int, seeds: int) -> float:
+    """Smallest difference that so many photographs and seeds of each design would show (80% power, 5%, two-sided).
+
+    How seeds, photographs and the rest scatter is taken from `one` and `other`, at least two seeds each on the same
+    photographs.
+    """
+    return _Scatter(_crossed(one), _crossed(other)).spread(photographs, seeds).detectable()
+
+
+class _Scatter:
+    """How the difference of two designs scatters, by what seeds, photographs and the rest have in it."""
+
+    def __init__(self, ours_sn: np.ndarray, theirs_sn: np.ndarray) -> None:
+        self.n, self.counts = ours_sn.shape[1], (len(ours_sn), len(theirs_sn))
+        self.sides = _MeanSquares(ours_sn), _MeanSquares(theirs_sn)
+        self.of_images = float((ours_sn.mean(axis=0) - theirs_sn.mean(axis=0)).var(ddof=1)) / self.n
+
+    def spread(self, photographs: int | None = None, seeds: int | None = None) -> _Spread:
+        """Of the comparison itself, or of one with other numbers of photographs and of seeds of each design."""
+        of_seeds = [side.of_seeds for side in self.sides]
+        of_rest, of_images, n, counts = [side.of_rest for side in self.sides], self.of_images, self.n, self.counts
+        if photographs is not None and seeds is not None:
+            more = photographs / n
+            # What seeds and photographs have without the rest that their mean squares hold too.
+            alone = [max(mean - rest, 0.0) for mean, rest in zip(of_seeds, of_rest, strict=True)]
+            of_images = max(of_images - sum(of_rest), 0.0) / more
+            scaled = [count / seeds for count in counts]
+            of_rest = [rest * scale / more for rest, scale in zip(of_rest, scaled, strict=True)]
+            of_seeds = [a * scale + rest for a, scale, rest in zip(alone, scaled, of_rest, strict=True)]
+            of_images += sum(of_rest)
+            n, counts = photographs, (seeds, seeds)
+        freedoms = [count - 1 for count in counts]
+        uncertain = sum(mean**2 / freedom for mean, freedom in zip(of_seeds, freedoms, strict=True))
+        freedom = sum(of_seeds) ** 2 / uncertain if uncertain > 0 else sum(freedoms)
+        return _Spread(sum(of_seeds), freedom, of_images, n - 1, sum(of_rest))
 
 
 class _MeanSquares:
@@ -160,9 +193,16 @@ class _Spread:
 
     def half(self, confidence: float) -> float:
         """Half of the interval's width."""
+        return self.reach((1 - confidence) / 2)
+
+    def detectable(self) -> float:
+        """Smallest difference that is found (5%, two-sided) in 80% of repetitions."""
+        return self.reach(LEVEL / 2) + self.reach(1 - POWER)
+
+    def reach(self, chance: float) -> float:
+        """Distance beyond which the mean lies with this chance on one side."""
         if not self.deviation > 0:
             return self.deviation  # 0, or NaN
-        chance = (1 - confidence) / 2
         ends = [float(student.isf(chance, freedom)) for weight, freedom in self.parts if weight > 0]
         # A little wider than where it must lie, whichever way the tails round.
         return self.deviation * brentq(lambda t: self.tail(t) - chance, 0.999 * min(ends), 1.001 * max(ends))

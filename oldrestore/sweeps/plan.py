@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import open_dict
 
-from oldrestore.config.compose import HYDRA_ERRORS, check_choices, composed, explain, resolve_and_check
+from oldrestore.config.compose import HYDRA_ERRORS, check_choices, explain, plain_and_checked
 from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, configuration_root, user_root
-from oldrestore.config.multirun import expand_jobs, sweep_names
+from oldrestore.config.multirun import JobComposer, expand_jobs, sweep_names
+from oldrestore.config.plugins import admitted
 from oldrestore.errors import UserError
 from oldrestore.files import whole_folder
 from oldrestore.records.asked_settings import group_choices
@@ -58,41 +59,42 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
     varied = [name for name, values in values_of.items() if len(values) > 1]
     jobs: dict[str, Job] = {}
     fingerprints: dict[str, str] = {}
-    outputs, source_code = set(), SourceCode()
+    outputs, source_code, compose = set(), SourceCode(), JobComposer()
     for job in typed:
-        config, choices = compose_job(job)
-        outputs.add(config.outputs)
-        if config.run_id is not None:
+        config, choices = compose_job(job, compose)
+        outputs.add(config["outputs"])
+        if config["run_id"] is not None:
             raise UserError("run_id names one run: leave it out of a sweep, whose runs are named one by one")
         identity = identity_of(settings_of(config), fingerprints_of(config, fingerprints))
         values = dict(text.split("=", 1) for text in job if "=" in text)
         settings = {name: values.get(name, "") for name in varied if name != "seed"}
-        plain = OmegaConf.to_container(config)
-        plain["design"] = name_of_job(config.design, settings)
-        needed = source_code.needed(plain)
-        code = hash_of(needed)
-        key = hashlib.sha256(f"{identity} {config.seed} {code}".encode()).hexdigest()[:16]
-        jobs.setdefault(key, Job(key, identity, code, config.seed, settings, job, plain, choices, needed))
+        config["design"] = name_of_job(config["design"], settings)
+        needed = source_code.needed(config)
+        seed, code = config["seed"], hash_of(needed)
+        key = hashlib.sha256(f"{identity} {seed} {code}".encode()).hexdigest()[:16]
+        jobs.setdefault(key, Job(key, identity, code, seed, settings, job, config, choices, needed))
     if len(outputs) > 1:
         raise UserError("the runs of a sweep stand in one outputs folder: give one outputs=FOLDER")
     return list(jobs.values())
 
 
-def compose_job(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
-    """Compose and check one configuration; returns it with what each group chose, or raises `UserError`."""
+def compose_job(overrides: Sequence[str], compose: JobComposer | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+    """Compose and check one configuration; returns it, plain, with what each group chose, or raises `UserError`.
+
+    The composer may be shared by the jobs of a sweep.
+    """
     try:
-        config = composed(check_choices(overrides), with_hydra=True)
+        config, choices = (compose or JobComposer())(check_choices(overrides))
     except HYDRA_ERRORS as error:
         raise UserError(explain(error)) from None
-    choices = group_choices(config.hydra.runtime.choices)
     with open_dict(config):
-        for name in ("hydra", SEARCH, *GROUP_FOLDERS):
+        for name in (SEARCH, *GROUP_FOLDERS):
             config.pop(name, None)
-    return resolve_and_check(config), choices
+    return plain_and_checked(config), group_choices(choices)
 
 
 def snapshot_configuration(folder: Path) -> Path:
-    """Copy ``conf/``, ``experiments/`` and ``sweeps/``, the user's own too, below a folder, and return the copy.
+    """Copy ``conf/``, ``experiments/`` and ``sweeps/``, the user's own, and plugins below a folder; return the copy.
 
     The copy is named by a hash of its contents, so equal contents are copied once. Jobs do not read it: it documents
     where their configurations came from.
@@ -103,6 +105,9 @@ def snapshot_configuration(folder: Path) -> Path:
             paths = sorted((root / name).rglob("*")) if root is not None else []
             for path in (path for path in paths if path.suffix in ENDINGS and path.is_file()):
                 files[(Path(under) / path.relative_to(root)).as_posix()] = path.read_bytes()
+    for plugin in admitted():
+        for path in plugin.files():
+            files[(Path("plugins") / plugin.name / path.relative_to(plugin.folder)).as_posix()] = path.read_bytes()
     digest = hashlib.sha256()
     for name, content in files.items():
         digest.update(f"{name}\0".encode() + content)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from oldrestore.errors import UserError
 from oldrestore.sweeps.ledger import Entry
+
+if TYPE_CHECKING:
+    from oldrestore.report.searched import Searched
 
 
 class SweepReport(NamedTuple):
@@ -19,12 +22,17 @@ class SweepReport(NamedTuple):
 
 
 def report_on(
-    name: str, entries: Sequence[Entry], outputs: Path, photographs: int = 24, notes: Sequence[str] = ()
+    name: str,
+    entries: Sequence[Entry],
+    outputs: Path,
+    photographs: int = 24,
+    notes: Sequence[str] = (),
+    searched: Callable[[], Searched | None] = lambda: None,
 ) -> SweepReport:
     """Write ``outputs/reports/NAME.html`` about the jobs that are done; whatever goes wrong is said, not raised.
 
     Jobs that were measured differently (a sweep may vary that too) are shown as separate groups. `notes` are sentences
-    below its title.
+    below its title; `searched` gives the trials of a search.
     """
     done = [Path(entry.folder) for entry in entries if entry.state == "done" and entry.folder]
     if not done:
@@ -42,7 +50,7 @@ def report_on(
             return SweepReport(None, "none, for no run has scores of photographs")
         path = report_path(outputs, name)
         gathered = gather(runs, title=name, anyway=True, photographs=photographs)
-        write_page(replace(gathered, notes=tuple(notes)), path)
+        write_page(replace(gathered, notes=tuple(notes), searched=searched()), path)
         write_index(outputs)
     except UserError as error:
         return SweepReport(None, f"none: {error}")

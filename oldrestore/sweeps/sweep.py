@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from oldrestore.records.identity import results_code_hash
+from oldrestore.report.searched import Searched
 from oldrestore.signals import handling
 from oldrestore.sweeps.job_bars import JobBars
 from oldrestore.sweeps.known_jobs import known_jobs
@@ -127,6 +128,10 @@ class Sweep:
     def left(self) -> int:
         """Return how many jobs have not ended, whichever process runs them."""
         return sum(entry.state in ("queued", "running") for entry in self.ledger.entries(self.keys))
+
+    def searched(self) -> Searched | None:
+        """Return what the report shows of a search; None, for all jobs of a sweep are as requested."""
+        return None
 
     def _collect(self, ledger: Ledger, slots: int, say: Callable[[str], None]) -> list[Launched]:
         """Record and say which jobs have ended, and return them."""

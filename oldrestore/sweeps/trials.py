@@ -10,9 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
-from oldrestore.config.multirun import expand_jobs
+from oldrestore.config.multirun import JobComposer, expand_jobs
 from oldrestore.errors import UserError
 from oldrestore.files import lock
 from oldrestore.records.asked_settings import as_override
@@ -20,11 +18,13 @@ from oldrestore.records.design_names import name_of_job
 from oldrestore.records.identity import results_code_hash
 from oldrestore.records.run import Run
 from oldrestore.records.source_code import SourceCode, hash_of
+from oldrestore.report.searched import Searched
 from oldrestore.sweeps.known_jobs import what_changed
 from oldrestore.sweeps.launch import Launched
 from oldrestore.sweeps.ledger import Entry, JobState
 from oldrestore.sweeps.plan import Job, compose_job, plan_jobs
 from oldrestore.sweeps.search import SearchSettings
+from oldrestore.sweeps.searched import searched_of
 from oldrestore.sweeps.summary import results_of
 from oldrestore.sweeps.sweep import Sweep
 from oldrestore.tracking.sqlite_uri import sqlite_uri
@@ -53,11 +53,11 @@ class Search(Sweep):
         self.settings = settings
         self.typed = jobs[0]
         (base,) = plan_jobs(self.typed)
-        needed, source_code = dict(base.needed), SourceCode()
+        needed, source_code, compose = dict(base.needed), SourceCode(), JobComposer()
         for parameter, values in settings.space.items():
             for value in values.extremes():
-                config, _ = compose_job([*self.typed, as_override(parameter, value)])
-                needed |= source_code.needed(OmegaConf.to_container(config))
+                config, _ = compose_job([*self.typed, as_override(parameter, value)], compose)
+                needed |= source_code.needed(config)
         self.base = replace(base, needed=needed, code=hash_of(needed))  # of every trial, whatever it chooses
         super().__init__(name, [self.base], keep_done)
         self.jobs, self.keys = {}, []
@@ -149,6 +149,10 @@ class Search(Sweep):
         best = self.study.best_trial
         return {"trial": best.number, "settings": dict(best.params), "value": best.value}
 
+    def searched(self) -> Searched | None:
+        """Return the completed trials and what Optuna says of them; None if there are none."""
+        return searched_of(self.study, self.settings)
+
     def claim(self) -> Entry | None:
         """Claim the next job: of a trial that waits, or of a new one; None if there are as many as requested."""
         entry = self.ledger.claim(list(self.jobs))
@@ -175,11 +179,9 @@ class Search(Sweep):
         config, choices = compose_job(overrides)
         key = key_of(trial.number)
         settings = {name: as_override(name, value).partition("=")[2] for name, value in trial.params.items()}
-        plain = OmegaConf.to_container(config)
-        plain["design"] = name_of_job(config.design, settings)
-        self.jobs[key] = Job(
-            key, key, self.base.code, config.seed, settings, overrides, plain, choices, self.base.needed
-        )
+        config["design"] = name_of_job(config["design"], settings)
+        code, needed = self.base.code, self.base.needed
+        self.jobs[key] = Job(key, key, code, config["seed"], settings, overrides, config, choices, needed)
         if key not in self.keys:
             self.keys.append(key)
         live = isinstance(trial, self._optuna.trial.Trial)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from oldrestore.config.plugins import in_words, recorded_in
 from oldrestore.plain import encode_float, plain
 from oldrestore.tracking.mlflow_moved import RUN_FOLDER_TAG
 from oldrestore.tracking.mlflow_store import Store
@@ -39,6 +40,7 @@ def tags(run: RunInfo) -> dict[str, str]:
         "design": run.design,
         "commit": commit,
         "dirty": param(run.provenance.get("dirty")),
+        "plugins": "; ".join(f"{p['name']} ({in_words(p)})" for p in recorded_in(run.provenance)),
         "seed": param(run.seed),
         "protocol": param(protocol.get("name") or ""),
         "protocol.version": param(protocol["version"]) if protocol.get("version") else "",

@@ -5,20 +5,19 @@ Paddle (3.3.1) starts three kernels for each weight, which compute on one thread
 
 from __future__ import annotations
 
-import ctypes
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
 import paddle
 from paddle.base import framework
 
 from oldrestore.kernels import choice
+from oldrestore.kernels.tensors import elements
 from oldrestore.runtime import paddle_threads
 
-AT_ONCE = 16_384  # elements of a weight: six such vectors fit the cache of a core
+AT_ONCE = 32_768  # elements of a weight: of fewer, NumPy's calls cost more than the arithmetic
 
 
 class Adam:
@@ -61,15 +60,15 @@ class Adam:
             names = optimizer._beta1_pow_acc_str, optimizer._beta2_pow_acc_str
             powers = [optimizer._accumulators[name][parameter.name] for name in names]
             gradient = parameter.grad if parameter.grad.is_contiguous() else parameter.grad.contiguous()
-            corrections = [1.0 - float(_elements(power)[0]) for power in powers]
+            corrections = [1.0 - float(elements(power)[0]) for power in powers]
             rate = optimizer.get_lr() * corrections[1] ** 0.5 / corrections[0]
             epsilon = fixed[2] * corrections[1] ** 0.5
-            vectors = [_elements(tensor) for tensor in (parameter, gradient, *moments)]
+            vectors = [elements(tensor) for tensor in (parameter, gradient, *moments)]
             for start in range(0, len(vectors[0]), AT_ONCE):
                 part = [vector[start : start + AT_ONCE] for vector in vectors]
                 work.append((gradient, part, rate, epsilon, fixed))
             for power, beta in zip(powers, fixed, strict=False):
-                _elements(power)[:] *= np.float32(beta)
+                elements(power)[:] *= np.float32(beta)
         threads = paddle_threads()
         shares = [work[first::threads] for first in range(threads)]
         if threads == 1:
@@ -87,16 +86,6 @@ def _plain(parameter: paddle.Tensor) -> bool:
     own_rate = getattr(parameter, "optimize_attr", {}).get("learning_rate", 1.0)
     on_cpu = parameter.place.is_cpu_place() and parameter.dtype == paddle.float32 and parameter.is_contiguous()
     return on_cpu and own_rate == 1.0 and getattr(parameter, "regularizer", None) is None
-
-
-def _elements(tensor: paddle.Tensor) -> np.ndarray:
-    """The elements of a tensor in their place, to be written to."""
-    return _memory(tensor.data_ptr(), math.prod(tensor.shape))
-
-
-@lru_cache(maxsize=4096)
-def _memory(address: int, count: int) -> np.ndarray:
-    return np.frombuffer((ctypes.c_float * count).from_address(address), np.float32)
 
 
 def _move(work: list[tuple]) -> None:

@@ -38,8 +38,8 @@ class AdversarialLearner(Learner):
 
     Curves of a step: ``loss`` and the loss's terms; ``g_adversarial`` and ``g_feature`` (unweighted), ``d_loss``,
     ``d_real`` and ``d_fake`` (mean scores), once the discriminator takes part; ``g_gradient_norm`` and
-    ``d_gradient_norm`` before clipping; and ``gamma_g_NAME`` and ``gamma_d_NAME`` of each attention block. Validation
-    leaves the discriminator out, whose value over time means nothing.
+    ``d_gradient_norm`` before clipping, and of each block if asked for; and ``gamma_g_NAME`` and ``gamma_d_NAME`` of
+    each attention block. Validation leaves the discriminator out, whose value over time means nothing.
 
     See `Learner` for the parameters of every learner; `gradient_clip` holds for both networks.
 
@@ -101,12 +101,14 @@ class AdversarialLearner(Learner):
             if isinstance(block, SelfAttention)
         }
 
-    def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
+    def step(
+        self, batches: Sequence[Batch], iteration: int, measure_gradients: bool = False
+    ) -> Mapping[str, paddle.Tensor]:
         """Make the updates of one iteration, the discriminator's first; return scalars averaged over batches."""
         with parallel.together():
-            return parallel.means(self._updates(batches, iteration))
+            return parallel.means(self._updates(batches, iteration, measure_gradients))
 
-    def _updates(self, batches: Sequence[Batch], iteration: int) -> Scalars:
+    def _updates(self, batches: Sequence[Batch], iteration: int, blocks: bool) -> Scalars:
         self.network.train()
         self.discriminator.train()
         self.loss.at(iteration)
@@ -120,9 +122,14 @@ class AdversarialLearner(Learner):
             shared = self._predict(chunk[0]) if generator_due and len(chunk) == 1 else None
             updates: list[Scalars] = []
             if against and number < self.discriminator_steps:
-                updates.append(self._update_discriminator(chunk, shared, factor, [PENALTY_STREAM, iteration, number]))
+                seed = [PENALTY_STREAM, iteration, number]
+                scalars = self._discriminator_gradients(chunk, shared, seed)
+                norms = self._critic.update(factor, measured=True, blocks=blocks)
+                updates.append(scalars | {f"d_{name}": norm for name, norm in norms.items()})
             if generator_due:
-                updates.append(self._update_generator(chunk, shared, factor, against))
+                scalars = self._generator_gradients(chunk, shared, against)
+                norms = self.optimizer.update(factor, measured=True, blocks=blocks)
+                updates.append(scalars | {f"g_{name}": norm for name, norm in norms.items()})
             for scalars in updates:
                 for name, value in scalars.items():
                     sums.setdefault(name, []).append(value)
@@ -135,8 +142,8 @@ class AdversarialLearner(Learner):
         with self.mixed():
             return self.predict(batch)
 
-    def _update_discriminator(
-        self, chunk: Sequence[Batch], shared: Prediction | None, factor: float, seed: Sequence[int]
+    def _discriminator_gradients(
+        self, chunk: Sequence[Batch], shared: Prediction | None, seed: Sequence[int]
     ) -> Scalars:
         means = Means(len(chunk))
         rng = np.random.default_rng(list(seed))
@@ -154,7 +161,7 @@ class AdversarialLearner(Learner):
                 loss = loss + self.adversarial.gradient_penalty * self._gradient_penalty(real, fake, rng)
             self._critic.backward(loss / len(chunk))
             means.add(d_loss=loss, d_real=real_scores.mean(), d_fake=fake_scores.mean())
-        return means.values | {"d_gradient_norm": self._critic.update(factor, measured=True)}
+        return means.values
 
     def _gradient_penalty(self, real: paddle.Tensor, fake: paddle.Tensor, rng: np.random.Generator) -> paddle.Tensor:
         # Drawn for the whole batch, of which this may be a part.
@@ -169,9 +176,7 @@ class AdversarialLearner(Learner):
                 f"trainer.learner.adversarial.gradient_penalty=0 ({str(error).strip().splitlines()[-1]})"
             ) from error
 
-    def _update_generator(
-        self, chunk: Sequence[Batch], shared: Prediction | None, factor: float, against: bool
-    ) -> Scalars:
+    def _generator_gradients(self, chunk: Sequence[Batch], shared: Prediction | None, against: bool) -> Scalars:
         means = Means(len(chunk))
         with frozen(self.discriminator):
             for batch in chunk:
@@ -182,7 +187,7 @@ class AdversarialLearner(Learner):
                         self._add_adversarial(terms, prediction, batch)
                 self.optimizer.backward(terms["loss"] / len(chunk))
                 means.add(**terms)
-        return means.values | {"g_gradient_norm": self.optimizer.update(factor, measured=True)}
+        return means.values
 
     def _add_adversarial(self, terms: Scalars, prediction: Prediction, batch: Batch) -> None:
         fake = self.discriminator(self.discriminator.shown_fake(prediction, batch))

@@ -74,11 +74,13 @@ class CachedEncoderLearner(SupervisedLearner):
         self.lightness_jitter = lightness_jitter
         self._features = FeatureStore(network, int(cache_gib * 2**30))
 
-    def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
+    def step(
+        self, batches: Sequence[Batch], iteration: int, measure_gradients: bool = False
+    ) -> Mapping[str, paddle.Tensor]:
         """Make one update, from jittered lightness if asked to."""
         if self.lightness_jitter:
             batches = [replace(batch, L_b1hw=jittered(batch.L_b1hw, self.lightness_jitter)) for batch in batches]
-        return super().step(batches, iteration)
+        return super().step(batches, iteration, measure_gradients)
 
     def predict(self, batch: Batch) -> Prediction:
         """Predict from kept features."""

@@ -68,8 +68,13 @@ class Learner(ABC):
         self.optimizer = ScaledOptimizer(network, optimizer, gradient_clip, amp)
 
     @abstractmethod
-    def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
-        """Make the updates of one iteration; return named scalars on the device, of which ``loss`` is watched."""
+    def step(
+        self, batches: Sequence[Batch], iteration: int, measure_gradients: bool = False
+    ) -> Mapping[str, paddle.Tensor]:
+        """Make the updates of one iteration; return named scalars on the device, of which ``loss`` is watched.
+
+        `measure_gradients` adds the norms of `ScaledOptimizer.update`, and changes nothing else.
+        """
 
     @paddle.no_grad()
     def evaluate(self, batch: Batch) -> Mapping[str, paddle.Tensor]:

@@ -19,7 +19,14 @@ from oldrestore.training.learner import Learner
 
 
 class DivergedError(ArithmeticError):
-    """The loss is NaN or infinite; the message says at which iteration and on which photographs."""
+    """A loss or a weight is NaN or infinite; the message says at which iteration, and on which photographs.
+
+    `updates` is the number of updates after which it was noticed.
+    """
+
+    def __init__(self, message: str, updates: int) -> None:
+        super().__init__(message)
+        self.updates = updates
 
 
 class ScalarLog(Protocol):
@@ -38,6 +45,7 @@ class LoopSettings:
     evaluate_every: int = 0
     checkpoint_every: int = 0
     keep_every: int = 0
+    log_gradients: bool = False  # with each log line
 
 
 # A step whose loss has not been read from the device yet: iteration, scalars and names of the photographs.
@@ -133,7 +141,8 @@ def run_loop(
             names = tuple(name for _, photo_names in group for name in photo_names)
             first = done * learner.accumulate
             batches = [make_batch(rgb, photo_names, first + i) for i, (rgb, photo_names) in enumerate(group)]
-            scalars = learner.step(batches, done)
+            has_line = done == 0 or _due(done + 1, settings.log_every) or done + 1 == settings.max_iterations
+            scalars = learner.step(batches, done, settings.log_gradients and has_line)
             reader.add((done, scalars, names))
             images += len(names) * parallel.size()
             done += 1
@@ -200,14 +209,14 @@ class _LossReader:
         self._log.scalars(iteration, values)
         self.last = values["train/loss"]
         self._window.append(self.last)
-        bad = next((name for name, value in values.items() if not math.isfinite(value)), None)
+        # Whether gradients are logged makes no difference to when a run ends.
+        watched = {name: value for name, value in values.items() if not name.startswith("train/gradient_norm")}
+        bad = next((name for name, value in watched.items() if not math.isfinite(value)), None)
         if bad is not None:
             # Every process has read the same.
             everywhere = [name for part in parallel.gather(names) for name in part]
-            raise DivergedError(
-                f"{bad} is {values[bad]} at iteration {iteration}, on {', '.join(everywhere)}: "
-                "try a lower optimizer.learning_rate or trainer.learner.gradient_clip=1"
-            )
+            where = f"at iteration {iteration}, on {', '.join(everywhere)}"
+            raise DivergedError(f"{bad} is {values[bad]} {where}", iteration + 1)
 
     def take_average(self) -> float:
         """Mean of the losses since the last call (of 100, as the log line is usually set)."""

@@ -50,36 +50,45 @@ class ScaledOptimizer:
         """Add the gradient of a loss."""
         self._scaler.scale(loss).backward()
 
-    def update(self, factor: float, measured: bool = False) -> paddle.Tensor | None:
+    def update(self, factor: float, measured: bool = False, blocks: bool = False) -> dict[str, paddle.Tensor]:
         """Take a step along the added gradients, at `factor` of the learning rate.
 
-        If `measured`, return the norm of the gradient before it is clipped.
+        If `measured`, return the norm of the gradient before it is clipped, as ``gradient_norm``; with `blocks` also of
+        each direct part of the network, as ``gradient_norm/NAME``.
         """
         self._optimizer.set_lr(self.base_learning_rate * factor)
         # Before the scaler looks for infinite gradients, so that all processes agree.
         parallel.average_gradients(self._parameters)
-        norm = self._gradient_norm() if measured else None
+        norms = self._gradient_norms(blocks) if measured or blocks else {}
         if self._on_all_threads is None:
             self._scaler.step(self._optimizer)
         else:
             self._on_all_threads.step()
         self._scaler.update()
         self._optimizer.clear_grad(set_to_zero=False)
-        return norm
+        return norms
 
     @cached_property
     def _on_all_threads(self) -> Adam | None:
         replaced = not self._scaler.is_enable() and Adam.can_replace(self._optimizer, self._parameters)
         return Adam(self._optimizer, self._parameters) if replaced else None
 
-    def _gradient_norm(self) -> paddle.Tensor:
+    def _gradient_norms(self, blocks: bool) -> dict[str, paddle.Tensor]:
         self._scaler.unscale_(self._optimizer)
         # A power takes twenty times as long, and has other last bits, which are those of runs with Paddle's kernels.
         square = paddle.square if choice.described() != "paddle" else lambda x: x**2
-        squares = [square(p.grad.astype("float32")).sum() for p in self._parameters if p.grad is not None]
-        norm = paddle.sqrt(paddle.stack(squares).sum()).detach()
+        squares: dict[str, list[paddle.Tensor]] = {}
+        for parameter in self._parameters:
+            if parameter.grad is not None:
+                block = self._structured_names[parameter.name].partition(".")[0]
+                squares.setdefault(block, []).append(square(parameter.grad.astype("float32")).sum())
+        parts = {"gradient_norm": [each for of_block in squares.values() for each in of_block]}
+        parts |= {f"gradient_norm/{block}": of_block for block, of_block in squares.items()} if blocks else {}
+        norms = {name: paddle.sqrt(paddle.stack(part).sum()).detach() for name, part in parts.items()}
+        if not self._scaler.is_enable():
+            return norms
         # Under float16 a step whose gradient overflows is skipped: it does not mean that the loss has diverged.
-        return paddle.where(paddle.isfinite(norm), norm, paddle.zeros_like(norm)) if self._scaler.is_enable() else norm
+        return {name: paddle.where(paddle.isfinite(n), n, paddle.zeros_like(n)) for name, n in norms.items()}
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return the state of optimizer and scaler."""

@@ -40,7 +40,9 @@ class SupervisedLearner(Learner):
         super().__init__(network, loss, optimizer, schedule, gradient_clip, amp, ema_decay)
         self.accumulate = accumulate
 
-    def step(self, batches: Sequence[Batch], iteration: int) -> Mapping[str, paddle.Tensor]:
+    def step(
+        self, batches: Sequence[Batch], iteration: int, measure_gradients: bool = False
+    ) -> Mapping[str, paddle.Tensor]:
         """Make one update; return the loss and its terms, averaged over the batches."""
         self.network.train()
         self.loss.at(iteration)
@@ -51,7 +53,7 @@ class SupervisedLearner(Learner):
                     terms = self.loss.terms(self.predict(batch), batch)
                 self.optimizer.backward(terms["loss"] / len(batches))
                 means.add(**terms)
-        self.optimizer.update(self.schedule(iteration))
+        norms = self.optimizer.update(self.schedule(iteration), blocks=measure_gradients)
         if self.average is not None:
             self.average.update()
-        return parallel.means(means.values)
+        return parallel.means(means.values | norms)

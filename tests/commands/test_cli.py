@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
 from oldrestore.cli import VERBS, main
@@ -49,7 +50,7 @@ def test_a_run_says_how_it_is_listed_from_where_it_was_started(outputs, line, mo
     monkeypatch.setattr(one_run, "all_sent", lambda folder: True)
     said = []
     outcome = SimpleNamespace(state="finished", reason=None, tables=list, ending=lambda: None)
-    config = SimpleNamespace(outputs=outputs, experiment="e", run_id="r", trainer={})
+    config = OmegaConf.create({"outputs": outputs, "experiment": "e", "run_id": "r", "trainer": {}})
     one_run.conclude(outcome, config, SimpleNamespace(say=lambda text="": said.append(text), show=None))
     assert f"next      oldrestore {line}" in said
     assert said[-1] == f"{outputs}/e/r"
@@ -107,6 +108,21 @@ def test_data_describe_counts_what_a_folder_holds_and_says_what_is_left_out(cli,
     splits = cli(*request, "--json").content
     assert (splits["train"]["count"], splits["val"]["count"], splits["val"]["labelled"]) == (6, 3, 3)
     assert len(splits["train"]["ignored_files"]) == 30 and len(splits["train"]["left_out"]) == 30
+
+
+def test_data_describe_says_how_many_photographs_are_grouped(cli, tmp_path):
+    make_folder(tmp_path)
+    photo = sorted((tmp_path / "train" / "0").glob("*.jpg"))[0]
+    with Image.open(photo) as opened:
+        opened.save(photo.with_name(f"{photo.stem}-small.jpg"), quality=60)
+        opened.save(tmp_path / "val" / "0" / "again.jpg", quality=50)
+    request = ["data", "describe", "dataset=image_folder", f"dataset.root={tmp_path}"]
+    assert "grouped by name: 2 photographs in 1 group of several\n" in cli(*request, "dataset.group_by=name").out
+    said = cli(*request, "dataset.group_by=similarity").out
+    # What is like a validation photograph is left out, and no group of several remains.
+    assert "grouped by similarity: each photograph for itself\n" in said
+    assert "    2  of one group with a photograph that is held out (train/0/" in said
+    assert "grouped" not in cli(*request).out
 
 
 def test_data_prior_prints_a_distribution_and_plots_it(cli, tmp_path):

@@ -28,7 +28,7 @@ TABLE = [
     ("report", "name the runs, or give --experiment NAME"),
     ("data prepare photos", "'photos' cannot be fetched"),
     ("data prior -o prior.txt", "must end in .png, .pdf or .svg"),
-    ("data describe dataset=photo", "there is no dataset 'photo': choose one of"),
+    ("data describe dataset=photo", "there is no dataset 'photo': did you mean 'photos'?"),
     ("data describe dataset=image_folder", "dataset.root"),
     ("data describe dataset=image_folder 'dataset.root=~/[x] #,'", "/[x] #, of image_folder does not exist"),
     ("train sweeps=temperature", "trains nothing: give it a finished run"),

@@ -194,6 +194,47 @@ def test_tables(outputs, compare):
     assert len(table) == 5 and len({line.replace("\\|", "").count("|") for line in table}) == 1
 
 
+POWER = "(80% power, 5% two-sided, one comparison)"
+
+
+def test_the_smallest_detectable_difference(outputs, compare):
+    """Of runs of one seed it is that of a paired test, here on the photographs that one alone is right on."""
+    one, other = (scores(shift, 0)["judged"][1]["iter_correct"][0] for shift in (0.0, 0.001))
+    detectable = stats.t.isf([0.025, 0.2], 59).sum() * np.sqrt(np.mean(one != other) / 60)
+    arguments = ["a0", "b0", "--metric", "iter_accuracy", "--resamples", "200"]
+    said = compare(*arguments).out
+    assert f"the smallest difference that 60 photographs detect is {100 * detectable:.1f}% {POWER}" in said
+    assert "too few" not in said  # they differ significantly
+    alike = make_run(outputs, "d0", {"loss.sigma": 9.0}, scored=scores(0.0, 3)).name
+    assert "too few photographs to tell sigma=" in compare("a0", alike, "--metric", "auc", "--resamples", "200").out
+    figures = compare(*arguments, "--json").content["designs"][0]["figures"]
+    assert figures["iter_accuracy"]["against_best"]["detectable"] == pytest.approx(detectable)
+
+
+def test_of_several_seeds_too_few_may_be_either(outputs, compare):
+    said = compare("a0", "a1", "b0", "b1", "--metric", "auc").out
+    assert "the smallest difference that 40 photographs and 2 seeds detect is 0.00" in said
+    assert "too few photographs or seeds to tell sigma=6 from sigma=5" in said
+    assert "too few" not in compare("a0", "a1", "c0", "c1", "--metric", "auc").out
+
+
+def test_what_would_detect_a_difference(outputs, compare):
+    arguments = ["a0", "b0", "--metric", "iter_accuracy", "--resamples", "200"]
+    needed = compare(*arguments, "--detect", "0.02", "--json").content["needed"]
+    one, other = (scores(shift, 0)["judged"][1]["iter_correct"][0] for shift in (0.0, 0.001))
+    (design,) = needed.pop("designs")
+    assert needed == {"figure": "iter_accuracy", "difference": 0.02}
+    photographs = np.mean(one != other) * ((stats.norm.isf(0.025) + stats.norm.isf(0.2)) / 0.02) ** 2
+    assert (design.pop("design"), design.pop("name")) == (1, "sigma=5")
+    assert design == {"photographs": pytest.approx(photographs, abs=3), "seeds": None}
+    last = compare(*arguments, "--detect", "2%").out.splitlines()[-1]
+    assert last.split() == ["sigma=5", str(design["photographs"]), "60", "-", "1"]
+    both = compare("a0", "a1", "b0", "b1", "--metric", "auc", "--detect", "0.001").out.splitlines()[-1].split()
+    assert both[0] == "sigma=5" and int(both[-2]) > 2
+    alone = compare("a0", "--metric", "auc", "--detect", "0.01").out
+    assert "AuC: there is no second design to detect a difference from" in alone
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -205,6 +246,10 @@ def test_tables(outputs, compare):
         (["a0", "a1", "--metric", "beauty"], "'beauty' is not among the figures shown"),
         (["a0", "a1", "--resamples", "few"], "at least 100, not 'few'"),
         (["a0", "a1", "--json", "--csv"], "not allowed with"),
+        (["a0", "a1", "--detect", "0%"], "must be above 0, not '0%'"),
+        (["a0", "a1", "--detect", "much"], "not 'much'"),
+        (["a0", "a1", "--metric", "psnr", "--detect", "2%"], "--detect takes a difference of psnr in its unit, as 0.5"),
+        (["a0", "a1", "--metric", "iter_accuracy", "--detect", "2"], "difference of iter_accuracy as 0.02 or 2%"),
         (["a0", "empty"], "run 'empty' has no scores of photographs to compare: it is failed"),
         (["a0", "partial"], "'39.jpg' is scored in one of them only"),
     ],
@@ -352,6 +397,7 @@ def test_what_is_no_equal_is_marked_and_left_out_unless_asked_for(outputs, compa
     marks = {
         "again": (20, {"reproduction": {"of": "c0", "verdict": "identical"}}, "reproduction", "a reproduction of c0"),
         "part": (5, {"reproduction": {"of": "c0", "until": 5}}, "reproduction", "of c0, of its first 5 iterations"),
+        "heart": (20, {"diagnostic": "overfit"}, "overfit", "trains on a few batches again and again"),
         "longer": (30, {}, "extended", "was extended from 20 iterations"),
         "cut": (10, {"state": "killed"}, "killed", "is killed"),
         "bad": (10, {"state": "failed", "reason": "the loss is NaN"}, "failed", "failed (the loss is NaN)"),

@@ -13,6 +13,7 @@ def test_the_default_configuration_is_whole_and_quickstart_what_its_file_says():
     assert config.model._target_ == "oldrestore.models.eccv16.Eccv16"
     assert (config.loss.rebalance.lambda_, config.outputs) == (0.5, "outputs")
     assert not {"experiments", "hydra"} & set(config)
+    assert compose_config(["experiments=null", "sweeps=null"]) == config
     config = compose_config(["experiments=quickstart", "seed=7"])
     assert (config.model.width, config.seed) == (0.25, 7)
     assert config.trainer.max_iterations >= 400
@@ -38,8 +39,11 @@ def test_every_choice_of_a_group_composes_and_fits_its_signature(group):
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        ("model=eccv17", "there is no model 'eccv17': choose one of damage_unet, eccv16"),
-        ("experiments=quikstart", "there is no experiment 'quikstart': choose one of"),
+        ("model=eccv17", "there is no model 'eccv17': did you mean 'eccv16'?"),
+        ("model=transformer", "there is no model 'transformer': choose one of damage_unet, eccv16"),
+        ("experiments=quikstart", "there is no experiment 'quikstart': did you mean 'quickstart'?"),
+        ("sweeps=seds", "there is no sweep 'seds': did you mean 'seeds'?"),
+        ("los=focal", "there is no setting 'los': did you mean 'loss'?"),
         ("modell=eccv16", "there is no setting 'modell': did you mean 'model'?"),
         ("trainer.max_iteration=5", "there is no setting 'trainer.max_iteration': did you mean 'max_iterations'?"),
         ("model.widht=0.5", "there is no setting 'model.widht': did you mean 'width'?"),

@@ -33,7 +33,7 @@ def test_stages_are_switched_off_by_none(off):
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["restore/fill=tela"], "there is no restore/fill 'tela': choose one of biharmonic"),
+        (["restore/fill=tela"], "there is no restore/fill 'tela': did you mean 'telea'?"),
         (["restore/fil=telea"], "there is no setting 'restore/fil'"),
         (["restore.fill.largest_smal=3"], "did you mean 'largest_small'?"),
         (["restore/fill=telea", "restore.fill.radios=3"], "did you mean 'radius'?"),

@@ -8,8 +8,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from oldrestore.config import roles
+from oldrestore.config.compose import compose_config
 from oldrestore.config.location import configuration_root
-from oldrestore.config.roles import ROLES, Role, role_of, row_of
+from oldrestore.config.roles import ROLES, Role, role_of, row_of, settings_that_count
 from oldrestore.config.yaml_file import read_yaml
 from oldrestore.plain import flatten
 
@@ -44,6 +45,8 @@ def settings_in(file: Path, package: str, seen: set[Path]) -> Iterator[str]:
 
 SEEN: set[Path] = set()
 SETTINGS = {name for root in ("config", "restoration") for name in settings_in(CONF / f"{root}.yaml", "", SEEN)}
+# A list of judges adds settings that stand in no file.
+SETTINGS |= flatten(OmegaConf.to_container(compose_config(["judge=[efficientnet_lite0,squeezenet]"]))).keys()
 
 
 def test_every_file_is_walked():
@@ -76,6 +79,9 @@ def test_every_row_decides_on_a_setting():
     ("name", "role"),
     [
         ("seed", Role.SEED),
+        ("evaluation.evaluators.squeezenet.judge.batch_size", Role.SHOWN),
+        ("evaluation.evaluators.squeezenet.every", Role.SHOWN),
+        ("evaluation.evaluators.squeezenet.judge.weights", Role.SCORE | Role.FILE),
         ("tracking", Role.FREE | Role.LOCAL),
         ("tracking.mlflow.tracking_uri", Role.FREE | Role.LOCAL),
         ("dataset.stamps_root", Role.PLACE),
@@ -107,9 +113,9 @@ def test_what_is_not_in_the_table_counts():
 
 
 def test_free_settings_and_places():
-    trainer = ("workers", "cache_mib", "log_every", "checkpoint_every", "keep_every", "requeue", "kernels")
+    trainer = "workers cache_mib log_every log_gradients checkpoint_every keep_every requeue kernels"
     named = {"design", "outputs", "dataset.prepared", "evaluation.agreement"}
-    free = named | {f"trainer.{name}" for name in trainer}
+    free = named | {f"trainer.{name}" for name in trainer.split()}
     assert {name for name in SETTINGS if roles.is_free(name) and not name.startswith("tracking")} == free
     photographs = {f"{node}.{n}" for node in ("dataset", "evaluation.judged") for n in ("root", "stamps_root", "list")}
     assert {name for name in SETTINGS if roles.is_place_of_photographs(name)} == photographs
@@ -125,3 +131,8 @@ def test_settings_that_count():
     }
     counted = {"dataset.crops.size": 96, "trainer.max_iterations": 5, "evaluation.samples": 8}
     assert roles.settings_that_count(uncounted | config) == counted
+
+
+def test_which_photographs_are_used_counts_by_the_fingerprints_of_the_splits():
+    """So that runs from before the settings existed stay the same designs and jobs, if their photographs are."""
+    assert settings_that_count({"dataset": {"group_by": "name", "gray": "keep"}}) == {}

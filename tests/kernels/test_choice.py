@@ -1,5 +1,8 @@
 """Which kernels are used when, and what is said when oneDNN's are not there."""
 
+import ctypes
+from types import SimpleNamespace
+
 import numpy as np
 import paddle
 import pytest
@@ -55,3 +58,16 @@ def test_a_missing_library_is_a_sentence(tmp_path):
     assert load_from(tmp_path) == "this Paddle brings no oneDNN library"
     (tmp_path / "libdnnl.so.3").write_bytes(b"not a library")
     assert load_from(tmp_path).startswith("oneDNN cannot be loaded: ")
+
+
+@pytest.mark.parametrize("version", [(2, 7, 3), (3, 0, 1), (4, 0, 0)])
+def test_another_version_is_a_sentence(tmp_path, monkeypatch, version):
+    (tmp_path / "libdnnl.so.2").touch()
+    answer = SimpleNamespace(contents=SimpleNamespace(**dict(zip(("major", "minor", "patch"), version, strict=True))))
+
+    def dnnl_version():
+        return answer
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: SimpleNamespace(dnnl_version=dnnl_version))
+    named = ".".join(map(str, version))
+    assert load_from(tmp_path) == f"oneDNN is {named}, and versions from 3.1 to before 4.0 are used"

@@ -4,6 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
+from oldrestore.kernels import choice
 from oldrestore.losses import one_pass
 from oldrestore.losses.one_pass import SparseTarget, sparse_cross_entropy
 
@@ -64,19 +65,26 @@ def test_slopes_of_any_sign_and_classes_named_twice_against_dense_operations(gam
     assert (gradient.numpy()[1] == 0).all() and np.abs(gradient.numpy()[0]).max() > 0.1
 
 
+LAST = "channels last"
+WAYS = ["on a GPU", "slices are copies", LAST, f"{LAST}, by Paddle", f"{LAST}, copies", f"{LAST}, in blocks"]
+
+
 @pytest.mark.parametrize("uniform", [0.0, 0.25])
 @pytest.mark.parametrize("gamma", [0.0, 2.0])
-@pytest.mark.parametrize("way", ["on a GPU", "slices are copies", "channels last", "channels last, copies"])
+@pytest.mark.parametrize("way", WAYS)
 def test_every_way_gives_the_same(way, gamma, uniform, monkeypatch):
     logits, target, slope = case(uniform=uniform)
     offset = offset_like(logits)
     values, gradient = both(lambda z: sparse_cross_entropy(z, target, gamma, offset), logits, slope)
     if way == "on a GPU":
         monkeypatch.setattr(one_pass, "on_cpu", lambda tensor: False)
+    if "blocks" in way:
+        monkeypatch.setattr(one_pass, "AT_ONCE", 1)
     if "copies" in way:
         monkeypatch.setattr(one_pass, "slices_are_views", lambda: False)
     lay = channels_last if "last" in way else lambda z: z
-    same, alike = both(lambda z: sparse_cross_entropy(lay(z), target, gamma, offset), logits, slope)
+    with choice.using("paddle" if "Paddle" in way else "onednn"):
+        same, alike = both(lambda z: sparse_cross_entropy(lay(z), target, gamma, offset), logits, slope)
     np.testing.assert_allclose(same, values, rtol=2e-6)
     np.testing.assert_allclose(alike.numpy(), gradient.numpy(), rtol=1e-5, atol=1e-6)
 

@@ -11,6 +11,7 @@ from oldrestore.color.grid_paddle import GRID_AB
 from oldrestore.config.build import build
 from oldrestore.config.pairs import check_pair, readings
 from oldrestore.errors import UserError
+from oldrestore.kernels.choice import using
 from oldrestore.losses.grid_classification import GridCrossEntropy
 from oldrestore.losses.regression import L1, L2, SmoothL1
 from tests.color.plain_color import grid_index
@@ -48,13 +49,15 @@ def test_value_and_gradient_against_numpy(loss, penalty):
     reference.check(loss, predicted, reference.make_batch(truth), formula)
 
 
-def test_grid_cross_entropy_against_a_dense_float64_computation():
+@pytest.mark.parametrize("kernels", ["onednn", "paddle"])
+def test_grid_cross_entropy_against_a_dense_float64_computation(kernels):
     rng = np.random.default_rng(4)
     logits = rng.normal(0, 2, (2, 529, 3, 2)).astype(np.float32)
     ab = rng.uniform(-115, 115, (2, 2, 12, 8)).astype(np.float32)
     target = np.eye(529)[grid_index(ab[:, :, ::4, ::4].transpose(0, 2, 3, 1))].transpose(0, 3, 1, 2)
 
-    value, gradient = reference.evaluate(GridCrossEntropy(), logits, reference.make_batch(ab))
+    with using(kernels):
+        value, gradient = reference.evaluate(GridCrossEntropy(), logits, reference.make_batch(ab))
     p = softmax(logits.astype(np.float64))
     assert value == pytest.approx(-(target * np.log(p)).sum() / (2 * 3 * 2), rel=1e-5)
     np.testing.assert_allclose(gradient, (p - target) / (2 * 3 * 2), atol=1e-6)

@@ -4,7 +4,14 @@ import numpy as np
 import paddle
 import pytest
 
+from oldrestore.kernels.choice import using
 from oldrestore.models.spectral_norm import SpectralConv2D
+
+
+@pytest.fixture(autouse=True, params=["onednn", "paddle"])
+def _kernels(request):
+    with using(request.param):
+        yield
 
 
 def made() -> SpectralConv2D:

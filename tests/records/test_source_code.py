@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
+from oldrestore.config.plugins import VARIABLE
 from oldrestore.errors import UserError
 from oldrestore.records.source_code import SourceCode
 from oldrestore.sweeps.plan import compose_job
+from tests.plugins import write_plugin
 from tests.throwaway import Throwaway
 
 JOBS = {"classes": ["loss=focal", "model=eccv16"], "ab": ["loss=l1", "model=siggraph17"]}
@@ -27,7 +28,7 @@ def copy(tmp_path_factory) -> Throwaway:
 @pytest.fixture(scope="module")
 def read(copy) -> Callable[[], dict[str, dict]]:
     """What each job needs of the copy as it is now."""
-    configs = {name: OmegaConf.to_container(compose_job(overrides)[0]) for name, overrides in JOBS.items()}
+    configs = {name: compose_job(overrides)[0] for name, overrides in JOBS.items()}
 
     def now() -> dict[str, dict]:
         code = SourceCode(copy.folder / "oldrestore")
@@ -122,7 +123,7 @@ def test_what_is_found_is_what_a_job_imports(workshop):
     done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=True)
     code = SourceCode()
     imported = {code.files[name].relative_to(code.package) for name in json.loads(done.stdout.splitlines()[-1])}
-    needed = code.needed(OmegaConf.to_container(compose_job(arguments)[0]))
+    needed = code.needed(compose_job(arguments)[0])
     found = {Path(name) for name in needed if name.endswith(".py")}
     assert found <= imported
     # The rest has no numbers: it starts a run, or is among WITHOUT_NUMBERS.
@@ -132,3 +133,38 @@ def test_what_is_found_is_what_a_job_imports(workshop):
     assert {path.stem for path in rest} <= singles, rest
     starts = {"outcome", "provenance", "resuming", "curves", "one_run", "start", "launching", "__init__"}
     assert {path.stem for path in imported - found if path.parts[0] == "run"} <= starts
+
+
+@pytest.mark.parametrize(
+    ("file", "added", "voided"),
+    [
+        ("scaled.py", CODE, {"scaled"}),  # the loss
+        ("helper.py", CODE, {"scaled"}),  # which the loss imports
+        ("__init__.py", CODE, {"scaled"}),  # which runs before it
+        ("other.py", CODE, set()),
+        ("test_scaled.py", CODE, set()),
+        ("scaled.py", COMMENT, set()),
+        ("conf/loss/scaled.yaml", COMMENT, set()),
+    ],
+)
+def test_an_edit_of_a_plugin_voids_the_jobs_that_need_the_file(tmp_path, monkeypatch, file, added, voided):
+    plugin = write_plugin(tmp_path / "my_plugin")
+    (plugin / "helper.py").write_text("HELP = 1\n")
+    (plugin / "scaled.py").write_text(f"from my_plugin.helper import HELP\n{(plugin / 'scaled.py').read_text()}")
+    monkeypatch.setenv(VARIABLE, str(plugin))
+    configs = {loss: compose_job([f"loss={loss}"])[0] for loss in ("scaled", "focal")}
+
+    def needed() -> dict[str, dict]:
+        return {loss: SourceCode().needed(config) for loss, config in configs.items()}
+
+    before = needed()
+    assert {name for name in before["scaled"] if name.startswith("my_plugin/")} == {
+        "my_plugin/__init__.py",
+        "my_plugin/helper.py",
+        "my_plugin/scaled.py",
+    }
+    assert "losses/predicted_color.py" in before["scaled"]  # what the plugin imports of oldrestore
+    with (plugin / file).open("a") as text:
+        text.write(added)
+    after = needed()
+    assert {loss for loss in configs if after[loss] != before[loss]} == voided

@@ -198,10 +198,10 @@ def test_groups_are_numbered_and_a_folder_that_cannot_be_written_to_is_named(rep
 def test_the_verb_writes_them(tmp_path, capsys, one_chart):
     make_designs(tmp_path / "outputs", LOSSES)
     arguments = ["report", "--experiment", "e", f"outputs={tmp_path / 'outputs'}", "--photographs=0", "--resamples=100"]
-    assert main([*arguments, "--figures", str(tmp_path / "figures")]) == 0
+    assert main([*arguments, "--paper", str(tmp_path / "figures")]) == 0
     assert "4 files in" in capsys.readouterr().err
     assert (tmp_path / "figures" / "forest.pdf").is_file()
     assert (tmp_path / "outputs" / "reports" / "e.html").is_file()
     (tmp_path / "taken").write_text("")
-    assert main([*arguments, "--figures", str(tmp_path / "taken")]) == 2
-    assert "--figures takes a folder" in capsys.readouterr().err
+    assert main([*arguments, "--paper", str(tmp_path / "taken")]) == 2
+    assert "--paper takes a folder" in capsys.readouterr().err

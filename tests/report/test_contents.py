@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from oldrestore.comparison.compare import compare_runs
 from oldrestore.errors import UserError
 from oldrestore.records.run import Run
 from oldrestore.report.contents import gather
 from oldrestore.report.page import mark_designs
+from oldrestore.report.setup import setup_of
 from tests.comparison.synthetic import curve, make_designs, make_run, scores, write_metrics
 
 SHIFTS = {"hard_cross_entropy": 0.0, "focal": 0.002, "cross_entropy": 0.08}
@@ -178,6 +180,10 @@ def test_ties_are_not_called_wins(tmp_path):
     assert said.headline.startswith("No design stands out: by rebalanced AuC, ")
     assert said.headline.endswith("is not significantly different from any of the 2 others.")
     assert "That is not to say that they are as good." in " ".join(said.sentences)
+    detectable = next(sentence for sentence in said.sentences if sentence.startswith("The smallest difference"))
+    assert detectable.startswith("The smallest difference that 40 photographs and 2 seeds detect is 0.0")
+    (few,) = (sentence for sentence in said.sentences if sentence.startswith("There are too few"))
+    assert few.startswith("There are too few photographs or seeds to tell ")
 
 
 def test_many_ties_are_counted_not_listed(tmp_path):
@@ -188,6 +194,12 @@ def test_many_ties_are_counted_not_listed(tmp_path):
     assert tied.count("95% interval") == 3
     assert "; nor are 2 more, which the table of differences lists. That is" in tied
     assert "-0.000" not in tied
+    # Their scores are the very same: nothing could have been detected.
+    assert "detect is" not in " ".join(said.sentences)
+    near = {name: place / 1000 for place, name in enumerate(("one", "two", "three", "four", "five", "six"))}
+    said = words(tmp_path / "near", near).words
+    (few,) = (sentence for sentence in said.sentences if sentence.startswith("There are too few"))
+    assert few == "There are too few photographs to tell six from two, three, four and 1 more."
 
 
 def test_some_tied_and_some_not(tmp_path):
@@ -279,3 +291,29 @@ def test_recognition_claims_no_more_than_the_interval(tmp_path):
     group = gather([run], photographs=0, resamples=1000).groups[0]
     gap = group.cell(0, "gap_closed")
     assert gap.low <= 0 <= gap.high and "not shown" in group.words.sentences[-1]
+
+
+def test_the_setup_says_what_was_compared(tmp_path):
+    settings = {"trainer.batch_size": 8, "experiment": "e"}
+    runs = [
+        Run(make_run(tmp_path, f"{loss}{seed}", settings | {"seed": seed, "loss.sigma": sigma}, scored=scores(0, seed)))
+        for loss, sigma in (("a", 5.0), ("b", 6.0))
+        for seed in (0, 1, 2)
+    ]
+    assert setup_of(compare_runs(runs, resamples=100)) == {
+        "network": "Eccv16",
+        "photographs": "100 to train on, 40 to validate, 60 judged by efficientnet_lite0",
+        "iterations": "20, batches of 8",
+        "seeds": "3 for each design (0, 1, 2)",
+        "budget": "1 min 12 s: 6 runs of 12 s on average",
+    }
+
+
+def test_the_setup_lists_what_differs(tmp_path):
+    made = []
+    for n in (1000, 2000):
+        choices = {"model": f"m{n}", "dataset": "photos"}
+        made.append(make_run(tmp_path, f"r{n}", {"trainer.max_iterations": n}, choices=choices, scored=scores()))
+    setup = setup_of(compare_runs([*map(Run, made)], resamples=100))
+    assert setup["network"] == "m1000, m2000" and setup["dataset"] == "photos"
+    assert setup["iterations"] == "1,000 to 2,000" and setup["seeds"] == "1 for each design (0)"

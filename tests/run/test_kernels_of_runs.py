@@ -6,7 +6,7 @@ import re
 import pytest
 
 from oldrestore.cli import main
-from oldrestore.kernels import choice
+from oldrestore.kernels import choice, library
 from oldrestore.kernels.library import load
 from oldrestore.records.run import Run
 from tests.run.same_run import SHORT, assert_same_run, stopped_run
@@ -26,19 +26,29 @@ def _as_before():
 
 
 def test_what_auto_chose_is_written_down(workshop):
-    code, folder = workshop.train(*SHORT, "trainer.max_iterations=1")
+    code, folder = workshop.train(*SHORT, "trainer.max_iterations=1", "trainer.kernels=auto")
     assert code == 0
     assert kernels_of(folder) == ("onednn", f"onednn {load().version}")
 
 
-def test_without_the_library_auto_is_paddle_and_onednn_is_refused(workshop, monkeypatch, capsys):
-    monkeypatch.setattr(choice, "load", lambda: "this Paddle brings no oneDNN library")
-    code, folder = workshop.train(*SHORT, "trainer.max_iterations=1")
+@pytest.mark.parametrize(
+    "why",
+    [
+        "this Paddle brings no oneDNN library",
+        "oneDNN is 2.7.3, and versions from 3.1 to before 4.0 are used",
+    ],
+)
+def test_without_the_library_auto_is_paddle_and_onednn_is_refused(workshop, monkeypatch, capsys, why):
+    for module in (choice, library):
+        monkeypatch.setattr(module, "load", lambda: why)
+    code, folder = workshop.train(*SHORT, "trainer.max_iterations=1", "trainer.kernels=auto")
     assert code == 0
     assert kernels_of(folder) == ("paddle", "paddle")
     assert workshop.train(*SHORT, "trainer.kernels=onednn") == (2, None)
     said = capsys.readouterr().err
-    assert "trainer.kernels=onednn is not available: this Paddle brings no oneDNN library; use auto or paddle" in said
+    assert f"trainer.kernels=onednn is not available: {why}; use auto or paddle" in said
+    main(["doctor"])
+    assert capsys.readouterr().out.count(f"Paddle's own: {why}") == 1
 
 
 def test_a_resumed_run_keeps_its_kernels(workshop, monkeypatch):

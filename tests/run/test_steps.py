@@ -46,7 +46,7 @@ def test_a_lost_process_is_named_whatever_type_paddle_gives_the_error(monkeypatc
     ("error", "words"),
     [
         (UserError("take another"), "take another"),
-        (DivergedError("train/loss is nan"), "train/loss is nan"),
+        (DivergedError("train/loss is nan", 1), "train/loss is nan"),
         (OSError(errno.ENOSPC, "No space left on device", "a/metrics.jsonl"), "'a/metrics.jsonl': the disk is full"),
         (OSError("(External) CUDA error(719).\n  [Hint: a]\n"), "(external) cuda error(719). [hint: a]"),
         (RuntimeError("DataLoader worker (pid 3) is killed by signal: Killed."), "a process that loads photographs"),

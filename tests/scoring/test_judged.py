@@ -8,8 +8,9 @@ import pytest
 from oldrestore.config.compose import compose_config
 from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import EfficientNetLite
+from oldrestore.models.lite_unet import LiteUnet
 from oldrestore.run.components import build_components
-from oldrestore.scoring.judged import rebalancing_prior
+from oldrestore.scoring.judged import rebalancing_prior, refuse_part_of_network
 from oldrestore.scoring.subject import Subject
 
 PRIOR = np.random.default_rng(0).gamma(0.3, size=313) + 1e-9
@@ -56,17 +57,30 @@ def test_a_run_is_refused_before_it_starts():
         build_components(config)
 
 
+def test_a_further_judge_is_refused_as_the_first_is():
+    asked = ["model=resnet", "model.width=0.125", "loss=perceptual", "judge=[efficientnet_lite0,efficientnet_lite2]"]
+    with pytest.raises(UserError, match="judge efficientnet_lite2 is the network whose features the loss trains on"):
+        build_components(compose_config(asked))
+
+
+def test_an_encoder_does_not_judge_its_own_network():
+    network, judge = LiteUnet(), EfficientNetLite("lite2")
+    with pytest.raises(UserError, match="judge efficientnet_lite2 is the encoder of LiteUnet"):
+        refuse_part_of_network(network, judge)
+    refuse_part_of_network(network, EfficientNetLite("lite0"))
+
+
 def test_a_run_cannot_be_judged_by_its_teacher_afterwards(tmp_path):
     run, said = a_run(tmp_path, "loss=ddcolor"), []
     narrator = SimpleNamespace(say=said.append)
     with pytest.raises(UserError, match="take another judge"):
-        run.refuse_taught_by(EfficientNetLite("lite2"), narrator)
-    run.refuse_taught_by(EfficientNetLite("lite0"), narrator)
+        run.refuse_taught_by([EfficientNetLite("lite0"), EfficientNetLite("lite2")], narrator)
+    run.refuse_taught_by([EfficientNetLite("lite0")], narrator)
     assert said == []
 
 
 def test_a_note_says_that_the_files_of_the_loss_are_missing(tmp_path):
     said = []
     run = a_run(tmp_path, "loss=lpips")
-    run.refuse_taught_by(EfficientNetLite("lite0"), SimpleNamespace(say=said.append))
+    run.refuse_taught_by([EfficientNetLite("lite0")], SimpleNamespace(say=said.append))
     assert len(said) == 1 and "nobody checked that the judge did not teach" in said[0]

@@ -38,7 +38,7 @@ def test_weights_count_by_what_they_hold(tmp_path):
     counted = set()
     for name in ("one", "other"):
         (tmp_path / name).write_bytes(b"same")
-        config.model.weights = str(tmp_path / name)
+        config["model"]["weights"] = str(tmp_path / name)
         counted.add(settings_of(config)["model.weights"])
     assert len(counted) == 1 and counted.pop().startswith("sha256:")
 

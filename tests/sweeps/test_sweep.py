@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from oldrestore.commands.sweep import opening
+from oldrestore.commands.sweep import conclude, opening
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.sweeps import launch as launching
-from oldrestore.sweeps.job_bars import JobBars
+from oldrestore.sweeps.job_bars import JobBars, shortened
 from oldrestore.sweeps.ledger import Ledger
 from oldrestore.sweeps.summary import spread, summarise
 from oldrestore.sweeps.sweep import Sweep
@@ -231,6 +231,20 @@ def test_real_jobs_with_two_failures_and_a_kill_run_once_and_again(workshop, tmp
     assert [row["n"] for row in content["settings"]] == [2, 2, 0]
 
 
+def test_a_stopped_sweep_ends_with_what_waits_and_the_line_that_goes_on(tmp_path, endings, capsys):
+    sweep = Sweep("s", jobs_of(tmp_path))
+    sweep.first.config["trainer"]["monitor"] = "val/loss"
+    sweep.begin(False)
+    sweep.stopped = True
+    assert conclude(sweep, False, print, ["--name", "s", "a=b c", "--retry-failed"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line] == [
+        "queued      4 jobs not begun",
+        "go on with  oldrestore sweep --name s 'a=b c'",
+        str(sweep.folder),
+    ]
+
+
 def test_a_job_that_is_done_says_its_score_its_time_and_what_is_left(tmp_path, endings):
     said: list[str] = []
     sweep = Sweep("s", jobs_of(tmp_path)[:2])
@@ -253,7 +267,27 @@ def test_running_jobs_have_a_line_each_on_a_terminal(tmp_path):
         time.sleep(0.3)  # two of the display's refreshes
         bars.remove("a")
     shown = console.file.getvalue()
-    assert "loss=l1 seed=0" in shown and "3/6 val/psnr 21.46" in shown
+    assert "loss=l1 seed=0" in shown and "3/6 psnr 21.46" in shown
+    assert "0/6 starting" in shown
+
+
+def test_the_line_of_a_job_with_long_settings_fits_an_80_column_terminal(tmp_path):
+    folder = RunFolder.create(tmp_path, "e", "r")
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    with JobBars("val/auc_rebalanced", console) as bars:
+        long = "loss=gradient_rebalanced_cross_entropy loss.rebalance.lambda_=0.25 seed=12"
+        bars.add("a", long, 10_000, folder.path)
+        folder.scalars(2999, {"train/loss": 1.0, "val/auc_rebalanced": 0.73456})
+        bars.look()
+        time.sleep(0.3)
+    shown = console.file.getvalue()
+    assert re.search(r"loss=\w+….*seed=12 .* 3000/10000 auc_rebalanced 0\.7346 0:00:0\d", shown)
+
+
+def test_settings_are_shortened_to_the_last_parts_of_their_names_then_in_the_middle():
+    words = "loss=focal loss.rebalance.lambda_=0.5 trainer.learner.ema_decay=0.9 seed=0"
+    assert shortened(words, 60) == "loss=focal lambda_=0.5 ema_decay=0.9 seed=0"
+    assert shortened(words, 21) == "loss=focal…0.9 seed=0"
 
 
 def kill_one(path: Path, sweep: subprocess.Popen) -> str:

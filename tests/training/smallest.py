@@ -1,7 +1,7 @@
 """The smallest learners, whose updates can be worked out by hand, and what it means to resume exactly."""
 
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
+from typing import NamedTuple
 
 import paddle
 from paddle import nn
@@ -27,6 +27,11 @@ class Scale(nn.Layer):
         return Prediction(ab=self.w * L_b1hw.expand([-1, 2, -1, -1]))
 
 
+class Judged(NamedTuple):
+    scores: paddle.Tensor
+    features: tuple[paddle.Tensor, ...]
+
+
 class Line(nn.Layer):
     """score = v * mean ab."""
 
@@ -37,7 +42,7 @@ class Line(nn.Layer):
         self.v = self.create_parameter([1], default_initializer=nn.initializer.Constant(v))
 
     def forward(self, shown):
-        return SimpleNamespace(scores=self.v * shown.mean(axis=[1, 2, 3]), features=(shown,))
+        return Judged(self.v * shown.mean(axis=[1, 2, 3]), (shown,))
 
     def shown_fake(self, prediction, batch):
         return prediction.ab

@@ -11,6 +11,12 @@ from oldrestore.training.adam import Adam
 SETTINGS = {"learning_rate": 1e-2, "beta1": 0.9, "beta2": 0.99, "weight_decay": 1e-2}
 
 
+@pytest.fixture(autouse=True)
+def _onednn():
+    with choice.using("onednn"):
+        yield
+
+
 def trained(ours: bool, steps: int = 20, **settings):
     """Weights and moments after some steps; the second layer gets no gradient in the first five of them."""
     paddle.seed(0)

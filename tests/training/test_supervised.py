@@ -40,6 +40,12 @@ def test_one_update_is_the_one_worked_out_by_hand(settings, colors, loss, w):
     assert one.learning_rate(0) == pytest.approx(0.05 if "schedule" in settings else 0.1)
 
 
+def test_the_norm_of_the_gradient_is_that_before_it_is_clipped_whole_and_by_block():
+    one = learner(gradient_clip=0.5)
+    scalars = floats(one.step([flat(1.0, 3.0)], 0, measure_gradients=True))
+    assert scalars == pytest.approx({"loss": 9.0, "gradient_norm": 6.0, "gradient_norm/w": 6.0})
+
+
 def test_the_moving_average_is_what_is_evaluated():
     averaged = learner(ema_decay=0.9)
     network = averaged.network

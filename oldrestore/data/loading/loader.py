@@ -59,18 +59,22 @@ class BatchPositions:
     """The positions of each batch from iteration `start` to `iterations` - 1.
 
     Every batch is full; one may hold the end of an epoch and the beginning of the next. Of several processes, each
-    is given its `part` of every batch.
+    is given its `part` of every batch. If a number is `repeated`, so many batches come again and again.
     """
 
-    def __init__(self, batch_size: int, start: int, iterations: int, part: slice | None = None):
+    def __init__(
+        self, batch_size: int, start: int, iterations: int, part: slice | None = None, repeated: int | None = None
+    ):
         self.batch_size = batch_size
         self.start = start
         self.iterations = iterations
         self.part = part or slice(None)
+        self.repeated = repeated
 
     def __iter__(self) -> Iterator[list[int]]:
         for iteration in range(self.start, self.iterations):
-            yield list(range(iteration * self.batch_size, (iteration + 1) * self.batch_size)[self.part])
+            first = (iteration % self.repeated if self.repeated else iteration) * self.batch_size
+            yield list(range(first, first + self.batch_size)[self.part])
 
     def __len__(self) -> int:
         return max(0, self.iterations - self.start)
@@ -195,6 +199,7 @@ def training_loader(
     workers: Annotated[int, Field(ge=0)] = 0,
     cache_mib: Annotated[float, Field(ge=0)] = DEFAULT_CACHE_MIB,
     part: slice | None = None,
+    repeated: Annotated[int, Field(ge=1)] | None = None,
 ) -> TrainingLoader:
     """Return the training batches of iterations `start` to `iterations` - 1.
 
@@ -204,14 +209,15 @@ def training_loader(
     epoch every photograph comes exactly once; no batch is short, and one may be larger than the split.
 
     `workers` processes decode and crop (0: this one does), and share `cache_mib` of memory for decoded photographs.
-    `part` says which photographs of each batch to return, if several processes share it.
+    `part` says which photographs of each batch to return, if several processes share it. With `repeated`, the first so
+    many batches, crops included, come again and again.
     """
     # OpenCV's threads do not survive the fork of a worker, which would wait for them.
     cv2.setNumThreads(1)
     sequence = TrainingSequence(len(split.photos), seed)
     cache_bytes = int(cache_mib * 2**20) // max(1, workers)
     crops_at = TrainingCrops(split, crops, sequence, cache_bytes)
-    return TrainingLoader(crops_at, BatchPositions(batch_size, start, iterations, part), workers)
+    return TrainingLoader(crops_at, BatchPositions(batch_size, start, iterations, part, repeated), workers)
 
 
 def evaluation_photos(split: Split, crops: Crops) -> Iterator[tuple[Photo, np.ndarray]]:

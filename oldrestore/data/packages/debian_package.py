@@ -44,7 +44,7 @@ class PackagedPicture:
 
 @dataclass(frozen=True)
 class PinnedPackage:
-    """One version of a Debian package, with number and `pinned_hash` of the pictures that are kept of it."""
+    """One version of a package, or of a set made from several, with number and `pinned_hash` of its pictures."""
 
     name: str
     version: str
@@ -62,15 +62,19 @@ class PinnedPackage:
 
         `UserError` is raised if apt-get fails, suggesting ``dataset=INSTEAD``, or if `folder` holds something else.
         """
+        self.refuse_foreign_folder()
+        advice = f"prepare it on Debian or Ubuntu and copy {self.folder}, or use dataset={instead}"
+        with tempfile.TemporaryDirectory(prefix=f"oldrestore-{self.name}-") as temporary:
+            yield download_and_unpack(self.name, Path(temporary), advice)
+
+    def refuse_foreign_folder(self) -> None:
+        """Raise `UserError` if `folder` holds something that was not prepared here."""
         folder = self.folder
         is_foreign = folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()
         if is_foreign or (folder.exists() and not folder.is_dir()):
             raise UserError(
                 f"{folder} was not prepared by oldrestore: move it, or name another cache by OLDRESTORE_CACHE"
             )
-        advice = f"prepare it on Debian or Ubuntu and copy {folder}, or use dataset={instead}"
-        with tempfile.TemporaryDirectory(prefix=f"oldrestore-{self.name}-") as temporary:
-            yield download_and_unpack(self.name, Path(temporary), advice)
 
     def check(self, what: str, pictures: Sequence[PackagedPicture]) -> None:
         """Refuse pictures that are not those of this version."""
@@ -122,12 +126,12 @@ def download_and_unpack(package: str, folder: Path, advice: str) -> Path:
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
             raise UserError(f"this machine has no {program}, with which {package} is fetched; {advice}")
-    _run(["apt-get", "download", package], folder, "; if apt-get knows no package lists, run apt-get update")
+    run_program(["apt-get", "download", package], folder, "; if apt-get knows no package lists, run apt-get update")
     packages = sorted(folder.glob(f"{package}_*.deb"))
     if not packages:
         raise UserError(f"apt-get download {package} left no package; run apt-get update and try again")
     unpacked = folder / "unpacked"
-    _run(["dpkg-deb", "-x", str(packages[-1]), str(unpacked)], folder, "")
+    run_program(["dpkg-deb", "-x", str(packages[-1]), str(unpacked)], folder, "")
     return unpacked
 
 
@@ -139,7 +143,8 @@ def colorfulness(rgb_n3: np.ndarray) -> tuple[float, int]:
     return float(np.hypot(ab_n2[:, 0], ab_n2[:, 1]).mean()), colors
 
 
-def _run(command: list[str], folder: Path, advice: str) -> None:
+def run_program(command: list[str], folder: Path, advice: str) -> None:
+    """Run a program in a folder; `UserError` with its last line of output, and with `advice`, if it fails."""
     options = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "timeout": TIMEOUT, "check": False}
     try:
         done = subprocess.run(command, cwd=folder, env={**os.environ, "LC_ALL": "C"}, **options)

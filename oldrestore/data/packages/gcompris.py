@@ -45,7 +45,7 @@ def prepare_gcompris() -> str:
     READMEs that name the authors are kept beside them. They are for use here and not for shipping on.
     """
     with PACKAGE.unpacked(instead="photos") as folder:
-        images, notes = _read_activities(folder / "usr/share/gcompris-qt/rcc")
+        images, notes = read_activities(folder / "usr/share/gcompris-qt/rcc")
     kept, left_out = choose_photographs(images)
     PACKAGE.check("photographs", kept)
     size = sum(len(image.data) for image in kept)
@@ -105,8 +105,8 @@ def _smaller_of_pairs(images: list[PackagedPicture]) -> dict[str, str]:
     return smaller
 
 
-def _read_activities(folder: Path) -> tuple[list[File], list[File]]:
-    """Images, and the READMEs that name authors and licences, of all activities."""
+def read_activities(folder: Path) -> tuple[list[File], list[File]]:
+    """Return the images, and the READMEs that name authors and licences, of all activities in the folder of .rcc."""
     images, notes = [], []
     for activity in ACTIVITIES:
         path = folder / f"{activity}.rcc"

@@ -51,7 +51,7 @@ def prepare_stamps(grounds: Sequence[np.ndarray]) -> str:
         stamps = choose_stamps(folder / STAMPS)
         notes = [(path.name, path.read_bytes()) for path in (folder / "usr/share/doc" / PACKAGE.name).glob("copyright")]
     PACKAGE.check("stamps", stamps)
-    composites = [(f"{name}.png", _png(rgb)) for name, rgb in paste_all(stamps, grounds)]
+    composites = [(f"{name}.png", png(rgb)) for name, rgb in paste_all(stamps, grounds)]
     counts = {"found": total, "kept": len(stamps), "composites": len(composites), "grounds": len(grounds)}
     PACKAGE.write(composites, notes, counts)
     return (
@@ -68,16 +68,23 @@ def choose_stamps(folder: Path) -> list[PackagedPicture]:
         if inside.startswith(tuple(f"{left}/" for left in LEFT_OUT_FOLDERS)) or "/cartoon/" in inside:
             continue
         data = path.read_bytes()
-        with Image.open(io.BytesIO(data)) as opened:
-            rgba = np.asarray(opened.convert("RGBA"))
-        rows, columns = np.nonzero(rgba[..., 3] > 127)
-        if not len(rows) or max(np.ptp(rows), np.ptp(columns)) + 1 < MIN_LONG_SIDE:
+        rgba = cut(data)
+        if max(rgba.shape[:2]) < MIN_LONG_SIDE:
             continue
-        chroma, colors = colorfulness(rgba[rows, columns, :3])
+        chroma, colors = colorfulness(rgba[rgba[..., 3] > 127][:, :3])
         if colors >= MIN_COLORS and chroma >= MIN_CHROMA:
-            cut = rgba[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-            stamps.append(PackagedPicture(inside.removesuffix(".png").replace("/", "-"), data, cut))
+            stamps.append(PackagedPicture(inside.removesuffix(".png").replace("/", "-"), data, rgba))
     return stamps
+
+
+def cut(data: bytes) -> np.ndarray:
+    """Decode a stamp and cut it to what is opaque, uint8 (H, W, 4); empty if nothing is."""
+    with Image.open(io.BytesIO(data)) as opened:
+        rgba = np.asarray(opened.convert("RGBA"))
+    rows, columns = np.nonzero(rgba[..., 3] > 127)
+    if not len(rows):
+        return rgba[:0, :0]
+    return rgba[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
 def paste_all(stamps: Sequence[PackagedPicture], grounds: Sequence[np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
@@ -108,7 +115,8 @@ def paste(stamp: PackagedPicture, ground_hw3: np.ndarray, rng: np.random.Generat
     return np.asarray(picture)
 
 
-def _png(rgb_hw3: np.ndarray) -> bytes:
+def png(rgb_hw3: np.ndarray) -> bytes:
+    """Encode a picture, uint8 (H, W, 3), losslessly."""
     file = io.BytesIO()
     Image.fromarray(rgb_hw3).save(file, "PNG")
     return file.getvalue()

@@ -4,12 +4,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from oldrestore.config.values import checked
 from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.sources.grouping import GroupBy
+from oldrestore.data.sources.index import PhotoFile
 from oldrestore.data.sources.photo import PHOTO_EXTENSIONS, Photo, printable
 from oldrestore.data.sources.source import Candidate, LeftOut, Offer, PhotoSource, Prepared
 from oldrestore.data.sources.split_folders import SPLITS, SplitFolders, split_folders, subfolders
@@ -17,6 +19,7 @@ from oldrestore.data.sources.walk import FolderEntry, walk_folder
 from oldrestore.errors import UserError, in_words
 
 NUMBER_OF_CLASSES = 1000
+GRAY = "gray: it teaches no colour"  # why a photograph is left out
 
 
 class ImageFolder(PhotoSource):
@@ -34,6 +37,9 @@ class ImageFolder(PhotoSource):
     Files and folders whose name starts with a dot and files without a photograph's ending are ignored, and counted.
     Links to folders are followed, each folder once. Links that lead nowhere and folders that may not be read are
     listed among what is left out. A `validation_fraction` of 1 makes a set for evaluation only.
+
+    Photographs without colour teach none: with ``gray="leave_out"`` they are left out of training, and of what is drawn
+    from it to validate. Folders of validation and test photographs are used as they are.
     """
 
     @checked
@@ -44,9 +50,11 @@ class ImageFolder(PhotoSource):
         validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,
         name: str = "image_folder",
         prepared: Prepared = "auto",
+        group_by: GroupBy | None = None,
+        gray: Literal["keep", "leave_out"] = "keep",
     ):
-        super().__init__(crops, root, validation_fraction, prepared)
-        self.name = name
+        super().__init__(crops, root, validation_fraction, prepared, group_by)
+        self.name, self.gray = name, gray
 
     @property
     def split_names(self) -> tuple[str, ...]:
@@ -87,10 +95,21 @@ class ImageFolder(PhotoSource):
         notes = (*folders.notes, *(_flat_beside_classes(root, places, depths) if classes else ()))
         return Offer(tuple(candidates), tuple(left_out), str(root), tuple(ignored), notes)
 
+    def why_left_out(self, candidate: Candidate, file: PhotoFile) -> str:
+        """Say that a photograph to train on is gray."""
+        return GRAY if self.gray == "leave_out" and file.gray and candidate.split in (None, "train") else ""
+
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        gray = sum(left.reason == GRAY for left, _ in self._sorted_out[1])
+        are, them = ("photograph is", "it") if gray == 1 else ("photographs are", "them")
+        said = f"{gray} gray {are} left out of training: dataset.gray=keep uses {them}"
+        return (*self._offered.notes, *([said] if gray else []))
+
     def _why_empty(self, name: str) -> str:
         places = self._split_folders.places.get(name)
-        if places is None:
-            return super()._why_empty(name)
+        if places is None or self._notes != self._offered.notes:
+            return "; ".join([super()._why_empty(name), *self._notes[len(self._offered.notes) :]])
         named = " and ".join(str(folder) for folder in places)
         return f"the split {name!r} of {self.name} is empty: {named} holds no photograph that can be used"
 

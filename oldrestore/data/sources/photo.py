@@ -18,6 +18,17 @@ class Photo:
     name: str  # unique and stable within its source, with forward slashes: ``ai_benchmark/enhancement/17.jpg``
     path: Path
     label: int | None = None  # ImageNet class index 0..999, or None if unknown
+    also: tuple[int, ...] = ()  # further classes that count as right
+
+    @property
+    def classes(self) -> tuple[int, ...] | None:
+        """Every class that counts as right, `label` first; None if unknown."""
+        return None if self.label is None else (self.label, *self.also)
+
+    @property
+    def label_text(self) -> str:
+        """The classes as fingerprints and `data.json` have them: ``-``, ``281`` or ``281,282``."""
+        return "-" if self.label is None else ",".join(map(str, (self.label, *self.also)))
 
 
 def printable(path: str | Path) -> str:

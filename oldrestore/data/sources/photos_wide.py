@@ -9,6 +9,7 @@ from oldrestore.config.values import checked
 from oldrestore.data.codecs.decode import decode_photo
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.packages.stamps import PACKAGE, prepare_stamps
+from oldrestore.data.sources.grouping import GroupBy
 from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.photos_plus import PhotosPlus
 from oldrestore.data.sources.source import Candidate, Offer, Prepared
@@ -37,8 +38,9 @@ class PhotosWide(PhotosPlus):
         # Of `PhotosPlus`. The composites were made for 0.2 and hold no other fraction back: a larger one is refused.
         validation_fraction: Annotated[float, Field(ge=0, le=GROUNDS_FRACTION)] = GROUNDS_FRACTION,
         prepared: Prepared = "auto",
+        group_by: GroupBy | None = None,
     ):
-        super().__init__(crops, root, validation_fraction, prepared)
+        super().__init__(crops, root, validation_fraction, prepared, group_by)
         self.stamps_root = stamps_root
 
     def offer(self) -> Offer:

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from oldrestore.config.values import checked
 from oldrestore.data.cropping.crops import Crops
+from oldrestore.data.sources.grouping import GroupBy, groups_of, is_held_out
 from oldrestore.data.sources.index import PhotoFile, examine_all
 from oldrestore.data.sources.photo import Photo
 from oldrestore.errors import UserError
@@ -48,6 +49,8 @@ class Split:
     prepared: Prepared = "auto"
     ignored: tuple[LeftOut, ...] = ()  # hidden files, and those without the ending of a photograph
     notes: tuple[str, ...] = ()  # for users, as of a folder that looks like a split and is not used as one
+    group_by: GroupBy | None = None  # what photographs share that are in one split together
+    groups: tuple[tuple[str, ...], ...] = ()  # names of those of each group of several, if grouped
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -55,7 +58,6 @@ class Split:
     def describe(self) -> dict:
         """Return what `data.json` records of a split; ``photographs`` has the lines that the fingerprint is made of."""
         ignored = Counter(left.reason for left in self.ignored)
-        labels = ("-" if photo.label is None else photo.label for photo in self.photos)
         return {
             "source": self.source,
             "split": self.name,
@@ -65,10 +67,11 @@ class Split:
             "fingerprint": self.fingerprint,
             "left_out": [{"name": left.name, "reason": left.reason} for left in self.left_out],
             "photographs": {
-                photo.name: f"{sha256} {label}"
-                for photo, sha256, label in zip(self.photos, self.hashes, labels, strict=False)
+                photo.name: f"{sha256} {photo.label_text}"
+                for photo, sha256 in zip(self.photos, self.hashes, strict=False)
             },
-            # Sources without such files or notes are described as ever.
+            # Sources without groups, such files or notes are described as ever.
+            **({"group_by": self.group_by, "groups": [list(group) for group in self.groups]} if self.group_by else {}),
             **({"ignored": dict(sorted(ignored.items()))} if ignored else {}),
             **({"notes": list(self.notes)} if self.notes else {}),
         }
@@ -101,21 +104,10 @@ class Offer:
     notes: tuple[str, ...] = ()
 
 
-def split_fingerprint(contents: Sequence[tuple[str, int | None]]) -> str:
-    """Return the sha256 (hex) over sorted (content hash, label) pairs."""
+def split_fingerprint(contents: Sequence[tuple[str, int | str | None]]) -> str:
+    """Return the sha256 (hex) over sorted pairs of content hash and label, a class or a `Photo.label_text`."""
     lines = sorted(f"{sha256} {'-' if label is None else label}\n" for sha256, label in contents)
     return hashlib.sha256("".join(lines).encode("ascii")).hexdigest()
-
-
-def is_validation(sha256: str, validation_fraction: float) -> bool:
-    """Say whether the photograph of this content hash is held out for validation.
-
-    The first 64 bits of the hash, read as a number in [0, 1), are compared with the fraction: adding,
-    renaming or reordering photographs never moves another one, and a larger fraction only adds to
-    validation.
-    """
-    # Multiplying by a power of two and comparing an int with a float are exact; dividing would round.
-    return int(sha256[:16], 16) < validation_fraction * 2.0**64
 
 
 class PhotoSource(ABC):
@@ -137,11 +129,13 @@ class PhotoSource(ABC):
         root: str | None = None,  # folder of the photographs; refused by a source that is `packaged`
         validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,  # held out, drawn by content hash
         prepared: Prepared = "auto",  # whether what ``oldrestore data prepare`` has made is used: it changes no pixel
+        group_by: GroupBy | None = None,  # what photographs share that are held out together; see `groups_of`
     ):
         self.crops = crops
         self.root = root
         self.validation_fraction = validation_fraction
         self.prepared = prepared
+        self.group_by = group_by
         if self.packaged and root is not None:
             raise UserError(
                 f"{self.name} reads photographs of installed packages and takes no dataset.root; "
@@ -161,7 +155,7 @@ class PhotoSource(ABC):
         if not photos:
             raise UserError(self._why_empty(name))
         photos.sort(key=lambda item: item[0].name)
-        contents = [(file.sha256, photo.label) for photo, file in photos]
+        contents = [(file.sha256, photo.label_text) for photo, file in photos]
         return Split(
             source=self.name,
             name=name,
@@ -172,7 +166,9 @@ class PhotoSource(ABC):
             hashes=tuple(sha256 for sha256, _ in contents),
             prepared=self.prepared,
             ignored=self._offered.ignored,
-            notes=self._offered.notes,
+            notes=self._notes,
+            group_by=self.group_by,
+            groups=tuple(tuple(names) for names, split in self._groups if split == name and len(names) > 1),
         )
 
     def describe(self) -> dict:
@@ -183,6 +179,10 @@ class PhotoSource(ABC):
             "crops": self.crops.describe(),
             "splits": {name: self.split(name).describe() for name in self.split_names if name in filled},
         }
+
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        return self._offered.notes
 
     @cached_property
     def _offered(self) -> Offer:
@@ -216,24 +216,69 @@ class PhotoSource(ABC):
     def check_contents(self, contents: Sequence[tuple[Photo, PhotoFile]]) -> None:  # noqa: B027 (optional)
         """Refuse photographs that are not what this source expects; called once, after they were examined."""
 
-    @cached_property
+    def why_left_out(self, candidate: Candidate, file: PhotoFile) -> str:
+        """Say why a photograph that can be read is not used; empty if it is."""
+        return ""
+
+    @property
     def _sorted_out(self) -> tuple[list[tuple[Photo, PhotoFile, str]], list[tuple[LeftOut, str | None]]]:
         """Photographs to use with their splits, and what is left out with the split it stood in."""
+        return self._in_splits[:2]
+
+    @property
+    def _groups(self) -> list[tuple[list[str], str]]:
+        """Names of the photographs of each group that are used, and their split."""
+        return self._in_splits[2]
+
+    @cached_property
+    def _in_splits(self) -> tuple[list, list, list]:
         self.check_contents([(candidate.photo, file) for candidate, file in self._examined])
-        used = []
+        usable = []
         left_out: list[tuple[LeftOut, str | None]] = [(left, None) for left in self._offered.left_out]
         first_of: dict[str, str] = {}
         for candidate, file in self._examined:
             photo = candidate.photo
-            if file.reason:
-                left_out.append((LeftOut(photo.name, file.reason), candidate.split))
-            elif file.sha256 in first_of:
-                left_out.append((LeftOut(photo.name, f"duplicate of {first_of[file.sha256]}"), candidate.split))
+            reason = file.reason or self.why_left_out(candidate, file)
+            if not reason and file.sha256 in first_of:
+                reason = f"duplicate of {first_of[file.sha256]}"
+            if reason:
+                left_out.append((LeftOut(photo.name, reason), candidate.split))
             else:
                 first_of[file.sha256] = photo.name
-                drawn = "val" if is_validation(file.sha256, self.validation_fraction) else "train"
-                used.append((photo, file, candidate.split or drawn))
-        return used, left_out
+                usable.append((candidate, file))
+        places = [[place] for place in range(len(usable))]
+        if self.group_by is not None and usable:
+            photos = [candidate.photo for candidate, _ in usable]
+            places = groups_of(photos, [file.sha256 for _, file in usable], self.group_by)
+        used, groups = [], []
+        for group in places:
+            members = [usable[place] for place in group]
+            for split, several in self._split_of(members, left_out).items():
+                used += [(candidate.photo, file, split) for candidate, file in several]
+                groups.append((sorted(candidate.photo.name for candidate, _ in several), split))
+        return used, left_out, sorted(groups)
+
+    def _split_of(
+        self, members: Sequence[tuple[Candidate, PhotoFile]], left_out: list[tuple[LeftOut, str | None]]
+    ) -> dict[str, list[tuple[Candidate, PhotoFile]]]:
+        """Photographs of a group by their splits: one, unless folders name several.
+
+        Those of a folder to train on are added to `left_out` if another of their group stands in a folder that is held
+        out. Those that are drawn go where a folder has others of their group.
+        """
+        fixed = {candidate.split: candidate.photo.name for candidate, _ in reversed(members) if candidate.split}
+        held_out = min(fixed.keys() - {"train"}, key=self.split_names.index, default=None)
+        drawn = held_out or next(iter(fixed), None)
+        if drawn is None:
+            drawn = "val" if is_held_out([file.sha256 for _, file in members], self.validation_fraction) else "train"
+        by_split: dict[str, list[tuple[Candidate, PhotoFile]]] = {}
+        for candidate, file in members:
+            if held_out and candidate.split == "train":
+                reason = f"of one group with {fixed[held_out]}, which is held out"
+                left_out.append((LeftOut(candidate.photo.name, reason), "train"))
+            else:
+                by_split.setdefault(candidate.split or drawn, []).append((candidate, file))
+        return by_split
 
     def _why_empty(self, name: str) -> str:
         return (

@@ -9,12 +9,14 @@ from oldrestore.report.sections.colours import colours, tradeoffs
 from oldrestore.report.sections.curves import curves, recognition
 from oldrestore.report.sections.gallery import gallery
 from oldrestore.report.sections.origin import origin
+from oldrestore.report.sections.search import search
 from oldrestore.report.sections.verdict import figures, settings, summary
 
 # In the order of the page.
 SECTIONS: tuple[Callable[[View], Section | None], ...] = (
     summary,
     figures,
+    search,
     curves,
     recognition,
     tradeoffs,

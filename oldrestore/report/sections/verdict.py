@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from oldrestore.comparison.compare import Cell
+from oldrestore.comparison.power import is_undecided, too_few
 from oldrestore.comparison.rendering import MARK_WORDS, interval, number, paired
 from oldrestore.report.contents import Group
 from oldrestore.report.section import ChartWords, Section, View, first_upper
+from oldrestore.report.setup import setup_of
 from oldrestore.report.words import full_name
 from oldrestore.tables import setting
 
 
 def summary(view: View) -> Section:
-    """Make the section: the verdict in words, and each design's figure by the measure that decides."""
+    """Make the section: what was compared, the verdict in words, and the figure that decides."""
     specs = view.specs("forest")
     said = _forest_words(view.group) if specs else None
-    body = view.render("summary", words=view.group.words, forest=said, number=view.number, total=view.total)
+    shown = {"words": view.group.words, "setup": setup_of(view.group.compared), "forest": said}
+    body = view.render("summary", **shown, number=view.number, total=view.total)
     return Section("summary", "", body, link="Summary", specs=specs, attributes={"class": "summary"})
 
 
@@ -86,4 +90,8 @@ def _differences(group: Group) -> list[list[Any]]:
     cells = ((index, group.cell(index, group.headline.name)) for index in range(len(group.names)))
     differing = [(index, cell) for index, cell in cells if cell is not None and cell.against_best is not None]
     differing.sort(key=lambda one: abs(one[1].against_best.difference))
-    return [[i, *paired(cell, group.headline), MARK_WORDS[cell.mark] or "different"] for i, cell in differing]
+    return [[i, *paired(cell, group.headline), _verdict(cell)] for i, cell in differing]
+
+
+def _verdict(cell: Cell) -> str:
+    return too_few(cell) if is_undecided(cell) else MARK_WORDS[cell.mark] or "different"

@@ -75,6 +75,13 @@ def test_resuming_gives_the_remaining_batches(split):
     assert len(training_loader(split, CROPS, 4, 3, 6, start=4)) == 2
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_repeated_batches_come_again_with_their_crops_from_wherever_it_starts(split, workers):
+    first, second, *_ = batches(split, CROPS)
+    assert_same(batches(split, CROPS, repeated=2, workers=workers), [first, second] * 3)
+    assert_same(batches(split, CROPS, repeated=2, start=3, workers=workers), [second, first, second])
+
+
 def test_seeds_differ_and_the_memory_for_photographs_does_not_matter(split):
     assert_same(batches(split, CROPS, cache_mib=0), batches(split, CROPS))
     seeds = zip(batches(split, CROPS), batches(split, CROPS, seed=4), strict=True)

@@ -69,7 +69,10 @@ def test_a_configuration_builds_nothing_else(tmp_path, ledger):
                 assert "\n" not in str(refused.value), how
                 assert not marker.exists(), how
     what = "configurations that name other targets: nested, partial, positional, made of text by resolvers, escaped"
-    sentence = "“_target_ 'os.system' is not admitted: only oldrestore. and paddle. targets are built”"
+    sentence = (
+        "“_target_ 'os.system' is not admitted: only oldrestore. and paddle. targets are built, and those of plugins "
+        "that you name with --plugins”"
+    )
     ledger.record(what, through="the build seam", said=tried, sentence=sentence)
 
 

@@ -1,14 +1,16 @@
 """What notebooks and scripts use: runs as objects, scores as pandas frames, comparisons.
 
-from oldrestore.api import compare_runs, load_run, load_runs
+from oldrestore.api import compare_runs, designs, load_run, load_runs
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oldrestore.comparison.compare import Cell, Compared, compare_runs
+from oldrestore.comparison.designs import designs_of, differences_between, names_of
 from oldrestore.comparison.sameness import comparable_groups
 from oldrestore.config.plugins import use_plugins
 from oldrestore.errors import UserError
@@ -26,6 +28,7 @@ __all__ = [
     "UserError",
     "comparable_groups",
     "compare_runs",
+    "designs",
     "load_run",
     "load_runs",
     "scores_frame",
@@ -58,3 +61,25 @@ def scores_frame(runs: list[Run]) -> pd.DataFrame:
         raise UserError("none of the runs has scores of photographs")
     whole = pd.concat(frames, ignore_index=True)
     return whole[["run_id", "seed", *(name for name in whole.columns if name not in ("run_id", "seed"))]]
+
+
+def designs(runs: Sequence[Run], by_run: bool = False) -> pd.DataFrame:
+    """Scores of each photograph, as `scores_frame` has them, with the design that each run is of.
+
+    In front stand `design`, its name as in ``oldrestore compare``; the choice of each group (`loss`, `model`,
+    `dataset`, ...), or its class if a run does not say; and what else differs between the designs. Runs that differ
+    only in the seed are one design unless `by_run`; repeats of a seed are left out.
+    """
+    found = designs_of([run for run in runs if not run.scores.empty], by_run)
+    differences = differences_between(found, by_run)
+    names = names_of(found, differences)
+    frame = scores_frame([run for design in found for run in design.runs])
+    groups = list(dict.fromkeys(group for design in found for run in design.runs for group in run.choices))
+    described: dict[str, dict[str, Any]] = {}
+    for index, design in enumerate(found):
+        values = {name: column[index] for name, column in differences.items() if name not in (*groups, "seed")}
+        for run in design.runs:
+            described[run.run_id] = {"design": names[index], **{group: run.get(group) for group in groups}, **values}
+    for place, name in enumerate(next(iter(described.values()))):
+        frame.insert(place, name, frame["run_id"].map({run_id: values[name] for run_id, values in described.items()}))
+    return frame

@@ -68,3 +68,15 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
 
     visit("", config)
     return leaves
+
+
+def within(config: Any, name: str) -> Any:
+    """Return a setting by its dotted name (``loss.terms.0.weight``), or None."""
+    for part in name.split("."):
+        if isinstance(config, dict):
+            config = config.get(part)
+        elif isinstance(config, list) and part.isdigit() and int(part) < len(config):
+            config = config[int(part)]
+        else:
+            return None
+    return config

@@ -177,3 +177,12 @@ def percent(share: float, decimals: int = 1) -> str:
     # To 12 digits first: 63 of 80 may come out as 0.7874999999999999.
     exact = Decimal(f"{100 * share:.12g}").quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
     return f"{exact if exact else abs(exact)}%"  # zero has no sign
+
+
+def setting(value: Any) -> str:
+    """A setting as text in a cell."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -77,6 +77,11 @@ def make_run(folder: RunFolder) -> RunInfo:
             "judge": {"name": "lite0", "fingerprint": FINGERPRINT},
         },
         seed=3,
+        choices={
+            "model": "eccv16",
+            "loss": "rebalanced_cross_entropy",
+            "dataset@evaluation.judged": "labelled_photos",
+        },
     )
 
 

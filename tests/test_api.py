@@ -6,9 +6,11 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from PIL import Image
 
-from oldrestore.api import UserError, compare_runs, load_run, load_runs, scores_frame
+from oldrestore.api import UserError, compare_runs, designs, load_run, load_runs, scores_frame
 from tests.comparison.synthetic import make_run, scores
+from tests.generated_photographs import make_photograph
 
 NOTEBOOK = Path(__file__).parent.parent / "docs" / "notebooks" / "compare_runs.ipynb"
 
@@ -51,6 +53,46 @@ def test_runs_are_found_by_conditions(outputs):
         load_run("none", outputs)
     with pytest.raises(UserError, match="none of the runs has scores"):
         scores_frame([])
+
+
+def test_scores_say_which_design_they_are_of(tmp_path):
+    for seed in (0, 1):
+        for name, width in (("focal", 0.25), ("focal", 0.5), ("l1", 0.5)):
+            settings = {"seed": seed, "model.width": width, "loss.sigma": len(name)}
+            choices = {"loss": name, "model": "eccv16"}
+            make_run(tmp_path, f"{name}-{width}-{seed}", settings, scored=scores(width / 10, seed), choices=choices)
+    frame = designs(load_runs("seed=0", outputs=tmp_path) + load_runs("seed=1", outputs=tmp_path))
+    assert list(frame.columns[:6]) == ["design", "loss", "model", "model.width", "run_id", "seed"]
+    assert (frame["model"] == "eccv16").all()
+    found = frame[["design", "loss", "model.width", "run_id"]].drop_duplicates()
+    assert sorted(found.itertuples(index=False, name=None)) == sorted(
+        (f"loss={name}, width={width}", name, width, f"{name}-{width}-{seed}")
+        for name, width in (("focal", 0.25), ("focal", 0.5), ("l1", 0.5))
+        for seed in (0, 1)
+    )
+    # A plain mean over photographs and seeds, by the files themselves.
+    expected = np.mean([scores(0.05, seed)["val"][1]["psnr"][0] for seed in (0, 1)])
+    psnr = frame[frame["metric"] == "psnr"].groupby("design")["value"].mean()
+    assert psnr["loss=l1, width=0.5"] == pytest.approx(expected, rel=1e-12)
+    by_run = designs(load_runs("loss=l1", outputs=tmp_path), by_run=True)
+    assert list(by_run["design"].unique()) == ["seed=0", "seed=1"] and list(by_run.columns).count("seed") == 1
+    with pytest.raises(UserError, match="none of the runs has scores"):
+        designs([])
+
+
+def test_a_run_colours_an_array_as_the_verb_does(tracked_run, tmp_path, cli):
+    rgb = make_photograph(5, 96)[:70]
+    Image.fromarray(rgb).save(tmp_path / "old.png")
+    cli("colorize", tmp_path / "old.png", "-o", tmp_path / "out", "--run", tracked_run, "--dynamic")
+    run = load_run(tracked_run)
+    found = run.colorize(rgb)
+    with Image.open(tmp_path / "out" / "old-colorized.png") as written:
+        np.testing.assert_array_equal(found, np.asarray(written))
+    assert found.shape == (70, 96, 3) and found.std(axis=-1).max() > 0, "there is colour"
+    gray = np.repeat(rgb.mean(axis=-1, keepdims=True), 3, axis=-1)
+    for wrong in (gray, rgb[..., 0], rgb[:0], np.dstack([rgb, rgb[..., :1]])):
+        with pytest.raises(ValueError, match=r"a photograph is uint8 \(H, W, 3\), not "):
+            run.colorize(wrong)
 
 
 def test_a_later_evaluation_is_compared_like_a_run(outputs):

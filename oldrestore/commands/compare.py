@@ -92,7 +92,7 @@ def run(arguments: Sequence[str]) -> int:
         if differences:
             print(f"\n{differences}")
             measure = next(measure for measure in one.measures if measure.name == metrics[number])
-            for line in power_in_words(one, measure, lambda index: f"design {index + 1}"):
+            for line in power_in_words(one, measure):
                 print(wrapped(line, columns()))
         if differences := differences_from_floor(one, metrics[number]):
             print(f"\n{differences}")

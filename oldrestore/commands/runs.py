@@ -7,15 +7,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
+
 from oldrestore.commands.arguments import number, outputs_of, parser
-from oldrestore.tables import aligned, percent
-from oldrestore.terminal import shows_bold
+from oldrestore.records.design_names import shortened
+from oldrestore.tables import aligned, percent, setting
+from oldrestore.terminal import columns, shows_bold
+
+LEAST = 12  # characters of a design's name
 
 EPILOG = """\
 names: settings as config.yaml has them (optimizer.learning_rate), measures (val/auc, judged/iter_accuracy), state,
-run_id, experiment, started, protocol, plugins; GROUP.name, the choice of a group or its class; and kind, which is null,
-or reproduction, range_test, overfit, killed, failed or extended (resumed after its end): compare and report leave
-those out.
+run_id, experiment, design, started, protocol, plugins; GROUP.name, the choice of a group or its class; and kind, which
+is null, or reproduction, range_test, overfit, killed, failed or extended (resumed after its end): compare and report
+leave those out.
 
 examples:
   oldrestore runs --where loss.name=focal --sort val/auc
@@ -60,31 +65,27 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def show(runs: Sequence[Mapping[str, Any]]) -> None:
-    """Print the table at its full width, since a run id that is cut short cannot be copied."""
-    extra = [name for name in runs[0]["values"] if name not in ("state", "run_id", "experiment", "kind")]
+    """Print the table, of which only the names of designs are cut: a run id that is cut short cannot be copied."""
+    extra = [name for name in runs[0]["values"] if name not in ("state", "run_id", "experiment", "design", "kind")]
     # What state does not say: of which run another is a reproduction, and what was extended.
     notes = ["" if run["kind"] in (None, "killed", "failed") else run["note"] for run in runs]
-    headings = ["run", "experiment", "state", "iter", "orig", "gray", "n", *extra, *(["note"] if any(notes) else [])]
+    headings = ["run", "experiment", "design", "state", "iter", "orig", "gray", "n", *extra]
+    headings += ["note"] if any(notes) else []
     shares = ("iter_accuracy", "orig_accuracy", "gray_accuracy")
     rows = [
         [
-            *(run[name] for name in ("run_id", "experiment", "state")),
+            *(run[name] for name in ("run_id", "experiment", "design", "state")),
             *("" if run[name] is None else percent(run[name]) for name in shares),
             str(run["n"] or ""),
-            *(cell(run["values"][name]) for name in extra),
+            *("" if (value := run["values"][name]) is None else setting(value) for name in extra),
             *([note] if any(notes) else []),
         ]
         for run, note in zip(runs, notes, strict=True)
     ]
-    # Narrow gaps between the accuracies and n, so that the table fits into 80 columns.
-    gaps = [2, 2, 2, 1, 1, 1, *([2] * (len(headings) - 7))]
-    print(aligned([headings, *rows], words=3, gaps=gaps, bold=shows_bold()))
-
-
-def cell(value: Any) -> str:
-    """Format a value for the table."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    # Narrow gaps between the accuracies and n, for a narrow table.
+    gaps = [2, 2, 2, 2, 1, 1, 1, *([2] * (len(headings) - 8))]
+    if (width := columns()) is not None:
+        others = [[*row[:2], "", *row[3:]] for row in (headings, *rows)]
+        room = max(LEAST, width - max(map(cell_len, aligned(others, words=4, gaps=gaps).splitlines())))
+        rows = [[*row[:2], shortened(row[2], room), *row[3:]] for row in rows]
+    print(aligned([headings, *rows], words=4, gaps=gaps, bold=shows_bold()))

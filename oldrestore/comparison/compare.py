@@ -11,11 +11,12 @@ import numpy as np
 
 from oldrestore.comparison.baselines import NONE, against_floor, baselines_among
 from oldrestore.comparison.columns import RESAMPLES, Cell, cells_of, column_of, scored_by_design
-from oldrestore.comparison.designs import Design, designs_of, differing_settings
+from oldrestore.comparison.designs import Design, designs_of, differences_between, names_of
 from oldrestore.comparison.measures import Measure, Table, chosen_measures, table_of
 from oldrestore.comparison.sameness import protocol_hash, protocol_label, refuse_incomparable, stored_protocol
 from oldrestore.errors import UserError
 from oldrestore.plain import plain
+from oldrestore.records.design_names import named
 from oldrestore.records.run import Run
 
 
@@ -24,6 +25,7 @@ class Compared:
     """Designs side by side."""
 
     designs: list[Design]
+    names: list[str]  # of the designs, no two alike
     measures: list[Measure]
     cells: list[dict[str, Cell]]  # for each design, by measure name; a missing figure has no entry
     seconds: list[float | None]  # mean training time over the seeds of each design
@@ -46,6 +48,15 @@ class Compared:
         return self.with_baselines and bool(of_color) and not known
 
     @property
+    def unnamed(self) -> dict[str, list[Any]]:
+        """The differences, unless the names say them all."""
+        said = all(
+            name == named({key: values[index] for key, values in self.differences.items()})
+            for index, name in enumerate(self.names)
+        )
+        return {} if said else self.differences
+
+    @property
     def photographs(self) -> dict[str, int]:
         """Number of photographs in each set that was measured."""
         counts: dict[str, int] = {}
@@ -62,6 +73,7 @@ class Compared:
             designs.append(
                 {
                     "design": index + 1,
+                    "name": self.names[index],
                     "runs": [run.run_id for run in design.runs],
                     "folders": [str(run.folder) for run in design.runs],
                     "seeds": list(design.seeds),
@@ -107,6 +119,8 @@ def compare_runs(
             raise UserError(f"run '{run.run_id}' has no scores of photographs to compare: it is {run.state}")
     refuse_incomparable(unique)
     designs = designs_of(unique, by_run)
+    differences = differences_between(designs, by_run)
+    names = names_of(designs, differences)
     beside = baselines_among([run for design in designs for run in design.runs]) if baselines else NONE
     tables = {run.folder: beside.joined(table_of(run)) for design in designs for run in design.runs}
     chosen = chosen_measures(list(tables.values()), measures)
@@ -124,12 +138,13 @@ def compare_runs(
             of_baselines[title][measure.name] = cell
     return Compared(
         designs,
+        names,
         chosen,
         cells,
         [_training_seconds(design) for design in designs],
-        differing_settings(designs, by_run),
+        differences,
         _measured_on(unique[0]),
-        [*_notes(designs), *_not_finite(chosen, designs, tables)],
+        [*_notes(designs, names), *_not_finite(chosen, designs, names, tables)],
         {title: of_each for title, of_each in of_baselines.items() if of_each},
         baselines,
     )
@@ -175,11 +190,13 @@ def _measured_on(run: Run) -> dict[str, Any]:
     return {**kept, "judge": run.data.get("judge"), "protocol": protocol}
 
 
-def _not_finite(measures: Sequence[Measure], designs: Sequence[Design], tables: dict[Any, Table]) -> list[str]:
+def _not_finite(
+    measures: Sequence[Measure], designs: Sequence[Design], names: Sequence[str], tables: dict[Any, Table]
+) -> list[str]:
     """Say which photographs have scores that are not finite, so that a run has no figure."""
     notes = []
     for measure in measures:
-        for number, design in enumerate(designs, start=1):
+        for called, design in zip(names, designs, strict=True):
             for run in design.runs:
                 scored = measure.of(tables[run.folder])
                 if scored is None or math.isfinite(scored.value):
@@ -188,21 +205,23 @@ def _not_finite(measures: Sequence[Measure], designs: Sequence[Design], tables: 
                 if len(odd):
                     name = measure.images(tables[run.folder])[odd[0]]
                     notes.append(
-                        f"design {number} has no finite {measure.name}: that of {run.run_id} is none on {len(odd)} of "
+                        f"{called} has no finite {measure.name}: that of {run.run_id} is none on {len(odd)} of "
                         f"{scored.n} photographs ('{name}' is one)"
                     )
     return notes
 
 
-def _notes(designs: Sequence[Design]) -> list[str]:
+def _notes(designs: Sequence[Design], names: Sequence[str]) -> list[str]:
     notes = []
-    for number, design in enumerate(designs, start=1):
+    for called, design in zip(names, designs, strict=True):
+        if others := design.chosen_names[1:]:
+            notes.append(f"{called} is one design, although runs of it are named {' and '.join(map(repr, others))}")
         for run in design.repeats:
             counted = next(one for one in design.runs if one.seed == run.seed)
             if run.training.folder.resolve() == counted.training.folder.resolve():
                 what = f"scores the same weights as {counted.run_id}, with the same settings,"
             else:
-                what = f"repeats seed {run.seed} of design {number}"
+                what = f"repeats seed {run.seed} of {called}"
             notes.append(f"{run.run_id} {what} and is left out")
         for run in design.runs:
             if run.kind is not None and run.state == "finished":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from oldrestore.errors import UserError
 from oldrestore.plain import plain
+from oldrestore.records.design_names import all_equal, names_among
+from oldrestore.records.differing_settings import differing_settings
 from oldrestore.records.run import Run
 
 
@@ -26,6 +28,11 @@ class Design:
     def seeds(self) -> tuple[int | None, ...]:
         """Seeds of `runs`."""
         return tuple(run.seed for run in self.runs)
+
+    @property
+    def chosen_names(self) -> list[str]:
+        """Names that were chosen for its runs, each once."""
+        return list(dict.fromkeys(run.chosen_design for run in self.runs if run.chosen_design))
 
     def in_words(self) -> str:
         """Return the runs, each with its seed."""
@@ -54,36 +61,27 @@ def designs_of(runs: Sequence[Run], by_run: bool = False) -> list[Design]:
     return designs
 
 
-def differing_settings(designs: Sequence[Design], by_run: bool = False) -> dict[str, list[Any]]:
-    """Return each setting that is not the same in all designs, and its value in each; None if a design lacks it.
+def differences_between(designs: Sequence[Design], by_run: bool = False) -> dict[str, list[Any]]:
+    """Return what is not the same in all designs, and its value in each; None if a design lacks it.
 
-    If designs chose differently in a group (``loss``), one column shows the choices; settings below it are shown only
-    if they differ between designs of the same choice.
+    These are settings, as `differing_settings` says, and which checkpoint and training photographs scores depend on.
     """
     first = [design.runs[0] for design in designs]
-    settings = [run.settings for run in first]
-    names = list(dict.fromkeys(name for each in settings for name in each))
-    differing = [name for name in names if not _all_equal([each.get(name) for each in settings])]
-    columns: dict[str, list[Any]] = {}
-    if by_run and not _all_equal([run.seed for run in first]):
-        columns["seed"] = [run.seed for run in first]
-    for name in differing:
-        group = name.partition(".")[0]
-        kinds = _kinds(first, group)
-        if group == name or _all_equal(kinds):
-            columns[name] = [each.get(name) for each in settings]
-            continue
-        columns.setdefault(group, kinds)
-        same_kind = [[e.get(name) for e, k in zip(settings, kinds, strict=True) if k == kind] for kind in set(kinds)]
-        if not name.endswith("._target_") and not all(_all_equal(values) for values in same_kind):
-            columns[name] = [each.get(name) for each in settings]
+    columns = differing_settings(first, with_seed=by_run)
     weights = weights_of([run for design in designs for run in (*design.runs, *design.repeats)])
-    if not _all_equal([weights[run] for run in first]):
+    if not all_equal([weights[run] for run in first]):
         columns["checkpoint"] = [weights[run] for run in first]
     training = [_trained_on(run) for run in first]
-    if not _all_equal(training) and not any(name == "dataset" or name.startswith("dataset.") for name in columns):
+    if not all_equal(training) and not any(name == "dataset" or name.startswith("dataset.") for name in columns):
         columns["training photographs"] = [None if print_ is None else print_[:8] for print_ in training]
     return columns
+
+
+def names_of(designs: Sequence[Design], differences: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Name designs, no two alike, as `names_among` says; one alone is called as its run is."""
+    if len(designs) == 1:
+        return [designs[0].runs[0].design]
+    return names_among(differences, [next(iter(design.chosen_names), None) for design in designs])
 
 
 def weights_of(runs: Sequence[Run]) -> dict[Run, str]:
@@ -112,17 +110,3 @@ def _trained_on(run: Run) -> str | None:
 def _identity(run: Run, weights: str) -> str:
     photographs = {split: (run.data.get(split) or {}).get("fingerprint") for split in ("val", "judged")}
     return json.dumps(plain([run.settings, photographs, _trained_on(run), weights]), sort_keys=True)
-
-
-def _kinds(runs: Sequence[Run], group: str) -> list[str | None]:
-    """What each run chose in a group; if a run has not recorded that, each run's class."""
-    if all(group in run.choices for run in runs):
-        return [run.choices[group] for run in runs]
-    nodes = [run.config.get(group) for run in runs]
-    targets = [node.get("_target_") if isinstance(node, dict) else None for node in nodes]
-    return [target.rpartition(".")[2] if isinstance(target, str) else None for target in targets]
-
-
-def _all_equal(values: Sequence[Any]) -> bool:
-    # To Python, true is 1.
-    return all(value == values[0] and isinstance(value, bool) == isinstance(values[0], bool) for value in values)

@@ -10,8 +10,8 @@ from oldrestore.comparison.columns import Cell
 from oldrestore.comparison.compare import Compared
 from oldrestore.comparison.designs import Design
 from oldrestore.comparison.measures import Measure
-from oldrestore.comparison.rendering import floor_in_words, setting
-from oldrestore.tables import percent
+from oldrestore.comparison.rendering import floor_in_words
+from oldrestore.tables import percent, setting
 
 ARROWS = {"max": r" $\uparrow$", "min": r" $\downarrow$", None: ""}
 IN_CAPTION = {"orig_accuracy": "Originals recognised", "gray_accuracy": "Gray ones"}
@@ -31,17 +31,17 @@ _ESCAPES = {
 }
 
 
-def latex(compared: Compared, names: Sequence[str] | None = None) -> str:
+def latex(compared: Compared) -> str:
     """Return a ``table`` environment for ``booktabs``: one row per design, 95% intervals below in small print.
 
     The best figure of a column is bold, those not significantly different have a dagger; the caption says so, and names
-    photographs, seeds, judge and protocol. Runs and notes precede it as comments. `names` replace the settings.
+    photographs, seeds, judge and protocol. Runs and notes precede it as comments.
     """
     # Figures that no design changes, such as the judge's accuracy on originals, go into the caption.
     constant = [measure for measure in compared.measures if _is_constant(compared, measure)]
     measures = [measure for measure in compared.measures if measure not in constant]
     seeds = {len(design.seeds) for design in compared.designs}
-    headings, words = _words(compared, names, with_seeds=len(seeds) > 1)
+    headings, words = _words(compared, with_seeds=len(seeds) > 1)
     timed = any(seconds is not None for seconds in compared.seconds)
     headings += [_heading(measure) for measure in measures] + (["time (s)"] if timed else [])
     rows: list[list[str]] = []
@@ -82,16 +82,9 @@ def escaped(text: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in plain)
 
 
-def _words(compared: Compared, names: Sequence[str] | None, with_seeds: bool) -> tuple[list[str], list[list[str]]]:
+def _words(compared: Compared, with_seeds: bool) -> tuple[list[str], list[list[str]]]:
     """Headings and cells that say which design a row is."""
-    count = len(compared.designs)
-    if names is not None:
-        headings, rows = ["design"], [[escaped(name)] for name in names]
-    elif compared.differences:
-        headings = [escaped(name) for name in compared.differences]
-        rows = [[escaped(setting(values[index])) for values in compared.differences.values()] for index in range(count)]
-    else:
-        headings, rows = ["design"], [[str(index + 1)] for index in range(count)]
+    headings, rows = ["design"], [[escaped(name)] for name in compared.names]
     if with_seeds:
         headings.append("seeds")
         rows = [[*row, str(len(design.seeds))] for row, design in zip(rows, compared.designs, strict=True)]
@@ -195,5 +188,7 @@ def _seeds(designs: Sequence[Design]) -> str:
 
 def _comments(compared: Compared) -> list[str]:
     lines = [r"\usepackage{booktabs} is needed"]
-    lines += [f"row {index}: {design.in_words()}" for index, design in enumerate(compared.designs, start=1)]
+    for index, (name, design) in enumerate(zip(compared.names, compared.designs, strict=True)):
+        differing = ", ".join(f"{key} {setting(values[index])}" for key, values in compared.unnamed.items())
+        lines.append(f"{name}: {design.in_words()}" + (f"; {differing}" if differing else ""))
     return ["% " + " ".join(line.split()) for line in [*lines, *compared.notes]]

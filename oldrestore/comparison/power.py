@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from oldrestore.comparison.compare import Cell, Compared
@@ -27,7 +26,7 @@ def too_few(cell: Cell) -> str:
     return f"too few photographs {'or seeds ' if min(cell.against_best.seeds) > 1 else ''}to tell"
 
 
-def power_in_words(compared: Compared, measure: Measure, name_of: Callable[[int], str]) -> list[str]:
+def power_in_words(compared: Compared, measure: Measure) -> list[str]:
     """Say which differences from the best design could have been detected, and which designs are nearer than that."""
     cells = {index: cells[measure.name] for index, cells in enumerate(compared.cells) if measure.name in cells}
     differing = {index: cell for index, cell in cells.items() if cell.against_best is not None}
@@ -44,10 +43,10 @@ def power_in_words(compared: Compared, measure: Measure, name_of: Callable[[int]
     if not undecided:
         return [said]
     best = next(index for index, cell in cells.items() if cell.mark == "best")
-    listed = [name_of(index) for index in undecided]
+    listed = [compared.names[index] for index in undecided]
     more = f" and {len(listed) - MOST_NAMED} more" if len(listed) > MOST_NAMED else ""
     them = ", ".join(listed[:MOST_NAMED]) + more
-    return [said, f"there are {too_few(next(iter(undecided.values())))} {name_of(best)} from {them}"]
+    return [said, f"there are {too_few(next(iter(undecided.values())))} {compared.names[best]} from {them}"]
 
 
 def needed_by_design(compared: Compared, name: str, difference: float) -> dict[int, Needed]:
@@ -75,14 +74,17 @@ def needed_in_words(compared: Compared, name: str, difference: float) -> str:
         seeds = min(now[index].against_best.seeds)
         several = ["none would do" if one.seeds is None else str(one.seeds), str(seeds)] if seeds > 1 else ["-", "1"]
         photographs = "none would do" if one.photographs is None else str(one.photographs)
-        lines.append([str(index + 1), photographs, str(now[index].n), *several])
+        lines.append([compared.names[index], photographs, str(now[index].n), *several])
     wanted = number(difference, measure)
-    title = f"{measure.heading}: what detects a difference of {wanted} from design {best + 1} ({TERMS})"
-    return f"{title}\n{aligned(lines)}"
+    title = f"{measure.heading}: what detects a difference of {wanted} from {compared.names[best]} ({TERMS})"
+    return f"{title}\n{aligned(lines, words=1)}"
 
 
 def needed_as_json(compared: Compared, name: str, difference: float) -> dict[str, Any]:
     """Plain values of `needed_by_design`, designs from 1."""
     found = needed_by_design(compared, name, difference).items()
-    designs = [{"design": index + 1, "photographs": one.photographs, "seeds": one.seeds} for index, one in found]
+    designs = [
+        {"design": i + 1, "name": compared.names[i], "photographs": one.photographs, "seeds": one.seeds}
+        for i, one in found
+    ]
     return {"figure": name, "difference": difference, "designs": designs}

@@ -13,7 +13,7 @@ from oldrestore.comparison.compare import Compared
 from oldrestore.comparison.measures import Measure
 from oldrestore.evaluation.metric_table import directions
 from oldrestore.statistics import PairedDifference
-from oldrestore.tables import aligned, csv_table, markdown_table, percent
+from oldrestore.tables import aligned, csv_table, markdown_table, percent, setting
 
 MARKS = {"best": "*", "tied": "~", "": ""}
 MARK_WORDS = {"best": "best", "tied": "not distinguishable from the best", "": ""}
@@ -27,7 +27,7 @@ LEGEND = "* best; ~ not distinguishable from it (5%, Holm over all pairs of desi
 def terminal(compared: Compared, bold: bool = False, width: int | None = None) -> str:
     """Table with two lines per design, figures and their intervals; never narrower than its content.
 
-    A table wider than `width` columns continues below, with the designs' numbers again. Without a width, as in a pipe,
+    A table wider than `width` columns continues below, with the designs' names again. Without a width, as in a pipe,
     lines are whole.
     """
     headings, rows = _grid(compared)
@@ -43,7 +43,7 @@ def terminal(compared: Compared, bold: bool = False, width: int | None = None) -
         shown = _marked(compared, [of_each.get(measure.name) for measure in compared.measures])
         lines.append([title, *[""] * (len(headings) - len(shown) - 2), *shown, ""])
     # (Intervals alone are on the lines between: in a part without any, those lines are left out.)
-    table = aligned(lines, words=2 + len(compared.differences), width=width, bold=bold)
+    table = aligned(lines, words=2 + len(compared.unnamed), width=width, bold=bold)
     return "\n".join([table, "", *(wrapped(line, width) for line in _below(compared))])
 
 
@@ -61,7 +61,8 @@ def csv_text(compared: Compared) -> str:
     """CSV with one row per design: full precision, interval and mark of each figure."""
     rows = []
     for index, design in enumerate(compared.designs):
-        row: dict[str, Any] = {"design": index + 1, "runs": " ".join(run.run_id for run in design.runs)}
+        row: dict[str, Any] = {"design": index + 1, "name": compared.names[index]}
+        row["runs"] = " ".join(run.run_id for run in design.runs)
         row["seeds"] = " ".join(map(str, design.seeds))
         row |= {name: values[index] for name, values in compared.differences.items()}
         row |= _full(compared, compared.cells[index])
@@ -96,9 +97,9 @@ def differences_from_best(compared: Compared, name: str) -> str:
     best = next(i for i, cells in enumerate(compared.cells) if name in cells and cells[name].mark == "best")
     lines = [["design", *PAIRED]]
     for index, cell in differing:
-        lines.append([str(index + 1), *paired(cell.against_best, cell.p_holm, measure)])
-    title = f"{measure.heading}: differences from design {best + 1}, on the same {differing[0][1].n} photographs"
-    return f"{title}\n{aligned(lines)}"
+        lines.append([compared.names[index], *paired(cell.against_best, cell.p_holm, measure)])
+    title = f"{measure.heading}: differences from {compared.names[best]}, on the same {differing[0][1].n} photographs"
+    return f"{title}\n{aligned(lines, words=1)}"
 
 
 def differences_from_floor(compared: Compared, name: str) -> str:
@@ -109,15 +110,14 @@ def differences_from_floor(compared: Compared, name: str) -> str:
         return ""
     lines = [["design", *PAIRED]]
     for index, cell in cells:
-        lines.append([str(index + 1), *paired(cell.against_floor.difference, cell.against_floor.p_holm, measure)])
+        above = cell.against_floor
+        lines.append([compared.names[index], *paired(above.difference, above.p_holm, measure)])
     title = f"{measure.heading}: differences from {cells[0][1].against_floor.floor}, which needs no network"
-    return f"{title}\n{aligned(lines)}"
+    return f"{title}\n{aligned(lines, words=1)}"
 
 
 def paired(d: PairedDifference, p_holm: float, measure: Measure) -> list[str]:
-    """A difference, its interval, both p-values, the effect, and the share of photographs above,
-    and the smallest detectable difference.
-    """
+    """Difference, interval, both p-values, effect, share of photographs above, smallest detectable difference."""
     around = f"{number(d.low, measure)} to {number(d.high, measure)}"
     sure = [f"{d.p_value:.2g}", f"{p_holm:.2g}", f"{d.effect:+.2f}", percent(d.wins, 0), number(d.detectable, measure)]
     return [number(d.difference, measure), around, *sure]
@@ -159,15 +159,6 @@ def number(value: float, measure: Measure) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def setting(value: Any) -> str:
-    """A setting as text in a cell."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def wrapped(line: str, width: int | None) -> str:
     """Break a line between words if it is wider than the terminal."""
     if width is None:
@@ -180,10 +171,10 @@ def wrapped(line: str, width: int | None) -> str:
 
 def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
     """Headings and one row per design, each figure with its interval in brackets."""
-    headings = ["design", *compared.differences, "seeds", *(m.heading for m in compared.measures), "time, s"]
+    headings = ["design", *compared.unnamed, "seeds", *(m.heading for m in compared.measures), "time, s"]
     rows = []
     for index, design in enumerate(compared.designs):
-        row = [str(index + 1), *(setting(values[index]) for values in compared.differences.values())]
+        row = [compared.names[index], *(setting(values[index]) for values in compared.unnamed.values())]
         row.append(str(len(design.runs)))
         for measure in compared.measures:
             cell = compared.cells[index].get(measure.name)
@@ -196,7 +187,7 @@ def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
 
 
 def _below(compared: Compared) -> list[str]:
-    lines = [f"design {index}: {design.in_words()}" for index, design in enumerate(compared.designs, start=1)]
+    lines = [f"{name}: {design.in_words()}" for name, design in zip(compared.names, compared.designs, strict=True)]
     photographs = ", ".join(f"{n} ({name})" for name, n in compared.photographs.items())
     protocol = compared.measured_on["protocol"]
     lines.append(f"photographs: {photographs}; protocol {protocol['label']} ({protocol['hash'][:8]})")

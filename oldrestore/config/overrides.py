@@ -26,7 +26,7 @@ from oldrestore.errors import UserError
 PATHS = frozenset(
     {"outputs", "root", "stamps_root", "list", "path", "weights", "backbone_weights", "linear_weights", "prior_file"}
 )
-TEXTS = PATHS | {"experiment", "run_id", "name", "monitor", "tracking_uri"}
+TEXTS = PATHS | {"experiment", "design", "run_id", "name", "monitor", "tracking_uri"}
 LONGEST_SHOWN = 200
 TOO_DEEP = "an override holds lists or tables within each other too deeply to be read"
 

@@ -24,12 +24,14 @@ class Role(Flag):
     OPTIONAL = auto()  # null is as if it were not there, as in runs of versions that did not have it
     FREE = auto()  # nothing that a run learns or measures: a resumed run may change it
     SEED = auto()  # the random numbers: jobs that differ only in it are averaged
-    NAME = auto()  # the name of a run
-    LOCAL = auto()  # where and when the run took place: not kept with its weights
+    NAME = auto()  # the name of a run or of its design
+    LOCAL = auto()  # where and when the run took place, and its name: not kept with its weights
     PLACE = auto()  # the place of something with a fingerprint, which may be moved
     FILE = auto()  # a file, which counts by its content
     SPLIT = auto()  # which photographs are in which split, which counts by the splits' fingerprints
 
+
+LONGEST_DESIGN = 44  # characters: a design's name stands beside the line of a chart
 
 # By dotted name: `*` matches anything within one part of it, `**` any number of parts, even none. The first match
 # decides.
@@ -38,6 +40,7 @@ _ROWS = (
     (Role.SEED, "seed"),
     (Role.NAME, "experiment"),
     (Role.NAME | Role.LOCAL, "run_id"),
+    (Role.NAME | Role.FREE | Role.LOCAL, "design"),
     # Where its folder is, and its trackers.
     (Role.FREE | Role.LOCAL, "outputs tracking.**"),
     # How the work is done, logged and saved.

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from oldrestore.config.roles import LONGEST_DESIGN
 from oldrestore.config.signature import check_component, unknown_name
 from oldrestore.config.values import describe, is_place, shown
 from oldrestore.errors import UserError
@@ -101,6 +102,7 @@ class Root(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**31, strict=True)]
     outputs: Annotated[str, Field(min_length=1)]
     run_id: str | None
+    design: str | None = None  # runs of earlier versions do not have it
     model: Component
     loss: Component
     dataset: Component
@@ -120,6 +122,10 @@ def check_config(config: Mapping[str, Any]) -> None:
     check_name(config["experiment"], "experiment")
     if config["run_id"] is not None:
         check_name(config["run_id"], "run_id")
+    if (design := config.get("design")) is not None and (
+        not design.strip() or len(design) > LONGEST_DESIGN or not design.isprintable()
+    ):
+        raise UserError(f"design is a name of at most {LONGEST_DESIGN} characters in one line: not {shown(design)}")
 
 
 def check_settings(config: Mapping[str, Any], sections: Mapping[str, type[Settings]], prefix: str = "") -> None:

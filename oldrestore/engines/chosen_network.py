@@ -15,11 +15,13 @@ from oldrestore.config.schema import Evaluation
 from oldrestore.config.values import check_value
 from oldrestore.engines.weights_file import load_file, model_of, says_nothing
 from oldrestore.errors import UserError
+from oldrestore.evaluation.colorizer import predicts_color
 from oldrestore.files import sha256_of
 from oldrestore.models.released import released_weights
 from oldrestore.models.weights_header import WeightsHeader, read_header
 from oldrestore.records.finding import checkpoint_in_run, find_checkpoint, is_weights_file
-from oldrestore.records.run import Run, without_weights
+from oldrestore.records.run import Run
+from oldrestore.records.trained_network import without_weights
 
 DEFAULT = "lite_unet"
 # Of the shorter side, unless a run says otherwise: the published networks were trained at 256.
@@ -30,23 +32,25 @@ DEFAULT_SIZE = 256
 class ChosenNetwork:
     """A network with its weights, in evaluation mode."""
 
-    label: str  # for file names: the run's id, or the weights file's name
+    label: str  # the run's id, or the weights file's name
     network: nn.Layer
     model: DictConfig  # the configuration that built it, without ``weights``
     weights: Path  # the file of its weights
     size: int = DEFAULT_SIZE  # pixels at which it sees photographs, unless the user asks for another size
     fit: str = "shorter_side"  # or "squash"
+    run: Run | None = None  # that trained it, if it was chosen by its run
+    design: str = ""  # name of the run's design
 
     @property
     def title(self) -> str:
         """For headings: the network, and which of its kind."""
-        kind = type(self.network).__name__
-        return self.label if self.label.replace("_", "").lower() == kind.lower() else f"{kind} {self.label}"
+        kind, name = type(self.network).__name__, self.design or self.label
+        return name if name.replace("_", "").lower() == kind.lower() else f"{kind} {name}"
 
     @property
     def predicts_color(self) -> bool:
         """Whether it predicts colour from lightness."""
-        return hasattr(self.network, "decode") and self.network.reads[0] == "L_b1hw"
+        return predicts_color(self.network)
 
     def require_color(self, what: str) -> None:
         """Refuse a network that does not predict colour from lightness."""
@@ -61,6 +65,7 @@ class ChosenNetwork:
         """Identify the weights, in plain values."""
         return {
             "name": self.label,
+            **({"design": self.design} if self.design else {}),
             "network": type(self.network).__name__,
             "weights": str(self.weights),
             "sha256": sha256_of(self.weights),
@@ -82,6 +87,8 @@ def network_of_run(name: str, outputs: Path, checkpoint: str | None = None) -> C
         weights=folder / "checkpoints" / f"{checkpoint}.safetensors",
         size=config.evaluation.size,
         fit=config.evaluation.fit,
+        run=run,
+        design=run.design,
     )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import paddle
 from PIL import Image
 
 from oldrestore.batch import Prediction
+from oldrestore.color.gamut import lab_to_rgb8_in_gamut
 from oldrestore.color.joining import ColorOfRows, interpolated_rows
-from oldrestore.evaluation.prediction import ColorPrediction
+from oldrestore.evaluation.prediction import ColorPrediction, recolor_rows
 
 TOP_BINS = 5
 
@@ -28,6 +29,11 @@ class ColorNetwork(Protocol):
 
     def decode(self, prediction: Prediction) -> paddle.Tensor:
         """Colour (B, 2, h, w), Lab units, at the scale of the prediction."""
+
+
+def predicts_color(network: Any) -> bool:
+    """Whether a network predicts colour from lightness."""
+    return hasattr(network, "decode") and network.reads[0] == "L_b1hw"
 
 
 @dataclass
@@ -68,6 +74,11 @@ class Colorizer:
         """
         prepare = getattr(self.network, "joined_rows", None)
         return interpolated_rows(ab_hw2, L_hw.shape) if prepare is None else prepare(ab_hw2, L_hw)
+
+    def recolored(self, L_hw: np.ndarray, hints: np.ndarray | None = None) -> np.ndarray:
+        """Return lightness in predicted colour, uint8 (H, W, 3), for people to look at. Arguments as above."""
+        color_of_rows = self.color_of_rows(self.small([L_hw], [hints])[0], L_hw)
+        return recolor_rows(L_hw, color_of_rows, lab_to_rgb8_in_gamut)
 
     def _grouped(
         self, photos: Sequence[np.ndarray], hints: Sequence[np.ndarray | None] | None, top_bins: bool

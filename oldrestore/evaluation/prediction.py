@@ -12,7 +12,7 @@ import numpy as np
 from oldrestore import runtime
 from oldrestore.color.difference import ciede2000
 from oldrestore.color.joining import ColorOfRows
-from oldrestore.color.lab import lab_to_rgb8, rgb_to_lab
+from oldrestore.color.lab import lab_to_rgb8, rgb_to_lab, rgb_to_lightness
 
 # So that a scan of many megapixels needs little memory, and a step's numbers stay in the processor's cache.
 PIXELS_AT_ONCE = 2**16
@@ -90,6 +90,21 @@ def recolor_rows(
 
     in_bands(join, height, width)
     return joined
+
+
+def lightness(rgb_hw3: np.ndarray) -> np.ndarray:
+    """Return the lightness of a photograph, float32 (H, W), 0..100."""
+    return converted(rgb_hw3, rgb_to_lightness, np.empty(rgb_hw3.shape[:2], dtype=np.float32))
+
+
+def converted(source: np.ndarray, convert: Callable[[np.ndarray], np.ndarray], out: np.ndarray) -> np.ndarray:
+    """Convert by bands of rows, so that intermediate values need little memory."""
+
+    def convert_band(band: slice) -> None:
+        out[band] = convert(source[band])
+
+    in_bands(convert_band, *source.shape[:2])
+    return out
 
 
 def in_bands(work: Callable[[slice], None], height: int, width: int) -> None:

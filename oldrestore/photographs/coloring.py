@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +10,17 @@ import numpy as np
 from PIL import Image
 
 from oldrestore.color.gamut import lab_to_rgb8_in_gamut
-from oldrestore.color.lab import gray_rgb8, rgb_to_lightness
+from oldrestore.color.lab import gray_rgb8
 from oldrestore.data.codecs.decode import UnreadablePhoto, decode_photo
 from oldrestore.engines.chosen_network import ChosenNetwork, network_of_file, network_of_run, released_network
 from oldrestore.engines.fast_network import Running
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
-from oldrestore.evaluation.prediction import in_bands, recolor_rows
+from oldrestore.evaluation.prediction import converted, lightness, recolor_rows
 from oldrestore.photographs.hint_file import Hint, check_bounds, draw_hints
 from oldrestore.photographs.photo_list import InputFile
+from oldrestore.records.design_names import all_equal, names_among
+from oldrestore.records.differing_settings import differing_settings
 from oldrestore.restoration.steady_color import SteadyColor
 
 LARGEST_IN_PANEL = 1024  # longer side of a picture in a panel, pixels
@@ -55,11 +57,11 @@ class Coloring:
         if max(height, width) > MAX_ASPECT * min(height, width):
             raise UserError(f"{width} x {height} pixels are a longer strip than 1 : {MAX_ASPECT}: cut it first")
         for number, colorizer in enumerate(self.colorizers):
-            drawn = [draw_hints(hints, height, width, colorizer.network_shape(height, width))] if hints else None
-            color_of_rows = colorizer.color_of_rows(colorizer.small([L_hw], drawn)[0], L_hw)
+            drawn = draw_hints(hints, height, width, colorizer.network_shape(height, width)) if hints else None
             if steady is None:
-                yield recolor_rows(L_hw, color_of_rows, lab_to_rgb8_in_gamut)
+                yield colorizer.recolored(L_hw, drawn)
             else:
+                color_of_rows = colorizer.color_of_rows(colorizer.small([L_hw], [drawn])[0], L_hw)
                 steadied = steady[number](L_hw, color_of_rows(slice(0, height)))
                 yield recolor_rows(L_hw, steadied.__getitem__, lab_to_rgb8_in_gamut)
 
@@ -71,14 +73,28 @@ def coloring_networks(
     networks = [network_of_run(name, outputs, checkpoint) for name in runs]
     networks += [network_of_file(file, model) for file in weights]
     networks = networks or [released_network()]
-    of_runs = [network.label for network in networks[: len(runs)]]
+    of_runs = [network for network in networks if network.run is not None]
+    ids = [network.label for network in of_runs]
+    designs = iter(_designs_of(of_runs))
     for number, network in enumerate(networks):
-        if of_runs.count(network.label) > 1:  # checkpoints of the same run are told apart by their names
-            networks[number] = replace(network, label=f"{network.label}-{network.weights.stem}")
+        if network.run is not None:
+            # Checkpoints of the same run are told apart by their names.
+            label = network.label if ids.count(network.label) == 1 else f"{network.label}-{network.weights.stem}"
+            networks[number] = replace(network, label=label, design=next(designs))
     labels = [network.label for network in networks]
     if len(set(labels)) < len(labels):
         raise UserError(f"'{max(labels, key=labels.count)}' was asked for twice: name each network once")
     return networks
+
+
+def _designs_of(networks: Sequence[ChosenNetwork]) -> list[str]:
+    """Name the designs of networks by what differs between their runs."""
+    runs, weights = [network.run for network in networks], [network.weights.stem for network in networks]
+    if len(networks) < 2:
+        return [run.design for run in runs]
+    columns = differing_settings(runs, with_seed=True)
+    columns |= {} if all_equal(weights) else {"checkpoint": weights}
+    return names_among(columns, [run.chosen_design for run in runs])
 
 
 def hints_of_photos(
@@ -112,14 +128,9 @@ def hints_of_photos(
     return assigned
 
 
-def lightness(rgb_hw3: np.ndarray) -> np.ndarray:
-    """Return the lightness of a photograph, float32 (H, W), 0..100."""
-    return _converted(rgb_hw3, rgb_to_lightness, np.empty(rgb_hw3.shape[:2], dtype=np.float32))
-
-
 def in_gray(L_hw: np.ndarray) -> np.ndarray:
     """Return lightness as a gray photograph, uint8 (H, W, 3)."""
-    return _converted(L_hw, gray_rgb8, np.empty((*L_hw.shape, 3), dtype=np.uint8))
+    return converted(L_hw, gray_rgb8, np.empty((*L_hw.shape, 3), dtype=np.uint8))
 
 
 def before_outputs(original: np.ndarray, hints: Sequence[Hint] = ()) -> dict[str, np.ndarray]:
@@ -140,16 +151,6 @@ def before_outputs(original: np.ndarray, hints: Sequence[Hint] = ()) -> dict[str
         colored = lab_to_rgb8_in_gamut(np.stack([L_hw, a_hw, b_hw], axis=-1))
         seen = np.where(mask_hw[..., None] > 0, colored, seen)
     return {"Original": small, ("Input with hints" if hints else "Input"): seen}
-
-
-def _converted(source: np.ndarray, convert: Callable[[np.ndarray], np.ndarray], out: np.ndarray) -> np.ndarray:
-    """Convert by bands of rows, so that intermediate values need little memory."""
-
-    def convert_band(band: slice) -> None:
-        out[band] = convert(source[band])
-
-    in_bands(convert_band, *source.shape[:2])
-    return out
 
 
 def reduced(picture: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from oldrestore.data.sources.photo import printable
 from oldrestore.errors import UserError
 from oldrestore.photographs.output_files import COLORIZED, PANEL
 from oldrestore.photographs.photo_list import InputFile, real
+from oldrestore.records.design_names import file_names
 from oldrestore.restoration.film import film_ending
 
 TIFF_ENDINGS = frozenset({".tif", ".tiff"})
@@ -58,14 +59,15 @@ def name_outputs(
     """Name the outputs of photographs and films, in the subfolders where these were found.
 
     A result is ``NAME-colorized.png`` (``.jpg`` for JPEG files, ``.mp4`` or ``.mkv`` for films; the mark is
-    ``-colorized``), with several networks ``NAME-colorized-LABEL.png``, and the panel ``NAME-panel.jpg``. An ending
+    ``-colorized``), with several networks ``NAME-colorized-LABEL.png`` (the label spelled as `file_names` does), and
+    the panel ``NAME-panel.jpg``. An ending
     other than the photograph's own follows it: that of ``a.tif`` is ``a-colorized.tif.png``. So a name depends on that
     of its photograph alone, and no two photographs share one. Later pages are ``NAME-p2`` and so on. A NAME too long
     for the disk is cut and gets a hash. Outputs that exist are a `UserError` unless `overwrite` allows them; inputs,
     `never` among them, are never replaced. `parts` are further outputs of each photograph: ``{"mask": ".png"}`` is
     ``NAME-mask.png`` (see `PARTS`).
     """
-    marks = [mark] if len(labels) == 1 else [f"{mark}-{label}" for label in labels]
+    marks = [mark] if len(labels) == 1 else [f"{mark}-{label}" for label in file_names(labels)]
     same_name = Counter(one.photo.stem for one in found)
     tasks: list[Task] = []
     taken: dict[Path, Path] = {}

@@ -14,8 +14,9 @@ import numpy as np
 from oldrestore.data.codecs.decode import count_pages, decode_contents, read_photo_file
 from oldrestore.data.codecs.encode import Label, encode_photo
 from oldrestore.errors import UserError
+from oldrestore.evaluation.prediction import lightness
 from oldrestore.panels import side_by_side
-from oldrestore.photographs.coloring import before_outputs, lightness, reduced
+from oldrestore.photographs.coloring import before_outputs, reduced
 from oldrestore.photographs.output_files import OutputFiles
 from oldrestore.photographs.output_names import Task
 from oldrestore.photographs.restorer import Restorer

@@ -65,7 +65,8 @@ class Verb(ABC):
         self.restorer = restorer
         coloring = restorer.coloring
         self.networks = [chosen.describe() for chosen in coloring.networks] if coloring else []
-        self.labels = [network["name"] for network in self.networks] or ["result"]
+        # For file names.
+        self.labels = [network.get("design") or network["name"] for network in self.networks] or ["result"]
         self.outcome = PhotoOutcomes()
         self.label_date: str | None = None  # for labels, ISO 8601; without it, results have none
 

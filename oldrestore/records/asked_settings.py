@@ -73,8 +73,8 @@ def asked_of_any(composed: DictConfig, overrides: Sequence[str]) -> dict[str, An
 def leaves(config: DictConfig) -> dict[str, Any]:
     """Return a configuration's settings by dotted name, without those that are required and missing."""
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
-    selectors = ("hydra", "experiments", "sweeps", "run_id")
-    kept = {name: value for name, value in plain.items() if name not in selectors or (name == "run_id" and value)}
+    selectors, names = ("hydra", "experiments", "sweeps"), ("run_id", "design")
+    kept = {n: value for n, value in plain.items() if n not in selectors and (value or n not in names)}
     return with_current_targets({name: value for name, value in flatten(kept).items() if value != "???"})
 
 

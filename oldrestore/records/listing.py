@@ -20,7 +20,7 @@ from oldrestore.records.named_values import ACCURACIES
 from oldrestore.records.run import Run
 
 # What a list shows of each run.
-SHOWN = ("run_id", "experiment", "state", "kind", "started", *ACCURACIES)
+SHOWN = ("run_id", "experiment", "design", "state", "kind", "started", *ACCURACIES)
 _WRITTEN = re.compile(r"(?P<name>[^=!<>]+?)\s*(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<value>.*)")
 _COMPARED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _WORDS = {"null": None, "none": None, "true": True, "false": False}

@@ -12,7 +12,8 @@ from oldrestore.config.aliases import with_current_targets
 from oldrestore.config.plugins import OWN, roots_of
 from oldrestore.errors import UserError
 from oldrestore.evaluation.protocol import label_of
-from oldrestore.plain import decode_float
+from oldrestore.plain import decode_float, within
+from oldrestore.records.design_names import name_of_run
 from oldrestore.records.liveness import state_in_words
 from oldrestore.records.parsing import read_quick_copy
 from oldrestore.records.recorded import last_value
@@ -38,8 +39,9 @@ class NamedValues:
     def all_of(self, name: str) -> list[Any]:
         """Return every value that a name stands for, the one to show first.
 
-        ``state``, ``kind`` (as `kind_of` says), ``run_id``, ``experiment`` (the folder that the run is in),
-        ``started``, ``plugins`` (their names); ``protocol`` (``photos 1, changed: size``, its name, or its hash);
+        ``state``, ``kind`` (as `kind_of` says), ``run_id``, ``experiment`` (the folder that the run is in), ``design``
+        (as `name_of_run` says), ``started``, ``plugins`` (their names); ``protocol`` (``photos 1, changed: size``, its
+        name, or its hash);
         `ACCURACIES`; measures (``val/auc``: what the run ended with, or its last so far); settings by their dotted
         names (``optimizer.learning_rate``); and ``GROUP.name`` or ``GROUP``: the choice, its class, and that class's
         name as a file would be called.
@@ -55,6 +57,9 @@ class NamedValues:
             return [status["state"], state_in_words(status)] if status else ["unreadable"]
         if name == "kind":
             return [*(self._readable("kind") or [None])]
+        if name == "design":
+            overrides = self._readable("overrides")
+            return [name_of_run(self._quick["config"], self._quick["choices"], overrides)]
         if name == "run_id":
             return [self.run_id]
         if name == "plugins":
@@ -70,7 +75,7 @@ class NamedValues:
             return self._protocol()
         if "/" in name:
             return [self._measure(name, status.get("summary") or {})]
-        setting = _within(self._quick["config"], name)
+        setting = within(self._quick["config"], name)
         chosen = self._chosen(name.removesuffix(".name")) if setting is None or isinstance(setting, dict) else []
         return chosen or [setting]
 
@@ -94,7 +99,7 @@ class NamedValues:
             words = label_of(str(stored["name"]), stored.get("version"), stored.get("changed") or ())
             return [words, str(stored["name"]), str(stored["hash"])]
         except (KeyError, TypeError):  # a run of an earlier version
-            name = _within(self._quick["config"], "evaluation.name")
+            name = within(self._quick["config"], "evaluation.name")
             return [str(name)] if name else []
 
     def _chosen(self, group: str) -> list[str]:
@@ -104,7 +109,7 @@ class NamedValues:
             choice = self.typed(group)  # folders of earlier versions do not say what was chosen
         if isinstance(choice, str):
             names.append(choice)
-        target = _within(self._quick["config"], f"{group}._target_")
+        target = within(self._quick["config"], f"{group}._target_")
         if isinstance(target, str):
             class_name = target.rpartition(".")[2]
             names += [class_name, re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()]
@@ -117,15 +122,3 @@ class NamedValues:
         except (ValueError, TypeError):
             return None
         return last_value(self.folder / "metrics.jsonl", name)
-
-
-def _within(config: Any, name: str) -> Any:
-    """Return a setting by its dotted name (``loss.terms.0.weight``), or None."""
-    for part in name.split("."):
-        if isinstance(config, dict):
-            config = config.get(part)
-        elif isinstance(config, list) and part.isdigit() and int(part) < len(config):
-            config = config[int(part)]
-        else:
-            return None
-    return config

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from oldrestore.config import plugins
 from oldrestore.config.aliases import with_current_targets
 from oldrestore.config.roles import Role, role_of, settings_that_count
 from oldrestore.errors import UserError
+from oldrestore.records.design_names import name_of_run, shortened
 from oldrestore.records.kinds import Kind, kind_of
 from oldrestore.records.liveness import is_alive, state_in_words
 from oldrestore.records.named_values import NamedValues
@@ -28,14 +28,14 @@ from oldrestore.records.recorded import (
     read_panel,
     read_scalars,
 )
+from oldrestore.records.trained_network import TrainedNetwork
 
 if TYPE_CHECKING:
     import pandas as pd
     from omegaconf import DictConfig
-    from paddle import nn
 
 
-class Run(NamedValues):
+class Run(NamedValues, TrainedNetwork):
     """One run, or one later evaluation of a run (``RUN/evaluations/ID``).
 
     Each file is read when an attribute first needs it; one that is missing or damaged raises `UserError`, which names
@@ -118,6 +118,18 @@ class Run(NamedValues):
     def experiment(self) -> str:
         """Name that the run was started under."""
         return str(self.config.get("experiment", self.folder.absolute().parent.name))
+
+    @property
+    def design(self) -> str:
+        """Name of its design: chosen, or made from what was typed; see `oldrestore.records.design_names`."""
+        began = self.training.overrides if self.is_evaluation else []
+        return name_of_run(self.config, self.choices, [*began, *self.overrides])
+
+    @property
+    def chosen_design(self) -> str | None:
+        """Name of its design that a person or a sweep chose; None if nobody did."""
+        design = self.config.get("design")
+        return None if design is None else shortened(str(design))
 
     @property
     def seed(self) -> int | None:
@@ -270,35 +282,10 @@ class Run(NamedValues):
         return self.typed("checkpoint") or self.typed("weights") or "best"
 
     @property
-    def checkpoints(self) -> dict[str, Path]:
-        """``best``, ``last`` and the kept ones, by name."""
-        return {path.stem: path for path in sorted(self.folder.glob("checkpoints/*.safetensors"))}
-
-    @property
     def weights_file(self) -> Path | None:
         """The weights file that was evaluated, if it is outside any run folder."""
         typed = self.typed("weights") if self.is_evaluation else None
         return None if typed is None else Path(typed)
-
-    def network(self, checkpoint: str = "best", config: DictConfig | None = None) -> nn.Layer:
-        """Build the network of `config` (by default `composed`) with a checkpoint's weights, in evaluation mode."""
-        from oldrestore import runtime
-
-        if "paddle" not in sys.modules:  # its environment must be set before it is imported
-            runtime.prepare()
-            runtime.quiet_import_of_paddle()
-        from oldrestore.config.build import build
-        from oldrestore.models.weights import load_weights
-
-        self.require_plugins("model")
-        files = self.checkpoints
-        if checkpoint not in files:
-            names = ", ".join(files) or "none"
-            raise UserError(f"run '{self.folder.name}' has no checkpoint '{checkpoint}': it has {names}")
-        network = build(without_weights((config or self.composed).model))
-        load_weights(network, files[checkpoint])
-        network.eval()
-        return network
 
     @property
     def panels(self) -> tuple[str, ...]:
@@ -321,10 +308,3 @@ def read_baselines(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(read_table(path, BASELINE_KINDS, str))
-
-
-def without_weights(model: DictConfig) -> DictConfig:
-    """Return a ``model`` node without a weights file, which may be gone: a checkpoint's weights are loaded instead."""
-    from omegaconf import OmegaConf
-
-    return OmegaConf.merge(model, {"weights": None}) if "weights" in model else model

@@ -237,7 +237,11 @@ def _bands(group: Group, look: Look, title: str, measure: Measure | None, series
 
 
 def _names_axis(look: Look) -> Spec:
-    return {"labelColor": look.ink, "labelLimit": 180, "labelPadding": 8}
+    # A long name has two lines; in `replace`, a text stands for its first occurrence only.
+    long = "length(datum.label) > 26 && indexof(datum.label, ', ') > 0"
+    lines = rf"{long} ? split(replace(datum.label, ', ', ',\n'), '\n') : datum.label"
+    offset = {"condition": {"test": long, "value": -look.font_size / 2}, "value": 0}
+    return {"labelColor": look.ink, "labelLimit": 220, "labelPadding": 8, "labelExpr": lines, "labelOffset": offset}
 
 
 def _tooltip(measure: Measure | None, *fields: tuple[str, str]) -> list[Spec]:

@@ -6,13 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from oldrestore.comparison.baselines import NONE, Baselines, baselines_among, measure_missing
 from oldrestore.comparison.columns import RESAMPLES, Cell
 from oldrestore.comparison.compare import Compared, compare_runs
 from oldrestore.comparison.measures import FURTHER, Measure, Table, chosen_measures, table_of
-from oldrestore.comparison.rendering import setting
 from oldrestore.comparison.sameness import comparable_groups
 from oldrestore.errors import UserError
 from oldrestore.evaluation.metric_table import metric_of
@@ -26,7 +24,6 @@ from oldrestore.report.words import Words, full_name, words_of
 # Decides the verdict by default.
 HEADLINE = "auc_rebalanced"
 JUDGED_CURVE = "judged/iter_accuracy"
-LONGEST_NAME = 44  # characters
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,6 @@ class Group:
     Every part knows designs by their place in `names`, from 0.
     """
 
-    names: list[str]  # short, no two alike
     compared: Compared  # its measures are those of the table; its cells also hold those of further
     further: list[Measure]  # all measures that have a figure, those of the table first
     headline: Measure  # decides the verdict
@@ -46,6 +42,11 @@ class Group:
     over_iterations: list[Series]  # every other figure that was recorded more than once
     pictures: Pictures
     origins: list[Origin]  # in the order of designs and seeds
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the designs, no two alike."""
+        return self.compared.names
 
     def cell(self, design: int, measure: str) -> Cell | None:
         """One figure of one design; None if it has none."""
@@ -155,18 +156,16 @@ def _group(
     further = compared.measures
     compared = replace(compared, measures=[m for m in further if m.name in shown])
     chosen = _headline(compared.measures, headline)
-    names = _names_of(compared)
     losses, over_iterations = series_of(compared.designs)
     if photographs > 0:
         pictures = take_pictures(compared.designs, compared.measures, chosen, photographs, say)
     else:
         pictures = no_pictures(compared.designs, "no photographs were asked for")
     return Group(
-        names,
         compared,
         further,
         chosen,
-        words_of(compared, names, chosen),
+        words_of(compared, compared.names, chosen),
         _by_seed(compared, further, beside),
         losses,
         over_iterations,
@@ -222,35 +221,3 @@ def _title(runs: Sequence[Run]) -> str:
     if len(experiments) == 1:
         return experiments[0]
     return f"{len(runs)} runs of {len(experiments)} experiments"
-
-
-def _names_of(compared: Compared) -> list[str]:
-    """Name each design by what it chose and where it differs: ``focal``, ``l2, width 0.5``; no two alike.
-
-    One design alone is called by its loss. Where names would be too long to stand beside a line of a chart, they are
-    ``design 1``, ``design 2``, ..., and the table says what each is.
-    """
-    designs = compared.designs
-    if len(designs) == 1:
-        run = designs[0].runs[0]
-        return [str(run.choices.get("loss") or run.choices.get("model") or run.experiment)[:LONGEST_NAME]]
-    names = []
-    for index in range(len(designs)):
-        parts = [_name_part(name, values[index]) for name, values in compared.differences.items()]
-        names.append(", ".join(part for part in parts if part))
-    if any(len(name) > LONGEST_NAME or not name for name in names) or len(set(names)) < len(names):
-        # The first setting alone often tells them apart.
-        first = next(iter(compared.differences.items()), None)
-        short = [_name_part(first[0], value) for value in first[1]] if first else []
-        fits = short and all(0 < len(name) <= LONGEST_NAME for name in short) and len(set(short)) == len(short)
-        return short if fits else [f"design {index + 1}" for index in range(len(designs))]
-    return names
-
-
-def _name_part(name: str, value: Any) -> str:
-    """Value of a setting with the last word of its name; the choice of a group without."""
-    if value is None:
-        return ""
-    if "." not in name and isinstance(value, str):
-        return value
-    return f"{name.rpartition('.')[2].strip('_')} {setting(value)}"

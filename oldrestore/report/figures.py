@@ -68,7 +68,7 @@ def _files(report: Report, group: Group) -> Iterator[tuple[str, str | bytes]]:
         image.save(png, "PNG", dpi=(PPI, PPI))
         yield "photographs.pdf", pdf.getvalue()
         yield "photographs.png", png.getvalue()
-    yield "table.tex", latex(group.compared, group.names) + "\n"
+    yield "table.tex", latex(group.compared) + "\n"
     yield "table.md", markdown(group.compared).rstrip("\n") + "\n"
 
 

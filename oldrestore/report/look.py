@@ -131,7 +131,7 @@ def whole(look: Look, parts: dict[str, Any], height: int | None = None) -> dict[
 
 def bars_height(look: Look, rows: int) -> int:
     """Height of a chart with one row for each name and an axis below."""
-    step, axis = (32, 58) if look.interactive else (20, 44)
+    step, axis = (32, 58) if look.interactive else (24, 44)  # a name may have two lines
     return rows * step + axis
 
 

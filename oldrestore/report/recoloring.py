@@ -16,7 +16,8 @@ from oldrestore.data.sources.source import PhotoSource, Split
 from oldrestore.engines.weights_file import load_file
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
-from oldrestore.records.run import Run, without_weights
+from oldrestore.records.run import Run
+from oldrestore.records.trained_network import without_weights
 from oldrestore.scoring.scoring import crops_of, panel_rows
 from oldrestore.training.checkpoint import iteration_of
 

@@ -70,7 +70,7 @@ def words_of(compared: Compared, names: Sequence[str], headline: Measure) -> Wor
         f"{names[best]} has a {full_name(headline)} of {_valued(column[best], headline)}.",
         *_beaten(column, beaten, best, names, headline),
         *_tied(column, equals, names, headline),
-        *(_sentence(text) for text in power_in_words(compared, headline, lambda index: names[index])),
+        *(_sentence(text) for text in power_in_words(compared, headline)),
         *floor,
         *_other_measures(compared, names, headline, best),
         *recognition,

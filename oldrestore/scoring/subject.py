@@ -23,7 +23,8 @@ from oldrestore.models.weights_header import read_header
 from oldrestore.narrator import Narrator
 from oldrestore.plain import flatten
 from oldrestore.records.finding import find_checkpoint, is_weights_file
-from oldrestore.records.run import Run, without_weights
+from oldrestore.records.run import Run
+from oldrestore.records.trained_network import without_weights
 from oldrestore.scoring.judged import refuse_taught_by_judge, refuse_trained_on
 from oldrestore.training.checkpoint import iteration_of, load_checkpoint
 

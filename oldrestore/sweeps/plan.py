@@ -17,6 +17,7 @@ from oldrestore.config.plugins import admitted
 from oldrestore.errors import UserError
 from oldrestore.files import whole_folder
 from oldrestore.records.asked_settings import group_choices
+from oldrestore.records.design_names import name_of_job
 from oldrestore.records.identity import fingerprints_of, identity_of, settings_of
 from oldrestore.records.source_code import SourceCode, hash_of
 
@@ -67,6 +68,7 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
         identity = identity_of(settings_of(config), fingerprints_of(config, fingerprints))
         values = dict(text.split("=", 1) for text in job if "=" in text)
         settings = {name: values.get(name, "") for name in varied if name != "seed"}
+        config["design"] = name_of_job(config["design"], settings)
         needed = source_code.needed(config)
         seed, code = config["seed"], hash_of(needed)
         key = hashlib.sha256(f"{identity} {seed} {code}".encode()).hexdigest()[:16]

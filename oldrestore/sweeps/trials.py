@@ -14,6 +14,7 @@ from oldrestore.config.multirun import JobComposer, expand_jobs
 from oldrestore.errors import UserError
 from oldrestore.files import lock
 from oldrestore.records.asked_settings import as_override
+from oldrestore.records.design_names import name_of_job
 from oldrestore.records.identity import results_code_hash
 from oldrestore.records.run import Run
 from oldrestore.records.source_code import SourceCode, hash_of
@@ -178,6 +179,7 @@ class Search(Sweep):
         config, choices = compose_job(overrides)
         key = key_of(trial.number)
         settings = {name: as_override(name, value).partition("=")[2] for name, value in trial.params.items()}
+        config["design"] = name_of_job(config["design"], settings)
         code, needed = self.base.code, self.base.needed
         self.jobs[key] = Job(key, key, code, config["seed"], settings, overrides, config, choices, needed)
         if key not in self.keys:

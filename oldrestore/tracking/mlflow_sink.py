@@ -87,12 +87,16 @@ class MLflowSink:
         self.link = {**self.link, "run_id": self._run_id}
         record = self._do("get_run")
         self._began = record.info.start_time or 0
-        self._log_params(run.config, record.data.params)
+        # The choice of each group tells apart what is of one class, as losses with other weights are.
+        self._log_params({**run.choices, **flatten(run.config)}, record.data.params)
         if not record.inputs.dataset_inputs:
             self._do("log_inputs", datasets=dataset_inputs(run.data))
         if not is_new:
-            if record.data.tags.get(RUN_FOLDER_TAG) != str(run.folder):
-                self._do("set_tag", RUN_FOLDER_TAG, str(run.folder))  # it was moved
+            for name in (RUN_FOLDER_TAG, "design"):  # it was moved; it was renamed, or an earlier version made it
+                if record.data.tags.get(name) != (value := tags(run).get(name, "")):
+                    self._do("set_tag", name, value)
+            if record.info.run_name == run.run_id:  # as earlier versions called it
+                self._do("update_run", name=run.name)
             self._logged = read_logged(self._store, self._run_id)
         resumes = sorted(run.folder.glob("resumes/*/resume.json"))
         self._log_files([*_AT_START, *(path.relative_to(run.folder).as_posix() for path in resumes)])
@@ -194,7 +198,7 @@ class MLflowSink:
         store, condition = self._store, "tags.run_id = '" + run.run_id.replace("'", "''") + "'"
         for earlier in store.patiently(store.client.search_runs, [store.experiment_id], condition, max_results=1):
             return earlier.info.run_id, False
-        described = {"start_time": times_of(run.folder)[0], "tags": tags(run), "run_name": run.run_id}
+        described = {"start_time": times_of(run.folder)[0], "tags": tags(run), "run_name": run.name}
         created = store.patiently(store.client.create_run, store.experiment_id, **described)
         self.sent["runs"] += 1
         return created.info.run_id, True
@@ -206,10 +210,10 @@ class MLflowSink:
         new = [Metric(*metric) for metric in named if metric[3] not in self._logged.steps.get(metric[0], ())]
         self._log_batches("metrics", new, METRICS_A_BATCH)
 
-    def _log_params(self, config: Mapping[str, Any], known: Mapping[str, str]) -> None:
+    def _log_params(self, settings: Mapping[str, Any], known: Mapping[str, str]) -> None:
         from mlflow.entities import Param
 
-        named = {name_of(name): param(value) for name, value in flatten(config).items()}
+        named = {name_of(name): param(value) for name, value in settings.items()}
         params = [Param(name, value) for name, value in named.items() if name not in known]
         self._log_batches("params", params, PARAMS_A_BATCH)
 

@@ -37,6 +37,7 @@ def tags(run: RunInfo) -> dict[str, str]:
     values = {
         "run_id": run.run_id,
         "experiment": run.experiment,
+        "design": run.design,
         "commit": commit,
         "dirty": param(run.provenance.get("dirty")),
         "plugins": "; ".join(f"{p['name']} ({in_words(p)})" for p in recorded_in(run.provenance)),

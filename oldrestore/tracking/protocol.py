@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from oldrestore.records.design_names import name_of_run
 from oldrestore.records.recorded import Panel, Scalars
 from oldrestore.records.run_folder import State
 
@@ -34,6 +35,16 @@ class RunInfo:
     seed: int | None = None
     choices: dict[str, str] = field(default_factory=dict)  # of each group: {"loss": "focal"}
     over: bool = False  # the run has ended, and its folder is sent afterwards
+
+    @property
+    def design(self) -> str:
+        """Name of the run's design."""
+        return name_of_run(self.config, self.choices, self.overrides)
+
+    @property
+    def name(self) -> str:
+        """Name of the run among others: its design and seed."""
+        return ", ".join(filter(None, (self.design, "" if self.seed is None else f"seed={self.seed}"))) or self.run_id
 
 
 @dataclass(frozen=True)

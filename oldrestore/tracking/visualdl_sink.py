@@ -82,9 +82,9 @@ class VisualDLSink:
         self._run = run
         logdir = run.folder / FOLDER
         (logdir / FILE_NAME).unlink(missing_ok=True)
-        self._writer = visualdl.LogWriter(
-            logdir=str(logdir), file_name=FILE_NAME, display_name=f"{run.experiment}/{run.run_id}"
-        )
+        # Its page shows runs by these names, and takes two runs of one name for one.
+        shown = f"{run.experiment}/{run.name} ({run.run_id})"
+        self._writer = visualdl.LogWriter(logdir=str(logdir), file_name=FILE_NAME, display_name=shown)
         # An open file tells at the end whether it is still the one in the folder.
         self._file = (logdir / FILE_NAME).open("ab")
         self.link = {"logdir": str(logdir)}

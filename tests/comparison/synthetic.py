@@ -95,7 +95,7 @@ def make_designs(
     runs = []
     for index, (loss, shift) in enumerate(shifts.items()):
         for seed in seeds:
-            changed = {"seed": seed, "loss.sigma": 5.0 + index, **settings}
+            changed = {"seed": seed, "design": loss, "loss.sigma": 5.0 + index, **settings}
             scored = scores(shift, seed)
             folder = make_run(outputs, f"d{index}-{seed}", changed, scored=scored, choices={"loss": loss})
             if length:

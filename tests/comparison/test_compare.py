@@ -142,8 +142,29 @@ def test_a_seed_run_twice_is_no_further_evidence(outputs, compare, designs):
     make_run(outputs, "again", {"loss.sigma": 5.0, "experiment": "x"}, scored=scores(0.0, 0))
     found = compare("a0", "a1", "again", "--json").content
     assert found["designs"][0]["seeds"] == [0, 1]
-    assert any("a0 repeats seed 0 of design 1" in note for note in found["notes"])
+    assert any("a0 repeats seed 0 of loss=SoftCrossEntropy" in note for note in found["notes"])
     assert [d["runs"] for d in designs("a0", "a1", "again", "--by", "run")] == [["a0"], ["a1"], ["again"]]
+
+
+def test_chosen_names_stand_everywhere_beside_what_differs(tmp_path, compare):
+    for index, name in enumerate(("ours", "ours", "theirs")):
+        for seed in (0, 1):
+            settings = {"loss.sigma": 5.0 + index, "seed": seed, "design": name}
+            make_run(tmp_path, f"n{index}{seed}", settings, scored=scores(0.02 * index, seed))
+    names = ["ours (sigma=5)", "ours (sigma=6)", "theirs"]
+    arguments = ["--experiment", "e", "--resamples", "200"]
+    assert [d["name"] for d in compare(*arguments, "--json").content["designs"]] == names
+    assert [row["name"] for row in csv.DictReader(compare(*arguments, "--csv").out.splitlines())] == names
+    lines = compare(*arguments).out.splitlines()
+    assert lines[0].split()[:3] == ["design", "loss.sigma", "seeds"]
+    assert "ours (sigma=6): n10 (seed 0), n11 (seed 1)" in lines
+    assert "| theirs | 7 | 2 |" in compare(*arguments, "--markdown").out
+    assert "theirs: n20 (seed 0), n21 (seed 1); loss.sigma 7" in compare(*arguments, "--latex").out
+    # Runs that differ in the name alone are one design.
+    make_run(tmp_path, "n22", {"loss.sigma": 7.0, "seed": 2, "design": "others"}, scored=scores(0.04, 2))
+    found = compare(*arguments, "--json").content
+    assert [d["name"] for d in found["designs"]] == names
+    assert "theirs is one design, although runs of it are named 'others'" in found["notes"]
 
 
 def test_a_run_that_did_not_finish_is_said_to(outputs, compare):
@@ -156,13 +177,14 @@ def test_a_run_that_did_not_finish_is_said_to(outputs, compare):
 
 def test_tables(outputs, compare):
     lines = compare("--where", "experiment=sig*", "--metric", "auc").out.splitlines()
-    assert lines[0].split()[:5] == ["design", "loss.sigma", "seeds", "iter", "orig"]
+    assert lines[0].split()[:5] == ["design", "seeds", "iter", "orig", "gray"]
     assert len({len(line) for line in lines[1:7:2]}) == 1
-    assert lines[5].split()[0] == "3" and "*" in lines[5]
-    assert "design 3: c0 (seed 0), c1 (seed 1)" in lines
+    assert lines[5].split()[0] == "sigma=7" and "*" in lines[5]
+    assert "sigma=7: c0 (seed 0), c1 (seed 1)" in lines
     assert any(line.startswith("photographs: 60 (judged), 40 (val); protocol photos ") for line in lines)
-    assert "AuC: differences from design 3, on the same 40 photographs" in lines
+    assert "AuC: differences from sigma=7, on the same 40 photographs" in lines
     rows = list(csv.DictReader(compare("--experiment", "sigmas", "--csv").out.splitlines()))
+    assert [row["name"] for row in rows] == ["sigma=5", "sigma=6", "sigma=7", "", ""]
     assert [row["loss.sigma"] for row in rows] == ["5.0", "6.0", "7.0", "", ""]
     assert [row["design"] for row in rows[3:]] == ["gray", "originals"]
     assert float(rows[2]["auc_low"]) < float(rows[2]["auc"]) < float(rows[2]["auc_high"])
@@ -185,7 +207,7 @@ def test_the_smallest_detectable_difference(outputs, compare):
     assert f"the smallest difference that 60 photographs detect is {100 * detectable:.1f}% {POWER}" in said
     assert "too few" not in said  # they differ significantly
     alike = make_run(outputs, "d0", {"loss.sigma": 9.0}, scored=scores(0.0, 3)).name
-    assert "too few photographs to tell design " in compare("a0", alike, "--metric", "auc", "--resamples", "200").out
+    assert "too few photographs to tell sigma=" in compare("a0", alike, "--metric", "auc", "--resamples", "200").out
     figures = compare(*arguments, "--json").content["designs"][0]["figures"]
     assert figures["iter_accuracy"]["against_best"]["detectable"] == pytest.approx(detectable)
 
@@ -193,7 +215,7 @@ def test_the_smallest_detectable_difference(outputs, compare):
 def test_of_several_seeds_too_few_may_be_either(outputs, compare):
     said = compare("a0", "a1", "b0", "b1", "--metric", "auc").out
     assert "the smallest difference that 40 photographs and 2 seeds detect is 0.00" in said
-    assert "too few photographs or seeds to tell design 2 from design 1" in said
+    assert "too few photographs or seeds to tell sigma=6 from sigma=5" in said
     assert "too few" not in compare("a0", "a1", "c0", "c1", "--metric", "auc").out
 
 
@@ -204,11 +226,12 @@ def test_what_would_detect_a_difference(outputs, compare):
     (design,) = needed.pop("designs")
     assert needed == {"figure": "iter_accuracy", "difference": 0.02}
     photographs = np.mean(one != other) * ((stats.norm.isf(0.025) + stats.norm.isf(0.2)) / 0.02) ** 2
-    assert design == {"design": 1, "photographs": pytest.approx(photographs, abs=3), "seeds": None}
+    assert (design.pop("design"), design.pop("name")) == (1, "sigma=5")
+    assert design == {"photographs": pytest.approx(photographs, abs=3), "seeds": None}
     last = compare(*arguments, "--detect", "2%").out.splitlines()[-1]
-    assert last.split() == ["1", str(design["photographs"]), "60", "-", "1"]
+    assert last.split() == ["sigma=5", str(design["photographs"]), "60", "-", "1"]
     both = compare("a0", "a1", "b0", "b1", "--metric", "auc", "--detect", "0.001").out.splitlines()[-1].split()
-    assert both[0] == "1" and int(both[-2]) > 2
+    assert both[0] == "sigma=5" and int(both[-2]) > 2
     alone = compare("a0", "--metric", "auc", "--detect", "0.01").out
     assert "AuC: there is no second design to detect a difference from" in alone
 
@@ -246,7 +269,7 @@ def test_scores_that_are_no_numbers_are_told(tmp_path, compare, recwarn):
     make_run(tmp_path, "odd", {"experiment": 'of "é"', "loss.sigma": 1.0}, scored=found)
     make_run(tmp_path, "even", {"experiment": 'of "é"', "loss.sigma": 2.0}, scored=scores(0.01, 1))
     printed = compare("--experiment", 'of "é"', "--resamples", "200").out
-    assert "design 1 has no finite psnr: that of odd is none on 2 of 40 photographs ('03.jpg' is one)" in printed
+    assert "sigma=1 has no finite psnr: that of odd is none on 2 of 40 photographs ('03.jpg' is one)" in printed
     assert not [str(warned.message) for warned in recwarn if "invalid" in str(warned.message)]
 
 
@@ -292,7 +315,7 @@ def test_a_table_wider_than_the_terminal_goes_on_below_itself(outputs):
     end = whole.index("")
     narrow = terminal(found, width=60).splitlines()
     assert max(map(len, narrow)) <= 60 < max(map(len, whole[:end]))
-    headings = [line for line in narrow if line.startswith("design ") and ":" not in line]
+    headings = [line for line in narrow if line.startswith("design ")]
     assert len(headings) > 1
     assert [name for line in headings for name in line.split()[1:]] == whole[0].split()[1:]
     assert "(seed\n" not in "\n".join(narrow)

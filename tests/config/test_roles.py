@@ -114,7 +114,8 @@ def test_what_is_not_in_the_table_counts():
 
 def test_free_settings_and_places():
     trainer = "workers cache_mib log_every log_gradients checkpoint_every keep_every requeue kernels"
-    free = {"outputs", "dataset.prepared", "evaluation.agreement", *(f"trainer.{name}" for name in trainer.split())}
+    named = {"design", "outputs", "dataset.prepared", "evaluation.agreement"}
+    free = named | {f"trainer.{name}" for name in trainer.split()}
     assert {name for name in SETTINGS if roles.is_free(name) and not name.startswith("tracking")} == free
     photographs = {f"{node}.{n}" for node in ("dataset", "evaluation.judged") for n in ("root", "stamps_root", "list")}
     assert {name for name in SETTINGS if roles.is_place_of_photographs(name)} == photographs

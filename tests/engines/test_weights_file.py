@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
@@ -215,7 +216,21 @@ def test_two_checkpoints_of_a_run_stand_side_by_side(tracked_run, tmp_path, cli)
     best, last = (tracked_run / "checkpoints" / f"{name}.safetensors" for name in ("best", "last"))
     cli("colorize", photo, "-o", tmp_path / "out", "--run", best, "--run", last)
     names = {path.name.partition("-colorized-")[2] for path in (tmp_path / "out").glob("*-colorized-*")}
-    assert {Path(name).stem for name in names} == {f"{tracked_run.name}-best", f"{tracked_run.name}-last"}
+    assert {Path(name).stem for name in names} == {"checkpoint-best", "checkpoint-last"}
+    # Runs are called by what differs between them, or as somebody chose.
+    folders = [tmp_path / "outputs" / "e" / name for name in ("one", "other")]
+    for seed, folder in enumerate(folders):
+        shutil.copytree(tracked_run, folder)
+        config = OmegaConf.load(folder / "config.yaml")
+        config.seed, config.design = seed, "our: 1st" if seed else None
+        OmegaConf.save(config, folder / "config.yaml")
+    cli("colorize", photo, "-o", tmp_path / "runs", "--run", folders[0], "--run", folders[1])
+    assert {path.stem.partition("-colorized-")[2] for path in (tmp_path / "runs").glob("*-colorized-*")} == {
+        "seed-0",
+        "our-1st",
+    }
+    record = json.loads((tmp_path / "runs" / "colorize.json").read_text())["files"]
+    assert {(one["name"], one["design"]) for one in record.values()} == {("one", "seed=0"), ("other", "our: 1st")}
     twice = ["colorize", photo, "-o", tmp_path / "o", "--run", best, "--run", tracked_run]
     assert "was asked for twice" in cli(*twice, code=2).err
     assert "there is no weights file" in cli("evaluate", tmp_path / "missing.safetensors", code=2).err

@@ -95,20 +95,24 @@ def test_what_holds_is_listed_in_order(arguments, expected, outputs, capsys):
 def test_the_table_shows_what_was_asked_for(outputs, capsys):
     assert main(["runs", f"outputs={outputs}", "--where", "loss.name=l1", "--sort", "val/auc"]) == 0
     heading, row = capsys.readouterr().out.splitlines()
-    assert heading.split() == ["run", "experiment", "state", "iter", "orig", "gray", "n", "loss.name", "val/auc"]
-    assert row.split() == ["r02", "e", "finished", "l1", "0.7"]
+    assert " ".join(heading.split()) == "run experiment design state iter orig gray n loss.name val/auc"
+    assert row.split() == ["r02", "e", "loss=l1", "finished", "l1", "0.7"]
     assert main(["runs", f"outputs={outputs}", "--where", "seed=99"]) == 0
     assert capsys.readouterr().out == f"no runs under {outputs} with seed=99\n"
 
 
-def test_the_table_fits_80_columns(tmp_path, capsys):
-    folder = make_run(tmp_path, "20261122-110723-0123456789", experiment="quickstart_again")
+def test_the_table_fits_a_terminal(tmp_path, capsys, monkeypatch):
+    typed = ["loss=focal", "model.width=0.25", "optimizer.learning_rate=1e-4"]
+    folder = make_run(tmp_path, "20261122-110723-0123456789", experiment="quickstart_again", typed=typed)
     table = "iteration,iter_accuracy,orig_accuracy,gray_accuracy,n\n80,0.825,1.0,0.8125,80\n"
     (folder / "accuracy.csv").write_text(table)
-    assert main(["runs", f"outputs={tmp_path}"]) == 0
-    heading, row = capsys.readouterr().out.splitlines()
-    assert row == "20261122-110723-0123456789  quickstart_again  finished  82.5% 100.0% 81.3% 80"
-    assert heading.rstrip().endswith(" gray  n") and len(heading) == len(row) <= 80
+    whole = "loss=focal, width=0.25, learning_rate=1e-4"
+    for width, name in ((None, whole), (200, whole), (100, "loss=focal, width=0.…"), (40, "loss=focal…")):
+        monkeypatch.setattr("oldrestore.commands.runs.columns", lambda width=width: width)
+        assert main(["runs", f"outputs={tmp_path}"]) == 0
+        heading, row = capsys.readouterr().out.splitlines()
+        assert row == f"20261122-110723-0123456789  quickstart_again  {name}  finished  82.5% 100.0% 81.3% 80"
+        assert heading.rstrip().endswith(" gray  n") and len(heading) == len(row)
 
 
 def test_a_name_that_no_run_has_is_named(outputs, capsys):

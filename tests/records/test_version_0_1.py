@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from oldrestore.cli import main
-from oldrestore.comparison.designs import designs_of, differing_settings
+from oldrestore.comparison.designs import designs_of, differences_between
 from oldrestore.comparison.sameness import mismatch
 from oldrestore.config.aliases import MOVED
 from oldrestore.errors import UserError
@@ -88,7 +88,7 @@ def test_the_same_run_of_today_is_of_the_same_design(outputs):
     runs = [Run(then), Run(now)]
     (design,) = designs_of(runs)
     assert (len(design.runs), design.repeats) == (2, ())
-    assert differing_settings([design]) == {}
+    assert differences_between([design]) == {}
     assert mismatch(*runs) is None
     configs = [run.composed for run in runs]
     with pytest.raises(UserError, match="seed is 0 in run"):

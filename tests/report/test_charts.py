@@ -159,7 +159,7 @@ def test_every_figure_is_there_as_pdf_and_png_of_the_same_size(report, group, tm
             assert 0.002 < (np.asarray(image.convert("L")) < 160).mean() < 0.9, "no empty picture"
         if path.stem not in ("photographs", "ab_plane"):
             assert width <= PAPER.width + 5, "labels included"
-    assert (folder / "table.tex").read_text() == latex(group.compared, group.names) + "\n"
+    assert (folder / "table.tex").read_text() == latex(group.compared) + "\n"
     assert (folder / "table.md").read_text().startswith("| design |")
 
 

@@ -147,9 +147,9 @@ def test_runs_that_measure_no_colour_have_a_report_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sigmas", "names"), [((5.0, 5.00001), ["design 1", "design 2"]), ((8.0, 5.0), ["sigma 8", "sigma 5"])]
+    ("sigmas", "names"), [((5.0, 5.00001), ["sigma=5", "sigma=5 (2)"]), ((8.0, 5.0), ["sigma=8", "sigma=5"])]
 )
-def test_names_that_are_alike_to_four_digits_become_numbers(tmp_path, sigmas, names):
+def test_names_that_are_alike_to_four_digits_are_numbered(tmp_path, sigmas, names):
     runs = [Run(make_run(tmp_path, f"s{number}", {"loss.sigma": sigma})) for number, sigma in enumerate(sigmas)]
     assert gather(runs, photographs=0, resamples=100).groups[0].names == names
 
@@ -227,7 +227,7 @@ def test_lower_is_better_where_it_is(tmp_path):
         found = {"val": ([f"{i}" for i in range(40)], {"ab_rmse": (level + rng.normal(size=40), np.ones(40))})}
         runs.append(Run(make_run(tmp_path, name, {"loss.sigma": level}, scored=found)))
     said = gather(runs, photographs=0, resamples=500).groups[0].words
-    assert said.best == 0 and "below sigma 30" in said.sentences[1] and "Lab units" in said.sentences[0]
+    assert said.best == 0 and "below sigma=30" in said.sentences[1] and "Lab units" in said.sentences[0]
 
 
 def test_a_measure_without_a_better_way_makes_nobody_the_best(tmp_path):
@@ -270,13 +270,13 @@ def test_what_other_measures_say_is_grouped_by_how_sure_it_is(tmp_path):
         runs.append(Run(make_run(tmp_path, name, settings, scored={"val": (names, columns)}, choices={"loss": name})))
     group = gather(runs, photographs=0, resamples=1000, measures=["auc_rebalanced", "psnr", "ssim"]).groups[0]
     text = " ".join(group.words.sentences)
-    assert group.words.headline.startswith("a is the best")
-    assert "It is significantly worse than the best by PSNR (b)." in text
+    assert group.words.headline.startswith("loss=a is the best")
+    assert "It is significantly worse than the best by PSNR (loss=b)." in text
     ssim = [cells["ssim"].mark for cells in group.compared.cells]
     assert sorted(ssim) == ["best", "tied"]
-    level = "Others have the best mean, but it is not significantly different from them, by SSIM (b)."
+    level = "Others have the best mean, but it is not significantly different from them, by SSIM (loss=b)."
     assert level in text if ssim[1] == "best" else "SSIM (not alone)" in text
-    assert '<span class="whole">(<span class="name whole">' in str(mark_designs("by PSNR (b).", group))
+    assert '<span class="whole">(<span class="name whole">' in str(mark_designs("by PSNR (loss=b).", group))
 
 
 def test_recognition_claims_no_more_than_the_interval(tmp_path):

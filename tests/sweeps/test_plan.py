@@ -61,6 +61,16 @@ def test_a_sweep_file_gives_its_grid_and_its_settings(base):
     assert jobs[0].overrides[0] == "sweeps=rebalancing"
 
 
+def test_jobs_are_called_by_what_the_sweep_varies(base):
+    def names(*settings: str):
+        return [job.config["design"] for job in plan_jobs([*base, *settings])]
+
+    found = names("loss=l1,focal", "model.width=0.25,0.5", "optimizer.learning_rate=1e-4")
+    assert sorted(found) == [f"loss={loss}, width={width}" for loss in ("focal", "l1") for width in (0.25, 0.5)]
+    assert names("seed=0,1") == [None, None] and names("seed=0,1", "design=mine") == ["mine", "mine"]
+    assert names("design=mine", "loss=l1,focal") == ["mine, loss=l1", "mine, loss=focal"]
+
+
 def test_the_configuration_is_copied_once_for_equal_contents(tmp_path):
     place = snapshot_configuration(tmp_path)
     assert (place / "conf" / "config.yaml").read_text().startswith("# The root of every configuration")

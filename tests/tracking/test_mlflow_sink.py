@@ -98,10 +98,15 @@ def test_the_run_ended_in_the_embedded_store_and_has_its_tags(tracked):
     assert tracked.record.info.artifact_uri.startswith(f"file://{outputs}/mlartifacts/")
     assert tracked.client.get_experiment(tracked.link["experiment_id"]).name == "quickstart"
     info = tracked.record.info
-    assert (tracked.link["state"], info.status, info.run_name) == ("complete", "FINISHED", "run-1")
+    assert (tracked.link["state"], info.status, info.run_name) == (
+        "complete",
+        "FINISHED",
+        "quickstart, width=0.25, seed=3",
+    )
     assert info.end_time >= info.start_time
     tags = tracked.record.data.tags
     expected = {"commit": "c0ffee", "dirty": "true", "run_id": "run-1", "experiment": "quickstart", "seed": "3"}
+    expected["design"] = "quickstart, width=0.25"
     assert {name: tags[name] for name in expected} == expected
     assert tags["oldrestore.run_folder"] == str(tracked.folder.path)
     assert tags["mlflow.source.git.commit"] == "c0ffee"
@@ -112,6 +117,10 @@ def test_parameters_are_flat(tracked):
     note = params.pop("trainer.note")
     assert params == {
         "seed": "3",
+        # What each group chose, which classes do not always tell.
+        "model": "eccv16",
+        "loss": "rebalanced_cross_entropy",
+        "dataset_evaluation.judged": "labelled_photos",
         "model._target_": "oldrestore.models.eccv16.Eccv16",
         "model.width": "0.25",
         "model.weights": "null",
@@ -122,6 +131,21 @@ def test_parameters_are_flat(tracked):
         "trainer.amp": "false",
     }
     assert len(note) == 6000 and note.startswith("xxx")
+
+
+def test_a_run_of_an_earlier_version_gets_its_name_and_choices_and_keeps_one_that_was_given(outputs):
+    folder = RunFolder.create(outputs, "quickstart", "old")
+    run = run_to_track.make_run(folder)
+    folder.status("finished")
+    store = open_store(None, outputs, "quickstart")
+    made = store.client.create_run(store.experiment_id, tags={"run_id": "old"}, run_name="old").info.run_id
+    for name in ("quickstart, width=0.25, seed=3", "given by hand"):
+        for _ in hand_over(MLflowSink(system_metrics=False), replace(run, over=True), lambda: End("finished")):
+            pass
+        record = store.client.get_run(made)
+        assert (record.info.run_name, record.data.tags["design"]) == (name, "quickstart, width=0.25")
+        assert record.data.params["loss"] == "rebalanced_cross_entropy"
+        store.client.update_run(made, name="given by hand")
 
 
 def test_the_loss_curve_has_every_step_and_value(tracked):

@@ -33,6 +33,7 @@ def test_everything_reads_back(folder, run, rows, picture):
         folder.text("note", "# Hello")
 
     log = read(folder.path)
+    assert list(log.name2tags) == ["quickstart/quickstart, width=0.25, seed=3 (20260101-120000-abcd)"]
     loss = log.get_data("scalar", "train/loss")
     assert [record.id for record in loss] == [0, 100, 200, 300]
     assert [record.value for record in loss] == [float(np.float32(value)) for value in values]

@@ -9,11 +9,12 @@ from oldrestore.comparison.baselines import TINT
 from oldrestore.comparison.columns import Cell
 from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.power import is_undecided, too_few
-from oldrestore.comparison.rendering import FAMILY, MARK_WORDS, floor_in_words, interval, number, paired, setting
+from oldrestore.comparison.rendering import FAMILY, MARK_WORDS, floor_in_words, interval, number, paired
 from oldrestore.report.contents import Group
 from oldrestore.report.section import ChartWords, Section, View, first_upper
 from oldrestore.report.setup import setup_of
 from oldrestore.report.words import full_name
+from oldrestore.tables import setting
 
 
 def summary(view: View) -> Section:

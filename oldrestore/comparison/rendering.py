@@ -67,7 +67,7 @@ def csv_text(compared: Compared) -> str:
         row |= {name: values[index] for name, values in compared.differences.items()}
         row |= _full(compared, compared.cells[index])
         rows.append({**row, "training_seconds": compared.seconds[index]})
-    rows += [{"design": title, **_full(compared, cells)} for title, cells in compared.baselines.items()]
+    rows += [{"design": title, "name": title, **_full(compared, cells)} for title, cells in compared.baselines.items()]
     return csv_table(rows)
 
 

@@ -29,6 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parser("compare", "Compares runs on the same photographs: intervals, the best, and its equals.", EPILOG)
     add_choice_of_runs(options)
+    options.flag("--no-baselines", does="leave out gray, mean colour, best tint and originals")
     detect = "also print how many photographs or seeds would detect this difference: 0.02, 2%%"
     options.add_argument("--detect", type=difference, metavar="DIFFERENCE", help=detect)
     options.flag("--anyway", does="print incomparable runs in separate tables")
@@ -38,10 +39,18 @@ def run(arguments: Sequence[str]) -> int:
     form.add_argument("--latex", action="store_true", help="print a LaTeX table (booktabs)")
     chosen = options.parse_intermixed_args(arguments)
 
+    from oldrestore.comparison.baselines import measure_missing
     from oldrestore.comparison.compare import compare_runs
     from oldrestore.comparison.latex import latex
     from oldrestore.comparison.power import needed_as_json, needed_in_words, power_in_words
-    from oldrestore.comparison.rendering import csv_text, differences_from_best, markdown, terminal, wrapped
+    from oldrestore.comparison.rendering import (
+        csv_text,
+        differences_from_best,
+        differences_from_floor,
+        markdown,
+        terminal,
+        wrapped,
+    )
     from oldrestore.comparison.sameness import comparable_groups, mismatch
 
     runs, _, _ = chosen_runs(chosen)
@@ -49,7 +58,13 @@ def run(arguments: Sequence[str]) -> int:
     if figures and chosen.metric and chosen.metric not in figures:
         figures.append(chosen.metric)
     groups = comparable_groups(with_scores(runs) or runs) if chosen.anyway else [runs]
-    compared = [compare_runs(group, chosen.by == "run", figures, chosen.resamples) for group in groups]
+    beside = not chosen.no_baselines
+    if beside:
+        for group in groups:
+            measure_missing(group)
+    compared = [
+        compare_runs(group, chosen.by == "run", figures, chosen.resamples, baselines=beside) for group in groups
+    ]
     metrics = [figure_to_explain(one, chosen.metric) for one in compared]
     detect = [
         None if chosen.detect is None else difference_of(one, name, *chosen.detect)
@@ -79,6 +94,8 @@ def run(arguments: Sequence[str]) -> int:
             measure = next(measure for measure in one.measures if measure.name == metrics[number])
             for line in power_in_words(one, measure):
                 print(wrapped(line, columns()))
+        if differences := differences_from_floor(one, metrics[number]):
+            print(f"\n{differences}")
         if detect[number] is not None:
             print(f"\n{needed_in_words(one, metrics[number], detect[number])}")
     return 0

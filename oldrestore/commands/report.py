@@ -45,6 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     paper = "also write charts (PDF, PNG) and tables for papers"
     options.add_argument("--paper", type=path, metavar="DIR", help=paper)
     add_plugins(options)
+    options.flag("--no-baselines", does="leave out gray, mean colour, best tint and originals")
     options.flag("--anyway", does="show incomparable runs as separate groups")
     chosen = options.parse_intermixed_args(arguments)
     if chosen.output is not None and chosen.output.is_dir():
@@ -75,6 +76,7 @@ def run(arguments: Sequence[str]) -> int:
         headline=chosen.metric,
         resamples=chosen.resamples,
         photographs=chosen.photographs,
+        baselines=not chosen.no_baselines,
         say=say,
     )
     report = replace(report, notes=tuple(left_out))

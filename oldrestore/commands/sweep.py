@@ -197,6 +197,7 @@ def conclude(sweep, as_json: bool, say, arguments: Sequence[str]) -> int:
             "folder": str(sweep.folder),
             "jobs": summary.job_rows(),
             "settings": summary.setting_rows(),
+            "baselines": summary.baselines,
             "report": None if page is None else str(page),
         }
         if settings is not None:
@@ -244,6 +245,9 @@ def show_settings(summary, shown: Sequence[str]) -> None:
         seeds = str(len(row.seeds)) + (f" of {row.jobs}" if len(row.seeds) < row.jobs else "")
         cells = [row.metrics[name].in_words() if name in row.metrics else "" for name in shown]
         lines.append([*(row.settings.get(name, "") for name in names), seeds, *cells])
+    for title, figures in summary.baselines.items():
+        cells = [f"{figures[name]:.4f}" if name in figures else "" for name in shown]
+        lines.append([title, *[""] * len(names), *cells])
     print("\n" + aligned(lines, width=columns(), lead=max(1, len(names))))
     print("mean ± sample standard deviation over n seeds")
     print(summary.directions())

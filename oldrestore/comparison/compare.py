@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from oldrestore.comparison.baselines import NONE, against_floor, baselines_among
+from oldrestore.comparison.columns import RESAMPLES, Cell, cells_of, column_of, scored_by_design
 from oldrestore.comparison.designs import Design, designs_of, differences_between, names_of
 from oldrestore.comparison.measures import Measure, Table, chosen_measures, table_of
 from oldrestore.comparison.sameness import protocol_hash, protocol_label, refuse_incomparable, stored_protocol
@@ -16,38 +18,6 @@ from oldrestore.errors import UserError
 from oldrestore.plain import plain
 from oldrestore.records.design_names import named
 from oldrestore.records.run import Run
-from oldrestore.statistics import (
-    Estimate,
-    PairedDifference,
-    Scored,
-    bca_interval,
-    compare_designs,
-    compare_with,
-    holm,
-    mean_singles,
-    resampled_values,
-    seeds_and_images,
-    share_over_seeds,
-    weighted_mean,
-    wilson_interval,
-)
-
-LEVEL = 0.05
-RESAMPLES = 10_000
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One figure of one design."""
-
-    value: float  # mean over seeds
-    low: float  # ends of its 95% interval: over photographs for one seed, over seeds and photographs for several
-    high: float
-    n: int  # photographs
-    seeds: int  # that have the figure
-    mark: str = ""  # best of its column, tied (not significantly different from it), or ""
-    against_best: PairedDifference | None = None  # this design minus the best
-    p_holm: float | None = None  # the p-value of that, adjusted for all pairs of designs in the column
 
 
 @dataclass(frozen=True)
@@ -62,6 +32,20 @@ class Compared:
     differences: dict[str, list[Any]]  # settings that differ, and each design's value
     measured_on: dict[str, Any]  # fingerprints, counts, judge and protocol that all runs share
     notes: list[str] = field(default_factory=list)  # for the reader
+    baselines: dict[str, dict[str, Cell]] = field(default_factory=dict)  # what needs no network: cells by title
+    with_baselines: bool = True  # whether they were asked for
+
+    def below_floor(self, *measures: Measure) -> list[str]:
+        """Return the floors that some design is not significantly better than, by any of these measures."""
+        cells = (cells.get(measure.name) for measure in measures for cells in self.cells)
+        return sorted({cell.against_floor.floor for cell in cells if cell is not None and cell.below_floor})
+
+    @property
+    def lacks_floor(self) -> bool:
+        """Whether colour was measured, and nobody knows what gray and the best tint have."""
+        of_color = [measure.name for measure in self.measures if measure.set_name == "val" and measure.better]
+        known = any(name in cells for cells in self.baselines.values() for name in of_color)
+        return self.with_baselines and bool(of_color) and not known
 
     @property
     def unnamed(self) -> dict[str, list[Any]]:
@@ -99,7 +83,18 @@ class Compared:
                 }
             )
         better = {measure.name: measure.better for measure in self.measures}
-        return plain({"measured_on": self.measured_on, "better": better, "designs": designs, "notes": self.notes})
+        baselines = {
+            title: {name: asdict(cell) for name, cell in cells.items()} for title, cells in self.baselines.items()
+        }
+        return plain(
+            {
+                "measured_on": self.measured_on,
+                "better": better,
+                "designs": designs,
+                "baselines": baselines,
+                "notes": self.notes,
+            }
+        )
 
 
 def compare_runs(
@@ -108,12 +103,13 @@ def compare_runs(
     measures: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    baselines: bool = True,
 ) -> Compared:
     """Compare runs that were measured alike; runs that differ only in the seed are one design unless `by_run`.
 
     Raises `UserError` if a run has no scores of photographs, or runs differ in data, judge or protocol. `measures` are
     names for `chosen_measures`; `resamples` and `seed` are those of the bootstrap and the sign-flip test: the same runs
-    give the same table.
+    give the same table. With `baselines`, what needs no network stands beside the designs, where its scores are known.
     """
     unique = list({run.folder.resolve(): run for run in runs}.values())
     if not unique:
@@ -125,13 +121,21 @@ def compare_runs(
     designs = designs_of(unique, by_run)
     differences = differences_between(designs, by_run)
     names = names_of(designs, differences)
-    tables = {run.folder: table_of(run) for design in designs for run in design.runs}
+    beside = baselines_among([run for design in designs for run in design.runs]) if baselines else NONE
+    tables = {run.folder: beside.joined(table_of(run)) for design in designs for run in design.runs}
     chosen = chosen_measures(list(tables.values()), measures)
     cells: list[dict[str, Cell]] = [{} for _ in designs]
+    of_baselines: dict[str, dict[str, Cell]] = {title: {} for title in beside.tables}
     for measure in chosen:
         _check_photographs(measure, designs, tables)
-        for index, cell in _column(measure, designs, tables, resamples, seed).items():
-            cells[index][measure.name] = cell
+        scored = scored_by_design(measure, designs, tables)
+        others = beside.scored(measure, _images(measure, tables))
+        floor = against_floor(measure, scored, others, resamples, seed)
+        for index, cell in column_of(measure, scored, resamples, seed).items():
+            cells[index][measure.name] = replace(cell, against_floor=floor.get(index))
+        of_each = cells_of(measure, {title: [one] for title, one in others.items()}, resamples, seed)
+        for title, cell in of_each.items():
+            of_baselines[title][measure.name] = cell
     return Compared(
         designs,
         names,
@@ -141,77 +145,13 @@ def compare_runs(
         differences,
         _measured_on(unique[0]),
         [*_notes(designs, names), *_not_finite(chosen, designs, names, tables)],
+        {title: of_each for title, of_each in of_baselines.items() if of_each},
+        baselines,
     )
 
 
-def _column(measure: Measure, designs: Sequence[Design], tables: dict, resamples: int, seed: int) -> dict[int, Cell]:
-    """Cells of one measure, by the design's number."""
-    scored = {}
-    for index, design in enumerate(designs):
-        scores = [measure.of(tables[run.folder]) for run in design.runs]
-        if any(one is not None for one in scores):
-            scored[index] = [one for one in scores if one is not None]
-    estimates = _estimates(measure, scored, resamples, seed)
-    cells = {
-        i: Cell(e.value, *np.clip([e.low, e.high], *measure.bounds).tolist(), scored[i][0].n, len(scored[i]))
-        for i, e in estimates.items()
-    }
-    finite = {index: cell.value for index, cell in cells.items() if math.isfinite(cell.value)}
-    if measure.better is None or len(finite) < 2:
-        return cells
-    best = (max if measure.better == "max" else min)(finite, key=finite.get)
-    others = [index for index in finite if index != best]
-    family = len(finite) * (len(finite) - 1) // 2
-    # The smallest p-value must stay below the level when it is multiplied.
-    flips = max(resamples, math.ceil(2 * family / LEVEL))
-    differences = _against(scored[best], [scored[index] for index in others], resamples, flips, seed)
-    adjusted = holm([difference.p_value for difference in differences], family or None)
-    marked = {best: replace(cells[best], mark="best")}
-    for index, difference, p in zip(others, differences, adjusted, strict=True):
-        mark = "" if p <= LEVEL else "tied"
-        marked[index] = replace(cells[index], mark=mark, against_best=difference, p_holm=float(p))
-    return {index: marked.get(index, cell) for index, cell in cells.items()}
-
-
-def _estimates(measure: Measure, scored: dict[int, list[Scored]], resamples: int, seed: int) -> dict[int, Estimate]:
-    single = {i: seeds[0] for i, seeds in scored.items() if len(seeds) == 1}
-    several = {i: seeds for i, seeds in scored.items() if len(seeds) > 1 and seeds[0].n > 1}
-    estimates = {i: Estimate(float(np.mean([one.value for one in s])), np.nan, np.nan) for i, s in scored.items()}
-    for i, seeds in several.items():
-        finite = all(math.isfinite(one.value) for one in seeds)
-        estimates[i] = share_over_seeds(seeds) if measure.is_share and finite else seeds_and_images(seeds)
-    if measure.is_share:
-        for i, one in ((i, one) for i, one in single.items() if math.isfinite(one.value)):
-            estimates[i] = Estimate(one.value, *wilson_interval(round(float(one.columns_nk[:, 0].sum())), one.n))
-    elif single:
-        rows = resampled_values(list(single.values()), resamples, seed)
-        for (i, one), row in zip(single.items(), rows, strict=True):
-            estimates[i] = Estimate(one.value, *bca_interval(row, one.value, one.left_out))
-    return estimates
-
-
-def _against(
-    best: list[Scored], others: list[list[Scored]], resamples: int, flips: int, seed: int
-) -> list[PairedDifference]:
-    """Each of `others` minus the best: over seeds if both have several, else over photographs alone."""
-    differences: dict[int, PairedDifference] = {}
-    by_image = []
-    for number, other in enumerate(others):
-        if len(best) > 1 and len(other) > 1 and best[0].n > 1:
-            differences[number] = compare_designs(other, best)
-        else:
-            by_image.append(number)
-    if by_image:
-        plain_pairs = len(best) == 1 and all(len(others[number]) == 1 for number in by_image)
-        one_of = (lambda seeds: seeds[0]) if plain_pairs else _mean_of_seeds
-        compared = compare_with(one_of(best), [one_of(others[i]) for i in by_image], resamples, flips, seed=seed)
-        for number, pair in zip(by_image, compared, strict=True):
-            differences[number] = replace(pair, seeds=(len(others[number]), len(best)))
-    return [differences[number] for number in range(len(others))]
-
-
-def _mean_of_seeds(seeds: list[Scored]) -> Scored:
-    return replace(weighted_mean(np.mean([one.contributions for one in seeds], axis=0)), singles_n=mean_singles(seeds))
+def _images(measure: Measure, tables: dict[Any, Table]) -> tuple[str, ...]:
+    return next((measure.images(table) for table in tables.values() if measure.of(table) is not None), ())
 
 
 def _check_photographs(measure: Measure, designs: Sequence[Design], tables: dict[Any, Table]) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from oldrestore.comparison.compare import Cell, Compared
+from oldrestore.comparison.baselines import TINT
+from oldrestore.comparison.columns import Cell
+from oldrestore.comparison.compare import Compared
 from oldrestore.comparison.designs import Design
 from oldrestore.comparison.measures import Measure
+from oldrestore.comparison.rendering import floor_in_words
 from oldrestore.tables import percent, setting
 
 ARROWS = {"max": r" $\uparrow$", "min": r" $\downarrow$", None: ""}
 IN_CAPTION = {"orig_accuracy": "Originals recognised", "gray_accuracy": "Gray ones"}
-TIED = r"\rlap{$^\dagger$}"  # takes no width, so that figures stay aligned
+TIED, BELOW = r"\dagger", r"\ddagger"
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -54,6 +57,11 @@ def latex(compared: Compared) -> str:
         below = [_interval(*one) for one in drawn]
         if any(below):
             rows.append([""] * len(words[index]) + below + ([""] if timed else []))
+    beside = []
+    for title, of_each in compared.baselines.items():
+        drawn = [(of_each.get(measure.name), measure, _decimals(compared, measure)) for measure in measures]
+        row = [escaped(title), *[""] * (len(words[0]) - 1), *("" if one[0] is None else _figure(*one) for one in drawn)]
+        beside.append([*row, ""] if timed else row)
     columns = "l" * len(words[0]) + "r" * (len(headings) - len(words[0]))
     # So that all usual columns fit into A4 with margins of 2 cm.
     lines = [
@@ -63,6 +71,7 @@ def latex(compared: Compared) -> str:
     ]
     lines += [rf"  \begin{{tabular}}{{@{{}}{columns}@{{}}}}", r"    \toprule", f"    {_row(headings)}", r"    \midrule"]
     lines += [f"    {_row(row)}" if row else r"    \addlinespace[2pt]" for row in rows]
+    lines += [r"    \midrule", *(f"    {_row(row)}" for row in beside)] if beside else []
     lines += [r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
     return "\n".join([*_comments(compared), *lines])
 
@@ -107,7 +116,11 @@ def _figure(cell: Cell | None, measure: Measure, decimals: int) -> str:
     if cell is None:
         return "--"
     text = _number(cell.value, measure, decimals)
-    return {"best": rf"\textbf{{{text}}}", "tied": text + TIED}.get(cell.mark, text)
+    marks = [TIED] * (cell.mark == "tied") + [BELOW] * cell.below_floor
+    raised = f"{{{''.join(marks)}}}" if len(marks) > 1 else "".join(marks)
+    # Marks take no width, so that figures stay aligned.
+    after = rf"\rlap{{$^{raised}$}}" if marks else ""
+    return (rf"\textbf{{{text}}}" if cell.mark == "best" else text) + after
 
 
 def _interval(cell: Cell | None, measure: Measure, decimals: int) -> str:
@@ -149,6 +162,11 @@ def _caption(compared: Compared, constant: Sequence[Measure]) -> str:
             r"Bold: best of its column; $^\dagger$: not distinguishable from it ($5\%$, Holm over all pairs of "
             "designs)."
         )
+    if floors := compared.below_floor(*compared.measures):
+        than = escaped(floor_in_words(floors))
+        sentences.append(rf"$^\ddagger$: not significantly better than {than} ($5\%$, Holm over designs).")
+    if TINT in compared.baselines:
+        sentences.append(f"{TINT.capitalize()}: for each figure, the best constant colour on training photographs.")
     return " ".join(sentences)
 
 

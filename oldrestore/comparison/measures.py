@@ -12,7 +12,7 @@ import numpy as np
 from oldrestore.errors import UserError
 from oldrestore.evaluation.metric_table import ANYTHING, METRICS, Better, Metric, metric_of, shown_in
 from oldrestore.records.run import Run
-from oldrestore.statistics import Scored, gap_share, weighted_mean
+from oldrestore.statistics import Scored, floor_gap_share, gap_share, weighted_mean
 
 # (set, metric) -> photograph's name -> (value, weight)
 Table = Mapping[tuple[str, str], "Column"]
@@ -76,7 +76,11 @@ def _taken_away(ours: Column, gray: Column) -> Scored:
     return gap_share(ours.values, np.zeros_like(ours.values), gray.values)
 
 
-_MAKERS = {1: _mean, 2: _taken_away, 3: _gap}
+def _gap_from_floor(ours: Column, original: Column, *floors: Column) -> Scored:
+    return floor_gap_share(ours.values, original.values, *(floor.values for floor in floors))
+
+
+_MAKERS = {1: _mean, 2: _taken_away, 3: _gap, 4: _gap_from_floor}
 
 
 def measure_of(metric: Metric) -> Measure:

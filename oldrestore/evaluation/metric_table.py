@@ -49,7 +49,8 @@ class Metric:
 
     `of` measures a photograph (None for one that lacks what it takes), and `with_prior` once the whole set is known: of
     area and count by bin of a photograph, and of the prior. Three `columns` are what a design, the originals and gray
-    photographs score: the metric is the share of the gap that the design closes.
+    photographs score: the metric is the share of the gap that the design closes. A fourth is what the best constant
+    tint scores: the gap is then counted from the better of it and gray.
     """
 
     family: str
@@ -99,7 +100,7 @@ METRICS = (
         title="PSNR",
         short="PSNR",
         bounds=(0.0, metrics.HIGHEST_PSNR),
-        places={"log": 2, "compare": 7},
+        places={"log": 2, "compare": 7, "evaluate": 3},
     ),
     Metric(
         "val",
@@ -142,6 +143,38 @@ METRICS = (
         short="AuC rebal",
         places={"log": 4, "compare": 6, "sweep": 1, "evaluate": 2},
     ),
+    # CIEDE2000 (oldrestore.color.difference) of the recoloured photograph in 8 bits: about 1 is just noticeable.
+    Metric(
+        "val",
+        "de2000",
+        LOWER,
+        ".2f",
+        of=lambda p: float(p.difference.mean()),
+        title="CIEDE2000",
+        short="dE2000",
+        bounds=AT_LEAST_0,
+        places={"compare": 8, "evaluate": 5},
+    ),
+    Metric(
+        "val",
+        "de2000_p95",
+        LOWER,
+        ".2f",
+        of=lambda p: float(np.percentile(p.difference, 95)),
+        title="95th percentile of CIEDE2000",
+        short="dE2000 p95",
+        bounds=AT_LEAST_0,
+    ),
+    Metric(
+        "val",
+        "nearer_than_gray",
+        HIGHER,
+        ".1%",
+        of=lambda p: metrics.share_nearer(p.difference, p.gray_difference),
+        title="share of pixels nearer to the truth than gray",
+        short="nearer",
+        bounds=SHARE,
+    ),
     *(
         Metric(
             "val", f"bin_top{k}", HIGHER, ".4f", of=_top(k), needs="logits", title=f"top-{k} bin accuracy", bounds=SHARE
@@ -157,7 +190,7 @@ METRICS = (
         title="colourfulness",
         bounds=AT_LEAST_0,
         short="CF",
-        places={"log": 5, "compare": 8, "sweep": 3, "evaluate": 3},
+        places={"log": 5, "compare": 9, "sweep": 3, "evaluate": 4},
     ),
     Metric(
         "val",
@@ -177,7 +210,7 @@ METRICS = (
         title="colourfulness difference",
         bounds=AT_LEAST_0,
         short="delta CF",
-        places={"compare": 9},
+        places={"compare": 10},
     ),
     *(
         # The share of a gap may be anything.
@@ -199,7 +232,7 @@ METRICS = (
                 "accuracy on recoloured photographs",
                 "iter",
                 ("iter_correct",),
-                {"compare": 1, "sweep": 4, "evaluate": 4},
+                {"compare": 1, "sweep": 4, "evaluate": 6},
             ),
             ("orig_accuracy", NEITHER, "accuracy on the originals", "orig", ("orig_correct",), {"compare": 2}),
             ("gray_accuracy", NEITHER, "accuracy on gray photographs", "gray", ("gray_correct",), {"compare": 3}),
@@ -210,6 +243,22 @@ METRICS = (
                 "share of the probability gap closed",
                 "closed p",
                 _versions("probability"),
+                {},
+            ),
+            (
+                "gap_closed_from_floor",
+                HIGHER,
+                "share of the accuracy gap closed, from the better of gray and the best tint",
+                "closed, floor",
+                (*_versions("correct"), "tint_correct"),
+                {},
+            ),
+            (
+                "gap_closed_probability_from_floor",
+                HIGHER,
+                "share of the probability gap closed, from the better of gray and the best tint",
+                "closed p, floor",
+                (*_versions("probability"), "tint_probability"),
                 {},
             ),
         )
@@ -230,7 +279,7 @@ METRICS = (
             places=places if version == "" else {},
         )
         for name, better, form, title, short, unit, bounds, places in (
-            ("kl", LOWER, ".3f", "KL divergence", "KL", "nats", AT_LEAST_0, {"log": 7, "compare": 10, "sweep": 5}),
+            ("kl", LOWER, ".3f", "KL divergence", "KL", "nats", AT_LEAST_0, {"log": 7, "compare": 11, "sweep": 5}),
             ("js", LOWER, ".3f", "JS divergence", "JS", "nats", (0.0, math.log(2)), {}),
             ("feature_distance", LOWER, ".3f", "feature distance", "features", "", (0.0, 2.0), {}),
             ("top1", HIGHER, ".1%", "top-1 agreement", "top-1", "", SHARE, {}),

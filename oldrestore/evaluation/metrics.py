@@ -126,6 +126,15 @@ def bin_accuracy(top_bins_hwk: np.ndarray, true_ab_hw2: np.ndarray, k: int) -> S
     return Score(float(hit.mean()), float(hit.size))
 
 
+def share_nearer(difference_hw: np.ndarray, gray_difference_hw: np.ndarray) -> float:
+    """Share of pixels that a prediction brings nearer to the truth than gray, 0..1; as near counts half.
+
+    By the colour differences of the two: a prediction that is gray has 0.5.
+    """
+    nearer = (difference_hw < gray_difference_hw).mean()
+    return float(nearer + 0.5 * (difference_hw == gray_difference_hw).mean())
+
+
 def colorfulness(rgb: np.ndarray) -> float:
     """Colourfulness M3 = sigma_rgyb + 0.3 mu_rgyb, of the opponents R - G and (R + G) / 2 - B.
 

@@ -10,8 +10,9 @@ from functools import cached_property
 import numpy as np
 
 from oldrestore import runtime
+from oldrestore.color.difference import ciede2000
 from oldrestore.color.joining import ColorOfRows
-from oldrestore.color.lab import lab_to_rgb8, rgb_to_lightness
+from oldrestore.color.lab import lab_to_rgb8, rgb_to_lab, rgb_to_lightness
 
 # So that a scan of many megapixels needs little memory, and a step's numbers stay in the processor's cache.
 PIXELS_AT_ONCE = 2**16
@@ -39,6 +40,16 @@ class ColoredPhoto:
     def rgb(self) -> np.ndarray:
         """True lightness in predicted colour, uint8 (H, W, 3)."""
         return recolor(self.lab[..., 0], self.ab)
+
+    @cached_property
+    def difference(self) -> np.ndarray:
+        """CIEDE2000 between each pixel of `rgb` and the original, float64 (H, W)."""
+        return ciede2000(rgb_to_lab(self.rgb), self.lab)
+
+    @cached_property
+    def gray_difference(self) -> np.ndarray:
+        """The same of the gray photograph: what a colorizer that does nothing has."""
+        return ciede2000(rgb_to_lab(recolor(self.lab[..., 0], np.zeros_like(self.true_ab))), self.lab)
 
     @property
     def true_ab(self) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,15 +39,21 @@ class MeasuredPhoto:
 
 
 def measure_photos(
-    predict: Colorize, photos: Iterable[tuple[str, np.ndarray]], batch_size: int = 8
+    predict: Colorize,
+    photos: Iterable[tuple[str, np.ndarray]],
+    batch_size: int = 8,
+    only: Container[str] | None = None,
 ) -> list[MeasuredPhoto]:
-    """Colorize photographs (name, uint8 (S, S, 3)) from their lightness and measure each by itself."""
+    """Colorize photographs (name, uint8 (S, S, 3)) from their lightness and measure each by itself.
+
+    `only` names the metrics that are wanted; by default all are.
+    """
     measured: list[MeasuredPhoto] = []
     for batch in batches(photos, batch_size):
         truths = [rgb_to_lab(photo) for _, photo in batch]
         predictions = predict([np.ascontiguousarray(lab[..., 0]) for lab in truths])
         for (name, photo), lab, prediction in zip(batch, truths, predictions, strict=True):
-            scores = score_photo(name, ColoredPhoto(photo, lab, prediction.ab_hw2, prediction.top_bins))
+            scores = score_photo(name, ColoredPhoto(photo, lab, prediction.ab_hw2, prediction.top_bins), only)
             measured.append(MeasuredPhoto(name, scores, *metrics.area_by_bin(prediction.ab_hw2, lab[..., 1:])))
     return measured
 
@@ -79,11 +85,12 @@ def summarize_validation(measured: Sequence[MeasuredPhoto], prior: np.ndarray | 
     return ValidationResult(summarize(per_image), per_image, prior)
 
 
-def score_photo(name: str, photo: ColoredPhoto) -> list[ImageScore]:
-    """Every metric of one photograph except those that need the whole set's prior."""
+def score_photo(name: str, photo: ColoredPhoto, only: Container[str] | None = None) -> list[ImageScore]:
+    """Every metric of one photograph, or `only` these, except those that need the whole set's prior."""
     scores = []
     for metric in OF_VALIDATION:
-        value = metric.of(photo) if metric.of is not None else None
+        wanted = metric.of is not None and (only is None or metric.name in only)
+        value = metric.of(photo) if wanted else None
         if value is not None:
             scores.append(ImageScore(name, metric.name, *(value if isinstance(value, Score) else (value,))))
     return scores

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # What reads the cells of columns that do not hold plain floats.
 ACCURACY_KINDS = {"trained_iterations": int, "iteration": int, "n": int}
 PER_IMAGE_KINDS = {"trained_iterations": int, "value": float, "weight": float}
+BASELINE_KINDS = {name: lambda text: float(text) if text else None for name in ("value", "weight", "a", "b")}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from oldrestore.records.named_values import NamedValues
 from oldrestore.records.parsing import read_choices, read_config, read_json, read_overrides, read_table
 from oldrestore.records.recorded import (
     ACCURACY_KINDS,
+    BASELINE_KINDS,
     PER_IMAGE_KINDS,
     Curve,
     Panel,
@@ -251,6 +252,15 @@ class Run(NamedValues, TrainedNetwork):
             raise UserError(f"{path} is damaged: {' '.join(str(error).split())}") from None
 
     @cached_property
+    def baselines(self) -> pd.DataFrame:
+        """What gray, constant colours and the originals score on the same photographs: ``baselines.csv``.
+
+        Columns `baseline`, `set`, `image`, `metric`, `value`, `weight`, and `a` and `b` of the constant colour; empty
+        for a run that did not measure them.
+        """
+        return read_baselines(self.folder / "baselines.csv")
+
+    @cached_property
     def scores(self) -> pd.DataFrame:
         """Rows of `per_image` of each set's last validation."""
         frame = self.per_image
@@ -291,3 +301,10 @@ class Run(NamedValues, TrainedNetwork):
     def texts(self) -> tuple[str, ...]:
         """File names of the notes in ``texts/``."""
         return tuple(sorted(path.name for path in self.folder.glob("texts/*.md") if not path.name.startswith(".")))
+
+
+def read_baselines(path: Path) -> pd.DataFrame:
+    """Return the rows of ``baselines.csv``, or of a copy of it; empty if there is none."""
+    import pandas as pd
+
+    return pd.DataFrame(read_table(path, BASELINE_KINDS, str))

@@ -56,6 +56,7 @@ class RunFolder:
       far (a run that is resumed counts on), values are float64 that read back to the same bits, and what is
       not finite stands as ``"NaN"``, ``"Infinity"``, ``"-Infinity"``.
     - ``accuracy.csv``, ``per_image.csv``: rows appended, each call in one write.
+    - ``baselines.csv``: what needs no network, scored on the same photographs (`oldrestore.evaluation.baselines`).
     - ``samples/NAME-ITERATION.png``, ``texts/NAME.md``, ``log.txt``.
 
     What a resumed run trains again is taken out of these files first (`oldrestore.run.progress.set_aside`).

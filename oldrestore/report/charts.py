@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from oldrestore.comparison.baselines import MEAN, NO_FLOORS, TINT
 from oldrestore.comparison.measures import Measure
-from oldrestore.comparison.rendering import MARK_WORDS
+from oldrestore.comparison.rendering import MARK_WORDS, number
 from oldrestore.report.ab_chart import ab_plane
 from oldrestore.report.contents import JUDGED_CURVE, Group
 from oldrestore.report.look import Look, axis_format, bars_height, by_design, number_of, whole
@@ -53,7 +54,9 @@ def forest(group: Group, look: Look) -> Spec:
         rows.append({"d": name, "v": cell.value, **ends, "mark": MARK_WORDS[cell.mark]})
         seeds += [{"d": name, "v": value} for value in group.by_seed[measure.name][design] if math.isfinite(value)]
         best = cell.value if cell.mark == "best" else best
-    y = {"field": "d", "type": "nominal", "sort": group.names, "title": None, "axis": _names_axis(look)}
+    beside = _beside(group, measure)
+    order = [*group.names, *(row["d"] for row in beside)]
+    y = {"field": "d", "type": "nominal", "sort": order, "title": None, "axis": _names_axis(look)}
     x = {"type": "quantitative", "scale": {"zero": False}, "axis": axis_format(measure, full_name(measure))}
     layers: list[Spec] = []
     if best is not None:
@@ -72,7 +75,15 @@ def forest(group: Group, look: Look) -> Spec:
     if look.interactive:
         dots["tooltip"] = _tooltip(measure, ("d", "design"), ("v", "mean"), ("l", "from"), ("h", "to"), ("mark", " "))
     layers.append({"mark": {"type": "point", "filled": True, "size": 90, "opacity": 1}, "encoding": dots})
-    return whole(look, {"data": {"values": rows}, "layer": layers}, height=bars_height(look, len(rows)))
+    if beside:
+        rule = {"type": "rule", "strokeWidth": 1.5, "color": look.muted, "opacity": 0.7}
+        ends = {"y": y, "x": {"field": "l", **x}, "x2": {"field": "h"}}
+        means = {"y": y, "x": {"field": "v", **x}, **({"tooltip": dots["tooltip"][:4]} if look.interactive else {})}
+        point = {"type": "point", "filled": False, "size": 60, "color": look.muted, "opacity": 1}
+        layers += [
+            {"data": {"values": beside}, "mark": mark, "encoding": at} for mark, at in ((rule, ends), (point, means))
+        ]
+    return whole(look, {"data": {"values": rows}, "layer": layers}, height=bars_height(look, len(order)))
 
 
 def curves(group: Group, series: Series, look: Look, relative: bool | None = None, title: str | None = None) -> Spec:
@@ -95,7 +106,11 @@ def curves(group: Group, series: Series, look: Look, relative: bool | None = Non
                 row = {"i": int(at), "m": mean / scale, "l": low / scale, "h": high / scale}
                 values.append({"d": group.names[band.design], **{k: number_of(v) for k, v in row.items()}})
     title = f"{title} / its mean at the start" if relative else title
-    return whole(look, {"data": {"values": values}, "layer": _bands(group, look, title, measure, series)})
+    layers = _bands(group, look, title, measure, series)
+    if measure is not None and series.name != JUDGED_CURVE:
+        marks, labels = _levels(look, [(row["d"], row["v"], look.muted) for row in _beside(group, measure)], measure)
+        layers = [*marks, *layers, *labels]
+    return whole(look, {"data": {"values": values}, "layer": layers})
 
 
 def accuracy_over_iterations(group: Group, look: Look) -> Spec:
@@ -103,22 +118,47 @@ def accuracy_over_iterations(group: Group, look: Look) -> Spec:
     series = group.one(JUDGED_CURVE)
     spec = curves(group, series, look, relative=False, title="photographs recognised")
     cells = next(cells for cells in _with(group, "orig_accuracy"))
-    marks, labels = [], []
-    for name, label, color in (
-        ("orig_accuracy", "originals", look.original),
-        ("gray_accuracy", "gray photographs", look.muted),
-    ):
-        y = {"field": "v", "type": "quantitative"}
-        value = [{"v": cells[name].value, "label": f"{label} {percent(cells[name].value)}"}]
-        rule = {"type": "rule", "color": color, "strokeDash": [5, 4], "strokeWidth": 1.5}
-        marks.append({"data": {"values": value}, "mark": rule, "encoding": {"y": y}})
-        text = {"type": "text", "align": "left", "baseline": "bottom", "dy": -3, "dx": 4, "color": color}
-        labelled = {"y": y, "x": {"value": 0}, "text": {"field": "label"}}
-        # A rim of the background keeps curves that run through it off the letters.
-        rim = {**text, "stroke": look.surface or "var(--card)", "strokeWidth": 4, "strokeJoin": "round"}
-        labels += [{"data": {"values": value}, "mark": kind, "encoding": labelled} for kind in (rim, text)]
+    levels = [
+        ("originals", cells["orig_accuracy"].value, look.original),
+        ("gray photographs", cells["gray_accuracy"].value, look.muted),
+    ]
+    tint = group.baseline(TINT, "iter_accuracy")
+    levels += [] if tint is None else [(TINT, tint.value, look.muted)]
+    marks, labels = _levels(look, levels, group.measure("iter_accuracy"))
     spec["layer"] = [*marks, *spec["layer"], *labels]
     return spec
+
+
+def _beside(group: Group, measure: Measure) -> list[dict[str, Any]]:
+    """Rows of what designs must beat, with their intervals."""
+    rows = []
+    for title, cells in group.compared.baselines.items():
+        cell = cells.get(measure.name)
+        if title not in NO_FLOORS and cell is not None and math.isfinite(cell.value):
+            rows.append({"d": title, "v": cell.value, "l": number_of(cell.low), "h": number_of(cell.high)})
+    return rows
+
+
+def _levels(look: Look, levels: list[tuple[str, float, str]], measure: Measure) -> tuple[list[Spec], list[Spec]]:
+    """Dashed lines across a chart over iterations, and their labels: of equal values one, with all their names."""
+    marks, labels = [], []
+    named: dict[str, list[tuple[str, float, str]]] = {}
+    for level in levels:
+        named.setdefault(number(level[1], measure), []).append(level)
+    for text, same in named.items():
+        _, height, color = same[0]
+        y = {"field": "v", "type": "quantitative"}
+        value = [{"v": height, "label": f"{', '.join(name for name, _, _ in same)} {text}"}]
+        rule = {"type": "rule", "color": color, "strokeDash": [5, 4], "strokeWidth": 1.5}
+        marks.append({"data": {"values": value}, "mark": rule, "encoding": {"y": y}})
+        right = same[0][0] == TINT  # it often lies near gray
+        side = {"align": "right", "dx": -4} if right else {"align": "left", "dx": 4}
+        written = {"type": "text", **side, "baseline": "bottom", "dy": -3, "color": color}
+        labelled = {"y": y, "x": {"value": "width" if right else 0}, "text": {"field": "label"}}
+        # A rim of the background keeps curves that run through it off the letters.
+        rim = {**written, "stroke": look.surface or "var(--card)", "strokeWidth": 4, "strokeJoin": "round"}
+        labels += [{"data": {"values": value}, "mark": kind, "encoding": labelled} for kind in (rim, written)]
+    return marks, labels
 
 
 def accuracy_bars(group: Group, look: Look) -> Spec:
@@ -129,9 +169,12 @@ def accuracy_bars(group: Group, look: Look) -> Spec:
     """
     names = {"orig_accuracy": "originals", "gray_accuracy": "gray photographs"}
     shared = next(iter(_with(group, "orig_accuracy")))
-    order = [names["orig_accuracy"], *group.names, names["gray_accuracy"]]
-    colors = [look.original, *(look.color(design) for design in range(len(group.names))), look.gray]
+    tints = {title: cell for title in (MEAN, TINT) if (cell := group.baseline(title, "iter_accuracy")) is not None}
+    order = [names["orig_accuracy"], *group.names, names["gray_accuracy"], *tints]
+    grays = [look.gray] * (1 + len(tints))
+    colors = [look.original, *(look.color(design) for design in range(len(group.names))), *grays]
     cells = [shared["orig_accuracy"], *(c.get("iter_accuracy") for c in group.compared.cells), shared["gray_accuracy"]]
+    cells += tints.values()
     rows = []
     for name, cell in zip(order, cells, strict=True):
         if cell is not None:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from oldrestore.comparison.compare import RESAMPLES, Cell, Compared, compare_runs
-from oldrestore.comparison.measures import FURTHER, Measure, chosen_measures, table_of
+from oldrestore.comparison.baselines import NONE, Baselines, baselines_among, measure_missing
+from oldrestore.comparison.columns import RESAMPLES, Cell
+from oldrestore.comparison.compare import Compared, compare_runs
+from oldrestore.comparison.measures import FURTHER, Measure, Table, chosen_measures, table_of
 from oldrestore.comparison.sameness import comparable_groups
 from oldrestore.errors import UserError
 from oldrestore.evaluation.metric_table import metric_of
@@ -49,6 +51,10 @@ class Group:
     def cell(self, design: int, measure: str) -> Cell | None:
         """One figure of one design; None if it has none."""
         return self.compared.cells[design].get(measure)
+
+    def baseline(self, title: str, measure: str) -> Cell | None:
+        """One figure of what needs no network; None if it has none."""
+        return self.compared.baselines.get(title, {}).get(measure)
 
     def measure(self, name: str) -> Measure | None:
         """A measure by its name; None if no design has it."""
@@ -113,19 +119,21 @@ def gather(
     headline: str | None = None,
     resamples: int = RESAMPLES,
     photographs: int = 24,
+    baselines: bool = True,
     say: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """Gather a report from run folders, by default under the name of the experiment, if all runs have the same.
 
     With `anyway`, incomparable runs are separate groups; otherwise `UserError` is raised, as by `compare_runs`. The
     measure `headline` decides the verdict: by default the rebalanced AuC, else the first column with a better
-    direction. Every run's best network colours so many validation `photographs` again (which imports Paddle).
+    direction. `baselines` stand beside the designs, as in `compare_runs`. Every run's best network colours so many
+    validation `photographs` again (which imports Paddle).
     """
     scored = [run for run in runs if not run.scores.empty] or list(runs)
     sets = comparable_groups(scored) if anyway else [list(runs)]
     if headline is not None and measures is not None and headline not in measures:
         measures = [*measures, headline]
-    groups = [_group(each, by_run, measures, headline, resamples, photographs, say) for each in sets]
+    groups = [_group(each, by_run, measures, headline, resamples, photographs, baselines, say) for each in sets]
     return Report(title or _title(runs), datetime.now(UTC), groups)
 
 
@@ -136,11 +144,15 @@ def _group(
     headline: str | None,
     resamples: int,
     photographs: int,
+    baselines: bool,
     say: Callable[[str], None],
 ) -> Group:
     say(f"comparing {len(runs)} runs")
-    shown, every = _measures(runs, measures, headline)
-    compared = compare_runs(runs, by_run, every, resamples)
+    if baselines:
+        measure_missing(runs)
+    beside = baselines_among([run for run in runs if not run.scores.empty]) if baselines else NONE
+    shown, every = _measures([beside.joined(table_of(run)) for run in runs if not run.scores.empty], measures, headline)
+    compared = compare_runs(runs, by_run, every, resamples, baselines=baselines)
     further = compared.measures
     compared = replace(compared, measures=[m for m in further if m.name in shown])
     chosen = _headline(compared.measures, headline)
@@ -154,7 +166,7 @@ def _group(
         further,
         chosen,
         words_of(compared, compared.names, chosen),
-        _by_seed(compared, further),
+        _by_seed(compared, further, beside),
         losses,
         over_iterations,
         pictures,
@@ -162,9 +174,10 @@ def _group(
     )
 
 
-def _measures(runs: Sequence[Run], wanted: Sequence[str] | None, headline: str | None) -> tuple[list[str], list[str]]:
+def _measures(
+    tables: Sequence[Table], wanted: Sequence[str] | None, headline: str | None
+) -> tuple[list[str], list[str]]:
     """Names of the measures of the table, and of all measures, those of the table first."""
-    tables = [table_of(run) for run in runs if not run.scores.empty]
     if not tables:
         return [], []
     shown = chosen_measures(tables, wanted)
@@ -183,8 +196,8 @@ def _measures(runs: Sequence[Run], wanted: Sequence[str] | None, headline: str |
     return [measure.name for measure in shown], list(every)
 
 
-def _by_seed(compared: Compared, measures: Sequence[Measure]) -> dict[str, list[list[float]]]:
-    tables = {run.folder: table_of(run) for design in compared.designs for run in design.runs}
+def _by_seed(compared: Compared, measures: Sequence[Measure], beside: Baselines) -> dict[str, list[list[float]]]:
+    tables = {run.folder: beside.joined(table_of(run)) for design in compared.designs for run in design.runs}
     figures: dict[str, list[list[float]]] = {}
     for measure in measures:
         scored = [[measure.of(tables[run.folder]) for run in design.runs] for design in compared.designs]

@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+from oldrestore.comparison.baselines import NO_FLOORS
 from oldrestore.comparison.measures import Measure
 from oldrestore.report.contents import Group
 from oldrestore.report.look import Look, by_design, number_of, tick_format, whole
@@ -43,7 +44,7 @@ def template(group: Group, look: Look) -> dict[str, Any]:
     """The chart for any two measures, with ``@x`` and ``@y`` in place of their names; see `fill`."""
     means, seeds = [], []
     for design, name in enumerate(group.names):
-        row: dict[str, Any] = {"d": name}
+        row: dict[str, Any] = {"d": name, "floor": ""}  # an empty label
         for measure in offered_axes(group):
             cell = group.cell(design, measure.name)
             if cell is not None:
@@ -53,6 +54,13 @@ def template(group: Group, look: Look) -> dict[str, Any]:
         for seed in range(len(group.compared.designs[design].runs)):
             values = {m.name: group.by_seed[m.name][design][seed] for m in offered_axes(group)}
             seeds.append({"d": name, **{key: number_of(value) for key, value in values.items()}})
+    # What designs must beat, in a muted colour and with its name.
+    floors = {title: cells for title, cells in group.compared.baselines.items() if title not in NO_FLOORS}
+    for title, cells in floors.items():
+        row = {"d": title, "floor": title}
+        for measure in (measure for measure in offered_axes(group) if measure.name in cells):
+            row[measure.name] = number_of(cells[measure.name].value)
+        means.append(row)
     axes = {
         axis: {
             "type": "quantitative",
@@ -62,6 +70,9 @@ def template(group: Group, look: Look) -> dict[str, Any]:
         for axis in "xy"
     }
     color, shape = by_design(group, look), by_design(group, look, "shape")
+    for channel, muted in ((color, look.muted), (shape, "circle")):
+        domain, values = channel["scale"]["domain"], channel["scale"]["range"]
+        channel["scale"] = {"domain": [*domain, *floors], "range": [*values, *[muted] * len(floors)]}
     named = [
         {"calculate": f"datum['@{axis}{end}']", "as": f"{axis}{end}"} for axis in "xy" for end in ("", " low", " high")
     ]
@@ -73,6 +84,9 @@ def template(group: Group, look: Look) -> dict[str, Any]:
         bars.append({"mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.55}, "encoding": encoding})
     at = {"x": {"field": "x", **axes["x"]}, "y": {"field": "y", **axes["y"]}, "color": color, "shape": shape}
     layers = [*bars]
+    if floors and look.interactive:
+        label = {"type": "text", "align": "left", "dx": 9, "color": look.muted}
+        layers.append({"mark": label, "encoding": {"x": at["x"], "y": at["y"], "text": {"field": "floor"}}})
     if group.has_seeds:
         small = {"type": "point", "filled": True, "size": 18, "opacity": 0.6}
         layers.append({"data": {"values": seeds}, "transform": [*named, valid], "mark": small, "encoding": at})

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from oldrestore.comparison.compare import Cell, Compared
+from oldrestore.comparison.baselines import GRAY, TINT
+from oldrestore.comparison.columns import Cell
+from oldrestore.comparison.compare import Compared
 from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.power import power_in_words
-from oldrestore.comparison.rendering import number
+from oldrestore.comparison.rendering import NOT_MEASURED, number
 from oldrestore.tables import percent
+
+FLOORS = {GRAY: "gray", TINT: "the best constant tint"}  # in a sentence
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,16 @@ def words_of(compared: Compared, names: Sequence[str], headline: Measure) -> Wor
     column = {index: cells[headline.name] for index, cells in enumerate(compared.cells) if headline.name in cells}
     column = {index: cell for index, cell in column.items() if math.isfinite(cell.value)}
     recognition = _recognition(compared, names)
-    cautions = [*_cautions(compared), *map(_sentence, compared.notes)]
+    unknown = [NOT_MEASURED] if compared.lacks_floor else []
+    cautions = [*_cautions(compared), *map(_sentence, [*unknown, *compared.notes])]
     if not column:
         first = f"No run has a finite {full_name(headline)}: nothing can be said of which design is best."
         return Words(first, "unknown", sentences=recognition, cautions=cautions)
+    floor = _floor(compared, column, names, headline)
     if len(compared.designs) == 1:
         only = next(iter(column))
         first = f"There is one design, {names[only]}, and nothing to compare it with."
-        said = [f"Its {full_name(headline)} is {_valued(column[only], headline)}."]
+        said = [f"Its {full_name(headline)} is {_valued(column[only], headline)}.", *floor]
         return Words(first, "alone", sentences=[*said, *recognition], cautions=cautions)
     best = next((index for index, cell in column.items() if cell.mark == "best"), None)
     if best is None:
@@ -65,10 +71,13 @@ def words_of(compared: Compared, names: Sequence[str], headline: Measure) -> Wor
         *_beaten(column, beaten, best, names, headline),
         *_tied(column, equals, names, headline),
         *(_sentence(text) for text in power_in_words(compared, headline)),
+        *floor,
         *_other_measures(compared, names, headline, best),
         *recognition,
     ]
     first = _headline(names, headline, best, equals, beaten)
+    if column[best].below_floor:
+        first += f" {names[best]} does not significantly beat {_named_floor(column[best])}."
     return Words(first, "tied" if equals else "best", best, equals, sentences, cautions)
 
 
@@ -83,6 +92,34 @@ def _headline(names: Sequence[str], measure: Measure, best: int, equals: list[in
         return f"No design stands out: by {by}, {names[best]} has the best mean, but {unsure}."
     unsure = f"is not significantly different from {_listed([names[i] for i in equals])}"
     return f"{names[best]} has the best mean {by}, but {unsure}."
+
+
+def _named_floor(cell: Cell) -> str:
+    return FLOORS.get(cell.against_floor.floor, cell.against_floor.floor)
+
+
+def _floor(compared: Compared, column: dict[int, Cell], names: Sequence[str], measure: Measure) -> list[str]:
+    """Which designs are no better than what needs no network."""
+    against = {index: cell.against_floor for index, cell in column.items() if cell.against_floor is not None}
+    if not against:
+        return []
+    title = next(iter(against.values())).floor
+    floor = compared.baselines[title][measure.name]
+    what, value = FLOORS.get(title, title), f"{number(floor.value, measure)}{unit_of(measure)}"
+    first = f"{what[:1].upper()}{what[1:]}, which needs no network, has {value}"
+    below = [index for index, one in against.items() if not one.beaten]
+    if not below:
+        return [f"{first}; {'the design is' if len(against) == 1 else 'every design is'} significantly better."]
+    if len(below) < len(against):
+        return [f"{first}; not significantly better than that: {_listed([names[index] for index in below])}."]
+    sign = -1 if measure.better == "min" else 1
+    nearest = max(below, key=lambda index: sign * against[index].difference.difference)
+    d = against[nearest].difference
+    low, high = number(d.low, measure), number(d.high, measure)
+    sure = f"difference {number(d.difference, measure)}, 95% interval {low} to {high}, {_p(against[nearest].p_holm)}"
+    if len(against) == 1:
+        return [f"{first}; the design is not significantly better ({sure})."]
+    return [f"{first}; no design is significantly better (nearest is {names[nearest]}: {sure})."]
 
 
 def _beaten(column: dict[int, Cell], beaten: list[int], best: int, names: Sequence[str], measure: Measure) -> list[str]:
@@ -182,17 +219,31 @@ def _recognition(compared: Compared, names: Sequence[str]) -> list[str]:
         interval = f" (95% interval {percent(gap.low)} to {percent(gap.high)})"
     elif gap.seeds < 2 or gap.n < 2:
         interval = " (no interval: the gap is too small for these photographs)"
+    from_floor = _gap_from_floor(compared, cells)
     if gap.value > 0:
         doubt = "; it is not shown that colour helps recognition at all" if gap.low <= 0 else ""
-        return [sentence, f"That closes {percent(gap.value)} of the gap between gray and original{interval}{doubt}."]
+        closes = f"That closes {percent(gap.value)} of the gap between gray and original{interval}{doubt}."
+        return [sentence, closes, *from_floor]
     sure = "its colour hinders recognition" if gap.high < 0 else "its colour is not shown to help recognition"
     if gap.value == 0:
-        return [sentence, f"That closes none of the gap between gray and original{interval}: {sure}."]
+        closes = f"That closes none of the gap between gray and original{interval}: {sure}."
+        return [sentence, closes, *from_floor]
     return [
         sentence,
         f"That is below gray: of the gap between gray and original it closes {percent(gap.value)}{interval}, and "
         f"{sure}.",
+        *from_floor,
     ]
+
+
+def _gap_from_floor(compared: Compared, cells: Mapping[str, Cell]) -> list[str]:
+    """The same from the best constant tint, where the judge likes it better than gray."""
+    tint = compared.baselines.get(TINT, {}).get("iter_accuracy")
+    gap = cells.get("gap_closed_from_floor")
+    if tint is None or gap is None or not tint.value > cells["gray_accuracy"].value:
+        return []
+    share = percent(gap.value) if math.isfinite(gap.value) else "none"
+    return [f"Under {FLOORS[TINT]} it recognises {percent(tint.value)}: counted from there, {share} is closed."]
 
 
 def _cautions(compared: Compared) -> list[str]:

@@ -20,7 +20,7 @@ from oldrestore.tracking.sqlite_uri import sqlite_path
 
 MLFLOW_PREFIX = "mlflow:"
 NEEDED = ("config.yaml", "provenance.json", "data.json", "metrics.jsonl")
-RECORDS = (*NEEDED, "overrides.yaml", "choices.yaml", "accuracy.csv", "per_image.csv")
+RECORDS = (*NEEDED, "overrides.yaml", "choices.yaml", "accuracy.csv", "per_image.csv", "baselines.csv")
 _STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed", "RUNNING": "running"}
 
 

@@ -23,11 +23,13 @@ class Outcome:
     table: AccuracyTable | None = None
     summary: dict[str, float] = field(default_factory=dict)  # the last value of each measure
     further_tables: dict[str, Any] = field(default_factory=dict)
+    baselines: Any = None  # the table of the run beside them
 
     def tables(self) -> list[Any]:
         """Return the tables to print at the end."""
         accuracy = [] if self.table is None else [self.table.render()]
-        return accuracy + list(self.further_tables.values())
+        baselines = [] if self.baselines is None else [self.baselines]
+        return accuracy + list(self.further_tables.values()) + baselines
 
     def ending(self) -> str | None:
         """Return how the run ended as a line; None if it finished."""

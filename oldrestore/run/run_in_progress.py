@@ -175,6 +175,19 @@ class RunInProgress:
             window=self.progress.window,
         )
         self.folder.scalars(updates, {"time/training_seconds": self._training_seconds()})
+        # After the clock has stopped: only the first run on these photographs takes the time for it.
+        if self.config.evaluation.color:
+            self.outcome.baselines = parallel.by_first(self.measure_baselines)
+
+    def measure_baselines(self) -> Any:
+        """Measure what needs no network, unless it is known, and return the table; it is not worth a failure."""
+        try:
+            return self.validation.measure_baselines()
+        except (OSError, ValueError, Killed) as error:
+            # The run is over, whoever asks it to stop now.
+            why = sentence(error) if isinstance(error, OSError) else error
+            self.narrator.say(f"the baselines were not measured: {why}")
+            return None
 
     def _training_seconds(self) -> float:
         return self.progress.seconds + time.monotonic() - self._began

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import paddle
@@ -16,12 +17,19 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.accuracy_table import VERSIONS
 from oldrestore.evaluation.batching import batches, shared
 from oldrestore.evaluation.metric_table import OF_VALIDATION
+from oldrestore.files import write_atomically
 from oldrestore.narrator import Narrator
+from oldrestore.records.parsing import read_json
+from oldrestore.records.run import read_baselines
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.run.components import Components
 from oldrestore.run.outcome import Outcome
 from oldrestore.run.streams import VALIDATION_STREAM
+from oldrestore.scoring.baselines import baselines_of, beside_baselines
 from oldrestore.scoring.scoring import Scorer, judged_values, own_photos, record_evaluated, rows_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @dataclass
@@ -74,6 +82,14 @@ class Validation:
         self.folder.accuracy(table.as_dicts(), iteration)
         self.folder.per_image(rows_of(table.per_image(), iteration, "judged"))
         return judged_values(table)
+
+    def measure_baselines(self) -> Table:
+        """Write ``baselines.csv``, and return a table of the run's figures beside them."""
+        path = self.folder.path / "baselines.csv"
+        if not path.is_file():
+            data = read_json(self.folder.path / "data.json")
+            write_atomically(path, baselines_of(self.scorer, self.components.train, data))
+        return beside_baselines(self.outcome.summary, read_baselines(path))
 
     def _run_evaluators(self, iteration: int, last: bool) -> dict[str, float]:
         results = self.scorer.further(self.components.network, self.components.inputs, at_end=last)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -18,10 +18,13 @@ from oldrestore.evaluation.accuracy_table import AccuracyTable
 from oldrestore.evaluation.evaluator import check_read
 from oldrestore.evaluation.metric_table import shown_in
 from oldrestore.evaluation.protocol import Protocol
+from oldrestore.files import write_atomically
 from oldrestore.narrator import Narrator
 from oldrestore.records.identity import new_run_id
 from oldrestore.records.named_values import ACCURACIES
+from oldrestore.records.run import read_baselines
 from oldrestore.records.run_folder import RunFolder
+from oldrestore.scoring.baselines import baselines_of, beside_baselines
 from oldrestore.scoring.judged import (
     build_judged,
     build_protocol,
@@ -31,8 +34,11 @@ from oldrestore.scoring.judged import (
     refuse_part_of_network,
 )
 from oldrestore.scoring.protocols import outdated, protocol_of
-from oldrestore.scoring.scoring import Scorer, record_evaluated, rows_of
+from oldrestore.scoring.scoring import Scorer, judged_values, record_evaluated, rows_of
 from oldrestore.scoring.subject import Subject
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class EvaluationResult:
     summary: dict[str, float]  # validation measures
     table: AccuracyTable | None
     protocol: Protocol
+    baselines: Table | None = None  # the figures beside those of what needs no network
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json`` and ``summary.json``."""
@@ -124,7 +131,8 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     if plugins:
         folder.write_json("provenance.json", {"plugins": plugins})
     judging = describe_judging(judged, evaluators)
-    folder.write_json("data.json", {"val": validation.describe(), **judging, "protocol": protocol.describe()})
+    data = {"val": validation.describe(), **judging, "protocol": protocol.describe()}
+    folder.write_json("data.json", data)
     iteration = subject.iteration()
     if result is not None:
         folder.per_image(rows_of(result.per_image, iteration, "val"))
@@ -134,7 +142,13 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     if table is not None:
         folder.accuracy(table.as_dicts(), iteration)
         folder.per_image(rows_of(table.per_image(), iteration, "judged"))
-    evaluated = EvaluationResult(folder.path, subject.checkpoint, iteration, summary, table, protocol)
+    beside = None
+    if result is not None:
+        write_atomically(folder.path / "baselines.csv", baselines_of(scorer, subject.training_split(config), data))
+        figures = {f"val/{name}": value for name, value in result.summary.items()}
+        figures |= {} if table is None else judged_values(table)
+        beside = beside_baselines(figures, read_baselines(folder.path / "baselines.csv"))
+    evaluated = EvaluationResult(folder.path, subject.checkpoint, iteration, summary, table, protocol, beside)
     folder.write_json("summary.json", evaluated.to_json())
     folder.close()
     return evaluated

@@ -64,7 +64,7 @@ class Scorer:
         def measure() -> list[MeasuredPhoto]:
             part = own_photos(self.validation, size)
             photos = ((photo.name, rgb) for photo, rgb in evaluation_photos(part, self.crops))
-            watched = self._watched(photos, "validation", len(part))
+            watched = self.watched(photos, "validation", len(part))
             return measure_photos(self.colorizer(network), watched, batch_size=size)
 
         return summarize_validation(shared(measure, size), self.prior)
@@ -76,7 +76,7 @@ class Scorer:
         def look() -> list[list[JudgedPhoto]]:
             part = own_share(self.judged.split.photos, size)
             photos = ((p.name, decode_known_photo(p), p.classes) for p in part)
-            watched = self._watched(photos, f"judging by {judge.name}", len(part))
+            watched = self.watched(photos, f"judging by {judge.name}", len(part))
             return judge_photos(self.colorizer(network), watched, judge, batch_size=size)
 
         return accuracy_table(judge, shared(look, size), self.config.evaluation.every)
@@ -102,13 +102,13 @@ class Scorer:
             make_batch=lambda rgb, names, rng: inputs(paddle.to_tensor(rgb), names, rng),
             batch_size=self.config.evaluation.batch_size,
             count=len(self.validation.photos),
-            watch=self._watched,
+            watch=self.watched,
             colorize=self.colorizer(network),
             judged=None if self.judged is None else self.judged.split,
         )
         return {name: e(context) for name, e in self.evaluators.items() if at_end or e.every_time}
 
-    def _watched(self, items: Iterable, what: str, total: int) -> Iterator:
+    def watched(self, items: Iterable, what: str, total: int) -> Iterator:
         """Show progress, and give a signal the chance to stop between two photographs."""
         for item in self.narrator.track(items, what, total):
             self.check()

@@ -72,6 +72,14 @@ class Subject:
                 raise
             return source, train
 
+    def training_split(self, config: DictConfig) -> Split | None:
+        """Return the photographs that the weights were trained on; None if they are unknown or missing."""
+        if self.trained is None:
+            return None
+        with contextlib.suppress(UserError):
+            return self.training_photographs(config)[1]
+        return None
+
     def prior_of_training(self, config: DictConfig) -> np.ndarray:
         """Return the colour prior of the training photographs; `UserError` if they are unknown or missing."""
         if self.trained is None:

@@ -10,7 +10,7 @@ from oldrestore.statistics.paired import (
     smallest_detectable,
 )
 from oldrestore.statistics.power import Needed, needed
-from oldrestore.statistics.scored import Scored, gap_share, weighted_mean
+from oldrestore.statistics.scored import Scored, floor_gap_share, gap_share, weighted_mean
 from oldrestore.statistics.seeds import (
     Estimate,
     compare_designs,
@@ -33,6 +33,7 @@ __all__ = [
     "compare_pairs",
     "compare_with",
     "detectable_with",
+    "floor_gap_share",
     "gap_share",
     "holm",
     "mean_singles",

@@ -80,6 +80,22 @@ def gap_share(ours_n: np.ndarray, original_n: np.ndarray, gray_n: np.ndarray) ->
     return Scored(np.stack(columns, axis=1), _gap, columns[0])
 
 
+def floor_gap_share(ours_n: np.ndarray, original_n: np.ndarray, *floors_n: np.ndarray) -> Scored:
+    """Share of the gap between the better of several floors and original that is closed.
+
+    (ours - floor) / (original - floor), where the floor is the largest of their means: in each resample anew, so that
+    intervals know that the better one was not known beforehand. NaN where originals do no better than it. A single
+    photograph's own value is that of `ours_n`.
+    """
+    columns = [np.asarray(c, np.float64) for c in (ours_n, original_n, *floors_n)]
+    return Scored(np.stack(columns, axis=1), _gap_from_floor, columns[0])
+
+
+def _gap_from_floor(sums: np.ndarray) -> np.ndarray:
+    gap = _gap(np.stack([sums[..., 0], sums[..., 1], sums[..., 2:].max(axis=-1)], axis=-1))
+    return np.where(sums[..., 1] > sums[..., 2:].max(axis=-1), gap, np.nan)
+
+
 def _ratio(sums: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], np.nan)

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from oldrestore.evaluation.baseline_scores import figures_of
 from oldrestore.evaluation.metric_table import directions, metric_of, shown_in
-from oldrestore.files import write_atomically
+from oldrestore.files import sha256_of, write_atomically
 from oldrestore.plain import decode_float, plain
+from oldrestore.records.run import read_baselines
 from oldrestore.sweeps.ledger import Entry, status_of
 from oldrestore.tables import csv_table
 
@@ -49,6 +51,7 @@ class Summary:
     rows: list[Row]
     monitor: str
     kept: dict[str, str] = field(default_factory=dict)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)  # what needs no network, measured alike
 
     def shown(self) -> list[str]:
         """Metrics of the printed table, the one that chooses checkpoints first; files have all."""
@@ -118,7 +121,16 @@ def summarise(entries: Sequence[Entry], monitor: str, kept: Mapping[str, str] | 
         names = list(dict.fromkeys(name for _, values in done for name in values))
         metrics = {name: spread([values[name] for _, values in done if name in values]) for name in names}
         rows.append(Row(members[0][0].settings, sorted(entry.seed for entry, _ in done), len(members), metrics))
-    return Summary(jobs, rows, monitor, dict(kept or {}))
+    return Summary(jobs, rows, monitor, dict(kept or {}), baselines_of_jobs([entry for entry, _ in jobs]))
+
+
+def baselines_of_jobs(entries: Sequence[Entry]) -> dict[str, dict[str, float]]:
+    """Return the figures of what needs no network, if all jobs that measured them have the same."""
+    files = [Path(entry.folder) / "baselines.csv" for entry in entries if entry.state == "done" and entry.folder]
+    files = [file for file in files if file.is_file()]
+    if len({sha256_of(file) for file in files}) != 1:
+        return {}
+    return figures_of(read_baselines(files[0]))
 
 
 def results_of(folder: Path | str | None) -> dict[str, float]:

@@ -35,7 +35,7 @@ METRICS_A_BATCH = 1000
 
 _TERMINAL = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 _AT_START = ("config.yaml", "overrides.yaml", "choices.yaml", "provenance.json", "data.json")
-_AT_END = ("accuracy.csv", "per_image.csv", "metrics.jsonl", "log.txt")
+_AT_END = ("accuracy.csv", "per_image.csv", "baselines.csv", "metrics.jsonl", "log.txt")
 
 
 class MLflowSink:

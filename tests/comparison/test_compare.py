@@ -154,7 +154,7 @@ def test_chosen_names_stand_everywhere_beside_what_differs(tmp_path, compare):
     names = ["ours (sigma=5)", "ours (sigma=6)", "theirs"]
     arguments = ["--experiment", "e", "--resamples", "200"]
     assert [d["name"] for d in compare(*arguments, "--json").content["designs"]] == names
-    assert [row["name"] for row in csv.DictReader(compare(*arguments, "--csv").out.splitlines())] == names
+    assert [row["name"] for row in csv.DictReader(compare(*arguments, "--csv").out.splitlines())][:3] == names
     lines = compare(*arguments).out.splitlines()
     assert lines[0].split()[:3] == ["design", "loss.sigma", "seeds"]
     assert "ours (sigma=6): n10 (seed 0), n11 (seed 1)" in lines
@@ -184,14 +184,15 @@ def test_tables(outputs, compare):
     assert any(line.startswith("photographs: 60 (judged), 40 (val); protocol photos ") for line in lines)
     assert "AuC: differences from sigma=7, on the same 40 photographs" in lines
     rows = list(csv.DictReader(compare("--experiment", "sigmas", "--csv").out.splitlines()))
-    assert [row["name"] for row in rows] == ["sigma=5", "sigma=6", "sigma=7"]
-    assert [row["loss.sigma"] for row in rows] == ["5.0", "6.0", "7.0"]
+    assert [row["name"] for row in rows] == ["sigma=5", "sigma=6", "sigma=7", "gray", "originals"]
+    assert [row["loss.sigma"] for row in rows] == ["5.0", "6.0", "7.0", "", ""]
+    assert [row["design"] for row in rows[3:]] == ["gray", "originals"]
     assert float(rows[2]["auc_low"]) < float(rows[2]["auc"]) < float(rows[2]["auc_high"])
     assert rows[2]["auc_mark"] == "best" and rows[2]["auc_p_holm"] == ""
     assert rows[0]["auc_n"] == "40"
     markdown = compare("--experiment", "sigmas", "--markdown").out
     table = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert len(table) == 5 and len({line.replace("\\|", "").count("|") for line in table}) == 1
+    assert len(table) == 7 and len({line.replace("\\|", "").count("|") for line in table}) == 1
 
 
 POWER = "(80% power, 5% two-sided, one comparison)"
@@ -337,10 +338,13 @@ def test_figures_of_the_usual_table_in_their_order():
         ("auc", "AuC", "val", "max", "number"),
         ("auc_rebalanced", "AuC rebal", "val", "max", "number"),
         ("psnr", "PSNR", "val", "max", "number"),
+        ("de2000", "dE2000", "val", "min", "number"),
         ("colorfulness", "CF", "val", None, "number"),
         ("colorfulness_difference", "delta CF", "val", "min", "number"),
         ("agreement/kl", "KL", "agreement", "min", "number"),
         ("gap_closed_probability", "closed p", "judged", "max", "percent"),
+        ("gap_closed_from_floor", "closed, floor", "judged", "max", "percent"),
+        ("gap_closed_probability_from_floor", "closed p, floor", "judged", "max", "percent"),
         ("kl_closed", "KL closed", "agreement", "max", "percent"),
     ]
 

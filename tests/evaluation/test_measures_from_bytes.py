@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from skimage.color import rgb2lab
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from oldrestore.color.lab import rgb_to_lab
 from oldrestore.evaluation.prediction import ColorPrediction, recolor
@@ -76,6 +76,12 @@ def test_every_measure_of_every_photograph(named):
         assert ours[name, "colorfulness"].value == pytest.approx(cf, rel=1e-9, abs=1e-9)
         assert ours[name, "colorfulness_original"].value == pytest.approx(original, rel=1e-9, abs=1e-9)
         assert ours[name, "colorfulness_difference"].value == pytest.approx(abs(cf - original), abs=1e-9)
+        difference = deltaE_ciede2000(rgb2lab(made), rgb2lab(rgb))
+        assert ours[name, "de2000"].value == pytest.approx(difference.mean(), abs=1e-4)
+        assert ours[name, "de2000_p95"].value == pytest.approx(np.quantile(difference, 0.95), abs=1e-3)
+        of_gray = deltaE_ciede2000(rgb2lab(recolor(lightness, 0 * own)), rgb2lab(rgb))
+        nearer = (difference < of_gray - 1e-4).mean() + (np.abs(difference - of_gray) <= 1e-4).mean() / 2
+        assert ours[name, "nearer_than_gray"].value == pytest.approx(nearer, abs=0.01)
         assert ours[name, "ab_rmse"].value == pytest.approx(np.sqrt(((own - true) ** 2).mean()), abs=0.01)
     assert result.summary["auc"] == pytest.approx(pixels[0] / pixels[1])
     assert result.summary["auc_rebalanced"] == pytest.approx(totals[0] / totals[1], abs=0.004)

@@ -12,8 +12,8 @@ def test_a_metric_without_a_direction_cannot_be_written():
 
 def test_directions_are_those_of_the_papers():
     ways = {
-        "max": ["psnr", "ssim", "auc", "auc_rebalanced", "bin_top1", "bin_top5"],
-        "min": ["ab_rmse", "colorfulness_difference"],
+        "max": ["psnr", "ssim", "auc", "auc_rebalanced", "nearer_than_gray", "bin_top1", "bin_top5"],
+        "min": ["ab_rmse", "de2000", "de2000_p95", "colorfulness_difference"],
         None: ["colorfulness", "colorfulness_original"],
     }
     for way, names in ways.items():
@@ -33,7 +33,10 @@ def test_what_is_shown_and_in_which_order():
         ]
         + ["agreement/kl"],
         "sweep": ["val/auc_rebalanced", "val/auc", "val/colorfulness", "judged/iter_accuracy", "agreement/kl"],
-        "evaluate": ["val/auc", "val/auc_rebalanced", "val/colorfulness", "judged/iter_accuracy"],
+        "evaluate": [
+            *(f"val/{name}" for name in ("auc", "auc_rebalanced", "psnr", "colorfulness", "de2000")),
+            "judged/iter_accuracy",
+        ],
     }
 
 

@@ -66,6 +66,11 @@ def test_bin_accuracy_by_hand():
     assert metrics.bin_accuracy(top, true, 5) == (1.0, 4)
 
 
+def test_share_nearer_by_hand():
+    ours, gray = np.array([[0.0, 3.0], [2.0, 5.0]]), np.array([[1.0, 3.0], [1.0, 6.0]])
+    assert metrics.share_nearer(ours, gray) == (2 + 0.5) / 4
+
+
 def test_shapes_that_differ_are_refused():
     with pytest.raises(ValueError, match="cannot be compared"):
         metrics.psnr(np.zeros((4, 4, 3)), np.zeros((4, 5, 3)), 255)

@@ -30,7 +30,9 @@ def test_a_perfect_colorizer():
     result = score_validation(perfect, iter(photographs()), batch_size=2)
     original = np.mean([metrics.colorfulness(photo) for _, photo in photographs()])
     expected = {"psnr": 100.0, "ssim": 1.0, "ab_rmse": 0.0}  # infinite PSNR, capped
-    expected |= dict.fromkeys(("auc", "auc_rebalanced", "bin_top1", "bin_top5"), 1.0)
+    expected |= dict.fromkeys(("auc", "auc_rebalanced"), 1.0)
+    expected |= {"de2000": 0.0, "de2000_p95": 0.0, "nearer_than_gray": 1.0}
+    expected |= dict.fromkeys(("bin_top1", "bin_top5"), 1.0)
     expected |= {"colorfulness": original, "colorfulness_original": original, "colorfulness_difference": 0.0}
     assert result.summary == pytest.approx(expected)
     rows = [(name, metric) for name, _ in photographs() for metric in expected]
@@ -44,6 +46,11 @@ def test_a_given_prior_changes_only_the_rebalanced_auc():
     assert given.summary["auc_rebalanced"] == pytest.approx(given.summary["auc"])
     changed = {name for name in own.summary if own.summary[name] != given.summary[name]}
     assert changed == {"auc_rebalanced"}
+
+
+def test_gray_is_as_near_to_the_truth_as_gray():
+    scores = [score for score in score_validation(gray, photographs()).per_image if score.metric == "nearer_than_gray"]
+    assert [score.value for score in scores] == [0.5] * len(photographs())
 
 
 def test_batches_change_no_score():

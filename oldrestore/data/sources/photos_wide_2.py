@@ -20,7 +20,7 @@ from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.packages import stamps
 from oldrestore.data.packages.debian_package import PackagedPicture, PinnedPackage, pinned_hash
 from oldrestore.data.packages.downloads import VERSIONS, checked_file, read_package
-from oldrestore.data.sources.grouping import is_held_out
+from oldrestore.data.sources.grouping import GroupBy, is_held_out
 from oldrestore.data.sources.index import PhotoFile
 from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.photos import Photos
@@ -86,8 +86,9 @@ class PhotosWide2(PhotoSource):
         # Of the photographs. The composites' grounds were chosen for 0.2: a larger one is refused.
         validation_fraction: Annotated[float, Field(ge=0, le=GROUNDS_FRACTION)] = GROUNDS_FRACTION,
         prepared: Prepared = "auto",
+        group_by: GroupBy | None = None,
     ):
-        super().__init__(crops, root, validation_fraction, prepared)
+        super().__init__(crops, root, validation_fraction, prepared, group_by)
 
     def offer(self) -> Offer:
         """List the photographs of the installed packages and what is prepared."""

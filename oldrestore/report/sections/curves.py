@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from oldrestore.comparison.baselines import MEAN, TINT
 from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.rendering import interval, number
 from oldrestore.report import charts
@@ -105,6 +106,7 @@ def _accuracy_words(group: Group) -> ChartWords:
     listed = [("originals", shared["orig_accuracy"])]
     listed += [(name, cells.get("iter_accuracy")) for name, cells in zip(group.names, every, strict=True)]
     listed.append(("gray photographs", shared["gray_accuracy"]))
+    listed += [(title, group.baseline(title, "iter_accuracy")) for title in (MEAN, TINT)]
     rows = [[name, number(c.value, measure), interval(c, measure), str(c.n)] for name, c in listed if c is not None]
     judge = (group.compared.measured_on.get("judge") or {}).get("name")
     who = f"The judge is {judge}, " if judge else "The judge is a recognition network, "

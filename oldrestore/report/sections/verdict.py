@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from oldrestore.comparison.compare import Cell
+from oldrestore.comparison.baselines import TINT
+from oldrestore.comparison.columns import Cell
+from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.power import is_undecided, too_few
-from oldrestore.comparison.rendering import MARK_WORDS, interval, number, paired
+from oldrestore.comparison.rendering import FAMILY, MARK_WORDS, floor_in_words, interval, number, paired
 from oldrestore.report.contents import Group
 from oldrestore.report.section import ChartWords, Section, View, first_upper
 from oldrestore.report.setup import setup_of
@@ -51,6 +53,10 @@ def _forest_words(group: Group) -> ChartWords:
             " The intervals ask how the figures would be on other photographs. All designs saw the same ones, so that "
             "they may differ significantly although their intervals overlap: see the differences below the table."
         )
+    for title in group.compared.baselines:
+        if (cell := group.baseline(title, measure.name)) is not None:
+            numbers = [number(cell.value, measure), interval(cell, measure), "", str(cell.n)]
+            rows.append([title, *numbers, "needs no network"])
     listed = "; ".join(f"{row[0]} {row[1]} ({row[2]})" if row[2] else f"{row[0]} {row[1]}" for row in rows)
     title = full_name(measure)
     headings = ["design", title, "95% interval", "seeds", "photographs", ""]
@@ -63,26 +69,34 @@ def _table(group: Group) -> dict[str, Any]:
     columns = [{"heading": m.heading, "title": full_name(m), "better": m.better or ""} for m in measures]
     rows = []
     for index in range(len(group.names)):
-        cells = []
-        for measure in measures:
-            cell = group.cell(index, measure.name)
-            if cell is None:
-                cells.append({"text": "", "interval": "", "mark": "", "words": "", "sort": ""})
-                continue
-            cells.append(
-                {
-                    "text": number(cell.value, measure),
-                    "interval": interval(cell, measure),
-                    "mark": cell.mark,
-                    "words": MARK_WORDS[cell.mark],
-                    "sort": repr(float(cell.value)) if math.isfinite(cell.value) else "",
-                }
-            )
+        cells = [_shown(group.cell(index, measure.name), measure) for measure in measures]
         seconds = group.compared.seconds[index]
         time = {"text": "" if seconds is None else f"{seconds:.0f}", "sort": "" if seconds is None else repr(seconds)}
         rows.append({"index": index, "seeds": len(group.compared.designs[index].runs), "cells": cells, "time": time})
     marked = sum(any(row["cells"][at]["mark"] for row in rows) for at in range(len(columns)))
-    return {"columns": columns, "rows": rows, "legend": marked > 0, "marked": marked}
+    beside = [
+        {"title": title, "cells": [_shown(of_each.get(measure.name), measure) for measure in measures]}
+        for title, of_each in group.compared.baselines.items()
+    ]
+    floors = group.compared.below_floor(*measures)
+    below = f"not significantly better than {floor_in_words(floors)} {FAMILY}" if floors else ""
+    tint = TINT if TINT in group.compared.baselines else ""
+    whole = {"columns": columns, "rows": rows, "legend": marked > 0, "marked": marked}
+    return {**whole, "beside": beside, "below": below, "tint": tint}
+
+
+def _shown(cell: Cell | None, measure: Measure) -> dict[str, Any]:
+    if cell is None:
+        return {"text": "", "interval": "", "mark": "", "words": "", "sort": "", "below": False}
+    words = [MARK_WORDS[cell.mark]] * bool(cell.mark) + ["not better than what needs no network"] * cell.below_floor
+    return {
+        "text": number(cell.value, measure),
+        "interval": interval(cell, measure),
+        "mark": cell.mark,
+        "words": "; ".join(words),
+        "sort": repr(float(cell.value)) if math.isfinite(cell.value) else "",
+        "below": cell.below_floor,
+    }
 
 
 def _differences(group: Group) -> list[list[Any]]:
@@ -90,7 +104,7 @@ def _differences(group: Group) -> list[list[Any]]:
     cells = ((index, group.cell(index, group.headline.name)) for index in range(len(group.names)))
     differing = [(index, cell) for index, cell in cells if cell is not None and cell.against_best is not None]
     differing.sort(key=lambda one: abs(one[1].against_best.difference))
-    return [[i, *paired(cell, group.headline), _verdict(cell)] for i, cell in differing]
+    return [[i, *paired(cell.against_best, cell.p_holm, group.headline), _verdict(cell)] for i, cell in differing]
 
 
 def _verdict(cell: Cell) -> str:

@@ -1,0 +1,130 @@
+"""Baselines of a protocol and its photographs: measured once, kept in the cache, and copied to each run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from oldrestore.data.loading.loader import decode_known_photo, evaluation_photos, in_content_order
+from oldrestore.data.prior import dataset_prior
+from oldrestore.data.sources.photo import Photo
+from oldrestore.data.sources.source import Split
+from oldrestore.errors import UserError
+from oldrestore.evaluation import baselines
+from oldrestore.evaluation.baseline_scores import TITLES, BaselineScore, cache_path, figures_of
+from oldrestore.evaluation.evaluator import spread
+from oldrestore.evaluation.metric_table import shown_in
+from oldrestore.files import write_atomically
+from oldrestore.tables import csv_table, plain_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from oldrestore.narrator import Narrator
+    from oldrestore.records.run import Run
+    from oldrestore.scoring.scoring import Scorer
+
+AVERAGED = 256  # training photographs, evenly spread over content hashes, whose mean colour is taken
+CHOSEN_ON = 12  # of these, photographs that tints are chosen on
+
+
+def baselines_of(scorer: Scorer, train: Split | None, data: Mapping[str, Any]) -> str:
+    """Return the scores of every baseline as the CSV text of ``baselines.csv``, from the cache if they are kept there.
+
+    Without training photographs there is neither a mean colour nor a tint. `data` is what ``data.json`` says.
+    """
+    path = cache_path(data, train and train.fingerprint, "agreement" in scorer.evaluators)
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        text = path.read_text(encoding="utf-8")
+        if text.endswith("\n"):
+            return text
+    rows = [score._asdict() for score in measured_baselines(scorer, train)]
+    text = csv_table(rows, BaselineScore._fields)
+    # A cache that cannot be written only costs time.
+    with contextlib.suppress(OSError):
+        write_atomically(path, text)
+    return text
+
+
+def measure_baselines_of(run: Run, narrator: Narrator) -> None:
+    """Measure the baselines of a run that lacks them and keep them in the cache; `UserError` if that is impossible.
+
+    Needs the run's photographs, unchanged, and Paddle if they are judged.
+    """
+    from oldrestore.config.build import build
+    from oldrestore.scoring.judged import build_judged, build_protocol
+    from oldrestore.scoring.scoring import Scorer
+
+    config = run.composed
+    source = build(config.dataset)
+    validation = source.split("val" if "val" in source.split_names else source.split_names[0])
+    judged = build_judged(config, source)
+    trained = run.training.composed.dataset
+    trained_on = source if trained == config.dataset else build(trained)
+    train = trained_on.split("train")
+    found = {"val": validation, "train": train, **({} if judged is None else {"judged": judged.split})}
+    for name, split in found.items():
+        recorded = (run.training if name == "train" else run).data.get(name) or {}
+        if split.fingerprint != recorded.get("fingerprint"):
+            raise UserError(f"the {name} photographs of '{run.run_id}' have changed since")
+    crops = trained_on.crops.of_protocols()
+    evaluators, prior = build_protocol(config, judged, lambda: dataset_prior(train, crops))
+    scorer = Scorer(config, source, validation, judged, narrator, evaluators=evaluators, prior=prior)
+    baselines_of(scorer, train, run.data)
+
+
+def measured_baselines(scorer: Scorer, train: Split | None) -> list[BaselineScore]:
+    """Measure every baseline on a protocol's photographs."""
+    agreement = scorer.evaluators.get("agreement")
+    judge = scorer.judged.judge if scorer.judged is not None else agreement and agreement.judge
+    size = scorer.config.evaluation.batch_size
+    mean, tints = None, {}
+    if train is not None:
+        part = spread_by_content(train, AVERAGED)
+        averaged = [scorer.crops.evaluation(decode_known_photo(photo)) for photo in part]
+        mean = baselines.mean_color(averaged)
+        chosen_on = [averaged[place] for place in spread(len(averaged), CHOSEN_ON)]
+        tints = baselines.best_tints(chosen_on, judge, scorer.prior, scorer.watched)
+    split, crops = scorer.validation, scorer.crops
+    photos = lambda: ((photo.name, rgb) for photo, rgb in evaluation_photos(split, crops))  # noqa: E731
+    scores = list(
+        baselines.score_colors(lambda: scorer.watched(photos(), "baselines", len(split)), mean, tints, scorer.prior)
+    )
+    if agreement is not None:
+        watched = lambda: scorer.watched(photos(), "baselines, agreement", len(split))  # noqa: E731
+        scores += baselines.score_agreement(watched, judge, mean, tints, size)
+    if scorer.judged is not None:
+        labelled = scorer.judged.split.photos
+        scores += baselines.score_judged(
+            lambda: scorer.watched(
+                ((p.name, decode_known_photo(p), p.classes) for p in labelled), "baselines judged", len(labelled)
+            ),
+            judge,
+            mean,
+            tints,
+            size,
+        )
+    return scores
+
+
+def beside_baselines(summary: Mapping[str, float], scores: pd.DataFrame) -> Table:
+    """Lay out a network's figures (``val/auc``, ...) beside those of every baseline, for the terminal (80 columns)."""
+    metrics = [metric for metric in shown_in("evaluate") if metric.key in summary]
+    table = plain_table(
+        "beside what needs no network",
+        f"{TITLES['tint']}: for each figure, the constant colour that does best by it on training photographs",
+        texts=("",),
+        numbers=[metric.short or metric.name for metric in metrics],
+    )
+    for title, figures in {"network": summary, **figures_of(scores)}.items():
+        cells = (figures.get(metric.key) for metric in metrics)
+        table.add_row(title, *("" if v is None else f"{v:{m.format}}" for v, m in zip(cells, metrics, strict=True)))
+    return table
+
+
+def spread_by_content(split: Split, count: int) -> list[Photo]:
+    """Return at most so many photographs of a split, evenly spread over their content hashes."""
+    ordered = in_content_order(split)
+    return [ordered[place] for place in spread(len(ordered), count)]

@@ -110,8 +110,8 @@ def differences_from_floor(compared: Compared, name: str) -> str:
         return ""
     lines = [["design", *PAIRED]]
     for index, cell in cells:
-        above = cell.against_floor
-        lines.append([compared.names[index], *paired(above.difference, above.p_holm, measure)])
+        floor = cell.against_floor
+        lines.append([compared.names[index], *paired(floor.difference, floor.p_holm, measure)])
     title = f"{measure.heading}: differences from {cells[0][1].against_floor.floor}, which needs no network"
     return f"{title}\n{aligned(lines, words=1)}"
 

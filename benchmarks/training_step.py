@@ -45,6 +45,7 @@ class Size:
         return f"{self.network}, width {self.width:g}, {self.side} x {self.side}, batch {self.batch}"
 
 
+AGREEMENT = "loss=cross_entropy_agreement"
 PERCEPTUAL = (
     "loss=cross_entropy_colorfulness ~loss.terms.colorfulness +loss@loss.terms.perceptual.loss=perceptual "
     "loss.terms.perceptual.loss.annealed_mean=0.38"
@@ -62,10 +63,11 @@ SIZES = {
     "lite2_frozen": Size("frozen_efficientnet_lite2", 1.0, 128, 8),
     "lite_unet": Size("lite_unet", 1.0, 128, 8, "optimizer=adamw", in_torch=False),
     "perceptual": Size("eccv16", 0.25, 128, 16, PERCEPTUAL, in_torch=False),
+    "agreement": Size("eccv16", 0.25, 128, 16, AGREEMENT, in_torch=False),
 }
 OURS, PADDLE, DEFAULTS, PRODUCT = "ours", "Paddle's kernels", "Paddle's defaults", "matrix product"
 TORCH = {"PyTorch": "contiguous", "PyTorch, channels last": "channels_last", "PyTorch, compiled": "compiled"}
-WITHOUT = ", without the perceptual loss"
+WITHOUT = ", without the recognition network"
 
 
 def learner_step(size: Size) -> Callable[[], None]:
@@ -185,7 +187,7 @@ def way_in_this_process(name: str, size: Size) -> pairs.Way:
 def ways_of(size: Size, torch_python: str | None, forms: Sequence[str]) -> dict[str, list[str]]:
     """Commands of the processes that take turns, by the name of the way."""
     ours = [OURS, PADDLE, DEFAULTS]
-    if size.settings == PERCEPTUAL:
+    if size.settings in (PERCEPTUAL, AGREEMENT):
         ours = [OURS, OURS + WITHOUT, PADDLE, PADDLE + WITHOUT]
     key = next(key for key, other in SIZES.items() if other == size)
     commands = {name: [sys.executable, __file__, "--serve", name, "--only", key] for name in [*ours, PRODUCT]}

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from oldrestore.evaluation.metric_table import OF_VALIDATION
 from oldrestore.plain import plain
 from oldrestore.records.run import Run
 
 NETWORK = ("model.", "ema.")
+PER_IMAGE = "per_image/"
 Key = tuple[int, str, str]  # iteration, metric, image or row
 
 
@@ -112,13 +114,20 @@ def read_records(folder: Path) -> dict[Key, float]:
                 records[iteration, name, ""] = value
     for row in Run(folder).per_image_rows:
         if row["value"] is not None:
-            records[row["trained_iterations"], f"per_image/{row['set']}/{row['metric']}", row["image"]] = row["value"]
+            records[row["trained_iterations"], f"{PER_IMAGE}{row['set']}/{row['metric']}", row["image"]] = row["value"]
     for row in Run(folder).accuracy_rows:
         at = f"the first {row['iteration']}"
         for name, value in row.items():
             if name not in ("trained_iterations", "iteration") and value is not None:
                 records[row["trained_iterations"], f"accuracy/{name}", at] = float(value)
     return dict(sorted(records.items(), key=lambda item: item[0][0]))
+
+
+def measured_since(old: Mapping[Key, float], new: Mapping[Key, float]) -> list[str]:
+    """Return the metrics of colour that the table has got since the old run, which measured others of the table."""
+    of_table = {f"{place}val/{metric.name}" for metric in OF_VALIDATION for place in ("", PER_IMAGE)}
+    before, now = ({name for _, name, _ in records} & of_table for records in (old, new))
+    return sorted(now - before) if before else []
 
 
 def compare_records(

@@ -133,12 +133,17 @@ def reproduce(
 def compare_runs(logged: LoggedRun, rerun: Rerun, until: int | None, tolerance: float) -> compare.Comparison:
     """Compare records and weights of a run with those of its reproduction."""
     old, new = compare.read_records(logged.run.folder), compare.read_records(rerun.folder)
+    since = compare.measured_since(old, new)
+    new = {key: value for key, value in new.items() if key[1] not in since}
     # Where a run had ended before it was resumed, it was validated once more.
     loose = {iteration for iteration in (until, *earlier_ends(logged.run.folder)) if iteration is not None}
     comparison = compare.compare_records(old, new, tolerance, until, loose)
     if not any(name.name == "train/loss" and name.points for name in comparison.metrics):
         raise NoVerdictError(f"the new run {rerun.state} at its beginning: {rerun.reason}")
     weights, problems = compare_checkpoints(logged, rerun, until)
+    if since:
+        names = ", ".join(name for name in since if not name.startswith(compare.PER_IMAGE))
+        problems = [*problems, f"{names}: measured since, and not by this run"]
     return replace(comparison, weights=weights, not_compared=problems)
 
 

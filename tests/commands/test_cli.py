@@ -149,7 +149,9 @@ def test_the_table_of_a_sweep_goes_on_below_itself_on_a_narrow_terminal(monkeypa
     names = [f"val/measure_{index}" for index in range(6)]
     metrics = {name: SimpleNamespace(in_words=lambda name=name: f"{name[-1]}.5000 ± 0.2500") for name in names}
     row = SimpleNamespace(settings={"loss": "cross_entropy"}, seeds=[0, 1], jobs=2, metrics=metrics)
-    summary = SimpleNamespace(directions=lambda: "", shown=lambda: names, rows=[row], jobs=[], kept_in_words=list)
+    summary = SimpleNamespace(
+        directions=lambda: "", shown=lambda: names, rows=[row], jobs=[], kept_in_words=list, baselines={}
+    )
     show(summary)
     assert max(map(len, capsys.readouterr().out.splitlines())) > 80
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)

@@ -121,7 +121,7 @@ def test_the_decoder(folder, record):
 
 
 def test_data_describe(ended, folder, record):
-    found = ended("data", "describe", "--json", "dataset=image_folder", f"dataset.root='{folder}'")
+    found = ended("data", "describe", "--json", "dataset=image_folder", f"dataset.root='{folder}'", "dataset.gray=keep")
     assert found.code == 0, found.err
     assert found.err == ""
     splits = found.json.values()

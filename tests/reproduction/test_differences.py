@@ -14,7 +14,7 @@ from oldrestore.data.sources.source import split_fingerprint
 from oldrestore.errors import UserError
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.reproduction.code_state import compare_code, patch_bytes, patch_sections, worktree_of
-from oldrestore.reproduction.comparison import compare_records, compare_weights, read_records
+from oldrestore.reproduction.comparison import compare_records, compare_weights, measured_since, read_records
 from oldrestore.reproduction.rerun_process import different_photographs
 from oldrestore.run.provenance import git_state
 from tests.generated_photographs import make_folder, make_photograph
@@ -162,6 +162,15 @@ def test_what_only_one_run_has_differs_unless_it_ended_there():
     assert {metric.name: metric.points for metric in found.metrics} == {"train/loss": 2, "val/psnr": 1}
     missing = compare_records(records([4.0, 3.0]), records([4.0]), 1e-3)
     assert missing.in_words() == "differs at iteration 1: train/loss was 3.0 and is not there"
+
+
+def test_metrics_that_are_measured_since_are_named():
+    new = records([4.0], other={(0, "val/psnr"): 20.0, (0, "val/de2000"): 9.0, (0, "agreement/kl"): 0.3})
+    new[0, "per_image/val/de2000", "a.jpg"] = 9.0
+    old = records([4.0], other={(0, "val/psnr"): 20.0})
+    assert measured_since(old, new) == ["per_image/val/de2000", "val/de2000"]
+    assert measured_since(new, old) == []
+    assert measured_since(records([4.0]), new) == []  # that run measured no colour
 
 
 def test_weights_are_compared_bit_by_bit_and_per_tensor():

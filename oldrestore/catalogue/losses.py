@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore import tables
-from oldrestore.catalogue.networks import cited_paper
+from oldrestore.catalogue.networks import cited_paper, own_docstring
 from oldrestore.config.build import build, locate
 from oldrestore.config.location import choices_of
 from oldrestore.config.pairs import choices, predictions, readings
@@ -65,12 +65,11 @@ def _describe(name: str, node: Mapping[str, Any], predicted: Mapping[str, frozen
 
 
 def source_of(heading: str, losses: list[type]) -> str:
-    """Papers that a file's heading cites; otherwise the references and citations in its classes' docstrings."""
+    """Papers that a file's heading cites; otherwise the references and citations in its classes' own docstrings."""
     cited = _citations(heading)
     for loss in losses if not cited else ():
         reference = cited_paper(loss)
-        inherited = (_citations(inspect.getdoc(base) or "") for base in loss.__mro__ if issubclass(base, Loss))
-        cited += [_shortened(reference)] if reference else next(filter(None, inherited), [])
+        cited += [_shortened(reference)] if reference else _citations(own_docstring(loss))
     return "; ".join(dict.fromkeys(cited))
 
 

@@ -126,7 +126,12 @@ def _without_initial_values() -> Iterator[None]:
         Initializer.__call__ = original
 
 
+def own_docstring(target: type) -> str:
+    """Return a class's docstring without its indentation; empty if it has only an inherited one."""
+    return inspect.cleandoc(target.__dict__.get("__doc__") or "")
+
+
 def cited_paper(target: type) -> str:
-    """Return the first reference of a class's docstring, on one line; empty if it has none."""
-    _, _, references = (inspect.getdoc(target) or "").partition("\nReferences\n----------\n")
+    """Return the first reference of a class's own docstring, on one line; empty if it has none."""
+    _, _, references = own_docstring(target).partition("\nReferences\n----------\n")
     return " ".join(references.partition("\n\n")[0].split())

@@ -4,6 +4,7 @@ import pytest
 
 from oldrestore.catalogue import losses
 from oldrestore.config.location import choices_of, configuration_root
+from oldrestore.losses.classification import SoftCrossEntropy
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,20 @@ def test_citations_are_found_as_they_are_written():
     text = "As (Zhang, Isola, Efros 2016; equation 2), Lin et al. (2017, *Focal Loss*), see Hasler and Suesstrunk 2003."
     found = losses.source_of(f"{text} In 2016, 5 bins (Berger, *Decisions*, 1985).", [])
     assert found == "Zhang, Isola, Efros 2016; Lin et al. 2017; Hasler and Suesstrunk 2003; Berger 1985"
+
+
+def test_an_inherited_citation_is_not_the_losss_own():
+    class Own(SoftCrossEntropy):
+        """A cross-entropy of one's own."""
+
+    class Cited(SoftCrossEntropy):
+        """As Lin et al. (2017)."""
+
+    class Silent(SoftCrossEntropy):
+        pass
+
+    assert losses.source_of("", [SoftCrossEntropy]).startswith("Zhang, Isola, Efros")
+    assert [losses.source_of("", [each]) for each in (Own, Cited, Silent)] == ["", "Lin et al. 2017", ""]
 
 
 def test_the_command_prints_all_of_them_with_whole_names_on_any_terminal(monkeypatch, cli):

@@ -88,6 +88,7 @@ def _plain(parameter: paddle.Tensor) -> bool:
     return on_cpu and own_rate == 1.0 and getattr(parameter, "regularizer", None) is None
 
 
+@np.errstate(invalid="ignore", over="ignore")  # whoever reads the loss or the weights says that they diverged
 def _move(work: list[tuple]) -> None:
     buffers = np.empty((2, AT_ONCE), np.float32)
     for _, (weight, gradient, mean, square), rate, epsilon, (beta1, beta2, _, decay) in work:

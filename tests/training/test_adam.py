@@ -54,6 +54,22 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("spoiled", [np.nan, np.inf, 1e30])
+def test_gradients_without_bounds_spoil_their_weights_alone_and_warn_of_nothing(spoiled):
+    parameter = paddle.create_parameter([2, 3], "float32")
+    optimizer = paddle.optimizer.Adam(parameters=[parameter])
+    factors = np.ones((2, 3), np.float32)
+    factors[0, 1] = spoiled
+    for _ in range(2):
+        (parameter * paddle.to_tensor(factors)).sum().backward()
+        assert Adam.can_replace(optimizer, [parameter])
+        Adam(optimizer, [parameter]).step()
+        optimizer.clear_grad(set_to_zero=False)
+    finite = np.isfinite(parameter.numpy())
+    assert finite.sum() == (6 if spoiled == 1e30 else 5)
+
+
 @pytest.mark.parametrize("settings", [{"amsgrad": True}, {"grad_clip": paddle.nn.ClipGradByGlobalNorm(1.0)}])
 def test_what_it_cannot_do_is_left_to_paddle(settings):
     parameters = paddle.nn.Linear(2, 2).parameters()

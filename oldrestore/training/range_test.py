@@ -10,6 +10,7 @@ import numpy as np
 from oldrestore.training.schedules import RangeTest
 
 FEWEST = 10  # steps at the beginning of which nothing is concluded, for their average is of too few losses
+NAN_ADVICE = "if the learning rate is not the reason, train at a small rate and see docs/diagnostics.md"
 
 
 @dataclass
@@ -20,7 +21,7 @@ class RangeTestReading:
     rates: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     smoothed: list[float] = field(default_factory=list)
-    diverged_at: float | None = None  # learning rate
+    diverged_at: float | None = None  # learning rate; it may be the loss that is at fault where it `became_nan`
     _average: float = 0.0
 
     def add(self, rate: float, loss: float) -> None:
@@ -33,6 +34,11 @@ class RangeTestReading:
         self.smoothed.append(average)
         if len(self.losses) > FEWEST and not average <= self.test.divergence * lowest:  # NaN too
             self.diverged_at = rate
+
+    @property
+    def became_nan(self) -> bool:
+        """Whether the test ended with a loss that is NaN, rather than much larger than its lowest."""
+        return self.diverged_at is not None and math.isnan(self.losses[-1])
 
     @property
     def at_lowest(self) -> int:
@@ -61,6 +67,10 @@ class RangeTestReading:
         """Say what the test suggests, and from what."""
         lowest, end = self.rates[self.at_lowest], f"up to {self.rates[-1]:.2g}"
         ending = f"does not diverge {end}" if self.diverged_at is None else f"diverges at {self.diverged_at:.2g}"
+        if self.became_nan:
+            ending = f"became NaN at {self.diverged_at:.2g}: {NAN_ADVICE}"
+        if self.suggestion is None and self.became_nan:
+            return f"no suggestion: the loss never falls, and {ending}"
         if self.suggestion is None:
             return f"no suggestion: the loss never falls, and {ending} (lower schedule.lowest, or add iterations)"
         if self.diverged_at is None and self.at_lowest == len(self.rates) - 1:

@@ -71,6 +71,18 @@ def test_it_ends_when_the_loss_diverges_but_not_in_the_first_steps(end):
     assert reading.diverged_at == 0.5
 
 
+def test_a_loss_that_becomes_nan_is_not_called_a_divergence():
+    falling = [*np.linspace(3, 1, 25), math.nan]
+    reading = reading_of(falling)
+    assert reading.became_nan and reading.suggestion is not None
+    words = reading.in_words()
+    assert f"and became NaN at {reading.rates[-1]:.2g}: if the learning rate is not the reason, " in words
+    assert "diverges" not in words
+    assert not reading_of([*falling[:-1], math.inf]).became_nan
+    words = reading_of([*np.linspace(1, 3, 25), math.nan]).in_words()
+    assert words.startswith("no suggestion: the loss never falls, and became NaN at ") and "diverges" not in words
+
+
 def test_a_loss_that_never_falls_suggests_nothing():
     reading = reading_of(np.linspace(1, 3, 25))
     assert reading.suggestion is None

@@ -1,6 +1,7 @@
 """The Python interface: frames hold what the files hold, and the notebook runs from its first cell to its last."""
 
 import json
+import re
 from pathlib import Path
 
 import matplotlib
@@ -10,8 +11,10 @@ from PIL import Image
 
 from oldrestore.api import UserError, compare_runs, designs, load_run, load_runs, scores_frame
 from tests.comparison.synthetic import make_run, scores
+from tests.comparison.test_baselines import csv_of
 from tests.generated_photographs import make_photograph
 
+PAGE = Path(__file__).parent.parent / "docs" / "python_api.md"
 NOTEBOOK = Path(__file__).parent.parent / "docs" / "notebooks" / "compare_runs.ipynb"
 
 
@@ -107,6 +110,25 @@ def test_a_later_evaluation_is_compared_like_a_run(outputs):
     found = compare_runs([load_run("good0", outputs), run], by_run=True, measures=["auc"])
     assert [cells["auc"].mark for cells in found.cells] == ["best", ""]
     assert [design.runs[0].run_id for design in found.designs] == ["good0", "good0/later"]
+
+
+def test_the_code_of_the_page_runs_in_order(tmp_path, monkeypatch, capsys):
+    for width in (0.25, 0.5):
+        for seed in (0, 1):
+            name, settings = f"{width}-{seed}", {"experiment": "losses", "seed": seed, "model.width": width}
+            choices = {"loss": "l1", "model": "eccv16"}
+            folder = make_run(tmp_path / "outputs", name, settings, scored=scores(width / 10, seed), choices=choices)
+            (folder / "baselines.csv").write_text(csv_of({"gray": -0.03, "tint": 0.0}))
+    make_run(tmp_path / "outputs", "failed", {"experiment": "losses"}, scored=scores(), state="failed")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    names: dict = {}
+    for block in blocks:
+        if "colorize" not in block:  # which the test above does
+            exec(compile(block.replace("20261122-1107", "0.25-0"), "block", "exec"), names)  # noqa: S102 - our own page
+    assert len(names["runs"]) == 4 and "failed" not in set(names["frame"]["run_id"])
+    assert [line.split(" ")[0] for line in capsys.readouterr().out.splitlines()] == names["table"].names
+    assert names["gray"] == names["table"].baselines["gray"]["auc_rebalanced"].value > 0
 
 
 def test_the_notebook_runs(outputs, monkeypatch, capsys):

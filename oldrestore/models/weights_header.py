@@ -16,6 +16,7 @@ from oldrestore.errors import UserError
 WEIGHTS_FORMAT = "oldrestore-weights-1"
 CHECKPOINT_FORMAT = "oldrestore-checkpoint-1"
 FORMATS = (WEIGHTS_FORMAT, CHECKPOINT_FORMAT)
+EXPORTS = (".pdiparams", ".pdmodel", ".onnx")  # of `weights export`
 LONGEST_ENTRY = 2**18  # characters; a run's whole configuration has some 10,000
 
 
@@ -70,6 +71,10 @@ def read_header(path: Path) -> WeightsHeader | None:
     """
     if not path.is_file():
         raise missing_file(path)
+    if path.suffix in EXPORTS:
+        raise UserError(
+            f"'{path}' is an inference export, for other programs: give its run, or the .safetensors file that it is of"
+        )
     try:
         with safe_open(path, framework="numpy") as file:
             return _header(file.metadata() or {})

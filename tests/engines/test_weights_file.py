@@ -157,6 +157,13 @@ def test_a_header_that_lies_is_one_sentence(rewritten, lie, refusal):
     assert str(path) in refused and sentence in refused
 
 
+@pytest.mark.parametrize("name", ["network.pdiparams", "network.onnx"])
+def test_an_inference_export_is_refused_as_one(tmp_path, name, refusal):
+    (tmp_path / name).write_bytes(b"weights")
+    refused = refusal(network_of_file, tmp_path / name)
+    assert refused.startswith(f"'{tmp_path / name}' is an inference export") and ".safetensors" in refused
+
+
 def test_a_network_much_larger_than_its_file_is_not_made(rewritten, refusal):
     path = rewritten({"model.a": np.zeros(3, np.float32)}, settings=json.dumps({"width": 4.0}))
     assert "far more weights than the file holds" in refusal(network_of_file, path)

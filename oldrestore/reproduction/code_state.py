@@ -35,7 +35,7 @@ class CodeDifference:
     def in_words(self) -> str:
         """Return one line."""
         if self.same:
-            return "the code is the same"
+            return "oldrestore's code is the same"
         parts = []
         if self.commit_then != self.commit_now:
             parts.append(f"commit {_short(self.commit_then)} -> {_short(self.commit_now)}")

@@ -47,7 +47,7 @@ def test_a_changed_line_is_named_with_its_file_and_patch(repository):
     assert "+weight = 2" in found.changed["oldrestore/losses/l1.py"]
     expected = f"uncommitted patch none -> {now['patch_sha256'][:10]}"
     assert found.in_words() == f"the code differs in oldrestore/losses/l1.py ({expected})"
-    assert compare_code(then, then, repository).in_words() == "the code is the same"
+    assert compare_code(then, then, repository).in_words() == "oldrestore's code is the same"
     git(repository, "commit", "-qam", "second")
     later = compare_code(then, git_state(repository) | {"code_hash": "b"}, repository)
     assert later.files == ["oldrestore/losses/l1.py"]

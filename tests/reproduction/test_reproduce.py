@@ -182,7 +182,7 @@ def test_a_changed_line_differs_and_the_code_of_then_does_not(workshop, tmp_path
     shutil.rmtree(elsewhere / "tiny")
     where = ["--tracking-uri", f"sqlite:///{elsewhere / 'mlflow.db'}", f"outputs={workshop.outputs}"]
     found = json.loads(oldrestore("reproduce", f"mlflow:{folder.name}", *where, "--worktree", "--json"))
-    assert (found["verdict"], found["code"]["in_words"]) == ("identical", "the code is the same")
+    assert (found["verdict"], found["code"]["in_words"]) == ("identical", "oldrestore's code is the same")
     assert found["comparison"]["weights"][0]["checkpoint"].startswith("best")
     client = MlflowClient(tracking_uri=f"sqlite:///{workshop.outputs / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("tiny").experiment_id

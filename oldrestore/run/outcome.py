@@ -20,6 +20,7 @@ class Outcome:
     state: str  # ``finished``, ``failed`` or ``killed``
     folder: Path
     reason: str | None = None  # why it did not finish, in one sentence
+    diverged: bool = False  # its loss or weights became NaN or infinite, as they would again if it were resumed
     table: AccuracyTable | None = None
     summary: dict[str, float] = field(default_factory=dict)  # the last value of each measure
     further_tables: dict[str, Any] = field(default_factory=dict)
@@ -53,7 +54,7 @@ def closing_lines(outcome: Outcome, config: DictConfig, unsent: bool = False) ->
     lines += [f"curves    {folder / 'curves.png'}"] if (folder / "curves.png").is_file() else []
     lines += [f"range     {folder / 'range_test.png'}"] if (folder / "range_test.png").is_file() else []
     lines.append(f"next      oldrestore runs{elsewhere}")
-    if outcome.state != "finished":
+    if outcome.state != "finished" and not outcome.diverged:
         lines.append(f"          oldrestore train resume={typed}{plugins}")
     if unsent:
         lines.append(f"          oldrestore sync {typed}")

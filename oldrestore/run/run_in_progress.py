@@ -98,6 +98,7 @@ class RunInProgress:
                 outcome.state, outcome.reason = "killed", str(stop)
             except BaseException as error:
                 outcome.state, outcome.reason = "failed", failure_in_words(error)
+                outcome.diverged = isinstance(error, DivergedError) and error.repeats
                 if outcome.reason is None:
                     # A bug: record the failure, then show the traceback.
                     self.interruption.ignore_from_now()
@@ -148,10 +149,10 @@ class RunInProgress:
         try:
             self._take_steps()
         except DivergedError as error:
-            from oldrestore.run.diagnosis import where_nan_began
+            from oldrestore.run.diagnosis import AGAIN, where_nan_began
 
             began = where_nan_began(self.config, self.folder.path, error.updates, self.narrator, self.interruption)
-            raise DivergedError(f"{error}: {began}", error.updates) from None
+            raise DivergedError(f"{error}: {began}", error.updates, AGAIN not in began) from None
 
     def _take_steps(self) -> None:
         steps = partial(

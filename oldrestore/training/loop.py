@@ -21,12 +21,13 @@ from oldrestore.training.learner import Learner
 class DivergedError(ArithmeticError):
     """A loss or a weight is NaN or infinite; the message says at which iteration, and on which photographs.
 
-    `updates` is the number of updates after which it was noticed.
+    `updates` is the number of updates after which it was noticed. A run that `repeats` it would fail again if resumed.
     """
 
-    def __init__(self, message: str, updates: int) -> None:
+    def __init__(self, message: str, updates: int, repeats: bool = True) -> None:
         super().__init__(message)
         self.updates = updates
+        self.repeats = repeats
 
 
 class ScalarLog(Protocol):

@@ -67,7 +67,7 @@ def train(request: Mapping[str, Any]) -> dict[str, Any]:
     for table in outcome.tables() if parallel.is_first() else ():
         narrator.say()
         narrator.show(table)
-    return {"state": outcome.state, "reason": outcome.reason}
+    return {"state": outcome.state, "reason": outcome.reason, "diverged": outcome.diverged}
 
 
 def _print_to(file: Path) -> None:

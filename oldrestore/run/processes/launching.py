@@ -127,7 +127,7 @@ def launch(
         tidy(logs, remove_folder=resumption is None)
         raise UserError(result["refused"])
     if "state" in result:
-        outcome = Outcome(result["state"], folder.absolute(), result["reason"])
+        outcome = Outcome(result["state"], folder.absolute(), result["reason"], result.get("diverged", False))
     else:
         outcome = _write_end(folder, config, stopped, words or _complaint_of(logs, processes_of(config)))
     tidy(logs)

@@ -114,7 +114,8 @@ def test_without_the_plugin_it_is_asked_for_by_name(desk, trained, tiny):
         desk.type_("train", f"resume={trained}", "trainer.max_iterations=6", code=2).stderr == f"oldrestore: {wanted}"
     )
     # Its choice is not found, and its class not built.
-    assert "there is no loss 'scaled'" in desk.type_("train", *tiny, "loss=scaled", code=2).stderr
+    unknown = desk.type_("train", *tiny, "loss=scaled", code=2).stderr
+    assert "there is no loss 'scaled'" in unknown and unknown.endswith("or add --plugins FOLDER if it is your own\n")
     named = desk.type_("train", *tiny, "loss._target_=my_plugin.scaled.Scaled", code=2).stderr
     assert "'my_plugin.scaled.Scaled' is not admitted" in named
     # Its network is oldrestore's own: colouring needs no plugin.

@@ -130,7 +130,10 @@ def explain(error: Exception, overrides: Sequence[str] = (), config_name: str = 
             return f"in the defaults of a file of {folder}/ write '{right}', not '{wrong}'"
         if group:
             kind = group.removesuffix("s") if group in GROUP_FOLDERS else group
-            return f"there is no {kind} '{choice}': {nearest(choice, error.options or [], 'choose one of')}"
+            right = nearest(choice, error.options or [], "choose one of")
+            if group not in GROUP_FOLDERS and not right.startswith("did you mean"):
+                right += ", or add --plugins FOLDER if it is your own"
+            return f"there is no {kind} '{choice}': {right}"
     group = re.search(r"Could not override '([^']+)'.\s*No match in the defaults list", text)
     if group:
         return _unknown_override(group.group(1), overrides, config_name)

@@ -116,7 +116,7 @@ def _accuracy_words(group: Group) -> ChartWords:
     )
     gray = shared["gray_accuracy"].value
     if all(cells["iter_accuracy"].value < gray for cells in every if "iter_accuracy" in cells):
-        note += " Here no design reaches it."
+        note += " Here no design goes beyond it."
     note += " Lines are 95% intervals."
     values = "; ".join(f"{row[0]} {row[1]} ({row[2]})" for row in rows)
     headings = ["photographs", "recognised", "95% interval", "n"]

@@ -73,7 +73,7 @@ def read_header(path: Path) -> WeightsHeader | None:
         raise missing_file(path)
     if path.suffix in EXPORTS:
         raise UserError(
-            f"'{path}' is an inference export, for other programs: give its run, or the .safetensors file that it is of"
+            f"'{path}' is an inference export, for other programs: give the run or .safetensors file that it is of"
         )
     try:
         with safe_open(path, framework="numpy") as file:

@@ -143,3 +143,12 @@ def test_a_range_test_suggests_a_rate_and_is_no_equal_of_runs(workshop, cli, cap
     assert workshop.train(*LIGHT[:3])[0] == 0
     answer = cli("compare", "--experiment", "tiny", f"outputs={workshop.outputs}", "--json")
     assert f"{folder.name} is a learning-rate range test: left out" in answer.err
+
+
+def test_a_range_test_whose_loss_becomes_nan_says_so(workshop, plant, capsys):
+    plant("loss", 14)
+    code, folder = workshop.train(*LIGHT, "schedule=range_test", "schedule.iterations=20")
+    rates = Run(folder).curves["train/learning_rate"].values
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("suggested "))
+    assert (code, len(rates)) == (0, 15)
+    assert f"became NaN at {rates[-1]:.2g}: if the learning rate is not the reason" in line and "diverges" not in line

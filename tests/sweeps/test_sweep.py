@@ -76,6 +76,13 @@ def test_what_is_done_is_skipped_what_failed_waits_and_what_was_killed_goes_on(t
     assert carry_out(tmp_path, retry_failed=True)[1] == []
 
 
+def test_a_signal_after_a_run_has_finished_leaves_its_job_done(tmp_path, endings):
+    endings["*"] = "late"
+    sweep, _ = carry_out(tmp_path)
+    assert [(entry.state, entry.reason) for entry in sweep.ledger.entries()] == [("done", None)] * 4
+    assert carry_out(tmp_path)[1] == []
+
+
 def test_a_job_of_another_process_is_left_to_it(tmp_path, endings):
     sweep, _ = carry_out(tmp_path)
     ledger = sweep.ledger

@@ -125,6 +125,16 @@ def test_jobs_whose_code_changed_run_again_unless_they_are_kept(tmp_path, ending
     assert sweep("before", a="1").known.new == {}, "the code is as it was before"
 
 
+def test_jobs_whose_settings_changed_outside_of_what_varies_say_so(tmp_path, endings):
+    carry_out(tmp_path)
+    jobs = jobs_of(tmp_path)
+    edited = [replace(job, key=f"edited {job.key}", identity=f"edited {job.identity}") for job in jobs[:2]]
+    more = make_job("30-0", 0, {"value": "30"}, "i 30", outputs=str(tmp_path), value=30)
+    known = Sweep("s", [*edited, *jobs[2:], more]).known
+    assert known.new == dict.fromkeys(["edited 10-0", "edited 10-1"], "settings or photographs changed")
+    assert known.repeated == {}
+
+
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "SIGINT"), (signal.SIGTERM, "SIGTERM")])
 def test_a_signal_stops_the_jobs_and_takes_no_more(tmp_path, endings, number, name):
     said: list[str] = []

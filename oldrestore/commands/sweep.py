@@ -212,9 +212,9 @@ def conclude(sweep, as_json: bool, say, arguments: Sequence[str]) -> int:
         # What failed and was to run again is queued.
         again = shlex.join(text for text in arguments if text != "--retry-failed")
         say(f"go on with  oldrestore sweep {again}")
-    elif page is not None:
-        say(f"compare     oldrestore compare {shlex.quote(str(sweep.folder))}")
     if not as_json:
+        if page is not None:
+            print(f"compare     oldrestore compare {shlex.quote(str(sweep.folder))}")
         print(sweep.folder)
     return 0 if sweep.holds(entries) else 1
 

@@ -59,10 +59,11 @@ def runs_of_sweep(folder: Path) -> list[Path] | None:
     except OSError:
         return None
     outputs = folder.parent.parent  # which may have been moved since
-    done = [outputs.joinpath(*Path(row["folder"]).parts[-2:]) for row in rows if row.get("state") == "done"]
-    if not done:
+    written = [Path(row["folder"]) for row in rows if row.get("state") == "done"]
+    if not written:
         raise UserError(f"no job of the sweep {folder} is done: go on with it, or name runs")
-    return done
+    here = [outputs.joinpath(*path.parts[-2:]) for path in written]
+    return [moved if moved.exists() else path for moved, path in zip(here, written, strict=True)]
 
 
 def _the_one(name: str, folders: Sequence[Path], newest: list[Path], none: str) -> Path:

@@ -33,7 +33,8 @@ def test_a_sweeps_folder_stands_for_its_jobs_that_are_done(tmp_path):
     # Of an outputs folder that was moved.
     rows = ["state,folder", "done,/before/quickstart/a", "failed,/before/quickstart/b", "done,/before/quickstart/c"]
     (folder / "jobs.csv").write_text("\n".join(rows))
-    assert runs_of_sweep(folder) == [tmp_path / "quickstart" / "a", tmp_path / "quickstart" / "c"]
+    (tmp_path / "quickstart" / "a").mkdir(parents=True)
+    assert runs_of_sweep(folder) == [tmp_path / "quickstart" / "a", Path("/before/quickstart/c")]
     (folder / "jobs.csv").write_text("\n".join([*rows[:1], rows[2], "queued,"]))
     with pytest.raises(UserError, match=r"no job of the sweep .*mine is done"):
         runs_of_sweep(folder)

@@ -11,7 +11,7 @@ import numpy as np
 
 from oldrestore.comparison.baselines import NONE, against_floor, baselines_among
 from oldrestore.comparison.columns import RESAMPLES, Cell, cells_of, column_of, scored_by_design
-from oldrestore.comparison.designs import Design, designs_of, differences_between, names_of
+from oldrestore.comparison.designs import Design, designs_of, differences_between, names_of, other_code
 from oldrestore.comparison.measures import Measure, Table, chosen_measures, table_of
 from oldrestore.comparison.sameness import protocol_hash, protocol_label, refuse_incomparable, stored_protocol
 from oldrestore.errors import UserError
@@ -216,6 +216,10 @@ def _notes(designs: Sequence[Design], names: Sequence[str]) -> list[str]:
     for called, design in zip(names, designs, strict=True):
         if others := design.chosen_names[1:]:
             notes.append(f"{called} is one design, although runs of it are named {' and '.join(map(repr, others))}")
+        for plugin, versions in other_code(design).items():
+            notes.append(
+                f"the seeds of {called} ran different code of the plugin {plugin}: {versions}; train them again"
+            )
         for run in design.repeats:
             counted = next(one for one in design.runs if one.seed == run.seed)
             if run.training.folder.resolve() == counted.training.folder.resolve():

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oldrestore.config.plugins import in_words
 from oldrestore.errors import UserError
 from oldrestore.plain import plain
 from oldrestore.records.design_names import all_equal, names_among
@@ -59,6 +60,19 @@ def designs_of(runs: Sequence[Run], by_run: bool = False) -> list[Design]:
         kept = sorted(by_seed.values(), key=lambda run: (run.seed is None, run.seed))
         designs.append(Design(tuple(kept), tuple(run for run in group if by_seed[run.seed] is not run)))
     return designs
+
+
+def other_code(design: Design) -> dict[str, str]:
+    """Return, in words, the plugins whose code was not the same in all runs of a design, by name."""
+    used: dict[str, dict[Run, str]] = {}
+    for run in design.runs:
+        for plugin in run.plugins:
+            used.setdefault(plugin["name"], {})[run] = in_words(plugin)
+    return {
+        name: ", ".join(f"{words} (seed {run.seed})" for run, words in of_runs.items())
+        for name, of_runs in used.items()
+        if not all_equal(list(of_runs.values()))
+    }
 
 
 def differences_between(designs: Sequence[Design], by_run: bool = False) -> dict[str, list[Any]]:

@@ -167,6 +167,16 @@ def test_chosen_names_stand_everywhere_beside_what_differs(tmp_path, compare):
     assert "theirs is one design, although runs of it are named 'others'" in found["notes"]
 
 
+def test_seeds_that_ran_different_code_of_a_plugin_are_said_to(tmp_path, compare):
+    for seed, digest in enumerate(("a" * 64, "b" * 64)):
+        folder = make_run(tmp_path, f"p{seed}", {"seed": seed})
+        plugin = {"name": "my_losses", "version": "0.1", "hash": digest}
+        (folder / "provenance.json").write_text(json.dumps({"plugins": [plugin]}))
+    notes = compare("--experiment", "e", "--resamples", "200", "--json").content["notes"]
+    said = "version 0.1, hash aaaaaaaaaaaa (seed 0), version 0.1, hash bbbbbbbbbbbb (seed 1)"
+    assert any(f"different code of the plugin my_losses: {said}; train them again" in note for note in notes)
+
+
 def test_a_run_that_did_not_finish_is_said_to(outputs, compare):
     make_run(outputs, "cut", {"loss.sigma": 8.0}, state="killed", iteration=10)
     assert "cut is killed: scored at iteration 10 of 20" in compare("a0", "cut").out

@@ -213,6 +213,8 @@ def conclude(sweep, as_json: bool, say, arguments: Sequence[str]) -> int:
         again = shlex.join(text for text in arguments if text != "--retry-failed")
         say(f"go on with  oldrestore sweep {again}")
     if not as_json:
+        if page is not None:
+            print(f"compare     oldrestore compare {shlex.quote(str(sweep.folder))}")
         print(sweep.folder)
     return 0 if sweep.holds(entries) else 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,6 +45,25 @@ def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
     return _the_one(
         name, runs, newest, f"there is no weights file '{name}'" if direct.suffix == ".safetensors" else none
     )
+
+
+def runs_of_sweep(folder: Path) -> list[Path] | None:
+    """Return the run folders of the jobs that are done in a sweep's table; None if the folder is not a sweep's.
+
+    `UserError` if no job is done.
+    """
+    table = folder / "jobs.csv"
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError:
+        return None
+    outputs = folder.parent.parent  # which may have been moved since
+    written = [Path(row["folder"]) for row in rows if row.get("state") == "done"]
+    if not written:
+        raise UserError(f"no job of the sweep {folder} is done: go on with it, or name runs")
+    here = [outputs.joinpath(*path.parts[-2:]) for path in written]
+    return [moved if moved.exists() else path for moved, path in zip(here, written, strict=True)]
 
 
 def _the_one(name: str, folders: Sequence[Path], newest: list[Path], none: str) -> Path:

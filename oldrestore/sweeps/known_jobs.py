@@ -9,6 +9,7 @@ from oldrestore.sweeps.ledger import Entry
 from oldrestore.sweeps.plan import Job
 
 NOT_NOTED = "the sweep was begun by a version that did not note which files a job needs"
+OTHER_SETTINGS = "settings or photographs changed"
 SHOWN = 3  # names of changed files
 
 
@@ -35,8 +36,10 @@ def known_jobs(
     is `old_hash`, of nearly the whole package. With `keep_done`, a job that is done counts with any code.
     """
     lines: dict[tuple[str, int], list[Entry]] = {}
+    varied = []  # what the ledger's jobs vary
     for entry in entries:
         lines.setdefault((entry.identity, entry.seed), []).append(entry)
+        varied.append((entry.settings, entry.seed))
     known = KnownJobs()
     for job in jobs:
         earlier = lines.get((job.identity, job.seed), [])
@@ -46,6 +49,8 @@ def known_jobs(
         if not keep and (same or not earlier):
             key = same[-1].key if same else job.key
             known.jobs[key] = replace(job, key=key)
+            if not earlier and (job.settings, job.seed) in varied:
+                known.new[key] = OTHER_SETTINGS
             continue
         last = (done or earlier)[-1]
         why = what_changed(last.code, job.needed, notes)

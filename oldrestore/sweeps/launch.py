@@ -16,7 +16,7 @@ from oldrestore.config.location import PACKAGE
 from oldrestore.files import write_atomically
 from oldrestore.records.identity import new_run_id
 from oldrestore.runtime import physical_cores
-from oldrestore.sweeps.ledger import GONE, Entry, JobState, Ledger, how_it_ended, process_record
+from oldrestore.sweeps.ledger import GONE, Entry, JobState, Ledger, has_finished, how_it_ended, process_record
 from oldrestore.sweeps.plan import Job
 
 WRONG_REQUEST = 2  # exit code
@@ -52,7 +52,8 @@ class Launched:
         code = self.process.poll()
         if code is None:
             return None
-        if code == 0:
+        # A run that has finished stays so, whatever a signal did to the process on its way out.
+        if code == 0 or has_finished(str(self.folder)):
             return "done", None
         if code < 0:
             asked = self.stopped if -code in (signal.SIGINT, signal.SIGTERM) else None

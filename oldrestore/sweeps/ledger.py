@@ -121,9 +121,10 @@ class Ledger:
                 connection.execute("UPDATE jobs SET code = ? WHERE key = ?", (job.code, job.key))
 
     def recover(self, keys: Sequence[str]) -> None:
-        """Settle the jobs whose process is gone, by their run folders."""
+        """Settle the jobs whose process is gone, by their run folders; one that was stopped may have finished."""
         for entry in self.entries(keys):
-            if entry.state == "running" and entry.is_gone:
+            stopped = entry.state == "interrupted" and has_finished(entry.folder)
+            if stopped or (entry.state == "running" and entry.is_gone):
                 self.finish(entry.key, entry.process, *how_it_ended(entry.folder))
 
     def queue_again(self, keys: Sequence[str], states: Sequence[JobState]) -> list[str]:
@@ -259,11 +260,16 @@ def how_it_ended(folder: str | None) -> tuple[JobState, str | None]:
     status = status_of(folder)
     if not status:
         return "interrupted", "its process is gone before its run began"
-    if status.get("state") == "finished":
+    if has_finished(folder):
         return "done", None
     if status.get("state") == "failed":
         return "failed", status.get("reason")
     return "interrupted", status.get("reason") or GONE
+
+
+def has_finished(folder: str | None) -> bool:
+    """Whether the run in a folder has finished."""
+    return status_of(folder).get("state") == "finished"
 
 
 def status_of(folder: Path | str | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from omegaconf import open_dict
 from oldrestore.config.compose import HYDRA_ERRORS, check_choices, explain, plain_and_checked
 from oldrestore.config.location import ENDINGS, GROUP_FOLDERS, configuration_root, user_root
 from oldrestore.config.multirun import JobComposer, expand_jobs, sweep_names
+from oldrestore.config.pairs import check_pair
 from oldrestore.config.plugins import admitted
 from oldrestore.errors import UserError
 from oldrestore.files import whole_folder
@@ -47,10 +48,11 @@ def sweep_name(overrides: Sequence[str]) -> str | None:
     return names[0] if names else None
 
 
-def plan_jobs(overrides: Sequence[str]) -> list[Job]:
+def plan_jobs(overrides: Sequence[str], trained: bool = True) -> list[Job]:
     """Compose every job of a sweep from what was typed; jobs with equal results are one.
 
-    Raises `UserError` if a setting of any job is wrong, or photographs are missing.
+    Raises `UserError` if a setting of any job is wrong, photographs are missing, or, of jobs that are `trained` as they
+    are (not the base of a search, whose trials may choose another loss), the loss does not fit the model.
     """
     typed = expand_jobs(overrides, training=True)
     values_of: dict[str, set[str]] = {}  # of each name, over all jobs
@@ -65,9 +67,11 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
         outputs.add(config["outputs"])
         if config["run_id"] is not None:
             raise UserError("run_id names one run: leave it out of a sweep, whose runs are named one by one")
-        identity = identity_of(settings_of(config), fingerprints_of(config, fingerprints))
         values = dict(text.split("=", 1) for text in job if "=" in text)
         settings = {name: values.get(name, "") for name in varied if name != "seed"}
+        if trained:
+            refuse_misfit(config, settings)
+        identity = identity_of(settings_of(config), fingerprints_of(config, fingerprints))
         config["design"] = name_of_job(config["design"], settings)
         needed = source_code.needed(config)
         seed, code = config["seed"], hash_of(needed)
@@ -76,6 +80,15 @@ def plan_jobs(overrides: Sequence[str]) -> list[Job]:
     if len(outputs) > 1:
         raise UserError("the runs of a sweep stand in one outputs folder: give one outputs=FOLDER")
     return list(jobs.values())
+
+
+def refuse_misfit(config: Mapping[str, Any], settings: Mapping[str, str]) -> None:
+    """Refuse a job whose loss does not fit its model, naming what the sweep varies in it."""
+    try:
+        check_pair(config["model"], config["loss"])
+    except UserError as error:
+        job = " ".join(f"{name}={value}" for name, value in settings.items())
+        raise UserError(f"the job {job} cannot be trained: {error}" if job else str(error)) from None
 
 
 def compose_job(overrides: Sequence[str], compose: JobComposer | None = None) -> tuple[dict[str, Any], dict[str, str]]:

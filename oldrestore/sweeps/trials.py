@@ -52,7 +52,7 @@ class Search(Sweep):
         self._optuna, self._states = optuna, optuna.trial.TrialState
         self.settings = settings
         self.typed = jobs[0]
-        (base,) = plan_jobs(self.typed)
+        (base,) = plan_jobs(self.typed, trained=False)
         needed, source_code, compose = dict(base.needed), SourceCode(), JobComposer()
         for parameter, values in settings.space.items():
             for value in values.extremes():

@@ -273,6 +273,15 @@ def test_wrong_requests_are_one_sentence(outputs, compare, arguments, sentence):
     assert sentence in said.err and said.err.count("\n") == 1
 
 
+def test_a_sweeps_folder_chooses_its_runs(outputs, compare):
+    folder = outputs / "sweeps" / "mine"
+    folder.mkdir(parents=True)
+    rows = [f"done,{run.folder}" for run in load(outputs, "a0", "a1", "c0")]
+    (folder / "jobs.csv").write_text("\n".join(["state,folder", *rows, "failed,"]))
+    named = compare(str(folder), "--json", "--resamples", "200").out
+    assert named == compare("a0", "a1", "c0", "--json", "--resamples", "200").out
+
+
 def test_scores_that_are_no_numbers_are_told(tmp_path, compare, recwarn):
     found = scores()
     found["val"][1]["psnr"][0][[3, 4]] = np.nan, np.inf

@@ -11,7 +11,7 @@ import pytest
 from oldrestore.cli import main
 from oldrestore.config.compose import override_config
 from oldrestore.errors import UserError
-from oldrestore.records.finding import find_run
+from oldrestore.records.finding import find_run, runs_of_sweep
 from oldrestore.records.identity import new_run_id
 from oldrestore.records.run import Run
 
@@ -23,6 +23,21 @@ def test_run_ids_are_unique_in_one_second():
 def test_a_run_is_found_by_folder_id_beginning_and_last(tracked_run):
     for name in (str(tracked_run), tracked_run.name, tracked_run.name[:12], "last"):
         assert find_run(name, tracked_run.parent.parent) == tracked_run
+
+
+def test_a_sweeps_folder_stands_for_its_jobs_that_are_done(tmp_path):
+    folder = tmp_path / "sweeps" / "mine"
+    assert runs_of_sweep(folder) is None
+    folder.mkdir(parents=True)
+    assert runs_of_sweep(folder) is None
+    # Of an outputs folder that was moved.
+    rows = ["state,folder", "done,/before/quickstart/a", "failed,/before/quickstart/b", "done,/before/quickstart/c"]
+    (folder / "jobs.csv").write_text("\n".join(rows))
+    (tmp_path / "quickstart" / "a").mkdir(parents=True)
+    assert runs_of_sweep(folder) == [tmp_path / "quickstart" / "a", Path("/before/quickstart/c")]
+    (folder / "jobs.csv").write_text("\n".join([*rows[:1], rows[2], "queued,"]))
+    with pytest.raises(UserError, match=r"no job of the sweep .*mine is done"):
+        runs_of_sweep(folder)
 
 
 def test_an_exact_run_id_wins_over_one_that_begins_with_it(tmp_path):

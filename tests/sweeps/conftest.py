@@ -41,13 +41,16 @@ if ending == "prune":
     time.sleep(1.0)
 folder.scalars(6, {"val/loss": loss})
 folder.status("failed" if ending == "fail" else "finished", ending, summary={"val/loss": loss})
+if ending == "late":
+    os.kill(os.getpid(), signal.SIGINT)
 sys.exit(ending == "fail")
 """
 
 
 @pytest.fixture
 def endings(monkeypatch) -> dict[str, str]:
-    """How jobs end, by ``value/seed``, or all others by ``*``: finish, fail, refuse, kill (at first) or prune."""
+    """How jobs end, by ``value/seed``, or all others by ``*``: finish, fail, refuse, kill (at first), prune, or late: a
+    signal after the run has finished."""
     told: dict[str, str] = {}
     real = subprocess.Popen
 

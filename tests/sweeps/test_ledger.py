@@ -95,6 +95,19 @@ def test_a_job_whose_process_is_gone_is_what_its_run_folder_says(ledger, tmp_pat
         assert (entry.folder, entry.attempts) == (None, 2)
 
 
+def test_an_interrupted_job_whose_run_has_finished_is_done(ledger, tmp_path):
+    run = RunFolder.create(tmp_path, "tiny", "r")
+    run.status("finished")
+    process = dead_process()
+    ledger.claim(["a"])
+    ledger.begin("a", "r", run.path, tmp_path / "log", process)
+    ledger.finish("a", process, "interrupted", "stopped by SIGINT")
+    ledger.recover(["a", "b"])
+    (entry,) = ledger.entries(["a"])
+    assert (entry.state, entry.reason) == ("done", None)
+    assert ledger.queue_again(["a", "b"], ("interrupted",)) == []
+
+
 def test_a_job_of_a_living_process_is_left_alone_and_of_another_machine_until_it_is_silent(
     ledger, tmp_path, monkeypatch
 ):

@@ -65,10 +65,12 @@ def test_jobs_are_called_by_what_the_sweep_varies(base):
     def names(*settings: str):
         return [job.config["design"] for job in plan_jobs([*base, *settings])]
 
-    found = names("loss=l1,focal", "model.width=0.25,0.5", "optimizer.learning_rate=1e-4")
-    assert sorted(found) == [f"loss={loss}, width={width}" for loss in ("focal", "l1") for width in (0.25, 0.5)]
+    found = names("loss=cross_entropy,focal", "model.width=0.25,0.5", "optimizer.learning_rate=1e-4")
+    assert sorted(found) == [
+        f"loss={loss}, width={width}" for loss in ("cross_entropy", "focal") for width in (0.25, 0.5)
+    ]
     assert names("seed=0,1") == [None, None] and names("seed=0,1", "design=mine") == ["mine", "mine"]
-    assert names("design=mine", "loss=l1,focal") == ["mine, loss=l1", "mine, loss=focal"]
+    assert names("design=mine", "loss=cross_entropy,focal") == ["mine, loss=cross_entropy", "mine, loss=focal"]
 
 
 def test_the_configuration_is_copied_once_for_equal_contents(tmp_path):
@@ -77,6 +79,16 @@ def test_the_configuration_is_copied_once_for_equal_contents(tmp_path):
     assert (place / "sweeps" / "seeds.yaml").is_file()
     assert snapshot_configuration(tmp_path) == place
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_job_whose_loss_does_not_fit_its_model_is_refused_by_its_settings(base, refusal):
+    words = refusal(plan_jobs, [*base, "loss=lpips,l1", "seed=0,1"])
+    assert words.startswith("the job loss=lpips cannot be trained: the loss ")
+    assert " but the model Eccv16 predicts logits: set " in words
+    assert refusal(plan_jobs, [*base, "loss=l1"]).startswith("the loss ")
+    assert len(plan_jobs([*base, "loss=l1", "loss.annealed_mean=0.38", "seed=0,1"])) == 2
+    (base_of_a_search,) = plan_jobs([*base, "loss=l1"], trained=False)
+    assert base_of_a_search.choices["loss"] == "l1"
 
 
 def test_runs_of_a_sweep_stand_in_one_folder(base, refusal):

@@ -76,6 +76,13 @@ def test_what_is_done_is_skipped_what_failed_waits_and_what_was_killed_goes_on(t
     assert carry_out(tmp_path, retry_failed=True)[1] == []
 
 
+def test_a_signal_after_a_run_has_finished_leaves_its_job_done(tmp_path, endings):
+    endings["*"] = "late"
+    sweep, _ = carry_out(tmp_path)
+    assert [(entry.state, entry.reason) for entry in sweep.ledger.entries()] == [("done", None)] * 4
+    assert carry_out(tmp_path)[1] == []
+
+
 def test_a_job_of_another_process_is_left_to_it(tmp_path, endings):
     sweep, _ = carry_out(tmp_path)
     ledger = sweep.ledger
@@ -116,6 +123,16 @@ def test_jobs_whose_code_changed_run_again_unless_they_are_kept(tmp_path, ending
     assert summary.kept_in_words() == ["kept although a, b, d and 2 more changed: value=10 seed=0"]
     assert [row["code"] for row in summary.job_rows()] == ["a, b, d and 2 more changed", None, None, None]
     assert sweep("before", a="1").known.new == {}, "the code is as it was before"
+
+
+def test_jobs_whose_settings_changed_outside_of_what_varies_say_so(tmp_path, endings):
+    carry_out(tmp_path)
+    jobs = jobs_of(tmp_path)
+    edited = [replace(job, key=f"edited {job.key}", identity=f"edited {job.identity}") for job in jobs[:2]]
+    more = make_job("30-0", 0, {"value": "30"}, "i 30", outputs=str(tmp_path), value=30)
+    known = Sweep("s", [*edited, *jobs[2:], more]).known
+    assert known.new == dict.fromkeys(["edited 10-0", "edited 10-1"], "settings or photographs changed")
+    assert known.repeated == {}
 
 
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "SIGINT"), (signal.SIGTERM, "SIGTERM")])

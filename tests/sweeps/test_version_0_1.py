@@ -69,7 +69,10 @@ def test_with_equal_code_it_skips_what_is_done_and_is_summarised_and_reported(ou
     assert found["settings"][1]["val/loss"] == pytest.approx(5.709223270)
     page = Path(found["report"]).read_text(encoding="utf-8")
     assert "cross_entropy" in page and f"oldrestore reproduce {outputs / 'swept' / 'focal'}" in page
-    assert (outputs / "sweeps" / "designs" / "summary.csv").is_file()
+    folder = outputs / "sweeps" / "designs"
+    assert (folder / "summary.csv").is_file()
+    compared = [f"compare     oldrestore compare {folder}", str(folder)]
+    assert cli("sweep", "--name", "designs", *typed).out.splitlines()[-2:] == compared
     where = ["--where", "val/loss>5.7", "--where", "experiment=swept"]
     runs = cli("runs", f"outputs={outputs}", *where, "--json").content
     listed = {run["run_id"]: run["values"]["val/loss"] for run in runs}

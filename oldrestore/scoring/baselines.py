@@ -14,9 +14,9 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation import baselines
 from oldrestore.evaluation.baseline_scores import TITLES, BaselineScore, cache_path, figures_of
 from oldrestore.evaluation.evaluator import spread
-from oldrestore.evaluation.metric_table import shown_in
+from oldrestore.evaluation.metric_table import Metric, shown_in
 from oldrestore.files import write_atomically
-from oldrestore.tables import csv_table, plain_table
+from oldrestore.tables import csv_table, percent, plain_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,8 +120,14 @@ def beside_baselines(summary: Mapping[str, float], scores: pd.DataFrame) -> Tabl
     )
     for title, figures in {"network": summary, **figures_of(scores)}.items():
         cells = (figures.get(metric.key) for metric in metrics)
-        table.add_row(title, *("" if v is None else f"{v:{m.format}}" for v, m in zip(cells, metrics, strict=True)))
+        table.add_row(title, *(_written(value, metric) for value, metric in zip(cells, metrics, strict=True)))
     return table
+
+
+def _written(value: float | None, metric: Metric) -> str:
+    if value is None:
+        return ""
+    return percent(value) if metric.format.endswith("%") else f"{value:{metric.format}}"
 
 
 def spread_by_content(split: Split, count: int) -> list[Photo]:

@@ -112,7 +112,7 @@ class AnswerAgreement(ThroughClassifier):
     `temperature`. For the original itself it is the entropy of p, below which no colours bring it; above that, it is
     the Kullback-Leibler divergence. It needs no labels.
 
-    Liu, Xiong, Wang, Zhao and Lin, *Transferable Recognition-Aware Image Processing* (2019), teach restoration so.
+    Liu et al., *Transferable Recognition-Aware Image Processing* (2019), teach restoration so.
     """
 
     @checked

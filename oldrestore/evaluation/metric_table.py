@@ -344,6 +344,11 @@ def directions(measures: Iterable[tuple[str, str, str | None]]) -> str:
     return "; ".join(f"{word} is better: {', '.join(names)}" for word, names in said.items() if names)
 
 
+def is_agreement(family: str) -> bool:
+    """Say whether a family holds a judge's agreement: ``agreement``, or ``squeezenet_agreement`` of a further judge."""
+    return f"_{family}".endswith("_agreement")
+
+
 def metric_of(family: str, name: str) -> Metric | None:
     """Return the row of a metric, or that of its kind if it is an evaluator's; None if the table has neither.
 

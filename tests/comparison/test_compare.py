@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 
 from oldrestore.comparison.compare import compare_runs
-from oldrestore.comparison.measures import FURTHER, MEASURES, chosen_measures, table_of
+from oldrestore.comparison.measures import chosen_measures, known_measures, measure_of, table_of
 from oldrestore.comparison.rendering import number, terminal
+from oldrestore.evaluation.metric_table import metric_of
 from oldrestore.records.run import Run
 from oldrestore.statistics import wilson_interval
 from tests.comparison.synthetic import make_run, scores
@@ -342,14 +343,20 @@ def test_a_table_wider_than_the_terminal_goes_on_below_itself(outputs):
 
 
 def test_what_rounds_to_zero_has_no_sign():
-    psnr, closed = (next(m for m in MEASURES if m.name == name) for name in ("psnr", "gap_closed"))
+    psnr, closed = (measure_of(metric_of(*name)) for name in (("val", "psnr"), ("judged", "gap_closed")))
     assert [number(v, psnr) for v in (-0.0004, -0.0, 0.0004, -0.0006)] == ["0.000", "0.000", "0.000", "-0.001"]
     assert [number(v, closed) for v in (-0.0004, -0.0, -0.0006)] == ["0.0%", "0.0%", "-0.1%"]
 
 
+COLOR = ("auc", "auc_rebalanced", "psnr", "de2000", "colorfulness", "colorfulness_difference")
+VERSIONS = [f"{v}_{what}" for v in ("iter", "orig", "gray", "tint") for what in ("correct", "probability")]
+DIVERGENCES = ("kl", "gray_kl")
+
+
 def test_figures_of_the_usual_table_in_their_order():
-    shown = [(m.name, m.heading, m.set_name, m.better, m.form) for m in (*MEASURES, *FURTHER)]
-    assert shown == [
+    of_sets = {"val": COLOR, "judged": VERSIONS, "agreement": DIVERGENCES}
+    usual, further = known_measures([(name, metric) for name, metrics in of_sets.items() for metric in metrics])
+    assert [(m.name, m.heading, m.set_name, m.better, m.form) for m in usual] == [
         ("iter_accuracy", "iter", "judged", "max", "percent"),
         ("orig_accuracy", "orig", "judged", None, "percent"),
         ("gray_accuracy", "gray", "judged", None, "percent"),
@@ -361,11 +368,47 @@ def test_figures_of_the_usual_table_in_their_order():
         ("colorfulness", "CF", "val", None, "number"),
         ("colorfulness_difference", "delta CF", "val", "min", "number"),
         ("agreement/kl", "KL", "agreement", "min", "number"),
+    ]
+    assert [(m.name, m.heading, m.set_name, m.better, m.form) for m in further] == [
         ("gap_closed_probability", "closed p", "judged", "max", "percent"),
         ("gap_closed_from_floor", "closed, floor", "judged", "max", "percent"),
         ("gap_closed_probability_from_floor", "closed p, floor", "judged", "max", "percent"),
+        ("judged/iter_probability", "p iter", "judged", "max", "number"),
+        ("agreement/gray_kl", "KL gray", "agreement", None, "number"),
         ("kl_closed", "KL closed", "agreement", "max", "percent"),
     ]
+
+
+def test_a_further_judge_stands_beside_the_first():
+    of_sets = {
+        "judged": VERSIONS,
+        "agreement": DIVERGENCES,
+        "squeezenet": VERSIONS,
+        "squeezenet_agreement": DIVERGENCES,
+    }
+    usual, further = known_measures([(name, metric) for name, metrics in of_sets.items() for metric in metrics])
+    assert [(m.name, m.heading) for m in usual] == [
+        ("iter_accuracy", "iter"),
+        ("squeezenet/iter_accuracy", "squeezenet iter"),
+        ("orig_accuracy", "orig"),
+        ("gray_accuracy", "gray"),
+        ("gap_closed", "closed"),
+        ("squeezenet/gap_closed", "squeezenet closed"),
+        ("agreement/kl", "KL"),
+        ("squeezenet_agreement/kl", "squeezenet KL"),
+    ]
+    assert [m.name for m in further if m.set_name.startswith("squeezenet")] == [
+        "squeezenet/orig_accuracy",
+        "squeezenet/gray_accuracy",
+        "squeezenet/gap_closed_probability",
+        "squeezenet/gap_closed_from_floor",
+        "squeezenet/gap_closed_probability_from_floor",
+        "squeezenet/iter_probability",
+        "squeezenet_agreement/gray_kl",
+        "squeezenet_agreement/kl_closed",
+    ]
+    shares = {"squeezenet/iter_accuracy", "squeezenet/orig_accuracy", "squeezenet/gray_accuracy"}
+    assert {m.name for m in (*usual, *further) if m.is_share and m.set_name == "squeezenet"} == shares
 
 
 @pytest.mark.parametrize(

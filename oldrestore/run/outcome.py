@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from oldrestore.config.plugins import as_option
 from oldrestore.evaluation.accuracy_table import AccuracyTable
+from oldrestore.tables import explained_once
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Outcome:
         """Return the tables to print at the end."""
         accuracy = [] if self.table is None else [self.table.render()]
         baselines = [] if self.baselines is None else [self.baselines]
-        return accuracy + list(self.further_tables.values()) + baselines
+        return explained_once([*accuracy, *self.further_tables.values(), *baselines])
 
     def ending(self) -> str | None:
         """Return how the run ended as a line; None if it finished."""

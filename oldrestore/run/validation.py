@@ -93,7 +93,9 @@ class Validation:
 
     def _run_evaluators(self, iteration: int, last: bool) -> dict[str, float]:
         results = self.scorer.further(self.components.network, self.components.inputs, at_end=last)
-        self.outcome.further_tables |= {name: r.table for name, r in results.items() if r.table is not None}
+        tables = self.outcome.further_tables | {name: r.table for name, r in results.items() if r.table is not None}
+        # In the protocol's order, whenever each was measured first.
+        self.outcome.further_tables = {name: tables[name] for name in self.components.evaluators if name in tables}
         return record_evaluated(results, self.folder, iteration, self.narrator)
 
 

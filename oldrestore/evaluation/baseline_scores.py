@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oldrestore.data.cache import cache_directory
-from oldrestore.evaluation.metric_table import METRICS, OF_VALIDATION, is_agreement
+from oldrestore.evaluation.metric_table import AGREEMENT, JUDGED, METRICS, OF_VALIDATION, is_agreement
 from oldrestore.evaluation.scores import ImageScore, summarize
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def figures_of(scores: pd.DataFrame) -> dict[str, dict[str, float]]:
 def family_of(set_name: str, metrics: Container[str]) -> str:
     """Return the family, in the table of metrics, of a set of scores: a further judge measures what the first does."""
     if is_agreement(set_name):
-        return "agreement"
-    return "judged" if "iter_correct" in metrics else set_name
+        return AGREEMENT
+    return JUDGED if "iter_correct" in metrics else set_name
 
 
 def cache_path(data: Mapping[str, Any], training: str | None, agreement: bool) -> Path:

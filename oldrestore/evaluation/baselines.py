@@ -62,8 +62,7 @@ def best_tints(
         for key, value in found.items():
             values.setdefault(key, []).append(value)
     best = {"max": np.argmax, "min": np.argmin}
-    families = {set_name: "agreement" if set_name in agreeing else set_name for set_name, _ in values}
-    ways = {key: metric_of(families[key[0]], key[1]).better.way for key in values}
+    ways = {key: metric_of(*key).better.way for key in values}
     return {key: TINTS[best[ways[key]](found)] for key, found in values.items() if ways[key] is not None}
 
 

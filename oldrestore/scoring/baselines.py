@@ -17,7 +17,7 @@ from oldrestore.evaluation.baselines import best_tints, score_colors
 from oldrestore.evaluation.baselines_judged import score_agreement, score_judged
 from oldrestore.evaluation.evaluator import spread
 from oldrestore.evaluation.further_judge import FurtherJudge
-from oldrestore.evaluation.metric_table import Metric, shown_in
+from oldrestore.evaluation.metric_table import AGREEMENT, JUDGED, Metric, metric_of, shown_in
 from oldrestore.evaluation.reference_colors import mean_color
 from oldrestore.files import write_atomically
 from oldrestore.tables import csv_table, percent, plain_table
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 AVERAGED = 256  # training photographs, evenly spread over content hashes, whose mean colour is taken
 CHOSEN_ON = 12  # of these, photographs that tints are chosen on
+# Of each further judge, beside baselines.
+OF_JUDGES = [metric_of(*key) for key in ((JUDGED, "iter_accuracy"), (JUDGED, "iter_probability"), (AGREEMENT, "kl"))]
 
 
 def baselines_of(scorer: Scorer, train: Split | None, data: Mapping[str, Any]) -> str:
@@ -110,19 +112,32 @@ def measured_baselines(scorer: Scorer, train: Split | None) -> list[BaselineScor
     return scores
 
 
-def beside_baselines(summary: Mapping[str, float], scores: pd.DataFrame) -> Table:
-    """Lay out a network's figures (``val/auc``, ...) beside those of every baseline, for the terminal (80 columns)."""
-    metrics = [metric for metric in shown_in("evaluate") if metric.key in summary]
-    table = plain_table(
-        "beside what needs no network",
+def beside_baselines(summary: Mapping[str, float], scores: pd.DataFrame) -> list[Table]:
+    """Lay out a network's figures (``val/auc``, ...) beside those of every baseline, for the terminal (80 columns).
+
+    The first table has colour and the first judge; each further judge has one of its own.
+    """
+    metrics = {metric.key: metric for metric in shown_in("evaluate")}
+    tables = [_beside("beside what needs no network", metrics, summary, scores)]
+    tables[0].caption = (
         f"{TITLES['tint']}: for each figure, the constant colour that does best by it on training photographs\n"
-        f"{CEILINGS_IN_WORDS}",
-        texts=("",),
-        numbers=[metric.short or metric.name for metric in metrics],
+        f"{CEILINGS_IN_WORDS}"
     )
-    for title, figures in {"network": summary, **figures_of(scores)}.items():
-        cells = (figures.get(metric.key) for metric in metrics)
-        table.add_row(title, *(_written(value, metric) for value, metric in zip(cells, metrics, strict=True)))
+    sets = dict.fromkeys(name.partition("/")[0].removesuffix(f"_{AGREEMENT}") for name in summary if "/" in name)
+    for judge in sets:
+        of_judge = {f"{judge}/{metric.name}": metric for metric in OF_JUDGES if metric.family == JUDGED}
+        of_judge |= {f"{judge}_{AGREEMENT}/{metric.name}": metric for metric in OF_JUDGES if metric.family == AGREEMENT}
+        if judge != JUDGED and of_judge.keys() & summary.keys():
+            tables.append(_beside(f"the same by the judge {judge}", of_judge, summary, scores))
+    return tables
+
+
+def _beside(title: str, metrics: Mapping[str, Metric], summary: Mapping[str, float], scores: pd.DataFrame) -> Table:
+    measured = {key: metric for key, metric in metrics.items() if key in summary}
+    table = plain_table(title, texts=("",), numbers=[metric.short or metric.name for metric in measured.values()])
+    for row, figures in {"network": summary, **figures_of(scores)}.items():
+        cells = (_written(figures.get(key), metric) for key, metric in measured.items())
+        table.add_row(row, *cells)
     return table
 
 

@@ -108,6 +108,47 @@ def test_the_gap_is_counted_from_the_better_floor(runs):
     assert found.baselines["originals"]["gap_closed_from_floor"].value == 1
 
 
+def of_two_judges(shift, seed=0):
+    """Scores of a design, also by a judge that says what the first says of other designs, with its agreement."""
+    scored = scores(shift, seed)
+    photos, right = scores(shift - 0.1, seed)["judged"]
+    images = scored["val"][0]
+    hard = np.random.default_rng(5).gamma(2.0, 0.2, len(images))
+    distances = {"kl": (hard * (1 - shift), np.ones(len(images))), "gray_kl": (hard * 1.3, np.ones(len(images)))}
+    return scored | {"other": (photos, right), "other_agreement": (images, distances)}
+
+
+def test_a_further_judge_has_floors_of_its_own(tmp_path):
+    rows = []
+    for baseline, shift in SHIFTS.items():
+        for set_name, (images, metrics) in of_two_judges(shift, 7).items():
+            for metric in ("iter_correct",) if "iter_correct" in metrics else ("kl",) if "kl" in metrics else ():
+                values = metrics[metric][0]
+                rows += [BaselineScore(baseline, set_name, *one, 1.0, 0.0, 6.0)._asdict()
+                         for one in zip(images, [metric] * len(images), map(float, values), strict=True)]  # fmt: skip
+    runs = []
+    for number, shift in enumerate((-0.1, 0.15)):
+        scored = of_two_judges(shift)
+        folder = make_run(tmp_path, f"d{number}", {"loss.sigma": 5.0 + number}, scored=scored)
+        (folder / "baselines.csv").write_text(csv_table(rows, BaselineScore._fields))
+        runs.append(Run(folder))
+    shown = ["other/iter_accuracy", "other_agreement/kl", "other/gap_closed_from_floor", "gap_closed_from_floor"]
+    found = compare_runs(runs, measures=shown)
+    for name in ("other/iter_accuracy", "other_agreement/kl"):
+        floors = [cells[name].against_floor for cells in found.cells]
+        assert {one.floor for one in floors} == {"best tint"}, "no ceiling is a floor"
+        assert [one.beaten for one in floors] == [False, True], name
+        assert not any(cells[name].mark for cells in found.baselines.values())
+    tint = np.mean([row["value"] for row in rows if (row["baseline"], row["set"]) == ("tint", "other")])
+    right = {name: values.mean() for name, (values, _) in of_two_judges(0.15)["other"][1].items()}
+    expected = (right["iter_correct"] - tint) / (right["orig_correct"] - tint)
+    assert found.cells[1]["other/gap_closed_from_floor"].value == pytest.approx(expected)
+    assert found.cells[1]["gap_closed_from_floor"].value != pytest.approx(expected)
+    assert found.baselines["gray"]["other/iter_accuracy"].value == pytest.approx(
+        np.mean([row["value"] for row in rows if (row["baseline"], row["set"]) == ("gray", "other")])
+    )
+
+
 def test_baselines_are_found_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("OLDRESTORE_CACHE", str(tmp_path / "cache"))
     data = {"protocol": {"name": "photos", "version": 1, "hash": "ab", "settings": {}}}
@@ -154,6 +195,7 @@ def test_tables_have_a_row_for_each_and_say_what_is_not_beaten(runs, compare):
     rows = list(csv.DictReader(compare("--figures", "psnr", "--csv").out.splitlines()))
     assert [row["psnr_floor"] for row in rows] == ["best tint"] * 3 + [""] * 6
     latex = compare("--figures", "psnr", "--latex").out
+    assert "of the originals' own colours." in latex
     assert "best tint & " in latex and "quarter of the chroma & " in latex and r"\ddagger" in latex
     markdown = compare("--figures", "psnr", "--markdown").out
     assert "| best tint |" in markdown and "!" in markdown

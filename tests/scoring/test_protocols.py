@@ -32,6 +32,7 @@ PINNED = {
     "restoration": (1, "e11b8782e6e9c7e0c5f01d43736fda8a20d170ee65ced38c73f1d153b018fe33"),
     "seed_report": (1, "f97704163970394cf35ab2beda1a4a1c58a34cd67c9421a402a363f990833549"),
     "siggraph17_hints": (1, "388f54576f7f5d462d8477960b3018d8e1cb16f19fb4546ef717492ddc1a9495"),
+    "wide": (1, "82df311bebc0d5647df1717cee0cf83b5c46cb1214b251868c7b7f9a77248574"),
 }
 
 

@@ -48,9 +48,16 @@ def lab_to_rgb_nchw(lab_b3hw: paddle.Tensor) -> paddle.Tensor:
     fx = fy + a / 500.0
     fz = paddle.clip(fy - b / 200.0, min=0.0)
     f = paddle.stack([fx, fy, fz], axis=1)
-    relative_xyz = paddle.where(f > lab.F_JUNCTION, f * f * f, (f - lab.F_OFFSET) / lab.F_SLOPE)
-    linear = paddle.stack(_combine(lab.RGB_FROM_RELATIVE_XYZ, relative_xyz), axis=1)
+    linear = paddle.stack(_combine(lab.RGB_FROM_RELATIVE_XYZ, _inverse_lab_curve(f)), axis=1)
     return _encode_gamma(linear)
+
+
+def lightness_to_gray(L: paddle.Tensor) -> paddle.Tensor:
+    """Return the sRGB gray of a lightness, float32 0..1, in any shape: what red, green and blue are, all alike.
+
+    `lab_to_rgb_nchw` gives the three up to 4e-5 apart, since its white is rounded as scikit-image's is.
+    """
+    return _encode_gamma(_inverse_lab_curve((L.astype("float32") + 16.0) / 116.0))
 
 
 def _require_three_channels(tensor: paddle.Tensor, name: str) -> None:
@@ -72,6 +79,10 @@ def _encode_gamma(linear: paddle.Tensor) -> paddle.Tensor:
     curve = 1.055 * paddle.clip(linear, min=lab.LINEAR_JUNCTION) ** (1.0 / 2.4) - 0.055
     encoded = paddle.where(linear > lab.LINEAR_JUNCTION, curve, linear * 12.92)
     return paddle.clip(encoded, 0.0, 1.0)
+
+
+def _inverse_lab_curve(f: paddle.Tensor) -> paddle.Tensor:
+    return paddle.where(f > lab.F_JUNCTION, f * f * f, (f - lab.F_OFFSET) / lab.F_SLOPE)
 
 
 def _lab_curve(relative_xyz: paddle.Tensor) -> paddle.Tensor:

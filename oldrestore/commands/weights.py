@@ -10,11 +10,15 @@ from oldrestore import runtime
 from oldrestore.commands.arguments import add_model, add_outputs, add_plugins, parser, path
 from oldrestore.config.location import at_home
 from oldrestore.errors import UserError
+from oldrestore.models.known_files import KNOWN_FILES, ORIGINS
+from oldrestore.tables import listing_console, print_listing
 
 EPILOG = """\
 examples:
+  oldrestore weights known                                         which published files fit, and where they are
   oldrestore weights import colorization_release_v2-9b330a0b.pth -o eccv16.safetensors
   oldrestore weights import siggraph17-df00044c.pth -o siggraph17.safetensors
+  oldrestore weights import ddcolor_paper_tiny.pth -o ddcolor.safetensors
   oldrestore train model.weights=eccv16.safetensors model.decoding=released
   oldrestore weights export last --format paddle -o exported
   oldrestore weights fetch squeezenet                              then judge=squeezenet
@@ -28,12 +32,13 @@ def run(arguments: Sequence[str]) -> int:
     options = parser(
         "weights", "Imports published weights; fetches those of a judge; exports networks for inference.", EPILOG
     )
-    actions = options.add_subparsers(dest="action", required=True, metavar="import|fetch|export")
-    published = "convert a published PyTorch file of eccv16 or siggraph17 to safetensors"
+    actions = options.add_subparsers(dest="action", required=True, metavar="known|import|fetch|export")
+    listed = actions.add_parser("known", help="list published files that fit, and where they are; downloads nothing")
+    published = "convert a published PyTorch file of eccv16, siggraph17 or ddcolor to safetensors"
     bring = actions.add_parser("import", help=published)
-    bring.add_argument("file", type=path, metavar="FILE.pth", help="state dict, zip or legacy; no code in it is run")
+    bring.add_argument("file", type=path, metavar="FILE.pth", help="state dict; no code in it is run")
     bring.add_argument("-o", "--output", type=path, required=True, metavar="OUT.safetensors", help="file to write")
-    bring.add_argument("--model", choices=("eccv16", "siggraph17"), help="network (default: recognised by the keys)")
+    bring.add_argument("--model", choices=tuple(ORIGINS), help="network (default: recognised by the keys)")
     center = "siggraph17: centre of its hint mask (default: 0, as in siggraph17-df00044c.pth)"
     bring.add_argument("--mask-center", type=float, choices=(0.0, 0.5), help=center)
     take = actions.add_parser("export", help="convert a run or weights file to Paddle Inference, ONNX or MLflow pyfunc")
@@ -48,9 +53,33 @@ def run(arguments: Sequence[str]) -> int:
     fetched.add_argument("judge", choices=("squeezenet",))
     for action in (bring, take):
         action.flag("--overwrite", does="replace existing outputs")
+    for action in (listed, bring, take):
         action.flag("--json", does="print JSON")
     chosen = options.parse_args(arguments)
-    return {"import": run_import, "fetch": run_fetch, "export": run_export}[chosen.action](chosen)
+    runs = {"known": run_known, "import": run_import, "fetch": run_fetch, "export": run_export}
+    return runs[chosen.action](chosen)
+
+
+def run_known(chosen) -> int:
+    """List the published files that fit networks of this project."""
+    typed = {known: f"oldrestore weights import {known.file} -o {known.model}.safetensors" for known in KNOWN_FILES}
+    if chosen.json:
+        entries = [{**vars(known), "origin": known.origin, "import": line} for known, line in typed.items()]
+        print(json.dumps(entries, indent=2))
+        return 0
+    rows = [
+        (known.file, known.model, known.settings.removeprefix("variant="), known.origin, known.what)
+        for known in KNOWN_FILES
+    ]
+    console = listing_console()
+    headings = ("file", "model", "variant", "project, licence", "weights")
+    if not print_listing(console, headings, rows):
+        console.print("", *(f"{row[0]}: {row[-1]}" for row in rows), sep="\n", markup=False)
+    console.print("\nwhere their authors put them (nothing is downloaded here)", markup=False)
+    for page in dict.fromkeys(known.page for known in KNOWN_FILES):
+        console.print(f"{', '.join(known.file for known in KNOWN_FILES if known.page == page)}: {page}", markup=False)
+    console.print("\nthen", *(f"  {line}" for line in typed.values()), sep="\n", markup=False, soft_wrap=True)
+    return 0
 
 
 def begin(chosen, what: str) -> None:
@@ -82,6 +111,7 @@ def run_import(chosen) -> int:
             "dropped": list(imported.dropped),
             "source": str(chosen.file),
             "source_sha256": header.source_sha256,
+            "origin": header.origin,
             "name_checked": imported.checksum is not None,
             "output": str(output),
         }
@@ -93,7 +123,10 @@ def run_import(chosen) -> int:
     settings = ", ".join(f"{name}={value}" for name, value in header.settings.items())
     print(f"model     {header.model} ({settings})")
     print(f"weights   {len(imported.tensors)} tensors, {imported.parameters:,} parameters")
-    print(f"dropped   {len(imported.dropped)} counters of training steps (num_batches_tracked)")
+    print(f"origin    {header.origin}")
+    others = [name for name in imported.dropped if not name.endswith(".num_batches_tracked")]
+    counters = f"{len(imported.dropped) - len(others)} counters of training steps (num_batches_tracked)"
+    print(f"dropped   {', '.join([counters, *others])}")
     print(f"sha256    {checked}")
     print(f"next      oldrestore colorize PHOTO -o DIR --weights {output}")
     print(output)

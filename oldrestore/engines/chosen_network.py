@@ -40,6 +40,7 @@ class ChosenNetwork:
     fit: str = "shorter_side"  # or "squash"
     run: Run | None = None  # that trained it, if it was chosen by its run
     design: str = ""  # name of the run's design
+    origin: str = ""  # who published imported weights, and their licence
 
     @property
     def title(self) -> str:
@@ -69,6 +70,7 @@ class ChosenNetwork:
             "network": type(self.network).__name__,
             "weights": str(self.weights),
             "sha256": sha256_of(self.weights),
+            **({"origin": self.origin} if self.origin else {}),
         }
 
 
@@ -112,7 +114,8 @@ def network_of_file(path: Path, model: str | None = None) -> ChosenNetwork:
         if typed is not None and (settings or typed["_target_"] != node["_target_"]):
             raise UserError(f"'{path}' says that it holds weights of {header.network}: leave --model {model} out")
     network = load_file(path, node, described=header is not None)
-    return ChosenNetwork(path.stem, network, node, path, **_seen_at(path, header))
+    origin = header.origin if header is not None else ""
+    return ChosenNetwork(path.stem, network, node, path, origin=origin, **_seen_at(path, header))
 
 
 def _seen_at(path: Path, header: WeightsHeader | None) -> dict[str, Any]:

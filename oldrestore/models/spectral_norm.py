@@ -27,17 +27,35 @@ class SpectralConv2D(Conv2D):
 
     Takes the arguments of `paddle.nn.Conv2D`. Buffer ``u`` (outputs,) belongs to the state dict.
 
+    Parameters
+    ----------
+    stores_v : bool
+        Keep the other vector of the last training step as well, as buffer ``v`` (inputs x kernel,), and divide by u W v
+        in evaluation, as PyTorch's ``spectral_norm`` does: published weights need it. By default, v follows from u.
+
     References
     ----------
     Miyato, Kataoka, Koyama, Yoshida. Spectral Normalization for Generative Adversarial Networks. ICLR 2018.
     """
 
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
+    def __init__(self, *arguments: Any, stores_v: bool = False, **settings: Any) -> None:
         super().__init__(*arguments, weight_attr=nn.initializer.XavierUniform(), **settings)
-        rows = self.weight.shape[0]
+        rows, columns = self._matrix().shape
         self.register_buffer("u", nn.functional.normalize(paddle.randn([rows]), axis=0, epsilon=EPSILON))
+        self.register_buffer("v", paddle.zeros([columns]) if stores_v else None)
+        self._warm_up()
+
+    def start_from(self, weight: paddle.Tensor) -> None:
+        """Set the weight of an untrained layer."""
+        self.weight.set_value(weight.detach())
+        self._warm_up()
+
+    def _warm_up(self) -> None:
         for _ in range(WARM_UP_ITERATIONS):
-            self.u.set_value(_iterate(self._matrix().detach(), self.u)[0])
+            u, v = _iterate(self._matrix().detach(), self.u)
+            self.u.set_value(u)
+        if self.v is not None:
+            self.v.set_value(v)
 
     def _matrix(self) -> paddle.Tensor:
         return self.weight.reshape([self.weight.shape[0], -1])
@@ -48,7 +66,7 @@ class SpectralConv2D(Conv2D):
         u and v count as constants in the gradient (Miyato et al. 2018, equation 12).
         """
         if choice.usable(self.weight):
-            return _Normalized.apply(self.weight, self.u, self.training)
+            return _Normalized.apply(self.weight, self.u, self.v, self.training)
         with paddle.amp.auto_cast(enable=False):
             matrix = self._matrix()
             with paddle.no_grad():
@@ -57,6 +75,11 @@ class SpectralConv2D(Conv2D):
                     self.u.set_value(u)
                 else:
                     u = self.u.clone()
+                if self.v is not None:
+                    if self.training:
+                        self.v.set_value(v)
+                    else:
+                        v = self.v.clone()
             sigma = (u * paddle.mv(matrix, v)).sum()
             # A weight of zeros has nothing to be divided by and stays what it is.
             return self.weight / paddle.where(sigma > EPSILON, sigma, paddle.ones_like(sigma))
@@ -78,12 +101,15 @@ class _Normalized(paddle.autograd.PyLayer):
     """
 
     @staticmethod
-    def forward(ctx, weight, u, training):
+    def forward(ctx, weight, u, stored_v, training):
         matrix, turned = _rows(weight), elements(u)
-        v = _unit(np.einsum("ij,i->j", matrix, turned))
+        follows = stored_v is None or training
+        v = _unit(np.einsum("ij,i->j", matrix, turned)) if follows else elements(stored_v).copy()
         mapped = np.einsum("ij,j->i", matrix, v)
         if training and mapped.any():
             turned[:] = _unit(mapped)
+            if stored_v is not None:
+                elements(stored_v)[:] = v
         sigma = np.dot(turned.astype(np.float64), mapped)
         ctx.divisor = np.float32(sigma if sigma > EPSILON else 1.0)
         ctx.vectors = (turned.copy(), v) if sigma > EPSILON else None

@@ -18,6 +18,7 @@ from oldrestore.models.plain_pickle import Admitted, check_file, never_called, r
 # Source: torch/serialization.py, MAGIC_NUMBER and PROTOCOL_VERSION.
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
+HOLDERS = ("state_dict", "params")  # keys under which checkpoints hold a network's state dict; BasicSR's is params
 
 _STORAGE_DTYPES = {
     "FloatStorage": "<f4",
@@ -106,8 +107,8 @@ def _persistent_loader(storages: dict[str, _Storage]) -> Callable[[Any], _Storag
 def read_torch_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     """Read the tensors that `torch.save(model.state_dict(), path)` wrote, zip (PyTorch 1.6 and later) or legacy.
 
-    A checkpoint that holds the state dict under the key `state_dict` is read as well. Arrays are in the file's order,
-    little-endian, contiguous; bfloat16 becomes float32, the rest keeps its type.
+    A checkpoint that holds the state dict under the key `state_dict` or `params` is read as well. Arrays are in the file's
+    order, little-endian, contiguous; bfloat16 becomes float32, the rest keeps its type.
 
     Raises
     ------
@@ -193,8 +194,9 @@ def _numbers(content: bytes | memoryview, storage: _Storage) -> np.ndarray:
 
 
 def _tensors(holder: Any, data: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
-    if isinstance(holder, dict) and isinstance(holder.get("state_dict"), dict):
-        holder = holder["state_dict"]
+    for key in HOLDERS:
+        if isinstance(holder, dict) and isinstance(holder.get(key), dict):
+            holder = holder[key]
     if not isinstance(holder, dict):
         raise UserError(f"{path} holds a {type(holder).__name__}: a state dict (name to tensor) is needed")
     for name, value in holder.items():

@@ -33,6 +33,7 @@ class WeightsHeader:
     settings: dict[str, Any] = field(default_factory=dict)
     source: str = ""  # name of the file they were imported from; empty for what a run trained
     source_sha256: str = ""  # of that file, hex
+    origin: str = ""  # who published that file, and under which licence
     reads: tuple[str, ...] = ()  # fields of a batch that the network reads
     # Configuration of the run that trained it, but for the model, trackers and places of files.
     trained: dict[str, Any] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class WeightsHeader:
             "settings": json.dumps(self.settings, sort_keys=True),
             "source": self.source,
             "source_sha256": self.source_sha256,
+            "origin": self.origin,
             "reads": " ".join(self.reads),
             "trained": json.dumps(self.trained, sort_keys=True) if self.trained else "",
         }
@@ -96,6 +98,7 @@ def _header(metadata: dict[str, str]) -> WeightsHeader | None:
         _table(metadata, "settings"),
         _text(metadata, "source"),
         _text(metadata, "source_sha256"),
+        _text(metadata, "origin"),
         tuple(_text(metadata, "reads").split()),
         _table(metadata, "trained"),
     )

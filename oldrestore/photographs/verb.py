@@ -319,7 +319,9 @@ class Restoring(Verb):
 
 
 def _line(what: str, network: Mapping[str, Any]) -> str:
-    return f"{what:<10}{network['name']} ({network['network']})  sha256 {network['sha256'][:16]}  {network['weights']}"
+    origin = f"  from {network['origin']}" if "origin" in network else ""
+    identity = f"{network['name']} ({network['network']})  sha256 {network['sha256'][:16]}"
+    return f"{what:<10}{identity}  {network['weights']}{origin}"
 
 
 def _all_exist(task: Task) -> bool:

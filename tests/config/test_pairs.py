@@ -27,7 +27,9 @@ def test_what_would_fit_is_said_in_three_lines(refusal):
 
     fitting = {name: {model for model, node in models.items() if fits(node, loss)} for name, loss in losses.items()}
     assert fitting["cross_entropy"] == {"eccv16", "lite_unet"} and "larsson" in fitting["hue_chroma"]
-    assert {"resnet", "siggraph17", "sagan_colorize"} == fitting["l1"] and "resnet" in fitting["mse_dispersion"]
+    assert {"ddcolor", "resnet", "siggraph17", "sagan_colorize"} == fitting["l1"] and "resnet" in fitting[
+        "mse_dispersion"
+    ]
     assert fitting["restoration"] == {"sagan_restore"} and fitting["siggraph17_full"] == {"siggraph17"}
     refused = 0
     for loss_name, loss in losses.items():

@@ -84,6 +84,7 @@ SETTINGS = {
     "eccv16": {},
     "siggraph17": {"mask_center": 0.5},
     "resnet": {},
+    "ddcolor": {},
     "sagan_colorize": {},
     "lite_unet": {"mirror": True, "second_scale": 1.25},
 }

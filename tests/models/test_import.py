@@ -78,7 +78,7 @@ def test_the_weights_of_another_network_are_refused(tmp_path, eccv16_state):
     path = write(tmp_path / "w.pth", eccv16_state)
     with pytest.raises(UserError, match=r"does not hold the weights of siggraph17: missing: model8up\.0\.weight"):
         import_published(path, model="siggraph17")
-    with pytest.raises(UserError, match="neither eccv16 nor siggraph17: its keys are fc"):
+    with pytest.raises(UserError, match="weights of eccv16, siggraph17 or ddcolor: its keys are fc"):
         import_published(write(tmp_path / "o.pth", {"fc.weight": np.zeros((3, 3), "<f4")}))
     with pytest.raises(UserError, match="no published weights are known for 'lite_unet'"):
         import_published(path, model="lite_unet")

@@ -6,6 +6,7 @@ import pytest
 
 from oldrestore.errors import UserError
 from oldrestore.models.damage_unet import DamageUnet
+from oldrestore.models.ddcolor import DDColor
 from oldrestore.models.eccv16 import Eccv16
 from oldrestore.models.features import AlexNetFeatures
 from oldrestore.models.larsson import Larsson
@@ -68,7 +69,7 @@ def test_a_pickle_that_does_not_fit_says_how_published_files_come_in(tmp_path):
         load_weights(DamageUnet(width=WIDTH), path)
 
 
-NETWORKS = [DamageUnet, Eccv16, Larsson, LiteUnet, ResNet, SaganColorizer, SaganRestorer, Siggraph17]
+NETWORKS = [DamageUnet, DDColor, Eccv16, Larsson, LiteUnet, ResNet, SaganColorizer, SaganRestorer, Siggraph17]
 
 
 @pytest.mark.parametrize("network", NETWORKS)

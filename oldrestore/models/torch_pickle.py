@@ -107,8 +107,8 @@ def _persistent_loader(storages: dict[str, _Storage]) -> Callable[[Any], _Storag
 def read_torch_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     """Read the tensors that `torch.save(model.state_dict(), path)` wrote, zip (PyTorch 1.6 and later) or legacy.
 
-    A checkpoint that holds the state dict under the key `state_dict` or `params` is read as well. Arrays are in the file's
-    order, little-endian, contiguous; bfloat16 becomes float32, the rest keeps its type.
+    A checkpoint that holds the state dict under the key `state_dict` or `params` is read as well. Arrays are in the
+    file's order, little-endian, contiguous; bfloat16 becomes float32, the rest keeps its type.
 
     Raises
     ------

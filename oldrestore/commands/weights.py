@@ -62,7 +62,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def run_known(chosen) -> int:
     """List the published files that fit networks of this project."""
-    typed = {known: f"oldrestore weights import {known.file} -o {known.model}.safetensors" for known in KNOWN_FILES}
+    typed = {
+        known: f"oldrestore weights import {known.file} -o {known.short_name}.safetensors" for known in KNOWN_FILES
+    }
     if chosen.json:
         entries = [{**vars(known), "origin": known.origin, "import": line} for known, line in typed.items()]
         print(json.dumps(entries, indent=2))

@@ -1,7 +1,8 @@
 """Networks.
 
-Colorizers: `eccv16` and `siggraph17` (`published` imports their published weights), `resnet`, `larsson`
-(hypercolumns), `lite_unet` (a decoder on a frozen encoder; released weights) and `sagan` (also a restorer).
+Colorizers: `eccv16`, `siggraph17` and `ddcolor` (of `convnext` and `color_queries`; `published` imports their published
+weights, `known_files` lists them), `resnet`, `larsson` (hypercolumns), `lite_unet` (a decoder on a frozen encoder;
+released weights) and `sagan` (also a restorer).
 Damage: `damage_unet` finds it. Adversarial training: `patch_discriminator`. Recognition: `efficientnet_lite`,
 `inception_v3`, `lpips`, and `features`, which perceptual losses compare.
 Weights: `weights` and `weights_header` (safetensors), `released`, and readers of foreign state dicts that run nothing

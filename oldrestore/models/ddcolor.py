@@ -104,9 +104,10 @@ class _Decoders(nn.Layer):
         colors_b2c = paddle.matmul(last_2q, self.color_decoder(rising))
         # (B, C x 16, h, w), the sixteen pixels of each place beside one another. Colour first, then the shuffle.
         pixels = self.last_shuf.pixels(x)
-        pieces = pixels.reshape([0, colors_b2c.shape[-1], -1])
-        colored = paddle.matmul(colors_b2c, pieces).reshape([0, 2 * LAST_ENLARGEMENT**2, -1, pixels.shape[-1]])
-        return self.last_shuf.spread(colored)
+        colored = paddle.matmul(colors_b2c, pixels.reshape([0, colors_b2c.shape[-1], -1]))
+        # While a network is exported its sides are not known, and only this asks for them.
+        sides = pixels.shape[2:] if paddle.in_dynamic_mode() else paddle.shape(pixels)[2:].unbind()
+        return self.last_shuf.spread(colored.reshape([0, 2 * LAST_ENLARGEMENT**2, *sides]))
 
 
 class _Shuffle(nn.Layer):

@@ -26,6 +26,11 @@ class KnownFile:
         """Project and licence."""
         return ORIGINS[self.model]
 
+    @property
+    def short_name(self) -> str:
+        """Name without digits and ending."""
+        return self.file.partition("-")[0].removesuffix(".pth")
+
 
 _ZHANG = "github.com/richzhang/colorization (its code names the address)"
 _KANG = "huggingface.co/piddnad/DDColor-models; huggingface.co/piddnad/"

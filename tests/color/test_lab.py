@@ -15,7 +15,7 @@ from oldrestore.color.lab import (
     rgb8_to_lab_b3hw,
     rgb_to_lab,
 )
-from oldrestore.color.lab_paddle import lab_to_rgb_nchw, rgb_to_lab_nchw, rgb_to_lab_on_device
+from oldrestore.color.lab_paddle import lab_to_rgb_nchw, lightness_to_gray, rgb_to_lab_nchw, rgb_to_lab_on_device
 
 
 def sampled_cube(step: int) -> np.ndarray:
@@ -161,3 +161,11 @@ def test_gradient_of_lab_to_rgb_is_finite_everywhere():
     step = 1e-3
     rise = lab_to_rgb(np.array([50 + step, 0, 0])) - lab_to_rgb(np.array([50 - step, 0, 0]))
     np.testing.assert_allclose(from_nchw(lab.grad)[0, 3, 0], rise.sum() / (2 * step), rtol=2e-3)
+
+
+def test_the_gray_of_a_lightness_is_the_standards():
+    L = np.linspace(0, 100, 1001).reshape(7, 11, 13)
+    y = np.where(L > 8, ((L + 16) / 116) ** 3, L * 27 / 24389)  # CIE 15, with its exact fractions
+    expected = np.where(y > 0.0031308, 1.055 * y ** (1 / 2.4) - 0.055, 12.92 * y)
+    gray = lightness_to_gray(paddle.to_tensor(L.astype(np.float32))).numpy()
+    np.testing.assert_allclose(gray, expected, atol=1e-6)

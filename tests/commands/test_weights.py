@@ -73,3 +73,27 @@ def test_nothing_is_overwritten_unless_asked(published_files, cli, tmp_path):
     assert output.read_text() == "mine"
     cli(*arguments, "--overwrite")
     assert read_header(output).model == "eccv16"
+
+
+def test_known_files_are_listed_with_their_licences_and_nothing_is_read(cli, monkeypatch):
+    entries = cli("weights", "known", "--json").content
+    assert {entry["model"] for entry in entries} == {"eccv16", "siggraph17", "ddcolor"}
+    for entry in entries:
+        # A file that its authors name by its sha256 is listed with those digits, and no other.
+        assert (f"-{entry['sha256']}." in entry["file"]) if entry["sha256"] else "-" not in entry["file"]
+        assert ("Apache-2.0" if entry["model"] == "ddcolor" else "BSD 2-Clause") in entry["origin"]
+        assert entry["import"].startswith(f"oldrestore weights import {entry['file']} -o ")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    for columns in ("40", "80", "200"):
+        monkeypatch.setenv("COLUMNS", columns)
+        printed = cli("weights", "known").out
+        assert all(entry["file"] in printed.replace("\n", "") for entry in entries) and "\u2026" not in printed
+
+
+def test_import_says_who_published_the_weights_and_keeps_it(published_files, cli, tmp_path):
+    output = tmp_path / "w.safetensors"
+    assert (
+        "origin    richzhang/colorization, BSD 2-Clause"
+        in cli("weights", "import", published_files["zip"], "-o", output).out
+    )
+    assert read_header(output).origin == "richzhang/colorization, BSD 2-Clause"

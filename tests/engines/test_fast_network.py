@@ -91,7 +91,8 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "sagan_colorize")) for name in SETTINGS]
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in ("ddcolor", "sagan_colorize"))) for name in SETTINGS],
 )
 def test_colour_is_the_networks_own_at_every_size_and_batch(name, cache, in_process, tmp_path):
     chosen = choose(tmp_path, name, **SETTINGS[name])

@@ -58,7 +58,7 @@ def test_an_impossible_pair_exits_2_with_both_names_and_the_setting_that_fits(wo
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert "the loss L2 reads ab but the model Eccv16 predicts logits: " in message
-    assert "set loss.annealed_mean=0.38, or choose another model (resnet, " in message
+    assert "set loss.annealed_mean=0.38, or choose another model (ddcolor, " in message
     quick = ("trainer.max_iterations=1", *QUICK)
     assert workshop.train("model=eccv16", "loss=l2", "loss.annealed_mean=0.38", *quick)[0] == 0
 

@@ -1,4 +1,4 @@
-"""Brings colour hints to a decoder: means over squares, and over regions that look alike, trusted as it learns."""
+"""Brings colour hints to a decoder: to what is near, as light, or looks alike, trusted as it learns."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from oldrestore.models.convolution import Conv2D, doubled
 
 STRIDES = (4, 8, 16, 32)  # of the decoder's levels
 REGIONS = 32
-# How far hints of each of these are trusted before training: the softplus of this.
-TRUST = {"4": 3.0, "8": 0.5, "16": 0.0, "32": -1.0, "near regions": 1.0, "regions": -1.0}
+TONES = np.arange(0.0, 101.0, 10.0, np.float32)  # lightness, in the middle of each range
+# Rounds of smoothing over places, after each of which hints reach farther: about 26, 52 and 104 pixels (standard
+# deviation); None: everywhere.
+TONE_REACH, REGION_REACH = (1, 5, None), (1, None)
+# How far hints are trusted before training, the softplus of this: in squares of each stride, by tone, and by region.
+TRUST = (3.0, 0.5, 0.0, -1.0, 1.0, 0.0, -1.0, 0.0, -1.0)
+LEAST_HINT = 0.1  # weight of hints at a place at which they count by half
 HINT_SCALE = 50.0  # Lab units: ab / 50 of a vivid colour is about 1
 HINT_SIGMA = 10.0  # Lab units: of the Gaussian around a hint that is trusted by 1
 LEAST = 1e-6  # share of a square's pixels: less than any hint's, so that the mean of none is 0
@@ -25,8 +30,8 @@ class Hinting(nn.Layer):
     """What a decoder with levels at `STRIDES` adds for hints of colour; 0 where there are none.
 
     The decoder's features see the hints in each square. Its distribution over the 313 bins is at last multiplied by a
-    Gaussian around the colour of each hint that reaches a place, to the power of how far the decoder trusts it there:
-    hints reach places by squares of each stride, and by regions (`spread_over_regions`).
+    Gaussian around the colour of each hint that reaches a place, to the power of how far the decoder trusts it there.
+    Hints reach places in the same square of each stride, of the same tone, and of the same region; see `spread_over`.
 
     Parameters
     ----------
@@ -43,14 +48,18 @@ class Hinting(nn.Layer):
         )
         self.regions = Conv2D(channels[1], REGIONS, 1)
         self.trust = Conv2D(channels[0], len(TRUST), 1)
-        self.trust.bias.set_value(np.array(list(TRUST.values()), np.float32))
+        self.trust.bias.set_value(np.array(TRUST, np.float32))
         self.register_buffer("gaussian", paddle.to_tensor(gaussian_logits()[..., None, None]), persistable=False)
+        self.register_buffer("tones", paddle.to_tensor(TONES[None, :, None, None]), persistable=False)
 
-    def spread(self, features_bchw: paddle.Tensor, pooled: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
-        """Bring `pooled_hints` to stride 4 in each way of `TRUST`, by the decoder's features at stride 8."""
-        parts = functional.softmax(self.regions(features_bchw), axis=1)
-        squares = [_enlarged(hints, times) for times, hints in enumerate(pooled)]
-        return squares + [_enlarged(hints, 1) for hints in spread_over_regions(parts, pooled[1])]
+    def spread(
+        self, L_b1hw: paddle.Tensor, features_bchw: paddle.Tensor, pooled: Sequence[paddle.Tensor]
+    ) -> list[paddle.Tensor]:
+        """Bring `pooled_hints` to stride 4 in each way of `TRUST`; the features are the decoder's at stride 8."""
+        tones = tone_parts(functional.avg_pool2d(L_b1hw, STRIDES[1]), self.tones)
+        regions = functional.softmax(self.regions(features_bchw), axis=1)
+        spread = [*spread_over(tones, pooled[1], TONE_REACH), *spread_over(regions, pooled[1], REGION_REACH)]
+        return [_enlarged(x, times) for times, x in enumerate(pooled)] + [_enlarged(x, 1) for x in spread]
 
     def logits(self, features_bchw: paddle.Tensor, spread: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """Logits (B, 313, h, w) to be added to the decoder's, whose features at stride 4 say what to trust."""
@@ -80,20 +89,34 @@ def pooled_hints(hints_b3hw: paddle.Tensor) -> list[paddle.Tensor]:
     return pooled
 
 
-def spread_over_regions(parts_bkhw: paddle.Tensor, pooled_b3hw: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Spread hints (B, 3, h, w) over regions to which each place belongs in parts (B, K, h, w), which sum to 1.
+def tone_parts(L_b1hw: paddle.Tensor, tones_1k11: paddle.Tensor) -> paddle.Tensor:
+    """Divide each place between the two tones that its lightness is between, by linear interpolation: (B, K, h, w)."""
+    return functional.relu(1.0 - paddle.abs(L_b1hw - tones_1k11) / (TONES[1] - TONES[0]))
 
-    A region takes the mean of its hints, weighted by how much their places belong to it, and a place the mean of its
-    regions'. The third channel is how much of a place belongs to regions that have hints, 0..1, and ab is multiplied by
-    it, as in `pooled_hints`. The first result is of hints at most about 8 places away, the nearer the more: a grid of
-    4 x 4 places has the sums of each region (a bilateral grid, Chen, Paris, Durand 2007, the range of which is learnt).
-    The second is of all hints.
+
+def spread_over(
+    parts_bkhw: paddle.Tensor, pooled_b3hw: paddle.Tensor, reach: Sequence[int | None]
+) -> list[paddle.Tensor]:
+    """Spread hints (B, 3, h, w) over kinds of places, to which each place belongs in parts (B, K, h, w) that sum to 1.
+
+    A kind has the mean of its hints, weighted by how much their places belong to it, and a place that of its kinds: a
+    bilateral grid (Chen, Paris, Durand 2007) of lightness, or of what is learnt. Its cells are 4 x 4 places, and each
+    round of `reach` adds to a cell half of those beside it and a quarter of those at its corners; None is of the whole
+    photograph. The third channel grows from 0 to 1 with the weight of the hints, and ab is multiplied by it, as in
+    `pooled_hints`.
     """
-    of_regions = [parts_bkhw * x for x in pooled_b3hw.split(3, axis=1)]
-    cells = [functional.avg_pool2d(x, 4) for x in of_regions]
-    near = [_enlarged(_with_neighbours(x) * 16.0, 2) for x in cells]
-    far = [x.sum(axis=[2, 3], keepdim=True) for x in of_regions]
-    return _at_places(parts_bkhw, *near), _at_places(parts_bkhw, *far)
+    of_kinds = [parts_bkhw * x for x in pooled_b3hw.split(3, axis=1)]
+    cells = [functional.avg_pool2d(x, 4) * 16.0 for x in of_kinds]
+    spread, rounds = [], 0
+    for wanted in reach:
+        if wanted is None:
+            spread.append(_at_places(parts_bkhw, [x.sum(axis=[2, 3], keepdim=True) for x in of_kinds]))
+            continue
+        for _ in range(wanted - rounds):
+            cells = [_with_neighbours(x) for x in cells]
+        rounds = wanted
+        spread.append(_at_places(parts_bkhw, [_enlarged(x, 2) for x in cells]))
+    return spread
 
 
 def _with_neighbours(x: paddle.Tensor) -> paddle.Tensor:
@@ -102,11 +125,10 @@ def _with_neighbours(x: paddle.Tensor) -> paddle.Tensor:
     return functional.avg_pool2d(corners, 2, stride=1) * 4.0
 
 
-def _at_places(parts: paddle.Tensor, a: paddle.Tensor, b: paddle.Tensor, weight: paddle.Tensor) -> paddle.Tensor:
-    hinted = (parts * paddle.clip(weight, max=1.0)).sum(axis=1, keepdim=True)
-    a, b, weight = ((parts * x).sum(axis=1, keepdim=True) for x in (a, b, weight))
-    share = hinted / paddle.clip(weight, min=LEAST)
-    return paddle.concat([a * share, b * share, hinted], axis=1)
+def _at_places(parts_bkhw: paddle.Tensor, of_kinds: Sequence[paddle.Tensor]) -> paddle.Tensor:
+    """Hints of places, given a, b and weight of the kinds."""
+    a, b, weight = ((parts_bkhw * x).sum(axis=1, keepdim=True) for x in of_kinds)
+    return paddle.concat([a, b, weight], axis=1) / (weight + LEAST_HINT)
 
 
 def gaussian_logits() -> np.ndarray:

@@ -181,7 +181,7 @@ class LiteUnet(nn.Layer):
                 x = summed(x, self.hinting.squares[level](pooled[level]))
             x = self.merge[level](x)
             if pooled is not None and level == 1:
-                spread = self.hinting.spread(x, pooled)
+                spread = self.hinting.spread(L_b1hw, x, pooled)
         logits = self.head(x)
         return Prediction(logits=logits if pooled is None else summed(logits, self.hinting.logits(x, spread)))
 

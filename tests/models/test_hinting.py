@@ -1,4 +1,4 @@
-"""How hints reach a decoder: pooling and regions by NumPy, the product with a Gaussian by closed form."""
+"""How hints reach a decoder: pooling, tones and regions by NumPy, the product with a Gaussian by closed form."""
 
 import numpy as np
 import paddle
@@ -7,7 +7,7 @@ from scipy.ndimage import correlate
 
 from oldrestore.color.bins import AB_BINS
 from oldrestore.engines.export_rewriting import interpolation_matrix
-from oldrestore.models.hinting import HINT_SIGMA, STRIDES, TRUST, Hinting, pooled_hints, spread_over_regions
+from oldrestore.models.hinting import HINT_SIGMA, STRIDES, TONES, TRUST, Hinting, pooled_hints, spread_over, tone_parts
 
 SIZE = 64
 
@@ -46,32 +46,37 @@ def test_one_pixel_is_seen_at_every_stride(where):
         assert np.count_nonzero(seen[2]) == 1
 
 
-def test_regions_spread_hints_as_numpy_does():
+@pytest.mark.parametrize("reach", [(1, None), (2, 3), (None,)])
+def test_kinds_of_places_spread_hints_as_numpy_does(reach):
     rng = np.random.default_rng(1)
     places = SIZE // 8
     parts = np.exp(rng.normal(0, 2, (2, 5, places, places)))
     parts /= parts.sum(axis=1, keepdims=True)
     pooled = pooled_by_numpy(some_hints(), 8)
     arguments = (paddle.to_tensor(array.astype(np.float32)) for array in (parts, pooled))
-    near, far = (spread.numpy() for spread in spread_over_regions(*arguments))
-    of_regions = parts[:, :, None] * pooled[:, None]  # (B, regions, 3, h, w)
-    everywhere = np.broadcast_to(of_regions.sum(axis=(3, 4), keepdims=True), of_regions.shape)
-    np.testing.assert_allclose(far, at_places(parts, everywhere), atol=1e-5)
-
-    cells = of_regions.reshape(2, 5, 3, places // 4, 4, places // 4, 4).sum(axis=(4, 6))
+    spread = [hints.numpy() for hints in spread_over(*arguments, reach)]
+    of_kinds = parts[:, :, None] * pooled[:, None]  # (B, kinds, 3, h, w)
     tent = np.outer([0.5, 1, 0.5], [0.5, 1, 0.5])[None, None, None]
-    enlarged = correlate(cells, tent, mode="constant")
-    for side in (places // 4, places // 2):
-        matrix = interpolation_matrix(side, 2 * side, "bilinear")
-        enlarged = matrix @ enlarged @ matrix.T
-    np.testing.assert_allclose(near, at_places(parts, enlarged), atol=1e-5)
+    for found, rounds in zip(spread, reach, strict=True):
+        if rounds is None:
+            reached = np.broadcast_to(of_kinds.sum(axis=(3, 4), keepdims=True), of_kinds.shape)
+        else:
+            reached = of_kinds.reshape(2, 5, 3, places // 4, 4, places // 4, 4).sum(axis=(4, 6))
+            for _ in range(rounds):
+                reached = correlate(reached, tent, mode="constant")
+            for side in (places // 4, places // 2):
+                matrix = interpolation_matrix(side, 2 * side, "bilinear")
+                reached = matrix @ reached @ matrix.T
+        sums = (parts[:, :, None] * reached).sum(axis=1)
+        np.testing.assert_allclose(found, sums / (sums[:, 2:] + 0.1), atol=1e-5)
 
 
-def at_places(parts: np.ndarray, of_regions: np.ndarray) -> np.ndarray:
-    sums = (parts[:, :, None] * of_regions).sum(axis=1)
-    shared = (parts * np.minimum(of_regions[:, :, 2], 1.0)).sum(axis=1)[:, None]
-    mean = sums[:, :2] / np.maximum(sums[:, 2:], 1e-6)
-    return np.concatenate([mean * shared, shared], axis=1)
+def test_lightness_is_between_two_tones():
+    L = np.array([0.0, 3.0, 10.0, 56.0, 100.0], np.float32).reshape(1, 1, 1, 5)
+    parts = tone_parts(paddle.to_tensor(L), paddle.to_tensor(TONES[None, :, None, None])).numpy()[0, :, 0]
+    np.testing.assert_allclose(parts.sum(axis=0), 1.0, atol=1e-6)
+    np.testing.assert_allclose(TONES @ parts, L.ravel(), atol=1e-5)
+    assert (np.count_nonzero(parts > 1e-6, axis=0) == [1, 2, 1, 2, 1]).all()
 
 
 def test_a_place_takes_its_regions_color_from_any_distance():
@@ -80,9 +85,9 @@ def test_a_place_takes_its_regions_color_from_any_distance():
     parts[:, 0, :, :4] = parts[:, 1, :, 4:] = 1.0
     pooled = np.zeros((1, 3, 8, 8), np.float32)
     pooled[0, :, 7, 0] = 1.2, -0.4, 1.0
-    _, far = spread_over_regions(paddle.to_tensor(parts), paddle.to_tensor(pooled))
+    (far,) = spread_over(paddle.to_tensor(parts), paddle.to_tensor(pooled), (None,))
     expected = np.zeros((1, 3, 8, 8), np.float32)
-    expected[0, :, :, :4] = np.array([1.2, -0.4, 1.0])[:, None, None]
+    expected[0, :, :, :4] = np.array([1.2, -0.4, 1.0])[:, None, None] / 1.1
     np.testing.assert_allclose(far.numpy(), expected, atol=1e-6)
 
 
@@ -107,6 +112,6 @@ def test_nothing_is_added_without_hints():
     hinting = Hinting([6, 8, 8, 8])
     pooled = pooled_hints(paddle.zeros([1, 3, SIZE, SIZE]))
     features = paddle.rand([1, 8, SIZE // 8, SIZE // 8])
-    spread = hinting.spread(features, pooled)
+    spread = hinting.spread(paddle.rand([1, 1, SIZE, SIZE]), features, pooled)
     assert all((hints.numpy() == 0).all() for hints in spread)
     assert (hinting.logits(paddle.rand([1, 6, 16, 16]), spread).numpy() == 0).all()

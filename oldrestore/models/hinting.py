@@ -20,6 +20,7 @@ TONES = np.arange(0.0, 101.0, 10.0, np.float32)  # lightness, in the middle of e
 TONE_REACH, REGION_REACH = (1, 5, None), (1, None)
 # How far hints are trusted before training, the softplus of this: in squares of each stride, by tone, and by region.
 TRUST = (3.0, 0.5, 0.0, -1.0, 1.0, 0.0, -1.0, 0.0, -1.0)
+DOUBT = 0.0  # the same of how far each makes the decoder doubt itself
 LEAST_HINT = 0.1  # weight of hints at a place at which they count by half
 HINT_SCALE = 50.0  # Lab units: ab / 50 of a vivid colour is about 1
 HINT_SIGMA = 10.0  # Lab units: of the Gaussian around a hint that is trusted by 1
@@ -30,8 +31,9 @@ class Hinting(nn.Layer):
     """What a decoder with levels at `STRIDES` adds for hints of colour; 0 where there are none.
 
     The decoder's features see the hints in each square. Its distribution over the 313 bins is at last multiplied by a
-    Gaussian around the colour of each hint that reaches a place, to the power of how far the decoder trusts it there.
-    Hints reach places in the same square of each stride, of the same tone, and of the same region; see `spread_over`.
+    Gaussian around the colour of each hint that reaches a place, to the power of how far the decoder trusts it there;
+    and is itself flattened, to a power below 1, the more these hints make it doubt. Hints reach places in the same
+    square of each stride, of the same tone, and of the same region; see `spread_over`.
 
     Parameters
     ----------
@@ -47,8 +49,8 @@ class Hinting(nn.Layer):
             [Conv2D(3, count, 3, padding=1, weight_attr=zero, bias_attr=False) for count in channels]
         )
         self.regions = Conv2D(channels[1], REGIONS, 1)
-        self.trust = Conv2D(channels[0], len(TRUST), 1)
-        self.trust.bias.set_value(np.array(TRUST, np.float32))
+        self.trust = Conv2D(channels[0], 2 * len(TRUST), 1)
+        self.trust.bias.set_value(np.array([*TRUST, *[DOUBT] * len(TRUST)], np.float32))
         self.register_buffer("gaussian", paddle.to_tensor(gaussian_logits()[..., None, None]), persistable=False)
         self.register_buffer("tones", paddle.to_tensor(TONES[None, :, None, None]), persistable=False)
 
@@ -61,10 +63,14 @@ class Hinting(nn.Layer):
         spread = [*spread_over(tones, pooled[1], TONE_REACH), *spread_over(regions, pooled[1], REGION_REACH)]
         return [_enlarged(x, times) for times, x in enumerate(pooled)] + [_enlarged(x, 1) for x in spread]
 
-    def logits(self, features_bchw: paddle.Tensor, spread: Sequence[paddle.Tensor]) -> paddle.Tensor:
-        """Logits (B, 313, h, w) to be added to the decoder's, whose features at stride 4 say what to trust."""
-        trusted = functional.softplus(self.trust(features_bchw)).split(len(TRUST), axis=1)
-        return functional.conv2d(sum(t * hints for t, hints in zip(trusted, spread, strict=True)), self.gaussian)
+    def logits(
+        self, logits_bqhw: paddle.Tensor, features_bchw: paddle.Tensor, spread: Sequence[paddle.Tensor]
+    ) -> paddle.Tensor:
+        """Return the logits of the decoder with hints; its features at stride 4 say what to trust."""
+        weights = functional.softplus(self.trust(features_bchw)).split(2 * len(TRUST), axis=1)
+        trusted = sum(weight * hints for weight, hints in zip(weights, spread, strict=False))
+        doubt = sum(weight * hints[:, 2:] for weight, hints in zip(weights[len(TRUST) :], spread, strict=True))
+        return logits_bqhw / (1.0 + doubt) + functional.conv2d(trusted, self.gaussian)
 
 
 def pooled_hints(hints_b3hw: paddle.Tensor) -> list[paddle.Tensor]:

@@ -183,7 +183,7 @@ class LiteUnet(nn.Layer):
             if pooled is not None and level == 1:
                 spread = self.hinting.spread(L_b1hw, x, pooled)
         logits = self.head(x)
-        return Prediction(logits=logits if pooled is None else summed(logits, self.hinting.logits(x, spread)))
+        return Prediction(logits=logits if pooled is None else self.hinting.logits(logits, x, spread))
 
     def decode(self, prediction: Prediction) -> paddle.Tensor:
         """Colour of a prediction, float32 (B, 2, H/4, W/4), Lab units."""

@@ -91,27 +91,34 @@ def test_a_place_takes_its_regions_color_from_any_distance():
     np.testing.assert_allclose(far.numpy(), expected, atol=1e-6)
 
 
-def test_a_distribution_is_multiplied_by_a_gaussian_around_each_trusted_hint():
+def test_a_distribution_is_flattened_and_multiplied_by_a_gaussian_around_each_hint():
     paddle.seed(0)
     rng = np.random.default_rng(2)
     hinting = Hinting([6, 8, 8, 8])
     hinting.eval()
     features = rng.normal(0, 1, (1, 6, 3, 4)).astype(np.float32)
-    colors = rng.uniform(-60, 60, (len(TRUST), 2)).astype(np.float32)
-    spread = [np.tile(np.append(c / 50, 1.0)[None, :, None, None], (1, 1, 3, 4)).astype(np.float32) for c in colors]
-    logits = hinting.logits(paddle.to_tensor(features), [paddle.to_tensor(s) for s in spread]).numpy()[0]
+    own = rng.normal(0, 3, (1, 313, 3, 4)).astype(np.float32)
+    colors, hinted = rng.uniform(-60, 60, (len(TRUST), 2)), rng.uniform(0, 1, len(TRUST))
+    spread = [
+        paddle.to_tensor(np.tile(np.append(c / 50, 1.0)[None, :, None, None] * w, (1, 1, 3, 4)).astype(np.float32))
+        for c, w in zip(colors, hinted, strict=True)
+    ]
+    logits = hinting.logits(paddle.to_tensor(own), paddle.to_tensor(features), spread).numpy()[0]
     weight, bias = hinting.trust.weight.numpy()[:, :, 0, 0], hinting.trust.bias.numpy()
-    trusted = np.logaddexp(0, np.einsum("kc,chw->khw", weight, features[0]) + bias[:, None, None])
+    learnt = np.logaddexp(0, np.einsum("kc,chw->khw", weight, features[0]) + bias[:, None, None])
+    trusted, doubted = np.split(learnt * np.tile(hinted, 2)[:, None, None], 2)
     distances = ((AB_BINS[:, None] - colors[None]) ** 2).sum(axis=2)
-    expected = np.einsum("qk,khw->qhw", -distances / (2 * HINT_SIGMA**2), trusted)
+    gaussians = np.einsum("qk,khw->qhw", -distances / (2 * HINT_SIGMA**2), trusted)
+    expected = own[0] / (1.0 + doubted.sum(axis=0)) + gaussians
     # Logits that differ by a number of each place are the same distribution.
-    np.testing.assert_allclose(logits - logits.mean(axis=0), expected - expected.mean(axis=0), atol=2e-3)
+    np.testing.assert_allclose(logits - logits.mean(axis=0), expected - expected.mean(axis=0), rtol=1e-4, atol=2e-3)
 
 
-def test_nothing_is_added_without_hints():
+def test_nothing_changes_without_hints():
     hinting = Hinting([6, 8, 8, 8])
     pooled = pooled_hints(paddle.zeros([1, 3, SIZE, SIZE]))
     features = paddle.rand([1, 8, SIZE // 8, SIZE // 8])
     spread = hinting.spread(paddle.rand([1, 1, SIZE, SIZE]), features, pooled)
     assert all((hints.numpy() == 0).all() for hints in spread)
-    assert (hinting.logits(paddle.rand([1, 6, 16, 16]), spread).numpy() == 0).all()
+    own = paddle.rand([1, 313, 16, 16])
+    np.testing.assert_array_equal(hinting.logits(own, paddle.rand([1, 6, 16, 16]), spread).numpy(), own.numpy())

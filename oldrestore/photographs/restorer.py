@@ -57,7 +57,7 @@ class Restorer:
         by_stage = {"detect": "mask", "fill": "filled", "restore": "evened"}
         last = self.stages[-1] if self.stages and self.stages[-1] != "detect" else None
         parts = {part: PARTS[part] for stage, part in by_stage.items() if stage in self.stages and stage != last}
-        return parts | (self.coloring.choices.parts if self.coloring is not None else {})
+        return parts | (self.coloring.options.parts if self.coloring is not None else {})
 
     def titles(self, colored: bool = True) -> list[str]:
         """Headings of the results in a panel."""

@@ -259,7 +259,7 @@ class Colorizing(Verb):
         """Say which network made a result, for the record."""
         coloring = self.restorer.coloring
         size = coloring.colorizers[number].size
-        return {"hints": facts["hints"], "size": size, **coloring.choices.describe(), **self.networks[number]}
+        return {"hints": facts["hints"], "size": size, **coloring.options.describe(), **self.networks[number]}
 
     def header(self) -> Iterator[str]:
         """Lines that open the summary."""

@@ -409,6 +409,7 @@ def test_a_further_judge_stands_beside_the_first():
         "squeezenet_agreement/gray_kl",
         "squeezenet_agreement/kl_closed",
     ]
+    assert [m.photographs for m in usual] == ["judged"] * 6 + ["val"] * 2
     shares = {"squeezenet/iter_accuracy", "squeezenet/orig_accuracy", "squeezenet/gray_accuracy"}
     assert {m.name for m in (*usual, *further) if m.is_share and m.set_name == "squeezenet"} == shares
 

@@ -188,7 +188,8 @@ def _measured_on(run: Run) -> dict[str, Any]:
         "hash": protocol_hash(run),
         "label": protocol_label(run),
     }
-    return {**kept, "judge": run.data.get("judge"), "protocol": protocol}
+    further = list(run.data.get("further_judges") or {})
+    return {**kept, "judge": run.data.get("judge"), "further_judges": further, "protocol": protocol}
 
 
 def _not_finite(

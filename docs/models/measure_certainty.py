@@ -3,11 +3,11 @@
     python docs/models/measure_certainty.py released                   the shipped weights
     python docs/models/measure_certainty.py RUN/checkpoints/best.safetensors -o certainty
 
-On the validation photographs of a dataset at the network's own size, pixels are sorted into tenths by certainty
-(`oldrestore.photographs.color_options.certainty`). Of each tenth: the chroma of the prediction and of the truth, the true
-colour along the predicted hue, the error that the network expects and the one it makes, and how far hues are off. A
-calibrated network makes the errors that it expects, and its chroma is the true one along its hue: more is guessed, less
-is withheld. It writes NAME.csv and NAME.png.
+On the validation photographs of a dataset at the network's own size, pixels are sorted into tenths by their certainty
+(`oldrestore.photographs.color_options`). Of each tenth: the chroma of the prediction and of the truth, the true colour
+along the predicted hue, the error that the network expects and the one it makes, and how far hues are off. A calibrated
+network makes the errors that it expects, and its chroma is the true one along its hue: more is guessed, less withheld.
+It writes NAME.csv and NAME.png.
 """
 
 from __future__ import annotations

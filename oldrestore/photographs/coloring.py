@@ -17,7 +17,7 @@ from oldrestore.engines.fast_network import Running
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import converted, lightness, recolor_rows
-from oldrestore.photographs.color_options import ColorOptions, Chosen, chosen_colors, require_distribution
+from oldrestore.photographs.color_options import Chosen, ColorOptions, chosen_colors, require_distribution
 from oldrestore.photographs.hint_file import Hint, check_bounds, draw_hints
 from oldrestore.photographs.photo_list import InputFile
 from oldrestore.records.design_names import all_equal, names_among

@@ -5,7 +5,7 @@ import pytest
 
 from oldrestore.color.bins import AB_BINS
 from oldrestore.errors import UserError
-from oldrestore.photographs.color_options import SPREAD, ColorOptions, Chosen, certainty
+from oldrestore.photographs.color_options import SPREAD, Chosen, ColorOptions, certainty
 
 
 def test_certainty_is_that_of_the_spread():

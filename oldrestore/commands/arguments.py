@@ -125,7 +125,7 @@ def outputs_of(overrides: Sequence[str], must_exist: bool) -> Path:
     outputs, others = split_outputs(overrides)
     if others:
         raise UserError(f"'{others[0]}' is not understood here: only outputs=FOLDER is")
-    if must_exist and not outputs.is_dir():
+    if must_exist and not (outputs.is_dir() or (outputs.is_file() and outputs.suffix == ".zip")):
         raise UserError(f"there is no outputs folder '{outputs}': train a run first, or name it with outputs=FOLDER")
     return outputs
 

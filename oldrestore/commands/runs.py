@@ -38,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
     options.flag("--descending", does="largest (or newest) first")
     options.add_argument("--limit", type=number(1), metavar="N", help="at most N runs; without --sort, the newest N")
     options.flag("--json", does="print a JSON list")
-    options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="root of the run folders")
+    options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="root of the run folders, or a bundle")
     chosen = options.parse_intermixed_args(arguments)
 
     from oldrestore.records.listing import list_runs, read_condition, summary_of

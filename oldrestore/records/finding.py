@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oldrestore.config.location import at_home
 from oldrestore.errors import UserError, in_words
-from oldrestore.records.bundle import SWEEPS, is_bundle, open_bundle, split_name
+from oldrestore.records.bundle import SWEEPS, is_bundle, name_in_bundle, open_bundle, split_name
 from oldrestore.records.run import Run
 
 
@@ -68,6 +68,16 @@ def find_runs(name: str, outputs: Path, otherwise: str = "") -> list[Path]:
     if not every:
         raise UserError(f"the bundle '{file}' holds no run")
     return list(dict.fromkeys([*(run for run in of_sweeps if run in every), *every]))
+
+
+def find_run_to_read(name: str, outputs: Path) -> Path:
+    """Return the one run that a name of `find_runs` stands for; `UserError` if it stands for several."""
+    folder, *others = find_runs(name, outputs)
+    if others:
+        kind = "bundle" if name_in_bundle(folder) else "sweep"
+        one = name_in_bundle(folder) or folder
+        raise UserError(f"the {kind} '{name}' has {len(others) + 1} runs: name one, as {one}")
+    return folder
 
 
 def runs_of_sweep(folder: Path) -> list[Path] | None:

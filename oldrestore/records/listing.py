@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.errors import UserError
+from oldrestore.records.bundle import name_in_bundle, open_bundle
 from oldrestore.records.named_values import ACCURACIES
 from oldrestore.records.run import Run
 
@@ -75,11 +76,14 @@ def list_runs(
     descending: bool = False,
     limit: int | None = None,
 ) -> list[Run]:
-    """Return the runs under an outputs folder for which every condition holds, by default the oldest first.
+    """Return the runs under an outputs folder, or of a bundle, for which every condition holds, by default the oldest
+    first.
 
     Sorted by a named value, numbers come before words, and runs without the value or with NaN come last, also in
     descending order. A limit keeps the first runs of what is sorted; of the default order, it keeps the newest.
     """
+    if outputs.is_file():
+        outputs = open_bundle(outputs)
     runs = [Run(path.parent) for path in outputs.glob("*/*/status.json")]
     runs = [run for run in runs if all(condition.holds(run) for condition in where)]
     runs.sort(key=lambda run: (str(run.get("started") or ""), run.folder.name))
@@ -100,7 +104,8 @@ def summary_of(run: Run, names: Sequence[str] = ()) -> dict[str, Any]:
     shown = {name: run.get(name) for name in SHOWN}
     state, note = run.all_of("state")[-1], run.all_of("kind")[-1]  # in words
     values = {name: run.get(name) for name in names}
-    return {**shown, "state": state, "note": note, "folder": str(run.folder), "values": values}
+    folder = name_in_bundle(run.folder) or str(run.folder)
+    return {**shown, "state": state, "note": note, "folder": folder, "values": values}
 
 
 def _order_key(value: Any) -> tuple[int, float, str] | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from oldrestore.errors import UserError
 from oldrestore.records.bundle import name_in_bundle
-from oldrestore.records.finding import find_runs
+from oldrestore.records.finding import find_run_to_read
 from oldrestore.records.run import Run
 from oldrestore.tracking.mlflow_moved import ARTIFACTS, local_path
 from oldrestore.tracking.mlflow_store import quiet_environment, resolve_uri, without_credentials
@@ -55,10 +55,7 @@ def logged_run(name: str, outputs: Path, tracking_uri: str | None = None) -> Ite
         with TemporaryDirectory(prefix="oldrestore-mlflow-") as copy:
             yield _from_mlflow(name.removeprefix(MLFLOW_PREFIX), outputs, tracking_uri, Path(copy))
         return
-    folder, *others = find_runs(name, outputs)
-    if others:
-        kind = "bundle" if name_in_bundle(folder) else "sweep"
-        raise UserError(f"the {kind} '{name}' has {len(others) + 1} runs: name one, as {_named(folder)}")
+    folder = find_run_to_read(name, outputs)
     if (folder / "status.json").is_file():
         yield _from_folder(folder)
     else:
@@ -72,12 +69,9 @@ def _from_folder(folder: Path) -> LoggedRun:
     _check_complete(folder, str(folder))
     link = (run.status.get("sinks") or {}).get("mlflow") or {}
     # A bundle is unpacked into the cache, which is no place for new runs.
-    outputs = None if name_in_bundle(folder) else folder.absolute().parent.parent
-    return LoggedRun(run, _named(folder), run.status.get("state"), run.checkpoints, outputs, link.get("run_id"))
-
-
-def _named(folder: Path) -> str:
-    return name_in_bundle(folder) or str(folder)
+    bundled = name_in_bundle(folder)
+    outputs = None if bundled else folder.absolute().parent.parent
+    return LoggedRun(run, bundled or str(folder), run.status.get("state"), run.checkpoints, outputs, link.get("run_id"))
 
 
 def _from_artifacts(folder: Path) -> LoggedRun:

@@ -19,7 +19,7 @@ examples:
   oldrestore data prepare photos_plus                             fetch Debian's photographs
   oldrestore data prepare photos_wide                             and paste cut-out objects onto them
   oldrestore data prepare photos_wide_2                           the same without what is judged, and more photographs
-  oldrestore data prepare labelled_photos_wide                    fetch 373 labelled photographs, for judges
+  oldrestore data prepare labelled_photos_wide                    fetch 371 labelled photographs, for judges
 """
 FETCHED = ("photos_plus", "photos_wide", "photos_wide_2", "labelled_photos_wide")
 MOST_REASONS = 20  # printed for omitted files

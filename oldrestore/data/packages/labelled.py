@@ -40,7 +40,7 @@ class LabelledPhoto:
     name: str  # in the dataset, and with - for / in the prepared folder
     package: str
     file: str  # path inside the package; of gcompris-qt-data the name that `read_activities` gives
-    classes: tuple[int, ...]  # ImageNet classes that both readings accept
+    classes: tuple[int, ...]  # ImageNet classes that all readings accept
     source_sha256: str  # of the package's file
     sha256: str  # of the file that is judged: another one where a cut-out is grounded
     perceptual_hash: str
@@ -68,7 +68,7 @@ def labelled_rows() -> tuple[LabelledPhoto, ...]:
 def prepared_set() -> PinnedPackage:
     """Return the folder, number and pinned hash of what is fetched."""
     rows = [row for row in labelled_rows() if row.package not in INSTALLED]
-    return PinnedPackage("labelled_photos_wide", "1", len(rows), pinned_hash(row.sha256 for row in rows))
+    return PinnedPackage("labelled_photos_wide", "2", len(rows), pinned_hash(row.sha256 for row in rows))
 
 
 def prepare_labelled(say: Callable[[str], None] = lambda text: None) -> str:

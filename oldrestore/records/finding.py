@@ -10,6 +10,7 @@ from oldrestore.config.location import at_home
 from oldrestore.errors import UserError, in_words
 from oldrestore.records.bundle import SWEEPS, is_bundle, name_in_bundle, open_bundle, split_name
 from oldrestore.records.run import Run
+from oldrestore.records.trash import runs_in_trash
 
 
 def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
@@ -97,6 +98,13 @@ def runs_of_sweep(folder: Path) -> list[Path] | None:
         raise UserError(f"no job of the sweep {folder} is done: go on with it, or name runs")
     here = [outputs.joinpath(*path.parts[-2:]) for path in written]
     return [moved if moved.exists() else path for moved, path in zip(here, written, strict=True)]
+
+
+def find_deleted(name: str, outputs: Path) -> Path:
+    """Return the folder of a deleted run, by its id or the beginning of it."""
+    last = name.rstrip("/").rpartition("/")[2]
+    none = f"there is no run '{name}' in the trash of {outputs}: oldrestore runs restore lists it"
+    return _the_one(last, runs_in_trash(outputs.absolute()), [], none)
 
 
 def sweeps_of(name: str) -> list[Path]:

@@ -68,6 +68,11 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         recorded = run.training.provenance
     except UserError:
         recorded = {}
+    notes = run.training.notes
+    if notes.tags:
+        yield "tags", ", ".join(notes.tags)
+    if notes.note:
+        yield "note", notes.note
     yield "protocol", _protocol(run)
     for split in ("train", "val", "judged"):
         described = run.data.get(split)

@@ -20,8 +20,9 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRA),dev]'
 	@touch $@
 
-train: install ## train the quickstart: a few minutes on a CPU
-	$(BIN)/oldrestore train experiments=quickstart
+train: install ## train the quickstart, judged by two networks: a few minutes on a CPU
+	@$(BIN)/oldrestore weights fetch squeezenet > /dev/null
+	$(BIN)/oldrestore train experiments=quickstart 'judge=[efficientnet_lite0,squeezenet]'
 
 # A process for each core with a thread each: threads that wait for one another spin, which takes hours on a busy machine.
 test: install ## the test suite

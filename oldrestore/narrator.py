@@ -83,20 +83,25 @@ class Narrator:
 
 
 class WithoutTrailingBlanks:
-    """Something that rich prints, without the blanks that make all lines equally long."""
+    """Something that rich prints, without the blanks that make all lines equally long, and empty lines at the end."""
 
     def __init__(self, renderable: object) -> None:
         self.renderable = renderable
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        empty = 0
         for segments in Segment.split_lines(console.render(self.renderable, options)):
             line = list(segments)
             while line and not line[-1].text.strip():
                 line.pop()
-            if line:
-                line[-1] = line[-1]._replace(text=line[-1].text.rstrip())
+            if not line:
+                empty += 1
+                continue
+            line[-1] = line[-1]._replace(text=line[-1].text.rstrip())
+            yield from [Segment.line()] * empty
             yield from line
             yield Segment.line()
+            empty = 0
 
 
 def _as_text(renderable: object) -> list[str]:

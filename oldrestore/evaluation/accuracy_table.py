@@ -108,7 +108,7 @@ class AccuracyTable:
         photos = [photo for photo in self.judged if photo.version == version]
         return wilson_interval(sum(photo.correct for photo in photos), len(photos))
 
-    def render(self) -> Table:
+    def render(self, whole_set_only: bool = False) -> Table:
         """Lay out a table for the terminal (80 columns): percent, and under it each accuracy's 95% interval."""
         intervals = ", ".join(
             f"{version} {percent(low).rstrip('%')}-{percent(high)}"
@@ -119,7 +119,7 @@ class AccuracyTable:
             f"95% intervals: {intervals}\np: mean probability of the true class; closed: (iter - gray) / (orig - gray)",
             numbers=("photos", "iter", "orig", "gray", "closed", "p iter", "p orig", "p gray", "closed"),
         )
-        for row in self.rows:
+        for row in self.rows[-1:] if whole_set_only else self.rows:
             table.add_row(
                 str(row.iteration),
                 *map(percent, (row.iter_accuracy, row.orig_accuracy, row.gray_accuracy)),

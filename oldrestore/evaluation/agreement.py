@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Agreement:
     """
 
     judge: Judge
-    every_time: ClassVar[bool] = True
+    every_time: bool = True
 
     def __call__(self, context: EvaluationContext) -> Evaluated:
         """Measure every validation photograph."""

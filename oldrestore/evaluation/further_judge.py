@@ -12,9 +12,9 @@ from oldrestore.evaluation.judge import Judge
 
 
 class FurtherJudge:
-    """Judges what the first judge judges, at the end; its table is printed below and written to NAME.csv.
+    """Judges what the first judge judges, at the end; its last row is printed below, and all are written to NAME.csv.
 
-    `every` is the number of photographs between two rows of the table.
+    `every` is the number of photographs between two rows.
     """
 
     every_time = False
@@ -30,4 +30,6 @@ class FurtherJudge:
         table = accuracy_table(
             self.judge, judge_photos(context.colorize, watched, self.judge, context.batch_size), self.every
         )
-        return Evaluated(table.values(), table.per_image(), table=table.render(), rows=table.as_dicts())
+        return Evaluated(
+            table.values(), table.per_image(), table=table.render(whole_set_only=True), rows=table.as_dicts()
+        )

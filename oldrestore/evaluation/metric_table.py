@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from oldrestore.evaluation.prediction import ColoredPhoto
 
 ANYTHING, AT_LEAST_0, SHARE = (-math.inf, math.inf), (0.0, math.inf), (0.0, 1.0)
+JUDGED, AGREEMENT = "judged", "agreement"  # families of the first judge
 View = Literal["log", "compare", "sweep", "evaluate"]
 
 
@@ -81,11 +82,17 @@ def _top(k: int) -> Callable[[ColoredPhoto], Score | None]:
     return lambda p: None if p.top_bins is None else metrics.bin_accuracy(p.top_bins, p.true_ab, k)
 
 
+def _judged(name: str, better: Better, title: str, short: str, *columns: str, **places: int) -> Metric:
+    bounds = SHARE if len(columns) == 1 else ANYTHING  # the share of a gap may be anything
+    return Metric(JUDGED, name, better, ".1%", title, short, bounds=bounds, columns=columns, places=places)
+
+
 def _versions(score: str) -> tuple[str, ...]:
     return tuple(f"{version}_{score}" for version in ("iter", "orig", "gray"))
 
 
 HIGHER, LOWER, CLOSER, NEITHER = Better
+FROM_FLOOR = "from the better of gray and the best tint"
 
 METRICS = (
     Metric("train", "loss", LOWER, ".4f", title="training loss"),
@@ -95,30 +102,24 @@ METRICS = (
         "psnr",
         HIGHER,
         ".2f",
+        "PSNR",
+        "PSNR",
         of=lambda p: metrics.capped_psnr(p.rgb, p.original),
         unit="dB",
-        title="PSNR",
-        short="PSNR",
         bounds=(0.0, metrics.HIGHEST_PSNR),
         places={"log": 2, "compare": 7, "evaluate": 3},
     ),
     Metric(
-        "val",
-        "ssim",
-        HIGHER,
-        ".4f",
-        of=lambda p: metrics.ssim(p.rgb, p.original, 255.0),
-        title="SSIM",
-        bounds=(-1.0, 1.0),
+        "val", "ssim", HIGHER, ".4f", "SSIM", of=lambda p: metrics.ssim(p.rgb, p.original, 255.0), bounds=(-1.0, 1.0)
     ),
     Metric(
         "val",
         "ab_rmse",
         LOWER,
         ".2f",
+        "ab RMSE",
         of=lambda p: metrics.ab_rmse(p.ab, p.true_ab),
         unit="Lab units",
-        title="ab RMSE",
         bounds=AT_LEAST_0,
     ),
     Metric(
@@ -126,10 +127,10 @@ METRICS = (
         "auc",
         HIGHER,
         ".4f",
+        "raw AuC",
+        "AuC",
         of=lambda p: metrics.auc(p.ab, p.true_ab),
-        title="raw AuC",
         bounds=SHARE,
-        short="AuC",
         places={"log": 3, "compare": 5, "sweep": 2, "evaluate": 1},
     ),
     Metric(
@@ -137,10 +138,10 @@ METRICS = (
         "auc_rebalanced",
         HIGHER,
         ".4f",
+        "rebalanced AuC",
+        "AuC rebal",
         with_prior=metrics.rebalance,
-        title="rebalanced AuC",
         bounds=SHARE,
-        short="AuC rebal",
         places={"log": 4, "compare": 6, "sweep": 1, "evaluate": 2},
     ),
     # CIEDE2000 (oldrestore.color.difference) of the recoloured photograph in 8 bits: about 1 is just noticeable.
@@ -149,9 +150,9 @@ METRICS = (
         "de2000",
         LOWER,
         ".2f",
+        "CIEDE2000",
+        "dE2000",
         of=lambda p: float(p.difference.mean()),
-        title="CIEDE2000",
-        short="dE2000",
         bounds=AT_LEAST_0,
         places={"compare": 8, "evaluate": 5},
     ),
@@ -160,9 +161,9 @@ METRICS = (
         "de2000_p95",
         LOWER,
         ".2f",
+        "95th percentile of CIEDE2000",
+        "dE2000 p95",
         of=lambda p: float(np.percentile(p.difference, 95)),
-        title="95th percentile of CIEDE2000",
-        short="dE2000 p95",
         bounds=AT_LEAST_0,
     ),
     Metric(
@@ -170,9 +171,9 @@ METRICS = (
         "nearer_than_gray",
         HIGHER,
         ".1%",
+        "share of pixels nearer to the truth than gray",
+        "nearer",
         of=lambda p: metrics.share_nearer(p.difference, p.gray_difference),
-        title="share of pixels nearer to the truth than gray",
-        short="nearer",
         bounds=SHARE,
     ),
     *(
@@ -186,10 +187,10 @@ METRICS = (
         "colorfulness",
         CLOSER,
         ".1f",
+        "colourfulness",
+        "CF",
         of=lambda p: metrics.colorfulness(p.rgb),
-        title="colourfulness",
         bounds=AT_LEAST_0,
-        short="CF",
         places={"log": 5, "compare": 9, "sweep": 3, "evaluate": 4},
     ),
     Metric(
@@ -206,65 +207,47 @@ METRICS = (
         "colorfulness_difference",
         LOWER,
         ".1f",
+        "colourfulness difference",
+        "delta CF",
         of=_colorfulness_difference,
-        title="colourfulness difference",
         bounds=AT_LEAST_0,
-        short="delta CF",
         places={"compare": 10},
     ),
-    *(
-        # The share of a gap may be anything.
-        Metric(
-            "judged",
-            name,
-            better,
-            ".1%",
-            title=title,
-            short=short,
-            bounds=SHARE if len(columns) == 1 else ANYTHING,
-            columns=columns,
-            places=places,
-        )
-        for name, better, title, short, columns, places in (
-            (
-                "iter_accuracy",
-                HIGHER,
-                "accuracy on recoloured photographs",
-                "iter",
-                ("iter_correct",),
-                {"compare": 1, "sweep": 4, "evaluate": 6},
-            ),
-            ("orig_accuracy", NEITHER, "accuracy on the originals", "orig", ("orig_correct",), {"compare": 2}),
-            ("gray_accuracy", NEITHER, "accuracy on gray photographs", "gray", ("gray_correct",), {"compare": 3}),
-            ("gap_closed", HIGHER, "share of the accuracy gap closed", "closed", _versions("correct"), {"compare": 4}),
-            (
-                "gap_closed_probability",
-                HIGHER,
-                "share of the probability gap closed",
-                "closed p",
-                _versions("probability"),
-                {},
-            ),
-            (
-                "gap_closed_from_floor",
-                HIGHER,
-                "share of the accuracy gap closed, from the better of gray and the best tint",
-                "closed, floor",
-                (*_versions("correct"), "tint_correct"),
-                {},
-            ),
-            (
-                "gap_closed_probability_from_floor",
-                HIGHER,
-                "share of the probability gap closed, from the better of gray and the best tint",
-                "closed p, floor",
-                (*_versions("probability"), "tint_probability"),
-                {},
-            ),
-        )
+    _judged(
+        "iter_accuracy",
+        HIGHER,
+        "accuracy on recoloured photographs",
+        "iter",
+        "iter_correct",
+        compare=1,
+        sweep=4,
+        evaluate=6,
     ),
-    Metric("judged", "iter_correct", HIGHER, ".4f", bounds=SHARE),
-    Metric("judged", "iter_probability", HIGHER, ".4f", bounds=SHARE),
+    _judged("orig_accuracy", NEITHER, "accuracy on the originals", "orig", "orig_correct", compare=2),
+    _judged("gray_accuracy", NEITHER, "accuracy on gray photographs", "gray", "gray_correct", compare=3),
+    _judged("gap_closed", HIGHER, "share of the accuracy gap closed", "closed", *_versions("correct"), compare=4),
+    _judged(
+        "gap_closed_probability", HIGHER, "share of the probability gap closed", "closed p", *_versions("probability")
+    ),
+    _judged(
+        "gap_closed_from_floor",
+        HIGHER,
+        f"share of the accuracy gap closed, {FROM_FLOOR}",
+        "closed, floor",
+        *_versions("correct"),
+        "tint_correct",
+    ),
+    _judged(
+        "gap_closed_probability_from_floor",
+        HIGHER,
+        f"share of the probability gap closed, {FROM_FLOOR}",
+        "closed p, floor",
+        *_versions("probability"),
+        "tint_probability",
+    ),
+    Metric(
+        "judged", "iter_probability", HIGHER, ".4f", title="probability of the true class", short="p iter", bounds=SHARE
+    ),
     # The judge's answers beside those on the originals; each also of gray photographs.
     *(
         Metric(
@@ -272,8 +255,8 @@ METRICS = (
             name if version == "" else f"{version}_{name}",
             better if version == "" else NEITHER,
             form,
-            title=f"{title} of {version or 'recoloured'} photographs",
-            short=short if version == "" else f"{short} {version}",
+            f"{title} of {version or 'recoloured'} photographs",
+            short if version == "" else f"{short} {version}",
             unit=unit,
             bounds=bounds,
             places=places if version == "" else {},
@@ -292,11 +275,11 @@ METRICS = (
         "kl_closed",
         HIGHER,
         ".1%",
-        title="share of gray's KL divergence taken away",
-        short="KL closed",
+        "share of gray's KL divergence taken away",
+        "KL closed",
         columns=("kl", "gray_kl"),
     ),
-    # Of evaluators, by the words of a name: holes, hints, restoration, detection, measures of whole sets, judges.
+    # Of evaluators, by the words of a name: holes, hints, restoration, detection, measures of whole sets.
     *(
         Metric("", name, better, form, unit=unit, bounds=bounds)
         for name, better, form, unit, bounds in (
@@ -316,22 +299,22 @@ METRICS = (
             ("cf", CLOSER, ".1f", "", AT_LEAST_0),
             ("cf_original", NEITHER, ".1f", "", AT_LEAST_0),
             ("delta_cf", LOWER, ".1f", "", AT_LEAST_0),
-            ("iter_accuracy", HIGHER, ".1%", "", SHARE),
-            ("orig_accuracy", NEITHER, ".1%", "", SHARE),
-            ("gray_accuracy", NEITHER, ".1%", "", SHARE),
-            ("iter_correct", HIGHER, ".4f", "", SHARE),
-            ("iter_probability", HIGHER, ".4f", "", SHARE),
-            ("gap_closed", HIGHER, ".1%", "", ANYTHING),
         )
     ),
 )
+_ROWS = {(metric.family, metric.name): metric for metric in METRICS}
 # What validation measures of each photograph, in the order of its files.
 OF_VALIDATION = tuple(metric for metric in METRICS if metric.of or metric.with_prior)
 
 
-def shown_in(view: View) -> list[Metric]:
-    """Metrics that the log line or a printed table shows, in its order."""
-    return sorted((metric for metric in METRICS if view in metric.places), key=lambda metric: metric.places[view])
+def shown_in(view: View, measured: Iterable[str] = ()) -> list[Metric]:
+    """Metrics that the log line or a printed table shows, in its order.
+
+    Names of what was `measured`, ``FAMILY/NAME``, add those of further judges, each beside the first judge's.
+    """
+    named = (metric_of(*name.split("/", 1)) for name in measured if "/" in name)
+    rows = {metric.key: metric for metric in (*METRICS, *named) if metric is not None and view in metric.places}
+    return sorted(rows.values(), key=lambda metric: metric.places[view])
 
 
 def directions(measures: Iterable[tuple[str, str, str | None]]) -> str:
@@ -344,16 +327,27 @@ def directions(measures: Iterable[tuple[str, str, str | None]]) -> str:
     return "; ".join(f"{word} is better: {', '.join(names)}" for word, names in said.items() if names)
 
 
+def is_agreement(family: str) -> bool:
+    """Say whether a family holds a judge's agreement: ``agreement``, or ``squeezenet_agreement`` of a further judge."""
+    return f"_{family}".endswith(f"_{AGREEMENT}")
+
+
 def metric_of(family: str, name: str) -> Metric | None:
     """Return the row of a metric, or that of its kind if it is an evaluator's; None if the table has neither.
 
-    Of two kinds whose words a name holds, that of more words counts: ``cf_original`` is not ``cf``.
+    A further judge's figures, ``squeezenet/iter_accuracy`` and ``squeezenet_agreement/kl``, are as the first judge's;
+    views show those that have a direction. Of two kinds whose words a name holds, that of more words counts:
+    ``cf_original`` is not ``cf``.
     """
-    for metric in METRICS:
-        if (metric.family, metric.name) == (family, name):
-            return metric
+    if (metric := _ROWS.get((family, name))) is not None:
+        return metric
+    first = _ROWS.get((AGREEMENT if is_agreement(family) else JUDGED, name))
+    if first is not None and family not in ("train", "val"):
+        judge = family.removesuffix(f"_{AGREEMENT}")
+        called = {"title": f"{first.title} ({judge})", "short": f"{judge} {first.short or name}"}
+        return replace(first, family=family, places=first.places if first.better.way else {}, **called)
     words = f"_{re.sub('[^a-z0-9]+', '_', name.lower())}_"
     kinds = [metric for metric in METRICS if metric.family == "" and f"_{metric.name}_" in words]
-    if family in ("train", "judged") or not kinds:
+    if family in ("train", JUDGED) or not kinds:
         return None
     return replace(max(kinds, key=lambda metric: len(metric.name)), family=family, name=name)

@@ -58,10 +58,11 @@ class Protocol:
         }
         # Another component has other settings: its own name says enough.
         replaced = {name.removesuffix("._target_") for name in names if name.endswith("._target_")}
-        inside = {name for name in names if any(name.startswith(f"{part}.") for part in replaced)}
+        inside = {name for name in names | replaced if any(name.startswith(f"{part}.") for part in replaced)}
+        inside |= {name for name in names if any(part.startswith(f"{name}.") for part in replaced)}  # which was empty
         judges = any(name.startswith("judge.") for name in self.settings)
         unasked = {name for name in names | replaced if Role.JUDGING in role_of(name) and not judges}
-        return sorted(name.removeprefix("evaluation.") for name in (names - inside | replaced) - unasked)
+        return sorted(name.removeprefix("evaluation.") for name in (names | replaced) - inside - unasked)
 
     @property
     def label(self) -> str:

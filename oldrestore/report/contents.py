@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from oldrestore.comparison.baselines import NONE, Baselines, baselines_among, measure_missing
 from oldrestore.comparison.columns import RESAMPLES, Cell
 from oldrestore.comparison.compare import Compared, compare_runs
-from oldrestore.comparison.measures import FURTHER, Measure, Table, chosen_measures, table_of
+from oldrestore.comparison.measures import Measure, Table, chosen_measures, known_measures, table_of
 from oldrestore.comparison.sameness import comparable_groups
 from oldrestore.errors import UserError
 from oldrestore.evaluation.metric_table import metric_of
@@ -184,15 +184,14 @@ def _measures(
     if headline is not None and headline not in [measure.name for measure in shown]:
         shown = [*shown, *chosen_measures(tables, [headline])]
     available = dict.fromkeys(key for table in tables for key in table)
-    usual = chosen_measures(tables, None)
-    extra = [m for m in FURTHER if all((m.set_name, metric) in available for metric in m.metrics)]
-    # What the judge said of single versions is in the accuracies; the originals' colour is no design's own.
+    usual, further = known_measures(available)
+    # What a judge said of single versions is in its accuracies; the originals' colour is no design's own.
     rest = [
         metric if set_name == "val" else f"{set_name}/{metric}"
         for set_name, metric in available
-        if set_name != "judged" and not metric.endswith("_original")
+        if (set_name, "iter_correct") not in available and not metric.endswith("_original")
     ]
-    every = dict.fromkeys([*(m.name for m in (*shown, *usual, *extra)), *rest])
+    every = dict.fromkeys([*(m.name for m in (*shown, *usual, *further)), *rest])
     return [measure.name for measure in shown], list(every)
 
 

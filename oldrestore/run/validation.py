@@ -83,8 +83,8 @@ class Validation:
         self.folder.per_image(rows_of(table.per_image(), iteration, "judged"))
         return judged_values(table)
 
-    def measure_baselines(self) -> Table:
-        """Write ``baselines.csv``, and return a table of the run's figures beside them."""
+    def measure_baselines(self) -> list[Table]:
+        """Write ``baselines.csv``, and return tables of the run's figures beside them."""
         path = self.folder.path / "baselines.csv"
         if not path.is_file():
             data = read_json(self.folder.path / "data.json")
@@ -93,7 +93,9 @@ class Validation:
 
     def _run_evaluators(self, iteration: int, last: bool) -> dict[str, float]:
         results = self.scorer.further(self.components.network, self.components.inputs, at_end=last)
-        self.outcome.further_tables |= {name: r.table for name, r in results.items() if r.table is not None}
+        tables = self.outcome.further_tables | {name: r.table for name, r in results.items() if r.table is not None}
+        # In the protocol's order, whenever each was measured first.
+        self.outcome.further_tables = {name: tables[name] for name in self.components.evaluators if name in tables}
         return record_evaluated(results, self.folder, iteration, self.narrator)
 
 

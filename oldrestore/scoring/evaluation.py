@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ class EvaluationResult:
     summary: dict[str, float]  # validation measures
     table: AccuracyTable | None
     protocol: Protocol
-    baselines: Table | None = None  # the figures beside those of what needs no network
+    baselines: list[Table] = field(default_factory=list)  # the figures beside those of what needs no network
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json`` and ``summary.json``."""
@@ -142,11 +142,11 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     if table is not None:
         folder.accuracy(table.as_dicts(), iteration)
         folder.per_image(rows_of(table.per_image(), iteration, "judged"))
-    beside = None
+    beside = []
     if result is not None:
         write_atomically(folder.path / "baselines.csv", baselines_of(scorer, subject.training_split(config), data))
         figures = {f"val/{name}": value for name, value in result.summary.items()}
-        figures |= {} if table is None else judged_values(table)
+        figures |= summary | ({} if table is None else judged_values(table))
         beside = beside_baselines(figures, read_baselines(folder.path / "baselines.csv"))
     evaluated = EvaluationResult(folder.path, subject.checkpoint, iteration, summary, table, protocol, beside)
     folder.write_json("summary.json", evaluated.to_json())

@@ -18,6 +18,7 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.agreement import Agreement
 from oldrestore.evaluation.further_judge import FurtherJudge
 from oldrestore.evaluation.judge import Judge
+from oldrestore.evaluation.metric_table import AGREEMENT
 from oldrestore.losses.base import Loss
 
 LARGEST_PRIOR = 2**20  # bytes; 313 numbers are 2.6 kB
@@ -55,16 +56,19 @@ def build_protocol(
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     """Build the protocol's own evaluators and the prior of its rebalanced AuC, before anything is measured."""
     evaluators = {name: build(node) for name, node in config.evaluation.evaluators.items()}
-    if (further := further_judges(evaluators)) and judged is None:
-        raise UserError(
-            f"the judge {further[0].name} has no photographs to judge: take an evaluation with judged photographs "
-            "(evaluation=photos), or one judge"
-        )
-    if not config.evaluation.color:
-        return evaluators, None
-    if config.evaluation.get("agreement"):
-        evaluators["agreement"] = Agreement(build(config.judge) if judged is None else judged.judge)
-    return evaluators, rebalancing_prior(config, training_prior)
+    further = {name: e.judge for name, e in evaluators.items() if isinstance(e, FurtherJudge)}
+    agreement = config.evaluation.color and config.evaluation.get("agreement")
+    if further and judged is None:
+        if not agreement:
+            raise UserError(
+                f"the judge {next(iter(further))} has no photographs to judge: take an evaluation with judged "
+                "photographs (evaluation=photos), or one judge"
+            )
+        evaluators = {name: e for name, e in evaluators.items() if name not in further}
+    if agreement:
+        evaluators[AGREEMENT] = Agreement(build(config.judge) if judged is None else judged.judge)
+        evaluators |= {f"{name}_{AGREEMENT}": Agreement(judge, every_time=False) for name, judge in further.items()}
+    return evaluators, rebalancing_prior(config, training_prior) if config.evaluation.color else None
 
 
 def judge_of(judged: Judged | None, evaluators: Mapping[str, Any]) -> Judge | None:
@@ -80,7 +84,7 @@ def describe_judging(judged: Judged | None, evaluators: Mapping[str, Any]) -> di
     described = {} if judged is None else {"judged": judged.split.describe()}
     if judge is not None:
         described["judge"] = {"name": judge.name, "fingerprint": judge.fingerprint}
-    if further := further_judges(evaluators):
+    if further := judges_of(judged, evaluators)[1:]:
         described["further_judges"] = {judge.name: judge.fingerprint for judge in further}
     return described
 
@@ -119,13 +123,8 @@ def _read_prior(path: str | None) -> np.ndarray:
 
 def judges_of(judged: Judged | None, evaluators: Mapping[str, Any]) -> list[Judge]:
     """Return the judge, as `judge_of` does, and further ones after it."""
-    first = judge_of(judged, evaluators)
-    return ([] if first is None else [first]) + further_judges(evaluators)
-
-
-def further_judges(evaluators: Mapping[str, Any]) -> list[Judge]:
-    """Return the judges that are evaluators, beside the first."""
-    return [evaluator.judge for evaluator in evaluators.values() if isinstance(evaluator, FurtherJudge)]
+    asked = [e.judge for e in evaluators.values() if isinstance(e, FurtherJudge | Agreement)]
+    return list(dict.fromkeys([*([] if judged is None else [judged.judge]), *asked]))
 
 
 def refuse_taught_by_judge(loss: Loss, judge: Judge) -> None:

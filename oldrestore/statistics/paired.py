@@ -9,11 +9,13 @@ import numpy as np
 from scipy.stats import t as student
 
 from oldrestore.statistics.bootstrap import BLOCK, RESAMPLES, bca_interval, resampled_values
+from oldrestore.statistics.mcnemar import mcnemar_detectable
 from oldrestore.statistics.scored import Scored
 
 FLIPS = 10_000
 LEVEL = 0.05
 POWER = 0.8
+MANY_DISCORDANT = 2000  # photographs; from here on the closed form has the exact test's power to half a point
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,19 @@ def smallest_detectable(differences_n: np.ndarray, photographs: int | None = Non
     """Smallest difference that this many photographs with such differences would show (80% power, 5%, two-sided).
 
     2.80 standard errors, a little more for few photographs. Of right and wrong answers that is 2.80 sqrt(d / n) with d
-    the share of photographs on which one is right and the other is not (J. E. Miettinen 1968, The matched pairs design
-    in the case of all-or-none responses, Biometrics 24); of anything else, the deviation is that around the mean.
+    the share of photographs on which one is right and the other is not (O. S. Miettinen 1968, The matched pairs design
+    in the case of all-or-none responses, Biometrics 24), and up to a tenth more, since the exact test is cautious where
+    few photographs differ: its own power is computed for them.
     """
     n = len(differences_n) if photographs is None else photographs
     if len(differences_n) < 2 or n < 2:
         return float("nan")
     whole = np.rint(differences_n)  # contributions round
     answers = np.abs(whole).max() <= 1 and np.allclose(differences_n, whole, rtol=0, atol=1e-9)
-    variance = float((differences_n**2).mean() if answers else differences_n.var(ddof=1))
+    discordant = float((whole**2).mean())
+    if answers and 0 < discordant * n < MANY_DISCORDANT:
+        return mcnemar_detectable(discordant, n, LEVEL, POWER)
+    variance = discordant if answers else float(differences_n.var(ddof=1))
     return float((student.isf(LEVEL / 2, n - 1) + student.ppf(POWER, n - 1)) * np.sqrt(variance / n))
 
 

@@ -56,7 +56,7 @@ class Summary:
     def shown(self) -> list[str]:
         """Metrics of the printed table, the one that chooses checkpoints first; files have all."""
         measured = {name for row in self.rows for name in row.metrics}
-        wanted = dict.fromkeys([self.monitor, *(metric.key for metric in shown_in("sweep"))])
+        wanted = dict.fromkeys([self.monitor, *(metric.key for metric in shown_in("sweep", measured))])
         return [name for name in wanted if name in measured]
 
     def directions(self) -> str:

@@ -11,10 +11,11 @@ import pytest
 from oldrestore.comparison.compare import Cell, Compared
 from oldrestore.comparison.designs import Design
 from oldrestore.comparison.latex import escaped, latex
-from oldrestore.comparison.measures import MEASURES
+from oldrestore.comparison.measures import known_measures
 from tests.comparison.synthetic import make_designs, make_run
 
-KNOWN = {measure.name: measure for measure in MEASURES}
+SCORES = [("judged", "iter_correct"), ("judged", "orig_correct"), ("val", "psnr"), ("val", "colorfulness")]
+KNOWN = {measure.name: measure for measure in known_measures(SCORES)[0]}
 MEASURED_ON = {"judge": {"name": "lite0"}, "protocol": {"name": "photos", "hash": "0123456789abcdef"}}
 
 

@@ -122,6 +122,22 @@ def test_it_is_measured_by_default_without_labels(workshop):
     assert of_run.value.mean() == pytest.approx(run.get("agreement/kl"))
 
 
+def test_further_judges_are_asked_at_the_end(workshop):
+    several = ["judge=[efficientnet_lite0,efficientnet_lite1]", "evaluation.judged=null"]
+    code, folder = workshop.train(*several, "trainer.max_iterations=2", "trainer.evaluate_every=1")
+    assert code == 0
+    run = Run(folder)
+    assert list(run.data["further_judges"]) == ["efficientnet_lite1"]
+    changed = [name for name in run.data["protocol"]["changed"] if name.startswith("evaluators")]
+    assert changed == ["evaluators.efficientnet_lite1"]
+    curves = {name: len(points) for name, points in run.curves.items() if name.endswith("agreement/kl")}
+    assert curves == {"agreement/kl": 2, "efficientnet_lite1_agreement/kl": 1}
+    kl = run.scores[run.scores.metric == "kl"].groupby("set").value
+    assert set(kl.count()) == {run.data["val"]["count"]}
+    assert kl.mean()["efficientnet_lite1_agreement"] == pytest.approx(run.get("efficientnet_lite1_agreement/kl"))
+    assert kl.mean()["efficientnet_lite1_agreement"] != kl.mean()["agreement"]
+
+
 def test_it_is_left_out_if_so_asked(workshop):
     _, folder = workshop.train("trainer.max_iterations=1", "evaluation.agreement=false")
     assert "agreement" not in set(Run(folder).scores.set)

@@ -55,6 +55,10 @@ def test_what_is_shown_and_in_which_order():
         ("set", "cf_original", Better.NEITHER, ""),
         ("set", "delta_cf", Better.LOWER, ""),
         ("squeezenet", "iter_accuracy", Better.HIGHER, ""),
+        ("squeezenet", "iter_probability", Better.HIGHER, ""),
+        ("squeezenet_agreement", "kl", Better.LOWER, "nats"),
+        ("squeezenet_agreement", "gray_kl", Better.NEITHER, "nats"),
+        ("squeezenet_agreement", "kl_closed", Better.HIGHER, ""),
         ("squeezenet", "gray_accuracy", Better.NEITHER, ""),
         ("squeezenet", "gap_closed_probability", Better.HIGHER, ""),
         ("judged", "iter_probability", Better.HIGHER, ""),
@@ -66,7 +70,25 @@ def test_measures_of_evaluators_belong_to_a_kind_by_the_words_of_their_names(fam
 
 
 @pytest.mark.parametrize(
-    ("family", "name"), [("teeth", "previous"), ("teeth", "psnrish"), ("judged", "orig_probability"), ("train", "auc")]
+    ("family", "name"),
+    [
+        ("teeth", "previous"),
+        ("teeth", "psnrish"),
+        ("judged", "orig_probability"),
+        ("train", "auc"),
+        ("squeezenet", "kl"),
+        ("val", "iter_accuracy"),
+    ],
 )
 def test_of_other_names_nobody_says_which_way_is_better(family, name):
     assert metric_of(family, name) is None
+
+
+def test_a_further_judge_is_named_and_shown_beside_the_first():
+    found = metric_of("squeezenet", "gap_closed")
+    assert (found.title, found.short) == ("share of the accuracy gap closed (squeezenet)", "squeezenet closed")
+    assert found.columns == metric_of("judged", "gap_closed").columns
+    measured = ["val/auc", "squeezenet/orig_accuracy", "squeezenet/iter_accuracy", "squeezenet_agreement/kl", "n"]
+    assert [metric.short for metric in shown_in("sweep", measured)] == [
+        *("AuC rebal", "AuC", "CF", "iter", "squeezenet iter", "KL", "squeezenet KL")
+    ]

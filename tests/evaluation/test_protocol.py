@@ -109,6 +109,15 @@ def test_what_changes_scores_moves_the_hash_and_is_named(name, value, shown):
         assert changed.label == f"photos 1, changed: {shown}"
 
 
+def test_a_component_that_is_added_is_named_once():
+    further = {"_target_": "x.FurtherJudge", "every": 20, "judge": {"_target_": "x.SqueezeNet", "weights": None}}
+    shipped = {**CONFIG, "evaluation": {**CONFIG["evaluation"], "evaluators": {}}}
+    added = copy.deepcopy(shipped)
+    added["evaluation"]["evaluators"]["squeezenet"] = further
+    changed = Protocol("photos", 1, protocol_settings(added), protocol_settings(shipped))
+    assert changed.label == "photos 1, changed: evaluators.squeezenet"
+
+
 def test_settings_of_color_do_not_count_where_no_color_is_measured():
     blind = protocol({"evaluation.color": False})
     other = {"evaluation.size": 64, "evaluation.fit": "squash", "judge.variant": "lite2", "evaluation.judged": None}

@@ -10,7 +10,7 @@ from oldrestore.errors import UserError
 from oldrestore.evaluation.judge import EfficientNetLite
 from oldrestore.models.lite_unet import LiteUnet
 from oldrestore.run.components import build_components
-from oldrestore.scoring.judged import rebalancing_prior, refuse_part_of_network
+from oldrestore.scoring.judged import build_protocol, judges_of, rebalancing_prior, refuse_part_of_network
 from oldrestore.scoring.subject import Subject
 
 PRIOR = np.random.default_rng(0).gamma(0.3, size=313) + 1e-9
@@ -61,6 +61,18 @@ def test_a_further_judge_is_refused_as_the_first_is():
     asked = ["model=resnet", "model.width=0.125", "loss=perceptual", "judge=[efficientnet_lite0,efficientnet_lite2]"]
     with pytest.raises(UserError, match="judge efficientnet_lite2 is the network whose features the loss trains on"):
         build_components(compose_config(asked))
+
+
+def test_a_further_judge_needs_photographs_to_judge_or_to_agree_on():
+    asked = ["judge=[efficientnet_lite0,efficientnet_lite1]", "evaluation.judged=null"]
+    with pytest.raises(UserError, match="the judge efficientnet_lite1 has no photographs to judge"):
+        build_protocol(compose_config([*asked, "evaluation.agreement=false"]), None, lambda: TRAINING)
+    evaluators, _ = build_protocol(compose_config(asked), None, lambda: TRAINING)
+    assert {name: (e.judge.name, e.every_time) for name, e in evaluators.items()} == {
+        "agreement": ("efficientnet_lite0", True),
+        "efficientnet_lite1_agreement": ("efficientnet_lite1", False),
+    }
+    assert [judge.name for judge in judges_of(None, evaluators)] == ["efficientnet_lite0", "efficientnet_lite1"]
 
 
 def test_an_encoder_does_not_judge_its_own_network():

@@ -30,13 +30,14 @@ examples:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
-    options = parser("bundle", "Packs runs into one file: compares, reports and reproduces elsewhere.", EPILOG)
+    options = parser("bundle", "Packs runs into one file that compare, report and reproduce take.", EPILOG)
     options.add_argument("-o", "--output", type=path, required=True, metavar="FILE", help="the bundle, a .zip file")
     checkpoints = "weights to pack: none (default), best, or all"
     options.add_argument("--checkpoints", choices=("none", "best", "all"), default="none", help=checkpoints)
     samples = "sample panels to pack: the last of each series (default), all, or none"
     options.add_argument("--samples", choices=("last", "all", "none"), default="last", help=samples)
-    options.flag("--any-patch", does="pack uncommitted changes even if they name a folder, host or user of the machine")
+    patch = "uncommitted changes to pack: public (default; if they name no host, user or outputs folder), any, or none"
+    options.add_argument("--patch", choices=("public", "any", "none"), default="public", help=patch)
     options.flag("--unpack", does="unpack bundles into the outputs folder FILE instead")
     options.flag("--json", does="print JSON")
     runs = "runs, sweeps' folders, bundles; or outputs=FOLDER, the root of the run folders"
@@ -61,20 +62,22 @@ def pack_runs(names: Sequence[str], outputs: Path, chosen) -> int:
         raise UserError(f"'{target}' exists and is no bundle: name another file")
     folders = [folder for name in names for folder in find_runs(name, outputs)]
     sweeps = [folder for name in names for folder in sweeps_of(name)]
-    packed = pack(folders, sweeps, target, chosen.checkpoints, chosen.samples, chosen.any_patch)
-    for run in packed.without_patch:
-        line = "its uncommitted changes name the machine or a user, and are left out (--any-patch packs them)"
-        print(f"oldrestore: {run}: {line}", file=sys.stderr)
-    for run in packed.with_patch:
-        print(f"oldrestore: {run}: its uncommitted changes are packed, untracked files included", file=sys.stderr)
+    packed = pack(folders, sweeps, target, chosen.checkpoints, chosen.samples, chosen.patch)
+    for runs, line in (
+        (packed.with_patch, "uncommitted changes are packed, untracked files included (--patch none leaves them out)"),
+        (packed.without_patch if chosen.patch != "none" else (), "uncommitted changes name the machine: left out"),
+    ):
+        if runs:
+            more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+            print(f"oldrestore: {runs[0]}{more}: {line}", file=sys.stderr)
     if chosen.json:
         print(json.dumps({"file": str(target), **vars(packed)}, indent=2))
         return 0
     print(f"runs        {packed.runs}, {byte_size(packed.size / packed.runs)} each")
     for part, size in packed.parts.items():
         print(f"{part:<11} {byte_size(size) if size else 'none'}")
-    left_out = [f"{packed.places} places of folders, files and trackers"] if packed.places else []
-    print(f"left out    {', '.join([*left_out, 'hosts, processes, printed logs'])}")
+    places = f"{packed.places} place{'s' * (packed.places > 1)} of folders, files or trackers"
+    print(f"left out    {', '.join([*([places] if packed.places else []), 'hosts, processes, printed logs'])}")
     print(f"size        {byte_size(packed.size)}")
     print(target)
     return 0

@@ -51,7 +51,7 @@ class Packed:
     parts: dict[str, int]  # records, samples, checkpoints
     places: int  # absolute paths and addresses of settings, which are left out
     with_patch: list[str]  # runs whose uncommitted changes are in it
-    without_patch: list[str]  # runs whose uncommitted changes are left out, for they name the machine
+    without_patch: list[str]  # runs whose uncommitted changes are left out
 
 
 def pack(
@@ -60,12 +60,12 @@ def pack(
     target: Path,
     checkpoints: str = "none",
     samples: str = "last",
-    any_patch: bool = False,
+    patch: str = "public",
 ) -> Packed:
     """Write run folders, and the tables of sweeps' folders, to a bundle.
 
-    `checkpoints` is one of `CHECKPOINTS`, `samples` one of `SAMPLES`; a patch that names the machine is packed with
-    `any_patch` only. `UserError` if a run goes on, or cannot be told from another.
+    `checkpoints` is one of `CHECKPOINTS`, `samples` one of `SAMPLES`, `patch` one of
+    `oldrestore.records.withheld.PATCHES`. `UserError` if a run goes on, or cannot be told from another.
     """
     runs = _by_name(folders)
     for folder in runs.values():
@@ -73,7 +73,7 @@ def pack(
         if status["state"] == "running" and status["alive"] is not False:
             raise UserError(f"run '{folder.name}' is {Run(folder).state}: wait for its end")
         refuse_links_out(folder)
-    public = PublicRecords(runs.values(), any_patch)
+    public = PublicRecords(runs.values(), patch)
     contents: dict[str, bytes | Path] = {}
     for name, folder in sorted(runs.items()):
         for file in _files_of(folder, checkpoints, samples):

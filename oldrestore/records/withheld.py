@@ -22,7 +22,8 @@ WITHHELD = "left-out"  # stands for a place, as ``left-out/1``; a file keeps its
 OF_PROCESS = ("pid", "host", "process_started", "process_ticks", "slurm_job_id", "sinks")
 # A patch must stay as it is, and photographs are named below their folder.
 VERBATIM = ("patch", "patch_base64", "photographs", "packages")
-PATCH_NAMES_MACHINE = "it names the machine or the user that it is of"
+# Which uncommitted changes are kept: those that name no host, user or outputs folder of the machine, any, or none.
+PATCHES = ("public", "any", "none")
 # An address, or an absolute path, quoted or not; a bare one has two parts, for "/" is also a sign.
 _PLACE = re.compile(
     r"""(?P<quote>['"])(?P<quoted>(?:~[\w.-]*)?/[^'"]+)(?P=quote)|(?P<bare>[A-Za-z][\w+.-]*://[^\s'"<>]+"""
@@ -42,9 +43,9 @@ class PublicRecords:
     The same place gets the same number throughout, so that runs which differ in it still do.
     """
 
-    def __init__(self, folders: Iterable[Path], any_patch: bool = False) -> None:
+    def __init__(self, folders: Iterable[Path], patch: str = "public") -> None:
         self.folders = [Path(folder) for folder in folders]
-        self.any_patch = any_patch
+        self.patch = patch  # one of `PATCHES`
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -89,10 +90,16 @@ class PublicRecords:
         return csv_table(public).encode()
 
     def keeps_patch(self, folder: Path) -> bool | None:
-        """Whether the uncommitted changes of a run are kept: not if they name the machine; None if there are none."""
+        """Whether the uncommitted changes of a run are kept; None if there are none."""
         path = folder / "provenance.json"
         patch = _patch_of(read_json(path)) if path.is_file() else ""
-        return (self.any_patch or not self._names_machine(patch)) if patch else None
+        return None if not patch else self._why_without(patch) is None
+
+    def _why_without(self, patch: str) -> str | None:
+        if self.patch == "none":
+            return "the bundle was packed without it"
+        named = self.patch == "public" and self._names_machine(patch)
+        return "it names the machine or the user that it is of" if named else None
 
     def _config(self, folder: Path) -> bytes:
         from omegaconf import OmegaConf
@@ -123,9 +130,9 @@ class PublicRecords:
                 content["processes"] = [{k: v for k, v in one.items() if k != "host"} for one in members]
             if isinstance(content.get("command"), list):
                 content["command"] = ["oldrestore", *content["command"][1:]]
-            if not self.any_patch and self._names_machine(_patch_of(content)):
+            if (patch := _patch_of(content)) and (reason := self._why_without(patch)):
                 content = {key: value for key, value in content.items() if key not in ("patch", "patch_base64")}
-                content |= {"patch": None, "patch_left_out": PATCH_NAMES_MACHINE}
+                content |= {"patch": None, "patch_left_out": reason}
         return content
 
     def _names_machine(self, text: str) -> bool:

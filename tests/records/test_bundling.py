@@ -130,15 +130,12 @@ def test_a_patch_that_names_the_user_is_left_out_unless_it_is_asked_for(two_runs
     provenance |= {"patch": patch, "patch_sha256": "0" * 64, "command": ["/home/somebody/bin/oldrestore", "train"]}
     (run / "provenance.json").write_text(json.dumps(provenance))
     (run / "overrides.yaml").write_text("- dataset.root=/home/somebody/photos\n")
-    for any_patch in (False, True):
-        packed = pack([run], [], tmp_path / "x.zip", any_patch=any_patch)
+    for asked, whole in (("public", kept), ("any", True), ("none", False)):
+        packed = pack([run], [], tmp_path / "x.zip", patch=asked)
         (found,) = find_runs(str(tmp_path / "x.zip"), tmp_path)
-        held = Run(found).provenance
-        whole = kept or any_patch
+        held, name = Run(found).provenance, f"tiny/{run.name}"
         assert held["patch"] == (patch if whole else None) and ("patch_left_out" in held) == (not whole)
-        assert (packed.with_patch, packed.without_patch) == (
-            ([f"tiny/{run.name}"], []) if whole else ([], [f"tiny/{run.name}"])
-        )
+        assert (packed.with_patch, packed.without_patch) == (([name], []) if whole else ([], [name]))
         assert held["command"] == ["oldrestore", "train"]
 
 

@@ -179,13 +179,16 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _places(text: str) -> set[str]:
-    """Return the absolute paths and addresses that a text names; of ``NAME=PLACE``, the whole rest is one."""
+    """Return the addresses that a text names, and the paths that lead out of the working folder.
+
+    Of ``NAME=PLACE``, the whole rest is one.
+    """
     if "/" not in text:
         return set()
     value = text.partition("=")[2].strip("'\"") if re.match(r"[+~]*[\w.@/]+=", text) else text
-    if re.match(r"~[\w.-]*/|/.", value) and "\n" not in value:
+    if re.match(r"~[\w.-]*/|/.|\.\./", value) and "\n" not in value:
         return {value}
-    return {match["quoted"] or match["bare"] for match in _PLACE.finditer(text)}
+    return {match["quoted"] or match["bare"].rstrip(".,;:!?)") for match in _PLACE.finditer(text)}
 
 
 def _is_local(override: str) -> bool:

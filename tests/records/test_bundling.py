@@ -116,6 +116,28 @@ def test_different_places_stay_different(two_runs, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        ("dataset.root=/home/me/my photos", "dataset.root=left-out"),
+        ("+dataset.root='~/photos'", "+dataset.root='left-out'"),
+        ("model.weights=../../me/w.safetensors", "model.weights=left-out/w.safetensors"),
+        ("'/home/me/a b.jpg': no such file", "'left-out/a b.jpg': no such file"),
+        ("at http://me:secret@host.example:5000/x, twice", "at left-out, twice"),
+        ("see /home/me/x and /home/me/y.log.", "see left-out and left-out/y.log."),
+        ("dataset.root=data/photos", "dataset.root=data/photos"),
+        ("val/loss and/or 1 / 2", "val/loss and/or 1 / 2"),
+        ("design=loss / width", "design=loss / width"),
+    ],
+)
+def test_places_are_left_out_of_any_text(text, public, two_runs, tmp_path):
+    status = json.loads((two_runs[0] / "status.json").read_text())
+    (two_runs[0] / "status.json").write_text(json.dumps({**status, "reason": text}))
+    pack(two_runs[:1], [], tmp_path / "x.zip")
+    (folder,) = find_runs(str(tmp_path / "x.zip"), tmp_path)
+    assert Run(folder).status["reason"] == public
+
+
+@pytest.mark.parametrize(
     ("patch", "kept"),
     [
         ("+x = 1\n", True),

@@ -6,12 +6,14 @@ import os
 import shutil
 import socket
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from oldrestore.records.liveness import lock_run
+from oldrestore.records.notes import change_notes
 from oldrestore.records.run import Run
 from oldrestore.records.trash import leftovers
 from oldrestore.sweeps.ledger import Ledger, process_record
@@ -81,6 +83,15 @@ def test_mlflow_has_tags_and_the_note_as_its_description(outputs, tracked_run, c
     found = tags(outputs)
     assert "tags" not in found and "archived" not in found and found["mlflow.note.content"] == "look at 200"
     assert "archived" not in tags(tracked_run.parent.parent)
+
+
+def test_notes_that_mlflow_was_not_told_come_with_the_next_sync(outputs, tracked_run, cli):
+    run = outputs / "tiny" / tracked_run.name
+    change_notes(run, lambda notes: replace(notes.with_tags(["paper"]), note="look"))
+    shutil.rmtree(run / "visualdl")
+    cli("sync", run, f"outputs={outputs}")
+    assert (tags(outputs)["tags"], tags(outputs)["mlflow.note.content"]) == ("paper", "look")
+    assert b"look" in (run / "visualdl" / "vdlrecords.oldrestore.log").read_bytes()
 
 
 def test_a_link_to_the_run_of_another_folder_changes_nothing_there(outputs, tracked_run, cli):

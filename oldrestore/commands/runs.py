@@ -149,9 +149,10 @@ def tag(arguments: Sequence[str]) -> int:
 
 def note(arguments: Sequence[str]) -> int:
     """Write the note of a run."""
-    options = parser("runs note", "Writes a run's note, over the one that it has; an empty text removes it.")
+    epilog = 'examples:\n  oldrestore runs note RUN "the loss jumps at 200"\n  oldrestore runs note RUN ""\n'
+    options = parser("runs note", "Writes a run's note, replacing the one that it has.", epilog)
     options.add_argument("run", metavar="RUN", help="run folder, run id (or its beginning), or 'last'")
-    options.add_argument("text", nargs="+", metavar="TEXT", help=f"the note; {OUTPUTS}")
+    options.add_argument("text", nargs="+", metavar="TEXT", help=f"the note (empty: removes it); {OUTPUTS}")
     chosen = options.parse_intermixed_args(arguments)
 
     from dataclasses import replace
@@ -165,7 +166,10 @@ def note(arguments: Sequence[str]) -> int:
 
 def archive(arguments: Sequence[str]) -> int:
     """Archive runs, or bring them out again."""
-    options = parser("runs archive", "Hides runs from lists and comparisons; their folders stay as they are.")
+    epilog = "examples:\n  oldrestore runs archive RUN RUN\n  oldrestore runs archive RUN --undo\n"
+    options = parser(
+        "runs archive", "Hides runs from lists and comparisons; their folders stay where they are.", epilog
+    )
     options.flag("--undo", does="show them again")
     options.add_argument("runs", nargs="+", metavar="RUN", help=f"runs; {OUTPUTS}")
     chosen = options.parse_intermixed_args(arguments)
@@ -197,7 +201,7 @@ def delete(arguments: Sequence[str]) -> int:
     """Move runs to the trash."""
     epilog = """\
 Nothing is deleted without --yes. Runs in the trash (outputs/.trash) take as much room as before, until oldrestore runs
-gc --yes. MLflow has them as deleted; the jobs of sweeps that they are run again with sweep --retry-deleted only.
+gc --yes. MLflow marks them as deleted. A sweep runs their jobs again only with --retry-deleted.
 
 examples:
   oldrestore runs delete RUN RUN            what would go, and how much
@@ -231,7 +235,8 @@ examples:
 
 def restore(arguments: Sequence[str]) -> int:
     """Bring runs back from the trash; without names, list it."""
-    options = parser("runs restore", "Brings deleted runs back, the same bytes; without a name, lists the trash.")
+    epilog = "examples:\n  oldrestore runs restore          what is in the trash\n  oldrestore runs restore RUN\n"
+    options = parser("runs restore", "Brings deleted runs back as they were; without a name, lists the trash.", epilog)
     options.add_argument("runs", nargs="*", metavar="RUN", help=f"run ids (or their beginnings); {OUTPUTS}")
     chosen = options.parse_intermixed_args(arguments)
 

@@ -258,10 +258,15 @@ def restore(arguments: Sequence[str]) -> int:
 
 def gc(arguments: Sequence[str]) -> int:
     """Remove for good what is dead."""
-    does = (
-        "Empties the trash: folders, and artifacts and models of these runs in the embedded MLflow store; and removes"
-    )
-    options = parser("runs gc", f"{does} temporary files\nof processes that were killed. Nothing goes without --yes.")
+    epilog = """\
+What goes: deleted runs, with their artifacts and models in the embedded MLflow store, and temporary files of killed
+processes that are older than a day. Nothing goes without --yes.
+
+examples:
+  oldrestore runs gc            how much that is
+  oldrestore runs gc --yes
+"""
+    options = parser("runs gc", "Empties the trash and removes leftovers, for good.", epilog)
     options.flag("--yes", does="do it")
     options.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="root of the run folders")
     chosen = options.parse_intermixed_args(arguments)

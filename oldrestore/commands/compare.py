@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parser("compare", "Compares runs on the same photographs: intervals, the best, and its equals.", EPILOG)
     add_choice_of_runs(options)
-    options.flag("--no-baselines", does="leave out gray, mean colour, best tint and originals")
+    options.flag("--no-baselines", does="leave out what needs no network: gray, tints, originals")
     detect = "also print how many photographs or seeds would detect this difference: 0.02, 2%%"
     options.add_argument("--detect", type=difference, metavar="DIFFERENCE", help=detect)
     options.flag("--anyway", does="print incomparable runs in separate tables")

@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     paper = "also write charts (PDF, PNG) and tables for papers"
     options.add_argument("--paper", type=path, metavar="DIR", help=paper)
     add_plugins(options)
-    options.flag("--no-baselines", does="leave out gray, mean colour, best tint and originals")
+    options.flag("--no-baselines", does="leave out what needs no network: gray, tints, originals")
     options.flag("--anyway", does="show incomparable runs as separate groups")
     chosen = options.parse_intermixed_args(arguments)
     if chosen.output is not None and chosen.output.is_dir():

@@ -13,15 +13,17 @@ import numpy as np
 from oldrestore import runtime
 from oldrestore.comparison.measures import Column, Measure, Table, table_of
 from oldrestore.errors import UserError
-from oldrestore.evaluation.baseline_scores import TITLES, cache_path
+from oldrestore.evaluation.baseline_scores import CEILINGS, TITLES, cache_path
+from oldrestore.evaluation.metric_table import is_agreement
 from oldrestore.records.run import Run, read_baselines
 from oldrestore.statistics import PairedDifference, Scored, compare_designs, compare_with, holm
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GRAY, MEAN, TINT, ORIGINAL = TITLES.values()
-NO_FLOORS = (MEAN, ORIGINAL)  # the mean colour is one more tint, the originals are what nobody can beat
+GRAY, MEAN, TINT, _, _, ORIGINAL = TITLES.values()
+# The mean colour is one more tint; the others have the originals' own colours.
+NO_FLOORS = (MEAN, *CEILINGS, ORIGINAL)
 # Evaluators that measure something else beside the network name its figures so.
 OF_EVALUATORS = {
     "nothing_": "damaged photographs",
@@ -51,10 +53,10 @@ class Baselines:
     tables: Mapping[str, Table]
 
     def joined(self, table: Table) -> Table:
-        """Add to a run's scores what the judge says under the best tint, for figures that are counted from it."""
+        """Add to a run's scores what each judge says under its best tint, for figures that are counted from it."""
         tint = self.tables.get(TINT, {})
-        own = {("judged", f"tint_{m}"): tint.get(("judged", f"iter_{m}")) for m in ("correct", "probability")}
-        return {**table, **{key: column for key, column in own.items() if column is not None}}
+        counted = {"iter_correct": "tint_correct", "iter_probability": "tint_probability"}
+        return {**table, **{(s, counted[m]): column for (s, m), column in tint.items() if m in counted}}
 
     def scored(self, measure: Measure, images: tuple[str, ...]) -> dict[str, Scored]:
         """Return the figure of each baseline that has it, on the same photographs as the designs."""
@@ -93,7 +95,7 @@ def baselines_among(runs: Sequence[Run]) -> Baselines:
         (set_name, metric): column
         for (set_name, metric), column in ours.items()
         if ((set_name, "iter_correct") in ours and not metric.startswith("iter_"))
-        or (set_name == "agreement" and metric.startswith("gray_"))
+        or (is_agreement(set_name) and metric.startswith("gray_"))
     }
     found = Baselines({title: {**shared, **table} for title, table in tables.items() if table})
     return Baselines({title: found.joined(table) for title, table in found.tables.items()})
@@ -106,7 +108,7 @@ def _among_own(ours: Table) -> Iterator[tuple[str, tuple[str, str], Column]]:
             version, _, what = metric.partition("_")
             if version in ("gray", "orig"):
                 yield GRAY if version == "gray" else ORIGINAL, (set_name, f"iter_{what}"), column
-        elif set_name == "agreement":
+        elif is_agreement(set_name):
             if metric.startswith("gray_"):
                 key = set_name, metric.removeprefix("gray_")
                 yield GRAY, key, column

@@ -11,6 +11,7 @@ from oldrestore.comparison.compare import Compared
 from oldrestore.comparison.designs import Design
 from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.rendering import floor_in_words
+from oldrestore.evaluation.baseline_scores import CEILINGS, CEILINGS_IN_WORDS
 from oldrestore.tables import percent, setting
 
 ARROWS = {"max": r" $\uparrow$", "min": r" $\downarrow$", None: ""}
@@ -167,6 +168,8 @@ def _caption(compared: Compared, constant: Sequence[Measure]) -> str:
         sentences.append(rf"$^\ddagger$: not significantly better than {than} ($5\%$, Holm over designs).")
     if TINT in compared.baselines:
         sentences.append(f"{TINT.capitalize()}: for each figure, the best constant colour on training photographs.")
+    if set(CEILINGS) <= compared.baselines.keys():
+        sentences.append(f"{CEILINGS_IN_WORDS[:1].upper()}{CEILINGS_IN_WORDS[1:]}.")
     return " ".join(sentences)
 
 

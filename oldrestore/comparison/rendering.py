@@ -11,6 +11,7 @@ from oldrestore.comparison.baselines import GRAY, TINT
 from oldrestore.comparison.columns import Cell
 from oldrestore.comparison.compare import Compared
 from oldrestore.comparison.measures import Measure
+from oldrestore.evaluation.baseline_scores import CEILINGS, CEILINGS_IN_WORDS
 from oldrestore.evaluation.metric_table import directions
 from oldrestore.statistics import PairedDifference
 from oldrestore.tables import aligned, csv_table, markdown_table, percent, setting
@@ -203,7 +204,7 @@ def floor_in_words(floors: Sequence[str]) -> str:
 
 
 def about_baselines(compared: Compared) -> list[str]:
-    """Say what the mark of designs below a floor means, and what the best tint is."""
+    """Say what the mark of designs below a floor means, and what baselines are."""
     lines = []
     floors = compared.below_floor(*compared.measures)
     if floors:
@@ -212,6 +213,8 @@ def about_baselines(compared: Compared) -> list[str]:
         lines.append(NOT_MEASURED)
     if TINT in compared.baselines:
         lines.append(f"{TINT}: for each figure, the constant colour that does best by it on training photographs")
+    if set(CEILINGS) <= compared.baselines.keys():
+        lines.append(CEILINGS_IN_WORDS)
     return lines
 
 

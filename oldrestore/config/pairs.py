@@ -15,7 +15,7 @@ from oldrestore.errors import UserError
 
 # Settings on which depends what a loss reads or a network predicts, with the values that are suggested; None reads ab.
 REMEDIES: tuple[tuple[str, Any], ...] = (("annealed_mean", 0.38), ("annealed_mean", None), ("stage", "full"))
-MOST_NAMES = 3  # in a suggestion
+MOST_NAMES = 2  # in a suggestion
 
 
 def check_pair(model: Mapping[str, Any], loss: Mapping[str, Any]) -> None:

@@ -43,17 +43,17 @@ def judge_photos(
         recolored = [recolor(lab[..., 0], prediction.ab_hw2) for lab, prediction in zip(labs, predictions, strict=True)]
         ours = judge.probabilities(recolored)
         orig, gray = (answers.probabilities for answers in answers_on_originals(judge, originals, labs))
-        for (name, _, (label, *also)), iter_p, orig_p, gray_p in zip(batch, ours, orig, gray, strict=True):
-            if (highest := max((label, *also))) >= len(iter_p):
-                raise _no_such_class(name, highest, len(iter_p))
-            versions = zip(VERSIONS, (iter_p, orig_p, gray_p), strict=True)
-            judged.append(
-                [
-                    JudgedPhoto(name, v, label, int(p.argmax()), float(p[[label, *also]].sum()), tuple(also))
-                    for v, p in versions
-                ]
-            )
+        for (name, _, classes), *said in zip(batch, ours, orig, gray, strict=True):
+            judged.append([judged_as(name, v, classes, p) for v, p in zip(VERSIONS, said, strict=True)])
     return judged
+
+
+def judged_as(name: str, version: str, classes: Sequence[int], p_c: np.ndarray) -> JudgedPhoto:
+    """Say what probabilities of a judge, (1000,), are worth for a photograph of one class or several."""
+    label, *also = classes
+    if (highest := max(classes)) >= len(p_c):
+        raise _no_such_class(name, highest, len(p_c))
+    return JudgedPhoto(name, version, label, int(p_c.argmax()), float(p_c[list(classes)].sum()), tuple(also))
 
 
 def accuracy_table(judge: Judge, photos: Sequence[Sequence[JudgedPhoto]], every: int) -> AccuracyTable:

@@ -34,6 +34,8 @@ class Eccv16(nn.Layer):
         ``released`` is the published PyTorch forward: softmax without temperature, then ``model_out``.
     temperature : float
         Of the annealed mean (0 the mode, 1 the mean; 0.38 in the paper).
+    chroma : float
+        Multiplies the colour at last; 1 in the paper.
 
     References
     ----------
@@ -51,10 +53,11 @@ class Eccv16(nn.Layer):
         weights: str | None = None,
         decoding: Literal["annealed_mean", "released"] = "annealed_mean",
         temperature: Annotated[float, Field(ge=0, le=2)] = 0.38,
+        chroma: Annotated[float, Field(ge=0, le=4)] = 1.0,
     ) -> None:
         super().__init__()
         self.decoding = decoding
-        self.temperature = temperature
+        self.temperature, self.chroma = temperature, chroma
         c64, c128, c256, c512 = (max(1, round(channels * width)) for channels in (64, 128, 256, 512))
         self.model1 = _block(1, c64, layers=2, last_stride=2)
         self.model2 = _block(c64, c128, layers=2, last_stride=2)
@@ -91,8 +94,10 @@ class Eccv16(nn.Layer):
         """Colour of a prediction, float32 (B, 2, H/4, W/4), Lab units."""
         logits = prediction.logits.astype("float32")
         if self.decoding == "released":
-            return self.model_out(nn.functional.softmax(logits, axis=1)) * AB_SCALE
-        return annealed_mean_nchw(logits, self.temperature)
+            ab_b2hw = self.model_out(nn.functional.softmax(logits, axis=1)) * AB_SCALE
+        else:
+            ab_b2hw = annealed_mean_nchw(logits, self.temperature)
+        return ab_b2hw if self.chroma == 1.0 else self.chroma * ab_b2hw
 
 
 def _block(inputs: int, outputs: int, *, layers: int, last_stride: int = 1, dilation: int = 1) -> nn.Sequential:

@@ -10,6 +10,7 @@ from typing import Any
 from oldrestore.comparison.baselines import MEAN, NO_FLOORS, TINT
 from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.rendering import MARK_WORDS, number
+from oldrestore.evaluation.baseline_scores import CEILINGS
 from oldrestore.report.ab_chart import ab_plane
 from oldrestore.report.contents import JUDGED_CURVE, Group
 from oldrestore.report.look import Look, axis_format, bars_height, by_design, number_of, whole
@@ -164,17 +165,18 @@ def _levels(look: Look, levels: list[tuple[str, float, str]], measure: Measure) 
 def accuracy_bars(group: Group, look: Look) -> Spec:
     """What the judge recognises: originals, what each design recoloured, and gray photographs, with 95% intervals.
 
-    Judge, originals and gray photographs are the same for all designs: one bar each. A dashed line marks the end of the
-    bar of gray photographs.
+    What needs no network is the same for all designs: one bar each. A dashed line marks the end of the bar of gray
+    photographs.
     """
     names = {"orig_accuracy": "originals", "gray_accuracy": "gray photographs"}
     shared = next(iter(_with(group, "orig_accuracy")))
-    tints = {title: cell for title in (MEAN, TINT) if (cell := group.baseline(title, "iter_accuracy")) is not None}
-    order = [names["orig_accuracy"], *group.names, names["gray_accuracy"], *tints]
-    grays = [look.gray] * (1 + len(tints))
-    colors = [look.original, *(look.color(design) for design in range(len(group.names))), *grays]
-    cells = [shared["orig_accuracy"], *(c.get("iter_accuracy") for c in group.compared.cells), shared["gray_accuracy"]]
-    cells += tints.values()
+    beside = {title: cells.get("iter_accuracy") for title, cells in group.compared.baselines.items()}
+    ceilings, tints = ({t: beside[t] for t in titles if beside.get(t)} for titles in (CEILINGS, (MEAN, TINT)))
+    order = [names["orig_accuracy"], *ceilings, *group.names, names["gray_accuracy"], *tints]
+    originals, grays = [look.original] * (1 + len(ceilings)), [look.gray] * (1 + len(tints))
+    colors = [*originals, *(look.color(design) for design in range(len(group.names))), *grays]
+    designs = (cells.get("iter_accuracy") for cells in group.compared.cells)
+    cells = [shared["orig_accuracy"], *ceilings.values(), *designs, shared["gray_accuracy"], *tints.values()]
     rows = []
     for name, cell in zip(order, cells, strict=True):
         if cell is not None:

@@ -25,13 +25,12 @@ class Outcome:
     table: AccuracyTable | None = None
     summary: dict[str, float] = field(default_factory=dict)  # the last value of each measure
     further_tables: dict[str, Any] = field(default_factory=dict)
-    baselines: Any = None  # the table of the run beside them
+    baselines: list[Any] = field(default_factory=list)  # tables of the run beside them
 
     def tables(self) -> list[Any]:
         """Return the tables to print at the end."""
         accuracy = [] if self.table is None else [self.table.render()]
-        baselines = [] if self.baselines is None else [self.baselines]
-        return explained_once([*accuracy, *self.further_tables.values(), *baselines])
+        return explained_once([*accuracy, *self.further_tables.values(), *self.baselines])
 
     def ending(self) -> str | None:
         """Return how the run ended as a line; None if it finished."""

@@ -180,15 +180,15 @@ class RunInProgress:
         if self.config.evaluation.color:
             self.outcome.baselines = parallel.by_first(self.measure_baselines)
 
-    def measure_baselines(self) -> Any:
-        """Measure what needs no network, unless it is known, and return the table; it is not worth a failure."""
+    def measure_baselines(self) -> list[Any]:
+        """Measure what needs no network, unless it is known, and return tables of it; it is not worth a failure."""
         try:
             return self.validation.measure_baselines()
         except (OSError, ValueError, Killed) as error:
             # The run is over, whoever asks it to stop now.
             why = sentence(error) if isinstance(error, OSError) else error
             self.narrator.say(f"the baselines were not measured: {why}")
-            return None
+            return []
 
     def _training_seconds(self) -> float:
         return self.progress.seconds + time.monotonic() - self._began

@@ -83,8 +83,8 @@ class Validation:
         self.folder.per_image(rows_of(table.per_image(), iteration, "judged"))
         return judged_values(table)
 
-    def measure_baselines(self) -> Table:
-        """Write ``baselines.csv``, and return a table of the run's figures beside them."""
+    def measure_baselines(self) -> list[Table]:
+        """Write ``baselines.csv``, and return tables of the run's figures beside them."""
         path = self.folder.path / "baselines.csv"
         if not path.is_file():
             data = read_json(self.folder.path / "data.json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from oldrestore.data.loading.loader import decode_known_photo, evaluation_photos, in_content_order
@@ -11,14 +11,19 @@ from oldrestore.data.prior import dataset_prior
 from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.source import Split
 from oldrestore.errors import UserError
-from oldrestore.evaluation import baselines
-from oldrestore.evaluation.baseline_scores import TITLES, BaselineScore, cache_path, figures_of
+from oldrestore.evaluation.agreement import Agreement
+from oldrestore.evaluation.baseline_scores import CEILINGS_IN_WORDS, TITLES, BaselineScore, cache_path, figures_of
+from oldrestore.evaluation.baselines import best_tints, score_colors
+from oldrestore.evaluation.baselines_judged import score_agreement, score_judged
 from oldrestore.evaluation.evaluator import spread
-from oldrestore.evaluation.metric_table import Metric, shown_in
+from oldrestore.evaluation.further_judge import FurtherJudge
+from oldrestore.evaluation.metric_table import AGREEMENT, JUDGED, Metric, metric_of, shown_in
+from oldrestore.evaluation.reference_colors import mean_color
 from oldrestore.files import write_atomically
 from oldrestore.tables import csv_table, percent, plain_table
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from rich.table import Table
 
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 
 AVERAGED = 256  # training photographs, evenly spread over content hashes, whose mean colour is taken
 CHOSEN_ON = 12  # of these, photographs that tints are chosen on
+# Of each further judge, beside baselines.
+OF_JUDGES = [metric_of(*key) for key in ((JUDGED, "iter_accuracy"), (JUDGED, "iter_probability"), (AGREEMENT, "kl"))]
 
 
 def baselines_of(scorer: Scorer, train: Split | None, data: Mapping[str, Any]) -> str:
@@ -76,51 +83,61 @@ def measure_baselines_of(run: Run, narrator: Narrator) -> None:
 
 
 def measured_baselines(scorer: Scorer, train: Split | None) -> list[BaselineScore]:
-    """Measure every baseline on a protocol's photographs."""
-    agreement = scorer.evaluators.get("agreement")
-    judge = scorer.judged.judge if scorer.judged is not None else agreement and agreement.judge
-    size = scorer.config.evaluation.batch_size
+    """Measure every baseline on a protocol's photographs, and by every judge of it."""
+    evaluators, size = scorer.evaluators.items(), scorer.config.evaluation.batch_size
+    agreeing = {name: e.judge for name, e in evaluators if isinstance(e, Agreement)}
+    further = {name: e.judge for name, e in evaluators if isinstance(e, FurtherJudge)}
+    judged = {} if scorer.judged is None else {"judged": scorer.judged.judge, **further}
     mean, tints = None, {}
     if train is not None:
         part = spread_by_content(train, AVERAGED)
         averaged = [scorer.crops.evaluation(decode_known_photo(photo)) for photo in part]
-        mean = baselines.mean_color(averaged)
+        mean = mean_color(averaged)
         chosen_on = [averaged[place] for place in spread(len(averaged), CHOSEN_ON)]
-        tints = baselines.best_tints(chosen_on, judge, scorer.prior, scorer.watched)
+        tints = best_tints(chosen_on, scorer.prior, judged, agreeing, scorer.watched)
     split, crops = scorer.validation, scorer.crops
-    photos = lambda: ((photo.name, rgb) for photo, rgb in evaluation_photos(split, crops))  # noqa: E731
-    scores = list(
-        baselines.score_colors(lambda: scorer.watched(photos(), "baselines", len(split)), mean, tints, scorer.prior)
-    )
-    if agreement is not None:
-        watched = lambda: scorer.watched(photos(), "baselines, agreement", len(split))  # noqa: E731
-        scores += baselines.score_agreement(watched, judge, mean, tints, size)
-    if scorer.judged is not None:
+
+    def photos(what: str) -> Iterator[tuple[str, np.ndarray]]:
+        named = ((photo.name, rgb) for photo, rgb in evaluation_photos(split, crops))
+        return scorer.watched(named, what, len(split))
+
+    scores = list(score_colors(photos("baselines"), mean, tints, scorer.prior))
+    if agreeing:
+        scores += score_agreement(photos("baselines, agreement"), agreeing, mean, tints, size)
+    if judged:
         labelled = scorer.judged.split.photos
-        scores += baselines.score_judged(
-            lambda: scorer.watched(
-                ((p.name, decode_known_photo(p), p.classes) for p in labelled), "baselines judged", len(labelled)
-            ),
-            judge,
-            mean,
-            tints,
-            size,
-        )
+        decoded = ((photo.name, decode_known_photo(photo), photo.classes) for photo in labelled)
+        watched = scorer.watched(decoded, "baselines judged", len(labelled))
+        scores += score_judged(watched, judged, mean, tints, size)
     return scores
 
 
-def beside_baselines(summary: Mapping[str, float], scores: pd.DataFrame) -> Table:
-    """Lay out a network's figures (``val/auc``, ...) beside those of every baseline, for the terminal (80 columns)."""
-    metrics = [metric for metric in shown_in("evaluate") if metric.key in summary]
-    table = plain_table(
-        "beside what needs no network",
-        f"{TITLES['tint']}: for each figure, the constant colour that does best by it on training photographs",
-        texts=("",),
-        numbers=[metric.short or metric.name for metric in metrics],
+def beside_baselines(summary: Mapping[str, float], scores: pd.DataFrame) -> list[Table]:
+    """Lay out a network's figures (``val/auc``, ...) beside those of every baseline, for the terminal (80 columns).
+
+    The first table has colour and the first judge; each further judge has one of its own.
+    """
+    metrics = {metric.key: metric for metric in shown_in("evaluate")}
+    tables = [_beside("beside what needs no network", metrics, summary, scores)]
+    tables[0].caption = (
+        f"{TITLES['tint']}: for each figure, the constant colour that does best by it on training photographs\n"
+        f"{CEILINGS_IN_WORDS}"
     )
-    for title, figures in {"network": summary, **figures_of(scores)}.items():
-        cells = (figures.get(metric.key) for metric in metrics)
-        table.add_row(title, *(_written(value, metric) for value, metric in zip(cells, metrics, strict=True)))
+    sets = dict.fromkeys(name.partition("/")[0].removesuffix(f"_{AGREEMENT}") for name in summary if "/" in name)
+    for judge in sets:
+        of_judge = {f"{judge}/{metric.name}": metric for metric in OF_JUDGES if metric.family == JUDGED}
+        of_judge |= {f"{judge}_{AGREEMENT}/{metric.name}": metric for metric in OF_JUDGES if metric.family == AGREEMENT}
+        if judge != JUDGED and of_judge.keys() & summary.keys():
+            tables.append(_beside(f"the same by the judge {judge}", of_judge, summary, scores))
+    return tables
+
+
+def _beside(title: str, metrics: Mapping[str, Metric], summary: Mapping[str, float], scores: pd.DataFrame) -> Table:
+    measured = {key: metric for key, metric in metrics.items() if key in summary}
+    table = plain_table(title, texts=("",), numbers=[metric.short or metric.name for metric in measured.values()])
+    for row, figures in {"network": summary, **figures_of(scores)}.items():
+        cells = (_written(figures.get(key), metric) for key, metric in measured.items())
+        table.add_row(row, *cells)
     return table
 
 

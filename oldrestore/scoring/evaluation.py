@@ -53,7 +53,7 @@ class EvaluationResult:
     table: AccuracyTable | None
     protocol: Protocol
     of_evaluators: dict[str, Table] = field(default_factory=dict)  # by name
-    baselines: Table | None = None  # the figures beside those of what needs no network
+    baselines: list[Table] = field(default_factory=list)  # the figures beside those of what needs no network
 
     def listed(self) -> dict[str, float]:
         """Return the figures that stand in none of the tables."""
@@ -62,8 +62,7 @@ class EvaluationResult:
     def tables(self) -> list[Table]:
         """Return the tables to print."""
         accuracy = [] if self.table is None else [self.table.render()]
-        baselines = [] if self.baselines is None else [self.baselines]
-        return explained_once([*accuracy, *self.of_evaluators.values(), *baselines])
+        return explained_once([*accuracy, *self.of_evaluators.values(), *self.baselines])
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json`` and ``summary.json``."""
@@ -154,11 +153,11 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
     if table is not None:
         folder.accuracy(table.as_dicts(), iteration)
         folder.per_image(rows_of(table.per_image(), iteration, "judged"))
-    beside = None
+    beside = []
     if result is not None:
         write_atomically(folder.path / "baselines.csv", baselines_of(scorer, subject.training_split(config), data))
         figures = {f"val/{name}": value for name, value in result.summary.items()}
-        figures |= {} if table is None else judged_values(table)
+        figures |= summary | ({} if table is None else judged_values(table))
         beside = beside_baselines(figures, read_baselines(folder.path / "baselines.csv"))
     tables = {name: each.table for name, each in further.items() if each.table is not None}
     evaluated = EvaluationResult(folder.path, subject.checkpoint, iteration, summary, table, protocol, tables, beside)

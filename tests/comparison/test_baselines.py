@@ -13,6 +13,8 @@ from oldrestore.records.run import Run
 from oldrestore.tables import csv_table
 from tests.comparison.synthetic import make_run, scores
 
+# How much better than a design in the middle each baseline is.
+SHIFTS = dict(zip(TITLES, (-0.03, -0.02, 0.0, 0.2, 0.25, 0.3), strict=True))
 SHOWN = ["auc", "psnr", "colorfulness", "iter_accuracy", "gap_closed", "gap_closed_from_floor"]
 
 
@@ -41,7 +43,7 @@ def runs(tmp_path):
         for seed in (0, 1):
             settings = {"seed": seed, "loss.sigma": 5.0 + number}
             folder = make_run(tmp_path, f"d{number}-{seed}", settings, scored=scores(shift, seed))
-            (folder / "baselines.csv").write_text(csv_of({"gray": -0.03, "mean": -0.02, "tint": 0.0, "original": 0.3}))
+            (folder / "baselines.csv").write_text(csv_of(SHIFTS))
             found.append(Run(folder))
     return found
 
@@ -106,6 +108,47 @@ def test_the_gap_is_counted_from_the_better_floor(runs):
     assert found.baselines["originals"]["gap_closed_from_floor"].value == 1
 
 
+def of_two_judges(shift, seed=0):
+    """Scores of a design, also by a judge that says what the first says of other designs, with its agreement."""
+    scored = scores(shift, seed)
+    photos, right = scores(shift - 0.1, seed)["judged"]
+    images = scored["val"][0]
+    hard = np.random.default_rng(5).gamma(2.0, 0.2, len(images))
+    distances = {"kl": (hard * (1 - shift), np.ones(len(images))), "gray_kl": (hard * 1.3, np.ones(len(images)))}
+    return scored | {"other": (photos, right), "other_agreement": (images, distances)}
+
+
+def test_a_further_judge_has_floors_of_its_own(tmp_path):
+    rows = []
+    for baseline, shift in SHIFTS.items():
+        for set_name, (images, metrics) in of_two_judges(shift, 7).items():
+            for metric in ("iter_correct",) if "iter_correct" in metrics else ("kl",) if "kl" in metrics else ():
+                values = metrics[metric][0]
+                rows += [BaselineScore(baseline, set_name, *one, 1.0, 0.0, 6.0)._asdict()
+                         for one in zip(images, [metric] * len(images), map(float, values), strict=True)]  # fmt: skip
+    runs = []
+    for number, shift in enumerate((-0.1, 0.15)):
+        scored = of_two_judges(shift)
+        folder = make_run(tmp_path, f"d{number}", {"loss.sigma": 5.0 + number}, scored=scored)
+        (folder / "baselines.csv").write_text(csv_table(rows, BaselineScore._fields))
+        runs.append(Run(folder))
+    shown = ["other/iter_accuracy", "other_agreement/kl", "other/gap_closed_from_floor", "gap_closed_from_floor"]
+    found = compare_runs(runs, measures=shown)
+    for name in ("other/iter_accuracy", "other_agreement/kl"):
+        floors = [cells[name].against_floor for cells in found.cells]
+        assert {one.floor for one in floors} == {"best tint"}, "no ceiling is a floor"
+        assert [one.beaten for one in floors] == [False, True], name
+        assert not any(cells[name].mark for cells in found.baselines.values())
+    tint = np.mean([row["value"] for row in rows if (row["baseline"], row["set"]) == ("tint", "other")])
+    right = {name: values.mean() for name, (values, _) in of_two_judges(0.15)["other"][1].items()}
+    expected = (right["iter_correct"] - tint) / (right["orig_correct"] - tint)
+    assert found.cells[1]["other/gap_closed_from_floor"].value == pytest.approx(expected)
+    assert found.cells[1]["gap_closed_from_floor"].value != pytest.approx(expected)
+    assert found.baselines["gray"]["other/iter_accuracy"].value == pytest.approx(
+        np.mean([row["value"] for row in rows if (row["baseline"], row["set"]) == ("gray", "other")])
+    )
+
+
 def test_baselines_are_found_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("OLDRESTORE_CACHE", str(tmp_path / "cache"))
     data = {"protocol": {"name": "photos", "version": 1, "hash": "ab", "settings": {}}}
@@ -142,7 +185,7 @@ def test_figures_of_evaluators_have_the_baselines_that_they_measured(tmp_path):
 
 def test_tables_have_a_row_for_each_and_say_what_is_not_beaten(runs, compare):
     lines = compare("--figures", "psnr,auc", "--metric", "psnr").out.splitlines()
-    assert [line.split("  ")[0] for line in lines[7:11]] == list(TITLES.values())
+    assert [line.split("  ")[0] for line in lines[7:13]] == list(TITLES.values())
     assert "!" in lines[1] and "!" in lines[3] and "!" not in lines[5]
     told = "! not significantly better than the better of gray and the best tint"
     assert any(line.startswith(told) for line in lines)
@@ -150,8 +193,9 @@ def test_tables_have_a_row_for_each_and_say_what_is_not_beaten(runs, compare):
     plain = compare("--figures", "psnr,auc", "--no-baselines").out
     assert "gray" not in plain and "!" not in plain and "tint" not in plain
     rows = list(csv.DictReader(compare("--figures", "psnr", "--csv").out.splitlines()))
-    assert [row["psnr_floor"] for row in rows] == ["best tint"] * 3 + [""] * 4
+    assert [row["psnr_floor"] for row in rows] == ["best tint"] * 3 + [""] * 6
     latex = compare("--figures", "psnr", "--latex").out
-    assert "best tint & " in latex and r"\ddagger" in latex
+    assert "of the originals' own colours." in latex
+    assert "best tint & " in latex and "quarter of the chroma & " in latex and r"\ddagger" in latex
     markdown = compare("--figures", "psnr", "--markdown").out
     assert "| best tint |" in markdown and "!" in markdown

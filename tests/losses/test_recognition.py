@@ -187,7 +187,10 @@ def test_recognition_needs_photographs_with_a_class():
 
 def test_the_packages_network_answers_as_the_judge_and_may_not_be_it():
     node = choices("loss")["cross_entropy_agreement"]
-    node["terms"]["agreement"]["loss"]["classifiers"]["lite2"]["variant"] = "lite0"
+    classifiers = node["terms"]["agreement"]["loss"]["classifiers"]
+    assert set(classifiers) == {"lite1", "lite2"}
+    del classifiers["lite1"]
+    classifiers["lite2"]["variant"] = "lite0"
     loss = build(node)
     assert isinstance(loss, Composite) and loss.reads == {"logits"}
     (classifier,) = loss.losses["agreement"].classifiers.values()
@@ -199,6 +202,20 @@ def test_the_packages_network_answers_as_the_judge_and_may_not_be_it():
     with pytest.raises(UserError, match="the judge efficientnet_lite0 is the network"):
         refuse_taught_by_judge(loss, judge)
     assert all(p.stop_gradient for p in classifier.parameters())
+
+
+def test_the_sums_of_the_study_are_what_they_say():
+    nodes = choices("loss")
+    of = lambda name: nodes[name]["terms"]["agreement"]  # noqa: E731
+    assert nodes["cross_entropy_agreement"]["terms"]["classification"]["loss"] == nodes["cross_entropy"]
+    assert nodes["rebalanced_agreement"]["terms"]["classification"]["loss"] == nodes["rebalanced_cross_entropy"]
+    changed = {name: value for name, value in nodes["agreement"].items() if name != "annealed_mean"}
+    for name in ("cross_entropy_agreement", "rebalanced_agreement"):
+        assert of(name) == {"weight": 0.1, "loss": {**changed, "annealed_mean": 1.0}}
+    bare = {"strength": [1.0, 1.0], "tint": 0.0, "crop": 1.0, "mirror": False, "annealed_mean": 1.0}
+    assert of("cross_entropy_agreement_bare") == {"weight": 0.1, "loss": {**changed, **bare}}
+    assert of("cross_entropy_agreement_strong") == {"weight": 1.0, "loss": {**changed, **bare}}
+    assert of("cross_entropy_agreement_mean") == {"weight": 0.1, "loss": {**changed, **bare, "keep_mean_color": True}}
 
 
 def test_colours_learnt_from_agreement_alone_come_nearer_to_the_answer_on_the_original():

@@ -3,11 +3,12 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from oldrestore.comparison.baselines import measure_missing
 from oldrestore.comparison.compare import compare_runs
-from oldrestore.evaluation.baseline_scores import TITLES
+from oldrestore.evaluation.baseline_scores import TITLES, BaselineScore
 from oldrestore.records.run import Run
 from oldrestore.scoring import baselines
 
@@ -15,7 +16,7 @@ from oldrestore.scoring import baselines
 def test_a_run_folder_holds_them_for_the_same_photographs(tracked_run):
     run = Run(tracked_run)
     frame = run.baselines
-    assert list(frame["baseline"].unique()) == list(TITLES)
+    assert set(frame["baseline"]) == set(TITLES)
     assert set(frame["image"]) == set(run.scores["image"])
     judged = frame[frame["set"] == "judged"].set_index(["baseline", "metric", "image"])["value"]
     scores = run.scores.set_index(["metric", "image"])["value"]
@@ -65,10 +66,31 @@ def test_an_older_run_is_measured_when_it_is_compared(tracked_run, tmp_path, mon
 def test_an_evaluation_has_its_own(tracked_run, cli):
     printed = cli("evaluate", tracked_run).out
     lines = printed[printed.index("beside what needs no network") :].splitlines()
-    assert [line.split("  ")[0].strip() for line in lines[4:9]] == ["network", *TITLES.values()]
+    assert [line.split("  ")[0].strip() for line in lines[4:11]] == ["network", *TITLES.values()]
     # What a table shows is not listed again.
     assert "what the judge efficientnet_lite0 says" in printed and "agreement/kl" not in printed
     evaluation = Run(tracked_run).evaluations[-1]
     values = evaluation.baselines["value"].to_numpy()
     np.testing.assert_array_equal(values, Run(tracked_run).baselines["value"].to_numpy())
     shutil.rmtree(evaluation.folder)
+
+
+def test_each_further_judge_has_a_table_of_its_own():
+    rows = [("val", "psnr", 20.0), ("judged", "iter_correct", 0.5), ("other", "iter_correct", 0.25)]
+    rows += [("other", "iter_probability", 0.125), ("other_agreement", "kl", 0.75)]
+    frame = pd.DataFrame([BaselineScore("gray", s, "a.jpg", metric, value, 1.0, 0, 0) for s, metric, value in rows])
+    measured = {"val/psnr": 25.0, "val/loss": 3.0, "judged/iter_accuracy": 1.0}
+    assert len(baselines.beside_baselines(measured, frame)) == 1
+    measured |= {"other/iter_accuracy": 0.375, "other/iter_probability": 0.2, "other_agreement/kl": 0.5}
+    first, other = baselines.beside_baselines(measured, frame)
+    assert [list(column.cells) for column in first.columns] == [
+        ["network", "gray"],
+        ["25.00", "20.00"],
+        ["100.0%", "50.0%"],
+    ]
+    assert other.title == "the same by the judge other"
+    assert [list(column.cells) for column in other.columns[1:]] == [
+        ["37.5%", "25.0%"],
+        ["0.2000", "0.1250"],
+        ["0.500", "0.750"],
+    ]

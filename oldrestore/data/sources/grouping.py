@@ -65,6 +65,14 @@ def is_held_out(sha256s: Sequence[str], validation_fraction: float) -> bool:
     return int(sha256[:16], 16) < validation_fraction * 2.0**64
 
 
+def is_trained_on(sha256: str, training_fraction: float) -> bool:
+    """Say whether a photograph with this content hash is of a share of those to train on.
+
+    As `is_held_out`, by the next 64 bits, which say nothing of what is held out: a smaller share is part of a larger.
+    """
+    return int(sha256[16:32], 16) < training_fraction * 2.0**64
+
+
 def _stems(names: Sequence[PurePosixPath]) -> list[tuple[PurePosixPath, str]]:
     stems = [(name.parent, name.stem.casefold()) for name in names]
     there = set(stems)

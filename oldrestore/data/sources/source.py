@@ -16,11 +16,12 @@ from pydantic import Field
 
 from oldrestore.config.values import checked
 from oldrestore.data.cropping.crops import Crops
-from oldrestore.data.sources.grouping import GroupBy, groups_of, is_held_out
+from oldrestore.data.sources.grouping import GroupBy, groups_of, is_held_out, is_trained_on
 from oldrestore.data.sources.index import PhotoFile, examine_all
 from oldrestore.data.sources.photo import Photo
 from oldrestore.errors import UserError
 
+Share = Annotated[float, Field(gt=0, le=1)]
 Prepared = Literal["auto", "off", "required"]
 """Whether prepared photographs are used: if there are any, never, or always (an error without them)."""
 
@@ -130,12 +131,14 @@ class PhotoSource(ABC):
         validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,  # held out, drawn by content hash
         prepared: Prepared = "auto",  # whether what ``oldrestore data prepare`` has made is used: it changes no pixel
         group_by: GroupBy | None = None,  # what photographs share that are held out together; see `groups_of`
+        training_fraction: Share | None = None,  # of the photographs to train on, by content hash; None: all
     ):
         self.crops = crops
         self.root = root
         self.validation_fraction = validation_fraction
         self.prepared = prepared
         self.group_by = group_by
+        self.training_fraction = training_fraction
         if self.packaged and root is not None:
             raise UserError(
                 f"{self.name} reads photographs of installed packages and takes no dataset.root; "
@@ -152,6 +155,8 @@ class PhotoSource(ABC):
             raise UserError(f"{self.name} has no split {name!r}; choose {' or '.join(self.split_names)}")
         used, left_out = self._sorted_out
         photos = [(photo, file) for photo, file, split in used if split == name]
+        if name == "train" and self.training_fraction is not None:
+            photos = [(photo, file) for photo, file in photos if is_trained_on(file.sha256, self.training_fraction)]
         if not photos:
             raise UserError(self._why_empty(name))
         photos.sort(key=lambda item: item[0].name)

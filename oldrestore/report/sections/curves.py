@@ -10,6 +10,7 @@ import numpy as np
 from oldrestore.comparison.baselines import MEAN, TINT
 from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.rendering import interval, number
+from oldrestore.evaluation.baseline_scores import CEILINGS
 from oldrestore.report import charts
 from oldrestore.report.contents import JUDGED_CURVE, Group
 from oldrestore.report.look import SCREEN
@@ -104,6 +105,7 @@ def _accuracy_words(group: Group) -> ChartWords:
     every = group.compared.cells
     shared = next(cells for cells in every if "orig_accuracy" in cells)
     listed = [("originals", shared["orig_accuracy"])]
+    listed += [(title, group.baseline(title, "iter_accuracy")) for title in CEILINGS]
     listed += [(name, cells.get("iter_accuracy")) for name, cells in zip(group.names, every, strict=True)]
     listed.append(("gray photographs", shared["gray_accuracy"]))
     listed += [(title, group.baseline(title, "iter_accuracy")) for title in (MEAN, TINT)]

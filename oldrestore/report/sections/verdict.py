@@ -10,6 +10,7 @@ from oldrestore.comparison.columns import Cell
 from oldrestore.comparison.measures import Measure
 from oldrestore.comparison.power import is_undecided, too_few
 from oldrestore.comparison.rendering import FAMILY, MARK_WORDS, floor_in_words, interval, number, paired
+from oldrestore.evaluation.baseline_scores import CEILINGS, CEILINGS_IN_WORDS
 from oldrestore.report.contents import Group
 from oldrestore.report.section import ChartWords, Section, View, first_upper
 from oldrestore.report.setup import setup_of
@@ -81,8 +82,9 @@ def _table(group: Group) -> dict[str, Any]:
     floors = group.compared.below_floor(*measures)
     below = f"not significantly better than {floor_in_words(floors)} {FAMILY}" if floors else ""
     tint = TINT if TINT in group.compared.baselines else ""
+    ceilings = first_upper(CEILINGS_IN_WORDS) if set(CEILINGS) <= group.compared.baselines.keys() else ""
     whole = {"columns": columns, "rows": rows, "legend": marked > 0, "marked": marked}
-    return {**whole, "beside": beside, "below": below, "tint": tint}
+    return {**whole, "beside": beside, "below": below, "tint": tint, "ceilings": ceilings}
 
 
 def _shown(cell: Cell | None, measure: Measure) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.sources import grouping, index
-from oldrestore.data.sources.grouping import groups_of, is_held_out
+from oldrestore.data.sources.grouping import groups_of, is_held_out, is_trained_on
 from oldrestore.data.sources.image_folder import ImageFolder
 from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.similarity import SIDE, near_duplicates, thumbnail
@@ -144,6 +144,19 @@ def shoot(tmp_path):
 def splits_of(root, **options):
     source = ImageFolder(CROPS, str(root), validation_fraction=0.5, **options)
     return source.split("train"), source.split("val")
+
+
+def test_a_share_of_the_photographs_to_train_on(shoot):
+    whole = splits_of(shoot)
+    kept = {}
+    for share in (0.25, 0.5, 1.0):
+        train, held_out = splits_of(shoot, training_fraction=share)
+        assert held_out == whole[1]
+        kept[share] = set(train.hashes)
+        assert kept[share] == {sha256 for sha256 in whole[0].hashes if int(sha256[16:32], 16) < share * 2**64}
+    assert kept[0.25] <= kept[0.5] < kept[1.0] == set(whole[0].hashes)
+    hashes = [f"{'0' * 16}{number * 2**52:016x}{'0' * 32}" for number in range(4096)]
+    assert np.mean([is_trained_on(sha256, 0.125) for sha256 in hashes]) == 0.125
 
 
 def test_a_photograph_and_its_copy_are_in_one_split(shoot):

@@ -1,4 +1,4 @@
-"""Prints the table of what can be shown in docs/judges.md: smallest detectable differences, means over all pairs of designs.
+"""Prints the table of what can be shown in docs/judges.md: smallest detectable differences of pairs of designs, means.
 
 python docs/measure_power.py outputs/four_losses/*/evaluations/2*
 """

@@ -91,6 +91,6 @@ def test_each_further_judge_has_a_table_of_its_own():
     assert other.title == "the same by the judge other"
     assert [list(column.cells) for column in other.columns[1:]] == [
         ["37.5%", "25.0%"],
-        ["0.2000", "0.1250"],
+        ["0.200", "0.125"],
         ["0.500", "0.750"],
     ]

@@ -23,7 +23,7 @@ from oldrestore.panels import side_by_side  # noqa: E402
 IMAGES = Path(__file__).parent / "images"
 SIDE = 108
 SEEDS = {"stains": 3, "foxing": 5, "creases": 3, "tears": 4, "holes": 5, "scratches": 3}
-TONES = ("fading", "contrast", "sepia", "color_cast")
+TONES = ("fading", "contrast", "sepia", "color_cast", "emulsion")
 TEXTURES = ("grain", "noise", "blur", "jpeg")
 MARKS = ("stains", "foxing", "dust", "scratches", "creases", "tears", "holes")
 PRESETS = ("light", "medium", "heavy")

@@ -21,6 +21,7 @@ class Batch:
     hints_b3hw: paddle.Tensor | None = None  # ab in Lab units where the third channel, the mask, is 1; 0 elsewhere
     damaged_b3hw: paddle.Tensor | None = None  # the photographs with damage, sRGB, float32, 0..1
     hole_b1hw: paddle.Tensor | None = None  # float32, 1 where a photograph is damaged beyond use, 0 elsewhere
+    film_b1hw: paddle.Tensor | None = None  # lightness as old film saw it, which networks read instead of L_b1hw
     positions_bn2: paddle.Tensor | None = None  # int64, row and column of the pixels to train at; None for all
 
     @classmethod

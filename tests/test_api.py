@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oldrestore.api import UserError, compare_runs, designs, load_run, load_runs, scores_frame
+from oldrestore.api import UserError, colorize, compare_runs, designs, load_run, load_runs, scores_frame
 from tests.comparison.synthetic import make_run, scores
 from tests.comparison.test_baselines import csv_of
 from tests.generated_photographs import make_photograph
@@ -149,3 +149,26 @@ def test_the_notebook_runs(outputs, monkeypatch, capsys):
     assert [list(points) for points in lines[1::2]] == [[cell.value] for cell in cells]
     assert names["axes"].get_xlabel() == "accuracy on recoloured photographs"
     names["plt"].close(names["figure"])
+
+
+def test_a_photograph_is_coloured_as_the_command_does(cli, tmp_path):
+    rgb = make_photograph(3, 96)[:72]
+    Image.fromarray(rgb).save(tmp_path / "old.png")
+    asked = "--variants", "2", "--certainty", "--strength", "0.8", "--size", "64", "--dynamic"
+    cli("colorize", tmp_path / "old.png", "-o", tmp_path / "out", *asked)
+    made = colorize(rgb, variants=2, certainty=True, strength=0.8, size=64)
+    for name, picture in zip(("colorized", "variant2"), made.pictures, strict=True):
+        np.testing.assert_array_equal(picture, np.asarray(Image.open(tmp_path / "out" / f"old-{name}.png")))
+    np.testing.assert_array_equal(made.certainty, np.asarray(Image.open(tmp_path / "out" / "old-certainty.png")))
+    (plain,) = colorize(rgb, size=64).pictures
+    assert plain.shape == rgb.shape and (plain != made.pictures[0]).any()
+
+
+def test_a_photograph_or_hints_that_cannot_be_coloured_are_refused():
+    rgb = make_photograph(3, 64)
+    with pytest.raises(ValueError, match=r"uint8 \(H, W, 3\), not float32"):
+        colorize(rgb.astype(np.float32))
+    with pytest.raises(UserError, match="hint 1 of the hints must have either"):
+        colorize(rgb, hints=[{"x": 1, "y": 2, "radius": 3}])
+    with pytest.raises(UserError, match="variants"):
+        colorize(rgb, variants=0)

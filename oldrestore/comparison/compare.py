@@ -16,6 +16,7 @@ from oldrestore.comparison.measures import Measure, Table, chosen_measures, tabl
 from oldrestore.comparison.sameness import protocol_hash, protocol_label, refuse_incomparable, stored_protocol
 from oldrestore.errors import UserError
 from oldrestore.plain import plain
+from oldrestore.records.bundle import name_in_bundle
 from oldrestore.records.design_names import named
 from oldrestore.records.run import Run
 
@@ -58,12 +59,13 @@ class Compared:
 
     @property
     def photographs(self) -> dict[str, int]:
-        """Number of photographs in each set that was measured."""
+        """Number of photographs in each set that was measured; judges and their agreement have none of their own."""
         counts: dict[str, int] = {}
         for cells in self.cells:
             for measure in self.measures:
                 if measure.name in cells:
-                    counts[measure.set_name] = max(counts.get(measure.set_name, 0), cells[measure.name].n)
+                    name = measure.photographs
+                    counts[name] = max(counts.get(name, 0), cells[measure.name].n)
         return counts
 
     def to_json(self) -> dict[str, Any]:
@@ -75,7 +77,7 @@ class Compared:
                     "design": index + 1,
                     "name": self.names[index],
                     "runs": [run.run_id for run in design.runs],
-                    "folders": [str(run.folder) for run in design.runs],
+                    "folders": [name_in_bundle(run.folder) or str(run.folder) for run in design.runs],
                     "seeds": list(design.seeds),
                     "differences": {name: values[index] for name, values in self.differences.items()},
                     "training_seconds": self.seconds[index],
@@ -187,7 +189,8 @@ def _measured_on(run: Run) -> dict[str, Any]:
         "hash": protocol_hash(run),
         "label": protocol_label(run),
     }
-    return {**kept, "judge": run.data.get("judge"), "protocol": protocol}
+    further = list(run.data.get("further_judges") or {})
+    return {**kept, "judge": run.data.get("judge"), "further_judges": further, "protocol": protocol}
 
 
 def _not_finite(

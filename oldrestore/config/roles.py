@@ -21,7 +21,7 @@ class Role(Flag):
     COMPARED = auto()  # no score, but runs without a stored protocol that differ in it are not compared
     SHOWN = auto()  # neither weights nor scores: how many at once, how often, how much is shown
     BITS = auto()  # only the last bits of the weights, so a resumed run may change it
-    OPTIONAL = auto()  # null is as if it were not there, as in runs of versions that did not have it
+    OPTIONAL = auto()  # null, false or 0 is as if it were not there, as in runs of versions that did not have it
     FREE = auto()  # nothing that a run learns or measures: a resumed run may change it
     SEED = auto()  # the random numbers: jobs that differ only in it are averaged
     NAME = auto()  # the name of a run or of its design
@@ -73,7 +73,7 @@ _ROWS = (
     (Role.RESULT | Role.SCORE, "dataset.crops.fit"),
     # What is learned, from what, and which checkpoint is the best.
     (Role.RESULT | Role.FILE, "**.*weights"),
-    (Role.RESULT | Role.OPTIONAL, "dataset.training_fraction"),
+    (Role.RESULT | Role.OPTIONAL, "model.hints model.encoder_rate inputs.**.none dataset.training_fraction"),
     (Role.RESULT, "model.** loss.** dataset.** inputs.** optimizer.** schedule.** trainer.learner.**"),
     (Role.RESULT, "trainer.max_iterations trainer.batch_size trainer.device trainer.deterministic"),
     (Role.RESULT | Role.OPTIONAL, "trainer.overfit_batches"),
@@ -125,7 +125,7 @@ def settings_that_count(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _counts(name: str, value: Any) -> bool:
     role = role_of(name)
-    is_off = value is None and Role.OPTIONAL in role
+    is_off = not value and Role.OPTIONAL in role
     return not (role & NO_PART or is_place_of_photographs(name) or is_off)
 
 

@@ -39,7 +39,8 @@ class ThroughClassifier(PredictedColor):
     @checked
     def __init__(
         self,
-        classifiers: dict[str, Any],  # each a layer that maps sRGB (B, 3, H, W), 0..1, to [logits (B, 1000)]
+        # Each a layer that maps sRGB (B, 3, H, W), 0..1, to [logits (B, 1000)]; null leaves one of a choice out.
+        classifiers: dict[str, Any],
         strength: tuple[NotNegative, NotNegative] = (0.5, 1.5),
         tint: NotNegative = 7.0,  # Lab units, of a and of b
         crop: Share = 0.8,
@@ -50,6 +51,7 @@ class ThroughClassifier(PredictedColor):
         annealed_mean: Temperature | None = None,
     ) -> None:
         super().__init__(annealed_mean, gray_threshold)
+        classifiers = {name: classifier for name, classifier in classifiers.items() if classifier is not None}
         if not classifiers:
             raise UserError("classifiers must name at least one recognition network")
         if strength[0] > strength[1]:

@@ -20,6 +20,7 @@ from oldrestore.config.values import checked
 from oldrestore.errors import UserError
 from oldrestore.models.convolution import Conv2D, Sequential, doubled, joined, summed
 from oldrestore.models.efficientnet_lite import VARIANTS, EfficientNetLiteNetwork, normalize
+from oldrestore.models.hinting import Hinting, pooled_hints
 from oldrestore.models.released import released_weights
 from oldrestore.models.weights import load_weights
 
@@ -54,6 +55,11 @@ class LiteUnet(nn.Layer):
         Average the logits with those of the mirror image, in evaluation mode.
     second_scale : float or None
         Average the logits with those at this multiple of the size, in evaluation mode.
+    hints : bool
+        Read colour hints too (``inputs=hints``); see `Hinting`. Without hints, the answer is that of the same weights
+        without this part. A file of `weights` without it is a start to train it from.
+    encoder_rate : float, optional
+        Learning rate of the encoder's weights, if they are trained, over that of the decoder's; by default 1.
 
     References
     ----------
@@ -62,10 +68,8 @@ class LiteUnet(nn.Layer):
     """
 
     predicts: ClassVar[frozenset[str]] = frozenset({"logits"})
-    reads: ClassVar[tuple[str, ...]] = ("L_b1hw",)
+    reads: tuple[str, ...] = ("L_b1hw",)  # and ``hints_b3hw``, with hints
     stride: ClassVar[int] = 32
-    # What is worth exporting for inference (`oldrestore.engines.fast_network`), and what it takes.
-    exported_part: ClassVar[tuple[str, tuple[str, ...]]] = ("scores", ("L_b1hw",))
 
     @checked
     def __init__(
@@ -80,8 +84,12 @@ class LiteUnet(nn.Layer):
         edge_range: Annotated[float, Field(ge=0, le=100)] = 6.0,
         mirror: bool = True,
         second_scale: Annotated[float, Field(ge=0.5, le=2)] | None = 1.25,
+        hints: bool = False,
+        encoder_rate: Annotated[float, Field(gt=0, le=1)] | None = None,
     ) -> None:
         super().__init__()
+        self.hints = hints
+        self.reads = ("L_b1hw", "hints_b3hw") if hints else ("L_b1hw",)
         self.mirror, self.second_scale = mirror, second_scale
         self.train_encoder = train_encoder
         self.temperature, self.confidence = temperature, confidence
@@ -90,6 +98,7 @@ class LiteUnet(nn.Layer):
         for parameter in self.encoder.parameters():
             # Batch norm's running statistics, which Paddle lists too, are never trained.
             parameter.stop_gradient = parameter.stop_gradient or not train_encoder
+            parameter.optimize_attr["learning_rate"] = encoder_rate or 1.0
         channels = [max(1, round(count * width)) for count in CHANNELS]
         inputs = list(self.encoder.feature_channels)
         inputs[0] += DETAIL * DETAIL
@@ -101,37 +110,49 @@ class LiteUnet(nn.Layer):
         self.head = Conv2D(channels[0], NUMBER_OF_BINS, 1)
         # Near zero, so that an untrained network finds every bin equally likely: its cross-entropy is ln 313.
         nn.initializer.Normal(std=0.01)(self.head.weight)
+        if hints:
+            self.hinting = Hinting(channels)
         digest = np.frombuffer(bytes.fromhex(VARIANTS[ENCODER].sha256), dtype=np.uint8)
         self.register_buffer("encoder_sha256", paddle.to_tensor(digest.copy()))
         self.encoder.eval()
         if weights is not None:
             path = released_weights("lite_unet").path if weights == "released" else Path(weights)
-            load_weights(self, path)
+            load_weights(self, path, added="hinting")
             if not np.array_equal(self.encoder_sha256.numpy(), digest):
                 raise UserError(f"the decoder in '{path}' was trained with another encoder than the installed one")
 
-    def forward(self, L_b1hw: paddle.Tensor) -> Prediction:
-        """Predict logits (B, 313, H/4, W/4) from lightness (B, 1, H, W), 0..100; H and W multiples of 32."""
+    @property
+    def exported_part(self) -> tuple[str, tuple[str, ...]]:
+        """What is worth exporting for inference (`oldrestore.engines.fast_network`), and what it takes."""
+        return "scores", self.reads
+
+    def forward(self, L_b1hw: paddle.Tensor, hints_b3hw: paddle.Tensor | None = None) -> Prediction:
+        """Predict logits (B, 313, H/4, W/4) from lightness (B, 1, H, W), 0..100; H and W multiples of 32.
+
+        Hints, if the network has learnt them, are ab in Lab units where the third channel, the mask, is 1.
+        """
+        inputs = [L_b1hw]
+        if self.hints:
+            inputs.append(paddle.concat([paddle.zeros_like(L_b1hw)] * 3, axis=1) if hints_b3hw is None else hints_b3hw)
         if self.training:
-            return Prediction(logits=self.scores(L_b1hw))
-        logits = self._mirrored_too(L_b1hw)
+            return Prediction(logits=self.scores(*inputs))
+        logits = self._mirrored_too(inputs)
         if self.second_scale is not None:
             height, width = L_b1hw.shape[-2:]
             size = [self.stride * max(1, round(side * self.second_scale / self.stride)) for side in (height, width)]
-            again = self._mirrored_too(functional.interpolate(L_b1hw, size=size, mode="bilinear", align_corners=False))
-            again = functional.interpolate(again, size=logits.shape[-2:], mode="bilinear", align_corners=False)
-            logits = (logits + again) / 2
+            again = self._mirrored_too([_resized(x, size) for x in inputs])
+            logits = (logits + _resized(again, logits.shape[-2:])) / 2
         return Prediction(logits=logits)
 
-    def scores(self, L_b1hw: paddle.Tensor) -> paddle.Tensor:
+    def scores(self, L_b1hw: paddle.Tensor, hints_b3hw: paddle.Tensor | None = None) -> paddle.Tensor:
         """Logits (B, 313, H/4, W/4) of photographs at one scale, not mirrored."""
-        return self.predict(L_b1hw, self.encode(L_b1hw)).logits
+        return self.predict(L_b1hw, self.encode(L_b1hw), hints_b3hw).logits
 
-    def _mirrored_too(self, L_b1hw: paddle.Tensor) -> paddle.Tensor:
+    def _mirrored_too(self, inputs: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """Logits of a photograph, or their mean over it and its mirror image, in one batch."""
         if not self.mirror:
-            return self.scores(L_b1hw)
-        seen, mirrored = self.scores(paddle.concat([L_b1hw, L_b1hw.flip(axis=3)])).chunk(2)
+            return self.scores(*inputs)
+        seen, mirrored = self.scores(*(paddle.concat([x, x.flip(axis=3)]) for x in inputs)).chunk(2)
         return (seen + mirrored.flip(axis=3)) / 2
 
     def encode(self, L_b1hw: paddle.Tensor) -> list[paddle.Tensor]:
@@ -141,8 +162,11 @@ class LiteUnet(nn.Layer):
         features = self.encoder.features(normalize(gray_b3hw * 255.0))
         return features if self.train_encoder else [feature.detach() for feature in features]
 
-    def predict(self, L_b1hw: paddle.Tensor, features: Sequence[paddle.Tensor]) -> Prediction:
-        """Predict from lightness and the encoder's features of it."""
+    def predict(
+        self, L_b1hw: paddle.Tensor, features: Sequence[paddle.Tensor], hints_b3hw: paddle.Tensor | None = None
+    ) -> Prediction:
+        """Predict from lightness, the encoder's features of it, and hints."""
+        pooled = pooled_hints(hints_b3hw) if self.hints and hints_b3hw is not None else None
         detail = functional.pixel_unshuffle((L_b1hw - 50.0) / 50.0, DETAIL)
         finest, *coarser = features
         seen = [joined([self.drop(finest), detail]), *(self.drop(x) for x in coarser)]
@@ -152,8 +176,14 @@ class LiteUnet(nn.Layer):
             if level < len(seen) - 1:
                 x = self.narrow[level](x)
                 x = doubled(x, "linear")
-            x = self.merge[level](summed(lateral, x))
-        return Prediction(logits=self.head(x))
+            x = summed(lateral, x)
+            if pooled is not None:
+                x = summed(x, self.hinting.squares[level](pooled[level]))
+            x = self.merge[level](x)
+            if pooled is not None and level == 1:
+                spread = self.hinting.spread(L_b1hw, x, pooled)
+        logits = self.head(x)
+        return Prediction(logits=logits if pooled is None else self.hinting.logits(logits, x, spread))
 
     def decode(self, prediction: Prediction) -> paddle.Tensor:
         """Colour of a prediction, float32 (B, 2, H/4, W/4), Lab units."""
@@ -184,6 +214,11 @@ class LiteUnet(nn.Layer):
         if self.train_encoder:
             return state
         return type(state)((name, value) for name, value in state.items() if not name.startswith("encoder."))
+
+
+def _resized(x: paddle.Tensor, size: Sequence[int]) -> paddle.Tensor:
+    # Hints keep all their weight: ab and mask are 0 where there are none.
+    return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 def _lateral(inputs: int, channels: int) -> Sequential:

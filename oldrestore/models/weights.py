@@ -74,10 +74,11 @@ def without_wrapper(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return dict(tensors)
 
 
-def load_weights(network: nn.Layer, path: Path) -> None:
+def load_weights(network: nn.Layer, path: Path, added: str | None = None) -> None:
     """Load a network's weights from a file: imported weights, a checkpoint of a run, or a state dict.
 
-    If the file records other `LEARNT_SETTINGS` (`WeightsHeader`) than the network's, it is refused; if published
+    A file from before the part `added` was added to the network may lack all of it; the part then stays as it is. If
+    the file records other `LEARNT_SETTINGS` (`WeightsHeader`) than the network's, it is refused; if published
     weights were decoded otherwise, a warning says so.
 
     Raises
@@ -87,7 +88,10 @@ def load_weights(network: nn.Layer, path: Path) -> None:
     """
     header = None if path.suffix in PICKLED and path.is_file() else read_header(path)
     try:
-        set_weights(network, network_weights(read_tensors(path)), source=str(path))
+        tensors = network_weights(read_tensors(path))
+        if added is not None and not any(name.startswith(f"{added}.") for name in tensors):
+            tensors |= {k: v.numpy() for k, v in network.state_dict().items() if k.startswith(f"{added}.")}
+        set_weights(network, tensors, source=str(path))
     except MisfitError as error:
         raise _explained(error, network, header, path) from None
     _compare_settings(network, header, path)
@@ -104,6 +108,8 @@ def _explained(error: MisfitError, network: nn.Layer, header: WeightsHeader | No
             f"the weights in '{path}' are of {header.network} and the configuration builds {ours}: choose the same "
             "network for both"
         )
+    if getattr(network, "hints", False) and not header.settings.get("hints"):
+        return UserError(f"the weights in '{path}' have learnt no hints: take model.hints=false, or train them first")
     # Settings that a network does not keep shaped its layers. How published weights are decoded is free.
     other = {
         name: value

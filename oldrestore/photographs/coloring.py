@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from oldrestore.engines.fast_network import Running
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import converted, lightness, recolor_rows
+from oldrestore.photographs.color_options import Chosen, ColorOptions, chosen_colors, require_distribution
 from oldrestore.photographs.hint_file import Hint, check_bounds, draw_hints
 from oldrestore.photographs.photo_list import InputFile
 from oldrestore.records.design_names import all_equal, names_among
@@ -29,17 +30,32 @@ LEAST_RADIUS = 3  # of a hint in a panel, pixels: smaller ones would not be seen
 MAX_ASPECT = 16
 
 
+@dataclass(frozen=True)
+class Colored:
+    """A photograph in colour."""
+
+    pictures: list[np.ndarray]  # uint8 (H, W, 3), of each network, or the variants of one, its answer first
+    certainty: np.ndarray | None = None  # uint8 (H, W), if it was asked for; see `Chosen.certainty_map`
+
+
 class Coloring:
     """Networks that colour, each at `size` pixels of the shorter side, by default at its own size."""
 
-    def __init__(self, networks: Sequence[ChosenNetwork], size: int | None, running: Running) -> None:
+    def __init__(
+        self, networks: Sequence[ChosenNetwork], size: int | None, running: Running, options: ColorOptions | None = None
+    ) -> None:
         for chosen in networks:
             chosen.require_color("colorize")
         self.networks = tuple(networks)
+        self.options = options or ColorOptions()
         self.colorizers = tuple(
             Colorizer(running.network(chosen), size or chosen.size, "shorter_side" if size else chosen.fit)
             for chosen in networks
         )
+        if self.options.need_distribution:
+            labels = [chosen.label for chosen in networks]
+            asked = "--variants" if self.options.variants > 1 else "--certainty"
+            require_distribution(dict(zip(labels, self.colorizers, strict=True)), asked)
 
     @property
     def titles(self) -> list[str]:
@@ -53,17 +69,38 @@ class Coloring:
 
         For a frame of a film there is a `SteadyColor` for each network. A strip longer than 1 : 16 is refused.
         """
+        for number, colorizer in enumerate(self.colorizers):
+            drawn = self._drawn(L_hw, hints, colorizer)
+            ab_hw2 = colorizer.small([L_hw], [drawn])[0]
+            yield self.picture(ab_hw2, L_hw, number, None if steady is None else steady[number])
+
+    def chosen(self, L_hw: np.ndarray, hints: Sequence[Hint] = ()) -> Chosen:
+        """Return what the one network gives of its distribution, if the options need it; see `picture`."""
+        return chosen_colors(self.colorizers[0], L_hw, self._drawn(L_hw, hints, self.colorizers[0]), self.options)
+
+    def colored(self, L_hw: np.ndarray, hints: Sequence[Hint] = ()) -> Colored:
+        """Return all that the options ask for of lightness, float32 (H, W), 0..100."""
+        if not self.options.need_distribution:
+            return Colored(list(self(L_hw, hints)))
+        chosen = self.chosen(L_hw, hints)
+        certainty = chosen.certainty_map(L_hw.shape) if self.options.certainty else None
+        return Colored([self.picture(ab_hw2, L_hw) for ab_hw2 in chosen.colors], certainty)
+
+    def picture(
+        self, ab_hw2: np.ndarray, L_hw: np.ndarray, number: int = 0, steady: SteadyColor | None = None
+    ) -> np.ndarray:
+        """Return lightness in a colour at the scale of a network, at the strength asked for, uint8 (H, W, 3)."""
+        strength = np.float32(self.options.strength)
+        color_of_rows = self.colorizers[number].color_of_rows(strength * ab_hw2, L_hw)
+        if steady is not None:
+            color_of_rows = steady(L_hw, color_of_rows(slice(0, L_hw.shape[0]))).__getitem__
+        return recolor_rows(L_hw, color_of_rows, lab_to_rgb8_in_gamut)
+
+    def _drawn(self, L_hw: np.ndarray, hints: Sequence[Hint], colorizer: Colorizer) -> np.ndarray | None:
         height, width = L_hw.shape
         if max(height, width) > MAX_ASPECT * min(height, width):
             raise UserError(f"{width} x {height} pixels are a longer strip than 1 : {MAX_ASPECT}: cut it first")
-        for number, colorizer in enumerate(self.colorizers):
-            drawn = draw_hints(hints, height, width, colorizer.network_shape(height, width)) if hints else None
-            if steady is None:
-                yield colorizer.recolored(L_hw, drawn)
-            else:
-                color_of_rows = colorizer.color_of_rows(colorizer.small([L_hw], [drawn])[0], L_hw)
-                steadied = steady[number](L_hw, color_of_rows(slice(0, height)))
-                yield recolor_rows(L_hw, steadied.__getitem__, lab_to_rgb8_in_gamut)
+        return draw_hints(hints, height, width, colorizer.network_shape(height, width)) if hints else None
 
 
 def coloring_networks(
@@ -103,12 +140,7 @@ def hints_of_photos(
     """Assign hints, as `read_hints` returns them, to photographs; refuse those that no network or photograph fits."""
     if not hints:
         return {}
-    for chosen in networks:
-        if tuple(chosen.network.reads[1:2]) != ("hints_b3hw",):
-            raise UserError(
-                f"{chosen.label} ({type(chosen.network).__name__}) reads no colour hints: use siggraph17, or leave "
-                "--hints out"
-            )
+    require_reading_hints(networks)
     if None in hints and len(photos) > 1:
         raise UserError(
             f"a bare list of hints is for one photograph and there are {len(photos)}: write an object that maps each "
@@ -126,6 +158,16 @@ def hints_of_photos(
             raise UserError(f"'{named[0]}' cannot be read: {error.reason}") from None
         check_bounds(points, height, width, named[0].name)
     return assigned
+
+
+def require_reading_hints(networks: Sequence[ChosenNetwork]) -> None:
+    """Refuse a network that reads no hints."""
+    for chosen in networks:
+        if tuple(chosen.network.reads[1:2]) != ("hints_b3hw",):
+            raise UserError(
+                f"{chosen.label} ({type(chosen.network).__name__}) reads no colour hints: use a network that does "
+                "(siggraph17, or lite_unet trained with model.hints=true), or leave --hints out"
+            )
 
 
 def in_gray(L_hw: np.ndarray) -> np.ndarray:

@@ -58,11 +58,15 @@ def read_hints(path: Path) -> dict[str | None, tuple[Hint, ...]]:
         raise UserError(f"the hints '{path}' are not JSON: {error}") from None
     hints: dict[str | None, tuple[Hint, ...]] = {}
     for name, points in (content if isinstance(content, Mapping) else {None: content}).items():
-        where = f"'{path}'" + (f", '{name}'" if name else "")
-        if not isinstance(points, list):
-            raise UserError(f"the hints in {where} must be a list of points like {EXAMPLE}")
-        hints[name] = tuple(_hint(point, f"hint {number} of {where}") for number, point in enumerate(points, 1))
+        hints[name] = read_points(points, f"'{path}'" + (f", '{name}'" if name else ""))
     return hints
+
+
+def read_points(points: Any, where: str) -> tuple[Hint, ...]:
+    """Read a list of points, which stand in `where`; anything else is a `UserError`."""
+    if not isinstance(points, list | tuple):
+        raise UserError(f"the hints in {where} must be a list of points like {EXAMPLE}")
+    return tuple(_hint(point, f"hint {number} of {where}") for number, point in enumerate(points, 1))
 
 
 def _hint(point: Any, which: str) -> Hint:

@@ -56,7 +56,8 @@ class Restorer:
         """Outputs beside the results, for `photo_list.name_outputs`; the output of the last stage is a result."""
         by_stage = {"detect": "mask", "fill": "filled", "restore": "evened"}
         last = self.stages[-1] if self.stages and self.stages[-1] != "detect" else None
-        return {part: PARTS[part] for stage, part in by_stage.items() if stage in self.stages and stage != last}
+        parts = {part: PARTS[part] for stage, part in by_stage.items() if stage in self.stages and stage != last}
+        return parts | (self.coloring.options.parts if self.coloring is not None else {})
 
     def titles(self, colored: bool = True) -> list[str]:
         """Headings of the results in a panel."""

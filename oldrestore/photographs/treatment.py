@@ -81,7 +81,7 @@ def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: 
     if not colored:
         # The picture of the last stage is the result.
         pictures.pop("filled" if made.restored is None else "evened")
-    of_mask = Label("", labelling.date) if labelling else None
+    of_mask = Label("", labelling.date) if labelling else None  # and of other maps
     # A photograph that no stage has changed says nothing of it.
     labelling = labelling if colored or made.picture is not original else None
     colorers = labelling.colorers if labelling and colored else [""] * len(task.outputs)
@@ -98,6 +98,7 @@ def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: 
             files.append((path, encode_photo(white, path.suffix, label=of_mask)))
         else:
             files.append(encode(pictures[part], path))
+    chosen = None
     lost = None if made.mask_hw is None else float(made.mask_hw.mean())
     picture = made.picture
     # Only one picture is needed from here on; each of a large scan has hundreds of megabytes.
@@ -105,13 +106,29 @@ def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: 
     if colored:
         L_hw = lightness(picture)
         del picture
-        results = restorer.coloring(L_hw, hints)
+        if restorer.coloring.options.need_distribution:
+            chosen = restorer.coloring.chosen(L_hw, hints)
+            results = (restorer.coloring.picture(ab_hw2, L_hw) for ab_hw2 in chosen.colors[:1])
+        else:
+            results = restorer.coloring(L_hw, hints)
     else:
         results = (picture for _ in task.outputs)
     for path, result, colorer in zip(task.outputs, results, colorers, strict=True):
         files.append(encode(result, path, colorer))
         shown.append(reduced(result))
-    panel = side_by_side([shown], [*before, *restorer.titles(colored)])
+    titles = [*before, *restorer.titles(colored)]
+    if chosen is not None:
+        for number, ab_hw2 in enumerate(chosen.colors[1:], 2):
+            path = parts[f"variant{number}"] = task.parts[f"variant{number}"]
+            result = restorer.coloring.picture(ab_hw2, L_hw)
+            files.append(encode(result, path, *colorers))
+            shown.append(reduced(result))
+            titles.append(f"Variant {number}")
+        if "certainty" in task.parts:
+            path = parts["certainty"] = task.parts["certainty"]
+            files.append((path, encode_photo(chosen.certainty_map(L_hw.shape), path.suffix, label=of_mask)))
+        remarks += restorer.coloring.options.missing(len(chosen.colors))
+    panel = side_by_side([shown], titles)
     label = labelling.label([name for name in colorers if name]) if labelling else None
     files.append((task.panel, encode_photo(panel, task.panel.suffix, label=label)))
     # A photograph counts as made if its results exist, so they are written first.
@@ -134,6 +151,8 @@ def treat_film(
     """
     if restorer.mask is not None:
         raise UserError("a mask is for a photograph: restore the film without it")
+    if restorer.coloring is not None and restorer.coloring.options.need_distribution:
+        raise UserError("--variants and --certainty are for photographs: colour the film without them")
     steady = [SteadyColor(restorer.smoothing) for _ in task.outputs]
     colored, shown, count = None, None, 0
     writers: list[Callable[[Frame], None]] = []

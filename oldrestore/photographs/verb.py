@@ -257,8 +257,9 @@ class Colorizing(Verb):
 
     def entry(self, number: int, sha256: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Say which network made a result, for the record."""
-        size = self.restorer.coloring.colorizers[number].size
-        return {"hints": facts["hints"], "size": size, **self.networks[number]}
+        coloring = self.restorer.coloring
+        size = coloring.colorizers[number].size
+        return {"hints": facts["hints"], "size": size, **coloring.options.describe(), **self.networks[number]}
 
     def header(self) -> Iterator[str]:
         """Lines that open the summary."""

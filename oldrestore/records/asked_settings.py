@@ -94,7 +94,9 @@ def agreed(
     changed: dict[str, list] = {}
     for name, wanted in asked.items():
         before = settings.get(name)
-        if before == wanted and (name in settings or Role.OPTIONAL in role_of(name)):
+        if name not in settings and not wanted and Role.OPTIONAL in role_of(name):
+            continue
+        if before == wanted and name in settings:
             continue
         if wanted == "auto" and Role.BITS in role_of(name):
             continue  # what it chose when the run began stays

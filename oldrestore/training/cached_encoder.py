@@ -36,10 +36,11 @@ CACHE_VERSION = 1
 class CachedEncoderLearner(SupervisedLearner):
     """The supervised learner for a network with a frozen encoder: the encoder sees each crop once.
 
-    The network must have ``encode(L) -> features``, ``predict(L, features) -> Prediction`` and ``encoder_sha256``,
-    as `LiteUnet` has. Features are kept by the content of the crop, so that a crop that comes again, in a
-    later epoch or another run, costs the reading of a file; give a dataset with a fixed set of crops
-    (``dataset/crops: GridCrops``). They are float16 and computed one crop at a time, so that a crop's features are the
+    The network must have ``encode(L) -> features``, ``predict(L, features, *others) -> Prediction`` and
+    ``encoder_sha256``, as `LiteUnet` has; others is what it reads besides lightness. Features are kept by the content
+    of the crop, so that a crop that comes again, in a later epoch or another run, costs the reading of a file; give a
+    dataset with a fixed set of crops (``dataset/crops: GridCrops``), and with ``inputs=old_film`` one or two
+    ``inputs.versions`` of each. They are float16 and computed one crop at a time, so that a crop's features are the
     same regardless of the rest of its batch, and of whether they were stored or computed.
 
     Parameters
@@ -79,12 +80,20 @@ class CachedEncoderLearner(SupervisedLearner):
     ) -> Mapping[str, paddle.Tensor]:
         """Make one update, from jittered lightness if asked to."""
         if self.lightness_jitter:
-            batches = [replace(batch, L_b1hw=jittered(batch.L_b1hw, self.lightness_jitter)) for batch in batches]
+            batches = [_jittered(batch, self.lightness_jitter) for batch in batches]
         return super().step(batches, iteration, measure_gradients)
 
     def predict(self, batch: Batch) -> Prediction:
         """Predict from kept features."""
-        return self.network.predict(batch.L_b1hw, self._features(batch.L_b1hw))
+        L_b1hw, *others = self.read(batch)
+        return self.network.predict(L_b1hw, self._features(L_b1hw), *others)
+
+
+def _jittered(batch: Batch, jitter: float) -> Batch:
+    """Change what the network reads; of photographs as they are, the loss sees it too."""
+    if batch.film_b1hw is None:
+        return replace(batch, L_b1hw=jittered(batch.L_b1hw, jitter))
+    return replace(batch, film_b1hw=jittered(batch.film_b1hw, jitter))
 
 
 def jittered(L_b1hw: paddle.Tensor, jitter: float) -> paddle.Tensor:

@@ -83,7 +83,12 @@ class Learner(ABC):
 
     def predict(self, batch: Batch) -> Prediction:
         """Give the network the fields of a batch that it reads."""
-        return self.network(*(getattr(batch, name) for name in self.network.reads))
+        return self.network(*self.read(batch))
+
+    def read(self, batch: Batch) -> list[paddle.Tensor | None]:
+        """Return the fields of a batch that the network reads, its lightness as old film saw it if that is there."""
+        film = {} if batch.film_b1hw is None else {"L_b1hw": batch.film_b1hw}
+        return [film.get(name, getattr(batch, name)) for name in self.network.reads]
 
     def learning_rate(self, iteration: int) -> float:
         """Return the network's learning rate at an iteration."""

@@ -3,19 +3,22 @@
 import hashlib
 import io
 import json
+from itertools import combinations
 
 import numpy as np
 import paddle
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
+from oldrestore.color.difference import ciede2000
 from oldrestore.color.gamut import lab_to_rgb8_in_gamut
 from oldrestore.color.lab import gray_rgb8, rgb_to_lab
 from oldrestore.data.codecs.decode import decode_photo
 from oldrestore.evaluation.colorizer import Colorizer, resize
 from oldrestore.models import released
+from oldrestore.models.lite_unet import LiteUnet
 from oldrestore.photographs.hint_file import Hint, draw_hints
-from tests.commands.restoring import opened, pictures_in_panel
+from tests.commands.restoring import opened, pictures_in_panel, save_network
 from tests.generated_photographs import make_photograph
 
 
@@ -200,3 +203,103 @@ def test_without_a_network_the_shipped_one_is_taken_and_runs_through_paddle_infe
     fast, dynamic = (opened(tmp_path / name / "old-colorized.png").astype(int) for name in ("out", "dynamic"))
     assert fast.shape == (72, 104, 3)
     assert np.abs(fast - dynamic).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def lite_unet(tmp_path_factory):
+    """A random network that is sure of little, reads hints, and its weights file."""
+    paddle.seed(1)
+    network = LiteUnet(width=0.125, hints=True, temperature=1.0)
+    network.head.weight.set_value(20 * network.head.weight)
+    path = tmp_path_factory.mktemp("lite_unet") / "lite.safetensors"
+    return network, save_network(network, path, "lite_unet", width=0.125, hints=True, temperature=1.0)
+
+
+def test_strength_multiplies_chroma_0_is_gray_and_1_changes_no_byte(eccv16, colorize, tmp_path):
+    _, weights = eccv16
+    photo = photograph(tmp_path / "old.png")
+    found = {}
+    for strength in ("", "1", "0.5", "0"):
+        more = ["--strength", strength] if strength else []
+        colorize(photo, "-o", tmp_path / f"out{strength}", "--weights", weights, "--no-label", *more)
+        found[strength] = tmp_path / f"out{strength}" / "old-colorized.png"
+    assert found[""].read_bytes() == found["1"].read_bytes()
+    whole, half, none = (rgb_to_lab(opened(found[strength])) for strength in ("1", "0.5", "0"))
+    np.testing.assert_array_equal(opened(found["0"]), gray_rgb8(rgb_to_lab(opened(photo))[..., 0]))
+    assert np.abs(none[..., 1:]).max() < 0.01
+    # Where neither is brought into the gamut; 8 bits are about a unit of ab.
+    chroma = np.hypot(*whole[..., 1:].transpose(2, 0, 1))
+    inside = (chroma > 5) & (chroma < 25)
+    assert np.median(np.abs(half[..., 1:] - whole[..., 1:] / 2)[inside]) < 0.6
+    record = json.loads((tmp_path / "out0.5" / "colorize.json").read_text())["files"]["old-colorized.png"]
+    assert record["strength"] == 0.5
+
+
+def test_black_and_white_stay_neutral_at_any_strength(lite_unet, colorize, tmp_path):
+    _, weights = lite_unet
+    halves = np.zeros((64, 96, 3), np.uint8)
+    halves[:, 48:] = 255
+    Image.fromarray(halves).save(tmp_path / "halves.png")
+    colorize(tmp_path / "halves.png", "-o", tmp_path / "out", "--weights", weights, "--strength", "1.5")
+    found = rgb_to_lab(opened(tmp_path / "out" / "halves-colorized.png"))
+    assert np.abs(found[..., 1:]).max() < 1.0
+
+
+def test_variants_are_files_and_columns_the_first_being_the_answer(lite_unet, colorize, tmp_path):
+    _, weights = lite_unet
+    photo = photograph(tmp_path / "old.jpg", quality=95)
+    plain = tmp_path / "plain"
+    colorize(photo, "-o", plain, "--weights", weights)
+    out = tmp_path / "out"
+    asked = "--weights", weights, "--variants", "3", "--distance", "2", "--certainty"
+    summary = colorize(photo, "-o", out, *asked)
+    names = {"old-colorized.jpg", "old-variant2.jpg", "old-variant3.jpg", "old-certainty.jpg.png", "old-panel.jpg"}
+    assert {path.name for path in out.iterdir()} == names | {"colorize.json"}
+    assert (out / "old-colorized.jpg").read_bytes() == (plain / "old-colorized.jpg").read_bytes()
+    found = [rgb_to_lab(opened(out / f"old-{name}.jpg")) for name in ("colorized", "variant2", "variant3")]
+    distances = [ciede2000(one, other).mean() for one, other in combinations(found, 2)]
+    assert min(distances) > 1.5  # 2 where the network sees it, before it is joined to the photograph and to the gamut
+    assert len(pictures_in_panel(out / "old-panel.jpg", 5)) == 5
+    sure = Image.open(out / "old-certainty.jpg.png")
+    assert (sure.mode, sure.size) == ("L", (104, 72))
+    (done,) = summary["done"]
+    assert done["variant3"] == str(out / "old-variant3.jpg") and "remarks" not in done
+    record = json.loads((out / "colorize.json").read_text())["files"]["old-colorized.jpg"]
+    assert set(record["files"]) == names and record["variants"] == 3
+    again = tmp_path / "again"
+    colorize(photo, "-o", again, *asked)
+    assert (again / "old-variant3.jpg").read_bytes() == (out / "old-variant3.jpg").read_bytes()
+
+
+def test_fewer_variants_than_asked_are_said(lite_unet, colorize, tmp_path):
+    _, weights = lite_unet
+    photo, out = photograph(tmp_path / "old.png"), tmp_path / "out"
+    summary = colorize(photo, "-o", out, "--weights", weights, "--variants", "8", "--distance", "45")
+    count = 1 + len(list(out.glob("*variant*")))
+    assert count < 8
+    (remark,) = summary["done"][0]["remarks"]
+    there = "no other colouring that differs" if count == 1 else f"{count} colourings that differ"
+    assert remark == f"the network finds {there} by 45, of 8 that were asked for"
+
+
+def test_variants_need_one_network_with_a_distribution(eccv16s, siggraph17, cli, colorize, tmp_path):
+    photo = photograph(tmp_path / "old.png")
+    files = [weights for _, weights in eccv16s]
+    ask = photo, "-o", tmp_path / "out", "--variants", "2"
+    assert "--variants is of one network: name one, not net5, net6" in colorize(
+        *ask, "--weights", files[0], "--weights", files[1], code=2
+    )
+    refused = colorize(*ask, "--weights", siggraph17[1], code=2)
+    assert "needs a network that predicts a distribution over the ab bins" in refused
+    colorize(*ask, "--weights", files[0])  # in Paddle itself
+
+
+def test_hints_of_lite_unet_colour_what_is_clicked(lite_unet, colorize, tmp_path):
+    _, weights = lite_unet
+    photo = photograph(tmp_path / "old.png")
+    (tmp_path / "hints.json").write_text(json.dumps([{"x": 30, "y": 40, "radius": 4, "ab": [55, 35]}]))
+    found = {}
+    for name, more in (("hinted", ["--hints", tmp_path / "hints.json"]), ("plain", [])):
+        colorize(photo, "-o", tmp_path / name, "--weights", weights, *more)
+        found[name] = rgb_to_lab(opened(tmp_path / name / "old-colorized.png"))[..., 1:]
+    assert np.hypot(*(found["hinted"][40, 30] - [55, 35])) < 25 < np.hypot(*(found["plain"][40, 30] - [55, 35]))

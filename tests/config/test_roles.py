@@ -136,3 +136,16 @@ def test_settings_that_count():
 def test_which_photographs_are_used_counts_by_the_fingerprints_of_the_splits():
     """So that runs from before the settings existed stay the same designs and jobs, if their photographs are."""
     assert settings_that_count({"dataset": {"group_by": "name", "gray": "keep"}}) == {}
+
+
+def test_a_setting_that_is_off_is_as_if_it_were_not_there():
+    before = {"model": {"width": 1.0}, "inputs": {"p": 0.125}, "trainer": {"max_iterations": 5}}
+    off = {
+        "model": {"hints": False, "encoder_rate": None},
+        "inputs": {"none": 0.0},
+        "trainer": {"overfit_batches": None},
+    }
+    on = {"model": {"hints": True, "encoder_rate": 0.1}, "inputs": {"none": 0.2}, "trainer": {"overfit_batches": 2}}
+    plain = settings_that_count(before)
+    assert settings_that_count({group: before[group] | off[group] for group in before}) == plain
+    assert len(settings_that_count({group: before[group] | on[group] for group in before})) == len(plain) + 4

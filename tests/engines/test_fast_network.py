@@ -108,14 +108,17 @@ def test_colour_is_the_networks_own_at_every_size_and_batch(name, cache, in_proc
         np.testing.assert_allclose(single, one, atol=1e-4)
 
 
-def test_hints_go_through_the_export(cache, in_process, tmp_path):
-    chosen = choose(tmp_path, "siggraph17")
+@pytest.mark.parametrize(("name", "settings"), [("siggraph17", {}), ("lite_unet", {"hints": True})])
+def test_hints_go_through_the_export(name, settings, cache, in_process, tmp_path):
+    chosen = choose(tmp_path, name, **settings)
     hints = np.zeros((3, 64, 64), np.float32)
     hints[:, 20:40, 10:30] = np.float32([60, -30, 1])[:, None, None]
     photo = lightness(64, 64)
     (expected,), (without,) = (Colorizer(chosen.network, 64).small([photo], given) for given in ([hints], None))
-    (found,) = Colorizer(Running().network(chosen), 64).small([photo], [hints])
+    colorizer = Colorizer(Running().network(chosen), 64)
+    (found,), (found_without,) = (colorizer.small([photo], given) for given in ([hints], None))
     np.testing.assert_allclose(found, expected, atol=1e-3)
+    np.testing.assert_allclose(found_without, without, atol=1e-3)
     assert np.abs(expected - without).max() > 0.1
 
 

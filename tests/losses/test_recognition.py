@@ -170,6 +170,7 @@ def test_the_mean_colour_can_be_kept_from_learning(photographs, ab):
         ({"strength": (1.5, 0.5)}, "strength must be two numbers, the smaller first"),
         ({"crop": 0.0}, "crop must be greater than 0"),
         ({"classifiers": {}}, "classifiers must name at least one"),
+        ({"classifiers": {"lite2": None}}, "classifiers must name at least one"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):

@@ -1,5 +1,6 @@
 """Kept features: equal to computed ones, whatever stands on disk, and only for a frozen encoder."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -111,3 +112,31 @@ def test_jitter_is_a_change_of_contrast_and_brightness_that_follows_from_the_cro
 def test_an_encoder_that_is_trained_is_refused(refusal):
     assert "trainer=supervised" in refusal(make_learner, LiteUnet(width=0.125, train_encoder=True))
     assert "Eccv16" in refusal(make_learner, Eccv16(width=0.0625))
+
+
+def test_film_is_what_the_encoder_and_the_jitter_see_and_the_loss_sees_the_truth(network, cache, no_export, batch):
+    """The prediction is that for film's lightness; the batch that the loss compares with is as it was."""
+    seen = replace(batch, film_b1hw=batch.L_b1hw * 0.7 + 10.0)
+    learner = make_learner(network)
+    ours = learner.predict(seen).logits.numpy()
+    np.testing.assert_array_equal(ours, learner.predict(replace(batch, L_b1hw=seen.film_b1hw)).logits.numpy())
+    assert np.abs(ours - learner.predict(batch).logits.numpy()).max() > 0
+    jitter, losses = make_learner(network, lightness_jitter=0.3), []
+    jitter.loss.terms = lambda prediction, compared: losses.append(compared) or {"loss": prediction.logits.mean()}
+    jitter.step([seen], 0)
+    np.testing.assert_array_equal(losses[0].L_b1hw.numpy(), batch.L_b1hw.numpy())
+    assert np.abs(losses[0].film_b1hw.numpy() - seen.film_b1hw.numpy()).max() > 1.0
+    np.testing.assert_array_equal(losses[0].film_b1hw.numpy(), jittered(seen.film_b1hw, 0.3).numpy())
+
+
+def test_hints_are_read_beside_kept_features(cache, no_export, batch):
+    paddle.seed(0)
+    network = LiteUnet(width=0.125, dropout=0.0, hints=True)
+    hints = np.zeros((3, 3, 64, 64), np.float32)
+    hints[:, :, 30, 30] = 50.0, 30.0, 1.0
+    learner = make_learner(network)
+    told = learner.predict(replace(batch, hints_b3hw=paddle.to_tensor(hints))).logits.numpy()
+    features = [paddle.to_tensor(f.numpy().astype(np.float16).astype(np.float32)) for f in network.encode(batch.L_b1hw)]
+    expected = network.predict(batch.L_b1hw, features, paddle.to_tensor(hints)).logits.numpy()
+    np.testing.assert_allclose(told, expected, rtol=1e-3, atol=1e-2)
+    assert np.abs(told - learner.predict(batch).logits.numpy()).max() > 1.0

@@ -136,3 +136,13 @@ def test_validation_sees_the_loss_of_the_last_update():
     checkpoint = one.checkpoint()
     resumed.restore(replace(checkpoint, state={**checkpoint.state, "iteration": 6}))
     assert floats(resumed.evaluate(flat(1.0, 3.0))) == found
+
+
+def test_the_network_sees_lightness_as_old_film_did_and_the_loss_the_truth():
+    one, batch = small_eccv16(), photographs(0)
+    seen = replace(batch, film_b1hw=100.0 - batch.L_b1hw)
+    read = one.predict(replace(batch, L_b1hw=seen.film_b1hw)).logits.numpy()
+    np.testing.assert_array_equal(one.predict(seen).logits.numpy(), read)
+    with paddle.no_grad():
+        expected = float(one.loss(one.predict(seen), batch))
+    assert float(one.evaluate(seen)["loss"]) == expected

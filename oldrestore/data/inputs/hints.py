@@ -31,6 +31,7 @@ class Hints:
     full: Annotated[float, Field(ge=0, le=1)] = 0.01  # share of the photographs that reveal all of their colour
     smallest: Annotated[int, Field(ge=1)] = 1  # side of a patch, pixels
     largest: Annotated[int, Field(ge=1)] = 9  # never more than the photograph's
+    none: Annotated[float, Field(ge=0, le=1)] = 0.0  # share that reveals nothing, beside those of no patches
 
     def __post_init__(self) -> None:
         if self.smallest > self.largest:
@@ -47,6 +48,9 @@ class Hints:
         count, _, height, width = ab_b2hw.shape
         numbers = rng.geometric(self.p, count) - 1
         whole = rng.random(count) < self.full
+        if self.none:  # else nothing is drawn, as in runs of versions that did not have it
+            hidden = rng.random(count) < self.none
+            numbers, whole = np.where(hidden, 0, numbers), whole & ~hidden
         largest = min(self.largest, height, width)
         sides = rng.integers(min(self.smallest, largest), largest + 1, numbers.sum())
         patches = central_patches(rng, sides, height, width)

@@ -6,6 +6,7 @@ from oldrestore.data.damage.base import Damage
 from oldrestore.data.damage.blur import Blur
 from oldrestore.data.damage.creases import Creases
 from oldrestore.data.damage.dust import Dust
+from oldrestore.data.damage.emulsion import Emulsion
 from oldrestore.data.damage.fading import ContrastLoss, Fading
 from oldrestore.data.damage.grain import Grain, Noise
 from oldrestore.data.damage.holes import Holes
@@ -16,7 +17,7 @@ from oldrestore.data.damage.tears import Tears
 from oldrestore.data.damage.toning import ColorCast, Sepia
 
 STRUCTURED: list[type[Damage]] = [Stains, Foxing, Dust, Scratches, Creases, Tears, Holes]
-UNSTRUCTURED: list[type[Damage]] = [Fading, ContrastLoss, Sepia, ColorCast, Grain, Noise, Blur, Jpeg]
+UNSTRUCTURED: list[type[Damage]] = [Fading, ContrastLoss, Sepia, ColorCast, Emulsion, Grain, Noise, Blur, Jpeg]
 
 
 def photograph(height: int, width: int, gray: bool = False) -> np.ndarray:

@@ -12,6 +12,7 @@ from skimage import data
 
 from oldrestore.data.damage import jpeg
 from oldrestore.data.damage.blur import EDGE_PARTS, Blur, blur_plane, extended_box
+from oldrestore.data.damage.emulsion import Emulsion
 from oldrestore.data.damage.fading import ContrastLoss, Fading
 from oldrestore.data.damage.grain import Grain, Noise
 from oldrestore.data.damage.noise import ONE, bell, smooth_field, smooth_line
@@ -103,6 +104,30 @@ def test_sepia_at_its_worst_is_one_line_of_browns():
     assert (toned[1:] == SEPIA_BLACK).all()
     red, green, blue = toned[0, 0].astype(int)
     assert red > green > blue > 170
+
+
+def test_old_film_sees_blue_brighter_and_red_darker_than_the_eye():
+    red, green, blue, white, gray = (np.array(c) for c in ([255, 0, 0], [0, 255, 0], [0, 0, 255], [255] * 3, [90] * 3))
+    rgb = np.stack([red, green, blue, white, gray]).astype(np.uint8)[None]
+    eye = 0.299 * rgb[..., 0] + 0.587 * rgb[..., 1] + 0.114 * rgb[..., 2]
+    seen = {}
+    for blue_only in (0.0, 1.0):
+        films = [Emulsion(1.0, blue_only=blue_only)(rgb, np.random.default_rng(seed)).rgb_hw3 for seed in range(40)]
+        assert all((film == film[..., :1]).all() for film in films)
+        tones = np.stack([film[0, :, 0].astype(int) for film in films])
+        assert (tones[:, 0] <= eye[0, 0] + 1).all() and (tones[:, 2] >= eye[0, 2] - 1).all()
+        assert (tones[:, 3:] == [255, 90]).all()
+        # The three add up to white, and the most extreme of 40 comes near to the film's own weights.
+        np.testing.assert_allclose(tones[:, :3].sum(axis=1), 255, atol=2)
+        seen[blue_only] = tones[tones[:, 2].argmax(), :3] / 255
+    np.testing.assert_allclose(seen[0.0], [0.03, 0.47, 0.50], atol=0.03)
+    np.testing.assert_allclose(seen[1.0], [0.0, 0.10, 0.90], atol=0.04)
+
+
+def test_less_of_an_old_film_is_a_mixture_with_the_photograph():
+    rgb = photograph(30, 40)
+    film, half = (Emulsion(severity)(rgb, np.random.default_rng(4)).rgb_hw3.astype(int) for severity in (1.0, 0.5))
+    np.testing.assert_allclose(half, (film + rgb) / 2, atol=1)
 
 
 def test_a_cast_leaves_one_channel_and_moves_another_most():

@@ -8,7 +8,7 @@ import pytest
 from tests.data.damage.kinds import STRUCTURED, UNSTRUCTURED, photograph
 
 KINDS = STRUCTURED + UNSTRUCTURED
-NEUTRAL = {"fading", "contrast", "grain", "blur", "jpeg", "dust", "scratches", "creases"}
+NEUTRAL = {"fading", "contrast", "emulsion", "grain", "blur", "jpeg", "dust", "scratches", "creases"}
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 
 

@@ -114,3 +114,14 @@ def test_photographs_smaller_than_the_largest_patch():
 def test_a_range_the_wrong_way_round_is_refused():
     with pytest.raises(UserError, match=r"inputs\.smallest=5 must be at most inputs\.largest=4"):
         Hints(smallest=5, largest=4)
+
+
+def test_a_share_reveals_nothing():
+    ab = np.random.default_rng(0).normal(0, 30, (400, 2, 16, 16)).astype(np.float32)
+    shares = [
+        (Hints(p=0.01, full=0.05, none=none).draw(ab, np.random.default_rng(3))[:, 2].any(axis=(1, 2)) == 0).mean()
+        for none in (0.0, 0.4)
+    ]
+    assert shares[0] < 0.03
+    assert abs(shares[1] - 0.4) < 3 * np.sqrt(0.4 * 0.6 / 400) + 0.03
+    assert not Hints(none=1.0, full=1.0).draw(ab[:4], np.random.default_rng(0)).any()

@@ -40,7 +40,7 @@ def test_every_choice_of_a_group_composes_and_fits_its_signature(group):
     ("overrides", "sentence"),
     [
         ("model=eccv17", "there is no model 'eccv17': did you mean 'eccv16'?"),
-        ("model=transformer", "there is no model 'transformer': choose one of damage_unet, eccv16"),
+        ("model=transformer", "there is no model 'transformer': choose one of damage_unet, ddcolor"),
         ("experiments=quikstart", "there is no experiment 'quikstart': did you mean 'quickstart'?"),
         ("sweeps=seds", "there is no sweep 'seds': did you mean 'seeds'?"),
         ("los=focal", "there is no setting 'los': did you mean 'loss'?"),
@@ -62,7 +62,7 @@ def test_every_choice_of_a_group_composes_and_fits_its_signature(group):
         ("model._target_=os.system", "_target_ 'os.system' is not admitted"),
         ("experiment=../../etc", "experiment may hold letters"),
         ("+trainer.fast=true", "there is no setting 'trainer.fast'"),
-        ("model=null", "model takes the name of one choice: damage_unet, eccv16"),
+        ("model=null", "model takes the name of one choice: damage_unet, ddcolor"),
         ("loss=[a,b]", "loss takes the name of one choice: "),
         ("~model", "the configuration lacks model"),
         ("model.width=null", "model.width must be a valid number, not null"),

@@ -23,7 +23,7 @@ stages: detect (damage), fill (holes), restore (noise, fading, cast), colorize (
   oldrestore restore old.jpg -o out restore/fill=telea restore.fill.radius=5
   oldrestore restore old.jpg -o out restore/fill=sagan --restorer RUN
   oldrestore restore film.mp4 -o out restore.film.smoothing=0.8
-  oldrestore restore old.jpg -o out --session out/old-session.json  mask, hints, settings of a session
+  oldrestore restore old.jpg -o out --session out/old-session.jpg.json  mask, hints, settings of a session
   oldrestore restore old.jpg -o out --cfg                           print the settings, restore nothing
 
 Outputs are named after their photographs: NAME-restored.jpg of NAME.jpg, NAME-restored.tif.png of NAME.tif,

@@ -25,7 +25,7 @@ from oldrestore.photographs.photo_list import InputFile
 from oldrestore.photographs.treatment import read_photo
 from oldrestore.photographs.verb import day
 from oldrestore.restoration.stages import has_colors
-from oldrestore.studio.jobs import Job, JobQueue, JobStopped
+from oldrestore.studio.jobs import JobQueue, JobStopped, StudioJob
 from oldrestore.studio.likely import LikelyColor
 from oldrestore.studio.preview import Preview, remember_features
 from oldrestore.studio.replay import restoring_of
@@ -73,7 +73,7 @@ class OpenPhotograph:
         return self.task.parts["session"]
 
 
-class Engine:
+class Studio:
     """Photographs by number, coloured by the networks that `load` returns; results and sessions go to `folder`.
 
     `load` is called once for the pages, and again for each photograph that is saved, so that ``restore`` runs networks
@@ -127,7 +127,7 @@ class Engine:
         """Open a photograph and its session, if there is one; the result is its history."""
         one = self.photograph(number)
 
-        def work(job: Job) -> History:
+        def work(job: StudioJob) -> History:
             self._preview(number)
             return one.history
 
@@ -140,7 +140,7 @@ class Engine:
         waits (`JobStopped`).
         """
 
-        def work(job: Job) -> tuple[int, np.ndarray]:
+        def work(job: StudioJob) -> tuple[int, np.ndarray]:
             preview = self._preview(number)
             history = self.photograph(number).history
             session = history.present
@@ -160,7 +160,7 @@ class Engine:
     def likely(self, number: int, x: float, y: float) -> Future[tuple[float, list[LikelyColor]]]:
         """Compute the lightness and likely colours of a place; see `Preview.likely`."""
 
-        def work(job: Job) -> tuple[float, list[LikelyColor]]:
+        def work(job: StudioJob) -> tuple[float, list[LikelyColor]]:
             preview = self._preview(number)
             return preview.likely(self.photograph(number).history.present, x, y)
 
@@ -188,7 +188,7 @@ class Engine:
                 one.history = history
             return history
 
-    def save(self, number: int) -> Job:
+    def save(self, number: int) -> StudioJob:
         """Restore the photograph at its own size, as the session is now; the job's result are the files written."""
         one = self.photograph(number)
         with one.lock:
@@ -201,7 +201,7 @@ class Engine:
         """Stop all work; sessions have been written."""
         self.queue.close()
 
-    def _save(self, one: OpenPhotograph, session: Session, job: Job) -> list[str]:
+    def _save(self, one: OpenPhotograph, session: Session, job: StudioJob) -> list[str]:
         wanted = session.settings.network
         networks = self._load() if session.settings.colorize else []
         networks = [one for one in networks if wanted is None or one.describe()["sha256"] == wanted.sha256][:1]
@@ -259,4 +259,4 @@ class Engine:
         return original
 
 
-__all__ = ["PICTURES", "Engine", "JobStopped", "OpenPhotograph", "Picture", "StaleRevision"]
+__all__ = ["PICTURES", "JobStopped", "OpenPhotograph", "Picture", "StaleRevision", "Studio"]

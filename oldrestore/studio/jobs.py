@@ -21,10 +21,10 @@ class JobStopped(Exception):  # noqa: N818 (a decision of the user, not an error
     reason = "stopped"
 
 
-class Job:
+class StudioJob:
     """A piece of work. `future` has its result, or `JobStopped`, or what went wrong."""
 
-    def __init__(self, number: int, work: Callable[[Job], Any], replaces: Hashable) -> None:
+    def __init__(self, number: int, work: Callable[[StudioJob], Any], replaces: Hashable) -> None:
         self.number = number
         self.stage = "waiting"  # or the name of what it does
         self.future: Future[Any] = Future()
@@ -59,14 +59,14 @@ class JobQueue:
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._waiting: deque[Job] = deque()
-        self._known: OrderedDict[int, Job] = OrderedDict()
+        self._waiting: deque[StudioJob] = deque()
+        self._known: OrderedDict[int, StudioJob] = OrderedDict()
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="studio", daemon=True)
         self._thread.start()
 
-    def add(self, work: Callable[[Job], Any], replaces: Hashable = None) -> Job:
+    def add(self, work: Callable[[StudioJob], Any], replaces: Hashable = None) -> StudioJob:
         """Queue work, which is given its job. Waiting jobs with an equal `replaces`, unless None, are stopped."""
         with self._changed:
             if self._closed:
@@ -76,7 +76,7 @@ class JobQueue:
                 raise UserError(f"{MOST_WAITING} jobs are waiting already: try again when some are done")
             for job in outdated:
                 self._drop(job)
-            job = Job(next(self._numbers), work, replaces)
+            job = StudioJob(next(self._numbers), work, replaces)
             self._waiting.append(job)
             self._known[job.number] = job
             while len(self._known) > MOST_KEPT:
@@ -84,11 +84,11 @@ class JobQueue:
             self._changed.notify()
         return job
 
-    def find(self, number: int) -> Job | None:
+    def find(self, number: int) -> StudioJob | None:
         """Return a job by its number."""
         return self._known.get(number)
 
-    def stop(self, job: Job) -> None:
+    def stop(self, job: StudioJob) -> None:
         """Stop a job: at once if it waits, else at its next step."""
         with self._changed:
             if job in self._waiting:
@@ -107,7 +107,7 @@ class JobQueue:
             self._changed.notify()
         self._thread.join(seconds)
 
-    def _drop(self, job: Job) -> None:
+    def _drop(self, job: StudioJob) -> None:
         self._waiting.remove(job)
         job.stop()
         job.run()  # ends at its first step

@@ -8,7 +8,7 @@ from PIL import Image
 from oldrestore.engines.chosen_network import network_of_file
 from oldrestore.models.siggraph17 import Siggraph17
 from oldrestore.photographs.photo_list import find_photographs
-from oldrestore.studio.engine import Engine
+from oldrestore.studio.engine import Studio
 from tests.commands.restoring import WIDTH, gray, save_network
 
 
@@ -37,6 +37,6 @@ def photos(tmp_path):
 @pytest.fixture
 def engine(photos, hint_network, tmp_path):
     """A studio of `photos` that writes to the folder `out`."""
-    opened = Engine(find_photographs([photos]), tmp_path / "out", lambda: [network_of_file(hint_network)])
+    opened = Studio(find_photographs([photos]), tmp_path / "out", lambda: [network_of_file(hint_network)])
     yield opened
     opened.close()

@@ -8,7 +8,7 @@ from PIL import Image
 
 from oldrestore.engines.chosen_network import network_of_file
 from oldrestore.photographs.photo_list import find_photographs
-from oldrestore.studio.engine import Engine, StaleRevision
+from oldrestore.studio.engine import StaleRevision, Studio
 from oldrestore.studio.jobs import JobStopped
 from oldrestore.studio.session import BrushStroke, HintPoint, read_session
 from tests.commands.restoring import opened
@@ -97,11 +97,11 @@ def test_a_session_is_taken_up_again(engine, photos, hint_network, tmp_path, ref
     engine.open(1).result(WAIT)
     changed = edit(engine, 1, hints=(HINT,)).present
     engine.close()
-    again = Engine(find_photographs([photos]), tmp_path / "out", lambda: [network_of_file(hint_network)])
+    again = Studio(find_photographs([photos]), tmp_path / "out", lambda: [network_of_file(hint_network)])
     try:
         assert again.open(1).result(WAIT).present == changed
         Image.new("RGB", (64, 64)).save(photos / "b.jpg")
-        later = Engine(find_photographs([photos]), tmp_path / "out", lambda: [network_of_file(hint_network)])
+        later = Studio(find_photographs([photos]), tmp_path / "out", lambda: [network_of_file(hint_network)])
         sentence = refusal(later.open(1).result, WAIT)
         assert "is not the photograph of the session" in sentence and "b-session.jpg.json" in sentence
         later.close()

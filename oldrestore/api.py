@@ -115,15 +115,15 @@ def colorize(
         runtime.quiet_import_of_paddle()
     from oldrestore.engines.fast_network import Running
     from oldrestore.evaluation.prediction import lightness
-    from oldrestore.photographs.choices import Choices
+    from oldrestore.photographs.color_options import ColorOptions
     from oldrestore.photographs.coloring import Coloring, coloring_networks, require_reading_hints
     from oldrestore.photographs.hint_file import check_bounds, read_points
 
-    choices = Choices(strength, variants, distance, certainty)
+    options = ColorOptions(strength, variants, distance, certainty)
     runs, files = [run] * (run is not None), [Path(weights)] if weights is not None else []
     networks = coloring_networks(runs, files, None, Path(outputs), None)
     points = read_points(hints, "the hints")
     if points:
         require_reading_hints(networks)
         check_bounds(points, *rgb_hw3.shape[:2], "the photograph")
-    return Coloring(networks, size, Running(dynamic=True), choices).colored(lightness(rgb_hw3), points)
+    return Coloring(networks, size, Running(dynamic=True), options).colored(lightness(rgb_hw3), points)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from oldrestore.narrator import Narrator
+from oldrestore.tables import plain_table
 
 
 def table() -> Table:
@@ -24,6 +25,12 @@ def test_a_table_is_printed_and_recorded_without_trailing_blanks():
     lines = out.getvalue().splitlines()
     assert [line.split() for line in lines] == [["Scores"], ["name", "what", "it", "is"], ["a", "one"], ["b"]]
     assert recorded == lines == [line.rstrip() for line in lines]
+
+
+def test_a_table_ends_with_its_last_line():
+    out = io.StringIO()
+    Narrator(console=Console(file=out, width=40)).show(plain_table("Scores", None, texts=("name",)))
+    assert out.getvalue().splitlines() == ["Scores", "", " name", " ────"]
 
 
 def test_colours_of_a_terminal_stay():

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from oldrestore.tables import aligned, column_parts, csv_table, markdown_table, percent, word_table
+from oldrestore.tables import (
+    aligned,
+    column_parts,
+    csv_table,
+    explained_once,
+    markdown_table,
+    percent,
+    plain_table,
+    word_table,
+)
 
 
 def test_what_fits_is_whole_and_a_pipe_has_no_width():
@@ -91,3 +100,9 @@ def test_shares_are_rounded_half_up_whatever_the_last_bits_of_a_mean():
     assert [percent(share) for share in half] == ["78.8%"] * 4 + ["81.3%", "61.3%", "33.3%", "100.0%"]
     assert [percent(share) for share in (-0.0004, 0.0, -0.0125)] == ["0.0%", "0.0%", "-1.3%"]
     assert percent(0.125, 0) == "13%"
+
+
+def test_what_stands_below_a_table_is_said_once():
+    captions = ["p: a mean", "interval 1\np: a mean", None, "p: a mean", "q: another"]
+    tables = explained_once([plain_table("t", caption) for caption in captions])
+    assert [table.caption for table in tables] == ["p: a mean", "interval 1", None, None, "q: another"]

@@ -3,11 +3,11 @@
     python docs/models/measure_certainty.py released                   the shipped weights
     python docs/models/measure_certainty.py RUN/checkpoints/best.safetensors -o certainty
 
-On the validation photographs of a dataset at the network's own size, pixels are sorted into tenths by certainty
-(`oldrestore.photographs.choices.certainty`). Of each tenth: the chroma of the prediction and of the truth, the true
-colour along the predicted hue, the error that the network expects and the one it makes, and how far hues are off. A
-calibrated network makes the errors that it expects, and its chroma is the true one along its hue: more is guessed, less
-is withheld. It writes NAME.csv and NAME.png.
+On the validation photographs of a dataset at the network's own size, pixels are sorted into tenths by their certainty
+(`oldrestore.photographs.color_options`). Of each tenth: the chroma of the prediction and of the truth, the true colour
+along the predicted hue, the error that the network expects and the one it makes, and how far hues are off. A calibrated
+network makes the errors that it expects, and its chroma is the true one along its hue: more is guessed, less withheld.
+It writes NAME.csv and NAME.png.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from oldrestore.config.build import build  # noqa: E402
 from oldrestore.config.compose import compose_config  # noqa: E402
 from oldrestore.data.loading.loader import evaluation_photos  # noqa: E402
 from oldrestore.engines.chosen_network import network_of_file, released_network  # noqa: E402
-from oldrestore.photographs.choices import SPREAD, certainty  # noqa: E402
+from oldrestore.photographs.color_options import SPREAD, certainty  # noqa: E402
 
 TENTHS = 10
 PIXELS = 1000  # of a photograph, drawn evenly

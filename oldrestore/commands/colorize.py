@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
     chosen = options.parse_args(arguments)
 
     def prepare(listed, running):
-        from oldrestore.photographs.choices import Choices
+        from oldrestore.photographs.color_options import ColorOptions
         from oldrestore.photographs.coloring import Coloring, coloring_networks, hints_of_photos
         from oldrestore.photographs.hint_file import read_hints
         from oldrestore.photographs.restorer import only_color
@@ -60,8 +60,8 @@ def run(arguments: Sequence[str]) -> int:
 
         hints = {} if chosen.hints is None else read_hints(chosen.hints)
         networks = coloring_networks(chosen.run, chosen.weights, chosen.model, chosen.outputs, chosen.checkpoint)
-        choices = Choices(chosen.strength, chosen.variants, chosen.distance, chosen.certainty)
-        coloring = Coloring(networks, chosen.size, running, choices)
+        color_options = ColorOptions(chosen.strength, chosen.variants, chosen.distance, chosen.certainty)
+        coloring = Coloring(networks, chosen.size, running, color_options)
         return Colorizing(only_color(coloring, chosen.film_smoothing, hints_of_photos(listed, networks, hints)))
 
     return process_photographs(chosen, chosen.photos, prepare)

@@ -14,7 +14,8 @@ RUN is a run folder, a run id or its beginning, RUN/evaluations/ID, or the folde
 stands for its jobs that are done. Runs that differ only in the seed are one design. Reproductions and runs that were
 killed, failed or were extended after their end are left out, unless they are named or --include names their kind.
 Figures: iter_accuracy, orig_accuracy, gray_accuracy, gap_closed, gap_closed_probability, auc, auc_rebalanced, psnr,
-colorfulness, colorfulness_difference, any other validation metric (ssim), and SET/METRIC of per_image.csv.
+colorfulness, colorfulness_difference, any other validation metric (ssim), SET/METRIC of per_image.csv, and a further
+judge's after its name (squeezenet/iter_accuracy, squeezenet_agreement/kl).
 
 examples:
   oldrestore compare 20261122-1107 20261122-1215

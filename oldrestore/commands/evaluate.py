@@ -59,14 +59,11 @@ def run(arguments: Sequence[str]) -> int:
     for line in heading(subject, result, chosen.overrides):
         narrator.say(line)
     narrator.say(f"{'protocol':<34} {result.protocol.label} ({result.protocol.hash[:8]})")
-    for name, value in result.summary.items():
+    for name, value in result.listed().items():
         narrator.say(f"{name:<34} {value:.4f}")
-    if result.table is not None:
+    for table in result.tables():
         narrator.say()
-        narrator.show(result.table.render())
-    for beside in result.baselines:
-        narrator.say()
-        narrator.show(beside)
+        narrator.show(table)
     narrator.say(shown(result.folder))
     return 0
 

@@ -57,6 +57,7 @@ def run_hydra(arguments: Sequence[str]) -> int:
     from oldrestore.config.folders import register_search_path
     from oldrestore.config.location import configuration_root
     from oldrestore.config.multirun import refuse_evaluation, refuse_sweep
+    from oldrestore.config.overrides import readable
 
     register_search_path()
     version.setbase("1.3")
@@ -70,15 +71,15 @@ def run_hydra(arguments: Sequence[str]) -> int:
     check_flags(flags)
     # A sweep means several runs without --multirun.
     several = flags.multirun or any(text.startswith(("sweeps=", "hydra.mode=")) for text in flags.overrides)
-    flags.overrides = check_choices(flags.overrides, several)
+    typed = readable(flags.overrides, several)
+    flags.overrides = check_choices(typed, several)
     refuse_evaluation(flags.overrides)
     if not (flags.multirun or flags.cfg or flags.info or any(t.startswith("hydra.mode=") for t in flags.overrides)):
         refuse_sweep(flags.overrides)
     if flags.multirun and resume not in (None, "auto"):
         raise UserError("several runs cannot resume a single one: use resume=auto, which resumes each run's own")
-    typed = flags.overrides
     if resume not in (None, "auto"):
-        flags.overrides = [*choices_of_run(resume, typed), *typed]
+        flags.overrides = [*choices_of_run(resume, typed), *flags.overrides]
     codes: list[int] = []
     refusals: list[UserError] = []
     own_process = os.getpid()

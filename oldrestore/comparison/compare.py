@@ -58,12 +58,13 @@ class Compared:
 
     @property
     def photographs(self) -> dict[str, int]:
-        """Number of photographs in each set that was measured."""
+        """Number of photographs in each set that was measured; judges and their agreement have none of their own."""
         counts: dict[str, int] = {}
         for cells in self.cells:
             for measure in self.measures:
                 if measure.name in cells:
-                    counts[measure.set_name] = max(counts.get(measure.set_name, 0), cells[measure.name].n)
+                    name = measure.photographs
+                    counts[name] = max(counts.get(name, 0), cells[measure.name].n)
         return counts
 
     def to_json(self) -> dict[str, Any]:
@@ -187,7 +188,8 @@ def _measured_on(run: Run) -> dict[str, Any]:
         "hash": protocol_hash(run),
         "label": protocol_label(run),
     }
-    return {**kept, "judge": run.data.get("judge"), "protocol": protocol}
+    further = list(run.data.get("further_judges") or {})
+    return {**kept, "judge": run.data.get("judge"), "further_judges": further, "protocol": protocol}
 
 
 def _not_finite(

@@ -17,6 +17,7 @@ from oldrestore.evaluation.metric_table import (
     METRICS,
     Better,
     Metric,
+    is_agreement,
     metric_of,
     shown_in,
 )
@@ -25,6 +26,9 @@ from oldrestore.statistics import Scored, floor_gap_share, gap_share, weighted_m
 
 # (set, metric) -> photograph's name -> (value, weight)
 Table = Mapping[tuple[str, str], "Column"]
+
+
+VERSION = ("iter_", "orig_", "gray_")  # begin the names of a judge's scores
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,13 @@ class Measure:
     def images(self, table: Table) -> tuple[str, ...]:
         """Names of the photographs it is computed from."""
         return table[self.set_name, self.metrics[0]].images
+
+    @property
+    def photographs(self) -> str:
+        """Which photographs it is of: val, judged, or those of an evaluator."""
+        if is_agreement(self.set_name):
+            return "val"
+        return JUDGED if self.metrics[0].startswith(VERSION) and self.set_name != "val" else self.set_name
 
     @property
     def is_share(self) -> bool:

@@ -66,6 +66,10 @@ def mismatch(one: Run, other: Run) -> str | None:
     if all(judges) and judges[0].get("fingerprint") != judges[1].get("fingerprint"):
         names = [judge.get("name", "unnamed") for judge in judges]
         return f"the judge of '{other.run_id}' is {names[1]}, and that of '{one.run_id}' is {names[0]} (other weights)"
+    further, others = (run.data.get("further_judges") or {} for run in (one, other))
+    for name in further.keys() & others.keys():
+        if further[name] != others[name]:
+            return f"the further judge {name} of '{other.run_id}' has other weights than that of '{one.run_id}'"
     return _protocol_mismatch(one, other)
 
 

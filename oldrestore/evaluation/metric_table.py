@@ -246,7 +246,7 @@ METRICS = (
         "tint_probability",
     ),
     Metric(
-        "judged", "iter_probability", HIGHER, ".4f", title="probability of the true class", short="p iter", bounds=SHARE
+        "judged", "iter_probability", HIGHER, ".3f", title="probability of the true class", short="p iter", bounds=SHARE
     ),
     # The judge's answers beside those on the originals; each also of gray photographs.
     *(

@@ -17,7 +17,7 @@ from oldrestore.engines.fast_network import Running
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import Colorizer
 from oldrestore.evaluation.prediction import converted, lightness, recolor_rows
-from oldrestore.photographs.choices import Choices, Chosen, chosen_colors, require_distribution
+from oldrestore.photographs.color_options import Chosen, ColorOptions, chosen_colors, require_distribution
 from oldrestore.photographs.hint_file import Hint, check_bounds, draw_hints
 from oldrestore.photographs.photo_list import InputFile
 from oldrestore.records.design_names import all_equal, names_among
@@ -42,19 +42,19 @@ class Coloring:
     """Networks that colour, each at `size` pixels of the shorter side, by default at its own size."""
 
     def __init__(
-        self, networks: Sequence[ChosenNetwork], size: int | None, running: Running, choices: Choices | None = None
+        self, networks: Sequence[ChosenNetwork], size: int | None, running: Running, options: ColorOptions | None = None
     ) -> None:
         for chosen in networks:
             chosen.require_color("colorize")
         self.networks = tuple(networks)
-        self.choices = choices or Choices()
+        self.options = options or ColorOptions()
         self.colorizers = tuple(
             Colorizer(running.network(chosen), size or chosen.size, "shorter_side" if size else chosen.fit)
             for chosen in networks
         )
-        if self.choices.need_distribution:
+        if self.options.need_distribution:
             labels = [chosen.label for chosen in networks]
-            asked = "--variants" if self.choices.variants > 1 else "--certainty"
+            asked = "--variants" if self.options.variants > 1 else "--certainty"
             require_distribution(dict(zip(labels, self.colorizers, strict=True)), asked)
 
     @property
@@ -75,22 +75,22 @@ class Coloring:
             yield self.picture(ab_hw2, L_hw, number, None if steady is None else steady[number])
 
     def chosen(self, L_hw: np.ndarray, hints: Sequence[Hint] = ()) -> Chosen:
-        """Return what the one network gives of its distribution, if the choices need it; see `picture`."""
-        return chosen_colors(self.colorizers[0], L_hw, self._drawn(L_hw, hints, self.colorizers[0]), self.choices)
+        """Return what the one network gives of its distribution, if the options need it; see `picture`."""
+        return chosen_colors(self.colorizers[0], L_hw, self._drawn(L_hw, hints, self.colorizers[0]), self.options)
 
     def colored(self, L_hw: np.ndarray, hints: Sequence[Hint] = ()) -> Colored:
-        """Return all that the choices ask for of lightness, float32 (H, W), 0..100."""
-        if not self.choices.need_distribution:
+        """Return all that the options ask for of lightness, float32 (H, W), 0..100."""
+        if not self.options.need_distribution:
             return Colored(list(self(L_hw, hints)))
         chosen = self.chosen(L_hw, hints)
-        certainty = chosen.certainty_map(L_hw.shape) if self.choices.certainty else None
+        certainty = chosen.certainty_map(L_hw.shape) if self.options.certainty else None
         return Colored([self.picture(ab_hw2, L_hw) for ab_hw2 in chosen.colors], certainty)
 
     def picture(
         self, ab_hw2: np.ndarray, L_hw: np.ndarray, number: int = 0, steady: SteadyColor | None = None
     ) -> np.ndarray:
         """Return lightness in a colour at the scale of a network, at the strength asked for, uint8 (H, W, 3)."""
-        strength = np.float32(self.choices.strength)
+        strength = np.float32(self.options.strength)
         color_of_rows = self.colorizers[number].color_of_rows(strength * ab_hw2, L_hw)
         if steady is not None:
             color_of_rows = steady(L_hw, color_of_rows(slice(0, L_hw.shape[0]))).__getitem__

@@ -106,7 +106,7 @@ def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: 
     if colored:
         L_hw = lightness(picture)
         del picture
-        if restorer.coloring.choices.need_distribution:
+        if restorer.coloring.options.need_distribution:
             chosen = restorer.coloring.chosen(L_hw, hints)
             results = (restorer.coloring.picture(ab_hw2, L_hw) for ab_hw2 in chosen.colors[:1])
         else:
@@ -127,7 +127,7 @@ def treat_photo(task: Task, file: PhotoContents, restorer: Restorer, labelling: 
         if "certainty" in task.parts:
             path = parts["certainty"] = task.parts["certainty"]
             files.append((path, encode_photo(chosen.certainty_map(L_hw.shape), path.suffix, label=of_mask)))
-        remarks += restorer.coloring.choices.missing(len(chosen.colors))
+        remarks += restorer.coloring.options.missing(len(chosen.colors))
     panel = side_by_side([shown], titles)
     label = labelling.label([name for name in colorers if name]) if labelling else None
     files.append((task.panel, encode_photo(panel, task.panel.suffix, label=label)))
@@ -151,7 +151,7 @@ def treat_film(
     """
     if restorer.mask is not None:
         raise UserError("a mask is for a photograph: restore the film without it")
-    if restorer.coloring is not None and restorer.coloring.choices.need_distribution:
+    if restorer.coloring is not None and restorer.coloring.options.need_distribution:
         raise UserError("--variants and --certainty are for photographs: colour the film without them")
     steady = [SteadyColor(restorer.smoothing) for _ in task.outputs]
     colored, shown, count = None, None, 0

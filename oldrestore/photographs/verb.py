@@ -259,7 +259,7 @@ class Colorizing(Verb):
         """Say which network made a result, for the record."""
         coloring = self.restorer.coloring
         size = coloring.colorizers[number].size
-        return {"hints": facts["hints"], "size": size, **coloring.choices.describe(), **self.networks[number]}
+        return {"hints": facts["hints"], "size": size, **coloring.options.describe(), **self.networks[number]}
 
     def header(self) -> Iterator[str]:
         """Lines that open the summary."""
@@ -300,7 +300,7 @@ class Restoring(Verb):
             "config": self.config,
             "restorer": self.network,
             **({"hints": facts["hints"]} if facts["hints"] else {}),
-            **(self.restorer.coloring.choices.describe() if facts["colored"] else {}),
+            **(self.restorer.coloring.options.describe() if facts["colored"] else {}),
         }
 
     def header(self) -> Iterator[str]:

@@ -14,9 +14,9 @@ from oldrestore.tables import setting
 
 T = TypeVar("T")
 LEAST = 8  # characters of a value that is cut
-# Settings that tell no design from another, and words of the command line that are no settings.
+# Settings that tell no design from another: some by their role, who judges, and words that are no settings.
 NO_PART = Role.FREE | Role.NAME | Role.SEED | Role.PLACE | Role.SHOWN
-NO_SETTINGS = ("sweeps", "resume", "hydra")
+NO_DESIGN = re.compile(r"(sweeps|resume|hydra|judge|evaluation\.evaluators)($|\.)")
 
 
 def named(settings: Mapping[str, Any], longest: int | None = None) -> str:
@@ -50,7 +50,7 @@ def name_of_run(config: Mapping[str, Any], choices: Mapping[str, Any], overrides
     for text in overrides:
         name, _, value = text.lstrip("+").partition("=")
         name = name.rpartition("@")[2]
-        if not name.startswith("~") and name.partition(".")[0] not in NO_SETTINGS and not role_of(name) & NO_PART:
+        if not name.startswith("~") and not NO_DESIGN.match(name) and not role_of(name) & NO_PART:
             resolved = within(config, name)
             typed[name] = unquoted(value) if resolved is None or isinstance(resolved, (dict, list)) else resolved
     began = typed.pop("experiments", None)

@@ -51,8 +51,9 @@ def _photographs(compared: Compared, trainings: Sequence[Run]) -> str:
     if (measured.get("val") or {}).get("count"):
         parts.append(f"{measured['val']['count']} to validate")
     if (measured.get("judged") or {}).get("count"):
-        judge = (measured.get("judge") or {}).get("name")
-        parts.append(f"{measured['judged']['count']} judged" + (f" by {judge}" if judge else ""))
+        judges = [(measured.get("judge") or {}).get("name"), *measured.get("further_judges", ())]
+        by = f" by {' and '.join(filter(None, judges))}" if any(judges) else ""
+        parts.append(f"{measured['judged']['count']} judged{by}")
     return ", ".join(parts)
 
 

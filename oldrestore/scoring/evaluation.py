@@ -36,6 +36,7 @@ from oldrestore.scoring.judged import (
 from oldrestore.scoring.protocols import outdated, protocol_of
 from oldrestore.scoring.scoring import Scorer, judged_values, record_evaluated, rows_of
 from oldrestore.scoring.subject import Subject
+from oldrestore.tables import explained_once
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,7 +52,17 @@ class EvaluationResult:
     summary: dict[str, float]  # validation measures
     table: AccuracyTable | None
     protocol: Protocol
+    of_evaluators: dict[str, Table] = field(default_factory=dict)  # by name
     baselines: list[Table] = field(default_factory=list)  # the figures beside those of what needs no network
+
+    def listed(self) -> dict[str, float]:
+        """Return the figures that stand in none of the tables."""
+        return {name: v for name, v in self.summary.items() if name.partition("/")[0] not in self.of_evaluators}
+
+    def tables(self) -> list[Table]:
+        """Return the tables to print."""
+        accuracy = [] if self.table is None else [self.table.render()]
+        return explained_once([*accuracy, *self.of_evaluators.values(), *self.baselines])
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json`` and ``summary.json``."""
@@ -148,7 +159,8 @@ def evaluate(subject: Subject, config: DictConfig, narrator: Narrator) -> Evalua
         figures = {f"val/{name}": value for name, value in result.summary.items()}
         figures |= summary | ({} if table is None else judged_values(table))
         beside = beside_baselines(figures, read_baselines(folder.path / "baselines.csv"))
-    evaluated = EvaluationResult(folder.path, subject.checkpoint, iteration, summary, table, protocol, beside)
+    tables = {name: each.table for name, each in further.items() if each.table is not None}
+    evaluated = EvaluationResult(folder.path, subject.checkpoint, iteration, summary, table, protocol, tables, beside)
     folder.write_json("summary.json", evaluated.to_json())
     folder.close()
     return evaluated

@@ -19,7 +19,7 @@ from oldrestore.engines.fast_network import Running
 from oldrestore.errors import UserError
 from oldrestore.evaluation.colorizer import resize
 from oldrestore.evaluation.prediction import lightness
-from oldrestore.photographs.choices import Choices
+from oldrestore.photographs.color_options import ColorOptions
 from oldrestore.photographs.coloring import Coloring, reduced, require_reading_hints
 from oldrestore.photographs.hint_file import Hint
 from oldrestore.photographs.restorer import build_restorer
@@ -144,8 +144,10 @@ class Preview:
         settings, chosen = session.settings, self._chosen(session)
         if session.hints:
             require_reading_hints([chosen])
-        choices = Choices(settings.strength, settings.variant, take=settings.variant if settings.variant > 1 else None)
-        coloring = Coloring([chosen], None, DYNAMIC, choices)
+        options = ColorOptions(
+            settings.strength, settings.variant, take=settings.variant if settings.variant > 1 else None
+        )
+        coloring = Coloring([chosen], None, DYNAMIC, options)
         scale = self.original.shape[1] / self.width
         hints = [
             Hint((one.x + 0.5) * scale - 0.5, (one.y + 0.5) * scale - 0.5, one.radius * scale, one.ab)

@@ -12,7 +12,7 @@ import numpy as np
 from oldrestore.config.restoration import compose_restoration
 from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.engines.fast_network import Running
-from oldrestore.photographs.choices import Choices
+from oldrestore.photographs.color_options import ColorOptions
 from oldrestore.photographs.coloring import require_reading_hints
 from oldrestore.photographs.restorer import build_restorer
 from oldrestore.photographs.verb import Restoring
@@ -50,8 +50,8 @@ def restoring_of(
         if session.hints:
             require_reading_hints(networks)
     config = compose_restoration(overrides_of(settings))
-    choices = Choices(settings.strength, settings.variant, take=settings.variant if settings.variant > 1 else None)
-    restorer = build_restorer(config, networks, None, None, running, choices)
+    options = ColorOptions(settings.strength, settings.variant, take=settings.variant if settings.variant > 1 else None)
+    restorer = build_restorer(config, networks, None, None, running, options)
     pipeline = painted(restorer.pipeline, session)
     if step is not None:
         pipeline = watched(pipeline, step)

@@ -73,7 +73,7 @@ class SessionSettings(Part):
     fill: bool = True
     restore: bool = True
     colorize: bool = True
-    strength: Annotated[float, Field(ge=0, le=1.5)] = 1.0  # these two are as for `Choices`
+    strength: Annotated[float, Field(ge=0, le=1.5)] = 1.0  # these two are as for `ColorOptions`
     variant: Annotated[int, Field(ge=1, le=8)] = 1  # which of the plausible colourings; 1 is the network's answer
     network: SessionNetwork | None = None  # None if the photograph is not coloured
 

@@ -103,6 +103,15 @@ def test_what_was_measured_otherwise_is_refused_or_stands_apart(outputs, compare
     assert [[d["runs"] for d in group["designs"]] for group in groups] == [[["a0"], ["b0"]], [["odd"]]]
 
 
+def test_further_judges_of_other_weights_are_refused(outputs, compare):
+    for name, weights in (("j0", "s"), ("j1", "t"), ("j2", "s")):
+        settings = {"experiment": "judges", "loss.sigma": len(name) + float(name[1])}
+        make_run(outputs, name, settings, {"further_judges": {"squeezenet": weights}}, scores())
+    said = compare("j0", "j1", code=2).err
+    assert "the further judge squeezenet of 'j1' has other weights than that of 'j0'" in said
+    compare("j0", "j2", "--resamples", "200")
+
+
 def test_versions_of_a_protocol_are_told_apart(outputs, compare):
     stored = {"protocol": {"name": "photos", "version": 1, "hash": "p1"}}
     make_run(outputs, "v1", data=stored)
@@ -409,6 +418,7 @@ def test_a_further_judge_stands_beside_the_first():
         "squeezenet_agreement/gray_kl",
         "squeezenet_agreement/kl_closed",
     ]
+    assert [m.photographs for m in usual] == ["judged"] * 6 + ["val"] * 2
     shares = {"squeezenet/iter_accuracy", "squeezenet/orig_accuracy", "squeezenet/gray_accuracy"}
     assert {m.name for m in (*usual, *further) if m.is_share and m.set_name == "squeezenet"} == shares
 

@@ -128,6 +128,7 @@ def test_further_judges_are_asked_at_the_end(workshop):
     assert code == 0
     run = Run(folder)
     assert list(run.data["further_judges"]) == ["efficientnet_lite1"]
+    assert several[0] in run.overrides
     changed = [name for name in run.data["protocol"]["changed"] if name.startswith("evaluators")]
     assert changed == ["evaluators.efficientnet_lite1"]
     curves = {name: len(points) for name, points in run.curves.items() if name.endswith("agreement/kl")}

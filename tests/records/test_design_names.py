@@ -47,6 +47,7 @@ def test_settings_are_called_as_briefly_as_tells_them_apart(settings, name):
         (["+loss.gamma=2", "dataset@evaluation.judged='labelled_photos'"], "gamma=2, judged=labelled_photos"),
         (["model.weights=net"], "weights=net 5.safetensors"),
         (["evaluation.size=64", "trainer.device=cpu"] * 2, "size=64, device=cpu"),
+        (["experiments=quickstart", "judge=[a,b]", "++evaluation.evaluators.b={_target_:B}"], "quickstart"),
         ([], "loss=Focal"),
     ],
 )

@@ -294,15 +294,15 @@ def test_recognition_claims_no_more_than_the_interval(tmp_path):
 
 
 def test_the_setup_says_what_was_compared(tmp_path):
-    settings = {"trainer.batch_size": 8, "experiment": "e"}
+    settings, data = {"trainer.batch_size": 8, "experiment": "e"}, {"further_judges": {"squeezenet": "s"}}
     runs = [
-        Run(make_run(tmp_path, f"{loss}{seed}", settings | {"seed": seed, "loss.sigma": sigma}, scored=scores(0, seed)))
+        Run(make_run(tmp_path, f"{loss}{seed}", settings | {"seed": seed, "loss.sigma": sigma}, data, scores(0, seed)))
         for loss, sigma in (("a", 5.0), ("b", 6.0))
         for seed in (0, 1, 2)
     ]
     assert setup_of(compare_runs(runs, resamples=100)) == {
         "network": "Eccv16",
-        "photographs": "100 to train on, 40 to validate, 60 judged by efficientnet_lite0",
+        "photographs": "100 to train on, 40 to validate, 60 judged by efficientnet_lite0 and squeezenet",
         "iterations": "20, batches of 8",
         "seeds": "3 for each design (0, 1, 2)",
         "budget": "1 min 12 s: 6 runs of 12 s on average",

@@ -67,6 +67,8 @@ def test_an_evaluation_has_its_own(tracked_run, cli):
     printed = cli("evaluate", tracked_run).out
     lines = printed[printed.index("beside what needs no network") :].splitlines()
     assert [line.split("  ")[0].strip() for line in lines[4:11]] == ["network", *TITLES.values()]
+    # What a table shows is not listed again.
+    assert "what the judge efficientnet_lite0 says" in printed and "agreement/kl" not in printed
     evaluation = Run(tracked_run).evaluations[-1]
     values = evaluation.baselines["value"].to_numpy()
     np.testing.assert_array_equal(values, Run(tracked_run).baselines["value"].to_numpy())
@@ -89,6 +91,6 @@ def test_each_further_judge_has_a_table_of_its_own():
     assert other.title == "the same by the judge other"
     assert [list(column.cells) for column in other.columns[1:]] == [
         ["37.5%", "25.0%"],
-        ["0.2000", "0.1250"],
+        ["0.200", "0.125"],
         ["0.500", "0.750"],
     ]

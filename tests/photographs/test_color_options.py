@@ -5,7 +5,7 @@ import pytest
 
 from oldrestore.color.bins import AB_BINS
 from oldrestore.errors import UserError
-from oldrestore.photographs.choices import SPREAD, Choices, Chosen, certainty
+from oldrestore.photographs.color_options import SPREAD, Chosen, ColorOptions, certainty
 
 
 def test_certainty_is_that_of_the_spread():
@@ -33,14 +33,14 @@ def test_a_map_has_the_photographs_size_and_255_is_sure():
 
 
 def test_records_say_what_is_not_as_usual():
-    assert Choices().describe() == {}
-    assert Choices(strength=0.5, variants=3).describe() == {"strength": 0.5, "variants": 3}
-    assert Choices(variants=3, certainty=True).parts == {"variant2": "", "variant3": "", "certainty": ".png"}
-    assert Choices(variants=3).missing(3) == []
-    assert "no other colouring that differs by 5, of 3" in Choices(variants=3).missing(1)[0]
+    assert ColorOptions().describe() == {}
+    assert ColorOptions(strength=0.5, variants=3).describe() == {"strength": 0.5, "variants": 3}
+    assert ColorOptions(variants=3, certainty=True).parts == {"variant2": "", "variant3": "", "certainty": ".png"}
+    assert ColorOptions(variants=3).missing(3) == []
+    assert "no other colouring that differs by 5, of 3" in ColorOptions(variants=3).missing(1)[0]
 
 
 @pytest.mark.parametrize("settings", [{"strength": 1.6}, {"strength": -0.1}, {"variants": 0}, {"distance": 0.0}])
 def test_ranges_are_checked(settings):
     with pytest.raises(UserError):
-        Choices(**settings)
+        ColorOptions(**settings)

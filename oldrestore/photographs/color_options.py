@@ -24,7 +24,7 @@ SPREAD = 23.4  # Lab units: of all colours of 100 photographs of photos_wide_2, 
 
 @checked
 @dataclass(frozen=True)
-class Choices:
+class ColorOptions:
     """What is asked for."""
 
     strength: Annotated[float, Field(ge=0, le=1.5)] = 1.0  # multiplies chroma
@@ -54,7 +54,7 @@ class Choices:
 
     def describe(self) -> dict[str, Any]:
         """Return what is not as usual, for records."""
-        usual = Choices()
+        usual = ColorOptions()
         return {name: value for name, value in vars(self).items() if value != getattr(usual, name)}
 
 
@@ -84,7 +84,7 @@ def require_distribution(colorizers: Mapping[str, Colorizer], asked: str) -> Non
 
 
 @paddle.no_grad()
-def chosen_colors(colorizer: Colorizer, L_hw: np.ndarray, hints: np.ndarray | None, choices: Choices) -> Chosen:
+def chosen_colors(colorizer: Colorizer, L_hw: np.ndarray, hints: np.ndarray | None, options: ColorOptions) -> Chosen:
     """Predict what is asked for of lightness, float32 (H, W); hints are as for `Colorizer`."""
     from oldrestore.photographs.variants import variants  # late: its libraries take a second
 
@@ -99,11 +99,11 @@ def chosen_colors(colorizer: Colorizer, L_hw: np.ndarray, hints: np.ndarray | No
 
     temperature = getattr(network, "temperature", None) or 1.0
     small = resize(L_hw, logits_qhw.shape[1:])
-    colors = variants(logits_qhw, small, decode, temperature, choices.variants, choices.distance)
-    if choices.take is not None:
-        if len(colors) < choices.take:
-            raise UserError(f"there is no variant {choices.take}: the network finds {len(colors)} that differ")
-        colors = [colors[choices.take - 1]]
+    colors = variants(logits_qhw, small, decode, temperature, options.variants, options.distance)
+    if options.take is not None:
+        if len(colors) < options.take:
+            raise UserError(f"there is no variant {options.take}: the network finds {len(colors)} that differ")
+        colors = [colors[options.take - 1]]
     return Chosen(colors, certainty(logits_qhw, temperature))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import signal
-import sys
+import socket
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 from oldrestore import runtime
 from oldrestore.commands.arguments import add_networks, number, parser, path
 from oldrestore.errors import UserError
+from oldrestore.signals import handling
 
 EPILOG = """\
 examples:
@@ -59,33 +60,34 @@ def run(arguments: Sequence[str]) -> int:
 
     set_device("auto")
     colors = (chosen.run, chosen.weights, chosen.model, chosen.outputs, chosen.checkpoint)
-    engine = Studio(listed, chosen.output, lambda: coloring_networks(*colors), not chosen.no_label)
+    studio = Studio(listed, chosen.output, lambda: coloring_networks(*colors), not chosen.no_label)
     token = secrets.token_urlsafe(32)
-    app = studio_app(engine, frozenset({f"{HOST}:{port}", f"localhost:{port}"}), token)
+    app = studio_app(studio, frozenset({f"{HOST}:{port}", f"localhost:{port}"}), token)
     link = f"http://{HOST}:{port}/?token={token}"
     config = uvicorn.Config(
         app,
-        host=HOST,
-        port=port,
         log_level="warning",
         access_log=False,  # it would write the token
         ws="none",
         server_header=False,
         timeout_graceful_shutdown=2,
     )
-    print(f"studio    {link}\nsaves to  {chosen.output}\nCtrl-C ends it", flush=True)
-    if not chosen.no_open:
-        webbrowser.open(link)
     server = uvicorn.Server(config)
-    # Of a terminal that is closed; uvicorn itself handles SIGINT and SIGTERM.
-    signal.signal(signal.SIGHUP, server.handle_exit)
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
     try:
-        server.run()
-    except KeyboardInterrupt:  # uvicorn raises it again once it has ended
-        pass
+        # uvicorn has handlers of its own for two of them, and raises the signal again when it has ended.
+        with (
+            handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), end),
+            socket.create_server((HOST, port)) as listener,
+        ):
+            # From here on, a browser that comes early waits.
+            print(f"studio    {link}\nsaves to  {chosen.output}\nCtrl-C ends it", flush=True)
+            if not chosen.no_open:
+                webbrowser.open(link)
+            server.run(sockets=[listener])
     finally:
-        engine.close()
-    if not server.started:
-        print("oldrestore: the studio could not be served", file=sys.stderr)
-        return 1
+        studio.close()
     return 0

@@ -16,7 +16,7 @@ from oldrestore.comparison.designs import designs_of, differences_between, names
 from oldrestore.comparison.sameness import comparable_groups
 from oldrestore.config.plugins import use_plugins
 from oldrestore.errors import UserError
-from oldrestore.records.finding import find_run
+from oldrestore.records.finding import find_run_to_read
 from oldrestore.records.listing import list_runs, read_condition
 from oldrestore.records.run import Run
 
@@ -44,13 +44,13 @@ __all__ = [
 
 def load_run(run: str | Path, outputs: str | Path = "outputs") -> Run:
     """Load the one run that is meant: a folder, an id (under `outputs`) or its beginning, ``last``,
-    ``RUN/evaluations/ID``.
+    ``RUN/evaluations/ID``, ``FILE#RUN`` of a bundle.
     """
-    return Run(find_run(str(run), Path(outputs)))
+    return Run(find_run_to_read(str(run), Path(outputs)))
 
 
 def load_runs(*where: str, outputs: str | Path = "outputs", sort: str | None = None) -> list[Run]:
-    """Load the runs under `outputs`, the root of the run folders, that meet every condition, oldest first.
+    """Load the runs under `outputs`, the root of the run folders or a bundle, that meet every condition, oldest first.
 
     Conditions are those of ``oldrestore runs --where``: ``"loss.name=focal"``, ``"val/auc>0.8"``, ``"state=finished"``.
     `sort` is a setting or measure, smallest first.

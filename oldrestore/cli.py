@@ -24,6 +24,7 @@ VERBS = {
     "colorize": "colour photographs at full resolution: files, folders, films",
     "studio": "a page on this machine: mend and colour photographs by hand",
     "runs": "list runs: filter by settings and measures, sort",
+    "bundle": "pack runs into one file, to compare, report and reproduce them elsewhere",
     "sync": "send trackers what they missed of a run",
     "models": "list networks: parameters, cost, what they predict, which losses fit",
     "losses": "list losses: what they read and need, which models fit, their sources",

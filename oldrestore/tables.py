@@ -190,6 +190,15 @@ def percent(share: float, decimals: int = 1) -> str:
     return f"{exact if exact else abs(exact)}%"  # zero has no sign
 
 
+def byte_size(count: float) -> str:
+    """1234 -> "1.2 kB": one decimal below 10, of decimal units."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5 or unit == "GB":
+            return f"{count:.1f} {unit}" if count < 9.95 and unit != "B" else f"{count:.0f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
 def setting(value: Any) -> str:
     """A setting as text in a cell."""
     if value is None:

@@ -125,7 +125,7 @@ def outputs_of(overrides: Sequence[str], must_exist: bool) -> Path:
     outputs, others = split_outputs(overrides)
     if others:
         raise UserError(f"'{others[0]}' is not understood here: only outputs=FOLDER is")
-    if must_exist and not outputs.is_dir():
+    if must_exist and not (outputs.is_dir() or (outputs.is_file() and outputs.suffix == ".zip")):
         raise UserError(f"there is no outputs folder '{outputs}': train a run first, or name it with outputs=FOLDER")
     return outputs
 
@@ -160,14 +160,14 @@ def add_choice_of_runs(options: Parser) -> None:
     """Add the options that choose the runs to compare, and how they are compared."""
     options.add_argument("--experiment", metavar="NAME", help="every run of an experiment that has scores")
     options.add_argument("--where", action="append", default=[], metavar="NAME=VALUE", help="as for oldrestore runs")
-    kinds = "also runs of these kinds: reproduction, range_test, overfit, killed, failed, extended"
+    kinds = "also runs of these kinds: reproduction, range_test, overfit, killed, failed, extended, archived"
     options.add_argument("--include", type=kinds_of_runs, default=[], metavar="A,B", help=kinds)
     options.add_argument("--figures", type=names, metavar="A,B", help="columns of the table")
     options.add_argument("--metric", metavar="NAME", help="figure that designs are ranked by (default: auc_rebalanced)")
     options.add_argument("--by", choices=("design", "run"), default="design", help="rows: designs (default) or runs")
     resamples = "number of resamples (default: 10000)"
     options.add_argument("--resamples", type=number(100), default=10000, metavar="N", help=resamples)
-    does = "a run, or a sweep's folder; or outputs=FOLDER, the root of the run folders"
+    does = "a run, a sweep's folder, or a bundle; or outputs=FOLDER, the root of the run folders"
     options.add_argument("runs", nargs="*", metavar="RUN", help=does)
 
 
@@ -177,7 +177,7 @@ def chosen_runs(chosen: argparse.Namespace) -> tuple[list[Run], Path, list[str]]
     By conditions, these are the runs with scores that are equals of one another (see `kind_of`) or are to be included;
     the sentences are printed on stderr too.
     """
-    from oldrestore.records.finding import find_run, runs_of_sweep
+    from oldrestore.records.finding import find_runs
     from oldrestore.records.listing import Condition, list_runs, read_condition
     from oldrestore.records.run import Run
 
@@ -187,8 +187,7 @@ def chosen_runs(chosen: argparse.Namespace) -> tuple[list[Run], Path, list[str]]
     if named:
         # A run has the scores of its last validation; another checkpoint has scores once it has been evaluated.
         evaluation = ", or the folder of an evaluation that `oldrestore evaluate CHECKPOINT` makes"
-        jobs = [(runs_of_sweep(Path(at_home(name))) if name else None) or [name] for name in named]
-        return [Run(find_run(str(name), outputs, evaluation)) for names in jobs for name in names], outputs, []
+        return [Run(folder) for name in named for folder in find_runs(name, outputs, evaluation)], outputs, []
     # The name is taken literally: a quotation mark may be part of it.
     conditions = [Condition("experiment", "=", chosen.experiment)] if chosen.experiment else []
     conditions += [read_condition(text) for text in chosen.where]

@@ -10,9 +10,10 @@ from oldrestore.errors import UserError
 from oldrestore.terminal import columns, shows_bold
 
 EPILOG = """\
-RUN is a run folder, a run id or its beginning, RUN/evaluations/ID, or the folder of a sweep, outputs/sweeps/NAME, which
-stands for its jobs that are done. Runs that differ only in the seed are one design. Reproductions and runs that were
-killed, failed or were extended after their end are left out, unless they are named or --include names their kind.
+RUN is a run folder, a run id or its beginning, RUN/evaluations/ID, the folder of a sweep, outputs/sweeps/NAME, which
+stands for its jobs that are done, or a bundle: FILE for its runs, FILE#RUN for one. Runs that differ only in the seed
+are one design. Reproductions and runs that were killed, failed or were extended after their end are left out, unless
+they are named or --include names their kind.
 Figures: iter_accuracy, orig_accuracy, gray_accuracy, gap_closed, gap_closed_probability, auc, auc_rebalanced, psnr,
 colorfulness, colorfulness_difference, any other validation metric (ssim), SET/METRIC of per_image.csv, and a further
 judge's after its name (squeezenet/iter_accuracy, squeezenet_agreement/kl).
@@ -23,6 +24,7 @@ examples:
   oldrestore compare --where "experiment=quick*" --where model.width=0.25 --markdown > table.md
   oldrestore compare --experiment losses --metric iter_accuracy --detect 2%
   oldrestore compare --experiment losses --latex > table.tex
+  oldrestore compare study.zip outputs/quickstart/RUN
 """
 
 

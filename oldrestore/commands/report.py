@@ -19,9 +19,10 @@ from oldrestore.commands.arguments import (
 from oldrestore.errors import UserError
 
 EPILOG = """\
-RUN is a run folder, a run id or its beginning, RUN/evaluations/ID, or the folder of a sweep, outputs/sweeps/NAME, which
-stands for its jobs that are done. Runs that differ only in the seed are one design. Reproductions and runs that were
-killed, failed or were extended after their end are left out, unless they are named or --include names their kind.
+RUN is a run folder, a run id or its beginning, RUN/evaluations/ID, the folder of a sweep, outputs/sweeps/NAME, which
+stands for its jobs that are done, or a bundle: FILE for its runs, FILE#RUN for one. Runs that differ only in the seed
+are one design. Reproductions and runs that were killed, failed or were extended after their end are left out, unless
+they are named or --include names their kind.
 Figures are named as for oldrestore compare, whose help lists them.
 The page opens from disk and needs no network. Without -o it is written to outputs/reports/.
 

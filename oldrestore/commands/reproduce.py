@@ -13,12 +13,14 @@ from oldrestore.config.location import at_home
 from oldrestore.errors import UserError
 
 EPILOG = """\
-RUN is a run folder, a run id (or its beginning, or 'last'), a folder of MLflow's artifacts, mlflow:RUN_ID, or MLflow's
-own run id. The run's configuration, seed, threads and MKL code path are restored; its photographs must be the same.
+RUN is a run folder, a run id (or its beginning, or 'last'), FILE#RUN of a bundle, a folder of MLflow's artifacts,
+mlflow:RUN_ID, or MLflow's own run id. The run's configuration, seed, threads and MKL code path are restored; its
+photographs must be the same.
 
 examples:
   oldrestore reproduce last
   oldrestore reproduce RUN --until 100 -o certificate.md
+  oldrestore reproduce study.zip#RUN
   oldrestore reproduce RUN --worktree                        with the code of that time: only for runs you trust
   oldrestore reproduce mlflow:RUN_ID --tracking-uri URI outputs=DIR
   oldrestore reproduce RUN dataset.root=FOLDER               if its photographs were moved

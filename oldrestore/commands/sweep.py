@@ -40,6 +40,7 @@ def run(arguments: Sequence[str]) -> int:
     options = parser("sweep", "Runs every job of a sweep and keeps a ledger of them.", EPILOG)
     options.flag("--dry-run", does="print the jobs and their states, run nothing")
     options.flag("--retry-failed", does="run failed jobs again")
+    options.flag("--retry-deleted", does="run jobs again whose runs were deleted (oldrestore runs delete)")
     options.flag("--keep-done", does="keep finished jobs whose code changed")
     options.add_argument("--jobs", type=number(1), metavar="N", default=1, help="number of jobs at once (default: 1)")
     options.add_argument("--name", help="name of the ledger if there is no sweeps=NAME")
@@ -77,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
         print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
 
     before = states_of(sweep)
-    entries = sweep.begin(chosen.retry_failed)
+    entries = sweep.begin(chosen.retry_failed, chosen.retry_deleted)
     say(f"sweep       {sweep.folder}")
     if search is not None:
         lost = list(before.values()).count(LOST)
@@ -124,6 +125,8 @@ def opening(entries, before, retry_failed: bool) -> str:
         (lost, AGAIN),
         (queued.count("interrupted") + queued.count("running"), "continued"),
         (queued.count("failed"), "retried"),
+        (queued.count("deleted"), "run again (deleted)"),
+        (states.count("deleted"), "deleted (--retry-deleted runs them again)"),
         (0 if retry_failed else states.count("failed"), "failed before (--retry-failed runs them again)"),
         (states.count("running"), "running elsewhere"),
     )
@@ -210,7 +213,7 @@ def conclude(sweep, as_json: bool, say, arguments: Sequence[str]) -> int:
             print(f"best        trial {best['trial']}: {settings.metric} {best['value']:.6g} with {values}")
     if sweep.stopped:
         # What failed and was to run again is queued.
-        again = shlex.join(text for text in arguments if text != "--retry-failed")
+        again = shlex.join(text for text in arguments if text not in ("--retry-failed", "--retry-deleted"))
         say(f"go on with  oldrestore sweep {again}")
     if not as_json:
         if page is not None:

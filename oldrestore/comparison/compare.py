@@ -16,6 +16,7 @@ from oldrestore.comparison.measures import Measure, Table, chosen_measures, tabl
 from oldrestore.comparison.sameness import protocol_hash, protocol_label, refuse_incomparable, stored_protocol
 from oldrestore.errors import UserError
 from oldrestore.plain import plain
+from oldrestore.records.bundle import name_in_bundle
 from oldrestore.records.design_names import named
 from oldrestore.records.run import Run
 
@@ -76,7 +77,7 @@ class Compared:
                     "design": index + 1,
                     "name": self.names[index],
                     "runs": [run.run_id for run in design.runs],
-                    "folders": [str(run.folder) for run in design.runs],
+                    "folders": [name_in_bundle(run.folder) or str(run.folder) for run in design.runs],
                     "seeds": list(design.seeds),
                     "differences": {name: values[index] for name, values in self.differences.items()},
                     "training_seconds": self.seconds[index],

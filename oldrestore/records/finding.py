@@ -8,7 +8,9 @@ from pathlib import Path
 
 from oldrestore.config.location import at_home
 from oldrestore.errors import UserError, in_words
+from oldrestore.records.bundle import SWEEPS, is_bundle, name_in_bundle, open_bundle, split_name
 from oldrestore.records.run import Run
+from oldrestore.records.trash import runs_in_trash
 
 
 def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
@@ -27,6 +29,11 @@ def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
         raise UserError(f"the run '{name}' cannot be looked up ({reason})") from None
     if is_weights_file(name):
         raise UserError(f"'{name}' is a weights file and stands in no run folder: give a run{otherwise}")
+    if (bundled := split_name(at_home(name))) is not None and is_bundle(bundled[0]):
+        raise UserError(
+            f"'{bundled[0]}' is no run folder: of a bundle, runs are compared, reported and reproduced; for anything "
+            f"else unpack it (oldrestore bundle --unpack {bundled[0]} -o FOLDER)"
+        )
     meant = checkpoint_in_run(direct)
     if meant is not None:
         folder, which = meant
@@ -35,16 +42,43 @@ def find_run(name: str, outputs: Path, otherwise: str = "") -> Path:
         raise UserError(f"'{name}' is one checkpoint, and this takes a whole run: give {folder}{otherwise}")
     run, of_run, evaluation = name.rstrip("/").rpartition("/evaluations/")
     if of_run and run and evaluation:
-        folders = [path.parent for path in find_run(run, outputs).glob("evaluations/*/config.yaml")]
-        return _the_one(evaluation, folders, sorted(folders)[-1:], f"the run '{run}' has no evaluation '{evaluation}'")
+        return _evaluation_of(find_run(run, outputs), evaluation)
     if not name:
         raise UserError("the name of the run is empty: give a run folder or a run id of `oldrestore runs`")
-    runs = [path.parent for path in outputs.glob("*/*/config.yaml")]
-    newest = sorted(runs, key=lambda run: (str(Run(run).get("started") or ""), run.name))[-1:] if name == "last" else []
     none = f"there is no run '{name}': give a run folder or a run id of `oldrestore runs`"
-    return _the_one(
-        name, runs, newest, f"there is no weights file '{name}'" if direct.suffix == ".safetensors" else none
-    )
+    return _run_below(outputs, name, f"there is no weights file '{name}'" if direct.suffix == ".safetensors" else none)
+
+
+def find_runs(name: str, outputs: Path, otherwise: str = "") -> list[Path]:
+    """Return the run folders to read that a name stands for.
+
+    ``FILE`` stands for every run of a bundle, those of its sweeps first; ``FILE#RUN`` for one, as below an outputs
+    folder; the folder of a sweep for the jobs that are done; any other name for one run, as in `find_run`.
+    """
+    bundled = split_name(at_home(name)) if name else None
+    if bundled is None:
+        return (runs_of_sweep(Path(at_home(name))) if name else None) or [find_run(name, outputs, otherwise)]
+    file, run = bundled
+    root = open_bundle(file)
+    if run:
+        run, _, evaluation = run.partition("/evaluations/")
+        found = _run_below(root, run.rpartition("/")[2], f"the bundle '{file}' has no run '{run}'")
+        return [_evaluation_of(found, evaluation) if evaluation else found]
+    of_sweeps = [run for table in sorted(root.glob(f"{SWEEPS}/*/jobs.csv")) for run in runs_of_sweep(table.parent)]
+    every = [path.parent for path in sorted(root.glob("*/*/config.yaml"))]
+    if not every:
+        raise UserError(f"the bundle '{file}' holds no run")
+    return list(dict.fromkeys([*(run for run in of_sweeps if run in every), *every]))
+
+
+def find_run_to_read(name: str, outputs: Path) -> Path:
+    """Return the one run that a name of `find_runs` stands for; `UserError` if it stands for several."""
+    folder, *others = find_runs(name, outputs)
+    if others:
+        kind = "bundle" if name_in_bundle(folder) else "sweep"
+        one = name_in_bundle(folder) or folder
+        raise UserError(f"the {kind} '{name}' has {len(others) + 1} runs: name one, as {one}")
+    return folder
 
 
 def runs_of_sweep(folder: Path) -> list[Path] | None:
@@ -64,6 +98,33 @@ def runs_of_sweep(folder: Path) -> list[Path] | None:
         raise UserError(f"no job of the sweep {folder} is done: go on with it, or name runs")
     here = [outputs.joinpath(*path.parts[-2:]) for path in written]
     return [moved if moved.exists() else path for moved, path in zip(here, written, strict=True)]
+
+
+def find_deleted(name: str, outputs: Path) -> Path:
+    """Return the folder of a deleted run, by its id or the beginning of it."""
+    last = name.rstrip("/").rpartition("/")[2]
+    none = f"there is no run '{name}' in the trash of {outputs}: oldrestore runs restore lists it"
+    return _the_one(last, runs_in_trash(outputs.absolute()), [], none)
+
+
+def sweeps_of(name: str) -> list[Path]:
+    """Return the folders of sweeps that a name of `find_runs` stands for: one itself, or those of a bundle."""
+    bundled = split_name(at_home(name))
+    if bundled is None:
+        return [Path(at_home(name))] if (Path(at_home(name)) / "jobs.csv").is_file() else []
+    return [] if bundled[1] else sorted(open_bundle(bundled[0]).glob(f"{SWEEPS}/*"))
+
+
+def _run_below(outputs: Path, name: str, none: str) -> Path:
+    """Return the run of an id, of its beginning, or the newest for ``last``."""
+    runs = [path.parent for path in outputs.glob("*/*/config.yaml")]
+    newest = sorted(runs, key=lambda run: (str(Run(run).get("started") or ""), run.name))[-1:] if name == "last" else []
+    return _the_one(name, runs, newest, none)
+
+
+def _evaluation_of(run: Path, name: str) -> Path:
+    folders = [path.parent for path in run.glob("evaluations/*/config.yaml")]
+    return _the_one(name, folders, sorted(folders)[-1:], f"the run '{run.name}' has no evaluation '{name}'")
 
 
 def _the_one(name: str, folders: Sequence[Path], newest: list[Path], none: str) -> Path:

@@ -1,4 +1,4 @@
-"""Runs that are no equals of those they stand among: reproductions, diagnostics, killed, failed and extended ones."""
+"""Runs that are no equals of those they stand among: reproductions, diagnostics, killed, failed, extended, archived."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from oldrestore.records.liveness import state_in_words
+from oldrestore.records.notes import read_notes
 from oldrestore.records.parsing import read_json
 
 # What runs are that serve to find a fault or a setting (the entry `diagnostic` of their status), by kind.
 DIAGNOSTICS = {"range_test": "is a learning-rate range test", "overfit": "trains on a few batches again and again"}
-KINDS = ("reproduction", *DIAGNOSTICS, "killed", "failed", "extended")
+KINDS = ("reproduction", *DIAGNOSTICS, "killed", "failed", "extended", "archived")
 
 
 class Kind(NamedTuple):
@@ -35,8 +36,9 @@ def kind_of(folder: Path, status: Mapping[str, Any]) -> Kind | None:
         return Kind("killed", f"is {state}")
     if state == "failed":
         return Kind("failed", f"failed ({status.get('reason') or 'no reason is recorded'})")
-    ends = earlier_ends(folder)
-    return Kind("extended", f"was extended from {min(ends)} iterations") if ends else None
+    if ends := earlier_ends(folder):
+        return Kind("extended", f"was extended from {min(ends)} iterations")
+    return Kind("archived", "is archived") if read_notes(folder).archived else None
 
 
 def earlier_ends(folder: Path) -> set[int]:

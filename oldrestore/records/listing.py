@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from oldrestore.errors import UserError
+from oldrestore.records.bundle import name_in_bundle, open_bundle
 from oldrestore.records.named_values import ACCURACIES
+from oldrestore.records.notes import FILE, Notes
 from oldrestore.records.run import Run
 
 # What a list shows of each run.
@@ -74,13 +76,20 @@ def list_runs(
     sort: str | None = None,
     descending: bool = False,
     limit: int | None = None,
+    archived: bool = True,
 ) -> list[Run]:
-    """Return the runs under an outputs folder for which every condition holds, by default the oldest first.
+    """Return the runs under an outputs folder, or of a bundle, for which every condition holds, by default the oldest
+    first.
 
     Sorted by a named value, numbers come before words, and runs without the value or with NaN come last, also in
-    descending order. A limit keeps the first runs of what is sorted; of the default order, it keeps the newest.
+    descending order. Without `archived`, those that are archived are left out. A limit keeps the first runs of what is
+    sorted; of the default order, it keeps the newest.
     """
+    if outputs.is_file():
+        outputs = open_bundle(outputs)
     runs = [Run(path.parent) for path in outputs.glob("*/*/status.json")]
+    if not archived:
+        runs = [run for run in runs if not _notes_of(run).archived]
     runs = [run for run in runs if all(condition.holds(run) for condition in where)]
     runs.sort(key=lambda run: (str(run.get("started") or ""), run.folder.name))
     if sort is not None:
@@ -95,12 +104,27 @@ def list_runs(
     return runs
 
 
+def count_archived(outputs: Path) -> int:
+    """Return the number of archived runs under an outputs folder."""
+    return sum(_notes_of(Run(path.parent)).archived for path in outputs.glob(f"*/*/{FILE}"))
+
+
+def _notes_of(run: Run) -> Notes:
+    try:
+        return run.notes
+    except UserError:
+        return Notes()
+
+
 def summary_of(run: Run, names: Sequence[str] = ()) -> dict[str, Any]:
     """Return what a list shows of a run, and further values by name; None for what cannot be read."""
     shown = {name: run.get(name) for name in SHOWN}
     state, note = run.all_of("state")[-1], run.all_of("kind")[-1]  # in words
     values = {name: run.get(name) for name in names}
-    return {**shown, "state": state, "note": note, "folder": str(run.folder), "values": values}
+    folder = name_in_bundle(run.folder) or str(run.folder)
+    notes = _notes_of(run)
+    written = {"tags": list(notes.tags), "written": notes.note, "archived": notes.archived}
+    return {**shown, "state": state, "note": note, **written, "folder": folder, "values": values}
 
 
 def _order_key(value: Any) -> tuple[int, float, str] | None:

@@ -40,11 +40,11 @@ class NamedValues:
         """Return every value that a name stands for, the one to show first.
 
         ``state``, ``kind`` (as `kind_of` says), ``run_id``, ``experiment`` (the folder that the run is in), ``design``
-        (as `name_of_run` says), ``started``, ``plugins`` (their names); ``protocol`` (``photos 1, changed: size``, its
-        name, or its hash);
-        `ACCURACIES`; measures (``val/auc``: what the run ended with, or its last so far); settings by their dotted
-        names (``optimizer.learning_rate``); and ``GROUP.name`` or ``GROUP``: the choice, its class, and that class's
-        name as a file would be called.
+        (as `name_of_run` says), ``started``, ``plugins`` (their names), ``tag`` (all tags in one text, then each);
+        ``protocol`` (``photos 1, changed: size``, its name, or its hash); `ACCURACIES`; measures
+        (``val/auc``: what the run ended with, or its last so far); settings by their dotted names
+        (``optimizer.learning_rate``); and ``GROUP.name`` or ``GROUP``: the choice, its class, and that class's name as
+        a file would be called.
         """
         if name not in self._values:
             self._values[name] = self._find(name)
@@ -60,6 +60,9 @@ class NamedValues:
         if name == "design":
             overrides = self._readable("overrides")
             return [name_of_run(self._quick["config"], self._quick["choices"], overrides)]
+        if name == "tag":
+            tags = list(getattr(self._readable("notes"), "tags", ()))
+            return tags if len(tags) < 2 else [", ".join(tags), *tags]
         if name == "run_id":
             return [self.run_id]
         if name == "plugins":

@@ -15,6 +15,7 @@ from oldrestore.records.design_names import name_of_run, shortened
 from oldrestore.records.kinds import Kind, kind_of
 from oldrestore.records.liveness import is_alive, state_in_words
 from oldrestore.records.named_values import NamedValues
+from oldrestore.records.notes import Notes, read_notes
 from oldrestore.records.parsing import read_choices, read_config, read_json, read_overrides, read_table
 from oldrestore.records.recorded import (
     ACCURACY_KINDS,
@@ -159,6 +160,11 @@ class Run(NamedValues, TrainedNetwork):
     def kind(self) -> Kind | None:
         """Why the run is no equal of others, as `kind_of` says; None if it is one, as an evaluation is."""
         return None if self.is_evaluation else kind_of(self.folder, self.status)
+
+    @cached_property
+    def notes(self) -> Notes:
+        """What a person wrote about the run: tags, a note, and whether it is archived."""
+        return read_notes(self.folder)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:

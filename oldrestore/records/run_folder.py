@@ -57,6 +57,7 @@ class RunFolder:
       not finite stands as ``"NaN"``, ``"Infinity"``, ``"-Infinity"``.
     - ``accuracy.csv``, ``per_image.csv``: rows appended, each call in one write.
     - ``baselines.csv``: what needs no network, scored on the same photographs (`oldrestore.evaluation.baselines`).
+    - ``notes.json``: tags and a note that a person wrote (`oldrestore.records.notes`).
     - ``samples/NAME-ITERATION.png``, ``texts/NAME.md``, ``log.txt``.
 
     What a resumed run trains again is taken out of these files first (`oldrestore.run.progress.set_aside`).

@@ -11,6 +11,7 @@ from typing import Any
 from oldrestore.comparison.sameness import SPLITS, protocol_hash, stored_protocol
 from oldrestore.config.plugins import in_words
 from oldrestore.errors import UserError
+from oldrestore.records.bundle import name_in_bundle
 from oldrestore.records.run import Run
 
 # Packages that results depend on, whatever else is installed.
@@ -67,6 +68,11 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         recorded = run.training.provenance
     except UserError:
         recorded = {}
+    notes = run.training.notes
+    if notes.tags:
+        yield "tags", ", ".join(notes.tags)
+    if notes.note:
+        yield "note", notes.note
     yield "protocol", _protocol(run)
     for split in ("train", "val", "judged"):
         described = run.data.get(split)
@@ -116,6 +122,8 @@ def _command(run: Run) -> str:
         return f"oldrestore reproduce {_as_typed(run.folder)}"
     if run.weights_file is not None:
         return f"oldrestore evaluate {_as_typed(run.weights_file)}"
+    if name_in_bundle(run.folder):
+        return ""  # which is only read
     # An evaluation's overrides name its checkpoint; its other settings are in its config.yaml.
     checkpoint = run.typed("checkpoint")
     chosen = f" --checkpoint {shlex.quote(checkpoint)}" if checkpoint is not None else ""
@@ -128,7 +136,9 @@ def _with_plugins(run: Run) -> str:
 
 
 def _as_typed(folder: Path) -> str:
-    """Path from the current folder, if it is below that; else the absolute path."""
+    """Path from the current folder, if it is below that; else the absolute path, or ``FILE#RUN`` of a bundle."""
+    if (bundled := name_in_bundle(folder)) is not None:
+        return shlex.quote(bundled)
     whole, here = folder.absolute(), Path.cwd()
     return shlex.quote(str(whole.relative_to(here) if whole.is_relative_to(here) else whole))
 

@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from oldrestore.errors import UserError
-from oldrestore.records.finding import find_run
+from oldrestore.records.bundle import name_in_bundle
+from oldrestore.records.finding import find_run_to_read
 from oldrestore.records.run import Run
 from oldrestore.tracking.mlflow_moved import ARTIFACTS, local_path
 from oldrestore.tracking.mlflow_store import quiet_environment, resolve_uri, without_credentials
@@ -45,16 +46,16 @@ class LoggedRun:
 def logged_run(name: str, outputs: Path, tracking_uri: str | None = None) -> Iterator[LoggedRun]:
     """Find a run and keep what it logged available.
 
-    `name` is a run folder, a run id below `outputs` (or its beginning, or ``last``), a folder of MLflow artifacts,
-    ``mlflow:RUN_ID`` with MLflow's id or ours, or MLflow's id alone. `tracking_uri` is by default
-    ``MLFLOW_TRACKING_URI`` or ``outputs/mlflow.db``. Raises `UserError` if there is no such run, or it did not log
-    what a reproduction needs.
+    `name` is a run folder, a run id below `outputs` (or its beginning, or ``last``), ``FILE#RUN`` of a bundle (``FILE``
+    if it has one run), a folder of MLflow artifacts, ``mlflow:RUN_ID`` with MLflow's id or ours, or MLflow's id alone.
+    `tracking_uri` is by default ``MLFLOW_TRACKING_URI`` or ``outputs/mlflow.db``. Raises `UserError` if there is no
+    such run, or it did not log what a reproduction needs.
     """
     if name.startswith(MLFLOW_PREFIX) or (re.fullmatch("[0-9a-f]{32}", name) and not Path(name).exists()):
         with TemporaryDirectory(prefix="oldrestore-mlflow-") as copy:
             yield _from_mlflow(name.removeprefix(MLFLOW_PREFIX), outputs, tracking_uri, Path(copy))
         return
-    folder = find_run(name, outputs)
+    folder = find_run_to_read(name, outputs)
     if (folder / "status.json").is_file():
         yield _from_folder(folder)
     else:
@@ -67,8 +68,10 @@ def _from_folder(folder: Path) -> LoggedRun:
         raise UserError(f"run '{run.run_id}' is still running (process {run.status['pid']}): wait for its end")
     _check_complete(folder, str(folder))
     link = (run.status.get("sinks") or {}).get("mlflow") or {}
-    outputs = folder.absolute().parent.parent
-    return LoggedRun(run, str(folder), run.status.get("state"), run.checkpoints, outputs, link.get("run_id"))
+    # A bundle is unpacked into the cache, which is no place for new runs.
+    bundled = name_in_bundle(folder)
+    outputs = None if bundled else folder.absolute().parent.parent
+    return LoggedRun(run, bundled or str(folder), run.status.get("state"), run.checkpoints, outputs, link.get("run_id"))
 
 
 def _from_artifacts(folder: Path) -> LoggedRun:

@@ -19,6 +19,7 @@ from oldrestore.records.identity import new_run_id
 from oldrestore.records.kinds import earlier_ends
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
+from oldrestore.records.withheld import is_withheld
 from oldrestore.reproduction import comparison as compare
 from oldrestore.reproduction.certificate import as_markdown
 from oldrestore.reproduction.code_state import CodeDifference, compare_code, worktree_of
@@ -113,7 +114,11 @@ def reproduce(
     if until is not None:
         new_config.trainer.max_iterations = until
     then, now = leaves(logged.run.composed), leaves(config)
-    places = {name: [then.get(name), now[name]] for name in now if is_place(name) and then.get(name) != now[name]}
+    if left_out := next((name for name, value in now.items() if is_withheld(value)), None):
+        raise UserError(f"the bundle does not say where {left_out} was: add {left_out}=PLACE, where it is here")
+    places = {
+        n: [then.get(n), now[n]] for n in now if then.get(n) != now[n] and (is_place(n) or is_withheld(then.get(n)))
+    }
     with ExitStack() as stack:
         code = PACKAGE.parent
         if worktree:

@@ -21,6 +21,7 @@ from oldrestore.records.finding import refuse_links_out
 from oldrestore.records.liveness import lock_run
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
+from oldrestore.records.withheld import is_withheld
 from oldrestore.tracking.protocol import End, RunInfo, Sink
 from oldrestore.tracking.tracker import hand_over, spoken_reason
 
@@ -66,7 +67,8 @@ def sync_run(folder: Path, config: DictConfig) -> dict[str, SyncReport]:
 def change_trackers(config: DictConfig, overrides: Sequence[str], places: bool = False) -> DictConfig:
     """Change a run's trackers by overrides such as ``tracking.mlflow.tracking_uri=URI`` or ``tracking=mlflow``.
 
-    With `places`, places of photographs may be changed too (``dataset.root=FOLDER``); anything else is a `UserError`.
+    With `places`, places of photographs may be changed too (``dataset.root=FOLDER``), and any that a bundle leaves out;
+    anything else is a `UserError`.
     """
     changed = OmegaConf.create(OmegaConf.to_container(config))
     for override in parse_overrides(overrides):
@@ -77,7 +79,8 @@ def change_trackers(config: DictConfig, overrides: Sequence[str], places: bool =
             continue
         parent, _, key = name.rpartition(".")
         section = OmegaConf.select(changed, parent) if parent else None
-        if not (name.startswith("tracking.") or (places and is_place(name))):
+        is_where = is_place(name) or is_withheld(OmegaConf.select(changed, name))
+        if not (name.startswith("tracking.") or (places and is_where)):
             more = ", places of photographs (dataset.root=FOLDER)" if places else ""
             raise UserError(f"'{text}' is not understood here: only outputs=FOLDER{more} and tracking settings are")
         if not isinstance(section, DictConfig) or key not in section:

@@ -20,11 +20,12 @@ from oldrestore.records.liveness import is_alive
 from oldrestore.records.run import Run
 from oldrestore.sweeps.plan import Job
 
-JobState = Literal["queued", "running", "done", "failed", "interrupted", "pruned"]
+JobState = Literal["queued", "running", "done", "failed", "interrupted", "pruned", "deleted"]
 WAIT = 60.0  # seconds to wait for another process to unlock the file
 BEAT = 30.0  # seconds between two signs of life of running jobs
 SILENCE = 600.0  # seconds without one, after which a job of another machine counts as gone
 GONE = "its process is gone"
+DELETED = "its run was deleted"
 NEEDED = "files of code "  # and the hash of code: the fact that says which files it is
 
 _SCHEMA = (
@@ -60,7 +61,9 @@ class Entry:
     seed: int
     code: str
     settings: dict[str, str]
-    state: JobState  # an interrupted job is resumed from its checkpoint; a pruned one was stopped by a search
+    # An interrupted job is resumed from its checkpoint; a pruned one was stopped by a search; the run of a deleted one
+    # is in the trash, or gone.
+    state: JobState
     reason: str | None  # why it failed or was interrupted
     log: str | None  # file with its output
     run_id: str | None
@@ -163,6 +166,19 @@ class Ledger:
                 "UPDATE jobs SET run_id = ?, folder = ?, log = ?, process = ? WHERE key = ?",
                 (run_id, *places, _as_text(process), key),
             )
+
+    def follow_run(self, run_id: str) -> list[Entry]:
+        """Record that the run of a job was deleted or restored, by whether its folder is there; returns the jobs."""
+        changed = []
+        for entry in self.entries():
+            if entry.run_id == run_id:
+                is_there = bool(status_of(entry.folder))
+                if is_there and entry.state == "deleted":
+                    self.finish(entry.key, entry.process, *how_it_ended(entry.folder))
+                elif not is_there and entry.state in ("done", "failed", "interrupted"):
+                    self.finish(entry.key, entry.process, "deleted", DELETED)
+                changed.append(entry)
+        return changed
 
     def beat(self, keys: Sequence[str]) -> None:
         """Record a sign of life of running jobs."""

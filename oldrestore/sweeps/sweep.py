@@ -57,17 +57,18 @@ class Sweep:
         """Lines of these jobs; none, and nothing is created, if the sweep has not begun."""
         return self.ledger.entries(self.keys) if (self.folder / "ledger.db").is_file() else []
 
-    def begin(self, retry_failed: bool) -> list[Entry]:
+    def begin(self, retry_failed: bool, retry_deleted: bool = False) -> list[Entry]:
         """Queue what is to be done, and return the ledger's lines.
 
-        Done jobs whose run folder exists are kept; interrupted ones are queued to resume, and failed ones only with
-        `retry_failed`.
+        Done jobs whose run folder exists are kept; interrupted ones are queued to resume, failed ones only with
+        `retry_failed`, and those whose run a person deleted only with `retry_deleted`.
         """
         ledger = self.ledger
         snapshot_configuration(self.folder / "configuration")
         ledger.register(self.jobs.values())
         ledger.recover(self.keys)
-        ledger.queue_again(self.keys, ("interrupted", "failed") if retry_failed else ("interrupted",))
+        asked = ("failed",) * retry_failed + ("deleted",) * retry_deleted
+        ledger.queue_again(self.keys, ("interrupted", *asked))
         return ledger.entries(self.keys)
 
     def carry_out(self, slots: int, threads_set: bool, say: Callable[[str], None]) -> None:
@@ -117,8 +118,8 @@ class Sweep:
                     beaten = time.monotonic()
 
     def holds(self, entries: Sequence[Entry]) -> bool:
-        """Whether every job is done, or is running elsewhere."""
-        return not self.stopped and all(entry.state in ("done", "running") for entry in entries)
+        """Whether every job is done, was deleted since, or is running elsewhere."""
+        return not self.stopped and all(entry.state in ("done", "deleted", "running") for entry in entries)
 
     @property
     def metric(self) -> str:

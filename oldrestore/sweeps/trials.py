@@ -69,15 +69,17 @@ class Search(Sweep):
         """Lines of all trials; none, and nothing is created, if the search has not begun."""
         return self.ledger.entries() if (self.folder / "ledger.db").is_file() else []
 
-    def begin(self, retry_failed: bool) -> list[Entry]:
+    def begin(self, retry_failed: bool, retry_deleted: bool = False) -> list[Entry]:
         """Open the study and settle what an earlier process left; interrupted trials are queued to resume.
 
-        A trial whose run folder is gone is trained again, for the tables; the study keeps its value. Raises `UserError`
+        A trial whose run folder is gone (with `retry_deleted`, also if a person deleted it) is trained again, for the
+        tables; the study keeps its value. Raises `UserError`
         if the study has trials of other settings, another space or other code, or `retry_failed` is set.
         """
         if retry_failed:
             raise UserError("a search does not try failed settings again: raise search.trials instead")
         ledger, study = self.ledger, self.study
+        waiting = ("interrupted", "deleted") if retry_deleted else ("interrupted",)
         with self._alone():
             self._check_same(study)
             notes, same = ledger.notes(), (self.base.code, results_code_hash())
@@ -91,16 +93,16 @@ class Search(Sweep):
             for trial in trials:
                 entry = known.get(key_of(trial.number))
                 if trial.state != self._states.RUNNING:
-                    if entry is not None and (entry.is_lost or entry.state in ("queued", "interrupted")):
+                    if entry is not None and (entry.is_lost or entry.state in ("queued", *waiting)):
                         self._add(trial)
                     continue
                 if entry is None:  # its process died before it registered the job
                     study.tell(trial.number, state=self._states.FAIL)
-                elif entry.state in ("done", "failed", "pruned"):
+                elif entry.state in ("done", "failed", "pruned", "deleted") and entry.state not in waiting:
                     self._tell(trial.number, entry)
                 else:
                     self._add(trial)
-            ledger.queue_again(list(self.jobs), ("interrupted",))
+            ledger.queue_again(list(self.jobs), waiting)
         return ledger.entries(self.keys)
 
     def carry_out(self, slots: int, threads_set: bool, say: Callable[[str], None]) -> None:

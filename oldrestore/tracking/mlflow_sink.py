@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from oldrestore.plain import flatten
+from oldrestore.records.notes import read_notes
 from oldrestore.records.recorded import Panel, Scalars
 from oldrestore.records.run_folder import ACCURACY_COLUMNS
 from oldrestore.records.tail import times_of
@@ -23,6 +24,7 @@ from oldrestore.tracking.mlflow_values import (
     cell,
     dataset_inputs,
     name_of,
+    note_tags,
     param,
     read_logged,
     tags,
@@ -98,6 +100,7 @@ class MLflowSink:
             if record.info.run_name == run.run_id:  # as earlier versions called it
                 self._do("update_run", name=run.name)
             self._logged = read_logged(self._store, self._run_id)
+        self._send_notes()
         resumes = sorted(run.folder.glob("resumes/*/resume.json"))
         self._log_files([*_AT_START, *(path.relative_to(run.folder).as_posix() for path in resumes)])
         if not run.over:
@@ -170,6 +173,7 @@ class MLflowSink:
         ended = times_of(self._run.folder)[1] or self._began
         self._log_metrics((f"summary/{name}", value, ended, self._iteration) for name, value in summary.items())
         self._log_files(_AT_END)
+        self._send_notes()
         known = self._tags()
         if reason and known.get("reason") != reason[:LONGEST_VALUE]:
             self._do("set_tag", "reason", reason[:LONGEST_VALUE])
@@ -189,6 +193,12 @@ class MLflowSink:
         if self._run_id:
             self._store.client.set_tag(self._run_id, "tracking_incomplete", "true")
             self._store.client.set_terminated(self._run_id, "FAILED")
+
+    def _send_notes(self) -> None:
+        known = self._tags()
+        for name, value in note_tags(read_notes(self._run.folder)).items():
+            if known.get(name) != value:
+                self._do("set_tag", name, value)
 
     def _do(self, call: str, *arguments: Any, **named: Any) -> Any:
         return self._store.patiently(getattr(self._store.client, call), self._run_id, *arguments, **named)

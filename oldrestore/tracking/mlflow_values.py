@@ -14,6 +14,7 @@ import numpy as np
 
 from oldrestore.config.plugins import in_words, recorded_in
 from oldrestore.plain import encode_float, plain
+from oldrestore.records.notes import Notes
 from oldrestore.tracking.mlflow_moved import RUN_FOLDER_TAG
 from oldrestore.tracking.mlflow_store import Store
 from oldrestore.tracking.protocol import RunInfo
@@ -53,6 +54,13 @@ def tags(run: RunInfo) -> dict[str, str]:
         "mlflow.user": os.environ.get("USER") or os.environ.get("LOGNAME") or "",
     }
     return {name: str(value)[:LONGEST_VALUE] for name, value in values.items() if str(value)}
+
+
+def note_tags(notes: Notes) -> dict[str, str]:
+    """Return what a person wrote about a run as MLflow's tags, if it is not empty; the note is MLflow's description."""
+    archived = "true" if notes.archived else ""
+    values = {"tags": ", ".join(notes.tags), "archived": archived, "mlflow.note.content": notes.note or ""}
+    return {name: value[:LONGEST_TAG] for name, value in values.items() if value}
 
 
 def dataset_inputs(data: Mapping[str, Mapping[str, Any]]) -> list[DatasetInput]:

@@ -12,11 +12,13 @@ import threading
 import types
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from oldrestore.plain import flatten, plain
+from oldrestore.records.notes import read_notes
 from oldrestore.records.recorded import Panel, Scalars
 from oldrestore.records.run_folder import ACCURACY_COLUMNS
 from oldrestore.tables import markdown_table
@@ -91,6 +93,9 @@ class VisualDLSink:
         self.text("config", run.config_yaml)
         if run.overrides:
             self.text("overrides", "\n".join(run.overrides))
+        notes = read_notes(run.folder)
+        if notes.tags or notes.note:
+            self.text("notes", "\n\n".join(filter(None, (", ".join(notes.tags), notes.note))))
 
     def scalars(self, lines: Sequence[Scalars]) -> None:
         """Write the finite scalars; VisualDL shows them in the order in which their names first come.
@@ -168,6 +173,14 @@ class VisualDLSink:
 
     def _write_text(self, name: str, content: str, iteration: int) -> None:
         self._writer.add_text(_tag(name), content, iteration)
+
+
+def hide(folder: Path, hidden: bool = True) -> None:
+    """Keep the file of a run in the trash from VisualDL's page, which looks into every folder; or show it again."""
+    shown, away = (folder / FOLDER / name for name in (FILE_NAME, FILE_NAME.replace("vdlrecords", "hidden")))
+    before, after = (shown, away) if hidden else (away, shown)
+    if before.is_file() and not after.exists():
+        before.rename(after)
 
 
 def _tag(name: str) -> str:

@@ -9,6 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from oldrestore.errors import UserError
 from oldrestore.records.asked_settings import as_override
 from oldrestore.records.source_code import SourceCode
+from oldrestore.sweeps.deleting import delete_run
 from oldrestore.sweeps.search import read_search
 from oldrestore.sweeps.trials import Search
 
@@ -70,6 +71,12 @@ def test_trials_are_counted_over_every_start_and_the_best_is_known(search, endin
     assert (again.state, again.settings, again.attempts) == ("done", entries[2].settings, 2)
     assert Path(again.folder).is_dir() and again.folder != entries[2].folder
     assert [trial.value for trial in second.study.get_trials()] == values
+    # One whose run a person deleted is trained again only if that is asked for.
+    delete_run(Path(entries[3].folder))
+    third = search()
+    assert carry_out(third) == 0 and third.holds(third.ledger.entries())
+    assert [entry.state for entry in third.begin(False, retry_deleted=True)].count("queued") == 1
+    assert carry_out(third) == 1
     more = search(trials="8")
     assert carry_out(more) == 2
     assert {entry.key for entry in more.ledger.entries()} == {f"trial-{number:05d}" for number in range(8)}

@@ -21,6 +21,7 @@ from oldrestore.commands.sweep import conclude, opening
 from oldrestore.records.run import Run
 from oldrestore.records.run_folder import RunFolder
 from oldrestore.sweeps import launch as launching
+from oldrestore.sweeps.deleting import delete_run
 from oldrestore.sweeps.job_bars import JobBars, shortened
 from oldrestore.sweeps.ledger import Ledger
 from oldrestore.sweeps.summary import spread, summarise
@@ -74,6 +75,23 @@ def test_what_is_done_is_skipped_what_failed_waits_and_what_was_killed_goes_on(t
     assert {key: entry.attempts for key, entry in entries.items()} == {"10-0": 1, "10-1": 2, "20-0": 2, "20-1": 2}
     assert entries["10-1"].folder != folders["10-1"]
     assert carry_out(tmp_path, retry_failed=True)[1] == []
+
+
+def test_a_job_whose_run_a_person_deleted_waits_until_it_is_asked_for(tmp_path, endings):
+    sweep, _ = carry_out(tmp_path)
+    (entry,) = sweep.ledger.entries(["10-1"])
+    delete_run(Path(entry.folder))
+    again, said = carry_out(tmp_path)
+    entries = again.ledger.entries(again.keys)
+    assert said == [] and [one.state for one in entries] == ["done", "deleted", "done", "done"]
+    assert again.holds(entries)
+    before = {one.key: one.state for one in entries}
+    assert opening(entries, before, False) == "4, 3 skipped (done), 1 deleted (--retry-deleted runs them again)"
+    last = Sweep("s", jobs_of(tmp_path))
+    assert opening(last.begin(False, retry_deleted=True), before, False) == "4, 3 skipped (done), 1 run again (deleted)"
+    last.carry_out(2, True, lambda line: None)
+    (new,) = last.ledger.entries(["10-1"])
+    assert new.state == "done" and new.folder != entry.folder and Path(new.folder).is_dir()
 
 
 def test_a_signal_after_a_run_has_finished_leaves_its_job_done(tmp_path, endings):

@@ -68,7 +68,7 @@ def test_two_processes_may_be_first_at_the_same_time(tmp_path):
     client = MlflowClient(default_uri(tmp_path))
     experiment = client.get_experiment_by_name("e")
     runs = client.search_runs([experiment.experiment_id])
-    assert sorted(run.info.run_name for run in runs) == ["r0", "r1", "r2"]
+    assert sorted(run.data.tags["run_id"] for run in runs) == ["r0", "r1", "r2"]
     assert [run.info.status for run in runs] == ["FINISHED"] * 3
     for run in runs:
         values = [metric.value for metric in client.get_metric_history(run.info.run_id, "loss")]

@@ -124,7 +124,7 @@ def encode_panel(path: Path) -> tuple[str, int, int] | None:
     try:
         with Image.open(path) as opened:
             picture = opened.convert("RGB")
-    except (OSError, ValueError):
+    except (OSError, ValueError, Image.DecompressionBombError):
         return None
     if picture.width > PANEL_WIDTH:
         height = max(1, round(picture.height * PANEL_WIDTH / picture.width))

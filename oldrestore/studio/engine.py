@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from rich.console import Console
@@ -41,8 +41,8 @@ from oldrestore.studio.session import (
     write_session,
 )
 
-Picture = Literal["original", "mask", "mended", "result"]
-PICTURES: tuple[Picture, ...] = ("original", "mask", "mended", "result")
+Picture = Literal["original", "mask", "mended", "quick", "result"]
+PICTURES: tuple[Picture, ...] = get_args(Picture)
 PREVIEWS_KEPT = 4  # photographs at screen size, each with what became of it: some 30 MB
 
 
@@ -146,8 +146,8 @@ class Studio:
             session = history.present
             if which == "original":
                 return history.revision, preview.original
-            if which == "result":
-                return history.revision, preview.result(session)
+            if which in ("quick", "result"):
+                return history.revision, preview.result(session, which == "quick")
             made = preview.mended(session)
             if which == "mended":
                 return history.revision, made.picture

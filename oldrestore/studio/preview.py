@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -30,7 +31,8 @@ from oldrestore.studio.replay import overrides_of
 from oldrestore.studio.session import BrushStroke, Session, SessionSettings
 
 DYNAMIC = Running(dynamic=True)
-FEATURES_KEPT = 4  # of a network: two scales of two photographs
+FEATURES_KEPT = 6  # of a network: of two photographs, two scales with their mirror images, and one without
+AVERAGED = {"mirror": False, "second_scale": None}  # what a network averages over, if it does, and how it would not
 AROUND = 1  # places on each side whose distributions are averaged with that of a click's
 
 Value = TypeVar("Value")
@@ -83,15 +85,24 @@ class Preview:
         settings, strokes = self._repairs(session)
         return self._once("mended", (settings, strokes), lambda: self._mend(settings, strokes))
 
-    def result(self, session: Session) -> np.ndarray:
-        """Return the photograph after all stages, uint8 (H, W, 3)."""
+    def result(self, session: Session, quick: bool = False) -> np.ndarray:
+        """Return the photograph after all stages, uint8 (H, W, 3).
+
+        A `quick` one is in the colours of a single pass, where a network averages over the mirror image and a second
+        scale: four times as fast, and nearly the same.
+        """
         made = self.mended(session)
         if not session.settings.colorize:
             return made.picture
+        network = self._chosen(session).network
+        averaged = [name for name in AVERAGED if getattr(network, name, None)] if quick else []
         settings = session.settings
         of_color = (settings.strength, settings.variant, settings.network)
         key = (self._repairs(session), session.hints, *of_color)
-        return self._once("result", key, lambda: self._colored(session, lightness(made.picture)))
+        if not averaged:
+            return self._once("result", key, lambda: self._colored(session, self._lightness(session, made)))
+        with _set(network, {name: AVERAGED[name] for name in averaged}):
+            return self._once("quick", key, lambda: self._colored(session, self._lightness(session, made)))
 
     def likely(self, session: Session, x: float, y: float) -> tuple[float, list[LikelyColor]]:
         """Return the lightness at a place of the photograph, 0..100, and the likely colours there, likeliest first.
@@ -103,13 +114,17 @@ class Preview:
         chosen = self._chosen(session)
         made = self.mended(session)
         key = (self._repairs(session), session.settings.network)
-        L_hw, ab_hw2, p_hwq = self._once("likely", key, lambda: self._distribution(chosen, lightness(made.picture)))
+        L_hw = self._lightness(session, made)
+        ab_hw2, p_hwq = self._once("likely", key, lambda: self._distribution(chosen, L_hw))
         L = float(L_hw[self._at(x, y, L_hw)])
         row, column = self._at(x, y, ab_hw2)
         if p_hwq is None:
             return L, [shown_color(L, ab_hw2[row, column], 1.0)]
         near = p_hwq[max(0, row - AROUND) : row + AROUND + 1, max(0, column - AROUND) : column + AROUND + 1]
         return L, likely_colors(near.mean(axis=(0, 1)), L)
+
+    def _lightness(self, session: Session, made: Mended) -> np.ndarray:
+        return self._once("lightness", self._repairs(session), lambda: lightness(made.picture))
 
     def _at(self, x: float, y: float, values: np.ndarray) -> tuple[int, int]:
         rows, columns = values.shape[:2]
@@ -156,21 +171,32 @@ class Preview:
         return coloring.colored(L_hw, hints).pictures[0]
 
     @paddle.no_grad()
-    def _distribution(
-        self, chosen: ChosenNetwork, L_hw: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Return lightness, and at the network's scale its answer (h, w, 2) and distribution (h, w, 313) or None."""
+    def _distribution(self, chosen: ChosenNetwork, L_hw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return a network's answer (h, w, 2) and distribution (h, w, 313), or None, at its scale."""
         (colorizer,) = Coloring([chosen], None, DYNAMIC).colorizers
         network = colorizer.network
         prediction = network(paddle.to_tensor(resize(L_hw, colorizer.network_shape(*L_hw.shape))[None, None]))
         ab_hw2 = network.decode(prediction)[0].transpose([1, 2, 0]).numpy()
         if prediction.logits is None or prediction.logits.shape[1] != len(AB_BINS):
-            return L_hw, ab_hw2, None
+            return ab_hw2, None
         logits = prediction.logits[0].astype("float32") / (getattr(network, "temperature", None) or 1.0)
-        return L_hw, ab_hw2, paddle.nn.functional.softmax(logits, axis=0).transpose([1, 2, 0]).numpy()
+        return ab_hw2, paddle.nn.functional.softmax(logits, axis=0).transpose([1, 2, 0]).numpy()
 
     def _once(self, what: str, key: Hashable, make: Callable[[], Value]) -> Value:
         """Return what was made last if its key is equal, else make it."""
         if what not in self._made or self._made[what][0] != key:
             self._made[what] = key, make()
         return self._made[what][1]
+
+
+@contextlib.contextmanager
+def _set(network: Any, attributes: Mapping[str, Any]) -> Iterator[None]:
+    """Set attributes of a network in the block."""
+    before = {name: getattr(network, name) for name in attributes}
+    try:
+        for name, value in attributes.items():
+            setattr(network, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(network, name, value)

@@ -12,6 +12,7 @@ let number = 0;
 let state = null; // revision, session, can_undo, can_redo
 let turn = Promise.resolve(); // changes go one after another: each names the revision that it is of
 let wanted = 0; // pictures of earlier requests are not shown
+let masked = null; // what the mask that is shown is of
 let saving = null;
 
 function say(text, bad = false) {
@@ -37,11 +38,13 @@ function change(how) {
   turn = turn.then(async () => {
     try {
       accept(await how());
-      await refresh();
+      refresh();
     } catch (error) {
-      if (error.status === 409) accept(await api.open(number));
+      if (error.status === 409) {
+        accept(await api.open(number));
+        refresh();
+      }
       failed(error);
-      if (error.status === 409) await refresh();
     }
   }).catch(failed).finally(() => busy(-1));
   return turn;
@@ -95,22 +98,37 @@ function listed(hint, index) {
   return item;
 }
 
+/** Show what has changed: first, soon, in the colours of a single pass of the network, and then in the best ones. */
 async function refresh() {
   wanted += 1;
   const mine = wanted;
+  const { strokes, settings } = state.session;
+  const found = JSON.stringify([number, strokes, settings.detect, settings.threshold]);
+  busy(1);
   say("Working …");
   const later = async (which, put) => {
+    if (mine !== wanted) return;
     const picture = await api.picture(number, which);
     if (mine === wanted) put(picture);
     view.redraw();
   };
+  const result = (picture) => { view.shown.result = picture; };
   try {
     if (!view.shown.original) await later("original", (picture) => { view.shown.original = picture; });
-    await later("mask", (picture) => { view.shown.mask = view.tinted(picture); });
-    await later("result", (picture) => { view.shown.result = picture; });
+    if (found !== masked) {
+      await later("mask", (picture) => {
+        view.shown.mask = view.tinted(picture);
+        masked = found;
+      });
+    }
+    await later("quick", result);
+    await later("result", result);
     if (mine === wanted) say("");
   } catch (error) {
     if (mine === wanted && error.status !== 409) say(error.message, true);
+    else if (mine === wanted) setTimeout(() => mine === wanted && refresh(), 300); // another page asked for the same
+  } finally {
+    busy(-1);
   }
 }
 
@@ -158,6 +176,8 @@ const act = {
 
 async function open(next) {
   number = next;
+  wanted += 1; // what is under way is of another photograph
+  masked = null;
   Object.assign(view.shown, { original: null, result: null, mask: null });
   say("Opening …");
   $("photograph").value = number;
@@ -165,7 +185,7 @@ async function open(next) {
   try {
     accept(await api.open(number));
     view.fit();
-    await refresh();
+    refresh();
   } catch (error) {
     state = null;
     view.redraw();

@@ -22,6 +22,7 @@ VERBS = {
     "reproduce": "run a logged run again: identical, within tolerance, or differs at iteration N",
     "restore": "restore old photographs: fill damage, mend tones, colour; files, folders, films",
     "colorize": "colour photographs at full resolution: files, folders, films",
+    "studio": "a page on this machine: mend and colour photographs by hand",
     "runs": "list runs: filter by settings and measures, sort",
     "bundle": "pack runs into one file, to compare, report and reproduce them elsewhere",
     "sync": "send trackers what they missed of a run",

@@ -16,7 +16,7 @@ FLOORS = (
     {"cli"},
     {"commands", "api"},
     {"sweeps", "reproduction"},
-    {"report"},
+    {"report", "studio"},
     {"comparison", "run", "photographs"},
     {"scoring", "catalogue"},
     {"engines"},

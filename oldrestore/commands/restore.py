@@ -23,6 +23,7 @@ stages: detect (damage), fill (holes), restore (noise, fading, cast), colorize (
   oldrestore restore old.jpg -o out restore/fill=telea restore.fill.radius=5
   oldrestore restore old.jpg -o out restore/fill=sagan --restorer RUN
   oldrestore restore film.mp4 -o out restore.film.smoothing=0.8
+  oldrestore restore old.jpg -o out --session out/old-session.jpg.json  mask, hints, settings of a session
   oldrestore restore old.jpg -o out --cfg                           print the settings, restore nothing
 
 Outputs are named after their photographs: NAME-restored.jpg of NAME.jpg, NAME-restored.tif.png of NAME.tif,
@@ -46,11 +47,15 @@ def run(arguments: Sequence[str]) -> int:
     add_networks(options, "network that colours: ")
     restorer = "network that fills or restores: run or file"
     options.add_argument("--restorer", type=path, metavar="WEIGHTS", help=restorer)
+    session = "session (docs/restore.md), whose mask, hints and settings the photograph gets"
+    options.add_argument("--session", type=path, metavar="FILE", help=session)
     options.flag("--result-only", does="write no masks and no pictures of single stages")
     add_processing(options)
     options.flag("--cfg", does="print the settings, restore nothing")
     chosen = options.parse_intermixed_args(arguments)
     photos, overrides = split(chosen.photos)
+    if chosen.session is not None:
+        return replay(chosen, photos, overrides)
     overrides = without_stages(overrides, chosen)
     if chosen.cfg:
         runtime.prepare()
@@ -78,6 +83,37 @@ def run(arguments: Sequence[str]) -> int:
     if chosen.mask is not None and chosen.mask.is_dir():
         masks = [file for file in chosen.mask.rglob("*") if file.is_file()]
     return process_photographs(chosen, photos, prepare, masks, with_parts=not chosen.result_only)
+
+
+def replay(chosen, photos: Sequence[Path], overrides: Sequence[str]) -> int:
+    """Restore the one photograph of a session as the session has it."""
+    options = {"--skip": chosen.skip, "--mask": chosen.mask, "--restorer": chosen.restorer, "--cfg": chosen.cfg}
+    decided = [*(name for name, value in options.items() if value), *overrides]
+    if decided:
+        raise UserError(f"--session says what is done: leave {decided[0]} out")
+    from oldrestore.studio.session import read_session, require_photograph
+
+    session = read_session(chosen.session)
+
+    def prepare(listed, running):
+        from oldrestore.data.codecs.decode import UnreadablePhoto
+        from oldrestore.photographs.coloring import coloring_networks
+        from oldrestore.photographs.treatment import read_photo
+        from oldrestore.studio.replay import restoring_of
+
+        if len(listed) != 1 or listed[0].is_film:
+            raise UserError("--session is for one photograph: name that photograph")
+        photo = listed[0].photo
+        try:
+            file = read_photo(photo)
+        except UnreadablePhoto as error:
+            raise UserError(f"'{photo}' cannot be read: {error.reason}") from None
+        require_photograph(session, file.sha256, file.pages, photo.name)
+        colors = (chosen.run, chosen.weights, chosen.model, chosen.outputs, chosen.checkpoint)
+        networks = coloring_networks(*colors) if session.settings.colorize else []
+        return restoring_of(session, photo, networks, running)
+
+    return process_photographs(chosen, photos, prepare, [chosen.session], with_parts=not chosen.result_only)
 
 
 def split(words: Sequence[str]) -> tuple[list[Path], list[str]]:

@@ -31,6 +31,7 @@ class ColorOptions:
     variants: Annotated[int, Field(ge=1, le=8)] = 1  # colourings, the network's answer among them
     distance: Annotated[float, Field(gt=0)] = DISTANCE  # between any two, at strength 1: least mean CIEDE2000
     certainty: bool = False  # a map of it
+    take: Annotated[int, Field(ge=1, le=8)] | None = None  # which of them is the result, the only one; None: all are
 
     @property
     def need_distribution(self) -> bool:
@@ -40,12 +41,13 @@ class ColorOptions:
     @property
     def parts(self) -> dict[str, str]:
         """Further outputs of a photograph, as `oldrestore.photographs.output_files.PARTS`."""
-        further = {f"variant{number}": "" for number in range(2, self.variants + 1)}
+        count = self.variants if self.take is None else 1
+        further = {f"variant{number}": "" for number in range(2, count + 1)}
         return further | ({"certainty": ".png"} if self.certainty else {})
 
     def missing(self, found: int) -> list[str]:
         """Say that there are fewer colourings than were asked for, if that is so."""
-        if found == self.variants:
+        if found == self.variants or self.take is not None:
             return []
         there = f"{found} colourings that differ" if found > 1 else "no other colouring that differs"
         return [f"the network finds {there} by {self.distance:g}, of {self.variants} that were asked for"]
@@ -98,6 +100,10 @@ def chosen_colors(colorizer: Colorizer, L_hw: np.ndarray, hints: np.ndarray | No
     temperature = getattr(network, "temperature", None) or 1.0
     small = resize(L_hw, logits_qhw.shape[1:])
     colors = variants(logits_qhw, small, decode, temperature, options.variants, options.distance)
+    if options.take is not None:
+        if len(colors) < options.take:
+            raise UserError(f"there is no variant {options.take}: the network finds {len(colors)} that differ")
+        colors = [colors[options.take - 1]]
     return Chosen(colors, certainty(logits_qhw, temperature))
 
 

@@ -15,6 +15,7 @@ from oldrestore.config.build import build
 from oldrestore.engines.chosen_network import ChosenNetwork
 from oldrestore.engines.fast_network import Running
 from oldrestore.errors import UserError
+from oldrestore.photographs.color_options import ColorOptions
 from oldrestore.photographs.coloring import Coloring
 from oldrestore.photographs.hint_file import Hint
 from oldrestore.photographs.output_files import PARTS
@@ -101,11 +102,12 @@ def build_restorer(
     restorer: ChosenNetwork | None,
     mask: Path | None,
     running: Running,
+    options: ColorOptions | None = None,
 ) -> Restorer:
     """Build the stages of a composed configuration.
 
     `networks` colour, and `restorer` is for the stages that need one: a `UserError` if it is missing, or no stage needs
-    it. `mask` is a mask file, or a folder of masks with the photographs' names.
+    it. `mask` is a mask file, or a folder of masks with the photographs' names; `options` are of colour.
     """
     if restorer is not None and not needs_restorer(config):
         raise UserError(
@@ -123,7 +125,7 @@ def build_restorer(
     masks = MaskFile(str(mask)) if mask is not None else detect if isinstance(detect, MaskFile) else None
     steps = [_build_stage(step, network) for step in config.restore.values()]
     pipeline = Pipeline(None if masks else detect, fill, steps)
-    coloring = Coloring(networks, config.colorize.size, running) if config.colorize else None
+    coloring = Coloring(networks, config.colorize.size, running, options) if config.colorize else None
     only_gray = bool(config.colorize and config.colorize.only_gray)
     return Restorer(pipeline, coloring, only_gray, masks, config.film.smoothing, config.film.quality)
 

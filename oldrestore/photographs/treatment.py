@@ -59,9 +59,9 @@ class Treated:
     label: Label | None = None  # of all results together
 
 
-def read_photo(task: Task) -> PhotoContents:
+def read_photo(photo: Path) -> PhotoContents:
     """Read the file of a photograph; `UnreadablePhoto` says why it cannot be read."""
-    contents = read_photo_file(task.photo)
+    contents = read_photo_file(photo)
     return PhotoContents(contents, hashlib.sha256(contents).hexdigest(), count_pages(contents))
 
 

@@ -144,12 +144,18 @@ def divided(p_qhw: np.ndarray, lab_hw3: np.ndarray) -> np.ndarray:
     return relabel_sequential(joined + 1)[0] - 1
 
 
-def _region(p_q: np.ndarray, lab: np.ndarray) -> Region:
+def likely_parts(p_q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Divide a distribution over the bins into its few likely parts: their mean ab (parts, 2), and mass (parts,)."""
     parts = KMeans(PARTS, n_init=4, random_state=0).fit(AB_BINS, sample_weight=p_q)
     mass = np.bincount(parts.labels_, p_q, minlength=PARTS)
     kept = mass >= LEAST_MASS * mass.max()
-    colors = np.insert(parts.cluster_centers_[kept], 0, lab[0], axis=1)
-    return Region(np.vstack([lab, colors]), np.append(0.0, np.log(mass.max() / mass[kept])))
+    return parts.cluster_centers_[kept], mass[kept]
+
+
+def _region(p_q: np.ndarray, lab: np.ndarray) -> Region:
+    ab, mass = likely_parts(p_q)
+    colors = np.insert(ab, 0, lab[0], axis=1)
+    return Region(np.vstack([lab, colors]), np.append(0.0, np.log(mass.max() / mass)))
 
 
 def _alike_neighbours(labels: np.ndarray, distributions: np.ndarray) -> np.ndarray:

@@ -134,7 +134,7 @@ class Verb(ABC):
             yield task, None
             return
         try:
-            file = read_photo(task)
+            file = read_photo(task.photo)
         except Exception as error:  # noqa: BLE001 (see `_try`)
             yield replace(task, refused=reason_of(error)), None
             return
@@ -299,6 +299,8 @@ class Restoring(Verb):
             "stages": self.restorer.stages,
             "config": self.config,
             "restorer": self.network,
+            **({"hints": facts["hints"]} if facts["hints"] else {}),
+            **(self.restorer.coloring.options.describe() if facts["colored"] else {}),
         }
 
     def header(self) -> Iterator[str]:

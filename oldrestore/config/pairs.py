@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -99,13 +102,20 @@ def _with(node: Mapping[str, Any], path: list[str], name: str, value: Any) -> di
 
 def choices(group: str) -> dict[str, dict[str, Any]]:
     """Nodes of the choices of a group of ``conf/``, by name; plain containers."""
+    nodes = {name: OmegaConf.to_container(read_yaml(path)) for name, path in choices_of(group).items()}
+    # Composing is slow, so only what combines other choices is composed, and only once.
+    for name, path in choices_of(group).items():
+        if "defaults" in nodes[name]:
+            nodes[name] = copy.deepcopy(_composed(group, name, path, path.stat().st_mtime_ns))
+    return {name: node for name, node in nodes.items() if "_target_" in node}
+
+
+@cache
+def _composed(group: str, name: str, path: Path, changed: int) -> dict[str, Any]:
+    """Compose a choice of a group; `path` and `changed` tell files of one name, and edits, apart."""
     from oldrestore.config.compose import compose_config
 
-    nodes = {name: OmegaConf.to_container(read_yaml(path)) for name, path in choices_of(group).items()}
-    # Composing is slow, so only what combines other choices is composed.
-    for name in [name for name, node in nodes.items() if "defaults" in node]:
-        nodes[name] = OmegaConf.to_container(compose_config([f"{group}={name}"])[group])
-    return {name: node for name, node in nodes.items() if "_target_" in node}
+    return OmegaConf.to_container(compose_config([f"{group}={name}"])[group])
 
 
 def _class_of(node: Mapping[str, Any]) -> str:

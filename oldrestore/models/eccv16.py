@@ -34,8 +34,8 @@ class Eccv16(nn.Layer):
         ``released`` is the published PyTorch forward: softmax without temperature, then ``model_out``.
     temperature : float
         Of the annealed mean (0 the mode, 1 the mean; 0.38 in the paper).
-    chroma : float
-        Multiplies the colour at last; 1 in the paper.
+    chroma : float, optional
+        Multiplies the colour at last; by default 1, as in the paper.
 
     References
     ----------
@@ -53,7 +53,7 @@ class Eccv16(nn.Layer):
         weights: str | None = None,
         decoding: Literal["annealed_mean", "released"] = "annealed_mean",
         temperature: Annotated[float, Field(ge=0, le=2)] = 0.38,
-        chroma: Annotated[float, Field(ge=0, le=4)] = 1.0,
+        chroma: Annotated[float, Field(gt=0, le=4)] | None = None,
     ) -> None:
         super().__init__()
         self.decoding = decoding
@@ -97,7 +97,7 @@ class Eccv16(nn.Layer):
             ab_b2hw = self.model_out(nn.functional.softmax(logits, axis=1)) * AB_SCALE
         else:
             ab_b2hw = annealed_mean_nchw(logits, self.temperature)
-        return ab_b2hw if self.chroma == 1.0 else self.chroma * ab_b2hw
+        return ab_b2hw if self.chroma is None else self.chroma * ab_b2hw
 
 
 def _block(inputs: int, outputs: int, *, layers: int, last_stride: int = 1, dilation: int = 1) -> nn.Sequential:

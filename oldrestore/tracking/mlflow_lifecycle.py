@@ -124,6 +124,6 @@ def remove_for_good(folders: Sequence[Path], outputs: Path) -> str | None:
         return None
     command = [sys.executable, "-P", "-m", "mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri]
     command += ["--run-ids", ",".join(runs), *(["--logged-model-ids", ",".join(models)] if models else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=600)
     said = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
     return said[0] if done.returncode else None

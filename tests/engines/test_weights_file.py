@@ -54,7 +54,7 @@ def without_header(rewritten) -> Path:
 def test_the_header_holds_the_network_and_the_configuration_but_no_place_of_a_file(tracked_run, copied):
     header = read_header(copied)
     assert header.model == "oldrestore.models.eccv16.Eccv16" and header.reads == ("L_b1hw",)
-    assert header.settings == {"width": WIDTH, "decoding": "annealed_mean", "temperature": 0.38}
+    assert header.settings == {"width": WIDTH, "decoding": "annealed_mean", "temperature": 0.38, "chroma": None}
     config = Run(tracked_run).composed
     assert header.trained["evaluation"]["size"] == config.evaluation.size == 32
     assert header.trained["loss"] == config.loss and header.trained["dataset"]["root"] is None

@@ -26,7 +26,7 @@ def two_runs(tracked_run, tmp_path) -> list[Path]:
     outputs = tmp_path / "outputs"
     one, two = outputs / "tiny" / tracked_run.name, outputs / "tiny" / "20990101-000000-copy"
     for copy in (one, two):
-        shutil.copytree(tracked_run, copy)
+        shutil.copytree(tracked_run, copy, ignore=shutil.ignore_patterns("evaluations"))  # of other tests
         provenance = json.loads((copy / "provenance.json").read_text())  # with what is not committed here and now
         kept = {name: value for name, value in provenance.items() if not name.startswith("patch")}
         (copy / "provenance.json").write_text(json.dumps(kept))

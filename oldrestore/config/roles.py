@@ -73,10 +73,8 @@ _ROWS = (
     (Role.RESULT | Role.SCORE, "dataset.crops.fit"),
     # What is learned, from what, and which checkpoint is the best.
     (Role.RESULT | Role.FILE, "**.*weights"),
-    (
-        Role.RESULT | Role.OPTIONAL,
-        "model.hints model.encoder_rate model.chroma inputs.**.none dataset.training_fraction",
-    ),
+    (Role.RESULT | Role.OPTIONAL, "model.hints model.encoder_rate model.chroma"),
+    (Role.RESULT | Role.OPTIONAL, "inputs.**.none dataset.training_fraction"),
     (Role.RESULT, "model.** loss.** dataset.** inputs.** optimizer.** schedule.** trainer.learner.**"),
     (Role.RESULT, "trainer.max_iterations trainer.batch_size trainer.device trainer.deterministic"),
     (Role.RESULT | Role.OPTIONAL, "trainer.overfit_batches"),

@@ -44,7 +44,7 @@ TABLE = [
     ("train -m outputs= seed=0,1", "outputs is empty: name a file or folder"),
     ("train outputs=/proc/nowhere evaluation.judged=null model.width=0.0625", "at /proc/nowhere/default/"),
     ("train trainer.monitor=val/nope evaluation.judged=null model.width=0.0625", "choose one of val/loss"),
-    ("weights", "required: import|fetch|export"),
+    ("weights", "required: known|import|fetch|export"),
     ("weights import x.pth", "-o"),
     ("weights import x.pth -o y.pth", "must end in .safetensors"),
     ("weights import x.pth -o y.safetensors --mask-center 0.3", "--mask-center"),

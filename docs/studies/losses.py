@@ -77,11 +77,11 @@ def rule(rows: list[dict[str, float]]) -> dict[str, float]:
 
 def runs_by_design(sweep: Path) -> dict[str, list[Run]]:
     """Runs of a sweep that are done, by the choice of the loss."""
-    found = defaultdict(list)
+    by_design = defaultdict(list)
     for folder in runs_of_sweep(sweep) or []:
         run = Run(folder)
-        found[run.choices["loss"]].append(run)
-    return dict(found)
+        by_design[run.choices["loss"]].append(run)
+    return dict(by_design)
 
 
 def decode(sweep: Path) -> None:

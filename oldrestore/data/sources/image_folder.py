@@ -13,7 +13,7 @@ from oldrestore.data.cropping.crops import Crops
 from oldrestore.data.sources.grouping import GroupBy
 from oldrestore.data.sources.index import PhotoFile
 from oldrestore.data.sources.photo import PHOTO_EXTENSIONS, Photo, printable
-from oldrestore.data.sources.source import Candidate, LeftOut, Offer, PhotoSource, Prepared, Share
+from oldrestore.data.sources.source import Candidate, LeftOut, Offer, PhotoSource, Prepared, TrainingFraction
 from oldrestore.data.sources.split_folders import SPLITS, SplitFolders, split_folders, subfolders
 from oldrestore.data.sources.walk import FolderEntry, walk_folder
 from oldrestore.errors import UserError, in_words
@@ -52,7 +52,7 @@ class ImageFolder(PhotoSource):
         prepared: Prepared = "auto",
         group_by: GroupBy | None = None,
         gray: Literal["keep", "leave_out"] = "keep",
-        training_fraction: Share | None = None,
+        training_fraction: TrainingFraction | None = None,
     ):
         super().__init__(crops, root, validation_fraction, prepared, group_by, training_fraction)
         self.name, self.gray = name, gray

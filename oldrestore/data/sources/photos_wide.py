@@ -12,7 +12,7 @@ from oldrestore.data.packages.stamps import PACKAGE, prepare_stamps
 from oldrestore.data.sources.grouping import GroupBy
 from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.photos_plus import PhotosPlus
-from oldrestore.data.sources.source import Candidate, Offer, Prepared, Share
+from oldrestore.data.sources.source import Candidate, Offer, Prepared, TrainingFraction
 from oldrestore.errors import UserError
 
 PREPARE = "oldrestore data prepare photos_wide"
@@ -39,7 +39,7 @@ class PhotosWide(PhotosPlus):
         validation_fraction: Annotated[float, Field(ge=0, le=GROUNDS_FRACTION)] = GROUNDS_FRACTION,
         prepared: Prepared = "auto",
         group_by: GroupBy | None = None,
-        training_fraction: Share | None = None,
+        training_fraction: TrainingFraction | None = None,
     ):
         super().__init__(crops, root, validation_fraction, prepared, group_by, training_fraction)
         self.stamps_root = stamps_root

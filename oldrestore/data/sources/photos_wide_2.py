@@ -24,7 +24,7 @@ from oldrestore.data.sources.grouping import GroupBy, is_held_out
 from oldrestore.data.sources.index import PhotoFile
 from oldrestore.data.sources.photo import Photo
 from oldrestore.data.sources.photos import Photos
-from oldrestore.data.sources.source import Candidate, LeftOut, Offer, PhotoSource, Prepared, Share
+from oldrestore.data.sources.source import Candidate, LeftOut, Offer, PhotoSource, Prepared, TrainingFraction
 from oldrestore.errors import UserError
 
 LIST = "photos_wide_2.csv"
@@ -87,7 +87,7 @@ class PhotosWide2(PhotoSource):
         validation_fraction: Annotated[float, Field(ge=0, le=GROUNDS_FRACTION)] = GROUNDS_FRACTION,
         prepared: Prepared = "auto",
         group_by: GroupBy | None = None,
-        training_fraction: Share | None = None,
+        training_fraction: TrainingFraction | None = None,
     ):
         super().__init__(crops, root, validation_fraction, prepared, group_by, training_fraction)
 

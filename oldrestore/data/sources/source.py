@@ -21,7 +21,7 @@ from oldrestore.data.sources.index import PhotoFile, examine_all
 from oldrestore.data.sources.photo import Photo
 from oldrestore.errors import UserError
 
-Share = Annotated[float, Field(gt=0, le=1)]
+TrainingFraction = Annotated[float, Field(gt=0, le=1)]
 Prepared = Literal["auto", "off", "required"]
 """Whether prepared photographs are used: if there are any, never, or always (an error without them)."""
 
@@ -131,7 +131,7 @@ class PhotoSource(ABC):
         validation_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2,  # held out, drawn by content hash
         prepared: Prepared = "auto",  # whether what ``oldrestore data prepare`` has made is used: it changes no pixel
         group_by: GroupBy | None = None,  # what photographs share that are held out together; see `groups_of`
-        training_fraction: Share | None = None,  # of the photographs to train on, by content hash; None: all
+        training_fraction: TrainingFraction | None = None,  # of the photographs to train on, by content hash; None: all
     ):
         self.crops = crops
         self.root = root
